@@ -1,0 +1,53 @@
+# Everything a newcomer or CI needs; `make help` lists it.
+.DEFAULT_GOAL := help
+SHELL := bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DATA ?= movielens-100k
+INSTALLED := $(VENV)/.installed
+export PYTHONDONTWRITEBYTECODE =
+
+.PHONY: help demo test check format lock protos bench clean
+
+help: ## List the commands
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(INSTALLED) ## Train, promote, serve and ask, on MovieLens-100K (DATA=movielens-1m for the larger set)
+	$(BIN)/penchant demo $(DATA)
+
+test: $(INSTALLED) ## Run the whole suite
+	$(BIN)/python -m pytest -q
+
+check: $(INSTALLED) ## Lint, types, and who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+format: $(INSTALLED) ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: $(INSTALLED) ## Resolve pyproject.toml into requirements.lock, keeping what is pinned where it still fits
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-annotate --no-header \
+	  --no-emit-index-url pyproject.toml -o requirements.lock
+
+protos: $(INSTALLED) ## Generate the gRPC stubs
+	$(BIN)/python -m grpc_tools.protoc -I . --python_out=. --pyi_out=. --grpc_python_out=. serving/protos/*.proto
+
+bench: $(INSTALLED) ## Measure serving beside its floor
+	$(BIN)/python -m tests.benchmarks
+
+clean: ## Remove the environment and every run
+	rm -rf $(VENV) .penchant*
+
+# A new lock or project file renews the environment; --compile-bytecode makes every later import 3 times faster.
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
+	  { echo "Penchant needs Python 3.11, 3.12 or 3.13; '$(PYTHON)' is $$($(PYTHON) -V). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@

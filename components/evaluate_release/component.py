@@ -1,0 +1,41 @@
+"""The pipeline step that decides whether a release is better than the live one."""
+
+from kfp.dsl import HTML, Artifact, Dataset, Input, Metrics, Model, Output
+
+from components.component import component
+
+
+@component
+def evaluate_release(
+    interest_model: Input[Model],
+    collaborative_filters: Input[Model],
+    training_set: Input[Dataset],
+    items: Input[Dataset],
+    protocol: str,
+    releases: str,
+    tracking_uri: str,
+    run_id: str,
+    evaluation: Output[Artifact],
+    metrics: Output[Metrics],
+    report: Output[HTML],
+) -> str:
+    """Fit the blend on the validation part, rank all items on the test part; returns "better" or "worse"."""
+    from pathlib import Path
+
+    from components.evaluate_release.evaluation import evaluate
+
+    verdict, figures = evaluate(
+        Path(interest_model.path),
+        Path(collaborative_filters.path),
+        Path(training_set.path),
+        Path(items.path),
+        protocol,
+        releases,
+        tracking_uri,
+        run_id,
+        evaluation=Path(evaluation.path),
+        report=Path(report.path),
+    )
+    for name, value in figures.items():
+        metrics.log_metric(name, value)
+    return verdict

@@ -1,0 +1,19 @@
+"""The pipeline step that asks Feast for the training set."""
+
+from kfp.dsl import Dataset, Input, Output
+
+from components.component import component
+
+
+@component
+def fetch_training_set(
+    spine: Input[Dataset], features: str, registry: str, online_store: str, training_set: Output[Dataset]
+) -> None:
+    """Join each (user, cutoff) of the spine with the features as they stood at that moment."""
+    from pathlib import Path
+
+    from components.fetch_training_set.training_set import fetch
+
+    training_set.metadata.update(
+        fetch(Path(spine.path), features, registry, online_store, Path(training_set.path))
+    )

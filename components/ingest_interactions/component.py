@@ -1,0 +1,26 @@
+"""The pipeline step that gathers interactions."""
+
+from kfp.dsl import Dataset, Output
+
+from components.component import component
+
+
+@component
+def ingest_interactions(
+    dataset: str,
+    interactions_file: str,
+    items_file: str,
+    users_file: str,
+    interaction_log: str,
+    warehouse: str,
+    interactions: Output[Dataset],
+    items: Output[Dataset],
+    users: Output[Dataset],
+) -> int:
+    """Add what is new in the sources to the warehouse and snapshot it; returns the snapshot's moment (µs)."""
+    from pathlib import Path
+
+    from components.ingest_interactions.ingestion import Sources, ingest
+
+    sources = Sources(dataset, interactions_file, items_file, users_file, interaction_log)
+    return ingest(sources, warehouse, Path(interactions.path), Path(items.path), Path(users.path))

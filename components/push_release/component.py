@@ -1,0 +1,13 @@
+"""The pipeline step that makes a registered version live."""
+
+from components.component import component
+
+
+@component
+def push_release(
+    version: int, approved_by: str, model_name: str, tracking_uri: str, releases: str, model_server: str
+) -> None:
+    """Approve, publish, smoke-test and switch to a version; the one before stays live when a test fails."""
+    from components.push_release.promotion import push
+
+    push(version, approved_by, model_name, tracking_uri, releases, model_server)

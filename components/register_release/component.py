@@ -1,0 +1,33 @@
+"""The pipeline step that enters a release into the model registry."""
+
+from kfp.dsl import Artifact, Dataset, Input, Model
+
+from components.component import component
+
+
+@component
+def register_release(
+    interest_model: Input[Model],
+    collaborative_filters: Input[Model],
+    items: Input[Dataset],
+    evaluation: Input[Artifact],
+    verdict: str,
+    tracking_uri: str,
+    run_id: str,
+    model_name: str,
+) -> int:
+    """Assemble the release and register it as the candidate; returns its version."""
+    from pathlib import Path
+
+    from components.register_release.registration import register
+
+    return register(
+        Path(interest_model.path),
+        Path(collaborative_filters.path),
+        Path(items.path),
+        Path(evaluation.path),
+        verdict,
+        tracking_uri,
+        run_id,
+        model_name,
+    )

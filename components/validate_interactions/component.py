@@ -1,0 +1,38 @@
+"""The pipeline step that lets only sound interactions through."""
+
+from kfp.dsl import HTML, Dataset, Input, Metrics, Output
+
+from components.component import component
+
+
+@component
+def validate_interactions(
+    interactions: Input[Dataset],
+    items: Input[Dataset],
+    users: Input[Dataset],
+    as_of: int,
+    warehouse: str,
+    max_failed_share: float,
+    valid_interactions: Output[Dataset],
+    quarantine: Output[Dataset],
+    data_docs: Output[HTML],
+    metrics: Output[Metrics],
+) -> None:
+    """Check interactions against the contract: set failing rows aside, stop when too many fail."""
+    from pathlib import Path
+
+    from components.validate_interactions.validation import validate
+
+    counts = validate(
+        Path(interactions.path),
+        Path(items.path),
+        Path(users.path),
+        as_of,
+        warehouse,
+        max_failed_share,
+        valid_interactions=Path(valid_interactions.path),
+        quarantine=Path(quarantine.path),
+        data_docs=Path(data_docs.path),
+    )
+    for name, value in counts.items():
+        metrics.log_metric(name, value)

@@ -1,0 +1,90 @@
+"""What training and serving must never differ on: columns, dtypes, history length, signatures, file names."""
+
+import hashlib
+import json
+from typing import Final
+
+import pyarrow as pa
+
+# A user's history as a feature: the last MAX_HISTORY interactions, oldest first.
+MAX_HISTORY: Final = 200
+
+# Stands for "no interaction" in every string sequence; skipped inside the SavedModel.
+PAD: Final = ""
+
+TIMESTAMP: Final = pa.timestamp("us", tz="UTC")
+
+INTERACTIONS: Final = pa.schema(
+    [
+        pa.field("interaction_id", pa.string(), nullable=False),
+        pa.field("user_id", pa.string(), nullable=False),
+        pa.field("item_id", pa.string(), nullable=False),
+        pa.field("event_type", pa.string(), nullable=False),
+        pa.field("value", pa.float64()),
+        pa.field("timestamp", TIMESTAMP, nullable=False),
+        pa.field("domain", pa.string()),
+    ]
+)
+
+# Further text columns, and columns of float lists (embeddings made elsewhere), may follow.
+ITEMS: Final = pa.schema(
+    [
+        pa.field("item_id", pa.string(), nullable=False),
+        pa.field("title", pa.string()),
+        pa.field("categories", pa.list_(pa.string())),
+        pa.field("domain", pa.string()),
+        pa.field("available_from", TIMESTAMP),
+        pa.field("available_until", TIMESTAMP),
+    ]
+)
+
+# Any categorical or numeric attribute may follow.
+USERS: Final = pa.schema([pa.field("user_id", pa.string(), nullable=False)])
+
+# The sequence inputs of every signature, each [batch, length]; timestamps are microseconds since the epoch.
+SEQUENCE_INPUTS: Final = {
+    "item_ids": "string",
+    "event_types": "string",
+    "values": "float32",
+    "timestamps": "int64",
+}
+
+# Signature -> its inputs and outputs. `state` and `as_of` let a recurrent encoder be advanced, not replayed:
+# as_of is [batch, 1], the timestamp of the last interaction inside the state.
+SIGNATURES: Final = {
+    "serving_default": {
+        "inputs": SEQUENCE_INPUTS,
+        "outputs": {"interest": "float32", "state": "float32", "as_of": "int64"},
+    },
+    "advance": {
+        "inputs": {"state": "float32", "as_of": "int64", **SEQUENCE_INPUTS},
+        "outputs": {"interest": "float32", "state": "float32", "as_of": "int64"},
+    },
+    "top_items": {
+        "inputs": SEQUENCE_INPUTS,
+        "outputs": {"item_ids": "string", "scores": "float32"},
+    },
+}
+
+# The name under which TensorFlow Serving holds the interest model, and its folder in a release store.
+INTEREST_MODEL: Final = "interest"
+RANKING: Final = "ranking"
+MANIFEST: Final = "manifest.json"
+LIVE: Final = "live.json"
+
+
+def fingerprint() -> str:
+    """Sixteen hex digits that change whenever the contract does; a release carries its own."""
+    terms = {
+        "max_history": MAX_HISTORY,
+        "pad": PAD,
+        "interactions": _columns(INTERACTIONS),
+        "items": _columns(ITEMS),
+        "users": _columns(USERS),
+        "signatures": SIGNATURES,
+    }
+    return hashlib.sha256(json.dumps(terms, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _columns(schema: pa.Schema) -> list[tuple[str, str]]:
+    return [(field.name, str(field.type)) for field in schema]

@@ -1,0 +1,145 @@
+import datetime
+
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Interaction(_message.Message):
+    __slots__ = ("interaction_id", "user_id", "item_id", "event_type", "value", "timestamp", "domain")
+    INTERACTION_ID_FIELD_NUMBER: _ClassVar[int]
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TYPE_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    TIMESTAMP_FIELD_NUMBER: _ClassVar[int]
+    DOMAIN_FIELD_NUMBER: _ClassVar[int]
+    interaction_id: str
+    user_id: str
+    item_id: str
+    event_type: str
+    value: float
+    timestamp: _timestamp_pb2.Timestamp
+    domain: str
+    def __init__(self, interaction_id: _Optional[str] = ..., user_id: _Optional[str] = ..., item_id: _Optional[str] = ..., event_type: _Optional[str] = ..., value: _Optional[float] = ..., timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., domain: _Optional[str] = ...) -> None: ...
+
+class RecommendRequest(_message.Message):
+    __slots__ = ("user_id", "k", "history", "exclude_item_ids", "allow_item_ids", "domain", "categories", "include_seen", "explain", "request_id")
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    K_FIELD_NUMBER: _ClassVar[int]
+    HISTORY_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDE_ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
+    ALLOW_ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
+    DOMAIN_FIELD_NUMBER: _ClassVar[int]
+    CATEGORIES_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_SEEN_FIELD_NUMBER: _ClassVar[int]
+    EXPLAIN_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    user_id: str
+    k: int
+    history: _containers.RepeatedCompositeFieldContainer[Interaction]
+    exclude_item_ids: _containers.RepeatedScalarFieldContainer[str]
+    allow_item_ids: _containers.RepeatedScalarFieldContainer[str]
+    domain: str
+    categories: _containers.RepeatedScalarFieldContainer[str]
+    include_seen: bool
+    explain: bool
+    request_id: str
+    def __init__(self, user_id: _Optional[str] = ..., k: _Optional[int] = ..., history: _Optional[_Iterable[_Union[Interaction, _Mapping]]] = ..., exclude_item_ids: _Optional[_Iterable[str]] = ..., allow_item_ids: _Optional[_Iterable[str]] = ..., domain: _Optional[str] = ..., categories: _Optional[_Iterable[str]] = ..., include_seen: _Optional[bool] = ..., explain: _Optional[bool] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class Recommendation(_message.Message):
+    __slots__ = ("item_id", "title", "categories", "score", "sources", "reason", "stage_scores")
+    class StageScoresEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    CATEGORIES_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    SOURCES_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    STAGE_SCORES_FIELD_NUMBER: _ClassVar[int]
+    item_id: str
+    title: str
+    categories: _containers.RepeatedScalarFieldContainer[str]
+    score: float
+    sources: _containers.RepeatedScalarFieldContainer[str]
+    reason: str
+    stage_scores: _containers.ScalarMap[str, float]
+    def __init__(self, item_id: _Optional[str] = ..., title: _Optional[str] = ..., categories: _Optional[_Iterable[str]] = ..., score: _Optional[float] = ..., sources: _Optional[_Iterable[str]] = ..., reason: _Optional[str] = ..., stage_scores: _Optional[_Mapping[str, float]] = ...) -> None: ...
+
+class Degradation(_message.Message):
+    __slots__ = ("stage", "reason", "fallback")
+    STAGE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    FALLBACK_FIELD_NUMBER: _ClassVar[int]
+    stage: str
+    reason: str
+    fallback: str
+    def __init__(self, stage: _Optional[str] = ..., reason: _Optional[str] = ..., fallback: _Optional[str] = ...) -> None: ...
+
+class RecommendResponse(_message.Message):
+    __slots__ = ("recommendations", "release_version", "request_id", "basis", "degraded")
+    RECOMMENDATIONS_FIELD_NUMBER: _ClassVar[int]
+    RELEASE_VERSION_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    BASIS_FIELD_NUMBER: _ClassVar[int]
+    DEGRADED_FIELD_NUMBER: _ClassVar[int]
+    recommendations: _containers.RepeatedCompositeFieldContainer[Recommendation]
+    release_version: int
+    request_id: str
+    basis: str
+    degraded: _containers.RepeatedCompositeFieldContainer[Degradation]
+    def __init__(self, recommendations: _Optional[_Iterable[_Union[Recommendation, _Mapping]]] = ..., release_version: _Optional[int] = ..., request_id: _Optional[str] = ..., basis: _Optional[str] = ..., degraded: _Optional[_Iterable[_Union[Degradation, _Mapping]]] = ...) -> None: ...
+
+class RecordInteractionsRequest(_message.Message):
+    __slots__ = ("interactions",)
+    INTERACTIONS_FIELD_NUMBER: _ClassVar[int]
+    interactions: _containers.RepeatedCompositeFieldContainer[Interaction]
+    def __init__(self, interactions: _Optional[_Iterable[_Union[Interaction, _Mapping]]] = ...) -> None: ...
+
+class RecordInteractionsResponse(_message.Message):
+    __slots__ = ("interaction_ids", "recorded")
+    INTERACTION_IDS_FIELD_NUMBER: _ClassVar[int]
+    RECORDED_FIELD_NUMBER: _ClassVar[int]
+    interaction_ids: _containers.RepeatedScalarFieldContainer[str]
+    recorded: int
+    def __init__(self, interaction_ids: _Optional[_Iterable[str]] = ..., recorded: _Optional[int] = ...) -> None: ...
+
+class GetInterestsRequest(_message.Message):
+    __slots__ = ("user_id", "k")
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    K_FIELD_NUMBER: _ClassVar[int]
+    user_id: str
+    k: int
+    def __init__(self, user_id: _Optional[str] = ..., k: _Optional[int] = ...) -> None: ...
+
+class Interest(_message.Message):
+    __slots__ = ("category", "weight", "long_term_weight")
+    CATEGORY_FIELD_NUMBER: _ClassVar[int]
+    WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    LONG_TERM_WEIGHT_FIELD_NUMBER: _ClassVar[int]
+    category: str
+    weight: float
+    long_term_weight: float
+    def __init__(self, category: _Optional[str] = ..., weight: _Optional[float] = ..., long_term_weight: _Optional[float] = ...) -> None: ...
+
+class GetInterestsResponse(_message.Message):
+    __slots__ = ("interests", "shift", "release_version", "degraded")
+    INTERESTS_FIELD_NUMBER: _ClassVar[int]
+    SHIFT_FIELD_NUMBER: _ClassVar[int]
+    RELEASE_VERSION_FIELD_NUMBER: _ClassVar[int]
+    DEGRADED_FIELD_NUMBER: _ClassVar[int]
+    interests: _containers.RepeatedCompositeFieldContainer[Interest]
+    shift: float
+    release_version: int
+    degraded: _containers.RepeatedCompositeFieldContainer[Degradation]
+    def __init__(self, interests: _Optional[_Iterable[_Union[Interest, _Mapping]]] = ..., shift: _Optional[float] = ..., release_version: _Optional[int] = ..., degraded: _Optional[_Iterable[_Union[Degradation, _Mapping]]] = ...) -> None: ...

@@ -1,0 +1,252 @@
+"""A release on disk: what stands in `ranking/<version>/`, how it is opened, and which version is live.
+
+interest/<version>/   a SavedModel in TensorFlow Serving's layout
+ranking/<version>/    catalog.parquet  item_embeddings.npy  <matrix>/{indptr,indices,data,shape}.npy
+                      popularity.npy  trend.npy  blend.json  manifest.json
+live.json             {"version": 7, "previous": 6}, replaced atomically
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fsspec.implementations.local import LocalFileSystem
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from feature_repo.contract import INTEREST_MODEL, LIVE, MANIFEST, RANKING, fingerprint
+from serving.errors import ForeignRelease, ReleaseError, ReleaseNotFound
+
+FloatArray = NDArray[np.float32]
+
+# Sparse matrices of the collaborative filters, each [items, items] but for user_items [users, items].
+MATRICES = ("transitions", "item_cosine", "user_items")
+
+FOREVER = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Every item of a release; position in these lists is the item's index everywhere."""
+
+    item_ids: list[str]
+    titles: list[str]
+    categories: list[list[str]]
+    domains: list[str]
+    available_from: NDArray[np.int64]  # [items] µs since the epoch
+    available_until: NDArray[np.int64]  # [items] µs since the epoch, FOREVER when open
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """Item id -> index."""
+        return {item_id: position for position, item_id in enumerate(self.item_ids)}
+
+    def __len__(self) -> int:
+        return len(self.item_ids)
+
+    @classmethod
+    def from_items(cls, items: pa.Table) -> "Catalog":
+        """From a table with the contract's item columns, in its row order."""
+        column = items.column
+        return cls(
+            item_ids=column("item_id").to_pylist(),
+            titles=[title or "" for title in column("title").to_pylist()],
+            categories=[categories or [] for categories in column("categories").to_pylist()],
+            domains=[domain or "" for domain in column("domain").to_pylist()],
+            available_from=_microseconds(column("available_from"), 0),
+            available_until=_microseconds(column("available_until"), FOREVER),
+        )
+
+
+@dataclass(frozen=True)
+class Filters:
+    """The collaborative filters, fitted; rows and columns are item indexes of the catalog."""
+
+    transitions: csr_array  # [items, items] P(column comes soon after row)
+    item_cosine: csr_array  # [items, items] the nearest items only
+    user_items: csr_array  # [users, items] rows of unit length
+    popularity: FloatArray  # [items] interactions
+    trend: FloatArray  # [items] interactions, each halved per half-life of age
+
+    @classmethod
+    def load(cls, directory: Path) -> "Filters":
+        matrices = {name: load_csr(directory / name) for name in MATRICES}
+        return cls(
+            **matrices,
+            popularity=np.load(directory / "popularity.npy", allow_pickle=False),
+            trend=np.load(directory / "trend.npy", allow_pickle=False),
+        )
+
+    def save(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        for name in MATRICES:
+            save_csr(getattr(self, name), directory / name)
+        np.save(directory / "popularity.npy", self.popularity)
+        np.save(directory / "trend.npy", self.trend)
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """What turns an interest vector and a history into an answer, opened in memory."""
+
+    version: int
+    catalog: Catalog
+    item_embeddings: FloatArray  # [items, interest size]; interest · embedding is the logit
+    filters: Filters
+    blend: dict[str, Any]  # terms and their weights, as fitted by evaluate_release
+    manifest: dict[str, Any]
+
+    @classmethod
+    def load(cls, directory: Path, version: int = 0) -> "Ranking":
+        """Open a ranking directory.
+
+        Raises:
+            ReleaseNotFound: nothing stands there.
+            ForeignRelease: it was built by another contract.
+        """
+        manifest_file = directory / MANIFEST
+        if not manifest_file.exists():
+            raise ReleaseNotFound(
+                f"no release at {directory}: expected {MANIFEST} there; see `penchant review list`"
+            )
+        manifest = json.loads(manifest_file.read_text())
+        if manifest["fingerprint"] != fingerprint():
+            raise ForeignRelease(
+                f"release {directory} was built by contract {manifest['fingerprint']}, this process speaks "
+                f"{fingerprint()}: train and push with this version of Penchant (`penchant run`)"
+            )
+        return cls(
+            version=version,
+            catalog=Catalog.from_items(pq.read_table(directory / "catalog.parquet")),
+            item_embeddings=np.load(directory / "item_embeddings.npy", allow_pickle=False),
+            filters=Filters.load(directory),
+            blend=json.loads((directory / "blend.json").read_text()),
+            manifest=manifest,
+        )
+
+
+class ReleaseStore:
+    """Where releases are published: any fsspec URL; a remote one is copied to `cache` as it is opened."""
+
+    def __init__(self, url: str, cache: Path | None = None) -> None:
+        self.filesystem, self.root = fsspec.url_to_fs(url)
+        self._cache = cache
+
+    def path(self, kind: str, version: int) -> str:
+        return f"{self.root}/{kind}/{version}"
+
+    def live(self) -> int | None:
+        """The live version, None before the first push."""
+        return self.live_record().get("version")
+
+    def live_record(self) -> dict[str, Any]:
+        try:
+            with self.filesystem.open(f"{self.root}/{LIVE}", "rb") as file:
+                record: dict[str, Any] = json.load(file)
+        except FileNotFoundError:
+            return {}
+        return record
+
+    def versions(self) -> list[int]:
+        """Published versions, oldest first."""
+        try:
+            entries = self.filesystem.ls(f"{self.root}/{RANKING}", detail=False)
+        except FileNotFoundError:
+            return []
+        names = (entry.rstrip("/").rsplit("/", 1)[-1] for entry in entries)
+        return sorted(int(name) for name in names if name.isdigit())
+
+    def open(self, version: int) -> Ranking:
+        """The ranking of a version; raises as Ranking.load does."""
+        return Ranking.load(self.local(RANKING, version), version)
+
+    def local(self, kind: str, version: int) -> Path:
+        """A local directory that holds `kind` of `version`.
+
+        Raises:
+            ReleaseError: the store is remote and no cache directory was given.
+        """
+        if isinstance(self.filesystem, LocalFileSystem):
+            return Path(self.path(kind, version))
+        if self._cache is None:
+            raise ReleaseError(f"release store {self.root} is remote: a cache directory is needed to open it")
+        target = self._cache / kind / str(version)
+        if not (target / ".complete").exists():
+            self.filesystem.get(self.path(kind, version) + "/", str(target) + "/", recursive=True)
+            (target / ".complete").touch()
+        return target
+
+
+def write_ranking(
+    directory: Path,
+    items: pa.Table,
+    item_embeddings: FloatArray,
+    filters: Filters,
+    blend: dict[str, Any],
+    interest_model: Path,
+    **about: Any,
+) -> None:
+    """Write a ranking directory beside the SavedModel `interest_model` that it belongs to.
+
+    Args:
+        items: the catalog, one row an item, in index order.
+        item_embeddings: [items, interest size] float32.
+        about: further entries of the manifest (run id, metrics), JSON-ready.
+
+    Raises:
+        ReleaseError: catalog, embeddings and filters disagree about the number of items.
+    """
+    counts = {
+        "items": len(items),
+        "item_embeddings": len(item_embeddings),
+        **{name: getattr(filters, name).shape[1] for name in MATRICES},
+    }
+    if len(set(counts.values())) != 1:
+        raise ReleaseError(f"a release needs one row an item in each part, got {counts}")
+    filters.save(directory)
+    pq.write_table(items, directory / "catalog.parquet")
+    np.save(directory / "item_embeddings.npy", item_embeddings)
+    (directory / "blend.json").write_text(json.dumps(blend, indent=2))
+    files = {f"{RANKING}/{name}": digest for name, digest in checksums(directory).items() if name != MANIFEST}
+    files |= {f"{INTEREST_MODEL}/{name}": digest for name, digest in checksums(interest_model).items()}
+    manifest = {"fingerprint": fingerprint(), **about, "files": files}
+    (directory / MANIFEST).write_text(json.dumps(manifest, indent=2))
+
+
+def checksums(directory: Path) -> dict[str, str]:
+    """Relative file name -> sha256, for every file below `directory`."""
+    files = sorted(path for path in directory.rglob("*") if path.is_file())
+    return {str(path.relative_to(directory)): _sha256(path) for path in files}
+
+
+def save_csr(matrix: csr_array, directory: Path) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    np.save(directory / "indptr.npy", matrix.indptr.astype(np.int64))
+    np.save(directory / "indices.npy", matrix.indices.astype(np.int32))
+    np.save(directory / "data.npy", matrix.data.astype(np.float32))
+    np.save(directory / "shape.npy", np.asarray(matrix.shape, np.int64))
+
+
+def load_csr(directory: Path) -> csr_array:
+    arrays = {
+        name: np.load(directory / f"{name}.npy", allow_pickle=False)
+        for name in ("data", "indices", "indptr", "shape")
+    }
+    return csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=tuple(arrays["shape"]))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _microseconds(column: pa.ChunkedArray, missing: int) -> NDArray[np.int64]:
+    filled: NDArray[np.int64] = column.cast(pa.int64()).fill_null(missing).to_numpy()
+    return filled
