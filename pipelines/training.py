@@ -14,7 +14,6 @@ from components.train_interest_model.component import train_interest_model
 from components.validate_interactions.component import validate_interactions
 
 
-@dsl.pipeline(name="penchant-training")
 def training(
     warehouse: str,
     interaction_log: str,
@@ -30,7 +29,7 @@ def training(
     protocol: str = "time",
     policy: str = "auto",
     max_failed_share: float = 0.05,
-    hyperparameters: dict = {},  # noqa: B006 (kfp reads the default as the parameter's)
+    hyperparameters: dict = {},  # noqa: B006 (the default of a pipeline parameter)
     experiment: str = "penchant",
     model_name: str = "penchant",
 ) -> None:

@@ -1,0 +1,106 @@
+"""Asks a published release real questions, over gRPC, before anybody else does."""
+
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import numpy as np
+from serving.interest_client import InterestClient
+from serving.reranking import Reranker
+from serving.retrieval import Query, Retriever
+
+from components.errors import StepError
+from feature_repo.contract import INTEREST_MODEL
+from feature_repo.histories import History
+from serving.errors import Unavailable
+from serving.release import Ranking, ReleaseStore
+
+# Loading a large model and its warmup; a model server that needs longer counts as failing.
+LOAD_TIMEOUT_S = 120.0
+ANSWER_TIMEOUT_S = 5.0
+TOP = 10
+
+
+def smoke_test(store: ReleaseStore, version: int, model_server: str) -> None:
+    """Question a version on the model server (an embedded one when `model_server` is empty).
+
+    Raises:
+        StepError: it does not load, or an answer is not what a sound release gives.
+    """
+    ranking = store.open(version)
+    with _server(store, version) if not model_server else contextlib.nullcontext(model_server) as address:
+        client = InterestClient(address)
+        try:
+            _wait_until_available(client, version, address)
+            _question(client, ranking, version)
+        finally:
+            client.close()
+
+
+def _question(client: InterestClient, ranking: Ranking, version: int) -> None:
+    histories = probes(ranking)
+    interests = client.interest(histories, version, ANSWER_TIMEOUT_S).interest
+    expected = (len(histories), ranking.item_embeddings.shape[1])
+    if interests.shape != expected or not np.isfinite(interests).all():
+        raise StepError(f"version {version} answers {interests.shape}, expected {expected} finite numbers")
+    if len(ranking.catalog) > 1 and np.allclose(interests[0], interests[-1]):
+        raise StepError(f"version {version} answers the same interest whatever the history")
+    retriever, reranker = Retriever(ranking), Reranker(ranking)
+    for history, interest in zip(histories, interests, strict=True):
+        known = [ranking.catalog.index[item] for item in history.item_ids if item in ranking.catalog.index]
+        query = Query(
+            np.asarray(known, np.int32),
+            np.arange(len(known), dtype=np.int64),
+            interest,
+            now=time.time_ns() // 1000,
+        )
+        candidates = retriever.retrieve(query)
+        scores = reranker.scores(query, candidates.items)
+        if len(scores) < min(TOP, len(ranking.catalog)) or not np.isfinite(scores).all():
+            raise StepError(f"version {version} ranks {len(scores)} items, some without a finite score")
+
+
+def probes(ranking: Ranking) -> list[History]:
+    """Histories of nobody: none, one unknown item, and runs of the catalog's most popular items."""
+    popular = np.argsort(-ranking.filters.popularity, kind="stable")[:200]
+    ids = [ranking.catalog.item_ids[index] for index in popular]
+    return [History(), _history(["no such item"]), _history(ids), _history(ids[: max(1, len(ids) // 2)])]
+
+
+def _history(item_ids: list[str]) -> History:
+    moments = [1_000_000 * second for second in range(1, len(item_ids) + 1)]
+    return History(item_ids, item_ids, ["view"] * len(item_ids), [float("nan")] * len(item_ids), moments)
+
+
+def _wait_until_available(client: InterestClient, version: int, address: str) -> None:
+    deadline = time.monotonic() + LOAD_TIMEOUT_S
+    while True:
+        with contextlib.suppress(Unavailable):
+            if version in client.available_versions(ANSWER_TIMEOUT_S):
+                return
+        if time.monotonic() > deadline:
+            raise StepError(
+                f"version {version} is not AVAILABLE at {address} after {LOAD_TIMEOUT_S:.0f} s: "
+                "the model server's log says why"
+            )
+        time.sleep(0.1)
+
+
+@contextlib.contextmanager
+def _server(store: ReleaseStore, version: int) -> Iterator[str]:
+    """An embedded model server of this version alone, on a free loopback port."""
+    base_path = store.local(INTEREST_MODEL, version).parent
+    command = [sys.executable, "-m", "serving.model_server", "--base-path", str(base_path), "--port", "0"]
+    command += ["--version-policy", f"specific:{version}"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout
+            for line in process.stdout:
+                if line.startswith("model server on "):
+                    yield line.split()[-1]
+                    return
+            raise StepError(f"the embedded model server did not start (exit code {process.wait()})")
+        finally:
+            process.terminate()

@@ -1,0 +1,33 @@
+"""How `mlflow.pyfunc.load_model` loads a registered release: the interest model, by its signature."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feature_repo.contract import INTEREST_MODEL
+
+
+class InterestModel:
+    """Sequence inputs as in the contract, each [batch, length] -> interest, state and as_of."""
+
+    def __init__(self, saved_model: Path) -> None:
+        import tensorflow as tf
+
+        self._model = tf.saved_model.load(str(saved_model))
+
+    def predict(self, inputs: dict[str, NDArray[Any]], params: Any = None) -> dict[str, NDArray[Any]]:
+        import tensorflow as tf
+
+        # MLflow hands strings over as NumPy's, TensorFlow takes objects.
+        tensors = {
+            name: tf.constant(array.astype(object) if array.dtype.kind == "U" else array)
+            for name, array in inputs.items()
+        }
+        outputs = self._model.signatures["serving_default"](**tensors)
+        return {name: np.asarray(tensor) for name, tensor in outputs.items()}
+
+
+def _load_pyfunc(path: str) -> InterestModel:
+    return InterestModel(Path(path) / INTEREST_MODEL)

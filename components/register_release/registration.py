@@ -1,0 +1,113 @@
+"""Assembles a release from its parts and enters it into the model registry."""
+
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from components.progress import report
+from components.register_release.registry import Registry
+from feature_repo.contract import INTEREST_MODEL, RANKING, SIGNATURES, fingerprint
+from serving.release import Filters, write_ranking
+
+# What it takes to load the model elsewhere.
+REQUIREMENTS = ("tensorflow", "numpy")
+
+LOADER = "components.register_release.pyfunc"
+
+
+def register(
+    interest_model: Path,
+    collaborative_filters: Path,
+    items: Path,
+    evaluation: Path,
+    verdict: str,
+    tracking_uri: str,
+    run_id: str,
+    model_name: str,
+) -> int:
+    """Register a release as the candidate and end the run that made it; returns its version."""
+    held_out = json.loads((evaluation / "metrics.json").read_text())
+    with tempfile.TemporaryDirectory() as folder:
+        release = Path(folder) / "release"
+        ranking = release / RANKING
+        (release / INTEREST_MODEL).parent.mkdir(parents=True)
+        _copy(interest_model / "saved_model", release / INTEREST_MODEL)
+        ranking.mkdir()
+        write_ranking(
+            ranking,
+            pq.read_table(items),
+            np.load(interest_model / "item_embeddings.npy", allow_pickle=False),
+            Filters.load(collaborative_filters),
+            json.loads((evaluation / "blend.json").read_text()),
+            release / INTEREST_MODEL,
+            created_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+            run_id=run_id,
+            metrics=held_out["figures"],
+            protocol=held_out["protocol"],
+            learned_until=held_out["learned_until"],
+        )
+        model = _log(release, tracking_uri, run_id)
+    registry = Registry(tracking_uri, model_name)
+    version = registry.add(model.model_uri, model.model_id, run_id, _tags(held_out, verdict))
+    registry.client.set_terminated(run_id, "FINISHED")
+    report(f"version {version} of {model_name} is the candidate: {held_out['reason']}")
+    return version
+
+
+def _log(release: Path, tracking_uri: str, run_id: str) -> Any:
+    """The release as an MLflow model: its folder as it is, nothing pickled."""
+    import mlflow
+
+    mlflow.set_tracking_uri(tracking_uri)
+    with mlflow.start_run(run_id=run_id):
+        return mlflow.pyfunc.log_model(
+            name="release",
+            loader_module=LOADER,
+            data_path=str(release),
+            signature=_signature(),
+            pip_requirements=[_pinned(name) for name in REQUIREMENTS],
+        )
+
+
+def _signature() -> Any:
+    from mlflow.models import ModelSignature
+    from mlflow.types import Schema, TensorSpec
+
+    def schema(tensors: dict[str, str]) -> Schema:
+        dtypes = {name: np.dtype("str" if dtype == "string" else dtype) for name, dtype in tensors.items()}
+        return Schema([TensorSpec(dtype, (-1, -1), name) for name, dtype in dtypes.items()])
+
+    serving = SIGNATURES["serving_default"]
+    return ModelSignature(inputs=schema(serving["inputs"]), outputs=schema(serving["outputs"]))
+
+
+def _tags(held_out: dict[str, Any], verdict: str) -> dict[str, str]:
+    figures = {
+        name: f"{value:.4f}"
+        for name, value in held_out["figures"].items()
+        if name in ("ndcg_at_10", "hr_at_10")
+    }
+    return {
+        "verdict": verdict,
+        "reason": held_out["reason"],
+        "protocol": held_out["protocol"],
+        "fingerprint": fingerprint(),
+        **figures,
+    }
+
+
+def _pinned(name: str) -> str:
+    from importlib.metadata import version
+
+    return f"{name}=={version(name)}"
+
+
+def _copy(source: Path, target: Path) -> None:
+    import shutil
+
+    shutil.copytree(source, target)

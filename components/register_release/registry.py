@@ -1,0 +1,129 @@
+"""The model registry as this project uses it: one registered model, its versions, aliases and tags.
+
+MLflow keeps no history of what an alias pointed at, so each version is tagged with what was decided about it.
+"""
+
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+from mlflow import MlflowClient
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from components.errors import StepError
+
+CANDIDATE = "candidate"  # the newest version that waits for a decision
+LIVE = "live"  # what the recommender answers with
+
+# The value of the tag `review`.
+WAITING, APPROVED, REJECTED, FAILED = "waiting", "approved", "rejected", "failed its smoke test"
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered release, as a reviewer sees it."""
+
+    number: int
+    run_id: str
+    created_at: float  # seconds since the epoch
+    aliases: list[str]
+    tags: dict[str, str]
+
+    @property
+    def review(self) -> str:
+        return self.tags.get("review", WAITING)
+
+
+class Registry:
+    """The versions of one registered model."""
+
+    def __init__(self, tracking_uri: str, model_name: str) -> None:
+        self.client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
+        self.model_name = model_name
+
+    def add(self, model_uri: str, model_id: str, run_id: str, tags: dict[str, str]) -> int:
+        """Enter a logged model as the next version and make it the candidate."""
+        try:
+            self.client.create_registered_model(self.model_name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        entry = self.client.create_model_version(
+            self.model_name,
+            source=model_uri,
+            run_id=run_id,
+            model_id=model_id,
+            tags={"review": WAITING, **tags},
+        )
+        self.point(CANDIDATE, int(entry.version))
+        return int(entry.version)
+
+    def versions(self) -> list[Version]:
+        """Newest first."""
+        entries = self.client.search_model_versions(f"name='{self.model_name}'", max_results=200)
+        aliases = self._aliases()
+        return sorted((_version(entry, aliases) for entry in entries), key=lambda v: -v.number)
+
+    def version(self, number: int) -> Version:
+        """One version.
+
+        Raises:
+            StepError: there is no such version; names those there are.
+        """
+        found = {version.number: version for version in self.versions()}
+        if number not in found:
+            known = ", ".join(map(str, sorted(found))) or "none; train one with `penchant run`"
+            raise StepError(f"no version {number} of {self.model_name} in the registry; there are: {known}")
+        return found[number]
+
+    def decide(self, number: int, review: str, by: str, reason: str = "") -> None:
+        """Write down what was decided about a version, by whom, when and why."""
+        tags = {"review": review, "reviewed_by": by, "review_reason": reason, "reviewed_at": _now()}
+        for key, value in tags.items():
+            self.client.set_model_version_tag(self.model_name, str(number), key, value)
+        if review != WAITING and self._aliases().get(CANDIDATE) == number:
+            self.client.delete_registered_model_alias(self.model_name, CANDIDATE)
+
+    def point(self, alias: str, number: int) -> None:
+        self.client.set_registered_model_alias(self.model_name, alias, str(number))
+        if alias == LIVE:
+            self.client.set_model_version_tag(self.model_name, str(number), "went_live_at", _now())
+
+    def download(self, number: int, directory: Path) -> Path:
+        """Copy a version's release (its `interest` and `ranking` folders) below `directory`."""
+        from mlflow.artifacts import download_artifacts
+
+        uri = self.client.get_model_version_download_uri(self.model_name, str(number))
+        target = download_artifacts(
+            artifact_uri=uri, dst_path=str(directory), tracking_uri=self.client.tracking_uri
+        )
+        return Path(target) / "data" / "release"
+
+    def _aliases(self) -> dict[str, int]:
+        try:
+            aliases = self.client.get_registered_model(self.model_name).aliases
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return {}
+        return {alias: int(number) for alias, number in aliases.items()}
+
+
+def _version(entry: ModelVersion, aliases: dict[str, int]) -> Version:
+    number = int(entry.version)
+    return Version(
+        number=number,
+        run_id=entry.run_id,
+        created_at=entry.creation_timestamp / 1000,
+        aliases=sorted(alias for alias, target in aliases.items() if target == number),
+        tags=dict(entry.tags),
+    )
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -1,0 +1,25 @@
+"""The promotion pipeline: what a reviewer approved goes live."""
+
+from components.push_release.component import push_release
+
+
+def promotion(
+    version: int,
+    approved_by: str,
+    tracking_uri: str,
+    releases: str,
+    model_server: str = "",
+    model_name: str = "penchant",
+) -> None:
+    """Make a registered version live.
+
+    1. Push it: publish, smoke-test, switch; when the test fails, the version before stays live.
+    """
+    push_release(
+        version=version,
+        approved_by=approved_by,
+        model_name=model_name,
+        tracking_uri=tracking_uri,
+        releases=releases,
+        model_server=model_server,
+    ).set_display_name("Push release").set_caching_options(False)
