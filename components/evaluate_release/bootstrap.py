@@ -1,0 +1,75 @@
+"""How sure a mean over queries is: bootstrap intervals and a paired test, both by user.
+
+Queries of one user hang together, so users are drawn, not queries (Davison & Hinkley 1997).
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.floating[Any]]
+IntArray = NDArray[np.integer[Any]]
+
+CHUNK = 100  # resamples held in memory at once
+
+
+def bootstrap_means(values: FloatArray, users: IntArray, seed: int, resamples: int = 1000) -> FloatArray:
+    """The mean over queries of each metric in each resample of the users.
+
+    Args:
+        values: [queries, metrics]; NaN where a query says nothing about a metric.
+        users: [queries] int, the number of the query's user, from 0.
+
+    Returns:
+        [resamples, metrics] float64. Equal `users` and `seed` draw equal resamples.
+    """
+    known = ~np.isnan(values)
+    sums = _by_user(np.where(known, values, 0.0), users)
+    counts = _by_user(known.astype(np.float64), users)
+    rng, means = np.random.default_rng(seed), []
+    for start in range(0, resamples, CHUNK):
+        drawn = rng.integers(len(sums), size=(min(CHUNK, resamples - start), len(sums)))
+        times = np.stack([np.bincount(row, minlength=len(sums)) for row in drawn]).astype(np.float64)
+        total = times @ counts
+        means.append(np.divide(times @ sums, total, out=np.full(total.shape, np.nan), where=total > 0))
+    return np.concatenate(means)
+
+
+def intervals(
+    values: FloatArray, users: IntArray, seed: int, resamples: int = 1000, level: float = 0.95
+) -> FloatArray:
+    """The percentile interval of each metric's mean: [2, metrics], low and high; arguments as above."""
+    means = bootstrap_means(values, users, seed, resamples)
+    tail = (1 - level) / 2
+    empty = np.isnan(means).all(axis=0)
+    bounds = np.full((2, means.shape[1]), np.nan)
+    bounds[:, ~empty] = np.nanquantile(means[:, ~empty], [tail, 1 - tail], axis=0)
+    return bounds
+
+
+def paired_p_value(
+    ours: FloatArray, theirs: FloatArray, users: IntArray, seed: int, resamples: int = 2000
+) -> float:
+    """Fisher's two-sided randomisation test on the per-user differences (Smucker, Allan & Carterette 2007).
+
+    Args:
+        ours, theirs: [queries] the same metric of two models on the same queries.
+        users: [queries] int, the number of the query's user, from 0.
+
+    Returns:
+        The chance of a mean difference at least this large if it made no difference which model was which.
+    """
+    differences = _by_user((ours - theirs)[:, None], users)[:, 0]
+    observed = abs(differences.sum())
+    rng, as_large = np.random.default_rng(seed), 0
+    for start in range(0, resamples, CHUNK):
+        signs = rng.choice([-1.0, 1.0], size=(min(CHUNK, resamples - start), len(differences)))
+        as_large += int(np.count_nonzero(np.abs(signs @ differences) >= observed - 1e-12))
+    return (1 + as_large) / (1 + resamples)
+
+
+def _by_user(values: FloatArray, users: IntArray) -> FloatArray:
+    """[users, metrics]: sums over each user's queries."""
+    n_users = int(users.max()) + 1
+    return np.stack([np.bincount(users, column, minlength=n_users) for column in values.T], axis=1)

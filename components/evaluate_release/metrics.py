@@ -1,0 +1,117 @@
+"""Accuracy at k from the ranks of held-out items; ties are counted against the model.
+
+Every metric takes `ranks`: [queries] or [queries, targets] int, the rank of each relevant item among all items
+(1 is best), MISS where it was not ranked and PADDING where a query has fewer targets than the widest one.
+Every metric returns one value a query, [queries] float64, so that means, slices and intervals follow.
+Relevance is binary. Definitions: Järvelin & Kekäläinen 2002 (NDCG); Voorhees 1999 (MRR); van Rijsbergen 1979 (F1);
+Deshpande & Karypis 2004 (HR).
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.floating[Any]]
+IntArray = NDArray[np.integer[Any]]
+
+MISS: Final = int(np.iinfo(np.int32).max)
+PADDING: Final = 0
+
+
+def ranks_of(scores: FloatArray, targets: IntArray) -> IntArray:
+    """The rank of each query's target: items with an equal score stand before it.
+
+    Args:
+        scores: [queries, items] higher is better, -inf for an item that can't be answered.
+        targets: [queries] item indexes, -1 for an item that is not among them.
+
+    Returns:
+        [queries] int32, MISS where the target is absent or can't be answered.
+    """
+    own = np.take_along_axis(scores, np.maximum(targets, 0)[:, None], axis=1)
+    ranks: IntArray = np.count_nonzero(scores >= own, axis=1).astype(np.int32)
+    ranks[(targets < 0) | ~np.isfinite(own[:, 0])] = MISS
+    return ranks
+
+
+def top_items(scores: FloatArray, k: int) -> IntArray:
+    """The k best items of each query, best first, equal scores in index order.
+
+    Args:
+        scores: [queries, items], -inf for an item that can't be answered.
+
+    Returns:
+        [queries, k] int32, -1 where fewer than k items can be answered.
+    """
+    width = min(k, scores.shape[1])
+    best = np.sort(np.argpartition(-scores, width - 1, axis=1)[:, :width], axis=1)
+    order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1, kind="stable")
+    best = np.take_along_axis(best, order, axis=1)
+    answered = np.isfinite(np.take_along_axis(scores, best, axis=1))
+    padded: IntArray = np.full((len(scores), k), -1, np.int32)
+    padded[:, :width] = np.where(answered, best, -1)
+    return padded
+
+
+def recall(ranks: IntArray, k: int) -> FloatArray:
+    """The share of a query's targets among its first k."""
+    return _hits(ranks, k) / np.maximum(_targets(ranks), 1)
+
+
+def precision(ranks: IntArray, k: int) -> FloatArray:
+    """The share of the first k that are targets."""
+    return _hits(ranks, k) / k
+
+
+def f1(ranks: IntArray, k: int) -> FloatArray:
+    """The harmonic mean of precision and recall: 2 hits / (k + targets)."""
+    return np.asarray(2 * _hits(ranks, k) / (k + _targets(ranks)))
+
+
+def hit_rate(ranks: IntArray, k: int) -> FloatArray:
+    """1 where at least one target is among the first k; equals recall when each query has one target."""
+    return (_hits(ranks, k) > 0).astype(np.float64)
+
+
+def ndcg(ranks: IntArray, k: int) -> FloatArray:
+    """Discounted gain 1 / log2(1 + rank) of the targets within k, over that of the best order possible."""
+    ranks = _by_query(ranks)
+    gains = np.where((ranks != PADDING) & (ranks <= k), 1 / np.log2(1 + np.maximum(ranks, 1.0)), 0).sum(
+        axis=1
+    )
+    ideal = np.concatenate([[0.0], np.cumsum(1 / np.log2(np.arange(2, k + 2)))])
+    best = ideal[np.minimum(_targets(ranks), k)]
+    return np.divide(gains, best, out=np.zeros_like(gains), where=best > 0)
+
+
+def reciprocal_rank(ranks: IntArray, k: int) -> FloatArray:
+    """1 / the rank of the first target, 0 when it stands after k; its mean is MRR."""
+    ranks = _by_query(ranks)
+    first = np.where(ranks == PADDING, MISS, ranks).min(axis=1)
+    return np.where(first <= k, 1 / first, 0.0)
+
+
+# Name in a figure (`<name>_at_<k>`) -> metric.
+ACCURACY: Final[dict[str, Callable[[IntArray, int], FloatArray]]] = {
+    "ndcg": ndcg,
+    "recall": recall,
+    "hr": hit_rate,
+    "precision": precision,
+    "f1": f1,
+    "mrr": reciprocal_rank,
+}
+
+
+def _by_query(ranks: IntArray) -> IntArray:
+    return ranks[:, None] if ranks.ndim == 1 else ranks
+
+
+def _hits(ranks: IntArray, k: int) -> IntArray:
+    ranks = _by_query(ranks)
+    return np.asarray(np.count_nonzero((ranks != PADDING) & (ranks <= k), axis=1))
+
+
+def _targets(ranks: IntArray) -> IntArray:
+    return np.asarray(np.count_nonzero(_by_query(ranks) != PADDING, axis=1))
