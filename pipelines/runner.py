@@ -8,15 +8,12 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from pipelines.errors import RunError
 from pipelines.placement import build
 from pipelines.progress import StepReporter
 from pipelines.settings import Settings
 
 Steps = Callable[..., None]
-
-
-class RunError(Exception):
-    """A run could not start or a step failed; names the step, the cause and the next thing to do."""
 
 
 def run_locally(steps: Steps, settings: Settings, arguments: dict[str, Any]) -> Path:

@@ -1,0 +1,300 @@
+"""`penchant …`: one command per act. Each imports only what it needs, so that help is instant."""
+
+import getpass
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.console import Console
+
+from pipelines.arguments import parse_hyperparameters, source_arguments, training_arguments
+from pipelines.settings import load_settings
+
+DONE, FAILED, WRONG_USE = 0, 1, 2
+
+app = typer.Typer(
+    help="A recommender that follows changing interests, from raw interactions to a gRPC answer.\n\n"
+    "Start with `penchant run --dataset movielens-100k`, then `penchant serve`, and in another terminal "
+    "`penchant recommend 196`.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+)
+review = typer.Typer(
+    help="Decide in the model registry which version may go live.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
+app.add_typer(review, name="review")
+
+out, err = Console(highlight=False), Console(stderr=True, highlight=False)
+
+Home = Annotated[
+    Path | None, typer.Option(help="Holds everything a run makes; PENCHANT_HOME, else `.penchant`.")
+]
+Address = Annotated[
+    str, typer.Option(envvar="PENCHANT_ADDRESS", help="host:port of the recommender (`penchant serve`).")
+]
+Protocol = Annotated[
+    Literal["time", "leave-one-out"],
+    typer.Option(help="How interactions are held out: the latest by time, or each user's last two."),
+]
+Policy = Annotated[
+    Literal["auto", "review"] | None,
+    typer.Option(help="auto: a better version goes live at once; review: a reviewer decides."),
+]
+By = Annotated[
+    str, typer.Option(help="Who decides; written into the registry.", default_factory=getpass.getuser)
+]
+RECOMMENDER = "127.0.0.1:50051"
+
+
+def main() -> None:
+    """Entry point: 0 done, 1 a step failed, 2 wrong use."""
+    app()
+
+
+@app.command()
+def run(
+    dataset: Annotated[str, typer.Option(help="A known data set; `penchant data` lists them.")] = "",
+    interactions: Annotated[
+        Path | None, typer.Option(help="Your own, CSV or Parquet: user_id, item_id, timestamp, and more.")
+    ] = None,
+    items: Annotated[Path | None, typer.Option(help="Your items: item_id, title, categories, …")] = None,
+    users: Annotated[Path | None, typer.Option(help="Your users: user_id and attributes.")] = None,
+    home: Home = None,
+    protocol: Protocol = "time",
+    policy: Policy = None,
+    max_failed_share: Annotated[
+        float, typer.Option(help="Stop when more than this share of the interactions fails validation.")
+    ] = 0.05,
+    hyperparameter: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A hyperparameter, such as `--set epochs=5`; repeatable."),
+    ] = None,
+) -> None:
+    """Run the training pipeline here: ingest, validate, learn, evaluate, register, and push if it is better.
+
+    Every run ingests what the recommender has recorded; a data set or a file adds to that.
+    """
+    with _acting():
+        settings = load_settings(home=home, policy=policy)
+        chosen = parse_hyperparameters(hyperparameter or [])
+        arguments = training_arguments(settings, protocol, max_failed_share, chosen)
+        arguments |= source_arguments(dataset, interactions, items, users)
+        from pipelines.runner import run_locally
+        from pipelines.training import training
+
+        folder = run_locally(training, settings, arguments)
+        out.print(f"Done. Everything this run printed and made: {folder}")
+
+
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option(help="The recommender's port.")] = 50051,
+    model_port: Annotated[int, typer.Option(help="The embedded model server's port.")] = 8500,
+    home: Home = None,
+) -> None:
+    """Serve the live release until Ctrl-C: the model server and the recommender, on loopback.
+
+    A release that goes live meanwhile is taken up without a restart. With PENCHANT_MODEL_SERVER set, that
+    TensorFlow Serving is asked instead of the embedded one.
+    """
+    with _acting():
+        from pipelines.serving_processes import serving
+
+        with serving(load_settings(home=home), port, model_port) as processes:
+            out.print(f"recommender on {processes.recommender}, model server on {processes.model_server}")
+            out.print("Ask it: penchant recommend USER      Stop it: Ctrl-C")
+            processes.wait()
+
+
+@app.command()
+def recommend(
+    user: Annotated[str, typer.Argument(help="A user id; an unknown one gets what is trending.")],
+    k: Annotated[int, typer.Option(help="How many items.")] = 10,
+    explain: Annotated[bool, typer.Option(help="Show the terms of each score.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    address: Address = RECOMMENDER,
+) -> None:
+    """Ask the recommender for a user's items."""
+    with _acting():
+        from serving.client import Recommender
+
+        from pipelines.tables import recommendations_table
+
+        with Recommender(address) as recommender:
+            answer = recommender.recommend(user, k=k, explain=explain)
+        if as_json:
+            _print_json(answer)
+        else:
+            out.print(recommendations_table(answer, explain))
+
+
+@app.command()
+def record(
+    user: Annotated[str, typer.Argument(help="A user id.")],
+    item: Annotated[str, typer.Argument(help="An item id.")],
+    event_type: Annotated[str, typer.Option(help="view, click, like, rate, purchase, …")] = "view",
+    value: Annotated[float | None, typer.Option(help="A rating, a price, seconds of dwelling.")] = None,
+    address: Address = RECOMMENDER,
+) -> None:
+    """Record an interaction: the user's next answer follows it, the next run learns from it."""
+    with _acting():
+        from serving.client import Recommender
+
+        with Recommender(address) as recommender:
+            interaction_id = recommender.record(user, item, event_type=event_type, value=value)
+        out.print(f"recorded as {interaction_id}")
+
+
+@app.command()
+def data() -> None:
+    """List the data sets that `penchant run --dataset` can load: source, size, span, licence."""
+    with _acting():
+        from components.ingest_interactions.datasets import describe
+
+        from pipelines.tables import datasets_table
+
+        out.print(datasets_table(describe()))
+
+
+@app.command("compile")
+def compile_(
+    output: Annotated[Path, typer.Option(help="The folder to write to.")] = Path("compiled"),
+    home: Home = None,
+) -> None:
+    """Compile both pipelines to Kubeflow's YAML, with the image and resources of the settings."""
+    with _acting():
+        from pipelines.promotion import promotion
+        from pipelines.runner import compile_pipeline
+        from pipelines.training import training
+
+        output.mkdir(parents=True, exist_ok=True)
+        for steps in (training, promotion):
+            file = output / f"{steps.__name__}.yaml"
+            compile_pipeline(steps, load_settings(home=home), file)
+            out.print(f"wrote {file}")
+
+
+@app.command()
+def schedule(
+    cron: Annotated[str, typer.Argument(help="Six fields, seconds first: '0 0 3 * * *' is three at night.")],
+    dataset: Annotated[str, typer.Option(help="A known data set; the interaction log is always read.")] = "",
+    protocol: Protocol = "time",
+) -> None:
+    """Have Kubeflow (PENCHANT_KUBEFLOW) run the training pipeline by a schedule."""
+    with _acting():
+        from pipelines.runner import schedule as schedule_on_kubeflow
+        from pipelines.training import training
+
+        settings = load_settings()
+        arguments = {**training_arguments(settings, protocol, 0.05, {}), "dataset": dataset}
+        out.print(f"recurring run {schedule_on_kubeflow(training, settings, arguments, cron)}")
+
+
+@app.command()
+def demo(
+    dataset: Annotated[str, typer.Argument(help="movielens-100k or movielens-1m.")] = "movielens-100k",
+    home: Home = None,
+) -> None:
+    """Walk the whole way: train, approve, serve, ask, record three interactions, ask again."""
+    with _acting():
+        from pipelines.demo import demonstrate
+
+        demonstrate(dataset, home, out)
+
+
+@review.command("list")
+def list_(home: Home = None) -> None:
+    """The registered versions, newest first."""
+    with _acting():
+        from pipelines.review import registry_of, versions_table
+        from serving.release import ReleaseStore
+
+        settings = load_settings(home=home)
+        versions = registry_of(settings).versions()
+        if not versions:
+            out.print("No version is registered yet: train one with `penchant run`.")
+            return
+        out.print(versions_table(versions, ReleaseStore(settings.releases).live()))
+
+
+@review.command()
+def show(version: int, home: Home = None) -> None:
+    """All that is known about a version, and where its evaluation report is."""
+    with _acting():
+        from pipelines.review import registry_of, report_of
+
+        settings = load_settings(home=home)
+        registry = registry_of(settings)
+        entry = registry.version(version)
+        for name, value in sorted(entry.tags.items()):
+            out.print(f"[bold]{name:>14}[/]  {value}")
+        for file in report_of(registry, entry, settings.home / "review" / str(version)):
+            out.print(f"[bold]{'evaluation':>14}[/]  {file}")
+
+
+@review.command()
+def approve(version: int, by: By, home: Home = None) -> None:
+    """Let a version go live: it is pushed, smoke-tested and switched to; if that fails, nothing changes."""
+    with _acting():
+        from pipelines import review as acts
+
+        out.print(acts.approve(load_settings(home=home), version, by))
+
+
+@review.command()
+def reject(
+    version: int,
+    by: By,
+    reason: Annotated[str, typer.Option(help="Why; kept in the registry.")] = "no reason given",
+    home: Home = None,
+) -> None:
+    """Keep a version from going live."""
+    with _acting():
+        from pipelines import review as acts
+
+        out.print(acts.reject(load_settings(home=home), version, by, reason))
+
+
+@review.command()
+def rollback(by: By, home: Home = None) -> None:
+    """Make the version before the live one live again."""
+    with _acting():
+        from pipelines import review as acts
+
+        out.print(acts.rollback(load_settings(home=home), by))
+
+
+@contextmanager
+def _acting() -> Iterator[None]:
+    """Turn what can go wrong into one message and an exit code."""
+    from components.errors import StepError
+    from pipelines.errors import RunError
+    from serving.errors import PenchantError
+
+    try:
+        yield
+    except ValueError as error:
+        _fail(str(error), WRONG_USE)
+    except KeyboardInterrupt:
+        _fail("stopped", FAILED)
+    except (StepError, RunError, PenchantError, LookupError, OSError) as error:
+        _fail(str(error), FAILED)
+
+
+def _fail(message: str, code: int) -> None:
+    err.print(f"[red]{message}[/]" if sys.stderr.isatty() else message, markup=sys.stderr.isatty())
+    raise typer.Exit(code)
+
+
+def _print_json(answer: Any) -> None:
+    from dataclasses import asdict
+
+    typer.echo(json.dumps(asdict(answer), indent=2))

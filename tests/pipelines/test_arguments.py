@@ -1,0 +1,42 @@
+"""What a person types becomes pipeline parameters, or a message that says what was expected."""
+
+from pathlib import Path
+
+import pytest
+
+from pipelines.arguments import parse_hyperparameters, source_arguments
+
+
+def test_hyperparameters_keep_their_types() -> None:
+    assert parse_hyperparameters(["epochs=5", "dropout=0.2", "encoder=gru", "xla=true"]) == {
+        "epochs": 5,
+        "dropout": 0.2,
+        "encoder": "gru",
+        "xla": True,
+    }
+
+
+def test_a_hyperparameter_without_a_value_is_refused() -> None:
+    with pytest.raises(ValueError, match="--set epochs: expected name=value"):
+        parse_hyperparameters(["epochs"])
+
+
+def test_files_are_named_by_absolute_path() -> None:
+    sources = source_arguments("", Path("interactions.csv"), None, None)
+
+    assert sources == {
+        "dataset": "",
+        "interactions_file": str(Path("interactions.csv").absolute()),
+        "items_file": "",
+        "users_file": "",
+    }
+
+
+def test_a_data_set_and_a_file_contradict_each_other() -> None:
+    with pytest.raises(ValueError, match="not both"):
+        source_arguments("movielens-100k", Path("interactions.csv"), None, None)
+
+
+def test_items_alone_describe_nothing() -> None:
+    with pytest.raises(ValueError, match="--interactions"):
+        source_arguments("", None, Path("items.csv"), None)
