@@ -1,10 +1,10 @@
 """Accuracy at k from the ranks of held-out items; ties are counted against the model.
 
-Every metric takes `ranks`: [queries] or [queries, targets] int, the rank of each relevant item among all items
-(1 is best), MISS where it was not ranked and PADDING where a query has fewer targets than the widest one.
+Every metric takes `ranks`: [queries] or [queries, targets] int, the rank of each relevant item among all
+items (1 is best), MISS where it was not ranked, PADDING where a query has fewer targets than the widest one.
 Every metric returns one value a query, [queries] float64, so that means, slices and intervals follow.
-Relevance is binary. Definitions: Järvelin & Kekäläinen 2002 (NDCG); Voorhees 1999 (MRR); van Rijsbergen 1979 (F1);
-Deshpande & Karypis 2004 (HR).
+Relevance is binary. Sources: Järvelin & Kekäläinen 2002 (NDCG), Voorhees 1999 (MRR), van Rijsbergen 1979
+(F1), Deshpande & Karypis 2004 (HR).
 """
 
 from collections.abc import Callable
@@ -78,12 +78,11 @@ def hit_rate(ranks: IntArray, k: int) -> FloatArray:
 def ndcg(ranks: IntArray, k: int) -> FloatArray:
     """Discounted gain 1 / log2(1 + rank) of the targets within k, over that of the best order possible."""
     ranks = _by_query(ranks)
-    gains = np.where((ranks != PADDING) & (ranks <= k), 1 / np.log2(1 + np.maximum(ranks, 1.0)), 0).sum(
-        axis=1
-    )
+    gain = 1 / np.log2(1 + np.maximum(ranks, 1.0))
+    gains: FloatArray = np.where((ranks != PADDING) & (ranks <= k), gain, 0).sum(axis=1)
     ideal = np.concatenate([[0.0], np.cumsum(1 / np.log2(np.arange(2, k + 2)))])
     best = ideal[np.minimum(_targets(ranks), k)]
-    return np.divide(gains, best, out=np.zeros_like(gains), where=best > 0)
+    return np.asarray(np.divide(gains, best, out=np.zeros_like(gains), where=best > 0))
 
 
 def reciprocal_rank(ranks: IntArray, k: int) -> FloatArray:

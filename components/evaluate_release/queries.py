@@ -1,0 +1,167 @@
+"""Held-out rows of the training set as queries: what was known before, and what came next."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from components.errors import StepError
+from feature_repo.histories import History
+
+Indexes = NDArray[np.int32]  # item indexes of a catalog, -1 for an item it doesn't hold
+Times = NDArray[np.int64]  # µs since the epoch
+
+COLUMNS = (
+    "user_id",
+    "cutoff",
+    "split",
+    "target_item_id",
+    "interaction_ids",
+    "item_ids",
+    "event_types",
+    "values",
+    "timestamps",
+)
+
+# More users than these are sampled: intervals are narrow by then, and a step must end.
+MAX_QUERIES = 20_000
+
+
+@dataclass(frozen=True)
+class Queries:
+    """Parallel lists, one entry a query, by (user, cutoff)."""
+
+    user_ids: list[str]
+    users: NDArray[np.int64]  # [queries] number of the user among these, from 0
+    cutoffs: Times  # [queries] the moment of the target interaction
+    targets: Indexes  # [queries]
+    histories: list[History]  # what came strictly before, at most MAX_HISTORY
+    items: list[Indexes]  # the histories' items, those of the catalog only
+    timestamps: list[Times]  # beside `items`
+    seen: list[Indexes]  # every item of the catalog the user had before, ascending
+    sampled_from: int  # how many queries there were
+
+    def __len__(self) -> int:
+        return len(self.histories)
+
+    def repeated(self) -> NDArray[np.bool_]:
+        """[queries] whether the target had been seen: no answer that filters seen items can hold it."""
+        pairs = zip(self.targets, self.seen, strict=True)
+        return np.fromiter((target in seen for target, seen in pairs), bool, len(self))
+
+    def lengths(self) -> NDArray[np.int64]:
+        """[queries] interactions in the history."""
+        return np.fromiter(map(len, self.histories), np.int64, len(self))
+
+
+def read_training_set(file: Path) -> pa.Table:
+    """The training set, in (user, cutoff) order: Feast's join keeps none."""
+    table = pq.read_table(file)
+    missing = [name for name in COLUMNS if name not in table.column_names]
+    if missing:
+        raise StepError(
+            f"training set {file} lacks the columns {missing}: expected {list(COLUMNS)}; "
+            "run the step 'Fetch training set' again"
+        )
+    return table.select(COLUMNS).sort_by([("user_id", "ascending"), ("cutoff", "ascending")])
+
+
+def held_out(
+    training_set: pa.Table, split: str, index: pa.Array, seed: int, limit: int = MAX_QUERIES
+) -> Queries:
+    """The queries of a split ("validation" or "test"); above `limit`, those of a random sample of users.
+
+    Args:
+        index: [items] string, the catalog's item ids.
+
+    Raises:
+        StepError: the split holds no query.
+    """
+    rows = _rows_of(training_set, split)
+    if not len(rows):
+        raise StepError(
+            f"no {split} queries in the training set ({len(training_set)} rows): leave-one-out needs users "
+            "with at least 3 interactions, the time protocol interactions after its cutoffs; bring more data "
+            "or choose the other protocol"
+        )
+    sample = _sample(rows, limit, seed)
+    user_ids, cutoffs = sample["user_id"].to_pylist(), sample["cutoff"].cast(pa.int64()).to_numpy()
+    items, timestamps = _indexes(sample["item_ids"], index), _arrays(sample["timestamps"])
+    targets = pc.fill_null(pc.index_in(sample["target_item_id"], index), -1).to_numpy()
+    return Queries(
+        user_ids=user_ids,
+        users=np.unique(np.asarray(user_ids), return_inverse=True)[1].astype(np.int64),
+        cutoffs=cutoffs,
+        targets=targets.astype(np.int32),
+        histories=_histories(sample),
+        items=[row[row >= 0] for row in items],
+        timestamps=[times[row >= 0] for row, times in zip(items, timestamps, strict=True)],
+        seen=_seen(interactions_by_user(training_set, index), user_ids, cutoffs, items),
+        sampled_from=len(rows),
+    )
+
+
+def interactions_by_user(training_set: pa.Table, index: pa.Array) -> dict[str, tuple[Indexes, Times]]:
+    """User -> items and moments of every interaction in the snapshot, from the windows of the split "all"."""
+    rows = _rows_of(training_set, "all")
+    items, timestamps = _indexes(rows["item_ids"], index), _arrays(rows["timestamps"])
+    windows: dict[str, list[int]] = {}
+    for position, user_id in enumerate(rows["user_id"].to_pylist()):
+        windows.setdefault(user_id, []).append(position)
+    return {
+        user_id: (np.concatenate([items[p] for p in own]), np.concatenate([timestamps[p] for p in own]))
+        for user_id, own in windows.items()
+    }
+
+
+def _seen(
+    everything: dict[str, tuple[Indexes, Times]], user_ids: list[str], cutoffs: Times, items: list[Indexes]
+) -> list[Indexes]:
+    """A history is cut to its newest interactions; what was seen before it is in the user's older windows."""
+    nothing = (np.empty(0, np.int32), np.empty(0, np.int64))
+    seen = []
+    for user_id, cutoff, recent in zip(user_ids, cutoffs, items, strict=True):
+        every, timestamps = everything.get(user_id, nothing)
+        before = np.unique(np.concatenate([every[timestamps < cutoff], recent]))
+        seen.append(before[before >= 0])
+    return seen
+
+
+def _rows_of(training_set: pa.Table, split: str) -> pa.Table:
+    return training_set.filter(pc.equal(training_set["split"], split))
+
+
+def _sample(rows: pa.Table, limit: int, seed: int) -> pa.Table:
+    if len(rows) <= limit:
+        return rows
+    users = np.random.default_rng(seed).permutation(rows["user_id"].unique().sort().to_pylist())
+    counts = {pair["values"]: pair["counts"] for pair in rows["user_id"].value_counts().to_pylist()}
+    chosen = users[np.cumsum([counts[user] for user in users]) <= limit]
+    return rows.filter(pc.is_in(rows["user_id"], pa.array(chosen.tolist(), pa.string())))
+
+
+def _histories(rows: pa.Table) -> list[History]:
+    columns = ("interaction_ids", "item_ids", "event_types", "values", "timestamps")
+    lists = [[row.tolist() for row in _arrays(rows[name])] for name in columns]
+    return [History(*row) for row in zip(*lists, strict=True)]
+
+
+def _indexes(column: pa.ChunkedArray, index: pa.Array) -> list[Indexes]:
+    lists = column.combine_chunks()
+    found = pc.fill_null(pc.index_in(lists.flatten(), index), -1)
+    return np.split(found.to_numpy(zero_copy_only=False).astype(np.int32), _bounds(lists))
+
+
+def _arrays(column: pa.ChunkedArray) -> list[NDArray[Any]]:
+    lists = column.combine_chunks()
+    return np.split(lists.flatten().to_numpy(zero_copy_only=False), _bounds(lists))
+
+
+def _bounds(lists: pa.ListArray) -> NDArray[np.int64]:
+    """Where each list but the first starts in the flattened values; a null list is empty."""
+    return np.cumsum(pc.fill_null(pc.list_value_length(lists), 0).to_numpy())[:-1]
