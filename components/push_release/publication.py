@@ -65,6 +65,7 @@ def switch(store: ReleaseStore, version: int) -> int | None:
     }
     text = json.dumps({**record, "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())})
     path = f"{store.root}/{LIVE}"
+    store.filesystem.makedirs(store.root, exist_ok=True)
     if isinstance(store.filesystem, LocalFileSystem):
         beside = Path(f"{path}.{uuid.uuid4().hex}")
         beside.write_text(text)

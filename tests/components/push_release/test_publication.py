@@ -1,0 +1,118 @@
+"""A release is published whole or not at all, and one small file says which is live."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from components.errors import StepError
+from components.push_release.publication import KEEP, prune, publish, switch, unpublish, verify
+from feature_repo.contract import fingerprint
+from serving.release import ReleaseStore, checksums
+
+
+def make_release(directory: Path, text: str = "graph") -> Path:
+    (directory / "interest" / "variables").mkdir(parents=True)
+    (directory / "interest" / "saved_model.pb").write_text(text)
+    (directory / "interest" / "variables" / "variables.index").write_text("index")
+    (directory / "ranking").mkdir()
+    (directory / "ranking" / "blend.json").write_text("{}")
+    manifest = {"fingerprint": fingerprint(), "files": checksums(directory)}
+    (directory / "ranking" / "manifest.json").write_text(json.dumps(manifest))
+    return directory
+
+
+@pytest.fixture
+def release(tmp_path: Path) -> Path:
+    return make_release(tmp_path / "release")
+
+
+@pytest.fixture(params=["local", "object store"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ReleaseStore:
+    if request.param == "local":
+        return ReleaseStore(str(tmp_path / "store"))
+    return ReleaseStore(f"memory://{tmp_path.name}/store", cache=tmp_path / "cache")
+
+
+def test_a_sound_release_passes_verification(release: Path) -> None:
+    verify(release)
+
+
+@pytest.mark.parametrize(
+    ("file", "change"),
+    [
+        ("interest/saved_model.pb", lambda file: file.write_text("grap")),
+        ("ranking/blend.json", lambda file: file.unlink()),
+        ("ranking/more.npy", lambda file: file.write_text("new")),
+    ],
+)
+def test_a_changed_missing_or_added_file_is_named(release: Path, file: str, change: object) -> None:
+    change(release / file)  # type: ignore[operator]
+
+    with pytest.raises(StepError, match=file):
+        verify(release)
+
+
+def test_a_release_of_another_contract_is_refused(release: Path) -> None:
+    manifest = release / "ranking" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace(fingerprint(), "0123456789abcdef"))
+
+    with pytest.raises(StepError, match="0123456789abcdef"):
+        verify(release)
+
+
+def test_publishing_twice_is_harmless_and_leaves_no_trace(release: Path, store: ReleaseStore) -> None:
+    publish(release, store, 3)
+    publish(release, store, 3)
+
+    assert store.versions() == [3]
+    assert checksums(store.local("interest", 3)).keys() >= {"saved_model.pb", "variables/variables.index"}
+    names = [
+        entry.rsplit("/", 1)[-1] for entry in store.filesystem.ls(f"{store.root}/interest", detail=False)
+    ]
+    assert names == ["3"]
+
+
+def test_publishing_that_fails_midway_leaves_what_was(
+    release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = ReleaseStore(str(tmp_path / "store"))
+    publish(release, store, 3)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("components.push_release.publication.shutil.copytree", full)
+    with pytest.raises(OSError, match="No space left"):
+        publish(make_release(tmp_path / "other", "other graph"), store, 3)
+
+    assert (Path(store.path("interest", 3)) / "saved_model.pb").read_text() == "graph"
+    assert sorted(path.name for path in Path(store.root, "ranking").iterdir()) == ["3"]
+
+
+def test_switching_remembers_the_version_before(store: ReleaseStore) -> None:
+    assert store.live() is None
+
+    assert switch(store, 3) is None
+    assert switch(store, 4) == 3
+    assert store.live_record()["previous"] == 3
+    assert switch(store, 4) == 4
+    assert store.live_record()["previous"] == 3  # switching to the live version forgets nothing
+
+
+def test_pruning_keeps_the_newest_the_live_and_the_one_before(release: Path, store: ReleaseStore) -> None:
+    for version in range(1, KEEP + 4):
+        publish(release, store, version)
+    switch(store, 1)
+    switch(store, 2)
+
+    assert prune(store) == [3]
+    assert store.versions() == [1, 2, *range(4, KEEP + 4)]
+
+
+def test_an_unpublished_version_is_gone(release: Path, store: ReleaseStore) -> None:
+    publish(release, store, 3)
+    unpublish(store, 3)
+    unpublish(store, 3)
+
+    assert store.versions() == []

@@ -1,0 +1,142 @@
+"""A release enters the registry whole, as a candidate that tells how good it is; decisions are kept."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from mlflow import MlflowClient
+from scipy.sparse import csr_array
+
+from components.errors import StepError
+from components.push_release.publication import verify
+from components.register_release.registration import register
+from components.register_release.registry import APPROVED, LIVE, REJECTED, WAITING, Registry
+from feature_repo.contract import ITEMS
+from serving.errors import ReleaseError
+from serving.release import Filters, Ranking
+
+MODEL = "penchant"
+ITEM_IDS = ["heat", "ronin", "alien"]
+
+
+class Parts:
+    """The outputs of the steps before registration, as files."""
+
+    def __init__(self, folder: Path, tracking_uri: str) -> None:
+        self.tracking_uri = tracking_uri
+        client = MlflowClient(tracking_uri)
+        experiment = client.create_experiment("penchant", artifact_location=str(folder / "artifacts"))
+        self.run_id = client.create_run(experiment).info.run_id
+        self.model, self.filters = folder / "model", folder / "filters"
+        self.items, self.evaluation = folder / "items.parquet", folder / "evaluation"
+        (self.model / "saved_model" / "variables").mkdir(parents=True)
+        (self.model / "saved_model" / "saved_model.pb").write_bytes(b"graph")
+        np.save(self.model / "item_embeddings.npy", np.eye(3, dtype=np.float32))
+        rows = [dict.fromkeys(ITEMS.names) | {"item_id": item, "title": item} for item in ITEM_IDS]
+        pq.write_table(pa.Table.from_pylist(rows, ITEMS), self.items)
+        save_filters(self.filters, len(ITEM_IDS))
+        self.evaluation.mkdir()
+        (self.evaluation / "blend.json").write_text('{"terms": [], "weights": []}')
+        (self.evaluation / "metrics.json").write_text(
+            json.dumps(
+                {
+                    "figures": {"ndcg_at_10": 0.1234, "hr_at_10": 0.25},
+                    "protocol": "time",
+                    "learned_until": 17,
+                    "reason": "beats popularity",
+                }
+            )
+        )
+
+    def register(self) -> int:
+        return register(
+            self.model,
+            self.filters,
+            self.items,
+            self.evaluation,
+            "better",
+            self.tracking_uri,
+            self.run_id,
+            MODEL,
+        )
+
+
+def save_filters(directory: Path, items: int) -> None:
+    matrix = csr_array(np.eye(items, dtype=np.float32))
+    counts = np.ones(items, np.float32)
+    Filters(matrix, matrix, matrix, popularity=counts, trend=counts).save(directory)
+
+
+@pytest.fixture
+def parts(tmp_path: Path, tracking_uri: str) -> Parts:
+    return Parts(tmp_path, tracking_uri)
+
+
+@pytest.fixture
+def registry(parts: Parts) -> Registry:
+    return Registry(parts.tracking_uri, MODEL)
+
+
+def test_a_registered_release_comes_back_as_it_was(parts: Parts, registry: Registry, tmp_path: Path) -> None:
+    version = parts.register()
+
+    release = registry.download(version, tmp_path / "downloaded")
+    verify(release)
+    ranking = Ranking.load(release / "ranking", version)
+    assert ranking.catalog.item_ids == ITEM_IDS
+    assert ranking.manifest["learned_until"] == 17
+    assert ranking.manifest["metrics"] == {"ndcg_at_10": 0.1234, "hr_at_10": 0.25}
+    assert (release / "interest" / "saved_model.pb").read_bytes() == b"graph"
+
+
+def test_a_new_version_is_the_candidate_and_says_how_good_it_is(parts: Parts, registry: Registry) -> None:
+    parts.register()
+    second = parts.register()
+
+    newest, oldest = registry.versions()
+    assert (newest.number, newest.aliases, newest.review) == (second, ["candidate"], WAITING)
+    assert newest.tags["ndcg_at_10"] == "0.1234"
+    assert newest.tags["verdict"] == "better"
+    assert oldest.aliases == []
+    assert registry.client.get_run(parts.run_id).info.status == "FINISHED"
+
+
+def test_a_decision_is_kept_and_ends_the_candidacy(parts: Parts, registry: Registry) -> None:
+    version = parts.register()
+
+    registry.decide(version, REJECTED, "ada", "too many sequels")
+
+    entry = registry.version(version)
+    assert entry.review == REJECTED
+    assert entry.tags["reviewed_by"] == "ada"
+    assert entry.tags["review_reason"] == "too many sequels"
+    assert entry.aliases == []
+
+
+def test_the_live_alias_moves(parts: Parts, registry: Registry) -> None:
+    first, second = parts.register(), parts.register()
+    registry.decide(first, APPROVED, "ada")
+    registry.point(LIVE, first)
+    registry.point(LIVE, second)
+
+    assert registry.version(second).aliases == ["candidate", "live"]
+    assert registry.version(first).aliases == []
+    assert "went_live_at" in registry.version(first).tags
+
+
+def test_an_unknown_version_is_refused_with_those_there_are(parts: Parts, registry: Registry) -> None:
+    with pytest.raises(StepError, match=r"no version 9 .* none; train one"):
+        registry.version(9)
+    parts.register()
+    with pytest.raises(StepError, match=r"no version 9 .* there are: 1"):
+        registry.version(9)
+
+
+def test_parts_that_disagree_about_the_items_are_refused(parts: Parts) -> None:
+    save_filters(parts.filters, items=4)
+
+    with pytest.raises(ReleaseError, match=r"'items': 3.*'transitions': 4"):
+        parts.register()
