@@ -34,7 +34,8 @@ lock: $(INSTALLED) ## Resolve pyproject.toml into requirements.lock, keeping wha
 	  --no-emit-index-url pyproject.toml -o requirements.lock
 
 protos: $(INSTALLED) ## Generate the gRPC stubs
-	$(BIN)/python -m grpc_tools.protoc -I . --python_out=. --pyi_out=. --grpc_python_out=. serving/protos/*.proto
+	$(BIN)/python -m grpc_tools.protoc -I . --python_out=. --pyi_out=. serving/protos/*.proto
+	$(BIN)/python -m grpc_tools.protoc -I . --grpc_python_out=. serving/protos/recommender.proto
 
 bench: $(INSTALLED) ## Measure serving beside its floor
 	$(BIN)/python -m tests.benchmarks

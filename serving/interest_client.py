@@ -1,0 +1,146 @@
+"""Interest vectors from a model server that speaks TensorFlow Serving's gRPC API, without TensorFlow here."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import grpc
+import numpy as np
+from google.protobuf.message import Message
+from numpy.typing import NDArray
+
+from feature_repo.contract import INTEREST_MODEL
+from feature_repo.histories import History, encode
+from serving.errors import Unavailable
+from serving.protos import prediction_pb2 as pb
+from serving.tensors import to_array, to_tensor
+
+_Response = TypeVar("_Response", bound=Message)
+
+# A model server that comes back is found within a second; gRPC's own backoff grows to two minutes.
+_CHANNEL_OPTIONS: Final = (
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1000),
+    ("grpc.use_local_subchannel_pool", 1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+)
+
+_NEXT_STEP: Final = {
+    grpc.StatusCode.UNAVAILABLE: "start one with `penchant serve`, or set the address of a running one",
+    grpc.StatusCode.DEADLINE_EXCEEDED: "it is slow or overloaded: look at its load, or allow more time",
+    grpc.StatusCode.NOT_FOUND: "push that version, or see which ones it holds with GetModelStatus",
+}
+_ANOTHER_MODEL: Final = "what it serves doesn't fit the contract: push a release of this version of Penchant"
+
+
+@dataclass(frozen=True, slots=True)
+class Interests:
+    """What the interest model says of a batch of users; `state` lets the next interactions be added."""
+
+    interest: NDArray[np.float32]  # [batch, interest size]
+    state: NDArray[np.float32]  # [batch, state size]
+    as_of: NDArray[np.int64]  # [batch] µs since the epoch, of the last interaction inside the state
+
+    def __len__(self) -> int:
+        return len(self.as_of)
+
+
+class InterestClient:
+    """Calls the interest model at `address`; safe to share between threads, and survives a server's restart.
+
+    Args:
+        address: `host:port` of the embedded model server or of TensorFlow Serving.
+        model_name: under which name the server holds the interest model.
+        credentials: for TLS; None speaks plain text.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        model_name: str = INTEREST_MODEL,
+        credentials: grpc.ChannelCredentials | None = None,
+    ) -> None:
+        self.address = address
+        self._model_name = model_name
+        self._channel = (
+            grpc.insecure_channel(address, _CHANNEL_OPTIONS)
+            if credentials is None
+            else grpc.secure_channel(address, credentials, _CHANNEL_OPTIONS)
+        )
+        self._predict = self._method("PredictionService/Predict", pb.PredictResponse)
+        self._get_model_status = self._method("ModelService/GetModelStatus", pb.GetModelStatusResponse)
+
+    def interest(
+        self, histories: Sequence[History], version: int | None = None, timeout_s: float = 1.0
+    ) -> Interests:
+        """The interests after whole histories; an empty history gives a zero vector.
+
+        Args:
+            version: of the model; None takes the newest that is available.
+
+        Raises:
+            Unavailable: no answer in `timeout_s`, or none that fits the contract.
+        """
+        return self._run("serving_default", encode(histories), version, timeout_s)
+
+    def advance(
+        self,
+        interests: Interests,
+        histories: Sequence[History],
+        version: int | None = None,
+        timeout_s: float = 1.0,
+    ) -> Interests:
+        """The interests after what `histories` add to `interests`, row by row; raises as `interest` does."""
+        inputs = encode(histories) | {"state": interests.state, "as_of": interests.as_of[:, np.newaxis]}
+        return self._run("advance", inputs, version, timeout_s)
+
+    def available_versions(self, timeout_s: float = 1.0) -> list[int]:
+        """Versions that answer now, oldest first.
+
+        Raises:
+            Unavailable: no answer in `timeout_s`, or the server knows no such model.
+        """
+        request = pb.GetModelStatusRequest(model_spec=pb.ModelSpec(name=self._model_name))
+        statuses = self._call(self._get_model_status, request, timeout_s).model_version_status
+        return sorted(s.version for s in statuses if s.state == pb.ModelVersionStatus.AVAILABLE)
+
+    def close(self) -> None:
+        self._channel.close()
+
+    def _run(
+        self, signature: str, inputs: Mapping[str, NDArray[np.generic]], version: int | None, timeout_s: float
+    ) -> Interests:
+        request = pb.PredictRequest()
+        request.model_spec.name = self._model_name
+        request.model_spec.signature_name = signature
+        if version is not None:
+            request.model_spec.version.value = version
+        for name, array in inputs.items():
+            to_tensor(array, request.inputs[name])
+        outputs = self._call(self._predict, request, timeout_s).outputs
+        try:
+            interest, state, as_of = (to_array(outputs[name]) for name in ("interest", "state", "as_of"))
+            return Interests(interest.astype(np.float32), state.astype(np.float32), as_of.reshape(-1))
+        except ValueError as error:
+            raise Unavailable(f"model server {self.address}: {error}; {_ANOTHER_MODEL}") from error
+
+    def _method(
+        self, name: str, response: type[_Response]
+    ) -> "grpc.UnaryUnaryMultiCallable[Message, _Response]":
+        return self._channel.unary_unary(
+            f"/tensorflow.serving.{name}",
+            request_serializer=lambda request: request.SerializeToString(),
+            response_deserializer=response.FromString,
+        )
+
+    def _call(
+        self, method: "grpc.UnaryUnaryMultiCallable[Message, _Response]", request: Message, timeout_s: float
+    ) -> _Response:
+        try:
+            return method(request, timeout=timeout_s)
+        except grpc.RpcError as error:
+            step = _NEXT_STEP.get(error.code(), _ANOTHER_MODEL)
+            details = f"{error.code().name}: {error.details()}"
+            raise Unavailable(f"model server {self.address} gave no answer ({details}); {step}") from error

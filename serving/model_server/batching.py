@@ -1,0 +1,137 @@
+"""Natural batching: what arrives while a batch runs is the next batch, so an idle server delays nothing."""
+
+import os
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feature_repo.contract import PAD
+
+Array = NDArray[Any]
+Run = Callable[[list[Array]], list[Array]]
+
+# Rows of one batch: beyond it, a row costs as much as in a batch of its own.
+_MAX_ROWS: Final = 64
+
+
+class _Call:
+    """One request's inputs, its place in the queue, and its answer."""
+
+    def __init__(self, arrays: list[Array], shapes: tuple[Any, ...]) -> None:
+        self.arrays = arrays
+        self.shapes = shapes  # calls with equal ones can run together
+        self.rows = len(arrays[0])
+        self.turn: Future[list[_Call]] = Future()  # the batch to run, none when another thread ran it
+        self.outputs: list[Array] | BaseException = []
+
+
+class Batcher:
+    """Runs concurrent calls of one signature together.
+
+    Sequence inputs of unequal length are padded with the tensor's first element, which is TensorFlow
+    Serving's rule (batching/batching_util.cc), and only where the first string of a call's own sequences is
+    the contract's pad, so that no history is ever changed.
+
+    Args:
+        run: the signature; each array is [rows, ...], of inputs and of outputs.
+        sequences: for each input, whether it is a sequence [rows, length].
+        runners: how many batches run at once; one a core.
+    """
+
+    def __init__(self, run: Run, sequences: Sequence[bool], runners: int = os.cpu_count() or 1) -> None:
+        self._run = run
+        self._sequences = sequences
+        self._idle = runners
+        self._waiting: list[_Call] = []
+        self._lock = threading.Lock()
+
+    def __call__(self, arrays: list[Array]) -> list[Array]:
+        rows = {len(array) for array in arrays}
+        if len(rows) != 1 or rows.pop() > _MAX_ROWS:
+            return self._run(arrays)
+        call = _Call(arrays, self._shapes(arrays))
+        if batch := self._wait(call):
+            self._answer(batch)
+            self._hand_over()
+            for other in batch[1:]:
+                other.turn.set_result([])
+        if isinstance(call.outputs, BaseException):
+            raise call.outputs
+        return call.outputs
+
+    def _wait(self, call: _Call) -> list[_Call]:
+        with self._lock:
+            if self._idle:
+                self._idle -= 1
+                return [call]
+            self._waiting.append(call)
+        return call.turn.result()
+
+    def _hand_over(self) -> None:
+        """Let the longest waiting call run the next batch, in its own thread."""
+        with self._lock:
+            if not self._waiting:
+                self._idle += 1
+                return
+            batch: list[_Call] = []
+            rest: list[_Call] = []
+            rows = 0
+            for call in self._waiting:
+                fits = call.shapes == self._waiting[0].shapes and rows + call.rows <= _MAX_ROWS
+                (batch if fits else rest).append(call)
+                rows += call.rows if fits else 0
+            self._waiting = rest
+        batch[0].turn.set_result(batch)
+
+    def _answer(self, batch: list[_Call]) -> None:
+        if len(batch) > 1 and self._answer_together(batch):
+            return
+        for call in batch:
+            try:
+                call.outputs = self._run(call.arrays)
+            except Exception as error:
+                call.outputs = error
+
+    def _answer_together(self, batch: list[_Call]) -> bool:
+        """False when the batch fails: then each call runs alone, so that one can't fail the others."""
+        ends = np.cumsum([call.rows for call in batch])
+        try:
+            outputs = self._run(
+                [_stack(arrays) for arrays in zip(*(call.arrays for call in batch), strict=True)]
+            )
+        except Exception:
+            return False
+        if any(len(output) != ends[-1] for output in outputs):
+            return False
+        for call, end in zip(batch, ends, strict=True):
+            call.outputs = [output[end - call.rows : end] for output in outputs]
+        return True
+
+    def _shapes(self, arrays: list[Array]) -> tuple[Any, ...]:
+        sequences = [array for array, sequence in zip(arrays, self._sequences, strict=True) if sequence]
+        ids = [array for array in sequences if array.dtype == object]
+        padded = bool(ids) and all(array.size and array.flat[0] == PAD.encode() for array in ids)
+        lengths = {array.shape for array in sequences}
+        return tuple(
+            None if sequence and padded and len(lengths) == 1 else array.shape[1:]
+            for array, sequence in zip(arrays, self._sequences, strict=True)
+        )
+
+
+def _stack(arrays: Sequence[Array]) -> Array:
+    """One array [all rows, longest], short ones padded with their own first element."""
+    if len({array.shape[1:] for array in arrays}) == 1:
+        return np.concatenate(arrays)
+    length = max(array.shape[1] for array in arrays)
+    stacked = np.empty((sum(map(len, arrays)), length), arrays[0].dtype)
+    start = 0
+    for array in arrays:
+        rows = stacked[start : start + len(array)]
+        rows[:, : array.shape[1]] = array
+        rows[:, array.shape[1] :] = array.flat[0]
+        start += len(array)
+    return stacked

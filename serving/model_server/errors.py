@@ -1,0 +1,59 @@
+"""TensorFlow's own errors, raised with TensorFlow Serving's words, as gRPC answers."""
+
+from collections.abc import Callable
+from typing import Any, Final, TypeAlias
+
+import grpc
+from tensorflow import errors
+
+Failure: TypeAlias = errors.OpError
+
+_CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
+# model_servers/grpc_status_util.cc; a graph's error can be longer than a client takes as metadata.
+_MESSAGE_LIMIT: Final = 1024
+
+
+def invalid(message: str) -> Failure:
+    return errors.InvalidArgumentError(None, None, message)
+
+
+def not_found(message: str) -> Failure:
+    return errors.NotFoundError(None, None, message)
+
+
+def servable_not_found(model: str, version: int | None) -> Failure:
+    wanted = f"Latest({model})" if version is None else f"Specific({model}, {version})"
+    return not_found(f"Servable not found for request: {wanted}")
+
+
+def failed_precondition(message: str) -> Failure:
+    return errors.FailedPreconditionError(None, None, message)
+
+
+def unimplemented(message: str) -> Failure:
+    return errors.UnimplementedError(None, None, message)
+
+
+def unknown(message: str) -> Failure:
+    return errors.UnknownError(None, None, message)
+
+
+def shortened(failure: Failure) -> str:
+    message: str = failure.message
+    return message if len(message) <= _MESSAGE_LIMIT else f"{message[:_MESSAGE_LIMIT]}...TRUNCATED"
+
+
+def rpc(
+    behaviour: Callable[[Any], Any], request: type[Any], response: type[Any]
+) -> "grpc.RpcMethodHandler[Any, Any]":
+    """A unary method; a failure of `behaviour` becomes the status with the same number."""
+
+    def answer(message: Any, context: grpc.ServicerContext) -> Any:
+        try:
+            return behaviour(message)
+        except Failure as failure:
+            context.abort(_CODES[failure.error_code], shortened(failure))
+
+    return grpc.unary_unary_rpc_method_handler(
+        answer, request_deserializer=request.FromString, response_serializer=response.SerializeToString
+    )

@@ -1,0 +1,143 @@
+"""One model: its versions on disk, their states, and which version answers."""
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Condition
+
+from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
+
+from serving.model_server.errors import Failure, servable_not_found, shortened
+from serving.model_server.servable import Servable
+from serving.model_server.versions import VersionPolicy, find_versions, none
+
+_log = logging.getLogger("serving.model_server")
+
+
+@dataclass
+class _Version:
+    state: int = ModelVersionStatus.START
+    failure: Failure | None = None
+    servable: Servable | None = None
+    requests: int = 0  # being answered by it now
+
+
+class Model:
+    """Loads the new before it unloads the old (TensorFlow Serving's AvailabilityPreservingPolicy)."""
+
+    def __init__(self, name: str, base_path: Path, policy: VersionPolicy) -> None:
+        self.name = name
+        self.base_path = base_path
+        self.policy = policy
+        self._aspired: set[int] = set()
+        self._versions: dict[int, _Version] = {}
+        self._changed = Condition()  # of an RLock: `available` is asked with it held, too
+        self._lost = False
+
+    def retire(self) -> None:
+        """Aspire to no version from the next poll on; the states stay to be asked for."""
+        self.policy = none()
+
+    def poll(self) -> None:
+        """Load and unload until the policy is met; one caller at a time."""
+        found = self._find()
+        if found is None:
+            return
+        aspired = self.policy(found)
+        for version in sorted(aspired - self._aspired - set(self.available()), reverse=True):
+            self._load(version, found[version])
+        self._aspired = aspired
+        available = set(self.available())
+        if not aspired or aspired & available:
+            for version in sorted(available - aspired):
+                self._unload(version)
+
+    def available(self) -> list[int]:
+        with self._changed:
+            return [n for n, version in self._versions.items() if version.servable is not None]
+
+    def statuses(self) -> list[ModelVersionStatus]:
+        """Newest first, as TensorFlow Serving's monitor keeps them."""
+        with self._changed:
+            versions = sorted(self._versions.items(), reverse=True)
+            return [_status(number, version) for number, version in versions]
+
+    @contextmanager
+    def lease(self, number: int | None) -> Iterator[Servable]:
+        """The servable of a version (the newest for None), kept loaded until the block ends.
+
+        Raises:
+            Failure: NOT_FOUND, that version isn't available.
+        """
+        with self._changed:
+            version, servable = self._find_available(number)
+            version.requests += 1
+        try:
+            yield servable
+        finally:
+            with self._changed:
+                version.requests -= 1
+                if version.requests == 0 and version.state == ModelVersionStatus.UNLOADING:
+                    self._changed.notify_all()
+
+    def _find(self) -> dict[int, Path] | None:
+        """None while the base path can't be read: what is loaded goes on serving."""
+        try:
+            found = find_versions(self.base_path)
+        except OSError as error:
+            if not self._lost:
+                _log.warning("model %s: can't list %s (%s)", self.name, self.base_path, error.strerror)
+            self._lost = True
+            return None
+        self._lost = False
+        return found
+
+    def _find_available(self, number: int | None) -> tuple[_Version, Servable]:
+        wanted = max(self.available(), default=None) if number is None else number
+        version = self._versions.get(wanted) if wanted is not None else None
+        if version is None or version.servable is None:
+            raise servable_not_found(self.name, number)
+        return version, version.servable
+
+    def _load(self, number: int, directory: Path) -> None:
+        started = time.perf_counter()
+        version = _Version(ModelVersionStatus.LOADING)
+        self._set(number, version)
+        try:
+            servable = Servable.load(directory, self.name, number)
+        except Failure as failure:
+            self._set(number, _Version(ModelVersionStatus.END, failure))
+            _log.error(
+                "model %s: version %d can't be loaded from %s, the others go on serving: %s",
+                self.name, number, directory, shortened(failure),
+            )  # fmt: skip
+            return
+        self._set(number, _Version(ModelVersionStatus.AVAILABLE, servable=servable))
+        _log.info("model %s: version %d loaded in %.2f s", self.name, number, time.perf_counter() - started)
+
+    def _unload(self, number: int) -> None:
+        with self._changed:
+            version = self._versions[number]
+            servable, version.servable = version.servable, None
+            version.state = ModelVersionStatus.UNLOADING
+            self._changed.wait_for(lambda: version.requests == 0)
+            version.state = ModelVersionStatus.END
+        assert servable is not None
+        servable.close()
+        _log.info("model %s: version %d unloaded", self.name, number)
+
+    def _set(self, number: int, version: _Version) -> None:
+        with self._changed:
+            self._versions[number] = version
+
+
+def _status(number: int, version: _Version) -> ModelVersionStatus:
+    status = ModelVersionStatus(version=number, state=version.state)
+    status.status.SetInParent()
+    if version.failure is not None:
+        status.status.error_code = version.failure.error_code
+        status.status.error_message = shortened(version.failure)
+    return status

@@ -1,0 +1,113 @@
+"""The embedded model server: a gRPC server, the models it answers for, and the watch over their files."""
+
+import gc
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Event, Thread
+from typing import TYPE_CHECKING, Final
+
+import grpc
+from grpc_health.v1 import health
+from grpc_health.v1.health_pb2 import HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
+
+from feature_repo.contract import INTEREST_MODEL
+
+if TYPE_CHECKING:
+    from serving.model_server.models import Models
+
+_OPTIONS: Final = (
+    ("grpc.so_reuseport", 0),  # else a second server would share the port without a word
+    ("grpc.max_send_message_length", -1),
+    ("grpc.max_receive_message_length", -1),
+)
+
+
+class StartError(Exception):
+    """The server can't start; its message says why and what to do next."""
+
+
+class ModelServer:
+    """Polls the models' files until stopped; made by `create_server`."""
+
+    def __init__(self, server: grpc.Server, models: "Models", poll_seconds: float) -> None:
+        self._server = server
+        self._models = models
+        self._poll_seconds = poll_seconds
+        self._health = health.HealthServicer()
+        self._stopped = Event()
+        self._watch = Thread(target=self._poll_until_stopped, name="watch", daemon=True)
+        add_HealthServicer_to_server(self._health, server)
+
+    def start(self) -> None:
+        """Load what stands on disk, then answer."""
+        self._poll()
+        # Nothing of TensorFlow's modules is ever freed: without them a collection takes 1 ms, not 100.
+        gc.collect()
+        gc.freeze()
+        self._server.start()
+        self._watch.start()
+
+    def stop(self, grace: float | None = None) -> Event:
+        """Refuse new requests, give those in flight `grace` seconds; the event says when all have ended."""
+        self._stopped.set()
+        self._health.enter_graceful_shutdown()
+        ended: Event = self._server.stop(grace)
+        return ended
+
+    def _poll_until_stopped(self) -> None:
+        while not self._stopped.wait(self._poll_seconds):
+            self._poll()
+
+    def _poll(self) -> None:
+        from serving.model_server import model_service, prediction_service
+
+        self._models.poll()
+        state = HealthCheckResponse.SERVING if self._models.ready() else HealthCheckResponse.NOT_SERVING
+        for service in ("", prediction_service.SERVICE, model_service.SERVICE):
+            self._health.set(service, state)
+
+
+def create_server(
+    base_path: str | Path,
+    *,
+    model_name: str = INTEREST_MODEL,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    version_policy: str = "latest:2",
+    poll_seconds: float = 1.0,
+    threads: int = 16,
+) -> tuple[ModelServer, int]:
+    """A server that is bound but not started, and its port.
+
+    Args:
+        base_path: directory of numeric version directories, each a SavedModel.
+        port: 0 takes a free one.
+        version_policy: `latest:COUNT`, `all` or `specific:VERSION,...`.
+
+    Raises:
+        StartError: the port is taken, or the base path is no directory.
+        ValueError: the version policy can't be read.
+    """
+    if not Path(base_path).is_dir():
+        raise StartError(
+            f"no directory at {base_path}: expected version directories like {base_path}/1 there; "
+            "train and push a release first (`penchant run`)"
+        )
+    server = grpc.server(ThreadPoolExecutor(threads, "rpc"), options=_OPTIONS)
+    try:
+        port = server.add_insecure_port(f"{host}:{port}")
+    except RuntimeError as error:
+        raise StartError(
+            f"can't listen on {host}:{port}, is another process there? Stop it or choose another --port"
+        ) from error
+    # Only now, for TensorFlow takes seconds to import and a taken port should be told at once.
+    from serving.model_server.model_service import ModelService
+    from serving.model_server.models import Models
+    from serving.model_server.prediction_service import PredictionService
+    from serving.model_server.versions import parse_policy
+
+    models = Models()
+    models.add(model_name, Path(base_path), parse_policy(version_policy))
+    server.add_generic_rpc_handlers((PredictionService(models).handler(), ModelService(models).handler()))
+    return ModelServer(server, models, poll_seconds), port

@@ -1,0 +1,127 @@
+"""One signature of a loaded model: what it takes, what it answers, and its run in a Session."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import tensorflow as tf
+from tensorflow.core.framework.tensor_pb2 import TensorProto
+from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
+
+from feature_repo.contract import SEQUENCE_INPUTS
+from serving.model_server.batching import Batcher, Run
+from serving.model_server.errors import invalid
+from serving.model_server.tensors import Array, to_array
+
+
+@dataclass(frozen=True, slots=True)
+class _Tensor:
+    """An input or output; a size of -1 in `shape` fits any, and no shape fits every array."""
+
+    name: str
+    dtype: Any
+    dtype_enum: int
+    shape: tuple[int, ...] | None
+
+    @classmethod
+    def of(cls, info: TensorInfo) -> Self:
+        shape = None if info.tensor_shape.unknown_rank else tuple(dim.size for dim in info.tensor_shape.dim)
+        return cls(info.name, tf.dtypes.as_dtype(info.dtype), info.dtype, shape)
+
+    @property
+    def has_batch_dimension(self) -> bool:
+        return self.shape is not None and self.shape[:1] == (-1,)
+
+    def fits(self, shape: tuple[int, ...]) -> bool:
+        return self.shape is None or (
+            len(shape) == len(self.shape)
+            and all(own in (-1, size) for own, size in zip(self.shape, shape, strict=True))
+        )
+
+
+class Signature:
+    """Checks follow TensorFlow Serving's servables/tensorflow/predict_util.cc, words and order."""
+
+    def __init__(self, session: Any, definition: SignatureDef) -> None:
+        self._session = session
+        self._inputs = {alias: _Tensor.of(info) for alias, info in sorted(definition.inputs.items())}
+        self._outputs = {alias: _Tensor.of(info) for alias, info in sorted(definition.outputs.items())}
+        self._runs: dict[tuple[str, ...], Run] = {}
+
+    def arrays(self, inputs: Mapping[str, TensorProto]) -> list[Array]:
+        """The request's inputs in the signature's order.
+
+        Raises:
+            Failure: INVALID_ARGUMENT, an input is missing, unknown, unreadable, or of another dtype or rank.
+        """
+        if inputs.keys() != self._inputs.keys():
+            raise invalid(self._mismatch(set(inputs)))
+        return [self._checked(position, alias, inputs[alias]) for position, alias in enumerate(self._inputs)]
+
+    def aliases(self, output_filter: Sequence[str]) -> tuple[str, ...]:
+        """Which outputs to answer: those asked for, all when none is.
+
+        Raises:
+            Failure: INVALID_ARGUMENT, one is unknown or named twice.
+        """
+        for alias in output_filter:
+            if alias not in self._outputs:
+                raise invalid(
+                    f"output tensor alias not found in signature: {alias} "
+                    f"Outputs expected to be in the set {{{','.join(sorted(self._outputs))}}}."
+                )
+            if output_filter.count(alias) > 1:
+                raise invalid(f"duplicate output tensor alias: {alias}")
+        return tuple(output_filter) or tuple(self._outputs)
+
+    def run(self, aliases: tuple[str, ...], arrays: list[Array]) -> list[Array]:
+        """The outputs named by `aliases`."""
+        # Two threads may both make it, and the last one stays: harmless, and cheaper than a lock.
+        run = self._runs.get(aliases) or self._runs.setdefault(aliases, self._make_run(aliases))
+        return run(arrays)
+
+    def dtype(self, alias: str) -> Any:
+        """TensorFlow's dtype of an output."""
+        return self._outputs[alias].dtype
+
+    def _make_run(self, aliases: tuple[str, ...]) -> Run:
+        call = self._session.make_callable(
+            [self._outputs[alias].name for alias in aliases],
+            [tensor.name for tensor in self._inputs.values()],
+        )
+
+        def run(arrays: list[Array]) -> list[Array]:
+            outputs: list[Array] = call(*arrays)
+            return outputs
+
+        tensors = [*self._inputs.values(), *(self._outputs[alias] for alias in aliases)]
+        if not all(tensor.has_batch_dimension for tensor in tensors):
+            return run
+        return Batcher(run, [alias in SEQUENCE_INPUTS for alias in self._inputs])
+
+    def _checked(self, position: int, alias: str, tensor: TensorProto) -> Array:
+        own = self._inputs[alias]
+        if tensor.dtype != own.dtype_enum:
+            given = _dtype_name(tensor.dtype)
+            raise invalid(
+                f"Expects arg[{position}] to be {own.dtype.name} but {given} is provided (input {alias})"
+            )
+        array = to_array(tensor, alias)
+        if not own.fits(array.shape):
+            raise invalid(f"input {alias}: expected shape {own.shape}, got {array.shape}")
+        return array
+
+    def _mismatch(self, given: set[str]) -> str:
+        wanted = set(self._inputs)
+        listed = [",".join(sorted(names)) for names in (given, wanted, given - wanted, wanted - given)]
+        return (
+            f"input size does not match signature: {len(given)}!={len(wanted)} len({{{listed[0]}}}) != "
+            f"len({{{listed[1]}}}). Sent extra: {{{listed[2]}}}. Missing but required: {{{listed[3]}}}."
+        )
+
+
+def _dtype_name(dtype: int) -> str:
+    try:
+        return str(tf.dtypes.as_dtype(dtype).name)
+    except TypeError:
+        return f"dtype {dtype}"
