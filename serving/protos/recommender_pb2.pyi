@@ -52,7 +52,7 @@ class RecommendRequest(_message.Message):
     def __init__(self, user_id: _Optional[str] = ..., k: _Optional[int] = ..., history: _Optional[_Iterable[_Union[Interaction, _Mapping]]] = ..., exclude_item_ids: _Optional[_Iterable[str]] = ..., allow_item_ids: _Optional[_Iterable[str]] = ..., domain: _Optional[str] = ..., categories: _Optional[_Iterable[str]] = ..., include_seen: _Optional[bool] = ..., explain: _Optional[bool] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class Recommendation(_message.Message):
-    __slots__ = ("item_id", "title", "categories", "score", "sources", "reason", "stage_scores")
+    __slots__ = ("item_id", "title", "categories", "score", "sources", "reason", "stage_scores", "because_item_ids")
     class StageScoresEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -67,6 +67,7 @@ class Recommendation(_message.Message):
     SOURCES_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     STAGE_SCORES_FIELD_NUMBER: _ClassVar[int]
+    BECAUSE_ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
     item_id: str
     title: str
     categories: _containers.RepeatedScalarFieldContainer[str]
@@ -74,7 +75,8 @@ class Recommendation(_message.Message):
     sources: _containers.RepeatedScalarFieldContainer[str]
     reason: str
     stage_scores: _containers.ScalarMap[str, float]
-    def __init__(self, item_id: _Optional[str] = ..., title: _Optional[str] = ..., categories: _Optional[_Iterable[str]] = ..., score: _Optional[float] = ..., sources: _Optional[_Iterable[str]] = ..., reason: _Optional[str] = ..., stage_scores: _Optional[_Mapping[str, float]] = ...) -> None: ...
+    because_item_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, item_id: _Optional[str] = ..., title: _Optional[str] = ..., categories: _Optional[_Iterable[str]] = ..., score: _Optional[float] = ..., sources: _Optional[_Iterable[str]] = ..., reason: _Optional[str] = ..., stage_scores: _Optional[_Mapping[str, float]] = ..., because_item_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Degradation(_message.Message):
     __slots__ = ("stage", "reason", "fallback")
@@ -107,12 +109,14 @@ class RecordInteractionsRequest(_message.Message):
     def __init__(self, interactions: _Optional[_Iterable[_Union[Interaction, _Mapping]]] = ...) -> None: ...
 
 class RecordInteractionsResponse(_message.Message):
-    __slots__ = ("interaction_ids", "recorded")
+    __slots__ = ("interaction_ids", "recorded", "unknown_item_ids")
     INTERACTION_IDS_FIELD_NUMBER: _ClassVar[int]
     RECORDED_FIELD_NUMBER: _ClassVar[int]
+    UNKNOWN_ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
     interaction_ids: _containers.RepeatedScalarFieldContainer[str]
     recorded: int
-    def __init__(self, interaction_ids: _Optional[_Iterable[str]] = ..., recorded: _Optional[int] = ...) -> None: ...
+    unknown_item_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, interaction_ids: _Optional[_Iterable[str]] = ..., recorded: _Optional[int] = ..., unknown_item_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class GetInterestsRequest(_message.Message):
     __slots__ = ("user_id", "k")

@@ -1,0 +1,35 @@
+"""Threads of its own for a part that may hang, so that it costs a request its budget and no more."""
+
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import BoundedSemaphore
+from typing import ParamSpec, TypeVar
+
+from serving.errors import Unavailable
+
+T = TypeVar("T")
+P = ParamSpec("P")
+
+
+class Bulkhead:
+    """As many calls at once as it has threads; one more is refused at once instead of queueing."""
+
+    def __init__(self, name: str, threads: int) -> None:
+        self._name = name
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
+        self._free = BoundedSemaphore(threads)
+
+    def start(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+        """Start `call` in a thread.
+
+        Raises:
+            Unavailable: every thread is taken, so the part behind hangs or is overrun.
+        """
+        if not self._free.acquire(blocking=False):
+            raise Unavailable(f"{self._name}: all threads are waiting for an answer")
+        future = self._pool.submit(call, *args, **kwargs)
+        future.add_done_callback(lambda _: self._free.release())
+        return future
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)

@@ -1,0 +1,165 @@
+"""A user's history at this moment: Feast's snapshot, joined with what the log holds since."""
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from dataclasses import dataclass, field
+from functools import partial
+from threading import Lock
+from time import monotonic
+from typing import Final, Protocol
+
+from feature_repo.histories import History, Interaction
+from serving.answers import Degradation
+from serving.bulkhead import Bulkhead
+from serving.errors import Unavailable
+from serving.interaction_log import OVERLAP_US
+
+logger = logging.getLogger(__name__)
+
+# A feature store that could not be opened is tried again no sooner than this.
+_REOPEN_S: Final = 1.0
+
+# What the snapshot may take of the time for the history, so that the log still answers when Feast hangs.
+_SNAPSHOT_SHARE: Final = 0.6
+
+
+class Snapshot(Protocol):
+    """A user's features as of the last materialization; feature_repo.online.UserFeatures is one."""
+
+    @property
+    def history(self) -> History: ...
+    @property
+    def as_of(self) -> int: ...
+    @property
+    def profile(self) -> dict[str, str | float]: ...
+
+
+class Features(Protocol):
+    """Where snapshots come from; feature_repo.online.OnlineFeatures is one."""
+
+    def user(self, user_id: str, /) -> Snapshot | None: ...
+
+
+class Log(Protocol):
+    """Where newer interactions come from; serving.interaction_log.InteractionLog is one."""
+
+    def since(self, user_id: str, recorded_after: int, /) -> list[Interaction]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class UserHistory:
+    """What the service knows of a user; `as_of` (µs) is 0 when there is no snapshot."""
+
+    history: History
+    profile: dict[str, str | float] = field(default_factory=dict)
+    as_of: int = 0
+    degraded: tuple[Degradation, ...] = ()
+
+
+class HistoryReader:
+    """Reads both parts in threads of its own: a store that hangs costs a request its budget, no more."""
+
+    def __init__(self, open_features: Callable[[], Features], log: Log, threads: int = 16) -> None:
+        """`open_features` is called at the first read, and again from time to time until it succeeds."""
+        self._open_features, self._log = open_features, log
+        self._features: Features | None = None
+        self._opening, self._closed_until = Lock(), 0.0
+        self._snapshots, self._deltas = Bulkhead("snapshot", threads), Bulkhead("log", threads)
+
+    def read(self, user_id: str, budget_s: float) -> UserHistory:
+        """The user's history within `budget_s`; what could not be read stands in `degraded`."""
+        until = monotonic() + budget_s
+        reading = _Reading()
+        running = _start(self._snapshots, partial(self._read, user_id, reading))
+        wait(running, budget_s * _SNAPSHOT_SHARE)
+        if not reading.snapshot_done:  # the log alone
+            running = _start(self._deltas, partial(self._read_log, user_id, reading))
+        if reading.delta is None and not reading.log_failed:
+            wait(running, max(0.0, until - monotonic()))
+        return reading.result()
+
+    def warm(self) -> None:
+        """Open the feature store before the first request needs it."""
+        try:
+            self._opened()
+        except Exception as error:
+            logger.warning("the feature store can't be opened yet: %s", error)
+
+    def close(self) -> None:
+        self._snapshots.close()
+        self._deltas.close()
+
+    def _read(self, user_id: str, reading: "_Reading") -> None:
+        try:
+            reading.snapshot = self._opened().user(user_id)
+        except Exception as error:  # whatever a store raises, the answer goes on without it
+            logger.warning("no snapshot: %s", error, exc_info=not isinstance(error, Unavailable))
+            reading.snapshot_failed = True
+        reading.snapshot_done = True
+        self._read_log(user_id, reading)
+
+    def _read_log(self, user_id: str, reading: "_Reading") -> None:
+        try:
+            reading.delta = self._log.since(user_id, reading.recorded_after)
+        except Unavailable as error:
+            logger.warning("no delta: %s", error)
+            reading.log_failed = True
+
+    def _opened(self) -> Features:
+        if self._features is not None:
+            return self._features
+        with self._opening:
+            if self._features is None:
+                if monotonic() < self._closed_until:
+                    raise Unavailable("the feature store could not be opened a moment ago")
+                try:
+                    self._features = self._open_features()
+                except Exception:
+                    self._closed_until = monotonic() + _REOPEN_S
+                    raise
+        return self._features
+
+
+@dataclass(slots=True)
+class _Reading:
+    """What has been read so far; the waiting request takes it as it stands when its budget is over."""
+
+    snapshot: Snapshot | None = None
+    snapshot_done: bool = False
+    snapshot_failed: bool = False
+    delta: list[Interaction] | None = None
+    log_failed: bool = False
+
+    @property
+    def recorded_after(self) -> int:
+        return max(0, self.snapshot.as_of - OVERLAP_US) if self.snapshot else 0
+
+    def result(self) -> UserHistory:
+        snapshot, delta = self.snapshot, self.delta
+        base = snapshot.history if snapshot else History()
+        return UserHistory(
+            history=base.extend(delta or ()),
+            profile=snapshot.profile if snapshot else {},
+            as_of=snapshot.as_of if snapshot else 0,
+            degraded=tuple(self._degraded(delta)),
+        )
+
+    def _degraded(self, delta: list[Interaction] | None) -> list[Degradation]:
+        late, failed = "did not answer in time", "is unavailable"
+        lost = []
+        if not self.snapshot_done or self.snapshot_failed:
+            reason = f"the feature store {failed if self.snapshot_failed else late}"
+            lost.append(Degradation("history", reason, "interaction log" if delta is not None else "request"))
+        if delta is None:
+            reason = f"the interaction log {failed if self.log_failed else late}"
+            lost.append(Degradation("history", reason, "request" if lost else "snapshot"))
+        return lost
+
+
+def _start(bulkhead: Bulkhead, read: Callable[[], None]) -> list[Future[None]]:
+    try:
+        return [bulkhead.start(read)]
+    except Unavailable as error:
+        logger.warning("%s", error)
+        return []

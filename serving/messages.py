@@ -1,0 +1,116 @@
+"""Answers and interactions as protobuf messages, and back."""
+
+import math
+from collections.abc import Iterable
+
+from feature_repo.histories import Interaction
+from serving.answers import Answer, CategoryInterest, Degradation, Recommendation, Recorded, UserInterests
+from serving.protos import recommender_pb2 as pb
+
+
+def answer_message(answer: Answer) -> pb.RecommendResponse:
+    return pb.RecommendResponse(
+        recommendations=[
+            pb.Recommendation(
+                item_id=item.item_id,
+                title=item.title,
+                categories=item.categories,
+                score=item.score,
+                sources=item.sources,
+                reason=item.reason,
+                stage_scores=item.stage_scores,
+                because_item_ids=item.because_item_ids,
+            )
+            for item in answer.recommendations
+        ],
+        release_version=answer.release_version,
+        request_id=answer.request_id,
+        basis=answer.basis,
+        degraded=_degradation_messages(answer.degraded),
+    )
+
+
+def read_answer(message: pb.RecommendResponse) -> Answer:
+    return Answer(
+        recommendations=[
+            Recommendation(
+                item_id=item.item_id,
+                title=item.title,
+                categories=list(item.categories),
+                score=item.score,
+                sources=list(item.sources),
+                reason=item.reason,
+                stage_scores=dict(item.stage_scores),
+                because_item_ids=list(item.because_item_ids),
+            )
+            for item in message.recommendations
+        ],
+        release_version=message.release_version,
+        request_id=message.request_id,
+        basis=message.basis,
+        degraded=_read_degradations(message.degraded),
+    )
+
+
+def recorded_message(recorded: Recorded) -> pb.RecordInteractionsResponse:
+    return pb.RecordInteractionsResponse(
+        interaction_ids=recorded.interaction_ids,
+        recorded=recorded.recorded,
+        unknown_item_ids=recorded.unknown_item_ids,
+    )
+
+
+def read_recorded(message: pb.RecordInteractionsResponse) -> Recorded:
+    return Recorded(list(message.interaction_ids), message.recorded, list(message.unknown_item_ids))
+
+
+def interests_message(interests: UserInterests) -> pb.GetInterestsResponse:
+    return pb.GetInterestsResponse(
+        interests=[
+            pb.Interest(
+                category=interest.category,
+                weight=interest.weight,
+                long_term_weight=interest.long_term_weight,
+            )
+            for interest in interests.interests
+        ],
+        shift=interests.shift,
+        release_version=interests.release_version,
+        degraded=_degradation_messages(interests.degraded),
+    )
+
+
+def read_interests(message: pb.GetInterestsResponse) -> UserInterests:
+    return UserInterests(
+        interests=[
+            CategoryInterest(interest.category, interest.weight, interest.long_term_weight)
+            for interest in message.interests
+        ],
+        shift=message.shift,
+        release_version=message.release_version,
+        degraded=_read_degradations(message.degraded),
+    )
+
+
+def interaction_message(given: Interaction | str) -> pb.Interaction:
+    """Of an interaction, or of an item alone."""
+    if isinstance(given, str):
+        return pb.Interaction(item_id=given)
+    message = pb.Interaction(
+        interaction_id=given.interaction_id,
+        user_id=given.user_id,
+        item_id=given.item_id,
+        event_type=given.event_type,
+        value=None if math.isnan(given.value) else given.value,
+        domain=given.domain,
+    )
+    message.timestamp.FromMicroseconds(given.timestamp)
+    return message
+
+
+def _degradation_messages(degraded: Iterable[Degradation]) -> list[pb.Degradation]:
+    return [pb.Degradation(stage=cut.stage, reason=cut.reason, fallback=cut.fallback) for cut in degraded]
+
+
+def _read_degradations(messages: Iterable[pb.Degradation]) -> list[Degradation]:
+    return [Degradation(message.stage, message.reason, message.fallback) for message in messages]

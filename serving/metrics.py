@@ -1,0 +1,44 @@
+"""What the recommender counts, for Prometheus."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from time import perf_counter
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+_SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+
+
+class Metrics:
+    """One registry for each server, so that two in one process count apart."""
+
+    def __init__(self) -> None:
+        self.registry = kept = CollectorRegistry()
+        self.requests = Histogram(
+            "penchant_request_seconds", "Time to answer", ["method", "code"], buckets=_SECONDS, registry=kept
+        )
+        self._stages = Histogram(
+            "penchant_stage_seconds", "Time of a stage", ["stage"], buckets=_SECONDS, registry=kept
+        )
+        self.degraded = Counter("penchant_degraded", "Stages cut", ["stage", "fallback"], registry=kept)
+        self.basis = Counter("penchant_answers", "Answers by what they rest on", ["basis"], registry=kept)
+        self.sources = Counter(
+            "penchant_answered_items", "Items answered by candidate source", ["source"], registry=kept
+        )
+        self.recorded = Counter("penchant_recorded_interactions", "New in the log", registry=kept)
+        self.release = Gauge("penchant_release_version", "The live release, 0 before one", registry=kept)
+        self.release_failures = Counter(
+            "penchant_release_failures", "Times a release could not be opened", registry=kept
+        )
+        self.snapshot_age = Gauge(
+            "penchant_snapshot_age_seconds", "Age of the last snapshot that was read", registry=kept
+        )
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time a stage of one answer."""
+        start = perf_counter()
+        try:
+            yield
+        finally:
+            self._stages.labels(name).observe(perf_counter() - start)

@@ -1,0 +1,169 @@
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from threading import Event
+
+import pytest
+
+from feature_repo.histories import History, Interaction
+from serving.errors import Unavailable
+from serving.history import Features, HistoryReader
+from serving.interaction_log import OVERLAP_US
+
+AS_OF = 1_000_000_000_000
+
+
+@dataclass
+class FakeSnapshot:
+    history: History
+    as_of: int = AS_OF
+    profile: dict[str, str | float] = field(default_factory=lambda: {"age": 30.0})
+
+
+class FakeFeatures:
+    """Snapshots by user; `gate` holds every read back while it is cleared, `broken` fails it."""
+
+    def __init__(self, **snapshots: FakeSnapshot) -> None:
+        self.snapshots, self.gate, self.broken = snapshots, Event(), False
+        self.gate.set()
+
+    def user(self, user_id: str) -> FakeSnapshot | None:
+        self.gate.wait(10)
+        if self.broken:
+            raise ConnectionError("feature store down")
+        return self.snapshots.get(user_id)
+
+
+class FakeLog:
+    """Interactions by user and when they were recorded."""
+
+    def __init__(self, *recorded: tuple[int, Interaction]) -> None:
+        self.recorded, self.gate, self.broken = recorded, Event(), False
+        self.gate.set()
+
+    def since(self, user_id: str, recorded_after: int) -> list[Interaction]:
+        self.gate.wait(10)
+        if self.broken:
+            raise Unavailable("locked")
+        return [given for at, given in self.recorded if given.user_id == user_id and at > recorded_after]
+
+
+def view(item: str, timestamp: int) -> Interaction:
+    return Interaction(f"id-{item}", "u", item, "view", timestamp)
+
+
+FEATURES = FakeFeatures(u=FakeSnapshot(History().extend([view("a", 1), view("b", 2)])))
+LOG = FakeLog((AS_OF - OVERLAP_US + 1, view("b", 2)), (AS_OF + 5, view("c", 3)), (9, view("a", 1)))
+
+
+@pytest.fixture
+def reading() -> Iterator[Callable[..., HistoryReader]]:
+    readers = []
+
+    def open_reader(features: Callable[[], Features], log: FakeLog, threads: int = 4) -> HistoryReader:
+        readers.append(HistoryReader(features, log, threads))
+        return readers[-1]
+
+    yield open_reader
+    for reader in readers:
+        reader.close()
+
+
+Reading = Callable[..., HistoryReader]
+
+
+def test_the_snapshot_is_joined_with_what_the_log_holds_since_without_repeats(reading: Reading) -> None:
+    known = reading(lambda: FEATURES, LOG).read("u", 5)
+    assert known.history.item_ids == ["a", "b", "c"]
+    assert (known.as_of, known.profile, known.degraded) == (AS_OF, {"age": 30.0}, ())
+
+
+def test_a_user_without_a_snapshot_has_all_that_the_log_holds(reading: Reading) -> None:
+    known = reading(FakeFeatures, LOG).read("u", 5)
+    assert known.history.item_ids == ["a", "b", "c"]
+    assert known.degraded == ()
+
+
+def test_nobody_knows_an_unknown_user_and_that_is_no_degradation(reading: Reading) -> None:
+    known = reading(lambda: FEATURES, LOG).read("nobody", 5)
+    assert (len(known.history), known.degraded) == (0, ())
+
+
+def test_without_the_feature_store_the_log_answers_alone_until_it_is_back(reading: Reading) -> None:
+    features = FakeFeatures(**FEATURES.snapshots)
+    features.broken = True
+    reader = reading(lambda: features, LOG)
+    known = reader.read("u", 5)
+    assert known.history.item_ids == ["a", "b", "c"]
+    assert [(cut.stage, cut.fallback) for cut in known.degraded] == [("history", "interaction log")]
+    assert "down" not in known.degraded[0].reason  # the cause is for the log, not for the client
+    features.broken = False
+    assert reader.read("u", 5).degraded == ()
+
+
+def test_a_feature_store_that_hangs_costs_its_share_of_the_budget_and_the_log_answers(
+    reading: Reading,
+) -> None:
+    features = FakeFeatures()
+    features.gate.clear()
+    start = time.monotonic()
+    known = reading(lambda: features, LOG).read("u", 0.1)
+    assert time.monotonic() - start < 5  # it hangs for 10
+    features.gate.set()
+    assert known.history.item_ids == ["a", "b", "c"]
+    assert [cut.reason for cut in known.degraded] == ["the feature store did not answer in time"]
+
+
+def test_a_store_that_hangs_takes_no_more_threads_than_its_own(reading: Reading) -> None:
+    features = FakeFeatures()
+    features.gate.clear()
+    reader = reading(lambda: features, LOG, threads=2)
+    for _ in range(5):
+        assert reader.read("u", 0.02).history.item_ids == ["a", "b", "c"]
+    features.gate.set()
+
+
+def test_without_the_log_the_snapshot_answers_alone(reading: Reading) -> None:
+    log = FakeLog()
+    log.broken = True
+    known = reading(lambda: FEATURES, log).read("u", 5)
+    assert known.history.item_ids == ["a", "b"]
+    assert [(cut.stage, cut.fallback) for cut in known.degraded] == [("history", "snapshot")]
+
+
+def test_a_log_that_hangs_leaves_the_snapshot(reading: Reading) -> None:
+    log = FakeLog()
+    log.gate.clear()
+    known = reading(lambda: FEATURES, log).read("u", 0.1)
+    log.gate.set()
+    assert known.history.item_ids == ["a", "b"]
+    assert [cut.reason for cut in known.degraded] == ["the interaction log did not answer in time"]
+
+
+def test_without_both_nothing_is_known_and_both_are_named(reading: Reading) -> None:
+    log = FakeLog()
+    log.broken = True
+
+    def closed() -> Features:
+        raise FileNotFoundError("no registry")
+
+    known = reading(closed, log).read("u", 5)
+    assert len(known.history) == 0
+    assert [cut.fallback for cut in known.degraded] == ["request", "request"]
+
+
+def test_a_feature_store_that_could_not_be_opened_is_tried_again(
+    reading: Reading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.history._REOPEN_S", 0.0)
+    tries = []
+
+    def opening() -> Features:
+        tries.append(1)
+        if len(tries) < 3:
+            raise FileNotFoundError("no registry yet")
+        return FEATURES
+
+    reader = reading(opening, LOG)
+    assert [len(reader.read("u", 5).degraded) for _ in range(4)] == [1, 1, 0, 0]
+    assert len(tries) == 3
