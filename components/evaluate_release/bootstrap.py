@@ -48,25 +48,25 @@ def intervals(
     return bounds
 
 
-def paired_p_value(
+def paired_p_values(
     ours: FloatArray, theirs: FloatArray, users: IntArray, seed: int, resamples: int = 2000
-) -> float:
+) -> FloatArray:
     """Fisher's two-sided randomisation test on the per-user differences (Smucker, Allan & Carterette 2007).
 
     Args:
-        ours, theirs: [queries] the same metric of two models on the same queries.
+        ours, theirs: [queries, metrics] of two models on the same queries.
         users: [queries] int, the number of the query's user, from 0.
 
     Returns:
-        The chance of a mean difference at least this large if it made no difference which model was which.
+        [metrics] the chance of a mean difference at least this large if the models were the same.
     """
-    differences = _by_user((ours - theirs)[:, None], users)[:, 0]
-    observed = abs(differences.sum())
-    rng, as_large = np.random.default_rng(seed), 0
+    differences = _by_user(ours - theirs, users)
+    observed = np.abs(differences.sum(axis=0)) - 1e-9
+    rng, as_large = np.random.default_rng(seed), np.zeros(differences.shape[1], np.int64)
     for start in range(0, resamples, CHUNK):
-        signs = rng.choice([-1.0, 1.0], size=(min(CHUNK, resamples - start), len(differences)))
-        as_large += int(np.count_nonzero(np.abs(signs @ differences) >= observed - 1e-12))
-    return (1 + as_large) / (1 + resamples)
+        signs = rng.integers(0, 2, size=(min(CHUNK, resamples - start), len(differences)), dtype=np.int8)
+        as_large += np.count_nonzero(np.abs((2.0 * signs - 1) @ differences) >= observed, axis=0)
+    return np.asarray((1 + as_large) / (1 + resamples))
 
 
 def _by_user(values: FloatArray, users: IntArray) -> FloatArray:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,8 @@ from feature_repo.histories import History
 
 Indexes = NDArray[np.int32]  # item indexes of a catalog, -1 for an item it doesn't hold
 Times = NDArray[np.int64]  # µs since the epoch
+
+T = TypeVar("T")
 
 COLUMNS = (
     "user_id",
@@ -54,6 +56,25 @@ class Queries:
         pairs = zip(self.targets, self.seen, strict=True)
         return np.fromiter((target in seen for target, seen in pairs), bool, len(self))
 
+    def select(self, mask: NDArray[np.bool_]) -> "Queries":
+        """Those where `mask` [queries] is true."""
+        chosen = np.flatnonzero(mask)
+
+        def part(values: list[T]) -> list[T]:
+            return [values[position] for position in chosen]
+
+        return Queries(
+            user_ids=part(self.user_ids),
+            users=np.unique(self.users[chosen], return_inverse=True)[1].astype(np.int64),
+            cutoffs=self.cutoffs[chosen],
+            targets=self.targets[chosen],
+            histories=part(self.histories),
+            items=part(self.items),
+            timestamps=part(self.timestamps),
+            seen=part(self.seen),
+            sampled_from=self.sampled_from,
+        )
+
     def lengths(self) -> NDArray[np.int64]:
         """[queries] interactions in the history."""
         return np.fromiter(map(len, self.histories), np.int64, len(self))
@@ -71,7 +92,7 @@ def read_training_set(file: Path) -> pa.Table:
     return table.select(COLUMNS).sort_by([("user_id", "ascending"), ("cutoff", "ascending")])
 
 
-def held_out(
+def read_queries(
     training_set: pa.Table, split: str, index: pa.Array, seed: int, limit: int = MAX_QUERIES
 ) -> Queries:
     """The queries of a split ("validation" or "test"); above `limit`, those of a random sample of users.

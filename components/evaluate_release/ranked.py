@@ -23,6 +23,10 @@ class Ranked:
     ranks: IntArray  # [queries] of the target, 1 is best, metrics.MISS when it was not answered
     items: IntArray  # [queries, LONGEST] best first, -1 where a list is shorter
 
+    def select(self, mask: NDArray[np.bool_]) -> "Ranked":
+        """The answers to the queries where `mask` [queries] is true."""
+        return Ranked(self.ranks[mask], self.items[mask])
+
 
 def rank_all(
     scores: Callable[[slice], NDArray[np.float32]], queries: Queries, n_items: int, keep_seen: bool = False

@@ -1,4 +1,4 @@
-"""What lists are like beyond accuracy: each measure worked by hand, the vectorised ones against plain loops."""
+"""What lists are like beyond accuracy: worked by hand, and against plain loops."""
 
 from math import log, log2
 

@@ -1,0 +1,64 @@
+"""The evaluation of a candidate: measured, written down, logged."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+
+from components.errors import StepError
+from components.evaluate_release import document, tracking
+from components.evaluate_release.held_out import HeldOut
+from components.evaluate_release.measurement import measure
+from components.evaluate_release.report import write_report
+from components.progress import report as progress
+from serving.release import Catalog, Filters, Ranking
+
+
+def evaluate(
+    interest_model: Path,
+    collaborative_filters: Path,
+    training_set: Path,
+    items: Path,
+    protocol: str,
+    releases: str,
+    tracking_uri: str,
+    run_id: str,
+    *,
+    evaluation: Path,
+    report: Path,
+) -> tuple[str, dict[str, float]]:
+    """Evaluate a candidate; write blend.json, metrics.json and metrics.csv to `evaluation`, HTML to `report`.
+
+    Returns:
+        "better" or "worse", and the figures: the served ranking's by their name (`ndcg_at_10`), the others'
+        behind their model's (`popularity_ndcg_at_10`).
+
+    Raises:
+        StepError: the parts don't belong together, or there is nothing to evaluate on.
+    """
+    ranking = assemble(interest_model, collaborative_filters, items)
+    held = HeldOut.read(training_set, ranking.catalog)
+    findings = measure(ranking, interest_model / "saved_model", held, protocol, releases)
+    progress(f"{findings.verdict.verdict}: {findings.verdict.reason}")
+    document.write(findings, evaluation)
+    write_report(findings, tracking.learning_curves(tracking_uri, run_id), report)
+    tracking.log(tracking_uri, run_id, findings, evaluation, report)
+    return findings.verdict.verdict, findings.figures_by_name
+
+
+def assemble(interest_model: Path, collaborative_filters: Path, items: Path) -> Ranking:
+    """The candidate as a ranking in memory, its blend not fitted yet.
+
+    Raises:
+        StepError: model, filters and catalog disagree about the number of items.
+    """
+    catalog, filters = Catalog.from_items(pq.read_table(items)), Filters.load(collaborative_filters)
+    embeddings = np.load(interest_model / "item_embeddings.npy", allow_pickle=False)
+    counts = {
+        str(items): len(catalog),
+        str(interest_model / "item_embeddings.npy"): len(embeddings),
+        str(collaborative_filters): len(filters.popularity),
+    }
+    if len(set(counts.values())) != 1:
+        raise StepError(f"expected one row an item in each part, got {counts}: give the outputs of one run")
+    return Ranking(0, catalog, embeddings.astype(np.float32, copy=False), filters, blend={}, manifest={})

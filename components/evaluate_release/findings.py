@@ -1,0 +1,66 @@
+"""Everything that an evaluation found, for whoever writes it down."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+
+from components.evaluate_release.live import LiveRelease
+from components.evaluate_release.metrics import MISS
+from components.evaluate_release.queries import Queries
+from components.evaluate_release.ranked import Ranked
+from components.evaluate_release.scorecard import Figure
+from components.evaluate_release.slices import Slice
+from components.evaluate_release.verdict import Verdict
+from serving.release import Catalog
+
+# What goes live; its figures stand without a prefix.
+SERVED: Final = "served"
+LIVE: Final = "live"
+
+
+@dataclass(frozen=True)
+class Findings:
+    """`models` and `figures` by model name, the served ranking first."""
+
+    protocol: str
+    seed: int
+    learned_until: int  # µs, the newest interaction of the snapshot
+    catalog: Catalog
+    validation: Queries
+    test: Queries
+    models: dict[str, Ranked]
+    figures: dict[str, dict[str, Figure]]
+    rival: str  # the baseline that p values are against
+    slices: list[Slice]
+    blend: dict[str, Any]
+    live: LiveRelease | None
+    verdict: Verdict
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """How large each part was, and why targets could not be hit."""
+        repeated = self.test.repeated()
+        missed = self.models[SERVED].ranks == MISS
+        return {
+            "items": len(self.catalog),
+            "validation_queries": len(self.validation),
+            "validation_users": len(set(self.validation.user_ids)),
+            "validation_queries_before_sampling": self.validation.sampled_from,
+            "test_queries": len(self.test),
+            "test_users": len(set(self.test.user_ids)),
+            "test_queries_before_sampling": self.test.sampled_from,
+            "test_queries_without_history": int(np.count_nonzero(self.test.lengths() == 0)),
+            "test_targets_seen_before": int(np.count_nonzero(repeated)),
+            "test_targets_no_candidate": int(np.count_nonzero(missed & ~repeated)),
+        }
+
+    @property
+    def figures_by_name(self) -> dict[str, float]:
+        """Flat: `ndcg_at_10` of the served ranking, `popularity_ndcg_at_10` of another model."""
+        return {
+            name if model == SERVED else f"{model}_{name}": figure.value
+            for model, figures in self.figures.items()
+            for name, figure in figures.items()
+        }

@@ -1,0 +1,55 @@
+"""What no model was trained on: the training set's validation and test parts, and what they rest on."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from components.errors import StepError
+from components.evaluate_release.queries import Queries, read_queries, read_training_set
+from serving.release import Catalog
+
+# Of samples, resamples and the users shown.
+SEED: Final = 20261124
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The training set, and its held-out parts in a catalog's indexes."""
+
+    training_set: pa.Table
+    index: pa.Array  # [items] string
+    validation: Queries
+    test: Queries
+
+    @classmethod
+    def read(cls, file: Path, catalog: Catalog) -> "HeldOut":
+        """Raises StepError when a target is not in the catalog."""
+        training_set, index = read_training_set(file), pa.array(catalog.item_ids, pa.string())
+        parts = [read_queries(training_set, split, index, SEED) for split in ("validation", "test")]
+        for part in parts:
+            if (part.targets < 0).any():
+                user_id = part.user_ids[int(np.argmin(part.targets))]
+                raise StepError(
+                    f"{file}: the target of user {user_id!r} is not among the items: give items and "
+                    "training set of one run"
+                )
+        return cls(training_set, index, *parts)
+
+    def test_for(self, item_ids: list[str]) -> Queries:
+        """The same test queries in another catalog's indexes."""
+        return read_queries(self.training_set, "test", pa.array(item_ids, pa.string()), SEED)
+
+    @property
+    def learned_until(self) -> int:
+        """µs: the newest interaction of the snapshot."""
+        newest = pc.max(pc.list_flatten(self.training_set["timestamps"].combine_chunks())).as_py()
+        return max(int(newest or 0), int(self.test.cutoffs.max()))
+
+    @property
+    def trained_users(self) -> set[str]:
+        rows = self.training_set.filter(pc.equal(self.training_set["split"], "train"))
+        return set(rows["user_id"].to_pylist())

@@ -1,0 +1,93 @@
+"""The live release beside the candidate: asked the newest test queries, else taken at its recorded figure."""
+
+import json
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from components.errors import StepError
+from components.evaluate_release.held_out import HeldOut
+from components.evaluate_release.metrics import ndcg
+from components.evaluate_release.ranked import Ranked
+from components.evaluate_release.saved_model import InterestModel
+from components.evaluate_release.scorecard import HEADLINE
+from components.evaluate_release.served import ServedRanking
+from components.evaluate_release.verdict import ENOUGH, Comparison, Incomparable
+from feature_repo.contract import INTEREST_MODEL, MANIFEST, RANKING, fingerprint
+from serving.errors import PenchantError
+from serving.release import ReleaseStore
+
+
+@dataclass(frozen=True)
+class LiveRelease:
+    """The live version, and its answers to the test queries that are new to it."""
+
+    comparison: Comparison | Incomparable
+    fresh: NDArray[np.bool_] | None = None  # [test queries] newer than all it has learned from
+    answered: Ranked | None = None  # to the fresh ones, items as indexes of the candidate's catalog
+
+
+def compare(releases: str, protocol: str, held: HeldOut, ours: Ranked) -> LiveRelease | None:
+    """Set the candidate's answers `ours` beside the live version's; None before the first release.
+
+    Raises:
+        StepError: live.json names a release that can't be opened.
+    """
+    with tempfile.TemporaryDirectory() as cache:
+        store = ReleaseStore(releases, Path(cache))
+        version = store.live()
+        if version is None:
+            return None
+        try:
+            manifest = json.loads((store.local(RANKING, version) / MANIFEST).read_text())
+            fresh = held.test.cutoffs > manifest["learned_until"]
+            if manifest["fingerprint"] == fingerprint() and np.count_nonzero(fresh) >= ENOUGH:
+                return _on_fresh_queries(store, version, held, fresh, ours)
+        except (OSError, KeyError, json.JSONDecodeError, PenchantError) as error:
+            raise StepError(
+                f"the live release {version} at {releases} can't be opened ({error!r}): roll back to a sound "
+                "one with `penchant review rollback`, or remove live.json to start anew"
+            ) from error
+    return LiveRelease(_as_recorded(version, manifest, protocol, int(fresh.sum()), ours))
+
+
+def _on_fresh_queries(
+    store: ReleaseStore, version: int, held: HeldOut, fresh: NDArray[np.bool_], ours: Ranked
+) -> LiveRelease:
+    ranking = store.open(version)
+    item_ids = ranking.catalog.item_ids
+    queries = held.test_for(item_ids).select(fresh)
+    with InterestModel(store.local(INTEREST_MODEL, version)) as model:
+        interest = model.interest(queries.histories)
+    answered = ServedRanking(ranking, queries, interest).answers()
+    comparison = Comparison(
+        version=version,
+        live=float(ndcg(answered.ranks, 10).mean()),
+        candidate=float(ndcg(ours.ranks[fresh], 10).mean()),
+        measured=f"both on the {len(queries)} test queries newer than all it has learned from",
+    )
+    # One more entry: index -1, no item, stays -1.
+    ours_of_theirs = pc.fill_null(pc.index_in(pa.array([*item_ids, None], pa.string()), held.index), -1)
+    items = ours_of_theirs.to_numpy()[answered.items]
+    return LiveRelease(comparison, fresh, Ranked(answered.ranks, items))
+
+
+def _as_recorded(
+    version: int, manifest: dict[str, Any], protocol: str, n_fresh: int, ours: Ranked
+) -> Comparison | Incomparable:
+    recorded = manifest.get("metrics", {}).get(HEADLINE)
+    few = f"only {n_fresh} test queries are newer than what it has learned from, {ENOUGH} are needed"
+    if recorded is None:
+        return Incomparable(version, f"its manifest records no {HEADLINE}, and {few}")
+    if manifest.get("protocol") != protocol:
+        return Incomparable(
+            version, f"it was measured by the protocol {manifest.get('protocol')}, not {protocol}, and {few}"
+        )
+    mean = float(ndcg(ours.ranks, 10).mean())
+    return Comparison(version, float(recorded), mean, "as measured on its own held-out interactions")

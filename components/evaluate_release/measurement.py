@@ -1,0 +1,110 @@
+"""A candidate measured: its blend fitted on the validation part, the test part asked of it and its rivals."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.evaluate_release import baselines, live, slices
+from components.evaluate_release.blend import fit_blend
+from components.evaluate_release.findings import LIVE, SERVED, Findings
+from components.evaluate_release.held_out import SEED, HeldOut
+from components.evaluate_release.metrics import ndcg
+from components.evaluate_release.queries import Queries
+from components.evaluate_release.ranked import Ranked, rank_all
+from components.evaluate_release.saved_model import InterestModel
+from components.evaluate_release.scorecard import HEADLINE, Figure, Scorecard
+from components.evaluate_release.served import ServedRanking
+from components.evaluate_release.slices import Slice
+from components.evaluate_release.verdict import judge
+from components.progress import report
+from serving.release import FloatArray, Ranking
+
+
+def measure(ranking: Ranking, saved_model: Path, held: HeldOut, protocol: str, releases: str) -> Findings:
+    """Fit the blend on the validation part, then measure every model on the test part."""
+    report(
+        f"protocol {protocol}: {len(held.validation)} validation and {len(held.test)} test queries, "
+        f"{len(ranking.catalog)} items"
+    )
+    with timed("interest vectors"), InterestModel(saved_model) as model:
+        validation, test = (model.interest(part.histories) for part in (held.validation, held.test))
+    with timed("blend fitted on the validation part"):
+        examples = ServedRanking(ranking, held.validation, validation).examples()
+        blend = fit_blend(examples.features, examples.targets)
+    with timed("test part ranked by every model"):
+        served = ServedRanking(replace(ranking, blend=blend), held.test, test).answers()
+        models = {SERVED: served, **alone(ranking, held.test, test)}
+        beside = live.compare(releases, protocol, held, served)
+    with timed("figures and intervals"):
+        rival = max(("popularity", "transitions"), key=lambda name: ndcg(models[name].ranks, 10).mean())
+        figures = _figures(ranking, held, models, rival)
+        if beside and beside.answered is not None:
+            figures[LIVE] = _figures_of_live(ranking, held, models, rival, beside)
+        cuts = _slices(ranking, held, models)
+    ours, popular = (figures[name][HEADLINE].value for name in (SERVED, "popularity"))
+    return Findings(
+        protocol=protocol,
+        seed=SEED,
+        learned_until=held.learned_until,
+        catalog=ranking.catalog,
+        validation=held.validation,
+        test=held.test,
+        models=models,
+        figures=figures,
+        rival=rival,
+        slices=cuts,
+        blend=blend,
+        live=beside,
+        verdict=judge(ours, popular, beside.comparison if beside else None),
+    )
+
+
+def alone(ranking: Ranking, queries: Queries, interest: NDArray[np.float32]) -> dict[str, Ranked]:
+    """The parts of the served ranking, each by itself over all items."""
+
+    def logits(part: slice) -> FloatArray:
+        return interest[part] @ ranking.item_embeddings.T
+
+    return {
+        "interest": rank_all(logits, queries, len(ranking.catalog)),
+        "transitions": baselines.transitions(queries, ranking.filters.transitions),
+        "popularity": baselines.popularity(queries, ranking.filters.popularity),
+    }
+
+
+@contextmanager
+def timed(what: str) -> Iterator[None]:
+    """Report how long it took."""
+    start = time.monotonic()
+    yield
+    report(f"{what}: {time.monotonic() - start:.1f} s")
+
+
+def _figures(
+    ranking: Ranking, held: HeldOut, models: dict[str, Ranked], rival: str
+) -> dict[str, dict[str, Figure]]:
+    scorecard = Scorecard(held.test, ranking.catalog, ranking.filters.popularity, SEED)
+    popular, against = models["popularity"], models[rival]
+    return {name: scorecard.measure(answered, popular, against) for name, answered in models.items()}
+
+
+def _figures_of_live(
+    ranking: Ranking, held: HeldOut, models: dict[str, Ranked], rival: str, beside: live.LiveRelease
+) -> dict[str, Figure]:
+    """On the queries that are new to it; its items are translated into this catalog's indexes."""
+    assert beside.answered is not None
+    assert beside.fresh is not None
+    scorecard = Scorecard(held.test.select(beside.fresh), ranking.catalog, ranking.filters.popularity, SEED)
+    popular, against = (models[name].select(beside.fresh) for name in ("popularity", rival))
+    return scorecard.measure(beside.answered, popular, against)
+
+
+def _slices(ranking: Ranking, held: HeldOut, models: dict[str, Ranked]) -> list[Slice]:
+    first = slices.first_interactions(held.training_set, held.index, ranking.catalog.available_from)
+    cuts = slices.cut(held.test, ranking.catalog, ranking.filters.popularity, first, held.trained_users)
+    return slices.measure(cuts, models, held.test.users, SEED)
