@@ -1,0 +1,192 @@
+"""What Kubeflow is given: the steps in order, the gate, and where each step runs."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from google.protobuf import json_format
+from kfp.kubernetes import kubernetes_executor_config_pb2 as kubernetes
+from kfp.pipeline_spec import pipeline_spec_pb2 as spec
+
+from pipelines.promotion import promotion
+from pipelines.runner import compile_pipeline
+from pipelines.settings import Settings, load_settings
+from pipelines.training import training
+
+IMAGE = "penchant/python:1.2.3-gpu"
+GATED = "push-release"
+
+# Task -> what it waits for.
+EDGES = {
+    "ingest-interactions": set(),
+    "validate-interactions": {"ingest-interactions"},
+    "build-features": {"ingest-interactions", "validate-interactions"},
+    "materialize-features": {"ingest-interactions", "build-features"},
+    "fetch-training-set": {"build-features"},
+    "train-interest-model": {"ingest-interactions", "fetch-training-set"},
+    "train-collaborative-filters": {"ingest-interactions", "fetch-training-set"},
+    "evaluate-release": {
+        "ingest-interactions",
+        "fetch-training-set",
+        "train-interest-model",
+        "train-collaborative-filters",
+    },
+    "train-interest-model-2": {"ingest-interactions", "fetch-training-set", "train-interest-model"},
+    "train-collaborative-filters-2": {"ingest-interactions", "fetch-training-set"},
+    "register-release": {
+        "ingest-interactions",
+        "train-interest-model",
+        "train-interest-model-2",
+        "train-collaborative-filters-2",
+        "evaluate-release",
+    },
+    "condition-1": {"evaluate-release", "register-release"},
+}
+
+
+class Compiled:
+    """A pipeline as compiled, each part read by the schema that Kubeflow reads it by."""
+
+    def __init__(self, steps: Any, settings: Settings, file: Path) -> None:
+        compile_pipeline(steps, settings, file)
+        pipeline, *platform = yaml.safe_load_all(file.read_text())
+        self.spec = json_format.ParseDict(pipeline, spec.PipelineSpec())
+        self.tasks: dict[str, Any] = {
+            name: task
+            for dag in (self.spec.root.dag, *(c.dag for c in self.spec.components.values()))
+            for name, task in dag.tasks.items()
+        }
+        self.executors: dict[str, Any] = {
+            name: json_format.ParseDict(executor, spec.PipelineDeploymentConfig.ExecutorSpec()).container
+            for name, executor in pipeline["deploymentSpec"]["executors"].items()
+        }
+        self.on_kubernetes: dict[str, Any] = {
+            name: json_format.ParseDict(executor, kubernetes.KubernetesExecutorConfig())
+            for document in platform
+            for name, executor in document["platforms"]["kubernetes"]["deploymentSpec"]["executors"].items()
+        }
+
+    def task(self, name: str) -> Any:
+        return self.tasks[name]
+
+
+@pytest.fixture(scope="module")
+def on_gpu(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
+    home = tmp_path_factory.mktemp("home")
+    settings = load_settings(
+        home=home,
+        image=IMAGE,
+        accelerator_count=2,
+        training_cpu="6",
+        training_memory="24Gi",
+        secret="stores",
+    )
+    return Compiled(training, settings, home / "training.yaml")
+
+
+def test_each_step_waits_for_what_it_reads(on_gpu: Compiled) -> None:
+    root = on_gpu.spec.root.dag.tasks
+    assert {name: set(task.dependent_tasks) for name, task in root.items()} == EDGES
+
+
+def test_nothing_after_validation_starts_without_it() -> None:
+    """What fails validation stops the pipeline: only ingest comes before, and every other step waits for it."""
+
+    def before(task: str) -> set[str]:
+        return EDGES[task] | {earlier for direct in EDGES[task] for earlier in before(direct)}
+
+    free = {task for task in EDGES if "validate-interactions" not in before(task)}
+    assert free == {"ingest-interactions", "validate-interactions"}
+
+
+def test_a_release_is_pushed_only_when_the_policy_is_auto_and_it_is_better(on_gpu: Compiled) -> None:
+    policy, verdict = on_gpu.task("condition-1"), on_gpu.task("condition-2")
+
+    assert policy.task_info.name == "policy-is-auto"
+    assert policy.trigger_policy.condition == ("inputs.parameter_values['pipelinechannel--policy'] == 'auto'")
+    assert verdict.task_info.name == "better-than-live"
+    assert verdict.trigger_policy.condition == (
+        "inputs.parameter_values['pipelinechannel--evaluate-release-Output'] == 'better'"
+    )
+    components = on_gpu.spec.components
+    assert set(components[policy.component_ref.name].dag.tasks) == {"condition-2"}
+    assert set(components[verdict.component_ref.name].dag.tasks) == {GATED}
+
+
+def test_the_verdict_the_gate_asks_is_the_one_the_evaluation_gives(on_gpu: Compiled) -> None:
+    verdict = on_gpu.task("condition-1").inputs.parameters["pipelinechannel--evaluate-release-Output"]
+    assert verdict.task_output_parameter.producer_task == "evaluate-release"
+    pushed = on_gpu.task(GATED).inputs.parameters["version"]
+    assert pushed.component_input_parameter == "pipelinechannel--register-release-Output"
+
+
+def test_what_is_registered_has_learned_from_everything(on_gpu: Compiled) -> None:
+    inputs = on_gpu.task("register-release").inputs.artifacts
+    for artifact, split in (("interest_model", "all"), ("collaborative_filters", "all")):
+        producer = on_gpu.task(inputs[artifact].task_output_artifact.producer_task)
+        assert producer.inputs.parameters["split"].runtime_value.constant.string_value == split
+    evaluated = on_gpu.task("evaluate-release").inputs.artifacts["interest_model"].task_output_artifact
+    fitted = on_gpu.task(evaluated.producer_task)
+    assert fitted.inputs.parameters["split"].runtime_value.constant.string_value == "train"
+
+
+def test_every_step_runs_in_the_image_with_the_secret(on_gpu: Compiled) -> None:
+    assert {container.image for container in on_gpu.executors.values()} == {IMAGE}
+    assert set(on_gpu.on_kubernetes) == set(on_gpu.executors)
+    for config in on_gpu.on_kubernetes.values():
+        (secret,) = config.secret_as_volume
+        assert (secret.secret_name, secret.mount_path) == ("stores", "/etc/penchant")
+
+
+def test_only_training_asks_for_accelerators(on_gpu: Compiled) -> None:
+    asking = {name for name, c in on_gpu.executors.items() if c.HasField("resources")}
+    assert asking == {"exec-train-interest-model", "exec-train-interest-model-2"}
+    for name in asking:
+        resources = on_gpu.executors[name].resources
+        assert resources.accelerator.resource_type == "nvidia.com/gpu"
+        assert resources.accelerator.resource_count == "2"
+        assert resources.resource_cpu_limit == "6"
+        assert resources.resource_memory_limit == "24Gi"
+
+
+def test_without_accelerators_none_is_asked_for(tmp_path: Path) -> None:
+    compiled = Compiled(training, load_settings(home=tmp_path, accelerator_count=0), tmp_path / "t.yaml")
+    assert not any(c.resources.HasField("accelerator") for c in compiled.executors.values())
+    assert compiled.on_kubernetes == {}
+
+
+def test_every_step_is_tried_again(on_gpu: Compiled) -> None:
+    steps = {name: task for name, task in on_gpu.tasks.items() if not name.startswith("condition")}
+    for name, task in steps.items():
+        assert task.retry_policy.max_retry_count == 2, name
+        assert task.retry_policy.backoff_duration.seconds == 30, name
+
+
+def test_what_reads_or_changes_the_world_is_never_taken_from_a_cache(on_gpu: Compiled) -> None:
+    uncached = {
+        name
+        for name, task in on_gpu.tasks.items()
+        if not name.startswith("condition") and not task.caching_options.enable_cache
+    }
+    assert uncached == {"ingest-interactions", "materialize-features", "register-release", GATED}
+
+
+def test_a_person_reads_what_each_step_does(on_gpu: Compiled) -> None:
+    names = [task.task_info.name for task in on_gpu.tasks.values()]
+    assert len(set(names)) == len(names)
+    assert {"Train interest model", "Refit interest model", "Push release"} <= set(names)
+
+
+def test_promotion_pushes_and_nothing_else(tmp_path: Path) -> None:
+    compiled = Compiled(promotion, load_settings(home=tmp_path, image=IMAGE), tmp_path / "p.yaml")
+    assert set(compiled.tasks) == {GATED}
+    assert not compiled.task(GATED).caching_options.enable_cache
+    assert {container.image for container in compiled.executors.values()} == {IMAGE}
+
+
+def test_compiling_twice_gives_the_same_file(tmp_path: Path) -> None:
+    files = [tmp_path / "first.yaml", tmp_path / "second.yaml"]
+    for file in files:
+        compile_pipeline(training, load_settings(home=tmp_path), file)
+    assert files[0].read_text() == files[1].read_text()
