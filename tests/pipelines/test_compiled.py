@@ -91,7 +91,7 @@ def test_each_step_waits_for_what_it_reads(on_gpu: Compiled) -> None:
 
 
 def test_nothing_after_validation_starts_without_it() -> None:
-    """What fails validation stops the pipeline: only ingest comes before, and every other step waits for it."""
+    """What fails validation stops the pipeline: only ingest comes before it, every other step after."""
 
     def before(task: str) -> set[str]:
         return EDGES[task] | {earlier for direct in EDGES[task] for earlier in before(direct)}
