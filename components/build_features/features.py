@@ -1,0 +1,90 @@
+"""From interactions, items and users to the offline feature store and the spine of the training set."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic
+
+import ibis
+import ibis.expr.types as ir
+
+from components.build_features.backend import connect, read
+from components.build_features.histories import build_histories, in_parts
+from components.build_features.item_content import build_item_content
+from components.build_features.item_statistics import build_item_statistics
+from components.build_features.offline_store import publishing, write
+from components.build_features.spine import build_spine
+from components.build_features.times import moment, timestamp
+from components.build_features.user_profile import build_user_profile
+from components.errors import StepError
+from components.progress import report
+
+
+def build(
+    interactions: Path, items: Path, users: Path, as_of: int, protocol: str, warehouse: str, spine: Path
+) -> str:
+    """Write the feature tables and the spine; returns the location of the tables, `<warehouse>/features`.
+
+    Args:
+        interactions, items, users: Parquet files with the contract's columns.
+        as_of: µs since the epoch; nothing that happened then or later is used.
+        protocol: "leave-one-out" or "time".
+        spine: the Parquet file to write: user_id, cutoff, split, target_item_id, in that order.
+
+    Raises:
+        StepError: an unreadable file, too few interactions, an unknown protocol, an attribute unfit as a feature.
+    """
+    location = f"{warehouse.rstrip('/')}/features"
+    with connect() as backend:
+        catalog, people = read(backend, items, "items"), read(backend, users, "users")
+        log = read(backend, interactions, "interactions")
+        log = log.filter(log.timestamp < timestamp(as_of))
+        rows = backend.create_table("spine", build_spine(log, as_of, protocol))
+        with publishing(location) as staging:
+            _check(rows, as_of, protocol)
+            _write(staging, "item_content", [_snapshot(build_item_content(catalog), as_of)])
+            _write(staging, "item_statistics", [_snapshot(build_item_statistics(log, catalog, as_of), as_of)])
+            _write(staging, "user_profile", [_snapshot(build_user_profile(log, people), as_of)])
+            _write(staging, "user_history", _histories(log, rows, as_of))
+            part = spine.with_name(f"{spine.name}.part")
+            write(part, [rows.order_by("user_id", "cutoff", "split")])
+        os.replace(part, spine)
+    return location
+
+
+def _check(spine: ir.Table, as_of: int, protocol: str) -> None:
+    """Raises StepError unless there is something to learn from and something to be judged on."""
+    counts = spine.group_by("split").agg(rows=spine.count()).to_pyarrow().to_pylist()
+    rows = {row["split"]: row["rows"] for row in counts}
+    for split in ("all", "train", "validation", "test"):
+        if not rows.get(split):
+            raise StepError(
+                f"interactions before {moment(as_of)} under protocol={protocol!r}: no row for the split {split!r}; "
+                f"leave-one-out needs users with 3 interactions, time needs users before and after its two "
+                f"moments: check the source, or ingest more"
+            )
+    report(f"spine ({protocol}): " + ", ".join(f"{rows[split]:,} {split}" for split in sorted(rows)))
+
+
+def _snapshot(table: ir.Table, as_of: int) -> ir.Table:
+    """`table` with the times of what holds as of the snapshot, in key order."""
+    stamped = table.mutate(as_of=ibis.literal(as_of, "int64"), event_timestamp=timestamp(as_of))
+    return stamped.mutate(created=stamped.event_timestamp).order_by(table.columns[0])
+
+
+def _histories(log: ir.Table, spine: ir.Table, as_of: int) -> Iterator[ir.Table]:
+    """The histories of the spine, in parts; one row per user and cutoff, in that order.
+
+    The event time of a history is its cutoff: Feast joins rows up to and including a moment, so joined at the
+    cutoff comes the history strictly before it.
+    """
+    for interactions, moments in in_parts(log, spine.select("user_id", "cutoff").distinct()):
+        histories = build_histories(interactions, moments).rename(event_timestamp="cutoff")
+        times = {"as_of": ibis.literal(as_of, "int64"), "created": timestamp(as_of)}
+        yield histories.mutate(**times).order_by("user_id", "event_timestamp")
+
+
+def _write(staging: Path, name: str, parts: Iterator[ir.Table] | list[ir.Table]) -> None:
+    started = monotonic()
+    rows = write(staging / f"{name}.parquet", parts)
+    report(f"{name}: {rows:,} rows in {monotonic() - started:.1f} s")

@@ -1,0 +1,112 @@
+"""Which moments of which users a protocol learns from and is judged on."""
+
+from collections.abc import Callable
+
+import ibis
+import ibis.expr.types as ir
+
+from components.build_features.times import TIMESTAMP, microseconds, moment, timestamp
+from components.errors import StepError
+from components.progress import report
+from feature_repo.contract import MAX_HISTORY
+
+# A shorter user under leave-one-out has nothing left to learn from once two interactions are held out.
+MIN_INTERACTIONS = 3
+# Under "time": a heavy user must not drown the others, and more users than these no longer move a mean.
+QUERIES_PER_USER = 10
+MAX_QUERY_USERS = 20_000
+
+
+def build_spine(
+    interactions: ir.Table, as_of: int, protocol: str, max_history: int = MAX_HISTORY
+) -> ir.Table:
+    """The rows of a protocol: user_id, cutoff, split, target_item_id (null but for queries).
+
+    Args:
+        interactions: the contract's columns, all before `as_of` (µs). A user's timestamps should differ: of two
+            that share one at a window's edge, the older would fall between the windows.
+
+    Raises:
+        StepError: an unknown protocol.
+    """
+    if protocol not in PROTOCOLS:
+        raise StepError(f"protocol={protocol!r}: expected one of {', '.join(sorted(PROTOCOLS))}")
+    train, queries = PROTOCOLS[protocol](interactions, as_of)
+    everything = interactions.mutate(until=timestamp(as_of))
+    return ibis.union(windows(train, "train", max_history), windows(everything, "all", max_history), *queries)
+
+
+def windows(interactions: ir.Table, split: str, max_history: int) -> ir.Table:
+    """Cutoffs, going back from each user's `until` by `max_history` interactions.
+
+    A window's cutoff is the timestamp of the first interaction of the next newer window, so the histories
+    before the cutoffs hold each interaction once.
+    """
+    before = interactions.filter(interactions.timestamp < interactions.until)
+    ranked = before.mutate(age=_age(before), size=before.count().over(group_by="user_id"))
+    newest, edge = ranked.age == 0, ranked.age % max_history == max_history - 1
+    ends = ranked.filter(newest | (edge & (ranked.age + 1 < ranked.size)))
+    return ends.select(
+        "user_id",
+        cutoff=(ends.age == 0).ifelse(ends.until, ends.timestamp).cast(TIMESTAMP),
+        split=ibis.literal(split),
+        target_item_id=ibis.literal(None, type="string"),
+    )
+
+
+def _leave_one_out(interactions: ir.Table, as_of: int) -> tuple[ir.Table, list[ir.Table]]:
+    """The last interaction of a user is the test target, the one before it the validation target."""
+    ranked = interactions.mutate(age=_age(interactions), size=interactions.count().over(group_by="user_id"))
+    held_out = ranked.filter(ranked.size >= MIN_INTERACTIONS)
+    until = ranked.timestamp.max(where=(ranked.age == 1) & (ranked.size >= MIN_INTERACTIONS))
+    train = ranked.mutate(until=ibis.coalesce(until.over(group_by="user_id"), timestamp(as_of)))
+    return train, [
+        _queries(held_out.filter(held_out.age == 1), "validation"),
+        _queries(held_out.filter(held_out.age == 0), "test"),
+    ]
+
+
+def _time(interactions: ir.Table, as_of: int) -> tuple[ir.Table, list[ir.Table]]:
+    """Two moments split everybody's interactions: learn before 80 %, validate up to 90 %, test after."""
+    micros = microseconds(interactions.timestamp)
+    bounds = (
+        interactions.agg(first=micros.quantile(0.8), second=micros.quantile(0.9)).to_pyarrow().to_pylist()
+    )
+    first, second = (int(bound) for bound in bounds[0].values())
+    report(f"train before {moment(first):%Y-%m-%d %H:%M}, validation before {moment(second):%Y-%m-%d %H:%M}")
+    later = interactions.filter(interactions.timestamp >= timestamp(first))
+    later = later.semi_join(_sample(later), "user_id")
+    later = later.mutate(
+        split=(later.timestamp < timestamp(second)).ifelse("validation", "test"),
+    )
+    order = ibis.window(group_by=["user_id", "split"], order_by=["timestamp", "interaction_id"])
+    ranked = later.mutate(rank=ibis.row_number().over(order))
+    first_ones = ranked.filter(ranked["rank"] < QUERIES_PER_USER)
+    return interactions.mutate(until=timestamp(first)), [_queries(first_ones, first_ones.split)]
+
+
+def _sample(interactions: ir.Table) -> ir.Table:
+    """At most MAX_QUERY_USERS user ids; which ones depends on the ids alone, so runs compare."""
+    users = interactions.select("user_id").distinct()
+    return users.order_by(users.user_id.hexdigest("md5")).limit(MAX_QUERY_USERS)
+
+
+def _queries(targets: ir.Table, split: str | ir.StringColumn) -> ir.Table:
+    return targets.select(
+        "user_id",
+        cutoff=targets.timestamp.cast(TIMESTAMP),
+        split=split if isinstance(split, ir.Expr) else ibis.literal(split),
+        target_item_id=targets.item_id,
+    )
+
+
+def _age(interactions: ir.Table) -> ir.IntegerColumn:
+    """How many of the user's interactions are newer."""
+    newest_first = [ibis.desc(interactions.timestamp), ibis.desc(interactions.interaction_id)]
+    return ibis.row_number().over(group_by="user_id", order_by=newest_first)
+
+
+PROTOCOLS: dict[str, Callable[[ir.Table, int], tuple[ir.Table, list[ir.Table]]]] = {
+    "leave-one-out": _leave_one_out,
+    "time": _time,
+}

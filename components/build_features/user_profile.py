@@ -1,0 +1,59 @@
+"""What is known of a user beside the history: given attributes, and how active they are."""
+
+import ibis
+import ibis.expr.types as ir
+
+from components.build_features.times import microseconds
+from components.errors import StepError
+
+RESERVED = (
+    "interactions",
+    "items",
+    "mean_value",
+    "first_seen",
+    "last_seen",
+    "as_of",
+    "event_timestamp",
+    "created",
+)
+
+
+def build_user_profile(interactions: ir.Table, users: ir.Table) -> ir.Table:
+    """One row per user of either table: text or float64 attributes, then activity figures.
+
+    Raises:
+        StepError: an attribute has a name of ours, or is neither text nor a number.
+    """
+    activity = interactions.group_by("user_id").agg(
+        interactions=interactions.count(),
+        items=interactions.item_id.nunique(),
+        mean_value=interactions.value.mean(),
+        first_seen=microseconds(interactions.timestamp).min(),
+        last_seen=microseconds(interactions.timestamp).max(),
+    )
+    attributes = users.select(
+        "user_id", **{name: _attribute(users, name) for name in users.columns if name != "user_id"}
+    )
+    everyone = ibis.union(users.select("user_id"), activity.select("user_id"), distinct=True)
+    joined = everyone.left_join(attributes, "user_id").select(everyone, *attributes.columns[1:])
+    joined = joined.left_join(activity, "user_id").select(joined, *activity.columns[1:])
+    return joined.mutate(
+        interactions=ibis.coalesce(joined.interactions, 0), items=ibis.coalesce(joined["items"], 0)
+    )
+
+
+def _attribute(users: ir.Table, name: str) -> ir.Value:
+    column = users[name]
+    # Feast's DuckDB store drops columns that end so from its joins.
+    if name in RESERVED or name.endswith("_y"):
+        raise StepError(
+            f"users: the attribute {name!r} has a reserved name ({', '.join(RESERVED)}, …_y): rename the column"
+        )
+    if column.type().is_numeric():
+        return column.cast("float64")
+    if column.type().is_nested() or column.type().is_binary():
+        raise StepError(
+            f"users: the attribute {name!r} is {column.type()}; expected text or a number: "
+            f"leave the column out or give one column per entry"
+        )
+    return column.cast("string")
