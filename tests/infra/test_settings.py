@@ -1,0 +1,71 @@
+"""What the manifests set is accepted by recommender and pipelines, and is one world to both."""
+
+from urllib.parse import urlsplit
+
+import pytest
+
+from pipelines import settings as pipelines
+from pipelines.settings import Settings
+from serving import settings as serving
+from serving.settings import ServingSettings
+from tests.infra.conftest import INFRA, Overlay
+
+SHARED = ("home", "releases", "interaction_log", "registry", "online_store", "model_server")
+STORES = ("warehouse", "interaction_log", "registry", "online_store", "tracking_uri", "releases")
+
+
+@pytest.fixture
+def loaded(overlay: Overlay, monkeypatch: pytest.MonkeyPatch) -> tuple[Settings, ServingSettings]:
+    # The image sets it; an overlay may.
+    monkeypatch.setenv("PENCHANT_HOME", "/var/lib/penchant")
+    for name, value in overlay.settings.items():
+        monkeypatch.setenv(name, value)
+    return pipelines.load_settings(), serving.load_settings()
+
+
+def test_every_variable_is_a_setting(overlay: Overlay) -> None:
+    fields = Settings.model_fields.keys() | ServingSettings.model_fields.keys()
+    unknown = {name for name in overlay.settings if name.removeprefix("PENCHANT_").lower() not in fields}
+    assert not unknown
+
+
+def test_every_variable_in_a_manifest_is_a_setting() -> None:
+    fields = Settings.model_fields.keys() | ServingSettings.model_fields.keys()
+    lines = [line for file in INFRA.rglob("*.yaml") for line in file.read_text().splitlines()]
+    named = [line.split("name: ")[1] for line in lines if "name: PENCHANT_" in line]
+    assert named == ["PENCHANT_TOKENS"]
+    assert {name.removeprefix("PENCHANT_").lower() for name in named} <= fields
+
+
+def test_recommender_and_pipelines_see_one_world(loaded: tuple[Settings, ServingSettings]) -> None:
+    of_pipelines, of_serving = loaded
+    for name in SHARED:
+        assert getattr(of_pipelines, name) == getattr(of_serving, name), name
+    assert of_serving.features == of_pipelines.features
+
+
+def test_production_keeps_nothing_inside_a_pod(production: Overlay, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PENCHANT_HOME", "/home-of-the-pod")
+    for name, value in production.settings.items():
+        monkeypatch.setenv(name, value)
+    settings = pipelines.load_settings()
+    assert [name for name in STORES if "/home-of-the-pod" in getattr(settings, name)] == []
+    assert settings.accelerator_count > 0
+    assert settings.image.endswith("-gpu")
+
+
+def test_no_address_holds_a_password(overlay: Overlay) -> None:
+    for name, value in overlay.settings.items():
+        assert urlsplit(value).password is None, name
+        assert "password" not in value.lower(), name
+
+
+def test_the_recommender_is_reached_from_other_pods(loaded: tuple[Settings, ServingSettings]) -> None:
+    _, settings = loaded
+    assert settings.host == "0.0.0.0"
+    assert settings.metrics_port is not None
+
+
+def test_steps_run_the_version_that_serves(production: Overlay) -> None:
+    tags = {image["name"]: image["newTag"] for image in production.kustomization["images"]}
+    assert production.settings["PENCHANT_IMAGE"] == f"penchant/python:{tags['penchant/python']}-gpu"
