@@ -1,0 +1,65 @@
+"""A training's whole state in one file, replaced atomically after each epoch."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Weights = list[NDArray[Any]]
+
+
+@dataclass
+class TrainingState:
+    """Where a training stands; epochs count from 1."""
+
+    epoch: int = 0
+    step: int = 0
+    best_epoch: int = 0
+    best_ndcg: float = -1.0
+    seconds: float = 0.0
+    history: list[dict[str, float]] = field(default_factory=list)
+    best_weights: Weights | None = None
+
+
+class Checkpoint:
+    """Under `directory`, for the training that `key` identifies; another's checkpoint is not taken up."""
+
+    def __init__(self, directory: Path, key: str) -> None:
+        self.file = directory / "training.npz"
+        self.key = key
+
+    def save(self, state: TrainingState, model: Weights, optimizer: Weights) -> None:
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        about = {"key": self.key, "state": {**asdict(state), "best_weights": None}}
+        arrays: dict[str, Any] = {"about": np.array(json.dumps(about))}
+        for name, weights in (("m", model), ("o", optimizer), ("b", state.best_weights or [])):
+            arrays |= {f"{name}{place}": weight for place, weight in enumerate(weights)}
+        beside = self.file.with_suffix(".part.npz")
+        np.savez(beside, **arrays)
+        beside.replace(self.file)
+
+    def load(self) -> tuple[TrainingState, Weights, Weights] | None:
+        """State, model weights and optimizer variables; None where there is nothing to resume."""
+        if not self.file.exists():
+            return None
+        with np.load(self.file, allow_pickle=False) as saved:
+            about = json.loads(saved["about"].item())
+            if about["key"] != self.key:
+                return None
+            parts = {name: _numbered(saved, name) for name in "mob"}
+        state = TrainingState(**about["state"])
+        state.best_weights = parts["b"] or None
+        return state, parts["m"], parts["o"]
+
+    def discard(self) -> None:
+        self.file.unlink(missing_ok=True)
+
+
+def _numbered(saved: Mapping[str, NDArray[Any]], name: str) -> Weights:
+    """The arrays `name`0, `name`1, … in order."""
+    count = sum(key.startswith(name) for key in saved)
+    return [saved[f"{name}{place}"] for place in range(count)]

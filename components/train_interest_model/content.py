@@ -1,0 +1,127 @@
+"""What is known of an item beside its id, as one vector: categories, text, and embeddings made elsewhere."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+from scipy.sparse.linalg import svds
+
+FloatArray = NDArray[np.float32]
+
+CONTENT_SIZE: Final = 96  # sparse terms beyond this are projected (latent semantic analysis)
+MAX_TERMS: Final = 50_000
+WORD: Final = re.compile(r"\w+", re.UNICODE)
+NOT_TEXT: Final = ("item_id",)
+
+
+@dataclass(frozen=True)
+class ContentEncoder:
+    """Fitted on one catalog, used unchanged on the next, so that a warm start keeps its meaning."""
+
+    terms: list[str]  # "column:word"
+    weights: FloatArray  # [terms] inverse document frequency
+    projection: FloatArray  # [terms, size], or [0, 0] when the terms are few enough to stand as they are
+    columns: list[str]  # the float-list columns
+    widths: list[int]  # of each of those
+
+    @classmethod
+    def fit(cls, items: pa.Table) -> "ContentEncoder":
+        documents = [set(words) for words in _documents(items)]
+        counts = Counter(term for words in documents for term in words)
+        frequent = [term for term, n in counts.most_common(MAX_TERMS) if 1 < n < 0.9 * len(documents)]
+        terms = sorted(frequent)
+        weights = np.array([np.log(len(documents) / counts[term]) for term in terms], np.float32)
+        columns = [field.name for field in items.schema if _is_vector(field.type)]
+        widths = [max(map(len, filter(None, items[name].to_pylist())), default=0) for name in columns]
+        unprojected = cls(terms, weights, np.zeros((0, 0), np.float32), columns, widths)
+        if len(terms) <= CONTENT_SIZE:
+            return unprojected
+        rank = min(CONTENT_SIZE, len(items) - 1, len(terms) - 1)
+        directions = svds(unprojected.sparse(items), k=rank, rng=0, return_singular_vectors="vh")[2]
+        return cls(terms, weights, np.ascontiguousarray(directions.T, np.float32), columns, widths)
+
+    @classmethod
+    def empty(cls) -> "ContentEncoder":
+        """Knows nothing of any item."""
+        return cls([], np.zeros(0, np.float32), np.zeros((0, 0), np.float32), [], [])
+
+    @property
+    def size(self) -> int:
+        return (self.projection.shape[1] or len(self.terms)) + sum(self.widths)
+
+    def sparse(self, items: pa.Table) -> csr_array:
+        """[items, terms] TF-IDF, each row of unit length."""
+        index = {term: place for place, term in enumerate(self.terms)}
+        rows = [[index[term] for term in set(words) if term in index] for words in _documents(items)]
+        indptr = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
+        indices = np.array([place for row in rows for place in row], np.int64)
+        norms = np.array([np.sqrt((self.weights[row] ** 2).sum()) for row in rows])
+        data = self.weights[indices] / np.repeat(norms, np.diff(indptr))
+        return csr_array((data, indices, indptr), shape=(len(rows), len(self.terms)), dtype=np.float32)
+
+    def transform(self, items: pa.Table) -> FloatArray:
+        """[items, size] float32; zeros where an item has nothing."""
+        sparse = self.sparse(items)
+        text = sparse @ self.projection if self.projection.size else sparse.toarray()
+        given = [_vectors(items, name, width) for name, width in zip(self.columns, self.widths, strict=True)]
+        return np.concatenate([text, *given], axis=1).astype(np.float32)
+
+    def save(self, file: Path) -> None:
+        np.savez(
+            file,
+            terms=np.array(self.terms, np.str_),
+            weights=self.weights,
+            projection=self.projection,
+            columns=np.array(self.columns, np.str_),
+            widths=np.array(self.widths, np.int64),
+        )
+
+    @classmethod
+    def load(cls, file: Path) -> "ContentEncoder":
+        with np.load(file, allow_pickle=False) as saved:
+            return cls(
+                saved["terms"].tolist(),
+                saved["weights"],
+                saved["projection"],
+                saved["columns"].tolist(),
+                saved["widths"].tolist(),
+            )
+
+
+def _documents(items: pa.Table) -> Iterable[list[str]]:
+    """The terms of each item: whole categories, and the words of each text column."""
+    documents: list[list[str]] = [[] for _ in range(len(items))]
+    for field in items.schema:
+        if field.name in NOT_TEXT:
+            continue
+        if pa.types.is_list(field.type) and pa.types.is_string(field.type.value_type):
+            for words, values in zip(documents, items[field.name].to_pylist(), strict=True):
+                words.extend(f"{field.name}:{value}" for value in values or [])
+        elif pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
+            for words, text in zip(documents, items[field.name].to_pylist(), strict=True):
+                words.extend(f"{field.name}:{word}" for word in WORD.findall((text or "").lower()))
+    return documents
+
+
+def _is_vector(kind: pa.DataType) -> bool:
+    lists: bool = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+    return lists and bool(pa.types.is_floating(kind.value_type))
+
+
+def _vectors(items: pa.Table, name: str, width: int) -> FloatArray:
+    """A float-list column, each row of unit length; zeros where it is missing or of another width."""
+    vectors = np.zeros((len(items), width), np.float32)
+    if name in items.column_names:
+        for row, vector in enumerate(items[name].to_pylist()):
+            if vector is not None and len(vector) == width:
+                vectors[row] = vector
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: FloatArray = (vectors / np.maximum(norms, 1e-9)).astype(np.float32)
+    return unit

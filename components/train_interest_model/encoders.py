@@ -1,0 +1,137 @@
+"""Sequence encoders behind one interface: whole sequences for training, a kept state for serving."""
+
+from typing import Any, Final
+
+import keras
+import tensorflow as tf
+
+LAYERS: Final = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "rnn": keras.layers.SimpleRNN}
+
+
+class Encoder(keras.layers.Layer):  # type: ignore[misc]
+    """Reads a sequence from the left; its output at a position depends on no later one."""
+
+    units: int
+    state_size: int  # numbers kept a user; the first `units` of them are the last output
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        """[batch, length, features] -> [batch, length, units], from an empty state."""
+        raise NotImplementedError
+
+    def advance(self, inputs: tf.Tensor, state: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+        """The state after the first `lengths` inputs of each row.
+
+        Args:
+            inputs: [batch, length, features] float32, right-padded, length at least 1.
+            state: [batch, state_size] float32, zeros before the first interaction.
+            lengths: [batch] int32.
+        """
+        raise NotImplementedError
+
+
+class RecurrentEncoder(Encoder):
+    """An LSTM, GRU or plain RNN; cuDNN's kernels are taken where Keras finds them."""
+
+    def __init__(self, kind: str, units: int, **options: Any) -> None:
+        super().__init__(**options)
+        layer = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "rnn": keras.layers.SimpleRNN}[kind]
+        self.layer = layer(
+            units, return_sequences=True, return_state=True, name=kind, dtype=self.dtype_policy
+        )
+        self.units = units
+        self.state_size = units * (2 if kind == "lstm" else 1)
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        self.layer.build(shape)
+        self.built = True
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        return self.layer(inputs)[0]
+
+    def advance(self, inputs: tf.Tensor, state: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+        if isinstance(self.layer, keras.layers.LSTM):
+            return self._advance_lstm(inputs, state, lengths)
+        # A masked step hands its state on unchanged. cuDNN is chosen while tracing, and what a GPU
+        # traced would fail on a CPU.
+        self.layer.use_cudnn = False
+        mask = tf.sequence_mask(lengths, tf.shape(inputs)[1])
+        return self.layer(inputs, mask=mask, initial_state=state)[1]
+
+    def _advance_lstm(self, inputs: tf.Tensor, state: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+        """By TensorFlow's fused kernel: one operation a sequence, not twenty a step."""
+        h, c = tf.split(state, 2, axis=1)
+        cell = self.layer.cell
+        peephole = tf.zeros([self.units])
+        steps = tf.raw_ops.BlockLSTMV2(
+            seq_len_max=tf.shape(inputs, tf.int64)[1],
+            x=tf.transpose(inputs, [1, 0, 2]),
+            cs_prev=c,
+            h_prev=h,
+            w=tf.concat([cell.kernel.value, cell.recurrent_kernel.value], axis=0),
+            wci=peephole,
+            wcf=peephole,
+            wco=peephole,
+            b=cell.bias.value,
+            cell_clip=0.0,
+            use_peephole=False,
+        )
+        places = tf.stack([tf.maximum(lengths - 1, 0), tf.range(tf.shape(inputs)[0])], axis=1)
+        last = tf.concat([tf.gather_nd(steps.h, places), tf.gather_nd(steps.cs, places)], axis=1)
+        return tf.where(lengths[:, None] > 0, last, state)
+
+
+class ConvolutionalEncoder(Encoder):
+    """Causal convolutions of width 3, their dilation doubling from layer to layer, each with a residual."""
+
+    WIDTH = 3
+
+    def __init__(self, units: int, layers: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.units = units
+        self.entry = keras.layers.Dense(units, name="entry", dtype=self.dtype_policy)
+        self.dilations = [2**layer for layer in range(layers)]
+        self.convolutions = [
+            keras.layers.Conv1D(
+                units,
+                self.WIDTH,
+                dilation_rate=dilation,
+                activation="relu",
+                name=f"conv_{dilation}",
+                dtype=self.dtype_policy,
+            )
+            for dilation in self.dilations
+        ]
+        self.spans = [(self.WIDTH - 1) * dilation for dilation in self.dilations]
+        self.state_size = units * (1 + sum(self.spans))
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        self.entry.build(shape)
+        for convolution in self.convolutions:
+            convolution.build((None, None, self.units))
+        self.built = True
+
+    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+        x = self.entry(inputs)
+        for span, convolution in zip(self.spans, self.convolutions, strict=True):
+            x = x + convolution(tf.pad(x, [[0, 0], [span, 0], [0, 0]]))
+        return x
+
+    def advance(self, inputs: tf.Tensor, state: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+        """Each layer keeps the inputs that its next outputs still reach back to."""
+        last, *kept = tf.split(state, [self.units, *(self.units * span for span in self.spans)], axis=1)
+        x = self.entry(inputs)
+        further = []
+        for span, convolution, before in zip(self.spans, self.convolutions, kept, strict=True):
+            seen = tf.concat([tf.reshape(before, [-1, span, self.units]), x], axis=1)
+            places = lengths[:, None] + tf.range(span)
+            further.append(tf.reshape(tf.gather(seen, places, batch_dims=1), [-1, self.units * span]))
+            x = x + convolution(seen)
+        output = tf.gather(x, tf.maximum(lengths - 1, 0), batch_dims=1)
+        return tf.concat([tf.where(lengths[:, None] > 0, output, last), *further], axis=1)
+
+
+def make_encoder(kind: str, units: int, layers: int, **options: Any) -> Encoder:
+    """`kind`: lstm, gru, rnn or cnn."""
+    if kind == "cnn":
+        return ConvolutionalEncoder(units, layers, name="encoder", **options)
+    return RecurrentEncoder(kind, units, name="encoder", **options)

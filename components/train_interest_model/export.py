@@ -1,0 +1,95 @@
+"""Writes the SavedModel with its warmup requests, and refuses one that answers otherwise than the model."""
+
+import shutil
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from components.errors import StepError
+from components.train_interest_model import sequences
+from components.train_interest_model.model import InterestModel
+from components.train_interest_model.serving_module import ServingModule
+from components.train_interest_model.vocabulary import Vocabulary
+from components.train_interest_model.warmup import write_warmup_requests
+from feature_repo.contract import SIGNATURES
+from feature_repo.histories import History, encode
+
+SAVED_MODEL, ITEM_EMBEDDINGS = "saved_model", "item_embeddings.npy"
+TOLERANCE: Final = 1e-4
+
+Arrays = dict[str, NDArray[Any]]
+
+
+def export(
+    model: InterestModel, vocabulary: Vocabulary, filter_seen: bool, probes: pa.Table, output: Path
+) -> None:
+    """Write `saved_model/` and `item_embeddings.npy` [items, size + 1] float32 under `output`.
+
+    Args:
+        probes: rows of the training set that what was written must answer as `model` does.
+
+    Raises:
+        StepError: TensorFlow Serving's loader can't read what was written, or it answers otherwise.
+    """
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    module = ServingModule(model, vocabulary, filter_seen)
+    beside, saved_model = output / f"{SAVED_MODEL}.part", output / SAVED_MODEL
+    shutil.rmtree(beside, ignore_errors=True)
+    tf.saved_model.save(module, str(beside), signatures=module.signatures())
+    write_warmup_requests(beside, vocabulary, module.state_size)
+    _check(beside, model, vocabulary, probes)
+    shutil.rmtree(saved_model, ignore_errors=True)
+    beside.rename(saved_model)
+    np.save(output / ITEM_EMBEDDINGS, module.scoring.numpy())
+
+
+class ServedModel:
+    """A SavedModel opened as TensorFlow Serving's loader does: a graph and a session, no Python objects."""
+
+    def __init__(self, directory: Path) -> None:
+        self._session = tf.compat.v1.Session(graph=tf.Graph())
+        with self._session.graph.as_default():
+            loaded = tf.compat.v1.saved_model.load(self._session, ["serve"], str(directory))
+        self._signatures = {name: loaded.signature_def[name] for name in SIGNATURES}
+
+    def run(self, signature: str, inputs: Arrays) -> Arrays:
+        """Inputs and outputs by the names of the contract."""
+        definition = self._signatures[signature]
+        fetches = {name: tensor.name for name, tensor in definition.outputs.items()}
+        feeds = {definition.inputs[name].name: value for name, value in inputs.items()}
+        answer: Arrays = self._session.run(fetches, feeds)
+        return answer
+
+    def close(self) -> None:
+        self._session.close()
+
+
+def _check(directory: Path, model: InterestModel, vocabulary: Vocabulary, probes: pa.Table) -> None:
+    """`tf.saved_model.load` would hide a variable that TensorFlow Serving can't find; a session doesn't."""
+    try:
+        served = ServedModel(directory)
+        answer = served.run("serving_default", encode(histories(probes)))["interest"]
+        served.close()
+    except (tf.errors.OpError, ValueError, KeyError) as error:
+        raise StepError(f"TensorFlow Serving's loader can't run {directory}: {error}") from error
+    encoded = sequences.encode(probes, vocabulary)
+    codes = encoded.pad(np.arange(len(encoded)), max(1, int(encoded.lengths.max())))
+    expected = model.last_interests(model.item_vectors(), codes).numpy()
+    if not np.allclose(answer, expected, atol=TOLERANCE):
+        raise StepError(
+            f"{directory} answers otherwise than the model that it was written from, by "
+            f"{np.abs(answer - expected).max():.2g}: nothing was exported; train again"
+        )
+
+
+def histories(rows: pa.Table) -> list[History]:
+    """Rows of the training set as the service would send them."""
+    columns = ("item_ids", "event_types", "values", "timestamps")
+    return [
+        History([], row["item_ids"], row["event_types"], row["values"], row["timestamps"])
+        for row in rows.select(columns).to_pylist()
+    ]

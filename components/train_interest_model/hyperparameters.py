@@ -1,0 +1,106 @@
+"""What of training can be set; what is left at AUTO is chosen from the data by `sizing`."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Final
+
+from components.errors import StepError
+
+# In a dict from outside "auto" says the same.
+AUTO: Final = -1
+
+CHOICES: Final[dict[str, tuple[str, ...]]] = {
+    "encoder": ("lstm", "gru", "rnn", "cnn"),
+    "loss": ("auto", "full", "sampled"),
+    "optimizer": ("adamw", "lamb"),
+    "seen_items": ("auto", "filter", "keep"),
+}
+SHARES: Final = ("dropout", "item_dropout", "warmup", "refit_epoch_share", "refit_learning_rate_share")
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    """Sizes in units, rates per step, shares from 0 to 1."""
+
+    encoder: str = "lstm"
+    embedding_size: int = AUTO
+    units: int = AUTO
+    layers: int = 1  # of a cnn; its receptive field is 1 + 2 * (2 ** layers - 1)
+
+    use_event_types: bool = True
+    use_values: bool = True
+    use_time_gaps: bool = True
+    use_content: bool = True
+
+    dropout: float = AUTO  # of the encoder's inputs and outputs
+    item_dropout: float = 0.1  # of an item's own embedding, so that its content learns to stand alone
+    weight_decay: float = 1e-3
+    optimizer: str = "adamw"
+    learning_rate: float = 3e-3
+    warmup: float = 0.05  # share of all steps
+    clip_norm: float = 1.0
+    epochs: int = AUTO
+    batch_size: int = AUTO  # windows
+    patience: int = AUTO  # epochs without a better validation NDCG@10
+
+    loss: str = "auto"
+    negatives: int = 2048  # of the sampled softmax, shared by a batch
+    seen_items: str = "auto"  # whether validation filters what the user has seen
+    validation_rows: int = 2048
+
+    refit_epoch_share: float = 0.15  # of the epochs that the base model took
+    refit_learning_rate_share: float = 0.3  # of the base model's
+
+    seed: int = 7
+    mixed_precision: bool = False
+    xla: bool = True
+    deterministic: bool = False  # TensorFlow's deterministic kernels; on one CPU runs repeat without them
+
+    @classmethod
+    def from_dict(cls, given: Mapping[str, Any]) -> "Hyperparameters":
+        """From a pipeline's parameter, where every number comes back as a float.
+
+        Raises:
+            StepError: a key is unknown, or a value is of another type or outside its range.
+        """
+        allowed = {field.name: field.default for field in fields(cls)}
+        if unknown := sorted(set(given) - set(allowed)):
+            raise StepError(
+                f"unknown hyperparameter {', '.join(map(repr, unknown))}: allowed are {', '.join(allowed)}"
+            )
+        return cls(**{name: _cast(name, value, allowed[name]) for name, value in given.items()})
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def _cast(name: str, value: Any, default: Any) -> Any:
+    if isinstance(default, str):
+        return _choice(name, value)
+    if value in ("auto", None) and default == AUTO:
+        return AUTO
+    if isinstance(default, bool):
+        if value not in (True, False):
+            raise StepError(f"hyperparameter {name} is true or false, got {value!r}")
+        return bool(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise StepError(f"hyperparameter {name} is a number, got {value!r}")
+    if value == AUTO == default:
+        return AUTO
+    return _in_range(name, value, float if isinstance(default, float) or name in SHARES else int)
+
+
+def _choice(name: str, value: Any) -> str:
+    if value not in CHOICES[name]:
+        raise StepError(f"hyperparameter {name} is one of {', '.join(CHOICES[name])}, got {value!r}")
+    return str(value)
+
+
+def _in_range(name: str, value: float, kind: type[int] | type[float]) -> float:
+    if kind is int and value != int(value):
+        raise StepError(f"hyperparameter {name} is a whole number, got {value!r}")
+    if name in SHARES and not 0 <= value < 1:
+        raise StepError(f"hyperparameter {name} is a share from 0 to below 1, got {value!r}")
+    if value < 0 or (value == 0 and kind is int and name != "seed"):
+        raise StepError(f"hyperparameter {name} is above 0, got {value!r}")
+    return kind(value)

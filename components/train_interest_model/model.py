@@ -1,0 +1,109 @@
+"""The interest model: what a user did, in order, to a vector whose products with the items' rank them."""
+
+from typing import Any, Final
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from components.train_interest_model.encoders import make_encoder
+from components.train_interest_model.hyperparameters import Hyperparameters
+
+# The switchable inputs beside the item: their hyperparameter, by the name of their code.
+SIDE_INPUTS: Final = {"event": "use_event_types", "value": "use_values", "gap": "use_time_gaps"}
+
+
+class InterestModel(keras.layers.Layer):  # type: ignore[misc]
+    """Tied item embeddings with the items' content in them, an encoder, and a bias an item.
+
+    An item's vector is its own embedding, learned from interactions, plus a projection of its content:
+    the one is zero for an item never seen in training, the other is not.
+    """
+
+    def __init__(
+        self,
+        hyperparameters: Hyperparameters,
+        item_count: int,
+        sizes: dict[str, int],
+        content: NDArray[np.float32],
+        **options: Any,
+    ) -> None:
+        """`sizes`: rows of each side input's table; `content`: [items, content size], [items, 0] for none."""
+        policy = "mixed_bfloat16" if hyperparameters.mixed_precision else "float32"
+        super().__init__(dtype=policy, name="interest_model", **options)
+        self.hyperparameters = hyperparameters
+        self.item_count = item_count
+        size = hyperparameters.embedding_size
+        normal = keras.initializers.RandomNormal(stddev=size**-0.5, seed=hyperparameters.seed)
+        self.item_embeddings = self._table("item_embeddings", item_count, size, normal)
+        self.item_bias = self.add_weight(shape=(item_count,), initializer="zeros", name="item_bias")
+        self.content = self._table("content", item_count, content.shape[1], "zeros", trainable=False)
+        self.content.assign(content)
+        self.content_kernel = self._table("content_kernel", content.shape[1], size, "glorot_uniform")
+        self.trained = self._table("trained", item_count, 1, "ones", trainable=False)
+        small = keras.initializers.RandomNormal(stddev=0.1 * size**-0.5, seed=hyperparameters.seed + 1)
+        self.side_tables = {
+            name: self._table(f"{name}_embeddings", sizes[name], size, small)
+            for name, switch in SIDE_INPUTS.items()
+            if getattr(hyperparameters, switch)
+        }
+        self.encoder = make_encoder(
+            hyperparameters.encoder, hyperparameters.units, hyperparameters.layers, dtype=policy
+        )
+        self.encoder.build((None, None, size))
+        self.projection = keras.layers.Dense(size, name="projection", dtype=policy)
+        self.projection.build((None, hyperparameters.units))
+        self.built = True
+
+    def item_vectors(self, seed: tf.Tensor | None = None) -> tf.Tensor:
+        """[items, size] float32; with a `seed`, embeddings of random items are dropped for training."""
+        own = self.item_embeddings.value * self.trained.value
+        if seed is not None and self.content.shape[1]:
+            rate = self.hyperparameters.item_dropout
+            kept = tf.random.stateless_uniform([self.item_count, 1], seed) >= rate
+            own = own * tf.cast(kept, own.dtype)
+        return own + tf.matmul(self.content.value, self.content_kernel.value)
+
+    def inputs(self, vectors: tf.Tensor, codes: dict[str, tf.Tensor]) -> tf.Tensor:
+        """[batch, length] item indexes and codes -> [batch, length, size]."""
+        embedded = tf.gather(vectors, codes["items"])
+        for name, table in self.side_tables.items():
+            embedded += tf.gather(table.value, codes[f"{name}s"])
+        return embedded
+
+    def call(
+        self, vectors: tf.Tensor, codes: dict[str, tf.Tensor], seed: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """The encoder's output at every position, [batch, length, units]; dropout with a `seed`."""
+        embedded = tf.cast(self._dropout(self.inputs(vectors, codes), seed, 1), self.compute_dtype)
+        return self.encoder(embedded)
+
+    def interests(self, outputs: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
+        """[n, units] -> [n, size]."""
+        return tf.cast(self.projection(self._dropout(outputs, seed, 2)), tf.float32)
+
+    def last_interests(self, vectors: tf.Tensor, codes: dict[str, tf.Tensor]) -> tf.Tensor:
+        """[batch, size + 1] after each row's last interaction; only the constant 1 for an empty one."""
+        lengths = codes["lengths"]
+        last = tf.gather(self(vectors, codes), tf.maximum(lengths - 1, 0), batch_dims=1)
+        known = tf.cast(lengths > 0, tf.float32)[:, None]
+        return tf.concat([self.interests(last) * known, tf.ones_like(known)], axis=1)
+
+    def scoring_vectors(self) -> tf.Tensor:
+        """[items, size + 1] float32: the item's vector and its bias, for the constant 1 of an interest."""
+        return tf.concat([self.item_vectors(), self.item_bias.value[:, None]], axis=1)
+
+    def _dropout(self, x: tf.Tensor, seed: tf.Tensor | None, place: int) -> tf.Tensor:
+        """Seeded by the step alone, so that a resumed training repeats an unbroken one."""
+        rate = self.hyperparameters.dropout
+        if seed is None or not rate:
+            return x
+        return tf.nn.experimental.stateless_dropout(x, rate, seed=seed + tf.constant([0, place]))
+
+    def _table(
+        self, name: str, rows: int, columns: int, initializer: Any, trainable: bool = True
+    ) -> keras.Variable:
+        return self.add_weight(
+            shape=(rows, columns), initializer=initializer, trainable=trainable, name=name, dtype="float32"
+        )

@@ -1,0 +1,142 @@
+"""Rows of the training set as flat arrays, and as right-padded batches with a target at every position."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from components.errors import StepError
+from components.train_interest_model.vocabulary import Vocabulary, encode_gaps
+
+IntArray = NDArray[np.int32]
+
+INPUTS: Final = ("items", "events", "values", "gaps")
+COLUMNS: Final = ("user_id", "target_item_id", "item_ids", "event_types", "values", "timestamps")
+
+
+@dataclass(frozen=True)
+class Sequences:
+    """Histories end to end: row r is [offsets[r], offsets[r + 1]) of each flat array, oldest first."""
+
+    offsets: NDArray[np.int64]  # [rows + 1]
+    items: IntArray  # [interactions] item index
+    events: IntArray  # [interactions] event type code
+    values: IntArray  # [interactions] value bucket
+    gaps: IntArray  # [interactions] time gap bucket
+    targets: IntArray  # [rows] item index, -1 where a row has none
+    users: NDArray[np.object_]  # [rows] user ids
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        return np.diff(self.offsets)
+
+    def of_row(self, row: int) -> IntArray:
+        """The items of one history."""
+        return self.items[self.offsets[row] : self.offsets[row + 1]]
+
+    def pad(self, rows: NDArray[np.int64], width: int) -> dict[str, IntArray]:
+        """The inputs of some rows, each [rows, width] right-padded with 0, and `lengths` [rows]."""
+        lengths = np.minimum(self.lengths[rows], width)
+        valid = np.arange(width) < lengths[:, None]
+        places = np.where(valid, self.offsets[rows][:, None] + np.arange(width), 0)
+        padded = {name: np.where(valid, getattr(self, name)[places], 0) for name in INPUTS}
+        return {**padded, "lengths": lengths.astype(np.int32)}
+
+    def batches(self, batch_size: int, seed: int, bucket: int = 32) -> Iterator[dict[str, IntArray]]:
+        """All rows once: windows of like length together, batches in random order.
+
+        A batch holds about `batch_size` full windows' worth of positions, so shorter windows come in
+        larger batches and padding stays small.
+        """
+        random = np.random.default_rng(seed)
+        rows = random.permutation(np.flatnonzero(self.lengths > 0))
+        rows = rows[np.argsort(self.lengths[rows] // bucket, kind="stable")]
+        cuts = _cuts(self.lengths[rows], batch_size * int(self.lengths.max(initial=1)))
+        for cut in random.permutation(len(cuts) - 1):
+            chosen = rows[cuts[cut] : cuts[cut + 1]]
+            yield self.pad(chosen, int(self.lengths[chosen].max()))
+
+
+def _cuts(lengths: NDArray[np.int64], positions: int) -> list[int]:
+    """Where to cut rows of ascending length so that no padded batch passes `positions`."""
+    cuts, start = [0], 0
+    for row, length in enumerate(lengths):
+        if row > start and (row - start + 1) * length > positions:
+            cuts.append(row)
+            start = row
+    return [*cuts, len(lengths)]
+
+
+def read_rows(training_set: Path, split: str) -> pa.Table:
+    """The rows of a split.
+
+    Raises:
+        StepError: the file has no such column, or the split no interaction.
+    """
+    missing = set(COLUMNS) - set(pq.read_schema(training_set).names)
+    if missing:
+        raise StepError(
+            f"{training_set} has no column {', '.join(sorted(missing))}: expected the training set that "
+            "`fetch training set` writes; run the pipeline from there again"
+        )
+    return pq.read_table(training_set, columns=list(COLUMNS), filters=[("split", "=", split)])
+
+
+def encode(rows: pa.Table, vocabulary: Vocabulary) -> Sequences:
+    """Rows as numbers; interactions with items that the vocabulary doesn't know are dropped."""
+    offsets = list_offsets(rows["item_ids"])
+    timestamps = flatten(rows["timestamps"]).to_numpy().astype(np.int64)
+    items = vocabulary.encode_items(strings(rows["item_ids"]))
+    known = items >= 0
+    kept = np.concatenate([[0], np.cumsum(known)])[offsets]
+    previous = _previous(timestamps[known], kept)
+    return Sequences(
+        offsets=kept,
+        items=items[known],
+        events=vocabulary.encode_events(strings(rows["event_types"]))[known],
+        values=vocabulary.encode_values(flatten(rows["values"]).to_numpy().astype(np.float32))[known],
+        gaps=encode_gaps(timestamps[known], previous),
+        targets=vocabulary.encode_items(rows["target_item_id"].to_numpy(zero_copy_only=False)),
+        users=rows["user_id"].to_numpy(zero_copy_only=False),
+    )
+
+
+def sample(sequences: Sequences, rows: NDArray[np.int64]) -> Sequences:
+    """Some rows, in that order."""
+    lengths = sequences.lengths[rows]
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    places = np.repeat(sequences.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
+    flat = {name: getattr(sequences, name)[places] for name in INPUTS}
+    return replace(
+        sequences, offsets=offsets, targets=sequences.targets[rows], users=sequences.users[rows], **flat
+    )
+
+
+def flatten(column: pa.ChunkedArray) -> pa.Array:
+    return pc.list_flatten(column.combine_chunks())
+
+
+def strings(column: pa.ChunkedArray) -> NDArray[np.object_]:
+    flat: NDArray[np.object_] = flatten(column).to_numpy(zero_copy_only=False)
+    return flat
+
+
+def list_offsets(column: pa.ChunkedArray) -> NDArray[np.int64]:
+    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy().astype(np.int64)
+    return np.concatenate([[0], np.cumsum(lengths)])
+
+
+def _previous(timestamps: NDArray[np.int64], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The timestamp before each one in its row, 0 for a row's first."""
+    previous = np.concatenate([[0], timestamps[:-1]])[: len(timestamps)]
+    previous[offsets[:-1][np.diff(offsets) > 0]] = 0
+    return previous

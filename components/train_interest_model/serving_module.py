@@ -1,0 +1,140 @@
+"""The interest model as TensorFlow Serving holds it: raw ids in, interest out."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+import tensorflow as tf
+
+from components.train_interest_model.model import InterestModel
+from components.train_interest_model.vocabulary import GAP_EDGES, UNKNOWN, Vocabulary
+from feature_repo.contract import PAD, SEQUENCE_INPUTS
+
+# As many as `top_items` answers, or the whole catalog where that is smaller.
+TOP_ITEMS: Final = 100
+
+SEQUENCES: Final = {name: tf.TensorSpec([None, None], dtype, name) for name, dtype in SEQUENCE_INPUTS.items()}
+
+Tensors = dict[str, tf.Tensor]
+
+
+class ServingModule(tf.Module):  # type: ignore[misc]
+    """Raw variables only: TensorFlow Serving's loader fails on a tf.Module that holds a Keras 3 layer.
+
+    The item vectors stand once, with content and bias folded in: [items, size + 1].
+    """
+
+    def __init__(self, model: InterestModel, vocabulary: Vocabulary, filter_seen: bool) -> None:
+        super().__init__(name="interest")
+        self._model: Callable[[], InterestModel] = lambda: (
+            model
+        )  # reached through a call, so that tf.Module doesn't track it
+        self._filter_seen = filter_seen
+        self.scoring = tf.Variable(model.scoring_vectors(), name="item_embeddings", trainable=False)
+        self.weights = [variable.value for variable in self._encoder_variables()]
+        self.item_index = _index(vocabulary.item_ids, 0, -1)
+        self.event_code = _index(vocabulary.event_types, 1, UNKNOWN)
+        self.item_ids = tf.constant(vocabulary.item_ids, tf.string)
+        self.value_edges = tf.constant(vocabulary.value_edges, tf.float32)
+        self.top_k = min(TOP_ITEMS, len(vocabulary.item_ids))
+        self.state_size = model.encoder.state_size
+
+    def signatures(self) -> dict[str, Any]:
+        """The contract's signatures, traced."""
+        size = self.state_size
+        state = {
+            "state": tf.TensorSpec([None, size], tf.float32, "state"),
+            "as_of": tf.TensorSpec([None, 1], tf.int64, "as_of"),
+        }
+        return {
+            "serving_default": tf.function(self.serving_default).get_concrete_function(**SEQUENCES),
+            "advance": tf.function(self.advance).get_concrete_function(**state, **SEQUENCES),
+            "top_items": tf.function(self.top_items).get_concrete_function(**SEQUENCES),
+        }
+
+    def serving_default(
+        self, item_ids: tf.Tensor, event_types: tf.Tensor, values: tf.Tensor, timestamps: tf.Tensor
+    ) -> Tensors:
+        """A history to the interest after it, and the state that `advance` goes on from."""
+        batch = tf.shape(item_ids)[0]
+        state, as_of = tf.zeros([batch, self.state_size]), tf.zeros([batch, 1], tf.int64)
+        return self.advance(state, as_of, item_ids, event_types, values, timestamps)
+
+    def advance(
+        self,
+        state: tf.Tensor,
+        as_of: tf.Tensor,
+        item_ids: tf.Tensor,
+        event_types: tf.Tensor,
+        values: tf.Tensor,
+        timestamps: tf.Tensor,
+    ) -> Tensors:
+        """State and the interactions since, to the interest after them: equal to replaying all."""
+        items = self.item_index.lookup(item_ids)
+        items, events, values, timestamps = _compact(
+            items, self.event_code.lookup(event_types), values, timestamps
+        )
+        lengths = tf.reduce_sum(tf.cast(items >= 0, tf.int32), axis=1)
+        previous = tf.concat([as_of, timestamps[:, :-1]], axis=1)
+        codes = {
+            "items": tf.maximum(items, 0),
+            "events": events,
+            "values": self._value_buckets(values),
+            "gaps": _gap_buckets(timestamps, previous),
+        }
+        model = self._model()
+        state = model.encoder.advance(model.inputs(self.scoring[:, :-1], codes), state, lengths)
+        last = tf.gather(tf.concat([as_of, timestamps], axis=1), lengths[:, None], batch_dims=1)
+        known = tf.cast(last != 0, tf.float32)
+        interest = model.interests(state[:, : model.encoder.units]) * known
+        return {"interest": tf.concat([interest, tf.ones_like(known)], axis=1), "state": state, "as_of": last}
+
+    def top_items(
+        self, item_ids: tf.Tensor, event_types: tf.Tensor, values: tf.Tensor, timestamps: tf.Tensor
+    ) -> Tensors:
+        """A history to its best items; a place that no item is left for holds "" and the lowest score."""
+        interest = self.serving_default(item_ids, event_types, values, timestamps)["interest"]
+        scores = tf.matmul(interest, self.scoring, transpose_b=True)
+        if self._filter_seen:
+            seen = self.item_index.lookup(item_ids)
+            rows = tf.broadcast_to(tf.range(tf.shape(seen)[0])[:, None], tf.shape(seen))
+            places = tf.boolean_mask(tf.stack([rows, seen], axis=2), seen >= 0)
+            lowest = tf.fill([tf.shape(places)[0]], tf.float32.min)
+            scores = tf.tensor_scatter_nd_min(scores, places, lowest)
+        best, places = tf.math.top_k(scores, self.top_k)
+        item_ids = tf.where(best > tf.float32.min, tf.gather(self.item_ids, places), PAD)
+        return {"item_ids": item_ids, "scores": best}
+
+    def _encoder_variables(self) -> list[Any]:
+        model = self._model()
+        return [*model.encoder.variables, *model.projection.variables, *model.side_tables.values()]
+
+    def _value_buckets(self, values: tf.Tensor) -> tf.Tensor:
+        buckets = 1 + _search(self.value_edges, values)
+        return tf.where(tf.math.is_nan(values), UNKNOWN, buckets)
+
+
+def _compact(items: tf.Tensor, *others: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    """Known items moved to the front in their order, and a column that nothing stands in at the end."""
+    order = tf.argsort(tf.cast(items < 0, tf.int32), axis=1, stable=True)
+    padded = []
+    for part, fill in zip((items, *others), (-1, UNKNOWN, np.nan, 0), strict=True):
+        column = tf.fill([tf.shape(part)[0], 1], tf.cast(fill, part.dtype))
+        padded.append(tf.concat([tf.gather(part, order, batch_dims=1), column], axis=1))
+    return tuple(padded)
+
+
+def _gap_buckets(timestamps: tf.Tensor, previous: tf.Tensor) -> tf.Tensor:
+    buckets = 1 + _search(tf.constant(GAP_EDGES), timestamps - previous)
+    return tf.where(previous == 0, UNKNOWN, buckets)
+
+
+def _search(edges: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    places = tf.searchsorted(edges, tf.reshape(values, [-1]), side="right")
+    return tf.reshape(places, tf.shape(values))
+
+
+def _index(keys: list[str], first: int, missing: int) -> tf.lookup.StaticHashTable:
+    codes = tf.range(first, first + len(keys), dtype=tf.int32)
+    table = tf.lookup.KeyValueTensorInitializer(tf.constant(keys, tf.string), codes)
+    return tf.lookup.StaticHashTable(table, missing)

@@ -1,0 +1,116 @@
+"""Sizes, regularisation and length of training chosen from the data, each with its reason."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+
+from components.errors import StepError
+from components.train_interest_model.hyperparameters import AUTO, Hyperparameters
+from components.train_interest_model.sequences import Sequences
+
+# Above this many items a full softmax costs more than it teaches.
+FULL_SOFTMAX_ITEMS: Final = 100_000
+
+# What fixes the shape of the weights, so that a base model can't be taken on under another value.
+SHAPES: Final = (
+    "encoder",
+    "embedding_size",
+    "units",
+    "layers",
+    "use_event_types",
+    "use_values",
+    "use_time_gaps",
+    "use_content",
+)
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What the choices rest on."""
+
+    interactions: int
+    windows: int
+    items: int
+    mean_length: float
+    repeat_share: float  # of interactions with an item already in the same window
+
+    @classmethod
+    def of(cls, sequences: Sequences, items: int) -> "Statistics":
+        rows = np.repeat(np.arange(len(sequences)), sequences.lengths)
+        distinct = len(np.unique(rows * np.int64(items) + sequences.items))
+        count = len(sequences.items)
+        return cls(
+            interactions=count,
+            windows=len(sequences),
+            items=items,
+            mean_length=count / max(1, len(sequences)),
+            repeat_share=1 - distinct / max(1, count),
+        )
+
+
+def resolve(
+    hyperparameters: Hyperparameters, statistics: Statistics
+) -> tuple[Hyperparameters, dict[str, str]]:
+    """Every AUTO replaced by a value; the reasons by name."""
+    chosen = {name: (value, reason) for name, value, reason in _choices(statistics)}
+    open_ = {
+        name: chosen[name]
+        for name, value in hyperparameters.to_dict().items()
+        if name in chosen and value in (AUTO, "auto")
+    }
+    values: dict[str, Any] = {name: value for name, (value, _) in open_.items()}
+    return replace(hyperparameters, **values), {name: reason for name, (_, reason) in open_.items()}
+
+
+def refit(
+    given: Hyperparameters, base: Hyperparameters, base_epochs: int
+) -> tuple[Hyperparameters, dict[str, str]]:
+    """The base model's settings for a few gentle epochs more; the reasons by name.
+
+    Raises:
+        StepError: what was given asks for another model than the base model is.
+    """
+    for name in SHAPES:
+        asked, is_ = getattr(given, name), getattr(base, name)
+        if asked not in (AUTO, getattr(Hyperparameters, name)) and asked != is_:
+            raise StepError(
+                f"hyperparameter {name} = {asked} but the base model has {is_}: leave {name} out, "
+                "or train without a base model"
+            )
+    epochs = max(1, round(given.refit_epoch_share * base_epochs))
+    rate = base.learning_rate * given.refit_learning_rate_share
+    settings = replace(base, epochs=epochs, patience=epochs, learning_rate=rate)
+    reason = f"{given.refit_epoch_share:g} of the {base_epochs} epochs that the base model took"
+    return settings, {
+        "epochs": reason,
+        "learning_rate": f"{given.refit_learning_rate_share:g} of the base model's",
+    }
+
+
+def _choices(data: Statistics) -> list[tuple[str, Any, str]]:
+    count = f"{data.interactions:,} interactions"
+    size = _between(16, 64, 2 ** round(np.log2(max(1, data.interactions) ** 0.36)))
+    batch = _between(4, 64, 2 ** round(np.log2(max(1, data.interactions / 200 / 32))))
+    epochs = _between(20, 60, round(4e6 / max(1, data.interactions)))
+    per_item = data.interactions / max(1, data.items)
+    full = data.items <= FULL_SOFTMAX_ITEMS
+    keep = data.repeat_share > 0.1
+    return [
+        ("embedding_size", size, f"{count} carry about that many dimensions"),
+        ("units", 2 * size, "twice the embedding"),
+        (
+            "dropout",
+            0.4 if per_item < 100 else 0.2,
+            f"{per_item:.0f} interactions an item",
+        ),
+        ("batch_size", batch, f"about 32 steps an epoch or more from {count}"),
+        ("epochs", epochs, f"at most, over {count}"),
+        ("patience", max(4, epochs // 6), "a sixth of the epochs"),
+        ("loss", "full" if full else "sampled", f"{data.items:,} items, full up to {FULL_SOFTMAX_ITEMS:,}"),
+        ("seen_items", "keep" if keep else "filter", f"{data.repeat_share:.0%} of interactions are repeats"),
+    ]
+
+
+def _between(low: int, high: int, value: float) -> int:
+    return int(min(high, max(low, value)))

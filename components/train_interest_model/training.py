@@ -1,0 +1,209 @@
+"""From a split of the training set to a served model: read, choose sizes, train, export."""
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from components.errors import StepError
+from components.progress import report
+from components.train_interest_model.checkpoint import Checkpoint, TrainingState
+from components.train_interest_model.content import ContentEncoder
+from components.train_interest_model.distribution import is_chief, make_strategy
+from components.train_interest_model.export import export
+from components.train_interest_model.hyperparameters import Hyperparameters
+from components.train_interest_model.loop import Trainer
+from components.train_interest_model.model import InterestModel
+from components.train_interest_model.optimizers import make_optimizer
+from components.train_interest_model.ranking import Validation
+from components.train_interest_model.saved_weights import SavedWeights
+from components.train_interest_model.sequences import Sequences, encode, flatten, read_rows, strings
+from components.train_interest_model.sizing import Statistics, refit, resolve
+from components.train_interest_model.tracking import Tracker
+from components.train_interest_model.vocabulary import Vocabulary
+
+PROBES = 16  # histories on which the export is compared with the model
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What a training reads, as the model sees it."""
+
+    catalog: pa.Table
+    rows: pa.Table
+    vocabulary: Vocabulary
+    content: ContentEncoder
+    sequences: Sequences
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """[items] training interactions."""
+        return np.bincount(self.sequences.items, minlength=len(self.catalog))
+
+
+def train(
+    training_set: Path,
+    items: Path,
+    split: str,
+    hyperparameters: dict[str, Any],
+    output: Path,
+    base_model: Path | None,
+    tracker: Tracker,
+) -> dict[str, float]:
+    """Train on the windows of `split`, from `base_model` where there is one, and export to `output`.
+
+    Writes `saved_model/`, `item_embeddings.npy` [items, size + 1] float32, and what a warm start needs.
+
+    Returns:
+        Loss and speed of the last epoch; for split "train" the validation metrics of the weights kept.
+
+    Raises:
+        StepError: a hyperparameter, the training set or the base model is not what it must be.
+    """
+    given = Hyperparameters.from_dict(hyperparameters)
+    base = SavedWeights.load(base_model) if base_model else None
+    data = read(training_set, items, split, given, base)
+    settings = _settle(given, Statistics.of(data.sequences, len(data.catalog)), base)
+    _prepare(settings)
+    prefix = "" if split == "train" else "refit/"
+    _track(tracker, settings, training_set, split, data, prefix)
+
+    trainer = _trainer(settings, data, base)
+    validation = _validation(training_set, data, settings) if split == "train" else None
+    checkpoint = Checkpoint(output / "checkpoint", _key(training_set, items, split, settings))
+
+    def on_epoch(figures: dict[str, float], epoch: int) -> None:
+        tracker.log_metrics({prefix + name: value for name, value in figures.items()}, epoch)
+
+    state = trainer.fit(data.sequences, validation, checkpoint, on_epoch)
+    report(f"cuDNN's recurrent kernel was {'taken' if trainer.takes_cudnn() else 'not taken: no GPU has it'}")
+    if is_chief(trainer.strategy):
+        _write(trainer.model, data, state, output)
+        checkpoint.discard()
+    return _figures(state)
+
+
+def read(
+    training_set: Path, items: Path, split: str, given: Hyperparameters, base: SavedWeights | None
+) -> TrainingData:
+    """A base model's codes are kept and grow, so that its weights keep their meaning."""
+    catalog, rows = pq.read_table(items), read_rows(training_set, split)
+    vocabulary = Vocabulary.build(
+        catalog["item_id"].to_pylist(),
+        strings(rows["event_types"]),
+        flatten(rows["values"]).to_numpy(zero_copy_only=False).astype(np.float32),
+    )
+    if base:
+        vocabulary, content = base.vocabulary.grow(vocabulary), base.content
+    else:
+        content = ContentEncoder.fit(catalog) if given.use_content else ContentEncoder.empty()
+    sequences = encode(rows, vocabulary)
+    if not len(sequences.items):
+        raise StepError(f"{training_set} has no interaction in split {split!r}: fetch the training set again")
+    return TrainingData(catalog, rows, vocabulary, content, sequences)
+
+
+def _settle(given: Hyperparameters, statistics: Statistics, base: SavedWeights | None) -> Hyperparameters:
+    if base:
+        settings, reasons = refit(given, base.hyperparameters, base.epochs)
+    else:
+        settings, reasons = resolve(given, statistics)
+    for name, reason in reasons.items():
+        report(f"{name} = {getattr(settings, name)}: {reason}")
+    return settings
+
+
+def _prepare(settings: Hyperparameters) -> None:
+    tf.get_logger().setLevel("ERROR")  # TensorFlow advises against the loader that its server uses
+    tf.keras.utils.set_random_seed(settings.seed)
+    if settings.deterministic:
+        tf.config.experimental.enable_op_determinism()
+
+
+def _trainer(settings: Hyperparameters, data: TrainingData, base: SavedWeights | None) -> Trainer:
+    strategy = make_strategy()
+    with strategy.scope():
+        model = InterestModel(
+            settings, len(data.catalog), data.vocabulary.sizes, data.content.transform(data.catalog)
+        )
+        _start(model, data, base)
+        steps = sum(1 for _ in data.sequences.batches(settings.batch_size, settings.seed))
+        optimizer = make_optimizer(settings, settings.epochs * steps)
+    windows, interactions = len(data.sequences), len(data.sequences.items)
+    report(f"{windows:,} windows of {interactions:,} interactions, {len(data.catalog):,} items")
+    replicas = strategy.num_replicas_in_sync
+    report(f"{model.count_params():,} weights, {steps} steps an epoch, {replicas} replica(s)")
+    return Trainer(model, optimizer, strategy, settings, data.counts)
+
+
+def _start(model: InterestModel, data: TrainingData, base: SavedWeights | None) -> None:
+    """An item's bias begins at its log popularity: what answers where nothing is known of a user."""
+    counts = data.counts
+    model.item_bias.assign(np.log((counts + 1) / (counts.mean() + 1)))
+    trained = counts > 0
+    if base:
+        base.start(model, data.vocabulary)
+        trained |= base.trained(data.vocabulary)
+    model.trained.assign(trained.astype(np.float32)[:, None])
+
+
+def _validation(training_set: Path, data: TrainingData, settings: Hyperparameters) -> Validation | None:
+    rows = read_rows(training_set, "validation")
+    if not len(rows):
+        report("no validation rows: training runs to its last epoch")
+        return None
+    if len(rows) > settings.validation_rows:
+        random = np.random.default_rng(settings.seed)
+        rows = rows.take(np.sort(random.permutation(len(rows))[: settings.validation_rows]))
+    seen = data.sequences if settings.seen_items == "filter" else None
+    return Validation(encode(rows, data.vocabulary), seen)
+
+
+def _track(
+    tracker: Tracker,
+    settings: Hyperparameters,
+    training_set: Path,
+    split: str,
+    data: TrainingData,
+    prefix: str,
+) -> None:
+    tracker.log_params({prefix + name: value for name, value in settings.to_dict().items()})
+    counts = {"rows": len(data.rows), "interactions": len(data.sequences.items), "items": len(data.catalog)}
+    tracker.log_dataset(training_set, split, json.dumps(counts))
+
+
+def _write(model: InterestModel, data: TrainingData, state: TrainingState, output: Path) -> None:
+    SavedWeights.of(model, data.vocabulary, data.content, state.best_epoch).save(output)
+    filter_seen = model.hyperparameters.seen_items == "filter"
+    export(_in_float32(model, data), data.vocabulary, filter_seen, data.rows.slice(0, PROBES), output)
+
+
+def _in_float32(model: InterestModel, data: TrainingData) -> InterestModel:
+    """Serving computes in float32, whatever training did, and without cuDNN, which a CPU has not."""
+    settings = replace(model.hyperparameters, mixed_precision=False)
+    copy = InterestModel(settings, len(data.catalog), data.vocabulary.sizes, model.content.numpy())
+    for variable, original in zip(copy.weights, model.weights, strict=True):
+        variable.assign(original.numpy())
+    return copy
+
+
+def _figures(state: TrainingState) -> dict[str, float]:
+    figures = {name: value for name, value in state.history[-1].items() if not name.startswith("validation")}
+    kept = state.history[state.best_epoch - 1]
+    figures |= {name: value for name, value in kept.items() if name.startswith("validation")}
+    return figures | {"best_epoch": state.best_epoch, "epochs": state.epoch}
+
+
+def _key(training_set: Path, items: Path, split: str, settings: Hyperparameters) -> str:
+    """Names the training that a checkpoint belongs to: its inputs and its settings."""
+    digest = hashlib.sha256(json.dumps([split, settings.to_dict()]).encode())
+    for file in (training_set, items):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
