@@ -15,6 +15,9 @@ from pipelines.settings import Settings
 
 Steps = Callable[..., None]
 
+# HTML artifacts; a run's folder links to them.
+DOCUMENTS = ("report", "data_docs")
+
 
 def run_locally(steps: Steps, settings: Settings, arguments: dict[str, Any]) -> Path:
     """Run `steps` in this home, one run at a time; returns the run's folder, which holds its log.
@@ -37,6 +40,7 @@ def run_locally(steps: Steps, settings: Settings, arguments: dict[str, Any]) -> 
                     pipeline(**arguments)
             except RuntimeError as error:
                 raise RunError(reporter.failure(folder / "run.log") or str(error)) from error
+    _show_documents(folder)
     return folder
 
 
@@ -107,6 +111,13 @@ def titles(pipeline: Any) -> dict[str, str]:
     spec = pipeline.pipeline_spec
     dags = [spec.root.dag, *(component.dag for component in spec.components.values())]
     return {name: task.task_info.name for dag in dags for name, task in dag.tasks.items()}
+
+
+def _show_documents(folder: Path) -> None:
+    """Link the HTML artifacts of a run where a person finds them."""
+    for name in DOCUMENTS:
+        for artifact in folder.glob(f"steps/*/*/{name}"):
+            (folder / f"{name}.html").symlink_to(artifact.relative_to(folder))
 
 
 def _client(settings: Settings) -> Any:

@@ -1,0 +1,149 @@
+"""The whole way in a few minutes, on public data: the scheduler's, the reviewer's, the client's part."""
+
+import json
+import shlex
+import subprocess
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import numpy as np
+from rich.console import Console
+
+from components.ingest_interactions.datasets import find
+from components.register_release.registry import CANDIDATE
+from pipelines.arguments import source_arguments, training_arguments
+from pipelines.errors import RunError
+from pipelines.review import approve, registry_of
+from pipelines.runner import run_locally
+from pipelines.serving_processes import serving
+from pipelines.settings import Settings, load_settings
+from pipelines.tables import metrics_table, recommendations_table
+from pipelines.training import training
+from serving.client import Recommender
+from serving.release import Catalog, Ranking, ReleaseStore
+
+DEFAULT = "movielens-100k"
+
+# A history to have a taste by, short enough that three interactions show.
+TYPICAL_HISTORY = 60
+
+# A category of fewer items is no taste.
+SIZABLE = 40
+
+
+@dataclass(frozen=True)
+class Taste:
+    """A category that a user has shown little interest in, and its best-known items."""
+
+    category: str
+    items: list[str]
+
+
+def demonstrate(dataset: str, home: Path | None, console: Console) -> None:
+    """Train, approve, serve, ask, record three interactions of another taste, ask again."""
+    settings = load_settings(home=home or Path(".penchant" if dataset == DEFAULT else f".penchant-{dataset}"))
+    _install(dataset, console)
+
+    console.rule("1. The scheduler runs the training pipeline", align="left")
+    arguments = training_arguments(settings, "time", 0.05, {}) | {"policy": "review"}
+    folder = run_locally(training, settings, arguments | source_arguments(dataset, None, None, None))
+
+    console.rule("2. The reviewer approves the candidate", align="left")
+    console.print(approve(settings, _candidate(settings), "demo"))
+
+    console.rule("3. The client asks, records, and asks again", align="left")
+    with serving(settings, 0, 0) as processes, Recommender(processes.recommender) as recommender:
+        _follow(recommender, settings, console)
+
+    console.rule("4. How good it is", align="left")
+    _figures(folder, console)
+    _next_steps(settings, folder, dataset, console)
+
+
+def _follow(recommender: Recommender, settings: Settings, console: Console) -> None:
+    ranking = ReleaseStore(settings.releases).open(recommender.interests("").release_version)
+    user = _typical_user(settings)
+    before = recommender.recommend(user)
+    console.print(recommendations_table(before, title=f"User {user}, before"))
+    taste = _another_taste(recommender, user, ranking)
+    for item in taste.items:
+        recommender.record(user, item, event_type="rate", value=5.0)
+        title = ranking.catalog.titles[ranking.catalog.index[item]]
+        console.print(f"recorded: user {user} rates {title} with 5 [dim]({taste.category})[/]")
+    returned = time.perf_counter()
+    after = recommender.recommend(user)
+    elapsed_ms = 1000 * (time.perf_counter() - returned)
+    console.print(recommendations_table(after, title=f"User {user}, {elapsed_ms:.0f} ms later"))
+    counts = [sum(taste.category in item.categories for item in a.recommendations) for a in (before, after)]
+    console.print(f"{taste.category} among the ten: {counts[0]} before, {counts[1]} after.")
+
+
+def _typical_user(settings: Settings) -> str:
+    """The user whose history is nearest to the typical length; by id where several are."""
+    files = f"{settings.warehouse}/interactions/*.parquet"
+    rows = duckdb.execute(
+        "SELECT user_id FROM read_parquet(?) GROUP BY user_id ORDER BY abs(count(*) - ?), user_id LIMIT 1",
+        [files, TYPICAL_HISTORY],
+    ).fetchall()
+    return str(rows[0][0])
+
+
+def _another_taste(recommender: Recommender, user: str, ranking: Ranking) -> Taste:
+    """The sizable category with the least weight in the user's interest, and three popular items of it."""
+    catalog = ranking.catalog
+    weights = {entry.category: entry.weight for entry in recommender.interests(user, k=1000).interests}
+    members = _members(catalog)
+    sizable = [category for category, indexes in members.items() if len(indexes) >= SIZABLE]
+    category = min(sizable or members, key=lambda name: (weights.get(name, 0.0), name))
+    popularity = ranking.filters.popularity[members[category]]
+    best = np.asarray(members[category])[np.argsort(-popularity, kind="stable")[:3]]
+    return Taste(category, [catalog.item_ids[index] for index in best])
+
+
+def _members(catalog: Catalog) -> dict[str, list[int]]:
+    members: dict[str, list[int]] = {}
+    for index, categories in enumerate(catalog.categories):
+        for category in categories:
+            members.setdefault(category, []).append(index)
+    return members
+
+
+def _candidate(settings: Settings) -> int:
+    versions: Sequence[int] = [v.number for v in registry_of(settings).versions() if CANDIDATE in v.aliases]
+    return versions[0]
+
+
+def _install(dataset: str, console: Console) -> None:
+    found = find(dataset)
+    if found.installed:
+        return
+    console.print(f"installing {found.requirement}, which carries {found.title}")
+    done = subprocess.run(shlex.split(found.install), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RunError(f"`{found.install}` failed: {done.stderr.strip()}")
+
+
+def _figures(folder: Path, console: Console) -> None:
+    document = next(folder.glob("steps/*/evaluate-release/evaluation/metrics.json"))
+    console.print(metrics_table(json.loads(document.read_text())))
+
+
+def _next_steps(settings: Settings, folder: Path, dataset: str, console: Console) -> None:
+    home = "" if dataset == DEFAULT else f" --home {settings.home}"
+    console.rule("What to try next", align="left")
+    for what, command in (
+        (
+            "ask yourself",
+            f"penchant serve{home}      and in another terminal: penchant recommend 196 --explain",
+        ),
+        ("learn from what you record", f"penchant run{home}"),
+        ("the versions, and going back", f"penchant review list{home}; penchant review rollback{home}"),
+        ("the evaluation report, with plots", f"open {folder / 'report.html'}"),
+        ("the Data Docs of the validation", f"open {folder / 'data_docs.html'}"),
+        ("every run in MLflow", f"mlflow ui --backend-store-uri {settings.tracking_uri}"),
+    ):
+        console.print(f"[dim]{what:>34}:[/] {command}", soft_wrap=True)
+    console.print("[dim]The commands are in .venv/bin: `source .venv/bin/activate` first.[/]")

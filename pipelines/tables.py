@@ -1,0 +1,81 @@
+"""What the commands print where people would rather look than read."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.table import Table
+
+from components.ingest_interactions.datasets import Dataset
+from serving.answers import Answer
+
+
+def recommendations_table(answer: Answer, explain: bool = False, title: str | None = None) -> Table:
+    """One row an item, best first; what was degraded stands below."""
+    caption = f"release {answer.release_version}, from {answer.basis}"
+    for cut in answer.degraded:
+        caption += f"; {cut.stage} degraded ({cut.reason}): {cut.fallback}"
+    table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
+    table.add_column("", justify="right", style="dim")
+    table.add_column("item", style="dim")
+    table.add_column("title", overflow="fold")
+    table.add_column("categories", overflow="fold", style="dim")
+    table.add_column("score", justify="right")
+    table.add_column("why", overflow="fold")
+    if explain:
+        table.add_column("terms of the score", overflow="fold", style="dim")
+    for place, item in enumerate(answer.recommendations, 1):
+        row = [
+            str(place),
+            item.item_id,
+            item.title,
+            ", ".join(item.categories),
+            f"{item.score:.2f}",
+            item.reason,
+        ]
+        if explain:
+            terms = sorted(item.stage_scores.items(), key=lambda term: -abs(term[1]))
+            row.append("  ".join(f"{name} {value:+.2f}" for name, value in terms))
+        table.add_row(*row)
+    return table
+
+
+def datasets_table(datasets: Sequence[Dataset]) -> Table:
+    """One row a data set: what it is, how to get it, what may be done with it."""
+    table = Table("name", "what it is", "interactions", "items", "users", "span", "installed", "licence")
+    for dataset in datasets:
+        table.add_row(
+            dataset.name,
+            f"{dataset.title}\n[dim]{dataset.citation}\n{dataset.source}[/]",
+            f"{dataset.interactions:,}",
+            f"{dataset.items:,}",
+            f"{dataset.users:,}",
+            dataset.span,
+            "yes" if dataset.installed else f"no: {dataset.install}",
+            dataset.licence,
+        )
+    return table
+
+
+def metrics_table(document: dict[str, Any]) -> Table:
+    """One row a model, the served ranking first, from an evaluation's metrics.json."""
+    shown = {
+        "ndcg_at_10": "NDCG@10",
+        "hr_at_10": "HR@10",
+        "mrr_at_10": "MRR@10",
+        "ndcg_at_20": "NDCG@20",
+        "hr_at_20": "HR@20",
+        "coverage_at_10": "coverage@10",
+    }
+    counts = document["counts"]
+    table = Table(
+        "model",
+        caption=f"{counts['test_queries']:,} test queries of {counts['test_users']:,} users, "
+        f"all {counts['items']:,} items ranked, seen items left out, ties against the model; "
+        f"protocol {document['protocol']}, seed {document['seed']}; {document['reason']}",
+        caption_justify="left",
+    )
+    for heading in shown.values():
+        table.add_column(heading, justify="right")
+    for model, figures in document["models"].items():
+        table.add_row(model, *(f"{figures[name]['value']:.4f}" for name in shown))
+    return table
