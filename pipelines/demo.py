@@ -143,7 +143,7 @@ def _next_steps(settings: Settings, folder: Path, dataset: str, console: Console
         ("the versions, and going back", f"penchant review list{home}; penchant review rollback{home}"),
         ("the evaluation report, with plots", f"open {folder / 'report.html'}"),
         ("the Data Docs of the validation", f"open {folder / 'data_docs.html'}"),
-        ("every run in MLflow", f"mlflow ui --backend-store-uri {settings.tracking_uri}"),
+        ("every run in MLflow", f"mlflow ui --workers 1 --backend-store-uri {settings.tracking_uri}"),
     ):
         console.print(f"[dim]{what:>34}:[/] {command}", soft_wrap=True)
     console.print("[dim]The commands are in .venv/bin: `source .venv/bin/activate` first.[/]")

@@ -1,4 +1,4 @@
-"""A small shop with two tastes: whoever buys tea goes on buying tea, whoever buys bolts goes on with bolts."""
+"""A small shop with two tastes: whoever buys tea goes on with tea, whoever buys bolts goes on with bolts."""
 
 from pathlib import Path
 
