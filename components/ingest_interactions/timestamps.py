@@ -41,8 +41,9 @@ def detect(relation: DuckDBPyRelation, column: str, name: str) -> TimeFormat:
         raise StepError(f"{name}: column {column} holds {kind}; expected {EXPECTED}")
     sample = relation.filter(f"{quote(column)} IS NOT NULL").limit(SAMPLE_ROWS)
     number = f"TRY_CAST({quote(column)} AS DOUBLE)"
+    finite = f"FILTER (isfinite({number}))"
     values, numbers, middle = sample.aggregate(
-        f"count(*), count({number}), quantile_disc(abs({number}), 0.5)"
+        f"count(*), count(*) {finite}, quantile_disc(abs({number}), 0.5) {finite}"
     ).fetchall()[0]
     if 2 * numbers <= values:
         return TimeFormat("ISO 8601", _micros(f"TRY_CAST(trim({quote(column)}::VARCHAR) AS TIMESTAMPTZ)"))

@@ -1,0 +1,251 @@
+"""Ingesting: what is new goes in once, in a strict order, and one home holds one catalog."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pyarrow as pa
+import pytest
+
+from components.errors import StepError
+from components.ingest_interactions import ingestion, snapshot
+from components.ingest_interactions.ingestion import Sources, ingest
+from components.ingest_interactions.warehouse import Warehouse
+from feature_repo.contract import INTERACTIONS, ITEMS
+
+DAY = 1_700_000_000
+BASIC = f"user_id,item_id,timestamp\nann,tea,{DAY}\nann,milk,{DAY + 5}\nbob,tea,{DAY + 1}\n"
+
+
+def micros(rows: list[dict[str, Any]]) -> list[int]:
+    return [round(row["timestamp"].timestamp() * 1_000_000) for row in rows]
+
+
+def test_the_snapshot_has_the_contracts_columns_and_is_sorted_by_user_and_time(home: Any) -> None:
+    home.ingest(interactions_file=home.write("log.csv", BASIC))
+
+    table = home.table("interactions")
+    assert [(field.name, field.type) for field in table.schema] == [(f.name, f.type) for f in INTERACTIONS]
+    rows = table.to_pylist()
+    assert [(row["user_id"], row["item_id"]) for row in rows] == [
+        ("ann", "tea"),
+        ("ann", "milk"),
+        ("bob", "tea"),
+    ]
+    assert rows[0]["timestamp"] == datetime.fromtimestamp(DAY, UTC)
+    assert {row["event_type"] for row in rows} == {"view"}
+    assert home.table("items").schema.names[: len(ITEMS)] == ITEMS.names
+    assert [row["item_id"] for row in home.rows("items")] == ["milk", "tea"]
+    assert home.rows("users") == [{"user_id": "ann"}, {"user_id": "bob"}]
+
+
+def test_as_of_is_read_from_the_clock_before_the_sources(home: Any) -> None:
+    before = datetime.now(UTC).timestamp() * 1_000_000
+    as_of = home.ingest(interactions_file=home.write("log.csv", BASIC))
+    assert before - 1 <= as_of <= datetime.now(UTC).timestamp() * 1_000_000
+
+
+def test_ingesting_the_same_file_again_changes_nothing(home: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    file = home.write("log.csv", BASIC)
+    home.ingest(interactions_file=file)
+    first, parts = home.table("interactions"), sorted(home.warehouse.rglob("*.parquet"))
+
+    home.ingest(interactions_file=file)
+
+    assert home.table("interactions").equals(first)
+    assert sorted(home.warehouse.rglob("*.parquet")) == parts
+    assert "the same content is already ingested" in capsys.readouterr().out
+
+
+def test_of_a_file_that_grew_only_the_new_rows_go_in(home: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    home.ingest(interactions_file=home.write("log.csv", BASIC))
+    home.ingest(interactions_file=home.write("log.csv", BASIC + f"bob,milk,{DAY + 9}\n"))
+
+    assert "4 interactions read, 1 new, 3 repeated or known" in capsys.readouterr().out
+    assert len(home.rows("interactions")) == 4
+    assert [part.rows for part in Warehouse(str(home.warehouse)).watermarks.parts] == [3, 1]
+
+
+def test_an_exact_repeat_in_one_file_collapses(home: Any) -> None:
+    home.ingest(interactions_file=home.write("log.csv", BASIC + f"ann,tea,{DAY}\n"))
+    assert len(home.rows("interactions")) == 3
+
+
+def test_a_nightly_run_needs_no_source(home: Any) -> None:
+    home.ingest(interactions_file=home.write("log.csv", BASIC))
+    first = home.table("interactions")
+    home.ingest()
+    assert home.table("interactions").equals(first)
+
+
+def test_nothing_to_ingest_says_how_to_begin(home: Any) -> None:
+    with pytest.raises(StepError, match=r"no interactions.*--dataset.*--interactions FILE"):
+        home.ingest()
+
+
+class TestStrictOrder:
+    def test_equal_times_are_spread_by_one_microsecond_in_source_order(self, home: Any) -> None:
+        rows = "".join(f"ann,{item},{DAY}\n" for item in ("z", "b", "m", "a"))
+        home.ingest(interactions_file=home.write("log.csv", "user_id,item_id,timestamp\n" + rows))
+
+        ordered = home.rows("interactions")
+        assert [row["item_id"] for row in ordered] == ["z", "b", "m", "a"]
+        assert micros(ordered) == [DAY * 1_000_000 + step for step in range(4)]
+
+    def test_a_time_overtaken_by_spread_ones_is_pushed_on(self, home: Any) -> None:
+        # Hand-worked: t, t, t, t+1, t+2, t+9 become t, t+1, t+2, t+3, t+4, t+9.
+        t = DAY * 1_000_000
+        rows = "".join(
+            f"ann,{item},{t + delay}\n" for item, delay in zip("abcdef", (0, 0, 0, 1, 2, 9), strict=True)
+        )
+        home.ingest(interactions_file=home.write("log.csv", "user_id,item_id,timestamp\n" + rows))
+        assert micros(home.rows("interactions")) == [t, t + 1, t + 2, t + 3, t + 4, t + 9]
+
+    def test_ties_between_two_batches_follow_the_order_of_ingesting(self, home: Any) -> None:
+        home.ingest(interactions_file=home.write("1.csv", f"user_id,item_id,timestamp\nann,z,{DAY}\n"))
+        home.ingest(interactions_file=home.write("2.csv", f"user_id,item_id,timestamp\nann,a,{DAY}\n"))
+        rows = home.rows("interactions")
+        assert [row["item_id"] for row in rows] == ["z", "a"]
+        assert micros(rows) == [DAY * 1_000_000, DAY * 1_000_000 + 1]
+
+    def test_a_user_across_the_border_of_two_batches_stays_in_order(self) -> None:
+        def batch(users: list[str | None], times: list[int | None]) -> pa.RecordBatch:
+            columns = {name: pa.nulls(len(users), pa.string()) for name in snapshot.SNAPSHOT.names}
+            columns |= {"user_id": pa.array(users, pa.string()), "timestamp": pa.array(times, pa.int64())}
+            return pa.record_batch(columns | {"value": pa.nulls(len(users), pa.float64())})
+
+        batches = [
+            batch(["a", "b", "b"], [7, 5, 5]),
+            batch(["b", "b", "c"], [5, 8, 5]),
+            batch(["c", None], [5, None]),
+        ]
+        strict = pa.Table.from_batches(list(snapshot.strictly_ordered(iter(batches))))
+        assert strict["timestamp"].cast(pa.int64()).to_pylist() == [7, 5, 6, 7, 8, 5, 6, None]
+
+
+class TestItemsAndUsers:
+    def test_the_newest_table_wins_and_items_seen_only_in_interactions_join_with_nulls(
+        self, home: Any
+    ) -> None:
+        home.ingest(
+            interactions_file=home.write("log.csv", BASIC),
+            items_file=home.write("items.csv", "item_id,title,colour\ntea,Old,green\ncake,Cake,\n"),
+            users_file=home.write("users.csv", "user_id,age,zip\nann,31,01234\n"),
+        )
+        home.ingest(items_file=home.write("items.csv", "item_id,title,categories\ntea,Tea,hot| drink\n"))
+
+        items = {row.pop("item_id"): row for row in home.rows("items")}
+        assert list(items) == ["cake", "milk", "tea"]
+        assert items["tea"]["title"] == "Tea"
+        assert items["tea"]["categories"] == ["hot", "drink"]
+        assert items["tea"]["colour"] is None
+        assert items["milk"]["title"] is None
+        assert home.rows("users") == [
+            {"user_id": "ann", "age": 31.0, "zip": "01234"},
+            {"user_id": "bob", "age": None, "zip": None},
+        ]
+
+    def test_within_one_table_the_last_row_of_an_item_holds(self, home: Any) -> None:
+        home.ingest(
+            interactions_file=home.write("log.csv", BASIC),
+            items_file=home.write("items.csv", "item_id,title\ntea,First\ntea,Last\n"),
+        )
+        assert {row["item_id"]: row["title"] for row in home.rows("items")}["tea"] == "Last"
+
+    def test_an_item_without_a_domain_has_that_of_its_interactions(self, home: Any) -> None:
+        home.ingest(
+            interactions_file=home.write(
+                "log.csv", f"user_id,item_id,timestamp,domain\nann,tea,{DAY},shop\nann,film,{DAY},\n"
+            )
+        )
+        assert {row["item_id"]: row["domain"] for row in home.rows("items")} == {"film": None, "tea": "shop"}
+
+    def test_embeddings_made_elsewhere_stay_lists_of_floats(self, home: Any) -> None:
+        vectors = pa.array([[0.5, 1.0], [2.0, 3.0]], pa.list_(pa.float64()))
+        home.ingest(
+            interactions_file=home.write("log.csv", BASIC),
+            items_file=home.write_parquet("items.parquet", {"item_id": ["tea", "milk"], "image": vectors}),
+        )
+        home.ingest(items_file=home.write("more.csv", 'item_id,image\ncake,"[4, 5.5]"\n'))
+        table = home.table("items")
+        assert table.schema.field("image").type.value_type == pa.float32()
+        assert dict(zip(table["item_id"].to_pylist(), table["image"].to_pylist(), strict=True)) == {
+            "cake": [4.0, 5.5], "milk": [2.0, 3.0], "tea": [0.5, 1.0]
+        }  # fmt: skip
+
+
+class TestSurvivingAKill:
+    def test_a_part_whose_run_was_killed_before_the_manifest_does_not_count(
+        self, home: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        home.ingest(interactions_file=home.write("1.csv", BASIC))
+
+        def killed(self: Warehouse) -> None:
+            raise KeyboardInterrupt
+
+        more = home.write("2.csv", f"user_id,item_id,timestamp\neve,milk,{DAY}\n")
+        with monkeypatch.context() as patch:
+            patch.setattr(Warehouse, "commit", killed)
+            with pytest.raises(KeyboardInterrupt):
+                home.ingest(interactions_file=more)
+        parts = sorted(home.warehouse.rglob("*.parquet"))
+        assert len(parts) == 2
+
+        home.ingest()
+        assert len(home.rows("interactions")) == 3, "the orphan counted"
+        home.ingest(interactions_file=more)
+        assert len(home.rows("interactions")) == 4
+        assert sorted(home.warehouse.rglob("*.parquet")) == parts, "the repeat wrote another name"
+
+    def test_a_failed_source_leaves_the_manifest_as_it_was(self, home: Any) -> None:
+        home.ingest(interactions_file=home.write("1.csv", BASIC))
+        manifest = (home.warehouse / "watermarks.json").read_bytes()
+        with pytest.raises(StepError):
+            home.ingest(
+                interactions_file=home.write("2.csv", f"user_id,item_id,timestamp\neve,milk,{DAY}\n"),
+                items_file=home.write("items.csv", "title\nTea\n"),
+            )
+        assert (home.warehouse / "watermarks.json").read_bytes() == manifest
+
+    def test_a_full_disk_is_said_plainly(self, home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+        def full(*_: Any) -> int:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(snapshot, "write_interactions", full)
+        with pytest.raises(StepError, match="the disk is full: free some space and run again"):
+            home.ingest(interactions_file=home.write("1.csv", BASIC))
+
+
+class TestOneCatalog:
+    def test_a_data_set_and_files_at_once(self, home: Any) -> None:
+        with pytest.raises(StepError, match=r"movielens-100k.*your own files.*--home DIRECTORY"):
+            home.ingest(dataset="movielens-100k", interactions_file=home.write("log.csv", BASIC))
+
+    def test_a_data_set_into_a_home_of_files(self, home: Any) -> None:
+        home.ingest(interactions_file=home.write("log.csv", BASIC))
+        with pytest.raises(StepError, match=r"holds your own files, and the data set movielens-1m.*--home"):
+            home.ingest(dataset="movielens-1m")
+
+    def test_another_data_set(self, home: Any) -> None:
+        store = Warehouse(str(home.warehouse))
+        store.watermarks.catalog = "movielens-100k"
+        store.commit()
+        with pytest.raises(
+            StepError, match=r"data set movielens-100k, and the data set movielens-1m.*--home"
+        ):
+            home.ingest(dataset="movielens-1m")
+
+    def test_an_unknown_data_set_names_those_there_are(self, home: Any) -> None:
+        with pytest.raises(StepError, match=r"'movielens-2m'.*movielens-100k, movielens-1m.*penchant data"):
+            home.ingest(dataset="movielens-2m")
+
+
+def test_a_warehouse_may_be_any_fsspec_url(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text(BASIC)
+    outputs = [tmp_path / f"{name}.parquet" for name in ("interactions", "items", "users")]
+    for _ in range(2):
+        ingest(Sources(interactions_file=str(tmp_path / "log.csv")), "memory://bucket/warehouse", *outputs)
+    stored = [Path(file).name for file in fsspec.filesystem("memory").find("/bucket/warehouse")]
+    assert sorted(stored) == ["part-file-1.parquet", "watermarks.json"]
+    assert ingestion.snapshot.pq.read_metadata(outputs[0]).num_rows == 3
