@@ -16,7 +16,7 @@ MEMORY_LIMIT = "4GB"
 
 @contextmanager
 def connect() -> Iterator[ibis.BaseBackend]:
-    """DuckDB in memory. On Spark it is `ibis.pyspark.connect(session)`: every expression compiles for both."""
+    """DuckDB in memory; for Spark `ibis.pyspark.connect(session)`: every expression compiles for both."""
     with tempfile.TemporaryDirectory(prefix="penchant-features-") as spill:
         backend = ibis.duckdb.connect(memory_limit=MEMORY_LIMIT, temp_directory=spill)
         # Every table that is written states its order, so the scan's own needn't be kept in memory.

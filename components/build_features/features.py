@@ -1,6 +1,5 @@
 """From interactions, items and users to the offline feature store and the spine of the training set."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
@@ -14,7 +13,7 @@ from components.build_features.item_content import build_item_content
 from components.build_features.item_statistics import build_item_statistics
 from components.build_features.offline_store import publishing, write
 from components.build_features.spine import build_spine
-from components.build_features.times import moment, timestamp
+from components.build_features.times import TIMESTAMP, moment, timestamp
 from components.build_features.user_profile import build_user_profile
 from components.errors import StepError
 from components.progress import report
@@ -32,7 +31,7 @@ def build(
         spine: the Parquet file to write: user_id, cutoff, split, target_item_id, in that order.
 
     Raises:
-        StepError: an unreadable file, too few interactions, an unknown protocol, an attribute unfit as a feature.
+        StepError: an unreadable file, too few interactions, an unknown protocol, an unfit user attribute.
     """
     location = f"{warehouse.rstrip('/')}/features"
     with connect() as backend:
@@ -44,11 +43,12 @@ def build(
             _check(rows, as_of, protocol)
             _write(staging, "item_content", [_snapshot(build_item_content(catalog), as_of)])
             _write(staging, "item_statistics", [_snapshot(build_item_statistics(log, catalog, as_of), as_of)])
-            _write(staging, "user_profile", [_snapshot(build_user_profile(log, people), as_of)])
-            _write(staging, "user_history", _histories(log, rows, as_of))
+            profiles = build_user_profile(log, people)
+            _write(staging, "user_profile", [_snapshot(profiles, as_of)])
+            _write(staging, "user_history", _histories(log, rows, profiles, as_of))
             part = spine.with_name(f"{spine.name}.part")
             write(part, [rows.order_by("user_id", "cutoff", "split")])
-        os.replace(part, spine)
+        part.replace(spine)
     return location
 
 
@@ -59,26 +59,28 @@ def _check(spine: ir.Table, as_of: int, protocol: str) -> None:
     for split in ("all", "train", "validation", "test"):
         if not rows.get(split):
             raise StepError(
-                f"interactions before {moment(as_of)} under protocol={protocol!r}: no row for the split {split!r}; "
-                f"leave-one-out needs users with 3 interactions, time needs users before and after its two "
-                f"moments: check the source, or ingest more"
+                f"interactions before {moment(as_of)} give no row for the split {split!r} of "
+                f"protocol={protocol!r}: leave-one-out expects users with 3 interactions, time expects "
+                f"interactions before and after both of its moments; ingest more, or take the other protocol"
             )
     report(f"spine ({protocol}): " + ", ".join(f"{rows[split]:,} {split}" for split in sorted(rows)))
 
 
 def _snapshot(table: ir.Table, as_of: int) -> ir.Table:
     """`table` with the times of what holds as of the snapshot, in key order."""
-    stamped = table.mutate(as_of=ibis.literal(as_of, "int64"), event_timestamp=timestamp(as_of))
-    return stamped.mutate(created=stamped.event_timestamp).order_by(table.columns[0])
+    times = {"event_timestamp": timestamp(as_of), "created": timestamp(as_of)}
+    return table.mutate(**times).order_by(table.columns[0])
 
 
-def _histories(log: ir.Table, spine: ir.Table, as_of: int) -> Iterator[ir.Table]:
-    """The histories of the spine, in parts; one row per user and cutoff, in that order.
+def _histories(log: ir.Table, spine: ir.Table, users: ir.Table, as_of: int) -> Iterator[ir.Table]:
+    """The histories of the spine, and of every user as of now, in parts; one row per user and cutoff.
 
     The event time of a history is its cutoff: Feast joins rows up to and including a moment, so joined at the
     cutoff comes the history strictly before it.
     """
-    for interactions, moments in in_parts(log, spine.select("user_id", "cutoff").distinct()):
+    now = users.select("user_id", cutoff=timestamp(as_of).cast(TIMESTAMP))
+    wanted = ibis.union(spine.select("user_id", "cutoff"), now, distinct=True)
+    for interactions, moments in in_parts(log, wanted):
         histories = build_histories(interactions, moments).rename(event_timestamp="cutoff")
         times = {"as_of": ibis.literal(as_of, "int64"), "created": timestamp(as_of)}
         yield histories.mutate(**times).order_by("user_id", "event_timestamp")

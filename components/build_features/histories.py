@@ -1,6 +1,6 @@
 """A user's history as of a moment, for any number of moments, at a cost that grows with the rows alone."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import ibis
 import ibis.expr.types as ir
@@ -32,8 +32,8 @@ def build_histories(interactions: ir.Table, moments: ir.Table, max_history: int 
         user_id, cutoff and the five lists of a History; a missing value is NaN.
 
     A user's interactions are laid in order into blocks of `max_history`. A history ends within one block and
-    begins within it or the one before, so it is cut from two blocks: a join on equality, never one row per pair
-    of moment and interaction.
+    begins within it or the one before, so it is cut from two blocks: a join on equality, never one row per
+    pair of moment and interaction.
     """
     blocks = _blocks(interactions, max_history)
     ends = _ends(interactions, moments)
@@ -90,5 +90,5 @@ def _ends(interactions: ir.Table, moments: ir.Table) -> ir.Table:
     return both.filter(both.counted == 0).drop("counted")
 
 
-def _field(name: str):
+def _field(name: str) -> Callable[[ir.StructValue], ir.Value]:
     return lambda entry: entry[name]

@@ -7,7 +7,7 @@ from feature_repo.contract import ITEMS
 
 
 def build_item_content(items: ir.Table) -> ir.Table:
-    """One row per item: title, categories, domain, `text` (title and every further text column), embeddings."""
+    """One row per item: title, categories, domain, `text` (title and further text columns), embeddings."""
     further = [name for name in items.columns if name not in ITEMS.names]
     texts = [items[name] for name in ("title", *further) if items[name].type().is_string()]
     embeddings = {

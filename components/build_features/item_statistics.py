@@ -11,7 +11,7 @@ WINDOWS_DAYS = (1, 7, 30)
 
 
 def build_item_statistics(interactions: ir.Table, items: ir.Table, as_of: int) -> ir.Table:
-    """One row per item: interactions, users and mean value within each window before `as_of` (µs) and in all."""
+    """One row per item: interactions and mean value in each window before `as_of` (µs) and in all, users."""
     grouped = interactions.group_by("item_id").agg(
         interactions=interactions.count(),
         users=interactions.user_id.nunique(),

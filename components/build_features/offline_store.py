@@ -1,6 +1,5 @@
 """The Parquet files that are Feast's offline store."""
 
-import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -32,7 +31,7 @@ def publishing(location: str) -> Iterator[Path]:
         yield staging
         for file in sorted(staging.iterdir()):
             if local:
-                os.replace(file, Path(target, file.name))
+                file.replace(Path(target, file.name))
             else:
                 filesystem.put_file(str(file), f"{target}/{file.name}")
     finally:

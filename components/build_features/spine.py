@@ -23,8 +23,8 @@ def build_spine(
     """The rows of a protocol: user_id, cutoff, split, target_item_id (null but for queries).
 
     Args:
-        interactions: the contract's columns, all before `as_of` (µs). A user's timestamps should differ: of two
-            that share one at a window's edge, the older would fall between the windows.
+        interactions: the contract's columns, all before `as_of` (µs). A user's timestamps should differ: of
+            two that share one at a window's edge, the older would fall between the windows.
 
     Raises:
         StepError: an unknown protocol.

@@ -47,7 +47,7 @@ def _attribute(users: ir.Table, name: str) -> ir.Value:
     # Feast's DuckDB store drops columns that end so from its joins.
     if name in RESERVED or name.endswith("_y"):
         raise StepError(
-            f"users: the attribute {name!r} has a reserved name ({', '.join(RESERVED)}, …_y): rename the column"
+            f"users: the attribute {name!r} has a reserved name ({', '.join(RESERVED)}, …_y): rename it"
         )
     if column.type().is_numeric():
         return column.cast("float64")

@@ -1,0 +1,121 @@
+"""The training set: each (user, cutoff) of the spine with its history, joined point in time by Feast."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from time import monotonic
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from components.errors import StepError
+from components.progress import report
+from feature_repo.contract import TIMESTAMP
+from feature_repo.features import HISTORY_LISTS, TRAINING
+from feature_repo.store import open_store
+
+SPINE = pa.schema(
+    [
+        pa.field("user_id", pa.string()),
+        pa.field("cutoff", TIMESTAMP),
+        pa.field("split", pa.string()),
+        pa.field("target_item_id", pa.string()),  # null but for validation and test
+    ]
+)
+
+# Lists oldest first; timestamps in µs since the epoch, all before the cutoff.
+TRAINING_SET = pa.schema(
+    [
+        *SPINE,
+        pa.field("interaction_ids", pa.list_(pa.string())),
+        pa.field("item_ids", pa.list_(pa.string())),
+        pa.field("event_types", pa.list_(pa.string())),
+        pa.field("values", pa.list_(pa.float32())),
+        pa.field("timestamps", pa.list_(pa.int64())),
+    ]
+)
+
+# Rows joined at once; each carries up to MAX_HISTORY interactions, so it bounds the memory.
+ROWS_PER_JOIN = 25_000
+ROWS_PER_GROUP = 5_000
+
+
+def fetch(
+    spine: Path, features: str, registry: str, online_store: str, training_set: Path
+) -> dict[str, int | str]:
+    """Write the training set, in the spine's order; returns what it holds, for the artifact's metadata.
+
+    Args:
+        spine: a Parquet file with the columns of SPINE, ordered by user_id and cutoff.
+        features: the location that build_features returned for this spine.
+        training_set: the Parquet file to write, with the columns of TRAINING_SET.
+
+    Raises:
+        StepError: an unreadable spine, a row without a history, or a history that reaches its cutoff.
+    """
+    started, rows = monotonic(), _read_spine(spine)
+    store = open_store(features, registry, online_store)
+    part, interactions = training_set.with_name(f"{training_set.name}.part"), 0
+    with pq.ParquetWriter(part, TRAINING_SET, compression="zstd") as writer:
+        for table in _joined(store, rows):
+            _check_point_in_time(table)
+            writer.write_table(table, row_group_size=ROWS_PER_GROUP)
+            interactions += len(table["item_ids"].combine_chunks().flatten())
+    part.replace(training_set)
+    report(f"training set: {rows.num_rows:,} rows, {interactions:,} places in {monotonic() - started:.1f} s")
+    splits = {row["values"]: row["counts"] for row in pc.value_counts(rows["split"]).to_pylist()}
+    return {"rows": rows.num_rows, "interactions": interactions, "feature_service": TRAINING, **splits}
+
+
+def _read_spine(file: Path) -> pa.Table:
+    try:
+        return pq.read_table(file).select(SPINE.names).cast(SPINE)
+    except (OSError, KeyError, pa.ArrowException) as error:
+        raise StepError(
+            f"spine: expected a Parquet file with the columns {', '.join(SPINE.names)} at {file} ({error}); "
+            f"run build_features again"
+        ) from error
+
+
+def _joined(store: Any, spine: pa.Table) -> Iterator[pa.Table]:
+    service = store.get_feature_service(TRAINING)
+    for start in range(0, spine.num_rows, ROWS_PER_JOIN):
+        rows = spine.slice(start, ROWS_PER_JOIN)
+        # Splits that share a moment of a user share its history: ask for it once.
+        keys = rows.select(["user_id", "cutoff"]).to_pandas().rename(columns={"cutoff": "event_timestamp"})
+        moment = keys.groupby(["user_id", "event_timestamp"], sort=False).ngroup().to_numpy()
+        moments = keys.drop_duplicates(ignore_index=True).assign(row=lambda found: np.arange(len(found)))
+        job = store.get_historical_features(entity_df=moments.copy(), features=service)
+        histories = job.to_arrow().sort_by("row")
+        _check_complete(moments, histories)
+        lists = [histories[name].take(pa.array(moment)) for name in HISTORY_LISTS]
+        yield pa.Table.from_arrays([*rows.columns, *lists], names=TRAINING_SET.names).cast(TRAINING_SET)
+
+
+def _check_complete(moments: pd.DataFrame, histories: pa.Table) -> None:
+    """Raises StepError unless there is exactly one history for each moment; an empty one is one."""
+    present = histories["row"].filter(histories["item_ids"].is_valid()).to_numpy()
+    missing = moments[~moments["row"].isin(present)]
+    if len(missing) or histories.num_rows != len(moments):
+        raise StepError(
+            f"features: expected one history for each of {len(moments)} moments, got {histories.num_rows} "
+            f"rows, and none for {len(missing)} moments {missing.head(1).to_dict('records')}: the spine "
+            f"belongs to other features; run build_features again"
+        )
+
+
+def _check_point_in_time(table: pa.Table) -> None:
+    """Raises StepError if a history holds anything that happened at its cutoff or later."""
+    timestamps = table["timestamps"].combine_chunks()
+    row = timestamps.value_parent_indices().to_numpy()
+    cutoffs = table["cutoff"].cast(pa.int64()).to_numpy()
+    late = np.flatnonzero(timestamps.flatten().to_numpy() >= cutoffs[row])
+    if late.size:
+        at = table.slice(int(row[late[0]]), 1)
+        raise StepError(
+            f"features: the history of user {at['user_id'][0]} at {at['cutoff'][0]} reaches its cutoff: "
+            f"{late.size} places would leak the future; run build_features again"
+        )

@@ -1,0 +1,67 @@
+"""The newest history and profile of every user, from the offline to the online store."""
+
+import io
+import sqlite3
+from contextlib import closing, redirect_stdout
+from datetime import UTC, datetime, timedelta
+from time import monotonic
+
+import fsspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from components.errors import StepError
+from components.progress import report
+from feature_repo.features import USER_HISTORY, USER_PROFILE
+from feature_repo.online import OnlineFeatures
+from feature_repo.store import is_file, open_store
+
+
+def materialize(features: str, as_of: int, registry: str, online_store: str) -> None:
+    """Write the snapshot of `as_of` (µs since the epoch) into the online store; a repeat changes nothing.
+
+    Every user's newest history and profile have `as_of` as their event time, so only those rows are read.
+
+    Raises:
+        StepError: the features are of another moment, or what was written doesn't come back.
+    """
+    started, users = monotonic(), _users(features, as_of)
+    store = open_store(features, registry, online_store)
+    if is_file(online_store):
+        _let_readers_read(online_store)
+    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=as_of)
+    with redirect_stdout(io.StringIO()):  # Feast prints a progress of its own
+        store.materialize(moment, moment, feature_views=[USER_HISTORY, USER_PROFILE])
+    _check_last(OnlineFeatures(registry, online_store, features), str(users[-1]), as_of)
+    report(f"{len(users):,} users online as of {moment:%Y-%m-%d %H:%M:%S} in {monotonic() - started:.1f} s")
+
+
+def _users(features: str, as_of: int) -> pa.Array:
+    """The users of the snapshot; raises StepError when the features are of another moment."""
+    with fsspec.open(f"{features}/{USER_HISTORY}.parquet", "rb") as file:
+        rows = pq.read_table(file, columns=["user_id", "event_timestamp"])
+    newest = rows.filter(pc.equal(rows["event_timestamp"].cast(pa.int64()), as_of))
+    if not newest.num_rows:
+        raise StepError(
+            f"features at {features}: expected histories as of {as_of}, the newest is as of "
+            f"{pc.max(rows['event_timestamp'])}; run build_features for this snapshot"
+        )
+    return newest["user_id"].combine_chunks()
+
+
+def _let_readers_read(online_store: str) -> None:
+    """Write-ahead logging: the service goes on reading while Feast writes. The file remembers it."""
+    with closing(sqlite3.connect(online_store)) as connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+
+
+def _check_last(online: OnlineFeatures, user_id: str, as_of: int) -> None:
+    """Feast writes in the table's order, so if the last user is there, all are."""
+    written = online.user(user_id)
+    if written is None or written.as_of != as_of:
+        raise StepError(
+            f"online store: expected user {user_id} as of {as_of}, read "
+            f"{written.as_of if written else 'nothing'}; a newer snapshot may stand there: "
+            f"materialize that one, or empty the store and run this step again"
+        )

@@ -1,0 +1,88 @@
+"""How Feast is opened: DuckDB over Parquet offline, SQLite or Redis online, a file or SQL registry."""
+
+import json
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import unquote, urlsplit
+
+from feature_repo.feast_sdk import feast
+from feature_repo.features import feast_objects
+
+PROJECT: Final = "penchant"
+
+# Rows turned into protobuf at once while materializing: bounds its memory and each write's transaction.
+_ROWS_PER_WRITE: Final = 2_000
+
+
+def open_store(features: str, registry: str, online_store: str) -> Any:
+    """A feast.FeatureStore whose registry holds the objects over the tables at `features`.
+
+    Args:
+        features: a directory or an fsspec URL, as the build_features step returned it.
+        registry: a file path, or a SQLAlchemy URL.
+        online_store: a SQLite file path, `redis://[[user]:password@]host:port[/db]`, or rediss:// for TLS.
+
+    Raises:
+        FileNotFoundError: a feature table is missing.
+        ValueError: an address of another kind.
+    """
+    store = connect_store(registry, online_store)
+    store.apply(feast_objects(features))
+    return store
+
+
+def connect_store(registry: str, online_store: str) -> Any:
+    """A feast.FeatureStore over a registry as it stands; raises ValueError as open_store does."""
+    from feast.repo_config import RegistryConfig, RepoConfig
+
+    return feast.FeatureStore(
+        config=RepoConfig(
+            project=PROJECT,
+            provider="local",
+            registry=RegistryConfig(**_registry(registry)),
+            offline_store={"type": "duckdb"},
+            online_store=_online_store(online_store),
+            entity_key_serialization_version=3,
+            materialization={"online_write_batch_size": _ROWS_PER_WRITE},
+        )
+    )
+
+
+def is_file(address: str) -> bool:
+    """Whether a registry or an online store is a local file rather than a URL."""
+    return "://" not in address
+
+
+def _registry(address: str) -> dict[str, str]:
+    if is_file(address):
+        path = _with_folder(address)
+        whole = "feature_repo.registry_file.WholeFileRegistryStore"
+        return {"registry_type": "file", "registry_store_type": whole, "path": path}
+    if address.startswith(("s3://", "gs://")):
+        return {"registry_type": "file", "path": address}
+    return {"registry_type": "sql", "path": address}
+
+
+def _online_store(address: str) -> dict[str, str]:
+    if is_file(address):
+        return {"type": "sqlite", "path": _with_folder(address)}
+    url = urlsplit(address)
+    if url.scheme not in ("redis", "rediss") or not url.hostname:
+        raise ValueError(
+            f"online_store={address!r}: expected a SQLite file path or redis://[[user]:password@]host:port[/db]"
+        )
+    options = {
+        "db": int(url.path.strip("/") or 0),
+        "ssl": url.scheme == "rediss",
+        "username": unquote(url.username or ""),
+        "password": unquote(url.password or ""),
+    }
+    # Feast reads each value as JSON.
+    given = [f"{name}={json.dumps(value)}" for name, value in options.items() if value]
+    return {"type": "redis", "connection_string": ",".join([f"{url.hostname}:{url.port or 6379}", *given])}
+
+
+def _with_folder(file: str) -> str:
+    path = Path(file).absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return str(path)
