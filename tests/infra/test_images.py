@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 
 from tests.infra.conftest import INFRA, ROOT, Rendered
 
@@ -16,7 +16,7 @@ IMAGES = INFRA / "images"
 DOCKERFILE = (IMAGES / "python.Dockerfile").read_text()
 
 
-def pinned(file: Path) -> dict[str, str]:
+def pinned(file: Path) -> dict[NormalizedName, str]:
     """Package -> version, of the lines name==version."""
     requirements = [Requirement(line) for line in file.read_text().splitlines() if line and line[0] != "#"]
     return {canonicalize_name(r.name): str(r.specifier).removeprefix("==") for r in requirements}
@@ -63,7 +63,7 @@ def test_packages_of_the_cluster_do_not_contradict_the_lock() -> None:
     extra = pinned(IMAGES / "s3.txt")
     assert extra.keys().isdisjoint(LOCK), "a package in both files"
     # s3fs pins fsspec to its own version.
-    assert extra["s3fs"] == LOCK["fsspec"]
+    assert extra[canonicalize_name("s3fs")] == LOCK[canonicalize_name("fsspec")]
 
 
 def test_gpu_libraries_are_those_that_tensorflow_asks_for() -> None:
