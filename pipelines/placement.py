@@ -37,7 +37,10 @@ def _place(task: PipelineTask, settings: Settings) -> None:
     task.set_retry(RETRIES, backoff_duration=BACKOFF, backoff_factor=2.0)
     if settings.secret:
         kubernetes.use_secret_as_volume(task, secret_name=settings.secret, mount_path="/etc/penchant")
+    if settings.volume:
+        kubernetes.mount_pvc(task, pvc_name=settings.volume, mount_path=str(settings.home))
     if task.component_spec.name == TRAINING:
+        task.set_container_image(settings.training_image or settings.image)
         task.set_cpu_limit(settings.training_cpu).set_memory_limit(settings.training_memory)
         if settings.accelerator_count:
             task.set_accelerator_type(settings.accelerator).set_accelerator_limit(settings.accelerator_count)

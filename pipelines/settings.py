@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """Every address defaults to an embedded part below `home`; each is one environment variable away.
 
-    A password belongs into the mounted secrets of its own client (PGPASSFILE, AWS_…), not into an address:
+    A password belongs into the mounted secret of its own client (PGSERVICEFILE, AWS_…), not into an address:
     addresses are pipeline parameters, and those are shown to everyone who may see a run.
     """
 
@@ -32,11 +32,13 @@ class Settings(BaseSettings):
 
     kubeflow: str = Field("", description="Kubeflow Pipelines' API address")
     image: str = Field("penchant/python:latest", description="the image that every step runs in")
+    training_image: str = Field("", description="the image of the training step, when it is another one")
     accelerator: str = "nvidia.com/gpu"
     accelerator_count: int = Field(0, ge=0, le=8, description="GPUs of a training step")
     training_memory: str = "8Gi"
     training_cpu: str = "4"
     secret: str = Field("", description="a Kubernetes secret, mounted at /etc/penchant in every step")
+    volume: str = Field("", description="a PersistentVolumeClaim, mounted at the home in every step")
 
     def model_post_init(self, context: Any, /) -> None:
         home = self.home.expanduser().absolute()
