@@ -10,7 +10,6 @@ from components.evaluate_release import document, tracking
 from components.evaluate_release.held_out import HeldOut
 from components.evaluate_release.measurement import measure
 from components.evaluate_release.report import write_report
-from components.progress import report as progress
 from serving.release import Catalog, Filters, Ranking
 
 
@@ -39,7 +38,6 @@ def evaluate(
     ranking = assemble(interest_model, collaborative_filters, items)
     held = HeldOut.read(training_set, ranking.catalog)
     findings = measure(ranking, interest_model / "saved_model", held, protocol, releases)
-    progress(f"{findings.verdict.verdict}: {findings.verdict.reason}")
     document.write(findings, evaluation)
     write_report(findings, tracking.learning_curves(tracking_uri, run_id), report)
     tracking.log(tracking_uri, run_id, findings, evaluation, report)

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,9 @@ from components.evaluate_release.verdict import judge
 from components.progress import report
 from serving.release import FloatArray, Ranking
 
+# Few weights are fitted, and a query has a row of features for each of up to thousands of candidates.
+BLEND_QUERIES: Final = 3_000
+
 
 def measure(ranking: Ranking, saved_model: Path, held: HeldOut, protocol: str, releases: str) -> Findings:
     """Fit the blend on the validation part, then measure every model on the test part."""
@@ -31,10 +35,11 @@ def measure(ranking: Ranking, saved_model: Path, held: HeldOut, protocol: str, r
         f"protocol {protocol}: {len(held.validation)} validation and {len(held.test)} test queries, "
         f"{len(ranking.catalog)} items"
     )
+    fitting = sample(held.validation, BLEND_QUERIES)
     with timed("interest vectors"), InterestModel(saved_model) as model:
-        validation, test = (model.interest(part.histories) for part in (held.validation, held.test))
-    with timed("blend fitted on the validation part"):
-        examples = ServedRanking(ranking, held.validation, validation).examples()
+        validation, test = (model.interest(part.histories) for part in (fitting, held.test))
+    with timed(f"blend fitted on {len(fitting)} validation queries"):
+        examples = ServedRanking(ranking, fitting, validation).examples()
         blend = fit_blend(examples.features, examples.targets)
     with timed("test part ranked by every model"):
         served = ServedRanking(replace(ranking, blend=blend), held.test, test).answers()
@@ -47,7 +52,7 @@ def measure(ranking: Ranking, saved_model: Path, held: HeldOut, protocol: str, r
             figures[LIVE] = _figures_of_live(ranking, held, models, rival, beside)
         cuts = _slices(ranking, held, models)
     ours, popular = (figures[name][HEADLINE].value for name in (SERVED, "popularity"))
-    return Findings(
+    findings = Findings(
         protocol=protocol,
         seed=SEED,
         learned_until=held.learned_until,
@@ -62,6 +67,8 @@ def measure(ranking: Ranking, saved_model: Path, held: HeldOut, protocol: str, r
         live=beside,
         verdict=judge(ours, popular, beside.comparison if beside else None),
     )
+    _tell(findings)
+    return findings
 
 
 def alone(ranking: Ranking, queries: Queries, interest: NDArray[np.float32]) -> dict[str, Ranked]:
@@ -75,6 +82,24 @@ def alone(ranking: Ranking, queries: Queries, interest: NDArray[np.float32]) -> 
         "transitions": baselines.transitions(queries, ranking.filters.transitions),
         "popularity": baselines.popularity(queries, ranking.filters.popularity),
     }
+
+
+def _tell(findings: Findings) -> None:
+    for name, figures in findings.figures.items():
+        ndcg_at_10, hr_at_10 = figures["ndcg_at_10"], figures["hr_at_10"]
+        interval = f"({ndcg_at_10.low:.4f} to {ndcg_at_10.high:.4f})"
+        report(f"{name}: NDCG@10 {ndcg_at_10.value:.4f} {interval}, HR@10 {hr_at_10.value:.4f}")
+    report(
+        f"{findings.counts['test_targets_seen_before']} test targets had been seen before and "
+        f"{findings.counts['test_targets_no_candidate']} more were no candidate: both count as misses"
+    )
+    report(f"{findings.verdict.verdict}: {findings.verdict.reason}")
+
+
+def sample(queries: Queries, limit: int) -> Queries:
+    """At most `limit` of the queries, drawn with the seed."""
+    chosen = np.random.default_rng(SEED).permutation(len(queries))[:limit]
+    return queries.select(np.isin(np.arange(len(queries)), chosen))
 
 
 @contextmanager

@@ -89,7 +89,7 @@ def slices(parts: list[Slice]) -> Canvas | None:
     if not dimensions:
         return None
     rows = [[part for part in parts if part.dimension == dimension] for dimension in dimensions]
-    height = sum(len(row) for row in rows) * 0.34 + 0.75 * len(rows)
+    height = sum(len(row) for row in rows) * 0.34 + 0.75 * len(rows) + 0.3
     canvas = Canvas(figsize=(9.6, height), layout="constrained")
     panels = canvas.subplots(
         len(rows), 1, sharex=True, squeeze=False, height_ratios=[len(row) + 0.5 for row in rows]
@@ -97,7 +97,7 @@ def slices(parts: list[Slice]) -> Canvas | None:
     for axes, row, dimension in zip(panels[:, 0], rows, dimensions, strict=True):
         _slice_panel(axes, row, f"By {dimension}")
     panels[-1, 0].set(xlabel="NDCG@10", xlim=(0, None))
-    panels[0, 0].legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=4, fontsize=9)
+    canvas.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper right", ncols=4, fontsize=9)
     return canvas
 
 
@@ -147,7 +147,9 @@ def svg(canvas: Canvas) -> str:
 def _intervals(axes: Axes, figures: dict[str, Figure]) -> None:
     for place, (name, figure) in enumerate(figures.items()):
         low, high = figure.low or 0.0, figure.high or 0.0
-        axes.plot([low, high], [place, place], color=COLORS[name], linewidth=7, alpha=0.25)
+        axes.plot(
+            [low, high], [place, place], color=COLORS[name], linewidth=7, alpha=0.25, solid_capstyle="butt"
+        )
         axes.plot(figure.value, place, "o", color=COLORS[name], markersize=8)
         label, at = f"{figure.value:.3f}", (figure.value, place)
         axes.annotate(label, at, (0, 9), textcoords="offset points", ha="center", fontsize=9)
@@ -162,10 +164,13 @@ def _slice_panel(axes: Axes, row: list[Slice], title: str) -> None:
         if name == "served":
             for place, part in zip(places, row, strict=True):
                 span = [part.low[name], part.high[name]]
-                axes.plot(span, [place, place], color=COLORS[name], linewidth=7, alpha=0.2)
+                axes.plot(
+                    span, [place, place], color=COLORS[name], linewidth=7, alpha=0.2, solid_capstyle="butt"
+                )
         values = [part.ndcg_at_10[name] for part in row]
-        size = 8 if name == "served" else 6
-        axes.plot(values, places, "o", color=COLORS[name], markersize=size, label=LABELS[name])
+        size, above = (8, 3) if name == "served" else (6, 2)
+        style = {"color": COLORS[name], "markersize": size, "zorder": above, "linestyle": "none"}
+        axes.plot(values, places, marker="o", label=LABELS[name], **style)  # type: ignore[arg-type]
     labels = [f"{part.label}  ({part.queries:,})" for part in row]
     axes.set_yticks(places, labels=labels)
     axes.set(title=title, ylim=(len(row) - 0.5, -0.5))

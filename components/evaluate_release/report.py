@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from components.evaluate_release.document import RULES, day
 from components.evaluate_release.findings import SERVED, Findings
-from components.evaluate_release.metrics import MISS
+from components.evaluate_release.metrics import ACCURACY, MISS
 from components.evaluate_release.plots import COLORS, LABELS, pictures
 from components.evaluate_release.scorecard import KS, Figure
 from components.evaluate_release.tracking import Curve
@@ -88,20 +88,16 @@ def context(findings: Findings, curves: dict[str, Curve]) -> dict[str, Any]:
 
 
 def table(findings: Findings, k: int) -> dict[str, dict[str, Cell]]:
-    """Model -> measure -> cell; the best of a measure is marked among models asked the same queries."""
-    best = {}
-    for measure, (_, more_is_better, _) in MEASURES.items():
-        values = {
-            model: figures[f"{measure}_at_{k}"].value
-            for model, figures in findings.figures.items()
-            if model in findings.models and f"{measure}_at_{k}" in figures
+    """Measure -> model -> cell; the most accurate is marked, among models asked the same queries."""
+    rows = {}
+    for measure in MEASURES:
+        figures = {model: of_model.get(f"{measure}_at_{k}") for model, of_model in findings.figures.items()}
+        alike = {
+            model: figure.value for model, figure in figures.items() if figure and model in findings.models
         }
-        if values:
-            best[measure] = (max if more_is_better else min)(values, key=values.__getitem__)
-    return {
-        model: {name: Cell(figures.get(f"{name}_at_{k}"), best.get(name) == model) for name in MEASURES}
-        for model, figures in findings.figures.items()
-    }
+        best = max(alike, key=alike.__getitem__) if alike and measure in ACCURACY else None
+        rows[measure] = {model: Cell(figure, model == best) for model, figure in figures.items()}
+    return rows
 
 
 def blend_weights(blend: dict[str, Any]) -> list[tuple[str, float]]:

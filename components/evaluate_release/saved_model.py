@@ -12,7 +12,7 @@ from components.errors import StepError
 from feature_repo.histories import History, encode
 
 # Padded positions in one batch: keeps memory flat whatever the histories' length.
-POSITIONS = 32_768
+POSITIONS = 16_384
 
 
 class InterestModel:

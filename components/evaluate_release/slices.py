@@ -74,7 +74,7 @@ def first_interactions(training_set: pa.Table, index: pa.Array, available_from: 
 
 def _by_length(lengths: NDArray[np.int64]) -> Cut:
     bounds = (0, 1, 5, 20, 50, 100, 200)
-    labels = ("none", "1–4", "5–19", "20–49", "50–99", "100–199", "200 and more")
+    labels = ("none", "1–4", "5–19", "20–49", "50–99", "100–199", "200, the longest")
     return _between(lengths, bounds, labels)
 
 

@@ -1,0 +1,34 @@
+"""Two planted worlds, built once."""
+
+import pytest
+
+from tests.components.evaluate_release.planted import World, build_world
+
+
+@pytest.fixture(scope="session")
+def world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """The parts as a right training leaves them: everything points to the next item."""
+    return build_world(tmp_path_factory.mktemp("world"), step=1)
+
+
+@pytest.fixture(scope="session")
+def wrong_world(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """The parts as a training that learned nothing leaves them: everything points nowhere near."""
+    return build_world(tmp_path_factory.mktemp("wrong_world"), step=17)
+
+
+@pytest.fixture(scope="session")
+def blend(world: World) -> dict:
+    """The blend as it is fitted on the right world."""
+    from components.evaluate_release.blend import fit_blend
+
+    from components.evaluate_release.evaluation import assemble
+    from components.evaluate_release.held_out import HeldOut
+    from components.evaluate_release.saved_model import InterestModel
+    from components.evaluate_release.served import ServedRanking
+
+    ranking = assemble(world.interest_model, world.filters, world.items)
+    validation = HeldOut.read(world.training_set, ranking.catalog).validation
+    with InterestModel(world.interest_model / "saved_model") as model:
+        examples = ServedRanking(ranking, validation, model.interest(validation.histories)).examples()
+    return fit_blend(examples.features, examples.targets)

@@ -1,0 +1,196 @@
+"""The whole evaluation on planted worlds: verdict, files, report, MLflow, twice over."""
+
+import csv
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from mlflow import MlflowClient
+
+from components.errors import StepError
+from components.evaluate_release.component import evaluate_release
+from components.evaluate_release.evaluation import evaluate
+from tests.components.evaluate_release.planted import N_ITEMS, N_USERS
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """An MLflow store with a run that has a learning curve, as the training leaves it."""
+
+    client: MlflowClient
+    uri: str
+    run_id: str
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory):
+    root = tmp_path_factory.mktemp("mlflow")
+    client = MlflowClient(f"sqlite:///{root}/mlflow.db")
+    return client, client.create_experiment("e", str(root / "artifacts"))
+
+
+def begin(store) -> Tracking:
+    client, experiment = store
+    run_id = client.create_run(experiment).info.run_id
+    for epoch in range(3):
+        client.log_metric(run_id, "loss", 3 - epoch, step=epoch)
+        client.log_metric(run_id, "ndcg_at_10", 0.1 * epoch, step=epoch)
+    return Tracking(client, client.tracking_uri, run_id)
+
+
+def run(world, tracking, output):
+    return evaluate(
+        world.interest_model,
+        world.filters,
+        world.training_set,
+        world.items,
+        "leave-one-out",
+        str(output / "releases"),
+        tracking.uri,
+        tracking.run_id,
+        evaluation=output / "evaluation",
+        report=output / "report.html",
+    )
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    output: Path
+    tracking: Tracking
+    verdict: str
+    figures: dict[str, float]
+
+    def document(self) -> dict:
+        return json.loads((self.output / "evaluation" / "metrics.json").read_text())
+
+
+@pytest.fixture(scope="session")
+def evaluated(world, store, tmp_path_factory) -> Evaluated:
+    output, tracking = tmp_path_factory.mktemp("evaluated"), begin(store)
+    return Evaluated(output, tracking, *run(world, tracking, output))
+
+
+def test_a_model_that_knows_the_next_item_is_better(evaluated):
+    figures = evaluated.figures
+    assert evaluated.verdict == "better"
+    # the ring leaves nothing open: served, interest and transitions put the target first
+    for name in ("ndcg_at_10", "hr_at_10", "mrr_at_20", "interest_ndcg_at_10", "transitions_ndcg_at_10"):
+        assert figures[name] == 1.0, name
+    # all items are equally popular: the target ties with all that are unseen and stands last
+    assert figures["popularity_ndcg_at_10"] == 0.0
+    assert figures["precision_at_10"] == pytest.approx(0.1)
+    assert figures["f1_at_20"] == pytest.approx(2 / 21)
+
+
+def test_a_model_that_learned_nothing_is_worse(wrong_world, store, tmp_path):
+    verdict, figures = run(wrong_world, begin(store), tmp_path)
+    assert verdict == "worse"
+    assert figures["ndcg_at_10"] <= figures["popularity_ndcg_at_10"] == 0.0
+
+
+def test_the_evaluation_holds_what_registering_needs(evaluated):
+    held_out = evaluated.document()
+    assert held_out["verdict"] == evaluated.verdict
+    assert held_out["figures"] == evaluated.figures
+    assert held_out["protocol"] == "leave-one-out"
+    assert "nothing is live yet" in held_out["reason"]
+    assert isinstance(held_out["learned_until"], int)
+    blend = json.loads((evaluated.output / "evaluation" / "blend.json").read_text())
+    assert len(blend["terms"]) == len(blend["weights"])
+
+
+def test_counts_and_intervals_are_told(evaluated):
+    held_out = evaluated.document()
+    assert held_out["counts"]["test_queries"] == held_out["counts"]["test_users"] == N_USERS
+    assert held_out["counts"]["items"] == N_ITEMS
+    assert held_out["counts"]["test_targets_seen_before"] == 0
+    assert held_out["models"]["served"]["ndcg_at_10"]["low"] == 1.0
+    assert held_out["models"]["served"]["ndcg_at_10"]["p_value"] == 1.0
+    assert held_out["p_values_against"] == "transitions"  # as good as the served ranking here
+    assert held_out["models"]["popularity"]["ndcg_at_10"]["p_value"] < 0.001
+
+
+def test_the_table_has_a_row_for_each_model_measure_and_k(evaluated):
+    with (evaluated.output / "evaluation" / "metrics.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    keys = {(row["model"], row["measure"], row["k"]) for row in rows}
+    assert len(keys) == len(rows)
+    for model in ("served", "interest", "transitions", "popularity"):
+        assert {(model, "ndcg", "10"), (model, "coverage", "20"), (model, "miscalibration", "10")} <= keys
+
+
+def test_the_report_is_one_page_that_needs_nothing_else(evaluated):
+    page = (evaluated.output / "report.html").read_text()
+    assert "Item &lt;5&gt;" in page  # titles are data, not markup
+    assert page.count("<svg") >= 3
+    assert "i3" in page  # an item without a title is shown by its id
+    assert page.count('class="user"') == 10
+    for outside in ("<script", "http-equiv", "<link", 'src="'):
+        assert outside not in page
+
+
+def test_mlflow_holds_figures_verdict_and_files(evaluated):
+    client, run_id = evaluated.tracking.client, evaluated.tracking.run_id
+    logged = client.get_run(run_id).data
+    assert logged.metrics["test_ndcg_at_10"] == 1.0
+    assert logged.metrics["ndcg_at_10"] == 0.2  # the training's own stands
+    assert logged.tags["verdict"] == "better"
+    files = {artifact.path for artifact in client.list_artifacts(run_id, "evaluation")}
+    assert {
+        f"evaluation/{name}" for name in ("blend.json", "metrics.json", "metrics.csv", "report.html")
+    } <= files
+
+
+def test_a_second_run_gives_the_same_figures_and_takes_the_place_of_the_first(evaluated, world):
+    output = evaluated.output
+    before = sorted(path.name for path in output.iterdir())
+    assert run(world, evaluated.tracking, output)[1] == evaluated.figures
+    assert sorted(path.name for path in output.iterdir()) == before
+
+
+def test_parts_of_different_runs_are_refused(world, store, tmp_path):
+    other = type(world)(tmp_path / "other")
+    shutil.copytree(world.root, other.root)
+    pq.write_table(pq.read_table(world.items).slice(0, 5), other.items)
+    with pytest.raises(StepError, match="one row an item in each part"):
+        run(other, begin(store), tmp_path)
+    assert not (tmp_path / "evaluation").exists()
+
+
+def test_the_component_returns_the_verdict_and_logs_the_figures(world, store, tmp_path):
+    tracking = begin(store)
+    parts = {
+        name: Artifact(getattr(world, attribute))
+        for name, attribute in {
+            "interest_model": "interest_model",
+            "collaborative_filters": "filters",
+            "training_set": "training_set",
+            "items": "items",
+        }.items()
+    }
+    metrics = Artifact(tmp_path / "metrics")
+    verdict = evaluate_release.python_func(
+        **parts,
+        protocol="leave-one-out",
+        releases=str(tmp_path / "releases"),
+        tracking_uri=tracking.uri,
+        run_id=tracking.run_id,
+        evaluation=Artifact(tmp_path / "evaluation"),
+        metrics=metrics,
+        report=Artifact(tmp_path / "report.html"),
+    )
+    assert verdict == "better"
+    assert metrics.logged["ndcg_at_10"] == 1.0
+
+
+class Artifact:
+    """What kfp hands a component: a path, and metrics that can be logged."""
+
+    def __init__(self, path):
+        self.path, self.logged = str(path), {}
+
+    def log_metric(self, name, value):
+        self.logged[name] = value

@@ -1,0 +1,102 @@
+"""The live release beside the candidate: asked what is new to it, else taken at its recorded figure."""
+
+import json
+import shutil
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from components.errors import StepError
+from components.evaluate_release import live
+from components.evaluate_release.evaluation import assemble
+from components.evaluate_release.held_out import HeldOut
+from components.evaluate_release.metrics import MISS
+from components.evaluate_release.ranked import Ranked
+from components.evaluate_release.verdict import Comparison, Incomparable
+from serving.release import Filters, write_ranking
+from tests.components.evaluate_release.planted import MINUTE, N_USERS, START
+
+BLEND = {"terms": ["interest"], "weights": [1.0]}
+
+
+@pytest.fixture
+def held(world) -> HeldOut:
+    return HeldOut.read(
+        world.training_set, assemble(world.interest_model, world.filters, world.items).catalog
+    )
+
+
+@pytest.fixture
+def ours() -> Ranked:
+    """Rank 1 for the first half of the users, a miss for the others."""
+    ranks = np.where(np.arange(N_USERS) < N_USERS // 2, 1, MISS).astype(np.int32)
+    return Ranked(ranks, np.zeros((N_USERS, 20), np.int32))
+
+
+def publish(world, blend, root, **about) -> str:
+    """Version 3 of what stands in `world`, live."""
+    ranking, interest = root / "ranking" / "3", root / "interest" / "3"
+    ranking.mkdir(parents=True)
+    shutil.copytree(world.interest_model / "saved_model", interest)
+    embeddings = np.load(world.interest_model / "item_embeddings.npy")
+    write_ranking(
+        ranking, pq.read_table(world.items), embeddings, Filters.load(world.filters), blend, interest, **about
+    )
+    (root / "live.json").write_text('{"version": 3}')
+    return str(root)
+
+
+def test_before_the_first_release_there_is_nothing_to_compare(tmp_path, held, ours):
+    assert live.compare(str(tmp_path), "leave-one-out", held, ours) is None
+
+
+def test_it_answers_the_queries_newer_than_all_it_has_learned_from(tmp_path, world, blend, held, ours):
+    after_ten = START + 10 * MINUTE  # users 10 … 119 interact later than that: 110 queries
+    releases = publish(world, blend, tmp_path, learned_until=after_ten, metrics={}, protocol="leave-one-out")
+    found = live.compare(releases, "leave-one-out", held, ours)
+    assert found.fresh.sum() == len(found.answered.ranks) == 110
+    assert (found.answered.ranks == 1).all()  # it was taught the ring
+    assert found.answered.items[:, 0].tolist() == held.test.targets[found.fresh].tolist()
+    assert found.comparison.live == 1.0
+    assert found.comparison.candidate == pytest.approx(50 / 110)
+    assert "110 test queries" in found.comparison.measured
+
+
+def test_it_is_taken_at_its_recorded_figure_when_too_few_queries_are_new(tmp_path, world, held, ours):
+    later = START + N_USERS * MINUTE
+    about = {"learned_until": later, "metrics": {"ndcg_at_10": 0.4}, "protocol": "leave-one-out"}
+    found = live.compare(publish(world, BLEND, tmp_path, **about), "leave-one-out", held, ours)
+    assert found.answered is None
+    assert found.comparison == Comparison(3, 0.4, 0.5, "as measured on its own held-out interactions")
+
+
+@pytest.mark.parametrize(
+    ("about", "why"),
+    [
+        ({"metrics": {}, "protocol": "time"}, "records no ndcg_at_10, and only 0 test queries"),
+        ({"metrics": {"ndcg_at_10": 0.4}, "protocol": "leave-one-out"}, "protocol leave-one-out, not time"),
+    ],
+)
+def test_a_figure_of_another_kind_is_not_compared(tmp_path, world, held, ours, about, why):
+    releases = publish(world, BLEND, tmp_path, learned_until=START + N_USERS * MINUTE, **about)
+    comparison = live.compare(releases, "time", held, ours).comparison
+    assert isinstance(comparison, Incomparable)
+    assert why in comparison.why
+
+
+def test_a_release_of_another_contract_is_taken_at_its_recorded_figure(tmp_path, world, held, ours):
+    about = {"learned_until": 0, "metrics": {"ndcg_at_10": 0.4}, "protocol": "time"}
+    releases = publish(world, BLEND, tmp_path, **about)
+    manifest = tmp_path / "ranking" / "3" / "manifest.json"
+    manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"fingerprint": "another"}))
+    assert live.compare(releases, "time", held, ours).answered is None
+
+
+@pytest.mark.parametrize("broken", ["manifest.json", "catalog.parquet"])
+def test_a_broken_live_release_is_named_with_the_way_out(tmp_path, world, held, ours, broken):
+    about = {"learned_until": 0, "metrics": {}, "protocol": "time"}
+    releases = publish(world, BLEND, tmp_path, **about)
+    (tmp_path / "ranking" / "3" / broken).unlink()
+    with pytest.raises(StepError, match=r"live release 3 at .* can't be opened .*review rollback"):
+        live.compare(releases, "time", held, ours)

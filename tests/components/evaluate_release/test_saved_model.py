@@ -1,0 +1,62 @@
+"""The SavedModel run offline: order kept, batches harmless, bad models refused."""
+
+import numpy as np
+import pytest
+
+from components.errors import StepError
+from components.evaluate_release.saved_model import InterestModel
+from feature_repo.histories import History
+from tests.components.evaluate_release.planted import N_ITEMS
+
+
+def history(*items: int) -> History:
+    n = len(items)
+    ids, times = [f"e{item}" for item in items], list(range(1, n + 1))
+    return History(ids, [f"i{item}" for item in items], ["view"] * n, [1.0] * n, times)
+
+
+def test_vectors_come_in_the_order_of_the_histories(world):
+    histories = [history(4), history(), history(1, 2, 3), history(7, 8)]
+    with InterestModel(world.interest_model / "saved_model") as model:
+        interest = model.interest(histories)
+    assert interest.dtype == np.float32
+    assert interest.argmax(axis=1).tolist() == [5, 0, 4, 9]
+    assert not interest[1].any()
+
+
+def test_small_batches_change_nothing(world, monkeypatch):
+    histories = [history(*range(length)) for length in (3, 1, 0, 7, 2, 5)]
+    with InterestModel(world.interest_model / "saved_model") as model:
+        whole = model.interest(histories)
+        monkeypatch.setattr("components.evaluate_release.saved_model.POSITIONS", 9)
+        assert np.array_equal(model.interest(histories), whole)
+
+
+def test_no_model_says_what_was_expected(tmp_path):
+    with pytest.raises(StepError, match=r"expected saved_model\.pb"):
+        InterestModel(tmp_path)
+
+
+def test_a_model_without_the_signature_is_refused(tmp_path):
+    import tensorflow as tf
+
+    tf.saved_model.save(tf.Module(), str(tmp_path / "other"))
+    with pytest.raises(StepError, match="not serving_default"):
+        InterestModel(tmp_path / "other")
+
+
+def test_numbers_that_are_not_finite_stop_the_step(world):
+    with InterestModel(world.interest_model / "saved_model") as model:
+        model._session = Diverged()
+        with pytest.raises(StepError, match="diverged"):
+            model.interest([history(1)])
+
+
+class Diverged:
+    """A session whose model answers no number."""
+
+    def run(self, fetch, feed):
+        return np.full((1, N_ITEMS), np.nan)
+
+    def close(self):
+        pass
