@@ -20,5 +20,5 @@ def timestamp(microseconds: int) -> ir.TimestampScalar:
 
 
 def microseconds(column: ir.TimestampColumn) -> ir.IntegerColumn:
-    """int64 µs since the epoch, from parts that every backend has."""
-    return column.epoch_seconds() * 1_000_000 + column.microsecond()
+    """int64 µs since the epoch, exactly; seconds come back as floats from DuckDB."""
+    return column.delta(_EPOCH, unit="microsecond")

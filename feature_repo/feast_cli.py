@@ -1,0 +1,9 @@
+"""What `feast apply` finds in this folder: every object, over the features of the laptop's default home."""
+
+from pathlib import Path
+
+from feature_repo.features import feast_objects
+
+_HOME = Path(__file__).parents[1] / ".penchant"
+
+globals().update({f"{o.name}_{type(o).__name__}": o for o in feast_objects(f"{_HOME}/warehouse/features")})

@@ -1,0 +1,93 @@
+"""Histories per moment, against the rule that serving extends them by."""
+
+from collections.abc import Iterator
+
+import ibis
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from components.build_features.backend import connect
+from components.build_features.histories import build_histories, in_parts
+from feature_repo.contract import TIMESTAMP
+from feature_repo.histories import History, Interaction
+from tests.feature_repo.planted import START, history_before, interaction, interactions_table
+
+
+@pytest.fixture(scope="module", autouse=True)
+def backend() -> Iterator[None]:
+    with connect() as backend:
+        ibis.set_backend(backend)
+        yield
+        ibis.set_backend("duckdb")
+
+
+def moments_table(moments: list[tuple[str, int]]) -> ibis.Table:
+    users, cutoffs = [user for user, _ in moments], [START + at for _, at in moments]
+    return ibis.memtable(pa.table({"user_id": users, "cutoff": pa.array(cutoffs, pa.int64()).cast(TIMESTAMP)}))
+
+
+def histories(
+    interactions: list[Interaction], moments: list[tuple[str, int]], max_history: int
+) -> dict[tuple[str, int], History]:
+    log = ibis.memtable(interactions_table(interactions))
+    table = build_histories(log, moments_table(moments), max_history).to_pyarrow()
+    cutoffs = table["cutoff"].cast(pa.int64()).to_pylist()
+    lists = table.drop_columns(["user_id", "cutoff"]).to_pylist()
+    keys = zip(table["user_id"].to_pylist(), cutoffs, strict=True)
+    return {(user, at - START): History(**row) for (user, at), row in zip(keys, lists, strict=True)}
+
+
+def test_a_history_holds_the_last_interactions_strictly_before_the_moment() -> None:
+    planted = [interaction("ann", item, at) for item, at in [("a", 1), ("b", 2), ("c", 3), ("d", 4)]]
+    got = histories(planted, [("ann", 4), ("ann", 5), ("ann", 1)], max_history=2)
+    assert got["ann", 4].item_ids == ["b", "c"]
+    assert got["ann", 5].item_ids == ["c", "d"]
+    assert got["ann", 1] == History()
+
+
+def test_interactions_at_the_moment_itself_are_left_out_and_ties_before_it_stand_in_id_order() -> None:
+    planted = [interaction("ann", item, 7, id=id) for item, id in [("a", "2"), ("b", "1"), ("c", "3")]]
+    planted.append(interaction("ann", "late", 8))
+    got = histories(planted, [("ann", 7), ("ann", 8)], max_history=5)
+    assert got["ann", 7].item_ids == []
+    assert got["ann", 8].item_ids == ["b", "a", "c"]
+
+
+def test_a_user_without_interactions_has_an_empty_history() -> None:
+    assert histories([interaction("ann", "a", 1)], [("bob", 5)], max_history=5) == {("bob", 5): History()}
+
+
+def test_a_missing_value_is_nan_and_times_keep_their_microsecond() -> None:
+    planted = [interaction("ann", "a", 123_457, value=float("nan")), interaction("ann", "b", 123_458, value=2.5)]
+    history = histories(planted, [("ann", 200_000)], max_history=5)["ann", 200_000]
+    assert str(history.values) == "[nan, 2.5]"
+    assert history.timestamps == [START + 123_457, START + 123_458]
+
+
+times = st.integers(0, 12)
+rows = st.tuples(st.sampled_from(["ann", "bob"]), st.sampled_from("abc"), times)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(rows, min_size=1, max_size=30), st.lists(times, min_size=1, max_size=6, unique=True))
+def test_every_history_is_the_one_that_serving_would_extend_to(
+    planted_rows: list[tuple[str, str, int]], cutoffs: list[int]
+) -> None:
+    planted = [interaction(*row, id=f"{n:02}") for n, row in enumerate(reversed(planted_rows))]
+    moments = [(user, at) for user in ("ann", "bob", "cleo") for at in cutoffs]
+    for max_history in (2, 4):
+        got = histories(planted, moments, max_history)
+        assert got == {
+            (user, at): history_before(planted, user, START + at, max_history) for user, at in moments
+        }
+
+
+def test_parts_hold_every_user_once_and_whole_in_order() -> None:
+    users = ["ann", "bob", "cleo", "dan", "eve"]
+    log = ibis.memtable(interactions_table(interaction(user, "a", 1) for user in users))
+    moments = moments_table([(user, at) for user in users for at in range(3)])
+    parts = [part.user_id.to_pyarrow().to_pylist() for _, part in in_parts(log, moments, size=7)]
+    assert [sorted(set(part)) for part in parts] == [["ann", "bob"], ["cleo", "dan"], ["eve"]]
+    assert sum(map(len, parts)) == 15

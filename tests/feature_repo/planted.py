@@ -1,0 +1,80 @@
+"""Interactions planted by hand, as the files that build_features reads, and the features built from them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from components.build_features.features import build
+from feature_repo.contract import INTERACTIONS, ITEMS, USERS
+from feature_repo.histories import History, Interaction
+
+# 2023-11-14 22:13:20 UTC; planted times count from here.
+START = 1_700_000_000_000_000
+DAY = 86_400_000_000
+
+
+def interaction(user: str, item: str, at: int, id: str = "", value: float = 1.0) -> Interaction:
+    """One interaction `at` µs after START."""
+    return Interaction(id or f"{user}-{item}-{at:09}", user, item, "view", START + at, value)
+
+
+def interactions_table(interactions: Iterable[Interaction]) -> pa.Table:
+    rows = list(interactions)
+    columns = {name: [getattr(row, name) for row in rows] for name in INTERACTIONS.names}
+    columns["value"] = [None if value != value else value for value in columns["value"]]
+    columns["timestamp"] = pa.array(columns["timestamp"], pa.int64()).cast(INTERACTIONS.field("timestamp").type)
+    # Parquet readers take every column as nullable, so an expression may meet nothing else.
+    return pa.table(columns, schema=pa.schema([(field.name, field.type) for field in INTERACTIONS]))
+
+
+def history_before(interactions: Iterable[Interaction], user: str, cutoff: int, max_history: int) -> History:
+    """What the history should be, by the rule that serving uses."""
+    before = (row for row in interactions if row.user_id == user and row.timestamp < cutoff)
+    return History().extend(before, max_history)
+
+
+@dataclass(frozen=True)
+class Warehouse:
+    """The addresses of one built set of features."""
+
+    directory: Path
+    features: str
+    as_of: int
+
+    @property
+    def spine(self) -> Path:
+        return self.directory / "spine.parquet"
+
+    @property
+    def registry(self) -> str:
+        return str(self.directory / "registry.db")
+
+    @property
+    def online_store(self) -> str:
+        return str(self.directory / "online_store.db")
+
+
+def build_warehouse(
+    directory: Path,
+    interactions: Sequence[Interaction],
+    as_of: int,
+    protocol: str = "leave-one-out",
+    users: pa.Table | None = None,
+) -> Warehouse:
+    """Write the sources, with one item per item id, and build the features as of `as_of` (µs)."""
+    directory.mkdir(parents=True, exist_ok=True)
+    item_ids = sorted({row.item_id for row in interactions})
+    empty = {name: pa.nulls(len(item_ids), ITEMS.field(name).type) for name in ITEMS.names[1:]}
+    tables = {
+        "interactions": interactions_table(interactions),
+        "items": pa.table({"item_id": pa.array(item_ids, pa.string()), **empty}),
+        "users": users if users is not None else USERS.empty_table(),
+    }
+    for name, table in tables.items():
+        pq.write_table(table, directory / f"{name}.parquet")
+    files = (directory / f"{name}.parquet" for name in tables)
+    features = build(*files, as_of, protocol, str(directory / "warehouse"), directory / "spine.parquet")
+    return Warehouse(directory, features, as_of)
