@@ -16,7 +16,8 @@ _DRAIN_SECONDS = 10.0
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT; returns the exit code."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
     stopped = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopped.set())
@@ -33,9 +34,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with _native_stderr_silent():
             server, port = create_server(**vars(options))
         server.start()
-    except (StartError, ValueError) as error:
+    except StartError as error:
         print(f"model server: {error}", file=sys.stderr)
         return 1
+    except ValueError as error:
+        parser.error(str(error))
     print(f"model server on {options.host}:{port}", flush=True)
     stopped.wait()
     server.stop(_DRAIN_SECONDS).wait()

@@ -39,10 +39,12 @@ class Batcher:
     Args:
         run: the signature; each array is [rows, ...], of inputs and of outputs.
         sequences: for each input, whether it is a sequence [rows, length].
-        runners: how many batches run at once; one a core.
+        runners: how many batches run at once; half of the cores, for the others read and write the requests.
     """
 
-    def __init__(self, run: Run, sequences: Sequence[bool], runners: int = os.cpu_count() or 1) -> None:
+    def __init__(
+        self, run: Run, sequences: Sequence[bool], runners: int = max(1, (os.cpu_count() or 1) // 2)
+    ) -> None:
         self._run = run
         self._sequences = sequences
         self._idle = runners

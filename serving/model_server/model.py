@@ -1,5 +1,6 @@
 """One model: its versions on disk, their states, and which version answers."""
 
+import gc
 import logging
 import time
 from collections.abc import Iterator
@@ -127,6 +128,8 @@ class Model:
             version.state = ModelVersionStatus.END
         assert servable is not None
         servable.close()
+        del servable
+        gc.collect()  # a Session and its graph point at each other, and hold every weight until collected
         _log.info("model %s: version %d unloaded", self.name, number)
 
     def _set(self, number: int, version: _Version) -> None:

@@ -12,6 +12,7 @@ from grpc_health.v1.health_pb2 import HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 
 from feature_repo.contract import INTEREST_MODEL
+from serving.model_server.versions import parse_policy
 
 if TYPE_CHECKING:
     from serving.model_server.models import Models
@@ -35,16 +36,18 @@ class ModelServer:
         self._models = models
         self._poll_seconds = poll_seconds
         self._health = health.HealthServicer()
+        self._ready: bool | None = None
         self._stopped = Event()
         self._watch = Thread(target=self._poll_until_stopped, name="watch", daemon=True)
         add_HealthServicer_to_server(self._health, server)
 
     def start(self) -> None:
         """Load what stands on disk, then answer."""
-        self._poll()
-        # Nothing of TensorFlow's modules is ever freed: without them a collection takes 1 ms, not 100.
+        # TensorFlow's modules stay for good; to look through them at each collection would stop every thread
+        # for a tenth of a second.
         gc.collect()
         gc.freeze()
+        self._poll()
         self._server.start()
         self._watch.start()
 
@@ -63,7 +66,11 @@ class ModelServer:
         from serving.model_server import model_service, prediction_service
 
         self._models.poll()
-        state = HealthCheckResponse.SERVING if self._models.ready() else HealthCheckResponse.NOT_SERVING
+        ready = self._models.ready()
+        if ready == self._ready:
+            return
+        self._ready = ready
+        state = HealthCheckResponse.SERVING if ready else HealthCheckResponse.NOT_SERVING
         for service in ("", prediction_service.SERVICE, model_service.SERVICE):
             self._health.set(service, state)
 
@@ -89,6 +96,7 @@ def create_server(
         StartError: the port is taken, or the base path is no directory.
         ValueError: the version policy can't be read.
     """
+    policy = parse_policy(version_policy)
     if not Path(base_path).is_dir():
         raise StartError(
             f"no directory at {base_path}: expected version directories like {base_path}/1 there; "
@@ -105,9 +113,8 @@ def create_server(
     from serving.model_server.model_service import ModelService
     from serving.model_server.models import Models
     from serving.model_server.prediction_service import PredictionService
-    from serving.model_server.versions import parse_policy
 
     models = Models()
-    models.add(model_name, Path(base_path), parse_policy(version_policy))
+    models.add(model_name, Path(base_path), policy)
     server.add_generic_rpc_handlers((PredictionService(models).handler(), ModelService(models).handler()))
     return ModelServer(server, models, poll_seconds), port

@@ -1,6 +1,6 @@
 """One signature of a loaded model: what it takes, what it answers, and its run in a Session."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -58,25 +58,26 @@ class Signature:
             raise invalid(self._mismatch(set(inputs)))
         return [self._checked(position, alias, inputs[alias]) for position, alias in enumerate(self._inputs)]
 
-    def aliases(self, output_filter: Sequence[str]) -> tuple[str, ...]:
+    def aliases(self, output_filter: Iterable[str]) -> tuple[str, ...]:
         """Which outputs to answer: those asked for, all when none is.
 
         Raises:
             Failure: INVALID_ARGUMENT, one is unknown or named twice.
         """
-        for alias in output_filter:
+        wanted = tuple(output_filter)
+        for alias in wanted:
             if alias not in self._outputs:
                 raise invalid(
                     f"output tensor alias not found in signature: {alias} "
                     f"Outputs expected to be in the set {{{','.join(sorted(self._outputs))}}}."
                 )
-            if output_filter.count(alias) > 1:
+            if wanted.count(alias) > 1:
                 raise invalid(f"duplicate output tensor alias: {alias}")
-        return tuple(output_filter) or tuple(self._outputs)
+        return wanted or tuple(self._outputs)
 
     def run(self, aliases: tuple[str, ...], arrays: list[Array]) -> list[Array]:
         """The outputs named by `aliases`."""
-        # Two threads may both make it, and the last one stays: harmless, and cheaper than a lock.
+        # Two threads may both make one, and the first stays: harmless, and cheaper than a lock.
         run = self._runs.get(aliases) or self._runs.setdefault(aliases, self._make_run(aliases))
         return run(arrays)
 

@@ -3,8 +3,10 @@
 import re
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tensorflow_serving.config.model_server_config_pb2 import ModelConfig
+if TYPE_CHECKING:
+    from tensorflow_serving.config.model_server_config_pb2 import ModelConfig
 
 # Versions found -> versions to serve.
 VersionPolicy = Callable[[Collection[int]], set[int]]
@@ -53,7 +55,7 @@ def parse_policy(text: str) -> VersionPolicy:
     raise ValueError(f"version policy: expected latest:COUNT, all or specific:VERSION,..., got {text!r}")
 
 
-def configured_policy(config: ModelConfig) -> VersionPolicy:
+def configured_policy(config: "ModelConfig") -> VersionPolicy:
     """The policy that a model's configuration asks for: the latest version when it says nothing."""
     policy = config.model_version_policy
     choice = policy.WhichOneof("policy_choice")

@@ -1,0 +1,69 @@
+"""A model server to test, and models to serve by it.
+
+The conformance suite drives any TensorFlow Serving through its own client. To point it at the real thing,
+start that with --file_system_poll_wait_seconds=1 and any model, and give its address and a directory that it
+sees under the same path:
+
+    export MODEL_SERVER_ADDRESS=host:8500 MODEL_SERVER_BASE_PATH=/models
+    pytest tests/serving/model_server -k conformance
+"""
+
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import grpc
+import pytest
+
+from serving.model_server.server import create_server
+from tests.serving.model_server.served_model import AVAILABLE, Client, ServedModel
+from tests.serving.model_server.tiny_model import export
+
+
+@pytest.fixture(scope="session")
+def releases(tmp_path_factory: pytest.TempPathFactory) -> Mapping[float, Path]:
+    """Scale -> a SavedModel with that scale."""
+    directory = tmp_path_factory.mktemp("releases")
+    return {scale: export(directory / str(scale), scale) for scale in (1.0, 2.0)}
+
+
+@pytest.fixture(scope="session")
+def client(releases: Mapping[float, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    """Of the server at MODEL_SERVER_ADDRESS, or of an embedded one."""
+    if address := os.environ.get("MODEL_SERVER_ADDRESS"):
+        with grpc.insecure_channel(address) as channel:
+            yield Client(channel, Path(os.environ["MODEL_SERVER_BASE_PATH"]), embedded=False)
+        return
+    base_path = tmp_path_factory.mktemp("models")
+    shutil.copytree(releases[1.0], base_path / "first" / "1")
+    server, port = create_server(base_path / "first", model_name="first", poll_seconds=0.05)
+    server.start()
+    with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield Client(channel, base_path, embedded=True)
+    server.stop().wait()
+
+
+@pytest.fixture
+def new_model(client: Client, releases: Mapping[float, Path]) -> Iterator[Callable[[], ServedModel]]:
+    """Makes models with names of their own; nothing is published yet."""
+    made: list[ServedModel] = []
+
+    def make() -> ServedModel:
+        made.append(ServedModel(f"model-{time.monotonic_ns()}", client, releases))
+        return made[-1]
+
+    yield make
+    for model in made:
+        shutil.rmtree(model.path, ignore_errors=True)
+
+
+@pytest.fixture
+def model(new_model: Callable[[], ServedModel]) -> ServedModel:
+    """A model that serves version 1, and is the only one configured."""
+    model = new_model()
+    model.publish(1)
+    model.reload()
+    model.wait_for(1, AVAILABLE)
+    return model

@@ -1,0 +1,122 @@
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from serving.model_server.batching import Batcher
+
+Arrays = list[NDArray]
+
+
+class FirstHeld:
+    """Answers the sum of each row's values; its first run waits for `go`, so that later calls gather."""
+
+    def __init__(self) -> None:
+        self.runs: list[Arrays] = []
+        self.started = threading.Event()
+        self.go = threading.Event()
+
+    def __call__(self, arrays: Arrays) -> Arrays:
+        self.runs.append(arrays)
+        if len(self.runs) == 1:
+            self.started.set()
+            assert self.go.wait(10)
+        if (arrays[1] < 0).any():
+            raise ValueError("negative")
+        return [arrays[1].sum(axis=1, keepdims=True)]
+
+
+@pytest.fixture
+def run() -> FirstHeld:
+    return FirstHeld()
+
+
+@pytest.fixture
+def send_while_busy(run: FirstHeld) -> Iterator[Callable[..., list[Future[Arrays]]]]:
+    """Sends calls while a first one runs, and lets that one end when they all wait."""
+    batcher = Batcher(run, [True, True], runners=1)
+    with ThreadPoolExecutor(16) as threads:
+
+        def send(*calls: Arrays) -> list[Future[Arrays]]:
+            first = threads.submit(batcher, history(1.0))
+            assert run.started.wait(10)
+            futures = [threads.submit(batcher, call) for call in calls]
+            waiting = sum(len(call[0]) <= 64 for call in calls)
+            while len(batcher._waiting) < waiting:
+                threading.Event().wait(0.001)
+            run.go.set()
+            assert first.result(10)[0].tolist() == [[1.0]]
+            return futures
+
+        yield send
+
+
+def history(*values: float, pad: bytes = b"", rows: int = 1) -> Arrays:
+    """Ids and values of one history, a pad first."""
+    ids = np.full((rows, 1 + len(values)), b"i", object)
+    ids[:, 0] = pad
+    return [ids, np.tile(np.array([0.0, *values], np.float32), (rows, 1))]
+
+
+def test_an_idle_server_runs_a_call_at_once_and_alone(run: FirstHeld):
+    run.go.set()
+
+    assert Batcher(run, [True, True], runners=1)(history(2.0, 3.0))[0].tolist() == [[5.0]]
+    assert len(run.runs) == 1
+
+
+def test_calls_that_waited_run_together_and_each_gets_its_own_rows(run: FirstHeld, send_while_busy):
+    futures = send_while_busy(history(2.0), history(3.0, rows=2), history(4.0))
+
+    assert [future.result(10)[0].tolist() for future in futures] == [[[2.0]], [[3.0], [3.0]], [[4.0]]]
+    assert [len(arrays[0]) for arrays in run.runs] == [1, 4]
+
+
+def test_shorter_histories_are_padded_with_their_first_element(run: FirstHeld, send_while_busy):
+    futures = send_while_busy(history(2.0), history(3.0, 4.0, 5.0))
+
+    assert sorted(future.result(10)[0].item() for future in futures) == [2.0, 12.0]
+    ids, values = run.runs[1]
+    short = int(np.argmin(values.sum(axis=1)))
+    assert ids[short].tolist() == [b"", b"i", b"", b""]
+    assert values[short].tolist() == [0.0, 2.0, 0.0, 0.0]
+
+
+def test_a_history_that_does_not_begin_with_a_pad_is_never_padded(run: FirstHeld, send_while_busy):
+    futures = send_while_busy(history(2.0, pad=b"i"), history(3.0, 4.0, pad=b"i"))
+
+    assert [future.result(10)[0].item() for future in futures] == [2.0, 7.0]
+    assert sorted(arrays[0].shape for arrays in run.runs[1:]) == [(1, 2), (1, 3)]
+
+
+def test_a_call_that_fails_does_not_fail_the_others(run: FirstHeld, send_while_busy):
+    good, bad = send_while_busy(history(2.0), history(-1.0))
+
+    assert good.result(10)[0].item() == 2.0
+    with pytest.raises(ValueError, match="negative"):
+        bad.result(10)
+
+
+def test_a_large_call_does_not_wait_in_the_queue(run: FirstHeld, send_while_busy):
+    (large,) = send_while_busy(history(2.0, rows=65))
+
+    assert len(large.result(10)[0]) == 65
+
+
+def test_a_batch_holds_at_most_64_rows(run: FirstHeld, send_while_busy):
+    for future in send_while_busy(*[history(2.0, rows=30)] * 5):
+        assert len(future.result(10)[0]) == 30
+
+    assert [len(arrays[0]) for arrays in run.runs[1:]] == [60, 60, 30]
+
+
+def test_many_threads_each_get_their_own_answer(run: FirstHeld):
+    run.go.set()
+    batcher = Batcher(run, [True, True], runners=2)
+    with ThreadPoolExecutor(16) as threads:
+        sums = threads.map(lambda n: batcher(history(*[1.0] * (n % 7), float(n)))[0].item(), range(2000))
+
+        assert list(sums) == [n % 7 + n for n in range(2000)]

@@ -1,0 +1,53 @@
+import shutil
+import threading
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import tensorflow as tf
+from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
+
+from serving.model_server.model import Model
+from serving.model_server.versions import latest
+from tests.serving.model_server.tiny_model import predict_request, sequences
+
+
+@pytest.fixture
+def model(releases: Mapping[float, Path], tmp_path: Path) -> Model:
+    """Serves version 1 from `tmp_path`."""
+    shutil.copytree(releases[1.0], tmp_path / "1")
+    model = Model("tiny", tmp_path, latest(1))
+    model.poll()
+    return model
+
+
+def state(model: Model) -> int:
+    return model.statuses()[0].state
+
+
+def test_a_version_is_unloaded_only_when_its_last_request_is_answered(model: Model, tmp_path: Path):
+    with model.lease(1) as servable:
+        shutil.rmtree(tmp_path / "1")
+        poll = threading.Thread(target=model.poll)
+        poll.start()
+        while state(model) != ModelVersionStatus.UNLOADING:
+            time.sleep(0.001)
+        with pytest.raises(tf.errors.NotFoundError), model.lease(1):
+            pass
+        servable.predict(predict_request("tiny", sequences(["i1"])))
+
+    poll.join(10)
+    assert state(model) == ModelVersionStatus.END
+
+
+def test_a_base_path_that_vanishes_leaves_what_is_loaded_in_service(
+    model: Model, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    shutil.rmtree(tmp_path)
+
+    model.poll()
+    model.poll()
+
+    assert model.available() == [1]
+    assert caplog.text.count("can't list") == 1
