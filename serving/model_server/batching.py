@@ -14,7 +14,7 @@ from feature_repo.contract import PAD
 Array = NDArray[Any]
 Run = Callable[[list[Array]], list[Array]]
 
-# Rows of one batch: beyond it, a row costs as much as in a batch of its own.
+# Rows of one batch; a larger request runs by itself, at once, so that it holds nobody up.
 _MAX_ROWS: Final = 64
 
 

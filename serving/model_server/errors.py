@@ -49,6 +49,8 @@ def rpc(
     """A unary method; a failure of `behaviour` becomes the status with the same number."""
 
     def answer(message: Any, context: grpc.ServicerContext) -> Any:
+        if not context.is_active():  # an overloaded server would answer nobody but those who gave up
+            context.abort(grpc.StatusCode.CANCELLED, "the client is gone, or its deadline has passed")
         try:
             return behaviour(message)
         except Failure as failure:

@@ -1,6 +1,7 @@
 """The embedded model server: a gRPC server, the models it answers for, and the watch over their files."""
 
 import gc
+import logging
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event, Thread
@@ -16,6 +17,8 @@ from serving.model_server.versions import parse_policy
 
 if TYPE_CHECKING:
     from serving.model_server.models import Models
+
+_log = logging.getLogger("serving.model_server")
 
 _OPTIONS: Final = (
     ("grpc.so_reuseport", 0),  # else a second server would share the port without a word
@@ -52,15 +55,23 @@ class ModelServer:
         self._watch.start()
 
     def stop(self, grace: float | None = None) -> Event:
-        """Refuse new requests, give those in flight `grace` seconds; the event says when all have ended."""
+        """Refuse new requests, give those in flight `grace` seconds; the event says when all have ended.
+
+        A version that is being loaded is waited for: a process that ends meanwhile would crash.
+        """
         self._stopped.set()
         self._health.enter_graceful_shutdown()
         ended: Event = self._server.stop(grace)
+        if self._watch.is_alive():
+            self._watch.join()
         return ended
 
     def _poll_until_stopped(self) -> None:
         while not self._stopped.wait(self._poll_seconds):
-            self._poll()
+            try:
+                self._poll()
+            except Exception:  # what is loaded goes on serving, and the next poll tries again
+                _log.exception("model server: looking for versions failed")
 
     def _poll(self) -> None:
         from serving.model_server import model_service, prediction_service
