@@ -2,7 +2,7 @@
 
 interest/<version>/   a SavedModel in TensorFlow Serving's layout
 ranking/<version>/    catalog.parquet  item_embeddings.npy  <matrix>/{indptr,indices,data,shape}.npy
-                      popularity.npy  trend.npy  blend.json  manifest.json
+                      popularity.npy  trend.npy  blend.json  manifest.json  (ease/ where the catalog is small)
 live.json             {"version": 7, "previous": 6}, replaced atomically
 """
 
@@ -48,6 +48,23 @@ class Catalog:
         """Item id -> index."""
         return {item_id: position for position, item_id in enumerate(self.item_ids)}
 
+    @cached_property
+    def category_index(self) -> dict[str, int]:
+        """Category -> its column of `content`."""
+        distinct = dict.fromkeys(category for categories in self.categories for category in categories)
+        return {category: column for column, category in enumerate(distinct)}
+
+    @cached_property
+    def content(self) -> csr_array:
+        """[items, distinct categories] float32, rows of unit length; a row of zeros where there is none."""
+        index = self.category_index
+        columns = [[index[category] for category in dict.fromkeys(row)] for row in self.categories]
+        lengths = np.fromiter(map(len, columns), np.int64, len(columns))
+        indices = np.fromiter((column for row in columns for column in row), np.int32, lengths.sum())
+        values = np.repeat(1 / np.sqrt(np.maximum(lengths, 1)), lengths).astype(np.float32)
+        indptr = np.concatenate([[0], np.cumsum(lengths)])
+        return csr_array((values, indices, indptr), shape=(len(self), max(1, len(index))))
+
     def __len__(self) -> int:
         return len(self.item_ids)
 
@@ -74,12 +91,19 @@ class Filters:
     user_items: csr_array  # [users, items] rows of unit length
     popularity: FloatArray  # [items] interactions
     trend: FloatArray  # [items] interactions, each halved per half-life of age
+    ease: csr_array | None = None  # [items, items] the strongest weights; None for a large catalog
+
+    @cached_property
+    def item_users(self) -> csr_array:
+        """[items, users], user_items turned round: who chose an item."""
+        return self.user_items.T.tocsr()
 
     @classmethod
     def load(cls, directory: Path) -> "Filters":
         matrices = {name: load_csr(directory / name) for name in MATRICES}
         return cls(
             **matrices,
+            ease=load_csr(directory / "ease") if (directory / "ease").is_dir() else None,
             popularity=np.load(directory / "popularity.npy", allow_pickle=False),
             trend=np.load(directory / "trend.npy", allow_pickle=False),
         )
@@ -88,6 +112,8 @@ class Filters:
         directory.mkdir(parents=True, exist_ok=True)
         for name in MATRICES:
             save_csr(getattr(self, name), directory / name)
+        if self.ease is not None:
+            save_csr(self.ease, directory / "ease")
         np.save(directory / "popularity.npy", self.popularity)
         np.save(directory / "trend.npy", self.trend)
 

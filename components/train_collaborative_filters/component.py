@@ -8,7 +8,7 @@ from components.component import component
 @component
 def train_collaborative_filters(
     training_set: Input[Dataset], items: Input[Dataset], split: str, collaborative_filters: Output[Model]
-):
+) -> None:
     """Count transitions and compute item-item and user-based neighbours on a split of the training set."""
     from pathlib import Path
 

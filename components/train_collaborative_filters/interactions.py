@@ -1,0 +1,118 @@
+"""The interactions of one split, as arrays of indexes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from components.errors import StepError
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """Three parallel arrays [interactions], by user, each user's oldest first."""
+
+    users: NDArray[np.int32]
+    items: NDArray[np.int32]
+    timestamps: NDArray[np.int64]  # µs since the epoch
+    user_count: int
+    item_count: int
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def newest(self, count: int) -> "Interactions":
+        """Each user's last `count`."""
+        ends = np.cumsum(np.bincount(self.users, minlength=self.user_count))
+        kept = ends[self.users] - np.arange(len(self)) <= count
+        return self._only(kept)
+
+    def of_newest_users(self, count: int) -> "Interactions":
+        """Those of the `count` users whose last interaction is newest; users keep their order."""
+        if self.user_count <= count:
+            return self
+        last = np.zeros(self.user_count, np.int64)
+        np.maximum.at(last, self.users, self.timestamps)
+        chosen = np.zeros(self.user_count, bool)
+        chosen[np.argsort(-last, kind="stable")[:count]] = True
+        part = self._only(chosen[self.users])
+        renumbered = (np.cumsum(chosen) - 1).astype(np.int32)
+        return Interactions(renumbered[part.users], part.items, part.timestamps, count, self.item_count)
+
+    def user_items(self) -> csr_array:
+        """[users, items] float32, 1 where a user chose an item, once or often."""
+        shape = (self.user_count, self.item_count)
+        matrix = csr_array((np.ones(len(self), np.float32), (self.users, self.items)), shape=shape)
+        matrix.sum_duplicates()
+        matrix.data[:] = 1
+        return matrix
+
+    def _only(self, kept: NDArray[np.bool_]) -> "Interactions":
+        return Interactions(
+            self.users[kept], self.items[kept], self.timestamps[kept], self.user_count, self.item_count
+        )
+
+
+def read(training_set: Path, items: Path, split: str) -> Interactions:
+    """The windows of `split` ("train" or "all"), joined; an item's index is its row in `items`.
+
+    Raises:
+        StepError: a file can't be read, the split is empty, or an item is not in `items`.
+    """
+    ids = _table(items, ["item_id"]).column("item_id").combine_chunks()
+    columns = ["user_id", "cutoff", "split", "item_ids", "timestamps"]
+    windows = _table(training_set, columns)
+    windows = windows.filter(pc.equal(windows.column("split"), split))
+    lengths = pc.fill_null(pc.list_value_length(windows.column("item_ids")), 0).to_numpy()
+    if not lengths.sum():
+        raise StepError(
+            f"{training_set} holds no interaction of split {split!r}: expected windows of 'train' or 'all'; "
+            "see that the spine has users before its first cutoff (more data, or --protocol leave-one-out)"
+        )
+    users = windows.column("user_id").combine_chunks().dictionary_encode()
+    codes = users.indices.to_numpy()
+    order = np.lexsort((windows.column("cutoff").cast(pa.int64()).to_numpy(), codes))
+    rows = _ranges((np.cumsum(lengths) - lengths)[order], lengths[order])
+    return Interactions(
+        users=np.repeat(codes[order], lengths[order]).astype(np.int32),
+        items=_indexes(windows.column("item_ids"), ids, items)[rows],
+        timestamps=_flat(windows.column("timestamps")).to_numpy()[rows],
+        user_count=len(users.dictionary),
+        item_count=len(ids),
+    )
+
+
+def _table(file: Path, columns: list[str]) -> pa.Table:
+    try:
+        return pq.read_table(file, columns=columns)
+    except (OSError, pa.ArrowException) as error:
+        raise StepError(f"{file}: expected a Parquet file with the columns {columns}: {error}") from error
+
+
+def _flat(lists: pa.ChunkedArray) -> pa.Array:
+    return pa.chunked_array([chunk.flatten() for chunk in lists.chunks], lists.type.value_type)
+
+
+def _indexes(item_ids: pa.ChunkedArray, known: pa.Array, items: Path) -> NDArray[np.int32]:
+    flat = _flat(item_ids)
+    found = pc.index_in(flat, value_set=known)
+    if found.null_count:
+        missing = flat.filter(pc.is_null(found))[0].as_py()
+        raise StepError(
+            f"{found.null_count} interactions have an item that {items} lacks, the first {missing!r}: "
+            "give the items of the same run as the training set"
+        )
+    indexes: NDArray[np.int32] = found.to_numpy().astype(np.int32)
+    return indexes
+
+
+def _ranges(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """starts[0], starts[0] + 1, … for lengths[0] numbers, then the next."""
+    before = np.cumsum(lengths) - lengths
+    ranges: NDArray[np.int64] = np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
+    return ranges

@@ -1,0 +1,33 @@
+"""Which items are chosen by the same users: item-based collaborative filtering.
+
+Sarwar et al. 2001, "Item-based collaborative filtering recommendation algorithms"; on choices, not ratings.
+"""
+
+from typing import Final
+
+import numpy as np
+from scipy.sparse import csr_array, vstack
+
+from components.train_collaborative_filters.interactions import Interactions
+from components.train_collaborative_filters.strongest import strongest
+
+# Pairs of (item, another item of one of its users) that are multiplied at a time: bounds the memory.
+BLOCK: Final = 50_000_000
+
+
+def item_cosine(interactions: Interactions, neighbours: int) -> csr_array:
+    """[items, items] float32: the cosine of the sets of users who chose each, of the `neighbours` nearest"""
+    user_items = interactions.user_items()
+    users_of = user_items.sum(axis=0)
+    user_items.data /= np.sqrt(users_of)[user_items.indices].astype(np.float32)
+    item_users = user_items.T.tocsr()
+    pairs = np.concatenate([[0], np.cumsum(item_users.astype(bool) @ np.diff(user_items.indptr))])
+    blocks, start = [], 0
+    while start < interactions.item_count:
+        end = max(start + 1, int(np.searchsorted(pairs, pairs[start] + BLOCK, side="right")) - 1)
+        cosines = csr_array(item_users[start:end] @ user_items)
+        rows = np.repeat(np.arange(start, end), np.diff(cosines.indptr))
+        cosines.data[cosines.indices == rows] = 0
+        blocks.append(strongest(cosines, neighbours))
+        start = end
+    return csr_array(vstack(blocks, format="csr"))

@@ -1,0 +1,127 @@
+"""Scores of candidates: what each term says, blended by the weights that the validation part taught."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serving import signals
+from serving.release import FloatArray, Ranking
+from serving.signals import Indexes, Query
+
+TERMS: Final = (
+    "interest",
+    "transitions",
+    "item_cosine",
+    "user_cosine",
+    "ease",
+    "content",
+    "popularity",
+    "trend",
+    "repeats",
+)
+
+# Keeps a logarithm finite; below any probability that a catalog of a billion items would give.
+_FLOOR: Final = 1e-9
+
+Scores = NDArray[np.floating]
+
+
+class Reranker:
+    """Scores items for a query; safe to share between threads."""
+
+    def __init__(self, ranking: Ranking) -> None:
+        """An empty blend gives features alone.
+
+        Raises:
+            ValueError: the blend names a term that this version does not compute.
+        """
+        self._ranking, blend = ranking, ranking.blend
+        unknown = sorted(set(blend.get("terms", ())) - set(TERMS))
+        if unknown:
+            raise ValueError(
+                f"blend.json has the terms {unknown}, expected some of {list(TERMS)}: evaluate again"
+            )
+        self._means = _by_term(blend, "means", 0.0)
+        self._weights = _by_term(blend, "weights", 0.0) / _by_term(blend, "scales", 1.0)
+        share = ranking.filters.popularity + 0.5
+        self._share = share / max(float(share.sum()), 1.0)
+        trend = ranking.filters.trend + 0.5
+        self._log_share = np.log(self._share).astype(np.float32)
+        self._log_trend = np.log(trend / max(float(trend.sum()), 1.0)).astype(np.float32)
+        self._compute: dict[str, Callable[[Query, Indexes], Scores | float]] = {
+            "interest": self._interest,
+            "transitions": self._transitions,
+            "item_cosine": lambda query, items: signals.item_cosine(ranking.filters, query).on(items),
+            "user_cosine": self._user_cosine,
+            "ease": self._ease,
+            "content": self._content,
+            "popularity": lambda query, items: self._log_share[items],
+            "trend": lambda query, items: self._log_trend[items],
+            "repeats": self._repeats,
+        }
+
+    def features(self, query: Query, items: Indexes) -> FloatArray:
+        """[m, terms] float32, a column of TERMS each, before any calibration."""
+        return self._features(query, items, TERMS).T
+
+    def scores(self, query: Query, items: Indexes) -> FloatArray:
+        """[m] float32, higher is better, comparable within one query; terms of no weight aren't computed."""
+        used = [term for term, weight in zip(TERMS, self._weights, strict=True) if weight]
+        chosen = [TERMS.index(term) for term in used]
+        features = self._features(query, items, used) - self._means[chosen, np.newaxis]
+        return self._weights[chosen] @ features
+
+    def contributions(self, query: Query, items: Indexes) -> FloatArray:
+        """[m, terms] float32: what each term adds to the scores; a row sums to its item's score."""
+        return (self.features(query, items) - self._means) * self._weights
+
+    def _features(self, query: Query, items: Indexes, terms: Sequence[str]) -> FloatArray:
+        features = np.empty((len(terms), len(items)), np.float32)
+        for row, term in enumerate(terms):
+            features[row] = self._compute[term](query, items)
+        return features
+
+    def _interest(self, query: Query, items: Indexes) -> Scores | float:
+        """log softmax over the candidates; nothing when the model didn't answer."""
+        if query.interest is None or not len(items):
+            return 0.0
+        embeddings = self._ranking.item_embeddings
+        if len(embeddings) <= signals.DENSE_ITEMS:
+            logits = signals.logits(self._ranking, query)[items]
+        else:
+            logits = embeddings[items] @ query.interest
+        logits = logits - logits.max()
+        log_softmax: Scores = logits - np.log(np.exp(logits).sum())
+        return log_softmax
+
+    def _transitions(self, query: Query, items: Indexes) -> Scores:
+        """log P(item comes soon after the last interactions); popularity alone without any."""
+        votes, left = signals.transitions(self._ranking.filters, query)
+        return np.log(votes.on(items) + (left * self._share[items] + _FLOOR))
+
+    def _user_cosine(self, query: Query, items: Indexes) -> Scores:
+        """log score, a vote of an average neighbour being added to each."""
+        votes = signals.user_cosine(self._ranking.filters, query)
+        return np.log(votes.on(items) + 1 / signals.NEIGHBOURS)
+
+    def _ease(self, query: Query, items: Indexes) -> Scores | float:
+        votes = signals.ease(self._ranking.filters, query)
+        return 0.0 if votes is None else votes.on(items)
+
+    def _content(self, query: Query, items: Indexes) -> Scores:
+        """Cosine of an item's categories with the history's."""
+        content = self._ranking.catalog.content
+        part = content if len(items) == content.shape[0] else content[items]
+        scores: Scores = part @ signals.content_profile(content, query)
+        return scores if part is not content else scores[items]
+
+    def _repeats(self, query: Query, items: Indexes) -> Scores:
+        return signals.repeats(query, len(self._ranking.catalog)).on(items)
+
+
+def _by_term(blend: dict[str, Any], name: str, default: float) -> FloatArray:
+    """A list of the blend in the order of TERMS, `default` for what it lacks."""
+    values = dict(zip(blend.get("terms", ()), blend.get(name, ()), strict=False))
+    return np.array([values.get(term, default) for term in TERMS], np.float32)

@@ -1,0 +1,100 @@
+"""Candidates: which items are worth reranking, and which sources named them."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serving import signals
+from serving.nearest import NearestItems
+from serving.release import Ranking
+from serving.signals import Indexes, Query, strongest
+
+__all__ = ["EXHAUSTIVE_ITEMS", "SOURCES", "Candidates", "Query", "Retriever"]
+
+# Bit b of a candidate's `sources` is set when SOURCES[b] named it.
+SOURCES: Final = (
+    "interest",
+    "transitions",
+    "item_cosine",
+    "user_cosine",
+    "ease",
+    "popularity",
+    "trend",
+    "fresh",
+)
+
+# Up to here every item is a candidate, named or not: the answer is the true full ranking, in a millisecond.
+EXHAUSTIVE_ITEMS: Final = 5_000
+
+# An item with fewer interactions is fresh: the filters know too little of it, its content speaks. Of these
+# the newest are looked at, and a part of what another source may name is named.
+FRESH_INTERACTIONS: Final = 5
+FRESH_ITEMS: Final = 20_000
+FRESH_SHARE: Final = 0.2
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Distinct items in index order; bit b of `sources` says that SOURCES[b] named the item."""
+
+    items: Indexes  # [m]
+    sources: NDArray[np.uint8]  # [m]
+
+
+class Retriever:
+    """Asks each source for its best `per_source` items; safe to share between threads."""
+
+    def __init__(self, ranking: Ranking, per_source: int = 500) -> None:
+        """Builds the index of a large catalog.
+
+        Raises:
+            ReleaseError: the index would miss too many of the nearest items.
+        """
+        filters, catalog = ranking.filters, ranking.catalog
+        self._ranking, self._per_source = ranking, per_source
+        self._exhaustive = len(catalog) <= EXHAUSTIVE_ITEMS
+        self._nearest = None if self._exhaustive else NearestItems(ranking.item_embeddings)
+        self._popular = strongest(filters.popularity, per_source)
+        self._trending = strongest(filters.trend, per_source)
+        rare = np.flatnonzero(filters.popularity < FRESH_INTERACTIONS)
+        newest = np.argsort(-catalog.available_from[rare], kind="stable")[:FRESH_ITEMS]
+        self._fresh = rare[newest].astype(np.int32)
+        self._fresh_content = catalog.content[self._fresh]
+
+    def retrieve(self, query: Query) -> Candidates:
+        """Every item of a small catalog, else what any source names."""
+        named = list(self._named(query))
+        if self._exhaustive:
+            items = np.arange(len(self._ranking.catalog), dtype=np.int32)
+        else:
+            items = np.unique(np.concatenate([found for _, found in named]))
+        sources = np.zeros(len(items), np.uint8)
+        for source, found in named:
+            places = found if self._exhaustive else np.searchsorted(items, found)
+            sources[places] |= np.uint8(1 << SOURCES.index(source))
+        return Candidates(items, sources)
+
+    def _named(self, query: Query) -> Iterator[tuple[str, Indexes]]:
+        filters, count = self._ranking.filters, self._per_source
+        yield "interest", self._nearest_items(query)
+        yield "transitions", signals.transitions(filters, query)[0].strongest(count)
+        yield "item_cosine", signals.item_cosine(filters, query).strongest(count)
+        yield "user_cosine", signals.user_cosine(filters, query).strongest(count)
+        if (ease := signals.ease(filters, query)) is not None:
+            yield "ease", ease.strongest(count)
+        yield "popularity", self._popular
+        yield "trend", self._trending
+        profile = signals.content_profile(self._ranking.catalog.content, query)
+        fresh = strongest(self._fresh_content @ profile, max(1, int(FRESH_SHARE * count)))
+        yield "fresh", self._fresh[fresh]
+
+    def _nearest_items(self, query: Query) -> Indexes:
+        if query.interest is None:
+            return np.zeros(0, np.int32)
+        if self._nearest is not None:
+            return self._nearest.search(query.interest, self._per_source)
+        logits = signals.logits(self._ranking, query)
+        return strongest(logits - logits.min() + 1, self._per_source)

@@ -1,0 +1,205 @@
+"""What each part of a release says about items after a history, computed once a query for all who ask."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import Any, Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from serving.release import Filters, FloatArray, Ranking
+
+T = TypeVar("T")
+Indexes = NDArray[np.int32]
+
+# How loudly an interaction speaks, by its age in steps, the newest being 1: what comes next hangs on the last
+# few (age ** -1.5), what somebody likes on the last dozens (a share kept at each step back).
+NEXT_POWER: Final = 1.5
+NEXT_INTERACTIONS: Final = 50
+ITEM_DECAY: Final = 0.9
+USER_DECAY: Final = 0.97
+CONTENT_DECAY: Final = 0.95
+# What has faded below this is left out.
+AUDIBLE: Final = 0.01
+
+# Users like this one who are asked.
+NEIGHBOURS: Final = 50
+
+# Up to here votes are added up in an array of all items; above it only where they fall.
+DENSE_ITEMS: Final = 100_000
+
+
+@dataclass(frozen=True, eq=False)
+class Query:
+    """One question to a release; what has been worked out for it is kept in `memo`."""
+
+    history: Indexes  # [h] item indexes, oldest first, unknown items dropped
+    timestamps: NDArray[np.int64]  # [h] µs since the epoch
+    interest: FloatArray | None  # [interest size]; None when the model didn't answer
+    now: int  # µs since the epoch
+    memo: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
+
+    def once(self, what: str, of: object, compute: Callable[[], T]) -> T:
+        """`compute()`, kept by the part of a release that is asked: one query may be put to two releases."""
+        key = (what, id(of))
+        if key not in self.memo:
+            self.memo[key] = compute()
+        value: T = self.memo[key]
+        return value
+
+
+@dataclass(frozen=True, eq=False)
+class Votes:
+    """`weights[e]` for item `items[e]`, an item as often as it is named."""
+
+    items: Indexes
+    weights: FloatArray
+    item_count: int
+
+    @cached_property
+    def sums(self) -> NDArray[np.float64]:
+        """[item_count] of all items."""
+        return _added(self.items, self.weights, self.item_count)
+
+    def on(self, items: Indexes) -> NDArray[np.float64]:
+        """[m] the sums of `items`, distinct."""
+        if self.item_count <= DENSE_ITEMS:
+            return self.sums if len(items) == self.item_count and _is_range(items) else self.sums[items]
+        places = _places(self.item_count)
+        places[items] = np.arange(1, len(items) + 1)
+        sums = _added(places[self.items], self.weights, len(items) + 1)[1:]
+        places[items] = 0
+        return sums
+
+    def strongest(self, count: int) -> Indexes:
+        """The `count` items with the largest positive sums, in no order."""
+        if self.item_count <= DENSE_ITEMS:
+            return strongest(self.sums, count)
+        items, place = np.unique(self.items, return_inverse=True)
+        return items[strongest(_added(place, self.weights, len(items)), count)]
+
+
+def strongest(scores: NDArray[np.floating], count: int) -> Indexes:
+    """Where the `count` largest of the positive scores stand, in no order."""
+    if len(scores) <= count:
+        return np.flatnonzero(scores > 0).astype(np.int32)
+    top = np.argpartition(scores, -count)[-count:]
+    return top[scores[top] > 0].astype(np.int32)
+
+
+def fading(count: int, decay: float) -> FloatArray:
+    """[≤ count] float32, oldest first: decay ** steps back, summing to 1, for the audible ones alone."""
+    return _geometric(min(count, int(np.log(AUDIBLE) / np.log(decay)) + 1), decay)
+
+
+def logits(ranking: Ranking, query: Query) -> FloatArray:
+    """[items] float32: interest · embedding."""
+    return query.once(
+        "logits", ranking.item_embeddings, lambda: ranking.item_embeddings @ np.asarray(query.interest)
+    )
+
+
+def transitions(filters: Filters, query: Query) -> tuple[Votes, float]:
+    """The probabilities of coming soon after the last interactions, and the mass left to popularity."""
+    return query.once("transitions", filters.transitions, lambda: _transitions(filters.transitions, query))
+
+
+def item_cosine(filters: Filters, query: Query) -> Votes:
+    """The faded mean of the cosines to the history's items."""
+    matrix = filters.item_cosine
+    return query.once("item_cosine", matrix, lambda: _faded(matrix, query.history, ITEM_DECAY))
+
+
+def ease(filters: Filters, query: Query) -> Votes | None:
+    """The faded mean of EASE's weights from the history's items; None where EASE was left out."""
+    matrix = filters.ease
+    if matrix is None:
+        return None
+    return query.once("ease", matrix, lambda: _faded(matrix, query.history, ITEM_DECAY))
+
+
+def user_cosine(filters: Filters, query: Query) -> Votes:
+    """score(u, i) = Σ_v sim(u, v) r_vi / Σ_v |sim(u, v)| over the nearest users v, r_vi = 1 for what v chose.
+
+    The length of u's own row would cancel out, so it isn't taken; what u chose fades with age.
+    """
+    return query.once("user_cosine", filters.user_items, lambda: _user_cosine(filters, query))
+
+
+def content_profile(content: csr_array, query: Query) -> FloatArray:
+    """[categories] float32 of unit length: the faded mean of the history's categories; 0 without any."""
+    return query.once("content", content, lambda: _content_profile(content, query.history))
+
+
+def repeats(query: Query, item_count: int) -> Votes:
+    """How much each item has been chosen, by 1/age of each time."""
+    weights = _by_age(len(query.history), 1.0)
+    return Votes(query.history, weights, item_count)
+
+
+def _transitions(matrix: csr_array, query: Query) -> tuple[Votes, float]:
+    weights = _by_age(min(len(query.history), NEXT_INTERACTIONS), NEXT_POWER)
+    votes = _rows(matrix, query.history, weights)
+    return votes, max(0.0, 1.0 - float(votes.weights.sum()))
+
+
+def _user_cosine(filters: Filters, query: Query) -> Votes:
+    similarity = _faded(filters.item_users, query.history, USER_DECAY).sums
+    nearest = strongest(similarity, NEIGHBOURS)
+    weights = (similarity[nearest] / similarity[nearest].sum()).astype(np.float32)
+    return _rows(filters.user_items, nearest, weights, binary=True)
+
+
+def _content_profile(content: csr_array, history: Indexes) -> FloatArray:
+    profile = _faded(content, history, CONTENT_DECAY).sums.astype(np.float32)
+    return profile / max(float(np.linalg.norm(profile)), 1e-9)
+
+
+def _faded(matrix: csr_array, history: Indexes, decay: float) -> Votes:
+    return _rows(matrix, history, fading(len(history), decay))
+
+
+def _rows(matrix: csr_array, rows: Indexes, weights: FloatArray, binary: bool = False) -> Votes:
+    """The last len(weights) rows, weighted; `binary` reads each entry as 1."""
+    width = matrix.shape[1]
+    if not len(weights):
+        return Votes(np.zeros(0, np.int32), np.zeros(0, np.float32), width)
+    part = matrix[rows[len(rows) - len(weights) :]]
+    repeated = np.repeat(weights, np.diff(part.indptr))
+    return Votes(part.indices, repeated if binary else repeated * part.data, width)
+
+
+@lru_cache(maxsize=1024)
+def _by_age(count: int, power: float) -> FloatArray:
+    weights = np.arange(count, 0, -1, dtype=np.float32) ** -power
+    return weights / max(float(weights.sum()), 1.0)
+
+
+@lru_cache(maxsize=1024)
+def _geometric(count: int, decay: float) -> FloatArray:
+    weights = np.float32(decay) ** np.arange(count - 1, -1, -1, dtype=np.float32)
+    return weights / max(float(weights.sum()), 1.0)
+
+
+def _added(places: NDArray[np.integer], weights: FloatArray, count: int) -> NDArray[np.float64]:
+    """[count] the sum of the weights at each place."""
+    return np.asarray(np.bincount(places, weights, minlength=count), np.float64)
+
+
+def _is_range(items: Indexes) -> bool:
+    """Whether distinct indexes, as many as there are items, stand in order."""
+    return bool((items[1:] > items[:-1]).all())
+
+
+_thread = threading.local()
+
+
+def _places(item_count: int) -> NDArray[np.int32]:
+    """[item_count] zeros of this thread, to be left as they were: clearing them each time would cost more."""
+    places: NDArray[np.int32] | None = getattr(_thread, "places", None)
+    if places is None or len(places) < item_count:
+        places = _thread.places = np.zeros(item_count, np.int32)
+    return places
