@@ -67,12 +67,13 @@ class Sequences:
 
 
 def _cuts(lengths: NDArray[np.int64], positions: int) -> list[int]:
-    """Where to cut rows of ascending length so that no padded batch passes `positions`."""
-    cuts, start = [0], 0
+    """Where to cut the rows so that no batch, padded to its longest, passes `positions`."""
+    cuts, longest = [0], 0
     for row, length in enumerate(lengths):
-        if row > start and (row - start + 1) * length > positions:
+        longest = max(longest, length)
+        if row > cuts[-1] and (row - cuts[-1] + 1) * longest > positions:
             cuts.append(row)
-            start = row
+            longest = length
     return [*cuts, len(lengths)]
 
 

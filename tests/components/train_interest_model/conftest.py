@@ -1,0 +1,143 @@
+"""Small worlds with a planted answer: which item follows which."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from feature_repo.contract import ITEMS, TIMESTAMP
+
+SECOND = 1_000_000
+# Without XLA, whose compiling takes longer than these trainings.
+SMALL = {
+    "embedding_size": 16,
+    "units": 24,
+    "dropout": 0.0,
+    "batch_size": 16,
+    "learning_rate": 0.02,
+    "xla": False,
+}
+
+
+@dataclass
+class RecordingTracker:
+    """Keeps what a training logs."""
+
+    run_id: str = "run"
+    params: dict[str, Any] = field(default_factory=dict)
+    metrics: list[tuple[int, dict[str, float]]] = field(default_factory=list)
+    datasets: list[Path] = field(default_factory=list)
+
+    def log_params(self, params: Mapping[str, Any]) -> None:
+        self.params |= params
+
+    def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
+        self.metrics.append((step, dict(metrics)))
+
+    def log_dataset(self, file: Path, context: str, profile: str) -> None:
+        self.datasets.append(file)
+
+
+@dataclass(frozen=True)
+class World:
+    """A training set and its items on disk."""
+
+    training_set: Path
+    items: Path
+    item_ids: list[str]
+
+
+def history_row(user: str, split: str, items: Sequence[str], target: str | None = None) -> dict[str, Any]:
+    """A row of the training set, one interaction a minute."""
+    timestamps = [(1 + place) * 60 * SECOND for place in range(len(items))]
+    return {
+        "user_id": user,
+        "cutoff": (1 + len(items)) * 60 * SECOND,
+        "split": split,
+        "target_item_id": target,
+        "interaction_ids": [f"{user}-{place}" for place in range(len(items))],
+        "item_ids": list(items),
+        "event_types": ["click" if place % 2 else "view" for place in range(len(items))],
+        "values": [float(place % 5) for place in range(len(items))],
+        "timestamps": timestamps,
+    }
+
+
+ROWS = pa.schema(
+    [
+        ("user_id", pa.string()),
+        ("cutoff", TIMESTAMP),
+        ("split", pa.string()),
+        ("target_item_id", pa.string()),
+        ("interaction_ids", pa.list_(pa.string())),
+        ("item_ids", pa.list_(pa.string())),
+        ("event_types", pa.list_(pa.string())),
+        ("values", pa.list_(pa.float64())),
+        ("timestamps", pa.list_(pa.int64())),
+    ]
+)
+
+
+def items_table(item_ids: Sequence[str], **columns: Sequence[Any]) -> pa.Table:
+    """The contract's item columns, null but for the ids, and what `columns` gives."""
+    empty = {name: [None] * len(item_ids) for name in ITEMS.names}
+    table = pa.table({**empty, "item_id": list(item_ids)}, schema=ITEMS)
+    for name, values in columns.items():
+        known = name in ITEMS.names
+        column = pa.array(list(values), ITEMS.field(name).type if known else None)
+        table = (
+            table.set_column(table.column_names.index(name), name, column)
+            if known
+            else table.append_column(name, column)
+        )
+    return table
+
+
+def write_world(directory: Path, rows: Sequence[dict[str, Any]], items: pa.Table) -> World:
+    directory.mkdir(parents=True, exist_ok=True)
+    training_set, catalog = directory / "training_set.parquet", directory / "items.parquet"
+    pq.write_table(pa.Table.from_pylist(list(rows), schema=ROWS), training_set)
+    pq.write_table(items, catalog)
+    return World(training_set, catalog, items["item_id"].to_pylist())
+
+
+def cycle_rows(item_ids: Sequence[str], users: int, length: int, seed: int = 0) -> list[dict[str, Any]]:
+    """Users walk round one cycle of the items from random places; train, validation and all rows."""
+    random = np.random.default_rng(seed)
+    rows = []
+    for user in range(users):
+        start = int(random.integers(len(item_ids)))
+        walk = [item_ids[(start + step) % len(item_ids)] for step in range(length + 1)]
+        rows.append(history_row(f"u{user}", "train", walk[:-1]))
+        rows.append(history_row(f"u{user}", "validation", walk[:-1], walk[-1]))
+        rows.append(history_row(f"u{user}", "all", walk))
+    return rows
+
+
+def shuffled_rows(item_ids: Sequence[str], users: int, length: int, seed: int = 0) -> list[dict[str, Any]]:
+    """As many interactions, in an order that says nothing."""
+    random = np.random.default_rng(seed)
+    rows = []
+    for user in range(users):
+        walk = [item_ids[place] for place in random.permutation(len(item_ids))[: length + 1]]
+        rows.append(history_row(f"u{user}", "train", walk[:-1]))
+        rows.append(history_row(f"u{user}", "validation", walk[:-1], walk[-1]))
+    return rows
+
+
+@pytest.fixture
+def tracker() -> RecordingTracker:
+    return RecordingTracker()
+
+
+@pytest.fixture(scope="session")
+def cycle(tmp_path_factory: pytest.TempPathFactory) -> World:
+    """60 items in one cycle, walked by 160 users."""
+    item_ids = [f"i{place}" for place in range(60)]
+    rows = cycle_rows(item_ids, users=160, length=12)
+    return write_world(tmp_path_factory.mktemp("cycle"), rows, items_table(item_ids))

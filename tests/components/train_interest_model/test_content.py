@@ -1,0 +1,50 @@
+from pathlib import Path
+
+import numpy as np
+
+from components.train_interest_model.content import CONTENT_SIZE, ContentEncoder
+from tests.components.train_interest_model.conftest import items_table
+
+
+def test_few_terms_stand_as_they_are_with_rows_of_unit_length() -> None:
+    items = items_table(
+        ["a", "b", "c", "d"],
+        categories=[["Noir"], ["Noir", "Drama"], ["Drama"], None],
+        title=["the end", "the start", "Start again", None],
+    )
+    encoder = ContentEncoder.fit(items)
+    assert encoder.terms == ["categories:Drama", "categories:Noir", "title:start", "title:the"]
+    vectors = encoder.transform(items)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), [1, 1, 1, 0], rtol=1e-6)
+    np.testing.assert_allclose(vectors[0], [0, 0.5**0.5, 0, 0.5**0.5], rtol=1e-6)
+
+
+def test_given_embeddings_join_with_unit_length_and_a_missing_one_is_zero() -> None:
+    items = items_table(["a", "b", "c"], picture=[[3.0, 4.0], None, [0.0, 2.0]])
+    vectors = ContentEncoder.fit(items).transform(items)
+    np.testing.assert_allclose(vectors, [[0.6, 0.8], [0, 0], [0, 1]], rtol=1e-6)
+
+
+def test_many_terms_are_projected_so_that_like_items_stay_alike() -> None:
+    random = np.random.default_rng(0)
+    topics = [[f"{topic}word{word}" for word in range(60)] for topic in range(4)]
+    titles = [" ".join(random.choice(topics[place % 4], 12, replace=False)) for place in range(80)]
+    items = items_table([str(place) for place in range(80)], title=titles)
+    encoder = ContentEncoder.fit(items)
+    assert len(encoder.terms) > CONTENT_SIZE
+    vectors = encoder.transform(items)
+    assert vectors.shape == (80, 79)
+    alike = vectors @ vectors.T
+    same = np.arange(80)[:, None] % 4 == np.arange(80) % 4
+    np.fill_diagonal(alike, np.nan)
+    assert np.nanmean(alike[same]) > 5 * np.nanmean(alike[~same])
+
+
+def test_a_saved_encoder_gives_the_same_vectors_to_another_catalog(tmp_path: Path) -> None:
+    first = items_table(["a", "b", "c"], categories=[["x"], ["x", "y"], ["y"]], picture=[[1.0], [2.0], None])
+    encoder = ContentEncoder.fit(first)
+    encoder.save(tmp_path / "content.npz")
+    second = items_table(["d", "a"], categories=[["y", "new"], ["x"]], picture=[[1.0, 2.0], [1.0]])
+    loaded = ContentEncoder.load(tmp_path / "content.npz")
+    np.testing.assert_array_equal(loaded.transform(second), encoder.transform(second))
+    np.testing.assert_array_equal(loaded.transform(second)[1], encoder.transform(first)[0])

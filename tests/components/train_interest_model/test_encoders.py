@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.train_interest_model.encoders import Encoder, make_encoder
+
+KINDS = ("lstm", "gru", "rnn", "cnn")
+
+
+def built(kind: str) -> Encoder:
+    tf.keras.utils.set_random_seed(1)
+    encoder = make_encoder(kind, units=6, layers=3)
+    encoder.build((None, None, 5))
+    return encoder
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_output_depends_on_no_later_input(kind: str) -> None:
+    encoder = built(kind)
+    inputs = np.random.default_rng(0).normal(size=(2, 20, 5)).astype(np.float32)
+    changed = inputs.copy()
+    changed[:, 12:] += 1
+    before, after = encoder(inputs).numpy(), encoder(changed).numpy()
+    np.testing.assert_allclose(before[:, :12], after[:, :12], atol=1e-6)
+    assert np.abs(before[:, 12] - after[:, 12]).max() > 0.01
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_advancing_a_state_equals_reading_the_whole(kind: str) -> None:
+    encoder = built(kind)
+    inputs = np.random.default_rng(0).normal(size=(3, 40, 5)).astype(np.float32)
+    outputs = encoder(inputs).numpy()
+    state = tf.zeros([3, encoder.state_size])
+    done = np.zeros(3, int)
+    for lengths in ([7, 0, 1], [1, 25, 0], [20, 2, 3]):
+        width = max(lengths)
+        part = np.zeros((3, width, 5), np.float32)
+        for row, length in enumerate(lengths):
+            part[row, :length] = inputs[row, done[row] : done[row] + length]
+        state = encoder.advance(tf.constant(part), state, tf.constant(lengths))
+        done += lengths
+        for row in range(3):
+            expected = outputs[row, done[row] - 1] if done[row] else np.zeros(6)
+            np.testing.assert_allclose(state[row, :6], expected, atol=1e-5)

@@ -1,0 +1,87 @@
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from components.errors import StepError
+from components.train_interest_model.sequences import encode, read_rows, strings
+from components.train_interest_model.vocabulary import Vocabulary, encode_gaps
+from tests.components.train_interest_model.conftest import (
+    ROWS,
+    SECOND,
+    World,
+    history_row,
+)
+
+VOCABULARY = Vocabulary(["a", "b", "c"], ["click", "view"], [0.0, 1.0, 2.0])
+
+
+def test_a_row_becomes_codes_and_the_gap_before_its_first_interaction_is_none() -> None:
+    rows = pa.Table.from_pylist([history_row("u", "validation", ["b", "a"], "c")], schema=ROWS)
+    encoded = encode(rows, VOCABULARY)
+    assert encoded.items.tolist() == [1, 0]
+    assert encoded.events.tolist() == [2, 1]
+    assert encoded.values.tolist() == [2, 3]  # 0 has one edge at or below it, 1 has two
+    assert encoded.gaps.tolist() == [0, 7]  # a minute passes the edges 1, 2, 4, …, 32 s
+    assert encoded.targets.tolist() == [2]
+
+
+def test_unknown_items_are_dropped_and_the_gap_spans_them() -> None:
+    rows = pa.Table.from_pylist(
+        [history_row("u", "train", ["zz", "a", "zz", "b"]), history_row("v", "train", ["zz"])], schema=ROWS
+    )
+    encoded = encode(rows, VOCABULARY)
+    assert encoded.lengths.tolist() == [2, 0]
+    assert encoded.items.tolist() == [0, 1]
+    assert encoded.gaps.tolist() == [0, 8]  # two minutes
+
+
+def test_a_gap_bucket_starts_at_its_power_of_two() -> None:
+    times = np.array([1, SECOND - 1, SECOND, 2 * SECOND - 1, 2 * SECOND]) + 5
+    assert encode_gaps(times, np.full(5, 5)).tolist() == [1, 1, 2, 2, 3]
+    assert encode_gaps(times, np.zeros(5, np.int64)).tolist() == [0] * 5
+
+
+def test_an_epoch_holds_every_interaction_once_right_padded() -> None:
+    random = np.random.default_rng(0)
+    rows = [
+        history_row(f"u{user}", "train", random.choice(["a", "b", "c"], random.integers(1, 90)).tolist())
+        for user in range(50)
+    ]
+    encoded = encode(pa.Table.from_pylist(rows, schema=ROWS), VOCABULARY)
+    batches = list(encoded.batches(batch_size=4, seed=3))
+    lengths = np.concatenate([batch["lengths"] for batch in batches])
+    assert sorted(lengths) == sorted(encoded.lengths)
+    for batch in batches:
+        places = np.arange(batch["items"].shape[1])
+        assert (batch["items"][places >= batch["lengths"][:, None]] == 0).all()
+        assert batch["items"].size <= 4 * encoded.lengths.max()
+    again = list(encoded.batches(batch_size=4, seed=3))
+    assert all((one["items"] == other["items"]).all() for one, other in zip(batches, again, strict=True))
+
+
+def test_growing_keeps_old_codes() -> None:
+    grown = VOCABULARY.grow(Vocabulary(["c", "d"], ["buy", "view"], [7.0]))
+    assert grown.item_ids == ["c", "d"]
+    assert grown.event_types == ["click", "view", "buy"]
+    assert grown.value_edges == [0.0, 1.0, 2.0]
+
+
+def test_many_values_are_cut_at_their_quantiles() -> None:
+    values = np.arange(1000, dtype=np.float32)
+    vocabulary = Vocabulary.build(["a"], np.array(["view"], object), values)
+    counts = np.bincount(vocabulary.encode_values(values))
+    assert counts[counts > 0].tolist() == pytest.approx([62.5] * 16, abs=1)
+
+
+def test_reading_names_the_missing_column(cycle: World, tmp_path_factory: pytest.TempPathFactory) -> None:
+    assert len(strings(read_rows(cycle.training_set, "train")["item_ids"])) == 160 * 12
+    with pytest.raises(StepError, match="has no column target_item_id, timestamps"):
+        read_rows(_without(cycle, tmp_path_factory), "train")
+
+
+def _without(world: World, tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
+    import pyarrow.parquet as pq
+
+    file = tmp_path_factory.mktemp("broken") / "rows.parquet"
+    pq.write_table(pq.read_table(world.training_set).drop_columns(["target_item_id", "timestamps"]), file)
+    return file
