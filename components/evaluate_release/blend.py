@@ -1,58 +1,26 @@
-"""The blend of the reranker's terms: a conditional logit over each query's candidates.
-
-McFadden 1974, "Conditional logit analysis of qualitative choice behavior"; as a ranking loss it is ListNet's
-top-one (Cao et al. 2007). An L2 penalty keeps it steady, as strong as serves best the queries set aside.
-"""
+"""The blend of the reranker's terms, learned from what people chose in the validation part."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.optimize import minimize
 
+from components.evaluate_release.conditional_logit import Choices, Weights, fit_weights, log_loss
 from components.progress import report
 from serving.release import FloatArray
 from serving.reranking import TERMS
 
 # More hardly move a dozen weights, and cost time and memory.
 MAX_QUERIES: Final = 2_000
+MAX_CANDIDATES: Final = 1_000
 
-PENALTIES: Final = (1e-4, 1e-3, 1e-2, 1e-1)
+# From the strongest: each fit begins where the one before ended.
+PENALTIES: Final = (1e-1, 1e-2, 1e-3, 1e-4)
 FOLDS: Final = 2
 
 # A term that varies less than this among candidates says nothing of them.
-FLAT: Final = 1e-6
-
-
-@dataclass(frozen=True)
-class Choices:
-    """Queries whose target is a candidate, their candidates end to end."""
-
-    features: FloatArray  # [candidates of all queries, terms]
-    starts: NDArray[np.int64]  # [queries] where a query's candidates begin
-    chosen: NDArray[np.int64]  # [queries] the row of its target
-
-    @classmethod
-    def of(cls, features: Sequence[FloatArray], targets: Sequence[int]) -> "Choices":
-        lengths = np.array([len(rows) for rows in features], np.int64)
-        starts = np.cumsum(lengths) - lengths
-        terms = features[0].shape[1] if features else 0
-        joined = np.concatenate([np.zeros((0, terms), np.float32), *features]).astype(np.float32, copy=False)
-        return cls(joined, starts, starts + np.asarray(targets, np.int64))
-
-    def __len__(self) -> int:
-        return len(self.starts)
-
-    @property
-    def lengths(self) -> NDArray[np.int64]:
-        return np.diff(np.append(self.starts, len(self.features)))
-
-    def part(self, queries: NDArray[np.int64]) -> "Choices":
-        ends = self.starts + self.lengths
-        rows = [self.features[self.starts[query] : ends[query]] for query in queries]
-        return Choices.of(rows, list((self.chosen - self.starts)[queries]))
+FLAT: Final = 1e-7
 
 
 def fit_blend(features: Sequence[FloatArray], targets: Sequence[int]) -> dict[str, Any]:
@@ -64,7 +32,7 @@ def fit_blend(features: Sequence[FloatArray], targets: Sequence[int]) -> dict[st
 
     Returns:
         blend.json: terms, weights, means and scales (lists in the order of TERMS), how many queries taught
-        it, the penalty, and the log loss of guessing, and of the blend on queries set aside. Without queries
+        it, the penalty, and the log loss of guessing and of the blend on queries set aside. Without queries
         to learn from each term weighs the same.
 
     Raises:
@@ -76,70 +44,45 @@ def fit_blend(features: Sequence[FloatArray], targets: Sequence[int]) -> dict[st
     if len(usable) < FOLDS:
         report(f"blend: {len(usable)} queries to learn from, so each term weighs the same")
         return _document(np.ones(len(TERMS)), np.zeros(len(TERMS)), np.ones(len(TERMS)), queries=0)
-    choices = Choices.of([features[query] for query in usable], [targets[query] for query in usable])
-    means, scales = (
-        choices.features.mean(axis=0, dtype=np.float64),
-        choices.features.std(axis=0, dtype=np.float64),
+    choices, means, scales = _standardised(
+        Choices.sample(
+            [features[query] for query in usable], [targets[query] for query in usable], MAX_CANDIDATES
+        )
     )
-    flat = scales < FLAT
-    scales[flat] = 1.0
-    choices = Choices(
-        ((choices.features - means) / scales).astype(np.float32), choices.starts, choices.chosen
-    )
-    penalty, held_out = _best_penalty(choices)
-    weights = np.where(flat, 0.0, fit_weights(choices, penalty))
+    weights, penalty, loss = _fit(choices)
+    weights[scales < FLAT] = 0
     guessing = float(np.log(choices.lengths).mean())
     report(
-        f"blend: {len(choices):,} queries, penalty {penalty:g}, log loss {held_out:.3f} on those set aside "
+        f"blend: {len(choices):,} queries, penalty {penalty:g}, log loss {loss:.3f} on those set aside "
         f"({guessing:.3f} by guessing)"
     )
-    return _document(
-        weights, means, scales, queries=len(choices), penalty=penalty, log_loss=held_out, guessing=guessing
-    )
+    about = {"queries": len(choices), "penalty": penalty, "log_loss": loss, "guessing": guessing}
+    return _document(weights, means, np.where(scales < FLAT, 1, scales), **about)
 
 
-def fit_weights(choices: Choices, penalty: float) -> NDArray[np.float64]:
-    """[terms] the weights of the least mean log loss plus penalty · Σ weight²."""
-
-    def loss_and_slope(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        loss, slope = log_loss(choices, weights)
-        return loss + penalty * float(weights @ weights), slope + 2 * penalty * weights
-
-    start = np.zeros(choices.features.shape[1])
-    weights: NDArray[np.float64] = minimize(loss_and_slope, start, jac=True, method="L-BFGS-B").x
-    return weights
+def _standardised(choices: Choices) -> tuple[Choices, Weights, Weights]:
+    """Each term with mean 0 and deviation 1 over all candidates, so that one penalty fits all; both [terms]."""
+    means = choices.features.mean(axis=0, dtype=np.float64)
+    scales = choices.features.std(axis=0, dtype=np.float64)
+    standard = (choices.features - means.astype(np.float32)) / np.maximum(scales, FLAT).astype(np.float32)
+    return replace(choices, features=standard), means, scales
 
 
-def log_loss(choices: Choices, weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-    """The mean of −log P(target) under a softmax over each query's candidates, and its slope [terms]."""
-    lengths = choices.lengths
-    scores = choices.features @ weights.astype(np.float32)
-    scores -= np.repeat(np.maximum.reduceat(scores, choices.starts), lengths)
-    odds = np.exp(scores)
-    totals = np.add.reduceat(odds, choices.starts, dtype=np.float64)
-    probabilities = odds / np.repeat(totals, lengths).astype(np.float32)
-    loss = float((np.log(totals) - scores[choices.chosen]).mean())
-    expected = (probabilities @ choices.features) / len(choices)
-    return loss, expected - choices.features[choices.chosen].mean(axis=0, dtype=np.float64)
+def _fit(choices: Choices) -> tuple[Weights, float, float]:
+    """The weights, under the penalty that serves best the queries that it was not fitted on; and their log loss."""
+    fold = np.arange(len(choices)) % FOLDS
+    losses = dict.fromkeys(PENALTIES, 0.0)
+    for number in range(FOLDS):
+        taught, aside = choices.take(fold != number), choices.take(fold == number)
+        weights = np.zeros(len(TERMS))
+        for penalty in PENALTIES:
+            weights = fit_weights(taught, penalty, weights)
+            losses[penalty] += log_loss(aside, weights)[0] / FOLDS
+    penalty = min(losses, key=lambda tried: losses[tried])
+    return fit_weights(choices, penalty, weights), penalty, losses[penalty]
 
 
-def _best_penalty(choices: Choices) -> tuple[float, float]:
-    """The penalty with the least log loss on folds that its weights were not fitted on, and that loss."""
-    queries = np.arange(len(choices))
-    folds = [
-        (choices.part(queries[queries % FOLDS != fold]), choices.part(queries[queries % FOLDS == fold]))
-        for fold in range(FOLDS)
-    ]
-    losses = {
-        penalty: float(np.mean([log_loss(aside, fit_weights(taught, penalty))[0] for taught, aside in folds]))
-        for penalty in PENALTIES
-    }
-    return min(losses.items(), key=lambda entry: entry[1])
-
-
-def _document(
-    weights: NDArray[np.float64], means: NDArray[np.float64], scales: NDArray[np.float64], **about: float
-) -> dict[str, Any]:
+def _document(weights: Weights, means: Weights, scales: Weights, **about: float) -> dict[str, Any]:
     calibration = {"weights": weights.tolist(), "means": means.tolist(), "scales": scales.tolist()}
     return {"terms": list(TERMS), **calibration, **about}
 

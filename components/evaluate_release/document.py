@@ -16,14 +16,6 @@ import pyarrow.csv
 from components.evaluate_release.findings import Findings
 from components.evaluate_release.queries import Queries
 
-RULES = {
-    "candidates": "every item of the catalog",
-    "seen items": "left out; a target seen before is a miss",
-    "ties": "against the model",
-    "intervals": "95 %, bootstrap over users",
-    "p values": "two-sided randomisation test over users",
-}
-
 
 def write(findings: Findings, directory: Path) -> None:
     """Write the evaluation artifact; it stands whole or not at all."""
@@ -39,7 +31,8 @@ def to_json(findings: Findings) -> dict[str, Any]:
         "verdict": findings.verdict.verdict,
         "reason": findings.verdict.reason,
         "protocol": findings.protocol,
-        "rules": RULES,
+        "rules": rules(findings),
+        "seen_items": "keep" if findings.keep_seen else "filter",
         "seed": findings.seed,
         "learned_until": findings.learned_until,
         "counts": findings.counts,
@@ -51,6 +44,18 @@ def to_json(findings: Findings) -> dict[str, Any]:
         },
         "p_values_against": findings.rival,
         "slices": [asdict(part) for part in findings.slices],
+    }
+
+
+def rules(findings: Findings) -> dict[str, str]:
+    """How it was measured, in words."""
+    filtered = "left out; a target seen before is a miss"
+    return {
+        "candidates": "every item of the catalog",
+        "seen items": "may be answered again" if findings.keep_seen else filtered,
+        "ties": "against the model",
+        "intervals": "95 %, bootstrap over users",
+        "p values": "two-sided randomisation test over users",
     }
 
 

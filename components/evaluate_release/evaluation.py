@@ -1,5 +1,6 @@
 """The evaluation of a candidate: measured, written down, logged."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -36,12 +37,18 @@ def evaluate(
         StepError: the parts don't belong together, or there is nothing to evaluate on.
     """
     ranking = assemble(interest_model, collaborative_filters, items)
-    held = HeldOut.read(training_set, ranking.catalog)
+    held = HeldOut.read(training_set, ranking.catalog, keep_seen=keeps_seen(interest_model))
     findings = measure(ranking, interest_model / "saved_model", held, protocol, releases)
     document.write(findings, evaluation)
     write_report(findings, tracking.learning_curves(tracking_uri, run_id), report)
     tracking.log(tracking_uri, run_id, findings, evaluation, report)
     return findings.verdict.verdict, findings.figures_by_name
+
+
+def keeps_seen(interest_model: Path) -> bool:
+    """Whether items seen before may be answered again; the training chose by how often that happens."""
+    about = json.loads((interest_model / "interest_model.json").read_text())
+    return bool(about["hyperparameters"]["seen_items"] == "keep")
 
 
 def assemble(interest_model: Path, collaborative_filters: Path, items: Path) -> Ranking:

@@ -35,6 +35,7 @@ class Findings:
     rival: str  # the baseline that p values are against
     slices: list[Slice]
     blend: dict[str, Any]
+    keep_seen: bool
     live: LiveRelease | None
     verdict: Verdict
 

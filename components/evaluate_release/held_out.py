@@ -24,24 +24,28 @@ class HeldOut:
     index: pa.Array  # [items] string
     validation: Queries
     test: Queries
+    keep_seen: bool
 
     @classmethod
-    def read(cls, file: Path, catalog: Catalog) -> "HeldOut":
+    def read(cls, file: Path, catalog: Catalog, keep_seen: bool = False) -> "HeldOut":
         """Raises StepError when a target is not in the catalog."""
         training_set, index = read_training_set(file), pa.array(catalog.item_ids, pa.string())
-        parts = [read_queries(training_set, split, index, SEED) for split in ("validation", "test")]
-        for part in parts:
+        validation, test = (
+            read_queries(training_set, split, index, SEED, keep_seen) for split in ("validation", "test")
+        )
+        for part in (validation, test):
             if (part.targets < 0).any():
                 user_id = part.user_ids[int(np.argmin(part.targets))]
                 raise StepError(
                     f"{file}: the target of user {user_id!r} is not among the items: give items and "
                     "training set of one run"
                 )
-        return cls(training_set, index, *parts)
+        return cls(training_set, index, validation, test, keep_seen)
 
     def test_for(self, item_ids: list[str]) -> Queries:
         """The same test queries in another catalog's indexes."""
-        return read_queries(self.training_set, "test", pa.array(item_ids, pa.string()), SEED)
+        index = pa.array(item_ids, pa.string())
+        return read_queries(self.training_set, "test", index, SEED, self.keep_seen)
 
     @property
     def learned_until(self) -> int:

@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from components.evaluate_release import baselines, live, slices
-from components.evaluate_release.blend import fit_blend
+from components.evaluate_release.blend import MAX_QUERIES, fit_blend
 from components.evaluate_release.findings import LIVE, SERVED, Findings
 from components.evaluate_release.held_out import SEED, HeldOut
 from components.evaluate_release.metrics import ndcg
@@ -25,9 +24,6 @@ from components.evaluate_release.verdict import judge
 from components.progress import report
 from serving.release import FloatArray, Ranking
 
-# Few weights are fitted, and a query has a row of features for each of up to thousands of candidates.
-BLEND_QUERIES: Final = 3_000
-
 
 def measure(ranking: Ranking, saved_model: Path, held: HeldOut, protocol: str, releases: str) -> Findings:
     """Fit the blend on the validation part, then measure every model on the test part."""
@@ -35,7 +31,7 @@ def measure(ranking: Ranking, saved_model: Path, held: HeldOut, protocol: str, r
         f"protocol {protocol}: {len(held.validation)} validation and {len(held.test)} test queries, "
         f"{len(ranking.catalog)} items"
     )
-    fitting = sample(held.validation, BLEND_QUERIES)
+    fitting = sample(held.validation, MAX_QUERIES)
     with timed("interest vectors"), InterestModel(saved_model) as model:
         validation, test = (model.interest(part.histories) for part in (fitting, held.test))
     with timed(f"blend fitted on {len(fitting)} validation queries"):
@@ -64,6 +60,7 @@ def measure(ranking: Ranking, saved_model: Path, held: HeldOut, protocol: str, r
         rival=rival,
         slices=cuts,
         blend=blend,
+        keep_seen=held.keep_seen,
         live=beside,
         verdict=judge(ours, popular, beside.comparison if beside else None),
     )

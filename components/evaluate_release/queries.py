@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,8 @@ from feature_repo.histories import History
 
 Indexes = NDArray[np.int32]  # item indexes of a catalog, -1 for an item it doesn't hold
 Times = NDArray[np.int64]  # µs since the epoch
+
+NO_ITEMS: Final = np.empty(0, np.int32)
 
 T = TypeVar("T")
 
@@ -45,7 +47,7 @@ class Queries:
     histories: list[History]  # what came strictly before, at most MAX_HISTORY
     items: list[Indexes]  # the histories' items, those of the catalog only
     timestamps: list[Times]  # beside `items`
-    seen: list[Indexes]  # every item of the catalog the user had before, ascending
+    seen: list[Indexes]  # items had before that are not to be answered again, ascending
     sampled_from: int  # how many queries there were
 
     def __len__(self) -> int:
@@ -93,12 +95,18 @@ def read_training_set(file: Path) -> pa.Table:
 
 
 def read_queries(
-    training_set: pa.Table, split: str, index: pa.Array, seed: int, limit: int = MAX_QUERIES
+    training_set: pa.Table,
+    split: str,
+    index: pa.Array,
+    seed: int,
+    keep_seen: bool = False,
+    limit: int = MAX_QUERIES,
 ) -> Queries:
     """The queries of a split ("validation" or "test"); above `limit`, those of a random sample of users.
 
     Args:
         index: [items] string, the catalog's item ids.
+        keep_seen: items seen before may be answered again.
 
     Raises:
         StepError: the split holds no query.
@@ -113,6 +121,7 @@ def read_queries(
     sample = _sample(rows, limit, seed)
     user_ids, cutoffs = sample["user_id"].to_pylist(), sample["cutoff"].cast(pa.int64()).to_numpy()
     items, timestamps = _indexes(sample["item_ids"], index), _arrays(sample["timestamps"])
+    everything = {} if keep_seen else interactions_by_user(training_set, index)
     targets = pc.fill_null(pc.index_in(sample["target_item_id"], index), -1).to_numpy()
     return Queries(
         user_ids=user_ids,
@@ -122,7 +131,7 @@ def read_queries(
         histories=_histories(sample),
         items=[row[row >= 0] for row in items],
         timestamps=[times[row >= 0] for row, times in zip(items, timestamps, strict=True)],
-        seen=_seen(interactions_by_user(training_set, index), user_ids, cutoffs, items),
+        seen=[NO_ITEMS] * len(sample) if keep_seen else _seen(everything, user_ids, cutoffs, items),
         sampled_from=len(rows),
     )
 
@@ -144,7 +153,7 @@ def _seen(
     everything: dict[str, tuple[Indexes, Times]], user_ids: list[str], cutoffs: Times, items: list[Indexes]
 ) -> list[Indexes]:
     """A history is cut to its newest interactions; what was seen before it is in the user's older windows."""
-    nothing = (np.empty(0, np.int32), np.empty(0, np.int64))
+    nothing = (NO_ITEMS, np.empty(0, np.int64))
     seen = []
     for user_id, cutoff, recent in zip(user_ids, cutoffs, items, strict=True):
         every, timestamps = everything.get(user_id, nothing)

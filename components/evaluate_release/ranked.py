@@ -28,23 +28,19 @@ class Ranked:
         return Ranked(self.ranks[mask], self.items[mask])
 
 
-def rank_all(
-    scores: Callable[[slice], NDArray[np.float32]], queries: Queries, n_items: int, keep_seen: bool = False
-) -> Ranked:
-    """Rank every item for every query; items seen before are left out.
+def rank_all(scores: Callable[[slice], NDArray[np.float32]], queries: Queries, n_items: int) -> Ranked:
+    """Rank every item for every query; what was seen before is left out.
 
     Args:
         scores: a slice of the queries -> [queries of the slice, items] float32, higher is better.
-        keep_seen: items seen before can be answered again.
     """
     size = max(1, CELLS // n_items)
     ranks, items = [], []
     for start in range(0, len(queries), size):
         part = slice(start, min(start + size, len(queries)))
         batch = np.array(scores(part), np.float32)
-        if not keep_seen:
-            for row, seen in zip(batch, queries.seen[part], strict=True):
-                row[seen] = -np.inf
+        for row, seen in zip(batch, queries.seen[part], strict=True):
+            row[seen] = -np.inf
         ranks.append(ranks_of(batch, queries.targets[part]))
         items.append(top_items(batch, LONGEST))
     return Ranked(np.concatenate(ranks), np.concatenate(items))

@@ -9,7 +9,7 @@ import numpy as np
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from components.evaluate_release.document import RULES, day
+from components.evaluate_release.document import day, rules
 from components.evaluate_release.findings import SERVED, Findings
 from components.evaluate_release.metrics import ACCURACY, MISS
 from components.evaluate_release.plots import COLORS, LABELS, pictures
@@ -77,7 +77,7 @@ def context(findings: Findings, curves: dict[str, Curve]) -> dict[str, Any]:
         "pictures": {name: Markup(svg) for name, svg in pictures(findings, curves).items()},
         "blend": blend_weights(findings.blend),
         "users": users(findings),
-        "rules": RULES,
+        "rules": rules(findings),
         "counts": {label: findings.counts[name] for name, label in COUNTS.items()},
         "spans": {
             name: f"{day(int(part.cutoffs.min()))} to {day(int(part.cutoffs.max()))}"

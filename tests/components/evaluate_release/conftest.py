@@ -13,7 +13,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 @pytest.fixture(scope="session")
 def wrong_world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """The parts as a training that learned nothing leaves them: everything points nowhere near."""
+    """The parts as a training that went wrong leaves them: everything points to an item far away."""
     return build_world(tmp_path_factory.mktemp("wrong_world"), step=17)
 
 
@@ -21,7 +21,6 @@ def wrong_world(tmp_path_factory: pytest.TempPathFactory) -> World:
 def blend(world: World) -> dict:
     """The blend as it is fitted on the right world."""
     from components.evaluate_release.blend import fit_blend
-
     from components.evaluate_release.evaluation import assemble
     from components.evaluate_release.held_out import HeldOut
     from components.evaluate_release.saved_model import InterestModel

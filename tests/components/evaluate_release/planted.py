@@ -1,5 +1,7 @@
 """A planted world whose answer is obvious: items stand in a ring, and each user walks it step by step."""
 
+import json
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pyarrow.parquet as pq
 from scipy.sparse import csr_array
 
 from feature_repo.contract import TIMESTAMP
-from serving.release import Filters
+from serving.release import Filters, write_ranking
 
 N_ITEMS, N_USERS, LENGTH = 40, 120, 12
 MINUTE = 60_000_000
@@ -144,4 +146,19 @@ def build_world(root: Path, step: int) -> World:
     pq.write_table(item_table(), world.items)
     ring_filters(step).save(world.filters)
     save_ring_model(world.interest_model, step)
+    settings = {"hyperparameters": {"seen_items": "filter"}}
+    (world.interest_model / "interest_model.json").write_text(json.dumps(settings))
     return world
+
+
+def publish(world: World, blend: dict, root: Path, **about: object) -> str:
+    """Version 3, live: what stands in `world`."""
+    ranking, interest = root / "ranking" / "3", root / "interest" / "3"
+    ranking.mkdir(parents=True)
+    shutil.copytree(world.interest_model / "saved_model", interest)
+    embeddings = np.load(world.interest_model / "item_embeddings.npy")
+    write_ranking(
+        ranking, pq.read_table(world.items), embeddings, Filters.load(world.filters), blend, interest, **about
+    )
+    (root / "live.json").write_text('{"version": 3}')
+    return str(root)

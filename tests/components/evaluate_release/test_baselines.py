@@ -51,12 +51,6 @@ def test_a_target_seen_before_is_a_miss():
     assert baselines.popularity(queries, np.ones(5, np.float32)).ranks.tolist() == [MISS]
 
 
-def test_seen_items_may_be_kept():
-    queries = queries_of(row(1, [0, 1], [1, 2], 3, "test", 0))
-    scores = np.array([[5.0, 4.0, 3.0, 2.0, 1.0]], np.float32)
-    assert rank_all(lambda part: scores[part], queries, 5, keep_seen=True).ranks.tolist() == [1]
-
-
 def test_batches_change_nothing(monkeypatch):
     rng = np.random.default_rng(0)
     scores = rng.normal(size=(30, 5)).astype(np.float32)

@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from components.errors import StepError
 from components.evaluate_release.component import evaluate_release
 from components.evaluate_release.evaluation import evaluate
-from tests.components.evaluate_release.planted import N_ITEMS, N_USERS
+from tests.components.evaluate_release.planted import MINUTE, N_ITEMS, N_USERS, START, publish
 
 
 @dataclass(frozen=True)
@@ -85,10 +85,13 @@ def test_a_model_that_knows_the_next_item_is_better(evaluated):
     assert figures["f1_at_20"] == pytest.approx(2 / 21)
 
 
-def test_a_model_that_learned_nothing_is_worse(wrong_world, store, tmp_path):
+def test_a_model_that_foresees_less_than_what_is_live_is_worse(wrong_world, world, blend, store, tmp_path):
+    about = {"learned_until": START + 10 * MINUTE, "metrics": {}, "protocol": "leave-one-out"}
+    publish(world, blend, tmp_path / "releases", **about)
     verdict, figures = run(wrong_world, begin(store), tmp_path)
     assert verdict == "worse"
-    assert figures["ndcg_at_10"] <= figures["popularity_ndcg_at_10"] == 0.0
+    assert figures["ndcg_at_10"] < 0.97 * figures["live_ndcg_at_10"]
+    assert figures["interest_ndcg_at_10"] == figures["transitions_ndcg_at_10"] == 0.0
 
 
 def test_the_evaluation_holds_what_registering_needs(evaluated):
@@ -149,6 +152,17 @@ def test_a_second_run_gives_the_same_figures_and_takes_the_place_of_the_first(ev
     before = sorted(path.name for path in output.iterdir())
     assert run(world, evaluated.tracking, output)[1] == evaluated.figures
     assert sorted(path.name for path in output.iterdir()) == before
+
+
+def test_the_live_version_stands_beside_on_what_is_new_to_it(world, blend, store, tmp_path):
+    about = {"learned_until": START + 10 * MINUTE, "metrics": {}, "protocol": "leave-one-out"}
+    publish(world, blend, tmp_path / "releases", **about)
+    verdict, figures = run(world, begin(store), tmp_path)
+    assert verdict == "better"
+    assert figures["live_ndcg_at_10"] == 1.0
+    page = (tmp_path / "report.html").read_text()
+    assert "keeps 97% of the live version 3" in page
+    assert "on 110 queries new to it" in page
 
 
 def test_parts_of_different_runs_are_refused(world, store, tmp_path):

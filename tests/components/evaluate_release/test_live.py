@@ -1,10 +1,8 @@
 """The live release beside the candidate: asked what is new to it, else taken at its recorded figure."""
 
 import json
-import shutil
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
 from components.errors import StepError
@@ -14,8 +12,7 @@ from components.evaluate_release.held_out import HeldOut
 from components.evaluate_release.metrics import MISS
 from components.evaluate_release.ranked import Ranked
 from components.evaluate_release.verdict import Comparison, Incomparable
-from serving.release import Filters, write_ranking
-from tests.components.evaluate_release.planted import MINUTE, N_USERS, START
+from tests.components.evaluate_release.planted import MINUTE, N_USERS, START, publish
 
 BLEND = {"terms": ["interest"], "weights": [1.0]}
 
@@ -32,19 +29,6 @@ def ours() -> Ranked:
     """Rank 1 for the first half of the users, a miss for the others."""
     ranks = np.where(np.arange(N_USERS) < N_USERS // 2, 1, MISS).astype(np.int32)
     return Ranked(ranks, np.zeros((N_USERS, 20), np.int32))
-
-
-def publish(world, blend, root, **about) -> str:
-    """Version 3 of what stands in `world`, live."""
-    ranking, interest = root / "ranking" / "3", root / "interest" / "3"
-    ranking.mkdir(parents=True)
-    shutil.copytree(world.interest_model / "saved_model", interest)
-    embeddings = np.load(world.interest_model / "item_embeddings.npy")
-    write_ranking(
-        ranking, pq.read_table(world.items), embeddings, Filters.load(world.filters), blend, interest, **about
-    )
-    (root / "live.json").write_text('{"version": 3}')
-    return str(root)
 
 
 def test_before_the_first_release_there_is_nothing_to_compare(tmp_path, held, ours):

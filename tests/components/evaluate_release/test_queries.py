@@ -51,6 +51,11 @@ def test_a_target_seen_before_is_told():
     assert read_queries(rows, "test", INDEX, seed=0).repeated().tolist() == [True]
 
 
+def test_where_items_are_had_again_and_again_nothing_is_left_out():
+    rows = table(row(1, [3, 2, 3], [10, 20, 30], 40, "all"), row(1, [3, 2], [10, 20], 30, "test", 3))
+    assert len(read_queries(rows, "test", INDEX, seed=0, keep_seen=True).seen[0]) == 0
+
+
 def test_a_user_without_history_is_a_query_too():
     rows = table(row(1, [3], [10], 20, "all"), row(1, [], [], 10, "test", 3))
     queries = read_queries(rows, "test", INDEX, seed=0)
