@@ -7,11 +7,14 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from feature_repo.features import HISTORY_LISTS, USER_HISTORY, USER_PROFILE
 from feature_repo.histories import History
 from feature_repo.store import connect_store, is_file
+
+# A request can't wait for a Redis any longer; its own deadline is a matter of its caller.
+_ANSWER_WITHIN_S: Final = 0.5
 
 
 class FeaturesUnavailable(Exception):
@@ -44,7 +47,7 @@ class OnlineFeatures:
         try:
             if is_file(registry) and not Path(registry).exists():  # Feast would create it
                 raise FileNotFoundError("no such file")
-            store = connect_store(registry, online_store)
+            store = connect_store(registry, online_store, _ANSWER_WITHIN_S)
             self._views = [store.get_feature_view(name) for name in (USER_HISTORY, USER_PROFILE)]
         except Exception as error:  # what Feast's registries raise shares no base class
             raise FeaturesUnavailable(

@@ -31,17 +31,20 @@ def open_store(features: str, registry: str, online_store: str) -> Any:
     return store
 
 
-def connect_store(registry: str, online_store: str) -> Any:
-    """A feast.FeatureStore over a registry as it stands; raises ValueError as open_store does."""
-    from feast.repo_config import RegistryConfig, RepoConfig
+def connect_store(registry: str, online_store: str, answer_within_s: float | None = None) -> Any:
+    """A feast.FeatureStore over a registry as it stands; raises ValueError as open_store does.
+
+    With `answer_within_s`, a Redis that does not answer fails by then; else it is tried again for seconds.
+    """
+    from feast.repo_config import RepoConfig
 
     return feast.FeatureStore(
         config=RepoConfig(
             project=PROJECT,
             provider="local",
-            registry=RegistryConfig(**_registry(registry)),
+            registry=_registry(registry),
             offline_store={"type": "duckdb"},
-            online_store=_online_store(online_store),
+            online_store=_online_store(online_store, answer_within_s),
             entity_key_serialization_version=3,
             materialization={"online_write_batch_size": _ROWS_PER_WRITE},
         )
@@ -63,7 +66,7 @@ def _registry(address: str) -> dict[str, str]:
     return {"registry_type": "sql", "path": address}
 
 
-def _online_store(address: str) -> dict[str, str]:
+def _online_store(address: str, answer_within_s: float | None) -> dict[str, str]:
     if is_file(address):
         return {"type": "sqlite", "path": _with_folder(address)}
     url = urlsplit(address)
@@ -77,8 +80,11 @@ def _online_store(address: str) -> dict[str, str]:
         "username": unquote(url.username or ""),
         "password": unquote(url.password or ""),
     }
-    # Feast reads each value as JSON.
+    # Feast reads each value as JSON, and hands it to redis.Redis.
     given = [f"{name}={json.dumps(value)}" for name, value in options.items() if value]
+    if answer_within_s is not None:
+        limits = ("socket_timeout", "socket_connect_timeout")
+        given += [*(f"{name}={answer_within_s}" for name in limits), "retry=null"]
     return {"type": "redis", "connection_string": ",".join([f"{url.hostname}:{url.port or 6379}", *given])}
 
 

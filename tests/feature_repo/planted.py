@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.build_features.features import build
-from feature_repo.contract import INTERACTIONS, ITEMS, USERS
+from feature_repo.contract import INTERACTIONS, ITEMS, TIMESTAMP, USERS
 from feature_repo.histories import History, Interaction
 
 # 2023-11-14 22:13:20 UTC; planted times count from here.
@@ -25,7 +25,7 @@ def interactions_table(interactions: Iterable[Interaction]) -> pa.Table:
     rows = list(interactions)
     columns = {name: [getattr(row, name) for row in rows] for name in INTERACTIONS.names}
     columns["value"] = [None if value != value else value for value in columns["value"]]
-    columns["timestamp"] = pa.array(columns["timestamp"], pa.int64()).cast(INTERACTIONS.field("timestamp").type)
+    columns["timestamp"] = pa.array(columns["timestamp"], pa.int64()).cast(TIMESTAMP)
     # Parquet readers take every column as nullable, so an expression may meet nothing else.
     return pa.table(columns, schema=pa.schema([(field.name, field.type) for field in INTERACTIONS]))
 

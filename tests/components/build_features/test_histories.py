@@ -25,7 +25,9 @@ def backend() -> Iterator[None]:
 
 def moments_table(moments: list[tuple[str, int]]) -> ibis.Table:
     users, cutoffs = [user for user, _ in moments], [START + at for _, at in moments]
-    return ibis.memtable(pa.table({"user_id": users, "cutoff": pa.array(cutoffs, pa.int64()).cast(TIMESTAMP)}))
+    return ibis.memtable(
+        pa.table({"user_id": users, "cutoff": pa.array(cutoffs, pa.int64()).cast(TIMESTAMP)})
+    )
 
 
 def histories(
@@ -60,7 +62,10 @@ def test_a_user_without_interactions_has_an_empty_history() -> None:
 
 
 def test_a_missing_value_is_nan_and_times_keep_their_microsecond() -> None:
-    planted = [interaction("ann", "a", 123_457, value=float("nan")), interaction("ann", "b", 123_458, value=2.5)]
+    planted = [
+        interaction("ann", "a", 123_457, value=float("nan")),
+        interaction("ann", "b", 123_458, value=2.5),
+    ]
     history = histories(planted, [("ann", 200_000)], max_history=5)["ann", 200_000]
     assert str(history.values) == "[nan, 2.5]"
     assert history.timestamps == [START + 123_457, START + 123_458]

@@ -1,0 +1,105 @@
+"""The step as a whole: what it writes, that it can run again, and what it refuses."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from components.build_features import features
+from components.errors import StepError
+from feature_repo.contract import TIMESTAMP
+from tests.feature_repo.planted import START, Warehouse, build_warehouse, interaction
+
+AS_OF = START + 1_000
+PLANTED = [interaction(user, f"i{at}", at) for user in ("ann", "bob") for at in (10, 20, 30, 40)]
+USERS = pa.table({"user_id": ["ann", "zoe"], "plan": ["free", "paid"]})
+
+
+@pytest.fixture(scope="module")
+def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    return build_warehouse(tmp_path_factory.mktemp("warehouse"), PLANTED, AS_OF, users=USERS)
+
+
+def table(warehouse: Warehouse, name: str) -> pa.Table:
+    return pq.read_table(f"{warehouse.features}/{name}.parquet")
+
+
+def test_tables_carry_the_times_that_feast_joins_by(warehouse: Warehouse) -> None:
+    assert warehouse.features == f"{warehouse.directory}/warehouse/features"
+    for name in ("user_history", "user_profile", "item_statistics", "item_content"):
+        schema = table(warehouse, name).schema
+        assert schema.field("event_timestamp").type == schema.field("created").type == TIMESTAMP
+
+
+def test_the_event_time_of_a_history_is_its_cutoff_and_users_follow_in_order(warehouse: Warehouse) -> None:
+    history = table(warehouse, "user_history")
+    cutoffs = [at - START for at in history["event_timestamp"].cast(pa.int64()).to_pylist()]
+    assert list(zip(history["user_id"].to_pylist(), cutoffs, strict=True)) == [
+        *(("ann", at) for at in (30, 40, 1_000)),
+        *(("bob", at) for at in (30, 40, 1_000)),
+        ("zoe", 1_000),
+    ]
+    assert history["item_ids"].to_pylist()[:3] == [
+        ["i10", "i20"],
+        ["i10", "i20", "i30"],
+        ["i10", "i20", "i30", "i40"],
+    ]
+    assert history["item_ids"].to_pylist()[-1] == []
+    assert set(history["as_of"].to_pylist()) == {AS_OF}
+
+
+def test_what_happens_at_the_snapshot_or_later_is_in_no_table(tmp_path: Path, warehouse: Warehouse) -> None:
+    late = [interaction("ann", "late", 1_000), interaction("cleo", "late", 5_000)]
+    other = build_warehouse(tmp_path, PLANTED + late, AS_OF, users=USERS)
+    for name in ("user_history", "user_profile"):
+        assert table(other, name) == table(warehouse, name)
+    assert pq.read_table(other.spine) == pq.read_table(warehouse.spine)
+    statistics = table(other, "item_statistics").to_pylist()
+    assert [row["interactions"] for row in statistics if row["item_id"] == "late"] == [0]
+
+
+def test_a_second_run_writes_the_same_and_leaves_nothing_beside(tmp_path: Path, warehouse: Warehouse) -> None:
+    for _ in range(2):
+        again = build_warehouse(tmp_path, list(reversed(PLANTED)), AS_OF, users=USERS)
+    for name in ("user_history", "user_profile", "item_statistics", "item_content"):
+        assert table(again, name) == table(warehouse, name)
+    assert sorted(file.name for file in Path(again.features).iterdir()) == [
+        "item_content.parquet",
+        "item_statistics.parquet",
+        "user_history.parquet",
+        "user_profile.parquet",
+    ]
+
+
+def test_a_run_that_fails_leaves_the_tables_of_the_last_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = build_warehouse(tmp_path, PLANTED, AS_OF)
+    files = {file: file.read_bytes() for file in Path(before.features).iterdir()}
+
+    def fail(*_: object) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(features, "build_histories", fail)
+    with pytest.raises(OSError, match="no space"):
+        build_warehouse(tmp_path, PLANTED[:4], AS_OF + 1)
+    assert {file: file.read_bytes() for file in Path(before.features).iterdir()} == files
+
+
+def test_too_few_interactions_are_refused_with_what_was_expected(tmp_path: Path) -> None:
+    with pytest.raises(StepError, match="no row for the split 'validation'.*users with 3 interactions"):
+        build_warehouse(tmp_path, PLANTED[:2], AS_OF)
+    with pytest.raises(StepError, match="no row for the split 'all'"):
+        build_warehouse(tmp_path, [], AS_OF)
+
+
+def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
+    build_warehouse(tmp_path, PLANTED, AS_OF)
+    files = [tmp_path / f"{name}.parquet" for name in ("interactions", "items", "users")]
+    files[1].write_bytes(b"PAR1 but not really")
+    with pytest.raises(StepError, match=f"items: expected a readable Parquet file at {files[1]}"):
+        features.build(*files, AS_OF, "time", str(tmp_path / "warehouse"), tmp_path / "spine.parquet")
+    files[1].unlink()
+    with pytest.raises(StepError, match="items: expected a readable Parquet file"):
+        features.build(*files, AS_OF, "time", str(tmp_path / "warehouse"), tmp_path / "spine.parquet")

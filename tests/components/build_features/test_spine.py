@@ -1,0 +1,131 @@
+"""The two protocols by hand, and windows that hold each interaction once."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import ibis
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from components.build_features import spine
+from components.build_features.backend import connect
+from components.build_features.spine import build_spine
+from components.errors import StepError
+from feature_repo.histories import Interaction
+from tests.feature_repo.planted import START, history_before, interaction, interactions_table
+
+AS_OF = 1_000
+
+Row = tuple[str, int, str | None]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def backend() -> Iterator[None]:
+    with connect() as backend:
+        ibis.set_backend(backend)
+        yield
+        ibis.set_backend("duckdb")
+
+
+def rows(interactions: list[Interaction], protocol: str, max_history: int = 200) -> dict[str, list[Row]]:
+    """split -> its (user, cutoff after START, target), sorted."""
+    log = ibis.memtable(interactions_table(interactions))
+    table = build_spine(log, START + AS_OF, protocol, max_history).to_pyarrow()
+    cutoffs = table["cutoff"].cast(pa.int64()).to_pylist()
+    found: dict[str, list[Row]] = {split: [] for split in ("train", "validation", "test", "all")}
+    for row, cutoff in zip(table.to_pylist(), cutoffs, strict=True):
+        found[row["split"]].append((row["user_id"], cutoff - START, row["target_item_id"]))
+    return {split: sorted(entries, key=str) for split, entries in found.items()}
+
+
+def walk(user: str, times: list[int]) -> list[Interaction]:
+    return [interaction(user, f"i{at}", at) for at in times]
+
+
+def test_leave_one_out_holds_out_the_last_two_interactions_and_trains_before_them() -> None:
+    planted = walk("ann", [10, 20, 30, 40]) + walk("bob", [15, 25, 35]) + walk("cleo", [5, 50])
+    assert rows(planted, "leave-one-out") == {
+        "train": [("ann", 30, None), ("bob", 25, None), ("cleo", AS_OF, None)],
+        "validation": [("ann", 30, "i30"), ("bob", 25, "i25")],
+        "test": [("ann", 40, "i40"), ("bob", 35, "i35")],
+        "all": [("ann", AS_OF, None), ("bob", AS_OF, None), ("cleo", AS_OF, None)],
+    }
+
+
+def test_time_splits_everybody_at_the_same_two_moments() -> None:
+    # Eleven moments 0, 10, …, 100: the 80 % quantile is 80, the 90 % quantile 90.
+    planted = walk("ann", [0, 20, 40, 60, 80, 100]) + walk("bob", [10, 30, 50, 70, 90])
+    assert rows(planted, "time") == {
+        "train": [("ann", 80, None), ("bob", 80, None)],
+        "validation": [("ann", 80, "i80")],
+        "test": [("ann", 100, "i100"), ("bob", 90, "i90")],
+        "all": [("ann", AS_OF, None), ("bob", AS_OF, None)],
+    }
+
+
+def test_time_asks_of_a_user_only_the_first_few_of_each_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spine, "QUERIES_PER_USER", 2)
+    found = rows(walk("ann", list(range(101))), "time")
+    assert [cutoff for _, cutoff, _ in found["validation"]] == [80, 81]
+    assert [cutoff for _, cutoff, _ in found["test"]] == [90, 91]
+
+
+def test_time_judges_on_a_sample_of_users_that_depends_on_their_ids_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(spine, "MAX_QUERY_USERS", 5)
+    users = [f"u{n}" for n in range(20)]
+    planted = [row for n, user in enumerate(users) for row in walk(user, [n, 90 + n])]
+    found = rows(planted, "time")
+    asked = {user for split in ("validation", "test") for user, _, _ in found[split]}
+    assert 1 <= len(asked) <= 5
+    assert found == rows(list(reversed(planted)), "time")
+    assert {user for user, _, _ in found["all"]} == set(users)
+
+
+def test_an_older_window_ends_where_the_next_newer_one_begins() -> None:
+    # Before 60 (the validation target) stand five interactions: windows of two end at 60, 40 and 20.
+    found = rows(walk("ann", [10, 20, 30, 40, 50, 60, 70]), "leave-one-out", max_history=2)
+    assert found["train"] == [("ann", 20, None), ("ann", 40, None), ("ann", 60, None)]
+    assert found["all"] == [("ann", AS_OF, None), ("ann", 20, None), ("ann", 40, None), ("ann", 60, None)]
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    st.dictionaries(
+        st.sampled_from(["ann", "bob", "cleo"]), st.sets(st.integers(0, 99), min_size=1), min_size=1
+    ),
+    st.integers(2, 5),
+    st.sampled_from(sorted(spine.PROTOCOLS)),
+)
+def test_windows_hold_each_interaction_exactly_once_and_nothing_held_out(
+    times: dict[str, set[int]], max_history: int, protocol: str
+) -> None:
+    planted = [row for user, at in times.items() for row in walk(user, sorted(at))]
+    found = rows(planted, protocol, max_history)
+    for split in ("train", "all"):
+        held = Counter(
+            id
+            for user, cutoff, _ in found[split]
+            for id in history_before(planted, user, START + cutoff, max_history).interaction_ids
+        )
+        until = {
+            user: max(cutoff for u, cutoff, _ in found[split] if u == user) for user, _, _ in found[split]
+        }
+        expected = [row for row in planted if row.timestamp < START + until.get(row.user_id, 0)]
+        assert held == Counter(row.interaction_id for row in expected)
+    asked = {(user, cutoff) for split in ("validation", "test") for user, cutoff, _ in found[split]}
+    newest = {
+        user: max(cutoff for u, cutoff, _ in found["train"] if u == user) for user, _, _ in found["train"]
+    }
+    assert all(cutoff >= newest.get(user, 0) for user, cutoff in asked)
+    assert sum(len(times[user]) for user in times) == sum(
+        len(history_before(planted, user, START + cutoff, max_history)) for user, cutoff, _ in found["all"]
+    )
+
+
+def test_an_unknown_protocol_is_refused_by_name() -> None:
+    with pytest.raises(StepError, match="'random'.*leave-one-out, time"):
+        rows(walk("ann", [1, 2, 3]), "random")

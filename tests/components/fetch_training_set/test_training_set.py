@@ -1,0 +1,110 @@
+"""The training set through real Feast: exact, in order, and blind to the future."""
+
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from components.errors import StepError
+from components.fetch_training_set import training_set
+from components.fetch_training_set.training_set import TRAINING_SET, fetch
+from tests.feature_repo.planted import START, Warehouse, build_warehouse, history_before, interaction
+
+AS_OF = START + 1_000
+TIMES = (10, 20, 30, 40)
+PAST = [interaction(user, f"i{at}", at, id=f"{user}-{at}-m") for user in ("bob", "ann") for at in TIMES]
+# At every time another one, with an id that sorts before: whatever is asked at that time must not see it.
+TIES = [interaction(user, f"tie{at}", at, id=f"{user}-{at}-a") for user in ("bob", "ann") for at in (30, 40)]
+FUTURE = [interaction(user, "future", at) for user in ("bob", "ann") for at in (1_000, 2_000)]
+
+
+def run(warehouse: Warehouse) -> tuple[pa.Table, dict[str, int | str]]:
+    file = warehouse.directory / "training_set.parquet"
+    addresses = (warehouse.features, warehouse.registry, warehouse.online_store)
+    metadata = fetch(warehouse.spine, *addresses, file)
+    return pq.read_table(file), metadata
+
+
+@pytest.fixture(scope="module")
+def leaky(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    """A warehouse into which ties at the cutoffs and interactions of the future are planted."""
+    return build_warehouse(tmp_path_factory.mktemp("leaky"), PAST + TIES + FUTURE, AS_OF)
+
+
+def test_no_planted_tie_or_future_interaction_reaches_a_row(leaky: Warehouse) -> None:
+    table, _ = run(leaky)
+    rows = table.to_pylist()
+    cutoffs = table["cutoff"].cast(pa.int64()).to_pylist()
+    assert {row["split"] for row in rows} == {"train", "validation", "test", "all"}
+    for row, cutoff in zip(rows, cutoffs, strict=True):
+        assert all(timestamp < cutoff for timestamp in row["timestamps"])
+        assert "future" not in row["item_ids"]
+        expected = history_before(PAST + TIES, row["user_id"], cutoff, 200)
+        assert row["interaction_ids"] == expected.interaction_ids
+        assert row["item_ids"] == expected.item_ids
+    # The test target is i40 and its tie comes before it by id: even so, the tie is in no test history.
+    tests = [row for row in rows if row["split"] == "test"]
+    assert [row["target_item_id"] for row in tests] == ["i40", "i40"]
+    assert all(row["item_ids"] == ["i10", "i20", "tie30", "i30"] for row in tests)
+
+
+def test_rows_come_in_the_order_of_the_spine_with_the_columns_of_the_contract(
+    leaky: Warehouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training_set, "ROWS_PER_JOIN", 3)
+    table, metadata = run(leaky)
+    spine = pq.read_table(leaky.spine)
+    assert table.schema == TRAINING_SET
+    assert table.select(spine.column_names) == spine
+    assert metadata == {
+        "rows": 8,
+        "interactions": sum(map(len, table["item_ids"].to_pylist())),
+        "feature_service": "training",
+        **dict.fromkeys(("train", "validation", "test", "all"), 2),
+    }
+
+
+def test_a_first_interaction_that_is_asked_about_keeps_its_row_with_an_empty_history(tmp_path: Path) -> None:
+    planted = [interaction("ann", f"i{at}", at) for at in range(0, 100, 10)]
+    newcomer = [interaction("new", "i0", 99)]
+    table, _ = run(build_warehouse(tmp_path, planted + newcomer, AS_OF, protocol="time"))
+    (row,) = (row for row in table.to_pylist() if row["user_id"] == "new" and row["split"] == "test")
+    assert (row["target_item_id"], row["item_ids"]) == ("i0", [])
+
+
+def test_a_spine_of_other_features_is_refused_by_the_row_that_is_missing(
+    tmp_path: Path, leaky: Warehouse
+) -> None:
+    spine = pq.read_table(leaky.spine)
+    stranger = pa.table(
+        {name: ["zoe"] if name == "user_id" else spine[name][:1] for name in spine.column_names}
+    )
+    pq.write_table(pa.concat_tables([spine, stranger.cast(spine.schema)]), tmp_path / "spine.parquet")
+    target = tmp_path / "training_set.parquet"
+    with pytest.raises(StepError, match="none for 1 moments.*'zoe'.*run build_features again"):
+        fetch(tmp_path / "spine.parquet", leaky.features, leaky.registry, leaky.online_store, target)
+    assert not target.exists()
+
+
+def test_features_that_reach_their_cutoff_are_refused(tmp_path: Path) -> None:
+    warehouse = build_warehouse(tmp_path, PAST, AS_OF)
+    file = Path(warehouse.features, "user_history.parquet")
+    history = pq.read_table(file)
+    timestamps = history["timestamps"].to_pylist()
+    timestamps[1][-1] = history["event_timestamp"].cast(pa.int64())[1].as_py()
+    place = history.column_names.index("timestamps")
+    doctored = history.set_column(place, "timestamps", pa.array(timestamps, pa.list_(pa.int64())))
+    pq.write_table(doctored, file)
+    with pytest.raises(StepError, match="the history of user ann at .* reaches its cutoff: 1 places"):
+        run(warehouse)
+
+
+def test_an_unreadable_spine_is_named(tmp_path: Path, leaky: Warehouse) -> None:
+    file = tmp_path / "spine.parquet"
+    addresses = (leaky.features, leaky.registry, leaky.online_store, tmp_path / "training_set.parquet")
+    with pytest.raises(StepError, match=f"expected a Parquet file .* at {file}"):
+        fetch(file, *addresses)
+    pq.write_table(pa.table({"user_id": ["ann"]}), file)
+    with pytest.raises(StepError, match="with the columns user_id, cutoff, split, target_item_id"):
+        fetch(file, *addresses)

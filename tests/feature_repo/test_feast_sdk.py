@@ -1,0 +1,19 @@
+"""Importing Feast cheaply changes nothing else in the process."""
+
+import subprocess
+import sys
+
+SCRIPT = """
+import sys, typeguard, warnings
+typechecked = typeguard.typechecked
+import feature_repo.online
+assert typeguard.typechecked is typechecked
+assert not [found for found in warnings.filters if found[0] == "once"], warnings.filters
+heavy = {"tensorflow", "mlflow", "great_expectations", "kfp", "duckdb", "ibis"} & set(sys.modules)
+assert not heavy, heavy
+"""
+
+
+def test_type_checks_and_warnings_are_as_before_and_nothing_heavy_is_loaded() -> None:
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,39 @@
+"""How interactions join a history, and how histories become the model's inputs."""
+
+import numpy as np
+
+from feature_repo.contract import PAD
+from feature_repo.histories import History, encode
+from tests.feature_repo.planted import START, interaction
+
+
+def test_interactions_join_in_time_and_id_order_and_the_oldest_fall_out() -> None:
+    history = History().extend([interaction("ann", "a", 10), interaction("ann", "c", 30)])
+    late = interaction("ann", "b", 20)
+    assert history.extend([late]).item_ids == ["a", "b", "c"]
+    assert history.extend([late], max_history=2).item_ids == ["b", "c"]
+    tied = [interaction("ann", "y", 40, id="2"), interaction("ann", "x", 40, id="1")]
+    assert history.extend(tied).item_ids == ["a", "c", "x", "y"]
+
+
+def test_what_is_known_already_or_comes_twice_is_taken_once() -> None:
+    known = interaction("ann", "a", 10)
+    history = History().extend([known])
+    assert history.extend([known]) is history
+    new = interaction("ann", "b", 20)
+    assert history.extend([new, known, new]).item_ids == ["a", "b"]
+
+
+def test_encoding_puts_a_pad_first_and_fills_up_on_the_right() -> None:
+    history = History().extend([interaction("ann", "a", 10, value=2.5), interaction("ann", "b", 20)])
+    inputs = encode([history, History()])
+    assert inputs["item_ids"].tolist() == [[PAD, "a", "b"], [PAD, PAD, PAD]]
+    assert inputs["event_types"].tolist() == [[PAD, "view", "view"], [PAD, PAD, PAD]]
+    assert inputs["timestamps"].tolist() == [[0, START + 10, START + 20], [0, 0, 0]]
+    np.testing.assert_array_equal(inputs["values"], np.float32([[np.nan, 2.5, 1.0], [np.nan] * 3]))
+    assert {name: str(values.dtype) for name, values in inputs.items()} == {
+        "item_ids": "object",
+        "event_types": "object",
+        "values": "float32",
+        "timestamps": "int64",
+    }

@@ -1,0 +1,108 @@
+"""The same interactions down the offline and the online way give the same histories.
+
+Offline: build_features over everything, then Feast's point-in-time join at a moment, as a training row gets it.
+Online: an earlier snapshot, materialized and read from the online store, then extended by what was recorded since, as
+the service does with each request.
+"""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from components.fetch_training_set.training_set import fetch
+from components.materialize_features.materialization import materialize
+from feature_repo.contract import MAX_HISTORY
+from feature_repo.features import HISTORY_LISTS
+from feature_repo.histories import History, Interaction, encode
+from feature_repo.online import OnlineFeatures
+from tests.feature_repo.planted import START, build_warehouse, interaction
+
+SNAPSHOT, NOW = START + 500, START + 1_000
+
+# One user who makes any spine possible, so that each drawn user may have any number of interactions.
+STEADY = [interaction("steady", f"i{at}", at) for at in (1, 2, 3, 4)]
+
+
+def offline(directory: Path, interactions: list[Interaction]) -> dict[str, History]:
+    """user -> the history of the row as of NOW."""
+    warehouse = build_warehouse(directory, interactions, NOW)
+    file = directory / "training_set.parquet"
+    fetch(warehouse.spine, warehouse.features, warehouse.registry, warehouse.online_store, file)
+    table = pq.read_table(file)
+    newest = [at == NOW for at in table["cutoff"].cast(pa.int64()).to_pylist()]
+    rows = table.filter(pa.array(newest)).to_pylist()
+    return {row["user_id"]: History(**{name: row[name] for name in HISTORY_LISTS}) for row in rows}
+
+
+def online(directory: Path, interactions: list[Interaction], users: set[str]) -> dict[str, History]:
+    """user -> the history that a request at NOW works with."""
+    known = [row for row in interactions if row.timestamp < SNAPSHOT]
+    warehouse = build_warehouse(directory, known, SNAPSHOT)
+    materialize(warehouse.features, SNAPSHOT, warehouse.registry, warehouse.online_store)
+    store = OnlineFeatures(warehouse.registry, warehouse.online_store)
+    histories = {}
+    for user in users:
+        snapshot = store.user(user)
+        base = snapshot.history if snapshot else History()
+        # The log is read with an overlap: what the snapshot holds already comes again.
+        since = [row for row in interactions if row.user_id == user and row.timestamp >= SNAPSHOT - 100]
+        histories[user] = base.extend(since)
+    return histories
+
+
+def assert_equal(left: History, right: History) -> None:
+    for name, values in encode([left]).items():
+        np.testing.assert_array_equal(values, encode([right])[name])
+    assert left.interaction_ids == right.interaction_ids
+
+
+@st.composite
+def interaction_logs(draw: st.DrawFn) -> list[Interaction]:
+    """Users with none to more than twice MAX_HISTORY interactions on few moments, so with ties everywhere."""
+    log = list(STEADY)
+    for user in ("ann", "bob", "cleo", "dan"):
+        moments = draw(st.lists(st.integers(0, 999), min_size=1, max_size=8))
+        counts = [draw(st.integers(0, MAX_HISTORY // 2)) for _ in moments]
+        for at, count in zip(moments, counts, strict=True):
+            order = draw(st.permutations(range(min(count, 6))))
+            ids = [f"{user}-{at:03}-{place}" for place in [*order, *range(6, count)]]
+            values = (float("nan") if n % 3 == 0 else n / 7 for n in range(count))
+            log += [
+                interaction(user, f"item{n % 50}", at, id=id, value=value)
+                for n, (id, value) in enumerate(zip(ids, values, strict=True))
+            ]
+    return list({row.interaction_id: row for row in log}.values())
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@given(interaction_logs())
+def test_any_log_gives_equal_histories_on_both_ways(log: list[Interaction]) -> None:
+    with TemporaryDirectory() as directory:
+        trained_on = offline(Path(directory, "offline"), log)
+        users = {row.user_id for row in log}
+        assert set(trained_on) == users
+        served = online(Path(directory, "online"), log, users)
+        for user in users:
+            assert_equal(trained_on[user], served[user])
+
+
+def test_a_long_history_that_goes_on_after_the_snapshot_is_equal_on_both_ways(tmp_path: Path) -> None:
+    log = STEADY + [interaction("ann", f"i{at % 90}", at) for at in range(1, 999, 2)]
+    assert len(log) - len(STEADY) > 2 * MAX_HISTORY
+    trained_on = offline(tmp_path / "offline", log)["ann"]
+    served = online(tmp_path / "online", log, {"ann"})["ann"]
+    assert len(trained_on) == MAX_HISTORY
+    assert trained_on.timestamps[-1] == START + 997
+    assert_equal(trained_on, served)
+
+
+def test_a_user_who_comes_after_the_snapshot_is_equal_on_both_ways(tmp_path: Path) -> None:
+    log = [*STEADY, interaction("new", "first", 700), interaction("new", "second", 700, id="before")]
+    trained_on = offline(tmp_path / "offline", log)["new"]
+    assert trained_on.item_ids == ["second", "first"]
+    assert_equal(trained_on, online(tmp_path / "online", log, {"new"})["new"])
