@@ -58,7 +58,7 @@ def _digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def _refusing(error: PenchantError) -> grpc.RpcMethodHandler[Any, Any]:
+def _refusing(error: PenchantError) -> "grpc.RpcMethodHandler[Any, Any]":
     def refuse(_request: Any, context: grpc.ServicerContext) -> NoReturn:
         context.abort(error.status, str(error))
 

@@ -83,7 +83,7 @@ class HistoryReader:
         """Open the feature store before the first request needs it."""
         try:
             self._opened()
-        except Exception as error:
+        except Exception as error:  # as above: it is tried again when a request needs it
             logger.warning("the feature store can't be opened yet: %s", error)
 
     def close(self) -> None:
@@ -94,7 +94,7 @@ class HistoryReader:
         try:
             reading.snapshot = self._opened().user(user_id)
         except Exception as error:  # whatever a store raises, the answer goes on without it
-            logger.warning("no snapshot: %s", error, exc_info=not isinstance(error, Unavailable))
+            logger.warning("no snapshot: %r", error, exc_info=logger.isEnabledFor(logging.DEBUG))
             reading.snapshot_failed = True
         reading.snapshot_done = True
         self._read_log(user_id, reading)

@@ -4,7 +4,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import perf_counter
 
+import numpy as np
+from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from serving.answers import Answer
+from serving.retrieval import SOURCES
 
 _SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
@@ -33,6 +38,14 @@ class Metrics:
         self.snapshot_age = Gauge(
             "penchant_snapshot_age_seconds", "Age of the last snapshot that was read", registry=kept
         )
+
+    def count(self, answer: Answer, sources: NDArray[np.uint8]) -> None:
+        """An answer whose items came from `sources` [k], bits as in retrieval.SOURCES."""
+        self.basis.labels(answer.basis).inc()
+        for cut in answer.degraded:
+            self.degraded.labels(cut.stage, cut.fallback).inc()
+        for bit, source in enumerate(SOURCES):
+            self.sources.labels(source).inc(int(np.count_nonzero(sources & (1 << bit))))
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

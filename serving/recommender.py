@@ -1,0 +1,130 @@
+"""The story of an answer: history, interest, candidates, rules, reranking, reasons."""
+
+import logging
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+from feature_repo.histories import History, Interaction
+from serving.answers import Answer, Degradation, UserInterests
+from serving.cold_start import cold_scores
+from serving.deadline import Budgets, Deadline
+from serving.errors import Unavailable
+from serving.history import HistoryReader, UserHistory
+from serving.interest_client import Interests
+from serving.interests import category_interests
+from serving.live_release import LiveRelease
+from serving.metrics import Metrics
+from serving.release import FloatArray
+from serving.releases import Releases
+from serving.request import Request
+from serving.retrieval import Candidates, Query
+from serving.rules import best
+
+logger = logging.getLogger(__name__)
+
+
+class InterestModel(Protocol):
+    """serving.interest_client.InterestClient is one."""
+
+    def interest(
+        self, histories: Sequence[History], version: int | None, timeout_s: float, /
+    ) -> Interests: ...
+    def available_versions(self, timeout_s: float, /) -> list[int]: ...
+    def close(self) -> None: ...
+
+
+class Recommender:
+    """Answers from the live release; each part behind it may fail, and the answer says which did."""
+
+    def __init__(
+        self,
+        releases: Releases,
+        histories: HistoryReader,
+        models: InterestModel,
+        metrics: Metrics,
+        budgets: Budgets,
+    ) -> None:
+        self._releases, self._histories, self._models = releases, histories, models
+        self._metrics, self._budgets = metrics, budgets
+
+    def recommend(self, request: Request, deadline: Deadline) -> Answer:
+        """The best k items for a user.
+
+        Raises:
+            Unavailable: no release is live.
+        """
+        release = self._releases.live()
+        user = self._read(request.user_id, deadline)
+        history = join(user.history, request.history)
+        known = release.recognize(history)
+        degraded = list(user.degraded)
+        interest = self._interest(release, history, deadline, degraded) if len(known.items) else None
+        query = Query(known.items, known.timestamps, interest, time.time_ns() // 1000)
+        late = not self._budgets.leave_ranking(deadline)
+        if late:
+            degraded.append(Degradation("ranking", "no time was left for it", "trending"))
+        candidates = self._candidates(release, request, query, late)
+        with self._metrics.stage("reranking"):
+            if late or not len(known.items):
+                scores, basis = cold_scores(release, candidates.items, query.now, user.profile)
+            else:
+                scores = release.reranker.scores(query, candidates.items)
+                basis = "history" if len(user.history) else "request history"
+            chosen = best(scores, request.k)
+        with self._metrics.stage("reasons"):
+            items = release.present(query, known.event_types, candidates, scores, chosen, request.explain)
+        answer = Answer(items, release.version, request.request_id, basis, degraded)
+        self._metrics.count(answer, candidates.sources[chosen])
+        return answer
+
+    def interests(self, user_id: str, k: int, deadline: Deadline) -> UserInterests:
+        """The user's k strongest categories.
+
+        Raises:
+            Unavailable: no release is live.
+        """
+        release = self._releases.live()
+        user = self._read(user_id, deadline)
+        known = release.recognize(user.history)
+        interests, shift = category_interests(known.items.tolist(), release.ranking.catalog)
+        return UserInterests(interests[:k], shift, release.version, list(user.degraded))
+
+    def _read(self, user_id: str, deadline: Deadline) -> UserHistory:
+        if not user_id:
+            return UserHistory(History())
+        with self._metrics.stage("history"):
+            user = self._histories.read(user_id, self._budgets.for_history(deadline))
+        if user.as_of:
+            self._metrics.snapshot_age.set(time.time() - user.as_of / 1e6)
+        return user
+
+    def _interest(
+        self, release: LiveRelease, history: History, deadline: Deadline, degraded: list[Degradation]
+    ) -> FloatArray | None:
+        timeout_s = self._budgets.for_interest(deadline)
+        try:
+            with self._metrics.stage("interest"):
+                interests = self._models.interest([history], release.version, timeout_s)
+        except Unavailable as error:
+            logger.warning("no interest: %s", error)
+            degraded.append(
+                Degradation("interest", "the model gave no answer in time", "collaborative filters")
+            )
+            return None
+        interest: FloatArray = interests.interest[0]
+        return interest
+
+    def _candidates(self, release: LiveRelease, request: Request, query: Query, late: bool) -> Candidates:
+        with self._metrics.stage("retrieval"):
+            candidates = release.trending if late else release.retriever.retrieve(query)
+        with self._metrics.stage("rules"):
+            return release.rulebook.select(release.rules(request, query), candidates, request.k)
+
+
+def join(stored: History, carried: Sequence[Interaction]) -> History:
+    """The stored history with what the request carried; the same item at the same time is the same event."""
+    if not carried:
+        return stored
+    known = set(zip(stored.item_ids, stored.timestamps, strict=True))
+    return stored.extend(given for given in carried if (given.item_id, given.timestamp) not in known)

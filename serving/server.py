@@ -1,0 +1,192 @@
+"""Where the recommender is wired together and listens."""
+
+import logging
+import signal
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Thread
+from typing import Final, Protocol
+
+import grpc
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from prometheus_client import start_http_server
+
+from serving.authorization import Authorization
+from serving.boundary import Boundary
+from serving.deadline import Budgets
+from serving.history import Features, HistoryReader, Log
+from serving.interaction_log import InteractionLog
+from serving.interest_client import InterestClient
+from serving.metrics import Metrics
+from serving.protos import recommender_pb2 as pb
+from serving.protos.recommender_pb2_grpc import add_RecommenderServiceServicer_to_server
+from serving.rate_limit import RateLimit
+from serving.recommender import InterestModel, Recommender
+from serving.recorder import Recorder, WritableLog
+from serving.release import ReleaseStore
+from serving.releases import Releases
+from serving.service import RecommenderService
+from serving.settings import ServingSettings, load_settings
+from serving.validation import Limits
+
+logger = logging.getLogger(__name__)
+
+SERVICE: Final = pb.DESCRIPTOR.services_by_name["RecommenderService"].full_name
+
+# How long SIGTERM lets requests in flight finish.
+_DRAIN_S: Final = 5.0
+
+
+class SharedLog(Log, WritableLog, Protocol):
+    """Read for each answer, written by each recording."""
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What the recommender stands on; a test brings its own."""
+
+    store: ReleaseStore
+    models: InterestModel
+    log: SharedLog
+    open_features: Callable[[], Features]
+
+    @classmethod
+    def of(cls, settings: ServingSettings) -> "Parts":
+        def open_features() -> Features:
+            from feature_repo.online import OnlineFeatures  # Feast takes seconds to import
+
+            return OnlineFeatures(settings.registry, settings.online_store, settings.features)
+
+        return cls(
+            store=ReleaseStore(settings.releases, Path(settings.cache)),
+            models=InterestClient(settings.model_server),
+            log=InteractionLog(settings.interaction_log),
+            open_features=open_features,
+        )
+
+
+def create_server(settings: ServingSettings, parts: Parts | None = None) -> tuple[grpc.Server, int]:
+    """The server, bound but not yet started, and its port; stopping it closes its parts.
+
+    Raises:
+        OSError: a port can't be bound, or a TLS file can't be read.
+    """
+    metrics, checks = Metrics(), health.HealthServicer()
+    server, port = _bound_server(settings, metrics)
+    parts = parts or Parts.of(settings)
+    for name in ("", SERVICE):
+        checks.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
+    releases = Releases(
+        parts.store, parts.models, metrics, settings.release_poll_ms / 1000, lambda: _announce(checks)
+    )
+    histories = HistoryReader(parts.open_features, parts.log, settings.threads)
+    recorder = Recorder(parts.log, releases, metrics, settings.threads)
+    service = RecommenderService(
+        Recommender(releases, histories, parts.models, metrics, _budgets(settings)),
+        recorder,
+        Limits(settings.max_k, settings.max_history, settings.max_record),
+        settings.deadline_ms / 1000,
+    )
+    add_RecommenderServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]
+    health_pb2_grpc.add_HealthServicer_to_server(checks, server)
+    reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+
+    def close_with_server() -> None:
+        server.wait_for_termination()
+        checks.enter_graceful_shutdown()
+        for part in (releases, histories, recorder, parts.models, parts.log):
+            part.close()
+
+    Thread(target=histories.warm, name="warm", daemon=True).start()
+    Thread(target=close_with_server, name="closing", daemon=True).start()
+    releases.start()
+    return server, port
+
+
+def main() -> int:
+    """Serve until SIGTERM or SIGINT, then finish what is in flight. Returns the exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    try:
+        settings = load_settings()
+        server, port = create_server(settings)
+    except (ValueError, OSError) as error:
+        print(f"recommender: {error}", file=sys.stderr)
+        return 1
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    server.start()
+    print(f"recommender on {settings.host}:{port}", flush=True)
+    stop.wait()
+    logger.info("stopping: requests in flight have %g s", _DRAIN_S)
+    server.stop(_DRAIN_S).wait()
+    return 0
+
+
+def _bound_server(settings: ServingSettings, metrics: Metrics) -> tuple[grpc.Server, int]:
+    tokens = {scope: [t.get_secret_value() for t in given] for scope, given in settings.tokens.items()}
+    boundary = Boundary(RateLimit(settings.requests_per_second), metrics)
+    server = grpc.server(
+        ThreadPoolExecutor(settings.threads, thread_name_prefix="grpc"),
+        interceptors=[Authorization(tokens), boundary] if tokens else [boundary],
+        options=[
+            ("grpc.so_reuseport", 0),  # a second server on the port must fail, not share it
+            ("grpc.max_receive_message_length", settings.max_message_bytes),
+        ],
+        maximum_concurrent_rpcs=settings.max_concurrent_requests,
+    )
+    address = f"{settings.host}:{settings.port}"
+    credentials = _credentials(settings)
+    try:
+        port = (
+            server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
+        )
+    except RuntimeError as error:
+        raise OSError(
+            f"can't listen on {address}, is the port in use? Stop what listens there, or set PENCHANT_PORT"
+        ) from error
+    if settings.metrics_port is not None:
+        _serve_metrics(settings.host, settings.metrics_port, metrics)
+    return server, port
+
+
+def _budgets(settings: ServingSettings) -> Budgets:
+    return Budgets(
+        history_s=settings.history_budget_ms / 1000,
+        interest_s=settings.interest_budget_ms / 1000,
+        ranking_s=settings.ranking_reserve_ms / 1000,
+    )
+
+
+def _credentials(settings: ServingSettings) -> grpc.ServerCredentials | None:
+    if not settings.tls_certificate or not settings.tls_key:
+        if settings.tokens and settings.host not in ("127.0.0.1", "localhost", "[::1]"):
+            logger.warning("bearer tokens travel in plain text on %s: set PENCHANT_TLS_…", settings.host)
+        return None
+    roots = settings.tls_client_ca.read_bytes() if settings.tls_client_ca else None
+    pair = (settings.tls_key.read_bytes(), settings.tls_certificate.read_bytes())
+    return grpc.ssl_server_credentials([pair], roots, require_client_auth=roots is not None)
+
+
+def _serve_metrics(host: str, port: int, metrics: Metrics) -> None:
+    try:
+        start_http_server(port, host, metrics.registry)
+    except OSError as error:
+        raise OSError(
+            f"metrics can't listen on {host}:{port} ({error}): set PENCHANT_METRICS_PORT"
+        ) from error
+
+
+def _announce(checks: health.HealthServicer) -> None:
+    for name in ("", SERVICE):
+        checks.set(name, health_pb2.HealthCheckResponse.SERVING)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

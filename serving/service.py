@@ -1,0 +1,65 @@
+"""The gRPC service: protobuf to Python and back, and nothing else."""
+
+import uuid
+from typing import Final
+
+import grpc
+
+from serving.deadline import Deadline
+from serving.messages import answer_message, interests_message, recorded_message
+from serving.protos import recommender_pb2 as pb
+from serving.protos.recommender_pb2_grpc import RecommenderServiceServicer
+from serving.recommender import Recommender
+from serving.recorder import Recorder
+from serving.request import Request
+from serving.validation import Limits, read_history, read_id, read_ids, read_interactions, read_k
+
+# A write waits longer for a lock than an answer may: it has no fallback.
+_RECORD_DEADLINE_S: Final = 5.0
+
+
+class RecommenderService(RecommenderServiceServicer):
+    """penchant.v1.RecommenderService; what it raises becomes a status in serving.boundary."""
+
+    def __init__(
+        self, recommender: Recommender, recorder: Recorder, limits: Limits, deadline_s: float
+    ) -> None:
+        """`deadline_s`: what an answer may take at most, and what a client gets that sets no deadline."""
+        self._recommender, self._recorder = recommender, recorder
+        self._limits, self._deadline_s = limits, deadline_s
+
+    def Recommend(  # noqa: N802 (the name in the proto)
+        self, request: pb.RecommendRequest, context: grpc.ServicerContext
+    ) -> pb.RecommendResponse:
+        asked = Request(
+            user_id=read_id("user_id", request.user_id, empty=True),
+            k=read_k(request.k, self._limits),
+            history=read_history(request, self._limits),
+            exclude=read_ids("exclude_item_ids", request.exclude_item_ids),
+            allow=read_ids("allow_item_ids", request.allow_item_ids),
+            domain=read_id("domain", request.domain, empty=True),
+            categories=read_ids("categories", request.categories),
+            include_seen=request.include_seen,
+            explain=request.explain,
+            request_id=read_id("request_id", request.request_id, empty=True) or uuid.uuid4().hex,
+        )
+        return answer_message(self._recommender.recommend(asked, self._deadline(context, self._deadline_s)))
+
+    def RecordInteractions(  # noqa: N802
+        self, request: pb.RecordInteractionsRequest, context: grpc.ServicerContext
+    ) -> pb.RecordInteractionsResponse:
+        interactions = read_interactions(request, self._limits)
+        return recorded_message(
+            self._recorder.record(interactions, self._deadline(context, _RECORD_DEADLINE_S))
+        )
+
+    def GetInterests(  # noqa: N802
+        self, request: pb.GetInterestsRequest, context: grpc.ServicerContext
+    ) -> pb.GetInterestsResponse:
+        user_id, k = read_id("user_id", request.user_id), read_k(request.k, self._limits)
+        deadline = self._deadline(context, self._deadline_s)
+        return interests_message(self._recommender.interests(user_id, k, deadline))
+
+    def _deadline(self, context: grpc.ServicerContext, default_s: float) -> Deadline:
+        remaining_s = context.time_remaining()
+        return Deadline.after(default_s if remaining_s is None else min(default_s, remaining_s))

@@ -1,0 +1,106 @@
+"""A world whose answers are obvious: two tastes, comedy and horror, and a model that knows them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from feature_repo.contract import ITEMS
+from feature_repo.histories import History
+from serving.errors import Unavailable
+from serving.interest_client import Interests
+from serving.release import Filters, write_ranking
+from serving.reranking import TERMS
+
+TASTES = ("Comedy", "Horror")
+PER_TASTE = 20
+COUNT = len(TASTES) * PER_TASTE
+
+
+def item_id(taste: str, number: int) -> str:
+    return f"{taste.lower()}-{number}"
+
+
+def items() -> pa.Table:
+    rows = [
+        {
+            "item_id": item_id(taste, number),
+            "title": f"{taste} {number}",
+            "categories": [taste],
+            "domain": "films",
+            "available_from": None,
+            "available_until": None,
+        }
+        for taste in TASTES
+        for number in range(PER_TASTE)
+    ]
+    return pa.Table.from_pylist(rows, schema=ITEMS)
+
+
+def item_embeddings() -> NDArray[np.float32]:
+    """[items, 3]: one axis a taste, the last the bias, a little higher for lower numbers."""
+    embeddings = np.zeros((COUNT, 3), np.float32)
+    for place in range(COUNT):
+        embeddings[place, place // PER_TASTE] = 1.0
+        embeddings[place, 2] = -0.01 * (place % PER_TASTE)
+    return embeddings
+
+
+def filters() -> Filters:
+    """Items of a taste follow and resemble one another, the next number most; lower numbers are popular."""
+    same = np.kron(np.eye(len(TASTES)), np.ones((PER_TASTE, PER_TASTE)))
+    np.fill_diagonal(same, 0)
+    following = same * 0.02 + np.diag(np.ones(COUNT - 1), 1) * same * 0.5
+    users = np.kron(np.eye(len(TASTES)), np.ones((3, PER_TASTE))) / np.sqrt(PER_TASTE)
+    popularity = np.tile(np.arange(PER_TASTE, 0, -1), len(TASTES)).astype(np.float32)
+    return Filters(
+        transitions=csr_array(following.astype(np.float32)),
+        item_cosine=csr_array((same * 0.5).astype(np.float32)),
+        user_items=csr_array(users.astype(np.float32)),
+        popularity=popularity,
+        trend=popularity[::-1].copy(),
+    )
+
+
+def write_release(root: Path, version: int, titles: str = "") -> None:
+    """Release `version` below `root`, its titles with `titles` behind them; not live yet."""
+    table = items()
+    renamed = [f"{title}{titles}" for title in table.column("title").to_pylist()]
+    table = table.set_column(1, ITEMS.field("title"), pa.array(renamed))
+    (root / "interest" / str(version)).mkdir(parents=True)
+    weights = {"interest": 1.0, "transitions": 0.5, "item_cosine": 0.5}
+    blend = {"terms": list(TERMS), "weights": [weights.get(term, 0.1) for term in TERMS]}
+    directory = root / "ranking" / str(version)
+    write_ranking(directory, table, item_embeddings(), filters(), blend, root / "interest" / str(version))
+
+
+class FakeInterestModel:
+    """Answers the recency-weighted mean of a history's tastes, as the trained model would."""
+
+    def __init__(self, *versions: int) -> None:
+        self.versions, self.down, self.asked = list(versions), False, list[int | None]()
+        self._vectors = dict(zip(items().column("item_id").to_pylist(), item_embeddings(), strict=True))
+
+    def interest(self, histories: Sequence[History], version: int | None, timeout_s: float) -> Interests:
+        if self.down or version not in self.versions:
+            raise Unavailable("model server down")
+        self.asked.append(version)
+        interest = np.stack([self._mean(history) for history in histories])
+        return Interests(interest, interest, np.zeros(len(interest), np.int64))
+
+    def available_versions(self, timeout_s: float) -> list[int]:
+        if self.down:
+            raise Unavailable("model server down")
+        return self.versions
+
+    def close(self) -> None:
+        self.down = True
+
+    def _mean(self, history: History) -> NDArray[np.float32]:
+        vectors = [self._vectors[item] for item in history.item_ids if item in self._vectors]
+        weights = 0.5 ** np.arange(len(vectors))[::-1]
+        mean = np.average(vectors, axis=0, weights=weights) if vectors else np.zeros(3)
+        return np.asarray([*mean[:2], 1.0], np.float32)
