@@ -43,6 +43,8 @@ class LiveRelease:
         self.retriever, self.reranker = Retriever(ranking), Reranker(ranking)
         self.rulebook = Rulebook(ranking.catalog, ranking.filters.popularity)
         self.reasons = Reasons(ranking, self.reranker)
+        # Where people come back to the same items, the evaluation found that answers should too.
+        self._keeps_seen = ranking.manifest.get("seen_items") == "keep"
         trending = np.sort(strongest(ranking.filters.trend, _TRENDING))
         self.trending = Candidates(trending, np.full(len(trending), 1 << SOURCES.index("trend"), np.uint8))
         self._rank_once()
@@ -63,7 +65,7 @@ class LiveRelease:
     def rules(self, request: Request, query: Query) -> Rules:
         """What the request permits, in this catalog's indexes; ids it doesn't know are ignored."""
         excluded = self._indexes(request.exclude)
-        if not request.include_seen:
+        if not (request.include_seen or self._keeps_seen):
             excluded = np.concatenate([excluded, query.history])
         return Rules(
             now=query.now,

@@ -54,7 +54,7 @@ class Reasons:
 
     def of(self, query: Query, event_types: Sequence[str], items: Indexes) -> list[Reason]:
         """For `items` [k], distinct; `event_types` [h] goes with the query's history."""
-        if not len(query.history):
+        if not len(query.history) or not len(items):
             return [Reason("trending", [])] * len(items)
         recent, events = query.history[-RECENT:][::-1], event_types[-RECENT:][::-1]
         speaking = self._speaking(recent, items)

@@ -65,8 +65,8 @@ def filters() -> Filters:
     )
 
 
-def write_release(root: Path, version: int, titles: str = "") -> None:
-    """Release `version` below `root`, its titles with `titles` behind them; not live yet."""
+def write_release(root: Path, version: int, titles: str = "", **about: str) -> None:
+    """Release `version` below `root`, not live yet: `titles` behind each title, `about` in its manifest."""
     table = items()
     renamed = [f"{title}{titles}" for title in table.column("title").to_pylist()]
     table = table.set_column(1, ITEMS.field("title"), pa.array(renamed))
@@ -74,7 +74,8 @@ def write_release(root: Path, version: int, titles: str = "") -> None:
     weights = {"interest": 1.0, "transitions": 0.5, "item_cosine": 0.5}
     blend = {"terms": list(TERMS), "weights": [weights.get(term, 0.1) for term in TERMS]}
     directory = root / "ranking" / str(version)
-    write_ranking(directory, table, item_embeddings(), filters(), blend, root / "interest" / str(version))
+    model = root / "interest" / str(version)
+    write_ranking(directory, table, item_embeddings(), filters(), blend, model, **about)
 
 
 class FakeInterestModel:

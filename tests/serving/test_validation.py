@@ -84,7 +84,9 @@ def test_what_is_recorded_gets_an_id_an_event_type_and_times_in_request_order() 
 
 
 def test_what_is_given_is_kept_to_the_microsecond() -> None:
-    given = view(interaction_id="mine", event_type="rate", timestamp=at(1_700_000_000, 123_456_789), domain="d")
+    given = view(
+        interaction_id="mine", event_type="rate", timestamp=at(1_700_000_000, 123_456_789), domain="d"
+    )
     (read,) = read_interactions(recording(given), LIMITS)
     assert (read.interaction_id, read.event_type, read.domain) == ("mine", "rate", "d")
     assert read.timestamp == 1_700_000_000_123_456

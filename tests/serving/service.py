@@ -1,0 +1,116 @@
+"""A whole recommender on a free port, its parts fakes or temporary files that a test can break and mend."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from feature_repo.histories import History, Interaction
+from serving.client import Recommender
+from serving.errors import Unavailable
+from serving.interaction_log import InteractionLog
+from serving.release import ReleaseStore
+from serving.server import Parts, create_server
+from serving.settings import ServingSettings
+from tests.serving.planted import FakeInterestModel, write_release
+
+
+@dataclass
+class FakeSnapshot:
+    history: History = field(default_factory=History)
+    as_of: int = 0
+    profile: dict[str, str | float] = field(default_factory=dict)
+
+
+class FakeFeatures:
+    """Snapshots by user; slow or broken on demand."""
+
+    def __init__(self) -> None:
+        self.snapshots: dict[str, FakeSnapshot] = {}
+        self.broken, self.delay_s = False, 0.0
+
+    def user(self, user_id: str) -> FakeSnapshot | None:
+        time.sleep(self.delay_s)
+        if self.broken:
+            raise ConnectionError("the online store was deleted")
+        return self.snapshots.get(user_id)
+
+
+@dataclass
+class Running:
+    """The service, a client of it, and its parts."""
+
+    address: str
+    root: Path
+    client: Recommender
+    model: FakeInterestModel
+    features: FakeFeatures
+    log: "FragileLog"
+
+    def go_live(self, version: int) -> None:
+        part = self.root / "releases" / "live.part"
+        part.write_text(json.dumps({"version": version}))
+        part.replace(self.root / "releases" / "live.json")
+
+
+class FragileLog(InteractionLog):
+    """A real log that fails or waits on demand."""
+
+    broken, delay_s = False, 0.0
+
+    def since(self, user_id: str, recorded_after: int) -> list[Interaction]:
+        self._suffer()
+        return super().since(user_id, recorded_after)
+
+    def record(self, interactions: Any) -> int:
+        self._suffer()
+        return super().record(interactions)
+
+    def _suffer(self) -> None:
+        time.sleep(self.delay_s)
+        if self.broken:
+            raise Unavailable("interaction log sqlite:///secret/place can't read: database is locked")
+
+
+@contextmanager
+def running(
+    root: Path,
+    versions: tuple[int, ...] = (1,),
+    live: int | None = 1,
+    seen_items: str = "filter",
+    **given: Any,
+) -> Iterator[Running]:
+    """A service over planted releases below `root`; `given` are settings."""
+    for version in versions:
+        write_release(root / "releases", version, f" of {version}", seen_items=seen_items)
+    model, features = FakeInterestModel(*versions), FakeFeatures()
+    settings = ServingSettings(home=root, **{"port": 0, "release_poll_ms": 20, **given})
+    log = FragileLog(settings.interaction_log)
+    server, port = create_server(
+        settings, Parts(ReleaseStore(settings.releases), model, log, lambda: features)
+    )
+    address = f"127.0.0.1:{port}"
+    with Recommender(address) as client:
+        service = Running(address, root, client, model, features, log)
+        server.start()
+        if live:
+            service.go_live(live)
+            until(lambda: client.recommend("nobody").release_version == live)
+        yield service
+        server.stop(None).wait()
+
+
+def until(holds: Callable[[], bool], seconds: float = 20) -> None:
+    """Wait until something holds that the service does in its own time."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            if holds():
+                return
+        except Unavailable:
+            pass
+        assert time.monotonic() < end, "it never came to hold"
+        time.sleep(0.01)
