@@ -8,6 +8,7 @@ live.json             {"version": 7, "previous": 6}, replaced atomically
 
 import hashlib
 import json
+import shutil
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -114,6 +115,8 @@ class Filters:
             save_csr(getattr(self, name), directory / name)
         if self.ease is not None:
             save_csr(self.ease, directory / "ease")
+        elif (directory / "ease").exists():
+            shutil.rmtree(directory / "ease")
         np.save(directory / "popularity.npy", self.popularity)
         np.save(directory / "trend.npy", self.trend)
 

@@ -19,9 +19,7 @@ Indexes = NDArray[np.int32]
 # few (age ** -1.5), what somebody likes on the last dozens (a share kept at each step back).
 NEXT_POWER: Final = 1.5
 NEXT_INTERACTIONS: Final = 50
-ITEM_DECAY: Final = 0.9
-USER_DECAY: Final = 0.97
-CONTENT_DECAY: Final = 0.95
+TASTE_DECAY: Final = 0.9
 # What has faded below this is left out.
 AUDIBLE: Final = 0.01
 
@@ -90,9 +88,14 @@ def strongest(scores: NDArray[np.floating], count: int) -> Indexes:
     return top[scores[top] > 0].astype(np.int32)
 
 
-def fading(count: int, decay: float) -> FloatArray:
-    """[≤ count] float32, oldest first: decay ** steps back, summing to 1, for the audible ones alone."""
-    return _geometric(min(count, int(np.log(AUDIBLE) / np.log(decay)) + 1), decay)
+def fading(count: int) -> FloatArray:
+    """[≤ count] float32, oldest first: TASTE_DECAY ** steps back, summing to 1, of what is audible."""
+    return _fading(min(count, int(np.log(AUDIBLE) / np.log(TASTE_DECAY)) + 1))
+
+
+def recent(count: int) -> FloatArray:
+    """[≤ count] float32, oldest first: age ** -NEXT_POWER, summing to 1, of the last NEXT_INTERACTIONS."""
+    return _by_age(min(count, NEXT_INTERACTIONS), NEXT_POWER)
 
 
 def logits(ranking: Ranking, query: Query) -> FloatArray:
@@ -110,7 +113,7 @@ def transitions(filters: Filters, query: Query) -> tuple[Votes, float]:
 def item_cosine(filters: Filters, query: Query) -> Votes:
     """The faded mean of the cosines to the history's items."""
     matrix = filters.item_cosine
-    return query.once("item_cosine", matrix, lambda: _faded(matrix, query.history, ITEM_DECAY))
+    return query.once("item_cosine", matrix, lambda: _faded(matrix, query.history))
 
 
 def ease(filters: Filters, query: Query) -> Votes | None:
@@ -118,7 +121,7 @@ def ease(filters: Filters, query: Query) -> Votes | None:
     matrix = filters.ease
     if matrix is None:
         return None
-    return query.once("ease", matrix, lambda: _faded(matrix, query.history, ITEM_DECAY))
+    return query.once("ease", matrix, lambda: _faded(matrix, query.history))
 
 
 def user_cosine(filters: Filters, query: Query) -> Votes:
@@ -141,25 +144,25 @@ def repeats(query: Query, item_count: int) -> Votes:
 
 
 def _transitions(matrix: csr_array, query: Query) -> tuple[Votes, float]:
-    weights = _by_age(min(len(query.history), NEXT_INTERACTIONS), NEXT_POWER)
+    weights = recent(len(query.history))
     votes = _rows(matrix, query.history, weights)
     return votes, max(0.0, 1.0 - float(votes.weights.sum()))
 
 
 def _user_cosine(filters: Filters, query: Query) -> Votes:
-    similarity = _faded(filters.item_users, query.history, USER_DECAY).sums
+    similarity = _faded(filters.item_users, query.history).sums
     nearest = strongest(similarity, NEIGHBOURS)
     weights = (similarity[nearest] / similarity[nearest].sum()).astype(np.float32)
     return _rows(filters.user_items, nearest, weights, binary=True)
 
 
 def _content_profile(content: csr_array, history: Indexes) -> FloatArray:
-    profile = _faded(content, history, CONTENT_DECAY).sums.astype(np.float32)
+    profile = _faded(content, history).sums.astype(np.float32)
     return profile / max(float(np.linalg.norm(profile)), 1e-9)
 
 
-def _faded(matrix: csr_array, history: Indexes, decay: float) -> Votes:
-    return _rows(matrix, history, fading(len(history), decay))
+def _faded(matrix: csr_array, history: Indexes) -> Votes:
+    return _rows(matrix, history, fading(len(history)))
 
 
 def _rows(matrix: csr_array, rows: Indexes, weights: FloatArray, binary: bool = False) -> Votes:
@@ -179,8 +182,8 @@ def _by_age(count: int, power: float) -> FloatArray:
 
 
 @lru_cache(maxsize=1024)
-def _geometric(count: int, decay: float) -> FloatArray:
-    weights = np.float32(decay) ** np.arange(count - 1, -1, -1, dtype=np.float32)
+def _fading(count: int) -> FloatArray:
+    weights = np.float32(TASTE_DECAY) ** np.arange(count - 1, -1, -1, dtype=np.float32)
     return weights / max(float(weights.sum()), 1.0)
 
 

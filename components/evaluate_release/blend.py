@@ -61,7 +61,7 @@ def fit_blend(features: Sequence[FloatArray], targets: Sequence[int]) -> dict[st
 
 
 def _standardised(choices: Choices) -> tuple[Choices, Weights, Weights]:
-    """Each term with mean 0 and deviation 1 over all candidates, so that one penalty fits all; both [terms]."""
+    """Each term with mean 0 and deviation 1, so that one penalty fits all; its means and scales [terms]."""
     means = choices.features.mean(axis=0, dtype=np.float64)
     scales = choices.features.std(axis=0, dtype=np.float64)
     standard = (choices.features - means.astype(np.float32)) / np.maximum(scales, FLAT).astype(np.float32)
@@ -69,7 +69,7 @@ def _standardised(choices: Choices) -> tuple[Choices, Weights, Weights]:
 
 
 def _fit(choices: Choices) -> tuple[Weights, float, float]:
-    """The weights, under the penalty that serves best the queries that it was not fitted on; and their log loss."""
+    """The weights, under the penalty that serves best the queries set aside; that penalty, its log loss."""
     fold = np.arange(len(choices)) % FOLDS
     losses = dict.fromkeys(PENALTIES, 0.0)
     for number in range(FOLDS):

@@ -72,7 +72,10 @@ def log_loss(choices: Choices, weights: Weights) -> tuple[float, Weights]:
 
 
 def fit_weights(choices: Choices, penalty: float, start: Weights) -> Weights:
-    """[terms] the weights of the least log loss + penalty · Σ weight²; it is convex, so `start` only saves time."""
+    """[terms] the weights of the least log loss + penalty · Σ weight².
+
+    It is convex, so `start` [terms] only saves time.
+    """
 
     def objective(weights: Weights) -> tuple[float, Weights]:
         loss, slope = log_loss(choices, weights)

@@ -1,0 +1,71 @@
+"""Worlds whose answers are obvious, as interactions and as the files that a run hands over."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from components.train_collaborative_filters.interactions import Interactions
+from feature_repo.contract import ITEMS, TIMESTAMP
+
+SECOND = 1_000_000
+
+# A day in 2026, µs since the epoch.
+START = 1_780_000_000 * SECOND
+
+
+def interactions(sequences: Sequence[Sequence[int]], item_count: int) -> Interactions:
+    """One user a sequence of item indexes, an interaction a second."""
+    lengths = [len(sequence) for sequence in sequences]
+    return Interactions(
+        users=np.repeat(np.arange(len(sequences)), lengths).astype(np.int32),
+        items=np.concatenate([np.asarray(sequence, np.int32) for sequence in sequences]),
+        timestamps=np.concatenate([START + SECOND * np.arange(length, dtype=np.int64) for length in lengths]),
+        user_count=len(sequences),
+        item_count=item_count,
+    )
+
+
+def checkerboard(users: int = 40, items: int = 12) -> Interactions:
+    """Even users go round the even items, odd users round the odd ones, and stop before the round is closed.
+
+    The answer for a user is the one item of its colour that is left: it comes next.
+    """
+    rounds = [np.roll(np.arange(user % 2, items, 2), user // 2)[:-1] for user in range(users)]
+    return interactions(rounds, items)
+
+
+def write(
+    directory: Path, interactions: Interactions, window: int = 200, split: str = "train"
+) -> tuple[Path, Path]:
+    """A training set, newest window first, and its items; ids are "user-3" and "item-5"."""
+    rows = []
+    for user in range(interactions.user_count):
+        own = np.flatnonzero(interactions.users == user)
+        for end in range(len(own), 0, -window):
+            part = own[max(0, end - window) : end]
+            rows.append(
+                {
+                    "user_id": f"user-{user}",
+                    "cutoff": int(interactions.timestamps[part[-1]]) + 1,
+                    "split": "train",
+                    "item_ids": [f"item-{item}" for item in interactions.items[part]],
+                    "timestamps": interactions.timestamps[part].tolist(),
+                }
+            )
+    schema = pa.schema(
+        [
+            ("user_id", pa.string()),
+            ("cutoff", TIMESTAMP),
+            ("split", pa.string()),
+            ("item_ids", pa.list_(pa.string())),
+            ("timestamps", pa.list_(pa.int64())),
+        ]
+    )
+    training_set, items = directory / "training_set.parquet", directory / "items.parquet"
+    pq.write_table(pa.Table.from_pylist(rows, schema=schema), training_set)
+    catalog = [{"item_id": f"item-{item}", "categories": []} for item in range(interactions.item_count)]
+    pq.write_table(pa.Table.from_pylist(catalog, schema=ITEMS), items)
+    return training_set, items

@@ -1,0 +1,103 @@
+"""The filters of a release, from the files of a run to the files of a release."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+
+from components.errors import StepError
+from components.train_collaborative_filters.fitting import FilterParameters, fit, fit_filters
+from components.train_collaborative_filters.interactions import read
+from serving import signals
+from serving.release import Filters
+from serving.signals import Query, Votes
+from tests.components.train_collaborative_filters.planted import checkerboard, interactions, write
+
+FILTERS: dict[str, Callable[[Filters, Query], Votes | None]] = {
+    "transitions": lambda filters, query: signals.transitions(filters, query)[0],
+    "item_cosine": signals.item_cosine,
+    "user_cosine": signals.user_cosine,
+    "ease": signals.ease,
+}
+
+
+@pytest.mark.parametrize("name", FILTERS)
+def test_checkerboard(name: str) -> None:
+    world = checkerboard()
+    filters = fit_filters(world, FilterParameters())
+    for user in range(world.user_count):
+        history = world.items[world.users == user]
+        votes = FILTERS[name](filters, Query(history, np.zeros(len(history), np.int64), None, now=0))
+        assert votes is not None
+        scores = votes.sums.copy()
+        scores[history] = -np.inf
+        (left_out,) = set(range(user % 2, 12, 2)) - set(history.tolist())
+        assert np.argmax(scores) == left_out
+
+
+def test_saved_filters_load_as_they_were(tmp_path: Path) -> None:
+    training_set, items = write(tmp_path, checkerboard())
+    fit(training_set, items, "train", tmp_path / "filters")
+    loaded, fitted = Filters.load(tmp_path / "filters"), fit_filters(checkerboard(), FilterParameters())
+    assert loaded.ease is not None
+    assert fitted.ease is not None
+    for name in ("transitions", "item_cosine", "user_items", "ease"):
+        np.testing.assert_array_equal(getattr(loaded, name).toarray(), getattr(fitted, name).toarray())
+    np.testing.assert_array_equal(loaded.popularity, fitted.popularity)
+    np.testing.assert_array_equal(loaded.trend, fitted.trend)
+
+
+def test_fitting_twice_leaves_the_second(tmp_path: Path) -> None:
+    training_set, items = write(tmp_path, checkerboard())
+    fit(training_set, items, "train", tmp_path / "filters")
+    fit(training_set, items, "train", tmp_path / "filters", FilterParameters(ease_max_items=0))
+    assert Filters.load(tmp_path / "filters").ease is None
+
+
+def test_windows_of_a_user_join_oldest_first(tmp_path: Path) -> None:
+    world = interactions([range(10), [3, 1]], item_count=10)
+    found = read(*write(tmp_path, world, window=3), "train")
+    np.testing.assert_array_equal(found.items, world.items)
+    np.testing.assert_array_equal(found.users, world.users)
+    np.testing.assert_array_equal(found.timestamps, world.timestamps)
+
+
+def test_ease_is_left_out_of_a_large_catalog_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    filters = fit_filters(checkerboard(), FilterParameters(ease_max_items=11))
+    assert filters.ease is None
+    assert "EASE: left out, its time grows with the cube of the catalog: 12 items" in capsys.readouterr().out
+
+
+def test_a_catalog_of_one_item(tmp_path: Path) -> None:
+    filters = fit_filters(interactions([[0, 0], [0]], item_count=1), FilterParameters())
+    assert filters.popularity.tolist() == [3]
+    assert filters.item_cosine.nnz == 0
+
+
+def test_an_empty_split_is_reported(tmp_path: Path) -> None:
+    training_set, items = write(tmp_path, checkerboard())
+    with pytest.raises(StepError, match="no interaction of split 'all'"):
+        fit(training_set, items, "all", tmp_path / "filters")
+
+
+def test_an_item_that_the_catalog_lacks_is_named(tmp_path: Path) -> None:
+    training_set, items = write(tmp_path, checkerboard())
+    pq.write_table(pq.read_table(items).slice(0, 11), items)
+    with pytest.raises(StepError, match="'item-11'"):
+        fit(training_set, items, "train", tmp_path / "filters")
+
+
+def test_a_missing_column_is_named(tmp_path: Path) -> None:
+    training_set, items = write(tmp_path, checkerboard())
+    pq.write_table(pq.read_table(training_set).drop_columns(["item_ids"]), training_set)
+    with pytest.raises(StepError, match="item_ids"):
+        fit(training_set, items, "train", tmp_path / "filters")
+
+
+def test_a_file_that_is_no_parquet_is_named(tmp_path: Path) -> None:
+    training_set, items = write(tmp_path, checkerboard())
+    items.write_text("item_id\n")
+    with pytest.raises(StepError, match=r"items\.parquet: expected a Parquet file"):
+        fit(training_set, items, "train", tmp_path / "filters")

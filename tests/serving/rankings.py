@@ -1,0 +1,72 @@
+"""Rankings of any size, at random, for what is compared with a plain loop or a brute force."""
+
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_array, random_array
+
+from serving.release import FOREVER, Catalog, Filters, Ranking
+from serving.signals import Query
+
+CATEGORIES = ("Drama", "Comedy", "Horror", "Action")
+
+
+def ranking(item_count: int, seed: int = 0, users: int = 60, blend: dict[str, Any] | None = None) -> Ranking:
+    """Everything is drawn at random but the categories: `catalog` says which item has which."""
+    generator = np.random.default_rng(seed)
+
+    def drawn(rows: int, density: float) -> csr_array:
+        matrix = random_array(
+            (rows, item_count), density=density, rng=generator, dtype=np.float32, format="csr"
+        )
+        return csr_array(matrix)
+
+    rows = drawn(users, 0.2)
+    rows.data[:] = 1
+    lengths = np.diff(rows.indptr)
+    rows.data /= np.repeat(np.sqrt(lengths), lengths).astype(np.float32)
+    transitions = drawn(item_count, min(1.0, 30 / item_count))
+    transitions.data /= 40
+    popularity = generator.integers(0, 50, item_count).astype(np.float32)
+    return Ranking(
+        version=1,
+        catalog=catalog(item_count),
+        item_embeddings=generator.normal(size=(item_count, 8)).astype(np.float32),
+        filters=Filters(
+            transitions=transitions,
+            item_cosine=drawn(item_count, min(1.0, 30 / item_count)),
+            user_items=rows,
+            popularity=popularity,
+            trend=popularity[::-1].copy(),
+            ease=drawn(item_count, min(1.0, 30 / item_count)),
+        ),
+        blend=blend or {},
+        manifest={},
+    )
+
+
+def catalog(item_count: int) -> Catalog:
+    """Item i has CATEGORIES[i % 4], every third the next one too; odd ones are films, even ones books."""
+    categories = [
+        [CATEGORIES[item % 4], *([CATEGORIES[(item + 1) % 4]] if item % 3 == 0 else [])]
+        for item in range(item_count)
+    ]
+    return Catalog(
+        item_ids=[f"item-{item}" for item in range(item_count)],
+        titles=[""] * item_count,
+        categories=categories,
+        domains=["films" if item % 2 else "books" for item in range(item_count)],
+        available_from=np.zeros(item_count, np.int64),
+        available_until=np.full(item_count, FOREVER),
+    )
+
+
+def query(ranking: Ranking, history: list[int], interest: bool = True, seed: int = 0) -> Query:
+    generator = np.random.default_rng(seed)
+    vector = generator.normal(size=ranking.item_embeddings.shape[1]).astype(np.float32)
+    return Query(
+        history=np.array(history, np.int32),
+        timestamps=np.arange(len(history), dtype=np.int64),
+        interest=vector if interest else None,
+        now=1_000_000,
+    )
