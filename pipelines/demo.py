@@ -64,9 +64,9 @@ def demonstrate(dataset: str, home: Path | None, console: Console) -> None:
 
 
 def _follow(recommender: Recommender, settings: Settings, console: Console) -> None:
-    ranking = ReleaseStore(settings.releases).open(recommender.interests("").release_version)
     user = _typical_user(settings)
     before = recommender.recommend(user)
+    ranking = ReleaseStore(settings.releases).open(before.release_version)
     console.print(recommendations_table(before, title=f"User {user}, before"))
     taste = _another_taste(recommender, user, ranking)
     for item in taste.items:

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self, TextIO
 
 from rich.console import Console
+from rich.markup import escape
 
 from components.progress import MARK
 
@@ -23,7 +24,7 @@ class StepReporter(io.TextIOBase):
 
     def __init__(self, log: TextIO, titles: dict[str, str]) -> None:
         # The console is bound to the terminal now, before standard output is redirected here.
-        self._console = Console(file=sys.stdout, highlight=False)
+        self._console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
         self._log, self._titles = log, titles
         self._line = ""
         self._step, self._started = "", 0.0
@@ -73,4 +74,4 @@ class StepReporter(io.TextIOBase):
             self._output.append(line.removeprefix("    "))
             text = line.strip()
             if text.startswith(MARK):
-                self._console.print(f"  [dim]{text.removeprefix(MARK)}[/]")
+                self._console.print(f"  {escape(text.removeprefix(MARK))}", style="dim")

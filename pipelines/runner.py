@@ -2,6 +2,7 @@
 
 import contextlib
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ def run_locally(steps: Steps, settings: Settings, arguments: dict[str, Any]) -> 
     """
     from kfp import local
 
+    # Display names and placement are for Kubeflow; the local runner says for each that it leaves them out.
+    warnings.filterwarnings("ignore", message=".*have no effect in the current local runner")
     settings.prepare_home()
     with only_run(settings.home):
         folder = settings.home / "runs" / time.strftime("%Y%m%d-%H%M%S")
