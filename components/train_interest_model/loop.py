@@ -36,7 +36,8 @@ class Trainer:
     counts: np.ndarray[Any, Any]  # [items] training interactions, for the sampled softmax
 
     def __post_init__(self) -> None:
-        self.optimizer.build(self.model.trainable_variables)
+        with self.strategy.scope():
+            self.optimizer.build(self.model.trainable_variables)
         share = (self.counts + 1e-9) ** 0.75
         share /= share.sum()
         self._cumulative = tf.constant(np.cumsum(share), tf.float32)

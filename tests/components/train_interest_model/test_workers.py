@@ -1,0 +1,60 @@
+"""Several processes train as one: tf.distribute's MultiWorkerMirroredStrategy through TF_CONFIG."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.components.train_interest_model.conftest import SMALL, World
+
+ROOT = Path(__file__).parents[3]
+SETTINGS = {**SMALL, "epochs": 2, "item_dropout": 0.0}
+
+
+def free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [opened.getsockname()[1] for opened in sockets]
+    for opened in sockets:
+        opened.close()
+    return ports
+
+
+def start(world: World, output: Path, tf_config: dict[str, object] | None) -> subprocess.Popen[str]:
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
+    environment.pop("TF_CONFIG", None)
+    if tf_config:
+        environment["TF_CONFIG"] = json.dumps(tf_config)
+    command = [sys.executable, "-m", "tests.components.train_interest_model.worker"]
+    arguments = [str(world.training_set), str(world.items), json.dumps(SETTINGS), str(output)]
+    return subprocess.Popen(
+        [*command, *arguments],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_two_workers_hold_equal_weights_and_the_loss_of_one(cycle: World, tmp_path: Path) -> None:
+    addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
+    processes = {"one": start(cycle, tmp_path / "one", None)}
+    for place, name in enumerate(("first", "second")):
+        task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": place}}
+        processes[name] = start(cycle, tmp_path / name, task)
+    for name, process in processes.items():
+        said, _ = process.communicate(timeout=240)
+        assert process.returncode == 0, f"{name}:\n{said}"
+    losses = {name: json.loads((tmp_path / f"{name}.json").read_text()) for name in processes}
+    assert losses["first"] == losses["second"]
+    assert losses["first"] == pytest.approx(losses["one"], rel=1e-4)
+    assert losses["one"][1] < losses["one"][0]
+    # Only the first writes; equal validation figures and losses on both say that the other holds the same.
+    assert not (tmp_path / "second" / "saved_model").exists()
+    embeddings = [np.load(tmp_path / name / "item_embeddings.npy") for name in ("one", "first")]
+    np.testing.assert_allclose(*embeddings, atol=1e-3)

@@ -1,0 +1,20 @@
+"""One training process, started by `test_workers` with its place in TF_CONFIG."""
+
+import json
+import sys
+from pathlib import Path
+
+from components.train_interest_model.training import train
+from tests.components.train_interest_model.conftest import RecordingTracker
+
+
+def main(training_set: str, items: str, hyperparameters: str, output: str) -> None:
+    """Trains, and writes what it came to beside the output."""
+    tracker = RecordingTracker()
+    train(Path(training_set), Path(items), "train", json.loads(hyperparameters), Path(output), None, tracker)
+    losses = [figures["loss"] for _, figures in tracker.metrics]
+    Path(f"{output}.json").write_text(json.dumps(losses))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
