@@ -47,8 +47,10 @@ def evaluate(
 
 def keeps_seen(interest_model: Path) -> bool:
     """Whether items seen before may be answered again; the training chose by how often that happens."""
-    about = json.loads((interest_model / "interest_model.json").read_text())
-    return bool(about["hyperparameters"]["seen_items"] == "keep")
+    file = interest_model / "interest_model.json"
+    if not file.exists():
+        raise StepError(f"no {file}: expected the output of 'Train interest model'; run it again")
+    return bool(json.loads(file.read_text())["hyperparameters"]["seen_items"] == "keep")
 
 
 def assemble(interest_model: Path, collaborative_filters: Path, items: Path) -> Ranking:

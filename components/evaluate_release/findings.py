@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from components.evaluate_release.live import LiveRelease
+from components.evaluate_release.live import LiveVersion
 from components.evaluate_release.metrics import MISS
 from components.evaluate_release.queries import Queries
 from components.evaluate_release.ranked import Ranked
@@ -36,7 +36,7 @@ class Findings:
     slices: list[Slice]
     blend: dict[str, Any]
     keep_seen: bool
-    live: LiveRelease | None
+    live: LiveVersion | None
     verdict: Verdict
 
     @cached_property

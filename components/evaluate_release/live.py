@@ -25,7 +25,7 @@ from serving.release import ReleaseStore
 
 
 @dataclass(frozen=True)
-class LiveRelease:
+class LiveVersion:
     """The live version, and its answers to the test queries that are new to it."""
 
     comparison: Comparison | Incomparable
@@ -33,7 +33,7 @@ class LiveRelease:
     answered: Ranked | None = None  # to the fresh ones, items as indexes of the candidate's catalog
 
 
-def compare(releases: str, protocol: str, held: HeldOut, ours: Ranked) -> LiveRelease | None:
+def compare(releases: str, protocol: str, held: HeldOut, ours: Ranked) -> LiveVersion | None:
     """Set the candidate's answers `ours` beside the live version's; None before the first release.
 
     Raises:
@@ -54,12 +54,12 @@ def compare(releases: str, protocol: str, held: HeldOut, ours: Ranked) -> LiveRe
                 f"the live release {version} at {releases} can't be opened ({error!r}): roll back to a sound "
                 "one with `penchant review rollback`, or remove live.json to start anew"
             ) from error
-    return LiveRelease(_as_recorded(version, manifest, protocol, int(fresh.sum()), ours))
+    return LiveVersion(_as_recorded(version, manifest, protocol, int(fresh.sum()), ours))
 
 
 def _on_fresh_queries(
     store: ReleaseStore, version: int, held: HeldOut, fresh: NDArray[np.bool_], ours: Ranked
-) -> LiveRelease:
+) -> LiveVersion:
     ranking = store.open(version)
     item_ids = ranking.catalog.item_ids
     queries = held.test_for(item_ids).select(fresh)
@@ -75,7 +75,7 @@ def _on_fresh_queries(
     # One more entry: index -1, no item, stays -1.
     ours_of_theirs = pc.fill_null(pc.index_in(pa.array([*item_ids, None], pa.string()), held.index), -1)
     items = ours_of_theirs.to_numpy()[answered.items]
-    return LiveRelease(comparison, fresh, Ranked(answered.ranks, items))
+    return LiveVersion(comparison, fresh, Ranked(answered.ranks, items))
 
 
 def _as_recorded(

@@ -116,7 +116,7 @@ def _figures(
 
 
 def _figures_of_live(
-    ranking: Ranking, held: HeldOut, models: dict[str, Ranked], rival: str, beside: live.LiveRelease
+    ranking: Ranking, held: HeldOut, models: dict[str, Ranked], rival: str, beside: live.LiveVersion
 ) -> dict[str, Figure]:
     """On the queries that are new to it; its items are translated into this catalog's indexes."""
     assert beside.answered is not None

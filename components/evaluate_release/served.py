@@ -1,21 +1,24 @@
-"""The ranking as served: the service's own retrieval and reranking, then the rule that filters seen items."""
+"""The ranking as served: the service's own retrieval, rules, reranking and cold start, put to queries."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from serving.reranking import Reranker
-from serving.retrieval import Query, Retriever
 
 from components.evaluate_release.metrics import MISS
-from components.evaluate_release.queries import Indexes, Queries
+from components.evaluate_release.queries import Queries
 from components.evaluate_release.ranked import LONGEST, Ranked
+from serving.cold_start import cold_scores
+from serving.live_release import LiveRelease
 from serving.release import FloatArray, Ranking
+from serving.retrieval import Query
+from serving.rules import Rules, best
+from serving.signals import Indexes
 
 
 @dataclass(frozen=True)
 class BlendExamples:
-    """What the blend is fitted on, one entry a query."""
+    """What the blend is fitted on, one entry a query that has a history."""
 
     features: list[FloatArray]  # [candidates, terms]
     targets: list[int]  # position of the true item among the candidates, -1 when it is none
@@ -25,28 +28,29 @@ class ServedRanking:
     """A release's answers to queries; `interest`: [queries, interest size] float32 as its model gave it."""
 
     def __init__(self, ranking: Ranking, queries: Queries, interest: NDArray[np.float32]) -> None:
-        self._retriever, self._reranker = Retriever(ranking), Reranker(ranking)
+        self._release = LiveRelease(ranking)
         self._queries, self._interest = queries, interest
 
     def examples(self) -> BlendExamples:
-        """The features of each query's candidates, before any blend."""
-        features, targets = [], []
+        """The features of each query's candidates, before any blend; a cold start needs none."""
+        examples = BlendExamples([], [])
         for position, target in enumerate(self._queries.targets):
             query, items = self._candidates(position)
-            features.append(self._reranker.features(query, items))
-            found = np.flatnonzero(items == target)
-            targets.append(int(found[0]) if len(found) else -1)
-        return BlendExamples(features, targets)
+            if len(query.history):
+                found = np.flatnonzero(items == target)
+                examples.features.append(self._release.reranker.features(query, items))
+                examples.targets.append(int(found[0]) if len(found) else -1)
+        return examples
 
     def answers(self) -> Ranked:
-        """A target that is no candidate, or that had been seen, is a miss."""
+        """A target that is no candidate, or that a rule leaves out, is a miss."""
         ranks = np.full(len(self._queries), MISS, np.int32)
         answered = np.full((len(self._queries), LONGEST), -1, np.int32)
         for position, target in enumerate(self._queries.targets):
             query, items = self._candidates(position)
-            scores = self._reranker.scores(query, items)
-            best = np.lexsort((items, -scores))[:LONGEST]
-            answered[position, : len(best)] = items[best]
+            scores = self._scores(query, items)
+            first = items[best(scores, LONGEST)]
+            answered[position, : len(first)] = first
             own = scores[items == target]
             if len(own):
                 ranks[position] = np.count_nonzero(scores >= own[0])
@@ -54,11 +58,18 @@ class ServedRanking:
 
     def _candidates(self, position: int) -> tuple[Query, Indexes]:
         queries = self._queries
+        history = queries.items[position]
         query = Query(
-            history=queries.items[position],
+            history=history,
             timestamps=queries.timestamps[position],
-            interest=self._interest[position],
+            interest=self._interest[position] if len(history) else None,
             now=int(queries.cutoffs[position]),
         )
-        items = self._retriever.retrieve(query).items
-        return query, items[np.isin(items, queries.seen[position], invert=True)]
+        rules = Rules(query.now, excluded=queries.seen[position])
+        found = self._release.rulebook.select(rules, self._release.retriever.retrieve(query), LONGEST)
+        return query, found.items
+
+    def _scores(self, query: Query, items: Indexes) -> FloatArray:
+        if len(query.history):
+            return self._release.reranker.scores(query, items)
+        return cold_scores(self._release, items, query.now, {})[0]

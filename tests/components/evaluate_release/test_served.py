@@ -1,0 +1,63 @@
+"""The served ranking put to queries: it answers as the service does, cold users and rules included."""
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from components.evaluate_release.evaluation import assemble
+from components.evaluate_release.metrics import MISS
+from components.evaluate_release.queries import read_queries
+from components.evaluate_release.served import ServedRanking
+from tests.components.evaluate_release.planted import N_ITEMS, SCHEMA, row
+
+INDEX = pa.array([f"i{item}" for item in range(N_ITEMS)])
+
+
+@pytest.fixture
+def ranking(world, blend):
+    """The ring, its trend falling with the index."""
+    found = assemble(world.interest_model, world.filters, world.items)
+    trend = np.arange(N_ITEMS, 0, -1, dtype=np.float32)
+    return replace(found, blend=blend, filters=replace(found.filters, trend=trend))
+
+
+def put(ranking, *rows, interest_in=None):
+    queries = read_queries(pa.Table.from_pylist(list(rows), SCHEMA), "test", INDEX, seed=0)
+    interest = np.zeros((len(queries), N_ITEMS), np.float32)
+    if interest_in is not None:
+        interest[:, interest_in] = 1
+    return ServedRanking(ranking, queries, interest)
+
+
+def test_who_has_no_history_is_answered_what_is_trending(ranking):
+    answered = put(ranking, row(1, [], [], 10, "test", 4)).answers()
+    assert answered.items[0].tolist() == list(range(20))
+    assert answered.ranks.tolist() == [5]
+
+
+def test_the_next_on_the_ring_comes_first_and_what_was_seen_not_at_all(ranking):
+    answered = put(ranking, row(1, [4, 5, 6], [1, 2, 3], 10, "test", 7), interest_in=7).answers()
+    assert answered.ranks.tolist() == [1]
+    assert answered.items[0, 0] == 7
+    assert not {4, 5, 6} & set(answered.items[0].tolist())
+
+
+def test_a_target_that_a_rule_leaves_out_is_a_miss(ranking):
+    later = ranking.catalog.available_from.copy()
+    later[7] = 11  # a microsecond after the query
+    closed = replace(ranking, catalog=replace(ranking.catalog, available_from=later))
+    rows = (row(1, [5, 6], [2, 3], 10, "test", 7), row(2, [5, 6], [2, 3], 10, "test", 6))
+    assert put(closed, *rows, interest_in=7).answers().ranks.tolist() == [MISS, MISS]
+
+
+def test_examples_point_at_the_target_and_leave_cold_starts_out(ranking):
+    rows = (
+        row(1, [4, 5], [1, 2], 10, "test", 6),
+        row(2, [], [], 10, "test", 6),
+        row(3, [6], [1], 10, "test", 6),
+    )
+    examples = put(ranking, *rows).examples()
+    assert [len(features) for features in examples.features] == [N_ITEMS - 2, N_ITEMS - 1]
+    assert examples.targets == [4, -1]  # items 0 … 3 stand before it, 4 and 5 were seen; seen itself
