@@ -1,8 +1,8 @@
 """The same interactions down the offline and the online way give the same histories.
 
-Offline: build_features over everything, then Feast's point-in-time join at a moment, as a training row gets it.
-Online: an earlier snapshot, materialized and read from the online store, then extended by what was recorded since, as
-the service does with each request.
+Offline: build_features over everything, then Feast's point-in-time join, as a training row gets it.
+Online: an earlier snapshot, materialized and read from the online store, then extended by what was recorded
+since, as the service does with each request.
 """
 
 from pathlib import Path

@@ -88,7 +88,7 @@ def test_a_run_that_fails_leaves_the_tables_of_the_last_one(
 
 
 def test_too_few_interactions_are_refused_with_what_was_expected(tmp_path: Path) -> None:
-    with pytest.raises(StepError, match="no row for the split 'validation'.*users with 3 interactions"):
+    with pytest.raises(StepError, match=r"no row for the split 'validation'.*users with 3 interactions"):
         build_warehouse(tmp_path, PLANTED[:2], AS_OF)
     with pytest.raises(StepError, match="no row for the split 'all'"):
         build_warehouse(tmp_path, [], AS_OF)

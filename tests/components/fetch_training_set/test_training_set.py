@@ -82,7 +82,7 @@ def test_a_spine_of_other_features_is_refused_by_the_row_that_is_missing(
     )
     pq.write_table(pa.concat_tables([spine, stranger.cast(spine.schema)]), tmp_path / "spine.parquet")
     target = tmp_path / "training_set.parquet"
-    with pytest.raises(StepError, match="none for 1 moments.*'zoe'.*run build_features again"):
+    with pytest.raises(StepError, match=r"none for 1 moments.*'zoe'.*run build_features again"):
         fetch(tmp_path / "spine.parquet", leaky.features, leaky.registry, leaky.online_store, target)
     assert not target.exists()
 
@@ -96,7 +96,7 @@ def test_features_that_reach_their_cutoff_are_refused(tmp_path: Path) -> None:
     place = history.column_names.index("timestamps")
     doctored = history.set_column(place, "timestamps", pa.array(timestamps, pa.list_(pa.int64())))
     pq.write_table(doctored, file)
-    with pytest.raises(StepError, match="the history of user ann at .* reaches its cutoff: 1 places"):
+    with pytest.raises(StepError, match=r"the history of user ann at .* reaches its cutoff: 1 places"):
         run(warehouse)
 
 
