@@ -70,6 +70,14 @@ class Details(TypedDict, total=False):
     interaction_id: str  # the idempotency key; made when absent
 
 
+class Tls(TypedDict, total=False):
+    """PEM files; without any of them, plain text is spoken."""
+
+    tls_roots: Path  # to trust
+    tls_certificate: Path  # the client's own, with its key
+    tls_key: Path
+
+
 class Recommender:
     """A connection to the recommender service, to share between threads.
 
@@ -77,14 +85,11 @@ class Recommender:
     is worth a later try.
     """
 
-    def __init__(
-        self, address: str, timeout_s: float = 5.0, token: str = "", tls_roots: Path | None = None
-    ) -> None:
-        """`tls_roots`: a PEM file of roots to trust; plain text when absent."""
+    def __init__(self, address: str, timeout_s: float = 5.0, token: str = "", **tls: Unpack[Tls]) -> None:
         self._address, self._timeout_s, self._metadata = address, timeout_s, _authorization(token)
         self._channel = (
-            grpc.secure_channel(address, _credentials(tls_roots), _OPTIONS)
-            if tls_roots
+            grpc.secure_channel(address, _credentials(tls), _OPTIONS)
+            if tls
             else grpc.insecure_channel(address, _OPTIONS)
         )
         self._stub = RecommenderServiceStub(self._channel)  # type: ignore[no-untyped-call]
@@ -128,13 +133,11 @@ class Recommender:
 class AsyncRecommender:
     """The same for asyncio."""
 
-    def __init__(
-        self, address: str, timeout_s: float = 5.0, token: str = "", tls_roots: Path | None = None
-    ) -> None:
+    def __init__(self, address: str, timeout_s: float = 5.0, token: str = "", **tls: Unpack[Tls]) -> None:
         self._address, self._timeout_s, self._metadata = address, timeout_s, _authorization(token)
         self._channel = (
-            grpc.aio.secure_channel(address, _credentials(tls_roots), _OPTIONS)
-            if tls_roots
+            grpc.aio.secure_channel(address, _credentials(tls), _OPTIONS)
+            if tls
             else grpc.aio.insecure_channel(address, _OPTIONS)
         )
         self._stub = RecommenderServiceStub(self._channel)  # type: ignore[no-untyped-call]
@@ -213,8 +216,10 @@ def _authorization(token: str) -> tuple[tuple[str, str], ...]:
     return (("authorization", f"Bearer {token}"),) if token else ()
 
 
-def _credentials(roots: Path) -> grpc.ChannelCredentials:
-    return grpc.ssl_channel_credentials(roots.read_bytes())
+def _credentials(tls: Tls) -> grpc.ChannelCredentials:
+    files = (tls.get("tls_roots"), tls.get("tls_key"), tls.get("tls_certificate"))
+    roots, key, certificate = (file.read_bytes() if file else None for file in files)
+    return grpc.ssl_channel_credentials(roots, key, certificate)
 
 
 def _error(address: str, code: grpc.StatusCode, details: str | None) -> errors.PenchantError:

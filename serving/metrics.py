@@ -33,7 +33,7 @@ class Metrics:
         self.recorded = Counter("penchant_recorded_interactions", "New in the log", registry=kept)
         self.release = Gauge("penchant_release_version", "The live release, 0 before one", registry=kept)
         self.release_failures = Counter(
-            "penchant_release_failures", "Times a release could not be opened", registry=kept
+            "penchant_release_failures", "Times a live release could not be used", registry=kept
         )
         self.snapshot_age = Gauge(
             "penchant_snapshot_age_seconds", "Age of the last snapshot that was read", registry=kept

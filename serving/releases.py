@@ -7,14 +7,14 @@ from threading import Event, Thread
 from time import monotonic
 from typing import Final, Protocol
 
-from serving.errors import PenchantError, Unavailable
+from serving.errors import Unavailable
 from serving.live_release import LiveRelease
 from serving.metrics import Metrics
 from serving.release import ReleaseStore
 
 logger = logging.getLogger(__name__)
 
-# A release that could not be opened is opened again no sooner than this.
+# A version that could not be opened is tried again no sooner than this.
 _RETRY_S: Final = 5.0
 
 # How long the first release waits for a model server that starts beside this process.
@@ -43,7 +43,8 @@ class Releases:
         self._poll_s, self._on_live = poll_s, on_live
         self._live: LiveRelease | None = None
         self._next: LiveRelease | None = None
-        self._trouble, self._not_before, self._patience = "", 0.0, 0.0
+        self._tried: int | None = None
+        self._trouble, self._retry_at, self._patience = "", 0.0, 0.0
         self._stopped = Event()
         self._thread = Thread(target=self._watch, name="releases", daemon=True)
 
@@ -85,15 +86,15 @@ class Releases:
                 self._next = None
             elif (release := self._opened(version)) and self._may_start(version):
                 self._swap(release)
-        except (PenchantError, OSError, ValueError, KeyError) as error:
-            self._metrics.release_failures.inc()
-            self._not_before = monotonic() + _RETRY_S
-            self._report(f"the live release can't be used: {error}")
+        except Exception as error:  # a torn file raises anything, and the watch must outlive it
+            if self._report(f"the live release can't be used: {error!r}"):
+                self._metrics.release_failures.inc()
 
     def _opened(self, version: int) -> LiveRelease | None:
         if self._next is None or self._next.version != version:
-            if monotonic() < self._not_before:
+            if version == self._tried and monotonic() < self._retry_at:
                 return None
+            self._tried, self._retry_at = version, monotonic() + _RETRY_S
             self._next = LiveRelease(self._store.open(version))
         return self._next
 
@@ -118,10 +119,12 @@ class Releases:
         self._on_live()
         logger.info("release %d is live, before: %s", release.version, before.version if before else "none")
 
-    def _report(self, trouble: str) -> None:
-        if trouble != self._trouble:
-            logger.warning("%s", trouble)
-        self._trouble = trouble
+    def _report(self, trouble: str) -> bool:
+        """Log a trouble when it is new, and say whether it was."""
+        new, self._trouble = trouble != self._trouble, trouble
+        if new:
+            logger.warning("%s", trouble, exc_info=logger.isEnabledFor(logging.DEBUG))
+        return new
 
     def _watch(self) -> None:
         while not self._stopped.is_set():

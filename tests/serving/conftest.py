@@ -1,9 +1,11 @@
-"""A SQLite and a real PostgreSQL database for whatever keeps interactions."""
+"""Databases for whatever keeps interactions, and certificates."""
 
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.serving.tls import Certificates, issue
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +26,8 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path}/log.db"
     url: str = request.getfixturevalue("postgresql")
     return url
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return issue(tmp_path_factory.mktemp("certificates"))
