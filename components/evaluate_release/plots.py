@@ -8,6 +8,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import MaxNLocator
 
 from components.evaluate_release import list_metrics
 from components.evaluate_release.findings import LIVE, Findings
@@ -132,6 +133,7 @@ def learning(curves: dict[str, Curve]) -> Canvas | None:
         for name, color in zip(names, mpl.color_sequences["tab10"] * len(names), strict=False):
             axes.plot(*zip(*curves[name], strict=True), label=name, color=color, linewidth=2)
         axes.set(title=title, xlabel="epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(fontsize=9)
     return canvas
 
