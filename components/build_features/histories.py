@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import ibis
 import ibis.expr.types as ir
 
-from components.build_features.times import microseconds
+from components.build_features.times import TIMESTAMP, microseconds
 from feature_repo.contract import MAX_HISTORY
 
 # History list -> the column of an interaction that it holds.
@@ -18,7 +18,7 @@ LISTS = {
 }
 
 # Moments whose histories are computed at once; at most 200 interactions each, so it bounds the memory.
-MOMENTS_PER_PART = 50_000
+MOMENTS_PER_PART = 25_000
 
 
 def build_histories(interactions: ir.Table, moments: ir.Table, max_history: int = MAX_HISTORY) -> ir.Table:
@@ -82,8 +82,10 @@ def _blocks(interactions: ir.Table, max_history: int) -> ir.Table:
 def _ends(interactions: ir.Table, moments: ir.Table) -> ir.Table:
     """moments with `end`: how many of the user's interactions are strictly before the cutoff."""
     # At the same time a moment (0) stands before an interaction (1), so that it isn't counted.
-    events = interactions.select("user_id", cutoff="timestamp", counted=ibis.literal(1, "int64"))
-    marks = moments.select("user_id", "cutoff", counted=ibis.literal(0, "int64"))
+    events = interactions.select(
+        "user_id", cutoff=interactions.timestamp.cast(TIMESTAMP), counted=ibis.literal(1, "int64")
+    )
+    marks = moments.select("user_id", cutoff=moments.cutoff.cast(TIMESTAMP), counted=ibis.literal(0, "int64"))
     both = ibis.union(events, marks)
     so_far = ibis.window(group_by="user_id", order_by=["cutoff", "counted"], preceding=None, following=0)
     both = both.mutate(end=both.counted.sum().over(so_far))

@@ -1,26 +1,14 @@
 """Histories per moment, against the rule that serving extends them by."""
 
-from collections.abc import Iterator
-
 import ibis
 import pyarrow as pa
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.build_features.backend import connect
 from components.build_features.histories import build_histories, in_parts
 from feature_repo.contract import TIMESTAMP
 from feature_repo.histories import History, Interaction
 from tests.feature_repo.planted import START, history_before, interaction, interactions_table
-
-
-@pytest.fixture(scope="module", autouse=True)
-def backend() -> Iterator[None]:
-    with connect() as backend:
-        ibis.set_backend(backend)
-        yield
-        ibis.set_backend("duckdb")
 
 
 def moments_table(moments: list[tuple[str, int]]) -> ibis.Table:

@@ -1,7 +1,6 @@
 """The two protocols by hand, and windows that hold each interaction once."""
 
 from collections import Counter
-from collections.abc import Iterator
 
 import ibis
 import pyarrow as pa
@@ -10,7 +9,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.build_features import spine
-from components.build_features.backend import connect
 from components.build_features.spine import build_spine
 from components.errors import StepError
 from feature_repo.histories import Interaction
@@ -19,14 +17,6 @@ from tests.feature_repo.planted import START, history_before, interaction, inter
 AS_OF = 1_000
 
 Row = tuple[str, int, str | None]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def backend() -> Iterator[None]:
-    with connect() as backend:
-        ibis.set_backend(backend)
-        yield
-        ibis.set_backend("duckdb")
 
 
 def rows(interactions: list[Interaction], protocol: str, max_history: int = 200) -> dict[str, list[Row]]:

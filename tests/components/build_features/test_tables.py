@@ -1,13 +1,11 @@
 """Item statistics, item content and user profiles, worked by hand."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import ibis
 import pyarrow as pa
 import pytest
 
-from components.build_features.backend import connect
 from components.build_features.item_content import build_item_content
 from components.build_features.item_statistics import build_item_statistics
 from components.build_features.user_profile import build_user_profile
@@ -20,14 +18,6 @@ PLANTED = [
     interaction("bob", "a", 39 * DAY + DAY // 2, value=float("nan")),
     interaction("bob", "b", 10 * DAY, value=1.0),
 ]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def backend() -> Iterator[None]:
-    with connect() as backend:
-        ibis.set_backend(backend)
-        yield
-        ibis.set_backend("duckdb")
 
 
 def by_key(table: ibis.Table) -> dict[str, dict[str, Any]]:
