@@ -1,4 +1,4 @@
-"""The ranking as served: the service's own retrieval, rules, reranking and cold start, put to queries."""
+"""The ranking as served: the service's own retrieval, rules and reranking, put to queries."""
 
 from dataclasses import dataclass
 
@@ -8,11 +8,10 @@ from numpy.typing import NDArray
 from components.evaluate_release.metrics import MISS
 from components.evaluate_release.queries import Queries
 from components.evaluate_release.ranked import LONGEST, Ranked
-from serving.cold_start import cold_scores
-from serving.live_release import LiveRelease
 from serving.release import FloatArray, Ranking
-from serving.retrieval import Query
-from serving.rules import Rules, best
+from serving.reranking import Reranker
+from serving.retrieval import Query, Retriever
+from serving.rules import Rulebook, Rules, best
 from serving.signals import Indexes
 
 
@@ -28,7 +27,9 @@ class ServedRanking:
     """A release's answers to queries; `interest`: [queries, interest size] float32 as its model gave it."""
 
     def __init__(self, ranking: Ranking, queries: Queries, interest: NDArray[np.float32]) -> None:
-        self._release = LiveRelease(ranking)
+        self._retriever, self._reranker = Retriever(ranking), Reranker(ranking)
+        self._rulebook = Rulebook(ranking.catalog, ranking.filters.popularity)
+        self._trend = ranking.filters.trend
         self._queries, self._interest = queries, interest
 
     def examples(self) -> BlendExamples:
@@ -38,7 +39,7 @@ class ServedRanking:
             query, items = self._candidates(position)
             if len(query.history):
                 found = np.flatnonzero(items == target)
-                examples.features.append(self._release.reranker.features(query, items))
+                examples.features.append(self._reranker.features(query, items))
                 examples.targets.append(int(found[0]) if len(found) else -1)
         return examples
 
@@ -66,10 +67,9 @@ class ServedRanking:
             now=int(queries.cutoffs[position]),
         )
         rules = Rules(query.now, excluded=queries.seen[position])
-        found = self._release.rulebook.select(rules, self._release.retriever.retrieve(query), LONGEST)
+        found = self._rulebook.select(rules, self._retriever.retrieve(query), LONGEST)
         return query, found.items
 
     def _scores(self, query: Query, items: Indexes) -> FloatArray:
-        if len(query.history):
-            return self._release.reranker.scores(query, items)
-        return cold_scores(self._release, items, query.now, {})[0]
+        """By the blend; without a history what is trending comes first, as in serving.cold_start."""
+        return self._reranker.scores(query, items) if len(query.history) else self._trend[items]
