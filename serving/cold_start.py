@@ -4,27 +4,30 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from serving.live_release import LiveRelease
-from serving.release import FloatArray
-from serving.rules import Rules
-from serving.signals import Indexes
+from serving.live_release import LiveRelease, Ranked
+from serving.reranking import TERMS
+from serving.retrieval import Candidates
+from serving.rules import Rules, best
 
 
-def cold_scores(
-    release: LiveRelease, items: Indexes, now: int, profile: Mapping[str, str | float]
-) -> tuple[FloatArray, str]:
-    """[m] float32 scores of `items` [m], and the step of the ladder: "profile" or "trending".
+def rank_cold(
+    release: LiveRelease, candidates: Candidates, k: int, now: int, profile: Mapping[str, str | float]
+) -> tuple[Ranked, str]:
+    """The k best candidates, and the step of the ladder that ranked them: "profile" or "trending".
 
     An attribute of the profile that names categories of the catalog ("Comedy" or "Comedy|Drama") puts their
     items before all others; within both, what is trending comes first.
     """
-    trend = release.ranking.filters.trend[items]
+    items = candidates.items
+    scores, step = release.ranking.filters.trend[items], "trending"
     named = profile_categories(profile, release.ranking.catalog.category_index)
-    if not named or not len(items):
-        return trend, "trending"
-    liked = release.rulebook.permitted(Rules(now, categories=named), items)
-    scores = trend + liked * (trend.max() + np.float32(1))
-    return scores, "profile" if liked.any() else "trending"
+    liked = release.rulebook.permitted(Rules(now, categories=named), items) if named else np.zeros(0, bool)
+    if liked.any():
+        scores, step = scores + liked * (scores.max() + np.float32(1)), "profile"
+    chosen = best(scores, k)
+    shares = np.zeros((len(chosen), len(TERMS)), np.float32)
+    shares[:, TERMS.index("trend")] = scores[chosen]
+    return Ranked(items[chosen], candidates.sources[chosen], scores[chosen], shares, shares), step
 
 
 def profile_categories(profile: Mapping[str, str | float], known: Mapping[str, int]) -> tuple[str, ...]:

@@ -2,7 +2,8 @@
 
 import logging
 from collections.abc import Callable
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
@@ -72,11 +73,11 @@ class HistoryReader:
         until = monotonic() + budget_s
         reading = _Reading()
         running = _start(self._snapshots, partial(self._read, user_id, reading))
-        wait(running, budget_s * _SNAPSHOT_SHARE)
+        _wait(running, budget_s * _SNAPSHOT_SHARE)
         if not reading.snapshot_done:  # the log alone
             running = _start(self._deltas, partial(self._read_log, user_id, reading))
         if reading.delta is None and not reading.log_failed:
-            wait(running, max(0.0, until - monotonic()))
+            _wait(running, until - monotonic())
         return reading.result()
 
     def warm(self) -> None:
@@ -157,9 +158,15 @@ class _Reading:
         return lost
 
 
-def _start(bulkhead: Bulkhead, read: Callable[[], None]) -> list[Future[None]]:
+def _start(bulkhead: Bulkhead, read: Callable[[], None]) -> Future[None] | None:
     try:
-        return [bulkhead.start(read)]
+        return bulkhead.start(read)
     except Unavailable as error:
         logger.warning("%s", error)
-        return []
+        return None
+
+
+def _wait(running: Future[None] | None, seconds: float) -> None:
+    if running:
+        with suppress(TimeoutError):
+            running.result(max(0.0, seconds))

@@ -13,7 +13,7 @@ from serving.release import FloatArray, Ranking
 from serving.request import Request
 from serving.reranking import TERMS, Reranker
 from serving.retrieval import SOURCES, Candidates, Query, Retriever
-from serving.rules import Rulebook, Rules
+from serving.rules import Rulebook, Rules, best
 from serving.signals import Indexes, strongest
 
 # Where no time is left to retrieve, the most trending items are the candidates.
@@ -29,6 +29,17 @@ class Recognized:
     event_types: list[str]  # [h]
 
 
+@dataclass(frozen=True, eq=False)
+class Ranked:
+    """The items of an answer, best first."""
+
+    items: Indexes  # [k]
+    sources: NDArray[np.uint8]  # [k] bits as in Candidates
+    scores: FloatArray  # [k]
+    shares: FloatArray  # [k, terms] what each term adds; a row sums to its score
+    lifts: FloatArray  # [k, terms] what each term adds beyond what it adds to an ordinary item
+
+
 class LiveRelease:
     """A request takes this reference once, so that its answer never mixes two versions."""
 
@@ -42,7 +53,7 @@ class LiveRelease:
         self.ranking, self.version = ranking, ranking.version
         self.retriever, self.reranker = Retriever(ranking), Reranker(ranking)
         self.rulebook = Rulebook(ranking.catalog, ranking.filters.popularity)
-        self.reasons = Reasons(ranking, self.reranker)
+        self.reasons = Reasons(ranking)
         # Where people come back to the same items, the evaluation found that answers should too.
         self._keeps_seen = ranking.manifest.get("seen_items") == "keep"
         trending = np.sort(strongest(ranking.filters.trend, _TRENDING))
@@ -52,15 +63,13 @@ class LiveRelease:
     def recognize(self, history: History) -> Recognized:
         """What the catalog knows of a history."""
         index = self.ranking.catalog.index
-        rows = [
-            (index[item], timestamp, event_type)
-            for item, timestamp, event_type in zip(
-                history.item_ids, history.timestamps, history.event_types, strict=True
-            )
-            if item in index
-        ]
-        items, timestamps, event_types = zip(*rows, strict=True) if rows else ((), (), ())
-        return Recognized(np.array(items, np.int32), np.array(timestamps, np.int64), list(event_types))
+        items = np.array([index.get(item, -1) for item in history.item_ids], np.int32)
+        timestamps = np.array(history.timestamps, np.int64)
+        known = items >= 0
+        if known.all():
+            return Recognized(items, timestamps, history.event_types)
+        event_types = [history.event_types[place] for place in np.flatnonzero(known)]
+        return Recognized(items[known], timestamps[known], event_types)
 
     def rules(self, request: Request, query: Query) -> Rules:
         """What the request permits, in this catalog's indexes; ids it doesn't know are ignored."""
@@ -75,33 +84,43 @@ class LiveRelease:
             categories=tuple(request.categories),
         )
 
+    def rank(self, query: Query, candidates: Candidates, k: int) -> Ranked:
+        """The k best candidates by the blend."""
+        shares = self.reranker.contributions(query, candidates.items)
+        scores = shares.sum(axis=1)
+        chosen = best(scores, k)
+        # What is ordinary: the mean over interactions, so an item is not lifted by being popular alone.
+        weights = self.ranking.filters.popularity[candidates.items]
+        ordinary = weights @ shares / max(float(weights.sum()), 1.0)
+        return Ranked(
+            candidates.items[chosen],
+            candidates.sources[chosen],
+            scores[chosen],
+            shares[chosen],
+            shares[chosen] - ordinary,
+        )
+
     def present(
-        self,
-        query: Query,
-        event_types: Sequence[str],
-        candidates: Candidates,
-        scores: FloatArray,
-        chosen: NDArray[np.intp],
-        explain: bool,
+        self, query: Query, event_types: Sequence[str], ranked: Ranked, explain: bool
     ) -> list[Recommendation]:
-        """The chosen candidates with titles, sources and reasons; with `explain`, with each term's share."""
-        catalog, items = self.ranking.catalog, candidates.items[chosen]
-        reasons = self.reasons.of(query, event_types, items)
-        shares = self.reranker.contributions(query, candidates.items)[chosen] if explain else None
+        """What is answered, with titles, sources and reasons; with `explain`, with each term's share."""
+        catalog = self.ranking.catalog
+        reasons = self.reasons.of(query, event_types, ranked.items, ranked.lifts, explain)
+        rows = zip(
+            ranked.items.tolist(), ranked.sources.tolist(), ranked.scores.tolist(), reasons, strict=True
+        )
         return [
             Recommendation(
                 item_id=catalog.item_ids[item],
                 title=catalog.titles[item],
                 categories=catalog.categories[item],
-                score=float(scores[chosen[place]]),
-                sources=_SOURCE_NAMES[candidates.sources[chosen[place]]],
-                reason=reasons[place].sentence,
-                stage_scores={} if shares is None else dict(zip(TERMS, shares[place].tolist(), strict=True)),
-                because_item_ids=[catalog.item_ids[past] for past in reasons[place].because]
-                if explain
-                else [],
+                score=score,
+                sources=_SOURCE_NAMES[sources],
+                reason=reason.sentence,
+                stage_scores=dict(zip(TERMS, ranked.shares[place].tolist(), strict=True)) if explain else {},
+                because_item_ids=[catalog.item_ids[past] for past in reason.because],
             )
-            for place, item in enumerate(items.tolist())
+            for place, (item, sources, score, reason) in enumerate(rows)
         ]
 
     def _indexes(self, item_ids: frozenset[str]) -> Indexes:
@@ -113,14 +132,7 @@ class LiveRelease:
         interest = np.zeros(self.ranking.item_embeddings.shape[1], np.float32)
         query = Query(first, np.zeros(len(first), np.int64), interest, now=0)
         candidates = self.rulebook.select(Rules(now=0, excluded=first), self.retriever.retrieve(query), 1)
-        self.present(
-            query,
-            [""] * len(first),
-            candidates,
-            self.reranker.scores(query, candidates.items),
-            np.arange(min(1, len(candidates.items))),
-            explain=True,
-        )
+        self.present(query, [""] * len(first), self.rank(query, candidates, 1), explain=True)
 
 
 # Source bits -> their names.

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from serving.release import FloatArray, Ranking
-from serving.reranking import TERMS, Reranker
+from serving.reranking import TERMS
 from serving.signals import Indexes, Query
 
 # Interactions that are looked at, the newest ones; each step back, one speaks this much less loudly.
@@ -18,9 +17,6 @@ DECAY: Final = 0.9
 
 # How many interactions an explanation names.
 NAMED: Final = 3
-
-# An answered item is compared with so many popular ones: what lifts it most above them is the reason.
-_COMMON: Final = 50
 
 # Event type -> what the person did; another event type is not put into words.
 _VERBS: Final = {
@@ -47,28 +43,33 @@ class Reason:
 class Reasons:
     """Gives reasons from a release; safe to share between threads."""
 
-    def __init__(self, ranking: Ranking, reranker: Reranker) -> None:
-        self._catalog, self._filters, self._reranker = ranking.catalog, ranking.filters, reranker
+    def __init__(self, ranking: Ranking) -> None:
+        self._catalog, self._filters = ranking.catalog, ranking.filters
         self._embeddings = ranking.item_embeddings
-        self._common = np.argsort(-ranking.filters.popularity, kind="stable")[:_COMMON].astype(np.int32)
 
-    def of(self, query: Query, event_types: Sequence[str], items: Indexes) -> list[Reason]:
-        """For `items` [k], distinct; `event_types` [h] goes with the query's history."""
+    def of(
+        self, query: Query, event_types: Sequence[str], items: Indexes, lifts: FloatArray, explain: bool
+    ) -> list[Reason]:
+        """For the answered `items` [k], distinct; only with `explain` does a reason name its interactions.
+
+        Args:
+            event_types: [h], goes with the query's history.
+            lifts: [k, terms], what each term adds to an item beyond what it adds to an ordinary one: the
+                highest is the reason.
+        """
         if not len(query.history) or not len(items):
             return [Reason("trending", [])] * len(items)
         recent, events = query.history[-RECENT:][::-1], event_types[-RECENT:][::-1]
-        speaking = self._speaking(recent, items)
-        together = np.sum([matrix / max(float(matrix.max()), 1e-9) for matrix in speaking.values()], axis=0)
-        order = np.argsort(-self._lifts(query, items), axis=1, kind="stable")
+        voices = self._voices(recent, items)
+        because = _because(recent, voices) if explain else [[]] * len(items)
+        order = np.argsort(-lifts, axis=1).tolist()
         reasons = []
         for place, item in enumerate(items.tolist()):
-            voices = {kind: matrix[:, place] for kind, matrix in speaking.items()}
-            because = _strongest(recent, together[:, place])
-            told = (self._tell(TERMS[term], item, recent, events, voices) for term in order[place])
-            reasons.append(Reason(next(filter(None, told), "popular"), because))
+            told = (self._tell(TERMS[term], item, place, recent, events, voices) for term in order[place])
+            reasons.append(Reason(next(filter(None, told), "popular"), because[place]))
         return reasons
 
-    def _speaking(self, recent: Indexes, items: Indexes) -> dict[str, FloatArray]:
+    def _voices(self, recent: Indexes, items: Indexes) -> dict[str, FloatArray]:
         """Kind of voice -> [l, k]: how loudly each recent interaction speaks for each item."""
         fading = (DECAY ** np.arange(len(recent), dtype=np.float32))[:, np.newaxis]
         fading = fading * (recent[:, np.newaxis] != items)  # an item is no reason for itself
@@ -80,25 +81,24 @@ class Reasons:
             "taste": np.maximum(taste, 0) * fading,
         }
 
-    def _lifts(self, query: Query, items: Indexes) -> FloatArray:
-        """[k, terms]: what each term adds to an item's score beyond what it adds to a popular item's."""
-        both = np.union1d(items, self._common).astype(np.int32)
-        contributions = self._reranker.contributions(query, both)
-        common = contributions[np.searchsorted(both, self._common)].mean(axis=0)
-        lifts: FloatArray = contributions[np.searchsorted(both, items)] - common
-        return lifts
-
     def _tell(
-        self, term: str, item: int, recent: Indexes, events: Sequence[str], voices: dict[str, FloatArray]
+        self,
+        term: str,
+        item: int,
+        place: int,
+        recent: Indexes,
+        events: Sequence[str],
+        voices: dict[str, FloatArray],
     ) -> str:
         """The sentence of a term; empty where nothing stands behind it that a person would know."""
         match term:
             case "transitions":
-                return self._about("often follows {title}", "follows", recent, events, voices)
+                return self._about("often follows {title}", voices["follows"][:, place], recent, events)
             case "item_cosine" | "ease":
-                return self._about("because you {verb} {title}", "alike", recent, events, voices)
+                return self._about("because you {verb} {title}", voices["alike"][:, place], recent, events)
             case "interest":
-                return self._about("close to {title}, which you {verb}", "taste", recent, events, voices)
+                form = "close to {title}, which you {verb}"
+                return self._about(form, voices["taste"][:, place], recent, events)
             case "user_cosine":
                 return "chosen by people whose taste is like yours"
             case "content":
@@ -108,14 +108,12 @@ class Reasons:
             case _:
                 return {"popularity": "popular", "trend": "trending"}[term]
 
-    def _about(
-        self, form: str, kind: str, recent: Indexes, events: Sequence[str], voices: dict[str, FloatArray]
-    ) -> str:
-        place = int(np.argmax(voices[kind]))
-        if voices[kind][place] <= 0:
+    def _about(self, form: str, voice: FloatArray, recent: Indexes, events: Sequence[str]) -> str:
+        loudest = int(voice.argmax())
+        if voice[loudest] <= 0:
             return ""
-        title = self._catalog.titles[recent[place]] or self._catalog.item_ids[recent[place]]
-        return form.format(title=title, verb=_VERBS.get(events[place], "chose"))
+        title = self._catalog.titles[recent[loudest]] or self._catalog.item_ids[recent[loudest]]
+        return form.format(title=title, verb=_VERBS.get(events[loudest], "chose"))
 
 
 def submatrix(matrix: csr_array, rows: Indexes, columns: Indexes) -> FloatArray:
@@ -136,7 +134,13 @@ def submatrix(matrix: csr_array, rows: Indexes, columns: Indexes) -> FloatArray:
     return dense
 
 
-def _strongest(recent: Indexes, loudness: NDArray[np.float32]) -> list[int]:
-    order = np.argsort(-loudness, kind="stable")
-    named = (int(recent[place]) for place in order if loudness[place] > 0)
-    return list(dict.fromkeys(named))[:NAMED]
+def _because(recent: Indexes, voices: dict[str, FloatArray]) -> list[list[int]]:
+    """[k] lists of the items of the history that speak loudest, all kinds of voice being equal."""
+    together = np.sum([voice / max(float(voice.max()), 1e-9) for voice in voices.values()], axis=0)
+    order = np.argsort(-together, axis=0, kind="stable")
+    return [
+        list(dict.fromkeys(int(recent[past]) for past in order[:, place] if together[past, place] > 0))[
+            :NAMED
+        ]
+        for place in range(together.shape[1])
+    ]

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from feature_repo.histories import History, Interaction
 from serving.answers import Answer, Degradation, UserInterests
-from serving.cold_start import cold_scores
+from serving.cold_start import rank_cold
 from serving.deadline import Budgets, Deadline
 from serving.errors import Unavailable
 from serving.history import HistoryReader, UserHistory
@@ -19,7 +19,6 @@ from serving.release import FloatArray
 from serving.releases import Releases
 from serving.request import Request
 from serving.retrieval import Candidates, Query
-from serving.rules import best
 
 logger = logging.getLogger(__name__)
 
@@ -67,15 +66,14 @@ class Recommender:
         candidates = self._candidates(release, request, query, late)
         with self._metrics.stage("reranking"):
             if late or not len(known.items):
-                scores, basis = cold_scores(release, candidates.items, query.now, user.profile)
+                ranked, basis = rank_cold(release, candidates, request.k, query.now, user.profile)
             else:
-                scores = release.reranker.scores(query, candidates.items)
+                ranked = release.rank(query, candidates, request.k)
                 basis = "history" if len(user.history) else "request history"
-            chosen = best(scores, request.k)
         with self._metrics.stage("reasons"):
-            items = release.present(query, known.event_types, candidates, scores, chosen, request.explain)
+            items = release.present(query, known.event_types, ranked, request.explain)
         answer = Answer(items, release.version, request.request_id, basis, degraded)
-        self._metrics.count(answer, candidates.sources[chosen])
+        self._metrics.count(answer, ranked.sources)
         return answer
 
     def interests(self, user_id: str, k: int, deadline: Deadline) -> UserInterests:
