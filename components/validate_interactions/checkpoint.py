@@ -62,8 +62,8 @@ class Checkpoint:
             unexpected = frame.index.get_indexer(result.result["unexpected_index_list"])
             finding.rows += len(frame)
             finding.failed += len(unexpected)
-            missing = EXAMPLES - len(finding.examples)
-            finding.examples += [_spoken(value) for value in _shown(frame, finding)[unexpected[:missing]]]
+            shown = unexpected[: EXAMPLES - len(finding.examples)]
+            finding.examples += [_spoken(value) for value in frame[_told(frame, finding)].iloc[shown]]
             if finding.stops:
                 failures[unexpected] |= np.uint64(1 << bit)
         return failures
@@ -85,10 +85,10 @@ def _finding(result: ExpectationValidationResult) -> Finding:
     )
 
 
-def _shown(frame: pd.DataFrame, finding: Finding) -> NDArray[np.object_]:
-    """The values to show: of "item_id known" the item ids tell more than False."""
-    told = finding.column.partition(" ")[0]
-    return frame[told if told in frame else finding.column].to_numpy(dtype=object)
+def _told(frame: pd.DataFrame, finding: Finding) -> str:
+    """The column to take examples from: of "item_id known" the item ids tell more than False."""
+    column = finding.column.partition(" ")[0]
+    return column if column in frame else finding.column
 
 
 def _check_evaluated(result: ExpectationValidationResult) -> None:

@@ -9,7 +9,8 @@ import pyarrow as pa
 import pytest
 
 from components.errors import StepError
-from components.ingest_interactions import ingestion, snapshot
+from components.ingest_interactions import snapshot
+from components.ingest_interactions.component import ingest_interactions
 from components.ingest_interactions.ingestion import Sources, ingest
 from components.ingest_interactions.warehouse import Warehouse
 from feature_repo.contract import INTERACTIONS, ITEMS
@@ -248,4 +249,19 @@ def test_a_warehouse_may_be_any_fsspec_url(tmp_path: Path) -> None:
         ingest(Sources(interactions_file=str(tmp_path / "log.csv")), "memory://bucket/warehouse", *outputs)
     stored = [Path(file).name for file in fsspec.filesystem("memory").find("/bucket/warehouse")]
     assert sorted(stored) == ["part-file-1.parquet", "watermarks.json"]
-    assert ingestion.snapshot.pq.read_metadata(outputs[0]).num_rows == 3
+    assert snapshot.pq.read_metadata(outputs[0]).num_rows == 3
+
+
+def test_the_component_returns_the_moment_of_the_snapshot(tmp_path: Path) -> None:
+    class Artifact:
+        def __init__(self, name: str) -> None:
+            self.path = str(tmp_path / name)
+
+    (tmp_path / "it's [1].csv").write_text(BASIC)
+    before = datetime.now(UTC).timestamp() * 1_000_000
+    as_of = ingest_interactions.python_func(
+        "", str(tmp_path / "it's [1].csv"), "", "", "", str(tmp_path / "warehouse"),
+        Artifact("interactions"), Artifact("items"), Artifact("users"),
+    )  # fmt: skip
+    assert as_of > before
+    assert snapshot.pq.read_metadata(tmp_path / "interactions").num_rows == 3
