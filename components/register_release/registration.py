@@ -49,6 +49,7 @@ def register(
             run_id=run_id,
             metrics=held_out["figures"],
             protocol=held_out["protocol"],
+            seen_items=held_out["seen_items"],
             learned_until=held_out["learned_until"],
         )
         model = _log(release, tracking_uri, run_id)

@@ -45,6 +45,7 @@ class Parts:
                 {
                     "figures": {"ndcg_at_10": 0.1234, "hr_at_10": 0.25},
                     "protocol": "time",
+                    "seen_items": "filter",
                     "learned_until": 17,
                     "reason": "beats popularity",
                 }
@@ -88,6 +89,7 @@ def test_a_registered_release_comes_back_as_it_was(parts: Parts, registry: Regis
     ranking = Ranking.load(release / "ranking", version)
     assert ranking.catalog.item_ids == ITEM_IDS
     assert ranking.manifest["learned_until"] == 17
+    assert ranking.manifest["seen_items"] == "filter"
     assert ranking.manifest["metrics"] == {"ndcg_at_10": 0.1234, "hr_at_10": 0.25}
     assert (release / "interest" / "saved_model.pb").read_bytes() == b"graph"
 
