@@ -44,8 +44,9 @@ class Warehouse:
         self.watermarks = self._read()
 
     def holds(self, table: str, digest: str) -> bool:
-        """Whether a source of this content is already in."""
-        return any(part.table == table and part.digest == digest for part in self.watermarks.parts)
+        """Whether a source of this content is in; of items and users, whose newest word holds, as the last."""
+        digests = [part.digest for part in self.watermarks.parts if part.table == table]
+        return digest in (digests if table == "interactions" else digests[-1:])
 
     def url(self, path: str) -> str:
         """The full URL of a path below the warehouse, as DuckDB takes it."""

@@ -147,6 +147,14 @@ class TestItemsAndUsers:
             {"user_id": "bob", "age": None, "zip": None},
         ]
 
+    def test_going_back_to_an_earlier_table_counts_as_news(self, home: Any) -> None:
+        home.ingest(interactions_file=home.write("log.csv", BASIC))
+        for title in ("Tea", "Tee", "Tea", "Tea"):
+            home.ingest(items_file=home.write("items.csv", f"item_id,title\ntea,{title}\n"))
+        assert {row["item_id"]: row["title"] for row in home.rows("items")}["tea"] == "Tea"
+        parts = Warehouse(str(home.warehouse)).watermarks.parts
+        assert [part.table for part in parts].count("items") == 3, "the unchanged table went in again"
+
     def test_within_one_table_the_last_row_of_an_item_holds(self, home: Any) -> None:
         home.ingest(
             interactions_file=home.write("log.csv", BASIC),
