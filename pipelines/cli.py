@@ -88,10 +88,12 @@ def run(
         arguments = training_arguments(settings, protocol, max_failed_share, chosen)
         arguments |= source_arguments(dataset, interactions, items, users)
         from pipelines.runner import run_locally
+        from pipelines.tables import metrics_table
         from pipelines.training import training
 
         folder = run_locally(training, settings, arguments)
-        out.print(f"Done. Everything this run printed and made: {folder}")
+        out.print(metrics_table(folder))
+        out.print(f"The report: {folder / 'report.html'}\nAll that this run printed and made: {folder}")
 
 
 @app.command()
@@ -124,9 +126,8 @@ def recommend(
 ) -> None:
     """Ask the recommender for a user's items."""
     with _acting():
-        from serving.client import Recommender
-
         from pipelines.tables import recommendations_table
+        from serving.client import Recommender
 
         with Recommender(address) as recommender:
             answer = recommender.recommend(user, k=k, explain=explain)
@@ -158,7 +159,6 @@ def data() -> None:
     """List the data sets that `penchant run --dataset` can load: source, size, span, licence."""
     with _acting():
         from components.ingest_interactions.datasets import describe
-
         from pipelines.tables import datasets_table
 
         out.print(datasets_table(describe()))

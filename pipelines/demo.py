@@ -1,6 +1,5 @@
 """The whole way in a few minutes, on public data: the scheduler's, the reviewer's, the client's part."""
 
-import json
 import shlex
 import subprocess
 import time
@@ -59,7 +58,7 @@ def demonstrate(dataset: str, home: Path | None, console: Console) -> None:
         _follow(recommender, settings, console)
 
     console.rule("4. How good it is", align="left")
-    _figures(folder, console)
+    console.print(metrics_table(folder))
     _next_steps(settings, folder, dataset, console)
 
 
@@ -124,11 +123,6 @@ def _install(dataset: str, console: Console) -> None:
     done = subprocess.run(shlex.split(found.install), capture_output=True, text=True, check=False)
     if done.returncode:
         raise RunError(f"`{found.install}` failed: {done.stderr.strip()}")
-
-
-def _figures(folder: Path, console: Console) -> None:
-    document = next(folder.glob("steps/*/evaluate-release/evaluation/metrics.json"))
-    console.print(metrics_table(json.loads(document.read_text())))
 
 
 def _next_steps(settings: Settings, folder: Path, dataset: str, console: Console) -> None:

@@ -1,7 +1,8 @@
 """What the commands print where people would rather look than read."""
 
+import json
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
 
 from rich.table import Table
 
@@ -56,8 +57,9 @@ def datasets_table(datasets: Sequence[Dataset]) -> Table:
     return table
 
 
-def metrics_table(document: dict[str, Any]) -> Table:
-    """One row a model, the served ranking first, from an evaluation's metrics.json."""
+def metrics_table(run: Path) -> Table:
+    """One row a model, the served ranking first, from the evaluation in a run's folder."""
+    document = json.loads(next(run.glob("steps/*/evaluate-release/evaluation/metrics.json")).read_text())
     shown = {
         "ndcg_at_10": "NDCG@10",
         "hr_at_10": "HR@10",

@@ -1,4 +1,4 @@
-"""The local runner runs real kfp tasks in processes of their own, one run a home, and says why a step failed."""
+"""The local runner runs real kfp tasks in their own processes, one run a home; it says why a step failed."""
 
 import time
 from pathlib import Path
