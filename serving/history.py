@@ -81,9 +81,9 @@ class HistoryReader:
         return reading.result()
 
     def warm(self) -> None:
-        """Open the feature store before the first request needs it."""
+        """Open the feature store and read from it once, before the first request has to."""
         try:
-            self._opened()
+            self._opened().user("")
         except Exception as error:  # as above: it is tried again when a request needs it
             logger.warning("the feature store can't be opened yet: %s", error)
 

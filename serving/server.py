@@ -37,6 +37,9 @@ logger = logging.getLogger(__name__)
 
 SERVICE: Final = pb.DESCRIPTOR.services_by_name["RecommenderService"].full_name
 
+# How long the first release waits for the feature store to open before it is announced without.
+_WARMING_S: Final = 15.0
+
 # How long SIGTERM lets requests in flight finish.
 _DRAIN_S: Final = 5.0
 
@@ -82,10 +85,16 @@ def create_server(settings: ServingSettings, parts: Parts | None = None) -> tupl
     parts = parts or Parts.of(settings)
     for name in ("", SERVICE):
         checks.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
-    releases = Releases(
-        parts.store, parts.models, metrics, settings.release_poll_ms / 1000, lambda: _announce(checks)
-    )
     histories = HistoryReader(parts.open_features, parts.log, settings.threads)
+    warming = Thread(target=histories.warm, name="warming", daemon=True)
+
+    def announce() -> None:
+        warming.join(_WARMING_S)
+        for name in ("", SERVICE):
+            checks.set(name, health_pb2.HealthCheckResponse.SERVING)
+
+    poll_s = settings.release_poll_ms / 1000
+    releases = Releases(parts.store, parts.models, metrics, poll_s, on_live=announce)
     recorder = Recorder(parts.log, releases, metrics, settings.threads)
     service = RecommenderService(
         Recommender(releases, histories, parts.models, metrics, _budgets(settings)),
@@ -99,11 +108,10 @@ def create_server(settings: ServingSettings, parts: Parts | None = None) -> tupl
 
     def close_with_server() -> None:
         server.wait_for_termination()
-        checks.enter_graceful_shutdown()
         for part in (releases, histories, recorder, parts.models, parts.log):
             part.close()
 
-    Thread(target=histories.warm, name="warm", daemon=True).start()
+    warming.start()
     Thread(target=close_with_server, name="closing", daemon=True).start()
     releases.start()
     return server, port
@@ -181,11 +189,6 @@ def _serve_metrics(host: str, port: int, metrics: Metrics) -> None:
         raise OSError(
             f"metrics can't listen on {host}:{port} ({error}): set PENCHANT_METRICS_PORT"
         ) from error
-
-
-def _announce(checks: health.HealthServicer) -> None:
-    for name in ("", SERVICE):
-        checks.set(name, health_pb2.HealthCheckResponse.SERVING)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import grpc
@@ -22,7 +23,7 @@ from serving.client import AsyncRecommender, Recommender
 from serving.errors import Forbidden, InvalidRequest, PenchantError, TooMany, Unauthenticated, Unavailable
 from serving.protos import recommender_pb2 as pb
 from serving.server import SERVICE
-from tests.serving.service import Running, running, until
+from tests.serving.service import FakeFeatures, Running, running, until
 from tests.serving.tls import Certificates
 
 RECOMMEND = f"/{SERVICE}/Recommend"
@@ -57,6 +58,19 @@ def test_before_a_release_it_is_not_serving_and_says_the_next_step(tmp_path: Pat
         service.go_live(1)
         until(lambda: health(service.address, SERVICE) == health_pb2.HealthCheckResponse.SERVING)
         assert service.client.recommend("u").basis == "history"
+
+
+def test_it_is_announced_once_the_feature_store_answers_so_that_no_first_answer_is_degraded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = Event()
+    monkeypatch.setattr(FakeFeatures, "user", lambda *_: opened.wait(20) and None)
+    with running(tmp_path, history_budget_ms=20) as service:
+        assert service.client.recommend("u").degraded
+        assert health(service.address) == health_pb2.HealthCheckResponse.NOT_SERVING
+        opened.set()
+        until(lambda: health(service.address) == health_pb2.HealthCheckResponse.SERVING)
+        assert service.client.recommend("u").degraded == []
 
 
 def test_reflection_describes_the_service_so_that_grpcurl_needs_no_proto(service: Running) -> None:
