@@ -44,7 +44,7 @@ class Warehouse:
         self.watermarks = self._read()
 
     def holds(self, table: str, digest: str) -> bool:
-        """Whether a source of this content is in; of items and users, whose newest word holds, as the last."""
+        """Whether this content is in; for items and users, whose newest table wins, whether it came last."""
         digests = [part.digest for part in self.watermarks.parts if part.table == table]
         return digest in (digests if table == "interactions" else digests[-1:])
 
