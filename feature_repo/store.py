@@ -1,9 +1,13 @@
 """How Feast is opened: DuckDB over Parquet offline, SQLite or Redis online, a file or SQL registry."""
 
 import json
+import random
+import time
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
+
+from sqlalchemy.exc import IntegrityError
 
 from feature_repo.feast_sdk import feast
 from feature_repo.features import feast_objects
@@ -12,6 +16,8 @@ PROJECT: Final = "penchant"
 
 # Rows turned into protobuf at once while materializing: bounds its memory and each write's transaction.
 _ROWS_PER_WRITE: Final = 2_000
+
+_APPLY_ATTEMPTS: Final = 5
 
 
 def open_store(features: str, registry: str, online_store: str) -> Any:
@@ -26,8 +32,17 @@ def open_store(features: str, registry: str, online_store: str) -> Any:
         FileNotFoundError: a feature table is missing.
         ValueError: an address of another kind.
     """
-    store = connect_store(registry, online_store)
-    store.apply(feast_objects(features))
+    store, objects = connect_store(registry, online_store), feast_objects(features)
+    for attempt in range(_APPLY_ATTEMPTS):
+        try:
+            store.apply(objects)
+            break
+        except IntegrityError:
+            # Feast looks, then inserts: of two steps that apply the same at once, one is refused.
+            if attempt == _APPLY_ATTEMPTS - 1:
+                raise
+            time.sleep(random.uniform(0.1, 1.0))
+            store.refresh_registry()
     return store
 
 

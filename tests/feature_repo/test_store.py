@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from feast import FeatureStore
 from feast.cli.cli import cli
 from feast.infra.registry.file import FileRegistryStore
+from sqlalchemy.exc import IntegrityError
 
 import feature_repo
 from feature_repo.features import USER_HISTORY
@@ -74,6 +76,23 @@ def test_a_write_that_breaks_off_leaves_the_registry_whole(
     monkeypatch.setattr(FileRegistryStore, "_write_registry", break_off)
     with pytest.raises(OSError, match="no space"):
         store.apply(store.get_feature_view(USER_HISTORY))
+    assert view_names(*addresses) == VIEWS
+
+
+def test_a_step_that_applies_beside_another_tries_again(
+    warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apply, refusals = FeatureStore.apply, [IntegrityError("INSERT", {}, Exception("duplicate key"))] * 2
+
+    def refused_at_first(self: FeatureStore, objects: list[object]) -> None:
+        if refusals:
+            raise refusals.pop()
+        apply(self, objects)
+
+    monkeypatch.setattr(FeatureStore, "apply", refused_at_first)
+    monkeypatch.setattr("feature_repo.store.time.sleep", lambda _: None)
+    addresses = (str(tmp_path / "registry.db"), str(tmp_path / "online.db"))
+    open_store(warehouse.features, *addresses)
     assert view_names(*addresses) == VIEWS
 
 
