@@ -30,6 +30,7 @@ class StepReporter(io.TextIOBase):
         self._step, self._started = "", 0.0
         self._status = self._console.status("")
         self._output: list[str] = []
+        self._failed: tuple[str, list[str]] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -51,11 +52,12 @@ class StepReporter(io.TextIOBase):
         return len(text)
 
     def failure(self, log: Path) -> str:
-        """What to tell about the step that failed: its name, its error as it was raised, where the log is."""
-        raised = [number for number, line in enumerate(self._output) if _RAISED.match(line)]
-        cause = "\n".join(self._output[raised[-1] :]) if raised else "\n".join(self._output[-5:])
+        """What to tell about the first step that failed: its name, its error as raised, where the log is."""
+        title, output = self._failed or (self._title, self._output)
+        raised = [number for number, line in enumerate(output) if _RAISED.match(line)]
+        cause = "\n".join(output[raised[-1] :] if raised else output[-5:])
         cause = re.sub(r"^(?:\w+\.)+(?=[A-Z])", "", cause).removeprefix("StepError: ")
-        return f"{self._title} failed: {cause.strip() or 'it gave no reason'}\nThe whole log: {log}"
+        return f"{title} failed: {cause.strip() or 'it gave no reason'}\nThe whole log: {log}"
 
     @property
     def _title(self) -> str:
@@ -69,6 +71,9 @@ class StepReporter(io.TextIOBase):
         elif ended := _ENDED.search(line):
             self._status.stop()
             mark = "[green]✓[/]" if ended[2] == "SUCCESS" else "[red]✗[/]"
+            if ended[2] == "FAILURE" and ended[1] == self._step:
+                # Steps that don't depend on it still run; the cause is this one's.
+                self._failed = self._failed or (self._title, self._output)
             self._console.print(f"{mark} {self._title} [dim]{time.monotonic() - self._started:.1f} s[/]")
         else:
             self._output.append(line.removeprefix("    "))

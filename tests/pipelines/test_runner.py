@@ -44,7 +44,9 @@ def passing(text: str) -> None:
 
 def failing(text: str) -> None:
     """A step that can't go on."""
-    refuse_text(written=write_text(text=text).outputs["written"]).set_display_name("Refuse text")
+    written = write_text(text=text)
+    refuse_text(written=written.outputs["written"]).set_display_name("Refuse text")
+    write_text(text="independent of the failure")
 
 
 def test_a_run_shows_each_step_and_what_it_reports(
