@@ -48,11 +48,7 @@ class Retriever:
     """Asks each source for its best `per_source` items; safe to share between threads."""
 
     def __init__(self, ranking: Ranking, per_source: int = 500) -> None:
-        """Builds the index of a large catalog.
-
-        Raises:
-            ReleaseError: the index would miss too many of the nearest items.
-        """
+        """Builds the index of a large catalog, which takes some ten seconds for a million items."""
         filters, catalog = ranking.filters, ranking.catalog
         self._ranking, self._per_source = ranking, per_source
         self._exhaustive = len(catalog) <= EXHAUSTIVE_ITEMS

@@ -29,7 +29,7 @@ class FilterParameters:
     backward: float = 0.0  # what a step back counts, beside a step ahead
     smoothing: float = 10.0  # counts of popularity in each item's transitions
     neighbours: int = 200  # entries kept of each row of each matrix
-    max_users: int = 50_000  # users that a history is compared with
+    max_users: int = 20_000  # users that a history is compared with, at each request
     ease_regularisation: float = 300.0
     ease_max_items: int = 8_000  # about 15 s and 0.5 GB there; both grow faster than the catalog
 

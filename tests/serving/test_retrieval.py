@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from serving import nearest, retrieval, signals
-from serving.errors import ReleaseError
 from serving.nearest import NearestItems
 from serving.release import Ranking
 from serving.retrieval import SOURCES, Candidates, Retriever
@@ -104,11 +103,16 @@ def test_an_inverted_file_finds_the_nearest() -> None:
     assert len(set(found.tolist()) & top(np.exp(embeddings @ interest), 50)) >= 45
 
 
-def test_an_inverted_file_that_misses_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_inverted_file_that_misses_too_much_is_not_used(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(nearest, "RECALL", 1.1)
     embeddings = np.random.default_rng(5).normal(size=(2_000, 16)).astype(np.float32)
-    with pytest.raises(ReleaseError, match="inverted file finds"):
-        NearestItems(embeddings, exact_items=1_000)
+    index = NearestItems(embeddings, exact_items=1_000)
+    assert index.recall == 1
+    assert "exact search instead" in caplog.text
+    expected = np.argsort(-(embeddings @ embeddings[3]))[:20]
+    np.testing.assert_array_equal(index.search(embeddings[3], 20), expected)
 
 
 def test_exact_search_is_exact() -> None:

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from kfp.dsl import Dataset, Model
 
 from components.errors import StepError
+from components.train_collaborative_filters.component import train_collaborative_filters
 from components.train_collaborative_filters.fitting import FilterParameters, fit, fit_filters
 from components.train_collaborative_filters.interactions import read
 from serving import signals
@@ -47,6 +49,17 @@ def test_saved_filters_load_as_they_were(tmp_path: Path) -> None:
         np.testing.assert_array_equal(getattr(loaded, name).toarray(), getattr(fitted, name).toarray())
     np.testing.assert_array_equal(loaded.popularity, fitted.popularity)
     np.testing.assert_array_equal(loaded.trend, fitted.trend)
+
+
+def test_the_step_saves_the_filters_of_its_split(tmp_path: Path) -> None:
+    training_set, items = write(tmp_path, checkerboard())
+    train_collaborative_filters.python_func(
+        training_set=Dataset(uri=str(training_set)),
+        items=Dataset(uri=str(items)),
+        split="train",
+        collaborative_filters=Model(uri=str(tmp_path / "filters")),
+    )
+    assert Filters.load(tmp_path / "filters").popularity.sum() == len(checkerboard())
 
 
 def test_fitting_twice_leaves_the_second(tmp_path: Path) -> None:
