@@ -55,15 +55,14 @@ def demonstrate(dataset: str, home: Path | None, console: Console) -> None:
 
     console.rule("3. The client asks, records, and asks again", align="left")
     with serving(settings, 0, 0) as processes, Recommender(processes.recommender) as recommender:
-        _follow(recommender, settings, console)
+        _follow(recommender, _typical_user(folder), settings, console)
 
     console.rule("4. How good it is", align="left")
     console.print(metrics_table(folder))
     _next_steps(settings, folder, dataset, console)
 
 
-def _follow(recommender: Recommender, settings: Settings, console: Console) -> None:
-    user = _typical_user(settings)
+def _follow(recommender: Recommender, user: str, settings: Settings, console: Console) -> None:
     before = recommender.recommend(user)
     ranking = ReleaseStore(settings.releases).open(before.release_version)
     console.print(recommendations_table(before, title=f"User {user}, before"))
@@ -80,12 +79,12 @@ def _follow(recommender: Recommender, settings: Settings, console: Console) -> N
     console.print(f"{taste.category} among the ten: {counts[0]} before, {counts[1]} after.")
 
 
-def _typical_user(settings: Settings) -> str:
+def _typical_user(folder: Path) -> str:
     """The user whose history is nearest to the typical length; by id where several are."""
-    files = f"{settings.warehouse}/interactions/*.parquet"
+    snapshot = next(folder.glob("steps/*/ingest-interactions/interactions"))
     rows = duckdb.execute(
         "SELECT user_id FROM read_parquet(?) GROUP BY user_id ORDER BY abs(count(*) - ?), user_id LIMIT 1",
-        [files, TYPICAL_HISTORY],
+        [str(snapshot), TYPICAL_HISTORY],
     ).fetchall()
     return str(rows[0][0])
 
