@@ -21,6 +21,7 @@ from pipelines.serving_processes import serving
 from pipelines.settings import Settings, load_settings
 from pipelines.tables import metrics_table, recommendations_table
 from pipelines.training import training
+from serving.answers import Answer
 from serving.client import Recommender
 from serving.release import Catalog, Ranking, ReleaseStore
 
@@ -29,13 +30,13 @@ DEFAULT = "movielens-100k"
 # A history to have a taste by, short enough that three interactions show.
 TYPICAL_HISTORY = 60
 
-# A category of fewer items is no taste.
-SIZABLE = 40
+# A category with a smaller share of all interactions is a niche: three items of it say little.
+SIZABLE = 0.05
 
 
 @dataclass(frozen=True)
 class Taste:
-    """A category that a user has shown little interest in, and its best-known items."""
+    """A category that is not in a user's answer, and the items at its heart."""
 
     category: str
     items: list[str]
@@ -66,7 +67,7 @@ def _follow(recommender: Recommender, user: str, settings: Settings, console: Co
     before = recommender.recommend(user)
     ranking = ReleaseStore(settings.releases).open(before.release_version)
     console.print(recommendations_table(before, title=f"User {user}, before"))
-    taste = _another_taste(recommender, user, ranking)
+    taste = _another_taste(before, ranking)
     for item in taste.items:
         recommender.record(user, item, event_type="rate", value=5.0)
         title = ranking.catalog.titles[ranking.catalog.index[item]]
@@ -89,16 +90,22 @@ def _typical_user(folder: Path) -> str:
     return str(rows[0][0])
 
 
-def _another_taste(recommender: Recommender, user: str, ranking: Ranking) -> Taste:
-    """The sizable category with the least weight in the user's interest, and three popular items of it."""
-    catalog = ranking.catalog
-    weights = {entry.category: entry.weight for entry in recommender.interests(user, k=1000).interests}
-    members = _members(catalog)
-    sizable = [category for category, indexes in members.items() if len(indexes) >= SIZABLE]
-    category = min(sizable or members, key=lambda name: (weights.get(name, 0.0), name))
-    popularity = ranking.filters.popularity[members[category]]
-    best = np.asarray(members[category])[np.argsort(-popularity, kind="stable")[:3]]
-    return Taste(category, [catalog.item_ids[index] for index in best])
+def _another_taste(answer: Answer, ranking: Ranking) -> Taste:
+    """The category, of those absent from the answer, whose items are most often liked together.
+
+    Its heart are the three items nearest to the rest of it by item-item cosine.
+    """
+    cosine, popularity = ranking.filters.item_cosine, ranking.filters.popularity
+    present = {category for item in answer.recommendations for category in item.categories}
+    cohesion, hearts = {}, {}
+    for category, members in _members(ranking.catalog).items():
+        near = cosine[members]
+        within = np.asarray(near[:, members].sum(axis=1)).ravel()
+        if category not in present and popularity[members].sum() >= SIZABLE * popularity.sum():
+            cohesion[category] = within.sum() / near.sum()
+        hearts[category] = [members[place] for place in np.argsort(-within, kind="stable")[:3]]
+    category = max(cohesion or hearts, key=lambda name: (cohesion.get(name, 0.0), name))
+    return Taste(category, [ranking.catalog.item_ids[index] for index in hearts[category]])
 
 
 def _members(catalog: Catalog) -> dict[str, list[int]]:
