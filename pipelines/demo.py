@@ -91,7 +91,7 @@ def _typical_user(folder: Path) -> str:
 
 
 def _another_taste(answer: Answer, ranking: Ranking) -> Taste:
-    """The category, of those absent from the answer, whose items are most often liked together.
+    """The category, of those absent from the answer, whose items most keep to themselves.
 
     Its heart are the three items nearest to the rest of it by item-item cosine.
     """
@@ -101,8 +101,9 @@ def _another_taste(answer: Answer, ranking: Ranking) -> Taste:
     for category, members in _members(ranking.catalog).items():
         near = cosine[members]
         within = np.asarray(near[:, members].sum(axis=1)).ravel()
-        if category not in present and popularity[members].sum() >= SIZABLE * popularity.sum():
-            cohesion[category] = within.sum() / near.sum()
+        share = popularity[members].sum() / popularity.sum()
+        if category not in present and share >= SIZABLE:
+            cohesion[category] = within.sum() / near.sum() / share
         hearts[category] = [members[place] for place in np.argsort(-within, kind="stable")[:3]]
     category = max(cohesion or hearts, key=lambda name: (cohesion.get(name, 0.0), name))
     return Taste(category, [ranking.catalog.item_ids[index] for index in hearts[category]])
