@@ -150,7 +150,8 @@ def record(
         from serving.client import Recommender
 
         with Recommender(address) as recommender:
-            interaction_id = recommender.record(user, item, event_type=event_type, value=value)
+            given = {} if value is None else {"value": value}
+            interaction_id = recommender.record(user, item, event_type, **given)
         out.print(f"recorded as {interaction_id}")
 
 
