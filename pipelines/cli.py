@@ -150,8 +150,8 @@ def record(
         from serving.client import Recommender
 
         with Recommender(address) as recommender:
-            given = {} if value is None else {"value": value}
-            interaction_id = recommender.record(user, item, event_type, **given)
+            none = float("nan")
+            interaction_id = recommender.record(user, item, event_type, none if value is None else value)
         out.print(f"recorded as {interaction_id}")
 
 
