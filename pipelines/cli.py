@@ -151,7 +151,9 @@ def record(
 
         with Recommender(address) as recommender:
             none = float("nan")
-            interaction_id = recommender.record(user, item, event_type, none if value is None else value)
+            interaction_id = recommender.record(
+                user, item, event_type, value=none if value is None else value
+            )
         out.print(f"recorded as {interaction_id}")
 
 
