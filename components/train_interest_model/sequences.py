@@ -96,17 +96,19 @@ def encode(rows: pa.Table, vocabulary: Vocabulary) -> Sequences:
     """Rows as numbers; interactions with items that the vocabulary doesn't know are dropped."""
     offsets = list_offsets(rows["item_ids"])
     timestamps = flatten(rows["timestamps"]).to_numpy().astype(np.int64)
-    items = vocabulary.encode_items(strings(rows["item_ids"]))
+    items = vocabulary.encode_items(flatten(rows["item_ids"]))
     known = items >= 0
     kept = np.concatenate([[0], np.cumsum(known)])[offsets]
     previous = _previous(timestamps[known], kept)
     return Sequences(
         offsets=kept,
         items=items[known],
-        events=vocabulary.encode_events(strings(rows["event_types"]))[known],
-        values=vocabulary.encode_values(flatten(rows["values"]).to_numpy().astype(np.float32))[known],
+        events=vocabulary.encode_events(flatten(rows["event_types"]))[known],
+        values=vocabulary.encode_values(
+            flatten(rows["values"]).to_numpy(zero_copy_only=False).astype(np.float32)
+        )[known],
         gaps=encode_gaps(timestamps[known], previous),
-        targets=vocabulary.encode_items(rows["target_item_id"].to_numpy(zero_copy_only=False)),
+        targets=vocabulary.encode_items(rows["target_item_id"].combine_chunks()),
         users=rows["user_id"].to_numpy(zero_copy_only=False),
     )
 
@@ -123,12 +125,8 @@ def sample(sequences: Sequences, rows: NDArray[np.int64]) -> Sequences:
 
 
 def flatten(column: pa.ChunkedArray) -> pa.Array:
+    """A column of lists end to end."""
     return pc.list_flatten(column.combine_chunks())
-
-
-def strings(column: pa.ChunkedArray) -> NDArray[np.object_]:
-    flat: NDArray[np.object_] = flatten(column).to_numpy(zero_copy_only=False)
-    return flat
 
 
 def list_offsets(column: pa.ChunkedArray) -> NDArray[np.int64]:

@@ -8,9 +8,13 @@ import numpy as np
 from components.errors import StepError
 from components.train_interest_model.hyperparameters import AUTO, Hyperparameters
 from components.train_interest_model.sequences import Sequences
+from feature_repo.contract import MAX_HISTORY
 
 # Above this many items a full softmax costs more than it teaches.
 FULL_SOFTMAX_ITEMS: Final = 100_000
+
+# What a training may read in all, however large the data: about half an hour on two cores.
+MAX_POSITIONS: Final = 40_000_000
 
 # What fixes the shape of the weights, so that a base model can't be taken on under another value.
 SHAPES: Final = (
@@ -53,14 +57,15 @@ def resolve(
     hyperparameters: Hyperparameters, statistics: Statistics
 ) -> tuple[Hyperparameters, dict[str, str]]:
     """Every AUTO replaced by a value; the reasons by name."""
-    chosen = {name: (value, reason) for name, value, reason in _choices(statistics)}
-    open_ = {
-        name: chosen[name]
-        for name, value in hyperparameters.to_dict().items()
-        if name in chosen and value in (AUTO, "auto")
-    }
-    values: dict[str, Any] = {name: value for name, (value, _) in open_.items()}
-    return replace(hyperparameters, **values), {name: reason for name, (_, reason) in open_.items()}
+    reasons: dict[str, str] = {}
+    for name, value, reason in _choices(statistics):
+        if getattr(hyperparameters, name) in (AUTO, "auto"):
+            hyperparameters = replace(hyperparameters, **{name: value})
+            reasons[name] = reason
+    if hyperparameters.units == AUTO:
+        hyperparameters = replace(hyperparameters, units=2 * hyperparameters.embedding_size)
+        reasons["units"] = "twice the embedding"
+    return hyperparameters, reasons
 
 
 def refit(
@@ -89,24 +94,17 @@ def refit(
 
 
 def _choices(data: Statistics) -> list[tuple[str, Any, str]]:
-    count = f"{data.interactions:,} interactions"
-    size = _between(16, 64, 2 ** round(np.log2(max(1, data.interactions) ** 0.36)))
-    batch = _between(4, 64, 2 ** round(np.log2(max(1, data.interactions / 200 / 32))))
-    epochs = _between(20, 60, round(4e6 / max(1, data.interactions)))
-    per_item = data.interactions / max(1, data.items)
-    full = data.items <= FULL_SOFTMAX_ITEMS
-    keep = data.repeat_share > 0.1
+    count, per_item = max(1, data.interactions), data.interactions / max(1, data.items)
+    size = _between(16, 64, 2 ** round(0.36 * np.log2(count)))
+    batch = _between(4, 64, 2 ** round(np.log2(count / (30 * MAX_HISTORY))))
+    epochs = _between(3, 30, MAX_POSITIONS / count)
+    full, keep = data.items <= FULL_SOFTMAX_ITEMS, data.repeat_share > 0.1
     return [
-        ("embedding_size", size, f"{count} carry about that many dimensions"),
-        ("units", 2 * size, "twice the embedding"),
-        (
-            "dropout",
-            0.4 if per_item < 100 else 0.2,
-            f"{per_item:.0f} interactions an item",
-        ),
-        ("batch_size", batch, f"about 32 steps an epoch or more from {count}"),
-        ("epochs", epochs, f"at most, over {count}"),
-        ("patience", max(4, epochs // 6), "a sixth of the epochs"),
+        ("embedding_size", size, f"{count:,} interactions carry about that many dimensions"),
+        ("dropout", 0.3 if per_item < 100 else 0.2, f"{per_item:.0f} interactions an item"),
+        ("batch_size", batch, f"windows; 30 steps an epoch or more from {count:,} interactions"),
+        ("epochs", epochs, f"at most {MAX_POSITIONS:,} interactions in all"),
+        ("patience", max(4, epochs // 3), "a third of the epochs"),
         ("loss", "full" if full else "sampled", f"{data.items:,} items, full up to {FULL_SOFTMAX_ITEMS:,}"),
         ("seen_items", "keep" if keep else "filter", f"{data.repeat_share:.0%} of interactions are repeats"),
     ]

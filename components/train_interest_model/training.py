@@ -24,7 +24,7 @@ from components.train_interest_model.model import InterestModel
 from components.train_interest_model.optimizers import make_optimizer
 from components.train_interest_model.ranking import Validation
 from components.train_interest_model.saved_weights import SavedWeights
-from components.train_interest_model.sequences import Sequences, encode, flatten, read_rows, strings
+from components.train_interest_model.sequences import Sequences, encode, flatten, read_rows
 from components.train_interest_model.sizing import Statistics, refit, resolve
 from components.train_interest_model.tracking import Tracker
 from components.train_interest_model.vocabulary import Vocabulary
@@ -97,7 +97,7 @@ def read(
     catalog, rows = pq.read_table(items), read_rows(training_set, split)
     vocabulary = Vocabulary.build(
         catalog["item_id"].to_pylist(),
-        strings(rows["event_types"]),
+        flatten(rows["event_types"]),
         flatten(rows["values"]).to_numpy(zero_copy_only=False).astype(np.float32),
     )
     if base:
@@ -203,7 +203,8 @@ def _figures(state: TrainingState) -> dict[str, float]:
 
 def _key(training_set: Path, items: Path, split: str, settings: Hyperparameters) -> str:
     """Names the training that a checkpoint belongs to: its inputs and its settings."""
-    digest = hashlib.sha256(json.dumps([split, settings.to_dict()]).encode())
+    parts = [split, json.dumps(settings.to_dict())]
     for file in (training_set, items):
-        digest.update(file.read_bytes())
-    return digest.hexdigest()
+        with file.open("rb") as opened:
+            parts.append(hashlib.file_digest(opened, "sha256").hexdigest())
+    return " ".join(parts)

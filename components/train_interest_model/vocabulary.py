@@ -4,6 +4,8 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 # An event type never seen in training, a missing value, and the gap before a first interaction.
@@ -23,15 +25,13 @@ class Vocabulary:
     value_edges: list[float]  # ascending; a value falls into bucket 1 + the number of edges at or below it
 
     @classmethod
-    def build(
-        cls, item_ids: list[str], event_types: NDArray[np.object_], values: NDArray[np.float32]
-    ) -> "Vocabulary":
+    def build(cls, item_ids: list[str], event_types: pa.Array, values: NDArray[np.float32]) -> "Vocabulary":
         """From all item ids, and the training interactions' event types and values (NaN: none)."""
         known = values[~np.isnan(values)]
         distinct = np.unique(known)
         if len(distinct) > VALUE_BUCKETS:
             distinct = np.unique(np.quantile(known, np.linspace(0, 1, VALUE_BUCKETS + 1)[:-1]))
-        kinds = sorted({str(kind) for kind in np.unique(event_types)} - {""})
+        kinds = sorted(set(pc.unique(event_types).to_pylist()) - {"", None})
         return cls(item_ids, kinds, [float(edge) for edge in distinct.astype(np.float32)])
 
     def grow(self, other: "Vocabulary") -> "Vocabulary":
@@ -39,13 +39,13 @@ class Vocabulary:
         further = [kind for kind in other.event_types if kind not in set(self.event_types)]
         return Vocabulary(other.item_ids, self.event_types + further, self.value_edges)
 
-    def encode_events(self, event_types: NDArray[np.object_]) -> NDArray[np.int32]:
+    def encode_events(self, event_types: pa.Array) -> NDArray[np.int32]:
         """[n] string -> [n] code, UNKNOWN for a new one."""
-        return _codes(event_types, {kind: code for code, kind in enumerate(self.event_types, 1)}, UNKNOWN)
+        return 1 + _places(event_types, self.event_types)
 
-    def encode_items(self, item_ids: NDArray[np.object_]) -> NDArray[np.int32]:
+    def encode_items(self, item_ids: pa.Array) -> NDArray[np.int32]:
         """[n] string -> [n] index, -1 for an unknown item."""
-        return _codes(item_ids, {item_id: index for index, item_id in enumerate(self.item_ids)}, -1)
+        return _places(item_ids, self.item_ids)
 
     def encode_values(self, values: NDArray[np.float32]) -> NDArray[np.int32]:
         """[n] -> [n] bucket, UNKNOWN for NaN."""
@@ -71,5 +71,8 @@ def encode_gaps(timestamps: NDArray[np.int64], previous: NDArray[np.int64]) -> N
     return np.where(previous == 0, UNKNOWN, buckets).astype(np.int32)
 
 
-def _codes(keys: NDArray[np.object_], table: dict[str, int], missing: int) -> NDArray[np.int32]:
-    return np.fromiter((table.get(key, missing) for key in keys), np.int32, len(keys))
+def _places(keys: pa.Array, known: list[str]) -> NDArray[np.int32]:
+    """Where each key stands among the known ones, -1 for another."""
+    places = pc.index_in(keys, value_set=pa.array(known, keys.type))
+    found: NDArray[np.int32] = pc.fill_null(places, -1).to_numpy(zero_copy_only=False)
+    return found

@@ -1,9 +1,12 @@
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from components.errors import StepError
-from components.train_interest_model.sequences import encode, read_rows, strings
+from components.train_interest_model.sequences import encode, flatten, read_rows
 from components.train_interest_model.vocabulary import Vocabulary, encode_gaps
 from tests.components.train_interest_model.conftest import (
     ROWS,
@@ -68,20 +71,22 @@ def test_growing_keeps_old_codes() -> None:
 
 def test_many_values_are_cut_at_their_quantiles() -> None:
     values = np.arange(1000, dtype=np.float32)
-    vocabulary = Vocabulary.build(["a"], np.array(["view"], object), values)
+    vocabulary = Vocabulary.build(["a"], pa.array(["view"]), values)
     counts = np.bincount(vocabulary.encode_values(values))
     assert counts[counts > 0].tolist() == pytest.approx([62.5] * 16, abs=1)
 
 
-def test_reading_names_the_missing_column(cycle: World, tmp_path_factory: pytest.TempPathFactory) -> None:
-    assert len(strings(read_rows(cycle.training_set, "train")["item_ids"])) == 160 * 12
+def test_a_missing_value_and_an_unknown_event_type_have_the_code_of_unknown() -> None:
+    row = history_row("u", "train", ["a", "b", "c"])
+    row["values"], row["event_types"] = [None, float("nan"), 9.0], ["buy", "", "click"]
+    encoded = encode(pa.Table.from_pylist([row], schema=ROWS), VOCABULARY)
+    assert encoded.values.tolist() == [0, 0, 4]
+    assert encoded.events.tolist() == [0, 0, 1]
+
+
+def test_reading_names_the_missing_column(cycle: World, tmp_path: Path) -> None:
+    assert len(flatten(read_rows(cycle.training_set, "train")["item_ids"])) == 160 * 12
+    rows = pq.read_table(cycle.training_set).drop_columns(["target_item_id", "timestamps"])
+    pq.write_table(rows, tmp_path / "rows.parquet")
     with pytest.raises(StepError, match="has no column target_item_id, timestamps"):
-        read_rows(_without(cycle, tmp_path_factory), "train")
-
-
-def _without(world: World, tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
-    import pyarrow.parquet as pq
-
-    file = tmp_path_factory.mktemp("broken") / "rows.parquet"
-    pq.write_table(pq.read_table(world.training_set).drop_columns(["target_item_id", "timestamps"]), file)
-    return file
+        read_rows(tmp_path / "rows.parquet", "train")

@@ -7,11 +7,15 @@ import numpy as np
 import pytest
 
 from components.errors import StepError
-from components.train_interest_model.checkpoint import Checkpoint
+from components.train_interest_model.checkpoint import Checkpoint, TrainingState
+from components.train_interest_model.export import ServedModel
+from components.train_interest_model.forecast import future_interests
 from components.train_interest_model.loop import Trainer
 from components.train_interest_model.saved_weights import SavedWeights
 from components.train_interest_model.training import train
+from feature_repo.histories import History, encode
 from tests.components.train_interest_model.conftest import (
+    SECOND,
     SMALL,
     RecordingTracker,
     World,
@@ -35,6 +39,12 @@ def fit(world: World, output: Path, split: str = "train", base: Path | None = No
 def test_each_encoder_learns_the_cycle(encoder: str, cycle: World, tmp_path: Path) -> None:
     figures = fit(cycle, tmp_path, encoder=encoder, epochs=12)
     assert figures[NDCG] > 0.9
+    served, embeddings = ServedModel(tmp_path / "saved_model"), np.load(tmp_path / "item_embeddings.npy")
+    walked = History([], ["i7", "i8"], ["view", "click"], [0.0, 1.0], [60 * SECOND, 120 * SECOND])
+    interests, path = future_interests(served, walked, cycle.item_ids, embeddings, steps=4)
+    served.close()
+    assert path == ["i9", "i10", "i11", "i12"]
+    assert (interests @ embeddings.T).argmax(axis=1).tolist() == [9, 10, 11, 12, 13]
 
 
 @pytest.mark.parametrize("encoder", ["lstm", "cnn"])
@@ -84,8 +94,6 @@ def test_a_killed_training_resumes_to_the_weights_of_an_unbroken_one(
 
 def test_another_trainings_checkpoint_is_not_taken_up(cycle: World, tmp_path: Path) -> None:
     mine, other = Checkpoint(tmp_path, "mine"), Checkpoint(tmp_path, "another")
-    from components.train_interest_model.checkpoint import TrainingState
-
     other.save(TrainingState(epoch=3), [np.ones(2)], [])
     assert mine.load() is None
     loaded = other.load()
@@ -160,9 +168,6 @@ def test_an_empty_split_and_a_foreign_base_model_are_named(cycle: World, tmp_pat
 
 def follower(directory: Path, item: str) -> str:
     """The first item that the exported model answers after `item` alone."""
-    from components.train_interest_model.export import ServedModel
-    from feature_repo.histories import History, encode
-
     served = ServedModel(directory / "saved_model")
     answer = served.run("top_items", encode([History(["x"], [item], ["view"], [0.0], [60_000_000])]))
     served.close()
