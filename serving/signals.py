@@ -19,7 +19,7 @@ Indexes = NDArray[np.int32]
 # few (age ** -1.5), what somebody likes on the last dozens (a share kept at each step back).
 NEXT_POWER: Final = 1.5
 NEXT_INTERACTIONS: Final = 50
-TASTE_DECAY: Final = 0.9
+TASTE_DECAY: Final = 0.93
 # What has faded below this is left out.
 AUDIBLE: Final = 0.01
 

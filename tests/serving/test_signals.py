@@ -22,8 +22,8 @@ def test_recent_interactions_speak_by_age() -> None:
 
 def test_tastes_fade_until_they_cannot_be_heard() -> None:
     weights = signals.fading(200)
-    assert len(weights) == 44  # 0.9 ** 43 is the last above 1 %
-    np.testing.assert_allclose(weights[:-1] / weights[1:], 0.9, rtol=1e-5)
+    assert len(weights) == 64  # 0.93 ** 63 is the last above 1 %
+    np.testing.assert_allclose(weights[:-1] / weights[1:], 0.93, rtol=1e-5)
     assert weights.sum() == pytest.approx(1)
 
 
