@@ -1,0 +1,182 @@
+"""The load generator: one client, many, or arrivals that wait for nobody. Runs in a process of its own."""
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from threading import Event, Lock
+from typing import Any, Final
+
+import grpc
+import numpy as np
+
+from serving.protos import recommender_pb2 as pb
+from serving.protos.recommender_pb2_grpc import RecommenderServiceStub
+
+_RECOMMEND: Final = "/penchant.v1.RecommenderService/Recommend"
+_TIMEOUT_S: Final = 5.0
+
+# Requests before the first that counts: connections, caches, branch predictors.
+_WARMING: Final = 100
+
+
+@dataclass(frozen=True)
+class Target:
+    """A server and what it is asked, in turn."""
+
+    address: str
+    requests: tuple[bytes, ...]
+
+    @classmethod
+    def of(cls, address: str, users: Sequence[str], k: int = 10) -> "Target":
+        requests = (pb.RecommendRequest(user_id=user, k=k).SerializeToString() for user in users)
+        return cls(address, tuple(requests))
+
+
+@dataclass(frozen=True)
+class Latencies:
+    """Milliseconds from when a request was due until its answer was there."""
+
+    count: int
+    mean: float
+    p50: float
+    p95: float
+    p99: float
+    p999: float
+    errors: int = 0
+    degraded: int = 0
+
+    @classmethod
+    def of(cls, seconds: Sequence[float], errors: int = 0, degraded: int = 0) -> "Latencies":
+        ms = 1000 * np.asarray(seconds)
+        quantiles = (float(np.percentile(ms, share)) for share in (50, 95, 99, 99.9))
+        return cls(len(ms), float(ms.mean()), *quantiles, errors, degraded)
+
+
+def one_client(targets: dict[str, Target], rounds: int, calls: int) -> dict[str, Latencies]:
+    """One request at a time; targets take turns, `calls` each, so that whatever else runs hits all alike."""
+    seconds: dict[str, list[float]] = {name: [] for name in targets}
+    asks = {name: _asking(target) for name, target in targets.items()}
+    for ask in asks.values():
+        _timed(ask, _WARMING)
+    for _ in range(rounds):
+        for name, ask in asks.items():
+            seconds[name] += _timed(ask, calls)
+    return {name: Latencies.of(measured) for name, measured in seconds.items()}
+
+
+def plain(target: Target, calls: int) -> Latencies:
+    """One client and nothing else: every request that the server sees is counted."""
+    return Latencies.of(_timed(_asking(target), calls))
+
+
+def many_clients(targets: dict[str, Target], clients: int, rounds: int, calls: int) -> dict[str, float]:
+    """Requests/s of `clients` that each send the next request when the last is answered; the best round.
+
+    The best, because whatever else runs on the machine only ever takes away.
+    """
+    best = dict.fromkeys(targets, 0.0)
+    with ThreadPoolExecutor(clients) as pool:
+        asks = {
+            name: [_asking(target, start) for start in range(clients)] for name, target in targets.items()
+        }
+        for _ in range(rounds):
+            for name in targets:
+                list(pool.map(lambda ask: _timed(ask, 10), asks[name]))
+                start = time.perf_counter()
+                list(pool.map(lambda ask: _timed(ask, calls), asks[name]))
+                best[name] = max(best[name], clients * calls / (time.perf_counter() - start))
+    return best
+
+
+def open_loop(target: Target, rate: float, seconds: float) -> Latencies:
+    """Poisson arrivals, fixed before the first: a slow answer delays no other, and a late one counts as late."""
+    generator = np.random.default_rng(11)
+    due = np.cumsum(generator.exponential(1 / rate, max(1, int(rate * seconds)))).tolist()
+    taken: list[float] = []
+    failed, cut, lock, done = [0], [0], Lock(), Event()
+
+    def finish(call: Any, at: float) -> None:
+        late = time.perf_counter() - at
+        good = call.code() is grpc.StatusCode.OK
+        degraded = good and bool(pb.RecommendResponse.FromString(call.result()).degraded)
+        with lock:
+            taken.append(late)
+            failed[0] += not good
+            cut[0] += degraded
+            if len(taken) == len(due):
+                done.set()
+
+    with grpc.insecure_channel(target.address) as channel:
+        call = channel.unary_unary(_RECOMMEND)
+        for number in range(_WARMING):
+            call(target.requests[number % len(target.requests)], timeout=_TIMEOUT_S)
+        start = time.perf_counter()
+        for number, after in enumerate(due):
+            at = start + after
+            time.sleep(max(0.0, at - time.perf_counter()))
+            asked = call.future(target.requests[number % len(target.requests)], timeout=_TIMEOUT_S)
+            asked.add_done_callback(lambda answered, at=at: finish(answered, at))
+        done.wait(2 * _TIMEOUT_S)
+    return Latencies.of(taken, failed[0] + len(due) - len(taken), cut[0])
+
+
+def freshness(address: str, users: Sequence[str]) -> Latencies:
+    """From recording the best item until an answer that leaves it out, the answer included.
+
+    Raises:
+        RuntimeError: the next answer still holds it.
+    """
+    seconds = []
+    with grpc.insecure_channel(address) as channel:
+        stub = RecommenderServiceStub(channel)  # type: ignore[no-untyped-call]
+        for user in users:
+            request = pb.RecommendRequest(user_id=user, k=10)
+            best = stub.Recommend(request, timeout=_TIMEOUT_S).recommendations[0].item_id
+            start = time.perf_counter()
+            interaction = pb.Interaction(user_id=user, item_id=best, event_type="rate")
+            stub.RecordInteractions(pb.RecordInteractionsRequest(interactions=[interaction]))
+            answer = stub.Recommend(request, timeout=_TIMEOUT_S)
+            seconds.append(time.perf_counter() - start)
+            if best in {item.item_id for item in answer.recommendations}:
+                raise RuntimeError(f"item {best}, recorded for user {user}, is answered again")
+    return Latencies.of(seconds)
+
+
+def answer(target: Target) -> bytes:
+    """One answer, as it stands on the wire.
+
+    Raises:
+        RuntimeError: it is degraded or empty, so nothing measured would count.
+    """
+    with grpc.insecure_channel(target.address) as channel:
+        call = channel.unary_unary(_RECOMMEND)
+        for request in target.requests[1:]:
+            call(request, timeout=_TIMEOUT_S)
+        given: bytes = call(target.requests[0], timeout=_TIMEOUT_S)
+    read = pb.RecommendResponse.FromString(given)
+    if read.degraded or len(read.recommendations) != 10 or read.basis != "history":
+        raise RuntimeError(f"expected 10 items from a history, nothing degraded, got {read}")
+    return given
+
+
+def _asking(target: Target, start: int = 0) -> Callable[[int], None]:
+    """Sends the n-th request on a connection of its own."""
+    channel = grpc.insecure_channel(target.address, [("grpc.use_local_subchannel_pool", 1)])
+    call = channel.unary_unary(_RECOMMEND)
+    # Clients begin at different users.
+    offset, requests = 7 * start, target.requests
+
+    def ask(number: int) -> None:
+        call(requests[(offset + number) % len(requests)], timeout=_TIMEOUT_S)
+
+    return ask
+
+
+def _timed(ask: Callable[[int], None], calls: int) -> list[float]:
+    seconds = []
+    for number in range(calls):
+        start = time.perf_counter()
+        ask(number)
+        seconds.append(time.perf_counter() - start)
+    return seconds

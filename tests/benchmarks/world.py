@@ -1,0 +1,237 @@
+"""A home to measure: the real pipeline's parts over drawn interactions of MovieLens-1M's shape, nothing trained.
+
+python -m tests.benchmarks.world HOME [--users N] [--items N]
+"""
+
+import argparse
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from feature_repo.contract import INTERACTIONS, INTEREST_MODEL, ITEMS, LIVE, RANKING, TIMESTAMP, USERS
+from feature_repo.histories import Interaction
+from serving.interaction_log import InteractionLog
+from serving.release import Filters, write_ranking
+from serving.settings import ServingSettings
+
+VERSION: Final = 1
+CATEGORIES: Final = 18
+
+# Users that requests are made for: how many of each kind, and how many interactions they have.
+GROUP: Final = 100
+LONG, SHORT = 220, 10
+NEW: Final = 3
+
+# As evaluate_release fitted them on MovieLens-100K, so that every term is computed as in a real release.
+BLEND: Final = {
+    "terms": [
+        "interest",
+        "transitions",
+        "item_cosine",
+        "user_cosine",
+        "ease",
+        "content",
+        "popularity",
+        "trend",
+        "repeats",
+    ],
+    "weights": [1.83, 0.35, 0.04, -0.06, 0.02, 0.12, -1.45, 1.41, 0.0],
+    "means": [-9.9, -9.76, 0.025, -3.54, 0.0005, 0.35, -8.48, -8.14, 0.0],
+    "scales": [2.25, 2.23, 0.06, 0.71, 0.0026, 0.29, 1.61, 1.19, 1.0],
+}
+
+
+@dataclass(frozen=True)
+class Shape:
+    """MovieLens-1M by default: about a million interactions."""
+
+    users: int = 6_040
+    items: int = 3_706
+
+    @property
+    def large(self) -> bool:
+        """Too large to draw every user's taste for every item, and to count every pair."""
+        return self.items > 100_000
+
+
+def groups() -> dict[str, list[str]]:
+    """Users by what their requests cost: the length of their history, and whether the log holds more."""
+    kinds = ("long_new", "long", "short_new", "short")
+    return {kind: [f"{kind}-{number}" for number in range(GROUP)] for kind in kinds}
+
+
+def make(home: Path, shape: Shape) -> None:
+    """Warehouse, online store, log and a live release below `home`, each by the step that makes it."""
+    settings = ServingSettings(home=home)
+    generator = np.random.default_rng(7)
+    categories = generator.integers(0, CATEGORIES, (shape.items, 2))
+    items = _items(categories)
+    home.mkdir(parents=True, exist_ok=True)
+    pq.write_table(items, home / "items.parquet")
+    as_of = time.time_ns() // 1000
+    users, chosen, timestamps = _interactions(generator, categories, shape, as_of)
+    _features(home, settings, items, users, chosen, timestamps, as_of)
+    release = home / "release"
+    _export(items, users, release)
+    filters = _drawn_filters(generator, shape) if shape.large else _filters(home, settings, release)
+    embeddings = np.load(release / "item_embeddings.npy")
+    write_ranking(release / RANKING, items, embeddings, filters, BLEND, release / "saved_model")
+    for kind, source in ((RANKING, release / RANKING), (INTEREST_MODEL, release / "saved_model")):
+        target = Path(settings.releases, kind, str(VERSION))
+        target.parent.mkdir(parents=True, exist_ok=True)
+        source.rename(target)
+    Path(settings.releases, LIVE).write_text(json.dumps({"version": VERSION}))
+    _record(settings, shape)
+
+
+def _items(categories: NDArray[np.int64]) -> pa.Table:
+    count = len(categories)
+    empty = {name: pa.nulls(count, ITEMS.field(name).type) for name in ITEMS.names}
+    named = [sorted({f"category {c}" for c in row}) for row in categories.tolist()]
+    ids, titles = [f"{i}" for i in range(count)], [f"The Title of Item {i} (1999)" for i in range(count)]
+    return pa.table({**empty, "item_id": ids, "title": titles, "categories": named}, schema=ITEMS)
+
+
+def _interactions(
+    generator: np.random.Generator, categories: NDArray[np.int64], shape: Shape, as_of: int
+) -> tuple[NDArray[np.str_], NDArray[np.int64], NDArray[np.int64]]:
+    """User ids, items and timestamps (µs), by user and time: popularity like 1/rank, and a taste each."""
+    names = [user for group in groups().values() for user in group]
+    counts = np.clip(generator.lognormal(np.log(96), 1.0, shape.users), 20, 0.4 * shape.items).astype(int)
+    counts[: len(names)] = [LONG if name.startswith("long") else SHORT for name in names]
+    ids = np.array([*names, *(f"user-{number}" for number in range(shape.users - len(names)))])
+    popularity = -0.8 * np.log(np.arange(1, shape.items + 1))
+    chosen = []
+    for count in counts:
+        if shape.large:
+            drawn = generator.zipf(1.2, 4 * count) % shape.items
+            chosen.append(generator.permutation(np.unique(drawn))[:count])
+            continue
+        taste = generator.normal(0, 1, CATEGORIES)[categories].sum(axis=1)
+        drawn = popularity + taste + generator.gumbel(size=shape.items)
+        chosen.append(generator.permutation(np.argpartition(-drawn, count)[:count]))
+    lengths = np.array([len(row) for row in chosen])
+    age = np.concatenate([np.arange(length, 0, -1) for length in lengths])
+    return np.repeat(ids, lengths), np.concatenate(chosen), as_of - age * 3_600_000_000
+
+
+def _features(
+    home: Path,
+    settings: ServingSettings,
+    items: pa.Table,
+    users: NDArray[np.str_],
+    chosen: NDArray[np.int64],
+    timestamps: NDArray[np.int64],
+    as_of: int,
+) -> None:
+    from components.build_features.features import build
+    from components.materialize_features.materialization import materialize
+
+    count = len(users)
+    columns = {
+        "interaction_id": [f"interaction-{n:012}" for n in range(count)],
+        "user_id": users,
+        "item_id": [str(item) for item in chosen],
+        "event_type": ["rate"] * count,
+        "value": np.random.default_rng(1).integers(1, 6, count).astype(float),
+        "timestamp": pa.array(timestamps).cast(TIMESTAMP),
+        "domain": pa.nulls(count, pa.string()),
+    }
+    nullable = pa.schema([(field.name, field.type) for field in INTERACTIONS])
+    pq.write_table(pa.table(columns, schema=nullable), home / "interactions.parquet")
+    pq.write_table(USERS.empty_table(), home / "users.parquet")
+    files = (home / f"{name}.parquet" for name in ("interactions", "items", "users"))
+    build(*files, as_of, "leave-one-out", f"{settings.home}/warehouse", home / "spine.parquet")
+    materialize(settings.features, as_of, settings.registry, settings.online_store)
+
+
+def _filters(home: Path, settings: ServingSettings, release: Path) -> Filters:
+    from components.fetch_training_set.training_set import fetch
+    from components.train_collaborative_filters.fitting import fit
+
+    addresses = (settings.features, settings.registry, settings.online_store)
+    fetch(home / "spine.parquet", *addresses, home / "training_set.parquet")
+    fit(home / "training_set.parquet", home / "items.parquet", "all", release / "filters")
+    return Filters.load(release / "filters")
+
+
+def _drawn_filters(generator: np.random.Generator, shape: Shape) -> Filters:
+    """What counting gives for a catalog so large: 30 entries a row, popular items more often."""
+
+    def drawn(rows: int, entries: int) -> csr_array:
+        columns = np.sort(generator.zipf(1.2, (rows, entries)) % shape.items, axis=1).astype(np.int32)
+        weights = generator.random(rows * entries, np.float32) / entries
+        starts = np.arange(rows + 1, dtype=np.int64) * entries
+        return csr_array((weights, columns.ravel(), starts), shape=(rows, shape.items))
+
+    popularity = (1e6 / np.arange(1, shape.items + 1)).astype(np.float32)
+    matrices = (drawn(shape.items, 30), drawn(shape.items, 30), drawn(shape.users, 160))
+    return Filters(*matrices, popularity=popularity, trend=popularity / 10)
+
+
+def _export(items: pa.Table, users: NDArray[np.str_], release: Path) -> None:
+    """An untrained LSTM of the size that training would choose."""
+    from components.train_interest_model.content import ContentEncoder
+    from components.train_interest_model.export import export
+    from components.train_interest_model.hyperparameters import Hyperparameters
+    from components.train_interest_model.model import InterestModel
+    from components.train_interest_model.sizing import Statistics, resolve
+    from components.train_interest_model.vocabulary import Vocabulary
+
+    count = len(users)
+    statistics = Statistics(count, count // 160, len(items), 160, 0.0)
+    hyperparameters, _ = resolve(Hyperparameters(), statistics)
+    content = ContentEncoder.fit(items.slice(0, 50_000)).transform(items)
+    vocabulary = Vocabulary(items["item_id"].to_pylist(), ["rate"], [1.0, 2.0, 3.0, 4.0, 5.0])
+    model = InterestModel(hyperparameters, len(items), vocabulary.sizes, content)
+    release.mkdir(parents=True, exist_ok=True)
+    export(model, vocabulary, True, _probes(items), release)
+
+
+def _probes(items: pa.Table) -> pa.Table:
+    """A row as the training set holds it, for the export to answer."""
+    row: dict[str, Any] = {
+        "user_id": "probe",
+        "target_item_id": None,
+        "item_ids": items["item_id"].slice(0, 5).to_pylist(),
+        "event_types": ["rate"] * 5,
+        "values": [1.0, 2.0, 3.0, 4.0, 5.0],
+        "timestamps": [place * 60_000_000 for place in range(1, 6)],
+    }
+    texts = pa.list_(pa.string())
+    types = [pa.string(), pa.string(), texts, texts, pa.list_(pa.float32()), pa.list_(pa.int64())]
+    return pa.Table.from_pylist([row], schema=pa.schema(list(zip(row, types, strict=True))))
+
+
+def _record(settings: ServingSettings, shape: Shape) -> None:
+    """NEW interactions after the snapshot, for those users whose name says so."""
+    now, log = time.time_ns() // 1000, InteractionLog(settings.interaction_log)
+    kinds = groups()
+    for user in [*kinds["long_new"], *kinds["short_new"]]:
+        new = [
+            Interaction(f"{user}-new-{n}", user, str((17 * n + 5) % shape.items), "rate", now + n, 4.0)
+            for n in range(NEW)
+        ]
+        log.record(new)
+    log.close()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("home", type=Path)
+    for name in ("users", "items"):
+        parser.add_argument(f"--{name}", type=int, default=getattr(Shape, name))
+    given = parser.parse_args()
+    make(given.home, Shape(given.users, given.items))
+
+
+if __name__ == "__main__":
+    main()
