@@ -90,7 +90,7 @@ def many_clients(targets: dict[str, Target], clients: int, rounds: int, calls: i
 
 
 def open_loop(target: Target, rate: float, seconds: float) -> Latencies:
-    """Poisson arrivals, fixed before the first: a slow answer delays no other, and a late one counts as late."""
+    """Poisson arrivals, fixed before the first: a slow answer holds nobody back, and is counted as late."""
     generator = np.random.default_rng(11)
     due = np.cumsum(generator.exponential(1 / rate, max(1, int(rate * seconds)))).tolist()
     taken: list[float] = []

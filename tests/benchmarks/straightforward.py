@@ -1,4 +1,4 @@
-"""What one would write first: Feast's SDK, TensorFlow Serving's stub, NumPy over all items, item features from Feast.
+"""What one would write first: Feast's SDK, TensorFlow Serving's stub, NumPy, item features from Feast.
 
 python -m tests.benchmarks.straightforward HOME MODEL_SERVER
 """

@@ -1,4 +1,4 @@
-"""A home to measure: the real pipeline's parts over drawn interactions of MovieLens-1M's shape, nothing trained.
+"""A home to measure: what the pipeline makes of drawn interactions of MovieLens-1M's shape, untrained.
 
 python -m tests.benchmarks.world HOME [--users N] [--items N]
 """
@@ -20,6 +20,7 @@ from feature_repo.contract import INTERACTIONS, INTEREST_MODEL, ITEMS, LIVE, RAN
 from feature_repo.histories import Interaction
 from serving.interaction_log import InteractionLog
 from serving.release import Filters, write_ranking
+from serving.reranking import TERMS
 from serving.settings import ServingSettings
 
 VERSION: Final = 1
@@ -30,19 +31,9 @@ GROUP: Final = 100
 LONG, SHORT = 220, 10
 NEW: Final = 3
 
-# As evaluate_release fitted them on MovieLens-100K, so that every term is computed as in a real release.
+# Of the order that evaluate_release finds on MovieLens, so that every term is computed as in a real release.
 BLEND: Final = {
-    "terms": [
-        "interest",
-        "transitions",
-        "item_cosine",
-        "user_cosine",
-        "ease",
-        "content",
-        "popularity",
-        "trend",
-        "repeats",
-    ],
+    "terms": list(TERMS),
     "weights": [1.83, 0.35, 0.04, -0.06, 0.02, 0.12, -1.45, 1.41, 0.0],
     "means": [-9.9, -9.76, 0.025, -3.54, 0.0005, 0.35, -8.48, -8.14, 0.0],
     "scales": [2.25, 2.23, 0.06, 0.71, 0.0026, 0.29, 1.61, 1.19, 1.0],
