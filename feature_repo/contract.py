@@ -12,6 +12,9 @@ MAX_HISTORY: Final = 200
 # Stands for "no interaction" in every string sequence; skipped inside the SavedModel.
 PAD: Final = ""
 
+# The event type of what a user was shown: counted, never a part of a history.
+IMPRESSION: Final = "impression"
+
 TIMESTAMP: Final = pa.timestamp("us", tz="UTC")
 
 INTERACTIONS: Final = pa.schema(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_repo.contract import MAX_HISTORY, PAD
+from feature_repo.contract import IMPRESSION, MAX_HISTORY, PAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +36,16 @@ class History:
         return len(self.item_ids)
 
     def extend(self, interactions: Iterable[Interaction], max_history: int = MAX_HISTORY) -> "History":
-        """The history with `interactions` merged in by interaction id, cut to the last `max_history`."""
+        """The history with `interactions` merged in by interaction id, cut to the last `max_history`.
+
+        Impressions stay out: what somebody was shown is no interest.
+        """
         known = set(self.interaction_ids)
-        fresh = {i.interaction_id: i for i in interactions if i.interaction_id not in known}
+        fresh = {
+            i.interaction_id: i
+            for i in interactions
+            if i.interaction_id not in known and i.event_type != IMPRESSION
+        }
         if not fresh:
             return self
         old = zip(

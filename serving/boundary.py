@@ -3,23 +3,35 @@
 import logging
 import uuid
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import grpc
 
+from serving import logs
 from serving.errors import PenchantError
 from serving.metrics import Metrics
 from serving.rate_limit import RateLimit
+
+if TYPE_CHECKING:
+    from serving.tracing import Tracing
 
 logger = logging.getLogger(__name__)
 
 
 class Boundary(grpc.ServerInterceptor):
-    """Times each call of the service, and answers whatever it raises with a status."""
+    """Times, traces and logs each call of the service, and answers whatever it raises with a status."""
 
-    def __init__(self, rate_limit: RateLimit, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        rate_limit: RateLimit,
+        metrics: Metrics,
+        request_log: logs.RequestLog,
+        tracing: "Tracing | None" = None,
+    ) -> None:
         self._rate_limit, self._metrics = rate_limit, metrics
+        self._request_log, self._tracing = request_log, tracing
 
     def intercept_service(
         self,
@@ -29,29 +41,39 @@ class Boundary(grpc.ServerInterceptor):
         handler, method = continuation(handler_call_details), handler_call_details.method
         if handler is None or not method.startswith("/penchant."):
             return handler
+        name = method.rsplit("/", 1)[-1]
 
         def bounded(request: Any, context: grpc.ServicerContext) -> Any:
             start, code = perf_counter(), grpc.StatusCode.OK
+            logs.request_id.set(getattr(request, "request_id", "") or uuid.uuid4().hex)
             try:
                 self._rate_limit.take(context.peer())
-                return handler.unary_unary(request, context)
+                with self._span(name, handler_call_details):
+                    return handler.unary_unary(request, context)
             except PenchantError as error:
                 code = error.status
                 context.abort(code, str(error))
             except Exception:
                 code = grpc.StatusCode.INTERNAL
-                context.abort(code, _leave_trace(method, request))
+                context.abort(code, _leave_trace(method))
             finally:
                 seconds = perf_counter() - start
-                self._metrics.requests.labels(method.rsplit("/", 1)[-1], code.name).observe(seconds)
+                self._metrics.requests.labels(name, code.name).observe(seconds)
+                self._request_log.add(name, code.name, seconds, request)
 
         return grpc.unary_unary_rpc_method_handler(
             bounded, handler.request_deserializer, handler.response_serializer
         )
 
+    def _span(self, method: str, details: grpc.HandlerCallDetails) -> AbstractContextManager[None]:
+        if self._tracing is None:
+            return nullcontext()
+        metadata = {key: value for key, value in details.invocation_metadata if isinstance(value, str)}
+        return self._tracing.request(method, logs.request_id.get(), metadata)
 
-def _leave_trace(method: str, request: Any) -> str:
+
+def _leave_trace(method: str) -> str:
     """Log the traceback; what the client is told leads to it and says nothing else."""
-    request_id = getattr(request, "request_id", "") or uuid.uuid4().hex
+    request_id = logs.request_id.get()
     logger.exception("%s failed, request id %r", method, request_id)
     return f"the service failed; its log has the cause under request id {request_id}"

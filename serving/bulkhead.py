@@ -2,6 +2,8 @@
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
+from functools import partial
 from threading import BoundedSemaphore
 from typing import ParamSpec, TypeVar
 
@@ -27,7 +29,8 @@ class Bulkhead:
         """
         if not self._free.acquire(blocking=False):
             raise Unavailable(f"{self._name}: all threads are waiting for an answer")
-        future = self._pool.submit(call, *args, **kwargs)
+        # The thread logs and traces for the request that started it.
+        future = self._pool.submit(partial(copy_context().run, call, *args, **kwargs))
         future.add_done_callback(lambda _: self._free.release())
         return future
 

@@ -9,6 +9,7 @@ PenchantError
 │   ├── ReleaseNotFound     NOT_FOUND
 │   └── ForeignRelease      FAILED_PRECONDITION  built by another contract
 └── Unavailable             UNAVAILABLE          a part behind the service does not answer
+    └── CircuitOpen         UNAVAILABLE          … nor is it asked: it let others wait in vain
 """
 
 from typing import Self
@@ -58,4 +59,8 @@ class ForeignRelease(ReleaseError):
 
 
 class Unavailable(PenchantError):
+    status = grpc.StatusCode.UNAVAILABLE
+
+
+class CircuitOpen(Unavailable):
     status = grpc.StatusCode.UNAVAILABLE

@@ -15,8 +15,10 @@ from serving.answers import Degradation
 from serving.bulkhead import Bulkhead
 from serving.errors import Unavailable
 from serving.interaction_log import OVERLAP_US
+from serving.logs import OncePerSecond
 
 logger = logging.getLogger(__name__)
+logger.addFilter(OncePerSecond())
 
 # A feature store that could not be opened is tried again no sooner than this.
 _REOPEN_S: Final = 1.0

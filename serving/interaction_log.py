@@ -17,6 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from feature_repo.contract import IMPRESSION
 from feature_repo.histories import Interaction
 from serving.errors import Unavailable
 
@@ -46,8 +47,22 @@ _ROW = [
     INTERACTIONS.c[name]
     for name in ("interaction_id", "user_id", "item_id", "event_type", "timestamp", "value", "domain")
 ]
+# What somebody was shown says nothing of what they want.
+_INTEREST = INTERACTIONS.c.event_type != IMPRESSION
 _SINCE = sa.select(*_ROW).where(
-    INTERACTIONS.c.user_id == sa.bindparam("user"), INTERACTIONS.c.recorded_at > sa.bindparam("after")
+    INTERACTIONS.c.user_id == sa.bindparam("user"),
+    INTERACTIONS.c.recorded_at > sa.bindparam("after"),
+    _INTEREST,
+)
+_DEPTH = (
+    sa.select(sa.func.count())
+    .select_from(INTERACTIONS)
+    .where(INTERACTIONS.c.recorded_at > sa.bindparam("after"), _INTEREST)
+)
+_SHOWN = sa.select(INTERACTIONS.c.item_id, INTERACTIONS.c.interaction_id).where(
+    INTERACTIONS.c.user_id == sa.bindparam("user"),
+    INTERACTIONS.c.recorded_at > sa.bindparam("after"),
+    INTERACTIONS.c.event_type == IMPRESSION,
 )
 _EXPORT = (
     sa.select(*_ROW)
@@ -84,10 +99,24 @@ class InteractionLog:
             return len(connection.execute(self._insert, rows).all())
 
     def since(self, user_id: str, recorded_after: int) -> list[Interaction]:
-        """The user's interactions recorded after `recorded_after` (µs since the epoch), in no order."""
+        """The user's interactions recorded after `recorded_after` (µs since the epoch), in no order.
+
+        Impressions are left out.
+        """
         with self._reaching("read"), self._engine.connect() as connection:
             rows = connection.execute(_SINCE, {"user": user_id, "after": recorded_after}).all()
         return [_interaction(row) for row in rows]
+
+    def shown(self, user_id: str, recorded_after: int) -> list[tuple[str, str]]:
+        """Item id and interaction id of each impression recorded after `recorded_after` (µs), in no order."""
+        with self._reaching("read"), self._engine.connect() as connection:
+            rows = connection.execute(_SHOWN, {"user": user_id, "after": recorded_after}).all()
+        return [(item_id, interaction_id) for item_id, interaction_id in rows]
+
+    def depth(self, recorded_after: int) -> int:
+        """How many interactions were recorded after `recorded_after` (µs); impressions are left out."""
+        with self._reaching("read"), self._engine.connect() as connection:
+            return int(connection.execute(_DEPTH, {"after": recorded_after}).scalar_one())
 
     def export(self, recorded_after: int, batch_size: int = 50_000) -> Iterator[list[Interaction]]:
         """Everything recorded after `recorded_after` (µs), in the order of recording, in batches."""

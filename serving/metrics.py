@@ -1,7 +1,8 @@
 """What the recommender counts, for Prometheus."""
 
+import time
 from contextlib import AbstractContextManager
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,9 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from serving.answers import Answer
 from serving.retrieval import SOURCES
+
+if TYPE_CHECKING:
+    from serving.tracing import Tracing
 
 _SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
@@ -18,29 +22,44 @@ STAGES: Final = ("history", "interest", "retrieval", "rules", "reranking", "reas
 class Metrics:
     """One registry for each server, so that two in one process count apart."""
 
-    def __init__(self) -> None:
+    def __init__(self, tracing: "Tracing | None" = None) -> None:
+        """With `tracing`, each stage that is timed is a span too."""
+        self._tracing = tracing
         self.registry = kept = CollectorRegistry()
         self.requests = Histogram(
             "penchant_request_seconds", "Time to answer", ["method", "code"], buckets=_SECONDS, registry=kept
         )
-        stages = Histogram(
+        self.stages = Histogram(
             "penchant_stage_seconds", "Time of a stage", ["stage"], buckets=_SECONDS, registry=kept
         )
         # A look-up by label costs more than the count itself.
-        self._stages = {stage: stages.labels(stage) for stage in STAGES}
+        self._stages = {stage: self.stages.labels(stage) for stage in STAGES}
         self.degraded = Counter("penchant_degraded", "Stages cut", ["stage", "fallback"], registry=kept)
         self.basis = Counter("penchant_answers", "Answers by what they rest on", ["basis"], registry=kept)
-        sources = Counter(
+        self.sources = Counter(
             "penchant_answered_items", "Items answered by candidate source", ["source"], registry=kept
         )
-        self._sources = [sources.labels(source) for source in SOURCES]
+        self._sources = [self.sources.labels(source) for source in SOURCES]
         self.recorded = Counter("penchant_recorded_interactions", "New in the log", registry=kept)
         self.release = Gauge("penchant_release_version", "The live release, 0 before one", registry=kept)
         self.release_failures = Counter(
             "penchant_release_failures", "Times a live release could not be used", registry=kept
         )
         self.snapshot_age = Gauge(
-            "penchant_snapshot_age_seconds", "Age of the last snapshot that was read", registry=kept
+            "penchant_snapshot_age_seconds", "Age of the newest snapshot that was read", registry=kept
+        )
+        self.snapshot_as_of = 0  # µs since the epoch, 0 before one was read
+        self.snapshot_age.set_function(self._age_of_snapshot)
+        self.learned_until = Gauge(
+            "penchant_release_learned_until_timestamp_seconds",
+            "When the newest interaction happened that the live release has learned from",
+            registry=kept,
+        )
+        self.log_depth = Gauge(
+            "penchant_log_depth", "Interactions in the log that no snapshot holds yet", registry=kept
+        )
+        self.circuit_open = Gauge(
+            "penchant_circuit_open", "1 while the model server is left alone because it hangs", registry=kept
         )
 
     def count(self, answer: Answer, sources: NDArray[np.uint8]) -> None:
@@ -50,7 +69,17 @@ class Metrics:
             self.degraded.labels(cut.stage, cut.fallback).inc()
         for bit, count in enumerate(self._sources):
             count.inc(int(np.count_nonzero(sources & (1 << bit))))
+        if self._tracing:
+            self._tracing.describe(answer)
+
+    def saw_snapshot(self, as_of: int) -> None:
+        """A user's snapshot was read that holds what was recorded before `as_of` (µs)."""
+        self.snapshot_as_of = max(self.snapshot_as_of, as_of)
 
     def stage(self, name: str) -> AbstractContextManager[Any]:
         """Time a stage of one answer."""
-        return self._stages[name].time()
+        timed = self._stages[name].time()
+        return timed if self._tracing is None else self._tracing.stage(name, timed)
+
+    def _age_of_snapshot(self) -> float:
+        return time.time() - self.snapshot_as_of / 1e6 if self.snapshot_as_of else 0.0

@@ -9,11 +9,12 @@ from feature_repo.histories import History, Interaction
 from serving.answers import Answer, Degradation, UserInterests
 from serving.cold_start import rank_cold
 from serving.deadline import Budgets, Deadline
-from serving.errors import Unavailable
+from serving.errors import CircuitOpen, Unavailable
 from serving.history import HistoryReader, UserHistory
 from serving.interest_client import Interests
 from serving.interests import category_interests
 from serving.live_release import LiveRelease
+from serving.logs import OncePerSecond
 from serving.metrics import Metrics
 from serving.release import FloatArray
 from serving.releases import Releases
@@ -21,6 +22,7 @@ from serving.request import Request
 from serving.retrieval import Candidates, Query
 
 logger = logging.getLogger(__name__)
+logger.addFilter(OncePerSecond())
 
 
 class InterestModel(Protocol):
@@ -28,6 +30,14 @@ class InterestModel(Protocol):
 
     def interest(
         self, histories: Sequence[History], version: int | None, timeout_s: float, /
+    ) -> Interests: ...
+    def advance(
+        self,
+        interests: Interests,
+        histories: Sequence[History],
+        version: int | None,
+        timeout_s: float,
+        /,
     ) -> Interests: ...
     def available_versions(self, timeout_s: float, /) -> list[int]: ...
     def close(self) -> None: ...
@@ -94,7 +104,7 @@ class Recommender:
         with self._metrics.stage("history"):
             user = self._histories.read(user_id, self._budgets.for_history(deadline))
         if user.as_of:
-            self._metrics.snapshot_age.set(time.time() - user.as_of / 1e6)
+            self._metrics.saw_snapshot(user.as_of)
         return user
 
     def _interest(
@@ -106,9 +116,9 @@ class Recommender:
                 interests = self._models.interest([history], release.version, timeout_s)
         except Unavailable as error:
             logger.warning("no interest: %s", error)
-            degraded.append(
-                Degradation("interest", "the model gave no answer in time", "collaborative filters")
-            )
+            hangs = isinstance(error, CircuitOpen)
+            reason = "the model hangs and is left alone" if hangs else "the model gave no answer in time"
+            degraded.append(Degradation("interest", reason, "collaborative filters"))
             return None
         interest: FloatArray = interests.interest[0]
         return interest

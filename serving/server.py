@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
@@ -17,10 +17,13 @@ from prometheus_client import start_http_server
 
 from serving.authorization import Authorization
 from serving.boundary import Boundary
+from serving.circuit_breaker import CircuitBreaker
 from serving.deadline import Budgets
 from serving.history import Features, HistoryReader, Log
 from serving.interaction_log import InteractionLog
 from serving.interest_client import InterestClient
+from serving.log_depth import CountedLog, LogDepth
+from serving.logs import RequestLog, configure
 from serving.metrics import Metrics
 from serving.protos import recommender_pb2 as pb
 from serving.protos.recommender_pb2_grpc import add_RecommenderServiceServicer_to_server
@@ -33,6 +36,9 @@ from serving.service import RecommenderService
 from serving.settings import ServingSettings, load_settings
 from serving.validation import Limits
 
+if TYPE_CHECKING:
+    from serving.tracing import Tracing
+
 logger = logging.getLogger(__name__)
 
 SERVICE: Final = pb.DESCRIPTOR.services_by_name["RecommenderService"].full_name
@@ -44,7 +50,11 @@ _WARMING_S: Final = 15.0
 _DRAIN_S: Final = 5.0
 
 
-class SharedLog(Log, WritableLog, Protocol):
+# A wait for the model server that is shorter than this share of its budget says nothing about it.
+_PATIENT: Final = 0.5
+
+
+class SharedLog(Log, WritableLog, CountedLog, Protocol):
     """Read for each answer, written by each recording."""
 
     def close(self) -> None: ...
@@ -80,9 +90,12 @@ def create_server(settings: ServingSettings, parts: Parts | None = None) -> tupl
     Raises:
         OSError: a port can't be bound, or a TLS file can't be read.
     """
-    metrics, checks = Metrics(), health.HealthServicer()
-    server, port = _bound_server(settings, metrics)
+    tracing = _tracing(settings)
+    metrics, checks = Metrics(tracing), health.HealthServicer()
+    server, port = _bound_server(settings, metrics, tracing)
     parts = parts or Parts.of(settings)
+    models = CircuitBreaker(parts.models, metrics, least_s=_PATIENT * settings.interest_budget_ms / 1000)
+    log_depth = LogDepth(parts.log, metrics)
     for name in ("", SERVICE):
         checks.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
     histories = HistoryReader(parts.open_features, parts.log, settings.threads)
@@ -94,10 +107,10 @@ def create_server(settings: ServingSettings, parts: Parts | None = None) -> tupl
             checks.set(name, health_pb2.HealthCheckResponse.SERVING)
 
     poll_s = settings.release_poll_ms / 1000
-    releases = Releases(parts.store, parts.models, metrics, poll_s, on_live=announce)
+    releases = Releases(parts.store, models, metrics, poll_s, on_live=announce)
     recorder = Recorder(parts.log, releases, metrics, settings.threads)
     service = RecommenderService(
-        Recommender(releases, histories, parts.models, metrics, _budgets(settings)),
+        Recommender(releases, histories, models, metrics, _budgets(settings)),
         recorder,
         Limits(settings.max_k, settings.max_history, settings.max_record),
         settings.deadline_ms / 1000,
@@ -108,10 +121,13 @@ def create_server(settings: ServingSettings, parts: Parts | None = None) -> tupl
 
     def close_with_server() -> None:
         server.wait_for_termination()
-        for part in (releases, histories, recorder, parts.models, parts.log):
+        for part in (releases, log_depth, histories, recorder, models, parts.log):
             part.close()
+        if tracing:
+            tracing.close()
 
     warming.start()
+    log_depth.start()
     Thread(target=close_with_server, name="closing", daemon=True).start()
     releases.start()
     return server, port
@@ -119,9 +135,9 @@ def create_server(settings: ServingSettings, parts: Parts | None = None) -> tupl
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT, then finish what is in flight. Returns the exit code."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         settings = load_settings()
+        configure(settings.log_format)
         server, port = create_server(settings)
     except (ValueError, OSError) as error:
         print(f"recommender: {error}", file=sys.stderr)
@@ -137,9 +153,20 @@ def main() -> int:
     return 0
 
 
-def _bound_server(settings: ServingSettings, metrics: Metrics) -> tuple[grpc.Server, int]:
+def _tracing(settings: ServingSettings) -> "Tracing | None":
+    if settings.trace_file is None:
+        return None
+    from serving.tracing import Tracing  # OpenTelemetry's SDK is only loaded by those who trace
+
+    return Tracing(settings.trace_file, settings.trace_share)
+
+
+def _bound_server(
+    settings: ServingSettings, metrics: Metrics, tracing: "Tracing | None"
+) -> tuple[grpc.Server, int]:
     tokens = {scope: [t.get_secret_value() for t in given] for scope, given in settings.tokens.items()}
-    boundary = Boundary(RateLimit(settings.requests_per_second), metrics)
+    request_log = RequestLog(settings.log_requests, settings.log_user_ids)
+    boundary = Boundary(RateLimit(settings.requests_per_second), metrics, request_log, tracing)
     server = grpc.server(
         ThreadPoolExecutor(settings.threads, thread_name_prefix="grpc"),
         interceptors=[Authorization(tokens), boundary] if tokens else [boundary],

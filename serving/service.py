@@ -1,10 +1,10 @@
 """The gRPC service: protobuf to Python and back, and nothing else."""
 
-import uuid
 from typing import Final
 
 import grpc
 
+from serving import logs
 from serving.deadline import Deadline
 from serving.messages import answer_message, interests_message, recorded_message
 from serving.protos import recommender_pb2 as pb
@@ -41,7 +41,7 @@ class RecommenderService(RecommenderServiceServicer):
             categories=read_ids("categories", request.categories),
             include_seen=request.include_seen,
             explain=request.explain,
-            request_id=read_id("request_id", request.request_id, empty=True) or uuid.uuid4().hex,
+            request_id=read_id("request_id", request.request_id, empty=True) or logs.request_id.get(),
         )
         return answer_message(self._recommender.recommend(asked, self._deadline(context, self._deadline_s)))
 

@@ -53,7 +53,12 @@ class ServingSettings(BaseSettings):
     tls_certificate: Path | None = Field(None, description="PEM chain of this server")
     tls_key: Path | None = Field(None, description="PEM private key of this server")
     tls_client_ca: Path | None = Field(None, description="PEM roots of clients: asks each for a certificate")
-    log_user_ids: bool = False
+    log_format: Literal["text", "json"] = Field("text", description="of the lines on stderr")
+    log_requests: bool = Field(False, description="a line for each call, with its request id")
+    log_user_ids: bool = Field(False, description="name the user in those lines")
+    trace_file: Path | None = Field(None, description="OpenTelemetry spans as JSON lines; off when absent")
+    trace_share: float = Field(1.0, ge=0, le=1, description="of the requests, beside those a client traces")
+    scenarios: Path | None = Field(None, description="policies by name, TOML; the shipped ones when absent")
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -17,6 +17,7 @@ from components.build_features.times import TIMESTAMP, moment, timestamp
 from components.build_features.user_profile import build_user_profile
 from components.errors import StepError
 from components.progress import report
+from feature_repo.contract import IMPRESSION
 
 
 def build(
@@ -26,7 +27,7 @@ def build(
 
     Args:
         interactions, items, users: Parquet files with the contract's columns.
-        as_of: µs since the epoch; nothing that happened then or later is used.
+        as_of: µs since the epoch; nothing that happened then or later is used, nor any impression.
         protocol: "leave-one-out" or "time".
         spine: the Parquet file to write: user_id, cutoff, split, target_item_id, in that order.
 
@@ -37,7 +38,7 @@ def build(
     with connect() as backend:
         catalog, people = read(backend, items, "items"), read(backend, users, "users")
         log = read(backend, interactions, "interactions")
-        log = log.filter(log.timestamp < timestamp(as_of))
+        log = log.filter(log.timestamp < timestamp(as_of), log.event_type != IMPRESSION)
         rows = backend.create_table("spine", build_spine(log, as_of, protocol))
         with publishing(location) as staging:
             _check(rows, as_of, protocol)

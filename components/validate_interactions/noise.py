@@ -9,6 +9,7 @@ The rules, by name:
   the quarantine.
 - *explicit feedback*: a rating or dislike stays, however low. The model reads event type and value, and what
   people bother to judge tells what they chose.
+- *impression*: what somebody was shown is no act of theirs, and counts neither way.
 - *missing value*: implicit feedback has none, and needs none.
 """
 
@@ -20,6 +21,8 @@ import duckdb
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
+
+from feature_repo.contract import IMPRESSION
 
 BOT_INTERACTIONS_PER_HOUR: Final = 2_000
 REPEAT_SECONDS: Final = 1
@@ -69,7 +72,8 @@ def find(interactions: Path, unsound: NDArray[np.int64]) -> Noise:
         connection.read_parquet(str(interactions), file_row_number=True).create_view("rows")
         connection.execute(
             'CREATE VIEW sound AS SELECT *, epoch_us("timestamp") AS micros '
-            "FROM rows ANTI JOIN unsound USING (file_row_number)"
+            "FROM rows ANTI JOIN unsound USING (file_row_number) "
+            f"WHERE event_type IS DISTINCT FROM '{IMPRESSION}'"
         )
         connection.execute(f"CREATE TABLE bots AS {_BOTS}")
         bots = connection.execute("SELECT file_row_number FROM sound SEMI JOIN bots USING (user_id)")

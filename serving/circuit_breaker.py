@@ -1,0 +1,96 @@
+"""Leaves a model server alone that hangs, so that requests don't all wait in vain."""
+
+from collections.abc import Callable, Sequence
+from threading import Lock
+from time import monotonic
+from typing import Final, Protocol, TypeVar
+
+from feature_repo.histories import History
+from serving.errors import CircuitOpen, Unavailable
+from serving.interest_client import Interests
+from serving.metrics import Metrics
+
+T = TypeVar("T")
+
+# A call that failed after this share of its time was waited for in vain; a refused connection fails at once.
+_IN_VAIN: Final = 0.8
+
+
+class Model(Protocol):
+    """serving.interest_client.InterestClient is one."""
+
+    def interest(
+        self, histories: Sequence[History], version: int | None, timeout_s: float, /
+    ) -> Interests: ...
+    def advance(
+        self,
+        interests: Interests,
+        histories: Sequence[History],
+        version: int | None,
+        timeout_s: float,
+        /,
+    ) -> Interests: ...
+    def available_versions(self, timeout_s: float, /) -> list[int]: ...
+    def close(self) -> None: ...
+
+
+class CircuitBreaker:
+    """An interest model that raises at once for `rest_s` after `timeouts` waits in vain, one after the other.
+
+    After the rest one call goes through and decides: an answer closes the circuit, another wait in vain
+    opens it again. Nygard 2018, "Release It!".
+    """
+
+    def __init__(
+        self, model: Model, metrics: Metrics, least_s: float, timeouts: int = 5, rest_s: float = 1.0
+    ) -> None:
+        """`least_s`: shorter waits say nothing, a client with a hasty deadline must not cut others off."""
+        self._model, self._metrics = model, metrics
+        self._least_s, self._timeouts, self._rest_s = least_s, timeouts, rest_s
+        self._in_vain, self._closed_until, self._lock = 0, 0.0, Lock()
+
+    def interest(self, histories: Sequence[History], version: int | None, timeout_s: float) -> Interests:
+        """Raises CircuitOpen while it rests, else what the model raises."""
+        return self._guarded(lambda: self._model.interest(histories, version, timeout_s), timeout_s)
+
+    def advance(
+        self, interests: Interests, histories: Sequence[History], version: int | None, timeout_s: float
+    ) -> Interests:
+        """Raises CircuitOpen while it rests, else what the model raises."""
+        return self._guarded(lambda: self._model.advance(interests, histories, version, timeout_s), timeout_s)
+
+    def available_versions(self, timeout_s: float) -> list[int]:
+        return self._model.available_versions(timeout_s)
+
+    def close(self) -> None:
+        self._model.close()
+
+    def _guarded(self, call: Callable[[], T], timeout_s: float) -> T:
+        if self._in_vain >= self._timeouts:
+            self._take_turn(timeout_s)
+        start = monotonic()
+        try:
+            answer = call()
+        except Unavailable:
+            if timeout_s >= self._least_s and monotonic() - start >= _IN_VAIN * timeout_s:
+                self._count()
+            raise
+        if self._in_vain:
+            self._in_vain = 0
+            self._metrics.circuit_open.set(0)
+        return answer
+
+    def _take_turn(self, timeout_s: float) -> None:
+        """Only the first after a rest, and with time enough to decide, asks."""
+        with self._lock:
+            now = monotonic()
+            if now < self._closed_until or timeout_s < self._least_s:
+                raise CircuitOpen(f"the model server is left alone after {self._in_vain} waits in vain")
+            self._closed_until = now + max(self._rest_s, timeout_s)
+
+    def _count(self) -> None:
+        with self._lock:
+            self._in_vain += 1
+            if self._in_vain >= self._timeouts:
+                self._closed_until = monotonic() + self._rest_s
+                self._metrics.circuit_open.set(1)
