@@ -40,6 +40,10 @@ class Metrics:
             "penchant_answered_items", "Items answered by candidate source", ["source"], registry=kept
         )
         self._sources = [self.sources.labels(source) for source in SOURCES]
+        self.scenarios = Counter(
+            "penchant_scenario_answers", "Answers under a scenario", ["scenario"], registry=kept
+        )
+        self.impressions = Counter("penchant_recorded_impressions", "New in the log", registry=kept)
         self.recorded = Counter("penchant_recorded_interactions", "New in the log", registry=kept)
         self.release = Gauge("penchant_release_version", "The live release, 0 before one", registry=kept)
         self.release_failures = Counter(
