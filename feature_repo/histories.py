@@ -35,10 +35,10 @@ class History:
     def __len__(self) -> int:
         return len(self.item_ids)
 
-    def extend(self, interactions: Iterable[Interaction], max_history: int = MAX_HISTORY) -> "History":
-        """The history with `interactions` merged in by interaction id, cut to the last `max_history`.
+    def lacks(self, interactions: Iterable[Interaction]) -> list[Interaction]:
+        """Those of `interactions` that are not in it, in the history's order, each id once.
 
-        Impressions stay out: what somebody was shown is no interest.
+        Impressions are left out: what somebody was shown is no interest.
         """
         known = set(self.interaction_ids)
         fresh = {
@@ -46,15 +46,37 @@ class History:
             for i in interactions
             if i.interaction_id not in known and i.event_type != IMPRESSION
         }
+        return sorted(fresh.values(), key=lambda i: (i.timestamp, i.interaction_id))
+
+    def extend(self, interactions: Iterable[Interaction], max_history: int = MAX_HISTORY) -> "History":
+        """The history with what it lacks of `interactions` merged in, cut to the last `max_history`."""
+        fresh = self.lacks(interactions)
         if not fresh:
             return self
-        old = zip(
-            self.timestamps, self.interaction_ids, self.item_ids, self.event_types, self.values, strict=True
+        new = History(
+            [i.interaction_id for i in fresh],
+            [i.item_id for i in fresh],
+            [i.event_type for i in fresh],
+            [i.value for i in fresh],
+            [i.timestamp for i in fresh],
         )
-        new = ((i.timestamp, i.interaction_id, i.item_id, i.event_type, i.value) for i in fresh.values())
-        rows = sorted([*old, *new], key=lambda row: row[:2])[-max_history:]
-        timestamps, ids, items, events, values = (list(column) for column in zip(*rows, strict=True))
-        return History(ids, items, events, values, timestamps)
+        return _join(self, new, max_history)
+
+
+def _join(old: History, new: History, max_history: int) -> History:
+    columns = [
+        [*getattr(old, name), *getattr(new, name)]
+        for name in ("timestamps", "interaction_ids", "item_ids", "event_types", "values")
+    ]
+    # What was recorded since is nearly always later than all before, and then nothing needs sorting.
+    if len(old) and (old.timestamps[-1], old.interaction_ids[-1]) > (
+        new.timestamps[0],
+        new.interaction_ids[0],
+    ):
+        rows = sorted(zip(*columns, strict=True), key=lambda row: row[:2])
+        columns = [list(column) for column in zip(*rows, strict=True)]
+    timestamps, ids, items, events, values = (column[-max_history:] for column in columns)
+    return History(ids, items, events, values, timestamps)
 
 
 def encode(histories: Sequence[History]) -> dict[str, NDArray[np.generic]]:
