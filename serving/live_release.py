@@ -12,7 +12,7 @@ from serving.reasons import Reasons
 from serving.release import FloatArray, Ranking
 from serving.request import Request
 from serving.reranking import TERMS, Reranker
-from serving.retrieval import SOURCES, Candidates, Query, Retriever
+from serving.retrieval import SOURCES, Candidates, Query, Retriever, SourceBits
 from serving.rules import Rulebook, Rules, best
 from serving.signals import Indexes, strongest
 
@@ -34,7 +34,7 @@ class Ranked:
     """The items of an answer, best first."""
 
     items: Indexes  # [k]
-    sources: NDArray[np.uint8]  # [k] bits as in Candidates
+    sources: NDArray[SourceBits]  # [k] bits as in Candidates
     scores: FloatArray  # [k]
     shares: FloatArray  # [k, terms] what each term adds; a row sums to its score
     lifts: FloatArray  # [k, terms] what each term adds beyond what it adds to an ordinary item
@@ -57,7 +57,7 @@ class LiveRelease:
         # Where people come back to the same items, the evaluation found that answers should too.
         self._keeps_seen = ranking.manifest.get("seen_items") == "keep"
         trending = np.sort(strongest(ranking.filters.trend, _TRENDING))
-        self.trending = Candidates(trending, np.full(len(trending), 1 << SOURCES.index("trend"), np.uint8))
+        self.trending = Candidates(trending, np.full(len(trending), 1 << SOURCES.index("trend"), SourceBits))
         self._rank_once()
 
     def recognize(self, history: History) -> Recognized:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from serving.answers import Answer
-from serving.retrieval import SOURCES
+from serving.retrieval import SOURCES, SourceBits
 
 if TYPE_CHECKING:
     from serving.tracing import Tracing
@@ -66,7 +66,7 @@ class Metrics:
             "penchant_circuit_open", "1 while the model server is left alone because it hangs", registry=kept
         )
 
-    def count(self, answer: Answer, sources: NDArray[np.uint8]) -> None:
+    def count(self, answer: Answer, sources: NDArray[SourceBits]) -> None:
         """An answer whose items came from `sources` [k], bits as in retrieval.SOURCES."""
         self.basis.labels(answer.basis).inc()
         for cut in answer.degraded:

@@ -24,7 +24,9 @@ SOURCES: Final = (
     "popularity",
     "trend",
     "fresh",
+    "followed",  # what the users one follows had: not asked here, but of the request's scenario
 )
+SourceBits = np.uint16
 
 # Up to here every item is a candidate, named or not: the answer is the true full ranking, in a millisecond.
 EXHAUSTIVE_ITEMS: Final = 5_000
@@ -41,7 +43,7 @@ class Candidates:
     """Distinct items in index order; bit b of `sources` says that SOURCES[b] named the item."""
 
     items: Indexes  # [m]
-    sources: NDArray[np.uint8]  # [m]
+    sources: NDArray[SourceBits]  # [m]
 
 
 class Retriever:
@@ -67,10 +69,10 @@ class Retriever:
             items = np.arange(len(self._ranking.catalog), dtype=np.int32)
         else:
             items = np.unique(np.concatenate([found for _, found in named]))
-        sources = np.zeros(len(items), np.uint8)
+        sources = np.zeros(len(items), SourceBits)
         for source, found in named:
             places = found if self._exhaustive else np.searchsorted(items, found)
-            sources[places] |= np.uint8(1 << SOURCES.index(source))
+            sources[places] |= SourceBits(1 << SOURCES.index(source))
         return Candidates(items, sources)
 
     def _named(self, query: Query) -> Iterator[tuple[str, Indexes]]:

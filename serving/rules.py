@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from serving.release import Catalog, FloatArray
-from serving.retrieval import SOURCES, Candidates
+from serving.retrieval import SOURCES, Candidates, SourceBits
 from serving.signals import Indexes
 
 NO_ITEMS: Final[Indexes] = np.zeros(0, np.int32)
@@ -74,7 +74,7 @@ class Rulebook:
         others = others[self.permitted(rules, others)]
         count = max(MAX_JOINING, k)
         joining = others[np.argsort(-self._popularity[others], kind="stable")[:count]]
-        named = np.full(len(joining), 1 << SOURCES.index("popularity"), np.uint8)
+        named = np.full(len(joining), 1 << SOURCES.index("popularity"), SourceBits)
         joined = np.concatenate([items, joining])
         order = np.argsort(joined)
         return Candidates(joined[order], np.concatenate([sources, named])[order])
@@ -122,7 +122,7 @@ def diversified(
 
 def _of(candidates: Candidates, items: Indexes) -> Candidates:
     """`items`, with the sources of those that are candidates."""
-    sources = np.zeros(len(items), np.uint8)
+    sources = np.zeros(len(items), SourceBits)
     places = np.minimum(np.searchsorted(candidates.items, items), max(len(candidates.items) - 1, 0))
     if len(candidates.items):
         found = candidates.items[places] == items

@@ -6,7 +6,7 @@ import pytest
 from serving import nearest, retrieval, signals
 from serving.nearest import NearestItems
 from serving.release import Ranking
-from serving.retrieval import SOURCES, Candidates, Retriever
+from serving.retrieval import SOURCES, Candidates, Retriever, SourceBits
 from tests.serving.rankings import query, ranking
 
 PER_SOURCE = 15
@@ -36,7 +36,7 @@ def test_every_item_of_a_small_catalog_is_a_candidate(history: list[int]) -> Non
     candidates = Retriever(world).retrieve(query(world, history))
     np.testing.assert_array_equal(candidates.items, np.arange(300))
     assert candidates.items.dtype == np.int32
-    assert candidates.sources.dtype == np.uint8
+    assert candidates.sources.dtype == SourceBits
 
 
 @pytest.mark.parametrize("size", ["small", "large"])

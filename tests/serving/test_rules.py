@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from serving.release import Catalog
-from serving.retrieval import SOURCES, Candidates
+from serving.retrieval import SOURCES, Candidates, SourceBits
 from serving.rules import Rulebook, Rules, best, diversified
 from tests.serving.rankings import catalog
 
@@ -70,7 +70,7 @@ def test_all_rules_hold_at_once() -> None:
 
 
 def test_k_items_are_answered_whenever_k_are_permitted() -> None:
-    few = Candidates(items(1, 3, 20), np.full(3, 4, np.uint8))
+    few = Candidates(items(1, 3, 20), np.full(3, 4, SourceBits))
     rules = Rules(NOW, domain="books")
     selected = rulebook().select(rules, few, k=5)
     assert selected.items.tolist() == list(range(0, 24, 2))
@@ -79,21 +79,21 @@ def test_k_items_are_answered_whenever_k_are_permitted() -> None:
 
 
 def test_enough_candidates_are_left_alone() -> None:
-    candidates = Candidates(items(1, 2, 3, 4), np.array([1, 2, 3, 4], np.uint8))
+    candidates = Candidates(items(1, 2, 3, 4), np.array([1, 2, 3, 4], SourceBits))
     selected = rulebook().select(Rules(NOW, excluded=items(2)), candidates, k=3)
     assert selected.items.tolist() == [1, 3, 4]
     assert selected.sources.tolist() == [1, 3, 4]
 
 
 def test_an_allow_list_is_answered_though_no_source_named_it() -> None:
-    candidates = Candidates(items(1, 2), np.array([1, 2], np.uint8))
+    candidates = Candidates(items(1, 2), np.array([1, 2], SourceBits))
     selected = rulebook().select(Rules(NOW, allowed=items(9, 2, 9, 5), excluded=items(5)), candidates, k=3)
     assert selected.items.tolist() == [2, 9]
     assert selected.sources.tolist() == [2, 0]
 
 
 def test_an_allow_list_without_candidates() -> None:
-    nobody = Candidates(items(), np.zeros(0, np.uint8))
+    nobody = Candidates(items(), np.zeros(0, SourceBits))
     assert rulebook().select(Rules(NOW, allowed=items(9)), nobody, k=3).items.tolist() == [9]
 
 
