@@ -103,7 +103,7 @@ def training(
     ).set_display_name("Train interest model")
     run_id = fitted_model.outputs["Output"]
     fitted_filters = train_collaborative_filters(
-        training_set=training_set, items=items, split="train"
+        training_set=training_set, items=items, users=ingested.outputs["users"], split="train"
     ).set_display_name("Train collaborative filters")
 
     # The served ranking over all items, beside its baselines and the live version.
@@ -130,7 +130,7 @@ def training(
         base_model=fitted_model.outputs["interest_model"],
     ).set_display_name("Refit interest model")
     refitted_filters = train_collaborative_filters(
-        training_set=training_set, items=items, split="all"
+        training_set=training_set, items=items, users=ingested.outputs["users"], split="all"
     ).set_display_name("Refit collaborative filters")
 
     # The candidate, with its evaluation beside it.

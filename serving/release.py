@@ -2,7 +2,8 @@
 
 interest/<version>/   a SavedModel in TensorFlow Serving's layout
 ranking/<version>/    catalog.parquet  item_embeddings.npy  <matrix>/{indptr,indices,data,shape}.npy
-                      popularity.npy  trend.npy  blend.json  manifest.json  (ease/ where the catalog is small)
+                      popularity.npy  trend.npy  blend.json  manifest.json  (ease/ where the catalog is small,
+                      segments/ where users have attributes)
 live.json             {"version": 7, "previous": 6}, replaced atomically
 """
 
@@ -24,6 +25,8 @@ from scipy.sparse import csr_array
 
 from feature_repo.contract import INTEREST_MODEL, LIVE, MANIFEST, RANKING, fingerprint
 from serving.errors import ForeignRelease, ReleaseError, ReleaseNotFound
+from serving.segments import Segments
+from serving.sparse import load_csr, save_csr
 
 FloatArray = NDArray[np.float32]
 
@@ -93,6 +96,7 @@ class Filters:
     popularity: FloatArray  # [items] interactions
     trend: FloatArray  # [items] interactions, each halved per half-life of age
     ease: csr_array | None = None  # [items, items] the strongest weights; None for a large catalog
+    segments: Segments | None = None  # None where users have no attributes
 
     @cached_property
     def item_users(self) -> csr_array:
@@ -105,6 +109,7 @@ class Filters:
         return cls(
             **matrices,
             ease=load_csr(directory / "ease") if (directory / "ease").is_dir() else None,
+            segments=Segments.load(directory / "segments") if (directory / "segments").is_dir() else None,
             popularity=np.load(directory / "popularity.npy", allow_pickle=False),
             trend=np.load(directory / "trend.npy", allow_pickle=False),
         )
@@ -113,10 +118,12 @@ class Filters:
         directory.mkdir(parents=True, exist_ok=True)
         for name in MATRICES:
             save_csr(getattr(self, name), directory / name)
+        for name in ("ease", "segments"):  # a fit before this one may have left them
+            shutil.rmtree(directory / name, ignore_errors=True)
         if self.ease is not None:
             save_csr(self.ease, directory / "ease")
-        elif (directory / "ease").exists():
-            shutil.rmtree(directory / "ease")
+        if self.segments is not None:
+            self.segments.save(directory / "segments")
         np.save(directory / "popularity.npy", self.popularity)
         np.save(directory / "trend.npy", self.trend)
 
@@ -253,22 +260,6 @@ def checksums(directory: Path) -> dict[str, str]:
     """Relative file name -> sha256, for every file below `directory`."""
     files = sorted(path for path in directory.rglob("*") if path.is_file())
     return {str(path.relative_to(directory)): _sha256(path) for path in files}
-
-
-def save_csr(matrix: csr_array, directory: Path) -> None:
-    directory.mkdir(parents=True, exist_ok=True)
-    np.save(directory / "indptr.npy", matrix.indptr.astype(np.int64))
-    np.save(directory / "indices.npy", matrix.indices.astype(np.int32))
-    np.save(directory / "data.npy", matrix.data.astype(np.float32))
-    np.save(directory / "shape.npy", np.asarray(matrix.shape, np.int64))
-
-
-def load_csr(directory: Path) -> csr_array:
-    arrays = {
-        name: np.load(directory / f"{name}.npy", allow_pickle=False)
-        for name in ("data", "indices", "indptr", "shape")
-    }
-    return csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=tuple(arrays["shape"]))
 
 
 def _sha256(path: Path) -> str:

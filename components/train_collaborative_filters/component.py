@@ -7,11 +7,21 @@ from components.component import component
 
 @component
 def train_collaborative_filters(
-    training_set: Input[Dataset], items: Input[Dataset], split: str, collaborative_filters: Output[Model]
+    training_set: Input[Dataset],
+    items: Input[Dataset],
+    users: Input[Dataset],
+    split: str,
+    collaborative_filters: Output[Model],
 ) -> None:
-    """Count transitions and compute item-item and user-based neighbours on a split of the training set."""
+    """Count transitions, compute neighbours, and see what trends among whom, on one split."""
     from pathlib import Path
 
     from components.train_collaborative_filters.fitting import fit
 
-    fit(Path(training_set.path), Path(items.path), split, Path(collaborative_filters.path))
+    fit(
+        Path(training_set.path),
+        Path(items.path),
+        split,
+        Path(collaborative_filters.path),
+        users=Path(users.path),
+    )

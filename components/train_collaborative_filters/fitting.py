@@ -6,17 +6,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+import pyarrow as pa
 from scipy.sparse import csr_array
 
 from components.progress import report
 from components.train_collaborative_filters.ease import ease
-from components.train_collaborative_filters.interactions import Interactions, read
+from components.train_collaborative_filters.interactions import Interactions, read, read_table
 from components.train_collaborative_filters.item_cosine import item_cosine
 from components.train_collaborative_filters.popularity import half_life, popularity, trend
+from components.train_collaborative_filters.segments import segments
 from components.train_collaborative_filters.transitions import transitions
 from components.train_collaborative_filters.user_cosine import user_rows
 from feature_repo.contract import MAX_HISTORY
 from serving.release import Filters
+from serving.segments import Segments
 
 T = TypeVar("T")
 
@@ -35,9 +38,16 @@ class FilterParameters:
 
 
 def fit(
-    training_set: Path, items: Path, split: str, output: Path, parameters: FilterParameters | None = None
+    training_set: Path,
+    items: Path,
+    split: str,
+    output: Path,
+    parameters: FilterParameters | None = None,
+    users: Path | None = None,
 ) -> None:
     """Fit every filter on the windows of `split` ("train" or "all") and save serving.release.Filters.
+
+    With `users`, their attributes make the segments whose trends are kept.
 
     Raises:
         StepError: a file can't be read, the split is empty, or an item is not in `items`.
@@ -47,10 +57,13 @@ def fit(
         f"{len(interactions):,} interactions of {interactions.user_count:,} users "
         f"with {interactions.item_count:,} items (split {split})"
     )
-    fit_filters(interactions, parameters or FilterParameters()).save(output)
+    attributes = read_table(users) if users else None
+    fit_filters(interactions, parameters or FilterParameters(), attributes).save(output)
 
 
-def fit_filters(interactions: Interactions, parameters: FilterParameters) -> Filters:
+def fit_filters(
+    interactions: Interactions, parameters: FilterParameters, users: pa.Table | None = None
+) -> Filters:
     """Every filter; pairs of a user's interactions are counted among the newest MAX_HISTORY of each user."""
     chosen, recent = parameters, interactions.newest(MAX_HISTORY)
     pace = half_life(interactions)
@@ -67,7 +80,16 @@ def fit_filters(interactions: Interactions, parameters: FilterParameters) -> Fil
         popularity=popularity(interactions),
         trend=trend(interactions, pace),
         ease=_ease(recent, chosen),
+        segments=_segments(interactions, users, pace) if users is not None else None,
     )
+
+
+def _segments(interactions: Interactions, users: pa.Table, pace: int) -> Segments | None:
+    found = segments(interactions, users, pace)
+    attributes = sorted({segment.attribute for segment in found.segments}) if found else []
+    count = len(found.segments) if found else 0
+    report(f"segments: {count} of the users' attributes ({', '.join(attributes) or 'none'})")
+    return found
 
 
 def _ease(interactions: Interactions, parameters: FilterParameters) -> csr_array | None:

@@ -1,5 +1,6 @@
 """The interactions of one split, as arrays of indexes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +23,7 @@ class Interactions:
     timestamps: NDArray[np.int64]  # µs since the epoch
     user_count: int
     item_count: int
+    user_ids: Sequence[str] = ()  # [users], where somebody asks who they are
 
     def __len__(self) -> int:
         return len(self.items)
@@ -64,9 +66,9 @@ def read(training_set: Path, items: Path, split: str) -> Interactions:
     Raises:
         StepError: a file can't be read, the split is empty, or an item is not in `items`.
     """
-    ids = _table(items, ["item_id"]).column("item_id").combine_chunks()
+    ids = read_table(items, ["item_id"]).column("item_id").combine_chunks()
     columns = ["user_id", "cutoff", "split", "item_ids", "timestamps"]
-    windows = _table(training_set, columns)
+    windows = read_table(training_set, columns)
     windows = windows.filter(pc.equal(windows.column("split"), split))
     lengths = pc.fill_null(pc.list_value_length(windows.column("item_ids")), 0).to_numpy()
     if not lengths.sum():
@@ -84,14 +86,21 @@ def read(training_set: Path, items: Path, split: str) -> Interactions:
         timestamps=_flat(windows.column("timestamps")).to_numpy()[rows],
         user_count=len(users.dictionary),
         item_count=len(ids),
+        user_ids=users.dictionary.to_pylist(),
     )
 
 
-def _table(file: Path, columns: list[str]) -> pa.Table:
+def read_table(file: Path, columns: list[str] | None = None) -> pa.Table:
+    """The columns, or all, of a Parquet file.
+
+    Raises:
+        StepError: it can't be read, or lacks a column.
+    """
     try:
         return pq.read_table(file, columns=columns)
     except (OSError, pa.ArrowException) as error:
-        raise StepError(f"{file}: expected a Parquet file with the columns {columns}: {error}") from error
+        wanted = f" with the columns {columns}" if columns else ""
+        raise StepError(f"{file}: expected a Parquet file{wanted}: {error}") from error
 
 
 def _flat(lists: pa.ChunkedArray) -> pa.Array:

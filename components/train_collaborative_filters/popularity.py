@@ -25,6 +25,13 @@ def half_life(interactions: Interactions) -> int:
 
 def trend(interactions: Interactions, half_life: int) -> NDArray[np.float32]:
     """[items] interactions, each halved per `half_life` (µs) before the newest of all."""
-    ages = (interactions.timestamps.max() - interactions.timestamps) / half_life
-    counts = np.bincount(interactions.items, weights=0.5**ages, minlength=interactions.item_count)
+    weights = fading(interactions, half_life)
+    counts = np.bincount(interactions.items, weights, minlength=interactions.item_count)
     return counts.astype(np.float32)
+
+
+def fading(interactions: Interactions, half_life: int) -> NDArray[np.float64]:
+    """[interactions] 1 for the newest of all, halved per `half_life` (µs) of age."""
+    ages = (interactions.timestamps.max() - interactions.timestamps) / half_life
+    weights: NDArray[np.float64] = 0.5**ages
+    return weights

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from kfp.dsl import Dataset, Model
@@ -53,13 +54,21 @@ def test_saved_filters_load_as_they_were(tmp_path: Path) -> None:
 
 def test_the_step_saves_the_filters_of_its_split(tmp_path: Path) -> None:
     training_set, items = write(tmp_path, checkerboard())
+    parity = [{"user_id": f"user-{user}", "parity": ("even", "odd")[user % 2]} for user in range(40)]
+    pq.write_table(pa.Table.from_pylist(parity), tmp_path / "users.parquet")
     train_collaborative_filters.python_func(
         training_set=Dataset(uri=str(training_set)),
         items=Dataset(uri=str(items)),
+        users=Dataset(uri=str(tmp_path / "users.parquet")),
         split="train",
         collaborative_filters=Model(uri=str(tmp_path / "filters")),
     )
-    assert Filters.load(tmp_path / "filters").popularity.sum() == len(checkerboard())
+    filters = Filters.load(tmp_path / "filters")
+    assert filters.popularity.sum() == len(checkerboard())
+    assert filters.segments is not None
+    shares = filters.segments.shares({"parity": "odd"}, filters.trend)
+    assert shares is not None
+    assert set(np.argsort(-shares)[:6].tolist()) == {1, 3, 5, 7, 9, 11}
 
 
 def test_fitting_twice_leaves_the_second(tmp_path: Path) -> None:
