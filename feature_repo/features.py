@@ -1,8 +1,10 @@
 """Every Feast object: the features, where they stand, and which of them training and serving take.
 
-All tables stand at one features location, written by the build_features step. Event times:
-user_history       the cutoff of the history, which holds what came strictly before it
-everything else    the snapshot's moment, so that no training row before it may see it
+All tables stand at one features location. The build_features step writes them, but for user_interest_state:
+that needs a release, and is written as a release goes live and as the snapshot is renewed. Event times:
+user_history         the cutoff of the history, which holds what came strictly before it
+user_interest_state  when a release worked it out, so that the last release to do so holds
+everything else      the snapshot's moment, so that no training row before it may see it
 """
 
 from datetime import timedelta
@@ -17,6 +19,7 @@ from feature_repo.feast_sdk import feast
 
 USER_HISTORY = "user_history"
 USER_PROFILE = "user_profile"
+USER_INTEREST_STATE = "user_interest_state"
 ITEM_STATISTICS = "item_statistics"
 ITEM_CONTENT = "item_content"
 
@@ -25,6 +28,18 @@ SERVING = "serving"
 
 # The lists of a histories.History.
 HISTORY_LISTS = ("interaction_ids", "item_ids", "event_types", "values", "timestamps")
+
+# A user's interest under one release, and the state that the interactions since are added to.
+INTEREST_STATE = pa.schema(
+    [
+        ("user_id", pa.string()),
+        ("release", pa.int64()),
+        ("snapshot", pa.int64()),  # as_of of the history that it was worked out from, µs
+        ("as_of", pa.int64()),  # the last interaction inside the state, µs
+        ("state", pa.list_(pa.float32())),
+        ("interest", pa.list_(pa.float32())),
+    ]
+)
 
 _TIMES = ("event_timestamp", "created")
 
@@ -47,22 +62,40 @@ def feast_objects(features: str) -> list[Any]:
         features, ITEM_STATISTICS, item, about="counts and mean value in time windows", online=False
     )
     content = _view(features, ITEM_CONTENT, item, about="categories, text, embeddings", online=False)
+    state = _view(
+        features,
+        USER_INTEREST_STATE,
+        user,
+        schema=INTEREST_STATE,
+        about="interest and encoder state, by release",
+    )
     training = feast.FeatureService(name=TRAINING, features=[history[list(HISTORY_LISTS)]])
-    serving = feast.FeatureService(name=SERVING, features=[history, profile])
-    return [user, item, history, profile, statistics, content, training, serving]
+    serving = feast.FeatureService(name=SERVING, features=[history, profile, state])
+    return [user, item, history, profile, state, statistics, content, training, serving]
+
+
+def table(features: str, name: str) -> str:
+    """Where a table stands at a features location."""
+    return f"{features if '://' in features else Path(features).absolute()}/{name}.parquet"
 
 
 def _view(
-    features: str, name: str, entity: Any, about: str, online: bool = True, ttl: timedelta | None = None
+    features: str,
+    name: str,
+    entity: Any,
+    about: str,
+    online: bool = True,
+    ttl: timedelta | None = None,
+    schema: pa.Schema | None = None,
 ) -> Any:
-    path = f"{features if '://' in features else Path(features).absolute()}/{name}.parquet"
+    path = table(features, name)
     source = feast.FileSource(
         name=f"{name}_table", path=path, timestamp_field=_TIMES[0], created_timestamp_column=_TIMES[1]
     )
     return feast.FeatureView(
         name=name,
         entities=[entity],
-        schema=_fields(path),
+        schema=_fields(schema or _read_schema(path)),
         source=source,
         ttl=ttl,
         online=online,
@@ -70,10 +103,13 @@ def _view(
     )
 
 
-def _fields(path: str) -> list[Any]:
-    """The table's columns: users and items bring attributes of their own, so the file is the schema."""
+def _read_schema(path: str) -> pa.Schema:
+    """Users and items bring attributes of their own, so the file is the schema."""
     with fsspec.open(path, "rb") as file:
-        schema = pq.read_schema(file)
+        return pq.read_schema(file)
+
+
+def _fields(schema: pa.Schema) -> list[Any]:
     return [
         feast.Field(name=column.name, dtype=_dtype(column.type))
         for column in schema

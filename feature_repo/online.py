@@ -9,8 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from feature_repo.features import HISTORY_LISTS, USER_HISTORY, USER_PROFILE
+import numpy as np
+
+from feature_repo.features import HISTORY_LISTS, USER_HISTORY, USER_INTEREST_STATE, USER_PROFILE
 from feature_repo.histories import History
+from feature_repo.interest_state import InterestState
 from feature_repo.store import connect_store, is_file
 
 # A request can't wait for a Redis any longer; its own deadline is a matter of its caller.
@@ -28,10 +31,11 @@ class UserFeatures:
     history: History
     as_of: int
     profile: dict[str, str | float] = field(default_factory=dict)
+    interest_state: InterestState | None = None  # after exactly this history
 
 
 class OnlineFeatures:
-    """Reads one user's history and profile; any thread may ask."""
+    """Reads one user's history, profile and interest state; any thread may ask."""
 
     def __init__(self, registry: str, online_store: str, features: str = "") -> None:
         """Addresses as feature_repo.store.open_store takes them; `features` is only named in errors.
@@ -48,7 +52,8 @@ class OnlineFeatures:
             if is_file(registry) and not Path(registry).exists():  # Feast would create it
                 raise FileNotFoundError("no such file")
             store = connect_store(registry, online_store, _ANSWER_WITHIN_S)
-            self._views = [store.get_feature_view(name) for name in (USER_HISTORY, USER_PROFILE)]
+            names = (USER_HISTORY, USER_PROFILE, USER_INTEREST_STATE)
+            self._views = [store.get_feature_view(name) for name in names]
         except Exception as error:  # what Feast's registries raise shares no base class
             raise FeaturesUnavailable(
                 f"Feast's registry {registry} can't be read ({error}); {self._next_step}"
@@ -65,7 +70,7 @@ class OnlineFeatures:
         key = self._key(join_keys=["user_id"], entity_values=[self._value(string_val=user_id)])
         try:
             store = self._reader()
-            history, profile = (
+            history, profile, state = (
                 _known(view, store.online_read(self._config, view, [key])[0][1]) for view in self._views
             )
         except Exception as error:  # what sqlite3, Redis and the file system raise shares none either
@@ -75,7 +80,17 @@ class OnlineFeatures:
         if not history:
             return None
         lists = {name: list(history[name].val) for name in HISTORY_LISTS}
-        return UserFeatures(History(**lists), history["as_of"], profile)
+        return UserFeatures(
+            History(**lists), history["as_of"], profile, _interest_state(state, history["as_of"])
+        )
+
+
+def _interest_state(state: Mapping[str, Any], snapshot: int) -> InterestState | None:
+    """None where it was worked out from another snapshot's history: one is written after the other."""
+    if state.get("snapshot") != snapshot:
+        return None
+    vectors = (np.fromiter(state[name].val, np.float32) for name in ("state", "interest"))
+    return InterestState(state["release"], state["as_of"], *vectors)
 
 
 def _known(view: Any, values: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -8,12 +8,16 @@ def promotion(
     approved_by: str,
     tracking_uri: str,
     releases: str,
+    features: str,
+    registry: str,
+    online_store: str,
     model_server: str = "",
     model_name: str = "penchant",
 ) -> None:
     """Make a registered version live.
 
-    1. Push it: publish, smoke-test, switch; when the test fails, the version before stays live.
+    1. Push it: publish, smoke-test, write users' interests, switch; when the test fails, the version before
+       stays live.
     """
     push_release(
         version=version,
@@ -22,4 +26,7 @@ def promotion(
         tracking_uri=tracking_uri,
         releases=releases,
         model_server=model_server,
+        features=features,
+        registry=registry,
+        online_store=online_store,
     ).set_display_name("Push release").set_caching_options(False)

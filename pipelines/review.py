@@ -72,7 +72,7 @@ def rollback(settings: Settings, by: str) -> str:
 
 
 def promotion_arguments(settings: Settings, version: int, by: str) -> dict[str, Any]:
-    names = ("tracking_uri", "releases", "model_server", "model_name")
+    names = ("tracking_uri", "releases", "features", "registry", "online_store", "model_server", "model_name")
     return {"version": version, "approved_by": by, **{name: getattr(settings, name) for name in names}}
 
 

@@ -80,7 +80,11 @@ def training(
 
     # Serving reads the same features from the online store.
     materialize_features(
-        features=built.outputs["Output"], as_of=as_of, registry=registry, online_store=online_store
+        features=built.outputs["Output"],
+        as_of=as_of,
+        registry=registry,
+        online_store=online_store,
+        releases=releases,
     ).set_display_name("Materialize features").set_caching_options(False)
 
     # Feast joins each cutoff with the features as they stood then.
@@ -158,4 +162,7 @@ def training(
             tracking_uri=tracking_uri,
             releases=releases,
             model_server=model_server,
+            features=built.outputs["Output"],
+            registry=registry,
+            online_store=online_store,
         ).set_display_name("Push release").set_caching_options(False)

@@ -3,35 +3,18 @@
 from collections.abc import Callable, Sequence
 from threading import Lock
 from time import monotonic
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 from feature_repo.histories import History
 from serving.errors import CircuitOpen, Unavailable
 from serving.interest_client import Interests
 from serving.metrics import Metrics
+from serving.user_interest import InterestModel
 
 T = TypeVar("T")
 
 # A call that failed after this share of its time was waited for in vain; a refused connection fails at once.
 _IN_VAIN: Final = 0.8
-
-
-class Model(Protocol):
-    """serving.interest_client.InterestClient is one."""
-
-    def interest(
-        self, histories: Sequence[History], version: int | None, timeout_s: float, /
-    ) -> Interests: ...
-    def advance(
-        self,
-        interests: Interests,
-        histories: Sequence[History],
-        version: int | None,
-        timeout_s: float,
-        /,
-    ) -> Interests: ...
-    def available_versions(self, timeout_s: float, /) -> list[int]: ...
-    def close(self) -> None: ...
 
 
 class CircuitBreaker:
@@ -42,7 +25,7 @@ class CircuitBreaker:
     """
 
     def __init__(
-        self, model: Model, metrics: Metrics, least_s: float, timeouts: int = 5, rest_s: float = 1.0
+        self, model: InterestModel, metrics: Metrics, least_s: float, timeouts: int = 5, rest_s: float = 1.0
     ) -> None:
         """`least_s`: shorter waits say nothing, a client with a hasty deadline must not cut others off."""
         self._model, self._metrics = model, metrics

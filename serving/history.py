@@ -11,6 +11,7 @@ from time import monotonic
 from typing import Final, Protocol
 
 from feature_repo.histories import History, Interaction
+from feature_repo.interest_state import InterestState
 from serving.answers import Degradation
 from serving.bulkhead import Bulkhead
 from serving.errors import Unavailable
@@ -36,6 +37,8 @@ class Snapshot(Protocol):
     def as_of(self) -> int: ...
     @property
     def profile(self) -> dict[str, str | float]: ...
+    @property
+    def interest_state(self) -> InterestState | None: ...
 
 
 class Features(Protocol):
@@ -57,6 +60,8 @@ class UserHistory:
     history: History
     profile: dict[str, str | float] = field(default_factory=dict)
     as_of: int = 0
+    interest_state: InterestState | None = None  # after the snapshot's history
+    new: list[Interaction] = field(default_factory=list)  # in the history, not in the snapshot's, in order
     degraded: tuple[Degradation, ...] = ()
 
 
@@ -141,10 +146,13 @@ class _Reading:
     def result(self) -> UserHistory:
         snapshot, delta = self.snapshot, self.delta
         base = snapshot.history if snapshot else History()
+        new = base.lacks(delta or ())
         return UserHistory(
-            history=base.extend(delta or ()),
+            history=base.extend(new),
             profile=snapshot.profile if snapshot else {},
             as_of=snapshot.as_of if snapshot else 0,
+            interest_state=snapshot.interest_state if snapshot else None,
+            new=new,
             degraded=tuple(self._degraded(delta)),
         )
 

@@ -44,6 +44,10 @@ class Metrics:
             "penchant_scenario_answers", "Answers under a scenario", ["scenario"], registry=kept
         )
         self.impressions = Counter("penchant_recorded_impressions", "New in the log", registry=kept)
+        interests = Counter(
+            "penchant_interests", "Interests by how they were come by", ["way"], registry=kept
+        )
+        self.interests = {way: interests.labels(way) for way in ("kept", "advanced", "replayed")}
         self.recorded = Counter("penchant_recorded_interactions", "New in the log", registry=kept)
         self.release = Gauge("penchant_release_version", "The live release, 0 before one", registry=kept)
         self.release_failures = Counter(

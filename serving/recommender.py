@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Sequence
-from typing import Protocol
 
 from feature_repo.histories import History, Interaction
 from serving.answers import Answer, Degradation, UserInterests
@@ -11,7 +10,6 @@ from serving.cold_start import rank_cold
 from serving.deadline import Budgets, Deadline
 from serving.errors import CircuitOpen, Unavailable
 from serving.history import HistoryReader, UserHistory
-from serving.interest_client import Interests
 from serving.interests import category_interests
 from serving.live_release import LiveRelease
 from serving.logs import OncePerSecond
@@ -20,27 +18,10 @@ from serving.release import FloatArray
 from serving.releases import Releases
 from serving.request import Request
 from serving.retrieval import Candidates, Query
+from serving.user_interest import InterestModel, UserInterest
 
 logger = logging.getLogger(__name__)
 logger.addFilter(OncePerSecond())
-
-
-class InterestModel(Protocol):
-    """serving.interest_client.InterestClient is one."""
-
-    def interest(
-        self, histories: Sequence[History], version: int | None, timeout_s: float, /
-    ) -> Interests: ...
-    def advance(
-        self,
-        interests: Interests,
-        histories: Sequence[History],
-        version: int | None,
-        timeout_s: float,
-        /,
-    ) -> Interests: ...
-    def available_versions(self, timeout_s: float, /) -> list[int]: ...
-    def close(self) -> None: ...
 
 
 class Recommender:
@@ -54,7 +35,7 @@ class Recommender:
         metrics: Metrics,
         budgets: Budgets,
     ) -> None:
-        self._releases, self._histories, self._models = releases, histories, models
+        self._releases, self._histories, self._interests = releases, histories, UserInterest(models, metrics)
         self._metrics, self._budgets = metrics, budgets
 
     def recommend(self, request: Request, deadline: Deadline) -> Answer:
@@ -68,7 +49,7 @@ class Recommender:
         history = join(user.history, request.history)
         known = release.recognize(history)
         degraded = list(user.degraded)
-        interest = self._interest(release, history, deadline, degraded) if len(known.items) else None
+        interest = self._interest(release, user, history, deadline, degraded) if len(known.items) else None
         query = Query(known.items, known.timestamps, interest, time.time_ns() // 1000)
         late = not self._budgets.leave_ranking(deadline)
         if late:
@@ -108,20 +89,23 @@ class Recommender:
         return user
 
     def _interest(
-        self, release: LiveRelease, history: History, deadline: Deadline, degraded: list[Degradation]
+        self,
+        release: LiveRelease,
+        user: UserHistory,
+        history: History,
+        deadline: Deadline,
+        degraded: list[Degradation],
     ) -> FloatArray | None:
         timeout_s = self._budgets.for_interest(deadline)
         try:
             with self._metrics.stage("interest"):
-                interests = self._models.interest([history], release.version, timeout_s)
+                return self._interests.read(user, history, release.version, timeout_s)
         except Unavailable as error:
             logger.warning("no interest: %s", error)
             hangs = isinstance(error, CircuitOpen)
             reason = "the model hangs and is left alone" if hangs else "the model gave no answer in time"
             degraded.append(Degradation("interest", reason, "collaborative filters"))
             return None
-        interest: FloatArray = interests.interest[0]
-        return interest
 
     def _candidates(self, release: LiveRelease, request: Request, query: Query, late: bool) -> Candidates:
         with self._metrics.stage("retrieval"):

@@ -28,12 +28,13 @@ from serving.metrics import Metrics
 from serving.protos import recommender_pb2 as pb
 from serving.protos.recommender_pb2_grpc import add_RecommenderServiceServicer_to_server
 from serving.rate_limit import RateLimit
-from serving.recommender import InterestModel, Recommender
+from serving.recommender import Recommender
 from serving.recorder import Recorder, WritableLog
 from serving.release import ReleaseStore
 from serving.releases import Releases
 from serving.service import RecommenderService
 from serving.settings import ServingSettings, load_settings
+from serving.user_interest import InterestModel
 from serving.validation import Limits
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from components.errors import StepError
 from feature_repo.histories import History, encode
+from serving.interest_client import Interests
 
 # Padded positions in one batch: keeps memory flat whatever the histories' length.
 POSITIONS = 16_384
@@ -40,10 +41,14 @@ class InterestModel:
             )
         signature = meta.signature_def["serving_default"]
         self._inputs = {name: tensor.name for name, tensor in signature.inputs.items()}
-        self._interest = signature.outputs["interest"].name
+        self._outputs = [signature.outputs[name].name for name in ("interest", "state", "as_of")]
 
     def interest(self, histories: Sequence[History]) -> NDArray[np.float32]:
-        """[histories, interest size] float32, in the order given; histories of like length share a batch.
+        """[histories, interest size] float32; as `interests` does."""
+        return self.interests(histories).interest
+
+    def interests(self, histories: Sequence[History]) -> Interests:
+        """Interests and states in the order given; histories of like length share a batch.
 
         Raises:
             StepError: the model answered a number that is not finite.
@@ -54,17 +59,16 @@ class InterestModel:
             rows = max(1, POSITIONS // (1 + len(histories[order[start]])))
             batch = encode([histories[position] for position in order[start : start + rows]])
             feed = {self._inputs[name]: values for name, values in batch.items()}
-            parts.append(self._session.run(self._interest, feed))
+            parts.append(self._session.run(self._outputs, feed))
             start += rows
-        interest = np.concatenate(parts).astype(np.float32, copy=False)
+        back = np.argsort(order)
+        interest, state, as_of = (np.concatenate(outputs)[back] for outputs in zip(*parts, strict=True))
         if not np.isfinite(interest).all():
             raise StepError(
                 "the interest model answers numbers that are not finite: it diverged in training; "
                 "lower the learning rate or turn on gradient clipping"
             )
-        restored = np.empty_like(interest)
-        restored[order] = interest
-        return restored
+        return Interests(interest, state, as_of.reshape(-1))
 
     def __enter__(self) -> Self:
         return self

@@ -1,10 +1,11 @@
-"""The newest history and profile of every user, from the offline to the online store."""
+"""The newest history, profile and interest of every user, from the offline to the online store."""
 
 import io
 import sqlite3
 from contextlib import closing, redirect_stdout
 from datetime import UTC, datetime, timedelta
 from time import monotonic
+from typing import Any
 
 import fsspec
 import pyarrow as pa
@@ -12,16 +13,18 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from components.errors import StepError
+from components.materialize_features.interest_states import work_out, work_out_live
 from components.progress import report
-from feature_repo.features import USER_HISTORY, USER_PROFILE
+from feature_repo.features import USER_HISTORY, USER_INTEREST_STATE, USER_PROFILE
 from feature_repo.online import OnlineFeatures
 from feature_repo.store import is_file, open_store
 
 
-def materialize(features: str, as_of: int, registry: str, online_store: str) -> None:
+def materialize(features: str, as_of: int, registry: str, online_store: str, releases: str = "") -> None:
     """Write the snapshot of `as_of` (µs since the epoch) into the online store; a repeat changes nothing.
 
     Every user's newest history and profile have `as_of` as their event time, so only those rows are read.
+    With `releases`, each user's interest after it under the live release too, if there is one.
 
     Raises:
         StepError: the features are of another moment, or what was written doesn't come back.
@@ -30,11 +33,33 @@ def materialize(features: str, as_of: int, registry: str, online_store: str) -> 
     store = open_store(features, registry, online_store)
     if is_file(online_store):
         _let_readers_read(online_store)
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=as_of)
-    with redirect_stdout(io.StringIO()):  # Feast prints a progress of its own
-        store.materialize(moment, moment, feature_views=[USER_HISTORY, USER_PROFILE])
+    # Worked out first: while states of the last snapshot stand beside them, the service replays histories.
+    states = work_out_live(releases, features) if releases else None
+    write(store, as_of, USER_HISTORY, USER_PROFILE)
     _check_last(OnlineFeatures(registry, online_store, features), str(users[-1]), as_of)
+    if states is not None:
+        write(store, states, USER_INTEREST_STATE)
+    moment = datetime.fromtimestamp(as_of / 1e6, UTC)
     report(f"{len(users):,} users online as of {moment:%Y-%m-%d %H:%M:%S} in {monotonic() - started:.1f} s")
+
+
+def materialize_interests(
+    version: int, releases: str, features: str, registry: str, online_store: str
+) -> None:
+    """Write each user's interest after the snapshot that stands at `features`, under one release.
+
+    Raises:
+        StepError: no features stand there, or no such release.
+    """
+    store = open_store(features, registry, online_store)
+    write(store, work_out(version, releases, features), USER_INTEREST_STATE)
+
+
+def write(store: Any, moment: int, *views: str) -> None:
+    """The rows whose event time is `moment` (µs since the epoch), from the offline to the online store."""
+    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=moment)
+    with redirect_stdout(io.StringIO()):  # Feast prints a progress of its own
+        store.materialize(at, at, feature_views=list(views))
 
 
 def _users(features: str, as_of: int) -> pa.Array:

@@ -5,9 +5,18 @@ from components.component import component
 
 @component
 def push_release(
-    version: int, approved_by: str, model_name: str, tracking_uri: str, releases: str, model_server: str
+    version: int,
+    approved_by: str,
+    model_name: str,
+    tracking_uri: str,
+    releases: str,
+    model_server: str,
+    features: str,
+    registry: str,
+    online_store: str,
 ) -> None:
     """Approve, publish, smoke-test and switch to a version; the one before stays live when a test fails."""
-    from components.push_release.promotion import push
+    from components.push_release.promotion import OnlineStore, push
 
-    push(version, approved_by, model_name, tracking_uri, releases, model_server)
+    online = OnlineStore(features, registry, online_store)
+    push(version, approved_by, model_name, tracking_uri, releases, model_server, online)

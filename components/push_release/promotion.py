@@ -1,6 +1,7 @@
 """Takes a registered version live, and leaves the one before live when anything fails."""
 
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 from components.errors import StepError
@@ -11,10 +12,27 @@ from components.register_release.registry import APPROVED, FAILED, LIVE, REJECTE
 from serving.release import ReleaseStore
 
 
+@dataclass(frozen=True)
+class OnlineStore:
+    """Where users' interests are written, as feature_repo.store.open_store takes it."""
+
+    features: str
+    registry: str
+    online_store: str
+
+
 def push(
-    version: int, approved_by: str, model_name: str, tracking_uri: str, releases: str, model_server: str
+    version: int,
+    approved_by: str,
+    model_name: str,
+    tracking_uri: str,
+    releases: str,
+    model_server: str,
+    online: OnlineStore,
 ) -> None:
     """Approve, publish, smoke-test and switch to `version`. Each step can be repeated.
+
+    Users' interests under it go online before it is live, so that its first answers replay no history.
 
     Raises:
         StepError: no such version, it was rejected, its files differ from its manifest, or it fails its smoke
@@ -39,9 +57,20 @@ def push(
             unpublish(store, version)
         registry.decide(version, FAILED, "smoke test", str(error))
         raise
+    _write_interests(version, releases, online)
     before = switch(store, version)
     registry.point(LIVE, version)
     pruned = prune(store)
     report(f"version {version} is live" + (f", {before} before it" if before not in (None, version) else ""))
     if pruned:
         report(f"unpublished {', '.join(map(str, pruned))}; the registry keeps them")
+
+
+def _write_interests(version: int, releases: str, online: OnlineStore) -> None:
+    """Without them answers are the same, only slower: a release, or the way back, must not fail for it."""
+    from components.materialize_features.materialization import materialize_interests
+
+    try:
+        materialize_interests(version, releases, online.features, online.registry, online.online_store)
+    except Exception as error:  # what Feast and its stores raise shares no base class
+        report(f"interests not written ({error}): answers replay histories until the next run")

@@ -41,7 +41,7 @@ EDGES = {
         "train-collaborative-filters-2",
         "evaluate-release",
     },
-    "condition-1": {"evaluate-release", "register-release"},
+    "condition-1": {"build-features", "evaluate-release", "register-release"},
 }
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from feature_repo.histories import History, Interaction
+from feature_repo.interest_state import InterestState
 from serving.client import Recommender
 from serving.errors import Unavailable
 from serving.interaction_log import InteractionLog
@@ -23,6 +24,7 @@ class FakeSnapshot:
     history: History = field(default_factory=History)
     as_of: int = 0
     profile: dict[str, str | float] = field(default_factory=dict)
+    interest_state: InterestState | None = None
 
 
 class FakeFeatures:

@@ -6,6 +6,7 @@ from threading import Event
 import pytest
 
 from feature_repo.histories import History, Interaction
+from feature_repo.interest_state import InterestState
 from serving.errors import Unavailable
 from serving.history import Features, HistoryReader
 from serving.interaction_log import OVERLAP_US
@@ -18,6 +19,7 @@ class FakeSnapshot:
     history: History
     as_of: int = AS_OF
     profile: dict[str, str | float] = field(default_factory=lambda: {"age": 30.0})
+    interest_state: InterestState | None = None
 
 
 class FakeFeatures:

@@ -55,8 +55,8 @@ def test_numbers_that_are_not_finite_stop_the_step(world):
 class Diverged:
     """A session whose model answers no number."""
 
-    def run(self, fetch, feed):
-        return np.full((1, N_ITEMS), np.nan)
+    def run(self, fetches, feed):
+        return [np.full((1, N_ITEMS), np.nan) for _ in fetches]
 
     def close(self):
         pass

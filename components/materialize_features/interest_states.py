@@ -1,0 +1,106 @@
+"""Each user's interest and encoder state after the snapshot's history, worked out in bulk."""
+
+import json
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from components.errors import StepError
+from components.evaluate_release.saved_model import InterestModel
+from components.progress import report
+from feature_repo.contract import INTEREST_MODEL, MANIFEST, RANKING, TIMESTAMP, fingerprint
+from feature_repo.features import HISTORY_LISTS, INTEREST_STATE, USER_HISTORY, USER_INTEREST_STATE, table
+from feature_repo.histories import History
+from serving.interest_client import Interests
+from serving.release import ReleaseStore
+
+# Histories read at once: bounds the memory.
+ROWS = 5_000
+
+
+def work_out_live(releases: str, features: str) -> int | None:
+    """As `work_out`, under the live release; None before the first, or when another contract built it."""
+    store = ReleaseStore(releases)
+    version = store.live()
+    if version is None:
+        return None
+    with store.filesystem.open(f"{store.path(RANKING, version)}/{MANIFEST}", "rb") as file:
+        if json.load(file)["fingerprint"] != fingerprint():
+            report(f"interests: not under version {version}, which another contract built")
+            return None
+    return work_out(version, releases, features)
+
+
+def work_out(version: int, releases: str, features: str) -> int:
+    """Write the table of interest states at `features` under one release; returns its event time in µs.
+
+    Raises:
+        StepError: no histories stand there, or the release holds no model that runs.
+    """
+    started, moment, users = time.monotonic(), time.time_ns() // 1000, 0
+    filesystem, target = fsspec.url_to_fs(table(features, USER_INTEREST_STATE))
+    schema = pa.schema([*INTEREST_STATE, ("event_timestamp", TIMESTAMP), ("created", TIMESTAMP)])
+    with tempfile.TemporaryDirectory() as folder:
+        model = ReleaseStore(releases, Path(folder)).local(INTEREST_MODEL, version)
+        with (
+            InterestModel(model) as opened,
+            filesystem.open(f"{target}.part", "wb") as file,
+            pq.ParquetWriter(file, schema, compression="zstd") as writer,
+        ):
+            for rows in _snapshot(features):
+                states = _states(rows, opened.interests(_histories(rows)), version, moment)
+                writer.write_table(states.cast(schema))
+                users += states.num_rows
+    filesystem.mv(f"{target}.part", target)
+    report(f"interests of {users:,} users under version {version} in {time.monotonic() - started:.1f} s")
+    return moment
+
+
+def _snapshot(features: str) -> Iterator[pa.Table]:
+    """The newest history of each user who has one, in parts."""
+    location = table(features, USER_HISTORY)
+    try:
+        file = fsspec.open(location, "rb").open()
+    except FileNotFoundError as error:
+        raise StepError(f"interests: expected histories at {location}; run the pipeline first") from error
+    with file, pq.ParquetFile(file) as histories:
+        for batch in histories.iter_batches(ROWS):
+            rows = pa.Table.from_batches([batch])
+            newest = pc.equal(rows["event_timestamp"].cast(pa.int64()), rows["as_of"])
+            known = pc.greater(pc.list_value_length(rows["item_ids"]), 0)
+            if (rows := rows.filter(pc.and_(newest, known))).num_rows:
+                yield rows
+
+
+def _histories(rows: pa.Table) -> list[History]:
+    columns = (rows[name].to_pylist() for name in HISTORY_LISTS)
+    return [History(*lists) for lists in zip(*columns, strict=True)]
+
+
+def _states(rows: pa.Table, interests: Interests, version: int, moment: int) -> pa.Table:
+    count = rows.num_rows
+    times = pa.array(np.full(count, moment), pa.int64()).cast(TIMESTAMP)
+    return pa.table(
+        {
+            "user_id": rows["user_id"],
+            "release": np.full(count, version),
+            "snapshot": rows["as_of"],
+            "as_of": interests.as_of,
+            "state": _lists(interests.state),
+            "interest": _lists(interests.interest),
+            "event_timestamp": times,
+            "created": times,
+        }
+    )
+
+
+def _lists(matrix: np.ndarray[tuple[int, ...], np.dtype[np.float32]]) -> pa.Array:
+    rows, width = matrix.shape
+    return pa.ListArray.from_arrays(np.arange(rows + 1, dtype=np.int32) * width, matrix.ravel())

@@ -1,0 +1,16 @@
+"""A user's interest as a feature: what a release made of a history, and what it goes on from."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class InterestState:
+    """After a snapshot's history, whole; it holds under the release that worked it out alone."""
+
+    release: int
+    as_of: int  # the last interaction inside the state, µs since the epoch; 0 when none is
+    state: NDArray[np.float32]  # [state size]
+    interest: NDArray[np.float32]  # [interest size]

@@ -1,0 +1,209 @@
+"""The interest that is kept and advanced is the one that replaying the whole history gives."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from components.evaluate_release.saved_model import InterestModel as SavedInterestModel
+from components.materialize_features.materialization import materialize, materialize_interests
+from components.train_interest_model.export import ServedModel, export
+from components.train_interest_model.hyperparameters import Hyperparameters
+from components.train_interest_model.model import InterestModel
+from components.train_interest_model.vocabulary import Vocabulary
+from feature_repo.contract import fingerprint
+from feature_repo.histories import History, Interaction, encode
+from feature_repo.online import OnlineFeatures
+from serving.history import HistoryReader, UserHistory
+from serving.interaction_log import InteractionLog
+from serving.interest_client import Interests
+from serving.metrics import Metrics
+from serving.user_interest import UserInterest
+from tests.feature_repo.planted import START, Warehouse, build_warehouse, interaction
+
+AS_OF = START + 60_000_000_000
+ITEMS = [f"i{number}" for number in range(20)]
+MINUTE = 60_000_000
+
+
+def walk(user: str, first: int, count: int, at: int) -> list[Interaction]:
+    """`count` interactions, one a minute from minute `at`."""
+    return [
+        interaction(user, ITEMS[(7 * (first + step)) % 20], (at + step) * MINUTE, value=step % 5)
+        for step in range(count)
+    ]
+
+
+PLANTED = [*walk("ann", 0, 30, 1), *walk("bob", 3, 5, 1), interaction("cleo", ITEMS[0], MINUTE)]
+
+
+class Exported:
+    """An interest model that runs what was exported, and remembers how many steps it was asked for."""
+
+    def __init__(self, directory: Path) -> None:
+        self._served, self.steps = ServedModel(directory), list[int]()
+
+    def interest(self, histories: Sequence[History], version: int | None, timeout_s: float) -> Interests:
+        return self._run("serving_default", encode(histories))
+
+    def advance(
+        self, interests: Interests, histories: Sequence[History], version: int | None, timeout_s: float
+    ) -> Interests:
+        kept = {"state": interests.state, "as_of": interests.as_of[:, None]}
+        return self._run("advance", kept | encode(histories))
+
+    def available_versions(self, timeout_s: float) -> list[int]:
+        return [1]
+
+    def close(self) -> None:
+        self._served.close()
+
+    def _run(self, signature: str, inputs: dict[str, NDArray[np.generic]]) -> Interests:
+        self.steps.append(int((inputs["item_ids"] != "").sum()))
+        answer = self._served.run(signature, inputs)
+        return Interests(answer["interest"], answer["state"], answer["as_of"].reshape(-1))
+
+
+def write_release(releases: Path, version: int, encoder: str, seed: int) -> None:
+    """Random weights, large enough that each step moves the interest."""
+    tf.keras.utils.set_random_seed(seed)
+    vocabulary = Vocabulary(ITEMS, ["view"], [0.0, 1.0, 2.0, 3.0, 4.0])
+    settings = Hyperparameters(encoder=encoder, embedding_size=8, units=10, layers=2, dropout=0.0)
+    model = InterestModel(settings, len(ITEMS), vocabulary.sizes, np.zeros((len(ITEMS), 0), np.float32))
+    for variable in model.trainable_weights:
+        variable.assign(tf.random.normal(variable.shape, stddev=0.5))
+    names = ("user_id", "target_item_id", "item_ids", "event_types", "values", "timestamps")
+    probe = ["ann", None, ITEMS[:2], ["view"] * 2, [1.0, 2.0], [MINUTE, 2 * MINUTE]]
+    texts = pa.list_(pa.string())
+    types = [pa.string(), pa.string(), texts, texts, pa.list_(pa.float32()), pa.list_(pa.int64())]
+    row = dict(zip(names, probe, strict=True))
+    probes = pa.Table.from_pylist([row], schema=pa.schema(list(zip(names, types, strict=True))))
+    export(model, vocabulary, True, probes, releases / f"export-{version}")
+    (releases / "interest").mkdir(exist_ok=True)
+    (releases / f"export-{version}" / "saved_model").rename(releases / "interest" / str(version))
+    (releases / "ranking" / str(version)).mkdir(parents=True)
+    manifest = {"fingerprint": fingerprint()}
+    (releases / "ranking" / str(version) / "manifest.json").write_text(json.dumps(manifest))
+
+
+class World:
+    """A warehouse whose snapshot is online under a live release, and a service's way to an interest."""
+
+    def __init__(self, directory: Path, encoder: str) -> None:
+        self.releases = directory / "releases"
+        self.releases.mkdir()
+        write_release(self.releases, 1, encoder, seed=1)
+        (self.releases / "live.json").write_text(json.dumps({"version": 1}))
+        self.warehouse = build_warehouse(directory / "warehouse", PLANTED, AS_OF)
+        self.materialize(self.warehouse)
+        self.model = Exported(self.releases / "interest" / "1")
+        self.log = InteractionLog(f"sqlite:///{directory}/log.db")
+        self.reader = HistoryReader(self.online, self.log)
+        self.interests = UserInterest(self.model, Metrics())
+
+    def materialize(self, warehouse: Warehouse, releases: bool = True) -> None:
+        addresses = (warehouse.registry, warehouse.online_store)
+        materialize(warehouse.features, warehouse.as_of, *addresses, str(self.releases) if releases else "")
+
+    def promote(self, version: int) -> None:
+        features, registry, online_store = (
+            getattr(self.warehouse, name) for name in ("features", "registry", "online_store")
+        )
+        materialize_interests(version, str(self.releases), features, registry, online_store)
+
+    def online(self) -> OnlineFeatures:
+        return OnlineFeatures(self.warehouse.registry, self.warehouse.online_store)
+
+    def user(self, name: str) -> UserHistory:
+        user = self.reader.read(name, 10)
+        assert user.degraded == ()
+        return user
+
+    def read(self, user: UserHistory, history: History | None = None, version: int = 1) -> list[int]:
+        """The steps that the model was asked for; asserts that the answer equals a replay's."""
+        history = user.history if history is None else history
+        self.model.steps.clear()
+        interest = self.interests.read(user, history, version, 10)
+        steps = list(self.model.steps)
+        replayed = self.model.interest([history], version, 10).interest[0]
+        np.testing.assert_allclose(interest, replayed, atol=1e-4)
+        return steps
+
+    def close(self) -> None:
+        for part in (self.model, self.log, self.reader):
+            part.close()
+
+
+@pytest.fixture(scope="module", params=["lstm", "cnn"])
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    world = World(tmp_path_factory.mktemp(request.param), request.param)
+    yield world
+    world.close()
+
+
+def test_nothing_new_asks_nothing_of_the_model(world: World) -> None:
+    for name in ("ann", "bob", "cleo"):
+        assert world.read(world.user(name)) == []
+
+
+def test_what_is_new_costs_its_own_steps_however_long_the_history(world: World) -> None:
+    before = world.user("ann")
+    world.log.record(walk("ann", 11, 3, 2_000))
+    after = world.user("ann")
+    assert (len(after.history), len(after.new)) == (33, 3)
+    assert world.read(after) == [3]
+    kept = before.interest_state
+    assert kept is not None
+    moved = np.abs(world.model.interest([after.history], 1, 10).interest[0] - kept.interest).max()
+    assert moved > 0.01
+
+
+def test_what_comes_late_is_replayed_in_its_place(world: World) -> None:
+    world.log.record([interaction("bob", ITEMS[9], 2 * MINUTE + 1, id="late")])
+    user = world.user("bob")
+    assert user.history.interaction_ids.index("late") == 2
+    assert world.read(user) == [6]
+
+
+def test_a_history_that_the_request_carries_is_replayed(world: World) -> None:
+    user = world.user("cleo")
+    carried = user.history.extend(walk("cleo", 4, 2, 3_000))
+    assert world.read(user, carried) == [3]
+
+
+def test_a_user_whom_no_snapshot_knows_is_replayed(world: World) -> None:
+    world.log.record(walk("new", 5, 4, 2_000))
+    assert world.read(world.user("new")) == [4]
+
+
+def test_only_the_release_that_worked_it_out_takes_it_on(world: World) -> None:
+    assert world.read(world.user("cleo"), version=2) == [1]
+
+
+def test_promotion_makes_way_for_its_release(world: World) -> None:
+    write_release(world.releases, 2, "gru", seed=2)
+    world.promote(2)
+    state = world.user("cleo").interest_state
+    assert state is not None
+    with SavedInterestModel(world.releases / "interest" / "2") as model:
+        expected = model.interests([world.user("cleo").history])
+    assert (state.release, state.as_of) == (2, START + MINUTE)
+    np.testing.assert_allclose(state.state, expected.state[0], atol=1e-6)
+    np.testing.assert_allclose(state.interest, expected.interest[0], atol=1e-6)
+    world.promote(1)
+    assert world.read(world.user("cleo")) == []
+
+
+def test_a_state_of_another_snapshot_is_not_taken(world: World) -> None:
+    newest = [*PLANTED, interaction("cleo", ITEMS[5], 9 * MINUTE)]
+    newer = build_warehouse(world.warehouse.directory, newest, AS_OF + 1)
+    world.materialize(newer, releases=False)
+    renewed = world.user("cleo")
+    assert (len(renewed.history), renewed.interest_state) == (2, None)
+    world.materialize(newer)
+    assert world.read(world.user("cleo")) == []
