@@ -1,13 +1,10 @@
-"""Which items may be answered, that k are whenever k may, and how diversity trades against scores."""
-
-from dataclasses import replace
+"""Which items may be answered, by which rule another one may not, and that k are whenever k may."""
 
 import numpy as np
-import pytest
 
 from serving.release import Catalog
 from serving.retrieval import SOURCES, Candidates, SourceBits
-from serving.rules import Rulebook, Rules, best, diversified
+from serving.rules import Rulebook, Rules, best, bits, joined
 from tests.serving.rankings import catalog
 
 NOW = 1_000
@@ -105,49 +102,67 @@ def test_best_is_the_order_of_scores_and_of_equals_the_earlier() -> None:
     assert best(scores[:0], 3).tolist() == []
 
 
-def test_without_a_trade_diversity_changes_nothing() -> None:
-    scores = np.random.default_rng(1).normal(size=24).astype(np.float32)
-    found = diversified(scores, ALL, catalog(24).content, k=10, trade=0)
-    np.testing.assert_array_equal(found, best(scores, 10))
+def test_categories_can_be_asked_out() -> None:
+    # Item i has CATEGORIES[i % 4], every third the next one too.
+    without = [item for item in range(24) if item % 4 != 0 and not (item % 3 == 0 and item % 4 == 3)]
+    assert permitted(Rules(NOW, excluded_categories=("Drama", "Opera"))) == without
+    assert permitted(Rules(NOW, categories=("Comedy",), excluded_categories=("Comedy",))) == []
 
 
-def test_diversity_worked_by_hand() -> None:
-    # Items 4 and 8 are dramas, 5 a comedy. Scaled scores: 1, .9, 0 → with a trade of .5 item 5 (0 − 0) beats
-    # item 8 (.45 − .5).
-    of, candidates = catalog(24), items(4, 8, 5)
-    scores = np.array([10, 9, 0], np.float32)
-    assert candidates[diversified(scores, candidates, of.content, k=3, trade=0.5)].tolist() == [4, 5, 8]
-    assert candidates[diversified(scores, candidates, of.content, k=3, trade=0.4)].tolist() == [4, 8, 5]
-
-
-@pytest.mark.parametrize("trade", [0.0, 0.3, 1.0])
-def test_diversity_keeps_k_distinct_items_and_the_best_first(trade: float) -> None:
-    scores = np.random.default_rng(2).normal(size=24).astype(np.float32)
-    for k in (1, 10, 24, 40):
-        found = diversified(scores, ALL, catalog(24).content, k, trade)
-        assert len(set(found.tolist())) == min(k, 24)
-        assert found[0] == np.argmax(scores)
-
-
-def test_more_trade_gives_more_categories() -> None:
+def test_the_first_rule_that_removes_an_item_is_named() -> None:
     of = catalog(24)
-    dramas_first = np.where(ALL % 4 == 0, 10, 0).astype(np.float32) + np.linspace(1, 0, 24, dtype=np.float32)
+    of.available_from[1] = NOW + 1
+    rules = Rules(
+        NOW,
+        excluded=items(2),
+        seen=items(2, 3),
+        shown=items(4),
+        allowed=ALL[:9],
+        domain="books",
+        categories=("Horror",),
+        excluded_categories=("Action",),
+    )
+    removed = rulebook(of).removed_by(rules, ALL[:11])
+    assert removed == [
+        "categories",
+        "availability",
+        "exclude_item_ids",
+        "seen",
+        "frequency_cap",
+        "domain",
+        "exclude_categories",
+        "domain",
+        "categories",
+        "allow_item_ids",
+        "allow_item_ids",
+    ]
+    assert [item for item in range(11) if not removed[item]] == np.flatnonzero(
+        rulebook(of).permitted(rules, ALL[:11])
+    ).tolist()
 
-    def distinct(trade: float) -> int:
-        answered = diversified(dramas_first, ALL, of.content, k=4, trade=trade)
-        return len({category for item in answered for category in of.categories[item]})
 
-    assert distinct(0) < distinct(0.8) == 4
-
-
-@pytest.mark.parametrize("trade", [-0.1, 1.1])
-def test_a_trade_outside_its_range_is_refused(trade: float) -> None:
-    with pytest.raises(ValueError, match="diversity trades"):
-        diversified(np.ones(3, np.float32), ALL[:3], catalog(24).content, 2, trade)
+def test_only_the_sources_that_a_scenario_names_are_drawn_from() -> None:
+    candidates = Candidates(items(1, 2, 3), np.array([1, 6, 4], SourceBits))
+    drawn = rulebook().select(Rules(NOW, sources=bits(("item_cosine",))), candidates, k=3)
+    assert drawn.items.tolist() == [2, 3]
+    assert drawn.sources.tolist() == [4, 4]
+    filled = rulebook().select(Rules(NOW, sources=bits(("item_cosine", "popularity"))), candidates, k=3)
+    assert filled.items.tolist() == ALL.tolist()
+    assert filled.sources[[1, 2]].tolist() == [bits(("popularity",)), 4]
 
 
-def test_items_without_categories_are_like_nothing() -> None:
-    bare = replace(catalog(24), categories=[[] for _ in range(24)])
-    scores = np.linspace(1, 0, 24, dtype=np.float32)
-    np.testing.assert_array_equal(diversified(scores, ALL, bare.content, 5, 0.9), np.arange(5))
-    assert permitted(Rules(NOW, categories=("Drama",)), bare) == []
+def test_under_a_limit_for_each_category_the_first_of_each_join() -> None:
+    dramas = ALL[ALL % 4 == 0]
+    candidates = Candidates(dramas, np.ones(len(dramas), SourceBits))
+    joined = rulebook().select(Rules(NOW), candidates, k=3, per_category=1).items
+    others = np.setdiff1d(joined, dramas).tolist()
+    # The higher number is the more popular: 23 action, 22 horror, 21 comedy and horror, 15 action and drama.
+    assert others == [15, 21, 22, 23]
+
+
+def test_who_joins_is_named_beside_those_who_named_it_before() -> None:
+    candidates = Candidates(items(1, 3), np.array([1, 2], SourceBits))
+    together = joined(candidates, items(3, 2), "fresh")
+    fresh = bits(("fresh",))
+    assert together.items.tolist() == [1, 2, 3]
+    assert together.sources.tolist() == [1, fresh, 2 | fresh]
