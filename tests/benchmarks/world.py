@@ -79,6 +79,10 @@ def make(home: Path, shape: Shape) -> None:
         target = Path(settings.releases, kind, str(VERSION))
         target.parent.mkdir(parents=True, exist_ok=True)
         source.rename(target)
+    from components.materialize_features.materialization import materialize_interests
+
+    addresses = (settings.features, settings.registry, settings.online_store)
+    materialize_interests(VERSION, settings.releases, *addresses)
     Path(settings.releases, LIVE).write_text(json.dumps({"version": VERSION}))
     _record(settings, shape)
 
