@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from components.evaluate_release.calibration import fit_calibration
 from components.evaluate_release.conditional_logit import Choices, Weights, fit_weights, log_loss
 from components.progress import report
 from serving.release import FloatArray
@@ -32,8 +33,8 @@ def fit_blend(features: Sequence[FloatArray], targets: Sequence[int]) -> dict[st
 
     Returns:
         blend.json: terms, weights, means and scales (lists in the order of TERMS), how many queries taught
-        it, the penalty, and the log loss of guessing and of the blend on queries set aside. Without queries
-        to learn from each term weighs the same.
+        it, the penalty, the log loss of guessing and of the blend on queries set aside, and the calibration
+        of scores to click probabilities. Without queries to learn from each term weighs the same.
 
     Raises:
         ValueError: features or targets have not the shape above.
@@ -56,8 +57,15 @@ def fit_blend(features: Sequence[FloatArray], targets: Sequence[int]) -> dict[st
         f"blend: {len(choices):,} queries, penalty {penalty:g}, log loss {loss:.3f} on those set aside "
         f"({guessing:.3f} by guessing)"
     )
+    scales = np.where(scales < FLAT, 1, scales)
+    # The scores as served: of all candidates, though the weights were learned from some.
+    curve = fit_calibration(
+        (((features[query] - means) @ (weights / scales)).astype(np.float32), targets[query])
+        for query in usable
+    )
+    report(f"click probability: log odds = {curve['slope']:.3f} · the share's {curve['intercept']:+.3f}")
     about = {"queries": len(choices), "penalty": penalty, "log_loss": loss, "guessing": guessing}
-    return _document(weights, means, np.where(scales < FLAT, 1, scales), **about)
+    return _document(weights, means, scales, **about, calibration=curve)
 
 
 def _standardised(choices: Choices) -> tuple[Choices, Weights, Weights]:
@@ -82,9 +90,9 @@ def _fit(choices: Choices) -> tuple[Weights, float, float]:
     return fit_weights(choices, penalty, weights), penalty, losses[penalty]
 
 
-def _document(weights: Weights, means: Weights, scales: Weights, **about: float) -> dict[str, Any]:
-    calibration = {"weights": weights.tolist(), "means": means.tolist(), "scales": scales.tolist()}
-    return {"terms": list(TERMS), **calibration, **about}
+def _document(weights: Weights, means: Weights, scales: Weights, **about: Any) -> dict[str, Any]:
+    lists = {"weights": weights.tolist(), "means": means.tolist(), "scales": scales.tolist()}
+    return {"terms": list(TERMS), **lists, **about}
 
 
 def _check(features: Sequence[FloatArray], targets: Sequence[int]) -> None:
