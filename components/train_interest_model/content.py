@@ -35,8 +35,8 @@ class ContentEncoder:
     def fit(cls, items: pa.Table) -> "ContentEncoder":
         documents = [set(words) for words in _documents(items)]
         counts = Counter(term for words in documents for term in words)
-        frequent = [term for term, n in counts.most_common(MAX_TERMS) if 1 < n < 0.9 * len(documents)]
-        terms = sorted(frequent)
+        useful = [term for term, count in counts.items() if 1 < count < 0.9 * len(documents)]
+        terms = sorted(sorted(useful, key=lambda term: (-counts[term], term))[:MAX_TERMS])
         weights = np.array([np.log(len(documents) / counts[term]) for term in terms], np.float32)
         columns = [field.name for field in items.schema if _is_vector(field.type)]
         widths = [max(map(len, filter(None, items[name].to_pylist())), default=0) for name in columns]
@@ -59,7 +59,7 @@ class ContentEncoder:
     def sparse(self, items: pa.Table) -> csr_array:
         """[items, terms] TF-IDF, each row of unit length."""
         index = {term: place for place, term in enumerate(self.terms)}
-        rows = [[index[term] for term in set(words) if term in index] for words in _documents(items)]
+        rows = [sorted({index[term] for term in words if term in index}) for words in _documents(items)]
         indptr = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
         indices = np.array([place for row in rows for place in row], np.int64)
         norms = np.array([np.sqrt((self.weights[row] ** 2).sum()) for row in rows])

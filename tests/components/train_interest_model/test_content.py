@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -48,3 +51,27 @@ def test_a_saved_encoder_gives_the_same_vectors_to_another_catalog(tmp_path: Pat
     loaded = ContentEncoder.load(tmp_path / "content.npz")
     np.testing.assert_array_equal(loaded.transform(second), encoder.transform(second))
     np.testing.assert_array_equal(loaded.transform(second)[1], encoder.transform(first)[0])
+
+
+SCRIPT = """
+import hashlib, pyarrow as pa
+from components.train_interest_model.content import ContentEncoder
+titles = [" ".join(f"word{(place * step) % 211}" for step in range(1, 14)) for place in range(150)]
+items = pa.table({"item_id": [str(place) for place in range(150)], "title": titles})
+print(hashlib.sha256(ContentEncoder.fit(items).transform(items).tobytes()).hexdigest())
+"""
+
+
+def test_processes_with_other_hash_seeds_agree_to_the_bit() -> None:
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", SCRIPT],
+            cwd=Path(__file__).parents[3],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+        for seed in ("1", "2", "3")
+    }
+    assert len(said) == 1
