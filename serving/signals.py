@@ -9,6 +9,7 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
+from scipy.sparse._sparsetools import csr_row_index
 
 from serving.release import Filters, FloatArray, Ranking
 
@@ -170,9 +171,23 @@ def _rows(matrix: csr_array, rows: Indexes, weights: FloatArray, binary: bool = 
     width = matrix.shape[1]
     if not len(weights):
         return Votes(np.zeros(0, np.int32), np.zeros(0, np.float32), width)
-    part = matrix[rows[len(rows) - len(weights) :]]
-    repeated = np.repeat(weights, np.diff(part.indptr))
-    return Votes(part.indices, repeated if binary else repeated * part.data, width)
+    items, values, lengths = _copied(matrix, rows[len(rows) - len(weights) :])
+    repeated = np.repeat(weights, lengths)
+    return Votes(items, repeated if binary else repeated * values, width)
+
+
+def _copied(matrix: csr_array, rows: Indexes) -> tuple[Indexes, FloatArray, NDArray[np.integer]]:
+    """The entries of `rows`, end to end, and how many each row has.
+
+    By the routine behind `matrix[rows]`: what that checks and wraps takes 90 µs, the copying itself 2.
+    """
+    indptr = matrix.indptr
+    lengths = indptr[rows + 1] - indptr[rows]
+    count = int(lengths.sum())
+    items, values = np.empty(count, matrix.indices.dtype), np.empty(count, matrix.data.dtype)
+    chosen = rows.astype(indptr.dtype, copy=False)
+    csr_row_index(len(rows), chosen, indptr, matrix.indices, matrix.data, items, values)
+    return items, values, lengths
 
 
 @lru_cache(maxsize=1024)
