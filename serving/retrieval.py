@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from serving import signals
 from serving.nearest import NearestItems
 from serving.release import Ranking
-from serving.signals import Indexes, Query, strongest
+from serving.signals import Indexes, Query, Votes, strongest
 
 __all__ = ["EXHAUSTIVE_ITEMS", "SOURCES", "Candidates", "Query", "Retriever"]
 
@@ -61,38 +61,66 @@ class Retriever:
         newest = np.argsort(-catalog.available_from[rare], kind="stable")[:FRESH_ITEMS]
         self._fresh = rare[newest].astype(np.int32)
         self._fresh_content = catalog.content[self._fresh]
+        self._all = np.arange(len(catalog), dtype=np.int32)
+        # What is the same for every query.
+        self._always = np.zeros(len(catalog) if self._exhaustive else 0, SourceBits)
+        if self._exhaustive:
+            self._always[self._popular] |= _bit("popularity")
+            self._always[self._trending] |= _bit("trend")
 
     def retrieve(self, query: Query) -> Candidates:
         """Every item of a small catalog, else what any source names."""
-        named = list(self._named(query))
         if self._exhaustive:
-            items = np.arange(len(self._ranking.catalog), dtype=np.int32)
-        else:
-            items = np.unique(np.concatenate([found for _, found in named]))
+            return Candidates(self._all, self._sources(query))
+        named = list(self._named(query))
+        items = np.unique(np.concatenate([found for _, found in named]))
         sources = np.zeros(len(items), SourceBits)
         for source, found in named:
-            places = found if self._exhaustive else np.searchsorted(items, found)
-            sources[places] |= SourceBits(1 << SOURCES.index(source))
+            sources[np.searchsorted(items, found)] |= _bit(source)
         return Candidates(items, sources)
 
+    def _sources(self, query: Query) -> NDArray[SourceBits]:
+        """[items] of a small catalog: by each source's bound, which takes half the time of finding places."""
+        sources = self._always.copy()
+        if query.interest is not None:
+            logits = signals.logits(self._ranking, query)
+            sources |= _best(logits, self._per_source, float(logits.min()) - 1) * _bit("interest")
+        for source, votes in self._votes(query):
+            sources |= _best(votes.sums, self._per_source, 0.0) * _bit(source)
+        if len(self._fresh):
+            sources[self._freshest(query)] |= _bit("fresh")
+        return sources
+
     def _named(self, query: Query) -> Iterator[tuple[str, Indexes]]:
-        filters, count = self._ranking.filters, self._per_source
-        yield "interest", self._nearest_items(query)
-        yield "transitions", signals.transitions(filters, query)[0].strongest(count)
-        yield "item_cosine", signals.item_cosine(filters, query).strongest(count)
-        yield "user_cosine", signals.user_cosine(filters, query).strongest(count)
-        if (ease := signals.ease(filters, query)) is not None:
-            yield "ease", ease.strongest(count)
+        if query.interest is not None and self._nearest is not None:
+            yield "interest", self._nearest.search(query.interest, self._per_source)
+        for source, votes in self._votes(query):
+            yield source, votes.strongest(self._per_source)
         yield "popularity", self._popular
         yield "trend", self._trending
-        profile = signals.content_profile(self._ranking.catalog.content, query)
-        fresh = strongest(self._fresh_content @ profile, max(1, int(FRESH_SHARE * count)))
-        yield "fresh", self._fresh[fresh]
+        yield "fresh", self._freshest(query)
 
-    def _nearest_items(self, query: Query) -> Indexes:
-        if query.interest is None:
-            return np.zeros(0, np.int32)
-        if self._nearest is not None:
-            return self._nearest.search(query.interest, self._per_source)
-        logits = signals.logits(self._ranking, query)
-        return strongest(logits - logits.min() + 1, self._per_source)
+    def _votes(self, query: Query) -> Iterator[tuple[str, Votes]]:
+        filters = self._ranking.filters
+        yield "transitions", signals.transitions(filters, query)[0]
+        yield "item_cosine", signals.item_cosine(filters, query)
+        yield "user_cosine", signals.user_cosine(filters, query)
+        if (ease := signals.ease(filters, query)) is not None:
+            yield "ease", ease
+
+    def _freshest(self, query: Query) -> Indexes:
+        profile = signals.content_profile(self._ranking.catalog.content, query)
+        count = max(1, int(FRESH_SHARE * self._per_source))
+        return self._fresh[strongest(self._fresh_content @ profile, count)]
+
+
+def _best(scores: NDArray[np.floating], count: int, above: float) -> NDArray[np.bool_]:
+    """Whether each score is above a bound and among the `count` highest; equals of the last one are too."""
+    if len(scores) <= count:
+        return scores > above
+    bound = np.partition(scores, -count)[-count]
+    return scores >= bound if bound > above else scores > above
+
+
+def _bit(source: str) -> SourceBits:
+    return SourceBits(1 << SOURCES.index(source))
