@@ -26,6 +26,18 @@ class Recommendation:
         default_factory=dict
     )  # with explain: term -> its share of the score
     because_item_ids: list[str] = field(default_factory=list)  # with explain
+    moved_by: str = ""  # with explain: the key of the scenario that brought it to its place
+    click_probability: float | None = None  # where a scenario ranks by expected value
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """An item that would be in the answer by its score, and the rule that removed it."""
+
+    item_id: str
+    title: str
+    score: float
+    rule: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +49,7 @@ class Answer:
     request_id: str
     basis: str
     degraded: list[Degradation] = field(default_factory=list)
+    removed: list[Removed] = field(default_factory=list)  # with explain
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from serving.release import FloatArray
+from serving.click_probability import click_probabilities
+from serving.release import FloatArray, Ranking
+from serving.request import Request
+from serving.retrieval import Candidates
 from serving.rules import best
 from serving.scenarios import Scenario
 from serving.signals import Indexes
@@ -57,6 +60,53 @@ def arrange(
     full = np.zeros(len(values), bool)
     full[order] = picking.waiting & ~picking.open
     return Arrangement(order[picking.picked], picking.moved_by, full)
+
+
+@dataclass(frozen=True, eq=False)
+class Order:
+    """The answered candidates, best first."""
+
+    places: NDArray[np.intp]  # [≤ k] positions among the candidates
+    values: FloatArray  # [≤ k] scores, or expected values
+    moved_by: list[str]  # [≤ k] as in Arrangement
+    full: Indexes  # items that are not answered because their category had its share
+    probabilities: NDArray[np.float64] | None = None  # [≤ k] of being chosen, where they order the answer
+
+
+def order_of(
+    ranking: Ranking,
+    fresh: NDArray[np.bool_],
+    candidates: Candidates,
+    scores: FloatArray,
+    request: Request,
+    logits: FloatArray | None = None,
+) -> Order:
+    """The k candidates [m] that the request's scenario lets answer, by score, or by bid times probability.
+
+    Args:
+        scores: [m]
+        logits: [m] what a softmax turns into shares; the scores when absent.
+    """
+    items, content = candidates.items, ranking.catalog.content
+    if request.scenario.objective == "score":
+        found = arrange(scores, items, content, fresh, request.k, request.scenario)
+        return Order(found.places, scores[found.places], found.moved_by, items[found.full])
+    index = ranking.catalog.index
+    bids = np.zeros(len(ranking.catalog), np.float64)
+    for item_id, bid in request.bids.items():
+        if item_id in index:
+            bids[index[item_id]] = bid
+    offered = np.flatnonzero(bids[items] > 0)
+    chances = click_probabilities(scores if logits is None else logits, ranking.blend)[offered]
+    values = (bids[items[offered]] * chances).astype(np.float32)
+    found = arrange(values, items[offered], content, fresh, request.k, request.scenario)
+    by_score = best(scores[offered], request.k)
+    moved_by = [
+        why or ("expected_value" if place != unmoved else "")
+        for why, place, unmoved in zip(found.moved_by, found.places, by_score, strict=False)
+    ]
+    places, full = offered[found.places], items[offered][found.full]
+    return Order(places, values[found.places], moved_by, full, chances[found.places])
 
 
 class _Picking:

@@ -6,7 +6,7 @@ before the first try, so a retry never counts it twice.
 
 import json
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypedDict, TypeVar, Unpack
@@ -59,6 +59,10 @@ class Options(TypedDict, total=False):
     include_seen: bool
     explain: bool
     request_id: str
+    scenario: str  # a policy of the server: "content", "ads", "social", "email", …
+    exclude_categories: Sequence[str]  # none of them
+    followed_user_ids: Sequence[str]  # whom the user follows
+    bids: Mapping[str, float]  # item id -> bid, for a scenario that ranks by expected value
 
 
 class Details(TypedDict, total=False):
@@ -191,6 +195,10 @@ def _recommend(user_id: str, k: int, options: Options) -> pb.RecommendRequest:
         include_seen=options.get("include_seen", False),
         explain=options.get("explain", False),
         request_id=options.get("request_id", ""),
+        scenario=options.get("scenario", ""),
+        exclude_categories=options.get("exclude_categories", ()),
+        followed_user_ids=options.get("followed_user_ids", ()),
+        bids=options.get("bids", {}),
     )
 
 

@@ -1,6 +1,6 @@
 """A release opened for answering: everything of one version behind one reference."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,12 +8,13 @@ from numpy.typing import NDArray
 
 from feature_repo.histories import History
 from serving.answers import Recommendation
+from serving.arrangement import Order, order_of
 from serving.reasons import Reasons
 from serving.release import FloatArray, Ranking
 from serving.request import Request
 from serving.reranking import TERMS, Reranker
 from serving.retrieval import SOURCES, Candidates, Query, Retriever, SourceBits
-from serving.rules import Rulebook, Rules, best
+from serving.rules import NO_ITEMS, Rulebook, Rules, bits, joined
 from serving.signals import Indexes, strongest
 
 # Where no time is left to retrieve, the most trending items are the candidates.
@@ -38,6 +39,27 @@ class Ranked:
     scores: FloatArray  # [k]
     shares: FloatArray  # [k, terms] what each term adds; a row sums to its score
     lifts: FloatArray  # [k, terms] what each term adds beyond what it adds to an ordinary item
+    moved_by: list[str]  # [k] the key of the scenario that brought it to its place
+    full: Indexes  # items that a limit for each category keeps out
+    probabilities: NDArray[np.float64] | None = None  # [k] of being chosen, where they order the answer
+    sentence: str = ""  # the reason for all of them, where no history gives one
+
+    @classmethod
+    def of(
+        cls, candidates: Candidates, order: Order, shares: FloatArray, lifts: FloatArray, sentence: str = ""
+    ) -> "Ranked":
+        """The answered candidates, with their rows of `shares` and `lifts` [k, terms]."""
+        return cls(
+            items=candidates.items[order.places],
+            sources=candidates.sources[order.places],
+            scores=order.values,
+            shares=shares,
+            lifts=lifts,
+            moved_by=order.moved_by,
+            full=order.full,
+            probabilities=order.probabilities,
+            sentence=sentence,
+        )
 
 
 class LiveRelease:
@@ -71,34 +93,47 @@ class LiveRelease:
         event_types = [history.event_types[place] for place in np.flatnonzero(known)]
         return Recognized(items[known], timestamps[known], event_types)
 
-    def rules(self, request: Request, query: Query) -> Rules:
-        """What the request permits, in this catalog's indexes; ids it doesn't know are ignored."""
-        excluded = self._indexes(request.exclude)
-        if not (request.include_seen or self._keeps_seen):
-            excluded = np.concatenate([excluded, query.history])
+    def rules(self, request: Request, query: Query, shown: frozenset[str] = frozenset()) -> Rules:
+        """What the request permits, in this catalog's indexes; ids it doesn't know are ignored.
+
+        `shown`: ids of the items at their frequency cap.
+        """
+        scenario = request.scenario
         return Rules(
             now=query.now,
-            excluded=excluded,
+            excluded=self._indexes(request.exclude),
+            seen=NO_ITEMS if request.include_seen or self._keeps_seen else query.history,
+            shown=self._indexes(shown),
             allowed=self._indexes(request.allow) if request.allow else None,
-            domain=request.domain,
+            domain=request.domain or scenario.domain,
             categories=tuple(request.categories),
+            excluded_categories=tuple(request.exclude_categories),
+            sources=bits(scenario.sources),
         )
 
-    def rank(self, query: Query, candidates: Candidates, k: int) -> Ranked:
-        """The k best candidates by the blend."""
+    def widened(self, candidates: Candidates, request: Request, followed: Iterable[str]) -> Candidates:
+        """The candidates with what the request itself brings: what followed users had, what has a bid."""
+        if followed:
+            candidates = joined(candidates, self._indexes(followed), "followed")
+        if request.bids:
+            candidates = joined(candidates, self._indexes(request.bids), "")
+        return candidates
+
+    def order(
+        self, candidates: Candidates, scores: FloatArray, request: Request, logits: FloatArray | None = None
+    ) -> Order:
+        """The answer among scored candidates; arguments as serving.arrangement.order_of takes them."""
+        return order_of(self.ranking, self.rulebook.fresh, candidates, scores, request, logits)
+
+    def rank(self, query: Query, candidates: Candidates, request: Request) -> Ranked:
+        """The k best candidates by the blend, as the scenario arranges them."""
         shares = self.reranker.contributions(query, candidates.items)
-        scores = shares.sum(axis=1)
-        chosen = best(scores, k)
+        order = self.order(candidates, shares.sum(axis=1), request)
+        chosen = order.places
         # What is ordinary: the mean over interactions, so an item is not lifted by being popular alone.
         weights = self.ranking.filters.popularity[candidates.items]
         ordinary = weights @ shares / max(float(weights.sum()), 1.0)
-        return Ranked(
-            candidates.items[chosen],
-            candidates.sources[chosen],
-            scores[chosen],
-            shares[chosen],
-            shares[chosen] - ordinary,
-        )
+        return Ranked.of(candidates, order, shares[chosen], shares[chosen] - ordinary)
 
     def present(
         self, query: Query, event_types: Sequence[str], ranked: Ranked, explain: bool
@@ -106,6 +141,7 @@ class LiveRelease:
         """What is answered, with titles, sources and reasons; with `explain`, with each term's share."""
         catalog = self.ranking.catalog
         reasons = self.reasons.of(query, event_types, ranked.items, ranked.lifts, explain)
+        chances = ranked.probabilities
         rows = zip(
             ranked.items.tolist(), ranked.sources.tolist(), ranked.scores.tolist(), reasons, strict=True
         )
@@ -116,14 +152,16 @@ class LiveRelease:
                 categories=catalog.categories[item],
                 score=score,
                 sources=_SOURCE_NAMES[sources],
-                reason=reason.sentence,
+                reason=ranked.sentence or reason.sentence,
                 stage_scores=dict(zip(TERMS, ranked.shares[place].tolist(), strict=True)) if explain else {},
                 because_item_ids=[catalog.item_ids[past] for past in reason.because],
+                moved_by=ranked.moved_by[place] if explain else "",
+                click_probability=None if chances is None else float(chances[place]),
             )
             for place, (item, sources, score, reason) in enumerate(rows)
         ]
 
-    def _indexes(self, item_ids: frozenset[str]) -> Indexes:
+    def _indexes(self, item_ids: Iterable[str]) -> Indexes:
         index = self.ranking.catalog.index
         return np.array([index[item_id] for item_id in item_ids if item_id in index], np.int32)
 
@@ -132,7 +170,7 @@ class LiveRelease:
         interest = np.zeros(self.ranking.item_embeddings.shape[1], np.float32)
         query = Query(first, np.zeros(len(first), np.int64), interest, now=0)
         candidates = self.rulebook.select(Rules(now=0, excluded=first), self.retriever.retrieve(query), 1)
-        self.present(query, [""] * len(first), self.rank(query, candidates, 1), explain=True)
+        self.present(query, [""] * len(first), self.rank(query, candidates, Request("", k=1)), explain=True)
 
 
 # Source bits -> their names.

@@ -4,7 +4,15 @@ import math
 from collections.abc import Iterable
 
 from feature_repo.histories import Interaction
-from serving.answers import Answer, CategoryInterest, Degradation, Recommendation, Recorded, UserInterests
+from serving.answers import (
+    Answer,
+    CategoryInterest,
+    Degradation,
+    Recommendation,
+    Recorded,
+    Removed,
+    UserInterests,
+)
 from serving.protos import recommender_pb2 as pb
 
 
@@ -20,6 +28,8 @@ def answer_message(answer: Answer) -> pb.RecommendResponse:
                 reason=item.reason,
                 stage_scores=item.stage_scores,
                 because_item_ids=item.because_item_ids,
+                moved_by=item.moved_by,
+                click_probability=item.click_probability,
             )
             for item in answer.recommendations
         ],
@@ -27,6 +37,10 @@ def answer_message(answer: Answer) -> pb.RecommendResponse:
         request_id=answer.request_id,
         basis=answer.basis,
         degraded=_degradation_messages(answer.degraded),
+        removed=[
+            pb.Removed(item_id=item.item_id, title=item.title, score=item.score, rule=item.rule)
+            for item in answer.removed
+        ],
     )
 
 
@@ -42,6 +56,8 @@ def read_answer(message: pb.RecommendResponse) -> Answer:
                 reason=item.reason,
                 stage_scores=dict(item.stage_scores),
                 because_item_ids=list(item.because_item_ids),
+                moved_by=item.moved_by,
+                click_probability=item.click_probability if item.HasField("click_probability") else None,
             )
             for item in message.recommendations
         ],
@@ -49,6 +65,7 @@ def read_answer(message: pb.RecommendResponse) -> Answer:
         request_id=message.request_id,
         basis=message.basis,
         degraded=_read_degradations(message.degraded),
+        removed=[Removed(item.item_id, item.title, item.score, item.rule) for item in message.removed],
     )
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
-STAGES: Final = ("history", "interest", "retrieval", "rules", "reranking", "reasons")
+STAGES: Final = ("history", "interest", "retrieval", "rules", "reranking", "reasons", "scenario")
 
 
 class Metrics:
@@ -70,9 +70,11 @@ class Metrics:
             "penchant_circuit_open", "1 while the model server is left alone because it hangs", registry=kept
         )
 
-    def count(self, answer: Answer, sources: NDArray[SourceBits]) -> None:
+    def count(self, answer: Answer, sources: NDArray[SourceBits], scenario: str = "") -> None:
         """An answer whose items came from `sources` [k], bits as in retrieval.SOURCES."""
         self.basis.labels(answer.basis).inc()
+        if scenario:
+            self.scenarios.labels(scenario).inc()
         for cut in answer.degraded:
             self.degraded.labels(cut.stage, cut.fallback).inc()
         for bit, count in enumerate(self._sources):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from feature_repo.histories import History, Interaction
 from serving.answers import Answer, Degradation, UserInterests
-from serving.cold_start import rank_cold
+from serving.asked import Asked
 from serving.deadline import Budgets, Deadline
 from serving.errors import CircuitOpen, Unavailable
 from serving.history import HistoryReader, UserHistory
@@ -17,7 +17,8 @@ from serving.metrics import Metrics
 from serving.release import FloatArray
 from serving.releases import Releases
 from serving.request import Request
-from serving.retrieval import Candidates, Query
+from serving.retrieval import Query
+from serving.surroundings import SurroundingsReader
 from serving.user_interest import InterestModel, UserInterest
 
 logger = logging.getLogger(__name__)
@@ -34,9 +35,10 @@ class Recommender:
         models: InterestModel,
         metrics: Metrics,
         budgets: Budgets,
+        surroundings: SurroundingsReader,
     ) -> None:
         self._releases, self._histories, self._interests = releases, histories, UserInterest(models, metrics)
-        self._metrics, self._budgets = metrics, budgets
+        self._metrics, self._budgets, self._surroundings = metrics, budgets, surroundings
 
     def recommend(self, request: Request, deadline: Deadline) -> Answer:
         """The best k items for a user.
@@ -46,25 +48,31 @@ class Recommender:
         """
         release = self._releases.live()
         user = self._read(request.user_id, deadline)
+        around = self._surroundings.read(request, self._budgets.for_history(deadline))
         history = join(user.history, request.history)
         known = release.recognize(history)
-        degraded = list(user.degraded)
+        degraded = [*user.degraded, *around.degraded]
         interest = self._interest(release, user, history, deadline, degraded) if len(known.items) else None
         query = Query(known.items, known.timestamps, interest, time.time_ns() // 1000)
         late = not self._budgets.leave_ranking(deadline)
         if late:
             degraded.append(Degradation("ranking", "no time was left for it", "trending"))
-        candidates = self._candidates(release, request, query, late)
+        asked = Asked(release, request, query, user.profile, around, cold=late or not len(known.items))
+        with self._metrics.stage("retrieval"):
+            retrieved = asked.retrieve(release.trending if late else None)
+        with self._metrics.stage("rules"):
+            candidates = asked.select(retrieved)
         with self._metrics.stage("reranking"):
-            if late or not len(known.items):
-                ranked, basis = rank_cold(release, candidates, request.k, query.now, user.profile)
-            else:
-                ranked = release.rank(query, candidates, request.k)
-                basis = "history" if len(user.history) else "request history"
+            ranked, basis = asked.rank(retrieved, candidates)
         with self._metrics.stage("reasons"):
-            items = release.present(query, known.event_types, ranked, request.explain)
-        answer = Answer(items, release.version, request.request_id, basis, degraded)
-        self._metrics.count(answer, ranked.sources)
+            items = asked.present(known.event_types, ranked)
+            removed = asked.removed(retrieved, ranked) if request.explain else []
+        if basis == "history" and not len(user.history):
+            basis = "request history"
+        if cut := self._surroundings.remember(request, items, deadline.remaining_s()):
+            degraded.append(cut)
+        answer = Answer(items, release.version, request.request_id, basis, degraded, removed)
+        self._metrics.count(answer, ranked.sources, request.scenario.name)
         return answer
 
     def interests(self, user_id: str, k: int, deadline: Deadline) -> UserInterests:
@@ -106,12 +114,6 @@ class Recommender:
             reason = "the model hangs and is left alone" if hangs else "the model gave no answer in time"
             degraded.append(Degradation("interest", reason, "collaborative filters"))
             return None
-
-    def _candidates(self, release: LiveRelease, request: Request, query: Query, late: bool) -> Candidates:
-        with self._metrics.stage("retrieval"):
-            candidates = release.trending if late else release.retriever.retrieve(query)
-        with self._metrics.stage("rules"):
-            return release.rulebook.select(release.rules(request, query), candidates, request.k)
 
 
 def join(stored: History, carried: Sequence[Interaction]) -> History:

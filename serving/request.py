@@ -1,9 +1,13 @@
 """What a client asks for, checked."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
 
 from feature_repo.histories import Interaction
+from serving.scenarios import Scenario
+
+NO_SCENARIO: Final = Scenario()
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,4 +23,8 @@ class Request:
     categories: frozenset[str] = frozenset()  # any of them
     include_seen: bool = False
     explain: bool = False
+    scenario: Scenario = NO_SCENARIO
+    exclude_categories: frozenset[str] = frozenset()
+    followed: Sequence[str] = ()  # user ids, in the order of the request
+    bids: Mapping[str, float] = field(default_factory=dict)  # item id -> bid
     request_id: str = ""

@@ -97,8 +97,8 @@ class Rulebook:
         """The permitted candidates; where they are fewer than k, permitted items beside them join.
 
         So k items are answered whenever k are permitted. Who joins is named by "popularity"; where the
-        scenario leaves that source out, nobody does. With `per_category`, as many of each category join as
-        may be answered, so that k can be found under a limit for each category too.
+        scenario leaves that source out, nobody does. With `per_category`, so many of each category join
+        whatever the candidates are, so that k are found under a limit for each category too.
         """
         if rules.allowed is not None:
             candidates = _of(candidates, np.unique(rules.allowed))

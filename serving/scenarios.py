@@ -32,10 +32,10 @@ class Scenario(BaseModel):
     objective: Literal["score", "expected_value"] = "score"
     domain: str = ""
     sources: tuple[str, ...] = ()
-    max_followed: int = Field(50, ge=0, le=1000)
-    max_per_category: int | None = Field(None, ge=1)
-    min_fresh_share: float = Field(0.0, ge=0, le=1)
-    diversity: float = Field(0.0, ge=0, le=1)
+    max_followed: int = Field(default=50, ge=0, le=1000)
+    max_per_category: int | None = Field(default=None, ge=1)
+    min_fresh_share: float = Field(default=0.0, ge=0, le=1)
+    diversity: float = Field(default=0.0, ge=0, le=1)
     frequency_cap: FrequencyCap | None = None
     record_impressions: bool = False
 

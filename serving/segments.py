@@ -46,19 +46,21 @@ class Segments:
     segments: list[Segment]
     trend: csr_array  # [segments, items]
 
-    def shares(self, profile: Mapping[str, str | float], trend: FloatArray) -> FloatArray | None:
-        """[items] how much of the interactions of those alike each item has, None where nobody is alike.
+    def shares(
+        self, profile: Mapping[str, str | float], trend: FloatArray, items: NDArray[np.int32]
+    ) -> FloatArray | None:
+        """[m] how much of the interactions of those alike `items` [m] have, None where nobody is alike.
 
-        The geometric mean over the user's segments, so that no attribute drowns the others. `trend`: [items]
-        of everybody.
+        The geometric mean over the user's segments, so that no attribute drowns the others. `trend`:
+        [catalog] of everybody.
         """
         rows = [row for row, segment in enumerate(self.segments) if segment.holds(profile)]
         if not rows:
             return None
-        everybody = (trend + np.float32(0.5)) / float((trend + np.float32(0.5)).sum())
-        logs = np.zeros(len(trend), np.float32)
+        everybody = (trend[items] + np.float32(0.5)) / (float(trend.sum()) + 0.5 * len(trend))
+        logs = np.zeros(len(items), np.float32)
         for row in rows:
-            own = self.trend[[row]].toarray()[0] + np.float32(PRIOR) * everybody
+            own = self.trend[[row]].toarray()[0][items] + np.float32(PRIOR) * everybody
             logs += np.log(own / np.float32(self.segments[row].interactions + PRIOR))
         shares: FloatArray = np.exp(logs / len(rows))
         return shares

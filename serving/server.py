@@ -32,8 +32,10 @@ from serving.recommender import Recommender
 from serving.recorder import Recorder, WritableLog
 from serving.release import ReleaseStore
 from serving.releases import Releases
+from serving.scenarios import load_scenarios
 from serving.service import RecommenderService
 from serving.settings import ServingSettings, load_settings
+from serving.surroundings import ImpressionLog, SurroundingsReader
 from serving.user_interest import InterestModel
 from serving.validation import Limits
 
@@ -55,7 +57,7 @@ _DRAIN_S: Final = 5.0
 _PATIENT: Final = 0.5
 
 
-class SharedLog(Log, WritableLog, CountedLog, Protocol):
+class SharedLog(Log, WritableLog, CountedLog, ImpressionLog, Protocol):
     """Read for each answer, written by each recording."""
 
     def close(self) -> None: ...
@@ -89,9 +91,10 @@ def create_server(settings: ServingSettings, parts: Parts | None = None) -> tupl
     """The server, bound but not yet started, and its port; stopping it closes its parts.
 
     Raises:
-        OSError: a port can't be bound, or a TLS file can't be read.
+        OSError: a port can't be bound, or a TLS or trace file can't be opened.
+        ValueError: the scenarios can't be read.
     """
-    tracing = _tracing(settings)
+    scenarios, tracing = load_scenarios(settings.scenarios), _tracing(settings)
     metrics, checks = Metrics(tracing), health.HealthServicer()
     server, port = _bound_server(settings, metrics, tracing)
     parts = parts or Parts.of(settings)
@@ -110,11 +113,13 @@ def create_server(settings: ServingSettings, parts: Parts | None = None) -> tupl
     poll_s = settings.release_poll_ms / 1000
     releases = Releases(parts.store, models, metrics, poll_s, on_live=announce)
     recorder = Recorder(parts.log, releases, metrics, settings.threads)
+    surroundings = SurroundingsReader(histories, parts.log, metrics, settings.threads)
     service = RecommenderService(
-        Recommender(releases, histories, models, metrics, _budgets(settings)),
+        Recommender(releases, histories, models, metrics, _budgets(settings), surroundings),
         recorder,
         Limits(settings.max_k, settings.max_history, settings.max_record),
         settings.deadline_ms / 1000,
+        scenarios,
     )
     add_RecommenderServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)
@@ -122,7 +127,7 @@ def create_server(settings: ServingSettings, parts: Parts | None = None) -> tupl
 
     def close_with_server() -> None:
         server.wait_for_termination()
-        for part in (releases, log_depth, histories, recorder, models, parts.log):
+        for part in (releases, log_depth, surroundings, histories, recorder, models, parts.log):
             part.close()
         if tracing:
             tracing.close()

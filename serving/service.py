@@ -1,5 +1,6 @@
 """The gRPC service: protobuf to Python and back, and nothing else."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import grpc
@@ -12,7 +13,18 @@ from serving.protos.recommender_pb2_grpc import RecommenderServiceServicer
 from serving.recommender import Recommender
 from serving.recorder import Recorder
 from serving.request import Request
-from serving.validation import Limits, read_history, read_id, read_ids, read_interactions, read_k
+from serving.scenarios import Scenario
+from serving.validation import (
+    Limits,
+    read_bids,
+    read_followed,
+    read_history,
+    read_id,
+    read_ids,
+    read_interactions,
+    read_k,
+    read_scenario,
+)
 
 # A write waits longer for a lock than an answer may: it has no fallback.
 _RECORD_DEADLINE_S: Final = 5.0
@@ -22,15 +34,21 @@ class RecommenderService(RecommenderServiceServicer):
     """penchant.v1.RecommenderService; what it raises becomes a status in serving.boundary."""
 
     def __init__(
-        self, recommender: Recommender, recorder: Recorder, limits: Limits, deadline_s: float
+        self,
+        recommender: Recommender,
+        recorder: Recorder,
+        limits: Limits,
+        deadline_s: float,
+        scenarios: Mapping[str, Scenario],
     ) -> None:
         """`deadline_s`: what an answer may take at most, and what a client gets that sets no deadline."""
-        self._recommender, self._recorder = recommender, recorder
+        self._recommender, self._recorder, self._scenarios = recommender, recorder, scenarios
         self._limits, self._deadline_s = limits, deadline_s
 
     def Recommend(  # noqa: N802 (the name in the proto)
         self, request: pb.RecommendRequest, context: grpc.ServicerContext
     ) -> pb.RecommendResponse:
+        scenario = read_scenario(request.scenario, self._scenarios)
         asked = Request(
             user_id=read_id("user_id", request.user_id, empty=True),
             k=read_k(request.k, self._limits),
@@ -41,6 +59,10 @@ class RecommenderService(RecommenderServiceServicer):
             categories=read_ids("categories", request.categories),
             include_seen=request.include_seen,
             explain=request.explain,
+            scenario=scenario,
+            exclude_categories=read_ids("exclude_categories", request.exclude_categories),
+            followed=read_followed(request.followed_user_ids),
+            bids=read_bids(request.bids, scenario),
             request_id=read_id("request_id", request.request_id, empty=True) or logs.request_id.get(),
         )
         return answer_message(self._recommender.recommend(asked, self._deadline(context, self._deadline_s)))

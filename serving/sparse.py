@@ -19,4 +19,7 @@ def load_csr(directory: Path) -> csr_array:
         name: np.load(directory / f"{name}.npy", allow_pickle=False)
         for name in ("data", "indices", "indptr", "shape")
     }
+    if len(arrays["data"]) <= np.iinfo(np.int32).max:
+        # scipy widens the indices to the type of indptr, and a release would take twice the memory.
+        arrays["indptr"] = arrays["indptr"].astype(np.int32)
     return csr_array((arrays["data"], arrays["indices"], arrays["indptr"]), shape=tuple(arrays["shape"]))

@@ -5,16 +5,19 @@ import math
 import re
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from feature_repo.histories import Interaction
 from serving.errors import InvalidRequest
 from serving.protos import recommender_pb2 as pb
+from serving.request import NO_SCENARIO
+from serving.scenarios import Scenario
 
 MAX_ID_LENGTH: Final = 256
 MAX_IDS: Final = 10_000
+MAX_FOLLOWED: Final = 1_000
 DEFAULT_K: Final = 10
 DEFAULT_EVENT: Final = "view"
 
@@ -58,6 +61,34 @@ def read_ids(field: str, values: Iterable[str]) -> frozenset[str]:
     if len(ids) > MAX_IDS:
         raise InvalidRequest.of(field, f"{len(ids)} ids", f"at most {MAX_IDS}")
     return ids
+
+
+def read_scenario(name: str, scenarios: Mapping[str, Scenario]) -> Scenario:
+    if name and name not in scenarios:
+        known = ", ".join(sorted(scenarios)) or "none, this server has no scenarios"
+        raise InvalidRequest.of("scenario", name, f"one of {known}")
+    return scenarios[name] if name else NO_SCENARIO
+
+
+def read_followed(user_ids: Sequence[str]) -> list[str]:
+    """Distinct ids, in their order."""
+    if len(user_ids) > MAX_FOLLOWED:
+        raise InvalidRequest.of("followed_user_ids", f"{len(user_ids)} ids", f"at most {MAX_FOLLOWED}")
+    return list(dict.fromkeys(read_id("followed_user_ids", user_id) for user_id in user_ids))
+
+
+def read_bids(bids: Mapping[str, float], scenario: Scenario) -> dict[str, float]:
+    """Item id -> bid, for a scenario that ranks by expected value and for no other."""
+    if (scenario.objective == "expected_value") != bool(bids):
+        wanted = "a bid for each item that may be answered" if not bids else "none"
+        raise InvalidRequest.of("bids", f"{len(bids)} bids", f"{wanted} in scenario {scenario.name!r}")
+    if len(bids) > MAX_IDS:
+        raise InvalidRequest.of("bids", f"{len(bids)} bids", f"at most {MAX_IDS}")
+    for item_id, bid in bids.items():
+        read_id("bids", item_id)
+        if not 0 <= bid <= _MAX_VALUE:  # NaN neither
+            raise InvalidRequest.of(f"bids[{item_id!r}]", bid, f"a number from 0 to {_MAX_VALUE:g}")
+    return dict(bids)
 
 
 def read_history(request: pb.RecommendRequest, limits: Limits) -> list[Interaction]:

@@ -28,7 +28,14 @@ class Interaction(_message.Message):
     def __init__(self, interaction_id: _Optional[str] = ..., user_id: _Optional[str] = ..., item_id: _Optional[str] = ..., event_type: _Optional[str] = ..., value: _Optional[float] = ..., timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., domain: _Optional[str] = ...) -> None: ...
 
 class RecommendRequest(_message.Message):
-    __slots__ = ("user_id", "k", "history", "exclude_item_ids", "allow_item_ids", "domain", "categories", "include_seen", "explain", "request_id")
+    __slots__ = ("user_id", "k", "history", "exclude_item_ids", "allow_item_ids", "domain", "categories", "include_seen", "explain", "request_id", "scenario", "exclude_categories", "followed_user_ids", "bids")
+    class BidsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: float
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[float] = ...) -> None: ...
     USER_ID_FIELD_NUMBER: _ClassVar[int]
     K_FIELD_NUMBER: _ClassVar[int]
     HISTORY_FIELD_NUMBER: _ClassVar[int]
@@ -39,6 +46,10 @@ class RecommendRequest(_message.Message):
     INCLUDE_SEEN_FIELD_NUMBER: _ClassVar[int]
     EXPLAIN_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    SCENARIO_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDE_CATEGORIES_FIELD_NUMBER: _ClassVar[int]
+    FOLLOWED_USER_IDS_FIELD_NUMBER: _ClassVar[int]
+    BIDS_FIELD_NUMBER: _ClassVar[int]
     user_id: str
     k: int
     history: _containers.RepeatedCompositeFieldContainer[Interaction]
@@ -49,10 +60,14 @@ class RecommendRequest(_message.Message):
     include_seen: bool
     explain: bool
     request_id: str
-    def __init__(self, user_id: _Optional[str] = ..., k: _Optional[int] = ..., history: _Optional[_Iterable[_Union[Interaction, _Mapping]]] = ..., exclude_item_ids: _Optional[_Iterable[str]] = ..., allow_item_ids: _Optional[_Iterable[str]] = ..., domain: _Optional[str] = ..., categories: _Optional[_Iterable[str]] = ..., include_seen: _Optional[bool] = ..., explain: _Optional[bool] = ..., request_id: _Optional[str] = ...) -> None: ...
+    scenario: str
+    exclude_categories: _containers.RepeatedScalarFieldContainer[str]
+    followed_user_ids: _containers.RepeatedScalarFieldContainer[str]
+    bids: _containers.ScalarMap[str, float]
+    def __init__(self, user_id: _Optional[str] = ..., k: _Optional[int] = ..., history: _Optional[_Iterable[_Union[Interaction, _Mapping]]] = ..., exclude_item_ids: _Optional[_Iterable[str]] = ..., allow_item_ids: _Optional[_Iterable[str]] = ..., domain: _Optional[str] = ..., categories: _Optional[_Iterable[str]] = ..., include_seen: _Optional[bool] = ..., explain: _Optional[bool] = ..., request_id: _Optional[str] = ..., scenario: _Optional[str] = ..., exclude_categories: _Optional[_Iterable[str]] = ..., followed_user_ids: _Optional[_Iterable[str]] = ..., bids: _Optional[_Mapping[str, float]] = ...) -> None: ...
 
 class Recommendation(_message.Message):
-    __slots__ = ("item_id", "title", "categories", "score", "sources", "reason", "stage_scores", "because_item_ids")
+    __slots__ = ("item_id", "title", "categories", "score", "sources", "reason", "stage_scores", "because_item_ids", "moved_by", "click_probability")
     class StageScoresEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -68,6 +83,8 @@ class Recommendation(_message.Message):
     REASON_FIELD_NUMBER: _ClassVar[int]
     STAGE_SCORES_FIELD_NUMBER: _ClassVar[int]
     BECAUSE_ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
+    MOVED_BY_FIELD_NUMBER: _ClassVar[int]
+    CLICK_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     item_id: str
     title: str
     categories: _containers.RepeatedScalarFieldContainer[str]
@@ -76,7 +93,21 @@ class Recommendation(_message.Message):
     reason: str
     stage_scores: _containers.ScalarMap[str, float]
     because_item_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, item_id: _Optional[str] = ..., title: _Optional[str] = ..., categories: _Optional[_Iterable[str]] = ..., score: _Optional[float] = ..., sources: _Optional[_Iterable[str]] = ..., reason: _Optional[str] = ..., stage_scores: _Optional[_Mapping[str, float]] = ..., because_item_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+    moved_by: str
+    click_probability: float
+    def __init__(self, item_id: _Optional[str] = ..., title: _Optional[str] = ..., categories: _Optional[_Iterable[str]] = ..., score: _Optional[float] = ..., sources: _Optional[_Iterable[str]] = ..., reason: _Optional[str] = ..., stage_scores: _Optional[_Mapping[str, float]] = ..., because_item_ids: _Optional[_Iterable[str]] = ..., moved_by: _Optional[str] = ..., click_probability: _Optional[float] = ...) -> None: ...
+
+class Removed(_message.Message):
+    __slots__ = ("item_id", "title", "score", "rule")
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    item_id: str
+    title: str
+    score: float
+    rule: str
+    def __init__(self, item_id: _Optional[str] = ..., title: _Optional[str] = ..., score: _Optional[float] = ..., rule: _Optional[str] = ...) -> None: ...
 
 class Degradation(_message.Message):
     __slots__ = ("stage", "reason", "fallback")
@@ -89,18 +120,20 @@ class Degradation(_message.Message):
     def __init__(self, stage: _Optional[str] = ..., reason: _Optional[str] = ..., fallback: _Optional[str] = ...) -> None: ...
 
 class RecommendResponse(_message.Message):
-    __slots__ = ("recommendations", "release_version", "request_id", "basis", "degraded")
+    __slots__ = ("recommendations", "release_version", "request_id", "basis", "degraded", "removed")
     RECOMMENDATIONS_FIELD_NUMBER: _ClassVar[int]
     RELEASE_VERSION_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     BASIS_FIELD_NUMBER: _ClassVar[int]
     DEGRADED_FIELD_NUMBER: _ClassVar[int]
+    REMOVED_FIELD_NUMBER: _ClassVar[int]
     recommendations: _containers.RepeatedCompositeFieldContainer[Recommendation]
     release_version: int
     request_id: str
     basis: str
     degraded: _containers.RepeatedCompositeFieldContainer[Degradation]
-    def __init__(self, recommendations: _Optional[_Iterable[_Union[Recommendation, _Mapping]]] = ..., release_version: _Optional[int] = ..., request_id: _Optional[str] = ..., basis: _Optional[str] = ..., degraded: _Optional[_Iterable[_Union[Degradation, _Mapping]]] = ...) -> None: ...
+    removed: _containers.RepeatedCompositeFieldContainer[Removed]
+    def __init__(self, recommendations: _Optional[_Iterable[_Union[Recommendation, _Mapping]]] = ..., release_version: _Optional[int] = ..., request_id: _Optional[str] = ..., basis: _Optional[str] = ..., degraded: _Optional[_Iterable[_Union[Degradation, _Mapping]]] = ..., removed: _Optional[_Iterable[_Union[Removed, _Mapping]]] = ...) -> None: ...
 
 class RecordInteractionsRequest(_message.Message):
     __slots__ = ("interactions",)

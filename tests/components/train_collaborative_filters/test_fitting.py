@@ -66,7 +66,7 @@ def test_the_step_saves_the_filters_of_its_split(tmp_path: Path) -> None:
     filters = Filters.load(tmp_path / "filters")
     assert filters.popularity.sum() == len(checkerboard())
     assert filters.segments is not None
-    shares = filters.segments.shares({"parity": "odd"}, filters.trend)
+    shares = filters.segments.shares({"parity": "odd"}, filters.trend, np.arange(12, dtype=np.int32))
     assert shares is not None
     assert set(np.argsort(-shares)[:6].tolist()) == {1, 3, 5, 7, 9, 11}
 

@@ -14,6 +14,7 @@ from serving.segments import PRIOR, Segment, Segments
 from tests.components.train_collaborative_filters.planted import interactions
 
 USERS = 60
+ALL = np.arange(3, dtype=np.int32)
 
 
 def fitted(**attributes: list[object]) -> Segments | None:
@@ -80,7 +81,10 @@ def test_shares_worked_by_hand_and_saved(tmp_path: Path) -> None:
     everybody = np.array([30.5, 30.5, 0.5]) / 61.5
     women = (np.array([0, 30, 0]) + PRIOR * everybody) / (30 + PRIOR)
     of_all = (np.array([30, 30, 0]) + PRIOR * everybody) / (60 + PRIOR)
-    shares = loaded.shares({"gender": "F", "all": "yes"}, trend)
+    shares = loaded.shares({"gender": "F", "all": "yes"}, trend, ALL)
     assert shares is not None
     np.testing.assert_allclose(shares, np.sqrt(women * of_all), rtol=1e-3)
-    assert loaded.shares({"gender": "unknown"}, trend) is None
+    np.testing.assert_array_equal(
+        loaded.shares({"gender": "F", "all": "yes"}, trend, np.array([2, 1], np.int32)), shares[[2, 1]]
+    )
+    assert loaded.shares({"gender": "unknown"}, trend, ALL) is None
