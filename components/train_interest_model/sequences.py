@@ -17,7 +17,7 @@ from components.train_interest_model.vocabulary import Vocabulary, encode_gaps
 IntArray = NDArray[np.int32]
 
 INPUTS: Final = ("items", "events", "values", "gaps")
-COLUMNS: Final = ("user_id", "target_item_id", "item_ids", "event_types", "values", "timestamps")
+COLUMNS: Final = ("user_id", "cutoff", "target_item_id", "item_ids", "event_types", "values", "timestamps")
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def _cuts(lengths: NDArray[np.int64], positions: int) -> list[int]:
 
 
 def read_rows(training_set: Path, split: str) -> pa.Table:
-    """The rows of a split.
+    """The rows of a split by (user, cutoff): Feast's join keeps no order, and batches follow it.
 
     Raises:
         StepError: the file has no such column, or the split no interaction.
@@ -89,7 +89,8 @@ def read_rows(training_set: Path, split: str) -> pa.Table:
             f"{training_set} has no column {', '.join(sorted(missing))}: expected the training set that "
             "`fetch training set` writes; run the pipeline from there again"
         )
-    return pq.read_table(training_set, columns=list(COLUMNS), filters=[("split", "=", split)])
+    rows = pq.read_table(training_set, columns=list(COLUMNS), filters=[("split", "=", split)])
+    return rows.sort_by([("user_id", "ascending"), ("cutoff", "ascending")])
 
 
 def encode(rows: pa.Table, vocabulary: Vocabulary) -> Sequences:

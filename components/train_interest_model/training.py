@@ -83,7 +83,8 @@ def train(
         tracker.log_metrics({prefix + name: value for name, value in figures.items()}, epoch)
 
     state = trainer.fit(data.sequences, validation, checkpoint, on_epoch)
-    report(f"cuDNN's recurrent kernel was {'taken' if trainer.takes_cudnn() else 'not taken: no GPU has it'}")
+    taken, gpus = trainer.takes_cudnn(), len(tf.config.list_physical_devices("GPU"))
+    report(f"cuDNN's recurrent kernel was {'taken' if taken else 'not taken'}, on {gpus} GPU(s)")
     if is_chief(trainer.strategy):
         _write(trainer.model, data, state, output)
         checkpoint.discard()

@@ -1,9 +1,11 @@
 """Whole trainings on small worlds whose answer is planted."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from components.errors import StepError
@@ -44,7 +46,8 @@ def test_each_encoder_learns_the_cycle(encoder: str, cycle: World, tmp_path: Pat
     interests, path = future_interests(served, walked, cycle.item_ids, embeddings, steps=4)
     served.close()
     assert path == ["i9", "i10", "i11", "i12"]
-    assert (interests @ embeddings.T).argmax(axis=1).tolist() == [9, 10, 11, 12, 13]
+    assert interests.shape == (5, 17)
+    assert (interests @ embeddings.T)[np.arange(4), [9, 10, 11, 12]].min() > 0
 
 
 @pytest.mark.parametrize("encoder", ["lstm", "cnn"])
@@ -55,9 +58,15 @@ def test_no_encoder_learns_an_order_that_says_nothing(encoder: str, tmp_path: Pa
     assert 0.02 < fit(world, tmp_path / "out", encoder=encoder, epochs=6)[NDCG] < 0.19
 
 
-def test_the_same_seed_gives_the_same_weights_and_figures(cycle: World, tmp_path: Path) -> None:
+def test_the_same_seed_gives_the_same_weights_and_figures_in_any_order_of_rows(
+    cycle: World, tmp_path: Path
+) -> None:
     first = fit(cycle, tmp_path / "first", epochs=3, dropout=0.2)
-    second = fit(cycle, tmp_path / "second", epochs=3, dropout=0.2)
+    rows = pq.read_table(cycle.training_set)
+    shuffled = rows.take(np.random.default_rng(1).permutation(len(rows)))
+    pq.write_table(shuffled, tmp_path / "shuffled.parquet")
+    again = replace(cycle, training_set=tmp_path / "shuffled.parquet")
+    second = fit(again, tmp_path / "second", epochs=3, dropout=0.2)
     assert first[NDCG] == second[NDCG]
     assert first["loss"] == second["loss"]
     assert_same_weights(tmp_path / "first", tmp_path / "second")
@@ -108,7 +117,7 @@ def test_a_warm_start_keeps_what_was_learned_of_each_item_and_learns_new_ones(
     # The catalog has grown, stands in another order, and one event type is new.
     grown = [*reversed(cycle.item_ids), "new0", "new1"]
     rows = cycle_rows(cycle.item_ids, users=60, length=10, seed=5)
-    rows += [history_row(f"n{user}", "all", ["i3", "new0", "new1"] * 3) for user in range(40)]
+    rows += [history_row(f"n{user}", "all", ["i3", "new0", "new1"] * 3) for user in range(200)]
     rows[-1]["event_types"][0] = "buy"
     world = write_world(tmp_path / "grown", rows, items_table(grown))
     untouched = fit(
