@@ -57,7 +57,7 @@ def test_user_cosine_is_the_formula(world: Ranking) -> None:
 
 def test_votes_on_a_large_catalog_are_votes_on_a_small_one(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = np.random.default_rng(4)
-    votes = Votes(generator.integers(0, 90, 500).astype(np.int32), generator.random(500, np.float32), 100)
+    votes = Votes.of(generator.integers(0, 90, 500).astype(np.int32), generator.random(500, np.float32), 100)
     items = generator.permutation(100)[:40].astype(np.int32)
     small, top = votes.on(items), set(votes.strongest(20).tolist())
     monkeypatch.setattr(signals, "DENSE_ITEMS", 10)
