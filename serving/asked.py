@@ -1,12 +1,11 @@
 """One request put to one release: from candidates to what is answered, and what a rule kept from it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from serving.answers import Recommendation, Removed
+from serving.answers import Degradation, Recommendation, Removed
 from serving.cold_start import cold_scores, rank_cold
 from serving.live_release import LiveRelease, Ranked
 from serving.release import FloatArray
@@ -17,7 +16,7 @@ from serving.signals import Indexes
 from serving.surroundings import Surroundings
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Asked:
     """What the stages of an answer share; `cold`: no history is known, or no time is left to use it."""
 
@@ -27,10 +26,11 @@ class Asked:
     profile: Mapping[str, str | float]
     around: Surroundings
     cold: bool
+    degraded: list[Degradation] = field(default_factory=list)
+    rules: Rules = field(init=False)
 
-    @cached_property
-    def rules(self) -> Rules:
-        return self.release.rules(self.request, self.query, self.around.shown)
+    def __post_init__(self) -> None:
+        self.rules = self.release.rules(self.request, self.query, self.around.shown)
 
     def retrieve(self, instead: Candidates | None = None) -> Candidates:
         """What the release's sources, or who stands in for them, and the request name."""
@@ -39,7 +39,14 @@ class Asked:
 
     def select(self, retrieved: Candidates) -> Candidates:
         """What the rules permit of it, and as much beside it as k items need."""
-        return self.release.rulebook.select(self.rules, retrieved, self.request.k)
+        select, k = self.release.rulebook.select, self.request.k
+        candidates = select(self.rules, retrieved, k)
+        if not self.rules.sources or len(candidates.items):
+            return candidates
+        named = ", ".join(self.request.scenario.sources)
+        self.degraded.append(Degradation("sources", f"{named} named nothing", "every source"))
+        self.rules = replace(self.rules, sources=0)
+        return select(self.rules, retrieved, k)
 
     def rank(self, retrieved: Candidates, candidates: Candidates) -> tuple[Ranked, str]:
         """The answer, and what it rests on.

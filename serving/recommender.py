@@ -57,7 +57,8 @@ class Recommender:
         late = not self._budgets.leave_ranking(deadline)
         if late:
             degraded.append(Degradation("ranking", "no time was left for it", "trending"))
-        asked = Asked(release, request, query, user.profile, around, cold=late or not len(known.items))
+        cold = late or not len(known.items)
+        asked = Asked(release, request, query, user.profile, around, cold, degraded)
         with self._metrics.stage("retrieval"):
             retrieved = asked.retrieve(release.trending if late else None)
         with self._metrics.stage("rules"):

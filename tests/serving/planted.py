@@ -14,10 +14,14 @@ from serving.errors import Unavailable
 from serving.interest_client import Interests
 from serving.release import Filters, write_ranking
 from serving.reranking import TERMS
+from serving.segments import Segment, Segments
 
 TASTES = ("Comedy", "Horror")
 PER_TASTE = 20
 COUNT = len(TASTES) * PER_TASTE
+
+# Of each taste the first so many are films, the others books.
+FILMS = 12
 
 
 def item_id(taste: str, number: int) -> str:
@@ -30,7 +34,7 @@ def items() -> pa.Table:
             "item_id": item_id(taste, number),
             "title": f"{taste} {number}",
             "categories": [taste],
-            "domain": "films",
+            "domain": "films" if number < FILMS else "books",
             "available_from": None,
             "available_until": None,
         }
@@ -62,7 +66,18 @@ def filters() -> Filters:
         user_items=csr_array(users.astype(np.float32)),
         popularity=popularity,
         trend=popularity[::-1].copy(),
+        segments=segments(),
     )
+
+
+def segments() -> Segments:
+    """Women like comedies, the lower number more, and the young horror."""
+    trend = np.zeros((2, COUNT), np.float32)
+    trend[0, :PER_TASTE] = np.arange(PER_TASTE, 0, -1) * 10
+    trend[1, PER_TASTE:] = np.arange(PER_TASTE, 0, -1) * 10
+    mass = float(trend[0].sum())
+    named = [Segment("gender", mass, value="F"), Segment("age", mass, high=25.0)]
+    return Segments(named, csr_array(trend))
 
 
 def write_release(root: Path, version: int, titles: str = "", **about: str) -> None:

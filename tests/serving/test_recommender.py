@@ -93,6 +93,13 @@ def test_the_ladder_of_a_cold_start_is_named(service: Running) -> None:
     trending = service.client.recommend("unknown", k=2)
     assert (trending.basis, trending.recommendations[0].reason) == ("trending", "trending")
     assert [item.item_id for item in trending.recommendations] == ["comedy-19", "horror-19"]
+    service.features.snapshots["woman"] = FakeSnapshot(profile={"gender": "F", "age": 30.0})
+    alike = service.client.recommend("woman", k=3)
+    assert (alike.basis, alike.recommendations[0].reason) == (
+        "segment trending",
+        "trending among people like you",
+    )
+    assert [item.item_id for item in alike.recommendations] == ["comedy-0", "comedy-1", "comedy-2"]
     profile = service.client.recommend("profiled", k=3)
     assert (profile.basis, tastes(profile)) == ("profile", {"Horror"})
     carried = service.client.recommend("unknown", k=3, history=["horror-1", "horror-2"])
