@@ -127,13 +127,12 @@ class LiveRelease:
 
     def rank(self, query: Query, candidates: Candidates, request: Request) -> Ranked:
         """The k best candidates by the blend, as the scenario arranges them."""
-        shares = self.reranker.contributions(query, candidates.items)
-        order = self.order(candidates, shares.sum(axis=1), request)
-        chosen = order.places
+        weighed = self.reranker.weigh(query, candidates.items)
+        order = self.order(candidates, weighed.scores, request)
+        shares = weighed.shares(order.places)
         # What is ordinary: the mean over interactions, so an item is not lifted by being popular alone.
-        weights = self.ranking.filters.popularity[candidates.items]
-        ordinary = weights @ shares / max(float(weights.sum()), 1.0)
-        return Ranked.of(candidates, order, shares[chosen], shares[chosen] - ordinary)
+        ordinary = weighed.mean_shares(self.ranking.filters.popularity.take(candidates.items))
+        return Ranked.of(candidates, order, shares, shares - ordinary)
 
     def present(
         self, query: Query, event_types: Sequence[str], ranked: Ranked, explain: bool

@@ -1,6 +1,7 @@
 """Scores of candidates: what each term says, blended by the weights that the validation part taught."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -28,6 +29,30 @@ _FLOOR: Final = 1e-9
 Scores = NDArray[np.floating]
 
 
+@dataclass(frozen=True, eq=False)
+class Weighed:
+    """Items [m] weighed by the terms that count."""
+
+    scores: FloatArray  # [m] higher is better, comparable within one query
+    features: FloatArray  # [used, m]
+    weights: FloatArray  # [used]
+    means: FloatArray  # [used]
+    used: NDArray[np.intp]  # [used] places in TERMS, the other terms weigh nothing
+
+    def shares(self, places: NDArray[np.intp]) -> FloatArray:
+        """[places, terms] what each term adds; a row sums to its item's score."""
+        return self._spread(self.features.take(places, axis=1).T)
+
+    def mean_shares(self, weights: FloatArray) -> FloatArray:
+        """[terms] the mean over items, weighed by `weights` [m]."""
+        return self._spread(self.features @ weights / max(float(weights.sum()), 1.0))
+
+    def _spread(self, features: FloatArray) -> FloatArray:
+        shares = np.zeros((*features.shape[:-1], len(TERMS)), np.float32)
+        shares[..., self.used] = (features - self.means) * self.weights
+        return shares
+
+
 class Reranker:
     """Scores items for a query; safe to share between threads."""
 
@@ -43,8 +68,10 @@ class Reranker:
             raise ValueError(
                 f"blend.json has the terms {unknown}, expected some of {list(TERMS)}: evaluate again"
             )
-        self._means = _by_term(blend, "means", 0.0)
-        self._weights = _by_term(blend, "weights", 0.0) / _by_term(blend, "scales", 1.0)
+        weights = _by_term(blend, "weights", 0.0) / _by_term(blend, "scales", 1.0)
+        self._used = np.flatnonzero(weights)
+        self._weights, self._means = weights[self._used], _by_term(blend, "means", 0.0)[self._used]
+        self._offset = np.float32(np.dot(self._weights, self._means))
         share = ranking.filters.popularity + 0.5
         self._share = share / max(float(share.sum()), 1.0)
         trend = ranking.filters.trend + 0.5
@@ -57,8 +84,8 @@ class Reranker:
             "user_cosine": self._user_cosine,
             "ease": self._ease,
             "content": self._content,
-            "popularity": lambda query, items: self._log_share[items],
-            "trend": lambda query, items: self._log_trend[items],
+            "popularity": lambda query, items: self._log_share.take(items),
+            "trend": lambda query, items: self._log_trend.take(items),
             "repeats": self._repeats,
         }
 
@@ -67,15 +94,14 @@ class Reranker:
         return self._features(query, items, TERMS).T
 
     def scores(self, query: Query, items: Indexes) -> FloatArray:
-        """[m] float32, higher is better, comparable within one query; terms of no weight aren't computed."""
-        used = [term for term, weight in zip(TERMS, self._weights, strict=True) if weight]
-        chosen = [TERMS.index(term) for term in used]
-        features = self._features(query, items, used) - self._means[chosen, np.newaxis]
-        return self._weights[chosen] @ features
+        """[m] float32, higher is better, comparable within one query."""
+        return self.weigh(query, items).scores
 
-    def contributions(self, query: Query, items: Indexes) -> FloatArray:
-        """[m, terms] float32: what each term adds to the scores; a row sums to its item's score."""
-        return (self.features(query, items) - self._means) * self._weights
+    def weigh(self, query: Query, items: Indexes) -> Weighed:
+        """The scores, and what they are made of; terms of no weight aren't computed."""
+        features = self._features(query, items, [TERMS[place] for place in self._used])
+        scores: FloatArray = np.dot(self._weights, features) - self._offset
+        return Weighed(scores, features, self._weights, self._means, self._used)
 
     def _features(self, query: Query, items: Indexes, terms: Sequence[str]) -> FloatArray:
         features = np.empty((len(terms), len(items)), np.float32)
@@ -89,7 +115,7 @@ class Reranker:
             return 0.0
         embeddings = self._ranking.item_embeddings
         if len(embeddings) <= signals.DENSE_ITEMS:
-            logits = signals.logits(self._ranking, query)[items]
+            logits: FloatArray = signals.logits(self._ranking, query).take(items)
         else:
             logits = embeddings[items] @ query.interest
         logits = logits - logits.max()
@@ -99,7 +125,9 @@ class Reranker:
     def _transitions(self, query: Query, items: Indexes) -> Scores:
         """log P(item comes soon after the last interactions); popularity alone without any."""
         votes, left = signals.transitions(self._ranking.filters, query)
-        return np.log(votes.on(items) + (left * self._share[items] + _FLOOR))
+        chances = votes.on(items) + (left * self._share.take(items) + _FLOOR)
+        scores: Scores = np.log(chances)
+        return scores
 
     def _user_cosine(self, query: Query, items: Indexes) -> Scores:
         """log score, a vote of an average neighbour being added to each."""
@@ -112,10 +140,7 @@ class Reranker:
 
     def _content(self, query: Query, items: Indexes) -> Scores:
         """Cosine of an item's categories with the history's."""
-        content = self._ranking.catalog.content
-        part = content if len(items) == content.shape[0] else content[items]
-        scores: Scores = part @ signals.content_profile(content, query)
-        return scores if part is not content else scores[items]
+        return signals.content_cosine(self._ranking.catalog.content, query, items)
 
     def _repeats(self, query: Query, items: Indexes) -> Scores:
         return signals.repeats(query, len(self._ranking.catalog)).on(items)

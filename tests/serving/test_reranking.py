@@ -81,9 +81,12 @@ def test_scores_are_the_blend_of_calibrated_terms() -> None:
     features = reranker.features(asked, ALL)
     expected = 2 * (column(features, "ease") - 0.5) / 0.1 + 3 * (column(features, "interest") + 4) / 2
     np.testing.assert_allclose(reranker.scores(asked, ALL), expected, rtol=1e-4, atol=1e-4)
-    contributions = reranker.contributions(asked, ALL)
-    np.testing.assert_allclose(contributions.sum(axis=1), expected, rtol=1e-4, atol=1e-4)
-    assert not column(contributions, "trend").any()
+    weighed = reranker.weigh(asked, ALL)
+    shares = weighed.shares(ALL)
+    np.testing.assert_allclose(shares.sum(axis=1), expected, rtol=1e-4, atol=1e-4)
+    assert not column(shares, "trend").any()
+    share = np.arange(60, dtype=np.float32)
+    np.testing.assert_allclose(weighed.mean_shares(share), share @ shares / share.sum(), atol=1e-3)
 
 
 def test_a_term_without_weight_is_not_computed(monkeypatch: pytest.MonkeyPatch) -> None:
