@@ -29,9 +29,8 @@ class Tracing:
         file.parent.mkdir(parents=True, exist_ok=True)
         self._file = file.open("a", encoding="utf-8")
         resource = Resource.create({"service.name": _SERVICE})
-        self._provider = TracerProvider(
-            sampler=ParentBased(TraceIdRatioBased(share)), resource=resource, shutdown_on_exit=False
-        )
+        # It also shuts down, and so writes, where a process ends without closing it.
+        self._provider = TracerProvider(sampler=ParentBased(TraceIdRatioBased(share)), resource=resource)
         exporter = ConsoleSpanExporter(out=self._file, formatter=_line)
         self._provider.add_span_processor(BatchSpanProcessor(exporter))
         self._tracer = self._provider.get_tracer(__name__)

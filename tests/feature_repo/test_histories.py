@@ -1,5 +1,7 @@
 """How interactions join a history, and how histories become the model's inputs."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from feature_repo.contract import PAD
@@ -22,6 +24,13 @@ def test_what_is_known_already_or_comes_twice_is_taken_once() -> None:
     assert history.extend([known]) is history
     new = interaction("ann", "b", 20)
     assert history.extend([new, known, new]).item_ids == ["a", "b"]
+
+
+def test_what_somebody_was_shown_joins_no_history() -> None:
+    history = History().extend([interaction("ann", "a", 10)])
+    shown = replace(interaction("ann", "b", 20), event_type="impression")
+    assert history.extend([shown]) is history
+    assert history.extend([shown, interaction("ann", "c", 30)]).item_ids == ["a", "c"]
 
 
 def test_encoding_puts_a_pad_first_and_fills_up_on_the_right() -> None:

@@ -1,5 +1,6 @@
 """The step as a whole: what it writes, that it can run again, and what it refuses."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -57,6 +58,17 @@ def test_what_happens_at_the_snapshot_or_later_is_in_no_table(tmp_path: Path, wa
     assert pq.read_table(other.spine) == pq.read_table(warehouse.spine)
     statistics = table(other, "item_statistics").to_pylist()
     assert [row["interactions"] for row in statistics if row["item_id"] == "late"] == [0]
+
+
+def test_what_somebody_was_shown_is_in_no_table(tmp_path: Path, warehouse: Warehouse) -> None:
+    shown = [
+        replace(interaction(user, item, at), event_type="impression")
+        for user, item, at in [("ann", "i10", 35), ("bob", "i20", 990), ("zoe", "i30", 15)]
+    ]
+    other = build_warehouse(tmp_path, PLANTED + shown, AS_OF, users=USERS)
+    for name in ("user_history", "user_profile", "item_statistics", "item_content"):
+        assert table(other, name) == table(warehouse, name)
+    assert pq.read_table(other.spine) == pq.read_table(warehouse.spine)
 
 
 def test_a_second_run_writes_the_same_and_leaves_nothing_beside(tmp_path: Path, warehouse: Warehouse) -> None:

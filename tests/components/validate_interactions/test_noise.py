@@ -54,6 +54,17 @@ def test_a_repeat_of_a_row_that_failed_stays(snapshot: Any) -> None:
     assert "sound" in snapshot.valid["interaction_id"].to_pylist()
 
 
+def test_what_somebody_was_shown_makes_no_bot_and_no_repeat(snapshot: Any) -> None:
+    shown = [
+        interaction(f"shown {n}", "ann", "tea", n / 10, event_type="impression")
+        for n in range(BOT_INTERACTIONS_PER_HOUR + 50)
+    ]
+    snapshot.rows = [*shown, interaction("click", "ann", "tea", 9_000)]
+    counts = snapshot.validate(0.0)
+    assert counts["valid_rows"] == len(snapshot.rows)
+    assert (counts["bot_users"], counts["repeated_rows"]) == (0, 0)
+
+
 def test_low_ratings_and_dislikes_stay(snapshot: Any) -> None:
     snapshot.rows = [
         interaction("a", "ann", "tea", 0, event_type="rate", value=0.5),
