@@ -139,3 +139,18 @@ def test_another_kind_of_database_is_refused_with_what_is_allowed(url: str) -> N
     with pytest.raises(ValueError, match="expected sqlite:///FILE or postgresql://") as caught:
         InteractionLog(url)
     assert "secret" not in str(caught.value)
+
+
+def test_impressions_are_counted_apart_from_what_somebody_did(log: InteractionLog) -> None:
+    user, start = uuid.uuid4().hex, time.time_ns() // 1000
+    log.record(
+        [
+            view(user, "a"),
+            view(user, "b", event_type="impression"),
+            view("other", "c", event_type="impression"),
+        ]
+    )
+    assert [found.item_id for found in log.since(user, 0)] == ["a"]
+    assert [item for item, _ in log.shown(user, start - 1)] == ["b"]
+    assert log.shown(user, time.time_ns() // 1000 + 1) == []
+    assert {found.event_type for batch in log.export(start - 1) for found in batch} == {"view", "impression"}
