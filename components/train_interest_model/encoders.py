@@ -18,6 +18,10 @@ class Encoder(keras.layers.Layer):  # type: ignore[misc]
         """[batch, length, features] -> [batch, length, units], from an empty state."""
         raise NotImplementedError
 
+    def serving_weights(self) -> list[tf.Variable]:
+        """The variables that `advance` reads, as they are now, for an export to keep."""
+        return [variable.value for variable in self.variables]
+
     def advance(self, inputs: tf.Tensor, state: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
         """The state after the first `lengths` inputs of each row.
 
@@ -38,12 +42,20 @@ class RecurrentEncoder(Encoder):
         self.layer = layer(
             units, return_sequences=True, return_state=True, name=kind, dtype=self.dtype_policy
         )
+        self.kernels: tf.Variable | None = None
         self.units = units
         self.state_size = units * (2 if kind == "lstm" else 1)
 
     def build(self, shape: tuple[int | None, ...]) -> None:
         self.layer.build(shape)
         self.built = True
+
+    def serving_weights(self) -> list[tf.Variable]:
+        if not isinstance(self.layer, keras.layers.LSTM):
+            return super().serving_weights()
+        # Laid together once: at each call that takes longer than three steps.
+        self.kernels = tf.Variable(self._lstm_kernels())
+        return [self.kernels, self.layer.cell.bias.value]
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:
         return self.layer(inputs)[0]
@@ -60,24 +72,27 @@ class RecurrentEncoder(Encoder):
     def _advance_lstm(self, inputs: tf.Tensor, state: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
         """By TensorFlow's fused kernel: one operation a sequence, not twenty a step."""
         h, c = tf.split(state, 2, axis=1)
-        cell = self.layer.cell
         peephole = tf.zeros([self.units])
         steps = tf.raw_ops.BlockLSTMV2(
-            seq_len_max=tf.shape(inputs, tf.int64)[1],
+            seq_len_max=tf.cast(tf.reduce_max(lengths), tf.int64),
             x=tf.transpose(inputs, [1, 0, 2]),
             cs_prev=c,
             h_prev=h,
-            w=tf.concat([cell.kernel.value, cell.recurrent_kernel.value], axis=0),
+            w=self._lstm_kernels() if self.kernels is None else self.kernels,
             wci=peephole,
             wcf=peephole,
             wco=peephole,
-            b=cell.bias.value,
+            b=self.layer.cell.bias.value,
             cell_clip=0.0,
             use_peephole=False,
         )
         places = tf.stack([tf.maximum(lengths - 1, 0), tf.range(tf.shape(inputs)[0])], axis=1)
         last = tf.concat([tf.gather_nd(steps.h, places), tf.gather_nd(steps.cs, places)], axis=1)
         return tf.where(lengths[:, None] > 0, last, state)
+
+    def _lstm_kernels(self) -> tf.Tensor:
+        cell = self.layer.cell
+        return tf.concat([cell.kernel.value, cell.recurrent_kernel.value], axis=0)
 
 
 class ConvolutionalEncoder(Encoder):

@@ -67,7 +67,10 @@ class InterestModel(keras.layers.Layer):  # type: ignore[misc]
 
     def inputs(self, vectors: tf.Tensor, codes: dict[str, tf.Tensor]) -> tf.Tensor:
         """[batch, length] item indexes and codes -> [batch, length, size]."""
-        embedded = tf.gather(vectors, codes["items"])
+        return self.with_side_inputs(tf.gather(vectors, codes["items"]), codes)
+
+    def with_side_inputs(self, embedded: tf.Tensor, codes: dict[str, tf.Tensor]) -> tf.Tensor:
+        """Adds to [batch, length, size] of items what is known of each interaction beside its item."""
         for name, table in self.side_tables.items():
             embedded += tf.gather(table.value, codes[f"{name}s"])
         return embedded

@@ -31,7 +31,7 @@ class ServingModule(tf.Module):  # type: ignore[misc]
         )  # reached through a call, so that tf.Module doesn't track it
         self._filter_seen = filter_seen
         self.scoring = tf.Variable(model.scoring_vectors(), name="item_embeddings", trainable=False)
-        self.weights = [variable.value for variable in self._encoder_variables()]
+        self.weights = [*model.encoder.serving_weights(), *self._other_weights()]
         self.item_index = _index(vocabulary.item_ids, 0, -1)
         self.event_code = _index(vocabulary.event_types, 1, UNKNOWN)
         self.item_ids = tf.constant(vocabulary.item_ids, tf.string)
@@ -83,7 +83,9 @@ class ServingModule(tf.Module):  # type: ignore[misc]
             "gaps": _gap_buckets(timestamps, previous),
         }
         model = self._model()
-        state = model.encoder.advance(model.inputs(self.scoring[:, :-1], codes), state, lengths)
+        # Rows first: to leave the bias out of the whole table would copy the catalog at each call.
+        embedded = tf.gather(self.scoring, codes["items"])[:, :, :-1]
+        state = model.encoder.advance(model.with_side_inputs(embedded, codes), state, lengths)
         last = tf.gather(tf.concat([as_of, timestamps], axis=1), lengths[:, None], batch_dims=1)
         known = tf.cast(last != 0, tf.float32)
         interest = model.interests(state[:, : model.encoder.units]) * known
@@ -105,9 +107,9 @@ class ServingModule(tf.Module):  # type: ignore[misc]
         item_ids = tf.where(best > tf.float32.min, tf.gather(self.item_ids, places), PAD)
         return {"item_ids": item_ids, "scores": best}
 
-    def _encoder_variables(self) -> list[Any]:
+    def _other_weights(self) -> list[tf.Variable]:
         model = self._model()
-        return [*model.encoder.variables, *model.projection.variables, *model.side_tables.values()]
+        return [variable.value for variable in (*model.projection.variables, *model.side_tables.values())]
 
     def _value_buckets(self, values: tf.Tensor) -> tf.Tensor:
         buckets = 1 + _search(self.value_edges, values)
