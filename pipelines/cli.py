@@ -1,17 +1,17 @@
 """`penchant …`: one command per act. Each imports only what it needs, so that help is instant."""
 
 import getpass
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
 
 from pipelines.arguments import parse_hyperparameters, source_arguments, training_arguments
+from pipelines.recommender_client import RECOMMENDER, Address, TlsRoots, Token, connect
 from pipelines.settings import load_settings
 
 DONE, FAILED, WRONG_USE = 0, 1, 2
@@ -32,13 +32,12 @@ review = typer.Typer(
 )
 app.add_typer(review, name="review")
 
-out, err = Console(highlight=False), Console(stderr=True, highlight=False)
+# Where no terminal says how wide it is, tables keep their lines whole.
+WIDTH = None if sys.stdout.isatty() else 120
+out, err = Console(highlight=False, width=WIDTH), Console(stderr=True, highlight=False)
 
 Home = Annotated[
     Path | None, typer.Option(help="Holds everything a run makes; PENCHANT_HOME, else `.penchant`.")
-]
-Address = Annotated[
-    str, typer.Option(envvar="PENCHANT_ADDRESS", help="host:port of the recommender (`penchant serve`).")
 ]
 Protocol = Annotated[
     Literal["time", "leave-one-out"],
@@ -51,7 +50,6 @@ Policy = Annotated[
 By = Annotated[
     str, typer.Option(help="Who decides; written into the registry.", default_factory=getpass.getuser)
 ]
-RECOMMENDER = "127.0.0.1:50051"
 
 
 def main() -> None:
@@ -120,19 +118,21 @@ def serve(
 def recommend(
     user: Annotated[str, typer.Argument(help="A user id; an unknown one gets what is trending.")],
     k: Annotated[int, typer.Option(help="How many items.")] = 10,
-    explain: Annotated[bool, typer.Option(help="Show the terms of each score.")] = False,
+    explain: Annotated[bool, typer.Option(help="Show each score's terms, and what a rule removed.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    scenario: Annotated[str, typer.Option(help="A policy of the recommender, such as content.")] = "",
     address: Address = RECOMMENDER,
+    token: Token = "",
+    tls_roots: TlsRoots = None,
 ) -> None:
     """Ask the recommender for a user's items."""
     with _acting():
-        from pipelines.tables import recommendations_table
-        from serving.client import Recommender
+        from pipelines.tables import answer_json, recommendations_table
 
-        with Recommender(address) as recommender:
-            answer = recommender.recommend(user, k=k, explain=explain)
+        with connect(address, token, tls_roots) as recommender:
+            answer = recommender.recommend(user, k=k, explain=explain, scenario=scenario)
         if as_json:
-            _print_json(answer)
+            typer.echo(answer_json(answer))
         else:
             out.print(recommendations_table(answer, explain))
 
@@ -144,16 +144,13 @@ def record(
     event_type: Annotated[str, typer.Option(help="view, click, like, rate, purchase, …")] = "view",
     value: Annotated[float | None, typer.Option(help="A rating, a price, seconds of dwelling.")] = None,
     address: Address = RECOMMENDER,
+    token: Token = "",
+    tls_roots: TlsRoots = None,
 ) -> None:
     """Record an interaction: the user's next answer follows it, the next run learns from it."""
     with _acting():
-        from serving.client import Recommender
-
-        with Recommender(address) as recommender:
-            none = float("nan")
-            interaction_id = recommender.record(
-                user, item, event_type, value=none if value is None else value
-            )
+        with connect(address, token, tls_roots) as recommender:
+            interaction_id = recommender.record(user, item, event_type, value=value)
         out.print(f"recorded as {interaction_id}")
 
 
@@ -295,9 +292,3 @@ def _acting() -> Iterator[None]:
 def _fail(message: str, code: int) -> None:
     err.print(f"[red]{message}[/]" if sys.stderr.isatty() else message, markup=sys.stderr.isatty())
     raise typer.Exit(code)
-
-
-def _print_json(answer: Any) -> None:
-    from dataclasses import asdict
-
-    typer.echo(json.dumps(asdict(answer), indent=2))

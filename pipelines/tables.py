@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from rich.table import Table
@@ -15,6 +16,10 @@ def recommendations_table(answer: Answer, explain: bool = False, title: str | No
     caption = f"release {answer.release_version}, from {answer.basis}"
     for cut in answer.degraded:
         caption += f"; {cut.stage} degraded ({cut.reason}): {cut.fallback}"
+    if answer.removed:
+        caption += "\nremoved: " + ", ".join(
+            f"{item.title or item.item_id} ({item.rule})" for item in answer.removed
+        )
     table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
     table.add_column("", justify="right", style="dim")
     table.add_column("item", style="dim")
@@ -38,6 +43,11 @@ def recommendations_table(answer: Answer, explain: bool = False, title: str | No
             row.append("  ".join(f"{name} {value:+.2f}" for name, value in terms))
         table.add_row(*row)
     return table
+
+
+def answer_json(answer: Answer) -> str:
+    """Everything that an answer holds."""
+    return json.dumps(asdict(answer), indent=2)
 
 
 def datasets_table(datasets: Sequence[Dataset]) -> Table:

@@ -68,7 +68,7 @@ class Options(TypedDict, total=False):
 class Details(TypedDict, total=False):
     """What `record` takes beside user, item and event type."""
 
-    value: float  # rating, price, dwell seconds
+    value: float | None  # rating, price, dwell seconds
     timestamp: int  # µs since the epoch; now when absent
     domain: str
     interaction_id: str  # the idempotency key; made when absent

@@ -1,0 +1,47 @@
+"""The commands reach a recommender that asks for a token and speaks TLS, and keep the token to themselves."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from pipelines.cli import FAILED, app
+from tests.serving.service import running
+from tests.serving.tls import issue
+
+TOKEN = "a-token-of-some-length"
+
+
+def test_recommend_and_record_bring_a_token_and_trust_the_roots_they_are_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificates = issue(tmp_path)
+    secured = {
+        "tokens": {"admin": [TOKEN]},
+        "tls_certificate": certificates.server,
+        "tls_key": certificates.server_key,
+    }
+    with running(tmp_path, live=None, **secured) as service:
+        service.go_live(1)
+        monkeypatch.setenv("COLUMNS", "200")
+        monkeypatch.setenv("PENCHANT_ADDRESS", service.address.replace("127.0.0.1", "localhost"))
+        monkeypatch.setenv("PENCHANT_TLS_ROOTS", str(certificates.authority))
+        runner = CliRunner()
+        refused = runner.invoke(app, ["record", "u", "comedy-1"])
+        assert (refused.exit_code, "authorization: Bearer TOKEN" in refused.output) == (FAILED, True)
+
+        monkeypatch.setenv("PENCHANT_TOKEN", TOKEN)
+        recorded = runner.invoke(app, ["record", "u", "comedy-1"])
+        assert recorded.exit_code == 0, recorded.output
+        answered = runner.invoke(app, ["recommend", "u", "--json", "--scenario", "content", "--explain"])
+        assert answered.exit_code == 0, answered.output
+        answer = json.loads(answered.output)
+        assert answer["basis"] == "history"
+        assert {item["rule"] for item in answer["removed"]} == {"max_per_category"}
+        table = runner.invoke(app, ["recommend", "u", "--k", "40", "--explain", "--token", TOKEN])
+        assert "removed: Comedy 1 of 1 (seen)" in table.output
+        unknown = runner.invoke(app, ["recommend", "u", "--scenario", "feed"])
+        assert "scenario: expected one of ads, content, email, social" in unknown.output
+        shown = runner.invoke(app, ["recommend", "--help"]).output
+        assert TOKEN not in shown + refused.output + recorded.output + answered.output + table.output
