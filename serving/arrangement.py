@@ -118,8 +118,10 @@ class _Picking:
         self._rows, self._fresh, self._k, self._scenario = rows, fresh, k, scenario
         self._reach = min(k * MMR_POOL, len(values))
         span = max(float(values[0] - values[self._reach - 1]), 1e-9)
-        self._relevance = (1 - scenario.diversity) * (values - values[self._reach - 1]) / span
-        self._nearest = np.zeros(len(values), np.float32)
+        within = values[: self._reach]
+        self._relevance = (1 - scenario.diversity) * (within - within[-1]) / span
+        self._near = rows[: self._reach]
+        self._nearest = np.zeros(self._reach, np.float32)
         self._room = np.full(rows.shape[1], scenario.max_per_category or len(values))
         self._owed = min(math.ceil(scenario.min_fresh_share * k), int(fresh.sum()))
         self.waiting, self.open = np.ones(len(values), bool), np.ones(len(values), bool)
@@ -139,7 +141,7 @@ class _Picking:
         merit = self._relevance - self._scenario.diversity * self._nearest
         near = eligible[: self._reach]
         if near.any():
-            place = int(np.argmax(np.where(near, merit[: self._reach], -np.inf)))
+            place = int(np.argmax(np.where(near, merit, -np.inf)))
         else:
             place = int(np.argmax(eligible))
         self.moved_by.append(self._why(place, must_be_fresh))
@@ -158,8 +160,8 @@ class _Picking:
         self.waiting[place] = False
         row = self._rows[[place]]
         if self._scenario.diversity:
-            self._nearest = np.maximum(self._nearest, self._rows @ row.toarray()[0])
+            self._nearest = np.maximum(self._nearest, self._near @ row.toarray()[0])
         if self._scenario.max_per_category:
             self._room[row.indices] -= 1
             if not self._room[row.indices].all():
-                self.open = (self._rows.astype(bool) @ (self._room <= 0).astype(np.int32)) == 0
+                self.open = (self._rows @ (self._room <= 0).astype(np.float32)) == 0
