@@ -132,7 +132,8 @@ class Reranker:
     def _user_cosine(self, query: Query, items: Indexes) -> Scores:
         """log score, a vote of an average neighbour being added to each."""
         votes = signals.user_cosine(self._ranking.filters, query)
-        return np.log(votes.on(items) + 1 / signals.NEIGHBOURS)
+        scores: Scores = np.log(votes.on(items) + 1 / signals.NEIGHBOURS)
+        return scores
 
     def _ease(self, query: Query, items: Indexes) -> Scores | float:
         votes = signals.ease(self._ranking.filters, query)
