@@ -140,10 +140,7 @@ class _Picking:
             return False
         merit = self._relevance - self._scenario.diversity * self._nearest
         near = eligible[: self._reach]
-        if near.any():
-            place = int(np.argmax(np.where(near, merit, -np.inf)))
-        else:
-            place = int(np.argmax(eligible))
+        place = int(np.argmax(np.where(near, merit, -np.inf) if near.any() else eligible))
         self.moved_by.append(self._why(place, must_be_fresh))
         self._take(place)
         return True

@@ -15,9 +15,6 @@ from serving.sparse import load_csr, save_csr
 FloatArray = NDArray[np.float32]
 FILE: Final = "segments.json"
 
-# As many interactions of everybody's are added to a segment's own: a small segment follows the crowd.
-PRIOR: Final = 20.0
-
 
 @dataclass(frozen=True, slots=True)
 class Segment:
@@ -25,6 +22,7 @@ class Segment:
 
     attribute: str
     interactions: float  # each halved per half-life of age, as in Filters.trend
+    prior: float  # so many interactions of everybody's are added: a small segment follows the crowd
     value: str | None = None
     low: float | None = None
     high: float | None = None
@@ -60,8 +58,11 @@ class Segments:
         everybody = (trend[items] + np.float32(0.5)) / (float(trend.sum()) + 0.5 * len(trend))
         logs = np.zeros(len(items), np.float32)
         for row in rows:
-            own = self.trend[[row]].toarray()[0][items] + np.float32(PRIOR) * everybody
-            logs += np.log(own / np.float32(self.segments[row].interactions + PRIOR))
+            segment, own = self.segments[row], self.trend[[row]].toarray()[0][items]
+            logs += np.log(
+                (own + np.float32(segment.prior) * everybody)
+                / np.float32(segment.interactions + segment.prior)
+            )
         shares: FloatArray = np.exp(logs / len(rows))
         return shares
 

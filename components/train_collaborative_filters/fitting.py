@@ -86,9 +86,9 @@ def fit_filters(
 
 def _segments(interactions: Interactions, users: pa.Table, pace: int) -> Segments | None:
     found = segments(interactions, users, pace)
-    attributes = sorted({segment.attribute for segment in found.segments}) if found else []
-    count = len(found.segments) if found else 0
-    report(f"segments: {count} of the users' attributes ({', '.join(attributes) or 'none'})")
+    priors = {segment.attribute: segment.prior for segment in found.segments} if found else {}
+    told = ", ".join(f"{name} with a prior of {prior:,.0f}" for name, prior in priors.items())
+    report(f"segments: {len(found.segments) if found else 0} by the users' attributes ({told or 'none'})")
     return found
 
 

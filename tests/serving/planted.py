@@ -76,7 +76,7 @@ def segments() -> Segments:
     trend[0, :PER_TASTE] = np.arange(PER_TASTE, 0, -1) * 10
     trend[1, PER_TASTE:] = np.arange(PER_TASTE, 0, -1) * 10
     mass = float(trend[0].sum())
-    named = [Segment("gender", mass, value="F"), Segment("age", mass, high=25.0)]
+    named = [Segment("gender", mass, 20.0, value="F"), Segment("age", mass, 20.0, high=25.0)]
     return Segments(named, csr_array(trend))
 
 

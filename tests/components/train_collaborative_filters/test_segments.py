@@ -9,8 +9,8 @@ import pytest
 
 from components.errors import StepError
 from components.train_collaborative_filters.popularity import HOUR
-from components.train_collaborative_filters.segments import MAX_VALUES, MIN_USERS, segments
-from serving.segments import PRIOR, Segment, Segments
+from components.train_collaborative_filters.segments import MAX_VALUES, MIN_USERS, PRIORS, segments
+from serving.segments import Segment, Segments
 from tests.components.train_collaborative_filters.planted import interactions
 
 USERS = 60
@@ -56,6 +56,21 @@ def test_a_small_crowd_and_a_text_that_tells_people_apart_are_left_out() -> None
     assert fitted() is None
 
 
+def test_an_attribute_is_trusted_as_far_as_one_half_of_its_users_tells_the_other() -> None:
+    generator = np.random.default_rng(0)
+    sides = generator.integers(0, 2, 400)
+    chosen = [20 * side + generator.integers(0, 20, 3) for side in sides]  # of 20 items on each side
+    world = replace(interactions(chosen, item_count=40), user_ids=[str(user) for user in range(400)])
+    telling = ["left" if side else "right" for side in sides]
+    chance = generator.choice(["heads", "tails"], 400).tolist()
+    users = pa.table({"user_id": world.user_ids, "telling": telling, "chance": chance})
+    found = segments(world, users, half_life=10_000 * HOUR)
+    assert found is not None
+    priors = {segment.attribute: segment.prior for segment in found.segments}
+    assert priors["telling"] == PRIORS[0]
+    assert priors["chance"] >= PRIORS[3]
+
+
 def test_users_without_ids_are_named() -> None:
     world = interactions([[0]], item_count=1)
     with pytest.raises(StepError, match="expected user_id"):
@@ -63,14 +78,14 @@ def test_users_without_ids_are_named() -> None:
 
 
 def test_a_profile_finds_its_segments() -> None:
-    young = Segment("age", 1, high=30.0)
+    young = Segment("age", 1, 1, high=30.0)
     assert young.holds({"age": 29.9})
     assert not young.holds({"age": 30.0})
     assert not young.holds({"age": "29"})
     assert not young.holds({"age": float("nan")})
     assert not young.holds({})
-    assert Segment("gender", 1, value="F").holds({"gender": "F", "age": 3.0})
-    assert not Segment("gender", 1, value="F").holds({"gender": "M"})
+    assert Segment("gender", 1, 1, value="F").holds({"gender": "F", "age": 3.0})
+    assert not Segment("gender", 1, 1, value="F").holds({"gender": "M"})
 
 
 def test_shares_worked_by_hand_and_saved(tmp_path: Path) -> None:
@@ -79,8 +94,9 @@ def test_shares_worked_by_hand_and_saved(tmp_path: Path) -> None:
     found.save(tmp_path / "segments")
     loaded, trend = Segments.load(tmp_path / "segments"), np.array([30, 30, 0], np.float32)
     everybody = np.array([30.5, 30.5, 0.5]) / 61.5
-    women = (np.array([0, 30, 0]) + PRIOR * everybody) / (30 + PRIOR)
-    of_all = (np.array([30, 30, 0]) + PRIOR * everybody) / (60 + PRIOR)
+    of_gender, of_everybody = {segment.attribute: segment.prior for segment in loaded.segments}.values()
+    women = (np.array([0, 30, 0]) + of_gender * everybody) / (30 + of_gender)
+    of_all = (np.array([30, 30, 0]) + of_everybody * everybody) / (60 + of_everybody)
     shares = loaded.shares({"gender": "F", "all": "yes"}, trend, ALL)
     assert shares is not None
     np.testing.assert_allclose(shares, np.sqrt(women * of_all), rtol=1e-3)
