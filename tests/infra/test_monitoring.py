@@ -19,7 +19,8 @@ OF_THE_TARGET = {"pod", "le"}
 
 def given() -> dict[str, set[str]]:
     """Name of each sample that the recommender exposes -> its labels."""
-    metrics = [metric for metric in vars(Metrics()).values() if isinstance(metric, MetricWrapperBase)]
+    metrics = list(Metrics().registry._collector_to_names)
+    assert all(isinstance(metric, MetricWrapperBase) for metric in metrics)
     families = [(family, metric) for metric in metrics for family in metric.describe()]
     return {
         f"{family.name}{suffix}": set(metric._labelnames)
