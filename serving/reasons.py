@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -9,11 +10,12 @@ from scipy.sparse import csr_array
 
 from serving.release import FloatArray, Ranking
 from serving.reranking import TERMS
-from serving.signals import Indexes, Query
+from serving.signals import Indexes, Query, copied_rows, placed
 
 # Interactions that are looked at, the newest ones; each step back, one speaks this much less loudly.
 RECENT: Final = 20
 DECAY: Final = 0.9
+_FADING: Final = (DECAY ** np.arange(RECENT, dtype=np.float32))[:, np.newaxis]
 
 # How many interactions an explanation names.
 NAMED: Final = 3
@@ -44,8 +46,7 @@ class Reasons:
     """Gives reasons from a release; safe to share between threads."""
 
     def __init__(self, ranking: Ranking) -> None:
-        self._catalog, self._filters = ranking.catalog, ranking.filters
-        self._embeddings = ranking.item_embeddings
+        self._ranking, self._catalog = ranking, ranking.catalog
 
     def of(
         self, query: Query, event_types: Sequence[str], items: Indexes, lifts: FloatArray, explain: bool
@@ -60,60 +61,81 @@ class Reasons:
         if not len(query.history) or not len(items):
             return [Reason("trending", [])] * len(items)
         recent, events = query.history[-RECENT:][::-1], event_types[-RECENT:][::-1]
-        voices = self._voices(recent, items)
+        voices = _Voices(self._ranking, recent, items)
         because = _because(recent, voices) if explain else [[]] * len(items)
-        order = np.argsort(-lifts, axis=1).tolist()
         reasons = []
-        for place, item in enumerate(items.tolist()):
-            told = (self._tell(TERMS[term], item, place, recent, events, voices) for term in order[place])
+        for place, (item, order) in enumerate(zip(items.tolist(), np.argsort(-lifts).tolist(), strict=True)):
+            told = (self._tell(TERMS[term], item, place, voices, events) for term in order)
             reasons.append(Reason(next(filter(None, told), "popular"), because[place]))
         return reasons
 
-    def _voices(self, recent: Indexes, items: Indexes) -> dict[str, FloatArray]:
-        """Kind of voice -> [l, k]: how loudly each recent interaction speaks for each item."""
-        fading = (DECAY ** np.arange(len(recent), dtype=np.float32))[:, np.newaxis]
-        fading = fading * (recent[:, np.newaxis] != items)  # an item is no reason for itself
-        # The bias in the last place says nothing about likeness.
-        taste = self._embeddings[recent, :-1] @ self._embeddings[items, :-1].T
-        return {
-            "follows": submatrix(self._filters.transitions, recent, items) * fading,
-            "alike": submatrix(self._filters.item_cosine, recent, items) * fading,
-            "taste": np.maximum(taste, 0) * fading,
-        }
-
-    def _tell(
-        self,
-        term: str,
-        item: int,
-        place: int,
-        recent: Indexes,
-        events: Sequence[str],
-        voices: dict[str, FloatArray],
-    ) -> str:
+    def _tell(self, term: str, item: int, place: int, voices: "_Voices", events: Sequence[str]) -> str:
         """The sentence of a term; empty where nothing stands behind it that a person would know."""
         match term:
             case "transitions":
-                return self._about("often follows {title}", voices["follows"][:, place], recent, events)
+                return self._about("often follows {title}", voices.follows, place, voices, events)
             case "item_cosine" | "ease":
-                return self._about("because you {verb} {title}", voices["alike"][:, place], recent, events)
+                return self._about("because you {verb} {title}", voices.alike, place, voices, events)
             case "interest":
-                form = "close to {title}, which you {verb}"
-                return self._about(form, voices["taste"][:, place], recent, events)
+                return self._about("close to {title}, which you {verb}", voices.taste, place, voices, events)
             case "user_cosine":
                 return "chosen by people whose taste is like yours"
             case "content":
                 return f"more {categories[0]}" if (categories := self._catalog.categories[item]) else ""
             case "repeats":
-                return "you chose it before" if item in recent else ""
+                return "you chose it before" if item in voices.recent else ""
             case _:
                 return {"popularity": "popular", "trend": "trending"}[term]
 
-    def _about(self, form: str, voice: FloatArray, recent: Indexes, events: Sequence[str]) -> str:
-        loudest = int(voice.argmax())
-        if voice[loudest] <= 0:
+    def _about(self, form: str, kind: "_Voice", place: int, voices: "_Voices", events: Sequence[str]) -> str:
+        past = kind.loudest[place]
+        if past < 0:
             return ""
-        title = self._catalog.titles[recent[loudest]] or self._catalog.item_ids[recent[loudest]]
-        return form.format(title=title, verb=_VERBS.get(events[loudest], "chose"))
+        item = voices.recent[past]
+        title = self._catalog.titles[item] or self._catalog.item_ids[item]
+        return form.format(title=title, verb=_VERBS.get(events[past], "chose"))
+
+
+@dataclass(frozen=True, eq=False)
+class _Voice:
+    """How loudly each recent interaction speaks for each answered item, in one way."""
+
+    loudness: FloatArray  # [l, k]
+
+    @cached_property
+    def loudest(self) -> list[int]:
+        """[k] the interaction that speaks loudest, -1 where none does."""
+        speaks = self.loudness.max(axis=0) > 0
+        loudest: list[int] = np.where(speaks, self.loudness.argmax(axis=0), -1).tolist()
+        return loudest
+
+
+class _Voices:
+    """The ways in which recent interactions [l] speak for answered items [k]; most are never needed."""
+
+    def __init__(self, ranking: Ranking, recent: Indexes, items: Indexes) -> None:
+        self._ranking, self._recent, self._items = ranking, recent, items
+        self.recent = recent.tolist()
+
+    @cached_property
+    def follows(self) -> _Voice:
+        return self._faded(submatrix(self._ranking.filters.transitions, self._recent, self._items))
+
+    @cached_property
+    def alike(self) -> _Voice:
+        return self._faded(submatrix(self._ranking.filters.item_cosine, self._recent, self._items))
+
+    @cached_property
+    def taste(self) -> _Voice:
+        embeddings = self._ranking.item_embeddings
+        # The bias in the last place says nothing about likeness.
+        products = embeddings[self._recent, :-1] @ embeddings[self._items, :-1].T
+        return self._faded(np.maximum(products, 0))
+
+    def _faded(self, loudness: FloatArray) -> _Voice:
+        # An item is no reason for itself.
+        loudness *= _FADING[: len(loudness)] * (self._recent[:, np.newaxis] != self._items)
+        return _Voice(loudness)
 
 
 def submatrix(matrix: csr_array, rows: Indexes, columns: Indexes) -> FloatArray:
@@ -121,22 +143,19 @@ def submatrix(matrix: csr_array, rows: Indexes, columns: Indexes) -> FloatArray:
 
     `columns` are distinct.
     """
-    starts = matrix.indptr[rows]
-    lengths = matrix.indptr[rows + 1] - starts
-    row_of = np.repeat(np.arange(len(rows)), lengths)
-    entries = np.arange(len(row_of)) + np.repeat(starts - (np.cumsum(lengths) - lengths), lengths)
-    order = np.argsort(columns)
-    found = matrix.indices[entries]
-    place = order[np.minimum(np.searchsorted(columns, found, sorter=order), len(columns) - 1)]
-    hit = columns[place] == found
+    found, values, starts = copied_rows(matrix, rows)
+    with placed(columns, matrix.shape[1]) as places:
+        place = places[found]
+    hit = np.flatnonzero(place)
     dense = np.zeros((len(rows), len(columns)), np.float32)
-    dense[row_of[hit], place[hit]] = matrix.data[entries[hit]]
+    dense[np.searchsorted(starts, hit, side="right") - 1, place[hit] - 1] = values[hit]
     return dense
 
 
-def _because(recent: Indexes, voices: dict[str, FloatArray]) -> list[list[int]]:
+def _because(recent: Indexes, voices: _Voices) -> list[list[int]]:
     """[k] lists of the items of the history that speak loudest, all kinds of voice being equal."""
-    together = np.sum([voice / max(float(voice.max()), 1e-9) for voice in voices.values()], axis=0)
+    kinds = (voices.follows.loudness, voices.alike.loudness, voices.taste.loudness)
+    together = np.sum([loudness / max(float(loudness.max()), 1e-9) for loudness in kinds], axis=0)
     order = np.argsort(-together, axis=0, kind="stable")
     return [
         list(dict.fromkeys(int(recent[past]) for past in order[:, place] if together[past, place] > 0))[

@@ -1,7 +1,8 @@
 """What each part of a release says about items after a history, computed once a query for all who ask."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from typing import Any, Final, TypeVar
@@ -80,11 +81,8 @@ class Votes:
         """[m] the sums of `items`, distinct."""
         if self.item_count <= DENSE_ITEMS:
             return self.sums if len(items) == self.item_count and _is_range(items) else self.sums[items]
-        places = _places(self.item_count)
-        places[items] = np.arange(1, len(items) + 1)
-        sums = self._added(places[self.items], len(items) + 1)[1:]
-        places[items] = 0
-        return sums
+        with placed(items, self.item_count) as places:
+            return self._added(places[self.items], len(items) + 1)[1:]
 
     def strongest(self, count: int) -> Indexes:
         """The `count` items with the largest positive sums, in no order."""
@@ -167,7 +165,7 @@ def content_cosine(content: csr_array, query: Query, items: Indexes) -> FloatArr
     if content.shape[0] <= DENSE_ITEMS:
         every: FloatArray = query.once("content of all", content, lambda: content @ profile)
         return every.take(items)
-    columns, values, starts = _copied(content, items)
+    columns, values, starts = copied_rows(content, items)
     cosines = np.zeros(len(items), np.float32)
     csr_matvec(len(items), len(profile), starts, columns, values, profile, cosines)
     return cosines
@@ -203,11 +201,11 @@ def _faded(matrix: csr_array, history: Indexes) -> Votes:
 
 def _rows(matrix: csr_array, rows: Indexes, weights: FloatArray) -> Votes:
     """The last len(weights) of `rows`, weighted."""
-    items, values, starts = _copied(matrix, rows[len(rows) - len(weights) :])
+    items, values, starts = copied_rows(matrix, rows[len(rows) - len(weights) :])
     return Votes(items, values, starts, weights, matrix.shape[1])
 
 
-def _copied(matrix: csr_array, rows: Indexes) -> tuple[Indexes, FloatArray, Indexes]:
+def copied_rows(matrix: csr_array, rows: Indexes) -> tuple[Indexes, FloatArray, Indexes]:
     """Columns and values of `rows`, end to end, and where each begins and the last one ends.
 
     By the routine behind `matrix[rows]`: what that checks and wraps takes 90 µs, the copying itself 2.
@@ -240,9 +238,17 @@ def _is_range(items: Indexes) -> bool:
 _thread = threading.local()
 
 
-def _places(item_count: int) -> NDArray[np.int32]:
-    """[item_count] zeros of this thread, to be left as they were: clearing them each time would cost more."""
-    places: NDArray[np.int32] | None = getattr(_thread, "places", None)
+@contextmanager
+def placed(items: Indexes, item_count: int) -> Iterator[Indexes]:
+    """[item_count] the place of each of `items`, distinct, counted from 1; 0 for another item.
+
+    An array of this thread, so that a large catalog's is not cleared at each request.
+    """
+    places: Indexes | None = getattr(_thread, "places", None)
     if places is None or len(places) < item_count:
         places = _thread.places = np.zeros(item_count, np.int32)
-    return places
+    places[items] = np.arange(1, len(items) + 1)
+    try:
+        yield places
+    finally:
+        places[items] = 0
