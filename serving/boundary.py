@@ -45,7 +45,8 @@ class Boundary(grpc.ServerInterceptor):
 
         def bounded(request: Any, context: grpc.ServicerContext) -> Any:
             start, code = perf_counter(), grpc.StatusCode.OK
-            logs.request_id.set(getattr(request, "request_id", "") or uuid.uuid4().hex)
+            given = getattr(request, "request_id", "")[: logs.MAX_LENGTH]
+            logs.request_id.set(given or uuid.uuid4().hex)
             try:
                 self._rate_limit.take(context.peer())
                 with self._span(name, handler_call_details):

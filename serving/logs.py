@@ -12,6 +12,9 @@ TEXT: Final = "%(asctime)s %(levelname)s %(name)s %(message)s"
 # The request that this thread works for, "" outside of one.
 request_id: Final[ContextVar[str]] = ContextVar("request_id", default="")
 
+# Of what a client sends; more would not be a legal id.
+MAX_LENGTH: Final = 256
+
 _SILENCE_S: Final = 1.0
 
 
@@ -67,9 +70,10 @@ class RequestLog:
             return
         fields: dict[str, Any] = {"method": method, "code": code, "milliseconds": round(seconds * 1000, 3)}
         if self._user_ids and (user_id := getattr(request, "user_id", "")):
-            fields["user_id"] = user_id
-        told = " ".join(f"{name}={value}" for name, value in fields.items())
-        self._logger.info("%s request_id=%s", told, request_id.get(), extra={"fields": fields})
+            fields["user_id"] = user_id[:MAX_LENGTH]
+        # As Python writes them: what a client sends must not begin a line of its own.
+        told = " ".join(f"{name}={value!r}" for name, value in fields.items())
+        self._logger.info("%s request_id=%r", told, request_id.get(), extra={"fields": fields})
 
 
 def configure(form: Literal["text", "json"]) -> None:

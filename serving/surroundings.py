@@ -46,7 +46,10 @@ class ImpressionLog(Protocol):
 
 
 class SurroundingsReader:
-    """Reads for the requests that ask for it, and remembers what they were shown."""
+    """Reads for the requests that ask for it, and remembers what they were shown.
+
+    Two requests for one user at the same moment may be shown the same: each reads before the other recorded.
+    """
 
     def __init__(
         self, histories: HistoryReader, log: ImpressionLog, metrics: Metrics, threads: int = 16

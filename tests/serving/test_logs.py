@@ -52,12 +52,13 @@ def test_each_call_has_a_line_when_asked_for(
         with caplog.at_level(logging.INFO, "serving.requests"):
             service.client.recommend("secret-user", request_id="mine")
             with pytest.raises(InvalidRequest):
-                service.client.recommend("secret-user", k=9999)
+                service.client.recommend("secret-user", k=9999, request_id="forged\nline")
         answered, refused = [record for record in caplog.records if record.name == "serving.requests"][-2:]
     fields = answered.__dict__["fields"]
     assert (fields["method"], fields["code"]) == ("Recommend", "OK")
-    assert "request_id=mine" in answered.getMessage()
+    assert "request_id='mine'" in answered.getMessage()
     assert refused.__dict__["fields"]["code"] == "INVALID_ARGUMENT"
+    assert "\n" not in refused.getMessage()
     assert ("secret-user" in caplog.text) is user_ids
 
 
