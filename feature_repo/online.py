@@ -3,6 +3,7 @@
 `FeatureStore.get_online_features` makes the same reads at many times the cost.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,9 @@ from feature_repo.store import connect_store, is_file
 
 # A request can't wait for a Redis any longer; its own deadline is a matter of its caller.
 _ANSWER_WITHIN_S: Final = 0.5
+
+# Readers of SQLite wait for nobody but who recovers its file.
+_WAIT_FOR_LOCK_S: Final = 0.05
 
 
 class FeaturesUnavailable(Exception):
@@ -56,11 +60,13 @@ class OnlineFeatures:
                 f"Feast's registry {registry} can't be read ({error}); {self._next_step}"
             ) from error
         self._features = [[feature.name for feature in view.features] for view in views]
-        self._read: Reader = (
-            SqliteReader(Path(online_store).absolute(), store.config, views, _ANSWER_WITHIN_S)
-            if is_file(online_store)
-            else store_reader(store.config, views)
-        )
+        self.gives_up_after_s = math.inf  # a network may keep a reader waiting
+        if is_file(online_store):
+            self.gives_up_after_s = _WAIT_FOR_LOCK_S
+            path = Path(online_store).absolute()
+            self._read: Reader = SqliteReader(path, store.config, views, _WAIT_FOR_LOCK_S)
+        else:
+            self._read = store_reader(store.config, views)
 
     def user(self, user_id: str) -> UserFeatures | None:
         """A user's features; None for a user whom no materialization has seen.

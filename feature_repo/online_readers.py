@@ -1,12 +1,11 @@
 """How one entity's features are read from Feast's online store, view by view."""
 
-import sqlite3
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from feature_repo.feast_sdk import feast  # noqa: F401  (before any other module of Feast's)
+from feature_repo.sqlite_connections import SqliteConnections
 
 from feast.infra.key_encoding_utils import serialize_entity_key  # isort: skip
 from feast.infra.online_stores.helpers import (  # isort: skip
@@ -38,7 +37,7 @@ class SqliteReader:
 
     def __init__(self, path: Path, config: Any, views: Sequence[Any], timeout_s: float) -> None:
         """`timeout_s`: how long it waits for a lock."""
-        self._path, self._timeout_s, self._local = path, timeout_s, threading.local()
+        self._connections = SqliteConnections(path, timeout_s)
         self._version, self._count = config.entity_key_serialization_version, len(views)
         versioned = config.registry.enable_online_feature_view_versioning
         names = (compute_table_id(config.project, view, versioned) for view in views)
@@ -50,19 +49,9 @@ class SqliteReader:
     def __call__(self, user_id: str) -> list[dict[str, Any]]:
         views: list[dict[str, Any]] = [{} for _ in range(self._count)]
         key = serialize_entity_key(_key(user_id), entity_key_serialization_version=self._version)
-        for place, feature, value in self._connection().execute(self._query, (key,)):
+        for place, feature, value in self._connections.get().execute(self._query, (key,)):
             views[place][feature] = Value.FromString(value)
         return views
-
-    def _connection(self) -> sqlite3.Connection:
-        """This thread's, opened anew once another file stands at the path."""
-        file, local = self._path.stat(), self._local
-        identity = (file.st_dev, file.st_ino)
-        if getattr(local, "identity", None) != identity:
-            local.connection = sqlite3.connect(f"{self._path.as_uri()}?mode=rw", self._timeout_s, uri=True)
-            local.identity = identity
-        connection: sqlite3.Connection = local.connection
-        return connection
 
 
 def _key(user_id: str) -> Any:

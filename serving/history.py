@@ -1,8 +1,8 @@
 """A user's history at this moment: Feast's snapshot, joined with what the log holds since."""
 
 import logging
+import math
 from collections.abc import Callable
-from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -44,12 +44,16 @@ class Snapshot(Protocol):
 class Features(Protocol):
     """Where snapshots come from; feature_repo.online.OnlineFeatures is one."""
 
+    @property
+    def gives_up_after_s(self) -> float: ...
     def user(self, user_id: str, /) -> Snapshot | None: ...
 
 
 class Log(Protocol):
     """Where newer interactions come from; serving.interaction_log.InteractionLog is one."""
 
+    @property
+    def gives_up_after_s(self) -> float: ...
     def since(self, user_id: str, recorded_after: int, /) -> list[Interaction]: ...
 
 
@@ -66,7 +70,10 @@ class UserHistory:
 
 
 class HistoryReader:
-    """Reads both parts in threads of its own: a store that hangs costs a request its budget, no more."""
+    """Reads both parts within a budget: a store that hangs costs a request that much, and no more.
+
+    A part that gives up in time by itself is read at once; one that may hang, in a thread of its own.
+    """
 
     def __init__(self, open_features: Callable[[], Features], log: Log, threads: int = 16) -> None:
         """`open_features` is called at the first read, and again from time to time until it succeeds."""
@@ -79,12 +86,11 @@ class HistoryReader:
         """The user's history within `budget_s`; what could not be read stands in `degraded`."""
         until = monotonic() + budget_s
         reading = _Reading()
-        running = _start(self._snapshots, partial(self._read, user_id, reading))
-        _wait(running, budget_s * _SNAPSHOT_SHARE)
-        if not reading.snapshot_done:  # the log alone
-            running = _start(self._deltas, partial(self._read_log, user_id, reading))
-        if reading.delta is None and not reading.log_failed:
-            _wait(running, until - monotonic())
+        patience_s = self._features.gives_up_after_s if self._features else math.inf
+        read_snapshot = partial(self._read_snapshot, user_id, reading)
+        _do(read_snapshot, budget_s * _SNAPSHOT_SHARE, patience_s, self._snapshots)
+        read_log = partial(self._read_log, user_id, reading)
+        _do(read_log, until - monotonic(), self._log.gives_up_after_s, self._deltas)
         return reading.result()
 
     def warm(self) -> None:
@@ -98,14 +104,13 @@ class HistoryReader:
         self._snapshots.close()
         self._deltas.close()
 
-    def _read(self, user_id: str, reading: "_Reading") -> None:
+    def _read_snapshot(self, user_id: str, reading: "_Reading") -> None:
         try:
             reading.snapshot = self._opened().user(user_id)
         except Exception as error:  # whatever a store raises, the answer goes on without it
             logger.warning("no snapshot: %r", error, exc_info=logger.isEnabledFor(logging.DEBUG))
             reading.snapshot_failed = True
         reading.snapshot_done = True
-        self._read_log(user_id, reading)
 
     def _read_log(self, user_id: str, reading: "_Reading") -> None:
         try:
@@ -168,15 +173,15 @@ class _Reading:
         return lost
 
 
-def _start(bulkhead: Bulkhead, read: Callable[[], None]) -> Future[None] | None:
+def _do(read: Callable[[], None], seconds: float, gives_up_after_s: float, bulkhead: Bulkhead) -> None:
+    """Wait for `read`, but no longer than `seconds`."""
+    if gives_up_after_s <= seconds:
+        read()  # to hand it to a thread and back would cost half as much again
+        return
     try:
-        return bulkhead.start(read)
+        running = bulkhead.start(read)
     except Unavailable as error:
         logger.warning("%s", error)
-        return None
-
-
-def _wait(running: Future[None] | None, seconds: float) -> None:
-    if running:
-        with suppress(TimeoutError):
-            running.result(max(0.0, seconds))
+        return
+    with suppress(TimeoutError):
+        running.result(max(0.0, seconds))

@@ -5,6 +5,7 @@ so a retry changes nothing; `recorded_at` is when the log took the interaction, 
 """
 
 import math
+import sqlite3
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,11 +20,15 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from feature_repo.contract import IMPRESSION
 from feature_repo.histories import Interaction
+from feature_repo.sqlite_connections import SqliteConnections
 from serving.errors import Unavailable
 
 # An interaction may become visible this long after its recorded_at (waiting for a lock, clocks of replicas):
 # whoever reads by recorded_at reads this far back and joins by interaction id.
 OVERLAP_US: Final = 60_000_000
+
+# SQLite lets a reader wait for nobody but who recovers its file, and no answer can wait long.
+_READ_TIMEOUT_S: Final = 0.05
 
 # One connection for each thread that answers, made as they are needed.
 _POOL: Final[dict[str, Any]] = {"pool_size": 8, "max_overflow": 56}
@@ -53,6 +58,10 @@ _SINCE = sa.select(*_ROW).where(
     INTERACTIONS.c.user_id == sa.bindparam("user"),
     INTERACTIONS.c.recorded_at > sa.bindparam("after"),
     _INTEREST,
+)
+_SINCE_IN_SQLITE = (
+    f"SELECT {', '.join(column.name for column in _ROW)} FROM {INTERACTIONS.name} "
+    "WHERE user_id = ? AND recorded_at > ? AND event_type != ?"
 )
 _DEPTH = (
     sa.select(sa.func.count())
@@ -88,6 +97,13 @@ class InteractionLog:
         self._insert = insert(INTERACTIONS).on_conflict_do_nothing().returning(INTERACTIONS.c.interaction_id)
         self._created = False
         self._lock = Lock()
+        file = self._engine.url.database if self._engine.dialect.name == "sqlite" else None
+        self._file = SqliteConnections(Path(file).absolute(), _READ_TIMEOUT_S) if file else None
+
+    @property
+    def gives_up_after_s(self) -> float:
+        """How long `since` may take at worst; a network may keep it waiting, or making the table."""
+        return _READ_TIMEOUT_S if self._file and self._created else math.inf
 
     def record(self, interactions: Sequence[Interaction]) -> int:
         """Append `interactions`, all or none; durable on return. Returns how many ids were new."""
@@ -103,8 +119,12 @@ class InteractionLog:
 
         Impressions are left out.
         """
-        with self._reaching("read"), self._engine.connect() as connection:
-            rows = connection.execute(_SINCE, {"user": user_id, "after": recorded_after}).all()
+        with self._reaching("read"):
+            if self._file:  # each answer reads here: without SQLAlchemy in a third of the time
+                values = (user_id, recorded_after, IMPRESSION)
+                return [_interaction(row) for row in self._file.get().execute(_SINCE_IN_SQLITE, values)]
+            with self._engine.connect() as connection:
+                rows = connection.execute(_SINCE, {"user": user_id, "after": recorded_after}).all()
         return [_interaction(row) for row in rows]
 
     def shown(self, user_id: str, recorded_after: int) -> list[tuple[str, str]]:
@@ -133,8 +153,10 @@ class InteractionLog:
         try:
             self._create()
             yield
-        except (DBAPIError, PoolTimeout, OSError) as error:
+        except (DBAPIError, PoolTimeout, sqlite3.Error, OSError) as error:
             self._created = False  # the next call looks again: the file may have been removed
+            if isinstance(error, OSError):
+                self._engine.dispose()
             cause = error.orig if isinstance(error, DBAPIError) else error
             raise Unavailable(
                 f"interaction log {self._engine.url.render_as_string()} can't {act}: {cause}; "

@@ -1,6 +1,7 @@
 """A whole recommender on a free port, its parts fakes or temporary files that a test can break and mend."""
 
 import json
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -29,6 +30,8 @@ class FakeSnapshot:
 
 class FakeFeatures:
     """Snapshots by user; slow or broken on demand."""
+
+    gives_up_after_s = math.inf
 
     def __init__(self) -> None:
         self.snapshots: dict[str, FakeSnapshot] = {}
@@ -59,9 +62,9 @@ class Running:
 
 
 class FragileLog(InteractionLog):
-    """A real log that fails or waits on demand."""
+    """A real log that fails or waits on demand, as one behind a network does."""
 
-    broken, delay_s = False, 0.0
+    broken, delay_s, gives_up_after_s = False, 0.0, math.inf
 
     def since(self, user_id: str, recorded_after: int) -> list[Interaction]:
         self._suffer()

@@ -1,7 +1,8 @@
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from threading import Event
+from threading import Event, current_thread
 
 import pytest
 
@@ -25,6 +26,8 @@ class FakeSnapshot:
 class FakeFeatures:
     """Snapshots by user; `gate` holds every read back while it is cleared, `broken` fails it."""
 
+    gives_up_after_s = math.inf
+
     def __init__(self, **snapshots: FakeSnapshot) -> None:
         self.snapshots, self.gate, self.broken = snapshots, Event(), False
         self.gate.set()
@@ -38,6 +41,8 @@ class FakeFeatures:
 
 class FakeLog:
     """Interactions by user and when they were recorded."""
+
+    gives_up_after_s = math.inf
 
     def __init__(self, *recorded: tuple[int, Interaction]) -> None:
         self.recorded, self.gate, self.broken = recorded, Event(), False
@@ -169,3 +174,30 @@ def test_a_feature_store_that_could_not_be_opened_is_tried_again(
     reader = reading(opening, LOG)
     assert [len(reader.read("u", 5).degraded) for _ in range(4)] == [1, 1, 0, 0]
     assert len(tries) == 3
+
+
+def test_parts_that_give_up_in_time_are_read_by_the_requests_own_thread(reading: Reading) -> None:
+    readers: dict[str, str] = {}
+
+    class Patient(FakeFeatures):
+        gives_up_after_s = 0.05
+
+        def user(self, user_id: str) -> FakeSnapshot | None:
+            readers["features"] = current_thread().name
+            return super().user(user_id)
+
+    class PatientLog(FakeLog):
+        gives_up_after_s = 0.05
+
+        def since(self, user_id: str, recorded_after: int) -> list[Interaction]:
+            readers["log"] = current_thread().name
+            return super().since(user_id, recorded_after)
+
+    reader = reading(lambda: Patient(**FEATURES.snapshots), PatientLog(*LOG.recorded))
+    reader.warm()
+    assert reader.read("u", 5).history.item_ids == ["a", "b", "c"]
+    assert set(readers.values()) == {current_thread().name}
+    hurried = reader.read("u", 0.04)  # not in so short a time
+    assert hurried.history.item_ids == ["a", "b", "c"]
+    assert readers["features"].startswith("snapshot")
+    assert readers["log"].startswith("log")

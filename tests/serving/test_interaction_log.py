@@ -154,3 +154,31 @@ def test_impressions_are_counted_apart_from_what_somebody_did(log: InteractionLo
     assert [item for item, _ in log.shown(user, start - 1)] == ["b"]
     assert log.shown(user, time.time_ns() // 1000 + 1) == []
     assert {found.event_type for batch in log.export(start - 1) for found in batch} == {"view", "impression"}
+
+
+def test_only_a_file_that_is_known_to_be_sound_promises_to_answer_soon(tmp_path: Path) -> None:
+    log = InteractionLog(f"sqlite:///{tmp_path}/log.db")
+    assert log.gives_up_after_s == math.inf
+    log.since("u", 0)
+    assert log.gives_up_after_s < 0.1
+    for file in tmp_path.glob("log.db*"):
+        file.unlink()
+    with pytest.raises(Unavailable):
+        log.since("u", 0)
+    assert log.gives_up_after_s == math.inf
+    assert log.since("u", 0) == []
+    assert InteractionLog("postgresql://nobody@127.0.0.1:1/log").gives_up_after_s == math.inf
+
+
+def test_another_file_at_the_place_is_read_without_a_restart(tmp_path: Path) -> None:
+    log = InteractionLog(f"sqlite:///{tmp_path}/log.db")
+    log.record([view("u", interaction_id="1")])
+    assert len(log.since("u", 0)) == 1
+    InteractionLog(f"sqlite:///{tmp_path}/other.db").record(
+        [view("u", interaction_id="2"), view("u", interaction_id="3")]
+    )
+    for file in tmp_path.glob("log.db*"):
+        file.unlink()
+    for file in tmp_path.glob("other.db*"):
+        file.rename(tmp_path / file.name.replace("other", "log"))
+    assert {found.interaction_id for found in log.since("u", 0)} == {"2", "3"}
