@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
+from components.errors import StepError
+from components.train_interest_model.hyperparameters import Hyperparameters
 from pipelines.settings import Settings
 
 _ADDRESSES = (
@@ -55,7 +57,7 @@ def parse_hyperparameters(pairs: list[str]) -> dict[str, Any]:
     """`["epochs=5"]` -> {"epochs": 5}; a value that isn't JSON is text.
 
     Raises:
-        ValueError: a pair without "=".
+        ValueError: a pair without "=", an unknown name, or a value that the name does not take.
     """
     parsed: dict[str, Any] = {}
     for pair in pairs:
@@ -66,4 +68,8 @@ def parse_hyperparameters(pairs: list[str]) -> dict[str, Any]:
             parsed[name] = json.loads(value)
         except json.JSONDecodeError:
             parsed[name] = value
+    try:
+        Hyperparameters.from_dict(parsed)
+    except StepError as error:
+        raise ValueError(f"--set: {error}") from error
     return parsed

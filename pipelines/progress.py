@@ -4,6 +4,7 @@ import io
 import re
 import sys
 import time
+from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TextIO
@@ -55,7 +56,11 @@ class StepReporter(io.TextIOBase):
         """What to tell about the first step that failed: its name, its error as raised, where the log is."""
         title, output = self._failed or (self._title, self._output)
         raised = [number for number, line in enumerate(output) if _RAISED.match(line)]
-        cause = "\n".join(output[raised[-1] :] if raised else output[-5:])
+        # After the error the runner draws a line.
+        told = takewhile(
+            lambda line: not line.startswith("----"), output[raised[-1] :] if raised else output[-5:]
+        )
+        cause = "\n".join(told)
         cause = re.sub(r"^(?:\w+\.)+(?=[A-Z])", "", cause).removeprefix("StepError: ")
         return f"{title} failed: {cause.strip() or 'it gave no reason'}\nThe whole log: {log}"
 

@@ -21,6 +21,11 @@ def test_a_hyperparameter_without_a_value_is_refused() -> None:
         parse_hyperparameters(["epochs"])
 
 
+def test_an_unknown_hyperparameter_is_refused_before_the_run() -> None:
+    with pytest.raises(ValueError, match=r"--set: unknown hyperparameter 'epochz': allowed are .*epochs"):
+        parse_hyperparameters(["epochz=3"])
+
+
 def test_files_are_named_by_absolute_path() -> None:
     sources = source_arguments("", Path("interactions.csv"), None, None)
 

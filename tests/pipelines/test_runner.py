@@ -69,6 +69,7 @@ def test_a_failing_step_is_named_with_its_own_words_and_the_log(tmp_path: Path) 
     message = str(caught.value)
     assert message.startswith("Refuse text failed: 'hello' is no good:\nexpected a better one\n")
     assert "Traceback" not in message
+    assert "----" not in message
     assert "run.log" in message
 
 
