@@ -6,6 +6,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= movielens-100k
 INSTALLED := $(VENV)/.installed
+# The machine's uv, or one of the environment's own.
+UV := $(or $(shell command -v uv),$(BIN)/uv)
 export PYTHONDONTWRITEBYTECODE =
 
 .PHONY: help demo test check format lock protos bench clean
@@ -30,7 +32,7 @@ format: $(INSTALLED) ## Format the code
 	$(BIN)/ruff format .
 
 lock: $(INSTALLED) ## Resolve pyproject.toml into requirements.lock, keeping what is pinned where it still fits
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-annotate --no-header \
+	$(UV) pip compile --quiet --universal --python-version 3.11 --extra dev --no-annotate --no-header \
 	  --no-emit-index-url pyproject.toml -o requirements.lock
 
 protos: $(INSTALLED) ## Generate the gRPC stubs
@@ -47,8 +49,8 @@ clean: ## Remove the environment and every run
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 	  { echo "Penchant needs Python 3.11, 3.12 or 3.13; '$(PYTHON)' is $$($(PYTHON) -V). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	test -x $(BIN)/uv || $(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.lock
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(UV) || $(BIN)/python -m pip install --quiet uv
+	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.lock
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
