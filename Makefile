@@ -16,7 +16,7 @@ help: ## List the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED) ## Train, promote, serve and ask, on MovieLens-100K (DATA=movielens-1m for the larger set)
-	$(BIN)/penchant demo $(DATA)
+	@$(BIN)/penchant demo $(DATA)
 
 test: $(INSTALLED) ## Run the whole suite
 	$(BIN)/python -m pytest -q
@@ -51,6 +51,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	  { echo "Penchant needs Python 3.11, 3.12 or 3.13; '$(PYTHON)' is $$($(PYTHON) -V). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@test -x $(UV) || $(BIN)/python -m pip install --quiet uv
-	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.lock
-	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@echo "Installing $$(grep -c == requirements.lock) packages into $(VENV): a minute or two, and the downloads …"
+	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.lock
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
