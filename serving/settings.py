@@ -1,36 +1,31 @@
 """Where the recommender listens, what it reads, and how long each part may take."""
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic import Field, SecretStr, model_validator
+
+from serving.addresses import Addresses
 
 Scope = Literal["recommend", "record", "admin"]
 
 Token = Annotated[SecretStr, Field(min_length=16)]
 
-_TOKENS = '{"recommend": ["…"], "record": ["…"]}'
 
+class ServingSettings(Addresses):
+    """The settings of the recommender."""
 
-class ServingSettings(BaseSettings):
-    """Read once at the entry point; the addresses are those of the pipelines, so both see one world."""
-
-    model_config = SettingsConfigDict(
-        env_prefix="PENCHANT_", frozen=True, extra="forbid", hide_input_in_errors=True
-    )
+    EMBEDDED: ClassVar[dict[str, str]] = Addresses.EMBEDDED | {
+        "cache": "{home}/cache",
+        "features": "{home}/warehouse/features",
+    }
 
     host: str = Field("127.0.0.1", description="the address to listen on; loopback unless opened")
     port: int = Field(50051, ge=0, le=65535, description="0 takes any free port")
     metrics_port: int | None = Field(None, ge=0, le=65535, description="Prometheus metrics; off when absent")
 
-    home: Path = Field(Path(".penchant"), description="holds what the embedded engines keep")
-    releases: str = Field("", description="where releases are published: a directory or an fsspec URL")
     cache: str = Field("", description="where a remote release is copied to")
-    interaction_log: str = Field("", description="SQLAlchemy URL: sqlite or postgresql")
     features: str = Field("", description="Feast's offline store: a directory or an fsspec URL")
-    registry: str = Field("", description="Feast's registry: a file or a SQL URL")
-    online_store: str = Field("", description="Feast's online store: a SQLite file or redis://host:port")
     model_server: str = Field("127.0.0.1:8500", description="host:port of a TensorFlow Serving")
 
     deadline_ms: float = Field(1000, gt=0, description="for a client that sets none")
@@ -68,39 +63,5 @@ class ServingSettings(BaseSettings):
             raise ValueError("tls_client_ca needs tls_certificate and tls_key")
         return self
 
-    def model_post_init(self, context: Any, /) -> None:
-        home = self.home.expanduser().absolute()
-        embedded = {
-            "releases": f"{home}/releases",
-            "cache": f"{home}/cache",
-            "interaction_log": f"sqlite:///{home}/interaction_log.db",
-            "features": f"{home}/warehouse/features",
-            "registry": f"{home}/feast/registry.db",
-            "online_store": f"{home}/feast/online_store.db",
-        }
-        object.__setattr__(self, "home", home)
-        for name, address in embedded.items():
-            if not getattr(self, name):
-                object.__setattr__(self, name, address)
 
-
-def load_settings(**given: Any) -> ServingSettings:
-    """Settings from the environment, overridden by what is given and not None.
-
-    Raises:
-        ValueError: names each key, its value and what is allowed; a secret is not shown.
-    """
-    try:
-        return ServingSettings(**{name: value for name, value in given.items() if value is not None})
-    except ValidationError as error:
-        raise ValueError("settings: " + "; ".join(_fault(fault) for fault in error.errors())) from error
-    except SettingsError as error:
-        raise ValueError(f"settings: {error}; expected JSON such as {_TOKENS}") from error
-
-
-def _fault(fault: Any) -> str:
-    if not fault["loc"]:
-        return str(fault["msg"])
-    key = str(fault["loc"][0])
-    value = "(not shown)" if key == "tokens" else repr(fault["input"])
-    return f"PENCHANT_{key.upper()}={value}: {fault['msg']}"
+load_settings = ServingSettings.load
