@@ -4,6 +4,7 @@ import getpass
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from errno import ENOSPC
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -92,6 +93,44 @@ def run(
         folder = run_locally(training, settings, arguments)
         out.print(metrics_table(folder))
         out.print(f"The report: {folder / 'report.html'}\nAll that this run printed and made: {folder}")
+
+
+@app.command()
+def benchmark(
+    name: Annotated[str, typer.Argument(help="movielens-100k or movielens-1m; or give --interactions.")] = "",
+    interactions: Annotated[
+        Path | None, typer.Option(help="Your own, CSV or Parquet: user_id, item_id, timestamp, and more.")
+    ] = None,
+    items: Annotated[Path | None, typer.Option(help="Your items: item_id, title, categories, …")] = None,
+    min_interactions: Annotated[
+        int, typer.Option(min=0, help="Users and items with fewer are left out, until none is left.")
+    ] = 5,
+    protocol: Protocol = "leave-one-out",
+    keep_seen: Annotated[bool, typer.Option(help="Items seen before may be answered again.")] = False,
+    seeds: Annotated[int, typer.Option(min=1, help="How many trainings the mean and spread are over.")] = 3,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write every figure to this file.")] = None,
+    hyperparameter: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A hyperparameter, such as `--set epochs=5`; repeatable."),
+    ] = None,
+    home: Home = None,
+) -> None:
+    """Train and evaluate on a public protocol, and print the published figures beside ours.
+
+    It leaves nothing behind but the file of --json.
+    """
+    with _acting():
+        from pipelines import benchmark as benchmarks
+        from pipelines.benchmark_results import tables, write_json
+
+        chosen = parse_hyperparameters(hyperparameter or [])
+        asked = benchmarks.plan(name, interactions, items, min_interactions, protocol, keep_seen, chosen)
+        archives = Path(load_settings(home=home).warehouse) / "archives"
+        found = benchmarks.benchmark(asked, benchmarks.numbers(seeds), archives, out)
+        if json_file:
+            write_json(found, json_file)
+        for table in tables(found):
+            out.print(table)
 
 
 @app.command()
@@ -285,10 +324,13 @@ def _acting() -> Iterator[None]:
         _fail(str(error), WRONG_USE)
     except KeyboardInterrupt:
         _fail("stopped", FAILED)
-    except (StepError, RunError, PenchantError, LookupError, OSError) as error:
+    except (StepError, RunError, PenchantError, LookupError) as error:
         _fail(str(error), FAILED)
+    except OSError as error:
+        full = "; free some space and repeat: what is live is as it was" if error.errno == ENOSPC else ""
+        _fail(f"{error}{full}", FAILED)
 
 
 def _fail(message: str, code: int) -> None:
-    err.print(f"[red]{message}[/]" if sys.stderr.isatty() else message, markup=sys.stderr.isatty())
+    err.print(message, style="red", markup=False)
     raise typer.Exit(code)

@@ -59,6 +59,18 @@ def test_a_mistake_gets_one_message_and_its_exit_code(
     assert "Traceback" not in result.output
 
 
+def test_a_full_disk_is_told_with_the_next_step(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("pipelines.runner.compile_pipeline", full)
+
+    result = runner.invoke(app, ["compile"])
+
+    assert result.exit_code == FAILED
+    assert "No space left on device; free some space" in result.output
+
+
 def test_a_wrong_setting_is_wrong_use(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PENCHANT_POLICY", "maybe")
 
