@@ -1,21 +1,17 @@
 """`penchant …`: one command per act. Each imports only what it needs, so that help is instant."""
 
-import getpass
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from errno import ENOSPC
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
-from rich.console import Console
 
+from pipelines.acting import FAILED as FAILED
+from pipelines.acting import WRONG_USE as WRONG_USE
+from pipelines.acting import acting, out
 from pipelines.arguments import parse_hyperparameters, source_arguments, training_arguments
+from pipelines.options import By, Home, Hyperparameter, Interactions, Items, Policy, Protocol, Users
 from pipelines.recommender_client import RECOMMENDER, Address, TlsRoots, Token, connect
 from pipelines.settings import load_settings
-
-DONE, FAILED, WRONG_USE = 0, 1, 2
 
 app = typer.Typer(
     help="A recommender that follows changing interests, from raw interactions to a gRPC answer.\n\n"
@@ -33,25 +29,6 @@ review = typer.Typer(
 )
 app.add_typer(review, name="review")
 
-# Where no terminal says how wide it is, tables keep their lines whole.
-WIDTH = None if sys.stdout.isatty() else 120
-out, err = Console(highlight=False, width=WIDTH), Console(stderr=True, highlight=False)
-
-Home = Annotated[
-    Path | None, typer.Option(help="Holds everything a run makes; PENCHANT_HOME, else `.penchant`.")
-]
-Protocol = Annotated[
-    Literal["time", "leave-one-out"],
-    typer.Option(help="How interactions are held out: the latest by time, or each user's last two."),
-]
-Policy = Annotated[
-    Literal["auto", "review"] | None,
-    typer.Option(help="auto: a better version goes live at once; review: a reviewer decides."),
-]
-By = Annotated[
-    str, typer.Option(help="Who decides; written into the registry.", default_factory=getpass.getuser)
-]
-
 
 def main() -> None:
     """Entry point: 0 done, 1 a step failed, 2 wrong use."""
@@ -61,27 +38,22 @@ def main() -> None:
 @app.command()
 def run(
     dataset: Annotated[str, typer.Option(help="A known data set; `penchant data` lists them.")] = "",
-    interactions: Annotated[
-        Path | None, typer.Option(help="Your own, CSV or Parquet: user_id, item_id, timestamp, and more.")
-    ] = None,
-    items: Annotated[Path | None, typer.Option(help="Your items: item_id, title, categories, …")] = None,
-    users: Annotated[Path | None, typer.Option(help="Your users: user_id and attributes.")] = None,
+    interactions: Interactions = None,
+    items: Items = None,
+    users: Users = None,
     home: Home = None,
     protocol: Protocol = "time",
     policy: Policy = None,
     max_failed_share: Annotated[
         float, typer.Option(help="Stop when more than this share of the interactions fails validation.")
     ] = 0.05,
-    hyperparameter: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="A hyperparameter, such as `--set epochs=5`; repeatable."),
-    ] = None,
+    hyperparameter: Hyperparameter = None,
 ) -> None:
     """Run the training pipeline here: ingest, validate, learn, evaluate, register, and push if it is better.
 
     Every run ingests what the recommender has recorded; a data set or a file adds to that.
     """
-    with _acting():
+    with acting():
         settings = load_settings(home=home, policy=policy)
         chosen = parse_hyperparameters(hyperparameter or [])
         arguments = training_arguments(settings, protocol, max_failed_share, chosen)
@@ -98,39 +70,32 @@ def run(
 @app.command()
 def benchmark(
     name: Annotated[str, typer.Argument(help="movielens-100k or movielens-1m; or give --interactions.")] = "",
-    interactions: Annotated[
-        Path | None, typer.Option(help="Your own, CSV or Parquet: user_id, item_id, timestamp, and more.")
-    ] = None,
-    items: Annotated[Path | None, typer.Option(help="Your items: item_id, title, categories, …")] = None,
+    interactions: Interactions = None,
+    items: Items = None,
     min_interactions: Annotated[
         int, typer.Option(min=0, help="Users and items with fewer are left out, until none is left.")
     ] = 5,
     protocol: Protocol = "leave-one-out",
-    keep_seen: Annotated[bool, typer.Option(help="Items seen before may be answered again.")] = False,
-    seeds: Annotated[int, typer.Option(min=1, help="How many trainings the mean and spread are over.")] = 3,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write every figure to this file.")] = None,
-    hyperparameter: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="A hyperparameter, such as `--set epochs=5`; repeatable."),
-    ] = None,
+    keep_seen: Annotated[bool, typer.Option("--keep-seen", help="Seen items may be answered again.")] = False,
+    seeds: Annotated[int, typer.Option(min=1, help="How many trainings; mean and spread are theirs.")] = 3,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write every figure here too.")] = None,
+    hyperparameter: Hyperparameter = None,
     home: Home = None,
 ) -> None:
-    """Train and evaluate on a public protocol, and print the published figures beside ours.
+    """Train and evaluate on a public protocol; print the published figures beside ours.
 
-    It leaves nothing behind but the file of --json.
+    Nothing stays behind but what is printed, and the file of --json.
     """
-    with _acting():
-        from pipelines import benchmark as benchmarks
+    with acting():
+        from pipelines.benchmark import make_plan, measure
         from pipelines.benchmark_results import tables, write_json
 
         chosen = parse_hyperparameters(hyperparameter or [])
-        asked = benchmarks.plan(name, interactions, items, min_interactions, protocol, keep_seen, chosen)
-        archives = Path(load_settings(home=home).warehouse) / "archives"
-        found = benchmarks.benchmark(asked, benchmarks.numbers(seeds), archives, out)
+        plan = make_plan(name, interactions, items, min_interactions, protocol, keep_seen, chosen)
+        found = measure(plan, seeds, load_settings(home=home), out)
         if json_file:
             write_json(found, json_file)
-        for table in tables(found):
-            out.print(table)
+        out.print(*tables(found), sep="\n\n")
 
 
 @app.command()
@@ -144,7 +109,7 @@ def serve(
     A release that goes live meanwhile is taken up without a restart. With PENCHANT_MODEL_SERVER set, that
     TensorFlow Serving is asked instead of the embedded one.
     """
-    with _acting():
+    with acting():
         from pipelines.serving_processes import serving
 
         with serving(load_settings(home=home), port, model_port) as processes:
@@ -165,7 +130,7 @@ def recommend(
     tls_roots: TlsRoots = None,
 ) -> None:
     """Ask the recommender for a user's items."""
-    with _acting():
+    with acting():
         from pipelines.tables import answer_json, recommendations_table
 
         with connect(address, token, tls_roots) as recommender:
@@ -187,7 +152,7 @@ def record(
     tls_roots: TlsRoots = None,
 ) -> None:
     """Record an interaction: the user's next answer follows it, the next run learns from it."""
-    with _acting():
+    with acting():
         with connect(address, token, tls_roots) as recommender:
             interaction_id = recommender.record(user, item, event_type, value=value)
         out.print(f"recorded as {interaction_id}")
@@ -196,7 +161,7 @@ def record(
 @app.command()
 def data() -> None:
     """List the data sets that `penchant run --dataset` can load: source, size, span, licence."""
-    with _acting():
+    with acting():
         from components.ingest_interactions.datasets import describe
         from pipelines.tables import datasets_table
 
@@ -209,7 +174,7 @@ def compile_(
     home: Home = None,
 ) -> None:
     """Compile both pipelines to Kubeflow's YAML, with the image and resources of the settings."""
-    with _acting():
+    with acting():
         from pipelines.promotion import promotion
         from pipelines.runner import compile_pipeline
         from pipelines.training import training
@@ -228,7 +193,7 @@ def schedule(
     protocol: Protocol = "time",
 ) -> None:
     """Have Kubeflow (PENCHANT_KUBEFLOW) run the training pipeline by a schedule."""
-    with _acting():
+    with acting():
         from pipelines.runner import schedule as schedule_on_kubeflow
         from pipelines.training import training
 
@@ -243,7 +208,7 @@ def demo(
     home: Home = None,
 ) -> None:
     """Walk the whole way: train, approve, serve, ask, record three interactions, ask again."""
-    with _acting():
+    with acting():
         from pipelines.demo import demonstrate
 
         demonstrate(dataset, home, out)
@@ -252,7 +217,7 @@ def demo(
 @review.command("list")
 def list_(home: Home = None) -> None:
     """The registered versions, newest first."""
-    with _acting():
+    with acting():
         from pipelines.review import registry_of, versions_table
         from serving.release import ReleaseStore
 
@@ -267,7 +232,7 @@ def list_(home: Home = None) -> None:
 @review.command()
 def show(version: int, home: Home = None) -> None:
     """All that is known about a version, and where its evaluation report is."""
-    with _acting():
+    with acting():
         from pipelines.review import registry_of, report_of
 
         settings = load_settings(home=home)
@@ -282,7 +247,7 @@ def show(version: int, home: Home = None) -> None:
 @review.command()
 def approve(version: int, by: By, home: Home = None) -> None:
     """Let a version go live: it is pushed, smoke-tested and switched to; if that fails, nothing changes."""
-    with _acting():
+    with acting():
         from pipelines import review as acts
 
         out.print(acts.approve(load_settings(home=home), version, by))
@@ -296,7 +261,7 @@ def reject(
     home: Home = None,
 ) -> None:
     """Keep a version from going live."""
-    with _acting():
+    with acting():
         from pipelines import review as acts
 
         out.print(acts.reject(load_settings(home=home), version, by, reason))
@@ -305,32 +270,7 @@ def reject(
 @review.command()
 def rollback(by: By, home: Home = None) -> None:
     """Make the version before the live one live again."""
-    with _acting():
+    with acting():
         from pipelines import review as acts
 
         out.print(acts.rollback(load_settings(home=home), by))
-
-
-@contextmanager
-def _acting() -> Iterator[None]:
-    """Turn what can go wrong into one message and an exit code."""
-    from components.errors import StepError
-    from pipelines.errors import RunError
-    from serving.errors import PenchantError
-
-    try:
-        yield
-    except ValueError as error:
-        _fail(str(error), WRONG_USE)
-    except KeyboardInterrupt:
-        _fail("stopped", FAILED)
-    except (StepError, RunError, PenchantError, LookupError) as error:
-        _fail(str(error), FAILED)
-    except OSError as error:
-        full = "; free some space and repeat: what is live is as it was" if error.errno == ENOSPC else ""
-        _fail(f"{error}{full}", FAILED)
-
-
-def _fail(message: str, code: int) -> None:
-    err.print(message, style="red", markup=False)
-    raise typer.Exit(code)
