@@ -24,13 +24,16 @@ class Interaction:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A user's last interactions, oldest first, by (timestamp, interaction_id); five parallel lists."""
+    """A user's last interactions, oldest first, by (timestamp, interaction_id); five parallel lists.
 
-    interaction_ids: list[str] = field(default_factory=list)
-    item_ids: list[str] = field(default_factory=list)
-    event_types: list[str] = field(default_factory=list)
-    values: list[float] = field(default_factory=list)
-    timestamps: list[int] = field(default_factory=list)
+    Sequences, because a feature store's own need no copy: most answers look at two of them.
+    """
+
+    interaction_ids: Sequence[str] = field(default_factory=list)
+    item_ids: Sequence[str] = field(default_factory=list)
+    event_types: Sequence[str] = field(default_factory=list)
+    values: Sequence[float] = field(default_factory=list)
+    timestamps: Sequence[int] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.item_ids)

@@ -83,7 +83,7 @@ class OnlineFeatures:
         history, profile, state = map(_known, self._features, values)
         if not history:
             return None
-        lists = {name: list(history[name].val) for name in HISTORY_LISTS}
+        lists = {name: history[name].val for name in HISTORY_LISTS}
         return UserFeatures(
             History(**lists), history["as_of"], profile, _interest_state(state, history["as_of"])
         )

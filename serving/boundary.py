@@ -59,7 +59,7 @@ class Boundary(grpc.ServerInterceptor):
                 context.abort(code, _leave_trace(method))
             finally:
                 seconds = perf_counter() - start
-                self._metrics.requests.labels(name, code.name).observe(seconds)
+                self._metrics.requests.add((name, code.name), seconds)
                 self._request_log.add(name, code.name, seconds, request)
 
         return grpc.unary_unary_rpc_method_handler(

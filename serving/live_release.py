@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ class Recognized:
 
     items: Indexes  # [h]
     timestamps: NDArray[np.int64]  # [h] µs since the epoch
-    event_types: list[str]  # [h]
+    event_types: Sequence[str]  # [h]
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,12 +86,13 @@ class LiveRelease:
     def recognize(self, history: History) -> Recognized:
         """What the catalog knows of a history."""
         index = self.ranking.catalog.index
-        items = np.array([index.get(item, -1) for item in history.item_ids], np.int32)
-        timestamps = np.array(history.timestamps, np.int64)
+        count = len(history)
+        items = np.fromiter(map(index.get, history.item_ids, repeat(-1)), np.int32, count)
+        timestamps = np.fromiter(history.timestamps, np.int64, count)
         known = items >= 0
         if known.all():
             return Recognized(items, timestamps, history.event_types)
-        event_types = [history.event_types[place] for place in np.flatnonzero(known)]
+        event_types = [history.event_types[place] for place in np.flatnonzero(known).tolist()]
         return Recognized(items[known], timestamps[known], event_types)
 
     def rules(self, request: Request, query: Query, shown: frozenset[str] = frozenset()) -> Rules:

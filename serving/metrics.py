@@ -4,19 +4,30 @@ import time
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
 from numpy.typing import NDArray
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from serving.answers import Answer
 from serving.retrieval import SOURCES, SourceBits
+from serving.tallies import BitCounts, Timings
 
 if TYPE_CHECKING:
     from serving.tracing import Tracing
 
 _SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
-STAGES: Final = ("history", "interest", "retrieval", "rules", "reranking", "reasons", "scenario")
+# Of a Recommend, in their order; `scenario` only where one asks for more than the rest.
+STAGES: Final = (
+    "request",
+    "history",
+    "scenario",
+    "interest",
+    "retrieval",
+    "rules",
+    "reranking",
+    "reasons",
+    "answer",
+)
 
 
 class Metrics:
@@ -26,20 +37,17 @@ class Metrics:
         """With `tracing`, each stage that is timed is a span too."""
         self._tracing = tracing
         self.registry = kept = CollectorRegistry()
-        self.requests = Histogram(
-            "penchant_request_seconds", "Time to answer", ["method", "code"], buckets=_SECONDS, registry=kept
-        )
-        self.stages = Histogram(
-            "penchant_stage_seconds", "Time of a stage", ["stage"], buckets=_SECONDS, registry=kept
-        )
-        # A look-up by label costs more than the count itself.
-        self._stages = {stage: self.stages.labels(stage) for stage in STAGES}
+        self.requests = Timings("penchant_request_seconds", "Time to answer", ["method", "code"], _SECONDS)
+        self.stages = Timings("penchant_stage_seconds", "Time of a stage", ["stage"], _SECONDS)
+        for stage in STAGES:
+            self.stages.declare(stage)
         self.degraded = Counter("penchant_degraded", "Stages cut", ["stage", "fallback"], registry=kept)
         self.basis = Counter("penchant_answers", "Answers by what they rest on", ["basis"], registry=kept)
-        self.sources = Counter(
-            "penchant_answered_items", "Items answered by candidate source", ["source"], registry=kept
+        self.sources = BitCounts(
+            "penchant_answered_items", "Items answered by candidate source", "source", SOURCES
         )
-        self._sources = [self.sources.labels(source) for source in SOURCES]
+        for tally in (self.requests, self.stages, self.sources):
+            kept.register(tally)
         self.scenarios = Counter(
             "penchant_scenario_answers", "Answers under a scenario", ["scenario"], registry=kept
         )
@@ -77,8 +85,7 @@ class Metrics:
             self.scenarios.labels(scenario).inc()
         for cut in answer.degraded:
             self.degraded.labels(cut.stage, cut.fallback).inc()
-        for bit, count in enumerate(self._sources):
-            count.inc(int(np.count_nonzero(sources & (1 << bit))))
+        self.sources.add(sources.tolist())
         if self._tracing:
             self._tracing.describe(answer)
 
@@ -88,7 +95,7 @@ class Metrics:
 
     def stage(self, name: str) -> AbstractContextManager[Any]:
         """Time a stage of one answer."""
-        timed = self._stages[name].time()
+        timed = self.stages.time(name)
         return timed if self._tracing is None else self._tracing.stage(name, timed)
 
     def _age_of_snapshot(self) -> float:

@@ -47,10 +47,11 @@ class Recommender:
             Unavailable: no release is live.
         """
         release = self._releases.live()
-        user = self._read(request.user_id, deadline)
+        with self._metrics.stage("history"):
+            user = self._read(request.user_id, deadline)
+            history = join(user.history, request.history)
+            known = release.recognize(history)
         around = self._surroundings.read(request, self._budgets.for_history(deadline))
-        history = join(user.history, request.history)
-        known = release.recognize(history)
         degraded = [*user.degraded, *around.degraded]
         interest = self._interest(release, user, history, deadline, degraded) if len(known.items) else None
         query = Query(known.items, known.timestamps, interest, time.time_ns() // 1000)
@@ -58,8 +59,8 @@ class Recommender:
         if late:
             degraded.append(Degradation("ranking", "no time was left for it", "trending"))
         cold = late or not len(known.items)
-        asked = Asked(release, request, query, user.profile, around, cold, degraded)
         with self._metrics.stage("retrieval"):
+            asked = Asked(release, request, query, user.profile, around, cold, degraded)
             retrieved = asked.retrieve(release.trending if late else None)
         with self._metrics.stage("rules"):
             candidates = asked.select(retrieved)
@@ -83,16 +84,16 @@ class Recommender:
             Unavailable: no release is live.
         """
         release = self._releases.live()
-        user = self._read(user_id, deadline)
-        known = release.recognize(user.history)
+        with self._metrics.stage("history"):
+            user = self._read(user_id, deadline)
+            known = release.recognize(user.history)
         interests, shift = category_interests(known.items.tolist(), release.ranking.catalog)
         return UserInterests(interests[:k], shift, release.version, list(user.degraded))
 
     def _read(self, user_id: str, deadline: Deadline) -> UserHistory:
         if not user_id:
             return UserHistory(History())
-        with self._metrics.stage("history"):
-            user = self._histories.read(user_id, self._budgets.for_history(deadline))
+        user = self._histories.read(user_id, self._budgets.for_history(deadline))
         if user.as_of:
             self._metrics.saw_snapshot(user.as_of)
         return user

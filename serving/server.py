@@ -120,6 +120,7 @@ def create_server(settings: ServingSettings, parts: Parts | None = None) -> tupl
         Limits(settings.max_k, settings.max_history, settings.max_record),
         settings.deadline_ms / 1000,
         scenarios,
+        metrics,
     )
     add_RecommenderServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)

@@ -8,6 +8,7 @@ import grpc
 from serving import logs
 from serving.deadline import Deadline
 from serving.messages import answer_message, interests_message, recorded_message
+from serving.metrics import Metrics
 from serving.protos import recommender_pb2 as pb
 from serving.protos.recommender_pb2_grpc import RecommenderServiceServicer
 from serving.recommender import Recommender
@@ -40,32 +41,20 @@ class RecommenderService(RecommenderServiceServicer):
         limits: Limits,
         deadline_s: float,
         scenarios: Mapping[str, Scenario],
+        metrics: Metrics,
     ) -> None:
         """`deadline_s`: what an answer may take at most, and what a client gets that sets no deadline."""
         self._recommender, self._recorder, self._scenarios = recommender, recorder, scenarios
-        self._limits, self._deadline_s = limits, deadline_s
+        self._limits, self._deadline_s, self._metrics = limits, deadline_s, metrics
 
     def Recommend(  # noqa: N802 (the name in the proto)
         self, request: pb.RecommendRequest, context: grpc.ServicerContext
     ) -> pb.RecommendResponse:
-        scenario = read_scenario(request.scenario, self._scenarios)
-        asked = Request(
-            user_id=read_id("user_id", request.user_id, empty=True),
-            k=read_k(request.k, self._limits),
-            history=read_history(request, self._limits),
-            exclude=read_ids("exclude_item_ids", request.exclude_item_ids),
-            allow=read_ids("allow_item_ids", request.allow_item_ids),
-            domain=read_id("domain", request.domain, empty=True),
-            categories=read_ids("categories", request.categories),
-            include_seen=request.include_seen,
-            explain=request.explain,
-            scenario=scenario,
-            exclude_categories=read_ids("exclude_categories", request.exclude_categories),
-            followed=read_followed(request.followed_user_ids),
-            bids=read_bids(request.bids, scenario),
-            request_id=read_id("request_id", request.request_id, empty=True) or logs.request_id.get(),
-        )
-        return answer_message(self._recommender.recommend(asked, self._deadline(context, self._deadline_s)))
+        with self._metrics.stage("request"):
+            asked = self._read(request)
+        answer = self._recommender.recommend(asked, self._deadline(context, self._deadline_s))
+        with self._metrics.stage("answer"):
+            return answer_message(answer)
 
     def RecordInteractions(  # noqa: N802
         self, request: pb.RecordInteractionsRequest, context: grpc.ServicerContext
@@ -81,6 +70,25 @@ class RecommenderService(RecommenderServiceServicer):
         user_id, k = read_id("user_id", request.user_id), read_k(request.k, self._limits)
         deadline = self._deadline(context, self._deadline_s)
         return interests_message(self._recommender.interests(user_id, k, deadline))
+
+    def _read(self, request: pb.RecommendRequest) -> Request:
+        scenario = read_scenario(request.scenario, self._scenarios)
+        return Request(
+            user_id=read_id("user_id", request.user_id, empty=True),
+            k=read_k(request.k, self._limits),
+            history=read_history(request, self._limits),
+            exclude=read_ids("exclude_item_ids", request.exclude_item_ids),
+            allow=read_ids("allow_item_ids", request.allow_item_ids),
+            domain=read_id("domain", request.domain, empty=True),
+            categories=read_ids("categories", request.categories),
+            include_seen=request.include_seen,
+            explain=request.explain,
+            scenario=scenario,
+            exclude_categories=read_ids("exclude_categories", request.exclude_categories),
+            followed=read_followed(request.followed_user_ids),
+            bids=read_bids(request.bids, scenario),
+            request_id=read_id("request_id", request.request_id, empty=True) or logs.request_id.get(),
+        )
 
     def _deadline(self, context: grpc.ServicerContext, default_s: float) -> Deadline:
         remaining_s = context.time_remaining()

@@ -38,12 +38,14 @@ def test_each_stage_is_a_span_below_its_request_in_the_trace_of_the_client(tmp_p
     (root,) = (span for span in own if span["name"] == "Recommend")
     stages = [span for span in own if span is not root]
     assert [span["name"] for span in stages] == [
+        "request",
         "history",
         "interest",
         "retrieval",
         "rules",
         "reranking",
         "reasons",
+        "answer",
     ]
     assert {span["parent_id"] for span in stages} == {root["context"]["span_id"]}
     assert root["parent_id"] == f"0x{PARENT}"
