@@ -130,21 +130,25 @@ def _figure(figure: dict[str, Any]) -> str:
 
 def _caption(document: dict[str, Any]) -> str:
     data, counts, rules = document["data"], document["counts"], document["rules"]
+    repeated = counts["test_targets_seen_before"]
+    misses = f" ({repeated:,} of the test targets)" if repeated else ""
+    published = "" if document["published"] else "no published figure of this protocol is known here\n"
     return (
         f"{document['min_interactions']}-core: {data['interactions']:,} interactions of "
         f"{data['users']:,} users with {data['items']:,} items\n"
         f"protocol {document['protocol']}: {counts['validation_queries']:,} validation and "
         f"{counts['test_queries']:,} test queries; chosen on validation alone, test read once\n"
-        f"ranked: {rules['candidates']}; ties: {rules['ties']}; seen items: {rules['seen items']} "
-        f"({counts['test_targets_seen_before']:,} of the test targets)\n"
+        f"ranked: {rules['candidates']}; ties: {rules['ties']}; seen items: {rules['seen items']}{misses}\n"
         f"seeds {', '.join(map(str, document['seeds']))}: mean ± standard deviation; seconds and memory "
         "of the steps that make a model (every filter at once for the two last)\n"
-        f"commit {document['commit'] or 'unknown'}"
+        f"{published}commit {document['commit'] or 'unknown'}"
     )
 
 
 def _published(document: dict[str, Any]) -> Table:
-    table = Table("published", *SHOWN.values(), "source", title="Published", title_justify="left")
+    table = Table(
+        "published", *SHOWN.values(), "source", title="Published under this protocol", title_justify="left"
+    )
     for entry in document["published"]:
         table.add_row(entry["model"], *(entry[name] for name in SHOWN), entry["source"])
     return table

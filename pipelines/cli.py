@@ -80,7 +80,6 @@ def benchmark(
     seeds: Annotated[int, typer.Option(min=1, help="How many trainings; mean and spread are theirs.")] = 3,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write every figure here too.")] = None,
     hyperparameter: Hyperparameter = None,
-    home: Home = None,
 ) -> None:
     """Train and evaluate on a public protocol; print the published figures beside ours.
 
@@ -92,7 +91,7 @@ def benchmark(
 
         chosen = parse_hyperparameters(hyperparameter or [])
         plan = make_plan(name, interactions, items, min_interactions, protocol, keep_seen, chosen)
-        found = measure(plan, seeds, load_settings(home=home), out)
+        found = measure(plan, seeds, load_settings(), out)
         if json_file:
             write_json(found, json_file)
         out.print(*tables(found), sep="\n\n")

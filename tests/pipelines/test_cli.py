@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from pipelines.cli import FAILED, WRONG_USE, app
 
-ACTS = ("run", "serve", "recommend", "record", "data", "compile", "schedule", "demo")
+ACTS = ("run", "benchmark", "serve", "recommend", "record", "data", "compile", "schedule", "demo")
 REVIEWS = ("list", "show", "approve", "reject", "rollback")
 
 
