@@ -1,7 +1,6 @@
 """A public protocol, trained and evaluated: the pipeline's steps, in a temporary home."""
 
 import json
-import os
 import subprocess
 import sys
 import tempfile
@@ -17,7 +16,7 @@ from components.ingest_interactions.datasets import REGISTRY
 from components.progress import MARK
 from components.train_interest_model.hyperparameters import Hyperparameters
 from pipelines.benchmark_results import StepCost, results
-from pipelines.benchmark_steps import FAILURE, Plan
+from pipelines.benchmark_steps import FAILURE, PEAK_MEMORY, Plan
 from pipelines.errors import RunError
 from pipelines.settings import Settings
 
@@ -29,7 +28,6 @@ TITLES: Final = {
     "evaluate": "Evaluate",
 }
 LINES_OF_A_FAULT: Final = 15
-KILOBYTE: Final = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
 
 
 def make_plan(
@@ -73,7 +71,7 @@ def measure(plan: Plan, trainings: int, settings: Settings, console: Console) ->
     """
     first = Hyperparameters().seed
     seeds = list(range(first, first + trainings))
-    archives = Path(settings.warehouse) / "archives"
+    archives, code = Path(settings.warehouse) / "archives", commit()
     with tempfile.TemporaryDirectory(prefix="penchant-benchmark-") as folder:
         home = Path(folder)
         (home / "warehouse").mkdir()
@@ -85,7 +83,7 @@ def measure(plan: Plan, trainings: int, settings: Settings, console: Console) ->
             costs += [run("train", seed), run("evaluate", seed)]
         evaluations = [json.loads((home / f"evaluation-{seed}/metrics.json").read_text()) for seed in seeds]
         data = json.loads((home / "core/counts.json").read_text())
-    return results(plan, seeds, evaluations, costs, data, commit())
+    return results(plan, seeds, evaluations, costs, data, code)
 
 
 @dataclass(frozen=True)
@@ -100,25 +98,22 @@ class _Steps:
         title = TITLES[step] + ("" if seed is None else f", seed {seed}")
         command = [sys.executable, "-m", "pipelines.benchmark_steps", str(self.home), step]
         started = time.monotonic()
-        process = subprocess.Popen(
+        with subprocess.Popen(
             command + ([] if seed is None else [str(seed)]),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             errors="replace",
-        )
-        try:
-            with self.console.status(f"{title} …"):
-                output = self._show(process)
-            _, status, usage = os.wait4(process.pid, 0)
-        except BaseException:
-            process.kill()
-            process.wait()
-            raise
-        process.returncode = os.waitstatus_to_exitcode(status)
+        ) as process:
+            try:
+                with self.console.status(f"{title} …"):
+                    output = self._show(process)
+            except BaseException:
+                process.kill()
+                raise
         if process.returncode:
             raise RunError(f"{title} failed: {self._cause(process.returncode, output)}")
-        cost = StepCost(step, seed, time.monotonic() - started, usage.ru_maxrss * KILOBYTE)
+        cost = StepCost(step, seed, time.monotonic() - started, int((self.home / PEAK_MEMORY).read_text()))
         self.console.print(f"[green]✓[/] {title} [dim]{cost.told}[/]")
         return cost
 

@@ -7,6 +7,8 @@ plan.json  ingested/  core/  spine.parquet  training_set.parquet  filters/  inte
 
 import json
 import os
+import re
+import resource
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +18,7 @@ from typing import Any, Final
 from components.errors import StepError
 
 FAILURE: Final = "failure.txt"
+PEAK_MEMORY: Final = "peak_memory.txt"
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ STEPS: Final[dict[str, Callable[..., None]]] = {
 
 
 def main() -> None:
-    """A StepError's message goes to `HOME/failure.txt`; anything else is a traceback."""
+    """A StepError's message goes to HOME/failure.txt, else the bytes it took to HOME/peak_memory.txt."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     home, step, seeds = Path(sys.argv[1]), sys.argv[2], map(int, sys.argv[3:])
@@ -99,6 +102,19 @@ def main() -> None:
     except StepError as error:
         (home / FAILURE).write_text(str(error))
         sys.exit(1)
+    (home / PEAK_MEMORY).write_text(str(peak_memory()))
+
+
+def peak_memory() -> int:
+    """Bytes that this process held at most.
+
+    Linux's getrusage counts what the parent held when it started this process; the kernel's VmHWM does not.
+    """
+    status = Path("/proc/self/status")
+    if status.exists() and (found := re.search(r"VmHWM:\s*(\d+) kB", status.read_text())):
+        return int(found[1]) * 1024
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _tracking(home: Path) -> str:

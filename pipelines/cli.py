@@ -78,7 +78,9 @@ def benchmark(
     protocol: Protocol = "leave-one-out",
     keep_seen: Annotated[bool, typer.Option("--keep-seen", help="Seen items may be answered again.")] = False,
     seeds: Annotated[int, typer.Option(min=1, help="How many trainings; mean and spread are theirs.")] = 3,
-    json_file: Annotated[Path | None, typer.Option("--json", help="Write every figure here too.")] = None,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", dir_okay=False, help="Write every figure here too.")
+    ] = None,
     hyperparameter: Hyperparameter = None,
 ) -> None:
     """Train and evaluate on a public protocol; print the published figures beside ours.
@@ -92,9 +94,9 @@ def benchmark(
         chosen = parse_hyperparameters(hyperparameter or [])
         plan = make_plan(name, interactions, items, min_interactions, protocol, keep_seen, chosen)
         found = measure(plan, seeds, load_settings(), out)
+        out.print(*tables(found), sep="\n\n")
         if json_file:
             write_json(found, json_file)
-        out.print(*tables(found), sep="\n\n")
 
 
 @app.command()

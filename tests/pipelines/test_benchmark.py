@@ -1,6 +1,8 @@
 """A benchmark of one's own data, from the command to the file, held against figures counted from the CSV."""
 
 import json
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -102,6 +104,15 @@ def test_progress_is_shown_and_nothing_stays_behind(result: Result, folder: Path
     assert "✓ Train interest model, seed 7" in result.output
     assert list((folder / "tmp").iterdir()) == []
     assert not (folder / "home").exists()
+
+
+def test_the_memory_of_the_parent_is_not_counted() -> None:
+    held = bytearray(400_000_000)
+    code = "from pipelines.benchmark_steps import peak_memory; print(peak_memory())"
+
+    child = int(subprocess.check_output([sys.executable, "-c", code], text=True))
+
+    assert 1_000_000 < child < len(held)
 
 
 @pytest.mark.parametrize(
