@@ -30,6 +30,10 @@ STAGES: Final = (
 )
 
 
+# How the interest of an answer was come by: from the snapshot, by the model, or as the model said before.
+WAYS: Final = ("kept", "advanced", "replayed", "remembered")
+
+
 class Metrics:
     """One registry for each server, so that two in one process count apart."""
 
@@ -55,7 +59,7 @@ class Metrics:
         interests = Counter(
             "penchant_interests", "Interests by how they were come by", ["way"], registry=kept
         )
-        self.interests = {way: interests.labels(way) for way in ("kept", "advanced", "replayed")}
+        self.interests = {way: interests.labels(way) for way in WAYS}
         self.recorded = Counter("penchant_recorded_interactions", "New in the log", registry=kept)
         self.release = Gauge("penchant_release_version", "The live release, 0 before one", registry=kept)
         self.release_failures = Counter(

@@ -1,6 +1,9 @@
 """A user's interest now: as the snapshot keeps it, advanced by what is new, or replayed from the history."""
 
+import hashlib
+from collections import OrderedDict
 from collections.abc import Sequence
+from threading import Lock
 from typing import Protocol
 
 import numpy as np
@@ -32,13 +35,16 @@ class InterestModel(Protocol):
 
 
 class UserInterest:
-    """Asks the model for no more than it must: nothing new needs no call, what is new needs its own steps.
+    """Asks the model for no more than it must, and never twice for the same.
 
-    A state remembers what has left the history since; a replay does not.
+    Nothing new needs no call, what is new needs its own steps. A state remembers what has left the history
+    since; a replay does not.
     """
 
-    def __init__(self, models: InterestModel, metrics: Metrics) -> None:
+    def __init__(self, models: InterestModel, metrics: Metrics, remembered: int = 20_000) -> None:
+        """`remembered`: of how many users the last answer of the model is kept."""
         self._models, self._metrics = models, metrics
+        self._answers, self._most, self._lock = OrderedDict[Key, FloatArray](), remembered, Lock()
 
     def read(self, user: UserHistory, history: History, version: int, timeout_s: float) -> FloatArray:
         """[interest size] float32, the interest after `history`: the user's, with what the request carried.
@@ -46,28 +52,59 @@ class UserInterest:
         Raises:
             Unavailable: the model was needed and gave no answer in `timeout_s`.
         """
-        kept = user.interest_state
-        if kept is None or kept.release != version or history is not user.history:
-            return self._replayed(history, version, timeout_s)
-        if not user.new:
+        kept = user.interest_state if user.interest_state and user.interest_state.release == version else None
+        if history is not user.history:
+            return self._ask("replayed", None, history, version, timeout_s)
+        if kept and not user.new:
             self._metrics.interests["kept"].inc()
             return kept.interest
-        # What comes late belongs between the steps already made.
-        if user.new[0].timestamp <= kept.as_of:
-            return self._replayed(history, version, timeout_s)
-        self._metrics.interests["advanced"].inc()
-        new = History().extend(user.new)
-        return _only(self._models.advance(_batch(kept), [new], version, timeout_s))
+        key = _key(user, version)
+        if (answer := self._recall(key)) is None:
+            # What comes late belongs between the steps already made.
+            if kept and user.new[0].timestamp > kept.as_of:
+                new = History().extend(user.new)
+                answer = self._ask("advanced", kept, new, version, timeout_s)
+            else:
+                answer = self._ask("replayed", None, history, version, timeout_s)
+            self._remember(key, answer)
+        return answer
 
-    def _replayed(self, history: History, version: int, timeout_s: float) -> FloatArray:
-        self._metrics.interests["replayed"].inc()
-        return _only(self._models.interest([history], version, timeout_s))
+    def _ask(
+        self, way: str, kept: InterestState | None, history: History, version: int, timeout_s: float
+    ) -> FloatArray:
+        self._metrics.interests[way].inc()
+        if kept is None:
+            answer = self._models.interest([history], version, timeout_s)
+        else:
+            answer = self._models.advance(_batch(kept), [history], version, timeout_s)
+        interest: FloatArray = answer.interest[0]
+        return interest
+
+    def _recall(self, key: "Key") -> FloatArray | None:
+        with self._lock:
+            answer = self._answers.get(key)
+            if answer is None:
+                return None
+            self._answers.move_to_end(key)
+        self._metrics.interests["remembered"].inc()
+        return answer
+
+    def _remember(self, key: "Key", answer: FloatArray) -> None:
+        with self._lock:
+            self._answers[key] = answer
+            if len(self._answers) > self._most:
+                self._answers.popitem(last=False)
+
+
+# An interaction belongs to one user, so the last one, the snapshot and what is new beside it name a history.
+Key = tuple[int, int, str, bytes]
+
+
+def _key(user: UserHistory, version: int) -> Key:
+    new = "\0".join(interaction.interaction_id for interaction in user.new)
+    digest = hashlib.blake2b(new.encode(), digest_size=16).digest()
+    return version, user.as_of, user.history.interaction_ids[-1], digest
 
 
 def _batch(kept: InterestState) -> Interests:
     return Interests(kept.interest[np.newaxis], kept.state[np.newaxis], np.array([kept.as_of]))
-
-
-def _only(interests: Interests) -> FloatArray:
-    interest: FloatArray = interests.interest[0]
-    return interest
