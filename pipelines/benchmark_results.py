@@ -98,21 +98,16 @@ def _model(
     }
 
 
-def tables(document: dict[str, Any]) -> Iterator[Table]:
-    """Ours, then the published ones where they were measured alike."""
+def shown(document: dict[str, Any]) -> Iterator[Table | str]:
+    """Our figures, the published ones where they were measured alike, and how ours were measured."""
     yield _ours(document)
     if document["published"]:
         yield _published(document)
+    yield _protocol(document)
 
 
 def _ours(document: dict[str, Any]) -> Table:
-    table = Table(
-        "model",
-        title=document["benchmark"],
-        title_justify="left",
-        caption=_caption(document),
-        caption_justify="left",
-    )
+    table = Table("model", title=document["benchmark"], title_justify="left")
     for heading in (*SHOWN.values(), "seconds", "peak memory"):
         table.add_column(heading, justify="right")
     for model in document["models"].values():
@@ -128,13 +123,14 @@ def _figure(figure: dict[str, Any]) -> str:
     return f"{figure['mean']:.4f}{spread}"
 
 
-def _caption(document: dict[str, Any]) -> str:
+def _protocol(document: dict[str, Any]) -> str:
     data, counts, rules = document["data"], document["counts"], document["rules"]
     repeated = counts["test_targets_seen_before"]
     misses = f" ({repeated:,} of the test targets)" if repeated else ""
     published = "" if document["published"] else "no published figure of this protocol is known here\n"
+    core = f"{document['min_interactions']}-core" if document["min_interactions"] else "everything"
     return (
-        f"{document['min_interactions']}-core: {data['interactions']:,} interactions of "
+        f"{core}: {data['interactions']:,} interactions of "
         f"{data['users']:,} users with {data['items']:,} items\n"
         f"protocol {document['protocol']}: {counts['validation_queries']:,} validation and "
         f"{counts['test_queries']:,} test queries; chosen on validation alone, test read once\n"
@@ -147,10 +143,10 @@ def _caption(document: dict[str, Any]) -> str:
 
 def _published(document: dict[str, Any]) -> Table:
     table = Table(
-        "published", *SHOWN.values(), "source", title="Published under this protocol", title_justify="left"
+        "model", *SHOWN.values(), "source", title="Published under this protocol", title_justify="left"
     )
     for entry in document["published"]:
-        table.add_row(entry["model"], *(entry[name] for name in SHOWN), entry["source"])
+        table.add_row(entry["model"], *(str(entry[name]) for name in SHOWN), entry["source"])
     return table
 
 

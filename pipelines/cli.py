@@ -89,12 +89,12 @@ def benchmark(
     """
     with acting():
         from pipelines.benchmark import make_plan, measure
-        from pipelines.benchmark_results import tables, write_json
+        from pipelines.benchmark_results import shown, write_json
 
         chosen = parse_hyperparameters(hyperparameter or [])
         plan = make_plan(name, interactions, items, min_interactions, protocol, keep_seen, chosen)
         found = measure(plan, seeds, load_settings(), out)
-        out.print(*tables(found), sep="\n\n")
+        out.print(*shown(found), sep="\n")
         if json_file:
             write_json(found, json_file)
 

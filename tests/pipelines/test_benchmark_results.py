@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pipelines.benchmark_results import MODELS, StepCost, results, tables, write_json
+from pipelines.benchmark_results import MODELS, StepCost, results, shown, write_json
 from pipelines.benchmark_steps import Plan
 
 GB = 10**9
@@ -45,7 +45,7 @@ def document(asked: Plan, evaluations: list[dict[str, Any]], commit: str | None 
 def printed(document: dict[str, Any]) -> str:
     console = Console(width=200)
     with console.capture() as capture:
-        console.print(*tables(document))
+        console.print(*shown(document))
     return capture.get()
 
 
@@ -88,10 +88,10 @@ def test_published_figures_stand_only_beside_their_own_protocol() -> None:
 
 
 def test_the_table_tells_split_seeds_and_commit() -> None:
-    shown = printed(document(plan(), [evaluation(0.2, 0.1), evaluation(0.4, 0.1)]))
+    told = printed(document(plan(), [evaluation(0.2, 0.1), evaluation(0.4, 0.1)]))
 
-    for told in ("0.3000 ± 0.1414", "6,039 test", "3,416 items", "seeds 7, 8", "commit abc", "3.00 GB"):
-        assert told in shown
+    for part in ("0.3000 ± 0.1414", "6,039 test", "3,416 items", "seeds 7, 8", "commit abc", "3.00 GB"):
+        assert part in told
 
 
 def test_the_file_is_written_whole_and_again(tmp_path: Path) -> None:
