@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import cycle
 from threading import Event, Lock
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ _RECOMMEND: Final = "/penchant.v1.RecommenderService/Recommend"
 _TIMEOUT_S: Final = 5.0
 
 # Requests before the first that counts: connections, caches, branch predictors.
-_WARMING: Final = 100
+WARMING: Final = 100
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def one_client(targets: dict[str, Target], rounds: int, calls: int) -> dict[str,
     seconds: dict[str, list[float]] = {name: [] for name in targets}
     asks = {name: _asking(target) for name, target in targets.items()}
     for ask in asks.values():
-        _timed(ask, _WARMING)
+        _timed(ask, WARMING)
     for _ in range(rounds):
         for name, ask in asks.items():
             seconds[name] += _timed(ask, calls)
@@ -109,7 +110,7 @@ def open_loop(target: Target, rate: float, seconds: float) -> Latencies:
 
     with grpc.insecure_channel(target.address) as channel:
         call = channel.unary_unary(_RECOMMEND)
-        for number in range(_WARMING):
+        for number in range(WARMING):
             call(target.requests[number % len(target.requests)], timeout=_TIMEOUT_S)
         start = time.perf_counter()
         for number, after in enumerate(due):
@@ -160,23 +161,23 @@ def answer(target: Target) -> bytes:
     return given
 
 
-def _asking(target: Target, start: int = 0) -> Callable[[int], None]:
-    """Sends the n-th request on a connection of its own."""
+def _asking(target: Target, start: int = 0) -> Callable[[], None]:
+    """Sends the next request on a connection of its own; clients begin at different ones."""
     channel = grpc.insecure_channel(target.address, [("grpc.use_local_subchannel_pool", 1)])
     call = channel.unary_unary(_RECOMMEND)
-    # Clients begin at different users.
-    offset, requests = 7 * start, target.requests
+    first = 7 * start % len(target.requests)
+    requests = cycle([*target.requests[first:], *target.requests[:first]])
 
-    def ask(number: int) -> None:
-        call(requests[(offset + number) % len(requests)], timeout=_TIMEOUT_S)
+    def ask() -> None:
+        call(next(requests), timeout=_TIMEOUT_S)
 
     return ask
 
 
-def _timed(ask: Callable[[int], None], calls: int) -> list[float]:
+def _timed(ask: Callable[[], None], calls: int) -> list[float]:
     seconds = []
-    for number in range(calls):
+    for _ in range(calls):
         start = time.perf_counter()
-        ask(number)
+        ask()
         seconds.append(time.perf_counter() - start)
     return seconds

@@ -26,7 +26,7 @@ from serving.settings import ServingSettings
 VERSION: Final = 1
 CATEGORIES: Final = 18
 
-# Users that requests are made for: how many of each kind, and how many interactions they have.
+# Users that requests are made for, and how many interactions they have.
 GROUP: Final = 100
 LONG, SHORT = 220, 10
 NEW: Final = 3
@@ -53,10 +53,15 @@ class Shape:
         return self.items > 100_000
 
 
-def groups() -> dict[str, list[str]]:
-    """Users by what their requests cost: the length of their history, and whether the log holds more."""
-    kinds = ("long_new", "long", "short_new", "short")
-    return {kind: [f"{kind}-{number}" for number in range(GROUP)] for kind in kinds}
+def groups(shape: Shape) -> dict[str, list[str]]:
+    """Users by what their requests cost: the length of their history, and whether the log holds more.
+
+    Nobody asks twice for one of `long_first`: what the service remembers of an earlier answer is no help.
+    """
+    counts = dict.fromkeys(("long_new", "long", "short_new", "short"), GROUP) | {
+        "long_first": shape.users // 3
+    }
+    return {kind: [f"{kind}-{number}" for number in range(count)] for kind, count in counts.items()}
 
 
 def make(home: Path, shape: Shape) -> None:
@@ -99,7 +104,7 @@ def _interactions(
     generator: np.random.Generator, categories: NDArray[np.int64], shape: Shape, as_of: int
 ) -> tuple[NDArray[np.str_], NDArray[np.int64], NDArray[np.int64]]:
     """User ids, items and timestamps (µs), by user and time: popularity like 1/rank, and a taste each."""
-    names = [user for group in groups().values() for user in group]
+    names = [user for group in groups(shape).values() for user in group]
     counts = np.clip(generator.lognormal(np.log(96), 1.0, shape.users), 20, 0.4 * shape.items).astype(int)
     counts[: len(names)] = [LONG if name.startswith("long") else SHORT for name in names]
     ids = np.array([*names, *(f"user-{number}" for number in range(shape.users - len(names)))])
@@ -209,8 +214,8 @@ def _probes(items: pa.Table) -> pa.Table:
 def _record(settings: ServingSettings, shape: Shape) -> None:
     """NEW interactions after the snapshot, for those users whose name says so."""
     now, log = time.time_ns() // 1000, InteractionLog(settings.interaction_log)
-    kinds = groups()
-    for user in [*kinds["long_new"], *kinds["short_new"]]:
+    kinds = groups(shape)
+    for user in [*kinds["long_new"], *kinds["short_new"], *kinds["long_first"]]:
         new = [
             Interaction(f"{user}-new-{n}", user, str((17 * n + 5) % shape.items), "rate", now + n, 4.0)
             for n in range(NEW)
