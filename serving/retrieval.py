@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from serving import signals
 from serving.nearest import NearestItems
 from serving.release import Ranking
-from serving.signals import Indexes, Query, Votes, strongest
+from serving.signals import Indexes, Query, Votes, among_strongest, strongest
 
 __all__ = ["EXHAUSTIVE_ITEMS", "SOURCES", "Candidates", "Query", "Retriever"]
 
@@ -84,9 +84,9 @@ class Retriever:
         sources = self._always.copy()
         if query.interest is not None:
             logits = signals.logits(self._ranking, query)
-            sources |= _best(logits, self._per_source, float(logits.min()) - 1) * _bit("interest")
+            sources |= among_strongest(logits, self._per_source, -np.inf) * _bit("interest")
         for source, votes in self._votes(query):
-            sources |= _best(votes.sums, self._per_source, 0.0) * _bit(source)
+            sources |= among_strongest(votes.sums, self._per_source) * _bit(source)
         if len(self._fresh):
             sources[self._freshest(query)] |= _bit("fresh")
         return sources
@@ -112,14 +112,6 @@ class Retriever:
         profile = signals.content_profile(self._ranking.catalog.content, query)
         count = max(1, int(FRESH_SHARE * self._per_source))
         return self._fresh[strongest(self._fresh_content @ profile, count)]
-
-
-def _best(scores: NDArray[np.floating], count: int, above: float) -> NDArray[np.bool_]:
-    """Whether each score is above a bound and among the `count` highest; equals of the last one are too."""
-    if len(scores) <= count:
-        return scores > above
-    bound = np.partition(scores, -count)[-count]
-    return scores >= bound if bound > above else scores > above
 
 
 def _bit(source: str) -> SourceBits:
