@@ -3,6 +3,10 @@
 import sqlite3
 import threading
 from pathlib import Path
+from typing import Final
+
+# Of pages for each connection; the operating system keeps them all, once for all threads.
+_CACHE_KIB: Final = 256
 
 
 class SqliteConnections:
@@ -22,6 +26,7 @@ class SqliteConnections:
         identity = (file.st_dev, file.st_ino)
         if getattr(local, "identity", None) != identity:
             local.connection = sqlite3.connect(f"{self._path.as_uri()}?mode=rw", self._timeout_s, uri=True)
+            local.connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
             local.identity = identity
         connection: sqlite3.Connection = local.connection
         return connection

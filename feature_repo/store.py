@@ -58,7 +58,7 @@ def connect_store(registry: str, online_store: str, answer_within_s: float | Non
             project=PROJECT,
             provider="local",
             registry=_registry(registry),
-            offline_store={"type": "duckdb"},
+            offline_store="duckdb",  # by its name alone, Feast imports it when it is asked for the first time
             online_store=_online_store(online_store, answer_within_s),
             entity_key_serialization_version=3,
             materialization={"online_write_batch_size": _ROWS_PER_WRITE},
