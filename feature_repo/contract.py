@@ -9,6 +9,9 @@ import pyarrow as pa
 # A user's history as a feature: the last MAX_HISTORY interactions, oldest first.
 MAX_HISTORY: Final = 200
 
+# Of the items that a user chose before those, as many are known to have been seen, the ones chosen last.
+MAX_SEEN_BEFORE: Final = 2_000
+
 # Stands for "no interaction" in every string sequence; skipped inside the SavedModel.
 PAD: Final = ""
 

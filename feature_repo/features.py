@@ -20,6 +20,7 @@ from feature_repo.feast_sdk import feast
 USER_HISTORY = "user_history"
 USER_PROFILE = "user_profile"
 USER_INTEREST_STATE = "user_interest_state"
+SEEN_BEFORE = "seen_before"  # of the profile: items chosen before the history's window
 ITEM_STATISTICS = "item_statistics"
 ITEM_CONTENT = "item_content"
 

@@ -4,14 +4,20 @@
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from feature_repo.features import HISTORY_LISTS, USER_HISTORY, USER_INTEREST_STATE, USER_PROFILE
+from feature_repo.features import (
+    HISTORY_LISTS,
+    SEEN_BEFORE,
+    USER_HISTORY,
+    USER_INTEREST_STATE,
+    USER_PROFILE,
+)
 from feature_repo.histories import History
 from feature_repo.interest_state import InterestState
 from feature_repo.online_readers import Reader, SqliteReader, store_reader
@@ -36,6 +42,7 @@ class UserFeatures:
     as_of: int
     profile: dict[str, str | float] = field(default_factory=dict)
     interest_state: InterestState | None = None  # after exactly this history
+    seen_before: Sequence[str] = ()  # items chosen before those of the history
 
 
 class OnlineFeatures:
@@ -84,9 +91,9 @@ class OnlineFeatures:
         if not history:
             return None
         lists = {name: history[name].val for name in HISTORY_LISTS}
-        return UserFeatures(
-            History(**lists), history["as_of"], profile, _interest_state(state, history["as_of"])
-        )
+        seen_before = profile.pop(SEEN_BEFORE).val if SEEN_BEFORE in profile else ()
+        interest_state = _interest_state(state, history["as_of"])
+        return UserFeatures(History(**lists), history["as_of"], profile, interest_state, seen_before)
 
 
 def _interest_state(state: Mapping[str, Any], snapshot: int) -> InterestState | None:

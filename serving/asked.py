@@ -18,19 +18,20 @@ from serving.surroundings import Surroundings
 
 @dataclass(eq=False)
 class Asked:
-    """What the stages of an answer share; `cold`: no history is known, or no time is left to use it."""
+    """What the stages of an answer share."""
 
     release: LiveRelease
     request: Request
     query: Query
     profile: Mapping[str, str | float]
     around: Surroundings
-    cold: bool
+    cold: bool  # no history is known, or no time is left to use it
+    seen: Indexes  # items that were chosen before those of the history
     degraded: list[Degradation] = field(default_factory=list)
     rules: Rules = field(init=False)
 
     def __post_init__(self) -> None:
-        self.rules = self.release.rules(self.request, self.query, self.around.shown)
+        self.rules = self.release.rules(self.request, self.query, self.seen, self.around.shown)
 
     def retrieve(self, instead: Candidates | None = None) -> Candidates:
         """What the release's sources, or who stands in for them, and the request name."""

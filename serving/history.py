@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -39,6 +39,8 @@ class Snapshot(Protocol):
     def profile(self) -> dict[str, str | float]: ...
     @property
     def interest_state(self) -> InterestState | None: ...
+    @property
+    def seen_before(self) -> Sequence[str]: ...
 
 
 class Features(Protocol):
@@ -66,6 +68,7 @@ class UserHistory:
     as_of: int = 0
     interest_state: InterestState | None = None  # after the snapshot's history
     new: list[Interaction] = field(default_factory=list)  # in the history, not in the snapshot's, in order
+    seen_before: Sequence[str] = ()  # items chosen before those of the history
     degraded: tuple[Degradation, ...] = ()
 
 
@@ -152,12 +155,14 @@ class _Reading:
         snapshot, delta = self.snapshot, self.delta
         base = snapshot.history if snapshot else History()
         new = base.lacks(delta or ())
+        history = base.extend(new)
         return UserHistory(
-            history=base.extend(new),
+            history=history,
             profile=snapshot.profile if snapshot else {},
             as_of=snapshot.as_of if snapshot else 0,
             interest_state=snapshot.interest_state if snapshot else None,
             new=new,
+            seen_before=_seen_before(snapshot, new, left_out=len(base) + len(new) - len(history)),
             degraded=tuple(self._degraded(delta)),
         )
 
@@ -171,6 +176,15 @@ class _Reading:
             reason = f"the interaction log {failed if self.log_failed else late}"
             lost.append(Degradation("history", reason, "request" if lost else "snapshot"))
         return lost
+
+
+def _seen_before(snapshot: Snapshot | None, new: list[Interaction], left_out: int) -> Sequence[str]:
+    """What stood before the snapshot's history, and what has left it since."""
+    seen = snapshot.seen_before if snapshot else ()
+    if not left_out:
+        return seen
+    stood = snapshot.history.item_ids[:left_out] if snapshot else ()
+    return [*seen, *stood, *(interaction.item_id for interaction in new[:left_out])]
 
 
 def _do(read: Callable[[], None], seconds: float, gives_up_after_s: float, bulkhead: Bulkhead) -> None:

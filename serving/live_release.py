@@ -95,18 +95,27 @@ class LiveRelease:
         event_types = [history.event_types[place] for place in np.flatnonzero(known).tolist()]
         return Recognized(items[known], timestamps[known], event_types)
 
-    def rules(self, request: Request, query: Query, shown: frozenset[str] = frozenset()) -> Rules:
+    def rules(
+        self,
+        request: Request,
+        query: Query,
+        seen_before: Indexes = NO_ITEMS,
+        shown: frozenset[str] = frozenset(),
+    ) -> Rules:
         """What the request permits, in this catalog's indexes; ids it doesn't know are ignored.
 
-        `shown`: ids of the items at their frequency cap.
+        Args:
+            seen_before: items that were seen beside those of the query's history.
+            shown: ids of the items at their frequency cap.
         """
         scenario = request.scenario
+        seen = np.concatenate([query.history, seen_before]) if len(seen_before) else query.history
         return Rules(
             now=query.now,
-            excluded=self._indexes(request.exclude),
-            seen=NO_ITEMS if request.include_seen or self._keeps_seen else query.history,
-            shown=self._indexes(shown),
-            allowed=self._indexes(request.allow) if request.allow else None,
+            excluded=self.indexes(request.exclude),
+            seen=NO_ITEMS if request.include_seen or self._keeps_seen else seen,
+            shown=self.indexes(shown),
+            allowed=self.indexes(request.allow) if request.allow else None,
             domain=request.domain or scenario.domain,
             categories=tuple(request.categories),
             excluded_categories=tuple(request.exclude_categories),
@@ -116,9 +125,9 @@ class LiveRelease:
     def widened(self, candidates: Candidates, request: Request, followed: Iterable[str]) -> Candidates:
         """The candidates with what the request itself brings: what followed users had, what has a bid."""
         if followed:
-            candidates = joined(candidates, self._indexes(followed), "followed")
+            candidates = joined(candidates, self.indexes(followed), "followed")
         if request.bids:
-            candidates = joined(candidates, self._indexes(request.bids), "")
+            candidates = joined(candidates, self.indexes(request.bids), "")
         return candidates
 
     def order(
@@ -162,7 +171,8 @@ class LiveRelease:
             for place, (item, sources, score, reason) in enumerate(rows)
         ]
 
-    def _indexes(self, item_ids: Iterable[str]) -> Indexes:
+    def indexes(self, item_ids: Iterable[str]) -> Indexes:
+        """Of the items that the catalog knows."""
         index = self.ranking.catalog.index
         return np.array([index[item_id] for item_id in item_ids if item_id in index], np.int32)
 

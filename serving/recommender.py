@@ -51,6 +51,7 @@ class Recommender:
             user = self._read(request.user_id, deadline)
             history = join(user.history, request.history)
             known = release.recognize(history)
+            seen = release.indexes([*user.seen_before, *(user.history.item_ids if request.history else ())])
         around = self._surroundings.read(request, self._budgets.for_history(deadline))
         degraded = [*user.degraded, *around.degraded]
         interest = self._interest(release, user, history, deadline, degraded) if len(known.items) else None
@@ -60,7 +61,7 @@ class Recommender:
             degraded.append(Degradation("ranking", "no time was left for it", "trending"))
         cold = late or not len(known.items)
         with self._metrics.stage("retrieval"):
-            asked = Asked(release, request, query, user.profile, around, cold, degraded)
+            asked = Asked(release, request, query, user.profile, around, cold, seen, degraded)
             retrieved = asked.retrieve(release.trending if late else None)
         with self._metrics.stage("rules"):
             candidates = asked.select(retrieved)

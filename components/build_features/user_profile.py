@@ -3,6 +3,7 @@
 import ibis
 import ibis.expr.types as ir
 
+from components.build_features.seen_before import build_seen_before
 from components.build_features.times import microseconds
 from components.errors import StepError
 
@@ -12,6 +13,7 @@ RESERVED = (
     "mean_value",
     "first_seen",
     "last_seen",
+    "seen_before",
     "as_of",
     "event_timestamp",
     "created",
@@ -19,7 +21,7 @@ RESERVED = (
 
 
 def build_user_profile(interactions: ir.Table, users: ir.Table) -> ir.Table:
-    """One row per user of either table: text or float64 attributes, then activity figures.
+    """One row per user of either table: text or float64 attributes, then activity figures, and seen_before.
 
     Raises:
         StepError: an attribute has a name of ours, or is neither text nor a number.
@@ -37,6 +39,7 @@ def build_user_profile(interactions: ir.Table, users: ir.Table) -> ir.Table:
     everyone = ibis.union(users.select("user_id"), activity.select("user_id"), distinct=True)
     joined = everyone.left_join(attributes, "user_id").select(everyone, *attributes.columns[1:])
     joined = joined.left_join(activity, "user_id").select(joined, *activity.columns[1:])
+    joined = joined.left_join(build_seen_before(interactions), "user_id").select(joined, "seen_before")
     return joined.mutate(
         interactions=ibis.coalesce(joined.interactions, 0), items=ibis.coalesce(joined["items"], 0)
     )

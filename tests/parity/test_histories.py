@@ -20,6 +20,8 @@ from feature_repo.contract import MAX_HISTORY
 from feature_repo.features import HISTORY_LISTS
 from feature_repo.histories import History, Interaction, encode
 from feature_repo.online import OnlineFeatures
+from serving.history import HistoryReader
+from serving.interaction_log import InteractionLog
 from tests.feature_repo.planted import START, build_warehouse, interaction
 
 SNAPSHOT, NOW = START + 500, START + 1_000
@@ -106,3 +108,18 @@ def test_a_user_who_comes_after_the_snapshot_is_equal_on_both_ways(tmp_path: Pat
     trained_on = offline(tmp_path / "offline", log)["new"]
     assert trained_on.item_ids == ["second", "first"]
     assert_equal(trained_on, online(tmp_path / "online", log, {"new"})["new"])
+
+
+def test_every_item_that_a_user_ever_chose_is_known_to_have_been_seen(tmp_path: Path) -> None:
+    log = STEADY + [interaction("ann", f"i{at}", at) for at in range(2, 998, 3)]
+    warehouse = build_warehouse(tmp_path, [row for row in log if row.timestamp < SNAPSHOT], SNAPSHOT)
+    materialize(warehouse.features, SNAPSHOT, warehouse.registry, warehouse.online_store)
+    recorded = InteractionLog(f"sqlite:///{tmp_path}/log.db")
+    recorded.record([row for row in log if row.timestamp >= SNAPSHOT - 100])
+    reader = HistoryReader(lambda: OnlineFeatures(warehouse.registry, warehouse.online_store), recorded)
+    ann = reader.read("ann", 10)
+    assert ann.degraded == ()
+    assert len(ann.history) == MAX_HISTORY
+    assert {*ann.history.item_ids, *ann.seen_before} == {row.item_id for row in log if row.user_id == "ann"}
+    assert reader.read(STEADY[0].user_id, 10).seen_before == ()
+    reader.close()

@@ -3,7 +3,7 @@
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +26,7 @@ class FakeSnapshot:
     as_of: int = 0
     profile: dict[str, str | float] = field(default_factory=dict)
     interest_state: InterestState | None = None
+    seen_before: Sequence[str] = ()
 
 
 class FakeFeatures:

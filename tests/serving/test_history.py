@@ -1,11 +1,12 @@
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from threading import Event, current_thread
 
 import pytest
 
+from feature_repo.contract import MAX_HISTORY
 from feature_repo.histories import History, Interaction
 from feature_repo.interest_state import InterestState
 from serving.errors import Unavailable
@@ -21,6 +22,7 @@ class FakeSnapshot:
     as_of: int = AS_OF
     profile: dict[str, str | float] = field(default_factory=lambda: {"age": 30.0})
     interest_state: InterestState | None = None
+    seen_before: Sequence[str] = ()
 
 
 class FakeFeatures:
@@ -201,3 +203,20 @@ def test_parts_that_give_up_in_time_are_read_by_the_requests_own_thread(reading:
     assert hurried.history.item_ids == ["a", "b", "c"]
     assert readers["features"].startswith("snapshot")
     assert readers["log"].startswith("log")
+
+
+def test_what_leaves_the_history_is_seen_all_the_same(reading: Reading) -> None:
+    whole = History().extend([view(f"old-{at}", 10 + at) for at in range(MAX_HISTORY)])
+    features = FakeFeatures(u=FakeSnapshot(whole, seen_before=["ancient"]))
+    log = FakeLog(
+        (AS_OF + 1, view("late", 1)), (AS_OF + 2, view("new", 999)), (AS_OF + 3, view("newer", 1000))
+    )
+    known = reading(lambda: features, log).read("u", 5)
+    assert known.history.item_ids[-2:] == ["new", "newer"]
+    ever = {"ancient", "late", "new", "newer", *whole.item_ids}
+    assert {*known.history.item_ids, *known.seen_before} == ever
+    assert len(known.seen_before) < 10
+
+
+def test_what_was_seen_before_costs_a_short_history_nothing(reading: Reading) -> None:
+    assert reading(lambda: FEATURES, LOG).read("u", 5).seen_before == ()

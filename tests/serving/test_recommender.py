@@ -51,6 +51,20 @@ def test_seen_items_are_left_out_unless_asked_for(service: Running) -> None:
     assert len(seen_too.recommendations) == COUNT
 
 
+def test_items_seen_before_the_history_s_window_are_left_out_too(service: Running) -> None:
+    seen_before = ["comedy-3", "comedy-4", "no longer in the catalog"]
+    snapshot = FakeSnapshot(History().extend(past("comedy", 5)), as_of=DAY_US, seen_before=seen_before)
+    service.features.snapshots["u"] = snapshot
+    answer = service.client.recommend("u", k=COUNT)
+    answered = {item.item_id for item in answer.recommendations}
+    assert len(answered) == COUNT - 3
+    assert not answered & {"comedy-3", "comedy-4", "comedy-5"}
+    assert len(service.client.recommend("u", k=COUNT, include_seen=True).recommendations) == COUNT
+    # A history of its own in the request takes nothing back.
+    carried = service.client.recommend("u", k=COUNT, history=["horror-1"] * 3)
+    assert {item.item_id for item in carried.recommendations} == answered - {"horror-1"}
+
+
 def test_a_release_that_learned_from_repeats_answers_seen_items_again(tmp_path: Path) -> None:
     with running(tmp_path, seen_items="keep") as service:
         service.client.record_all(past("comedy", 3, 4, 5))

@@ -61,6 +61,7 @@ def test_a_profile_holds_attributes_and_activity_of_users_from_either_table() ->
         "mean_value": 3.0,
         "first_seen": START,
         "last_seen": START + 35 * DAY,
+        "seen_before": None,
     }
     assert found["bob"]["age"] is None
     assert (found["bob"]["interactions"], found["bob"]["items"]) == (2, 2)

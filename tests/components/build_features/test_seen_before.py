@@ -1,0 +1,37 @@
+"""Items chosen before the window of a history, worked by hand."""
+
+from typing import Any
+
+import ibis
+
+from components.build_features.seen_before import build_seen_before
+from feature_repo.histories import Interaction
+from tests.feature_repo.planted import interaction, interactions_table
+
+
+def seen_before(*log: Interaction, **limits: int) -> dict[str, Any]:
+    rows = build_seen_before(ibis.memtable(interactions_table(log)), **limits).to_pyarrow().to_pylist()
+    return {row["user_id"]: row["seen_before"] for row in rows}
+
+
+def chosen(user: str, items: str) -> list[Interaction]:
+    """One item a letter, in their order."""
+    return [interaction(user, item, at) for at, item in enumerate(items)]
+
+
+def test_what_stands_before_the_window_is_seen_once_each() -> None:
+    log = [*chosen("ann", "cabbaxyz"), *chosen("bob", "xyz"), *chosen("cleo", "dxyz")]
+    assert seen_before(*log, max_history=3) == {"ann": ["a", "b", "c"], "cleo": ["d"]}
+
+
+def test_what_was_chosen_again_within_the_window_stands_there_already() -> None:
+    assert seen_before(*chosen("ann", "abcabz"), max_history=3) == {"ann": ["c"]}
+
+
+def test_the_items_chosen_last_are_kept_where_they_are_too_many() -> None:
+    assert seen_before(*chosen("ann", "adbcaxyz"), max_history=3, max_items=2) == {"ann": ["a", "c"]}
+
+
+def test_interactions_at_one_moment_go_by_their_ids() -> None:
+    log = [interaction("ann", item, 5, id=item) for item in "bca"]
+    assert seen_before(*log, max_history=2) == {"ann": ["a"]}
