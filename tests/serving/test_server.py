@@ -181,16 +181,25 @@ def test_metrics_count_stages_fallbacks_and_the_release(tmp_path: Path) -> None:
         port = free.getsockname()[1]
     with running(tmp_path, metrics_port=port) as service:
         service.model.down = True
+        before = scraped(port)
         service.client.recommend("u", history=["comedy-1"])
-        url = f"http://127.0.0.1:{port}/metrics"
-        text = urllib.request.urlopen(url, timeout=5).read().decode()
-    lines = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
-    assert lines["penchant_release_version"] == "1.0"
-    assert lines['penchant_degraded_total{fallback="collaborative filters",stage="interest"}'] == "1.0"
-    assert lines['penchant_answers_total{basis="request history"}'] == "1.0"
+        after = scraped(port)
+    assert after["penchant_release_version"] == 1
+    for name in (
+        'penchant_degraded_total{fallback="collaborative filters",stage="interest"}',
+        'penchant_answers_total{basis="request history"}',
+    ):
+        assert after[name] - before.get(name, 0) == 1
     for stage in ("history", "interest", "retrieval", "rules", "reranking", "reasons"):
-        assert float(lines[f'penchant_stage_seconds_count{{stage="{stage}"}}']) >= 1
-    assert 'penchant_request_seconds_count{code="OK",method="Recommend"}' in lines
+        assert after[f'penchant_stage_seconds_count{{stage="{stage}"}}'] >= 1
+    assert 'penchant_request_seconds_count{code="OK",method="Recommend"}' in after
+
+
+def scraped(port: int) -> dict[str, float]:
+    """Sample -> value, as Prometheus reads them."""
+    text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5).read().decode()
+    samples = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    return {name: float(value) for name, value in samples}
 
 
 def test_the_async_client_asks_and_records_as_the_other_does(service: Running) -> None:
