@@ -101,7 +101,8 @@ def _choices(data: Statistics) -> list[tuple[str, Any, str]]:
     count, per_item = max(1, data.interactions), data.interactions / max(1, data.items)
     size = _between(16, 64, 2 ** round(0.36 * np.log2(count)))
     batch = _between(4, 64, 2 ** round(0.5 * np.log2(count / 600)))
-    epochs = _between(3, 30, MAX_POSITIONS / count)
+    longest = 30 if count >= MANY_INTERACTIONS else 24
+    epochs = _between(3, longest, MAX_POSITIONS / count)
     full, keep = data.items <= FULL_SOFTMAX_ITEMS, data.repeat_share > 0.1
     return [
         ("embedding_size", size, f"{count:,} interactions carry about that many dimensions"),
