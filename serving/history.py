@@ -17,6 +17,7 @@ from serving.bulkhead import Bulkhead
 from serving.errors import Unavailable
 from serving.interaction_log import OVERLAP_US
 from serving.logs import OncePerSecond
+from serving.turnstile import Turnstile
 
 logger = logging.getLogger(__name__)
 logger.addFilter(OncePerSecond())
@@ -78,10 +79,17 @@ class HistoryReader:
     A part that gives up in time by itself is read at once; one that may hang, in a thread of its own.
     """
 
-    def __init__(self, open_features: Callable[[], Features], log: Log, threads: int = 16) -> None:
+    def __init__(
+        self,
+        open_features: Callable[[], Features],
+        log: Log,
+        threads: int = 16,
+        turnstile: Turnstile | None = None,
+    ) -> None:
         """`open_features` is called at the first read, and again from time to time until it succeeds."""
         self._open_features, self._log = open_features, log
         self._features: Features | None = None
+        self._turnstile = turnstile or Turnstile()
         self._opening, self._closed_until = Lock(), 0.0
         self._snapshots, self._deltas = Bulkhead("snapshot", threads), Bulkhead("log", threads)
 
@@ -91,9 +99,9 @@ class HistoryReader:
         reading = _Reading()
         patience_s = self._features.gives_up_after_s if self._features else math.inf
         read_snapshot = partial(self._read_snapshot, user_id, reading)
-        _do(read_snapshot, budget_s * _SNAPSHOT_SHARE, patience_s, self._snapshots)
+        self._do(read_snapshot, budget_s * _SNAPSHOT_SHARE, patience_s, self._snapshots)
         read_log = partial(self._read_log, user_id, reading)
-        _do(read_log, until - monotonic(), self._log.gives_up_after_s, self._deltas)
+        self._do(read_log, until - monotonic(), self._log.gives_up_after_s, self._deltas)
         return reading.result()
 
     def warm(self) -> None:
@@ -106,6 +114,22 @@ class HistoryReader:
     def close(self) -> None:
         self._snapshots.close()
         self._deltas.close()
+
+    def _do(
+        self, read: Callable[[], None], seconds: float, gives_up_after_s: float, bulkhead: Bulkhead
+    ) -> None:
+        """Wait for `read`, but no longer than `seconds`."""
+        if gives_up_after_s <= seconds:
+            with self._turnstile.turn(seconds - gives_up_after_s):
+                read()  # to hand it to a thread and back would cost half as much again
+            return
+        try:
+            running = bulkhead.start(read)
+        except Unavailable as error:
+            logger.warning("%s", error)
+            return
+        with suppress(TimeoutError):
+            running.result(max(0.0, seconds))
 
     def _read_snapshot(self, user_id: str, reading: "_Reading") -> None:
         try:
@@ -185,17 +209,3 @@ def _seen_before(snapshot: Snapshot | None, new: list[Interaction], left_out: in
         return seen
     stood = snapshot.history.item_ids[:left_out] if snapshot else ()
     return [*seen, *stood, *(interaction.item_id for interaction in new[:left_out])]
-
-
-def _do(read: Callable[[], None], seconds: float, gives_up_after_s: float, bulkhead: Bulkhead) -> None:
-    """Wait for `read`, but no longer than `seconds`."""
-    if gives_up_after_s <= seconds:
-        read()  # to hand it to a thread and back would cost half as much again
-        return
-    try:
-        running = bulkhead.start(read)
-    except Unavailable as error:
-        logger.warning("%s", error)
-        return
-    with suppress(TimeoutError):
-        running.result(max(0.0, seconds))

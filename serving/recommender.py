@@ -5,13 +5,13 @@ import time
 from collections.abc import Sequence
 
 from feature_repo.histories import History, Interaction
-from serving.answers import Answer, Degradation, UserInterests
+from serving.answers import Answer, Degradation, Recommendation, Removed, UserInterests
 from serving.asked import Asked
 from serving.deadline import Budgets, Deadline
 from serving.errors import CircuitOpen, Unavailable
 from serving.history import HistoryReader, UserHistory
 from serving.interests import category_interests
-from serving.live_release import LiveRelease
+from serving.live_release import LiveRelease, Ranked
 from serving.logs import OncePerSecond
 from serving.metrics import Metrics
 from serving.release import FloatArray
@@ -19,6 +19,7 @@ from serving.releases import Releases
 from serving.request import Request
 from serving.retrieval import Query
 from serving.surroundings import SurroundingsReader
+from serving.turnstile import Turnstile
 from serving.user_interest import InterestModel, UserInterest
 
 logger = logging.getLogger(__name__)
@@ -36,9 +37,11 @@ class Recommender:
         metrics: Metrics,
         budgets: Budgets,
         surroundings: SurroundingsReader,
+        turnstile: Turnstile,
     ) -> None:
         self._releases, self._histories, self._interests = releases, histories, UserInterest(models, metrics)
         self._metrics, self._budgets, self._surroundings = metrics, budgets, surroundings
+        self._turnstile = turnstile
 
     def recommend(self, request: Request, deadline: Deadline) -> Answer:
         """The best k items for a user.
@@ -56,20 +59,13 @@ class Recommender:
         degraded = [*user.degraded, *around.degraded]
         interest = self._interest(release, user, history, deadline, degraded) if len(known.items) else None
         query = Query(known.items, known.timestamps, interest, time.time_ns() // 1000)
-        late = not self._budgets.leave_ranking(deadline)
-        if late:
-            degraded.append(Degradation("ranking", "no time was left for it", "trending"))
-        cold = late or not len(known.items)
-        with self._metrics.stage("retrieval"):
+        with self._turnstile.turn(self._budgets.for_turn(deadline)):
+            late = not self._budgets.leave_ranking(deadline)
+            if late:
+                degraded.append(Degradation("ranking", "no time was left for it", "trending"))
+            cold = late or not len(known.items)
             asked = Asked(release, request, query, user.profile, around, cold, seen, degraded)
-            retrieved = asked.retrieve(release.trending if late else None)
-        with self._metrics.stage("rules"):
-            candidates = asked.select(retrieved)
-        with self._metrics.stage("reranking"):
-            ranked, basis = asked.rank(retrieved, candidates)
-        with self._metrics.stage("reasons"):
-            items = asked.present(known.event_types, ranked)
-            removed = asked.removed(retrieved, ranked) if request.explain else []
+            items, removed, ranked, basis = self._ranked(asked, known.event_types, late)
         if basis == "history" and not len(user.history):
             basis = "request history"
         if cut := self._surroundings.remember(request, items, deadline.remaining_s()):
@@ -90,6 +86,21 @@ class Recommender:
             known = release.recognize(user.history)
         interests, shift = category_interests(known.items.tolist(), release.ranking.catalog)
         return UserInterests(interests[:k], shift, release.version, list(user.degraded))
+
+    def _ranked(
+        self, asked: Asked, event_types: Sequence[str], late: bool
+    ) -> tuple[list[Recommendation], list[Removed], Ranked, str]:
+        """What is answered, what a rule kept from it, the answer as numbers, and what it rests on."""
+        with self._metrics.stage("retrieval"):
+            retrieved = asked.retrieve(asked.release.trending if late else None)
+        with self._metrics.stage("rules"):
+            candidates = asked.select(retrieved)
+        with self._metrics.stage("reranking"):
+            ranked, basis = asked.rank(retrieved, candidates)
+        with self._metrics.stage("reasons"):
+            items = asked.present(event_types, ranked)
+            removed = asked.removed(retrieved, ranked) if asked.request.explain else []
+        return items, removed, ranked, basis
 
     def _read(self, user_id: str, deadline: Deadline) -> UserHistory:
         if not user_id:

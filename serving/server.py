@@ -36,6 +36,7 @@ from serving.scenarios import load_scenarios
 from serving.service import RecommenderService
 from serving.settings import ServingSettings, load_settings
 from serving.surroundings import ImpressionLog, SurroundingsReader
+from serving.turnstile import Turnstile
 from serving.user_interest import InterestModel
 from serving.validation import Limits
 
@@ -102,7 +103,8 @@ def create_server(settings: ServingSettings, parts: Parts | None = None) -> tupl
     log_depth = LogDepth(parts.log, metrics)
     for name in ("", SERVICE):
         checks.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
-    histories = HistoryReader(parts.open_features, parts.log, settings.threads)
+    turnstile = Turnstile()
+    histories = HistoryReader(parts.open_features, parts.log, settings.threads, turnstile)
     warming = Thread(target=histories.warm, name="warming", daemon=True)
 
     def announce() -> None:
@@ -115,7 +117,7 @@ def create_server(settings: ServingSettings, parts: Parts | None = None) -> tupl
     recorder = Recorder(parts.log, releases, metrics, settings.threads)
     surroundings = SurroundingsReader(histories, parts.log, metrics, settings.threads)
     service = RecommenderService(
-        Recommender(releases, histories, models, metrics, _budgets(settings), surroundings),
+        Recommender(releases, histories, models, metrics, _budgets(settings), surroundings, turnstile),
         recorder,
         Limits(settings.max_k, settings.max_history, settings.max_record),
         settings.deadline_ms / 1000,
