@@ -53,7 +53,10 @@ class History:
 
     def extend(self, interactions: Iterable[Interaction], max_history: int = MAX_HISTORY) -> "History":
         """The history with what it lacks of `interactions` merged in, cut to the last `max_history`."""
-        fresh = self.lacks(interactions)
+        return self.join(self.lacks(interactions), max_history)
+
+    def join(self, fresh: Sequence[Interaction], max_history: int = MAX_HISTORY) -> "History":
+        """The history with `fresh`, as `lacks` gives them, merged in, cut to the last `max_history`."""
         if not fresh:
             return self
         new = History(

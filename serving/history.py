@@ -179,7 +179,7 @@ class _Reading:
         snapshot, delta = self.snapshot, self.delta
         base = snapshot.history if snapshot else History()
         new = base.lacks(delta or ())
-        history = base.extend(new)
+        history = base.join(new)
         return UserHistory(
             history=history,
             profile=snapshot.profile if snapshot else {},
