@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import cycle
-from threading import Event, Lock
-from typing import Any, Final
+from threading import Lock
+from typing import Final
 
 import grpc
 import numpy as np
@@ -19,6 +19,9 @@ _TIMEOUT_S: Final = 5.0
 
 # Requests before the first that counts: connections, caches, branch predictors.
 WARMING: Final = 100
+
+# Threads of the open loop.
+_ARRIVING: Final = 64
 
 
 @dataclass(frozen=True)
@@ -91,35 +94,58 @@ def many_clients(targets: dict[str, Target], clients: int, rounds: int, calls: i
 
 
 def open_loop(target: Target, rate: float, seconds: float) -> Latencies:
-    """Poisson arrivals, fixed before the first: a slow answer holds nobody back, and is counted as late."""
+    """Poisson arrivals, fixed before the first: a slow answer holds nobody back, and is counted as late.
+
+    Each of many threads takes the next arrival and waits for its moment; were all of them still waiting for
+    answers, what they take next would be late too, and counted from when it was due.
+    """
     generator = np.random.default_rng(11)
     due = np.cumsum(generator.exponential(1 / rate, max(1, int(rate * seconds)))).tolist()
-    taken: list[float] = []
-    failed, cut, lock, done = [0], [0], Lock(), Event()
+    arrivals, lock, tally = iter(enumerate(due)), Lock(), _Tally()
 
-    def finish(call: Any, at: float) -> None:
-        late = time.perf_counter() - at
-        good = call.code() is grpc.StatusCode.OK
-        degraded = good and bool(pb.RecommendResponse.FromString(call.result()).degraded)
-        with lock:
-            taken.append(late)
-            failed[0] += not good
-            cut[0] += degraded
-            if len(taken) == len(due):
-                done.set()
-
-    with grpc.insecure_channel(target.address) as channel:
+    with grpc.insecure_channel(target.address) as channel, ThreadPoolExecutor(_ARRIVING) as pool:
         call = channel.unary_unary(_RECOMMEND)
         for number in range(WARMING):
             call(target.requests[number % len(target.requests)], timeout=_TIMEOUT_S)
         start = time.perf_counter()
-        for number, after in enumerate(due):
-            at = start + after
-            time.sleep(max(0.0, at - time.perf_counter()))
-            asked = call.future(target.requests[number % len(target.requests)], timeout=_TIMEOUT_S)
-            asked.add_done_callback(lambda answered, at=at: finish(answered, at))
-        done.wait(2 * _TIMEOUT_S)
-    return Latencies.of(taken, failed[0] + len(due) - len(taken), cut[0])
+
+        def arrive(_: int) -> None:
+            while True:
+                with lock:
+                    number, after = next(arrivals, (0, None))
+                if after is None:
+                    return
+                time.sleep(max(0.0, start + after - time.perf_counter()))
+                tally.ask(call, target.requests[number % len(target.requests)], start + after)
+
+        list(pool.map(arrive, range(_ARRIVING)))
+    return Latencies.of(tally.seconds, tally.errors, tally.degraded)
+
+
+class _Tally:
+    """Answers of the open loop; its lists and counts are only ever added to."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+        self._failed: list[int] = []
+        self._degraded: list[int] = []
+
+    def ask(self, call: Callable[..., bytes], request: bytes, due: float) -> None:
+        try:
+            answer = call(request, timeout=_TIMEOUT_S)
+        except grpc.RpcError:
+            self._failed.append(1)
+        else:
+            self._degraded.append(bool(pb.RecommendResponse.FromString(answer).degraded))
+        self.seconds.append(time.perf_counter() - due)
+
+    @property
+    def errors(self) -> int:
+        return len(self._failed)
+
+    @property
+    def degraded(self) -> int:
+        return sum(self._degraded)
 
 
 def freshness(address: str, users: Sequence[str]) -> Latencies:
