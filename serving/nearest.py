@@ -3,7 +3,6 @@
 import logging
 from typing import Any, Final
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
@@ -29,6 +28,8 @@ class NearestItems:
     """
 
     def __init__(self, embeddings: FloatArray, exact_items: int = EXACT_ITEMS) -> None:
+        import faiss  # 13 MB that a small catalog has no use for
+
         self.recall = 1.0
         self._index: Any = faiss.IndexFlatIP(embeddings.shape[1])
         self._index.add(embeddings)
@@ -49,6 +50,8 @@ class NearestItems:
 
 def _inverted_file(embeddings: FloatArray, exact: Any) -> tuple[Any, float]:
     """With the fewest probes that reach RECALL on a sample of items taken as interests, and that recall."""
+    import faiss
+
     lists = int(np.sqrt(len(embeddings)))
     index: Any = faiss.index_factory(embeddings.shape[1], f"IVF{lists},SQ8", faiss.METRIC_INNER_PRODUCT)
     chosen = np.random.default_rng(0).permutation(len(embeddings))

@@ -160,7 +160,7 @@ class Ranking:
             )
         return cls(
             version=version,
-            catalog=Catalog.from_items(pq.read_table(directory / "catalog.parquet")),
+            catalog=Catalog.from_items(_read_whole(directory / "catalog.parquet")),
             item_embeddings=np.load(directory / "item_embeddings.npy", allow_pickle=False),
             filters=Filters.load(directory),
             blend=json.loads((directory / "blend.json").read_text()),
@@ -260,6 +260,12 @@ def checksums(directory: Path) -> dict[str, str]:
     """Relative file name -> sha256, for every file below `directory`."""
     files = sorted(path for path in directory.rglob("*") if path.is_file())
     return {str(path.relative_to(directory)): _sha256(path) for path in files}
+
+
+def _read_whole(file: Path) -> pa.Table:
+    """As pq.read_table does, without the engine behind it, which takes 5 MB for good."""
+    with pq.ParquetFile(file) as opened:
+        return opened.read()
 
 
 def _sha256(path: Path) -> str:
