@@ -1,8 +1,7 @@
 """One thread computes at a time, the others wait their turn."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from threading import Lock
+from types import TracebackType
 
 
 class Turnstile:
@@ -16,12 +15,24 @@ class Turnstile:
     def __init__(self) -> None:
         self._lock = Lock()
 
-    @contextmanager
-    def turn(self, patience_s: float) -> Iterator[None]:
+    def turn(self, patience_s: float) -> "Turn":
         """A turn, or none where it does not come within `patience_s`, for an answer must come in time."""
-        held = self._lock.acquire(timeout=max(0.0, patience_s))
-        try:
-            yield
-        finally:
-            if held:
-                self._lock.release()
+        return Turn(self._lock, max(0.0, patience_s))
+
+
+class Turn:
+    """To be entered once."""
+
+    __slots__ = ("_held", "_lock", "_patience_s")
+
+    def __init__(self, lock: Lock, patience_s: float) -> None:
+        self._lock, self._patience_s = lock, patience_s
+
+    def __enter__(self) -> None:
+        self._held = self._lock.acquire(timeout=self._patience_s)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._held:
+            self._lock.release()
