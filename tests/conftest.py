@@ -4,6 +4,9 @@ import os
 import shutil
 from pathlib import Path
 
+# Before Feast: its metrics module puts prometheus_client, if that isn't loaded yet, into a mode in which all
+# registries of a process count together. The recommender loads them in this order too.
+import prometheus_client  # noqa: F401
 import pytest
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
