@@ -47,6 +47,28 @@ ITEMS: Final = pa.schema(
 # Any categorical or numeric attribute may follow.
 USERS: Final = pa.schema([pa.field("user_id", pa.string(), nullable=False)])
 
+# One row a user and cutoff: what is trained on, validated and tested.
+SPINE: Final = pa.schema(
+    [
+        pa.field("user_id", pa.string()),
+        pa.field("cutoff", TIMESTAMP),
+        pa.field("split", pa.string()),
+        pa.field("target_item_id", pa.string()),  # null but for validation and test
+    ]
+)
+
+# The spine with each history; lists oldest first, timestamps in µs since the epoch, all before the cutoff.
+TRAINING_SET: Final = pa.schema(
+    [
+        *SPINE,
+        pa.field("interaction_ids", pa.list_(pa.string())),
+        pa.field("item_ids", pa.list_(pa.string())),
+        pa.field("event_types", pa.list_(pa.string())),
+        pa.field("values", pa.list_(pa.float32())),
+        pa.field("timestamps", pa.list_(pa.int64())),
+    ]
+)
+
 # The sequence inputs of every signature, each [batch, length]; timestamps are microseconds since the epoch.
 SEQUENCE_INPUTS: Final = {
     "item_ids": "string",

@@ -15,10 +15,10 @@ from components.errors import StepError
 from components.evaluate_release.held_out import HeldOut
 from components.evaluate_release.metrics import ndcg
 from components.evaluate_release.ranked import Ranked
-from components.evaluate_release.saved_model import InterestModel
 from components.evaluate_release.scorecard import HEADLINE
 from components.evaluate_release.served import ServedRanking
 from components.evaluate_release.verdict import ENOUGH, Comparison, Incomparable
+from components.saved_model import InterestModel
 from feature_repo.contract import INTEREST_MODEL, MANIFEST, RANKING, fingerprint
 from serving.errors import PenchantError
 from serving.release import ReleaseStore

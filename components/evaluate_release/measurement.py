@@ -16,12 +16,12 @@ from components.evaluate_release.held_out import SEED, HeldOut
 from components.evaluate_release.metrics import ndcg
 from components.evaluate_release.queries import Queries
 from components.evaluate_release.ranked import Ranked, rank_all
-from components.evaluate_release.saved_model import InterestModel
 from components.evaluate_release.scorecard import HEADLINE, Figure, Scorecard
 from components.evaluate_release.served import ServedRanking
 from components.evaluate_release.slices import Slice
 from components.evaluate_release.verdict import judge
 from components.progress import report
+from components.saved_model import InterestModel
 from serving.release import FloatArray, Ranking
 
 

@@ -13,30 +13,9 @@ import pyarrow.parquet as pq
 
 from components.errors import StepError
 from components.progress import report
-from feature_repo.contract import TIMESTAMP
+from feature_repo.contract import SPINE, TRAINING_SET
 from feature_repo.features import HISTORY_LISTS, TRAINING
 from feature_repo.store import open_store
-
-SPINE = pa.schema(
-    [
-        pa.field("user_id", pa.string()),
-        pa.field("cutoff", TIMESTAMP),
-        pa.field("split", pa.string()),
-        pa.field("target_item_id", pa.string()),  # null but for validation and test
-    ]
-)
-
-# Lists oldest first; timestamps in µs since the epoch, all before the cutoff.
-TRAINING_SET = pa.schema(
-    [
-        *SPINE,
-        pa.field("interaction_ids", pa.list_(pa.string())),
-        pa.field("item_ids", pa.list_(pa.string())),
-        pa.field("event_types", pa.list_(pa.string())),
-        pa.field("values", pa.list_(pa.float32())),
-        pa.field("timestamps", pa.list_(pa.int64())),
-    ]
-)
 
 # Rows joined at once; each carries up to MAX_HISTORY interactions, so it bounds the memory.
 ROWS_PER_JOIN = 25_000

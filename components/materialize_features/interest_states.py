@@ -13,8 +13,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from components.errors import StepError
-from components.evaluate_release.saved_model import InterestModel
 from components.progress import report
+from components.saved_model import InterestModel
 from feature_repo.contract import INTEREST_MODEL, MANIFEST, RANKING, TIMESTAMP, fingerprint
 from feature_repo.features import HISTORY_LISTS, INTEREST_STATE, USER_HISTORY, USER_INTEREST_STATE, table
 from feature_repo.histories import History

@@ -2,26 +2,23 @@
 
 import shutil
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from components.errors import StepError
+from components.saved_model import ServedModel
 from components.train_interest_model import sequences
 from components.train_interest_model.model import InterestModel
 from components.train_interest_model.serving_module import ServingModule
 from components.train_interest_model.vocabulary import Vocabulary
 from components.train_interest_model.warmup import write_warmup_requests
-from feature_repo.contract import SIGNATURES
 from feature_repo.histories import History, encode
 
 SAVED_MODEL, ITEM_EMBEDDINGS = "saved_model", "item_embeddings.npy"
 TOLERANCE: Final = 1e-4
-
-Arrays = dict[str, NDArray[Any]]
 
 
 def export(
@@ -47,33 +44,10 @@ def export(
     np.save(output / ITEM_EMBEDDINGS, module.scoring.numpy())
 
 
-class ServedModel:
-    """A SavedModel opened as TensorFlow Serving's loader does: a graph and a session, no Python objects."""
-
-    def __init__(self, directory: Path) -> None:
-        self._session = tf.compat.v1.Session(graph=tf.Graph())
-        with self._session.graph.as_default():
-            loaded = tf.compat.v1.saved_model.load(self._session, ["serve"], str(directory))
-        self._signatures = {name: loaded.signature_def[name] for name in SIGNATURES}
-
-    def run(self, signature: str, inputs: Arrays) -> Arrays:
-        """Inputs and outputs by the names of the contract."""
-        definition = self._signatures[signature]
-        fetches = {name: tensor.name for name, tensor in definition.outputs.items()}
-        feeds = {definition.inputs[name].name: value for name, value in inputs.items()}
-        answer: Arrays = self._session.run(fetches, feeds)
-        return answer
-
-    def close(self) -> None:
-        self._session.close()
-
-
 def _check(directory: Path, model: InterestModel, vocabulary: Vocabulary, probes: pa.Table) -> None:
-    """`tf.saved_model.load` would hide a variable that TensorFlow Serving can't find; a session doesn't."""
     try:
-        served = ServedModel(directory)
-        answer = served.run("serving_default", encode(histories(probes)))["interest"]
-        served.close()
+        with ServedModel(directory) as served:
+            answer = served.run("serving_default", encode(histories(probes)))["interest"]
     except (tf.errors.OpError, ValueError, KeyError) as error:
         raise StepError(f"TensorFlow Serving's loader can't run {directory}: {error}") from error
     encoded = sequences.encode(probes, vocabulary)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from components.train_interest_model.export import ServedModel
+from components.saved_model import ServedModel
 from feature_repo.histories import History, encode
 
 FloatArray = NDArray[np.float32]

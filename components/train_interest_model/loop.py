@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from components.evaluate_release.metrics import hit_rate, ndcg
 from components.progress import report
 from components.train_interest_model.checkpoint import Checkpoint, TrainingState
 from components.train_interest_model.distribution import SIGNATURE, batches, is_chief
@@ -16,7 +17,7 @@ from components.train_interest_model.hyperparameters import Hyperparameters
 from components.train_interest_model.losses import EXCLUDED, draw_negatives, full_softmax, sampled_softmax
 from components.train_interest_model.model import InterestModel
 from components.train_interest_model.optimizers import clip
-from components.train_interest_model.ranking import Validation, hit_rate_at_k, ndcg_at_k
+from components.train_interest_model.ranking import Validation
 from components.train_interest_model.sequences import Sequences
 
 NDCG, HIT_RATE = "validation_ndcg_at_10", "validation_hr_at_10"
@@ -64,7 +65,7 @@ class Trainer:
             figures = self._epoch(sequences, state)
             if validation is not None:
                 ranks = validation.ranks(self.model)
-                figures[NDCG], figures[HIT_RATE] = ndcg_at_k(ranks), hit_rate_at_k(ranks)
+                figures[NDCG], figures[HIT_RATE] = (float(m(ranks, 10).mean()) for m in (ndcg, hit_rate))
             self._keep_best(state, figures)
             state.history.append(figures)
             report(_line(state, settings.epochs))

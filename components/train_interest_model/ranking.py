@@ -1,31 +1,14 @@
-"""NDCG@10 of the next item, ranked among all items: what early stopping watches."""
+"""Ranks of the next item among all items: what early stopping watches."""
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from components.evaluate_release.metrics import MISS, IntArray, ranks_of
 from components.train_interest_model.model import InterestModel
 from components.train_interest_model.sequences import Sequences
 
-FloatArray = NDArray[np.float32]
-
 SEEN = -np.inf
-
-
-def rank_targets(scores: FloatArray, targets: NDArray[np.int32]) -> NDArray[np.int64]:
-    """[queries, items] and [queries] -> [queries] 0 for the best; a tie counts against the target."""
-    wanted = scores[np.arange(len(targets)), targets]
-    ranks: NDArray[np.int64] = (scores >= wanted[:, None]).sum(axis=1) - 1
-    return np.where(np.isneginf(wanted), scores.shape[1], ranks)
-
-
-def ndcg_at_k(ranks: NDArray[np.int64], k: int = 10) -> float:
-    """Of one relevant item a query: 1 / log2(rank + 2) within the first k."""
-    return float(np.where(ranks < k, 1 / np.log2(ranks + 2.0), 0).mean()) if len(ranks) else 0.0
-
-
-def hit_rate_at_k(ranks: NDArray[np.int64], k: int = 10) -> float:
-    return float((ranks < k).mean()) if len(ranks) else 0.0
 
 
 class Validation:
@@ -37,10 +20,10 @@ class Validation:
         self.batch_size = batch_size
         self._seen = _seen_items(queries, seen) if seen is not None else None
 
-    def ranks(self, model: InterestModel) -> NDArray[np.int64]:
-        """[queries] rank of each target; a target outside the catalog ranks last."""
+    def ranks(self, model: InterestModel) -> IntArray:
+        """[queries] int32 rank of each target, as in evaluate_release.metrics."""
         vectors, scoring = model.item_vectors(), model.scoring_vectors().numpy()
-        ranks = np.full(len(self.queries), len(scoring), np.int64)
+        ranks = np.full(len(self.queries), MISS, np.int32)
         order = np.argsort(self.queries.lengths, kind="stable")
         for start in range(0, len(order), self.batch_size):
             rows = order[start : start + self.batch_size]
@@ -49,8 +32,7 @@ class Validation:
             scores = _last_interests(model, vectors, codes).numpy() @ scoring.T
             for row, query in enumerate(rows if self._seen else ()):
                 scores[row, self._seen[query]] = SEEN  # type: ignore[index]
-            known = self.queries.targets[rows] >= 0
-            ranks[rows[known]] = rank_targets(scores[known], self.queries.targets[rows[known]])
+            ranks[rows] = ranks_of(scores, self.queries.targets[rows])
         return ranks
 
 

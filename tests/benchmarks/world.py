@@ -16,7 +16,16 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from feature_repo.contract import INTERACTIONS, INTEREST_MODEL, ITEMS, LIVE, RANKING, TIMESTAMP, USERS
+from feature_repo.contract import (
+    INTERACTIONS,
+    INTEREST_MODEL,
+    ITEMS,
+    LIVE,
+    RANKING,
+    TIMESTAMP,
+    TRAINING_SET,
+    USERS,
+)
 from feature_repo.histories import Interaction
 from serving.interaction_log import InteractionLog
 from serving.release import Filters, write_ranking
@@ -206,9 +215,7 @@ def _probes(items: pa.Table) -> pa.Table:
         "values": [1.0, 2.0, 3.0, 4.0, 5.0],
         "timestamps": [place * 60_000_000 for place in range(1, 6)],
     }
-    texts = pa.list_(pa.string())
-    types = [pa.string(), pa.string(), texts, texts, pa.list_(pa.float32()), pa.list_(pa.int64())]
-    return pa.Table.from_pylist([row], schema=pa.schema(list(zip(row, types, strict=True))))
+    return pa.Table.from_pylist([row], schema=TRAINING_SET)
 
 
 def _record(settings: ServingSettings, shape: Shape) -> None:

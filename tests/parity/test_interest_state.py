@@ -10,13 +10,14 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from components.evaluate_release.saved_model import InterestModel as SavedInterestModel
 from components.materialize_features.materialization import materialize, materialize_interests
-from components.train_interest_model.export import ServedModel, export
+from components.saved_model import InterestModel as SavedInterestModel
+from components.saved_model import ServedModel
+from components.train_interest_model.export import export
 from components.train_interest_model.hyperparameters import Hyperparameters
 from components.train_interest_model.model import InterestModel
 from components.train_interest_model.vocabulary import Vocabulary
-from feature_repo.contract import fingerprint
+from feature_repo.contract import TRAINING_SET, fingerprint
 from feature_repo.histories import History, Interaction, encode
 from feature_repo.online import OnlineFeatures
 from serving.history import HistoryReader, UserHistory
@@ -79,10 +80,8 @@ def write_release(releases: Path, version: int, encoder: str, seed: int) -> None
         variable.assign(tf.random.normal(variable.shape, stddev=0.5))
     names = ("user_id", "target_item_id", "item_ids", "event_types", "values", "timestamps")
     probe = ["ann", None, ITEMS[:2], ["view"] * 2, [1.0, 2.0], [MINUTE, 2 * MINUTE]]
-    texts = pa.list_(pa.string())
-    types = [pa.string(), pa.string(), texts, texts, pa.list_(pa.float32()), pa.list_(pa.int64())]
     row = dict(zip(names, probe, strict=True))
-    probes = pa.Table.from_pylist([row], schema=pa.schema(list(zip(names, types, strict=True))))
+    probes = pa.Table.from_pylist([row], schema=TRAINING_SET)
     export(model, vocabulary, True, probes, releases / f"export-{version}")
     (releases / "interest").mkdir(exist_ok=True)
     (releases / f"export-{version}" / "saved_model").rename(releases / "interest" / str(version))

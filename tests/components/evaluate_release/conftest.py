@@ -23,8 +23,8 @@ def blend(world: World) -> dict:
     from components.evaluate_release.blend import fit_blend
     from components.evaluate_release.evaluation import assemble
     from components.evaluate_release.held_out import HeldOut
-    from components.evaluate_release.saved_model import InterestModel
     from components.evaluate_release.served import ServedRanking
+    from components.saved_model import InterestModel
 
     ranking = assemble(world.interest_model, world.filters, world.items)
     validation = HeldOut.read(world.training_set, ranking.catalog).validation

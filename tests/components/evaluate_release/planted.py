@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.sparse import csr_array
 
-from feature_repo.contract import TIMESTAMP
+from feature_repo.contract import TIMESTAMP, TRAINING_SET
 from serving.release import Filters, write_ranking
 
 N_ITEMS, N_USERS, LENGTH = 40, 120, 12
@@ -55,21 +55,6 @@ def row(
         "values": [float("nan")] * len(items),
         "timestamps": times,
     }
-
-
-SCHEMA = pa.schema(
-    [
-        ("user_id", pa.string()),
-        ("cutoff", TIMESTAMP),
-        ("split", pa.string()),
-        ("target_item_id", pa.string()),
-        ("interaction_ids", pa.list_(pa.string())),
-        ("item_ids", pa.list_(pa.string())),
-        ("event_types", pa.list_(pa.string())),
-        ("values", pa.list_(pa.float64())),
-        ("timestamps", pa.list_(pa.int64())),
-    ]
-)
 
 
 def training_rows() -> list[dict]:
@@ -142,7 +127,7 @@ def save_ring_model(directory: Path, step: int) -> None:
 def build_world(root: Path, step: int) -> World:
     world = World(root)
     world.interest_model.mkdir(parents=True)
-    pq.write_table(pa.Table.from_pylist(training_rows(), SCHEMA), world.training_set)
+    pq.write_table(pa.Table.from_pylist(training_rows(), TRAINING_SET), world.training_set)
     pq.write_table(item_table(), world.items)
     ring_filters(step).save(world.filters)
     save_ring_model(world.interest_model, step)

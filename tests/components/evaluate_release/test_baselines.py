@@ -9,13 +9,14 @@ from components.evaluate_release import baselines
 from components.evaluate_release.metrics import MISS
 from components.evaluate_release.queries import read_queries
 from components.evaluate_release.ranked import rank_all
-from tests.components.evaluate_release.planted import SCHEMA, row
+from feature_repo.contract import TRAINING_SET
+from tests.components.evaluate_release.planted import row
 
 INDEX = pa.array([f"i{item}" for item in range(5)])
 
 
 def queries_of(*rows):
-    return read_queries(pa.Table.from_pylist(list(rows), SCHEMA), "test", INDEX, seed=0)
+    return read_queries(pa.Table.from_pylist(list(rows), TRAINING_SET), "test", INDEX, seed=0)
 
 
 def test_popularity_leaves_seen_items_out():

@@ -7,14 +7,14 @@ import pytest
 
 from components.errors import StepError
 from components.evaluate_release.queries import read_queries, read_training_set
-from feature_repo.contract import TIMESTAMP
-from tests.components.evaluate_release.planted import SCHEMA, row
+from feature_repo.contract import TIMESTAMP, TRAINING_SET
+from tests.components.evaluate_release.planted import row
 
 INDEX = pa.array([f"i{item}" for item in range(6)])
 
 
 def table(*rows) -> pa.Table:
-    return pa.Table.from_pylist(list(rows), SCHEMA).sort_by(
+    return pa.Table.from_pylist(list(rows), TRAINING_SET).sort_by(
         [("user_id", "ascending"), ("cutoff", "ascending")]
     )
 
@@ -91,7 +91,9 @@ def test_an_empty_split_says_what_it_takes():
 
 
 def test_the_training_set_comes_in_order_whatever_the_files(tmp_path):
-    shuffled = pa.Table.from_pylist([row(2, [], [], 5, "test", 1), row(1, [], [], 9, "test", 1)], SCHEMA)
+    shuffled = pa.Table.from_pylist(
+        [row(2, [], [], 5, "test", 1), row(1, [], [], 9, "test", 1)], TRAINING_SET
+    )
     pq.write_table(shuffled, tmp_path / "training_set.parquet")
     read = read_training_set(tmp_path / "training_set.parquet")
     assert read["user_id"].to_pylist() == ["u001", "u002"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from components.errors import StepError
-from components.evaluate_release.saved_model import InterestModel
+from components.saved_model import InterestModel
 from feature_repo.histories import History
 from tests.components.evaluate_release.planted import N_ITEMS
 
@@ -28,7 +28,7 @@ def test_small_batches_change_nothing(world, monkeypatch):
     histories = [history(*range(length)) for length in (3, 1, 0, 7, 2, 5)]
     with InterestModel(world.interest_model / "saved_model") as model:
         whole = model.interest(histories)
-        monkeypatch.setattr("components.evaluate_release.saved_model.POSITIONS", 9)
+        monkeypatch.setattr("components.saved_model.POSITIONS", 9)
         assert np.array_equal(model.interest(histories), whole)
 
 
@@ -56,7 +56,7 @@ class Diverged:
     """A session whose model answers no number."""
 
     def run(self, fetches, feed):
-        return [np.full((1, N_ITEMS), np.nan) for _ in fetches]
+        return {name: np.full((1, N_ITEMS), np.nan) for name in fetches}
 
     def close(self):
         pass

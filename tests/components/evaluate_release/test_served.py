@@ -10,7 +10,8 @@ from components.evaluate_release.evaluation import assemble
 from components.evaluate_release.metrics import MISS
 from components.evaluate_release.queries import read_queries
 from components.evaluate_release.served import ServedRanking
-from tests.components.evaluate_release.planted import N_ITEMS, SCHEMA, row
+from feature_repo.contract import TRAINING_SET
+from tests.components.evaluate_release.planted import N_ITEMS, row
 
 INDEX = pa.array([f"i{item}" for item in range(N_ITEMS)])
 
@@ -24,7 +25,7 @@ def ranking(world, blend):
 
 
 def put(ranking, *rows, interest_in=None):
-    queries = read_queries(pa.Table.from_pylist(list(rows), SCHEMA), "test", INDEX, seed=0)
+    queries = read_queries(pa.Table.from_pylist(list(rows), TRAINING_SET), "test", INDEX, seed=0)
     interest = np.zeros((len(queries), N_ITEMS), np.float32)
     if interest_in is not None:
         interest[:, interest_in] = 1

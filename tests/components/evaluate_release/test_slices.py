@@ -7,8 +7,9 @@ from components.evaluate_release import slices
 from components.evaluate_release.metrics import MISS
 from components.evaluate_release.queries import read_queries
 from components.evaluate_release.ranked import Ranked
+from feature_repo.contract import TRAINING_SET
 from serving.release import FOREVER, Catalog
-from tests.components.evaluate_release.planted import SCHEMA, row
+from tests.components.evaluate_release.planted import row
 
 N = 4
 INDEX = pa.array([f"i{item}" for item in range(N)])
@@ -27,7 +28,7 @@ def test_queries_are_cut_by_hand():
             row(2, [3] * 5, [1] * 5, 400 * DAY, "test", 1),
             row(3, [3] * 5, [1] * 5, 400 * DAY, "test", 2),
         ],
-        SCHEMA,
+        TRAINING_SET,
     )
     queries = read_queries(rows, "test", INDEX, seed=0)
     # item 0 holds 50 of 100 interactions, 1 the next 30, 2 none
@@ -51,7 +52,7 @@ def test_queries_are_cut_by_hand():
 
 
 def test_a_dimension_with_one_label_says_nothing_and_is_left_out():
-    rows = pa.Table.from_pylist([row(1, [], [], 3 * DAY, "test", 0)], SCHEMA)
+    rows = pa.Table.from_pylist([row(1, [], [], 3 * DAY, "test", 0)], TRAINING_SET)
     queries = read_queries(rows, "test", INDEX, seed=0)
     assert slices.cut(queries, catalog([""] * N), np.ones(N, np.float32), np.zeros(N, np.int64), set()) == {}
 
@@ -66,7 +67,7 @@ def test_figures_of_a_slice_are_those_of_its_queries():
 
 def test_an_item_is_as_old_as_its_first_interaction_unless_it_says_so_itself():
     rows = pa.Table.from_pylist(
-        [row(1, [0, 1], [10, 20], 30, "all"), row(2, [1, 9], [5, 7], 30, "all")], SCHEMA
+        [row(1, [0, 1], [10, 20], 30, "all"), row(2, [1, 9], [5, 7], 30, "all")], TRAINING_SET
     )
     available_from = np.array([3, 0, 0, 0])
     assert slices.first_interactions(rows, INDEX, available_from)[:2].tolist() == [3, 5]

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.train_collaborative_filters.interactions import Interactions
-from feature_repo.contract import ITEMS, TIMESTAMP
+from feature_repo.contract import ITEMS, TRAINING_SET
 
 SECOND = 1_000_000
 
@@ -55,17 +55,8 @@ def write(
                     "timestamps": interactions.timestamps[part].tolist(),
                 }
             )
-    schema = pa.schema(
-        [
-            ("user_id", pa.string()),
-            ("cutoff", TIMESTAMP),
-            ("split", pa.string()),
-            ("item_ids", pa.list_(pa.string())),
-            ("timestamps", pa.list_(pa.int64())),
-        ]
-    )
     training_set, items = directory / "training_set.parquet", directory / "items.parquet"
-    pq.write_table(pa.Table.from_pylist(rows, schema=schema), training_set)
+    pq.write_table(pa.Table.from_pylist(rows, schema=TRAINING_SET), training_set)
     catalog = [{"item_id": f"item-{item}", "categories": []} for item in range(interactions.item_count)]
     pq.write_table(pa.Table.from_pylist(catalog, schema=ITEMS), items)
     return training_set, items

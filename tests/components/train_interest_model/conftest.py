@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from feature_repo.contract import ITEMS, TIMESTAMP
+from feature_repo.contract import ITEMS, TRAINING_SET
 
 SECOND = 1_000_000
 # Without XLA, whose compiling takes longer than these trainings.
@@ -68,21 +68,6 @@ def history_row(user: str, split: str, items: Sequence[str], target: str | None 
     }
 
 
-ROWS = pa.schema(
-    [
-        ("user_id", pa.string()),
-        ("cutoff", TIMESTAMP),
-        ("split", pa.string()),
-        ("target_item_id", pa.string()),
-        ("interaction_ids", pa.list_(pa.string())),
-        ("item_ids", pa.list_(pa.string())),
-        ("event_types", pa.list_(pa.string())),
-        ("values", pa.list_(pa.float64())),
-        ("timestamps", pa.list_(pa.int64())),
-    ]
-)
-
-
 def items_table(item_ids: Sequence[str], **columns: Sequence[Any]) -> pa.Table:
     """The contract's item columns, null but for the ids, and what `columns` gives."""
     empty = {name: [None] * len(item_ids) for name in ITEMS.names}
@@ -101,7 +86,7 @@ def items_table(item_ids: Sequence[str], **columns: Sequence[Any]) -> pa.Table:
 def write_world(directory: Path, rows: Sequence[dict[str, Any]], items: pa.Table) -> World:
     directory.mkdir(parents=True, exist_ok=True)
     training_set, catalog = directory / "training_set.parquet", directory / "items.parquet"
-    pq.write_table(pa.Table.from_pylist(list(rows), schema=ROWS), training_set)
+    pq.write_table(pa.Table.from_pylist(list(rows), schema=TRAINING_SET), training_set)
     pq.write_table(items, catalog)
     return World(training_set, catalog, items["item_id"].to_pylist())
 

@@ -8,7 +8,8 @@ import pytest
 import tensorflow as tf
 
 from components.errors import StepError
-from components.train_interest_model.export import ServedModel, export, histories
+from components.saved_model import ServedModel
+from components.train_interest_model.export import export, histories
 from components.train_interest_model.hyperparameters import Hyperparameters
 from components.train_interest_model.model import InterestModel
 from components.train_interest_model.sequences import encode as encode_rows

@@ -8,8 +8,8 @@ import pytest
 from components.errors import StepError
 from components.train_interest_model.sequences import encode, flatten, read_rows
 from components.train_interest_model.vocabulary import Vocabulary, encode_gaps
+from feature_repo.contract import TRAINING_SET
 from tests.components.train_interest_model.conftest import (
-    ROWS,
     SECOND,
     World,
     history_row,
@@ -19,7 +19,7 @@ VOCABULARY = Vocabulary(["a", "b", "c"], ["click", "view"], [0.0, 1.0, 2.0])
 
 
 def test_a_row_becomes_codes_and_the_gap_before_its_first_interaction_is_none() -> None:
-    rows = pa.Table.from_pylist([history_row("u", "validation", ["b", "a"], "c")], schema=ROWS)
+    rows = pa.Table.from_pylist([history_row("u", "validation", ["b", "a"], "c")], schema=TRAINING_SET)
     encoded = encode(rows, VOCABULARY)
     assert encoded.items.tolist() == [1, 0]
     assert encoded.events.tolist() == [2, 1]
@@ -30,7 +30,8 @@ def test_a_row_becomes_codes_and_the_gap_before_its_first_interaction_is_none() 
 
 def test_unknown_items_are_dropped_and_the_gap_spans_them() -> None:
     rows = pa.Table.from_pylist(
-        [history_row("u", "train", ["zz", "a", "zz", "b"]), history_row("v", "train", ["zz"])], schema=ROWS
+        [history_row("u", "train", ["zz", "a", "zz", "b"]), history_row("v", "train", ["zz"])],
+        schema=TRAINING_SET,
     )
     encoded = encode(rows, VOCABULARY)
     assert encoded.lengths.tolist() == [2, 0]
@@ -50,7 +51,7 @@ def test_an_epoch_holds_every_interaction_once_right_padded() -> None:
         history_row(f"u{user}", "train", random.choice(["a", "b", "c"], random.integers(1, 90)).tolist())
         for user in range(50)
     ]
-    encoded = encode(pa.Table.from_pylist(rows, schema=ROWS), VOCABULARY)
+    encoded = encode(pa.Table.from_pylist(rows, schema=TRAINING_SET), VOCABULARY)
     batches = list(encoded.batches(batch_size=4, seed=3))
     lengths = np.concatenate([batch["lengths"] for batch in batches])
     assert sorted(lengths) == sorted(encoded.lengths)
@@ -79,7 +80,7 @@ def test_many_values_are_cut_at_their_quantiles() -> None:
 def test_a_missing_value_and_an_unknown_event_type_have_the_code_of_unknown() -> None:
     row = history_row("u", "train", ["a", "b", "c"])
     row["values"], row["event_types"] = [None, float("nan"), 9.0], ["buy", "", "click"]
-    encoded = encode(pa.Table.from_pylist([row], schema=ROWS), VOCABULARY)
+    encoded = encode(pa.Table.from_pylist([row], schema=TRAINING_SET), VOCABULARY)
     assert encoded.values.tolist() == [0, 0, 4]
     assert encoded.events.tolist() == [0, 0, 1]
 

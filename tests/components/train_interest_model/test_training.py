@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.errors import StepError
+from components.saved_model import ServedModel
 from components.train_interest_model.checkpoint import Checkpoint, TrainingState
-from components.train_interest_model.export import ServedModel
 from components.train_interest_model.forecast import future_interests
 from components.train_interest_model.loop import Trainer
 from components.train_interest_model.saved_weights import SavedWeights
