@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from components.errors import StepError
+from feature_repo.contract import TRAINING_SET
 from feature_repo.histories import History
 
 Indexes = NDArray[np.int32]  # item indexes of a catalog, -1 for an item it doesn't hold
@@ -19,18 +20,6 @@ Times = NDArray[np.int64]  # µs since the epoch
 NO_ITEMS: Final = np.empty(0, np.int32)
 
 T = TypeVar("T")
-
-COLUMNS = (
-    "user_id",
-    "cutoff",
-    "split",
-    "target_item_id",
-    "interaction_ids",
-    "item_ids",
-    "event_types",
-    "values",
-    "timestamps",
-)
 
 # More users than these are sampled: intervals are narrow by then, and a step must end.
 MAX_QUERIES = 20_000
@@ -85,13 +74,13 @@ class Queries:
 def read_training_set(file: Path) -> pa.Table:
     """The training set, in (user, cutoff) order: Feast's join keeps none."""
     table = pq.read_table(file)
-    missing = [name for name in COLUMNS if name not in table.column_names]
+    missing = [name for name in TRAINING_SET.names if name not in table.column_names]
     if missing:
         raise StepError(
-            f"training set {file} lacks the columns {missing}: expected {list(COLUMNS)}; "
+            f"training set {file} lacks the columns {missing}: expected {list(TRAINING_SET.names)}; "
             "run the step 'Fetch training set' again"
         )
-    return table.select(COLUMNS).sort_by([("user_id", "ascending"), ("cutoff", "ascending")])
+    return table.select(TRAINING_SET.names).sort_by([("user_id", "ascending"), ("cutoff", "ascending")])
 
 
 def read_queries(
