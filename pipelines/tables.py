@@ -51,19 +51,25 @@ def answer_json(answer: Answer) -> str:
 
 
 def datasets_table(datasets: Sequence[Dataset]) -> Table:
-    """One row a data set: what it is, how to get it, what may be done with it."""
-    table = Table("name", "what it is", "interactions", "items", "users", "span", "installed", "licence")
+    """A block for each data set: what it is, how to get it, what may be done with it."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(style="dim")
+    table.add_column(overflow="fold")
     for dataset in datasets:
-        table.add_row(
-            dataset.name,
-            f"{dataset.title}\n[dim]{dataset.citation}\n{dataset.source}[/]",
-            f"{dataset.interactions:,}",
-            f"{dataset.items:,}",
-            f"{dataset.users:,}",
-            dataset.span,
-            "yes" if dataset.installed else f"no: {dataset.install}",
-            dataset.licence,
+        table.add_row("", f"[bold]{dataset.name}[/]")
+        size = (
+            f"{dataset.interactions:,} interactions of {dataset.users:,} users with {dataset.items:,} items"
         )
+        for name, text in (
+            ("what it is", f"{dataset.title}, {dataset.span}"),
+            ("size", size),
+            ("source", dataset.source),
+            ("installed", "yes" if dataset.installed else f"no: {dataset.install}"),
+            ("licence", dataset.licence),
+            ("to cite", dataset.citation),
+        ):
+            table.add_row(name, text)
+        table.add_row()
     return table
 
 

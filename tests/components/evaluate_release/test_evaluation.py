@@ -52,7 +52,7 @@ def run(world, tracking, output):
         tracking.uri,
         tracking.run_id,
         evaluation=output / "evaluation",
-        report=output / "report.html",
+        report=output / "report",
     )
 
 
@@ -126,7 +126,7 @@ def test_the_table_has_a_row_for_each_model_measure_and_k(evaluated):
 
 
 def test_the_report_is_one_page_that_needs_nothing_else(evaluated):
-    page = (evaluated.output / "report.html").read_text()
+    page = (evaluated.output / "report").read_text()
     assert "Item &lt;5&gt;" in page  # titles are data, not markup
     assert page.count("<svg") >= 3
     assert "i3" in page  # an item without a title is shown by its id
