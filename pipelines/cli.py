@@ -1,5 +1,6 @@
 """`penchant …`: one command per act. Each imports only what it needs, so that help is instant."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -113,10 +114,11 @@ def serve(
     with acting():
         from pipelines.serving_processes import serving
 
-        with serving(load_settings(home=home), port, model_port) as processes:
+        with suppress(KeyboardInterrupt), serving(load_settings(home=home), port, model_port) as processes:
             out.print(f"recommender on {processes.recommender}, model server on {processes.model_server}")
             out.print("Ask it: penchant recommend USER      Stop it: Ctrl-C")
             processes.wait()
+        out.print("stopped")
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -132,3 +133,15 @@ def test_the_evaluation_is_honest_about_its_baselines(home: Path) -> None:
 
     assert figures["ndcg_at_10"] > figures["popularity_ndcg_at_10"]
     assert 0 <= figures["hr_at_10"] <= 1
+
+
+def test_serving_ends_by_ctrl_c_as_done(home: Path) -> None:
+    environment = {**os.environ, "PENCHANT_HOME": str(home)}
+    command = [str(PENCHANT), "serve", "--port", "0", "--model-port", "0"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as served:
+        assert served.stdout
+        assert served.stdout.readline().startswith("recommender on 127.0.0.1:")
+        served.send_signal(signal.SIGINT)
+        rest, _ = served.communicate(timeout=30)
+    assert served.returncode == 0
+    assert rest.strip().endswith("stopped")

@@ -160,7 +160,7 @@ def test_the_live_version_stands_beside_on_what_is_new_to_it(world, blend, store
     verdict, figures = run(world, begin(store), tmp_path)
     assert verdict == "better"
     assert figures["live_ndcg_at_10"] == 1.0
-    page = (tmp_path / "report.html").read_text()
+    page = (tmp_path / "report").read_text()
     assert "keeps 97% of the live version 3" in page
     assert "on 110 queries new to it" in page
 
