@@ -3,7 +3,7 @@
 interest/<version>/   a SavedModel in TensorFlow Serving's layout
 ranking/<version>/    catalog.parquet  item_embeddings.npy  <matrix>/{indptr,indices,data,shape}.npy
                       popularity.npy  trend.npy  blend.json  manifest.json  (ease/ where the catalog is small,
-                      segments/ where users have attributes)
+                      nearest.faiss where it is large, segments/ where users have attributes)
 live.json             {"version": 7, "previous": 6}, replaced atomically
 """
 
@@ -25,6 +25,7 @@ from scipy.sparse import csr_array
 
 from feature_repo.contract import INTEREST_MODEL, LIVE, MANIFEST, RANKING, fingerprint
 from serving.errors import ForeignRelease, ReleaseError, ReleaseNotFound
+from serving.inverted_file import EXACT_ITEMS, NEAREST, write_inverted_file
 from serving.segments import Segments
 from serving.sparse import load_csr, save_csr
 
@@ -138,6 +139,7 @@ class Ranking:
     filters: Filters
     blend: dict[str, Any]  # terms and their weights, as fitted by evaluate_release
     manifest: dict[str, Any]
+    nearest: Path | None = None  # the inverted file over the embeddings of a large catalog
 
     @classmethod
     def load(cls, directory: Path, version: int = 0) -> "Ranking":
@@ -165,6 +167,7 @@ class Ranking:
             filters=Filters.load(directory),
             blend=json.loads((directory / "blend.json").read_text()),
             manifest=manifest,
+            nearest=directory / NEAREST if "nearest" in manifest else None,
         )
 
 
@@ -227,6 +230,9 @@ def write_ranking(
     filters: Filters,
     blend: dict[str, Any],
     interest_model: Path,
+    *,
+    interests: FloatArray | None = None,
+    exact_items: int = EXACT_ITEMS,
     **about: Any,
 ) -> None:
     """Write a ranking directory beside the SavedModel `interest_model` that it belongs to.
@@ -234,10 +240,13 @@ def write_ranking(
     Args:
         items: the catalog, one row an item, in index order.
         item_embeddings: [items, interest size] float32.
+        interests: [n, interest size] float32 of users, that the index of a large catalog is measured on.
+        exact_items: a catalog of more gets an inverted file, which answers without a look at every item.
         about: further entries of the manifest (run id, metrics), JSON-ready.
 
     Raises:
-        ReleaseError: catalog, embeddings and filters disagree about the number of items.
+        ReleaseError: catalog, embeddings and filters disagree about the number of items, or the
+            inverted file finds too few of the nearest items.
     """
     counts = {
         "items": len(items),
@@ -250,6 +259,8 @@ def write_ranking(
     pq.write_table(items, directory / "catalog.parquet")
     np.save(directory / "item_embeddings.npy", item_embeddings)
     (directory / "blend.json").write_text(json.dumps(blend, indent=2))
+    if index := write_inverted_file(directory, item_embeddings, interests, exact_items):
+        about["nearest"] = index
     files = {f"{RANKING}/{name}": digest for name, digest in checksums(directory).items() if name != MANIFEST}
     files |= {f"{INTEREST_MODEL}/{name}": digest for name, digest in checksums(interest_model).items()}
     manifest = {"fingerprint": fingerprint(), **about, "files": files}

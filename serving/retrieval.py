@@ -50,11 +50,10 @@ class Retriever:
     """Asks each source for its best `per_source` items; safe to share between threads."""
 
     def __init__(self, ranking: Ranking, per_source: int = 500) -> None:
-        """Builds the index of a large catalog, which takes some ten seconds for a million items."""
         filters, catalog = ranking.filters, ranking.catalog
         self._ranking, self._per_source = ranking, per_source
         self._exhaustive = len(catalog) <= EXHAUSTIVE_ITEMS
-        self._nearest = None if self._exhaustive else NearestItems(ranking.item_embeddings)
+        self._nearest = None if self._exhaustive else NearestItems(ranking.item_embeddings, ranking.nearest)
         self._popular = strongest(filters.popularity, per_source)
         self._trending = strongest(filters.trend, per_source)
         rare = np.flatnonzero(filters.popularity < FRESH_INTERACTIONS)

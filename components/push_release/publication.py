@@ -10,6 +10,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from components.errors import StepError
 from feature_repo.contract import INTEREST_MODEL, LIVE, MANIFEST, RANKING, fingerprint
+from serving.inverted_file import RECALL, TOP
 from serving.release import ReleaseStore, checksums
 
 # How many releases stay published: the live one, the one before (a rollback away), and one more.
@@ -22,7 +23,8 @@ def verify(release: Path) -> None:
     """Check a release against its manifest.
 
     Raises:
-        StepError: a file is missing, added or changed, or another contract built it.
+        StepError: a file is missing, added or changed, another contract built it, or the index of its large
+            catalog misses too much.
     """
     manifest = json.loads((release / RANKING / MANIFEST).read_text())
     if manifest["fingerprint"] != fingerprint():
@@ -35,6 +37,12 @@ def verify(release: Path) -> None:
         differing = sorted(dict(found.items() ^ manifest["files"].items()))
         raise StepError(
             f"the release differs from its manifest in {', '.join(differing[:5])}: register it again"
+        )
+    recall = manifest.get("nearest", {}).get(f"recall_at_{TOP}", 1.0)
+    if recall < RECALL:
+        raise StepError(
+            f"the release's index finds {recall} of the {TOP} nearest items, expected at least {RECALL}: "
+            "register it again"
         )
 
 

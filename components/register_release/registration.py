@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from components.progress import report
 from components.register_release.registry import Registry
 from feature_repo.contract import INTEREST_MODEL, RANKING, SIGNATURES, fingerprint
+from serving.inverted_file import EXACT_ITEMS
 from serving.release import Filters, write_ranking
 
 # What it takes to load the model elsewhere.
@@ -38,13 +41,15 @@ def register(
         (release / INTEREST_MODEL).parent.mkdir(parents=True)
         _copy(interest_model / "saved_model", release / INTEREST_MODEL)
         ranking.mkdir()
+        catalog, filters = pq.read_table(items), Filters.load(collaborative_filters)
         write_ranking(
             ranking,
-            pq.read_table(items),
+            catalog,
             np.load(interest_model / "item_embeddings.npy", allow_pickle=False),
-            Filters.load(collaborative_filters),
+            filters,
             json.loads((evaluation / "blend.json").read_text()),
             release / INTEREST_MODEL,
+            interests=_interests(release / INTEREST_MODEL, filters, catalog),
             created_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             run_id=run_id,
             metrics=held_out["figures"],
@@ -58,6 +63,15 @@ def register(
     registry.client.set_terminated(run_id, "FINISHED")
     report(f"version {version} of {model_name} is the candidate: {held_out['reason']}")
     return version
+
+
+def _interests(saved_model: Path, filters: Filters, catalog: pa.Table) -> NDArray[np.float32] | None:
+    """What a large catalog's index is measured on; a small one has no index."""
+    if len(catalog) <= EXACT_ITEMS or not filters.user_items.shape[0]:
+        return None
+    from components.register_release.interests import sample_interests
+
+    return sample_interests(saved_model, filters.user_items, catalog["item_id"].to_pylist())
 
 
 def _log(release: Path, tracking_uri: str, run_id: str) -> Any:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from serving import nearest, retrieval, signals
+from serving import retrieval, signals
 from serving.nearest import NearestItems
 from serving.release import Ranking
 from serving.retrieval import SOURCES, Candidates, Retriever, SourceBits
@@ -92,27 +92,6 @@ def test_a_catalog_of_one_item() -> None:
     candidates = Retriever(world).retrieve(query(world, [0]))
     assert candidates.items.tolist() == [0]
     assert "interest" in [source for source in SOURCES if named_by(candidates, source)]
-
-
-def test_an_inverted_file_finds_the_nearest() -> None:
-    embeddings = np.random.default_rng(5).normal(size=(4_000, 16)).astype(np.float32)
-    index = NearestItems(embeddings, exact_items=1_000)
-    assert nearest.RECALL <= index.recall < 1
-    interest = embeddings[7]
-    found = index.search(interest, 50)
-    assert len(set(found.tolist()) & top(np.exp(embeddings @ interest), 50)) >= 45
-
-
-def test_an_inverted_file_that_misses_too_much_is_not_used(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(nearest, "RECALL", 1.1)
-    embeddings = np.random.default_rng(5).normal(size=(2_000, 16)).astype(np.float32)
-    index = NearestItems(embeddings, exact_items=1_000)
-    assert index.recall == 1
-    assert "exact search instead" in caplog.text
-    expected = np.argsort(-(embeddings @ embeddings[3]))[:20]
-    np.testing.assert_array_equal(index.search(embeddings[3], 20), expected)
 
 
 def test_exact_search_is_exact() -> None:

@@ -61,6 +61,15 @@ def test_a_release_of_another_contract_is_refused(release: Path) -> None:
         verify(release)
 
 
+def test_a_release_whose_index_misses_too_much_is_refused(release: Path) -> None:
+    manifest = release / "ranking" / "manifest.json"
+    about = json.loads(manifest.read_text()) | {"nearest": {"recall_at_100": 0.93}}
+    manifest.write_text(json.dumps(about))
+
+    with pytest.raises(StepError, match=r"finds 0\.93 of the 100 nearest items, expected at least 0\.97"):
+        verify(release)
+
+
 def test_publishing_twice_is_harmless_and_leaves_no_trace(release: Path, store: ReleaseStore) -> None:
     publish(release, store, 3)
     publish(release, store, 3)

@@ -1,0 +1,34 @@
+"""Interests of real users, which the index of a large catalog is measured on."""
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from components.saved_model import InterestModel
+from feature_repo.contract import MAX_HISTORY
+from feature_repo.histories import History
+
+USERS = 500
+
+
+def sample_interests(saved_model: Path, user_items: csr_array, item_ids: list[str]) -> NDArray[np.float32]:
+    """[≤ USERS, interest size] float32: of users drawn at random, by the items that each has chosen.
+
+    Args:
+        user_items: [users, items]; when each was chosen is not in it, so they are taken in index order.
+    """
+    drawn = np.random.default_rng(0).permutation(user_items.shape[0])[:USERS]
+    model = InterestModel(saved_model)
+    try:
+        return model.interest([_history(user_items, row, item_ids) for row in drawn])
+    finally:
+        model.close()
+
+
+def _history(user_items: csr_array, row: int, item_ids: list[str]) -> History:
+    chosen = user_items.indices[user_items.indptr[row] : user_items.indptr[row + 1]][-MAX_HISTORY:]
+    ids = [item_ids[item] for item in chosen]
+    moments = [60_000_000 * minute for minute in range(1, len(ids) + 1)]
+    return History(ids, ids, ["view"] * len(ids), [float("nan")] * len(ids), moments)

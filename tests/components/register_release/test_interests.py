@@ -1,0 +1,43 @@
+"""The index of a large catalog is measured on what the model answers for real users."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from components.register_release import registration
+from components.register_release.interests import sample_interests
+from feature_repo.contract import ITEMS
+from serving.release import Filters
+from tests.components.evaluate_release.planted import N_ITEMS, item_table, save_ring_model
+
+
+@pytest.fixture(scope="module")
+def saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("model")
+    save_ring_model(directory, 1)
+    return directory / "saved_model"
+
+
+ITEM_IDS = [f"i{item}" for item in range(N_ITEMS)]
+
+
+def test_each_user_is_encoded_by_the_items_chosen(saved_model: Path) -> None:
+    rows = np.zeros((2, N_ITEMS), np.float32)
+    rows[0, [1, 4]] = rows[1, [2, 6]] = 0.7
+    interests = sample_interests(saved_model, csr_array(rows), ITEM_IDS)
+    # The model answers the item after the last one of a history.
+    assert sorted(interests.argmax(axis=1).tolist()) == [5, 7]
+
+
+def test_only_a_large_catalog_asks_the_model(saved_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix, counts = csr_array(np.eye(N_ITEMS, dtype=np.float32)), np.ones(N_ITEMS, np.float32)
+    filters = Filters(matrix, matrix, matrix, popularity=counts, trend=counts)
+    table = item_table()
+    assert table.schema.names == ITEMS.names
+    assert registration._interests(saved_model, filters, table) is None
+    monkeypatch.setattr(registration, "EXACT_ITEMS", 3)
+    interests = registration._interests(saved_model, filters, table)
+    assert interests is not None
+    assert interests.shape == (N_ITEMS, N_ITEMS)
