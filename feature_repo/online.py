@@ -21,13 +21,19 @@ from feature_repo.features import (
 from feature_repo.histories import History
 from feature_repo.interest_state import InterestState
 from feature_repo.online_readers import Reader, SqliteReader, store_reader
+from feature_repo.recent import Recent
+from feature_repo.sqlite_connections import SqliteConnections
 from feature_repo.store import connect_store, is_file
+from feature_repo.unchanged import Unchanged
 
 # A request can't wait for a Redis any longer; its own deadline is a matter of its caller.
 _ANSWER_WITHIN_S: Final = 0.5
 
 # Readers of SQLite wait for nobody but who recovers its file.
 _WAIT_FOR_LOCK_S: Final = 0.05
+
+# Users whose features are kept between two requests, at about 15 KB each.
+_REMEMBERED: Final = 500
 
 
 class FeaturesUnavailable(Exception):
@@ -67,27 +73,41 @@ class OnlineFeatures:
                 f"Feast's registry {registry} can't be read ({error}); {self._next_step}"
             ) from error
         self._features = [[feature.name for feature in view.features] for view in views]
+        self._unchanged: Unchanged | None = None
+        self._recent = Recent[str, tuple[int, UserFeatures | None]](_REMEMBERED)
         self.gives_up_after_s = math.inf  # a network may keep a reader waiting
         if is_file(online_store):
             self.gives_up_after_s = _WAIT_FOR_LOCK_S
-            path = Path(online_store).absolute()
-            self._read: Reader = SqliteReader(path, store.config, views, _WAIT_FOR_LOCK_S)
+            connections = SqliteConnections(Path(online_store).absolute(), _WAIT_FOR_LOCK_S)
+            self._read: Reader = SqliteReader(connections, store.config, views)
+            self._unchanged = Unchanged(connections)
         else:
             self._read = store_reader(store.config, views)
 
     def user(self, user_id: str) -> UserFeatures | None:
         """A user's features; None for a user whom no materialization has seen.
 
+        The same object as before while nobody has written to the store, where that can be seen.
+
         Raises:
             FeaturesUnavailable: the online store is missing or doesn't answer.
         """
         try:
-            values = self._read(user_id)
+            if self._unchanged is None:
+                return self._user(user_id)
+            changes = self._unchanged.changes()
+            kept = self._recent.get(user_id)
+            if kept is None or kept[0] != changes:
+                kept = changes, self._user(user_id)
+                self._recent.put(user_id, kept)
+            return kept[1]
         except Exception as error:  # what sqlite3, Redis and the file system raise shares none either
             raise FeaturesUnavailable(
                 f"online store {self._online_store} can't be read ({error}); {self._next_step}"
             ) from error
-        history, profile, state = map(_known, self._features, values)
+
+    def _user(self, user_id: str) -> UserFeatures | None:
+        history, profile, state = map(_known, self._features, self._read(user_id))
         if not history:
             return None
         lists = {name: history[name].val for name in HISTORY_LISTS}

@@ -1,7 +1,6 @@
 """How one entity's features are read from Feast's online store, view by view."""
 
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from feature_repo.feast_sdk import feast  # noqa: F401  (before any other module of Feast's)
@@ -35,9 +34,8 @@ class SqliteReader:
     Feast's class asks for one view after the other, and makes times that nobody looks at: 61 µs against 27.
     """
 
-    def __init__(self, path: Path, config: Any, views: Sequence[Any], timeout_s: float) -> None:
-        """`timeout_s`: how long it waits for a lock."""
-        self._connections = SqliteConnections(path, timeout_s)
+    def __init__(self, connections: SqliteConnections, config: Any, views: Sequence[Any]) -> None:
+        self._connections = connections
         self._version, self._count = config.entity_key_serialization_version, len(views)
         versioned = config.registry.enable_online_feature_view_versioning
         names = (compute_table_id(config.project, view, versioned) for view in views)

@@ -35,7 +35,10 @@ class Asked:
 
     def retrieve(self, instead: Candidates | None = None) -> Candidates:
         """What the release's sources, or who stands in for them, and the request name."""
-        found = self.release.retriever.retrieve(self.query) if instead is None else instead
+        if instead is None:
+            found = self.release.retriever.retrieve(self.query, self.rules.sources)
+        else:
+            found = instead
         return self.release.widened(found, self.request, self.around.followed)
 
     def select(self, retrieved: Candidates) -> Candidates:
@@ -80,6 +83,7 @@ class Asked:
         scores = self._scores(retrieved.items)
         missing = best(scores, self.request.k)
         missing = missing[~np.isin(retrieved.items[missing], ranked.items)]
+        sources = retrieved.naming(retrieved.items[missing]).tolist()
         ascending = np.sort(retrieved.items[missing])
         by_rule = self.release.rulebook.removed_by(self.rules, ascending)
         named = dict(zip(ascending.tolist(), by_rule, strict=True))
@@ -89,9 +93,11 @@ class Asked:
                 catalog.item_ids[item],
                 catalog.titles[item],
                 float(scores[place]),
-                named[item] or self._by_scenario(item, int(retrieved.sources[place]), ranked),
+                named[item] or self._by_scenario(item, named_by, ranked),
             )
-            for place, item in zip(missing.tolist(), retrieved.items[missing].tolist(), strict=True)
+            for place, item, named_by in zip(
+                missing.tolist(), retrieved.items[missing].tolist(), sources, strict=True
+            )
         ]
 
     def _scores(self, items: Indexes) -> FloatArray:

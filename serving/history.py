@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from feature_repo.histories import History, Interaction
 from feature_repo.interest_state import InterestState
+from feature_repo.recent import Recent
 from serving.answers import Degradation
 from serving.bulkhead import Bulkhead
 from serving.errors import Unavailable
@@ -27,6 +28,9 @@ _REOPEN_S: Final = 1.0
 
 # What the snapshot may take of the time for the history, so that the log still answers when Feast hangs.
 _SNAPSHOT_SHARE: Final = 0.6
+
+# Users whose history is kept as it was joined; each answer still reads what there is to join.
+_REMEMBERED: Final = 500
 
 
 class Snapshot(Protocol):
@@ -92,6 +96,7 @@ class HistoryReader:
         self._turnstile = turnstile or Turnstile()
         self._opening, self._closed_until = Lock(), 0.0
         self._snapshots, self._deltas = Bulkhead("snapshot", threads), Bulkhead("log", threads)
+        self._joined = Recent[str, _Joined](_REMEMBERED)
 
     def read(self, user_id: str, budget_s: float) -> UserHistory:
         """The user's history within `budget_s`; what could not be read stands in `degraded`."""
@@ -102,7 +107,19 @@ class HistoryReader:
         self._do(read_snapshot, budget_s * _SNAPSHOT_SHARE, patience_s, self._snapshots)
         read_log = partial(self._read_log, user_id, reading)
         self._do(read_log, until - monotonic(), self._log.gives_up_after_s, self._deltas)
-        return reading.result()
+        return self._join(user_id, reading)
+
+    def _join(self, user_id: str, reading: "_Reading") -> UserHistory:
+        """What both parts give, the same object as before where both are the same as before."""
+        snapshot, delta = reading.snapshot, reading.delta
+        if snapshot is None or delta is None:
+            return reading.result()
+        known = self._joined.get(user_id)
+        if known is None or known.snapshot is not snapshot or known.delta != delta:
+            known = _Joined(snapshot, delta, reading.result())
+            if not known.user.degraded:
+                self._joined.put(user_id, known)
+        return known.user
 
     def warm(self) -> None:
         """Open the feature store and read from it once, before the first request has to."""
@@ -161,6 +178,15 @@ class HistoryReader:
         return self._features
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Joined:
+    """A user as both parts gave it."""
+
+    snapshot: Snapshot
+    delta: list[Interaction]
+    user: UserHistory
+
+
 @dataclass(slots=True)
 class _Reading:
     """What has been read so far; the waiting request takes it as it stands when its budget is over."""
@@ -178,7 +204,7 @@ class _Reading:
     def result(self) -> UserHistory:
         snapshot, delta = self.snapshot, self.delta
         base = snapshot.history if snapshot else History()
-        new = base.lacks(delta or ())
+        new = base.lacks(delta) if delta else []
         history = base.join(new)
         return UserHistory(
             history=history,

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_repo.histories import History
+from feature_repo.recent import Recent
 from serving.answers import Recommendation
 from serving.arrangement import Order, order_of
 from serving.reasons import Reasons
@@ -20,6 +21,9 @@ from serving.signals import Indexes, strongest
 
 # Where no time is left to retrieve, the most trending items are the candidates.
 _TRENDING = 2_000
+
+# Histories of so many users are kept as the catalog knows them.
+_RECOGNIZED = 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,9 +54,10 @@ class Ranked:
         cls, candidates: Candidates, order: Order, shares: FloatArray, lifts: FloatArray, sentence: str = ""
     ) -> "Ranked":
         """The answered candidates, with their rows of `shares` and `lifts` [k, terms]."""
+        items = candidates.items[order.places]
         return cls(
-            items=candidates.items[order.places],
-            sources=candidates.sources[order.places],
+            items=items,
+            sources=candidates.naming(items),
             scores=order.values,
             shares=shares,
             lifts=lifts,
@@ -80,11 +85,21 @@ class LiveRelease:
         # Where people come back to the same items, the evaluation found that answers should too.
         self._keeps_seen = ranking.manifest.get("seen_items") == "keep"
         trending = np.sort(strongest(ranking.filters.trend, _TRENDING))
-        self.trending = Candidates(trending, np.full(len(trending), 1 << SOURCES.index("trend"), SourceBits))
+        self.trending = Candidates.of(
+            trending, np.full(len(trending), 1 << SOURCES.index("trend"), SourceBits)
+        )
+        self._recognized = Recent[int, tuple[History, Recognized]](_RECOGNIZED)
         self._rank_once()
 
     def recognize(self, history: History) -> Recognized:
-        """What the catalog knows of a history."""
+        """What the catalog knows of a history, kept for when the same object comes again."""
+        kept = self._recognized.get(id(history))
+        if kept is None or kept[0] is not history:
+            kept = history, self._recognize(history)
+            self._recognized.put(id(history), kept)
+        return kept[1]
+
+    def _recognize(self, history: History) -> Recognized:
         index = self.ranking.catalog.index
         count = len(history)
         items = np.fromiter(map(index.get, history.item_ids, repeat(-1)), np.int32, count)

@@ -18,21 +18,7 @@ from serving.protos import recommender_pb2 as pb
 
 def answer_message(answer: Answer) -> pb.RecommendResponse:
     return pb.RecommendResponse(
-        recommendations=[
-            pb.Recommendation(
-                item_id=item.item_id,
-                title=item.title,
-                categories=item.categories,
-                score=item.score,
-                sources=item.sources,
-                reason=item.reason,
-                stage_scores=item.stage_scores,
-                because_item_ids=item.because_item_ids,
-                moved_by=item.moved_by,
-                click_probability=item.click_probability,
-            )
-            for item in answer.recommendations
-        ],
+        recommendations=[_recommendation_message(item) for item in answer.recommendations],
         release_version=answer.release_version,
         request_id=answer.request_id,
         basis=answer.basis,
@@ -122,6 +108,23 @@ def interaction_message(given: Interaction | str) -> pb.Interaction:
         domain=given.domain,
     )
     message.timestamp.FromMicroseconds(given.timestamp)
+    return message
+
+
+def _recommendation_message(item: Recommendation) -> pb.Recommendation:
+    message = pb.Recommendation(
+        item_id=item.item_id,
+        title=item.title,
+        categories=item.categories,
+        score=item.score,
+        sources=item.sources,
+        reason=item.reason,
+        click_probability=item.click_probability,
+    )
+    if item.stage_scores:  # with explain: to hand over what is empty would take half of the time
+        message.stage_scores.update(item.stage_scores)
+        message.because_item_ids.extend(item.because_item_ids)
+        message.moved_by = item.moved_by
     return message
 
 

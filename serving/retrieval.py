@@ -1,15 +1,16 @@
 """Candidates: which items are worth reranking, and which sources named them."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from serving import signals
 from serving.nearest import NearestItems
-from serving.release import Ranking
+from serving.release import Filters, Ranking
 from serving.signals import Indexes, Query, Votes, among_strongest, strongest
 
 __all__ = ["EXHAUSTIVE_ITEMS", "SOURCES", "Candidates", "Query", "Retriever"]
@@ -38,12 +39,33 @@ FRESH_ITEMS: Final = 20_000
 FRESH_SHARE: Final = 0.2
 
 
+# Of items [n] what names them, [n]: bit b is set when SOURCES[b] does.
+Naming = Callable[[Indexes], NDArray[SourceBits]]
+
+
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """Distinct items in index order; bit b of `sources` says that SOURCES[b] named the item."""
+    """Distinct items in index order; who named them is worked out when it is asked, for most never are."""
 
     items: Indexes  # [m]
-    sources: NDArray[SourceBits]  # [m]
+    naming: Naming
+
+    @classmethod
+    def of(cls, items: Indexes, sources: NDArray[SourceBits]) -> "Candidates":
+        """`sources` [m]; another item was named by none."""
+
+        def naming(asked: Indexes) -> NDArray[SourceBits]:
+            if not len(items):
+                return np.zeros(len(asked), SourceBits)
+            places = np.minimum(np.searchsorted(items, asked), len(items) - 1)
+            return np.where(items[places] == asked, sources[places], SourceBits(0))
+
+        return cls(items, naming)
+
+    @property
+    def sources(self) -> NDArray[SourceBits]:
+        """[m] of each item."""
+        return self.naming(self.items)
 
 
 class Retriever:
@@ -61,51 +83,58 @@ class Retriever:
         self._fresh = rare[newest].astype(np.int32)
         self._fresh_content = catalog.content[self._fresh]
         self._all = np.arange(len(catalog), dtype=np.int32)
+        self._weighed = _weighed(ranking.blend)
         # What is the same for every query.
         self._always = np.zeros(len(catalog) if self._exhaustive else 0, SourceBits)
+        self._is_fresh = np.zeros(len(catalog), np.bool_)
+        self._is_fresh[self._fresh] = True
         if self._exhaustive:
             self._always[self._popular] |= _bit("popularity")
             self._always[self._trending] |= _bit("trend")
 
-    def retrieve(self, query: Query) -> Candidates:
-        """Every item of a small catalog, else what any source names."""
+    def retrieve(self, query: Query, wanted: int = 0) -> Candidates:
+        """Every item of a small catalog, else what any source names.
+
+        A source whose votes weigh nothing in the blend is asked only if it is `wanted` (bits of SOURCES).
+        """
         if self._exhaustive:
-            return Candidates(self._all, self._sources(query))
-        named = list(self._named(query))
+            return Candidates(self._all, partial(self._sources, query, wanted))
+        named = list(self._named(query, wanted))
         items = np.unique(np.concatenate([found for _, found in named]))
         sources = np.zeros(len(items), SourceBits)
         for source, found in named:
             sources[np.searchsorted(items, found)] |= _bit(source)
-        return Candidates(items, sources)
+        return Candidates.of(items, sources)
 
-    def _sources(self, query: Query) -> NDArray[SourceBits]:
-        """[items] of a small catalog: by each source's bound, which takes half the time of finding places."""
-        sources = self._always.copy()
+    def _sources(self, query: Query, wanted: int, items: Indexes) -> NDArray[SourceBits]:
+        """[n] of a small catalog's `items` [n]: by each source's bound, faster than finding whom it names."""
+        sources = self._always[items]
         if query.interest is not None:
             logits = signals.logits(self._ranking, query)
-            sources |= among_strongest(logits, self._per_source, -np.inf) * _bit("interest")
-        for source, votes in self._votes(query):
-            sources |= among_strongest(votes.sums, self._per_source) * _bit(source)
-        if len(self._fresh):
-            sources[self._freshest(query)] |= _bit("fresh")
+            sources |= among_strongest(logits, self._per_source, -np.inf)[items] * _bit("interest")
+        for source, votes in self._votes(query, wanted):
+            sources |= among_strongest(votes.sums, self._per_source)[items] * _bit(source)
+        if self._is_fresh[items].any():
+            sources |= np.isin(items, self._freshest(query)) * _bit("fresh")
         return sources
 
-    def _named(self, query: Query) -> Iterator[tuple[str, Indexes]]:
+    def _named(self, query: Query, wanted: int) -> Iterator[tuple[str, Indexes]]:
         if query.interest is not None and self._nearest is not None:
             yield "interest", self._nearest.search(query.interest, self._per_source)
-        for source, votes in self._votes(query):
+        for source, votes in self._votes(query, wanted):
             yield source, votes.strongest(self._per_source)
         yield "popularity", self._popular
         yield "trend", self._trending
-        yield "fresh", self._freshest(query)
+        if len(self._fresh):
+            yield "fresh", self._freshest(query)
 
-    def _votes(self, query: Query) -> Iterator[tuple[str, Votes]]:
+    def _votes(self, query: Query, wanted: int) -> Iterator[tuple[str, Votes]]:
         filters = self._ranking.filters
-        yield "transitions", signals.transitions(filters, query)[0]
-        yield "item_cosine", signals.item_cosine(filters, query)
-        yield "user_cosine", signals.user_cosine(filters, query)
-        if (ease := signals.ease(filters, query)) is not None:
-            yield "ease", ease
+        for source, ask in _VOTING.items():
+            if source in self._weighed or wanted & (1 << _ROW[source]):
+                votes = ask(filters, query)
+                if votes is not None:
+                    yield source, votes
 
     def _freshest(self, query: Query) -> Indexes:
         profile = signals.content_profile(self._ranking.catalog.content, query)
@@ -113,5 +142,22 @@ class Retriever:
         return self._fresh[strongest(self._fresh_content @ profile, count)]
 
 
+# Source -> its bit's place.
+_ROW: Final = {source: place for place, source in enumerate(SOURCES)}
+
+_VOTING: Final[Mapping[str, Callable[[Filters, Query], Votes | None]]] = {
+    "transitions": lambda filters, query: signals.transitions(filters, query)[0],
+    "item_cosine": signals.item_cosine,
+    "user_cosine": signals.user_cosine,
+    "ease": signals.ease,
+}
+
+
+def _weighed(blend: Mapping[str, Any]) -> frozenset[str]:
+    """The sources whose votes decide something; all of them before there is a blend."""
+    weights = dict(zip(blend.get("terms", ()), blend.get("weights", ()), strict=False))
+    return frozenset(source for source in _VOTING if not weights or weights.get(source))
+
+
 def _bit(source: str) -> SourceBits:
-    return SourceBits(1 << SOURCES.index(source))
+    return SourceBits(1 << _ROW[source])

@@ -101,11 +101,11 @@ class Rulebook:
         whatever the candidates are, so that k are found under a limit for each category too.
         """
         if rules.allowed is not None:
-            candidates = _of(candidates, np.unique(rules.allowed))
+            candidates = Candidates(np.unique(rules.allowed), candidates.naming)
         if rules.sources:
             candidates = _drawn_from(candidates, rules.sources)
         kept = self.permitted(rules, candidates.items)
-        chosen = Candidates(candidates.items[kept], candidates.sources[kept])
+        chosen = Candidates(candidates.items[kept], candidates.naming)
         enough = len(chosen.items) >= min(k, len(self._catalog)) and per_category is None
         if enough or rules.allowed is not None or (rules.sources and not rules.sources & _POPULARITY):
             return chosen
@@ -129,11 +129,10 @@ class Rulebook:
 def joined(candidates: Candidates, items: Indexes, source: str) -> Candidates:
     """The candidates and `items`, which `source` names too; "" names none."""
     both = np.union1d(candidates.items, items).astype(np.int32)
-    sources = np.zeros(len(both), SourceBits)
-    sources[np.searchsorted(both, candidates.items)] = candidates.sources
-    if source:
-        sources[np.searchsorted(both, items)] |= SourceBits(1 << SOURCES.index(source))
-    return Candidates(both, sources)
+    if not source:
+        return Candidates(both, candidates.naming)
+    bit = SourceBits(1 << SOURCES.index(source))
+    return Candidates(both, lambda asked: candidates.naming(asked) | np.isin(asked, items) * bit)
 
 
 def bits(sources: tuple[str, ...]) -> int:
@@ -154,22 +153,15 @@ def best(scores: FloatArray, k: int) -> NDArray[np.intp]:
 def _among(items: Indexes, some: Indexes) -> NDArray[np.bool_]:
     """[m] which of `items` [m], ascending and distinct, are among `some`."""
     among = np.zeros(len(items), bool)
-    if len(items):
+    if len(items) and len(items) == items[-1] + 1:  # every item: each stands at its own place
+        among[some[some < len(items)]] = True
+    elif len(items):
         places = np.minimum(np.searchsorted(items, some), len(items) - 1)
         among[places[items[places] == some]] = True
     return among
 
 
 def _drawn_from(candidates: Candidates, sources: int) -> Candidates:
-    named = candidates.sources & SourceBits(sources)
-    return Candidates(candidates.items[named > 0], named[named > 0])
-
-
-def _of(candidates: Candidates, items: Indexes) -> Candidates:
-    """`items`, with the sources of those that are candidates."""
-    sources = np.zeros(len(items), SourceBits)
-    places = np.minimum(np.searchsorted(candidates.items, items), max(len(candidates.items) - 1, 0))
-    if len(candidates.items):
-        found = candidates.items[places] == items
-        sources[found] = candidates.sources[places[found]]
-    return Candidates(items.astype(np.int32), sources)
+    bits = SourceBits(sources)
+    named = (candidates.sources & bits) > 0
+    return Candidates(candidates.items[named], lambda asked: candidates.naming(asked) & bits)

@@ -154,3 +154,17 @@ def test_a_registry_without_views_is_named(tmp_path: Path, warehouse: Warehouse)
     connect_store(empty, warehouse.online_store).list_entities()
     with pytest.raises(FeaturesUnavailable, match="user_history"):
         OnlineFeatures(empty, warehouse.online_store)
+
+
+def test_a_user_is_kept_until_the_next_materialization(tmp_path: Path) -> None:
+    built = build_warehouse(tmp_path, PLANTED, AS_OF, users=USERS)
+    materialize(built.features, AS_OF, built.registry, built.online_store)
+    features = OnlineFeatures(built.registry, built.online_store)
+    before = features.user("ann")
+    assert before is not None
+    assert features.user("ann") is before
+    build_warehouse(tmp_path, [*PLANTED, interaction("ann", "new", 40)], AS_OF + 1, users=USERS)
+    materialize(built.features, AS_OF + 1, built.registry, built.online_store)
+    after = features.user("ann")
+    assert after is not None
+    assert list(after.history.item_ids) == [*before.history.item_ids, "new"]

@@ -220,3 +220,28 @@ def test_what_leaves_the_history_is_seen_all_the_same(reading: Reading) -> None:
 
 def test_what_was_seen_before_costs_a_short_history_nothing(reading: Reading) -> None:
     assert reading(lambda: FEATURES, LOG).read("u", 5).seen_before == ()
+
+
+def test_a_history_is_joined_anew_only_when_a_part_has_changed(reading: Reading) -> None:
+    features = FakeFeatures(u=FakeSnapshot(History().extend([view("a", 1), view("b", 2)])))
+    log = FakeLog((AS_OF + 5, view("c", 3)))
+    reader = reading(lambda: features, log)
+    before = reader.read("u", 1.0)
+    assert reader.read("u", 1.0) is before
+    log.recorded = (*log.recorded, (AS_OF + 6, view("d", 4)))
+    newer = reader.read("u", 1.0)
+    assert newer.history.item_ids == ["a", "b", "c", "d"]
+    features.snapshots["u"] = FakeSnapshot(History().extend([view("x", 1)]))
+    assert reader.read("u", 1.0).history.item_ids == ["x", "c", "d"]
+
+
+def test_a_history_without_its_log_is_not_kept(reading: Reading) -> None:
+    log = FakeLog((AS_OF + 5, view("c", 3)))
+    features = FakeFeatures(u=FakeSnapshot(History().extend([view("a", 1)])))
+    reader = reading(lambda: features, log)
+    log.broken = True
+    assert reader.read("u", 1.0).degraded
+    log.broken = False
+    whole = reader.read("u", 1.0)
+    assert not whole.degraded
+    assert whole.history.item_ids == ["a", "c"]

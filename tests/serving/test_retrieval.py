@@ -100,3 +100,35 @@ def test_exact_search_is_exact() -> None:
     expected = np.argsort(-(embeddings @ embeddings[3]))[:20]
     np.testing.assert_array_equal(index.search(embeddings[3], 20), expected)
     assert len(index.search(embeddings[3], 900)) == 500
+
+
+@pytest.mark.parametrize("size", ["small", "large"])
+def test_a_source_without_weight_is_asked_only_by_name(size: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if size == "large":
+        monkeypatch.setattr(retrieval, "EXHAUSTIVE_ITEMS", 10)
+    blend = {"terms": ["interest", "transitions", "item_cosine"], "weights": [1.0, 0.5, 0.0]}
+    world = ranking(400, blend=blend)
+    asking = Retriever(world, PER_SOURCE)
+    candidates = asking.retrieve(query(world, [5, 17]))
+    assert named_by(candidates, "transitions")
+    assert not named_by(candidates, "item_cosine") | named_by(candidates, "user_cosine")
+    wanted = asking.retrieve(query(world, [5, 17]), wanted=1 << SOURCES.index("item_cosine"))
+    assert len(named_by(wanted, "item_cosine")) == PER_SOURCE
+    assert not named_by(wanted, "user_cosine")
+
+
+@pytest.mark.parametrize("size", ["small", "large"])
+def test_some_items_are_named_as_all_of_them_are(size: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if size == "large":
+        monkeypatch.setattr(retrieval, "EXHAUSTIVE_ITEMS", 10)
+    world = ranking(400)
+    candidates = Retriever(world, PER_SOURCE).retrieve(query(world, [5, 17, 200]))
+    places = np.array([7, 3, 60])
+    np.testing.assert_array_equal(candidates.naming(candidates.items[places]), candidates.sources[places])
+
+
+def test_an_item_that_is_no_candidate_is_named_by_none() -> None:
+    items = np.array([2, 5], np.int32)
+    candidates = Candidates.of(items, np.array([1, 6], SourceBits))
+    assert candidates.naming(np.array([5, 4, 2, 9], np.int32)).tolist() == [6, 0, 1, 0]
+    assert Candidates.of(items[:0], candidates.sources[:0]).naming(items).tolist() == [0, 0]

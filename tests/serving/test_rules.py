@@ -67,7 +67,7 @@ def test_all_rules_hold_at_once() -> None:
 
 
 def test_k_items_are_answered_whenever_k_are_permitted() -> None:
-    few = Candidates(items(1, 3, 20), np.full(3, 4, SourceBits))
+    few = Candidates.of(items(1, 3, 20), np.full(3, 4, SourceBits))
     rules = Rules(NOW, domain="books")
     selected = rulebook().select(rules, few, k=5)
     assert selected.items.tolist() == list(range(0, 24, 2))
@@ -76,21 +76,21 @@ def test_k_items_are_answered_whenever_k_are_permitted() -> None:
 
 
 def test_enough_candidates_are_left_alone() -> None:
-    candidates = Candidates(items(1, 2, 3, 4), np.array([1, 2, 3, 4], SourceBits))
+    candidates = Candidates.of(items(1, 2, 3, 4), np.array([1, 2, 3, 4], SourceBits))
     selected = rulebook().select(Rules(NOW, excluded=items(2)), candidates, k=3)
     assert selected.items.tolist() == [1, 3, 4]
     assert selected.sources.tolist() == [1, 3, 4]
 
 
 def test_an_allow_list_is_answered_though_no_source_named_it() -> None:
-    candidates = Candidates(items(1, 2), np.array([1, 2], SourceBits))
+    candidates = Candidates.of(items(1, 2), np.array([1, 2], SourceBits))
     selected = rulebook().select(Rules(NOW, allowed=items(9, 2, 9, 5), excluded=items(5)), candidates, k=3)
     assert selected.items.tolist() == [2, 9]
     assert selected.sources.tolist() == [2, 0]
 
 
 def test_an_allow_list_without_candidates() -> None:
-    nobody = Candidates(items(), np.zeros(0, SourceBits))
+    nobody = Candidates.of(items(), np.zeros(0, SourceBits))
     assert rulebook().select(Rules(NOW, allowed=items(9)), nobody, k=3).items.tolist() == [9]
 
 
@@ -142,7 +142,7 @@ def test_the_first_rule_that_removes_an_item_is_named() -> None:
 
 
 def test_only_the_sources_that_a_scenario_names_are_drawn_from() -> None:
-    candidates = Candidates(items(1, 2, 3), np.array([1, 6, 4], SourceBits))
+    candidates = Candidates.of(items(1, 2, 3), np.array([1, 6, 4], SourceBits))
     drawn = rulebook().select(Rules(NOW, sources=bits(("item_cosine",))), candidates, k=3)
     assert drawn.items.tolist() == [2, 3]
     assert drawn.sources.tolist() == [4, 4]
@@ -153,7 +153,7 @@ def test_only_the_sources_that_a_scenario_names_are_drawn_from() -> None:
 
 def test_under_a_limit_for_each_category_the_first_of_each_join() -> None:
     dramas = ALL[ALL % 4 == 0]
-    candidates = Candidates(dramas, np.ones(len(dramas), SourceBits))
+    candidates = Candidates.of(dramas, np.ones(len(dramas), SourceBits))
     joined = rulebook().select(Rules(NOW), candidates, k=3, per_category=1).items
     others = np.setdiff1d(joined, dramas).tolist()
     # The higher number is the more popular: 23 action, 22 horror, 21 comedy and horror, 15 action and drama.
@@ -161,7 +161,7 @@ def test_under_a_limit_for_each_category_the_first_of_each_join() -> None:
 
 
 def test_who_joins_is_named_beside_those_who_named_it_before() -> None:
-    candidates = Candidates(items(1, 3), np.array([1, 2], SourceBits))
+    candidates = Candidates.of(items(1, 3), np.array([1, 2], SourceBits))
     together = joined(candidates, items(3, 2), "fresh")
     fresh = bits(("fresh",))
     assert together.items.tolist() == [1, 2, 3]
