@@ -1,6 +1,7 @@
 """Where the recommender is wired together and listens."""
 
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -53,6 +54,11 @@ _WARMING_S: Final = 15.0
 # How long SIGTERM lets requests in flight finish.
 _DRAIN_S: Final = 5.0
 
+# A worker that can't answer by then listens all the same: what is recorded needs no release.
+_ABLE_S: Final = 5.0
+
+# How often a worker looks whether who minds it is still there.
+_LOOK_S: Final = 1.0
 
 # A wait for the model server that is shorter than this share of its budget says nothing about it.
 _PATIENT: Final = 0.5
@@ -97,7 +103,8 @@ def create_server(settings: ServingSettings, parts: Parts | None = None) -> tupl
     """
     scenarios, tracing = load_scenarios(settings.scenarios), _tracing(settings)
     metrics, checks = Metrics(tracing), health.HealthServicer()
-    server, port = _bound_server(settings, metrics, tracing)
+    server = _server(settings, metrics, tracing)
+    port = 0 if settings.shared_port else _listen(server, settings)
     parts = parts or Parts.of(settings)
     models = CircuitBreaker(parts.models, metrics, least_s=_PATIENT * settings.interest_budget_ms / 1000)
     log_depth = LogDepth(parts.log, metrics)
@@ -105,10 +112,11 @@ def create_server(settings: ServingSettings, parts: Parts | None = None) -> tupl
         checks.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
     turnstile = Turnstile()
     histories = HistoryReader(parts.open_features, parts.log, settings.threads, turnstile)
-    warming = Thread(target=histories.warm, name="warming", daemon=True)
+    warming, able = Thread(target=histories.warm, name="warming", daemon=True), Event()
 
     def announce() -> None:
         warming.join(_WARMING_S)
+        able.set()
         for name in ("", SERVICE):
             checks.set(name, health_pb2.HealthCheckResponse.SERVING)
 
@@ -139,6 +147,9 @@ def create_server(settings: ServingSettings, parts: Parts | None = None) -> tupl
     log_depth.start()
     Thread(target=close_with_server, name="closing", daemon=True).start()
     releases.start()
+    if settings.shared_port:  # whoever listens is dealt connections, so first be able to answer
+        able.wait(_ABLE_S)
+        port = _listen(server, settings)
     return server, port
 
 
@@ -146,6 +157,8 @@ def main() -> int:
     """Serve until SIGTERM or SIGINT, then finish what is in flight. Returns the exit code."""
     try:
         settings = load_settings()
+        if settings.workers > 1:  # in place of this process: who minds the workers needs nothing of theirs
+            os.execv(sys.executable, [sys.executable, "-m", "serving.workers"])
         configure(settings.log_format)
         server, port = create_server(settings)
     except (ValueError, OSError) as error:
@@ -156,7 +169,10 @@ def main() -> int:
         signal.signal(number, lambda *_: stop.set())
     server.start()
     print(f"recommender on {settings.host}:{port}", flush=True)
-    stop.wait()
+    parent = os.getppid()
+    while not stop.wait(_LOOK_S):
+        if settings.shared_port and os.getppid() != parent:
+            break  # a worker does not outlive who minds it
     logger.info("stopping: requests in flight have %g s", _DRAIN_S)
     server.stop(_DRAIN_S).wait()
     return 0
@@ -170,34 +186,37 @@ def _tracing(settings: ServingSettings) -> "Tracing | None":
     return Tracing(settings.trace_file, settings.trace_share)
 
 
-def _bound_server(
-    settings: ServingSettings, metrics: Metrics, tracing: "Tracing | None"
-) -> tuple[grpc.Server, int]:
+def _server(settings: ServingSettings, metrics: Metrics, tracing: "Tracing | None") -> grpc.Server:
     tokens = {scope: [t.get_secret_value() for t in given] for scope, given in settings.tokens.items()}
     request_log = RequestLog(settings.log_requests, settings.log_user_ids)
     boundary = Boundary(RateLimit(settings.requests_per_second), metrics, request_log, tracing)
-    server = grpc.server(
+    if settings.metrics_port is not None:
+        # What a worker counts is asked by who minds the workers, on this machine.
+        host = "127.0.0.1" if settings.shared_port else settings.host
+        _serve_metrics(host, settings.metrics_port, metrics)
+    return grpc.server(
         ThreadPoolExecutor(settings.threads, thread_name_prefix="grpc"),
         interceptors=[Authorization(tokens), boundary] if tokens else [boundary],
         options=[
-            ("grpc.so_reuseport", 0),  # a second server on the port must fail, not share it
+            # Unless told otherwise, a second server on the port must fail, not share it.
+            ("grpc.so_reuseport", int(settings.shared_port)),
             ("grpc.max_receive_message_length", settings.max_message_bytes),
         ],
         maximum_concurrent_rpcs=settings.max_concurrent_requests,
     )
-    address = f"{settings.host}:{settings.port}"
-    credentials = _credentials(settings)
+
+
+def _listen(server: grpc.Server, settings: ServingSettings) -> int:
+    """The port; raises OSError when it can't be had."""
+    address, credentials = f"{settings.host}:{settings.port}", _credentials(settings)
     try:
-        port = (
-            server.add_secure_port(address, credentials) if credentials else server.add_insecure_port(address)
-        )
+        if credentials:
+            return server.add_secure_port(address, credentials)
+        return server.add_insecure_port(address)
     except RuntimeError as error:
         raise OSError(
             f"can't listen on {address}, is the port in use? Stop what listens there, or set PENCHANT_PORT"
         ) from error
-    if settings.metrics_port is not None:
-        _serve_metrics(settings.host, settings.metrics_port, metrics)
-    return server, port
 
 
 def _budgets(settings: ServingSettings) -> Budgets:
@@ -220,7 +239,9 @@ def _credentials(settings: ServingSettings) -> grpc.ServerCredentials | None:
 
 def _serve_metrics(host: str, port: int, metrics: Metrics) -> None:
     try:
-        start_http_server(port, host, metrics.registry)
+        page, _ = start_http_server(port, host, metrics.registry)
+        if not port:
+            print(f"metrics on {host}:{page.server_port}", flush=True)
     except OSError as error:
         raise OSError(
             f"metrics can't listen on {host}:{port} ({error}): set PENCHANT_METRICS_PORT"

@@ -22,7 +22,12 @@ class ServingSettings(Addresses):
 
     host: str = Field("127.0.0.1", description="the address to listen on; loopback unless opened")
     port: int = Field(50051, ge=0, le=65535, description="0 takes any free port")
-    metrics_port: int | None = Field(None, ge=0, le=65535, description="Prometheus metrics; off when absent")
+    metrics_port: int | None = Field(
+        None, ge=0, le=65535, description="Prometheus metrics, of all workers; off when absent"
+    )
+
+    workers: int = Field(1, ge=1, le=256, description="processes behind the port, best one a core")
+    shared_port: bool = Field(False, description="other servers may listen on it; workers do")
 
     cache: str = Field("", description="where a remote release is copied to")
     features: str = Field("", description="Feast's offline store: a directory or an fsspec URL")

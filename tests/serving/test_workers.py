@@ -1,0 +1,208 @@
+"""Several processes behind one port answer as one, outlive the death of any, and count together."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import grpc
+import psutil
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from serving.protos import prediction_pb2
+from serving.protos import recommender_pb2 as pb
+from serving.protos.recommender_pb2_grpc import RecommenderServiceStub
+from serving.summed_metrics import SummedMetrics
+from tests.serving.planted import write_release
+from tests.serving.service import until
+
+
+@pytest.fixture
+def model_server() -> Iterator[str]:
+    """One that has version 1, and answers nothing else."""
+    available = prediction_pb2.ModelVersionStatus(
+        version=1, state=prediction_pb2.ModelVersionStatus.AVAILABLE
+    )
+    answer = prediction_pb2.GetModelStatusResponse(model_version_status=[available]).SerializeToString()
+
+    class Statuses(grpc.GenericRpcHandler):
+        def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
+            if handler_call_details.method.endswith("GetModelStatus"):
+                return grpc.unary_unary_rpc_method_handler(lambda *_: answer)
+            return None
+
+    server = grpc.server(ThreadPoolExecutor(2))
+    server.add_generic_rpc_handlers((Statuses(),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield f"127.0.0.1:{port}"
+    server.stop(None).wait()
+
+
+@pytest.fixture
+def supervisor(tmp_path: Path, model_server: str) -> Iterator["subprocess.Popen[str]"]:
+    write_release(tmp_path / "releases", 1)
+    (tmp_path / "releases" / "live.json").write_text(json.dumps({"version": 1}))
+    settings = {"HOME": str(tmp_path), "PORT": "0", "METRICS_PORT": "0", "WORKERS": "2"}
+    settings["MODEL_SERVER"] = model_server
+    environment = {**os.environ, **{f"PENCHANT_{name}": value for name, value in settings.items()}}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "serving.server"], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    yield process
+    process.terminate()
+    process.wait(20)
+
+
+def told(process: "subprocess.Popen[str]") -> tuple[str, str]:
+    """Addresses of the metrics and of the service."""
+    assert process.stdout
+    return process.stdout.readline().split()[-1], process.stdout.readline().split()[-1]
+
+
+def lives(process: psutil.Process) -> bool:
+    return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+
+
+def workers(process: "subprocess.Popen[str]") -> list[psutil.Process]:
+    """Those that listen."""
+    children = [child for child in psutil.Process(process.pid).children() if lives(child)]
+    return [
+        child
+        for child in children
+        if "serving.server" in child.cmdline()
+        and any(one.status == psutil.CONN_LISTEN for one in child.net_connections("tcp"))
+    ]
+
+
+def connections(worker: psutil.Process, address: str) -> int:
+    port = int(address.rsplit(":", 1)[1])
+    open_ = (one for one in worker.net_connections("tcp") if one.status == psutil.CONN_ESTABLISHED)
+    return sum(one.laddr.port == port for one in open_)
+
+
+def each(address: str, processes: list[psutil.Process], stack: ExitStack) -> list[RecommenderServiceStub]:
+    """A client of each worker: the kernel deals connections, so they are opened until each has one."""
+    clients: dict[int, RecommenderServiceStub] = {}
+    counts = [connections(worker, address) for worker in processes]
+    while len(clients) < len(processes):
+        channel = stack.enter_context(grpc.insecure_channel(address, [("grpc.use_local_subchannel_pool", 1)]))
+        grpc.channel_ready_future(channel).result(20)
+        before, counts = counts, [connections(worker, address) for worker in processes]
+        (place,) = (place for place, count in enumerate(counts) if count > before[place])
+        clients.setdefault(place, RecommenderServiceStub(channel))  # type: ignore[no-untyped-call]
+        assert sum(counts) < 100, "all connections go to one worker"
+    return [clients[place] for place in range(len(processes))]
+
+
+def recommend(client: RecommenderServiceStub, *history: str) -> pb.RecommendResponse:
+    request = pb.RecommendRequest(user_id="u", history=[pb.Interaction(item_id=item) for item in history])
+    answer: pb.RecommendResponse = client.Recommend(request, timeout=20)
+    return answer
+
+
+def count(metrics: str, name: str, **labels: str) -> float:
+    with urllib.request.urlopen(f"http://{metrics}/metrics") as page:
+        families = text_string_to_metric_families(page.read().decode())
+    return sum(
+        sample.value
+        for family in families
+        for sample in family.samples
+        if sample.name == name and labels.items() <= sample.labels.items()
+    )
+
+
+def test_two_workers_answer_as_one_and_one_that_is_killed_is_replaced(
+    supervisor: "subprocess.Popen[str]",
+) -> None:
+    metrics, address = told(supervisor)
+    with ExitStack() as stack:
+        one, other = each(address, workers(supervisor), stack)
+        shown = recommend(one, "comedy-3").recommendations[0].item_id
+        recorded = pb.Interaction(user_id="u", item_id=shown)
+        one.RecordInteractions(pb.RecordInteractionsRequest(interactions=[recorded]), timeout=20)
+        answer = recommend(other)
+        assert answer.basis == "history"
+        assert shown not in {item.item_id for item in answer.recommendations}
+        assert count(metrics, "penchant_recorded_interactions_total") == 1
+        assert count(metrics, "penchant_release_version") == 1
+        answered = count(metrics, "penchant_request_seconds_count", method="Recommend", code="OK")
+
+        victim, survivor = workers(supervisor)
+        victim.send_signal(signal.SIGKILL)
+        until(
+            lambda: len(workers(supervisor)) == 2 and victim.pid not in {w.pid for w in workers(supervisor)}
+        )
+        assert survivor.is_running()
+        replaced = each(address, workers(supervisor), stack)
+        assert {recommend(client).basis for client in replaced} == {"history"}
+        assert count(metrics, "penchant_request_seconds_count", method="Recommend", code="OK") > answered
+    processes = workers(supervisor)
+    supervisor.terminate()
+    assert supervisor.wait(20) == 0
+    assert not any(map(lives, processes))
+
+
+def test_workers_do_not_outlive_who_minds_them(supervisor: "subprocess.Popen[str]") -> None:
+    told(supervisor)
+    processes = workers(supervisor)
+    assert len(processes) == 2
+    supervisor.kill()
+    until(lambda: not any(map(lives, processes)))
+
+
+def test_a_port_that_somebody_has_is_one_line_with_the_next_step(
+    supervisor: "subprocess.Popen[str]", tmp_path: Path
+) -> None:
+    _, address = told(supervisor)
+    port = address.rsplit(":", 1)[1]
+    environment = {
+        **os.environ,
+        "PENCHANT_HOME": str(tmp_path),
+        "PENCHANT_PORT": port,
+        "PENCHANT_WORKERS": "2",
+    }
+    second = subprocess.run(
+        [sys.executable, "-m", "serving.server"], env=environment, capture_output=True, text=True, timeout=30
+    )
+    assert second.returncode == 1
+    assert second.stderr.strip().splitlines()[-1].startswith("recommender: can't listen on 127.0.0.1:")
+
+
+def test_a_setting_that_no_worker_takes_ends_all(tmp_path: Path) -> None:
+    settings = {"HOME": str(tmp_path), "PORT": "0", "WORKERS": "2", "SCENARIOS": str(tmp_path / "none.toml")}
+    environment = {**os.environ, **{f"PENCHANT_{name}": value for name, value in settings.items()}}
+    ended = subprocess.run(
+        [sys.executable, "-m", "serving.server"], env=environment, capture_output=True, text=True, timeout=30
+    )
+    assert ended.returncode == 1
+    assert "none.toml" in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_what_a_process_had_counted_outlives_it() -> None:
+    pages = {
+        "a": '# TYPE c counter\nc_total{x="1"} 2.0\n# TYPE g gauge\ng 5.0\n',
+        "b": '# TYPE c counter\nc_total{x="1"} 3.0\nc_total{x="2"} 1.0\n# TYPE g gauge\ng 4.0\n',
+    }
+    living = ["a", "b"]
+    summed = SummedMetrics(lambda: living, fetch=lambda page: pages[page])
+
+    def numbers() -> dict[tuple[str, ...], float]:
+        return {
+            (sample.name, *sample.labels.values()): sample.value
+            for family in summed.collect()
+            for sample in family.samples
+        }
+
+    assert numbers() == {("c_total", "1"): 5.0, ("c_total", "2"): 1.0, ("g",): 5.0}
+    living.remove("a")
+    assert numbers() == {("c_total", "1"): 5.0, ("c_total", "2"): 1.0, ("g",): 4.0}
