@@ -20,7 +20,7 @@ from feature_repo.features import (
 )
 from feature_repo.histories import History
 from feature_repo.interest_state import InterestState
-from feature_repo.online_readers import Reader, SqliteReader, store_reader
+from feature_repo.online_readers import Reader, SqliteReader, StoredList, store_reader
 from feature_repo.recent import Recent
 from feature_repo.sqlite_connections import SqliteConnections
 from feature_repo.store import connect_store, is_file
@@ -33,7 +33,7 @@ _ANSWER_WITHIN_S: Final = 0.5
 _WAIT_FOR_LOCK_S: Final = 0.05
 
 # Users whose features are kept between two requests, at about 15 KB each.
-_REMEMBERED: Final = 500
+_REMEMBERED: Final = 1_000
 
 
 class FeaturesUnavailable(Exception):
@@ -110,8 +110,8 @@ class OnlineFeatures:
         history, profile, state = map(_known, self._features, self._read(user_id))
         if not history:
             return None
-        lists = {name: history[name].val for name in HISTORY_LISTS}
-        seen_before = profile.pop(SEEN_BEFORE).val if SEEN_BEFORE in profile else ()
+        lists = {name: history[name] for name in HISTORY_LISTS}
+        seen_before = profile.pop(SEEN_BEFORE, ())
         interest_state = _interest_state(state, history["as_of"])
         return UserFeatures(History(**lists), history["as_of"], profile, interest_state, seen_before)
 
@@ -120,7 +120,7 @@ def _interest_state(state: Mapping[str, Any], snapshot: int) -> InterestState | 
     """None where it was worked out from another snapshot's history: one is written after the other."""
     if state.get("snapshot") != snapshot:
         return None
-    vectors = (np.fromiter(state[name].val, np.float32) for name in ("state", "interest"))
+    vectors = (np.fromiter(state[name], np.float32) for name in ("state", "interest"))
     return InterestState(state["release"], state["as_of"], *vectors)
 
 
@@ -132,5 +132,5 @@ def _known(features: list[str], values: Mapping[str, Any]) -> dict[str, Any]:
     known = {}
     for feature in features:
         if (value := values.get(feature)) is not None and (content := value.WhichOneof("val")):
-            known[feature] = getattr(value, content)
+            known[feature] = StoredList(value) if content.endswith("_list_val") else getattr(value, content)
     return known

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
 from time import monotonic
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from feature_repo.histories import History, Interaction
 from feature_repo.interest_state import InterestState
@@ -29,8 +29,10 @@ _REOPEN_S: Final = 1.0
 # What the snapshot may take of the time for the history, so that the log still answers when Feast hangs.
 _SNAPSHOT_SHARE: Final = 0.6
 
-# Users whose history is kept as it was joined; each answer still reads what there is to join.
-_REMEMBERED: Final = 500
+# Users whose history is kept as it was joined; each answer still reads what there is to join. One to which
+# the log adds nothing takes 5 KB, another up to 50.
+_QUIET: Final = 1_000
+_BUSY: Final = 500
 
 
 class Snapshot(Protocol):
@@ -75,6 +77,8 @@ class UserHistory:
     new: list[Interaction] = field(default_factory=list)  # in the history, not in the snapshot's, in order
     seen_before: Sequence[str] = ()  # items chosen before those of the history
     degraded: tuple[Degradation, ...] = ()
+    # Version of a release -> what it knows of all this, the last one's only.
+    known: dict[int, Any] = field(default_factory=dict, compare=False, repr=False)
 
 
 class HistoryReader:
@@ -96,7 +100,7 @@ class HistoryReader:
         self._turnstile = turnstile or Turnstile()
         self._opening, self._closed_until = Lock(), 0.0
         self._snapshots, self._deltas = Bulkhead("snapshot", threads), Bulkhead("log", threads)
-        self._joined = Recent[str, _Joined](_REMEMBERED)
+        self._quiet, self._busy = Recent[str, _Joined](_QUIET), Recent[str, _Joined](_BUSY)
 
     def read(self, user_id: str, budget_s: float) -> UserHistory:
         """The user's history within `budget_s`; what could not be read stands in `degraded`."""
@@ -114,11 +118,12 @@ class HistoryReader:
         snapshot, delta = reading.snapshot, reading.delta
         if snapshot is None or delta is None:
             return reading.result()
-        known = self._joined.get(user_id)
+        kept = self._busy if delta else self._quiet
+        known = kept.get(user_id)
         if known is None or known.snapshot is not snapshot or known.delta != delta:
             known = _Joined(snapshot, delta, reading.result())
             if not known.user.degraded:
-                self._joined.put(user_id, known)
+                kept.put(user_id, known)
         return known.user
 
     def warm(self) -> None:

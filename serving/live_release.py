@@ -1,5 +1,6 @@
 """A release opened for answering: everything of one version behind one reference."""
 
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import repeat
@@ -8,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_repo.histories import History
-from feature_repo.recent import Recent
 from serving.answers import Recommendation
 from serving.arrangement import Order, order_of
+from serving.history import UserHistory
 from serving.reasons import Reasons
 from serving.release import FloatArray, Ranking
 from serving.request import Request
@@ -21,9 +22,6 @@ from serving.signals import Indexes, strongest
 
 # Where no time is left to retrieve, the most trending items are the candidates.
 _TRENDING = 2_000
-
-# Histories of so many users are kept as the catalog knows them.
-_RECOGNIZED = 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,27 +86,29 @@ class LiveRelease:
         self.trending = Candidates.of(
             trending, np.full(len(trending), 1 << SOURCES.index("trend"), SourceBits)
         )
-        self._recognized = Recent[int, tuple[History, Recognized]](_RECOGNIZED)
         self._rank_once()
 
     def recognize(self, history: History) -> Recognized:
-        """What the catalog knows of a history, kept for when the same object comes again."""
-        kept = self._recognized.get(id(history))
-        if kept is None or kept[0] is not history:
-            kept = history, self._recognize(history)
-            self._recognized.put(id(history), kept)
-        return kept[1]
-
-    def _recognize(self, history: History) -> Recognized:
+        """What the catalog knows of a history."""
         index = self.ranking.catalog.index
         count = len(history)
         items = np.fromiter(map(index.get, history.item_ids, repeat(-1)), np.int32, count)
         timestamps = np.fromiter(history.timestamps, np.int64, count)
+        event_types = list(map(sys.intern, history.event_types))
         known = items >= 0
         if known.all():
-            return Recognized(items, timestamps, history.event_types)
-        event_types = [history.event_types[place] for place in np.flatnonzero(known).tolist()]
+            return Recognized(items, timestamps, event_types)
+        event_types = [event_types[place] for place in np.flatnonzero(known).tolist()]
         return Recognized(items[known], timestamps[known], event_types)
+
+    def known(self, user: UserHistory) -> tuple[Recognized, Indexes]:
+        """What the catalog knows of a user's history and of what stood before it; worked out once."""
+        known: tuple[Recognized, Indexes] | None = user.known.get(self.version)
+        if known is None:
+            known = self.recognize(user.history), self.indexes(user.seen_before)
+            user.known.clear()
+            user.known[self.version] = known
+        return known
 
     def rules(
         self,

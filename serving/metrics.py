@@ -2,6 +2,7 @@
 
 import time
 from contextlib import AbstractContextManager
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from numpy.typing import NDArray
@@ -46,7 +47,8 @@ class Metrics:
         for stage in STAGES:
             self.stages.declare(stage)
         self.degraded = Counter("penchant_degraded", "Stages cut", ["stage", "fallback"], registry=kept)
-        self.basis = Counter("penchant_answers", "Answers by what they rest on", ["basis"], registry=kept)
+        basis = Counter("penchant_answers", "Answers by what they rest on", ["basis"], registry=kept)
+        self.basis = cache(basis.labels)  # to look one up takes longer than to count
         self.sources = BitCounts(
             "penchant_answered_items", "Items answered by candidate source", "source", SOURCES
         )
@@ -84,7 +86,7 @@ class Metrics:
 
     def count(self, answer: Answer, sources: NDArray[SourceBits], scenario: str = "") -> None:
         """An answer whose items came from `sources` [k], bits as in retrieval.SOURCES."""
-        self.basis.labels(answer.basis).inc()
+        self.basis(answer.basis).inc()
         if scenario:
             self.scenarios.labels(scenario).inc()
         for cut in answer.degraded:

@@ -4,6 +4,8 @@ import logging
 import time
 from collections.abc import Sequence
 
+import numpy as np
+
 from feature_repo.histories import History, Interaction
 from serving.answers import Answer, Degradation, Recommendation, Removed, UserInterests
 from serving.asked import Asked
@@ -17,7 +19,7 @@ from serving.metrics import Metrics
 from serving.release import FloatArray
 from serving.releases import Releases
 from serving.request import Request
-from serving.retrieval import Query
+from serving.retrieval import Candidates, Query
 from serving.surroundings import SurroundingsReader
 from serving.turnstile import Turnstile
 from serving.user_interest import InterestModel, UserInterest
@@ -53,8 +55,9 @@ class Recommender:
         with self._metrics.stage("history"):
             user = self._read(request.user_id, deadline)
             history = join(user.history, request.history)
-            known = release.recognize(history)
-            seen = release.indexes([*user.seen_before, *(user.history.item_ids if request.history else ())])
+            known, seen = release.known(user)
+            if request.history:
+                known, seen = release.recognize(history), np.concatenate([seen, known.items])
         around = self._surroundings.read(request, self._budgets.for_history(deadline))
         degraded = [*user.degraded, *around.degraded]
         interest = self._interest(release, user, history, deadline, degraded) if len(known.items) else None
@@ -64,8 +67,10 @@ class Recommender:
             if late:
                 degraded.append(Degradation("ranking", "no time was left for it", "trending"))
             cold = late or not len(known.items)
-            asked = Asked(release, request, query, user.profile, around, cold, seen, degraded)
-            items, removed, ranked, basis = self._ranked(asked, known.event_types, late)
+            with self._metrics.stage("retrieval"):
+                asked = Asked(release, request, query, user.profile, around, cold, seen, degraded)
+                retrieved = asked.retrieve(release.trending if late else None)
+            items, removed, ranked, basis = self._ranked(asked, known.event_types, retrieved)
         if basis == "history" and not len(user.history):
             basis = "request history"
         if cut := self._surroundings.remember(request, items, deadline.remaining_s()):
@@ -88,11 +93,9 @@ class Recommender:
         return UserInterests(interests[:k], shift, release.version, list(user.degraded))
 
     def _ranked(
-        self, asked: Asked, event_types: Sequence[str], late: bool
+        self, asked: Asked, event_types: Sequence[str], retrieved: Candidates
     ) -> tuple[list[Recommendation], list[Removed], Ranked, str]:
         """What is answered, what a rule kept from it, the answer as numbers, and what it rests on."""
-        with self._metrics.stage("retrieval"):
-            retrieved = asked.retrieve(asked.release.trending if late else None)
         with self._metrics.stage("rules"):
             candidates = asked.select(retrieved)
         with self._metrics.stage("reranking"):

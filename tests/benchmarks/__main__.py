@@ -4,6 +4,7 @@ python -m tests.benchmarks [--home DIR] [--quick] [--minutes M] [--world DIR]
 """
 
 import argparse
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -74,8 +75,14 @@ def measure(home: Path, effort: Effort, client: Client) -> Figures:
             _one_client_goals(figures)
             for kind in ("long_new", "long"):
                 _stages(figures, client, service, kind, targets[kind], effort)
-            peak = _throughput(figures, client, {"echo": floor, **targets}, effort)
-        _open_loop(figures, client, service, targets["long_new"], peak / 2, effort.minutes)
+            with recommender(home, models.address, os.cpu_count() or 1) as several:
+                throughput = {"echo": floor} | {
+                    kind: Target(several.server.address, targets[kind].requests)
+                    for kind in ("long_new", "long")
+                }
+                one = {"one worker": targets["long_new"]}
+                peak = _throughput(figures, client, throughput | one, effort)
+                _open_loop(figures, client, several, throughput["long_new"], peak / 2, effort.minutes)
         figures.latencies["recorded until reflected"] = client.run(
             load.freshness, service.server.address, users["short"]
         )
@@ -104,12 +111,12 @@ def _stages(
 
 
 def _throughput(figures: Figures, client: Client, targets: dict[str, Target], effort: Effort) -> float:
-    """Returns the recommender's peak with new interactions, requests/s."""
-    chosen = {name: targets[name] for name in ("echo", "long_new", "long")}
-    best = client.run(load.many_clients, chosen, CLIENTS, max(3, effort.rounds // 2), effort.calls)
+    """Returns the peak with new interactions, requests/s, a worker for each core."""
+    best = client.run(load.many_clients, targets, CLIENTS, max(3, effort.rounds // 2), 1.0)
+    for name, rate in best.items():
+        figures.others[f"{name}: requests/s, {CLIENTS} clients"] = rate
     for name in ("long_new", "long"):
-        figures.others[f"{name}: requests/s, {CLIENTS} clients"] = best[name]
-        of = f"{best[name]:.0f} / {best['echo']:.0f} requests/s"
+        of = f"{best[name]:.0f} / {best['echo']:.0f} requests/s, {os.cpu_count()} workers"
         figures.goal(f"{name}: {CLIENTS} clients / echo", best[name] / best["echo"], 0.25, of, at_least=True)
     return float(best["long_new"])
 

@@ -31,7 +31,9 @@ class Server:
     ready_s: float
 
     def resident_mb(self) -> float:
-        return float(self.process.memory_info().rss) / 1e6
+        """With its workers."""
+        processes = [self.process, *self.process.children()]
+        return sum(float(process.memory_info().rss) for process in processes) / 1e6
 
     def cpu_s(self) -> float:
         times = self.process.cpu_times()
@@ -79,13 +81,14 @@ class Recommender:
 
 
 @contextmanager
-def recommender(home: Path, model_server: str) -> Iterator[Recommender]:
+def recommender(home: Path, model_server: str, workers: int = 1) -> Iterator[Recommender]:
     port = _free_port()
     environment = {
         "PENCHANT_HOME": str(home),
         "PENCHANT_PORT": "0",
         "PENCHANT_METRICS_PORT": str(port),
         "PENCHANT_MODEL_SERVER": model_server,
+        "PENCHANT_WORKERS": str(workers),
     }
     with server("serving.server", health=True, **environment) as started:
         yield Recommender(started, port)

@@ -92,6 +92,17 @@ def test_one_client_asks_in_turn_and_goes_on_where_it_stopped() -> None:
     assert measured["x"].count == 8
 
 
+def test_the_rate_of_many_clients_is_what_was_answered_in_time() -> None:
+    def slow(*_: object) -> bytes:
+        time.sleep(0.02)
+        return sound()
+
+    # Of 4 clients, 2 at a time are answered 50 times a second each.
+    with serving(slow, threads=2) as target:
+        (rate,) = load.many_clients({"x": target}, clients=4, rounds=1, seconds=0.4).values()
+    assert 40 < rate <= 100
+
+
 def test_an_answer_that_would_spoil_the_figures_is_refused() -> None:
     with serving(sound) as target, pytest.raises(RuntimeError, match="expected 10 items"):
         load.answer(target)
