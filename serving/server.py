@@ -179,11 +179,11 @@ def main() -> int:
 
 
 def _tracing(settings: ServingSettings) -> "Tracing | None":
-    if settings.trace_file is None:
+    if settings.trace_file is None and not settings.traces:
         return None
     from serving.tracing import Tracing  # OpenTelemetry's SDK is only loaded by those who trace
 
-    return Tracing(settings.trace_file, settings.trace_share)
+    return Tracing(settings.trace_file, settings.traces, settings.trace_share)
 
 
 def _server(settings: ServingSettings, metrics: Metrics, tracing: "Tracing | None") -> grpc.Server:

@@ -56,6 +56,11 @@ class ServingSettings(Addresses):
     log_format: Literal["text", "json"] = Field("text", description="of the lines on stderr")
     log_requests: bool = Field(False, description="a line for each call, with its request id")
     log_user_ids: bool = Field(False, description="name the user in those lines")
+    traces: str = Field(
+        "",
+        pattern="^(https?://.+)?$",
+        description="collector of OpenTelemetry spans over OTLP/gRPC; off when empty",
+    )
     trace_file: Path | None = Field(None, description="OpenTelemetry spans as JSON lines; off when absent")
     trace_share: float = Field(1.0, ge=0, le=1, description="of the requests, beside those a client traces")
     scenarios: Path | None = Field(None, description="policies by name, TOML; the shipped ones when absent")

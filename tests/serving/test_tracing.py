@@ -3,10 +3,17 @@
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import grpc
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc import (
+    TraceServiceServicer,
+    add_TraceServiceServicer_to_server,
+)
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from serving.protos import recommender_pb2 as pb
 from serving.protos.recommender_pb2_grpc import RecommenderServiceStub
@@ -64,6 +71,46 @@ def test_only_the_share_that_is_asked_for_is_traced(tmp_path: Path) -> None:
     with running(tmp_path, trace_file=file, trace_share=0.0) as service:
         service.client.recommend("u")
     assert spans(file) == []
+
+
+class Collector(TraceServiceServicer):
+    """Keeps what it is sent, by the service that sent it."""
+
+    def __init__(self) -> None:
+        self.spans: list[tuple[str, Span]] = []
+
+    def Export(self, request: Any, context: Any) -> ExportTraceServiceResponse:  # noqa: N802
+        for resource in request.resource_spans:
+            named = {item.key: item.value.string_value for item in resource.resource.attributes}
+            for scope in resource.scope_spans:
+                self.spans += [(named["service.name"], span) for span in scope.spans]
+        return ExportTraceServiceResponse()
+
+
+def test_a_collector_gets_the_spans_over_otlp(tmp_path: Path) -> None:
+    collector, server = Collector(), grpc.server(ThreadPoolExecutor(2))
+    add_TraceServiceServicer_to_server(collector, server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    with running(tmp_path, traces=f"http://127.0.0.1:{port}") as service:
+        service.client.recommend("u", request_id="mine")
+    until(lambda: any(_request_id(span) == "mine" for _, span in collector.spans))  # it is closed aside
+    (root,) = (span for _, span in collector.spans if _request_id(span) == "mine")
+    below = [span.name for _, span in collector.spans if span.parent_span_id == root.span_id]
+    assert {"history", "retrieval", "answer"} <= set(below)
+    assert {name for name, _ in collector.spans} == {"penchant-recommender"}
+    server.stop(None).wait()
+
+
+def _request_id(span: Span) -> str:
+    return next(
+        (item.value.string_value for item in span.attributes if item.key == "penchant.request_id"), ""
+    )
+
+
+def test_a_collector_that_is_away_costs_no_answer(tmp_path: Path) -> None:
+    with running(tmp_path, traces="http://127.0.0.1:1") as service:
+        assert service.client.recommend("u").recommendations
 
 
 def test_without_a_file_opentelemetry_is_not_even_loaded() -> None:
