@@ -74,7 +74,7 @@ class Reasons:
         match term:
             case "transitions":
                 return self._about("often follows {title}", voices.follows, place, voices, events)
-            case "item_cosine" | "ease":
+            case "item_cosine" | "ease" | "als":
                 return self._about("because you {verb} {title}", voices.alike, place, voices, events)
             case "interest":
                 return self._about("close to {title}, which you {verb}", voices.taste, place, voices, events)

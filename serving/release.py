@@ -2,8 +2,9 @@
 
 interest/<version>/   a SavedModel in TensorFlow Serving's layout
 ranking/<version>/    catalog.parquet  item_embeddings.npy  <matrix>/{indptr,indices,data,shape}.npy
-                      popularity.npy  trend.npy  blend.json  manifest.json  (ease/ where the catalog is small,
-                      nearest.faiss where it is large, segments/ where users have attributes)
+                      popularity.npy  trend.npy  als.npy  blend.json  manifest.json
+                      (ease/ where the catalog is small, nearest.faiss where it is large,
+                      segments/ where users have attributes)
 live.json             {"version": 7, "previous": 6}, replaced atomically
 """
 
@@ -97,6 +98,7 @@ class Filters:
     popularity: FloatArray  # [items] interactions
     trend: FloatArray  # [items] interactions, each halved per half-life of age
     ease: csr_array | None = None  # [items, items] the strongest weights; None for a large catalog
+    als: FloatArray | None = None  # [items, factors] as factors.fold_in wants them; None before there was ALS
     segments: Segments | None = None  # None where users have no attributes
 
     @cached_property
@@ -106,10 +108,11 @@ class Filters:
 
     @classmethod
     def load(cls, directory: Path) -> "Filters":
-        matrices = {name: load_csr(directory / name) for name in MATRICES}
+        matrices, als = {name: load_csr(directory / name) for name in MATRICES}, directory / "als.npy"
         return cls(
             **matrices,
             ease=load_csr(directory / "ease") if (directory / "ease").is_dir() else None,
+            als=np.load(als, allow_pickle=False) if als.exists() else None,
             segments=Segments.load(directory / "segments") if (directory / "segments").is_dir() else None,
             popularity=np.load(directory / "popularity.npy", allow_pickle=False),
             trend=np.load(directory / "trend.npy", allow_pickle=False),
@@ -121,8 +124,11 @@ class Filters:
             save_csr(getattr(self, name), directory / name)
         for name in ("ease", "segments"):  # a fit before this one may have left them
             shutil.rmtree(directory / name, ignore_errors=True)
+        (directory / "als.npy").unlink(missing_ok=True)
         if self.ease is not None:
             save_csr(self.ease, directory / "ease")
+        if self.als is not None:
+            np.save(directory / "als.npy", self.als)
         if self.segments is not None:
             self.segments.save(directory / "segments")
         np.save(directory / "popularity.npy", self.popularity)
@@ -252,6 +258,7 @@ def write_ranking(
         "items": len(items),
         "item_embeddings": len(item_embeddings),
         **{name: getattr(filters, name).shape[1] for name in MATRICES},
+        **({"als": len(filters.als)} if filters.als is not None else {}),
     }
     if len(set(counts.values())) != 1:
         raise ReleaseError(f"a release needs one row an item in each part, got {counts}")

@@ -17,6 +17,7 @@ TERMS: Final = (
     "item_cosine",
     "user_cosine",
     "ease",
+    "als",
     "content",
     "popularity",
     "trend",
@@ -83,6 +84,7 @@ class Reranker:
             "item_cosine": lambda query, items: signals.item_cosine(ranking.filters, query).on(items),
             "user_cosine": self._user_cosine,
             "ease": self._ease,
+            "als": self._als,
             "content": self._content,
             "popularity": lambda query, items: self._log_share.take(items),
             "trend": lambda query, items: self._log_trend.take(items),
@@ -138,6 +140,10 @@ class Reranker:
     def _ease(self, query: Query, items: Indexes) -> Scores | float:
         votes = signals.ease(self._ranking.filters, query)
         return 0.0 if votes is None else votes.on(items)
+
+    def _als(self, query: Query, items: Indexes) -> Scores | float:
+        scores = signals.als(self._ranking.filters, query, items)
+        return 0.0 if scores is None else scores
 
     def _content(self, query: Query, items: Indexes) -> Scores:
         """Cosine of an item's categories with the history's."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse._sparsetools import csc_matvec, csr_matvec, csr_row_index
 
+from serving.factors import fold_in
 from serving.release import Filters, FloatArray, Ranking
 
 T = TypeVar("T")
@@ -27,6 +28,9 @@ AUDIBLE: Final = 0.01
 
 # Users like this one who are asked.
 NEIGHBOURS: Final = 50
+
+# Rows of factors are read one after another so many times as fast as here and there.
+GATHERING: Final = 4
 
 # Up to here votes are added up in an array of all items; above it only where they fall.
 DENSE_ITEMS: Final = 100_000
@@ -157,6 +161,18 @@ def ease(filters: Filters, query: Query) -> Votes | None:
     return query.once("ease", matrix, lambda: _faded(matrix, query.history))
 
 
+def als(filters: Filters, query: Query, items: Indexes) -> FloatArray | None:
+    """[m] what the factorisation says of `items` after the faded history; None where ALS was left out."""
+    factors = filters.als
+    if factors is None:
+        return None
+    user = query.once("als", factors, lambda: _faded_user(factors, query.history))
+    if len(items) * GATHERING < len(factors):
+        return factors.take(items, axis=0) @ user
+    every: FloatArray = (factors @ user).take(items)
+    return every
+
+
 def user_cosine(filters: Filters, query: Query) -> Votes:
     """score(u, i) = Σ_v sim(u, v) r_vi / Σ_v |sim(u, v)| over the nearest users v, r_vi = 1 for what v chose.
 
@@ -199,6 +215,11 @@ def _user_cosine(filters: Filters, query: Query) -> Votes:
     weights = (similarity[nearest] / similarity[nearest].sum()).astype(np.float32)
     votes = _rows(filters.user_items, nearest, weights)
     return replace(votes, values=np.ones(len(votes.values), np.float32))
+
+
+def _faded_user(item_factors: FloatArray, history: Indexes) -> FloatArray:
+    strengths = TASTE_DECAY ** np.arange(len(fading(len(history))) - 1, -1, -1, dtype=np.float32)
+    return fold_in(item_factors, history[len(history) - len(strengths) :], strengths)
 
 
 def _content_profile(content: csr_array, history: Indexes) -> FloatArray:

@@ -18,13 +18,9 @@ SEED: Final = 20261124
 
 
 def als(
-    interactions: Interactions,
-    factors: int = 64,
-    regularisation: float = 1.0,
-    confidence: float = 3.0,
-    iterations: int = 10,
+    interactions: Interactions, factors: int, regularisation: float, confidence: float, iterations: int
 ) -> FloatArray:
-    """[items, factors] float32, made for `serving.signals.fold_in`; the same whatever the number of threads.
+    """[items, factors] float32, made for `serving.factors.fold_in`; the same whatever the number of threads.
 
     Args:
         regularisation: λ, in units of `chance`: it fits small and large data alike.

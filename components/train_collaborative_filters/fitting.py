@@ -10,6 +10,7 @@ import pyarrow as pa
 from scipy.sparse import csr_array
 
 from components.progress import report
+from components.train_collaborative_filters.als import als
 from components.train_collaborative_filters.ease import ease
 from components.train_collaborative_filters.interactions import Interactions, read, read_table
 from components.train_collaborative_filters.item_cosine import item_cosine
@@ -18,7 +19,7 @@ from components.train_collaborative_filters.segments import segments
 from components.train_collaborative_filters.transitions import transitions
 from components.train_collaborative_filters.user_cosine import user_rows
 from feature_repo.contract import MAX_HISTORY
-from serving.release import Filters
+from serving.release import Filters, FloatArray
 from serving.segments import Segments
 
 T = TypeVar("T")
@@ -35,6 +36,10 @@ class FilterParameters:
     max_users: int = 20_000  # users that a history is compared with, at each request
     ease_regularisation: float = 300.0
     ease_max_items: int = 8_000  # about 15 s and 0.5 GB there; both grow faster than the catalog
+    als_factors: int = 64
+    als_regularisation: float = 1.0  # of what chance would make
+    als_confidence: float = 3.0
+    als_iterations: int = 10
 
 
 def fit(
@@ -80,6 +85,7 @@ def fit_filters(
         popularity=popularity(interactions),
         trend=trend(interactions, pace),
         ease=_ease(recent, chosen),
+        als=_timed("ALS", lambda: _als(recent, chosen)),
         segments=_segments(interactions, users, pace) if users is not None else None,
     )
 
@@ -100,6 +106,16 @@ def _ease(interactions: Interactions, parameters: FilterParameters) -> csr_array
         )
         return None
     return _timed("EASE", lambda: ease(interactions, parameters.ease_regularisation, parameters.neighbours))
+
+
+def _als(interactions: Interactions, parameters: FilterParameters) -> FloatArray:
+    return als(
+        interactions,
+        parameters.als_factors,
+        parameters.als_regularisation,
+        parameters.als_confidence,
+        parameters.als_iterations,
+    )
 
 
 def _timed(name: str, fitted: Callable[[], T]) -> T:

@@ -39,6 +39,7 @@ def ranking(item_count: int, seed: int = 0, users: int = 60, blend: dict[str, An
             popularity=popularity,
             trend=popularity[::-1].copy(),
             ease=drawn(item_count, min(1.0, 30 / item_count)),
+            als=generator.normal(size=(item_count, 4)).astype(np.float32),
         ),
         blend=blend or {},
         manifest={},

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from serving import signals
+from serving.factors import fold_in
 from serving.reranking import TERMS, Reranker
 from tests.serving.rankings import query, ranking
 
@@ -32,6 +33,7 @@ def test_features_are_what_each_term_says() -> None:
         "transitions": np.log(followed + (1 - followed.sum()) * share),
         "item_cosine": signals.fading(4) @ filters.item_cosine.toarray()[asked.history],
         "ease": signals.fading(4) @ filters.ease.toarray()[asked.history],  # type: ignore[union-attr]
+        "als": filters.als @ fold_in(filters.als, asked.history, np.float32(0.93) ** np.arange(3, -1, -1)),  # type: ignore[arg-type,operator]
         "popularity": np.log(share),
         "repeats": np.bincount([4, 8, 4, 15], [1 / 4, 1 / 3, 1 / 2, 1], 60) / (1 / 4 + 1 / 3 + 1 / 2 + 1),
     }
@@ -116,6 +118,12 @@ def test_a_release_without_ease_says_nothing_of_it() -> None:
     world = ranking(60)
     object.__setattr__(world.filters, "ease", None)
     assert not column(Reranker(world).features(query(world, [4]), ALL), "ease").any()
+
+
+def test_a_release_without_als_says_nothing_of_it() -> None:
+    world = ranking(60)
+    object.__setattr__(world.filters, "als", None)
+    assert not column(Reranker(world).features(query(world, [4]), ALL), "als").any()
 
 
 def test_no_candidates_no_scores() -> None:

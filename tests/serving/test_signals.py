@@ -66,6 +66,30 @@ def test_votes_on_a_large_catalog_are_votes_on_a_small_one(monkeypatch: pytest.M
     assert set(votes.strongest(20).tolist()) == top
 
 
+def test_als_of_some_items_is_als_of_all(world: Ranking) -> None:
+    every, asked = np.arange(50, dtype=np.int32), query(world, [3, 9, 3])
+    whole = signals.als(world.filters, asked, every)
+    assert whole is not None
+    for items in (every[::-1], every[7:9]):
+        found = signals.als(world.filters, asked, items)
+        np.testing.assert_allclose(found, whole[items], rtol=1e-5)  # type: ignore[arg-type]
+
+
+def test_als_hears_only_what_is_audible(world: Ranking) -> None:
+    history = np.random.default_rng(1).integers(0, 50, 200).tolist()
+    long, short = (
+        signals.als(world.filters, query(world, part), np.arange(50, dtype=np.int32))
+        for part in (history, history[-64:])
+    )
+    np.testing.assert_array_equal(long, short)  # type: ignore[arg-type]
+
+
+def test_als_says_nothing_after_no_history(world: Ranking) -> None:
+    found = signals.als(world.filters, query(world, []), np.arange(50, dtype=np.int32))
+    assert found is not None
+    assert not found.any()
+
+
 def test_nothing_is_said_after_no_history(world: Ranking) -> None:
     asked = query(world, [])
     assert signals.transitions(world.filters, asked)[1] == 1

@@ -1,6 +1,7 @@
 """The filters of a release, from the files of a run to the files of a release."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from kfp.dsl import Dataset, Model
+from numpy.typing import NDArray
 
 from components.errors import StepError
 from components.train_collaborative_filters.component import train_collaborative_filters
@@ -15,14 +17,17 @@ from components.train_collaborative_filters.fitting import FilterParameters, fit
 from components.train_collaborative_filters.interactions import read
 from serving import signals
 from serving.release import Filters
-from serving.signals import Query, Votes
+from serving.signals import Query
 from tests.components.train_collaborative_filters.planted import checkerboard, interactions, write
 
-FILTERS: dict[str, Callable[[Filters, Query], Votes | None]] = {
-    "transitions": lambda filters, query: signals.transitions(filters, query)[0],
-    "item_cosine": signals.item_cosine,
-    "user_cosine": signals.user_cosine,
-    "ease": signals.ease,
+ITEMS = np.arange(12, dtype=np.int32)  # those of the checkerboard
+
+FILTERS: dict[str, Callable[[Filters, Query], NDArray[np.float32]]] = {
+    "transitions": lambda filters, query: signals.transitions(filters, query)[0].sums,
+    "item_cosine": lambda filters, query: signals.item_cosine(filters, query).sums,
+    "user_cosine": lambda filters, query: signals.user_cosine(filters, query).sums,
+    "ease": lambda filters, query: signals.ease(filters, query).sums,  # type: ignore[union-attr]
+    "als": lambda filters, query: signals.als(filters, query, ITEMS),  # type: ignore[dict-item,return-value]
 }
 
 
@@ -32,9 +37,8 @@ def test_checkerboard(name: str) -> None:
     filters = fit_filters(world, FilterParameters())
     for user in range(world.user_count):
         history = world.items[world.users == user]
-        votes = FILTERS[name](filters, Query(history, np.zeros(len(history), np.int64), None, now=0))
-        assert votes is not None
-        scores = votes.sums.copy()
+        asked = Query(history, np.zeros(len(history), np.int64), None, now=0)
+        scores = FILTERS[name](filters, asked).copy()
         scores[history] = -np.inf
         (left_out,) = set(range(user % 2, 12, 2)) - set(history.tolist())
         assert np.argmax(scores) == left_out
@@ -50,6 +54,8 @@ def test_saved_filters_load_as_they_were(tmp_path: Path) -> None:
         np.testing.assert_array_equal(getattr(loaded, name).toarray(), getattr(fitted, name).toarray())
     np.testing.assert_array_equal(loaded.popularity, fitted.popularity)
     np.testing.assert_array_equal(loaded.trend, fitted.trend)
+    assert loaded.als is not None
+    np.testing.assert_array_equal(loaded.als, fitted.als)
 
 
 def test_the_step_saves_the_filters_of_its_split(tmp_path: Path) -> None:
@@ -78,6 +84,13 @@ def test_fitting_twice_leaves_the_second(tmp_path: Path) -> None:
     assert Filters.load(tmp_path / "filters").ease is None
 
 
+def test_saving_without_factors_leaves_none_of_before(tmp_path: Path) -> None:
+    filters = fit_filters(checkerboard(), FilterParameters())
+    filters.save(tmp_path)
+    replace(filters, als=None).save(tmp_path)
+    assert Filters.load(tmp_path).als is None
+
+
 def test_windows_of_a_user_join_oldest_first(tmp_path: Path) -> None:
     world = interactions([range(10), [3, 1]], item_count=10)
     found = read(*write(tmp_path, world, window=3), "train")
@@ -96,6 +109,8 @@ def test_a_catalog_of_one_item(tmp_path: Path) -> None:
     filters = fit_filters(interactions([[0, 0], [0]], item_count=1), FilterParameters())
     assert filters.popularity.tolist() == [3]
     assert filters.item_cosine.nnz == 0
+    assert filters.als is not None
+    assert np.isfinite(filters.als).all()
 
 
 def test_an_empty_split_is_reported(tmp_path: Path) -> None:

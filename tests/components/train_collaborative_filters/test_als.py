@@ -1,0 +1,105 @@
+"""The factorisation against the library that fits it, a solver of another kind, and chance itself."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from implicit.cpu.als import AlternatingLeastSquares
+from numpy.typing import NDArray
+from scipy.sparse import csr_array, csr_matrix
+from threadpoolctl import threadpool_limits
+
+from components.train_collaborative_filters.als import als, chance, whitened
+from serving.factors import fold_in
+from tests.components.train_collaborative_filters.planted import checkerboard, interactions
+
+ROOT = Path(__file__).parents[3]
+
+PENALTY, CONFIDENCE = 2.0, 5.0
+
+
+@pytest.fixture(scope="module")
+def model() -> AlternatingLeastSquares:
+    """Of 60 users who chose some 15 of 40 items at random."""
+    generator = np.random.default_rng(5)
+    world = interactions([generator.integers(0, 40, 15) for _ in range(60)], item_count=40)
+    with threadpool_limits(1, "blas"):
+        found = AlternatingLeastSquares(8, PENALTY, CONFIDENCE, random_state=1)
+        found.fit(csr_matrix(world.user_items()), show_progress=False)
+    return found
+
+
+def scores(model: AlternatingLeastSquares, items: list[int], strengths: list[float]) -> NDArray[np.float32]:
+    """[items] by `fold_in`, brought to the model's scale."""
+    factors = whitened(model.item_factors, PENALTY, CONFIDENCE)
+    user = fold_in(factors, np.array(items, np.int32), np.array(strengths, np.float32))
+    found: NDArray[np.float32] = CONFIDENCE / (CONFIDENCE - 1) * factors @ user
+    return found
+
+
+@pytest.mark.parametrize("history", [[3], [3, 17, 4], list(range(0, 40, 2))])
+def test_folding_a_history_in_is_what_implicit_recalculates(
+    model: AlternatingLeastSquares, history: list[int]
+) -> None:
+    row = csr_matrix((np.ones(len(history), np.float32), ([0] * len(history), history)), shape=(1, 40))
+    with threadpool_limits(1, "blas"):
+        expected = model.item_factors @ model.recalculate_user(0, row)
+    found = scores(model, history, [1.0] * len(history))
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_fading_choice_lies_between_one_that_counts_and_none(model: AlternatingLeastSquares) -> None:
+    """w (1 + a) y and w a y yᵀ are the sums of Hu et al. when a choice counts w of its confidence, 1 + a."""
+    strengths = [0.0, 0.3, 1.0]
+    exact = model.item_factors.astype(np.float64)
+    system = exact.T @ exact + PENALTY * np.eye(8)
+    for item, strength in zip([3, 17, 4], strengths, strict=True):
+        system += strength * (CONFIDENCE - 1) * np.outer(exact[item], exact[item])
+    wanted = CONFIDENCE * np.array(strengths) @ exact[[3, 17, 4]]
+    expected = exact @ np.linalg.solve(system, wanted)
+    np.testing.assert_allclose(scores(model, [3, 17, 4], strengths), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(scores(model, [17, 4], strengths[1:]), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_nobody_is_nowhere(model: AlternatingLeastSquares) -> None:
+    assert not scores(model, [], []).any()
+
+
+def test_the_same_interactions_give_the_same_factors_whatever_the_threads() -> None:
+    """Two processes, for the number of threads is read once."""
+    code = (
+        "from tests.components.train_collaborative_filters.planted import checkerboard\n"
+        "from components.train_collaborative_filters.als import als\n"
+        "print(als(checkerboard(), 4, 1.0, 3.0, 5).tobytes().hex())"
+    )
+    alone, several = (
+        subprocess.run(
+            [sys.executable, "-W", "error", "-c", code],
+            env={**os.environ, "OMP_NUM_THREADS": threads, "OPENBLAS_NUM_THREADS": threads},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        for threads in ("1", "3")
+    )
+    assert alone.stdout == several.stdout == als(checkerboard(), 4, 1.0, 3.0, 5).tobytes().hex() + "\n"
+    assert not alone.stderr + several.stderr
+
+
+@pytest.mark.parametrize(("users", "items", "density"), [(300, 400, 0.05), (1000, 100, 0.2)])
+def test_chance_is_the_largest_singular_value_of_chance(users: int, items: int, density: float) -> None:
+    thrown = np.random.default_rng(2).random((users, items)) < density
+    largest = np.linalg.norm(thrown - density, ord=2)
+    assert chance(csr_array(thrown.astype(np.float32))) == pytest.approx(largest, rel=0.05)
+
+
+def test_chance_alone_leaves_one_direction_popularity() -> None:
+    """Penalised by what chance makes, factors of random choices hold their mean and little else."""
+    generator = np.random.default_rng(3)
+    world = interactions([np.flatnonzero(generator.random(150) < 0.1) for _ in range(200)], item_count=150)
+    values = np.linalg.svd(als(world, 16, 1.2, 1.1, 30), compute_uv=False)
+    assert values[1] < 0.3 * values[0]
