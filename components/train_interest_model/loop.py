@@ -14,9 +14,9 @@ from components.progress import report
 from components.train_interest_model.checkpoint import Checkpoint, TrainingState
 from components.train_interest_model.distribution import SIGNATURE, batches, is_chief
 from components.train_interest_model.hyperparameters import Hyperparameters
-from components.train_interest_model.losses import EXCLUDED, draw_negatives, full_softmax, sampled_softmax
+from components.train_interest_model.losses import draw_negatives, full_softmax, sampled_softmax
 from components.train_interest_model.model import InterestModel
-from components.train_interest_model.optimizers import clip
+from components.train_interest_model.optimizers import clip, takes_rows
 from components.train_interest_model.ranking import Validation
 from components.train_interest_model.sequences import Sequences
 
@@ -41,7 +41,7 @@ class Trainer:
             self.optimizer.build(self.model.trainable_variables)
         share = (self.counts + 1e-9) ** 0.75
         share /= share.sum()
-        self._cumulative = tf.constant(np.cumsum(share), tf.float32)
+        self._cumulative = tf.constant(np.cumsum(share), tf.float64)  # a million shares are too fine for less
         self._log_expected = tf.constant(np.log(share * self.hyperparameters.negatives + 1e-20), tf.float32)
         self._step = tf.function(
             self._distributed_step,
@@ -101,23 +101,29 @@ class Trainer:
         with tf.GradientTape() as tape:
             loss = self._loss(batch, seed)
             mean = loss / targets
-        # A sparse gradient can be neither reduced over workers nor clipped with the others.
         gradients = [
-            tf.convert_to_tensor(gradient)
-            for gradient in tape.gradient(mean, [variable.value for variable in variables])
+            gradient if takes_rows(self.optimizer, variable) else tf.convert_to_tensor(gradient)
+            for gradient, variable in zip(
+                tape.gradient(mean, [variable.value for variable in variables]), variables, strict=True
+            )
         ]
         replicas = context.num_replicas_in_sync
         if replicas > 1:
             # Clipping needs the whole gradient; the optimizer then sums over the replicas once more.
             gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
-        gradients = [gradient / replicas for gradient in clip(gradients, self.hyperparameters.clip_norm)]
+        gradients = clip(gradients, self.hyperparameters.clip_norm)
+        if replicas > 1:
+            gradients = [gradient / replicas for gradient in gradients]
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return loss
 
     def _loss(self, batch: dict[str, tf.Tensor], seed: tf.Tensor) -> tf.Tensor:
         """Summed over all positions: each interaction is the target of what came before it."""
-        model = self.model
-        vectors = model.item_vectors(seed)
+        model, sampled = self.model, self.hyperparameters.loss == "sampled"
+        rows, negatives = None, None
+        if sampled:
+            rows, batch, negatives = self._sample(batch, seed)
+        vectors, bias = model.item_vectors(seed, rows), model.biases(rows)
         outputs = model(vectors, batch, seed)[:, :-1]
         following = tf.sequence_mask(batch["lengths"] - 1, tf.shape(outputs)[1])
         interests = model.interests(tf.boolean_mask(outputs, following), seed)
@@ -126,14 +132,22 @@ class Trainer:
         first = tf.boolean_mask(batch["items"][:, 0], batch["lengths"] > 0)
         interests = tf.concat([interests, tf.zeros([tf.shape(first)[0], interests.shape[1]])], axis=0)
         targets = tf.concat([targets, first], axis=0)
-        # What was never a training item is no negative either: content alone speaks for it.
-        bias = model.item_bias.value + EXCLUDED * (1 - model.trained.value[:, 0])
-        if self.hyperparameters.loss == "full":
+        if not sampled:
             return full_softmax(interests, vectors, bias, targets, self.hyperparameters.xla)
-        negatives = draw_negatives(
-            self._cumulative, self.hyperparameters.negatives, seed + tf.constant([0, 4])
-        )
-        return sampled_softmax(interests, vectors, bias, targets, negatives, self._log_expected)
+        expected = tf.gather(self._log_expected, rows)
+        return sampled_softmax(interests, vectors, bias, targets, negatives, expected)
+
+    def _sample(
+        self, batch: dict[str, tf.Tensor], seed: tf.Tensor
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor], tf.Tensor]:
+        """The items that a batch and its negatives need, each once, and both as places among these.
+
+        A large catalog is then touched where it is used, not as a whole at each step.
+        """
+        count, items = self.hyperparameters.negatives, batch["items"]
+        drawn = draw_negatives(self._cumulative, count, seed + tf.constant([0, 4]))
+        rows, places = tf.unique(tf.concat([tf.reshape(items, [-1]), drawn], axis=0))
+        return rows, {**batch, "items": tf.reshape(places[:-count], tf.shape(items))}, places[-count:]
 
     def _keep_best(self, state: TrainingState, figures: dict[str, float]) -> None:
         ndcg = figures.get(NDCG)

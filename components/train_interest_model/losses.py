@@ -71,8 +71,8 @@ def sampled_softmax(
 
 
 def draw_negatives(cumulative: tf.Tensor, count: int, seed: tf.Tensor) -> tf.Tensor:
-    """[count] item indexes by their cumulative probability [items] float32, with replacement."""
-    uniform = tf.random.stateless_uniform([count], seed)
+    """[count] item indexes by their cumulative probability [items] float64, with replacement."""
+    uniform = tf.random.stateless_uniform([count], seed, dtype=tf.float64)
     drawn = tf.searchsorted(cumulative, uniform, side="right")
     return tf.minimum(drawn, tf.shape(cumulative)[0] - 1)
 

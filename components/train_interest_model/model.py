@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from components.train_interest_model.encoders import make_encoder
 from components.train_interest_model.hyperparameters import Hyperparameters
+from components.train_interest_model.losses import EXCLUDED
 
 # The switchable inputs beside the item: their hyperparameter, by the name of their code.
 SIDE_INPUTS: Final = {"event": "use_event_types", "value": "use_values", "gap": "use_time_gaps"}
@@ -56,14 +57,24 @@ class InterestModel(keras.layers.Layer):  # type: ignore[misc]
         self.projection.build((None, hyperparameters.units))
         self.built = True
 
-    def item_vectors(self, seed: tf.Tensor | None = None) -> tf.Tensor:
-        """[items, size] float32; with a `seed`, embeddings of random items are dropped for training."""
-        own = self.item_embeddings.value * self.trained.value
+    def item_vectors(self, seed: tf.Tensor | None = None, rows: tf.Tensor | None = None) -> tf.Tensor:
+        """[items, size] float32, of all items or of `rows` [n] int32.
+
+        With a `seed`, embeddings of random items are dropped for training.
+        """
+        own = _rows(self.item_embeddings, rows) * _rows(self.trained, rows)
         if seed is not None and self.content.shape[1]:
             rate = self.hyperparameters.item_dropout
-            kept = tf.random.stateless_uniform([self.item_count, 1], seed) >= rate
+            kept = tf.random.stateless_uniform([tf.shape(own)[0], 1], seed) >= rate
             own = own * tf.cast(kept, own.dtype)
-        return own + tf.matmul(self.content.value, self.content_kernel.value)
+        return own + tf.matmul(_rows(self.content, rows), self.content_kernel.value)
+
+    def biases(self, rows: tf.Tensor | None = None) -> tf.Tensor:
+        """[items] float32 for training, of all items or of `rows` [n] int32.
+
+        What was never a training item is no negative either: content alone speaks for it.
+        """
+        return _rows(self.item_bias, rows) + EXCLUDED * (1 - _rows(self.trained, rows)[:, 0])
 
     def inputs(self, vectors: tf.Tensor, codes: dict[str, tf.Tensor]) -> tf.Tensor:
         """[batch, length] item indexes and codes -> [batch, length, size]."""
@@ -104,9 +115,18 @@ class InterestModel(keras.layers.Layer):  # type: ignore[misc]
             return x
         return tf.nn.experimental.stateless_dropout(x, rate, seed=seed + tf.constant([0, place]))
 
+    @property
+    def item_tables(self) -> list[keras.Variable]:
+        """What is learned of each item, a row an item."""
+        return [self.item_embeddings, self.item_bias]
+
     def _table(
         self, name: str, rows: int, columns: int, initializer: Any, trainable: bool = True
     ) -> keras.Variable:
         return self.add_weight(
             shape=(rows, columns), initializer=initializer, trainable=trainable, name=name, dtype="float32"
         )
+
+
+def _rows(table: keras.Variable, rows: tf.Tensor | None) -> tf.Tensor:
+    return table.value if rows is None else tf.gather(table.value, rows)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -136,12 +137,19 @@ def _trainer(settings: Hyperparameters, data: TrainingData, base: SavedWeights |
         )
         _start(model, data, base)
         steps = sum(1 for _ in data.sequences.batches(settings.batch_size, settings.seed))
-        optimizer = make_optimizer(settings, settings.epochs * steps)
+        optimizer = make_optimizer(settings, settings.epochs * steps, _sparse_tables(model, strategy))
     windows, interactions = len(data.sequences), len(data.sequences.items)
     report(f"{windows:,} windows of {interactions:,} interactions, {len(data.catalog):,} items")
     replicas = strategy.num_replicas_in_sync
     report(f"{model.count_params():,} weights, {steps} steps an epoch, {replicas} replica(s)")
     return Trainer(model, optimizer, strategy, settings, data.counts)
+
+
+def _sparse_tables(model: InterestModel, strategy: tf.distribute.Strategy) -> list[keras.Variable]:
+    """Of which a step moves some rows alone; replicas can reduce whole gradients only."""
+    settings = model.hyperparameters
+    sparse = settings.loss == "sampled" and settings.optimizer == "adamw"
+    return model.item_tables if sparse and strategy.num_replicas_in_sync == 1 else []
 
 
 def _start(model: InterestModel, data: TrainingData, base: SavedWeights | None) -> None:

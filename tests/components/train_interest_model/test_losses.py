@@ -50,7 +50,7 @@ def test_the_sampled_softmax_comes_to_the_full_one_with_many_negatives() -> None
     share = np.linspace(1, 4, 30)
     share /= share.sum()
     count = 60_000
-    negatives = draw_negatives(tf.constant(np.cumsum(share), tf.float32), count, tf.constant([1, 2]))
+    negatives = draw_negatives(tf.constant(np.cumsum(share), tf.float64), count, tf.constant([1, 2]))
     log_expected = tf.constant(np.log(share * count), tf.float32)
     inputs = (INTERESTS, VECTORS, BIAS)
     with tf.GradientTape(persistent=True) as tape:
@@ -66,12 +66,12 @@ def test_the_sampled_softmax_comes_to_the_full_one_with_many_negatives() -> None
 def test_the_sampled_softmax_without_correction_would_be_far_off() -> None:
     share = np.linspace(1, 4, 30)
     share /= share.sum()
-    negatives = draw_negatives(tf.constant(np.cumsum(share), tf.float32), 1000, tf.constant([1, 2]))
+    negatives = draw_negatives(tf.constant(np.cumsum(share), tf.float64), 1000, tf.constant([1, 2]))
     loss = sampled_softmax(INTERESTS, VECTORS, BIAS, TARGETS, negatives, tf.zeros(30))
     assert float(loss) > 1.5 * float(plain(INTERESTS, VECTORS, BIAS))
 
 
 def test_negatives_are_drawn_by_their_probability() -> None:
     share = np.array([0.5, 0.0, 0.2, 0.3])
-    drawn = draw_negatives(tf.constant(np.cumsum(share), tf.float32), 20_000, tf.constant([3, 4]))
+    drawn = draw_negatives(tf.constant(np.cumsum(share), tf.float64), 20_000, tf.constant([3, 4]))
     np.testing.assert_allclose(np.bincount(drawn, minlength=4) / 20_000, share, atol=0.015)
