@@ -191,9 +191,7 @@ def _server(settings: ServingSettings, metrics: Metrics, tracing: "Tracing | Non
     request_log = RequestLog(settings.log_requests, settings.log_user_ids)
     boundary = Boundary(RateLimit(settings.requests_per_second), metrics, request_log, tracing)
     if settings.metrics_port is not None:
-        # What a worker counts is asked by who minds the workers, on this machine.
-        host = "127.0.0.1" if settings.shared_port else settings.host
-        _serve_metrics(host, settings.metrics_port, metrics)
+        _serve_metrics(settings, settings.metrics_port, metrics)
     return grpc.server(
         ThreadPoolExecutor(settings.threads, thread_name_prefix="grpc"),
         interceptors=[Authorization(tokens), boundary] if tokens else [boundary],
@@ -237,15 +235,17 @@ def _credentials(settings: ServingSettings) -> grpc.ServerCredentials | None:
     return grpc.ssl_server_credentials([pair], roots, require_client_auth=roots is not None)
 
 
-def _serve_metrics(host: str, port: int, metrics: Metrics) -> None:
+def _serve_metrics(settings: ServingSettings, port: int, metrics: Metrics) -> None:
+    # What a worker counts is asked by who minds the workers, on this machine.
+    host = "127.0.0.1" if settings.shared_port else settings.host
     try:
         page, _ = start_http_server(port, host, metrics.registry)
-        if not port:
-            print(f"metrics on {host}:{page.server_port}", flush=True)
     except OSError as error:
         raise OSError(
             f"metrics can't listen on {host}:{port} ({error}): set PENCHANT_METRICS_PORT"
         ) from error
+    if settings.shared_port:
+        print(f"metrics on {host}:{page.server_port}", flush=True)
 
 
 if __name__ == "__main__":

@@ -42,18 +42,17 @@ class SummedMetrics(Collector):
         self._families: dict[str, Family] = {}
         self._lock = Lock()
 
-    def serve(self, host: str, port: int) -> None:
-        """Raises OSError when the port is taken."""
+    def serve(self, host: str, port: int) -> int:
+        """The port; raises OSError when it is taken."""
         registry = CollectorRegistry()
         registry.register(self)
         try:
             page, _ = start_http_server(port, host, registry)
-            if not port:
-                print(f"metrics on {host}:{page.server_port}", flush=True)
         except OSError as error:
             raise OSError(
                 f"metrics can't listen on {host}:{port} ({error}): set PENCHANT_METRICS_PORT"
             ) from error
+        return int(page.server_port)
 
     def describe(self) -> Iterable[Metric]:
         return []

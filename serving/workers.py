@@ -105,9 +105,9 @@ def main() -> int:
         settings = load_settings()
         configure(settings.log_format)
         workers = Workers(settings)
-        if settings.metrics_port is not None:
-            metrics = SummedMetrics(workers.metrics)
-            metrics.serve(settings.host, settings.metrics_port)
+        metrics_port = settings.metrics_port
+        if metrics_port is not None:
+            metrics_port = SummedMetrics(workers.metrics).serve(settings.host, metrics_port)
     except (ValueError, OSError) as error:
         print(f"recommender: {error}", file=sys.stderr)
         return 1
@@ -118,6 +118,8 @@ def main() -> int:
         if not workers.start():
             return 1
         print(f"recommender on {settings.host}:{workers.port}", flush=True)
+        if settings.metrics_port == 0:
+            print(f"metrics on {settings.host}:{metrics_port}", flush=True)
         while not stop.wait(_LOOK_S):
             workers.replace_dead()
     finally:

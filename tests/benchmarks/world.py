@@ -29,7 +29,6 @@ from feature_repo.contract import (
 from feature_repo.histories import Interaction
 from serving.interaction_log import InteractionLog
 from serving.release import Filters, write_ranking
-from serving.reranking import TERMS
 from serving.settings import ServingSettings
 
 VERSION: Final = 1
@@ -40,12 +39,23 @@ GROUP: Final = 100
 LONG, SHORT = 220, 10
 NEW: Final = 3
 
-# Of the order that evaluate_release finds on MovieLens, so that every term is computed as in a real release.
+# Term -> weight, mean and scale, of the order that evaluate_release finds on MovieLens-1M.
+_TERMS: Final = {
+    "interest": (1.83, -9.9, 2.25),
+    "transitions": (0.35, -9.76, 2.23),
+    "item_cosine": (0.04, 0.025, 0.06),
+    "user_cosine": (-0.06, -3.54, 0.71),
+    "ease": (0.02, 0.0005, 0.0026),
+    "content": (0.12, 0.35, 0.29),
+    "popularity": (-1.45, -8.48, 1.61),
+    "trend": (1.41, -8.14, 1.19),
+}
 BLEND: Final = {
-    "terms": list(TERMS),
-    "weights": [1.83, 0.35, 0.04, -0.06, 0.02, 0.12, -1.45, 1.41, 0.0],
-    "means": [-9.9, -9.76, 0.025, -3.54, 0.0005, 0.35, -8.48, -8.14, 0.0],
-    "scales": [2.25, 2.23, 0.06, 0.71, 0.0026, 0.29, 1.61, 1.19, 1.0],
+    "terms": list(_TERMS),
+    **{
+        name: [term[place] for term in _TERMS.values()]
+        for place, name in enumerate(("weights", "means", "scales"))
+    },
 }
 
 

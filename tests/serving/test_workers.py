@@ -65,7 +65,8 @@ def supervisor(tmp_path: Path, model_server: str) -> Iterator["subprocess.Popen[
 def told(process: "subprocess.Popen[str]") -> tuple[str, str]:
     """Addresses of the metrics and of the service."""
     assert process.stdout
-    return process.stdout.readline().split()[-1], process.stdout.readline().split()[-1]
+    address, metrics = (process.stdout.readline().split()[-1] for _ in range(2))
+    return metrics, address
 
 
 def lives(process: psutil.Process) -> bool:
