@@ -5,9 +5,11 @@ from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from components.evaluate_release.calibration import fit_calibration
-from components.evaluate_release.conditional_logit import Choices, Weights, fit_weights, log_loss
+from components.evaluate_release.conditional_logit import Choices, Weights, fit_weights
+from components.evaluate_release.elimination import CrossFit, eliminate
 from components.progress import report
 from serving.release import FloatArray
 from serving.reranking import TERMS
@@ -18,14 +20,13 @@ MAX_CANDIDATES: Final = 1_000
 
 # From the strongest: each fit begins where the one before ended.
 PENALTIES: Final = (1e-1, 1e-2, 1e-3, 1e-4)
-FOLDS: Final = 2
 
 # A term that varies less than this among candidates says nothing of them.
 FLAT: Final = 1e-7
 
 
 def fit_blend(features: Sequence[FloatArray], targets: Sequence[int]) -> dict[str, Any]:
-    """Weights of TERMS: score = Σ weight · (feature − mean) / scale.
+    """Weights of TERMS: score = Σ weight · (feature − mean) / scale; 0 for a term that is left out.
 
     Args:
         features: a query's candidates each, [candidates, terms] float32 in the order of TERMS.
@@ -42,7 +43,7 @@ def fit_blend(features: Sequence[FloatArray], targets: Sequence[int]) -> dict[st
     _check(features, targets)
     usable = [query for query, target in enumerate(targets) if target >= 0 and len(features[query]) > 1]
     usable = usable[:: -(-len(usable) // MAX_QUERIES) or 1]
-    if len(usable) < FOLDS:
+    if len(usable) < 2:
         report(f"blend: {len(usable)} queries to learn from, so each term weighs the same")
         return _document(np.ones(len(TERMS)), np.zeros(len(TERMS)), np.ones(len(TERMS)), queries=0)
     choices, means, scales = _standardised(
@@ -50,11 +51,11 @@ def fit_blend(features: Sequence[FloatArray], targets: Sequence[int]) -> dict[st
             [features[query] for query in usable], [targets[query] for query in usable], MAX_CANDIDATES
         )
     )
-    weights, penalty, loss = _fit(choices)
-    weights[scales < FLAT] = 0
+    weights, penalty, kept = _fit(choices, np.flatnonzero(scales >= FLAT))
+    report(_told(kept.terms))
     guessing = float(np.log(choices.lengths).mean())
     report(
-        f"blend: {len(choices):,} queries, penalty {penalty:g}, log loss {loss:.3f} on those set aside "
+        f"blend: {len(choices):,} queries, penalty {penalty:g}, log loss {kept.loss:.3f} on those set aside "
         f"({guessing:.3f} by guessing)"
     )
     scales = np.where(scales < FLAT, 1, scales)
@@ -64,7 +65,7 @@ def fit_blend(features: Sequence[FloatArray], targets: Sequence[int]) -> dict[st
         for query in usable
     )
     report(f"click probability: log odds = {curve['slope']:.3f} · the share's {curve['intercept']:+.3f}")
-    about = {"queries": len(choices), "penalty": penalty, "log_loss": loss, "guessing": guessing}
+    about = {"queries": len(choices), "penalty": penalty, "log_loss": kept.loss, "guessing": guessing}
     return _document(weights, means, scales, **about, calibration=curve)
 
 
@@ -76,18 +77,26 @@ def _standardised(choices: Choices) -> tuple[Choices, Weights, Weights]:
     return replace(choices, features=standard), means, scales
 
 
-def _fit(choices: Choices) -> tuple[Weights, float, float]:
-    """The weights, under the penalty that serves best the queries set aside; that penalty, its log loss."""
-    fold = np.arange(len(choices)) % FOLDS
-    losses = dict.fromkeys(PENALTIES, 0.0)
-    for number in range(FOLDS):
-        taught, aside = choices.take(fold != number), choices.take(fold == number)
-        weights = np.zeros(len(TERMS))
-        for penalty in PENALTIES:
-            weights = fit_weights(taught, penalty, weights)
-            losses[penalty] += log_loss(aside, weights)[0] / FOLDS
-    penalty = min(losses, key=lambda tried: losses[tried])
-    return fit_weights(choices, penalty, weights), penalty, losses[penalty]
+def _fit(choices: Choices, terms: NDArray[np.intp]) -> tuple[Weights, float, CrossFit]:
+    """Weights [terms], 0 of those that don't earn their place; the penalty; what stayed, judged aside."""
+    halves = choices.halves()
+    start, best, chosen = (np.zeros(len(terms)),) * 2, None, 0.0
+    for penalty in PENALTIES:
+        fit = CrossFit.of(halves, terms, penalty, start)
+        start = fit.weights
+        if best is None or fit.loss < best.loss:
+            best, chosen = fit, penalty
+    assert best is not None
+    kept = eliminate(halves, chosen, best)
+    weights = np.zeros(choices.features.shape[1])
+    weights[kept.terms] = fit_weights(choices.of(kept.terms), chosen, kept.weights[0])
+    return weights, chosen, kept
+
+
+def _told(kept: NDArray[np.intp]) -> str:
+    stay = ", ".join(TERMS[term] for term in kept)
+    gone = ", ".join(term for place, term in enumerate(TERMS) if place not in kept)
+    return f"blend of {stay or 'nothing'}; left out as of no use beside those: {gone or 'nothing'}"
 
 
 def _document(weights: Weights, means: Weights, scales: Weights, **about: Any) -> dict[str, Any]:

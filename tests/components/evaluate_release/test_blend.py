@@ -4,11 +4,17 @@ import numpy as np
 import pytest
 
 from components.evaluate_release.blend import fit_blend
-from components.evaluate_release.conditional_logit import Choices, fit_weights, log_loss
+from components.evaluate_release.conditional_logit import (
+    Choices,
+    curvature,
+    fit_weights,
+    log_loss,
+    log_losses,
+)
 from serving.reranking import TERMS
 
 COUNT = len(TERMS)
-PLANTED = np.array([2, 1, 0, 0, 0.5, 0, -1, 0, 0], np.float64)
+PLANTED = np.array([2, 1, 0, 0, 0.5, 0, -1, 0, 0, 0], np.float64)
 
 
 def queries(weights: np.ndarray, count: int = 400, seed: int = 0) -> tuple[list[np.ndarray], list[int]]:
@@ -27,6 +33,44 @@ def test_planted_weights_are_found() -> None:
     assert blend["log_loss"] < 0.6 * blend["guessing"]
     assert blend["terms"] == list(TERMS)
     assert blend["queries"] == 1500
+
+
+def test_what_is_useful_stays_and_noise_goes() -> None:
+    """Chance lets one noise in twenty help in both halves: that one stays."""
+    blends = [fit_blend(*queries(PLANTED, count=2000, seed=seed)) for seed in range(5)]
+    kept = np.array([blend["weights"] for blend in blends]) != 0
+    assert kept[:, PLANTED != 0].all()
+    assert kept[:, PLANTED == 0].mean() < 0.1
+
+
+def test_the_terms_that_stay_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    fit_blend(*queries(PLANTED, count=2000))
+    told = "blend of interest, transitions, ease, content; left out as of no use beside those: item_cosine"
+    assert told in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.01])
+def test_one_of_two_terms_that_say_the_same_goes(noise: float) -> None:
+    features, chosen = queries(PLANTED, count=1500)
+    generator = np.random.default_rng(6)
+    for rows in features:  # the third says twice what the first says, and nothing of its own
+        rows[:, 2] = 2 * rows[:, 0] + noise * generator.normal(size=len(rows))
+    weights = np.array(fit_blend(features, chosen)["weights"])
+    assert np.count_nonzero(weights[[0, 2]]) == 1
+    assert weights[[0, 2]].max() == pytest.approx(2, abs=0.15)
+
+
+def test_a_weak_term_that_helps_stays() -> None:
+    weak = np.array([2, 0.15, *np.zeros(COUNT - 2)])
+    blend = fit_blend(*queries(weak, count=1500))
+    assert np.flatnonzero(blend["weights"]).tolist() == [0, 1]
+
+
+def test_features_without_any_difference_weigh_nothing() -> None:
+    features, chosen = queries(PLANTED, count=10)
+    blend = fit_blend([np.ones_like(rows) for rows in features], chosen)
+    assert blend["weights"] == [0.0] * COUNT
+    assert blend["log_loss"] == pytest.approx(blend["guessing"], abs=0.1)
 
 
 def test_nothing_is_found_in_noise() -> None:
@@ -101,6 +145,26 @@ def test_the_slope_is_that_of_the_loss() -> None:
         behind[term] -= step
         numeric = (log_loss(choices, ahead)[0] - log_loss(choices, behind)[0]) / (2 * step)
         assert slope[term] == pytest.approx(numeric, abs=1e-3)
+
+
+def test_the_curvature_is_that_of_the_slope() -> None:
+    choices = Choices.sample(*queries(PLANTED, count=20), 100)
+    weights, step = np.linspace(-1, 1, COUNT), 1e-2
+    found = curvature(choices, weights)
+    for term in range(COUNT):
+        ahead, behind = weights.copy(), weights.copy()
+        ahead[term] += step
+        behind[term] -= step
+        numeric = (log_loss(choices, ahead)[1] - log_loss(choices, behind)[1]) / (2 * step)
+        np.testing.assert_allclose(found[term], numeric, atol=2e-3)
+
+
+def test_losses_are_the_mean_of_each_query() -> None:
+    choices = Choices.sample(*queries(PLANTED, count=20), 100)
+    losses = log_losses(choices, PLANTED)
+    for query in range(20):
+        alone = choices.take(np.arange(20) == query)
+        assert losses[query] == pytest.approx(log_loss(alone, PLANTED)[0], rel=1e-5)
 
 
 def test_a_target_outside_its_candidates_is_refused() -> None:
