@@ -33,7 +33,7 @@ _ANSWER_WITHIN_S: Final = 0.5
 _WAIT_FOR_LOCK_S: Final = 0.05
 
 # Users whose features are kept between two requests, at about 15 KB each.
-_REMEMBERED: Final = 1_000
+_REMEMBERED: Final = 800
 
 
 class FeaturesUnavailable(Exception):
