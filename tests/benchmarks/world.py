@@ -46,6 +46,7 @@ _TERMS: Final = {
     "item_cosine": (0.04, 0.025, 0.06),
     "user_cosine": (-0.06, -3.54, 0.71),
     "ease": (0.02, 0.0005, 0.0026),
+    "als": (0.25, 0.03, 0.07),
     "content": (0.12, 0.35, 0.29),
     "popularity": (-1.45, -8.48, 1.61),
     "trend": (1.41, -8.14, 1.19),
@@ -193,7 +194,8 @@ def _drawn_filters(generator: np.random.Generator, shape: Shape) -> Filters:
 
     popularity = (1e6 / np.arange(1, shape.items + 1)).astype(np.float32)
     matrices = (drawn(shape.items, 30), drawn(shape.items, 30), drawn(shape.users, 160))
-    return Filters(*matrices, popularity=popularity, trend=popularity / 10)
+    factors = generator.normal(scale=0.1, size=(shape.items, 64)).astype(np.float32)
+    return Filters(*matrices, popularity=popularity, trend=popularity / 10, als=factors)
 
 
 def _export(items: pa.Table, users: NDArray[np.str_], release: Path) -> None:
