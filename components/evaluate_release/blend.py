@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from components.evaluate_release.calibration import fit_calibration
 from components.evaluate_release.conditional_logit import Choices, Weights, fit_weights
@@ -51,7 +52,9 @@ def fit_blend(features: Sequence[FloatArray], targets: Sequence[int]) -> dict[st
             [features[query] for query in usable], [targets[query] for query in usable], MAX_CANDIDATES
         )
     )
-    weights, penalty, kept = _fit(choices, np.flatnonzero(scales >= FLAT))
+    # Matrices so thin gain nothing by threads, and sums no longer hang on their number.
+    with threadpool_limits(1, "blas"):
+        weights, penalty, kept = _fit(choices, np.flatnonzero(scales >= FLAT))
     report(_told(kept.terms))
     guessing = float(np.log(choices.lengths).mean())
     report(
