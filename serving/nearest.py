@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from serving.inverted_file import pad
 from serving.release import FloatArray
 
 
@@ -23,6 +24,7 @@ class NearestItems:
 
     def search(self, interest: FloatArray, count: int) -> NDArray[np.int32]:
         """The `count` nearest items, nearest first."""
-        _, items = self._index.search(np.asarray(interest, np.float32)[np.newaxis], count)
+        query = np.asarray(interest, np.float32)[np.newaxis]
+        _, items = self._index.search(query if self._index.d == query.shape[1] else pad(query), count)
         found: NDArray[np.int32] = items[0][items[0] >= 0].astype(np.int32)
         return found

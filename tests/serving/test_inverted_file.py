@@ -8,14 +8,14 @@ import pytest
 
 from serving import inverted_file
 from serving.errors import ReleaseError
-from serving.inverted_file import NEAREST, RECALL, FloatArray, write_inverted_file
+from serving.inverted_file import NEAREST, RECALL, FloatArray, pad, write_inverted_file
 from serving.nearest import NearestItems
 from serving.release import Ranking, checksums, write_ranking
 from serving.retrieval import Retriever
 from tests.serving.planted import filters, item_embeddings, items
 
 
-def clustered(count: int, groups: int = 40, size: int = 16) -> FloatArray:
+def clustered(count: int, groups: int = 40, size: int = 13) -> FloatArray:
     random = np.random.default_rng(5)
     centres = random.normal(size=(groups, size))
     return (centres[np.arange(count) % groups] + 0.3 * random.normal(size=(count, size))).astype(np.float32)
@@ -32,6 +32,12 @@ def test_it_finds_the_nearest_and_says_how_many(tmp_path: Path) -> None:
     found = [set(index.search(interest, 50).tolist()) for interest in interests[:20]]
     nearest = [set(np.argsort(-(embeddings @ interest))[:50].tolist()) for interest in interests[:20]]
     assert np.mean([len(a & b) / 50 for a, b in zip(found, nearest, strict=True)]) >= 0.95
+
+
+def test_padding_changes_no_product() -> None:
+    padded = pad(clustered(5))
+    assert padded.shape == (5, 16)
+    np.testing.assert_allclose(padded @ padded.T, clustered(5) @ clustered(5).T, rtol=1e-6)
 
 
 def test_items_stand_for_interests_where_there_are_none(tmp_path: Path) -> None:
