@@ -80,8 +80,9 @@ def evaluate(home: Path, plan: Plan, seed: int) -> None:
     from components.evaluate_release.measurement import measure
 
     model = home / f"interest-{seed}"
-    ranking = assemble(model, home / "filters", _tables(home / "core")[1])
-    held = HeldOut.read(home / "training_set.parquet", ranking.catalog, keep_seen=keeps_seen(model))
+    _, items, users = _tables(home / "core")
+    ranking = assemble(model, home / "filters", items)
+    held = HeldOut.read(home / "training_set.parquet", ranking.catalog, keeps_seen(model), users)
     findings = measure(ranking, model / "saved_model", held, plan.protocol, str(home / "releases"))
     document.write(findings, home / f"evaluation-{seed}")
 

@@ -116,6 +116,7 @@ def training(
         collaborative_filters=fitted_filters.outputs["collaborative_filters"],
         training_set=training_set,
         items=items,
+        users=ingested.outputs["users"],
         protocol=protocol,
         releases=releases,
         tracking_uri=tracking_uri,

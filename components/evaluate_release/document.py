@@ -44,6 +44,7 @@ def to_json(findings: Findings) -> dict[str, Any]:
         },
         "p_values_against": findings.rival,
         "slices": [asdict(part) for part in findings.slices],
+        "drift": findings.drift.to_json(),
     }
 
 

@@ -19,6 +19,7 @@ def evaluate(
     collaborative_filters: Path,
     training_set: Path,
     items: Path,
+    users: Path | None,
     protocol: str,
     releases: str,
     tracking_uri: str,
@@ -29,6 +30,9 @@ def evaluate(
 ) -> tuple[str, dict[str, float]]:
     """Evaluate a candidate; write blend.json, metrics.json and metrics.csv to `evaluation`, HTML to `report`.
 
+    Args:
+        users: user_id and attributes, where users have some.
+
     Returns:
         "better" or "worse", and the figures: the served ranking's by their name (`ndcg_at_10`), the others'
         behind their model's (`popularity_ndcg_at_10`).
@@ -37,7 +41,7 @@ def evaluate(
         StepError: the parts don't belong together, or there is nothing to evaluate on.
     """
     ranking = assemble(interest_model, collaborative_filters, items)
-    held = HeldOut.read(training_set, ranking.catalog, keep_seen=keeps_seen(interest_model))
+    held = HeldOut.read(training_set, ranking.catalog, keep_seen=keeps_seen(interest_model), users=users)
     findings = measure(ranking, interest_model / "saved_model", held, protocol, releases)
     document.write(findings, evaluation)
     write_report(findings, tracking.learning_curves(tracking_uri, run_id), report)

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from components.evaluate_release.drift import DriftFindings
 from components.evaluate_release.live import LiveVersion
 from components.evaluate_release.metrics import MISS
 from components.evaluate_release.queries import Queries
@@ -18,6 +19,7 @@ from serving.release import Catalog
 # What goes live; its figures stand without a prefix.
 SERVED: Final = "served"
 LIVE: Final = "live"
+DRIFT: Final = "drift_interactions_to_follow"
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class Findings:
     figures: dict[str, dict[str, Figure]]
     rival: str  # the baseline that p values are against
     slices: list[Slice]
+    drift: DriftFindings
     blend: dict[str, Any]
     keep_seen: bool
     live: LiveVersion | None
@@ -60,8 +63,11 @@ class Findings:
     @property
     def figures_by_name(self) -> dict[str, float]:
         """Flat: `ndcg_at_10` of the served ranking, `popularity_ndcg_at_10` of another model."""
-        return {
-            name if model == SERVED else f"{model}_{name}": figure.value
+        measured = {
+            (model, name): figure.value
             for model, figures in self.figures.items()
             for name, figure in figures.items()
         }
+        followed = {(model, DRIFT): figure for model, figure in self.drift.figures.items()}
+        named = (measured | followed).items()
+        return {name if model == SERVED else f"{model}_{name}": value for (model, name), value in named}

@@ -1,6 +1,7 @@
 """What no model was trained on: the training set's validation and test parts, and what they rest on."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -9,7 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.errors import StepError
+from components.evaluate_release import users as given
 from components.evaluate_release.queries import Queries, read_queries, read_training_set
+from serving.cold_start import Profile
 from serving.release import Catalog
 
 # Of samples, resamples and the users shown.
@@ -25,10 +28,13 @@ class HeldOut:
     validation: Queries
     test: Queries
     keep_seen: bool
+    users: pa.Table | None = None  # user_id and attributes
 
     @classmethod
-    def read(cls, file: Path, catalog: Catalog, keep_seen: bool = False) -> "HeldOut":
-        """Raises StepError when a target is not in the catalog."""
+    def read(
+        cls, file: Path, catalog: Catalog, keep_seen: bool = False, users: Path | None = None
+    ) -> "HeldOut":
+        """Raises StepError when a target is not in the catalog, or `users` lacks its key."""
         training_set, index = read_training_set(file), pa.array(catalog.item_ids, pa.string())
         validation, test = (
             read_queries(training_set, split, index, SEED, keep_seen) for split in ("validation", "test")
@@ -40,7 +46,8 @@ class HeldOut:
                     f"{file}: the target of user {user_id!r} is not among the items: give items and "
                     "training set of one run"
                 )
-        return cls(training_set, index, validation, test, keep_seen)
+        table = given.read_users(users) if users else None
+        return cls(training_set, index, validation, test, keep_seen, table)
 
     def test_for(self, item_ids: list[str]) -> Queries:
         """The same test queries in another catalog's indexes."""
@@ -52,6 +59,12 @@ class HeldOut:
         """µs: the newest interaction of the snapshot."""
         newest = pc.max(pc.list_flatten(self.training_set["timestamps"].combine_chunks())).as_py()
         return max(int(newest or 0), int(self.test.cutoffs.max()))
+
+    @cached_property
+    def profiles(self) -> dict[str, Profile]:
+        """User -> known attributes, of those with a held-out query."""
+        held = [*self.validation.user_ids, *self.test.user_ids]
+        return {} if self.users is None else given.profiles(self.users, held)
 
     @property
     def trained_users(self) -> set[str]:

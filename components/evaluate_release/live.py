@@ -65,7 +65,7 @@ def _on_fresh_queries(
     queries = held.test_for(item_ids).select(fresh)
     with InterestModel(store.local(INTEREST_MODEL, version)) as model:
         interest = model.interest(queries.histories)
-    answered = ServedRanking(ranking, queries, interest).answers()
+    answered = ServedRanking(ranking, queries, interest, held.profiles).answers()
     comparison = Comparison(
         version=version,
         live=float(ndcg(answered.ranks, 10).mean()),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from components.evaluate_release import baselines, live, slices
 from components.evaluate_release.blend import MAX_QUERIES, fit_blend
+from components.evaluate_release.drift_study import study
 from components.evaluate_release.findings import LIVE, SERVED, Findings
 from components.evaluate_release.held_out import SEED, HeldOut
 from components.evaluate_release.metrics import ndcg
@@ -38,7 +39,8 @@ def measure(ranking: Ranking, saved_model: Path, held: HeldOut, protocol: str, r
         examples = ServedRanking(ranking, fitting, validation).examples()
         blend = fit_blend(examples.features, examples.targets)
     with timed("test part ranked by every model"):
-        served = ServedRanking(replace(ranking, blend=blend), held.test, test).answers()
+        candidate = replace(ranking, blend=blend)
+        served = ServedRanking(candidate, held.test, test, held.profiles).answers()
         models = {SERVED: served, **alone(ranking, held.test, test)}
         beside = live.compare(releases, protocol, held, served)
     with timed("figures and intervals"):
@@ -47,6 +49,8 @@ def measure(ranking: Ranking, saved_model: Path, held: HeldOut, protocol: str, r
         if beside and beside.answered is not None:
             figures[LIVE] = _figures_of_live(ranking, held, models, rival, beside)
         cuts = _slices(ranking, held, models)
+    with timed("drift"):
+        drift = study(candidate, saved_model, held)
     ours, popular = (figures[name][HEADLINE].value for name in (SERVED, "popularity"))
     findings = Findings(
         protocol=protocol,
@@ -59,6 +63,7 @@ def measure(ranking: Ranking, saved_model: Path, held: HeldOut, protocol: str, r
         figures=figures,
         rival=rival,
         slices=cuts,
+        drift=drift,
         blend=blend,
         keep_seen=held.keep_seen,
         live=beside,
@@ -128,5 +133,7 @@ def _figures_of_live(
 
 def _slices(ranking: Ranking, held: HeldOut, models: dict[str, Ranked]) -> list[Slice]:
     first = slices.first_interactions(held.training_set, held.index, ranking.catalog.available_from)
-    cuts = slices.cut(held.test, ranking.catalog, ranking.filters.popularity, first, held.trained_users)
+    cuts = slices.cut(
+        held.test, ranking.catalog, ranking.filters.popularity, first, held.trained_users, held.users
+    )
     return slices.measure(cuts, models, held.test.users, SEED)

@@ -2,7 +2,6 @@
 
 import io
 import re
-from typing import Final
 
 import matplotlib as mpl
 import numpy as np
@@ -11,49 +10,13 @@ from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import MaxNLocator
 
 from components.evaluate_release import list_metrics
+from components.evaluate_release.drift_plot import drift
 from components.evaluate_release.findings import LIVE, Findings
 from components.evaluate_release.metrics import recall
+from components.evaluate_release.palette import COLORS, LABELS, STYLE
 from components.evaluate_release.scorecard import Figure
 from components.evaluate_release.slices import Slice
 from components.evaluate_release.tracking import Curve
-
-# Okabe & Ito 2008: told apart with any colour vision.
-COLORS: Final = {
-    "served": "#0072B2",
-    "interest": "#CC79A7",
-    "transitions": "#E69F00",
-    "popularity": "#8C8C8C",
-    "live": "#009E73",
-}
-LABELS: Final = {
-    "served": "Served ranking",
-    "interest": "Interest model alone",
-    "transitions": "Transition counts",
-    "popularity": "Popularity",
-    "live": "Live version",
-}
-STYLE: Final = {
-    "svg.fonttype": "none",
-    "svg.hashsalt": "penchant",
-    "font.family": "sans-serif",
-    "font.sans-serif": ["Inter", "Helvetica Neue", "Arial", "DejaVu Sans"],
-    "font.size": 10,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#b6bcc6",
-    "axes.titlesize": 11,
-    "axes.titlelocation": "left",
-    "axes.titleweight": "bold",
-    "axes.labelcolor": "#4b5563",
-    "axes.grid": True,
-    "axes.axisbelow": True,
-    "grid.color": "#e5e7eb",
-    "xtick.color": "#4b5563",
-    "ytick.color": "#4b5563",
-    "xtick.major.size": 0,
-    "ytick.major.size": 0,
-    "legend.frameon": False,
-}
 
 
 def pictures(findings: Findings, curves: dict[str, Curve]) -> dict[str, str]:
@@ -62,6 +25,7 @@ def pictures(findings: Findings, curves: dict[str, Curve]) -> dict[str, str]:
         drawn = {
             "accuracy": accuracy(findings),
             "slices": slices(findings.slices),
+            "drift": drift(findings.drift),
             "exposure": exposure(findings),
             "learning": learning(curves),
         }

@@ -71,6 +71,21 @@ class Queries:
         return np.fromiter(map(len, self.histories), np.int64, len(self))
 
 
+@dataclass(frozen=True)
+class Windows:
+    """Parallel rows, one a user: the newest window of everything that the user chose."""
+
+    items: list[Indexes]  # -1 for an item that the catalog doesn't hold
+    rows: pa.Table
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def history(self, position: int) -> History:
+        """Parallel to items[position]."""
+        return _histories(self.rows.slice(position, 1))[0]
+
+
 def read_training_set(file: Path) -> pa.Table:
     """The training set, in (user, cutoff) order: Feast's join keeps none."""
     table = pq.read_table(file)
@@ -125,9 +140,19 @@ def read_queries(
     )
 
 
-def interactions_by_user(training_set: pa.Table, index: pa.Array) -> dict[str, tuple[Indexes, Times]]:
-    """User -> items and moments of every interaction in the snapshot, from the windows of the split "all"."""
-    rows = _rows_of(training_set, "all")
+def read_windows(training_set: pa.Table, index: pa.Array, seed: int, limit: int = MAX_QUERIES) -> Windows:
+    """The newest windows of the split "all"; above `limit`, those of a random sample of users."""
+    rows = _sample(_rows_of(training_set, "all"), limit, seed)
+    users = rows["user_id"].to_numpy(zero_copy_only=False)
+    rows = rows.filter(pa.array(np.append(users[1:] != users[:-1], True)[: len(rows)]))
+    return Windows(_indexes(rows["item_ids"], index), rows)
+
+
+def interactions_by_user(
+    training_set: pa.Table, index: pa.Array, split: str = "all"
+) -> dict[str, tuple[Indexes, Times]]:
+    """User -> items and moments of every interaction, from the windows of a split; "all" is the snapshot."""
+    rows = _rows_of(training_set, split)
     items, timestamps = _indexes(rows["item_ids"], index), _arrays(rows["timestamps"])
     windows: dict[str, list[int]] = {}
     for position, user_id in enumerate(rows["user_id"].to_pylist()):

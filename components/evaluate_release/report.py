@@ -12,8 +12,10 @@ from markupsafe import Markup
 from components.evaluate_release.document import day, rules
 from components.evaluate_release.findings import SERVED, Findings
 from components.evaluate_release.metrics import ACCURACY, MISS
-from components.evaluate_release.plots import COLORS, LABELS, pictures
+from components.evaluate_release.palette import COLORS, LABELS
+from components.evaluate_release.plots import pictures
 from components.evaluate_release.scorecard import KS, Figure
+from components.evaluate_release.switches import STEPS
 from components.evaluate_release.tracking import Curve
 from serving.release import Catalog
 
@@ -75,6 +77,7 @@ def context(findings: Findings, curves: dict[str, Curve]) -> dict[str, Any]:
         "measures": MEASURES,
         "tables": {k: table(findings, k) for k in KS},
         "pictures": {name: Markup(svg) for name, svg in pictures(findings, curves).items()},
+        "steps": STEPS,
         "blend": blend_weights(findings.blend),
         "users": users(findings),
         "rules": rules(findings),

@@ -86,9 +86,9 @@ class Scorecard:
         """Drawing users again would only shrink these: no interval."""
         figures = {}
         for k in KS:
-            exposure = list_metrics.exposure(answered.items[:, :k], self._n_items)
-            figures[f"coverage_at_{k}"] = Figure(np.count_nonzero(exposure) / self._n_items)
-            figures[f"gini_at_{k}"] = Figure(list_metrics.gini(exposure))
+            items = answered.items[:, :k]
+            figures[f"coverage_at_{k}"] = Figure(list_metrics.catalog_coverage(items, self._n_items))
+            figures[f"gini_at_{k}"] = Figure(list_metrics.gini(list_metrics.exposure(items, self._n_items)))
         return figures
 
     @cached_property

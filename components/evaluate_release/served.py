@@ -1,5 +1,6 @@
 """The ranking as served: the service's own retrieval, rules and reranking, put to queries."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,10 +9,11 @@ from numpy.typing import NDArray
 from components.evaluate_release.metrics import MISS
 from components.evaluate_release.queries import Queries
 from components.evaluate_release.ranked import LONGEST, Ranked
+from serving.cold_start import Profile, cold_scores
+from serving.live_release import LiveRelease
 from serving.release import FloatArray, Ranking
-from serving.reranking import Reranker
-from serving.retrieval import Query, Retriever
-from serving.rules import Rulebook, Rules, best
+from serving.retrieval import Query
+from serving.rules import Rules, best
 from serving.signals import Indexes
 
 
@@ -24,13 +26,23 @@ class BlendExamples:
 
 
 class ServedRanking:
-    """A release's answers to queries; `interest`: [queries, interest size] float32 as its model gave it."""
+    """A release's answers to queries."""
 
-    def __init__(self, ranking: Ranking, queries: Queries, interest: NDArray[np.float32]) -> None:
-        self._retriever, self._reranker = Retriever(ranking), Reranker(ranking)
-        self._rulebook = Rulebook(ranking.catalog, ranking.filters.popularity)
-        self._trend = ranking.filters.trend
-        self._queries, self._interest = queries, interest
+    def __init__(
+        self,
+        ranking: Ranking,
+        queries: Queries,
+        interest: NDArray[np.float32],
+        profiles: Mapping[str, Profile] | None = None,
+    ) -> None:
+        """Opens the release as the service does.
+
+        Args:
+            interest: [queries, interest size] as its model gave it.
+            profiles: user -> attributes, which speak where there is no history.
+        """
+        self._release = LiveRelease(ranking)
+        self._queries, self._interest, self._profiles = queries, interest, profiles or {}
 
     def examples(self) -> BlendExamples:
         """The features of each query's candidates, before any blend; a cold start needs none."""
@@ -39,7 +51,7 @@ class ServedRanking:
             query, items = self._candidates(position)
             if len(query.history):
                 found = np.flatnonzero(items == target)
-                examples.features.append(self._reranker.features(query, items))
+                examples.features.append(self._release.reranker.features(query, items))
                 examples.targets.append(int(found[0]) if len(found) else -1)
         return examples
 
@@ -49,7 +61,7 @@ class ServedRanking:
         answered = np.full((len(self._queries), LONGEST), -1, np.int32)
         for position, target in enumerate(self._queries.targets):
             query, items = self._candidates(position)
-            scores = self._scores(query, items)
+            scores = self._scores(position, query, items)
             first = items[best(scores, LONGEST)]
             answered[position, : len(first)] = first
             own = scores[items == target]
@@ -67,9 +79,12 @@ class ServedRanking:
             now=int(queries.cutoffs[position]),
         )
         rules = Rules(query.now, excluded=queries.seen[position])
-        found = self._rulebook.select(rules, self._retriever.retrieve(query), LONGEST)
+        found = self._release.rulebook.select(rules, self._release.retriever.retrieve(query), LONGEST)
         return query, found.items
 
-    def _scores(self, query: Query, items: Indexes) -> FloatArray:
-        """By the blend; without a history what is trending comes first, as in serving.cold_start."""
-        return self._reranker.scores(query, items) if len(query.history) else self._trend[items]
+    def _scores(self, position: int, query: Query, items: Indexes) -> FloatArray:
+        """By the blend; without a history by the service's ladder: profile, who is alike, what trends."""
+        if len(query.history):
+            return self._release.reranker.scores(query, items)
+        profile = self._profiles.get(self._queries.user_ids[position], {})
+        return cold_scores(self._release, items, query.now, profile)[0]

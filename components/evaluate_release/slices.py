@@ -10,6 +10,7 @@ from components.evaluate_release.bootstrap import intervals
 from components.evaluate_release.metrics import ndcg, recall
 from components.evaluate_release.queries import Queries, Times, interactions_by_user
 from components.evaluate_release.ranked import Ranked
+from components.evaluate_release.users import cut_by_attribute
 from serving.release import Catalog, FloatArray
 
 Mask = NDArray[np.bool_]
@@ -32,9 +33,15 @@ class Slice:
 
 
 def cut(
-    queries: Queries, catalog: Catalog, popularity: FloatArray, first_seen: Times, trained_users: set[str]
+    queries: Queries,
+    catalog: Catalog,
+    popularity: FloatArray,
+    first_seen: Times,
+    trained_users: set[str],
+    users: pa.Table | None = None,
 ) -> dict[str, Cut]:
     """Dimension -> label -> queries; an item's age runs from `first_seen` [items] to the query."""
+    attributes = cut_by_attribute(users, queries.user_ids) if users is not None else {}
     known = np.fromiter((user_id in trained_users for user_id in queries.user_ids), bool, len(queries))
     cuts = {
         "history length": _by_length(queries.lengths()),
@@ -42,6 +49,7 @@ def cut(
         "target's popularity": _by_popularity(popularity, queries.targets),
         "target's age": _by_age((queries.cutoffs - first_seen[queries.targets]) / DAY),
         "target's domain": _by_domain(catalog, queries.targets),
+        **{f"user's {name}": part for name, part in attributes.items()},
     }
     kept = {name: {label: mask for label, mask in part.items() if mask.any()} for name, part in cuts.items()}
     return {name: part for name, part in kept.items() if len(part) > 1}

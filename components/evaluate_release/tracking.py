@@ -10,7 +10,7 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 from mlflow import MlflowClient
 from mlflow.entities import Metric, RunTag
 
-from components.evaluate_release.findings import Findings
+from components.evaluate_release.findings import DRIFT, Findings
 
 # Sets what was measured on held-out interactions apart from what the training logs.
 PREFIX: Final = "test_"
@@ -38,7 +38,7 @@ def log(tracking_uri: str, run_id: str, findings: Findings, evaluation: Path, re
     figures = findings.figures_by_name | findings.counts
     client.log_batch(
         run_id,
-        metrics=[Metric(PREFIX + name, float(value), now, 0) for name, value in figures.items()],
+        metrics=[Metric(_metric(name), float(value), now, 0) for name, value in figures.items()],
         tags=[
             RunTag("verdict", findings.verdict.verdict),
             RunTag("verdict_reason", findings.verdict.reason),
@@ -48,3 +48,8 @@ def log(tracking_uri: str, run_id: str, findings: Findings, evaluation: Path, re
     client.log_artifacts(run_id, str(evaluation), "evaluation")
     # By this name MLflow's page shows it; a step's artifact has none.
     client.log_text(run_id, report.read_text(), "evaluation/report.html")
+
+
+def _metric(name: str) -> str:
+    """Drift is measured on what no split holds: it needs no prefix."""
+    return name if name.endswith(DRIFT) else PREFIX + name

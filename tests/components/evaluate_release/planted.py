@@ -33,6 +33,10 @@ class World:
         return self.root / "items.parquet"
 
     @property
+    def users(self) -> Path:
+        return self.root / "users.parquet"
+
+    @property
     def filters(self) -> Path:
         return self.root / "collaborative_filters"
 
@@ -84,6 +88,16 @@ def item_table() -> pa.Table:
     )
 
 
+def user_table() -> pa.Table:
+    """Every third user is of group "a", the others of "b"."""
+    return pa.table(
+        {
+            "user_id": [f"u{user:03d}" for user in range(N_USERS)],
+            "group": ["b" if user % 3 else "a" for user in range(N_USERS)],
+        }
+    )
+
+
 def ring_filters(step: int) -> Filters:
     """Each item is followed by the one `step` further on."""
     here = np.arange(N_ITEMS)
@@ -129,6 +143,7 @@ def build_world(root: Path, step: int) -> World:
     world.interest_model.mkdir(parents=True)
     pq.write_table(pa.Table.from_pylist(training_rows(), TRAINING_SET), world.training_set)
     pq.write_table(item_table(), world.items)
+    pq.write_table(user_table(), world.users)
     ring_filters(step).save(world.filters)
     save_ring_model(world.interest_model, step)
     settings = {"hyperparameters": {"seen_items": "filter"}}

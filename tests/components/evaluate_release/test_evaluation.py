@@ -47,6 +47,7 @@ def run(world, tracking, output):
         world.filters,
         world.training_set,
         world.items,
+        world.users,
         "leave-one-out",
         str(output / "releases"),
         tracking.uri,
@@ -147,6 +148,20 @@ def test_mlflow_holds_figures_verdict_and_files(evaluated):
     } <= files
 
 
+def test_users_attributes_are_slices(evaluated):
+    parts = [part for part in evaluated.document()["slices"] if part["dimension"] == "user's group"]
+    assert [(part["label"], part["queries"]) for part in parts] == [("b", 80), ("a", 40)]
+    assert "By user's group" in (evaluated.output / "report").read_text()
+
+
+def test_where_no_tastes_can_be_told_apart_one_sentence_says_so(evaluated):
+    drift = evaluated.document()["drift"]
+    assert drift["kinds"] == {}
+    assert "neither categories nor clusters of items tell two tastes apart" in drift["why"]
+    assert drift["why"] in (evaluated.output / "report").read_text()
+    assert not any("drift" in name for name in evaluated.figures)
+
+
 def test_a_second_run_gives_the_same_figures_and_takes_the_place_of_the_first(evaluated, world):
     output = evaluated.output
     before = sorted(path.name for path in output.iterdir())
@@ -183,6 +198,7 @@ def test_the_component_returns_the_verdict_and_logs_the_figures(world, store, tm
             "collaborative_filters": "filters",
             "training_set": "training_set",
             "items": "items",
+            "users": "users",
         }.items()
     }
     metrics = Artifact(tmp_path / "metrics")

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.errors import StepError
-from components.evaluate_release.queries import read_queries, read_training_set
+from components.evaluate_release.queries import read_queries, read_training_set, read_windows
 from feature_repo.contract import TIMESTAMP, TRAINING_SET
 from tests.components.evaluate_release.planted import row
 
@@ -65,6 +65,16 @@ def test_a_user_without_history_is_a_query_too():
 def test_queries_of_one_user_share_a_number():
     rows = table(*(row(user, [1], [1], cutoff, "test", 2) for user in (7, 3) for cutoff in (10, 20)))
     assert read_queries(rows, "test", INDEX, seed=0).users.tolist() == [0, 0, 1, 1]
+
+
+def test_windows_are_the_newest_of_each_user_parallel_to_their_histories():
+    rows = table(
+        row(1, [0, 1], [10, 20], 30, "all"), row(1, [2, 9], [30, 40], 60, "all"), row(2, [5], [15], 60, "all")
+    )
+    windows = read_windows(rows, INDEX, seed=0)
+    assert [items.tolist() for items in windows.items] == [[2, -1], [5]]
+    assert windows.history(0).item_ids == ["i2", "i9"]
+    assert windows.history(1).timestamps == [15]
 
 
 def test_select_keeps_everything_parallel():

@@ -5,12 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy.sparse import csr_array
 
 from components.evaluate_release.evaluation import assemble
 from components.evaluate_release.metrics import MISS
 from components.evaluate_release.queries import read_queries
 from components.evaluate_release.served import ServedRanking
 from feature_repo.contract import TRAINING_SET
+from serving.segments import Segment, Segments
 from tests.components.evaluate_release.planted import N_ITEMS, row
 
 INDEX = pa.array([f"i{item}" for item in range(N_ITEMS)])
@@ -24,18 +26,36 @@ def ranking(world, blend):
     return replace(found, blend=blend, filters=replace(found.filters, trend=trend))
 
 
-def put(ranking, *rows, interest_in=None):
+def put(ranking, *rows, interest_in=None, profiles=None):
     queries = read_queries(pa.Table.from_pylist(list(rows), TRAINING_SET), "test", INDEX, seed=0)
     interest = np.zeros((len(queries), N_ITEMS), np.float32)
     if interest_in is not None:
         interest[:, interest_in] = 1
-    return ServedRanking(ranking, queries, interest)
+    return ServedRanking(ranking, queries, interest, profiles)
 
 
 def test_who_has_no_history_is_answered_what_is_trending(ranking):
     answered = put(ranking, row(1, [], [], 10, "test", 4)).answers()
     assert answered.items[0].tolist() == list(range(20))
     assert answered.ranks.tolist() == [5]
+
+
+def test_of_whom_an_attribute_is_known_what_trends_among_those_alike_comes_first(ranking):
+    # group "a" had items 30 and 31 alone
+    own = csr_array(([6.0, 3.0], ([0, 0], [30, 31])), shape=(1, N_ITEMS), dtype=np.float32)
+    alike = Segments([Segment("group", interactions=9, prior=1, value="a")], own)
+    with_segments = replace(ranking, filters=replace(ranking.filters, segments=alike))
+    rows = [row(user, [], [], 10, "test", 31) for user in (1, 2)]
+    answered = put(with_segments, *rows, profiles={"u001": {"group": "a"}, "u002": {"group": "b"}}).answers()
+    assert answered.items[0, :3].tolist() == [30, 31, 0]
+    assert answered.items[1, :3].tolist() == [0, 1, 2]
+    assert answered.ranks.tolist() == [2, 32]
+
+
+def test_items_of_categories_that_a_profile_names_come_before_all_others(ranking):
+    asked = put(ranking, row(1, [], [], 10, "test", 25), profiles={"u001": {"likes": "high"}})
+    # items 20 to 39 are "high"
+    assert asked.answers().items[0].tolist() == list(range(20, 40))
 
 
 def test_the_next_on_the_ring_comes_first_and_what_was_seen_not_at_all(ranking):

@@ -51,6 +51,19 @@ def test_queries_are_cut_by_hand():
     assert found == by_hand
 
 
+def test_users_attributes_are_dimensions_of_their_own():
+    rows = pa.Table.from_pylist([row(user, [], [], 3 * DAY, "test", 0) for user in (1, 2, 3)], TRAINING_SET)
+    queries = read_queries(rows, "test", INDEX, seed=0)
+    users = pa.table({"user_id": ["u003", "u001"], "group": ["b", "a"], "country": ["x", "x"]})
+    found = slices.cut(
+        queries, catalog([""] * N), np.ones(N, np.float32), np.zeros(N, np.int64), set(), users
+    )
+    # a country that all share says nothing, of u002 nothing is known
+    assert list(found) == ["user's group"]
+    labels = {label: np.flatnonzero(mask).tolist() for label, mask in found["user's group"].items()}
+    assert labels == {"a": [0], "b": [2]}
+
+
 def test_a_dimension_with_one_label_says_nothing_and_is_left_out():
     rows = pa.Table.from_pylist([row(1, [], [], 3 * DAY, "test", 0)], TRAINING_SET)
     queries = read_queries(rows, "test", INDEX, seed=0)
