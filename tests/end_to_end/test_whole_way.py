@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -138,10 +139,17 @@ def test_the_evaluation_is_honest_about_its_baselines(home: Path) -> None:
 def test_serving_ends_by_ctrl_c_as_done(home: Path) -> None:
     environment = {**os.environ, "PENCHANT_HOME": str(home)}
     command = [str(PENCHANT), "serve", "--port", "0", "--model-port", "0"]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as served:
-        assert served.stdout
-        assert served.stdout.readline().startswith("recommender on 127.0.0.1:")
-        served.send_signal(signal.SIGINT)
-        rest, _ = served.communicate(timeout=30)
+    # A suite that runs in the background ignores Ctrl-C, and its children would too.
+    heeding = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, text=True, preexec_fn=heeding
+    ) as served:
+        try:
+            assert served.stdout
+            assert served.stdout.readline().startswith("recommender on 127.0.0.1:")
+            served.send_signal(signal.SIGINT)
+            rest, _ = served.communicate(timeout=30)
+        finally:
+            served.terminate()
     assert served.returncode == 0
     assert rest.strip().endswith("stopped")
