@@ -1,5 +1,6 @@
 """`penchant …`: one command per act. Each imports only what it needs, so that help is instant."""
 
+import signal
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -106,7 +107,7 @@ def serve(
     model_port: Annotated[int, typer.Option(help="The embedded model server's port.")] = 8500,
     home: Home = None,
 ) -> None:
-    """Serve the live release until Ctrl-C: the model server and the recommender, on loopback.
+    """Serve the live release until Ctrl-C or SIGTERM: the model server and the recommender, on loopback.
 
     A release that goes live meanwhile is taken up without a restart. With PENCHANT_MODEL_SERVER set, that
     TensorFlow Serving is asked instead of the embedded one.
@@ -114,6 +115,7 @@ def serve(
     with acting():
         from pipelines.serving_processes import serving
 
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # no server outlives this process
         with suppress(KeyboardInterrupt), serving(load_settings(home=home), port, model_port) as processes:
             out.print(f"recommender on {processes.recommender}, model server on {processes.model_server}")
             out.print("Ask it: penchant recommend USER      Stop it: Ctrl-C")

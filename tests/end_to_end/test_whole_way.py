@@ -136,7 +136,8 @@ def test_the_evaluation_is_honest_about_its_baselines(home: Path) -> None:
     assert 0 <= figures["hr_at_10"] <= 1
 
 
-def test_serving_ends_by_ctrl_c_as_done(home: Path) -> None:
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_serving_ends_when_asked_as_done(home: Path, ending: signal.Signals) -> None:
     environment = {**os.environ, "PENCHANT_HOME": str(home)}
     command = [str(PENCHANT), "serve", "--port", "0", "--model-port", "0"]
     # A suite that runs in the background ignores Ctrl-C, and its children would too.
@@ -147,7 +148,7 @@ def test_serving_ends_by_ctrl_c_as_done(home: Path) -> None:
         try:
             assert served.stdout
             assert served.stdout.readline().startswith("recommender on 127.0.0.1:")
-            served.send_signal(signal.SIGINT)
+            served.send_signal(ending)
             rest, _ = served.communicate(timeout=30)
         finally:
             served.terminate()
