@@ -10,7 +10,8 @@ from scipy.sparse import csr_array
 
 from serving.release import FloatArray, Ranking
 from serving.reranking import TERMS
-from serving.signals import Indexes, Query, copied_rows, placed
+from serving.signals import Indexes, Query, placed
+from serving.sparse import copied_rows
 
 # Interactions that are looked at, the newest ones; each step back, one speaks this much less loudly.
 RECENT: Final = 20
@@ -80,6 +81,8 @@ class Reasons:
                 return self._about("close to {title}, which you {verb}", voices.taste, place, voices, events)
             case "user_cosine":
                 return "chosen by people whose taste is like yours"
+            case "sequence_knn":
+                return "chosen next by people who chose what you did"
             case "content":
                 return f"more {categories[0]}" if (categories := self._catalog.categories[item]) else ""
             case "repeats":

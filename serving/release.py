@@ -3,7 +3,7 @@
 interest/<version>/   a SavedModel in TensorFlow Serving's layout
 ranking/<version>/    catalog.parquet  item_embeddings.npy  <matrix>/{indptr,indices,data,shape}.npy
                       popularity.npy  trend.npy  als.npy  blend.json  manifest.json
-                      (ease/ where the catalog is small, nearest.faiss where it is large,
+                      sequences/  (ease/ where the catalog is small, nearest.faiss where it is large,
                       segments/ where users have attributes)
 live.json             {"version": 7, "previous": 6}, replaced atomically
 """
@@ -28,6 +28,7 @@ from feature_repo.contract import INTEREST_MODEL, LIVE, MANIFEST, RANKING, finge
 from serving.errors import ForeignRelease, ReleaseError, ReleaseNotFound
 from serving.inverted_file import EXACT_ITEMS, NEAREST, write_inverted_file
 from serving.segments import Segments
+from serving.sequences import Sequences
 from serving.sparse import load_csr, save_csr
 
 FloatArray = NDArray[np.float32]
@@ -99,6 +100,7 @@ class Filters:
     trend: FloatArray  # [items] interactions, each halved per half-life of age
     ease: csr_array | None = None  # [items, items] the strongest weights; None for a large catalog
     als: FloatArray | None = None  # [items, factors] as factors.fold_in wants them; None before there was ALS
+    sequences: Sequences | None = None  # None before there were any
     segments: Segments | None = None  # None where users have no attributes
 
     @cached_property
@@ -109,11 +111,12 @@ class Filters:
     @classmethod
     def load(cls, directory: Path) -> "Filters":
         matrices, als = {name: load_csr(directory / name) for name in MATRICES}, directory / "als.npy"
+        optional = {"ease": load_csr, "sequences": Sequences.load, "segments": Segments.load}
+        found = {name: load for name, load in optional.items() if (directory / name).is_dir()}
         return cls(
             **matrices,
-            ease=load_csr(directory / "ease") if (directory / "ease").is_dir() else None,
+            **{name: load(directory / name) for name, load in found.items()},
             als=np.load(als, allow_pickle=False) if als.exists() else None,
-            segments=Segments.load(directory / "segments") if (directory / "segments").is_dir() else None,
             popularity=np.load(directory / "popularity.npy", allow_pickle=False),
             trend=np.load(directory / "trend.npy", allow_pickle=False),
         )
@@ -122,13 +125,15 @@ class Filters:
         directory.mkdir(parents=True, exist_ok=True)
         for name in MATRICES:
             save_csr(getattr(self, name), directory / name)
-        for name in ("ease", "segments"):  # a fit before this one may have left them
+        for name in ("ease", "sequences", "segments"):  # a fit before this one may have left them
             shutil.rmtree(directory / name, ignore_errors=True)
         (directory / "als.npy").unlink(missing_ok=True)
         if self.ease is not None:
             save_csr(self.ease, directory / "ease")
         if self.als is not None:
             np.save(directory / "als.npy", self.als)
+        if self.sequences is not None:
+            self.sequences.save(directory / "sequences")
         if self.segments is not None:
             self.segments.save(directory / "segments")
         np.save(directory / "popularity.npy", self.popularity)
@@ -259,6 +264,7 @@ def write_ranking(
         "item_embeddings": len(item_embeddings),
         **{name: getattr(filters, name).shape[1] for name in MATRICES},
         **({"als": len(filters.als)} if filters.als is not None else {}),
+        **({"sequences": filters.sequences.places.shape[0]} if filters.sequences is not None else {}),
     }
     if len(set(counts.values())) != 1:
         raise ReleaseError(f"a release needs one row an item in each part, got {counts}")

@@ -18,6 +18,7 @@ TERMS: Final = (
     "user_cosine",
     "ease",
     "als",
+    "sequence_knn",
     "content",
     "popularity",
     "trend",
@@ -26,6 +27,9 @@ TERMS: Final = (
 
 # Keeps a logarithm finite; below any probability that a catalog of a billion items would give.
 _FLOOR: Final = 1e-9
+
+# Of what the neighbours say; the rest is left to popularity, for what none of them chose.
+_UNHEARD: Final = 0.1
 
 Scores = NDArray[np.floating]
 
@@ -85,6 +89,7 @@ class Reranker:
             "user_cosine": self._user_cosine,
             "ease": self._ease,
             "als": self._als,
+            "sequence_knn": self._sequence_knn,
             "content": self._content,
             "popularity": lambda query, items: self._log_share.take(items),
             "trend": lambda query, items: self._log_trend.take(items),
@@ -144,6 +149,15 @@ class Reranker:
     def _als(self, query: Query, items: Indexes) -> Scores | float:
         scores = signals.als(self._ranking.filters, query, items)
         return 0.0 if scores is None else scores
+
+    def _sequence_knn(self, query: Query, items: Indexes) -> Scores | float:
+        """log P(chosen next by the neighbours), where a part of each answer is left to popularity."""
+        votes = signals.sequence_knn(self._ranking.filters, query)
+        if votes is None:
+            return 0.0
+        heard = (1 - _UNHEARD) / max(votes.total, _FLOOR)
+        scores: Scores = np.log(votes.on(items) * heard + _UNHEARD * self._share.take(items) + _FLOOR)
+        return scores
 
     def _content(self, query: Query, items: Indexes) -> Scores:
         """Cosine of an item's categories with the history's."""

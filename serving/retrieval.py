@@ -22,6 +22,7 @@ SOURCES: Final = (
     "item_cosine",
     "user_cosine",
     "ease",
+    "sequence_knn",
     "popularity",
     "trend",
     "fresh",
@@ -150,6 +151,7 @@ _VOTING: Final[Mapping[str, Callable[[Filters, Query], Votes | None]]] = {
     "item_cosine": signals.item_cosine,
     "user_cosine": signals.user_cosine,
     "ease": signals.ease,
+    "sequence_knn": signals.sequence_knn,
 }
 
 

@@ -10,10 +10,12 @@ from typing import Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
-from scipy.sparse._sparsetools import csc_matvec, csr_matvec, csr_row_index
+from scipy.sparse._sparsetools import csc_matvec, csr_matvec
 
 from serving.factors import fold_in
 from serving.release import Filters, FloatArray, Ranking
+from serving.sequences import Sequences
+from serving.sparse import copied_rows
 
 T = TypeVar("T")
 Indexes = NDArray[np.int32]
@@ -59,7 +61,7 @@ class Query:
 class Votes:
     """Rows of a matrix, end to end: row r names `items[e]` by `weights[r] * values[e]`, for each e of it."""
 
-    items: Indexes  # [entries]
+    items: Indexes  # [entries] indexes; item_count stands for none of them
     values: FloatArray  # [entries]
     starts: Indexes  # [rows + 1] where each row begins, and where the last one ends
     weights: FloatArray  # [rows]
@@ -74,11 +76,11 @@ class Votes:
     @cached_property
     def sums(self) -> FloatArray:
         """[item_count] of all items."""
-        return self._added(self.items, self.item_count)
+        return self._added(self.items, self.item_count)[:-1]
 
     @property
     def total(self) -> float:
-        """Of all that the rows give."""
+        """Of all that the rows give, to no item too."""
         return float(np.repeat(self.weights, np.diff(self.starts)) @ self.values)
 
     def on(self, items: Indexes) -> FloatArray:
@@ -86,23 +88,25 @@ class Votes:
         if self.item_count <= DENSE_ITEMS:
             return self.sums if len(items) == self.item_count and _is_range(items) else self.sums[items]
         with placed(items, self.item_count) as places:
-            return self._added(places[self.items], len(items) + 1)[1:]
+            return self._added(places[self.items], len(items))[1:]
 
     def strongest(self, count: int) -> Indexes:
         """The `count` items with the largest positive sums, in no order."""
         if self.item_count <= DENSE_ITEMS:
             return strongest(self.sums, count)
         items, place = np.unique(self.items, return_inverse=True)
-        return items[strongest(self._added(place.astype(np.int32), len(items)), count)]
+        sums = self._added(place.astype(np.int32), len(items))[:-1]
+        sums[items == self.item_count] = 0
+        return items[strongest(sums, count)]
 
     def _added(self, places: Indexes, count: int) -> FloatArray:
-        """[count] the sum of the votes at each place.
+        """[count + 1] the sum of the votes at each place.
 
         A sparse product whose columns the rows are, without scipy's checks: a third of the time that
         weighing each entry and np.bincount take.
         """
-        sums = np.zeros(count, np.float32)
-        csc_matvec(count, len(self.weights), self.starts, places, self.values, self.weights, sums)
+        sums = np.zeros(count + 1, np.float32)
+        csc_matvec(len(sums), len(self.weights), self.starts, places, self.values, self.weights, sums)
         return sums
 
 
@@ -181,6 +185,14 @@ def user_cosine(filters: Filters, query: Query) -> Votes:
     return query.once("user_cosine", filters.user_items, lambda: _user_cosine(filters, query))
 
 
+def sequence_knn(filters: Filters, query: Query) -> Votes | None:
+    """What the users nearest in sequence chose next; None where sequences were left out."""
+    sequences = filters.sequences
+    if sequences is None:
+        return None
+    return query.once("sequence_knn", sequences, lambda: _sequence_knn(sequences, query))
+
+
 def content_profile(content: csr_array, query: Query) -> FloatArray:
     """[categories] float32 of unit length: the faded mean of the history's categories; 0 without any."""
     return query.once("content", content, lambda: _content_profile(content, query.history))
@@ -217,6 +229,14 @@ def _user_cosine(filters: Filters, query: Query) -> Votes:
     return replace(votes, values=np.ones(len(votes.values), np.float32))
 
 
+def _sequence_knn(sequences: Sequences, query: Query) -> Votes:
+    weights = _by_age(min(len(query.history), NEXT_INTERACTIONS), 1.0)
+    newest = query.history[len(query.history) - len(weights) :]
+    now = int(query.timestamps[-1]) if len(query.timestamps) else query.now
+    items, loudness = sequences.following(newest, weights, now)
+    return Votes.of(items, loudness, sequences.places.shape[0])
+
+
 def _faded_user(item_factors: FloatArray, history: Indexes) -> FloatArray:
     strengths = TASTE_DECAY ** np.arange(len(fading(len(history))) - 1, -1, -1, dtype=np.float32)
     return fold_in(item_factors, history[len(history) - len(strengths) :], strengths)
@@ -235,19 +255,6 @@ def _rows(matrix: csr_array, rows: Indexes, weights: FloatArray) -> Votes:
     """The last len(weights) of `rows`, weighted."""
     items, values, starts = copied_rows(matrix, rows[len(rows) - len(weights) :])
     return Votes(items, values, starts, weights, matrix.shape[1])
-
-
-def copied_rows(matrix: csr_array, rows: Indexes) -> tuple[Indexes, FloatArray, Indexes]:
-    """Columns and values of `rows`, end to end, and where each begins and the last one ends.
-
-    By the routine behind `matrix[rows]`: what that checks and wraps takes 90 µs, the copying itself 2.
-    """
-    indptr, chosen = matrix.indptr, rows.astype(matrix.indptr.dtype, copy=False)
-    starts = np.zeros(len(rows) + 1, np.int32)
-    np.cumsum(indptr[chosen + 1] - indptr[chosen], out=starts[1:])
-    columns, values = np.empty(starts[-1], matrix.indices.dtype), np.empty(starts[-1], np.float32)
-    csr_row_index(len(rows), chosen, indptr, matrix.indices, matrix.data, columns, values)
-    return columns.astype(np.int32, copy=False), values, starts
 
 
 @lru_cache(maxsize=1024)
@@ -272,13 +279,13 @@ _thread = threading.local()
 
 @contextmanager
 def placed(items: Indexes, item_count: int) -> Iterator[Indexes]:
-    """[item_count] the place of each of `items`, distinct, counted from 1; 0 for another item.
+    """[≥ item_count + 1] the place of each of `items`, distinct, counted from 1; 0 for another and for none.
 
     An array of this thread, so that a large catalog's is not cleared at each request.
     """
     places: Indexes | None = getattr(_thread, "places", None)
-    if places is None or len(places) < item_count:
-        places = _thread.places = np.zeros(item_count, np.int32)
+    if places is None or len(places) <= item_count:
+        places = _thread.places = np.zeros(item_count + 1, np.int32)
     places[items] = np.arange(1, len(items) + 1)
     try:
         yield places

@@ -18,6 +18,7 @@ from components.train_collaborative_filters.popularity import half_life, popular
 from components.train_collaborative_filters.segments import segments
 from components.train_collaborative_filters.transitions import transitions
 from components.train_collaborative_filters.user_cosine import user_rows
+from components.train_collaborative_filters.user_sequences import user_sequences
 from feature_repo.contract import MAX_HISTORY
 from serving.release import Filters, FloatArray
 from serving.segments import Segments
@@ -34,6 +35,7 @@ class FilterParameters:
     smoothing: float = 10.0  # counts of popularity in each item's transitions
     neighbours: int = 200  # entries kept of each row of each matrix
     max_users: int = 20_000  # users that a history is compared with, at each request
+    neighbour_pace: float = 0.1  # of trend's half-life: a neighbour's choice so far away in time counts half
     ease_regularisation: float = 300.0
     ease_max_items: int = 8_000  # about 15 s and 0.5 GB there; both grow faster than the catalog
     als_factors: int = 64
@@ -86,6 +88,10 @@ def fit_filters(
         trend=trend(interactions, pace),
         ease=_ease(recent, chosen),
         als=_timed("ALS", lambda: _als(recent, chosen)),
+        sequences=_timed(
+            "sequences",
+            lambda: user_sequences(interactions, chosen.max_users, round(pace * chosen.neighbour_pace)),
+        ),
         segments=_segments(interactions, users, pace) if users is not None else None,
     )
 

@@ -14,7 +14,8 @@ from components.evaluate_release.conditional_logit import (
 from serving.reranking import TERMS
 
 COUNT = len(TERMS)
-PLANTED = np.array([2, 1, 0, 0, 0.5, 0, -1, 0, 0, 0], np.float64)
+WEIGHTS = {"interest": 2.0, "transitions": 1.0, "ease": 0.5, "content": -1.0}
+PLANTED = np.array([WEIGHTS.get(term, 0.0) for term in TERMS])
 
 
 def queries(weights: np.ndarray, count: int = 400, seed: int = 0) -> tuple[list[np.ndarray], list[int]]:

@@ -28,6 +28,7 @@ FILTERS: dict[str, Callable[[Filters, Query], NDArray[np.float32]]] = {
     "user_cosine": lambda filters, query: signals.user_cosine(filters, query).sums,
     "ease": lambda filters, query: signals.ease(filters, query).sums,  # type: ignore[union-attr]
     "als": lambda filters, query: signals.als(filters, query, ITEMS),  # type: ignore[dict-item,return-value]
+    "sequence_knn": lambda filters, query: signals.sequence_knn(filters, query).sums,  # type: ignore[union-attr]
 }
 
 
@@ -56,6 +57,10 @@ def test_saved_filters_load_as_they_were(tmp_path: Path) -> None:
     np.testing.assert_array_equal(loaded.trend, fitted.trend)
     assert loaded.als is not None
     np.testing.assert_array_equal(loaded.als, fitted.als)
+    assert loaded.sequences is not None
+    assert fitted.sequences is not None
+    np.testing.assert_array_equal(loaded.sequences.items, fitted.sequences.items)
+    assert loaded.sequences.pace == fitted.sequences.pace
 
 
 def test_the_step_saves_the_filters_of_its_split(tmp_path: Path) -> None:

@@ -1,0 +1,25 @@
+"""Arrays as .npy files, without pickle."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def save_arrays(directory: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """A file that somebody reads is replaced, never written over."""
+    directory.mkdir(parents=True, exist_ok=True)
+    for name, array in arrays.items():
+        part = directory / f"{name}.part.npy"
+        np.save(part, array)
+        part.replace(directory / f"{name}.npy")
+
+
+def map_arrays(directory: Path, names: Iterable[str]) -> dict[str, NDArray[Any]]:
+    """Entries stay in their files until they are looked at, and all processes of a machine share them."""
+    return {
+        name: np.asarray(np.load(directory / f"{name}.npy", mmap_mode="r", allow_pickle=False))
+        for name in names
+    }
