@@ -29,7 +29,7 @@ TERMS: Final = (
 _FLOOR: Final = 1e-9
 
 # Of what the neighbours say; the rest is left to popularity, for what none of them chose.
-_UNHEARD: Final = 0.1
+_UNHEARD: Final = 0.3
 
 Scores = NDArray[np.floating]
 

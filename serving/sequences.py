@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse._sparsetools import csc_matvec
@@ -22,15 +21,15 @@ from serving.sparse import copied_rows
 FloatArray = NDArray[np.float32]
 Indexes = NDArray[np.int32]
 
-# So many choices ahead of a common item are what came next; a place further counts distance ** -AHEAD_POWER.
-AHEAD: Final = 5
-AHEAD_POWER: Final = 0.75
+# So many choices after a common item are what came next; the d-th of them counts 1/d.
+AHEAD: Final = 4
 # Who shares more with somebody because they chose more is like them by length ** -LENGTH_POWER of it.
 LENGTH_POWER: Final = 0.25
 # Users who are asked, each as loudly as their likeness squared.
 NEIGHBOURS: Final = 300
 
-_NEXT: Final = (np.arange(1, AHEAD + 1) ** -AHEAD_POWER).astype(np.float32)
+NEXT: Final = (1 / np.arange(1, AHEAD + 1)).astype(np.float32)
+_STEPS: Final = np.arange(1, AHEAD + 1, dtype=np.int32)[:, np.newaxis]
 
 # A float32 of hours since the epoch is right to two minutes.
 _HOUR: Final = 3_600_000_000  # µs
@@ -75,7 +74,7 @@ class Sequences:
         """What the nearest users chose next after what they share with `history`, and how loudly they say it.
 
         sim(u) = length(u) ** -¼ · Σ weight of u's choices that the history has too; such a choice says
-        weight · sim(u)² / (1 + |its time − now| / pace) · distance ** -¾ of each choice that came next.
+        weight · sim(u)² / (1 + |its time − now| / pace) of the choice that came d steps later, times 1/d.
 
         Args:
             history: [h] item indexes.
@@ -83,7 +82,8 @@ class Sequences:
             now: µs since the epoch.
 
         Returns:
-            [n] item indexes, an item as often as it is named, the item count where a sequence ended; and [n].
+            [AHEAD, n] item indexes, an item as often as it is named, the item count where a sequence had
+            ended; and [n] how loudly, before that 1/d.
         """
         users, places, starts = copied_rows(self.places, history)
         shared = np.zeros(len(self.damping), np.float32)
@@ -95,8 +95,7 @@ class Sequences:
         places, likeness = places.take(near), likeness.take(near)
         loudness = np.repeat(weights, np.diff(starts)).take(near) * likeness * likeness
         loudness /= 1 + np.abs(self.hours.take(places) - np.float32(now / _HOUR)) / np.float32(self.pace)
-        ahead = sliding_window_view(self.items, AHEAD)[places + 1]
-        return ahead.ravel(), (loudness[:, np.newaxis] * _NEXT).ravel()
+        return self.items.take(places + _STEPS), loudness
 
     @classmethod
     def load(cls, directory: Path) -> "Sequences":

@@ -14,7 +14,7 @@ from scipy.sparse._sparsetools import csc_matvec, csr_matvec
 
 from serving.factors import fold_in
 from serving.release import Filters, FloatArray, Ranking
-from serving.sequences import Sequences
+from serving.sequences import NEXT, Sequences
 from serving.sparse import copied_rows
 
 T = TypeVar("T")
@@ -233,8 +233,9 @@ def _sequence_knn(sequences: Sequences, query: Query) -> Votes:
     weights = _by_age(min(len(query.history), NEXT_INTERACTIONS), 1.0)
     newest = query.history[len(query.history) - len(weights) :]
     now = int(query.timestamps[-1]) if len(query.timestamps) else query.now
-    items, loudness = sequences.following(newest, weights, now)
-    return Votes.of(items, loudness, sequences.places.shape[0])
+    ahead, loudness = sequences.following(newest, weights, now)
+    starts = np.arange(len(ahead) + 1, dtype=np.int32) * np.int32(len(loudness))
+    return Votes(ahead.ravel(), np.tile(loudness, len(ahead)), starts, NEXT, sequences.places.shape[0])
 
 
 def _faded_user(item_factors: FloatArray, history: Indexes) -> FloatArray:

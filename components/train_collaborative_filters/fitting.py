@@ -35,7 +35,7 @@ class FilterParameters:
     smoothing: float = 10.0  # counts of popularity in each item's transitions
     neighbours: int = 200  # entries kept of each row of each matrix
     max_users: int = 20_000  # users that a history is compared with, at each request
-    neighbour_pace: float = 0.1  # of trend's half-life: a neighbour's choice so far away in time counts half
+    neighbour_pace: float = 0.2  # of trend's half-life: a neighbour's choice so far away in time counts half
     ease_regularisation: float = 300.0
     ease_max_items: int = 8_000  # about 15 s and 0.5 GB there; both grow faster than the catalog
     als_factors: int = 64

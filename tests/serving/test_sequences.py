@@ -48,7 +48,7 @@ def by_loop(
             away = abs(int(times[place]) - int(query.timestamps[-1])) / pace
             loudness = weights.get(item, 0.0) / norm * like**2 / (1 + away)
             for distance, following in enumerate(own[place + 1 : place + 1 + AHEAD], start=1):
-                scores[following] += loudness * distance**-0.75
+                scores[following] += loudness / distance
     return scores
 
 
