@@ -90,10 +90,10 @@ class Sequences:
         csc_matvec(len(shared), len(history), starts, users, np.ones(len(users), np.float32), weights, shared)
         shared *= self.damping
         bound = np.partition(shared, -NEIGHBOURS)[-NEIGHBOURS] if len(shared) > NEIGHBOURS else 0.0
-        likeness = shared.take(users)
-        near = np.flatnonzero(likeness >= max(bound, np.finfo(np.float32).tiny))
-        places, likeness = places.take(near), likeness.take(near)
-        loudness = np.repeat(weights, np.diff(starts)).take(near) * likeness * likeness
+        alike = shared >= max(bound, np.finfo(np.float32).tiny)
+        near = np.flatnonzero(alike.take(users))
+        places, likeness = places.take(near), shared.take(users.take(near))
+        loudness = np.repeat(weights, np.diff(np.searchsorted(near, starts))) * likeness * likeness
         loudness /= 1 + np.abs(self.hours.take(places) - np.float32(now / _HOUR)) / np.float32(self.pace)
         return self.items.take(places + _STEPS), loudness
 
