@@ -102,7 +102,7 @@ class Asked:
 
     def _scores(self, items: Indexes) -> FloatArray:
         if self.cold:
-            return cold_scores(self.release, items, self.query.now, self.profile)[0]
+            return cold_scores(self.release, items, self.query.now, self.profile).scores
         return self.release.reranker.scores(self.query, items)
 
     def _by_scenario(self, item: int, sources: int, ranked: Ranked) -> str:

@@ -1,6 +1,8 @@
 """What is answered without a history: the profile's categories, then what trends, among those alike first."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -14,7 +16,26 @@ from serving.signals import Indexes
 
 Profile = Mapping[str, str | float]
 
-_SENTENCES = {"segment trending": "trending among people like you"}
+_SENTENCES: Final = {"segment trending": "trending among people like you", "trending": "trending"}
+
+
+@dataclass(frozen=True, eq=False)
+class Cold:
+    """Items [m] by the ladder: those that the profile names come before what trends, at one step of it."""
+
+    scores: FloatArray  # [m]
+    trend: str  # "segment trending": among users who share attributes; "trending": among all
+    named: tuple[str, ...]  # categories that the profile names, where an item has one of them
+
+    @property
+    def step(self) -> str:
+        """The highest that has a say."""
+        return "profile" if self.named else self.trend
+
+    def sentence(self, categories: Sequence[str]) -> str:
+        """Why an item of these categories is answered."""
+        named = next((name for name in self.named if name in categories), None)
+        return f"{named}, as your profile says" if named else _SENTENCES[self.trend]
 
 
 def rank_cold(
@@ -26,26 +47,28 @@ def rank_cold(
     before all others. "segment trending": what trends among users who share attributes. "trending": what
     trends among all.
     """
-    scores, step = cold_scores(release, candidates.items, now, profile)
+    cold = cold_scores(release, candidates.items, now, profile)
     # Trends are counts or shares; their logarithm is what a softmax turns into shares.
-    order = release.order(candidates, scores, request, logits=np.log(scores + np.float32(1e-9)))
+    order = release.order(candidates, cold.scores, request, logits=np.log(cold.scores + np.float32(1e-9)))
     shares = np.zeros((len(order.places), len(TERMS)), np.float32)
-    shares[:, TERMS.index("trend")] = scores[order.places]
-    return Ranked.of(candidates, order, shares, shares, _SENTENCES.get(step, "")), step
+    shares[:, TERMS.index("trend")] = cold.scores[order.places]
+    categories = release.ranking.catalog.categories
+    sentences = [cold.sentence(categories[item]) for item in candidates.items[order.places].tolist()]
+    return Ranked.of(candidates, order, shares, shares, sentences), cold.step
 
 
-def cold_scores(release: LiveRelease, items: Indexes, now: int, profile: Profile) -> tuple[FloatArray, str]:
-    """[m] of `items` [m], and the step of the ladder that they come from."""
+def cold_scores(release: LiveRelease, items: Indexes, now: int, profile: Profile) -> Cold:
+    """Of `items` [m], ascending."""
     filters, catalog = release.ranking.filters, release.ranking.catalog
-    scores, step = filters.trend[items], "trending"
+    scores, trend = filters.trend[items], "trending"
     alike = filters.segments.shares(profile, filters.trend, items) if filters.segments and profile else None
     if alike is not None:
-        scores, step = alike, "segment trending"
+        scores, trend = alike, "segment trending"
     named = profile_categories(profile, catalog.category_index)
     liked = release.rulebook.permitted(Rules(now, categories=named), items) if named else np.zeros(0, bool)
-    if liked.any():
-        scores, step = scores + liked * (scores.max() + np.float32(1)), "profile"
-    return scores, step
+    if not liked.any():
+        return Cold(scores, trend, ())
+    return Cold(scores + liked * (scores.max() + np.float32(1)), trend, named)
 
 
 def profile_categories(profile: Profile, known: Mapping[str, int]) -> tuple[str, ...]:

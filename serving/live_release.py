@@ -45,13 +45,18 @@ class Ranked:
     moved_by: list[str]  # [k] the key of the scenario that brought it to its place
     full: Indexes  # items that a limit for each category keeps out
     probabilities: NDArray[np.float64] | None = None  # [k] of being chosen, where they order the answer
-    sentence: str = ""  # the reason for all of them, where no history gives one
+    sentences: Sequence[str] = ()  # [k] the reasons, where no history gives them
 
     @classmethod
     def of(
-        cls, candidates: Candidates, order: Order, shares: FloatArray, lifts: FloatArray, sentence: str = ""
+        cls,
+        candidates: Candidates,
+        order: Order,
+        shares: FloatArray,
+        lifts: FloatArray,
+        sentences: Sequence[str] = (),
     ) -> "Ranked":
-        """The answered candidates, with their rows of `shares` and `lifts` [k, terms]."""
+        """The answered candidates, with their rows of `shares` and `lifts` [k, terms], and of `sentences`."""
         items = candidates.items[order.places]
         return cls(
             items=items,
@@ -62,7 +67,7 @@ class Ranked:
             moved_by=order.moved_by,
             full=order.full,
             probabilities=order.probabilities,
-            sentence=sentence,
+            sentences=sentences,
         )
 
 
@@ -166,6 +171,7 @@ class LiveRelease:
         """What is answered, with titles, sources and reasons; with `explain`, with each term's share."""
         catalog = self.ranking.catalog
         reasons = self.reasons.of(query, event_types, ranked.items, ranked.lifts, explain)
+        sentences = ranked.sentences or [reason.sentence for reason in reasons]
         chances = ranked.probabilities
         rows = zip(
             ranked.items.tolist(), ranked.sources.tolist(), ranked.scores.tolist(), reasons, strict=True
@@ -177,7 +183,7 @@ class LiveRelease:
                 categories=catalog.categories[item],
                 score=score,
                 sources=_SOURCE_NAMES[sources],
-                reason=ranked.sentence or reason.sentence,
+                reason=sentences[place],
                 stage_scores=dict(zip(TERMS, ranked.shares[place].tolist(), strict=True)) if explain else {},
                 because_item_ids=[catalog.item_ids[past] for past in reason.because],
                 moved_by=ranked.moved_by[place] if explain else "",

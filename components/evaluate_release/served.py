@@ -87,4 +87,4 @@ class ServedRanking:
         if len(query.history):
             return self._release.reranker.scores(query, items)
         profile = self._profiles.get(self._queries.user_ids[position], {})
-        return cold_scores(self._release, items, query.now, profile)[0]
+        return cold_scores(self._release, items, query.now, profile).scores

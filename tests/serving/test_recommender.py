@@ -116,6 +116,9 @@ def test_the_ladder_of_a_cold_start_is_named(service: Running) -> None:
     assert [item.item_id for item in alike.recommendations] == ["comedy-0", "comedy-1", "comedy-2"]
     profile = service.client.recommend("profiled", k=3)
     assert (profile.basis, tastes(profile)) == ("profile", {"Horror"})
+    assert profile.recommendations[0].reason == "Horror, as your profile says"
+    below = service.client.recommend("profiled", k=PER_TASTE + 1).recommendations[PER_TASTE]
+    assert (below.categories, below.reason) == (["Comedy"], "trending")
     carried = service.client.recommend("unknown", k=3, history=["horror-1", "horror-2"])
     assert (carried.basis, tastes(carried)) == ("request history", {"Horror"})
     anonymous = service.client.recommend("", k=3, history=["horror-1", "horror-2"])
