@@ -8,9 +8,10 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 import grpc
+from google.protobuf.message import DecodeError
 
 from serving import logs
-from serving.errors import PenchantError
+from serving.errors import InvalidRequest, PenchantError
 from serving.metrics import Metrics
 from serving.rate_limit import RateLimit
 
@@ -43,11 +44,11 @@ class Boundary(grpc.ServerInterceptor):
             return handler
         name = method.rsplit("/", 1)[-1]
 
-        def bounded(request: Any, context: grpc.ServicerContext) -> Any:
-            start, code = perf_counter(), grpc.StatusCode.OK
-            given = getattr(request, "request_id", "")[: logs.MAX_LENGTH]
-            logs.request_id.set(given or uuid.uuid4().hex)
+        def bounded(body: bytes, context: grpc.ServicerContext) -> Any:
+            start, code, request = perf_counter(), grpc.StatusCode.OK, None
+            logs.request_id.set(uuid.uuid4().hex)
             try:
+                request = _parsed(body, handler.request_deserializer, name)
                 self._rate_limit.take(context.peer())
                 with self._span(name, handler_call_details):
                     return handler.unary_unary(request, context)
@@ -62,15 +63,31 @@ class Boundary(grpc.ServerInterceptor):
                 self._metrics.requests.add((name, code.name), seconds)
                 self._request_log.add(name, code.name, seconds, request)
 
-        return grpc.unary_unary_rpc_method_handler(
-            bounded, handler.request_deserializer, handler.response_serializer
-        )
+        # Bytes as they came: what gRPC can't parse it would answer with a traceback in the log, uncounted.
+        return grpc.unary_unary_rpc_method_handler(bounded, None, handler.response_serializer)
 
     def _span(self, method: str, details: grpc.HandlerCallDetails) -> AbstractContextManager[None]:
         if self._tracing is None:
             return nullcontext()
         metadata = {key: value for key, value in details.invocation_metadata if isinstance(value, str)}
         return self._tracing.request(method, logs.request_id.get(), metadata)
+
+
+def _parsed(body: bytes, parse: Callable[[bytes], Any], method: str) -> Any:
+    """The request of a method, under the id that it brings, if any.
+
+    Raises:
+        InvalidRequest: these are other bytes.
+    """
+    try:
+        request = parse(body)
+    except DecodeError as error:
+        raise InvalidRequest(
+            f"{method}: expected a {method}Request of recommender.proto, got {len(body)} bytes that are none"
+        ) from error
+    if given := getattr(request, "request_id", ""):
+        logs.request_id.set(given[: logs.MAX_LENGTH])
+    return request
 
 
 def _leave_trace(method: str) -> str:
