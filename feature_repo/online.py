@@ -20,7 +20,7 @@ from feature_repo.features import (
 )
 from feature_repo.histories import History
 from feature_repo.interest_state import InterestState
-from feature_repo.online_readers import Reader, SqliteReader, StoredList, store_reader
+from feature_repo.online_readers import Reader, RedisReader, SqliteReader, StoredList
 from feature_repo.recent import Recent
 from feature_repo.sqlite_connections import SqliteConnections
 from feature_repo.store import connect_store, is_file
@@ -82,7 +82,7 @@ class OnlineFeatures:
             self._read: Reader = SqliteReader(connections, store.config, views)
             self._unchanged = Unchanged(connections)
         else:
-            self._read = store_reader(store.config, views)
+            self._read = RedisReader(store.config, views)
 
     def user(self, user_id: str) -> UserFeatures | None:
         """A user's features; None for a user whom no materialization has seen.

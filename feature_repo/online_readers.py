@@ -8,7 +8,10 @@ from feature_repo.sqlite_connections import SqliteConnections
 
 from feast.infra.key_encoding_utils import serialize_entity_key  # isort: skip
 from feast.infra.online_stores.helpers import (  # isort: skip
+    _mmh3,
+    _redis_key,
     compute_table_id,
+    compute_versioned_name,
     get_online_store_from_config,
 )
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey  # isort: skip
@@ -49,14 +52,31 @@ def _list(value: Value) -> Sequence[Any]:
     return values
 
 
-def store_reader(config: Any, views: Sequence[Any]) -> Reader:
-    """Through Feast's own store class, whose connections all threads share; for Redis."""
-    store = get_online_store_from_config(config.online_store)
+class RedisReader:
+    """Reads the hash that Feast wrote of a user, all views in one round trip; any thread may ask.
 
-    def read(user_id: str) -> list[Mapping[str, Any]]:
-        return [store.online_read(config, view, [_key(user_id)])[0][1] or {} for view in views]
+    Feast's class makes a round trip for each view.
+    """
 
-    return read
+    def __init__(self, config: Any, views: Sequence[Any]) -> None:
+        self._project, self._version = config.project, config.entity_key_serialization_version
+        # Feast's own client: it reads the connection string, and connects when it is first asked.
+        self._client = get_online_store_from_config(config.online_store)._get_client(config.online_store)
+        self._count = len(views)
+        self._features = [
+            (place, feature.name) for place, view in enumerate(views) for feature in view.features
+        ]
+        versioned = config.registry.enable_online_feature_view_versioning
+        names = [compute_versioned_name(view, versioned) for view in views]
+        self._fields = [_mmh3(f"{names[place]}:{feature}") for place, feature in self._features]
+
+    def __call__(self, user_id: str) -> list[dict[str, Any]]:
+        views: list[dict[str, Any]] = [{} for _ in range(self._count)]
+        values = self._client.hmget(_redis_key(self._project, _key(user_id), self._version), self._fields)
+        for (place, feature), value in zip(self._features, values, strict=True):
+            if value is not None:
+                views[place][feature] = Value.FromString(value)
+        return views
 
 
 class SqliteReader:

@@ -113,6 +113,18 @@ def test_the_answer_is_that_of_feast_itself(addresses: tuple[str, str], online: 
     assert {name: answer[f"user_profile__{name}"][0] for name in user.profile} == user.profile
 
 
+def test_redis_is_asked_once_for_every_view(warehouse: Warehouse, redis_address: str) -> None:
+    registry = str(warehouse.directory / "asked_once.db")
+    materialize(warehouse.features, AS_OF, registry, redis_address)
+    online = OnlineFeatures(registry, redis_address)
+    with redis.Redis.from_url(redis_address) as client:
+        client.config_resetstat()
+        assert online.user("ann") is not None
+        asked = client.info("commandstats")
+    reads = {name: calls["calls"] for name, calls in asked.items() if "get" in name}
+    assert reads == {"cmdstat_hmget": 1}
+
+
 def test_many_threads_read_at_once(online: OnlineFeatures) -> None:
     expected = {user: online.user(user) for user in ("ann", "bob", "nobody")}
     users = ["ann", "bob", "nobody"] * 100
