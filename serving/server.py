@@ -2,7 +2,6 @@
 
 import logging
 import os
-import signal
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,7 +23,7 @@ from serving.history import Features, HistoryReader, Log
 from serving.interaction_log import InteractionLog
 from serving.interest_client import InterestClient
 from serving.log_depth import CountedLog, LogDepth
-from serving.logs import RequestLog, configure
+from serving.logs import RequestLog
 from serving.metrics import Metrics
 from serving.protos import recommender_pb2 as pb
 from serving.protos.recommender_pb2_grpc import add_RecommenderServiceServicer_to_server
@@ -35,7 +34,8 @@ from serving.release import ReleaseStore
 from serving.releases import Releases
 from serving.scenarios import load_scenarios
 from serving.service import RecommenderService
-from serving.settings import ServingSettings, load_settings
+from serving.settings import ServingSettings
+from serving.starting import asked_to_stop, starting
 from serving.surroundings import ImpressionLog, SurroundingsReader
 from serving.turnstile import Turnstile
 from serving.user_interest import InterestModel
@@ -155,18 +155,11 @@ def create_server(settings: ServingSettings, parts: Parts | None = None) -> tupl
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT, then finish what is in flight. Returns the exit code."""
-    try:
-        settings = load_settings()
+    with starting() as settings:
         if settings.workers > 1:  # in place of this process: who minds the workers needs nothing of theirs
             os.execv(sys.executable, [sys.executable, "-m", "serving.workers"])
-        configure(settings.log_format)
         server, port = create_server(settings)
-    except (ValueError, OSError) as error:
-        print(f"recommender: {error}", file=sys.stderr)
-        return 1
-    stop = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = asked_to_stop()
     server.start()
     print(f"recommender on {settings.host}:{port}", flush=True)
     parent = os.getppid()

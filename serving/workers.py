@@ -6,17 +6,15 @@ connections to them (SO_REUSEPORT). This process answers nothing but the metrics
 
 import logging
 import os
-import signal
 import socket
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
-from threading import Event
 from typing import Final
 
-from serving.logs import configure
-from serving.settings import ServingSettings, load_settings
+from serving.settings import ServingSettings
+from serving.starting import asked_to_stop, starting
 from serving.summed_metrics import SummedMetrics
 
 logger = logging.getLogger(__name__)
@@ -101,19 +99,12 @@ class Workers:
 
 def main() -> int:
     """Serve until SIGTERM or SIGINT. Returns the exit code."""
-    try:
-        settings = load_settings()
-        configure(settings.log_format)
+    with starting() as settings:
         workers = Workers(settings)
         metrics_port = settings.metrics_port
         if metrics_port is not None:
             metrics_port = SummedMetrics(workers.metrics).serve(settings.host, metrics_port)
-    except (ValueError, OSError) as error:
-        print(f"recommender: {error}", file=sys.stderr)
-        return 1
-    stop = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    stop = asked_to_stop()
     try:
         if not workers.start():
             return 1

@@ -1,0 +1,34 @@
+"""How a process of the recommender begins, and what tells it to end."""
+
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Event
+
+from serving.logs import configure
+from serving.settings import ServingSettings, load_settings
+
+
+@contextmanager
+def starting() -> Iterator[ServingSettings]:
+    """The settings, to start by; whatever is wrong with them or in the way ends the process in one line.
+
+    Raises:
+        SystemExit: of code 1.
+    """
+    try:
+        settings = load_settings()
+        configure(settings.log_format)
+        yield settings
+    except (ValueError, OSError) as error:
+        print(f"recommender: {error}", file=sys.stderr)
+        raise SystemExit(1) from error
+
+
+def asked_to_stop() -> Event:
+    """Set once SIGTERM or SIGINT comes, from now on."""
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
