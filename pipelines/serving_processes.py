@@ -16,6 +16,7 @@ from feature_repo.contract import INTEREST_MODEL
 from pipelines.errors import RunError
 from pipelines.settings import Settings
 from serving.release import ReleaseStore
+from serving.settings import load_settings as load_serving_settings
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
@@ -73,7 +74,9 @@ def serving(settings: Settings, port: int, model_port: int) -> Iterator[ServingP
             model_server = started[0].address
         environment = {"PENCHANT_MODEL_SERVER": model_server, "PENCHANT_PORT": str(port)}
         recommender = stack.enter_context(_process("server", [], settings, environment))
-        _wait_until_serving(recommender)
+        if load_serving_settings(home=settings.home).tls_certificate is None:
+            # Else only those whom it lets in can ask for its health; its clients try again until it serves.
+            _wait_until_serving(recommender)
         yield ServingProcesses(recommender.address, model_server, [*started, recommender])
 
 
