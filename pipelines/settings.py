@@ -17,7 +17,9 @@ class Settings(Addresses):
 
     warehouse: str = Field("", description="interactions and features: a directory or an fsspec URL")
     tracking_uri: str = Field("", description="MLflow's tracking and registry address")
-    model_server: str = Field("", description="host:port of a TensorFlow Serving; embedded when empty")
+    model_server: str = Field(
+        "", description="host:port of a TensorFlow Serving, https://host:port for TLS; embedded when empty"
+    )
 
     policy: Literal["auto", "review"] = Field("auto", description="who decides: the rule, or a reviewer")
     model_name: str = "penchant"

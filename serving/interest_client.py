@@ -27,6 +27,8 @@ _CHANNEL_OPTIONS: Final = (
     ("grpc.max_receive_message_length", -1),
 )
 
+_OVER_TLS: Final = "https://"
+
 _NEXT_STEP: Final = {
     grpc.StatusCode.UNAVAILABLE: "start one with `penchant serve`, or set the address of a running one",
     grpc.StatusCode.DEADLINE_EXCEEDED: "it is slow or overloaded: look at its load, or allow more time",
@@ -51,9 +53,10 @@ class InterestClient:
     """Calls the interest model at `address`; safe to share between threads, and survives a server's restart.
 
     Args:
-        address: `host:port` of the embedded model server or of TensorFlow Serving.
+        address: `host:port` of the embedded model server or of TensorFlow Serving; `https://host:port` where
+            it speaks TLS.
         model_name: under which name the server holds the interest model.
-        credentials: for TLS; None speaks plain text.
+        credentials: for TLS; None trusts gRPC's roots, GRPC_DEFAULT_SSL_ROOTS_FILE_PATH names others.
     """
 
     def __init__(
@@ -64,10 +67,11 @@ class InterestClient:
     ) -> None:
         self.address = address
         self._model_name = model_name
+        host = address.removeprefix(_OVER_TLS)
         self._channel = (
-            grpc.insecure_channel(address, _CHANNEL_OPTIONS)
-            if credentials is None
-            else grpc.secure_channel(address, credentials, _CHANNEL_OPTIONS)
+            grpc.insecure_channel(host, _CHANNEL_OPTIONS)
+            if host == address
+            else grpc.secure_channel(host, credentials or grpc.ssl_channel_credentials(), _CHANNEL_OPTIONS)
         )
         self._predict = self._method("PredictionService/Predict", pb.PredictResponse)
         self._get_model_status = self._method("ModelService/GetModelStatus", pb.GetModelStatusResponse)

@@ -48,6 +48,8 @@ logger = logging.getLogger(__name__)
 
 SERVICE: Final = pb.DESCRIPTOR.services_by_name["RecommenderService"].full_name
 
+_LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
+
 # How long the first release waits for the feature store to open before it is announced without.
 _WARMING_S: Final = 15.0
 
@@ -88,7 +90,7 @@ class Parts:
 
         return cls(
             store=ReleaseStore(settings.releases, Path(settings.cache)),
-            models=InterestClient(settings.model_server),
+            models=InterestClient(settings.model_server, credentials=settings.tls.towards()),
             log=InteractionLog(settings.interaction_log),
             open_features=open_features,
         )
@@ -198,12 +200,12 @@ def _server(settings: ServingSettings, metrics: Metrics, tracing: "Tracing | Non
 
 
 def _listen(server: grpc.Server, settings: ServingSettings) -> int:
-    """The port; raises OSError when it can't be had."""
-    address, credentials = f"{settings.host}:{settings.port}", _credentials(settings)
+    """The port; raises OSError when it, or a file of TLS, can't be had."""
+    if settings.tokens and not settings.tls_certificate and settings.host not in _LOOPBACK:
+        logger.warning("bearer tokens travel in plain text on %s: set PENCHANT_TLS_…", settings.host)
+    address = f"{settings.host}:{settings.port}"
     try:
-        if credentials:
-            return server.add_secure_port(address, credentials)
-        return server.add_insecure_port(address)
+        return settings.tls.listen(server, address)
     except RuntimeError as error:
         raise OSError(
             f"can't listen on {address}, is the port in use? Stop what listens there, or set PENCHANT_PORT"
@@ -216,16 +218,6 @@ def _budgets(settings: ServingSettings) -> Budgets:
         interest_s=settings.interest_budget_ms / 1000,
         ranking_s=settings.ranking_reserve_ms / 1000,
     )
-
-
-def _credentials(settings: ServingSettings) -> grpc.ServerCredentials | None:
-    if not settings.tls_certificate or not settings.tls_key:
-        if settings.tokens and settings.host not in ("127.0.0.1", "localhost", "[::1]"):
-            logger.warning("bearer tokens travel in plain text on %s: set PENCHANT_TLS_…", settings.host)
-        return None
-    roots = settings.tls_client_ca.read_bytes() if settings.tls_client_ca else None
-    pair = (settings.tls_key.read_bytes(), settings.tls_certificate.read_bytes())
-    return grpc.ssl_server_credentials([pair], roots, require_client_auth=roots is not None)
 
 
 def _serve_metrics(settings: ServingSettings, port: int, metrics: Metrics) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, SecretStr, model_validator
 
 from serving.addresses import Addresses
+from serving.tls import ServerTls
 
 Scope = Literal["recommend", "record", "admin"]
 
@@ -31,7 +32,9 @@ class ServingSettings(Addresses):
 
     cache: str = Field("", description="where a remote release is copied to")
     features: str = Field("", description="Feast's offline store: a directory or an fsspec URL")
-    model_server: str = Field("127.0.0.1:8500", description="host:port of a TensorFlow Serving")
+    model_server: str = Field(
+        "127.0.0.1:8500", description="host:port of a TensorFlow Serving, https://host:port for TLS"
+    )
 
     deadline_ms: float = Field(1000, gt=0, description="for a client that sets none")
     history_budget_ms: float = Field(150, gt=0, description="reading the history, before its fallback")
@@ -67,11 +70,12 @@ class ServingSettings(Addresses):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if (self.tls_certificate is None) != (self.tls_key is None):
-            raise ValueError("tls_certificate and tls_key belong together: give both or neither")
-        if self.tls_client_ca and not self.tls_certificate:
-            raise ValueError("tls_client_ca needs tls_certificate and tls_key")
+        _ = self.tls  # raises where a part is missing
         return self
+
+    @property
+    def tls(self) -> ServerTls:
+        return ServerTls(self.tls_certificate, self.tls_key, self.tls_client_ca)
 
 
 load_settings = ServingSettings.load

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Event
 
 from feature_repo.contract import INTEREST_MODEL
@@ -68,6 +69,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--poll-seconds", type=float, default=1.0, help="how often to look for versions (%(default)s)"
+    )
+    parser.add_argument("--tls-certificate", type=Path, metavar="FILE", help="PEM chain of this server")
+    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="PEM private key of this server")
+    parser.add_argument(
+        "--tls-client-ca",
+        type=Path,
+        metavar="FILE",
+        help="PEM roots of clients: asks each for a certificate",
     )
     return parser
 

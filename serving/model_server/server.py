@@ -14,6 +14,7 @@ from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 
 from feature_repo.contract import INTEREST_MODEL
 from serving.model_server.versions import parse_policy
+from serving.tls import ServerTls
 
 if TYPE_CHECKING:
     from serving.model_server.models import Models
@@ -95,6 +96,9 @@ def create_server(
     version_policy: str = "latest:2",
     poll_seconds: float = 1.0,
     threads: int = 16,
+    tls_certificate: Path | None = None,
+    tls_key: Path | None = None,
+    tls_client_ca: Path | None = None,
 ) -> tuple[ModelServer, int]:
     """A server that is bound but not started, and its port.
 
@@ -102,12 +106,13 @@ def create_server(
         base_path: directory of numeric version directories, each a SavedModel.
         port: 0 takes a free one.
         version_policy: `latest:COUNT`, `all` or `specific:VERSION,...`.
+        tls_certificate: with its key, PEM; `tls_client_ca` asks each client for a certificate of its roots.
 
     Raises:
-        StartError: the port is taken, or the base path is no directory.
-        ValueError: the version policy can't be read.
+        StartError: the port is taken, the base path is no directory, or a TLS file is not what it should be.
+        ValueError: the version policy can't be read, or a part of TLS is missing.
     """
-    policy = parse_policy(version_policy)
+    policy, tls = parse_policy(version_policy), ServerTls(tls_certificate, tls_key, tls_client_ca)
     if not Path(base_path).is_dir():
         raise StartError(
             f"no directory at {base_path}: expected version directories like {base_path}/1 there; "
@@ -115,7 +120,9 @@ def create_server(
         )
     server = grpc.server(ThreadPoolExecutor(threads, "rpc"), options=_OPTIONS)
     try:
-        port = server.add_insecure_port(f"{host}:{port}")
+        port = tls.listen(server, f"{host}:{port}")
+    except OSError as error:
+        raise StartError(str(error)) from error
     except RuntimeError as error:
         raise StartError(
             f"can't listen on {host}:{port}, is another process there? Stop it or choose another --port"
