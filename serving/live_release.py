@@ -132,13 +132,13 @@ class LiveRelease:
         seen = np.concatenate([query.history, seen_before]) if len(seen_before) else query.history
         return Rules(
             now=query.now,
-            excluded=self.indexes(request.exclude),
+            excluded=self.indexes(request.exclude.union(scenario.exclude_item_ids)),
             seen=NO_ITEMS if request.include_seen or self._keeps_seen else seen,
             shown=self.indexes(shown),
             allowed=self.indexes(request.allow) if request.allow else None,
             domain=request.domain or scenario.domain,
-            categories=tuple(request.categories),
-            excluded_categories=tuple(request.exclude_categories),
+            categories=tuple(request.categories or scenario.categories),
+            excluded_categories=tuple(request.exclude_categories.union(scenario.exclude_categories)),
             sources=bits(scenario.sources),
         )
 

@@ -31,6 +31,9 @@ class Scenario(BaseModel):
     name: str = ""
     objective: Literal["score", "expected_value"] = "score"
     domain: str = ""
+    categories: tuple[str, ...] = ()
+    exclude_categories: tuple[str, ...] = ()
+    exclude_item_ids: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
     max_followed: int = Field(default=50, ge=0, le=1000)
     max_per_category: int | None = Field(default=None, ge=1)

@@ -20,7 +20,7 @@ def test_the_shipped_ones_are_the_four() -> None:
     [
         (
             "[feed]\ndivrsity = 0.3\n",
-            r"\[feed\] divrsity is unknown; allowed are objective, domain, sources, ",
+            r"\[feed\] divrsity is unknown; allowed are objective, domain, categories, ",
         ),
         ("[feed]\ndiversity = 2\n", r"\[feed\] diversity: .*less than or equal to 1"),
         ("[feed]\nsources = ['friends']\n", r"\['friends'\] are unknown; allowed are interest, transitions"),

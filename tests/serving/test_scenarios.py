@@ -249,6 +249,24 @@ def test_a_scenario_may_name_the_domain(tmp_path: Path) -> None:
         assert len(books.recommendations) == 2 * (PER_TASTE - FILMS)
 
 
+def test_a_scenario_may_name_categories_and_block_items(tmp_path: Path) -> None:
+    file = tmp_path / "scenarios.toml"
+    file.write_text(
+        '[matinee]\ncategories = ["Comedy"]\nexclude_item_ids = ["comedy-9", "unheard-of"]\n'
+        '[nursery]\nexclude_categories = ["Horror"]\n'
+    )
+    with running(tmp_path, scenarios=file) as service:
+        matinee = service.client.recommend("u", k=40, scenario="matinee", exclude_item_ids=["comedy-8"])
+        assert set(ids(matinee)) == {f"comedy-{number}" for number in range(PER_TASTE)} - {
+            "comedy-8",
+            "comedy-9",
+        }
+        asked = service.client.recommend("u", k=3, scenario="matinee", categories=["Horror"])
+        assert tastes(asked) == {"Horror"}
+        nursery = service.client.recommend("u", k=40, scenario="nursery", exclude_categories=["Unheard"])
+        assert (tastes(nursery), len(nursery.recommendations)) == ({"Comedy"}, PER_TASTE)
+
+
 def test_categories_are_asked_out(service: Running) -> None:
     service.client.record_all(past("comedy", 1, 2, 3))
     answer = service.client.recommend("u", k=40, exclude_categories=["Comedy", "Unheard"])
