@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -14,6 +15,9 @@ from typing import Any
 
 import grpc
 import pytest
+from google.protobuf import json_format
+from google.protobuf.descriptor_pool import DescriptorPool
+from google.protobuf.message_factory import GetMessageClass
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoReflectionDescriptorDatabase
 from hypothesis import HealthCheck, given, settings
@@ -73,10 +77,27 @@ def test_it_is_announced_once_the_feature_store_answers_so_that_no_first_answer_
         assert service.client.recommend("u").degraded == []
 
 
-def test_reflection_describes_the_service_so_that_grpcurl_needs_no_proto(service: Running) -> None:
+def test_reflection_is_all_that_a_call_in_json_needs_so_grpcurl_needs_no_proto(service: Running) -> None:
     with grpc.insecure_channel(service.address) as channel:
-        names = ProtoReflectionDescriptorDatabase(channel).get_services()
-    assert {SERVICE, "grpc.health.v1.Health"} <= set(names)
+        reflected = ProtoReflectionDescriptorDatabase(channel)
+        assert {SERVICE, "grpc.health.v1.Health"} <= set(reflected.get_services())
+        method = DescriptorPool(reflected).FindServiceByName(SERVICE).methods_by_name["Recommend"]
+        request, response = map(GetMessageClass, (method.input_type, method.output_type))
+        asked = json_format.Parse('{"k": 2, "history": [{"itemId": "horror-3"}]}', request())
+        call = channel.unary_unary(RECOMMEND, request.SerializeToString, response.FromString)
+        answer = json_format.MessageToDict(call(asked, timeout=5))
+    assert answer["basis"] == "request history"
+    assert [item["categories"] for item in answer["recommendations"]] == [["Horror"]] * 2
+
+
+def test_the_readme_s_client_does_what_it_shows(service: Running, capsys: pytest.CaptureFixture[str]) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    assert '"127.0.0.1:50051"' in example
+    exec(example.replace("127.0.0.1:50051", service.address), {})
+    assert len(capsys.readouterr().out.splitlines()) == 10
+    (clicked,) = service.log.since("196", 0)
+    assert clicked.event_type == "click"
 
 
 @pytest.mark.parametrize(
