@@ -42,13 +42,14 @@ class Boundary(grpc.ServerInterceptor):
         handler, method = continuation(handler_call_details), handler_call_details.method
         if handler is None or not method.startswith("/penchant."):
             return handler
-        name = method.rsplit("/", 1)[-1]
+        name, arrived = method.rsplit("/", 1)[-1], perf_counter()
 
         def bounded(body: bytes, context: grpc.ServicerContext) -> Any:
-            start, code, request = perf_counter(), grpc.StatusCode.OK, None
+            code, request = grpc.StatusCode.OK, None
             logs.request_id.set(uuid.uuid4().hex)
             try:
                 request = _parsed(body, handler.request_deserializer, name)
+                self._metrics.waited(perf_counter() - arrived)
                 self._rate_limit.take(context.peer())
                 with self._span(name, handler_call_details):
                     return handler.unary_unary(request, context)
@@ -59,7 +60,7 @@ class Boundary(grpc.ServerInterceptor):
                 code = grpc.StatusCode.INTERNAL
                 context.abort(code, _leave_trace(method))
             finally:
-                seconds = perf_counter() - start
+                seconds = perf_counter() - arrived  # as the client sees it: a queue is part of it
                 self._metrics.requests.add((name, code.name), seconds)
                 self._request_log.add(name, code.name, seconds, request)
 

@@ -17,8 +17,12 @@ if TYPE_CHECKING:
 
 _SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
+# Of any call, until its bytes are read: mostly for a thread.
+_WAITING: Final = "waiting"
+
 # Of a Recommend, in their order; `scenario` only where one asks for more than the rest.
 STAGES: Final = (
+    _WAITING,
     "request",
     "history",
     "scenario",
@@ -98,6 +102,10 @@ class Metrics:
     def saw_snapshot(self, as_of: int) -> None:
         """A user's snapshot was read that holds what was recorded before `as_of` (µs)."""
         self.snapshot_as_of = max(self.snapshot_as_of, as_of)
+
+    def waited(self, seconds: float) -> None:
+        """A call is read that came so long ago."""
+        self.stages.add((_WAITING,), seconds)
 
     def stage(self, name: str) -> AbstractContextManager[Any]:
         """Time a stage of one answer."""

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
 from typing import Any
@@ -146,6 +147,24 @@ def test_requests_above_the_rate_are_refused(tmp_path: Path) -> None:
             service.client.record("u", "comedy-1")
         with pytest.raises(TooMany, match="3 requests a second"):
             service.client.record("u", "comedy-1")
+
+
+def test_a_full_queue_refuses_more_at_once_and_answers_whom_it_took(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = Event()
+    limits = {"threads": 1, "max_concurrent_requests": 3, "history_budget_ms": 20_000, "deadline_ms": 20_000}
+    with running(tmp_path, **limits) as service, ThreadPoolExecutor(5) as clients:
+        monkeypatch.setattr(FakeFeatures, "user", lambda *_: opened.wait(20) and None)
+        asked = [clients.submit(service.client.recommend, "u") for _ in range(5)]
+        until(lambda: sum(one.done() for one in asked) == 2)
+        opened.set()
+        for one in asked:
+            if (refused := one.exception()) is None:
+                assert one.result().degraded == []
+            else:
+                assert isinstance(refused, TooMany)
+        assert service.client.recommend("u").degraded == []
 
 
 def test_tokens_open_what_their_scope_says(tmp_path: Path) -> None:
