@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -24,6 +24,7 @@ from tests.benchmarks import load
 from tests.benchmarks.figures import Figures, stage_table
 from tests.benchmarks.load import Target
 from tests.benchmarks.processes import Recommender, Server, recommender, server
+from tests.benchmarks.swaps import publish_again, swap
 from tests.benchmarks.world import Shape, groups
 
 console = Console(width=120)
@@ -31,6 +32,10 @@ console = Console(width=120)
 MOVIELENS_1M: Final = Shape()
 LARGE: Final = Shape(users=1_000, items=1_000_000)
 CLIENTS: Final = 16
+
+# From one release to another and back, in less than so many seconds.
+SWAPS: Final = 10
+_SWAPPING_S: Final = 15.0
 
 
 @dataclass(frozen=True)
@@ -54,7 +59,10 @@ class Client:
         self._pool = ProcessPoolExecutor(1, get_context("spawn"))
 
     def run(self, measure: Any, *arguments: Any) -> Any:
-        return self._pool.submit(measure, *arguments).result()
+        return self.start(measure, *arguments).result()
+
+    def start(self, measure: Any, *arguments: Any) -> "Future[Any]":
+        return self._pool.submit(measure, *arguments)
 
 
 def measure(home: Path, effort: Effort, client: Client) -> Figures:
@@ -83,6 +91,7 @@ def measure(home: Path, effort: Effort, client: Client) -> Figures:
                 one = {"one worker": targets["long_new"]}
                 peak = _throughput(figures, client, throughput | one, effort)
         _open_loop(figures, client, service, targets["long_new"], peak / 2, effort.minutes)
+        _swaps(figures, client, service, targets["short_new"], peak / 4, home)
         figures.latencies["recorded until reflected"] = client.run(
             load.freshness, service.server.address, users["short"]
         )
@@ -132,6 +141,23 @@ def _open_loop(
     figures.goal("open loop, p99 / p50", measured.p99 / measured.p50, 4, about)
     figures.goal("open loop, errors", measured.errors, 0, about)
     figures.goal("open loop, memory grown, MB", grown, 5, f"from {before:.0f} MB")
+
+
+def _swaps(
+    figures: Figures, client: Client, service: Recommender, target: Target, rate: float, home: Path
+) -> None:
+    """Of short histories: the other release has no states of users, so each answer replays one."""
+    releases = Path(ServingSettings(home=home).releases)
+    another = publish_again(releases)
+    swap(releases, another, service.release, times=2)  # the model server loads it, which is another matter
+    asked = client.start(load.open_loop, target, rate, _SWAPPING_S)
+    swap(releases, another, service.release, SWAPS)
+    in_time = not asked.done()
+    measured = asked.result()
+    figures.latencies[f"{SWAPS} swaps"] = measured
+    about = f"{measured.count:,} requests at {rate:.0f}/s" + ("" if in_time else ", which ended before")
+    figures.goal(f"{SWAPS} swaps under load, longest answer, ms", measured.longest, 100, about)
+    figures.goal(f"{SWAPS} swaps under load, errors", measured.errors, 0, about)
 
 
 def _resources(figures: Figures, service: Server) -> None:

@@ -49,6 +49,7 @@ class Latencies:
     p95: float
     p99: float
     p999: float
+    longest: float
     errors: int = 0
     degraded: int = 0
 
@@ -56,7 +57,7 @@ class Latencies:
     def of(cls, seconds: Sequence[float], errors: int = 0, degraded: int = 0) -> "Latencies":
         ms = 1000 * np.asarray(seconds)
         quantiles = (float(np.percentile(ms, share)) for share in (50, 95, 99, 99.9))
-        return cls(len(ms), float(ms.mean()), *quantiles, errors, degraded)
+        return cls(len(ms), float(ms.mean()), *quantiles, float(ms.max()), errors, degraded)
 
 
 def one_client(targets: dict[str, Target], rounds: int, calls: int) -> dict[str, Latencies]:

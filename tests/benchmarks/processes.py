@@ -76,8 +76,17 @@ class Recommender:
     metrics_port: int
 
     def stages(self) -> "Stages":
+        return Stages.read(self._metrics())
+
+    def release(self) -> int:
+        """The version that answers, 0 before one does."""
+        found = re.search(r"^penchant_release_version (\S+)", self._metrics(), re.MULTILINE)
+        return int(float(found[1])) if found else 0
+
+    def _metrics(self) -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics") as page:
-            return Stages.read(page.read().decode())
+            text: str = page.read().decode()
+            return text
 
 
 @contextmanager

@@ -1,0 +1,43 @@
+"""From one release to another and back while clients ask."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from feature_repo.contract import INTEREST_MODEL, LIVE, RANKING
+from tests.benchmarks.world import VERSION
+
+_TIMEOUT_S: Final = 60.0
+
+
+def publish_again(releases: Path) -> int:
+    """The release under another number, each part whole at once; returns it."""
+    another = VERSION + 1
+    for kind in (RANKING, INTEREST_MODEL):
+        target = releases / kind / str(another)
+        if not target.exists():
+            staged = target.with_name(f".{another}")
+            shutil.copytree(releases / kind / str(VERSION), staged, dirs_exist_ok=True)
+            staged.rename(target)
+    return another
+
+
+def swap(releases: Path, another: int, live: Callable[[], int], times: int) -> None:
+    """To the other release and back, `times` in all; `live` says which version answers now.
+
+    Raises:
+        RuntimeError: a version was not taken up.
+    """
+    for turn in range(times):
+        version = VERSION if turn % 2 else another
+        part = releases / f"{LIVE}.part"
+        part.write_text(json.dumps({"version": version}))
+        part.replace(releases / LIVE)
+        deadline = time.monotonic() + _TIMEOUT_S
+        while live() != version:
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"release {version} does not answer after {_TIMEOUT_S:.0f} s")
+            time.sleep(0.05)
