@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeAlias
 
 import grpc
+from google.protobuf.message import DecodeError
 from tensorflow import errors
 
 Failure: TypeAlias = errors.OpError
@@ -46,16 +47,19 @@ def shortened(failure: Failure) -> str:
 def rpc(
     behaviour: Callable[[Any], Any], request: type[Any], response: type[Any]
 ) -> "grpc.RpcMethodHandler[Any, Any]":
-    """A unary method; a failure of `behaviour` becomes the status with the same number."""
+    """A unary method; a failure of `behaviour` becomes the status with the same number.
 
-    def answer(message: Any, context: grpc.ServicerContext) -> Any:
+    Bytes that are no message are INTERNAL, as gRPC in C++ answers them; gRPC in Python would log a traceback.
+    """
+
+    def answer(body: bytes, context: grpc.ServicerContext) -> Any:
         if not context.is_active():  # an overloaded server would answer nobody but those who gave up
             context.abort(grpc.StatusCode.CANCELLED, "the client is gone, or its deadline has passed")
         try:
-            return behaviour(message)
+            return behaviour(request.FromString(body))
+        except DecodeError:
+            context.abort(grpc.StatusCode.INTERNAL, f"{len(body)} bytes are no {request.__name__}")
         except Failure as failure:
             context.abort(_CODES[failure.error_code], shortened(failure))
 
-    return grpc.unary_unary_rpc_method_handler(
-        answer, request_deserializer=request.FromString, response_serializer=response.SerializeToString
-    )
+    return grpc.unary_unary_rpc_method_handler(answer, response_serializer=response.SerializeToString)

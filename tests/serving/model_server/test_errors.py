@@ -26,8 +26,8 @@ class Context:
         raise Aborted
 
 
-def answer(behaviour, context: Context) -> PredictResponse:
-    return rpc(behaviour, PredictRequest, PredictResponse).unary_unary(PredictRequest(), context)
+def answer(behaviour, context: Context, body: bytes = b"") -> PredictResponse:
+    return rpc(behaviour, PredictRequest, PredictResponse).unary_unary(body, context)
 
 
 def test_a_failure_becomes_the_status_with_its_number():
@@ -59,3 +59,13 @@ def test_a_call_nobody_waits_for_is_not_answered():
         answer(pytest.fail, context)
     assert context.status is not None
     assert context.status[0] is grpc.StatusCode.CANCELLED
+
+
+def test_bytes_that_are_no_message_are_refused_without_a_traceback_in_the_log():
+    context = Context()
+
+    with pytest.raises(Aborted):
+        answer(pytest.fail, context, body=b"\xff")
+    assert context.status == (grpc.StatusCode.INTERNAL, "1 bytes are no PredictRequest")
+    # gRPC logs what its own deserializer raises.
+    assert rpc(pytest.fail, PredictRequest, PredictResponse).request_deserializer is None
