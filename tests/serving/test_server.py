@@ -153,7 +153,7 @@ def test_a_full_queue_refuses_more_at_once_and_answers_whom_it_took(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = Event()
-    limits = {"threads": 1, "max_concurrent_requests": 3, "history_budget_ms": 20_000, "deadline_ms": 20_000}
+    limits = {"threads": 1, "max_concurrent_requests": 3}
     with running(tmp_path, **limits) as service, ThreadPoolExecutor(5) as clients:
         monkeypatch.setattr(FakeFeatures, "user", lambda *_: opened.wait(20) and None)
         asked = [clients.submit(service.client.recommend, "u") for _ in range(5)]
