@@ -136,11 +136,15 @@ class HistoryReader:
         return known.user
 
     def warm(self) -> None:
-        """Open the feature store and read from it once, before the first request has to."""
+        """Open both parts and read from each once, before the first request has to."""
         try:
             self._opened().user("")
         except Exception as error:  # as above: it is tried again when a request needs it
             logger.warning("the feature store can't be opened yet: %s", error)
+        try:
+            self._log.since("", 0)
+        except Unavailable as error:
+            logger.warning("the interaction log can't be opened yet: %s", error)
 
     def close(self) -> None:
         self._snapshots.close()

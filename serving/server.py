@@ -50,7 +50,7 @@ SERVICE: Final = pb.DESCRIPTOR.services_by_name["RecommenderService"].full_name
 
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 
-# How long the first release waits for the feature store to open before it is announced without.
+# How long the first release waits for feature store and log to open before it is announced without.
 _WARMING_S: Final = 15.0
 
 # How long SIGTERM lets requests in flight finish.

@@ -178,6 +178,28 @@ def test_a_feature_store_that_could_not_be_opened_is_tried_again(
     assert len(tries) == 3
 
 
+def test_warming_reads_each_part_so_that_the_first_request_finds_them_open(reading: Reading) -> None:
+    asked: list[str] = []
+
+    class Opening(FakeFeatures):
+        def user(self, user_id: str) -> FakeSnapshot | None:
+            asked.append("features")
+            return super().user(user_id)
+
+    class OpeningLog(FakeLog):
+        def since(self, user_id: str, recorded_after: int) -> list[Interaction]:
+            asked.append("log")
+            return super().since(user_id, recorded_after)
+
+    features, log = Opening(), OpeningLog()
+    reader = reading(lambda: features, log)
+    reader.warm()
+    assert asked == ["features", "log"]
+    features.broken = log.broken = True
+    reader.warm()  # a part that is down is a matter of the requests that need it
+    assert asked == ["features", "log"] * 2
+
+
 def test_parts_that_give_up_in_time_are_read_by_the_requests_own_thread(reading: Reading) -> None:
     readers: dict[str, str] = {}
 
