@@ -15,6 +15,8 @@ from components.train_interest_model.model import InterestModel
 from components.train_interest_model.serving_module import ServingModule
 from components.train_interest_model.vocabulary import Vocabulary
 from components.train_interest_model.warmup import write_warmup_requests
+from components.user_attributes import attributes_of
+from feature_repo import attributes
 from feature_repo.histories import History, encode
 
 SAVED_MODEL, ITEM_EMBEDDINGS = "saved_model", "item_embeddings.npy"
@@ -47,7 +49,8 @@ def export(
 def _check(directory: Path, model: InterestModel, vocabulary: Vocabulary, probes: pa.Table) -> None:
     try:
         with ServedModel(directory) as served:
-            answer = served.run("serving_default", encode(histories(probes)))["interest"]
+            inputs = encode(histories(probes)) | attributes.encode(attributes_of(probes))
+            answer = served.run("serving_default", inputs)["interest"]
     except (tf.errors.OpError, ValueError, KeyError) as error:
         raise StepError(f"TensorFlow Serving's loader can't run {directory}: {error}") from error
     encoded = sequences.encode(probes, vocabulary)

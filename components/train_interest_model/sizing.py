@@ -28,7 +28,9 @@ SHAPES: Final = (
     "use_event_types",
     "use_values",
     "use_time_gaps",
+    "use_positions",
     "use_content",
+    "use_user_attributes",
 )
 
 

@@ -25,7 +25,7 @@ from components.train_interest_model.model import InterestModel
 from components.train_interest_model.optimizers import make_optimizer
 from components.train_interest_model.ranking import Validation
 from components.train_interest_model.saved_weights import SavedWeights
-from components.train_interest_model.sequences import Sequences, encode, flatten, read_rows
+from components.train_interest_model.sequences import Sequences, encode, flat_attributes, flatten, read_rows
 from components.train_interest_model.sizing import Statistics, refit, resolve
 from components.train_interest_model.tracking import Tracker
 from components.train_interest_model.vocabulary import Vocabulary
@@ -71,6 +71,8 @@ def train(
     given = Hyperparameters.from_dict(hyperparameters)
     base = SavedWeights.load(base_model) if base_model else None
     data = read(training_set, items, split, given, base)
+    if not data.vocabulary.attributes:
+        given = replace(given, use_user_attributes=False)
     settings = _settle(given, Statistics.of(data.sequences, len(data.catalog)), base)
     _prepare(settings)
     prefix = "" if split == "train" else "refit/"
@@ -102,6 +104,8 @@ def read(
         flatten(rows["event_types"]),
         flatten(rows["values"]).to_numpy(zero_copy_only=False).astype(np.float32),
     )
+    if given.use_user_attributes:
+        vocabulary = vocabulary.with_attributes(*flat_attributes(_one_row_a_user(rows))[1:])
     if base:
         vocabulary, content = base.vocabulary.grow(vocabulary), base.content
     else:
@@ -110,6 +114,11 @@ def read(
     if not len(sequences.items):
         raise StepError(f"{training_set} has no interaction in split {split!r}: fetch the training set again")
     return TrainingData(catalog, rows, vocabulary, content, sequences)
+
+
+def _one_row_a_user(rows: pa.Table) -> pa.Table:
+    users = rows["user_id"].to_numpy()
+    return rows.take(np.unique(users, return_index=True)[1])
 
 
 def _settle(given: Hyperparameters, statistics: Statistics, base: SavedWeights | None) -> Hyperparameters:

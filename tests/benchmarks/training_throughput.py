@@ -34,6 +34,8 @@ def synthetic() -> Sequences:
         events=codes(2),
         values=codes(6),
         gaps=codes(30),
+        positions=codes(9),
+        attributes=np.zeros((WINDOWS, 0), np.int32),
         targets=np.full(WINDOWS, -1, np.int32),
         users=np.array([str(row) for row in range(WINDOWS)], object),
     )

@@ -15,6 +15,8 @@ from components.train_interest_model.forecast import future_interests
 from components.train_interest_model.loop import Trainer
 from components.train_interest_model.saved_weights import SavedWeights
 from components.train_interest_model.training import train
+from feature_repo import attributes
+from feature_repo.attributes import Attributes
 from feature_repo.histories import History, encode
 from tests.components.train_interest_model.conftest import (
     SECOND,
@@ -165,6 +167,30 @@ def test_a_held_out_item_is_found_by_its_content(tmp_path: Path) -> None:
     assert without < 2 * chance
 
 
+def test_a_cold_user_gets_the_items_of_who_is_alike(tmp_path: Path) -> None:
+    """Two peoples, of whom each likes its own half of the items; those asked about have no history."""
+    halves = {"north": [f"n{place}" for place in range(15)], "south": [f"s{place}" for place in range(15)]}
+    random = np.random.default_rng(0)
+    rows = []
+    for user in range(160):
+        home, liked = list(halves.items())[user % 2]
+        walk = [liked[place] for place in random.permutation(15)[:8]]
+        rows.append(history_row(f"u{user}", "train", walk, home=home, age=20 + user % 30))
+        rows.append(history_row(f"c{user}", "validation", [], liked[user % 15], home=home, age=30))
+    items = halves["north"] + halves["south"]
+    world = write_world(tmp_path, rows, items_table(items))
+    knowing = fit(world, tmp_path / "knowing", epochs=6, use_user_attributes=True)["validation_hr_at_10"]
+    blind = fit(world, tmp_path / "blind", epochs=6)["validation_hr_at_10"]
+    assert knowing == pytest.approx(10 / 15, abs=0.1)
+    assert blind == pytest.approx(10 / 30, abs=0.1)
+    served = ServedModel(tmp_path / "knowing" / "saved_model")
+    for home, liked in halves.items():
+        user = attributes.encode([Attributes.of({"home": home, "hair": "never seen in training"})])
+        best = served.run("top_items", encode([History()]) | user)["item_ids"][0]
+        assert {item.decode() for item in best[:10]} <= set(liked)
+    served.close()
+
+
 def test_what_a_run_needs_to_be_understood_is_tracked(cycle: World, tmp_path: Path) -> None:
     tracker = RecordingTracker()
     train(cycle.training_set, cycle.items, "train", {**SMALL, "epochs": 2.0}, tmp_path, None, tracker)
@@ -184,7 +210,8 @@ def test_an_empty_split_and_a_foreign_base_model_are_named(cycle: World, tmp_pat
 def follower(directory: Path, item: str) -> str:
     """The first item that the exported model answers after `item` alone."""
     served = ServedModel(directory / "saved_model")
-    answer = served.run("top_items", encode([History(["x"], [item], ["view"], [0.0], [60_000_000])]))
+    history = encode([History(["x"], [item], ["view"], [0.0], [60_000_000])])
+    answer = served.run("top_items", history | attributes.encode([Attributes()]))
     served.close()
     return str(answer["item_ids"][0, 0].decode())
 
