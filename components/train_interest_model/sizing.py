@@ -99,6 +99,22 @@ def refit(
     }
 
 
+def differing(settings: Hyperparameters, base: Hyperparameters) -> list[str]:
+    """The names of what shapes the weights and is not as in `base`."""
+    return [name for name in SHAPES if getattr(settings, name) != getattr(base, name)]
+
+
+def warm(settings: Hyperparameters) -> tuple[Hyperparameters, dict[str, str]]:
+    """The settings of a training from nothing for one that goes on from an earlier one; reasons by name."""
+    share, slower = settings.warm_epoch_share, settings.warm_learning_rate_share
+    epochs = max(1, round(share * settings.epochs))
+    patience = max(1, round(share * settings.patience))
+    rate = settings.learning_rate * slower
+    settings = replace(settings, epochs=epochs, patience=patience, learning_rate=rate)
+    reason = "of a training from nothing"
+    return settings, {"epochs": f"{share:g} {reason}", "learning_rate": f"{slower:g} {reason}"}
+
+
 def _choices(data: Statistics) -> list[tuple[str, Any, str]]:
     count, per_item = max(1, data.interactions), data.interactions / max(1, data.items)
     size = _between(16, 64, 2 ** round(0.36 * np.log2(count)))

@@ -118,7 +118,7 @@ def test_another_trainings_checkpoint_is_not_taken_up(cycle: World, tmp_path: Pa
     assert loaded[0].epoch == 3
 
 
-def test_a_warm_start_keeps_what_was_learned_of_each_item_and_learns_new_ones(
+def test_a_refit_keeps_what_was_learned_of_each_item_and_learns_new_ones(
     cycle: World, tmp_path: Path
 ) -> None:
     fit(cycle, tmp_path / "base", epochs=12)
@@ -191,11 +191,19 @@ def test_a_cold_user_gets_the_items_of_who_is_alike(tmp_path: Path) -> None:
     served.close()
 
 
+def test_attributes_that_nobody_has_are_done_without(cycle: World, tmp_path: Path) -> None:
+    asked = {"epochs": 1, "use_user_attributes": True}
+    fit(cycle, tmp_path / "base", **asked)
+    fit(cycle, tmp_path / "refit", "all", base=tmp_path / "base", **asked)
+    assert not SavedWeights.load(tmp_path / "refit").hyperparameters.use_user_attributes
+
+
 def test_what_a_run_needs_to_be_understood_is_tracked(cycle: World, tmp_path: Path) -> None:
     tracker = RecordingTracker()
     train(cycle.training_set, cycle.items, "train", {**SMALL, "epochs": 2.0}, tmp_path, None, tracker)
     assert tracker.params["units"] == 24
     assert tracker.params["epochs"] == 2
+    assert tracker.params["starts_from"] == "nothing"
     assert [step for step, figures in tracker.metrics if "loss" in figures] == [1, 2]
     assert tracker.datasets == [cycle.training_set]
 
