@@ -14,6 +14,7 @@ CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "loss": ("auto", "full", "sampled"),
     "optimizer": ("adamw", "lamb"),
     "seen_items": ("auto", "filter", "keep"),
+    "embedding_precision": ("auto", "float32", "float16", "int8"),
 }
 SHARES: Final = (
     "dropout",
@@ -24,6 +25,7 @@ SHARES: Final = (
     "warm_learning_rate_share",
     "refit_epoch_share",
     "refit_learning_rate_share",
+    "pruning",
 )
 
 
@@ -61,6 +63,9 @@ class Hyperparameters:
     negatives: int = 2048  # of the sampled softmax, shared by a batch
     seen_items: str = "auto"  # whether validation filters what the user has seen
     validation_rows: int = 2048
+
+    embedding_precision: str = "auto"  # of the items as they are served
+    pruning: float = 0.0  # share of the served encoder's kernels that is set to zero
 
     # From the live version's training, where that is honest. A schedule sets it; without it the same input
     # gives the same figures, whatever is live.

@@ -19,6 +19,7 @@ from components.train_interest_model.hyperparameters import Hyperparameters
 from components.train_interest_model.loop import Trainer
 from components.train_interest_model.model import InterestModel
 from components.train_interest_model.optimizers import make_optimizer
+from components.train_interest_model.pruning import prune
 from components.train_interest_model.ranking import Validation
 from components.train_interest_model.saved_weights import SavedWeights
 from components.train_interest_model.sequences import encode, read_rows
@@ -45,7 +46,7 @@ def train(
 ) -> dict[str, float]:
     """Train on the windows of `split` and export to `output`.
 
-    Writes `saved_model/`, `item_embeddings.npy` [items, size + 1] float32, and what a warm start needs.
+    Writes `saved_model/`, the item embeddings [items, size + 1], and what a warm start needs.
 
     Args:
         base_model: the output of a training that this one refits, with its settings.
@@ -208,15 +209,16 @@ def _track(
 def _write(model: InterestModel, data: TrainingData, state: TrainingState, output: Path) -> None:
     SavedWeights.of(model, data.vocabulary, data.content, state.best_epoch).save(output)
     filter_seen = model.hyperparameters.seen_items == "filter"
-    export(_in_float32(model, data), data.vocabulary, filter_seen, data.rows.slice(0, PROBES), output)
+    export(_as_served(model, data), data.vocabulary, filter_seen, data.rows.slice(0, PROBES), output)
 
 
-def _in_float32(model: InterestModel, data: TrainingData) -> InterestModel:
-    """Serving computes in float32, whatever training did, and without cuDNN, which a CPU has not."""
+def _as_served(model: InterestModel, data: TrainingData) -> InterestModel:
+    """Serving computes in float32, whatever training did, without cuDNN, which a CPU has not, and pruned."""
     settings = replace(model.hyperparameters, mixed_precision=False)
     copy = InterestModel(settings, len(data.catalog), data.vocabulary.sizes, model.content.numpy())
     for variable, original in zip(copy.weights, model.weights, strict=True):
         variable.assign(original.numpy())
+    prune(copy.encoder, settings.pruning)
     return copy
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import tensorflow as tf
 
 from components.errors import StepError
 from components.saved_model import ServedModel
@@ -18,6 +19,7 @@ from components.train_interest_model.training import train
 from feature_repo import attributes
 from feature_repo.attributes import Attributes
 from feature_repo.histories import History, encode
+from serving.item_embeddings import load_embeddings
 from tests.components.train_interest_model.conftest import (
     SECOND,
     SMALL,
@@ -230,3 +232,14 @@ def assert_same_weights(one: Path, other: Path) -> None:
     for path, array in first.arrays.items():
         np.testing.assert_array_equal(array, second.arrays[path], err_msg=path)
     assert json.loads((one / "interest_model.json").read_text())["epochs"] == second.epochs
+
+
+def test_what_is_served_is_compressed_and_what_is_trained_on_is_not(cycle: World, tmp_path: Path) -> None:
+    fit(cycle, tmp_path, epochs=1, embedding_precision="int8", pruning=0.75)
+    assert load_embeddings(tmp_path)[1] == "int8"
+    reader = tf.train.load_checkpoint(str(tmp_path / "saved_model/variables/variables"))
+    served = [reader.get_tensor(name) for name in reader.get_variable_to_shape_map() if "weights" in name]
+    kernels = next(array for array in served if array.shape == (16 + 24, 4 * 24))  # of input and state
+    assert np.count_nonzero(kernels == 0) == pytest.approx(0.75 * kernels.size, abs=2)
+    kept = SavedWeights.load(tmp_path).arrays
+    assert all(np.all(array != 0) for path, array in kept.items() if path.endswith("/recurrent_kernel"))
