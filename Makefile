@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/.installed
 UV := $(or $(shell command -v uv),$(BIN)/uv)
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help demo test check format lock protos bench bench-training clean
+.PHONY: help demo test check format lock protos bench bench-training bench-model clean
 
 help: ## List the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,10 @@ bench: $(INSTALLED) ## Measure serving beside its floor
 bench-training: $(INSTALLED) ## Measure training beside its matrix products, and on a million items (TORCH=PYTHON: beside PyTorch)
 	$(BIN)/python -m tests.benchmarks.training_throughput $(if $(TORCH),--torch-python $(TORCH))
 	$(BIN)/python -m tests.benchmarks.training_scale
+
+bench-model: $(INSTALLED) ## Measure what each input of the model brings and what compression costs, on DATA
+	$(BIN)/python -m tests.benchmarks.ablation $(DATA)
+	$(BIN)/python -m tests.benchmarks.compression $(DATA)
 
 clean: ## Remove the environment and every run
 	rm -rf $(VENV) .penchant*
