@@ -46,9 +46,10 @@ bench-training: $(INSTALLED) ## Measure training beside its matrix products, and
 	$(BIN)/python -m tests.benchmarks.training_throughput $(if $(TORCH),--torch-python $(TORCH))
 	$(BIN)/python -m tests.benchmarks.training_scale
 
-bench-model: $(INSTALLED) ## Measure what each input of the model brings and what compression costs, on DATA
+bench-model: $(INSTALLED) ## Measure what each input brings and what compression costs, on DATA, and the defaults on made-up shops
 	$(BIN)/python -m tests.benchmarks.ablation $(DATA)
 	$(BIN)/python -m tests.benchmarks.compression $(DATA)
+	$(BIN)/python -m tests.benchmarks.synthetic
 
 clean: ## Remove the environment and every run
 	rm -rf $(VENV) .penchant*
