@@ -10,10 +10,10 @@ INSTALLED := $(VENV)/.installed
 UV := $(or $(shell command -v uv),$(BIN)/uv)
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help demo test check format lock protos bench clean
+.PHONY: help demo test check format lock protos bench bench-training bench-model clean
 
 help: ## List the commands
-	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(INSTALLED) ## Train, promote, serve and ask, on MovieLens-100K (DATA=movielens-1m for the larger set)
 	@$(BIN)/penchant demo $(DATA)
@@ -41,6 +41,15 @@ protos: $(INSTALLED) ## Generate the gRPC stubs
 
 bench: $(INSTALLED) ## Measure serving beside its floor
 	$(BIN)/python -m tests.benchmarks
+
+bench-training: $(INSTALLED) ## Measure training beside its matrix products, and on a million items (TORCH=PYTHON: beside PyTorch)
+	$(BIN)/python -m tests.benchmarks.training_throughput $(if $(TORCH),--torch-python $(TORCH))
+	$(BIN)/python -m tests.benchmarks.training_scale
+
+bench-model: $(INSTALLED) ## Measure what each input brings and what compression costs, on DATA, and the defaults on made-up shops
+	$(BIN)/python -m tests.benchmarks.ablation $(DATA)
+	$(BIN)/python -m tests.benchmarks.compression $(DATA)
+	$(BIN)/python -m tests.benchmarks.synthetic
 
 clean: ## Remove the environment and every run
 	rm -rf $(VENV) .penchant*

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.errors import StepError
+from feature_repo import attributes
+from feature_repo.attributes import Attributes
 from feature_repo.contract import SIGNATURES
 from feature_repo.histories import History, encode
 from serving.interest_client import Interests
@@ -73,12 +75,17 @@ class InterestModel(ServedModel):
 
     NEEDED = ("serving_default",)
 
-    def interest(self, histories: Sequence[History]) -> NDArray[np.float32]:
+    def interest(
+        self, histories: Sequence[History], users: Sequence[Attributes] | None = None
+    ) -> NDArray[np.float32]:
         """[histories, interest size] float32; as `interests` does."""
-        return self.interests(histories).interest
+        return self.interests(histories, users).interest
 
-    def interests(self, histories: Sequence[History]) -> Interests:
+    def interests(self, histories: Sequence[History], users: Sequence[Attributes] | None = None) -> Interests:
         """Interests and states in the order given; histories of like length share a batch.
+
+        Args:
+            users: what is known of each history's user beside it; None of nobody anything.
 
         Raises:
             StepError: the model answered a number that is not finite.
@@ -87,8 +94,10 @@ class InterestModel(ServedModel):
         parts, start = [], 0
         while start < len(order):
             rows = max(1, POSITIONS // (1 + len(histories[order[start]])))
-            batch = encode([histories[position] for position in order[start : start + rows]])
-            parts.append(self.run("serving_default", batch))
+            batch = order[start : start + rows]
+            known = [users[position] if users else Attributes() for position in batch]
+            inputs = encode([histories[position] for position in batch]) | attributes.encode(known)
+            parts.append(self.run("serving_default", inputs))
             start += rows
         back = np.argsort(order)
         interest, state, as_of = (

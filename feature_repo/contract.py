@@ -66,6 +66,8 @@ TRAINING_SET: Final = pa.schema(
         pa.field("event_types", pa.list_(pa.string())),
         pa.field("values", pa.list_(pa.float32())),
         pa.field("timestamps", pa.list_(pa.int64())),
+        pa.field("attributes", pa.list_(pa.string())),  # of the user, as attributes.Attributes holds them
+        pa.field("attribute_values", pa.list_(pa.float32())),
     ]
 )
 
@@ -77,11 +79,14 @@ SEQUENCE_INPUTS: Final = {
     "timestamps": "int64",
 }
 
+# What is known of each user beside the history, each [batch, attributes]: where the history starts from.
+ATTRIBUTE_INPUTS: Final = {"attributes": "string", "attribute_values": "float32"}
+
 # Signature -> its inputs and outputs. `state` and `as_of` let a recurrent encoder be advanced, not replayed:
 # as_of is [batch, 1], the timestamp of the last interaction inside the state.
 SIGNATURES: Final = {
     "serving_default": {
-        "inputs": SEQUENCE_INPUTS,
+        "inputs": {**SEQUENCE_INPUTS, **ATTRIBUTE_INPUTS},
         "outputs": {"interest": "float32", "state": "float32", "as_of": "int64"},
     },
     "advance": {
@@ -89,7 +94,7 @@ SIGNATURES: Final = {
         "outputs": {"interest": "float32", "state": "float32", "as_of": "int64"},
     },
     "top_items": {
-        "inputs": SEQUENCE_INPUTS,
+        "inputs": {**SEQUENCE_INPUTS, **ATTRIBUTE_INPUTS},
         "outputs": {"item_ids": "string", "scores": "float32"},
     },
 }

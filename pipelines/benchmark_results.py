@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from rich.table import Table
 
+from pipelines.benchmark_drift import drift_tables, mean_drift
 from pipelines.benchmark_steps import Plan
 from pipelines.published import PUBLISHED
 
@@ -71,6 +72,7 @@ def results(
         "seeds": seeds,
         "commit": commit,
         "models": {model: _model(model, evaluations, costs, len(seeds)) for model in MODELS},
+        "drift": mean_drift(evaluations),
         "steps": [asdict(cost) for cost in costs],
         "published": [asdict(entry) for entry in PUBLISHED.get(plan.dataset, ()) if comparable],
     }
@@ -99,10 +101,12 @@ def _model(
 
 
 def shown(document: dict[str, Any]) -> Iterator[Table | str]:
-    """Our figures, the published ones where they were measured alike, and how ours were measured."""
+    """Our figures, the published ones where they were measured alike, drift, and how ours were measured."""
     yield _ours(document)
     if document["published"]:
         yield _published(document)
+    titles = {model: found["title"] for model, found in document["models"].items()}
+    yield from drift_tables(document["drift"], titles)
     yield _protocol(document)
 
 

@@ -60,8 +60,8 @@ def filters(home: Path, plan: Plan) -> None:
     fit(home / "training_set.parquet", items, "train", home / "filters", users=users)
 
 
-def train(home: Path, plan: Plan, seed: int) -> None:
-    """Train the interest model on the training part; the validation part says when to stop."""
+def train(home: Path, plan: Plan, seed: int) -> dict[str, float]:
+    """Train the interest model on the training part; the figures returned are of the validation part."""
     from components.train_interest_model.tracking import tracked_run
     from components.train_interest_model.training import train
 
@@ -69,7 +69,7 @@ def train(home: Path, plan: Plan, seed: int) -> None:
     chosen = {**plan.hyperparameters, "seed": seed}
     output = home / f"interest-{seed}"
     with tracked_run(_tracking(home), "benchmark", "", "train") as tracker:
-        train(home / "training_set.parquet", items, "train", chosen, output, None, tracker)
+        return train(home / "training_set.parquet", items, "train", chosen, output, None, tracker)
 
 
 def evaluate(home: Path, plan: Plan, seed: int) -> None:
@@ -87,7 +87,7 @@ def evaluate(home: Path, plan: Plan, seed: int) -> None:
     document.write(findings, home / f"evaluation-{seed}")
 
 
-STEPS: Final[dict[str, Callable[..., None]]] = {
+STEPS: Final[dict[str, Callable[..., object]]] = {
     step.__name__: step for step in (prepare, filters, train, evaluate)
 }
 

@@ -196,14 +196,19 @@ def schedule(
     cron: Annotated[str, typer.Argument(help="Six fields, seconds first: '0 0 3 * * *' is three at night.")],
     dataset: Annotated[str, typer.Option(help="A known data set; the interaction log is always read.")] = "",
     protocol: Protocol = "time",
+    hyperparameter: Hyperparameter = None,
 ) -> None:
-    """Have Kubeflow (PENCHANT_KUBEFLOW) run the training pipeline by a schedule."""
+    """Have Kubeflow (PENCHANT_KUBEFLOW) run the training pipeline by a schedule.
+
+    Each training starts from the last one, unless `--set warm_start=false`.
+    """
     with acting():
         from pipelines.runner import schedule as schedule_on_kubeflow
         from pipelines.training import training
 
         settings = load_settings()
-        arguments = {**training_arguments(settings, protocol, 0.05, {}), "dataset": dataset}
+        chosen = {"warm_start": True, **parse_hyperparameters(hyperparameter or [])}
+        arguments = {**training_arguments(settings, protocol, 0.05, chosen), "dataset": dataset}
         out.print(f"recurring run {schedule_on_kubeflow(training, settings, arguments, cron)}")
 
 

@@ -27,5 +27,9 @@ Items = Annotated[Path | None, typer.Option(help="Your items: item_id, title, ca
 Users = Annotated[Path | None, typer.Option(help="Your users: user_id and attributes.")]
 Hyperparameter = Annotated[
     list[str] | None,
-    typer.Option("--set", help="A hyperparameter, such as `--set epochs=5`; repeatable."),
+    typer.Option(
+        "--set",
+        help="A hyperparameter, such as `--set epochs=5` or `--set warm_start=true`; repeatable. README.md "
+        "has the choices, an unknown name prints all.",
+    ),
 ]

@@ -40,7 +40,8 @@ def training(
     3. Build the features, into Feast's offline store.
     4. Materialize the newest into Feast's online store.
     5. Fetch the training set, point in time.
-    6. Train the interest model and the collaborative filters on the training part.
+    6. Train the interest model, on a schedule from the last one where that is honest, and the collaborative
+       filters on the training part.
     7. Evaluate the ranking as served, on the test part.
     8. Refit both on everything: what goes live has seen the newest interactions.
     9. Register the release as the candidate.
@@ -104,6 +105,7 @@ def training(
         hyperparameters=hyperparameters,
         tracking_uri=tracking_uri,
         experiment=experiment,
+        releases=releases,
     ).set_display_name("Train interest model")
     run_id = fitted_model.outputs["Output"]
     fitted_filters = train_collaborative_filters(

@@ -5,6 +5,7 @@ from threading import Lock
 from time import monotonic
 from typing import Final, TypeVar
 
+from feature_repo.attributes import Attributes
 from feature_repo.histories import History
 from serving.errors import CircuitOpen, Unavailable
 from serving.interest_client import Interests
@@ -32,9 +33,11 @@ class CircuitBreaker:
         self._least_s, self._timeouts, self._rest_s = least_s, timeouts, rest_s
         self._in_vain, self._closed_until, self._lock = 0, 0.0, Lock()
 
-    def interest(self, histories: Sequence[History], version: int | None, timeout_s: float) -> Interests:
+    def interest(
+        self, histories: Sequence[History], version: int | None, timeout_s: float, users: Sequence[Attributes]
+    ) -> Interests:
         """Raises CircuitOpen while it rests, else what the model raises."""
-        return self._guarded(lambda: self._model.interest(histories, version, timeout_s), timeout_s)
+        return self._guarded(lambda: self._model.interest(histories, version, timeout_s, users), timeout_s)
 
     def advance(
         self, interests: Interests, histories: Sequence[History], version: int | None, timeout_s: float

@@ -9,6 +9,8 @@ import numpy as np
 from google.protobuf.message import Message
 from numpy.typing import NDArray
 
+from feature_repo import attributes
+from feature_repo.attributes import Attributes
 from feature_repo.contract import INTEREST_MODEL
 from feature_repo.histories import History, encode
 from serving.errors import Unavailable
@@ -77,17 +79,23 @@ class InterestClient:
         self._get_model_status = self._method("ModelService/GetModelStatus", pb.GetModelStatusResponse)
 
     def interest(
-        self, histories: Sequence[History], version: int | None = None, timeout_s: float = 1.0
+        self,
+        histories: Sequence[History],
+        version: int | None = None,
+        timeout_s: float = 1.0,
+        users: Sequence[Attributes] | None = None,
     ) -> Interests:
-        """The interests after whole histories; an empty history gives a zero vector.
+        """The interests after whole histories; an empty one of a user without attributes gives a zero vector.
 
         Args:
             version: of the model; None takes the newest that is available.
+            users: what is known of each user beside the history; None of nobody anything.
 
         Raises:
             Unavailable: no answer in `timeout_s`, or none that fits the contract.
         """
-        return self._run("serving_default", encode(histories), version, timeout_s)
+        known = attributes.encode(users or [Attributes()] * len(histories))
+        return self._run("serving_default", encode(histories) | known, version, timeout_s)
 
     def advance(
         self,

@@ -4,7 +4,7 @@ interest/<version>/   a SavedModel in TensorFlow Serving's layout
 ranking/<version>/    catalog.parquet  item_embeddings.npy  <matrix>/{indptr,indices,data,shape}.npy
                       popularity.npy  trend.npy  als.npy  blend.json  manifest.json
                       sequences/  (ease/ where the catalog is small, nearest.faiss where it is large,
-                      segments/ where users have attributes)
+                      item_scales.npy where embeddings are int8, segments/ where users have attributes)
 live.json             {"version": 7, "previous": 6}, replaced atomically
 """
 
@@ -27,6 +27,7 @@ from scipy.sparse import csr_array
 from feature_repo.contract import INTEREST_MODEL, LIVE, MANIFEST, RANKING, fingerprint
 from serving.errors import ForeignRelease, ReleaseError, ReleaseNotFound
 from serving.inverted_file import EXACT_ITEMS, NEAREST, write_inverted_file
+from serving.item_embeddings import Precision, load_embeddings, save_embeddings
 from serving.segments import Segments
 from serving.sequences import Sequences
 from serving.sparse import load_csr, save_csr
@@ -150,6 +151,7 @@ class Ranking:
     filters: Filters
     blend: dict[str, Any]  # terms and their weights, as fitted by evaluate_release
     manifest: dict[str, Any]
+    precision: Precision = "float32"  # that the embeddings were rounded to
     nearest: Path | None = None  # the inverted file over the embeddings of a large catalog
 
     @classmethod
@@ -171,10 +173,12 @@ class Ranking:
                 f"release {directory} was built by contract {manifest['fingerprint']}, this process speaks "
                 f"{fingerprint()}: train and push with this version of Penchant (`penchant run`)"
             )
+        embeddings, precision = load_embeddings(directory)
         return cls(
             version=version,
             catalog=Catalog.from_items(_read_whole(directory / "catalog.parquet")),
-            item_embeddings=np.load(directory / "item_embeddings.npy", allow_pickle=False),
+            item_embeddings=embeddings,
+            precision=precision,
             filters=Filters.load(directory),
             blend=json.loads((directory / "blend.json").read_text()),
             manifest=manifest,
@@ -242,6 +246,7 @@ def write_ranking(
     blend: dict[str, Any],
     interest_model: Path,
     *,
+    precision: Precision = "float32",
     interests: FloatArray | None = None,
     exact_items: int = EXACT_ITEMS,
     **about: Any,
@@ -251,6 +256,7 @@ def write_ranking(
     Args:
         items: the catalog, one row an item, in index order.
         item_embeddings: [items, interest size] float32.
+        precision: that the embeddings are stored and searched at.
         interests: [n, interest size] float32 of users, that the index of a large catalog is measured on.
         exact_items: a catalog of more gets an inverted file, which answers without a look at every item.
         about: further entries of the manifest (run id, metrics), JSON-ready.
@@ -270,7 +276,7 @@ def write_ranking(
         raise ReleaseError(f"a release needs one row an item in each part, got {counts}")
     filters.save(directory)
     pq.write_table(items, directory / "catalog.parquet")
-    np.save(directory / "item_embeddings.npy", item_embeddings)
+    save_embeddings(directory, item_embeddings, precision)
     (directory / "blend.json").write_text(json.dumps(blend, indent=2))
     if index := write_inverted_file(directory, item_embeddings, interests, exact_items):
         about["nearest"] = index

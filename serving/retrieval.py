@@ -76,7 +76,11 @@ class Retriever:
         filters, catalog = ranking.filters, ranking.catalog
         self._ranking, self._per_source = ranking, per_source
         self._exhaustive = len(catalog) <= EXHAUSTIVE_ITEMS
-        self._nearest = None if self._exhaustive else NearestItems(ranking.item_embeddings, ranking.nearest)
+        self._nearest = (
+            None
+            if self._exhaustive
+            else NearestItems(ranking.item_embeddings, ranking.precision, ranking.nearest)
+        )
         self._popular = strongest(filters.popularity, per_source)
         self._trending = strongest(filters.trend, per_source)
         rare = np.flatnonzero(filters.popularity < FRESH_INTERACTIONS)

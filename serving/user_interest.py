@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from feature_repo.attributes import Attributes
 from feature_repo.histories import History
 from feature_repo.interest_state import InterestState
 from serving.history import UserHistory
@@ -20,7 +21,12 @@ class InterestModel(Protocol):
     """serving.interest_client.InterestClient is one."""
 
     def interest(
-        self, histories: Sequence[History], version: int | None, timeout_s: float, /
+        self,
+        histories: Sequence[History],
+        version: int | None,
+        timeout_s: float,
+        users: Sequence[Attributes],
+        /,
     ) -> Interests: ...
     def advance(
         self,
@@ -54,7 +60,7 @@ class UserInterest:
         """
         kept = user.interest_state if user.interest_state and user.interest_state.release == version else None
         if history is not user.history:
-            return self._ask("replayed", None, history, version, timeout_s)
+            return self._replay(user, history, version, timeout_s)
         if kept and not user.new:
             self._metrics.interests["kept"].inc()
             return kept.interest
@@ -62,22 +68,21 @@ class UserInterest:
         if (answer := self._recall(key)) is None:
             # What comes late belongs between the steps already made.
             if kept and user.new[0].timestamp > kept.as_of:
-                new = History().extend(user.new)
-                answer = self._ask("advanced", kept, new, version, timeout_s)
+                answer = self._advance(kept, History().extend(user.new), version, timeout_s)
             else:
-                answer = self._ask("replayed", None, history, version, timeout_s)
+                answer = self._replay(user, history, version, timeout_s)
             self._remember(key, answer)
         return answer
 
-    def _ask(
-        self, way: str, kept: InterestState | None, history: History, version: int, timeout_s: float
-    ) -> FloatArray:
-        self._metrics.interests[way].inc()
-        if kept is None:
-            answer = self._models.interest([history], version, timeout_s)
-        else:
-            answer = self._models.advance(_batch(kept), [history], version, timeout_s)
-        interest: FloatArray = answer.interest[0]
+    def _advance(self, kept: InterestState, new: History, version: int, timeout_s: float) -> FloatArray:
+        self._metrics.interests["advanced"].inc()
+        interest: FloatArray = self._models.advance(_batch(kept), [new], version, timeout_s).interest[0]
+        return interest
+
+    def _replay(self, user: UserHistory, history: History, version: int, timeout_s: float) -> FloatArray:
+        self._metrics.interests["replayed"].inc()
+        known = [Attributes.of(user.profile)]
+        interest: FloatArray = self._models.interest([history], version, timeout_s, known).interest[0]
         return interest
 
     def _recall(self, key: "Key") -> FloatArray | None:

@@ -6,18 +6,9 @@ import ibis.expr.types as ir
 from components.build_features.seen_before import build_seen_before
 from components.build_features.times import microseconds
 from components.errors import StepError
+from feature_repo.attributes import ACTIVITY
 
-RESERVED = (
-    "interactions",
-    "items",
-    "mean_value",
-    "first_seen",
-    "last_seen",
-    "seen_before",
-    "as_of",
-    "event_timestamp",
-    "created",
-)
+RESERVED = (*ACTIVITY, "as_of", "event_timestamp", "created")
 
 
 def build_user_profile(interactions: ir.Table, users: ir.Table) -> ir.Table:

@@ -64,7 +64,7 @@ def _measured(
 
 def _answers(ranking: Ranking, model: InterestModel, queries: Queries, users: int) -> dict[str, Ranked]:
     """Model -> its answers to the queries [STEPS x users], the served ranking first."""
-    n_items, interest = len(ranking.catalog), model.interest(queries.histories)
+    n_items, interest = len(ranking.catalog), model.interest(queries.histories, queries.attributes)
 
     def ranked(vectors: FloatArray, embeddings: FloatArray) -> Ranked:
         return rank_all(lambda part: vectors[part] @ embeddings.T, queries, n_items)

@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pyarrow.parquet as pq
 
 from components.errors import StepError
@@ -11,6 +10,7 @@ from components.evaluate_release import document, tracking
 from components.evaluate_release.held_out import HeldOut
 from components.evaluate_release.measurement import measure
 from components.evaluate_release.report import write_report
+from serving.item_embeddings import EMBEDDINGS, load_embeddings
 from serving.release import Catalog, Filters, Ranking
 
 
@@ -64,12 +64,12 @@ def assemble(interest_model: Path, collaborative_filters: Path, items: Path) -> 
         StepError: model, filters and catalog disagree about the number of items.
     """
     catalog, filters = Catalog.from_items(pq.read_table(items)), Filters.load(collaborative_filters)
-    embeddings = np.load(interest_model / "item_embeddings.npy", allow_pickle=False)
+    embeddings, precision = load_embeddings(interest_model)
     counts = {
         str(items): len(catalog),
-        str(interest_model / "item_embeddings.npy"): len(embeddings),
+        str(interest_model / EMBEDDINGS): len(embeddings),
         str(collaborative_filters): len(filters.popularity),
     }
     if len(set(counts.values())) != 1:
         raise StepError(f"expected one row an item in each part, got {counts}: give the outputs of one run")
-    return Ranking(0, catalog, embeddings.astype(np.float32, copy=False), filters, blend={}, manifest={})
+    return Ranking(0, catalog, embeddings, filters, blend={}, manifest={}, precision=precision)

@@ -64,7 +64,7 @@ def _on_fresh_queries(
     item_ids = ranking.catalog.item_ids
     queries = held.test_for(item_ids).select(fresh)
     with InterestModel(store.local(INTEREST_MODEL, version)) as model:
-        interest = model.interest(queries.histories)
+        interest = model.interest(queries.histories, queries.attributes)
     answered = ServedRanking(ranking, queries, interest, held.profiles).answers()
     comparison = Comparison(
         version=version,

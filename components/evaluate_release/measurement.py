@@ -34,7 +34,7 @@ def measure(ranking: Ranking, saved_model: Path, held: HeldOut, protocol: str, r
     )
     fitting = sample(held.validation, MAX_QUERIES)
     with timed("interest vectors"), InterestModel(saved_model) as model:
-        validation, test = (model.interest(part.histories) for part in (fitting, held.test))
+        validation, test = (model.interest(part.histories, part.attributes) for part in (fitting, held.test))
     with timed(f"blend fitted on {len(fitting)} validation queries"):
         examples = ServedRanking(ranking, fitting, validation).examples()
         blend = fit_blend(examples.features, examples.targets)

@@ -1,6 +1,6 @@
 """Held-out rows of the training set as queries: what was known before, and what came next."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from components.errors import StepError
+from components.user_attributes import attributes_of, with_attributes
+from feature_repo.attributes import Attributes
 from feature_repo.contract import TRAINING_SET
 from feature_repo.histories import History
 
@@ -38,6 +40,7 @@ class Queries:
     timestamps: list[Times]  # beside `items`
     seen: list[Indexes]  # items had before that are not to be answered again, ascending
     sampled_from: int  # how many queries there were
+    attributes: list[Attributes] = field(default_factory=list)  # of each query's user, or none at all
 
     def __len__(self) -> int:
         return len(self.histories)
@@ -64,6 +67,7 @@ class Queries:
             timestamps=part(self.timestamps),
             seen=part(self.seen),
             sampled_from=self.sampled_from,
+            attributes=part(self.attributes) if self.attributes else [],
         )
 
     def lengths(self) -> NDArray[np.int64]:
@@ -88,7 +92,7 @@ class Windows:
 
 def read_training_set(file: Path) -> pa.Table:
     """The training set, in (user, cutoff) order: Feast's join keeps none."""
-    table = pq.read_table(file)
+    table = with_attributes(pq.read_table(file))
     missing = [name for name in TRAINING_SET.names if name not in table.column_names]
     if missing:
         raise StepError(
@@ -137,6 +141,7 @@ def read_queries(
         timestamps=[times[row >= 0] for row, times in zip(items, timestamps, strict=True)],
         seen=[NO_ITEMS] * len(sample) if keep_seen else _seen(everything, user_ids, cutoffs, items),
         sampled_from=len(rows),
+        attributes=attributes_of(sample),
     )
 
 

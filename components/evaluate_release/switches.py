@@ -1,6 +1,6 @@
 """Users who turn to another taste: what they had before, and what they choose from then on."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import Final
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from components.evaluate_release.queries import Indexes, Queries, Windows
 from components.evaluate_release.tastes import Tastes
+from feature_repo.attributes import Attributes
 from feature_repo.histories import History, Interaction
 
 # Interactions since the switch after which is asked; 0 is before it.
@@ -36,6 +37,7 @@ class Switch:
     seen: Indexes  # before it, ascending
     chosen: list[Interaction]  # [LENGTH] since then, of the new taste alone, oldest first
     items: Indexes  # [LENGTH] of `chosen`
+    attributes: Attributes = field(default_factory=Attributes)  # what is known of the user beside it
 
 
 def of_real_users(queries: Queries, windows: Windows, tastes: Tastes, count: int, seed: int) -> list[Switch]:
@@ -100,7 +102,8 @@ def _follow(
         )
         for step, place in enumerate(places.tolist())
     ]
-    return Switch(user_id, *tastes, queries.histories[position], seen, chosen, items[places])
+    known = queries.attributes[position] if queries.attributes else Attributes()
+    return Switch(user_id, *tastes, queries.histories[position], seen, chosen, items[places], known)
 
 
 def as_queries(switches: list[Switch], index: pa.Array, keep_seen: bool) -> Queries:
@@ -128,4 +131,5 @@ def as_queries(switches: list[Switch], index: pa.Array, keep_seen: bool) -> Quer
         timestamps=[moments[row >= 0] for row, moments in zip(items, times, strict=True)],
         seen=[known[:0] for known in seen] if keep_seen else seen,
         sampled_from=len(asked),
+        attributes=[switch.attributes for switch, _ in asked],
     )

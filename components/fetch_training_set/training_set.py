@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from components.errors import StepError
 from components.progress import report
+from components.user_attributes import UserAttributes, columns
 from feature_repo.contract import SPINE, TRAINING_SET
 from feature_repo.features import HISTORY_LISTS, TRAINING
 from feature_repo.store import open_store
@@ -36,10 +37,10 @@ def fetch(
         StepError: an unreadable spine, a row without a history, or a history that reaches its cutoff.
     """
     started, rows = monotonic(), _read_spine(spine)
-    store = open_store(features, registry, online_store)
+    store, known = open_store(features, registry, online_store), UserAttributes.read(features)
     part, interactions = training_set.with_name(f"{training_set.name}.part"), 0
     with pq.ParquetWriter(part, TRAINING_SET, compression="zstd") as writer:
-        for table in _joined(store, rows):
+        for table in _joined(store, rows, known):
             _check_point_in_time(table)
             writer.write_table(table, row_group_size=ROWS_PER_GROUP)
             interactions += len(table["item_ids"].combine_chunks().flatten())
@@ -59,7 +60,7 @@ def _read_spine(file: Path) -> pa.Table:
         ) from error
 
 
-def _joined(store: Any, spine: pa.Table) -> Iterator[pa.Table]:
+def _joined(store: Any, spine: pa.Table, known: UserAttributes) -> Iterator[pa.Table]:
     service = store.get_feature_service(TRAINING)
     for start in range(0, spine.num_rows, ROWS_PER_JOIN):
         rows = spine.slice(start, ROWS_PER_JOIN)
@@ -71,7 +72,8 @@ def _joined(store: Any, spine: pa.Table) -> Iterator[pa.Table]:
         histories = job.to_arrow().sort_by("row")
         _check_complete(moments, histories)
         lists = [histories[name].take(pa.array(moment)) for name in HISTORY_LISTS]
-        yield pa.Table.from_arrays([*rows.columns, *lists], names=TRAINING_SET.names).cast(TRAINING_SET)
+        parts = [*rows.columns, *lists, *columns(known.of(rows["user_id"]))]
+        yield pa.Table.from_arrays(parts, names=TRAINING_SET.names).cast(TRAINING_SET)
 
 
 def _check_complete(moments: pd.DataFrame, histories: pa.Table) -> None:

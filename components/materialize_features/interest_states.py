@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 from components.errors import StepError
 from components.progress import report
 from components.saved_model import InterestModel
+from components.user_attributes import UserAttributes
 from feature_repo.contract import INTEREST_MODEL, MANIFEST, RANKING, TIMESTAMP, fingerprint
 from feature_repo.features import HISTORY_LISTS, INTEREST_STATE, USER_HISTORY, USER_INTEREST_STATE, table
 from feature_repo.histories import History
@@ -45,6 +46,7 @@ def work_out(version: int, releases: str, features: str) -> int:
         StepError: no histories stand there, or the release holds no model that runs.
     """
     started, moment, users = time.monotonic(), time.time_ns() // 1000, 0
+    known = UserAttributes.read(features)
     filesystem, target = fsspec.url_to_fs(table(features, USER_INTEREST_STATE))
     schema = pa.schema([*INTEREST_STATE, ("event_timestamp", TIMESTAMP), ("created", TIMESTAMP)])
     with tempfile.TemporaryDirectory() as folder:
@@ -55,7 +57,8 @@ def work_out(version: int, releases: str, features: str) -> int:
             pq.ParquetWriter(file, schema, compression="zstd") as writer,
         ):
             for rows in _snapshot(features):
-                states = _states(rows, opened.interests(_histories(rows)), version, moment)
+                interests = opened.interests(_histories(rows), known.of(rows["user_id"]))
+                states = _states(rows, interests, version, moment)
                 writer.write_table(states.cast(schema))
                 users += states.num_rows
     filesystem.mv(f"{target}.part", target)

@@ -15,6 +15,7 @@ from components.progress import report
 from components.register_release.registry import Registry
 from feature_repo.contract import INTEREST_MODEL, RANKING, SIGNATURES, fingerprint
 from serving.inverted_file import EXACT_ITEMS
+from serving.item_embeddings import load_embeddings
 from serving.release import Filters, write_ranking
 
 # What it takes to load the model elsewhere.
@@ -42,13 +43,15 @@ def register(
         _copy(interest_model / "saved_model", release / INTEREST_MODEL)
         ranking.mkdir()
         catalog, filters = pq.read_table(items), Filters.load(collaborative_filters)
+        embeddings, precision = load_embeddings(interest_model)
         write_ranking(
             ranking,
             catalog,
-            np.load(interest_model / "item_embeddings.npy", allow_pickle=False),
+            embeddings,
             filters,
             json.loads((evaluation / "blend.json").read_text()),
             release / INTEREST_MODEL,
+            precision=precision,
             interests=_interests(release / INTEREST_MODEL, filters, catalog),
             created_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             run_id=run_id,

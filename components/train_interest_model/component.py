@@ -19,14 +19,26 @@ def train_interest_model(
     metrics: Output[Metrics],
     run_id: str = "",
     base_model: Optional[Input[Model]] = None,
+    releases: str = "",
 ) -> str:
-    """Train on a split of the training set and track it in MLflow; returns the MLflow run."""
+    """Train on a split of the training set and track it in MLflow; returns the MLflow run.
+
+    `releases`: where the live version is, from whose training a warm start goes on. What the next one may go
+    on from is kept with the run.
+    """
+    import tempfile
     from pathlib import Path
 
+    from components.train_interest_model.hyperparameters import Hyperparameters
     from components.train_interest_model.tracking import tracked_run
     from components.train_interest_model.training import train
+    from components.train_interest_model.warm_start import fetch_base, keep
 
-    with tracked_run(tracking_uri, experiment, run_id, split) as tracker:
+    warm = bool(releases) and Hyperparameters.from_dict(hyperparameters).warm_start
+    with (
+        tracked_run(tracking_uri, experiment, run_id, split) as tracker,
+        tempfile.TemporaryDirectory() as folder,
+    ):
         figures = train(
             Path(training_set.path),
             Path(items.path),
@@ -35,7 +47,10 @@ def train_interest_model(
             Path(interest_model.path),
             base_model=Path(base_model.path) if base_model else None,
             tracker=tracker,
+            warm_start=fetch_base(releases, tracker, Path(folder)) if warm else None,
         )
+        if releases:
+            keep(Path(interest_model.path), tracker)
         for name, value in figures.items():
             metrics.log_metric(name, value)
         return tracker.run_id

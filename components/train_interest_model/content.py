@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +17,7 @@ FloatArray = NDArray[np.float32]
 
 CONTENT_SIZE: Final = 96  # sparse terms beyond this are projected (latent semantic analysis)
 MAX_TERMS: Final = 50_000
+NEW_TERMS: Final = 0.1  # of a catalog's, from which on an encoder that lacks them is outdated
 WORD: Final = re.compile(r"\w+", re.UNICODE)
 NOT_TEXT: Final = ("item_id",)
 
@@ -33,6 +34,15 @@ class ContentEncoder:
 
     @classmethod
     def fit(cls, items: pa.Table) -> "ContentEncoder":
+        unprojected = cls._unprojected(items)
+        if len(unprojected.terms) <= CONTENT_SIZE:
+            return unprojected
+        rank = min(CONTENT_SIZE, len(items) - 1, len(unprojected.terms) - 1)
+        directions = svds(unprojected.sparse(items), k=rank, rng=0, return_singular_vectors="vh")[2]
+        return replace(unprojected, projection=np.ascontiguousarray(directions.T, np.float32))
+
+    @classmethod
+    def _unprojected(cls, items: pa.Table) -> "ContentEncoder":
         documents = [set(words) for words in _documents(items)]
         counts = Counter(term for words in documents for term in words)
         useful = [term for term, count in counts.items() if 1 < count < 0.9 * len(documents)]
@@ -40,17 +50,19 @@ class ContentEncoder:
         weights = np.array([np.log(len(documents) / counts[term]) for term in terms], np.float32)
         columns = [field.name for field in items.schema if _is_vector(field.type)]
         widths = [max(map(len, filter(None, items[name].to_pylist())), default=0) for name in columns]
-        unprojected = cls(terms, weights, np.zeros((0, 0), np.float32), columns, widths)
-        if len(terms) <= CONTENT_SIZE:
-            return unprojected
-        rank = min(CONTENT_SIZE, len(items) - 1, len(terms) - 1)
-        directions = svds(unprojected.sparse(items), k=rank, rng=0, return_singular_vectors="vh")[2]
-        return cls(terms, weights, np.ascontiguousarray(directions.T, np.float32), columns, widths)
+        return cls(terms, weights, np.zeros((0, 0), np.float32), columns, widths)
 
     @classmethod
     def empty(cls) -> "ContentEncoder":
         """Knows nothing of any item."""
         return cls([], np.zeros(0, np.float32), np.zeros((0, 0), np.float32), [], [])
+
+    def suits(self, items: pa.Table) -> bool:
+        """Whether one fitted on `items` would see about as much in them: few terms more, the same vectors."""
+        fresh = self._unprojected(items)
+        new = set(fresh.terms) - set(self.terms)
+        vectors = (fresh.columns, fresh.widths) == (self.columns, self.widths)
+        return vectors and len(new) <= NEW_TERMS * len(fresh.terms)
 
     @property
     def size(self) -> int:

@@ -11,6 +11,7 @@ from components.train_interest_model.sequences import INPUTS, Sequences
 
 SIGNATURE = {
     **{name: tf.TensorSpec([None, None], tf.int32) for name in INPUTS},
+    "attributes": tf.TensorSpec([None, None], tf.int32),
     "lengths": tf.TensorSpec([None], tf.int32),
 }
 

@@ -14,8 +14,8 @@ class Encoder(keras.layers.Layer):  # type: ignore[misc]
     units: int
     state_size: int  # numbers kept a user; the first `units` of them are the last output
 
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        """[batch, length, features] -> [batch, length, units], from an empty state."""
+    def call(self, inputs: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
+        """[batch, length, features] and the state before it, as in `advance` -> [batch, length, units]."""
         raise NotImplementedError
 
     def serving_weights(self) -> list[tf.Variable]:
@@ -27,7 +27,7 @@ class Encoder(keras.layers.Layer):  # type: ignore[misc]
 
         Args:
             inputs: [batch, length, features] float32, right-padded, length at least 1.
-            state: [batch, state_size] float32, zeros before the first interaction.
+            state: [batch, state_size] float32, zeros where nothing came before.
             lengths: [batch] int32.
         """
         raise NotImplementedError
@@ -57,8 +57,9 @@ class RecurrentEncoder(Encoder):
         self.kernels = tf.Variable(self._lstm_kernels())
         return [self.kernels, self.layer.cell.bias.value]
 
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
-        return self.layer(inputs)[0]
+    def call(self, inputs: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
+        parts = tf.split(state, self.state_size // self.units, axis=1)
+        return self.layer(inputs, initial_state=parts)[0]
 
     def advance(self, inputs: tf.Tensor, state: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
         if isinstance(self.layer, keras.layers.LSTM):
@@ -125,15 +126,16 @@ class ConvolutionalEncoder(Encoder):
             convolution.build((None, None, self.units))
         self.built = True
 
-    def call(self, inputs: tf.Tensor) -> tf.Tensor:
+    def call(self, inputs: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
+        _, *kept = self._split(state)
         x = self.entry(inputs)
-        for span, convolution in zip(self.spans, self.convolutions, strict=True):
-            x = x + convolution(tf.pad(x, [[0, 0], [span, 0], [0, 0]]))
+        for span, convolution, before in zip(self.spans, self.convolutions, kept, strict=True):
+            x = x + convolution(tf.concat([tf.reshape(before, [-1, span, self.units]), x], axis=1))
         return x
 
     def advance(self, inputs: tf.Tensor, state: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
         """Each layer keeps the inputs that its next outputs still reach back to."""
-        last, *kept = tf.split(state, [self.units, *(self.units * span for span in self.spans)], axis=1)
+        last, *kept = self._split(state)
         x = self.entry(inputs)
         further = []
         for span, convolution, before in zip(self.spans, self.convolutions, kept, strict=True):
@@ -143,6 +145,10 @@ class ConvolutionalEncoder(Encoder):
             x = x + convolution(seen)
         output = tf.gather(x, tf.maximum(lengths - 1, 0), batch_dims=1)
         return tf.concat([tf.where(lengths[:, None] > 0, output, last), *further], axis=1)
+
+    def _split(self, state: tf.Tensor) -> list[tf.Tensor]:
+        parts: list[tf.Tensor] = tf.split(state, [self.units, *(self.units * s for s in self.spans)], axis=1)
+        return parts
 
 
 def make_encoder(kind: str, units: int, layers: int, **options: Any) -> Encoder:

@@ -2,7 +2,7 @@
 
 import shutil
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 import pyarrow as pa
@@ -15,16 +15,22 @@ from components.train_interest_model.model import InterestModel
 from components.train_interest_model.serving_module import ServingModule
 from components.train_interest_model.vocabulary import Vocabulary
 from components.train_interest_model.warmup import write_warmup_requests
+from components.user_attributes import attributes_of
+from feature_repo import attributes
 from feature_repo.histories import History, encode
+from serving.item_embeddings import Precision, save_embeddings
 
-SAVED_MODEL, ITEM_EMBEDDINGS = "saved_model", "item_embeddings.npy"
+SAVED_MODEL: Final = "saved_model"
 TOLERANCE: Final = 1e-4
 
 
 def export(
     model: InterestModel, vocabulary: Vocabulary, filter_seen: bool, probes: pa.Table, output: Path
 ) -> None:
-    """Write `saved_model/` and `item_embeddings.npy` [items, size + 1] float32 under `output`.
+    """Write `saved_model/` and the item embeddings [items, size + 1] under `output`.
+
+    The embeddings are rounded to the precision that they are served at; the SavedModel's, which histories are
+    read by, are not.
 
     Args:
         probes: rows of the training set that what was written must answer as `model` does.
@@ -41,13 +47,19 @@ def export(
     _check(beside, model, vocabulary, probes)
     shutil.rmtree(saved_model, ignore_errors=True)
     beside.rename(saved_model)
-    np.save(output / ITEM_EMBEDDINGS, module.scoring.numpy())
+    save_embeddings(output, module.scoring.numpy(), _precision(model.hyperparameters.embedding_precision))
+
+
+def _precision(chosen: str) -> Precision:
+    """One that nothing was chosen for loses nothing."""
+    return cast(Precision, chosen if chosen != "auto" else "float32")
 
 
 def _check(directory: Path, model: InterestModel, vocabulary: Vocabulary, probes: pa.Table) -> None:
     try:
         with ServedModel(directory) as served:
-            answer = served.run("serving_default", encode(histories(probes)))["interest"]
+            inputs = encode(histories(probes)) | attributes.encode(attributes_of(probes))
+            answer = served.run("serving_default", inputs)["interest"]
     except (tf.errors.OpError, ValueError, KeyError) as error:
         raise StepError(f"TensorFlow Serving's loader can't run {directory}: {error}") from error
     encoded = sequences.encode(probes, vocabulary)

@@ -4,13 +4,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.saved_model import ServedModel
+from feature_repo import attributes
+from feature_repo.attributes import Attributes
 from feature_repo.histories import History, encode
 
 FloatArray = NDArray[np.float32]
 
 
 def future_interests(
-    served: ServedModel, history: History, item_ids: list[str], item_embeddings: FloatArray, steps: int
+    served: ServedModel,
+    history: History,
+    item_ids: list[str],
+    item_embeddings: FloatArray,
+    steps: int,
+    user: Attributes | None = None,
 ) -> tuple[FloatArray, list[str]]:
     """The interest now and after each item that it would bring, were that item taken.
 
@@ -25,7 +32,8 @@ def future_interests(
     index = {item_id: place for place, item_id in enumerate(item_ids)}
     taken = [index[item_id] for item_id in history.item_ids if item_id in index]
     gap = int(np.median(np.diff(history.timestamps))) if len(history) > 1 else 0
-    answer = served.run("serving_default", encode([history]))
+    known = attributes.encode([user or Attributes()])
+    answer = served.run("serving_default", encode([history]) | known)
     interests, path = [answer["interest"][0]], []
     for _ in range(min(steps, len(item_ids) - len(set(taken)))):
         scores = item_embeddings @ interests[-1]

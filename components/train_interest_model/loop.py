@@ -128,9 +128,11 @@ class Trainer:
         following = tf.sequence_mask(batch["lengths"] - 1, tf.shape(outputs)[1])
         interests = model.interests(tf.boolean_mask(outputs, following), seed)
         targets = tf.boolean_mask(batch["items"][:, 1:], following)
-        # A row's first interaction has nothing before it: its interest is zero, and the bias alone answers.
-        first = tf.boolean_mask(batch["items"][:, 0], batch["lengths"] > 0)
-        interests = tf.concat([interests, tf.zeros([tf.shape(first)[0], interests.shape[1]])], axis=0)
+        # Nothing stands before a row's first interaction: the user's attributes answer, or the bias alone.
+        some = batch["lengths"] > 0
+        first = tf.boolean_mask(batch["items"][:, 0], some)
+        cold = tf.boolean_mask(model.cold_interests(batch, seed), some)
+        interests = tf.concat([interests, cold], axis=0)
         targets = tf.concat([targets, first], axis=0)
         if not sampled:
             return full_softmax(interests, vectors, bias, targets, self.hyperparameters.xla)

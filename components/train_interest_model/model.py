@@ -12,14 +12,20 @@ from components.train_interest_model.hyperparameters import Hyperparameters
 from components.train_interest_model.losses import EXCLUDED
 
 # The switchable inputs beside the item: their hyperparameter, by the name of their code.
-SIDE_INPUTS: Final = {"event": "use_event_types", "value": "use_values", "gap": "use_time_gaps"}
+SIDE_INPUTS: Final = {
+    "event": "use_event_types",
+    "value": "use_values",
+    "gap": "use_time_gaps",
+    "position": "use_positions",
+}
 
 
 class InterestModel(keras.layers.Layer):  # type: ignore[misc]
     """Tied item embeddings with the items' content in them, an encoder, and a bias an item.
 
     An item's vector is its own embedding, learned from interactions, plus a projection of its content:
-    the one is zero for an item never seen in training, the other is not.
+    the one is zero for an item never seen in training, the other is not. A history starts from what is
+    known of its user beside it, or from zeros.
     """
 
     def __init__(
@@ -53,6 +59,12 @@ class InterestModel(keras.layers.Layer):  # type: ignore[misc]
             hyperparameters.encoder, hyperparameters.units, hyperparameters.layers, dtype=policy
         )
         self.encoder.build((None, None, size))
+        self.start_tables = []
+        if hyperparameters.use_user_attributes:
+            self.start_tables = [
+                self._table("attribute_embeddings", sizes["attribute"], size, small),
+                self._table("start_kernel", size, self.encoder.state_size, "glorot_uniform"),
+            ]
         self.projection = keras.layers.Dense(size, name="projection", dtype=policy)
         self.projection.build((None, hyperparameters.units))
         self.built = True
@@ -91,18 +103,42 @@ class InterestModel(keras.layers.Layer):  # type: ignore[misc]
     ) -> tf.Tensor:
         """The encoder's output at every position, [batch, length, units]; dropout with a `seed`."""
         embedded = tf.cast(self._dropout(self.inputs(vectors, codes), seed, 1), self.compute_dtype)
-        return self.encoder(embedded)
+        start = self.start(codes["attributes"])
+        if seed is not None and self.start_tables:
+            rate = self.hyperparameters.attribute_dropout
+            kept = tf.random.stateless_uniform([tf.shape(start)[0], 1], seed + tf.constant([0, 5])) >= rate
+            start *= tf.cast(kept, start.dtype)
+        return self.encoder(embedded, tf.cast(start, self.compute_dtype))
+
+    def start(self, attributes: tf.Tensor) -> tf.Tensor:
+        """[batch, most] attribute codes -> [batch, state size] float32, zeros where nothing is known."""
+        if not self.start_tables:
+            return tf.zeros([tf.shape(attributes)[0], self.encoder.state_size])
+        embeddings, kernel = self.start_tables
+        known = tf.cast(attributes > 0, tf.float32)[:, :, None]
+        total = tf.reduce_sum(tf.gather(embeddings.value, attributes) * known, axis=1)
+        mean = total / tf.maximum(tf.reduce_sum(known, axis=1), 1.0)
+        return tf.tanh(tf.matmul(mean, kernel.value))
+
+    def cold_interests(self, codes: dict[str, tf.Tensor], seed: tf.Tensor | None = None) -> tf.Tensor:
+        """[batch, size] before each row's first interaction; zeros for a user of whom nothing is known."""
+        attributes = codes["attributes"]
+        if not self.start_tables:
+            return tf.zeros([tf.shape(attributes)[0], self.item_embeddings.shape[1]])
+        known = tf.cast(tf.reduce_any(attributes > 0, axis=1), tf.float32)[:, None]
+        return self.interests(self.start(attributes)[:, : self.encoder.units], seed) * known
 
     def interests(self, outputs: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
         """[n, units] -> [n, size]."""
         return tf.cast(self.projection(self._dropout(outputs, seed, 2)), tf.float32)
 
     def last_interests(self, vectors: tf.Tensor, codes: dict[str, tf.Tensor]) -> tf.Tensor:
-        """[batch, size + 1] after each row's last interaction; only the constant 1 for an empty one."""
+        """[batch, size + 1] after each row's last interaction; of an empty one the cold interest and 1."""
         lengths = codes["lengths"]
         last = tf.gather(self(vectors, codes), tf.maximum(lengths - 1, 0), batch_dims=1)
-        known = tf.cast(lengths > 0, tf.float32)[:, None]
-        return tf.concat([self.interests(last) * known, tf.ones_like(known)], axis=1)
+        some = lengths[:, None] > 0
+        interests = tf.where(some, self.interests(last), self.cold_interests(codes))
+        return tf.concat([interests, tf.ones_like(interests[:, :1])], axis=1)
 
     def scoring_vectors(self) -> tf.Tensor:
         """[items, size + 1] float32: the item's vector and its bias, for the constant 1 of an interest."""

@@ -12,11 +12,13 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from components.errors import StepError
-from components.train_interest_model.vocabulary import Vocabulary, encode_gaps
+from components.train_interest_model.vocabulary import Vocabulary, encode_gaps, encode_positions
+from components.user_attributes import with_attributes
+from feature_repo.contract import ATTRIBUTE_INPUTS
 
 IntArray = NDArray[np.int32]
 
-INPUTS: Final = ("items", "events", "values", "gaps")
+INPUTS: Final = ("items", "events", "values", "gaps", "positions")
 COLUMNS: Final = ("user_id", "cutoff", "target_item_id", "item_ids", "event_types", "values", "timestamps")
 
 
@@ -29,6 +31,8 @@ class Sequences:
     events: IntArray  # [interactions] event type code
     values: IntArray  # [interactions] value bucket
     gaps: IntArray  # [interactions] time gap bucket
+    positions: IntArray  # [interactions] place in the window, as a bucket
+    attributes: IntArray  # [rows, most of a user] attribute codes, 0 for none
     targets: IntArray  # [rows] item index, -1 where a row has none
     users: NDArray[np.object_]  # [rows] user ids
 
@@ -44,12 +48,14 @@ class Sequences:
         return self.items[self.offsets[row] : self.offsets[row + 1]]
 
     def pad(self, rows: NDArray[np.int64], width: int) -> dict[str, IntArray]:
-        """The inputs of some rows, each [rows, width] right-padded with 0, and `lengths` [rows]."""
+        """The inputs of some rows, each [rows, width] right-padded with 0, and what stands once a row."""
         lengths = np.minimum(self.lengths[rows], width)
         valid = np.arange(width) < lengths[:, None]
-        places = np.where(valid, self.offsets[rows][:, None] + np.arange(width), 0)
-        padded = {name: np.where(valid, getattr(self, name)[places], 0) for name in INPUTS}
-        return {**padded, "lengths": lengths.astype(np.int32)}
+        places = (self.offsets[rows][:, None] + np.arange(width))[valid]
+        padded = {name: np.zeros(valid.shape, np.int32) for name in INPUTS}
+        for name, array in padded.items():
+            array[valid] = getattr(self, name)[places]
+        return {**padded, "attributes": self.attributes[rows], "lengths": lengths.astype(np.int32)}
 
     def batches(self, batch_size: int, seed: int, bucket: int = 32) -> Iterator[dict[str, IntArray]]:
         """All rows once: windows of like length together, batches in random order.
@@ -83,13 +89,15 @@ def read_rows(training_set: Path, split: str) -> pa.Table:
     Raises:
         StepError: the file has no such column, or the split no interaction.
     """
-    missing = set(COLUMNS) - set(pq.read_schema(training_set).names)
+    there = set(pq.read_schema(training_set).names)
+    missing = set(COLUMNS) - there
     if missing:
         raise StepError(
             f"{training_set} has no column {', '.join(sorted(missing))}: expected the training set that "
             "`fetch training set` writes; run the pipeline from there again"
         )
-    rows = pq.read_table(training_set, columns=list(COLUMNS), filters=[("split", "=", split)])
+    columns = [*COLUMNS, *(name for name in ATTRIBUTE_INPUTS if name in there)]
+    rows = with_attributes(pq.read_table(training_set, columns=columns, filters=[("split", "=", split)]))
     return rows.sort_by([("user_id", "ascending"), ("cutoff", "ascending")])
 
 
@@ -109,6 +117,8 @@ def encode(rows: pa.Table, vocabulary: Vocabulary) -> Sequences:
             flatten(rows["values"]).to_numpy(zero_copy_only=False).astype(np.float32)
         )[known],
         gaps=encode_gaps(timestamps[known], previous),
+        positions=encode_positions(np.arange(kept[-1]) - np.repeat(kept[:-1], np.diff(kept))),
+        attributes=_attributes(rows, vocabulary),
         targets=vocabulary.encode_items(rows["target_item_id"].combine_chunks()),
         users=rows["user_id"].to_numpy(zero_copy_only=False),
     )
@@ -121,7 +131,12 @@ def sample(sequences: Sequences, rows: NDArray[np.int64]) -> Sequences:
     places = np.repeat(sequences.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
     flat = {name: getattr(sequences, name)[places] for name in INPUTS}
     return replace(
-        sequences, offsets=offsets, targets=sequences.targets[rows], users=sequences.users[rows], **flat
+        sequences,
+        offsets=offsets,
+        attributes=sequences.attributes[rows],
+        targets=sequences.targets[rows],
+        users=sequences.users[rows],
+        **flat,
     )
 
 
@@ -133,6 +148,21 @@ def flatten(column: pa.ChunkedArray) -> pa.Array:
 def list_offsets(column: pa.ChunkedArray) -> NDArray[np.int64]:
     lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy().astype(np.int64)
     return np.concatenate([[0], np.cumsum(lengths)])
+
+
+def flat_attributes(rows: pa.Table) -> tuple[NDArray[np.int64], pa.Array, NDArray[np.float32]]:
+    """Offsets [rows + 1], and the names and values of the users' attributes end to end."""
+    names, values = (flatten(rows[name]) for name in ATTRIBUTE_INPUTS)
+    floats = values.to_numpy(zero_copy_only=False).astype(np.float32)
+    return list_offsets(rows["attributes"]), names, floats
+
+
+def _attributes(rows: pa.Table, vocabulary: Vocabulary) -> IntArray:
+    offsets, names, values = flat_attributes(rows)
+    lengths = np.diff(offsets)
+    codes = np.zeros((len(rows), int(lengths.max(initial=0))), np.int32)
+    codes[np.arange(codes.shape[1]) < lengths[:, None]] = vocabulary.encode_attributes(names, values)
+    return codes
 
 
 def _previous(timestamps: NDArray[np.int64], offsets: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -7,13 +7,16 @@ import numpy as np
 import tensorflow as tf
 
 from components.train_interest_model.model import InterestModel
-from components.train_interest_model.vocabulary import GAP_EDGES, UNKNOWN, Vocabulary
-from feature_repo.contract import PAD, SEQUENCE_INPUTS
+from components.train_interest_model.vocabulary import GAP_EDGES, POSITION_EDGES, UNKNOWN, Vocabulary
+from feature_repo.contract import ATTRIBUTE_INPUTS, PAD, SEQUENCE_INPUTS
 
 # As many as `top_items` answers, or the whole catalog where that is smaller.
 TOP_ITEMS: Final = 100
 
 SEQUENCES: Final = {name: tf.TensorSpec([None, None], dtype, name) for name, dtype in SEQUENCE_INPUTS.items()}
+ATTRIBUTES: Final = {
+    name: tf.TensorSpec([None, None], dtype, name) for name, dtype in ATTRIBUTE_INPUTS.items()
+}
 
 Tensors = dict[str, tf.Tensor]
 
@@ -21,7 +24,8 @@ Tensors = dict[str, tf.Tensor]
 class ServingModule(tf.Module):  # type: ignore[misc]
     """Raw variables only: TensorFlow Serving's loader fails on a tf.Module that holds a Keras 3 layer.
 
-    The item vectors stand once, with content and bias folded in: [items, size + 1].
+    The item vectors stand once, with content and bias folded in: [items, size + 1]. A user's state is the
+    encoder's, and how many interactions it holds: [state size].
     """
 
     def __init__(self, model: InterestModel, vocabulary: Vocabulary, filter_seen: bool) -> None:
@@ -36,29 +40,30 @@ class ServingModule(tf.Module):  # type: ignore[misc]
         self.event_code = _index(vocabulary.event_types, 1, UNKNOWN)
         self.item_ids = tf.constant(vocabulary.item_ids, tf.string)
         self.value_edges = tf.constant(vocabulary.value_edges, tf.float32)
+        self.attribute_code = AttributeCodes(vocabulary)
         self.top_k = min(TOP_ITEMS, len(vocabulary.item_ids))
-        self.state_size = model.encoder.state_size
+        self.state_size = model.encoder.state_size + 1
 
     def signatures(self) -> dict[str, Any]:
         """The contract's signatures, traced."""
-        size = self.state_size
+        history = {**SEQUENCES, **ATTRIBUTES}
         state = {
-            "state": tf.TensorSpec([None, size], tf.float32, "state"),
+            "state": tf.TensorSpec([None, self.state_size], tf.float32, "state"),
             "as_of": tf.TensorSpec([None, 1], tf.int64, "as_of"),
         }
         return {
-            "serving_default": tf.function(self.serving_default).get_concrete_function(**SEQUENCES),
+            "serving_default": tf.function(self.serving_default).get_concrete_function(**history),
             "advance": tf.function(self.advance).get_concrete_function(**state, **SEQUENCES),
-            "top_items": tf.function(self.top_items).get_concrete_function(**SEQUENCES),
+            "top_items": tf.function(self.top_items).get_concrete_function(**history),
         }
 
     def serving_default(
-        self, item_ids: tf.Tensor, event_types: tf.Tensor, values: tf.Tensor, timestamps: tf.Tensor
+        self, attributes: tf.Tensor, attribute_values: tf.Tensor, **history: tf.Tensor
     ) -> Tensors:
         """A history to the interest after it, and the state that `advance` goes on from."""
-        batch = tf.shape(item_ids)[0]
-        state, as_of = tf.zeros([batch, self.state_size]), tf.zeros([batch, 1], tf.int64)
-        return self.advance(state, as_of, item_ids, event_types, values, timestamps)
+        start = self._model().start(self.attribute_code(attributes, attribute_values))
+        none = tf.zeros_like(start[:, :1])
+        return self.advance(tf.concat([start, none], axis=1), tf.cast(none, tf.int64), **history)
 
     def advance(
         self,
@@ -76,26 +81,31 @@ class ServingModule(tf.Module):  # type: ignore[misc]
         )
         lengths = tf.reduce_sum(tf.cast(items >= 0, tf.int32), axis=1)
         previous = tf.concat([as_of, timestamps[:, :-1]], axis=1)
+        places = tf.cast(state[:, -1:], tf.int64) + tf.range(tf.shape(items, tf.int64)[1])
         codes = {
             "items": tf.maximum(items, 0),
             "events": events,
             "values": self._value_buckets(values),
             "gaps": _gap_buckets(timestamps, previous),
+            "positions": _search(tf.constant(POSITION_EDGES), places),
         }
         model = self._model()
         # Rows first: to leave the bias out of the whole table would copy the catalog at each call.
         embedded = tf.gather(self.scoring, codes["items"])[:, :, :-1]
-        state = model.encoder.advance(model.with_side_inputs(embedded, codes), state, lengths)
+        encoded = model.encoder.advance(model.with_side_inputs(embedded, codes), state[:, :-1], lengths)
         last = tf.gather(tf.concat([as_of, timestamps], axis=1), lengths[:, None], batch_dims=1)
-        known = tf.cast(last != 0, tf.float32)
-        interest = model.interests(state[:, : model.encoder.units]) * known
-        return {"interest": tf.concat([interest, tf.ones_like(known)], axis=1), "state": state, "as_of": last}
+        # Zeros: neither an interaction nor an attribute is known.
+        known = tf.cast(tf.reduce_any(encoded != 0, axis=1, keepdims=True), tf.float32)
+        interest = model.interests(encoded[:, : model.encoder.units]) * known
+        return {
+            "interest": tf.concat([interest, tf.ones_like(known)], axis=1),
+            "state": tf.concat([encoded, state[:, -1:] + tf.cast(lengths[:, None], tf.float32)], axis=1),
+            "as_of": last,
+        }
 
-    def top_items(
-        self, item_ids: tf.Tensor, event_types: tf.Tensor, values: tf.Tensor, timestamps: tf.Tensor
-    ) -> Tensors:
+    def top_items(self, item_ids: tf.Tensor, **others: tf.Tensor) -> Tensors:
         """A history to its best items; a place that no item is left for holds "" and the lowest score."""
-        interest = self.serving_default(item_ids, event_types, values, timestamps)["interest"]
+        interest = self.serving_default(item_ids=item_ids, **others)["interest"]
         scores = tf.matmul(interest, self.scoring, transpose_b=True)
         if self._filter_seen:
             seen = self.item_index.lookup(item_ids)
@@ -109,11 +119,34 @@ class ServingModule(tf.Module):  # type: ignore[misc]
 
     def _other_weights(self) -> list[tf.Variable]:
         model = self._model()
-        return [variable.value for variable in (*model.projection.variables, *model.side_tables.values())]
+        tables = (*model.projection.variables, *model.side_tables.values(), *model.start_tables)
+        return [variable.value for variable in tables]
 
     def _value_buckets(self, values: tf.Tensor) -> tf.Tensor:
         buckets = 1 + _search(self.value_edges, values)
         return tf.where(tf.math.is_nan(values), UNKNOWN, buckets)
+
+
+class AttributeCodes(tf.Module):  # type: ignore[misc]
+    """Names and values of attributes to codes, as Vocabulary.encode_attributes does."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        super().__init__(name="attributes")
+        edges = vocabulary.attribute_edges
+        longest = max(map(len, edges.values()), default=0)
+        padded = [[*cuts, *[np.inf] * (longest - len(cuts))] for cuts in edges.values()]
+        self._text = _index(vocabulary.attributes, 1, UNKNOWN)
+        self._number = _index(list(edges), 1, 0)
+        self._edges = np.array([[np.inf] * longest, *padded], np.float32)
+        self._first = np.array([UNKNOWN, *map(vocabulary.first_bucket, edges)], np.int32)
+
+    def __call__(self, names: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+        """[batch, most] each -> [batch, most] int32, UNKNOWN for what training did not know."""
+        number = self._number.lookup(names)
+        passed = tf.gather(tf.constant(self._edges), number) <= values[:, :, None]
+        bucket = tf.reduce_sum(tf.cast(passed, tf.int32), axis=2)
+        numbers = tf.gather(tf.constant(self._first), number) + bucket
+        return tf.where(number > 0, numbers, self._text.lookup(names))
 
 
 def _compact(items: tf.Tensor, *others: tf.Tensor) -> tuple[tf.Tensor, ...]:
@@ -137,6 +170,7 @@ def _search(edges: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
 
 
 def _index(keys: list[str], first: int, missing: int) -> tf.lookup.StaticHashTable:
-    codes = tf.range(first, first + len(keys), dtype=tf.int32)
-    table = tf.lookup.KeyValueTensorInitializer(tf.constant(keys, tf.string), codes)
+    # A table can't be empty; what stands for nothing is known to none.
+    codes = tf.range(first, first + len(keys), dtype=tf.int32) if keys else tf.constant([missing])
+    table = tf.lookup.KeyValueTensorInitializer(tf.constant(keys or [PAD], tf.string), codes)
     return tf.lookup.StaticHashTable(table, missing)

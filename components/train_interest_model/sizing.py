@@ -16,6 +16,9 @@ FULL_SOFTMAX_ITEMS: Final = 100_000
 # that it costs twice the time for nothing.
 MANY_INTERACTIONS: Final = 500_000
 
+# From here on an index answers from half the bytes in half the time, to the same items.
+LARGE_CATALOG: Final = 20_000
+
 # What a training may read in all, however large the data: about half an hour on two cores.
 MAX_POSITIONS: Final = 40_000_000
 
@@ -28,7 +31,9 @@ SHAPES: Final = (
     "use_event_types",
     "use_values",
     "use_time_gaps",
+    "use_positions",
     "use_content",
+    "use_user_attributes",
 )
 
 
@@ -89,12 +94,36 @@ def refit(
             )
     epochs = max(1, round(given.refit_epoch_share * base_epochs))
     rate = base.learning_rate * given.refit_learning_rate_share
-    settings = replace(base, epochs=epochs, patience=epochs, learning_rate=rate)
+    precision = given.embedding_precision
+    settings = replace(
+        base,
+        epochs=epochs,
+        patience=epochs,
+        learning_rate=rate,
+        embedding_precision=base.embedding_precision if precision == "auto" else precision,
+        pruning=given.pruning or base.pruning,
+    )
     reason = f"{given.refit_epoch_share:g} of the {base_epochs} epochs that the base model took"
     return settings, {
         "epochs": reason,
         "learning_rate": f"{given.refit_learning_rate_share:g} of the base model's",
     }
+
+
+def differing(settings: Hyperparameters, base: Hyperparameters) -> list[str]:
+    """The names of what shapes the weights and is not as in `base`."""
+    return [name for name in SHAPES if getattr(settings, name) != getattr(base, name)]
+
+
+def warm(settings: Hyperparameters) -> tuple[Hyperparameters, dict[str, str]]:
+    """The settings of a training from nothing for one that goes on from an earlier one; reasons by name."""
+    share, slower = settings.warm_epoch_share, settings.warm_learning_rate_share
+    epochs = max(1, round(share * settings.epochs))
+    patience = max(1, round(share * settings.patience))
+    rate = settings.learning_rate * slower
+    settings = replace(settings, epochs=epochs, patience=patience, learning_rate=rate)
+    reason = "of a training from nothing"
+    return settings, {"epochs": f"{share:g} {reason}", "learning_rate": f"{slower:g} {reason}"}
 
 
 def _choices(data: Statistics) -> list[tuple[str, Any, str]]:
@@ -103,6 +132,7 @@ def _choices(data: Statistics) -> list[tuple[str, Any, str]]:
     batch = _between(4, 64, 2 ** round(0.5 * np.log2(count / 600)))
     longest = 30 if count >= MANY_INTERACTIONS else 24
     epochs = _between(3, longest, MAX_POSITIONS / count)
+    large = data.items >= LARGE_CATALOG
     full, keep = data.items <= FULL_SOFTMAX_ITEMS, data.repeat_share > 0.1
     return [
         ("embedding_size", size, f"{count:,} interactions carry about that many dimensions"),
@@ -111,6 +141,7 @@ def _choices(data: Statistics) -> list[tuple[str, Any, str]]:
         ("epochs", epochs, f"at most {MAX_POSITIONS:,} interactions in all"),
         ("patience", max(4, epochs // 3), "a third of the epochs"),
         ("loss", "full" if full else "sampled", f"{data.items:,} items, full up to {FULL_SOFTMAX_ITEMS:,}"),
+        ("embedding_precision", "float16" if large else "float32", f"{data.items:,} items to be served"),
         ("seen_items", "keep" if keep else "filter", f"{data.repeat_share:.0%} of interactions are repeats"),
     ]
 

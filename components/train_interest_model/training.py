@@ -2,51 +2,36 @@
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import tensorflow as tf
-from numpy.typing import NDArray
 
-from components.errors import StepError
 from components.progress import report
 from components.train_interest_model.checkpoint import Checkpoint, TrainingState
-from components.train_interest_model.content import ContentEncoder
 from components.train_interest_model.distribution import is_chief, make_strategy
 from components.train_interest_model.export import export
 from components.train_interest_model.hyperparameters import Hyperparameters
 from components.train_interest_model.loop import Trainer
 from components.train_interest_model.model import InterestModel
 from components.train_interest_model.optimizers import make_optimizer
+from components.train_interest_model.pruning import prune
 from components.train_interest_model.ranking import Validation
 from components.train_interest_model.saved_weights import SavedWeights
-from components.train_interest_model.sequences import Sequences, encode, flatten, read_rows
-from components.train_interest_model.sizing import Statistics, refit, resolve
+from components.train_interest_model.sequences import encode, read_rows
+from components.train_interest_model.sizing import Statistics, differing, refit, resolve, warm
 from components.train_interest_model.tracking import Tracker
-from components.train_interest_model.vocabulary import Vocabulary
+from components.train_interest_model.training_data import TrainingData, read
+from components.train_interest_model.warm_start import leaked, read_held_out, write_learned
 
 PROBES = 16  # histories on which the export is compared with the model
 
-
-@dataclass(frozen=True)
-class TrainingData:
-    """What a training reads, as the model sees it."""
-
-    catalog: pa.Table
-    rows: pa.Table
-    vocabulary: Vocabulary
-    content: ContentEncoder
-    sequences: Sequences
-
-    @property
-    def counts(self) -> NDArray[np.int64]:
-        """[items] training interactions."""
-        return np.bincount(self.sequences.items, minlength=len(self.catalog))
+# What a training reads, how it goes, and the weights that it starts from, if any.
+Start = tuple[TrainingData, Hyperparameters, SavedWeights | None]
 
 
 def train(
@@ -57,10 +42,15 @@ def train(
     output: Path,
     base_model: Path | None,
     tracker: Tracker,
+    warm_start: Path | None = None,
 ) -> dict[str, float]:
-    """Train on the windows of `split`, from `base_model` where there is one, and export to `output`.
+    """Train on the windows of `split` and export to `output`.
 
-    Writes `saved_model/`, `item_embeddings.npy` [items, size + 1] float32, and what a warm start needs.
+    Writes `saved_model/`, the item embeddings [items, size + 1], and what a warm start needs.
+
+    Args:
+        base_model: the output of a training that this one refits, with its settings.
+        warm_start: the output of an earlier run's training, to start from where that is honest.
 
     Returns:
         Loss and speed of the last epoch; for split "train" the validation metrics of the weights kept.
@@ -69,12 +59,14 @@ def train(
         StepError: a hyperparameter, the training set or the base model is not what it must be.
     """
     given = Hyperparameters.from_dict(hyperparameters)
-    base = SavedWeights.load(base_model) if base_model else None
-    data = read(training_set, items, split, given, base)
-    settings = _settle(given, Statistics.of(data.sequences, len(data.catalog)), base)
+    if base_model:
+        data, settings, base = _refit(training_set, items, split, given, base_model)
+    else:
+        data, settings, base = _begin(training_set, items, split, given, warm_start)
     _prepare(settings)
     prefix = "" if split == "train" else "refit/"
     _track(tracker, settings, training_set, split, data, prefix)
+    tracker.log_params({f"{prefix}starts_from": "earlier weights" if base else "nothing"})
 
     trainer = _trainer(settings, data, base)
     validation = _validation(training_set, data, settings) if split == "train" else None
@@ -88,38 +80,64 @@ def train(
     report(f"cuDNN's recurrent kernel was {'taken' if taken else 'not taken'}, on {gpus} GPU(s)")
     if is_chief(trainer.strategy):
         _write(trainer.model, data, state, output)
+        if split == "train":
+            write_learned(data.rows, warm_start if base else None, output)
         checkpoint.discard()
     return _figures(state)
 
 
-def read(
-    training_set: Path, items: Path, split: str, given: Hyperparameters, base: SavedWeights | None
-) -> TrainingData:
-    """A base model's codes are kept and grow, so that its weights keep their meaning."""
-    catalog, rows = pq.read_table(items), read_rows(training_set, split)
-    vocabulary = Vocabulary.build(
-        catalog["item_id"].to_pylist(),
-        flatten(rows["event_types"]),
-        flatten(rows["values"]).to_numpy(zero_copy_only=False).astype(np.float32),
-    )
-    if base:
-        vocabulary, content = base.vocabulary.grow(vocabulary), base.content
-    else:
-        content = ContentEncoder.fit(catalog) if given.use_content else ContentEncoder.empty()
-    sequences = encode(rows, vocabulary)
-    if not len(sequences.items):
-        raise StepError(f"{training_set} has no interaction in split {split!r}: fetch the training set again")
-    return TrainingData(catalog, rows, vocabulary, content, sequences)
+def _refit(training_set: Path, items: Path, split: str, given: Hyperparameters, base_model: Path) -> Start:
+    base = SavedWeights.load(base_model)
+    # The base went without attributes where no user had any.
+    given = replace(given, use_user_attributes=base.hyperparameters.use_user_attributes)
+    data = read(training_set, items, split, given, base)
+    settings, reasons = refit(given, base.hyperparameters, base.epochs)
+    _tell(settings, reasons)
+    return data, settings, base
 
 
-def _settle(given: Hyperparameters, statistics: Statistics, base: SavedWeights | None) -> Hyperparameters:
+def _begin(
+    training_set: Path, items: Path, split: str, given: Hyperparameters, earlier: Path | None
+) -> Start:
+    """From an earlier training's weights where that is honest and their shapes are those of now."""
+    base = _honest_base(training_set, earlier) if earlier else None
+    data = read(training_set, items, split, given, base)
+    settings, reasons = _resolve(given, data)
+    if base and (other := _changed(settings, data.catalog, base)):
+        report(f"no warm start: {', '.join(other)} would be another")
+        base, data = None, read(training_set, items, split, given, None)
+        settings, reasons = _resolve(given, data)
     if base:
-        settings, reasons = refit(given, base.hyperparameters, base.epochs)
-    else:
-        settings, reasons = resolve(given, statistics)
+        settings, gentler = warm(settings)
+        reasons |= gentler
+        known = np.count_nonzero(base.trained(data.vocabulary))
+        report(f"warm start from weights that know {known:,} of {len(data.catalog):,} items")
+    _tell(settings, reasons)
+    return data, settings, base
+
+
+def _honest_base(training_set: Path, earlier: Path) -> SavedWeights | None:
+    if users := leaked(earlier, read_held_out(training_set)):
+        report(f"no warm start: it has learned what is held out now of {users:,} users")
+        return None
+    return SavedWeights.load(earlier)
+
+
+def _changed(settings: Hyperparameters, catalog: pa.Table, base: SavedWeights) -> list[str]:
+    """What of `base` is not as it would be in a training from nothing, and can't be learned by going on."""
+    outdated = settings.use_content and not base.content.suits(catalog)
+    return [*differing(settings, base.hyperparameters), *(["the items' content"] if outdated else [])]
+
+
+def _resolve(given: Hyperparameters, data: TrainingData) -> tuple[Hyperparameters, dict[str, str]]:
+    if not data.vocabulary.attributes:
+        given = replace(given, use_user_attributes=False)
+    return resolve(given, Statistics.of(data.sequences, len(data.catalog)))
+
+
+def _tell(settings: Hyperparameters, reasons: dict[str, str]) -> None:
     for name, reason in reasons.items():
         report(f"{name} = {getattr(settings, name)}: {reason}")
-    return settings
 
 
 def _prepare(settings: Hyperparameters) -> None:
@@ -191,15 +209,16 @@ def _track(
 def _write(model: InterestModel, data: TrainingData, state: TrainingState, output: Path) -> None:
     SavedWeights.of(model, data.vocabulary, data.content, state.best_epoch).save(output)
     filter_seen = model.hyperparameters.seen_items == "filter"
-    export(_in_float32(model, data), data.vocabulary, filter_seen, data.rows.slice(0, PROBES), output)
+    export(_as_served(model, data), data.vocabulary, filter_seen, data.rows.slice(0, PROBES), output)
 
 
-def _in_float32(model: InterestModel, data: TrainingData) -> InterestModel:
-    """Serving computes in float32, whatever training did, and without cuDNN, which a CPU has not."""
+def _as_served(model: InterestModel, data: TrainingData) -> InterestModel:
+    """Serving computes in float32, whatever training did, without cuDNN, which a CPU has not, and pruned."""
     settings = replace(model.hyperparameters, mixed_precision=False)
     copy = InterestModel(settings, len(data.catalog), data.vocabulary.sizes, model.content.numpy())
     for variable, original in zip(copy.weights, model.weights, strict=True):
         variable.assign(original.numpy())
+    prune(copy.encoder, settings.pruning)
     return copy
 
 

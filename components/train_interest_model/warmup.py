@@ -7,6 +7,8 @@ import numpy as np
 import tensorflow as tf
 
 from components.train_interest_model.vocabulary import Vocabulary
+from feature_repo import attributes
+from feature_repo.attributes import Attributes
 from feature_repo.contract import INTEREST_MODEL, SIGNATURES
 from feature_repo.histories import History, encode
 
@@ -38,5 +40,6 @@ def _inputs(signature: str, length: int, vocabulary: Vocabulary, state_size: int
     timestamps = [(1 + place) * 1_000_000 for place in range(length)]
     inputs = encode([History([], item_ids, [kind] * length, [1.0] * length, timestamps)])
     if signature == "advance":
-        inputs |= {"state": np.zeros((1, state_size), np.float32), "as_of": np.zeros((1, 1), np.int64)}
-    return inputs
+        return inputs | {"state": np.zeros((1, state_size), np.float32), "as_of": np.zeros((1, 1), np.int64)}
+    names = vocabulary.attributes[:length]
+    return inputs | attributes.encode([Attributes(names, [np.nan] * len(names))])

@@ -8,7 +8,7 @@ import tensorflow as tf
 from tensorflow.core.framework.tensor_pb2 import TensorProto
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
 
-from feature_repo.contract import SEQUENCE_INPUTS
+from feature_repo.contract import ATTRIBUTE_INPUTS, SEQUENCE_INPUTS
 from serving.model_server.batching import Batcher, Run
 from serving.model_server.errors import invalid
 from serving.model_server.tensors import Array, to_array
@@ -98,7 +98,7 @@ class Signature:
         tensors = [*self._inputs.values(), *(self._outputs[alias] for alias in aliases)]
         if not all(tensor.has_batch_dimension for tensor in tensors):
             return run
-        return Batcher(run, [alias in SEQUENCE_INPUTS for alias in self._inputs])
+        return Batcher(run, [alias in SEQUENCE_INPUTS | ATTRIBUTE_INPUTS for alias in self._inputs])
 
     def _checked(self, position: int, alias: str, tensor: TensorProto) -> Array:
         own = self._inputs[alias]

@@ -79,6 +79,8 @@ class Straightforward(RecommenderServiceServicer):
         request.model_spec.name = INTEREST_MODEL
         for name, dtype in INPUTS.items():
             request.inputs[name].CopyFrom(tf.make_tensor_proto([history[name]], dtype))
+        for name, nothing in (("attributes", ""), ("attribute_values", float("nan"))):
+            request.inputs[name].CopyFrom(tf.make_tensor_proto([[nothing]]))
         return np.asarray(tf.make_ndarray(self._stub.Predict(request).outputs["interest"])[0])
 
 

@@ -1,10 +1,23 @@
-"""Training positions/s beside the bare matrix products of the same shapes."""
+"""Training positions/s beside the bare matrix products of the same shapes, and beside a PyTorch LSTM.
 
+python -m tests.benchmarks.training_throughput [--torch-python PATH] [--threads 2] [--rounds 15]
+
+PATH is a Python in which torch can be imported, so that it need not stand in this environment:
+python -m venv torchenv && torchenv/bin/pip install torch==2.13.0 && … --torch-python torchenv/bin/python
+"""
+
+import argparse
+import importlib.util
+import subprocess
+import sys
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
 import tensorflow as tf
 
 from components.train_interest_model.distribution import batches, make_strategy
@@ -12,46 +25,57 @@ from components.train_interest_model.hyperparameters import Hyperparameters
 from components.train_interest_model.loop import Trainer
 from components.train_interest_model.model import InterestModel
 from components.train_interest_model.optimizers import make_optimizer
-from components.train_interest_model.sequences import Sequences
+from components.train_interest_model.sequences import encode, flatten
 from components.train_interest_model.sizing import Statistics, resolve
+from components.train_interest_model.vocabulary import Vocabulary
+from components.user_attributes import with_attributes
 
-# The shapes of MovieLens-1M: full windows, its catalog, its sizes.
-WINDOWS, LENGTH, ITEMS = 256, 200, 3416
-REPEATS = 5
+# MovieLens-1M, 5-core, what is left of it for training: its sizes are the ones that training chooses.
+LENGTH, ITEMS = 200, 3416
+MOVIELENS_1M: Final = Statistics(
+    interactions=988_000, windows=8_100, items=ITEMS, mean_length=122.0, repeat_share=0.0
+)
+# How many of another's positions/s training is to reach.
+GOALS: Final = {"bare products": 0.75, "PyTorch LSTM": 1.3}
+
+Step = Callable[[], Any]
 
 
-def synthetic() -> Sequences:
-    """Full windows of random interactions."""
+def windows(count: int) -> pa.Table:
+    """Full windows of random interactions, as rows of a training set."""
     random = np.random.default_rng(0)
-    count = WINDOWS * LENGTH
-
-    def codes(size: int) -> np.ndarray[Any, Any]:
-        return random.integers(0, size, count).astype(np.int32)
-
-    return Sequences(
-        offsets=np.arange(WINDOWS + 1) * LENGTH,
-        items=codes(ITEMS),
-        events=codes(2),
-        values=codes(6),
-        gaps=codes(30),
-        targets=np.full(WINDOWS, -1, np.int32),
-        users=np.array([str(row) for row in range(WINDOWS)], object),
-    )
+    total = count * LENGTH
+    lists = {
+        "item_ids": pa.array(random.integers(0, ITEMS, total)).cast(pa.string()),
+        "event_types": pa.array(random.choice(["view", "rate"], total)),
+        "values": pa.array(random.integers(1, 6, total), pa.float32()),
+        "timestamps": pa.array(np.cumsum(1_000_000 * random.integers(1, 9_999, total))),
+    }
+    offsets = pa.array(np.arange(count + 1, dtype=np.int32) * LENGTH)
+    columns = {name: pa.ListArray.from_arrays(offsets, part) for name, part in lists.items()}
+    users, nothing = [str(row) for row in range(count)], pa.nulls(count, pa.string())
+    return with_attributes(pa.table({"user_id": users, "target_item_id": nothing, **columns}))
 
 
-def seconds(run: Callable[[], Any]) -> float:
-    """The best of some runs: on a shared machine the others measure the neighbours."""
-    run()
-    taken = []
-    for _ in range(REPEATS):
-        started = time.perf_counter()
-        run()
-        taken.append(time.perf_counter() - started)
-    return min(taken)
+def training_step(settings: Hyperparameters) -> tuple[Step, int]:
+    """One step of the training loop on full windows, and its positions."""
+    rows = windows(settings.batch_size)
+    kinds, values = flatten(rows["event_types"]), flatten(rows["values"]).to_numpy()
+    vocabulary = Vocabulary.build([str(item) for item in range(ITEMS)], kinds, values)
+    sequences = encode(rows, vocabulary)
+    model = InterestModel(settings, ITEMS, vocabulary.sizes, np.zeros((ITEMS, 0), np.float32))
+    counts = np.bincount(sequences.items, minlength=ITEMS)
+    trainer = Trainer(model, make_optimizer(settings, 1000), make_strategy(), settings, counts)
+    batch, targets = next(batches(sequences, settings.batch_size, 1, trainer.strategy))
+    return lambda: trainer._step(batch, tf.constant(float(targets)), tf.constant(0)).numpy(), targets
 
 
-def bare_products(settings: Hyperparameters) -> Callable[[], Any]:
-    """Forward and backward products of one batch: input, recurrence step by step, projection, logits."""
+def bare_products(settings: Hyperparameters) -> Step:
+    """Every matrix product of a step, forward and backward, and nothing between them.
+
+    Of the input, the projection and the logits each as one; of the recurrence one a position forward and
+    one backward, whose shapes wait for each other, and the gradient of its kernel as one.
+    """
     batch, size, units = settings.batch_size, settings.embedding_size, settings.units
     positions = batch * LENGTH
     shapes = {"x": (positions, size), "h": (positions, units), "g": (positions, 4 * units)}
@@ -81,19 +105,67 @@ def bare_products(settings: Hyperparameters) -> Callable[[], Any]:
     return lambda: [part.numpy() for part in products()]
 
 
+@contextmanager
+def torch_step(python: Path, settings: Hyperparameters, threads: int) -> Iterator[Step]:
+    """A step of the straightforward PyTorch LSTM, in a process of its own that waits between steps."""
+    sizes = (settings.batch_size, LENGTH, ITEMS, settings.embedding_size, settings.units, threads)
+    command = [str(python), str(Path(__file__).with_name("torch_lstm.py")), *map(str, sizes)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin
+        assert process.stdout
+        pipe, answers = process.stdin, process.stdout
+
+        def step() -> None:
+            pipe.write("step\n")
+            pipe.flush()
+            if not answers.readline():
+                raise SystemExit(f"{python} can't train with torch, see above")
+
+        yield step
+        pipe.close()
+
+
+def best_seconds(steps: dict[str, Step], rounds: int) -> dict[str, float]:
+    """The best of some rounds, in each all take their turn: what others do on the machine hits all alike."""
+    best = dict.fromkeys(steps, float("inf"))
+    for round_ in range(rounds + 1):
+        for name, step in steps.items():
+            started = time.perf_counter()
+            step()
+            if round_:  # the first one traces and compiles
+                best[name] = min(best[name], time.perf_counter() - started)
+    return best
+
+
+def show(seconds: dict[str, float], positions: int) -> None:
+    ours = seconds["training step"]
+    print(f"{'':16}{'ms a step':>10}{'positions/s':>13}{'ours to it':>12}{'goal':>8}")
+    for name, taken in seconds.items():
+        line = f"{name:16}{1e3 * taken:10.1f}{positions / taken:13,.0f}"
+        print(line + (f"{taken / ours:12.2f}{GOALS[name]:8.2f}" if name in GOALS else ""))
+
+
 def main() -> None:
-    sequences = synthetic()
-    settings, _ = resolve(Hyperparameters(batch_size=64, embedding_size=64), Statistics.of(sequences, ITEMS))
-    model = InterestModel(
-        settings, ITEMS, {"event": 3, "value": 7, "gap": 30}, np.zeros((ITEMS, 0), np.float32)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--torch-python", type=Path, help="a Python in which torch can be imported")
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=15)
+    given = parser.parse_args()
+    tf.config.threading.set_intra_op_parallelism_threads(given.threads)
+    settings, _ = resolve(Hyperparameters(), MOVIELENS_1M)
+    step, positions = training_step(settings)
+    steps = {"training step": step, "bare products": bare_products(settings)}
+    python = given.torch_python or (Path(sys.executable) if importlib.util.find_spec("torch") else None)
+    print(
+        f"{settings.batch_size} windows of {LENGTH}, {ITEMS:,} items, embedding {settings.embedding_size}, "
+        f"{settings.units} units, {given.threads} threads, best of {given.rounds} rounds"
     )
-    counts = np.bincount(sequences.items, minlength=ITEMS)
-    trainer = Trainer(model, make_optimizer(settings, 1000), make_strategy(), settings, counts)
-    batch, targets = next(batches(sequences, settings.batch_size, 1, trainer.strategy))
-    step = seconds(lambda: trainer._step(batch, tf.constant(float(targets)), tf.constant(0)).numpy())
-    bare = seconds(bare_products(settings))
-    print(f"training step {targets / step:,.0f} positions/s, {1e3 * step:.1f} ms for {targets:,}")
-    print(f"bare products {targets / bare:,.0f} positions/s, {1e3 * bare:.1f} ms; ratio {bare / step:.2f}")
+    if python is None:
+        print("torch is not installed: --help says how to compare with it")
+        show(best_seconds(steps, given.rounds), positions)
+        return
+    with torch_step(python, settings, given.threads) as compared:
+        show(best_seconds({**steps, "PyTorch LSTM": compared}, given.rounds), positions)
 
 
 if __name__ == "__main__":

@@ -94,8 +94,9 @@ def test_the_next_run_learns_what_was_recorded_and_the_service_takes_it_up(
 ) -> None:
     recommender.record("latecomer", "tea-1", event_type="purchase", interaction_id="late-1")
 
-    done = penchant("run", *QUICK, "--policy", "review", home=home)
+    done = penchant("run", *QUICK, "--set", "warm_start=true", "--policy", "review", home=home)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert "warm start from weights that know 30 of 30 items" in done.stdout
     assert ReleaseStore(settings.releases).live() == 1
     listed = penchant("review", "list", home=home).stdout
     assert "candidate" in listed

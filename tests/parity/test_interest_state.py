@@ -17,6 +17,8 @@ from components.train_interest_model.export import export
 from components.train_interest_model.hyperparameters import Hyperparameters
 from components.train_interest_model.model import InterestModel
 from components.train_interest_model.vocabulary import Vocabulary
+from feature_repo import attributes
+from feature_repo.attributes import Attributes
 from feature_repo.contract import TRAINING_SET, fingerprint
 from feature_repo.histories import History, Interaction, encode
 from feature_repo.online import OnlineFeatures
@@ -43,14 +45,24 @@ def walk(user: str, first: int, count: int, at: int) -> list[Interaction]:
 PLANTED = [*walk("ann", 0, 30, 1), *walk("bob", 3, 5, 1), interaction("cleo", ITEMS[0], MINUTE)]
 
 
+USERS = pa.table({"user_id": ["ann", "cleo"], "hair": ["red", None], "age": [20, 40]})
+
+
 class Exported:
     """An interest model that runs what was exported, and remembers how many steps it was asked for."""
 
     def __init__(self, directory: Path) -> None:
         self._served, self.steps = ServedModel(directory), list[int]()
 
-    def interest(self, histories: Sequence[History], version: int | None, timeout_s: float) -> Interests:
-        return self._run("serving_default", encode(histories))
+    def interest(
+        self,
+        histories: Sequence[History],
+        version: int | None,
+        timeout_s: float,
+        users: Sequence[Attributes] = (),
+    ) -> Interests:
+        known = attributes.encode(users or [Attributes()] * len(histories))
+        return self._run("serving_default", encode(histories) | known)
 
     def advance(
         self, interests: Interests, histories: Sequence[History], version: int | None, timeout_s: float
@@ -73,8 +85,12 @@ class Exported:
 def write_release(releases: Path, version: int, encoder: str, seed: int) -> None:
     """Random weights, large enough that each step moves the interest."""
     tf.keras.utils.set_random_seed(seed)
-    vocabulary = Vocabulary(ITEMS, ["view"], [0.0, 1.0, 2.0, 3.0, 4.0])
-    settings = Hyperparameters(encoder=encoder, embedding_size=8, units=10, layers=2, dropout=0.0)
+    vocabulary = Vocabulary(
+        ITEMS, ["view"], [0.0, 1.0, 2.0, 3.0, 4.0], ["hair=red", "age<0", "age<1"], {"age": [30.0]}
+    )
+    settings = Hyperparameters(
+        encoder=encoder, embedding_size=8, units=10, layers=2, dropout=0.0, use_user_attributes=True
+    )
     model = InterestModel(settings, len(ITEMS), vocabulary.sizes, np.zeros((len(ITEMS), 0), np.float32))
     for variable in model.trainable_weights:
         variable.assign(tf.random.normal(variable.shape, stddev=0.5))
@@ -98,7 +114,7 @@ class World:
         self.releases.mkdir()
         write_release(self.releases, 1, encoder, seed=1)
         (self.releases / "live.json").write_text(json.dumps({"version": 1}))
-        self.warehouse = build_warehouse(directory / "warehouse", PLANTED, AS_OF)
+        self.warehouse = build_warehouse(directory / "warehouse", PLANTED, AS_OF, users=USERS)
         self.materialize(self.warehouse)
         self.model = Exported(self.releases / "interest" / "1")
         self.log = InteractionLog(f"sqlite:///{directory}/log.db")
@@ -129,7 +145,8 @@ class World:
         self.model.steps.clear()
         interest = self.interests.read(user, history, version, 10)
         steps = list(self.model.steps)
-        replayed = self.model.interest([history], version, 10).interest[0]
+        known = [Attributes.of(user.profile)]
+        replayed = self.model.interest([history], version, 10, known).interest[0]
         np.testing.assert_allclose(interest, replayed, atol=1e-4)
         return steps
 
@@ -143,6 +160,16 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     world = World(tmp_path_factory.mktemp(request.param), request.param)
     yield world
     world.close()
+
+
+def test_an_interest_starts_from_what_is_known_of_the_user(world: World) -> None:
+    """Cleo has a single interaction, so that her start still tells; of Bob nothing is known."""
+    for name, known in (("cleo", ["age"]), ("bob", [])):
+        user = world.user(name)
+        assert Attributes.of(user.profile).names == known
+        unknown = world.model.interest([user.history], 1, 10).interest[0]
+        moved = np.abs(world.interests.read(user, user.history, 1, 10) - unknown).max()
+        assert (moved > 1e-3) == bool(known)
 
 
 def test_nothing_new_asks_nothing_of_the_model(world: World) -> None:
@@ -190,7 +217,8 @@ def test_promotion_makes_way_for_its_release(world: World) -> None:
     state = world.user("cleo").interest_state
     assert state is not None
     with SavedInterestModel(world.releases / "interest" / "2") as model:
-        expected = model.interests([world.user("cleo").history])
+        user = world.user("cleo")
+        expected = model.interests([user.history], [Attributes.of(user.profile)])
     assert (state.release, state.as_of) == (2, START + MINUTE)
     np.testing.assert_allclose(state.state, expected.state[0], atol=1e-6)
     np.testing.assert_allclose(state.interest, expected.interest[0], atol=1e-6)
@@ -200,7 +228,7 @@ def test_promotion_makes_way_for_its_release(world: World) -> None:
 
 def test_a_state_of_another_snapshot_is_not_taken(world: World) -> None:
     newest = [*PLANTED, interaction("cleo", ITEMS[5], 9 * MINUTE)]
-    newer = build_warehouse(world.warehouse.directory, newest, AS_OF + 1)
+    newer = build_warehouse(world.warehouse.directory, newest, AS_OF + 1, users=USERS)
     world.materialize(newer, releases=False)
     renewed = world.user("cleo")
     assert (len(renewed.history), renewed.interest_state) == (2, None)

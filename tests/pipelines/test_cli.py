@@ -71,6 +71,25 @@ def test_a_full_disk_is_told_with_the_next_step(runner: CliRunner, monkeypatch: 
     assert "No space left on device; free some space" in result.output
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ([], {"warm_start": True}),
+        (["--set", "warm_start=false", "--set", "epochs=5"], {"warm_start": False, "epochs": 5}),
+    ],
+)
+def test_what_is_scheduled_starts_from_the_last_training_unless_told_otherwise(
+    runner: CliRunner, monkeypatch: pytest.MonkeyPatch, given: list[str], expected: dict[str, object]
+) -> None:
+    scheduled = []
+    monkeypatch.setattr("pipelines.runner.schedule", lambda *asked: scheduled.append(asked[2]) or "a1")
+
+    result = runner.invoke(app, ["schedule", "0 0 3 * * *", *given])
+
+    assert "recurring run a1" in result.output
+    assert scheduled[0]["hyperparameters"] == expected
+
+
 def test_a_wrong_setting_is_wrong_use(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PENCHANT_POLICY", "maybe")
 

@@ -131,6 +131,14 @@ def test_what_is_registered_has_learned_from_everything(on_gpu: Compiled) -> Non
     assert fitted.inputs.parameters["split"].runtime_value.constant.string_value == "train"
 
 
+def test_only_what_is_measured_may_start_from_the_live_versions_training(on_gpu: Compiled) -> None:
+    measured, refitted = (on_gpu.task(f"train-interest-model{place}").inputs for place in ("", "-2"))
+    assert measured.parameters["releases"].component_input_parameter == "releases"
+    assert "base_model" not in measured.artifacts
+    assert "releases" not in refitted.parameters
+    assert refitted.artifacts["base_model"].task_output_artifact.producer_task == "train-interest-model"
+
+
 def test_every_step_runs_in_the_image_with_the_secret(on_gpu: Compiled) -> None:
     assert {container.image for container in on_gpu.executors.values()} == {IMAGE}
     assert set(on_gpu.on_kubernetes) == set(on_gpu.executors)

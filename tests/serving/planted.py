@@ -8,6 +8,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from feature_repo.attributes import Attributes
 from feature_repo.contract import ITEMS
 from feature_repo.histories import History
 from serving.errors import Unavailable
@@ -100,7 +101,13 @@ class FakeInterestModel:
         self.versions, self.down, self.asked = list(versions), False, list[int | None]()
         self._vectors = dict(zip(items().column("item_id").to_pylist(), item_embeddings(), strict=True))
 
-    def interest(self, histories: Sequence[History], version: int | None, timeout_s: float) -> Interests:
+    def interest(
+        self,
+        histories: Sequence[History],
+        version: int | None,
+        timeout_s: float,
+        users: Sequence[Attributes] = (),
+    ) -> Interests:
         if self.down or version not in self.versions:
             raise Unavailable("model server down")
         self.asked.append(version)

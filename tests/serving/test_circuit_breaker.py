@@ -3,10 +3,12 @@
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from feature_repo.attributes import Attributes
 from feature_repo.histories import History
 from serving.circuit_breaker import CircuitBreaker
 from serving.errors import CircuitOpen, Unavailable
@@ -24,7 +26,13 @@ class HangingModel:
         self.now, self.hangs, self.refuses, self.asked = 1000.0, True, False, 0
         monkeypatch.setattr("serving.circuit_breaker.monotonic", lambda: self.now)
 
-    def interest(self, histories: Sequence[History], version: int | None, timeout_s: float) -> Interests:
+    def interest(
+        self,
+        histories: Sequence[History],
+        version: int | None,
+        timeout_s: float,
+        users: Sequence[Attributes] = (),
+    ) -> Interests:
         self.asked += 1
         if self.refuses:
             raise Unavailable("connection refused")
@@ -59,7 +67,7 @@ def ask(circuit: CircuitBreaker, times: int, timeout_s: float = 0.1) -> list[typ
     raised: list[type[Exception] | None] = []
     for _ in range(times):
         try:
-            circuit.interest([History()], 1, timeout_s)
+            circuit.interest([History()], 1, timeout_s, [Attributes()])
             raised.append(None)
         except Unavailable as error:
             raised.append(type(error))
@@ -110,8 +118,8 @@ def test_requests_of_a_service_stop_waiting_and_say_why(tmp_path: Path) -> None:
     with running(tmp_path, interest_budget_ms=40) as service:
         answers = service.model.interest
 
-        def hang(histories: Sequence[History], version: int | None, timeout_s: float) -> Interests:
-            time.sleep(timeout_s)
+        def hang(*asked: Any) -> Interests:
+            time.sleep(asked[2])
             raise Unavailable("deadline exceeded")
 
         service.model.interest = hang  # type: ignore[method-assign]

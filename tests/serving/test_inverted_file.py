@@ -28,7 +28,7 @@ def test_it_finds_the_nearest_and_says_how_many(tmp_path: Path) -> None:
     assert about["recall_at_100"] >= RECALL
     assert about["measured_on"] == "300 interests"
     assert about["index"] == "IVF63,SQ8"
-    index = NearestItems(embeddings, tmp_path / NEAREST)
+    index = NearestItems(embeddings, file=tmp_path / NEAREST)
     found = [set(index.search(interest, 50).tolist()) for interest in interests[:20]]
     nearest = [set(np.argsort(-(embeddings @ interest))[:50].tolist()) for interest in interests[:20]]
     assert np.mean([len(a & b) / 50 for a, b in zip(found, nearest, strict=True)]) >= 0.95

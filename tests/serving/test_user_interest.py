@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
+from feature_repo.attributes import Attributes
 from feature_repo.histories import History, Interaction
 from feature_repo.interest_state import InterestState
 from serving.errors import Unavailable
@@ -24,7 +25,13 @@ class CountingModel:
         self.asked: list[tuple[str, list[str]]] = []
         self.down = False
 
-    def interest(self, histories: Sequence[History], version: int | None, timeout_s: float) -> Interests:
+    def interest(
+        self,
+        histories: Sequence[History],
+        version: int | None,
+        timeout_s: float,
+        users: Sequence[Attributes] = (),
+    ) -> Interests:
         return self._answer("replay", 0, histories[0], version)
 
     def advance(

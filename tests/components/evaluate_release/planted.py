@@ -125,9 +125,11 @@ def save_ring_model(directory: Path, step: int) -> None:
                 tf.TensorSpec([None, None], tf.string, name="event_types"),
                 tf.TensorSpec([None, None], tf.float32, name="values"),
                 tf.TensorSpec([None, None], tf.int64, name="timestamps"),
+                tf.TensorSpec([None, None], tf.string, name="attributes"),
+                tf.TensorSpec([None, None], tf.float32, name="attribute_values"),
             ]
         )
-        def serve(self, item_ids, event_types, values, timestamps):
+        def serve(self, item_ids, event_types, values, timestamps, attributes, attribute_values):
             last = tf.argmax(tf.where(item_ids == "", tf.zeros_like(timestamps), timestamps), axis=1)
             item = tf.gather(self.index.lookup(item_ids), last, axis=1, batch_dims=1)
             interest = tf.one_hot(tf.where(item < 0, item, (item + step) % N_ITEMS), N_ITEMS)

@@ -79,6 +79,7 @@ def test_each_step_knows_what_came_before_and_asks_for_what_comes_next(one):
             assert set(queries.seen[position]) == {*USER, *one.items[:step].tolist()}
             assert len(queries.histories[position]) == len(USER) + step
     assert queries.users.tolist() == [0, 1] * len(STEPS)
+    assert queries.attributes == [one.attributes] * len(queries)
 
 
 def test_where_items_are_had_again_nothing_is_left_out(one):

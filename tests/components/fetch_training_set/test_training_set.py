@@ -108,3 +108,12 @@ def test_an_unreadable_spine_is_named(tmp_path: Path, leaky: Warehouse) -> None:
     pq.write_table(pa.table({"user_id": ["ann"]}), file)
     with pytest.raises(StepError, match="with the columns user_id, cutoff, split, target_item_id"):
         fetch(file, *addresses)
+
+
+def test_each_row_says_what_is_known_of_its_user(tmp_path: Path) -> None:
+    users = pa.table({"user_id": ["ann", "idle"], "hair": ["red", "blue"], "age": [34, 50]})
+    table, _ = run(build_warehouse(tmp_path, PAST, AS_OF, users=users))
+    for row in table.to_pylist():
+        known = (["hair=red", "age"], [None, 34.0]) if row["user_id"] == "ann" else ([], [])
+        values = [None if value != value else value for value in row["attribute_values"]]
+        assert (row["attributes"], values) == known

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from feature_repo.attributes import Attributes
 from feature_repo.contract import ITEMS, TRAINING_SET
 
 SECOND = 1_000_000
@@ -52,8 +53,11 @@ class World:
     item_ids: list[str]
 
 
-def history_row(user: str, split: str, items: Sequence[str], target: str | None = None) -> dict[str, Any]:
-    """A row of the training set, one interaction a minute."""
+def history_row(
+    user: str, split: str, items: Sequence[str], target: str | None = None, **profile: str | float
+) -> dict[str, Any]:
+    """A row of the training set, one interaction a minute; `profile`: the user's attributes."""
+    known = Attributes.of(profile)
     timestamps = [(1 + place) * 60 * SECOND for place in range(len(items))]
     return {
         "user_id": user,
@@ -65,6 +69,8 @@ def history_row(user: str, split: str, items: Sequence[str], target: str | None 
         "event_types": ["click" if place % 2 else "view" for place in range(len(items))],
         "values": [float(place % 5) for place in range(len(items))],
         "timestamps": timestamps,
+        "attributes": list(known.names),
+        "attribute_values": list(known.values),
     }
 
 

@@ -53,6 +53,17 @@ def test_a_saved_encoder_gives_the_same_vectors_to_another_catalog(tmp_path: Pat
     np.testing.assert_array_equal(loaded.transform(second)[1], encoder.transform(first)[0])
 
 
+def test_an_encoder_suits_a_catalog_until_a_tenth_of_its_terms_are_new() -> None:
+    ids = [str(place) for place in range(40)]
+    words = [f"word{place // 2}" for place in range(40)]  # twenty, of two items each
+    encoder = ContentEncoder.fit(items_table(ids, title=words))
+    assert encoder.suits(items_table(ids[:20], title=words[:20]))
+    for new, suits in ((2, True), (3, False)):
+        renamed = [f"new{place // 2}" if place < 2 * new else word for place, word in enumerate(words)]
+        assert encoder.suits(items_table(ids, title=renamed)) == suits
+    assert not encoder.suits(items_table(ids, title=words, picture=[[1.0]] * 40))
+
+
 SCRIPT = """
 import hashlib, pyarrow as pa
 from components.train_interest_model.content import ContentEncoder

@@ -1,8 +1,10 @@
 """The SavedModel as TensorFlow Serving's loader reads it, against the model that it was written from."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
@@ -16,18 +18,39 @@ from components.train_interest_model.sequences import encode as encode_rows
 from components.train_interest_model.sequences import read_rows
 from components.train_interest_model.vocabulary import Vocabulary
 from components.train_interest_model.warmup import REQUESTS
-from feature_repo.contract import PAD, SIGNATURES
-from feature_repo.histories import History, encode
+from components.user_attributes import attributes_of
+from feature_repo import attributes
+from feature_repo.attributes import Attributes
+from feature_repo.contract import ATTRIBUTE_INPUTS, PAD, SIGNATURES, TRAINING_SET
+from feature_repo.histories import History
+from feature_repo.histories import encode as encode_histories
 from tests.components.train_interest_model.conftest import World
 
 ENCODERS = ("lstm", "gru", "rnn", "cnn")
+KNOWN: dict[str, Any] = {
+    "attributes": ["gender=F", "gender=M", "age<0", "age<1", "age<2"],
+    "attribute_edges": {"age": [20.0, 40.0]},
+}
+
+
+def encode(whole: list[History], known: list[Attributes] | None = None) -> dict[str, np.ndarray]:
+    """What `serving_default` takes."""
+    return encode_histories(whole) | attributes.encode(known or [Attributes()] * len(whole))
 
 
 def untrained(world: World, encoder: str) -> tuple[InterestModel, Vocabulary]:
     """Random weights: nothing that parity rests on is near zero by training."""
     tf.keras.utils.set_random_seed(3)
-    vocabulary = Vocabulary(world.item_ids, ["click", "view"], [0.0, 1.0, 2.0, 3.0, 4.0])
-    settings = Hyperparameters(encoder=encoder, embedding_size=8, units=10, layers=3, dropout=0.0)
+    vocabulary = Vocabulary(world.item_ids, ["click", "view"], [0.0, 1.0, 2.0, 3.0, 4.0], **KNOWN)
+    settings = Hyperparameters(
+        encoder=encoder,
+        embedding_size=8,
+        units=10,
+        layers=3,
+        dropout=0.0,
+        use_positions=True,
+        use_user_attributes=True,
+    )
     content = np.random.default_rng(0).normal(size=(len(world.item_ids), 3)).astype(np.float32)
     model = InterestModel(settings, len(world.item_ids), vocabulary.sizes, content)
     for variable in model.trainable_weights:
@@ -40,6 +63,11 @@ def exported(request: pytest.FixtureRequest, cycle: World, tmp_path_factory: pyt
     model, vocabulary = untrained(cycle, request.param)
     directory = tmp_path_factory.mktemp(request.param)
     rows = read_rows(cycle.training_set, "all").slice(0, 4)
+    given = [["gender=M", "age"], ["hair=red", "age"], [], ["age", "gender=F"]]
+    values = [[np.nan, 40.0], [np.nan, 39.0], [], [7.0, np.nan]]
+    for name, lists in (("attributes", given), ("attribute_values", values)):
+        column = pa.array(lists, TRAINING_SET.field(name).type)
+        rows = rows.set_column(rows.column_names.index(name), name, column)
     export(model, vocabulary, filter_seen=True, probes=rows, output=directory)
     served = ServedModel(directory / "saved_model")
     yield model, vocabulary, rows, directory, served
@@ -50,7 +78,7 @@ def test_it_answers_as_the_keras_model(exported) -> None:  # type: ignore[no-unt
     model, vocabulary, rows, _, served = exported
     encoded = encode_rows(rows, vocabulary)
     expected = model.last_interests(model.item_vectors(), encoded.pad(np.arange(4), 13)).numpy()
-    answer = served.run("serving_default", encode(histories(rows)))
+    answer = served.run("serving_default", encode(histories(rows), attributes_of(rows)))
     np.testing.assert_allclose(answer["interest"], expected, atol=1e-5)
     assert np.abs(expected).mean() > 0.1
     assert answer["as_of"].tolist() == [[row[-1]] for row in rows["timestamps"].to_pylist()]
@@ -59,13 +87,15 @@ def test_it_answers_as_the_keras_model(exported) -> None:  # type: ignore[no-unt
 def test_advancing_equals_replaying(exported) -> None:  # type: ignore[no-untyped-def]
     *_, rows, _, served = exported
     whole = histories(rows)
-    replayed = served.run("serving_default", encode(whole))
-    before = served.run("serving_default", encode([part(history, 0, -3) for history in whole]))
+    known = attributes_of(rows)
+    replayed = served.run("serving_default", encode(whole, known))
+    before = served.run("serving_default", encode([part(history, 0, -3) for history in whole], known))
     kept = {"state": before["state"], "as_of": before["as_of"]}
-    advanced = served.run("advance", {**kept, **encode([part(history, -3, None) for history in whole])})
+    rest = encode_histories([part(history, -3, None) for history in whole])
+    advanced = served.run("advance", {**kept, **rest})
     for name, value in replayed.items():
         np.testing.assert_allclose(advanced[name], value, atol=1e-4, err_msg=name)
-    unmoved = served.run("advance", {**kept, **encode([History()] * 4)})
+    unmoved = served.run("advance", {**kept, **encode_histories([History()] * 4)})
     for name, value in before.items():
         np.testing.assert_allclose(unmoved[name], value, atol=1e-5, err_msg=name)
     assert np.abs(replayed["interest"] - before["interest"]).max() > 0.01
@@ -85,9 +115,10 @@ def test_unknown_ids_and_pads_are_skipped_wherever_they_stand(exported) -> None:
     }
     for row in range(count):
         places = np.sort(random.permutation(width)[:length])
-        for name in clean:
+        for name in noisy:
             noisy[name][row, places] = clean[name][row]
-    expected, answer = served.run("serving_default", clean), served.run("serving_default", noisy)
+    known = {name: clean[name] for name in ATTRIBUTE_INPUTS}
+    expected, answer = served.run("serving_default", clean), served.run("serving_default", noisy | known)
     for name, value in expected.items():
         np.testing.assert_allclose(answer[name], value, atol=1e-5, err_msg=name)
 
@@ -110,6 +141,23 @@ def test_an_empty_history_beside_a_full_one_changes_neither(exported) -> None:  
     mixed = served.run("serving_default", encode([History(), *whole, History()]))["interest"]
     np.testing.assert_allclose(mixed[1:-1], alone, atol=1e-5)
     assert mixed[[0, -1], :-1].any() == np.False_
+
+
+def test_a_cold_interest_is_that_of_the_attributes_that_training_knew(exported) -> None:  # type: ignore[no-untyped-def]
+    model, *_, rows, _, served = exported
+    cold = served.run("serving_default", encode([History()] * 4, attributes_of(rows)))
+    codes = np.array([[2, 5], [0, 4], [0, 0], [3, 1]], np.int32)  # 40 is in the bucket from 40 on, 39 is not
+    expected = model.cold_interests({"attributes": tf.constant(codes)}).numpy()
+    np.testing.assert_allclose(cold["interest"][:, :-1], expected, atol=1e-5)
+    assert not expected[2].any()
+    assert np.abs(expected[[0, 1, 3]]).mean() > 0.1
+    # In a batch beside a longer row, TensorFlow Serving repeats the first element.
+    longer = {
+        name: value[:, [0, *range(value.shape[1]), 0]]
+        for name, value in attributes.encode(attributes_of(rows)).items()
+    }
+    padded = served.run("serving_default", encode([History()] * 4) | longer)
+    np.testing.assert_allclose(padded["interest"], cold["interest"], atol=1e-6)
 
 
 def test_top_items_are_the_best_unseen_by_the_embeddings_beside_it(exported) -> None:  # type: ignore[no-untyped-def]

@@ -55,6 +55,8 @@ def test_a_large_catalog_gets_the_sampled_softmax_and_repeats_keep_seen_items() 
     large = Statistics(interactions=10**7, windows=10**6, items=10**6, mean_length=10, repeat_share=0.4)
     settings, _ = resolve(Hyperparameters(), large)
     assert (settings.loss, settings.seen_items) == ("sampled", "keep")
+    assert settings.embedding_precision == "float16"
+    assert resolve(Hyperparameters(), DENSE)[0].embedding_precision == "float32"
 
 
 def test_a_refit_takes_its_share_of_the_base_models_epochs() -> None:
@@ -62,6 +64,14 @@ def test_a_refit_takes_its_share_of_the_base_models_epochs() -> None:
     settings, _ = refit(Hyperparameters(refit_epoch_share=0.2), base, base_epochs=30)
     assert settings.epochs == 6
     assert settings.units == base.units
+
+
+def test_a_refit_serves_as_the_base_model_does_unless_it_is_told_otherwise() -> None:
+    base, _ = resolve(Hyperparameters(embedding_precision="int8", pruning=0.5), DENSE)
+    as_before, _ = refit(Hyperparameters(), base, base_epochs=30)
+    assert (as_before.embedding_precision, as_before.pruning) == ("int8", 0.5)
+    otherwise, _ = refit(Hyperparameters(embedding_precision="float16", pruning=0.25), base, base_epochs=30)
+    assert (otherwise.embedding_precision, otherwise.pruning) == ("float16", 0.25)
 
 
 def test_a_refit_refuses_another_shape_than_the_base_model_has() -> None:

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.errors import StepError
-from components.train_interest_model.sequences import encode, flatten, read_rows
+from components.train_interest_model.sequences import encode, flat_attributes, flatten, read_rows
 from components.train_interest_model.vocabulary import Vocabulary, encode_gaps
 from feature_repo.contract import TRAINING_SET
 from tests.components.train_interest_model.conftest import (
@@ -83,6 +83,50 @@ def test_a_missing_value_and_an_unknown_event_type_have_the_code_of_unknown() ->
     encoded = encode(pa.Table.from_pylist([row], schema=TRAINING_SET), VOCABULARY)
     assert encoded.values.tolist() == [0, 0, 4]
     assert encoded.events.tolist() == [0, 0, 1]
+
+
+def people() -> pa.Table:
+    """Twenty users aged 20 to 39, every other from Oslo; one hair colour is a single user's."""
+    rows = [
+        history_row(f"u{n}", "train", ["a"], age=20 + n, city="Oslo" if n % 2 else "Rome") for n in range(20)
+    ]
+    rows.append(history_row("v", "train", ["a"], hair="blue"))
+    return pa.Table.from_pylist(rows, schema=TRAINING_SET)
+
+
+def test_attributes_that_enough_users_have_become_codes_and_numbers_fall_into_buckets() -> None:
+    vocabulary = VOCABULARY.with_attributes(*flat_attributes(people())[1:])
+    assert vocabulary.attributes == ["city=Oslo", "city=Rome", *[f"age<{bucket}" for bucket in range(8)]]
+    codes = encode(people(), vocabulary).attributes
+    assert codes[:2].tolist() == [[3, 2], [3, 1]]  # 20 and 21 are among the youngest eighth
+    assert codes[19].tolist() == [10, 1]
+    assert codes[20].tolist() == [0, 0]  # blue hair would name a user
+    counts = np.bincount(codes[:20, 0], minlength=11)[3:]
+    assert counts.tolist() == pytest.approx([2.5] * 8, abs=0.5)
+
+
+def test_growing_keeps_the_codes_of_attributes() -> None:
+    known = VOCABULARY.with_attributes(*flat_attributes(people())[1:])
+    other = Vocabulary(
+        ["c"], [], [], ["city=Bonn", "city=Rome", "age<0", "age<1", "pay<0"], {"age": [90.0], "pay": []}
+    )
+    grown = known.grow(other)
+    assert grown.attributes == [*known.attributes, "city=Bonn", "pay<0"]
+    assert grown.attribute_edges == {**known.attribute_edges, "pay": []}
+    codes = grown.encode_attributes(pa.array(["pay", "city=Bonn"]), np.array([5, np.nan], np.float32))
+    assert codes.tolist() == [12, 11]
+
+
+def test_a_training_set_of_before_has_no_attributes(cycle: World, tmp_path: Path) -> None:
+    rows = pq.read_table(cycle.training_set).drop_columns(["attributes", "attribute_values"])
+    pq.write_table(rows, tmp_path / "rows.parquet")
+    assert encode(read_rows(tmp_path / "rows.parquet", "train"), VOCABULARY).attributes.shape == (160, 0)
+
+
+def test_positions_count_what_is_known_from_the_start_of_the_window() -> None:
+    row = history_row("u", "train", ["a", "zz", "b", "a", "a", "c"])
+    encoded = encode(pa.Table.from_pylist([row, row], schema=TRAINING_SET), VOCABULARY)
+    assert encoded.positions.tolist() == [0, 1, 2, 2, 3] * 2
 
 
 def test_reading_names_the_missing_column(cycle: World, tmp_path: Path) -> None:

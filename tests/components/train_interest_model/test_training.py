@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+import tensorflow as tf
 
 from components.errors import StepError
 from components.saved_model import ServedModel
@@ -15,7 +16,10 @@ from components.train_interest_model.forecast import future_interests
 from components.train_interest_model.loop import Trainer
 from components.train_interest_model.saved_weights import SavedWeights
 from components.train_interest_model.training import train
+from feature_repo import attributes
+from feature_repo.attributes import Attributes
 from feature_repo.histories import History, encode
+from serving.item_embeddings import load_embeddings
 from tests.components.train_interest_model.conftest import (
     SECOND,
     SMALL,
@@ -116,7 +120,7 @@ def test_another_trainings_checkpoint_is_not_taken_up(cycle: World, tmp_path: Pa
     assert loaded[0].epoch == 3
 
 
-def test_a_warm_start_keeps_what_was_learned_of_each_item_and_learns_new_ones(
+def test_a_refit_keeps_what_was_learned_of_each_item_and_learns_new_ones(
     cycle: World, tmp_path: Path
 ) -> None:
     fit(cycle, tmp_path / "base", epochs=12)
@@ -165,11 +169,43 @@ def test_a_held_out_item_is_found_by_its_content(tmp_path: Path) -> None:
     assert without < 2 * chance
 
 
+def test_a_cold_user_gets_the_items_of_who_is_alike(tmp_path: Path) -> None:
+    """Two peoples, of whom each likes its own half of the items; those asked about have no history."""
+    halves = {"north": [f"n{place}" for place in range(15)], "south": [f"s{place}" for place in range(15)]}
+    random = np.random.default_rng(0)
+    rows = []
+    for user in range(160):
+        home, liked = list(halves.items())[user % 2]
+        walk = [liked[place] for place in random.permutation(15)[:8]]
+        rows.append(history_row(f"u{user}", "train", walk, home=home, age=20 + user % 30))
+        rows.append(history_row(f"c{user}", "validation", [], liked[user % 15], home=home, age=30))
+    items = halves["north"] + halves["south"]
+    world = write_world(tmp_path, rows, items_table(items))
+    knowing = fit(world, tmp_path / "knowing", epochs=6, use_user_attributes=True)["validation_hr_at_10"]
+    blind = fit(world, tmp_path / "blind", epochs=6)["validation_hr_at_10"]
+    assert knowing == pytest.approx(10 / 15, abs=0.1)
+    assert blind == pytest.approx(10 / 30, abs=0.1)
+    served = ServedModel(tmp_path / "knowing" / "saved_model")
+    for home, liked in halves.items():
+        user = attributes.encode([Attributes.of({"home": home, "hair": "never seen in training"})])
+        best = served.run("top_items", encode([History()]) | user)["item_ids"][0]
+        assert {item.decode() for item in best[:10]} <= set(liked)
+    served.close()
+
+
+def test_attributes_that_nobody_has_are_done_without(cycle: World, tmp_path: Path) -> None:
+    asked = {"epochs": 1, "use_user_attributes": True}
+    fit(cycle, tmp_path / "base", **asked)
+    fit(cycle, tmp_path / "refit", "all", base=tmp_path / "base", **asked)
+    assert not SavedWeights.load(tmp_path / "refit").hyperparameters.use_user_attributes
+
+
 def test_what_a_run_needs_to_be_understood_is_tracked(cycle: World, tmp_path: Path) -> None:
     tracker = RecordingTracker()
     train(cycle.training_set, cycle.items, "train", {**SMALL, "epochs": 2.0}, tmp_path, None, tracker)
     assert tracker.params["units"] == 24
     assert tracker.params["epochs"] == 2
+    assert tracker.params["starts_from"] == "nothing"
     assert [step for step, figures in tracker.metrics if "loss" in figures] == [1, 2]
     assert tracker.datasets == [cycle.training_set]
 
@@ -184,7 +220,8 @@ def test_an_empty_split_and_a_foreign_base_model_are_named(cycle: World, tmp_pat
 def follower(directory: Path, item: str) -> str:
     """The first item that the exported model answers after `item` alone."""
     served = ServedModel(directory / "saved_model")
-    answer = served.run("top_items", encode([History(["x"], [item], ["view"], [0.0], [60_000_000])]))
+    history = encode([History(["x"], [item], ["view"], [0.0], [60_000_000])])
+    answer = served.run("top_items", history | attributes.encode([Attributes()]))
     served.close()
     return str(answer["item_ids"][0, 0].decode())
 
@@ -195,3 +232,14 @@ def assert_same_weights(one: Path, other: Path) -> None:
     for path, array in first.arrays.items():
         np.testing.assert_array_equal(array, second.arrays[path], err_msg=path)
     assert json.loads((one / "interest_model.json").read_text())["epochs"] == second.epochs
+
+
+def test_what_is_served_is_compressed_and_what_is_trained_on_is_not(cycle: World, tmp_path: Path) -> None:
+    fit(cycle, tmp_path, epochs=1, embedding_precision="int8", pruning=0.75)
+    assert load_embeddings(tmp_path)[1] == "int8"
+    reader = tf.train.load_checkpoint(str(tmp_path / "saved_model/variables/variables"))
+    served = [reader.get_tensor(name) for name in reader.get_variable_to_shape_map() if "weights" in name]
+    kernels = next(array for array in served if array.shape == (16 + 24, 4 * 24))  # of input and state
+    assert np.count_nonzero(kernels == 0) == pytest.approx(0.75 * kernels.size, abs=2)
+    kept = SavedWeights.load(tmp_path).arrays
+    assert all(np.all(array != 0) for path, array in kept.items() if path.endswith("/recurrent_kernel"))

@@ -123,7 +123,7 @@ def test_a_missing_input_is_refused_by_name(model: ServedModel):
     request = model.request()
     del request.inputs["timestamps"]
 
-    with fails(INVALID, "input size does not match signature: 3!=4", "Missing but required: {timestamps}"):
+    with fails(INVALID, "input size does not match signature: 5!=6", "Missing but required: {timestamps}"):
         model.predict(request)
 
 
@@ -131,7 +131,7 @@ def test_an_extra_input_is_refused_by_name(model: ServedModel):
     request = model.request()
     request.inputs["mood"].CopyFrom(tf.make_tensor_proto([1.0]))
 
-    with fails(INVALID, "input size does not match signature: 5!=4", "Sent extra: {mood}"):
+    with fails(INVALID, "input size does not match signature: 7!=6", "Sent extra: {mood}"):
         model.predict(request)
 
 

@@ -16,7 +16,7 @@ import tensorflow as tf
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog, PredictLog
 
-from feature_repo.contract import PAD, SEQUENCE_INPUTS
+from feature_repo.contract import ATTRIBUTE_INPUTS, PAD, SEQUENCE_INPUTS
 
 ITEMS = 10
 _STATE_INPUTS = {
@@ -24,6 +24,7 @@ _STATE_INPUTS = {
     "as_of": tf.TensorSpec([None, 1], tf.int64, "as_of"),
 }
 _SEQUENCES = {name: tf.TensorSpec([None, None], dtype, name) for name, dtype in SEQUENCE_INPUTS.items()}
+_ATTRIBUTES = {name: tf.TensorSpec([None, None], dtype, name) for name, dtype in ATTRIBUTE_INPUTS.items()}
 
 
 class TinyModel(tf.Module):
@@ -49,12 +50,13 @@ class TinyModel(tf.Module):
         latest = tf.reduce_max(tf.concat([as_of, seen], 1), axis=1, keepdims=True)
         return {"interest": tf.identity(state), "state": state, "as_of": latest}
 
-    def interest(self, **sequences: Any) -> dict[str, Any]:
+    def interest(self, attributes: Any, attribute_values: Any, **sequences: Any) -> dict[str, Any]:
+        """Attributes move nothing."""
         rows = tf.shape(sequences["item_ids"])[0]
         return self.advance(tf.zeros([rows, 2]), tf.zeros([rows, 1], tf.int64), **sequences)
 
-    def top_items(self, **sequences: Any) -> dict[str, Any]:
-        scores = tf.matmul(self.interest(**sequences)["interest"], self.vectors, transpose_b=True)
+    def top_items(self, **inputs: Any) -> dict[str, Any]:
+        scores = tf.matmul(self.interest(**inputs)["interest"], self.vectors, transpose_b=True)
         best, index = tf.math.top_k(scores, 3)
         return {"item_ids": tf.gather(self.item_ids, index), "scores": best}
 
@@ -63,9 +65,9 @@ def export(directory: Path, scale: float = 1.0) -> Path:
     """Write the SavedModel, with one warmup request, to `directory`."""
     model = TinyModel(scale)
     functions = {
-        "serving_default": (model.interest, _SEQUENCES),
+        "serving_default": (model.interest, _SEQUENCES | _ATTRIBUTES),
         "advance": (model.advance, _STATE_INPUTS | _SEQUENCES),
-        "top_items": (model.top_items, _SEQUENCES),
+        "top_items": (model.top_items, _SEQUENCES | _ATTRIBUTES),
     }
     signatures = {
         name: tf.function(function).get_concrete_function(**specs)
@@ -77,14 +79,22 @@ def export(directory: Path, scale: float = 1.0) -> Path:
 
 
 def sequences(*histories: Sequence[str]) -> dict[str, np.ndarray]:
-    """The sequence inputs of histories given by item ids; the n-th interaction happens at n µs."""
+    """The inputs of histories given by item ids; the n-th interaction happens at n µs, users are unknown."""
     shape = (len(histories), 1 + max(map(len, histories)))
     item_ids, timestamps = np.full(shape, PAD, object), np.zeros(shape, np.int64)
     for row, history in enumerate(histories):
         item_ids[row, 1 : 1 + len(history)] = history
         timestamps[row, 1 : 1 + len(history)] = np.arange(1, 1 + len(history))
     values = np.zeros(shape, np.float32)
-    return {"item_ids": item_ids, "event_types": item_ids, "values": values, "timestamps": timestamps}
+    nothing = np.full((len(histories), 1), PAD, object)
+    known = {"attributes": nothing, "attribute_values": np.full(nothing.shape, np.nan, np.float32)}
+    return {
+        "item_ids": item_ids,
+        "event_types": item_ids,
+        "values": values,
+        "timestamps": timestamps,
+        **known,
+    }
 
 
 def predict_request(model: str, inputs: Mapping[str, np.ndarray], signature: str = "") -> PredictRequest:

@@ -1,0 +1,59 @@
+"""What a training reads, as the model sees it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from components.errors import StepError
+from components.train_interest_model.content import ContentEncoder
+from components.train_interest_model.hyperparameters import Hyperparameters
+from components.train_interest_model.saved_weights import SavedWeights
+from components.train_interest_model.sequences import Sequences, encode, flat_attributes, flatten, read_rows
+from components.train_interest_model.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """A split of the training set, and how it became numbers."""
+
+    catalog: pa.Table
+    rows: pa.Table
+    vocabulary: Vocabulary
+    content: ContentEncoder
+    sequences: Sequences
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """[items] training interactions."""
+        return np.bincount(self.sequences.items, minlength=len(self.catalog))
+
+
+def read(
+    training_set: Path, items: Path, split: str, given: Hyperparameters, base: SavedWeights | None
+) -> TrainingData:
+    """A base model's codes are kept and grow, so that its weights keep their meaning."""
+    catalog, rows = pq.read_table(items), read_rows(training_set, split)
+    vocabulary = Vocabulary.build(
+        catalog["item_id"].to_pylist(),
+        flatten(rows["event_types"]),
+        flatten(rows["values"]).to_numpy(zero_copy_only=False).astype(np.float32),
+    )
+    if given.use_user_attributes:
+        vocabulary = vocabulary.with_attributes(*flat_attributes(_one_row_a_user(rows))[1:])
+    if base:
+        vocabulary, content = base.vocabulary.grow(vocabulary), base.content
+    else:
+        content = ContentEncoder.fit(catalog) if given.use_content else ContentEncoder.empty()
+    sequences = encode(rows, vocabulary)
+    if not len(sequences.items):
+        raise StepError(f"{training_set} has no interaction in split {split!r}: fetch the training set again")
+    return TrainingData(catalog, rows, vocabulary, content, sequences)
+
+
+def _one_row_a_user(rows: pa.Table) -> pa.Table:
+    users = rows["user_id"].to_numpy()
+    return rows.take(np.unique(users, return_index=True)[1])
