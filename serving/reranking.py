@@ -82,19 +82,6 @@ class Reranker:
         trend = ranking.filters.trend + 0.5
         self._log_share = np.log(self._share).astype(np.float32)
         self._log_trend = np.log(trend / max(float(trend.sum()), 1.0)).astype(np.float32)
-        self._compute: dict[str, Callable[[Query, Indexes], Scores | float]] = {
-            "interest": self._interest,
-            "transitions": self._transitions,
-            "item_cosine": lambda query, items: signals.item_cosine(ranking.filters, query).on(items),
-            "user_cosine": self._user_cosine,
-            "ease": self._ease,
-            "als": self._als,
-            "sequence_knn": self._sequence_knn,
-            "content": self._content,
-            "popularity": lambda query, items: self._log_share.take(items),
-            "trend": lambda query, items: self._log_trend.take(items),
-            "repeats": self._repeats,
-        }
 
     def features(self, query: Query, items: Indexes) -> FloatArray:
         """[m, terms] float32, a column of TERMS each, before any calibration."""
@@ -113,7 +100,7 @@ class Reranker:
     def _features(self, query: Query, items: Indexes, terms: Sequence[str]) -> FloatArray:
         features = np.empty((len(terms), len(items)), np.float32)
         for row, term in enumerate(terms):
-            features[row] = self._compute[term](query, items)
+            features[row] = _COMPUTE[term](self, query, items)
         return features
 
     def _interest(self, query: Query, items: Indexes) -> Scores | float:
@@ -135,6 +122,9 @@ class Reranker:
         chances = votes.on(items) + (left * self._share.take(items) + _FLOOR)
         scores: Scores = np.log(chances)
         return scores
+
+    def _item_cosine(self, query: Query, items: Indexes) -> Scores:
+        return signals.item_cosine(self._ranking.filters, query).on(items)
 
     def _user_cosine(self, query: Query, items: Indexes) -> Scores:
         """log score, a vote of an average neighbour being added to each."""
@@ -163,8 +153,23 @@ class Reranker:
         """Cosine of an item's categories with the history's."""
         return signals.content_cosine(self._ranking.catalog.content, query, items)
 
+    def _popularity(self, _: Query, items: Indexes) -> Scores:
+        scores: Scores = self._log_share.take(items)
+        return scores
+
+    def _trend(self, _: Query, items: Indexes) -> Scores:
+        scores: Scores = self._log_trend.take(items)
+        return scores
+
     def _repeats(self, query: Query, items: Indexes) -> Scores:
         return signals.repeats(query, len(self._ranking.catalog)).on(items)
+
+
+# Of the class: bound methods kept by their own object would be a cycle, and a release that was live would
+# wait for the collector, which is kept off releases.
+_COMPUTE: Final[dict[str, Callable[[Reranker, Query, Indexes], Scores | float]]] = {
+    term: getattr(Reranker, f"_{term}") for term in TERMS
+}
 
 
 def _by_term(blend: dict[str, Any], name: str, default: float) -> FloatArray:

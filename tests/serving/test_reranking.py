@@ -1,10 +1,15 @@
 """Scores of candidates: each term, their blend, and what is left when a part is missing."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 
 from serving import signals
 from serving.factors import fold_in
+from serving.live_release import LiveRelease
+from serving.request import Request
 from serving.reranking import TERMS, Reranker
 from tests.serving.rankings import query, ranking
 
@@ -139,3 +144,19 @@ def test_a_catalog_of_one_item_scores_it() -> None:
 def test_a_blend_with_a_foreign_term_is_refused() -> None:
     with pytest.raises(ValueError, match="'magic'"):
         Reranker(ranking(5, blend=blend(magic=1.0)))
+
+
+def test_a_release_is_freed_without_the_collector() -> None:
+    """Which is kept off releases: a cycle in one would keep all of it, each night once more."""
+    gc.collect()
+    gc.disable()
+    try:
+        release = LiveRelease(ranking(60, blend=blend(**dict.fromkeys(TERMS, 1.0))))
+        asked = query(release.ranking, [4, 8])
+        candidates = release.retriever.retrieve(asked)
+        release.present(asked, ["view"] * 2, release.rank(asked, candidates, Request("", k=5)), explain=True)
+        parts = [weakref.ref(part) for part in (release, release.ranking, release.reranker, release.reasons)]
+        del release, candidates, asked
+        assert [part() for part in parts] == [None] * 4
+    finally:
+        gc.enable()
