@@ -9,8 +9,10 @@ typechecked = typeguard.typechecked
 import feature_repo.online
 assert typeguard.typechecked is typechecked
 assert not [found for found in warnings.filters if found[0] == "once"], warnings.filters
-heavy = {"tensorflow", "mlflow", "great_expectations", "kfp", "duckdb", "ibis"} & set(sys.modules)
-assert not heavy, heavy
+heavy = {"tensorflow", "mlflow", "great_expectations", "kfp", "duckdb", "ibis", "gunicorn", "uvicorn"}
+assert not heavy & set(sys.modules), heavy & set(sys.modules)
+import feast.feature_server
+assert callable(feast.feature_server.start_server)
 """
 
 
