@@ -24,7 +24,7 @@ from tests.benchmarks import load
 from tests.benchmarks.figures import Figures, stage_table
 from tests.benchmarks.load import Target
 from tests.benchmarks.processes import Recommender, Server, recommender, server
-from tests.benchmarks.swaps import publish_again, swap
+from tests.benchmarks.swaps import republished, swap
 from tests.benchmarks.world import Shape, groups
 
 console = Console(width=120)
@@ -148,12 +148,12 @@ def _swaps(
 ) -> None:
     """Of short histories: the other release has no states of users, so each answer replays one."""
     releases = Path(ServingSettings(home=home).releases)
-    another = publish_again(releases)
-    swap(releases, another, service.release, times=2)  # the model server loads it, which is another matter
-    asked = client.start(load.open_loop, target, rate, _SWAPPING_S)
-    swap(releases, another, service.release, SWAPS)
-    in_time = not asked.done()
-    measured = asked.result()
+    with republished(releases) as another:
+        swap(releases, another, service.release, times=2)  # the model server loads it: another matter
+        asked = client.start(load.open_loop, target, rate, _SWAPPING_S)
+        swap(releases, another, service.release, SWAPS)
+        in_time = not asked.done()
+        measured = asked.result()
     figures.latencies[f"{SWAPS} swaps"] = measured
     about = f"{measured.count:,} requests at {rate:.0f}/s" + ("" if in_time else ", which ended before")
     figures.goal(f"{SWAPS} swaps under load, longest answer, ms", measured.longest, 100, about)

@@ -3,7 +3,8 @@
 import json
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -13,16 +14,20 @@ from tests.benchmarks.world import VERSION
 _TIMEOUT_S: Final = 60.0
 
 
-def publish_again(releases: Path) -> int:
-    """The release under another number, each part whole at once; returns it."""
+@contextmanager
+def republished(releases: Path) -> Iterator[int]:
+    """The release under another number too, each part whole at once; a kept world is left as it was."""
     another = VERSION + 1
-    for kind in (RANKING, INTEREST_MODEL):
-        target = releases / kind / str(another)
-        if not target.exists():
-            staged = target.with_name(f".{another}")
-            shutil.copytree(releases / kind / str(VERSION), staged, dirs_exist_ok=True)
-            staged.rename(target)
-    return another
+    targets = [releases / kind / str(another) for kind in (RANKING, INTEREST_MODEL)]
+    for target in targets:
+        staged = target.with_name(f".{another}")
+        shutil.copytree(target.with_name(str(VERSION)), staged, dirs_exist_ok=True)
+        staged.rename(target)
+    try:
+        yield another
+    finally:
+        for target in targets:
+            shutil.rmtree(target)
 
 
 def swap(releases: Path, another: int, live: Callable[[], int], times: int) -> None:
