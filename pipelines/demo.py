@@ -22,8 +22,9 @@ from pipelines.settings import Settings, load_settings
 from pipelines.tables import metrics_table, recommendations_table
 from pipelines.training import training
 from serving.answers import Answer
+from serving.catalog import Catalog
 from serving.client import Recommender
-from serving.release import Catalog, Ranking, ReleaseStore
+from serving.release import Ranking, ReleaseStore
 
 DEFAULT = "movielens-100k"
 

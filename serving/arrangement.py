@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from serving.arrays import FloatArray, Indexes
 from serving.click_probability import click_probabilities
-from serving.release import FloatArray, Ranking
+from serving.release import Ranking
 from serving.request import Request
 from serving.retrieval import Candidates
 from serving.rules import best
 from serving.scenarios import Scenario
-from serving.signals import Indexes
 
 # Diversity looks at so many items for each one that it answers.
 MMR_POOL: Final = 10

@@ -1,4 +1,4 @@
-"""Arrays as .npy files, without pickle."""
+"""The arrays that serving speaks of, and how they stand on disk: as .npy files, without pickle."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+Indexes = NDArray[np.int32]
 
 
 def save_arrays(directory: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -6,13 +6,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from serving.answers import Degradation, Recommendation, Removed
+from serving.arrays import FloatArray, Indexes
 from serving.cold_start import cold_scores, rank_cold
 from serving.live_release import LiveRelease, Ranked
-from serving.release import FloatArray
 from serving.request import Request
 from serving.retrieval import Candidates, Query
 from serving.rules import Rules, best
-from serving.signals import Indexes
 from serving.surroundings import Surroundings
 
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.release import FloatArray
+from serving.arrays import FloatArray
 
 LARGEST: Final = 25.0
 

@@ -6,13 +6,12 @@ from typing import Final
 
 import numpy as np
 
+from serving.arrays import FloatArray, Indexes
 from serving.live_release import LiveRelease, Ranked
-from serving.release import FloatArray
 from serving.request import Request
 from serving.reranking import TERMS
 from serving.retrieval import Candidates
 from serving.rules import Rules
-from serving.signals import Indexes
 
 Profile = Mapping[str, str | float]
 

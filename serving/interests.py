@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from serving.answers import CategoryInterest
-from serving.release import Catalog
+from serving.catalog import Catalog
 
 # In the interest of now, an interaction counts half as much as the one this many later.
 HALF_LIFE: Final = 5.0

@@ -6,9 +6,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from serving.arrays import FloatArray
 from serving.errors import ReleaseError
-
-FloatArray = NDArray[np.float32]
 
 NEAREST: Final = "nearest.faiss"
 

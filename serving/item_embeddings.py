@@ -6,7 +6,8 @@ from typing import Final, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float32]
+from serving.arrays import FloatArray
+
 Precision = Literal["float32", "float16", "int8"]
 
 EMBEDDINGS: Final = "item_embeddings.npy"

@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 from feature_repo.histories import History
 from serving.answers import Recommendation
 from serving.arrangement import Order, order_of
+from serving.arrays import FloatArray, Indexes
 from serving.history import UserHistory
 from serving.reasons import Reasons
-from serving.release import FloatArray, Ranking
+from serving.release import Ranking
 from serving.request import Request
 from serving.reranking import TERMS, Reranker
 from serving.retrieval import SOURCES, Candidates, Query, Retriever, SourceBits
 from serving.rules import NO_ITEMS, Rulebook, Rules, bits, joined
-from serving.signals import Indexes, strongest
+from serving.signals import strongest
 
 # Where no time is left to retrieve, the most trending items are the candidates.
 _TRENDING = 2_000

@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from serving.arrays import FloatArray
 from serving.inverted_file import pad
 from serving.item_embeddings import Precision
-from serving.release import FloatArray
 
 
 class NearestItems:

@@ -8,9 +8,10 @@ from typing import Final
 import numpy as np
 from scipy.sparse import csr_array
 
-from serving.release import FloatArray, Ranking
+from serving.arrays import FloatArray, Indexes
+from serving.release import Ranking
 from serving.reranking import TERMS
-from serving.signals import Indexes, Query, placed
+from serving.signals import Query, placed
 from serving.sparse import copied_rows
 
 # Interactions that are looked at, the newest ones; each step back, one speaks this much less loudly.

@@ -8,6 +8,7 @@ import numpy as np
 
 from feature_repo.histories import History, Interaction
 from serving.answers import Answer, Degradation, Recommendation, Removed, UserInterests
+from serving.arrays import FloatArray
 from serving.asked import Asked
 from serving.deadline import Budgets, Deadline
 from serving.errors import CircuitOpen, Unavailable
@@ -16,7 +17,6 @@ from serving.interests import category_interests
 from serving.live_release import LiveRelease, Ranked
 from serving.logs import OncePerSecond
 from serving.metrics import Metrics
-from serving.release import FloatArray
 from serving.releases import Releases
 from serving.request import Request
 from serving.retrieval import Candidates, Query

@@ -3,142 +3,29 @@
 interest/<version>/   a SavedModel in TensorFlow Serving's layout
 ranking/<version>/    catalog.parquet  item_embeddings.npy  <matrix>/{indptr,indices,data,shape}.npy
                       popularity.npy  trend.npy  als.npy  blend.json  manifest.json
-                      sequences/  (ease/ where the catalog is small, nearest.faiss where it is large,
+                      user_sequences/  (ease/ where the catalog is small, nearest.faiss where it is large,
                       item_scales.npy where embeddings are int8, segments/ where users have attributes)
 live.json             {"version": 7, "previous": 6}, replaced atomically
 """
 
 import hashlib
 import json
-import shutil
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import fsspec
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
-from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from feature_repo.contract import INTEREST_MODEL, LIVE, MANIFEST, RANKING, fingerprint
+from serving.arrays import FloatArray
+from serving.catalog import Catalog
 from serving.errors import ForeignRelease, ReleaseError, ReleaseNotFound
+from serving.filters import Filters
 from serving.inverted_file import EXACT_ITEMS, NEAREST, write_inverted_file
 from serving.item_embeddings import Precision, load_embeddings, save_embeddings
-from serving.segments import Segments
-from serving.sequences import Sequences
-from serving.sparse import load_csr, save_csr
-
-FloatArray = NDArray[np.float32]
-
-# Sparse matrices of the collaborative filters, each [items, items] but for user_items [users, items].
-MATRICES = ("transitions", "item_cosine", "user_items")
-
-FOREVER = np.iinfo(np.int64).max
-
-
-@dataclass(frozen=True)
-class Catalog:
-    """Every item of a release; position in these lists is the item's index everywhere."""
-
-    item_ids: list[str]
-    titles: list[str]
-    categories: list[list[str]]
-    domains: list[str]
-    available_from: NDArray[np.int64]  # [items] µs since the epoch
-    available_until: NDArray[np.int64]  # [items] µs since the epoch, FOREVER when open
-
-    @cached_property
-    def index(self) -> dict[str, int]:
-        """Item id -> index."""
-        return {item_id: position for position, item_id in enumerate(self.item_ids)}
-
-    @cached_property
-    def category_index(self) -> dict[str, int]:
-        """Category -> its column of `content`."""
-        distinct = dict.fromkeys(category for categories in self.categories for category in categories)
-        return {category: column for column, category in enumerate(distinct)}
-
-    @cached_property
-    def content(self) -> csr_array:
-        """[items, distinct categories] float32, rows of unit length; a row of zeros where there is none."""
-        index = self.category_index
-        columns = [[index[category] for category in dict.fromkeys(row)] for row in self.categories]
-        lengths = np.fromiter(map(len, columns), np.int64, len(columns))
-        indices = np.fromiter((column for row in columns for column in row), np.int32, lengths.sum())
-        values = np.repeat(1 / np.sqrt(np.maximum(lengths, 1)), lengths).astype(np.float32)
-        indptr = np.concatenate([[0], np.cumsum(lengths)])
-        return csr_array((values, indices, indptr), shape=(len(self), max(1, len(index))))
-
-    def __len__(self) -> int:
-        return len(self.item_ids)
-
-    @classmethod
-    def from_items(cls, items: pa.Table) -> "Catalog":
-        """From a table with the contract's item columns, in its row order."""
-        column = items.column
-        return cls(
-            item_ids=column("item_id").to_pylist(),
-            titles=[title or "" for title in column("title").to_pylist()],
-            categories=[categories or [] for categories in column("categories").to_pylist()],
-            domains=[domain or "" for domain in column("domain").to_pylist()],
-            available_from=_microseconds(column("available_from"), 0),
-            available_until=_microseconds(column("available_until"), FOREVER),
-        )
-
-
-@dataclass(frozen=True)
-class Filters:
-    """The collaborative filters, fitted; rows and columns are item indexes of the catalog."""
-
-    transitions: csr_array  # [items, items] P(column comes soon after row)
-    item_cosine: csr_array  # [items, items] the nearest items only
-    user_items: csr_array  # [users, items] rows of unit length
-    popularity: FloatArray  # [items] interactions
-    trend: FloatArray  # [items] interactions, each halved per half-life of age
-    ease: csr_array | None = None  # [items, items] the strongest weights; None for a large catalog
-    als: FloatArray | None = None  # [items, factors] as factors.fold_in wants them; None before there was ALS
-    sequences: Sequences | None = None  # None before there were any
-    segments: Segments | None = None  # None where users have no attributes
-
-    @cached_property
-    def item_users(self) -> csr_array:
-        """[items, users], user_items turned round: who chose an item."""
-        return self.user_items.T.tocsr()
-
-    @classmethod
-    def load(cls, directory: Path) -> "Filters":
-        matrices, als = {name: load_csr(directory / name) for name in MATRICES}, directory / "als.npy"
-        optional = {"ease": load_csr, "sequences": Sequences.load, "segments": Segments.load}
-        found = {name: load for name, load in optional.items() if (directory / name).is_dir()}
-        return cls(
-            **matrices,
-            **{name: load(directory / name) for name, load in found.items()},
-            als=np.load(als, allow_pickle=False) if als.exists() else None,
-            popularity=np.load(directory / "popularity.npy", allow_pickle=False),
-            trend=np.load(directory / "trend.npy", allow_pickle=False),
-        )
-
-    def save(self, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
-        for name in MATRICES:
-            save_csr(getattr(self, name), directory / name)
-        for name in ("ease", "sequences", "segments"):  # a fit before this one may have left them
-            shutil.rmtree(directory / name, ignore_errors=True)
-        (directory / "als.npy").unlink(missing_ok=True)
-        if self.ease is not None:
-            save_csr(self.ease, directory / "ease")
-        if self.als is not None:
-            np.save(directory / "als.npy", self.als)
-        if self.sequences is not None:
-            self.sequences.save(directory / "sequences")
-        if self.segments is not None:
-            self.segments.save(directory / "segments")
-        np.save(directory / "popularity.npy", self.popularity)
-        np.save(directory / "trend.npy", self.trend)
 
 
 @dataclass(frozen=True)
@@ -268,9 +155,7 @@ def write_ranking(
     counts = {
         "items": len(items),
         "item_embeddings": len(item_embeddings),
-        **{name: getattr(filters, name).shape[1] for name in MATRICES},
-        **({"als": len(filters.als)} if filters.als is not None else {}),
-        **({"sequences": filters.sequences.places.shape[0]} if filters.sequences is not None else {}),
+        **filters.item_counts,
     }
     if len(set(counts.values())) != 1:
         raise ReleaseError(f"a release needs one row an item in each part, got {counts}")
@@ -301,8 +186,3 @@ def _read_whole(file: Path) -> pa.Table:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _microseconds(column: pa.ChunkedArray, missing: int) -> NDArray[np.int64]:
-    filled: NDArray[np.int64] = column.cast(pa.int64()).fill_null(missing).to_numpy()
-    return filled

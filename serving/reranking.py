@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving import signals
-from serving.release import FloatArray, Ranking
-from serving.signals import Indexes, Query
+from serving.arrays import FloatArray, Indexes
+from serving.release import Ranking
+from serving.signals import Query
 
 TERMS: Final = (
     "interest",

@@ -9,9 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving import signals
+from serving.arrays import Indexes
+from serving.filters import Filters
 from serving.nearest import NearestItems
-from serving.release import Filters, Ranking
-from serving.signals import Indexes, Query, Votes, among_strongest, strongest
+from serving.release import Ranking
+from serving.signals import Query, Votes, among_strongest, strongest
 
 __all__ = ["EXHAUSTIVE_ITEMS", "SOURCES", "Candidates", "Query", "Retriever"]
 

@@ -7,9 +7,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.release import Catalog, FloatArray
+from serving.arrays import FloatArray, Indexes
+from serving.catalog import Catalog
 from serving.retrieval import FRESH_INTERACTIONS, SOURCES, Candidates, SourceBits
-from serving.signals import Indexes
 
 NO_ITEMS: Final[Indexes] = np.zeros(0, np.int32)
 

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from serving.arrays import FloatArray
 from serving.sparse import load_csr, save_csr
 
-FloatArray = NDArray[np.float32]
 FILE: Final = "segments.json"
 
 

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse._sparsetools import csc_matvec, csr_matvec
 
+from serving.arrays import FloatArray, Indexes
 from serving.factors import fold_in
-from serving.release import Filters, FloatArray, Ranking
-from serving.sequences import NEXT, Sequences
+from serving.filters import Filters
+from serving.release import Ranking
 from serving.sparse import copied_rows
+from serving.user_sequences import NEXT, UserSequences
 
 T = TypeVar("T")
-Indexes = NDArray[np.int32]
 
 # How loudly an interaction speaks, by its age in steps, the newest being 1: what comes next hangs on the last
 # few (age ** -1.5), what somebody likes on the last dozens (a share kept at each step back).
@@ -187,7 +188,7 @@ def user_cosine(filters: Filters, query: Query) -> Votes:
 
 def sequence_knn(filters: Filters, query: Query) -> Votes | None:
     """What the users nearest in sequence chose next; None where sequences were left out."""
-    sequences = filters.sequences
+    sequences = filters.user_sequences
     if sequences is None:
         return None
     return query.once("sequence_knn", sequences, lambda: _sequence_knn(sequences, query))
@@ -229,7 +230,7 @@ def _user_cosine(filters: Filters, query: Query) -> Votes:
     return replace(votes, values=np.ones(len(votes.values), np.float32))
 
 
-def _sequence_knn(sequences: Sequences, query: Query) -> Votes:
+def _sequence_knn(sequences: UserSequences, query: Query) -> Votes:
     weights = _by_age(min(len(query.history), NEXT_INTERACTIONS), 1.0)
     newest = query.history[len(query.history) - len(weights) :]
     now = int(query.timestamps[-1]) if len(query.timestamps) else query.now

@@ -11,10 +11,10 @@ import numpy as np
 from feature_repo.attributes import Attributes
 from feature_repo.histories import History
 from feature_repo.interest_state import InterestState
+from serving.arrays import FloatArray
 from serving.history import UserHistory
 from serving.interest_client import Interests
 from serving.metrics import Metrics
-from serving.release import FloatArray
 
 
 class InterestModel(Protocol):

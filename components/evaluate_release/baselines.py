@@ -5,7 +5,7 @@ from scipy.sparse import csr_array
 
 from components.evaluate_release.queries import Indexes, Queries
 from components.evaluate_release.ranked import Ranked, rank_all
-from serving.release import FloatArray
+from serving.arrays import FloatArray
 
 # A transition from the interaction n steps back counts DECAY**n; beyond RECENT steps it would not be felt.
 DECAY, RECENT = 0.7, 20

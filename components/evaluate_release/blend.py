@@ -12,7 +12,7 @@ from components.evaluate_release.calibration import fit_calibration
 from components.evaluate_release.conditional_logit import Choices, Weights, fit_weights
 from components.evaluate_release.elimination import CrossFit, eliminate
 from components.progress import report
-from serving.release import FloatArray
+from serving.arrays import FloatArray
 from serving.reranking import TERMS
 
 # More hardly move a dozen weights, and cost time and memory.

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from serving.arrays import FloatArray
 from serving.click_probability import LARGEST, share_logits
-from serving.release import FloatArray
 
 # Bins of the share's log odds.
 EDGES: Final = np.linspace(-LARGEST, LARGEST, 2001)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from serving.release import FloatArray
+from serving.arrays import FloatArray
 
 Weights = NDArray[np.float64]
 

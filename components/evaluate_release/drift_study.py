@@ -9,6 +9,7 @@ from components.evaluate_release import baselines
 from components.evaluate_release.drift import ENOUGH, Drift, DriftFindings, measure
 from components.evaluate_release.findings import SERVED
 from components.evaluate_release.held_out import SEED, HeldOut
+from components.evaluate_release.palette import LABELS
 from components.evaluate_release.queries import Indexes, Queries, read_windows
 from components.evaluate_release.ranked import Ranked, rank_all
 from components.evaluate_release.served import ServedRanking
@@ -17,8 +18,9 @@ from components.evaluate_release.switches import STEPS, Switch, as_queries, of_r
 from components.evaluate_release.tastes import Tastes, find_tastes
 from components.progress import report
 from components.saved_model import InterestModel
+from serving.arrays import FloatArray
 from serving.factors import fold_in
-from serving.release import FloatArray, Ranking
+from serving.release import Ranking
 
 USERS: Final = 100
 
@@ -95,4 +97,4 @@ def _tell(kind: str, drift: Drift) -> None:
     for name, found in drift.models.items():
         shares = " ".join(f"{share:.2f}" for share in found.share)
         needed = found.interactions_to_follow or f"more than {STEPS[-1]}"
-        report(f"  {name}: {shares}; follows after {needed}, {found.followed:.0%} of users ever")
+        report(f"  {LABELS[name]}: {shares}; follows after {needed}, {found.followed:.0%} of users ever")

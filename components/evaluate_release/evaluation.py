@@ -10,8 +10,10 @@ from components.evaluate_release import document, tracking
 from components.evaluate_release.held_out import HeldOut
 from components.evaluate_release.measurement import measure
 from components.evaluate_release.report import write_report
+from serving.catalog import Catalog
+from serving.filters import Filters
 from serving.item_embeddings import EMBEDDINGS, load_embeddings
-from serving.release import Catalog, Filters, Ranking
+from serving.release import Ranking
 
 
 def evaluate(

@@ -14,7 +14,7 @@ from components.evaluate_release.ranked import Ranked
 from components.evaluate_release.scorecard import Figure
 from components.evaluate_release.slices import Slice
 from components.evaluate_release.verdict import Verdict
-from serving.release import Catalog
+from serving.catalog import Catalog
 
 # What goes live; its figures stand without a prefix.
 SERVED: Final = "served"

@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 from components.errors import StepError
 from components.evaluate_release import users as given
 from components.evaluate_release.queries import Queries, read_queries, read_training_set
+from serving.catalog import Catalog
 from serving.cold_start import Profile
-from serving.release import Catalog
 
 # Of samples, resamples and the users shown.
 SEED: Final = 20261124

@@ -23,7 +23,8 @@ from components.evaluate_release.slices import Slice
 from components.evaluate_release.verdict import judge
 from components.progress import report
 from components.saved_model import InterestModel
-from serving.release import FloatArray, Ranking
+from serving.arrays import FloatArray
+from serving.release import Ranking
 
 
 def measure(ranking: Ranking, saved_model: Path, held: HeldOut, protocol: str, releases: str) -> Findings:

@@ -17,7 +17,7 @@ from components.evaluate_release.plots import pictures
 from components.evaluate_release.scorecard import KS, Figure
 from components.evaluate_release.switches import STEPS
 from components.evaluate_release.tracking import Curve
-from serving.release import Catalog
+from serving.catalog import Catalog
 
 # Measure -> its heading, whether more is better, and what it says.
 MEASURES: Final = {

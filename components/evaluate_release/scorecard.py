@@ -12,8 +12,8 @@ from components.evaluate_release.bootstrap import intervals, paired_p_values
 from components.evaluate_release.metrics import ACCURACY, FloatArray
 from components.evaluate_release.queries import Queries
 from components.evaluate_release.ranked import Ranked
-from serving.release import Catalog
-from serving.release import FloatArray as Popularity
+from serving.arrays import FloatArray as Popularity
+from serving.catalog import Catalog
 
 KS: Final = (10, 20)
 HEADLINE: Final = "ndcg_at_10"

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from components.evaluate_release.metrics import MISS
 from components.evaluate_release.queries import Queries
 from components.evaluate_release.ranked import LONGEST, Ranked
+from serving.arrays import FloatArray, Indexes
 from serving.cold_start import Profile, cold_scores
 from serving.live_release import LiveRelease
-from serving.release import FloatArray, Ranking
+from serving.release import Ranking
 from serving.retrieval import Query
 from serving.rules import Rules, best
-from serving.signals import Indexes
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from components.evaluate_release.held_out import HeldOut
 from components.evaluate_release.switches import LENGTH, MIN_HISTORY, Switch
 from components.evaluate_release.tastes import Tastes
 from feature_repo.histories import History, Interaction
-from serving.release import FloatArray
+from serving.arrays import FloatArray
 
 MINUTE: Final = 60_000_000  # µs
 

@@ -11,7 +11,8 @@ from components.evaluate_release.metrics import ndcg, recall
 from components.evaluate_release.queries import Queries, Times, interactions_by_user
 from components.evaluate_release.ranked import Ranked
 from components.evaluate_release.users import cut_by_attribute
-from serving.release import Catalog, FloatArray
+from serving.arrays import FloatArray
+from serving.catalog import Catalog
 
 Mask = NDArray[np.bool_]
 Cut = dict[str, Mask]  # label -> [queries] whether a query belongs to it

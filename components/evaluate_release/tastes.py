@@ -11,7 +11,9 @@ from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import svds
 
 from components.evaluate_release.queries import Indexes
-from serving.release import Catalog, Filters, FloatArray
+from serving.arrays import FloatArray
+from serving.catalog import Catalog
+from serving.filters import Filters
 
 # Items a taste needs, so that ten are left to be answered when twenty of it were chosen.
 MIN_ITEMS: Final = 31

@@ -12,7 +12,7 @@ from scipy.linalg import solve_triangular
 from scipy.sparse import csr_array, csr_matrix
 
 from components.train_collaborative_filters.interactions import Interactions
-from serving.release import FloatArray
+from serving.arrays import FloatArray
 
 SEED: Final = 20261124
 

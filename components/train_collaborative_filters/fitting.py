@@ -20,7 +20,8 @@ from components.train_collaborative_filters.transitions import transitions
 from components.train_collaborative_filters.user_cosine import user_rows
 from components.train_collaborative_filters.user_sequences import user_sequences
 from feature_repo.contract import MAX_HISTORY
-from serving.release import Filters, FloatArray
+from serving.arrays import FloatArray
+from serving.filters import Filters
 from serving.segments import Segments
 
 T = TypeVar("T")
@@ -88,8 +89,8 @@ def fit_filters(
         trend=trend(interactions, pace),
         ease=_ease(recent, chosen),
         als=_timed("ALS", lambda: _als(recent, chosen)),
-        sequences=_timed(
-            "sequences",
+        user_sequences=_timed(
+            "user sequences",
             lambda: user_sequences(interactions, chosen.max_users, round(pace * chosen.neighbour_pace)),
         ),
         segments=_segments(interactions, users, pace) if users is not None else None,

@@ -115,5 +115,5 @@ def _environment() -> str:
         try:
             lines.append(f"{package}=={version(package)}")
         except PackageNotFoundError:
-            continue
+            lines.append(f"# {package} is not installed as a package")
     return "\n".join(lines) + "\n"

@@ -27,10 +27,11 @@ from feature_repo.contract import (
     USERS,
 )
 from feature_repo.histories import Interaction
+from serving.filters import Filters
 from serving.interaction_log import InteractionLog
-from serving.release import Filters, write_ranking
-from serving.sequences import Sequences
+from serving.release import write_ranking
 from serving.settings import ServingSettings
+from serving.user_sequences import UserSequences
 
 VERSION: Final = 1
 CATEGORIES: Final = 18
@@ -203,11 +204,11 @@ def _drawn_filters(
     factors = generator.normal(scale=0.1, size=(shape.items, 64)).astype(np.float32)
     owners = np.unique(users, return_inverse=True)[1].astype(np.int32)
     order = np.argsort(owners, kind="stable")
-    sequences = Sequences.of(
+    sequences = UserSequences.of(
         owners[order], chosen[order].astype(np.int32), timestamps[order], shape.items, pace=6 * 86_400_000_000
     )
     trend = popularity / 10
-    return Filters(*matrices, popularity=popularity, trend=trend, als=factors, sequences=sequences)
+    return Filters(*matrices, popularity=popularity, trend=trend, als=factors, user_sequences=sequences)
 
 
 def _export(items: pa.Table, users: NDArray[np.str_], release: Path) -> None:

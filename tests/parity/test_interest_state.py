@@ -55,13 +55,9 @@ class Exported:
         self._served, self.steps = ServedModel(directory), list[int]()
 
     def interest(
-        self,
-        histories: Sequence[History],
-        version: int | None,
-        timeout_s: float,
-        users: Sequence[Attributes] = (),
+        self, histories: Sequence[History], version: int | None, timeout_s: float, users: Sequence[Attributes]
     ) -> Interests:
-        known = attributes.encode(users or [Attributes()] * len(histories))
+        known = attributes.encode(users)
         return self._run("serving_default", encode(histories) | known)
 
     def advance(
@@ -167,7 +163,7 @@ def test_an_interest_starts_from_what_is_known_of_the_user(world: World) -> None
     for name, known in (("cleo", ["age"]), ("bob", [])):
         user = world.user(name)
         assert Attributes.of(user.profile).names == known
-        unknown = world.model.interest([user.history], 1, 10).interest[0]
+        unknown = world.model.interest([user.history], 1, 10, [Attributes()]).interest[0]
         moved = np.abs(world.interests.read(user, user.history, 1, 10) - unknown).max()
         assert (moved > 1e-3) == bool(known)
 
@@ -185,7 +181,9 @@ def test_what_is_new_costs_its_own_steps_however_long_the_history(world: World) 
     assert world.read(after) == [3]
     kept = before.interest_state
     assert kept is not None
-    moved = np.abs(world.model.interest([after.history], 1, 10).interest[0] - kept.interest).max()
+    moved = np.abs(
+        world.model.interest([after.history], 1, 10, [Attributes()]).interest[0] - kept.interest
+    ).max()
     assert moved > 0.01
 
 

@@ -12,8 +12,9 @@ from feature_repo.attributes import Attributes
 from feature_repo.contract import ITEMS
 from feature_repo.histories import History
 from serving.errors import Unavailable
+from serving.filters import Filters
 from serving.interest_client import Interests
-from serving.release import Filters, write_ranking
+from serving.release import write_ranking
 from serving.reranking import TERMS
 from serving.segments import Segment, Segments
 
@@ -102,11 +103,7 @@ class FakeInterestModel:
         self._vectors = dict(zip(items().column("item_id").to_pylist(), item_embeddings(), strict=True))
 
     def interest(
-        self,
-        histories: Sequence[History],
-        version: int | None,
-        timeout_s: float,
-        users: Sequence[Attributes] = (),
+        self, histories: Sequence[History], version: int | None, timeout_s: float, users: Sequence[Attributes]
     ) -> Interests:
         if self.down or version not in self.versions:
             raise Unavailable("model server down")

@@ -5,9 +5,11 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array, random_array
 
-from serving.release import FOREVER, Catalog, Filters, Ranking
-from serving.sequences import Sequences
+from serving.catalog import FOREVER, Catalog
+from serving.filters import Filters
+from serving.release import Ranking
 from serving.signals import Query
+from serving.user_sequences import UserSequences
 
 CATEGORIES = ("Drama", "Comedy", "Horror", "Action")
 
@@ -41,17 +43,17 @@ def ranking(item_count: int, seed: int = 0, users: int = 60, blend: dict[str, An
             trend=popularity[::-1].copy(),
             ease=drawn(item_count, min(1.0, 30 / item_count)),
             als=generator.normal(size=(item_count, 4)).astype(np.float32),
-            sequences=_sequences(generator, users, item_count),
+            user_sequences=_sequences(generator, users, item_count),
         ),
         blend=blend or {},
         manifest={},
     )
 
 
-def _sequences(generator: np.random.Generator, users: int, item_count: int) -> Sequences:
+def _sequences(generator: np.random.Generator, users: int, item_count: int) -> UserSequences:
     owners = np.repeat(np.arange(users), 20).astype(np.int32)
     items = generator.integers(0, item_count, len(owners)).astype(np.int32)
-    return Sequences.of(owners, items, np.arange(len(owners), dtype=np.int64), item_count, pace=1_000)
+    return UserSequences.of(owners, items, np.arange(len(owners), dtype=np.int64), item_count, pace=1_000)
 
 
 def catalog(item_count: int) -> Catalog:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.arrangement import Arrangement, arrange
-from serving.release import Catalog
+from serving.catalog import Catalog
 from serving.rules import best
 from serving.scenarios import Scenario
 from tests.serving.rankings import catalog

@@ -27,11 +27,7 @@ class HangingModel:
         monkeypatch.setattr("serving.circuit_breaker.monotonic", lambda: self.now)
 
     def interest(
-        self,
-        histories: Sequence[History],
-        version: int | None,
-        timeout_s: float,
-        users: Sequence[Attributes] = (),
+        self, histories: Sequence[History], version: int | None, timeout_s: float, users: Sequence[Attributes]
     ) -> Interests:
         self.asked += 1
         if self.refuses:
@@ -44,7 +40,7 @@ class HangingModel:
     def advance(
         self, interests: Interests, histories: Sequence[History], version: int | None, timeout_s: float
     ) -> Interests:
-        return self.interest(histories, version, timeout_s)
+        return self.interest(histories, version, timeout_s, [])
 
     def available_versions(self, timeout_s: float) -> list[int]:
         return [1]

@@ -12,6 +12,7 @@ from serving.errors import Unavailable
 from serving.interest_client import InterestClient, Interests
 from serving.model_server.server import ModelServer, create_server
 from tests.serving.model_server.tiny_model import export
+from tests.serving.service import until
 
 
 def history(*item_ids: str) -> History:
@@ -154,13 +155,8 @@ def test_a_server_that_is_down_is_unavailable_and_found_again_by_the_same_client
 
     server, _ = create_server(releases, port=port)
     server.start()
-    while True:
-        try:
-            interests = client.interest([history("i1")], timeout_s=10)
-            break
-        except Unavailable:  # until the channel's next attempt to connect
-            continue
-    assert interests.interest.tolist() == [[2.0, 2.0]]
+    # From the channel's next attempt to connect on.
+    until(lambda: client.interest([history("i1")], timeout_s=10).interest.tolist() == [[2.0, 2.0]])
     client.close()
     server.stop().wait()
 

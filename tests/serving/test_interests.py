@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from serving.catalog import FOREVER, Catalog
 from serving.interests import category_interests
-from serving.release import FOREVER, Catalog
 
 CATALOG = Catalog(
     item_ids=["a", "b", "c"],

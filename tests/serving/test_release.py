@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from serving.errors import ReleaseError
-from serving.release import Filters, Ranking, write_ranking
+from serving.filters import Filters
+from serving.release import Ranking, write_ranking
 from tests.serving.planted import COUNT, filters, item_embeddings, items
 
 FACTORS = np.random.default_rng(0).normal(size=(COUNT, 4)).astype(np.float32)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from serving.release import Catalog
+from serving.catalog import Catalog
 from serving.retrieval import SOURCES, Candidates, SourceBits
 from serving.rules import Rulebook, Rules, best, bits, joined
 from tests.serving.rankings import catalog

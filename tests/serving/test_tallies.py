@@ -2,6 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.registry import Collector
 
@@ -39,11 +40,8 @@ def test_what_is_declared_is_shown_before_it_happens() -> None:
 
 def test_a_timer_adds_once_even_when_what_it_times_fails() -> None:
     timings = Timings("seconds", "Time", ["stage"], BUCKETS)
-    try:
-        with timings.time("a"):
-            raise KeyError
-    except KeyError:
-        pass
+    with pytest.raises(KeyError), timings.time("a"):
+        raise KeyError
     assert 'seconds_count{stage="a"} 1.0' in shown(timings)
 
 

@@ -26,11 +26,7 @@ class CountingModel:
         self.down = False
 
     def interest(
-        self,
-        histories: Sequence[History],
-        version: int | None,
-        timeout_s: float,
-        users: Sequence[Attributes] = (),
+        self, histories: Sequence[History], version: int | None, timeout_s: float, users: Sequence[Attributes]
     ) -> Interests:
         return self._answer("replay", 0, histories[0], version)
 

@@ -8,7 +8,7 @@ from components.evaluate_release.metrics import MISS
 from components.evaluate_release.queries import read_queries
 from components.evaluate_release.ranked import Ranked
 from feature_repo.contract import TRAINING_SET
-from serving.release import FOREVER, Catalog
+from serving.catalog import FOREVER, Catalog
 from tests.components.evaluate_release.planted import row
 
 N = 4

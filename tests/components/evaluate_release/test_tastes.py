@@ -7,7 +7,8 @@ import pytest
 from scipy.sparse import csr_array
 
 from components.evaluate_release.tastes import MIN_ITEMS, Tastes, find_tastes
-from serving.release import FOREVER, Catalog, Filters
+from serving.catalog import FOREVER, Catalog
+from serving.filters import Filters
 
 
 def catalog(categories):

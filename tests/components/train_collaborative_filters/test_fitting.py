@@ -16,7 +16,7 @@ from components.train_collaborative_filters.component import train_collaborative
 from components.train_collaborative_filters.fitting import FilterParameters, fit, fit_filters
 from components.train_collaborative_filters.interactions import read
 from serving import signals
-from serving.release import Filters
+from serving.filters import Filters
 from serving.signals import Query
 from tests.components.train_collaborative_filters.planted import checkerboard, interactions, write
 
@@ -57,10 +57,10 @@ def test_saved_filters_load_as_they_were(tmp_path: Path) -> None:
     np.testing.assert_array_equal(loaded.trend, fitted.trend)
     assert loaded.als is not None
     np.testing.assert_array_equal(loaded.als, fitted.als)
-    assert loaded.sequences is not None
-    assert fitted.sequences is not None
-    np.testing.assert_array_equal(loaded.sequences.items, fitted.sequences.items)
-    assert loaded.sequences.pace == fitted.sequences.pace
+    assert loaded.user_sequences is not None
+    assert fitted.user_sequences is not None
+    np.testing.assert_array_equal(loaded.user_sequences.items, fitted.user_sequences.items)
+    assert loaded.user_sequences.pace == fitted.user_sequences.pace
 
 
 def test_the_step_saves_the_filters_of_its_split(tmp_path: Path) -> None:

@@ -15,11 +15,8 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse._sparsetools import csc_matvec
 
-from serving.arrays import map_arrays, save_arrays
+from serving.arrays import FloatArray, Indexes, map_arrays, save_arrays
 from serving.sparse import copied_rows
-
-FloatArray = NDArray[np.float32]
-Indexes = NDArray[np.int32]
 
 # So many choices after a common item are what came next; the d-th of them counts 1/d.
 AHEAD: Final = 4
@@ -36,7 +33,7 @@ _HOUR: Final = 3_600_000_000  # µs
 
 
 @dataclass(frozen=True, eq=False)
-class Sequences:
+class UserSequences:
     """All sequences end to end, each followed by AHEAD places that hold no item, but its item count."""
 
     items: Indexes  # [places] an item's index
@@ -54,7 +51,7 @@ class Sequences:
         timestamps: NDArray[np.int64],
         item_count: int,
         pace: int,
-    ) -> "Sequences":
+    ) -> "UserSequences":
         """From parallel arrays [interactions], by user from 0 on, each user's oldest first; µs."""
         lengths = np.bincount(users)
         where = np.arange(len(items)) + AHEAD * users
@@ -98,7 +95,7 @@ class Sequences:
         return self.items.take(places + _STEPS), loudness
 
     @classmethod
-    def load(cls, directory: Path) -> "Sequences":
+    def load(cls, directory: Path) -> "UserSequences":
         """Its entries are mapped: serving.arrays."""
         arrays = map_arrays(directory, ("items", "hours", "damping", "indptr", "users", "places", "pace"))
         shape = (len(arrays["indptr"]) - 1, len(arrays["damping"]))

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from serving import sequences, signals
-from serving.sequences import AHEAD, Sequences
+from serving import signals, user_sequences
 from serving.signals import Query, Votes
+from serving.user_sequences import AHEAD, UserSequences
 
 HOUR = 3_600_000_000
 ITEMS = 30
@@ -29,7 +29,7 @@ def drawn(seed: int, users: int = 50) -> tuple[np.ndarray, np.ndarray, np.ndarra
 def by_loop(
     owners: np.ndarray, items: np.ndarray, timestamps: np.ndarray, query: Query, neighbours: int, pace: int
 ) -> np.ndarray:
-    """[items] what `Sequences.following` says, written as its docstring is."""
+    """[items] what `UserSequences.following` says, written as its docstring is."""
     weights = {}
     for age, item in enumerate(query.history[::-1][: signals.NEXT_INTERACTIONS].tolist(), start=1):
         weights[item] = weights.get(item, 0.0) + 1 / age
@@ -57,9 +57,9 @@ def by_loop(
 def test_what_followed_is_what_a_loop_over_users_finds(
     neighbours: int, history: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sequences, "NEIGHBOURS", neighbours)
+    monkeypatch.setattr(user_sequences, "NEIGHBOURS", neighbours)
     owners, items, timestamps = drawn(seed=1)
-    known = Sequences.of(owners, items, timestamps, ITEMS, pace=72 * HOUR)
+    known = UserSequences.of(owners, items, timestamps, ITEMS, pace=72 * HOUR)
     times = 450_200 * HOUR + np.arange(len(history), dtype=np.int64)
     query = Query(np.array(history, np.int32), times, None, now=0)
     found = signals._sequence_knn(known, query).sums
@@ -71,7 +71,7 @@ def test_the_order_of_choices_decides() -> None:
     # Who chose 0 then 1 goes on with 2, who chose 1 then 0 with 3.
     owners = np.repeat(np.arange(6), 3).astype(np.int32)
     items = np.array([0, 1, 2] * 3 + [1, 0, 3] * 3, np.int32)
-    known = Sequences.of(owners, items, np.arange(18, dtype=np.int64), 4, pace=HOUR)
+    known = UserSequences.of(owners, items, np.arange(18, dtype=np.int64), 4, pace=HOUR)
     for history, follows, other in (([0, 1], 2, 3), ([1, 0], 3, 2)):
         query = Query(np.array(history, np.int32), np.zeros(2, np.int64), None, now=0)
         sums = signals._sequence_knn(known, query).sums
@@ -81,7 +81,7 @@ def test_the_order_of_choices_decides() -> None:
 def test_choices_of_the_same_days_speak_louder() -> None:
     owners = np.repeat(np.arange(2), 2).astype(np.int32)
     timestamps = np.array([0, 0, 1_000 * HOUR, 1_000 * HOUR])
-    known = Sequences.of(owners, np.array([0, 1, 0, 2], np.int32), timestamps, 3, pace=72 * HOUR)
+    known = UserSequences.of(owners, np.array([0, 1, 0, 2], np.int32), timestamps, 3, pace=72 * HOUR)
     lately = Query(np.array([0], np.int32), np.array([990 * HOUR]), None, now=0)
     assert np.argmax(signals._sequence_knn(known, lately).sums) == 2
     long_ago = Query(np.array([0], np.int32), np.array([10 * HOUR]), None, now=0)
@@ -89,7 +89,7 @@ def test_choices_of_the_same_days_speak_louder() -> None:
 
 
 def test_without_history_nobody_is_asked() -> None:
-    known = Sequences.of(*drawn(seed=2), ITEMS, pace=HOUR)
+    known = UserSequences.of(*drawn(seed=2), ITEMS, pace=HOUR)
     nothing = Query(np.empty(0, np.int32), np.empty(0, np.int64), None, now=0)
     assert not signals._sequence_knn(known, nothing).sums.any()
 
@@ -105,9 +105,9 @@ def test_votes_for_no_item_are_given_to_none(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_saved_sequences_load_as_they_were(tmp_path: Path) -> None:
-    known = Sequences.of(*drawn(seed=3), ITEMS, pace=5 * HOUR)
+    known = UserSequences.of(*drawn(seed=3), ITEMS, pace=5 * HOUR)
     known.save(tmp_path)
-    loaded = Sequences.load(tmp_path)
+    loaded = UserSequences.load(tmp_path)
     history, weights = np.array([3, 8], np.int32), np.array([0.3, 0.7], np.float32)
     for found, expected in zip(
         loaded.following(history, weights, 450_100 * HOUR),
