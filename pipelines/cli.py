@@ -109,7 +109,8 @@ def serve(
 ) -> None:
     """Serve the live release until Ctrl-C or SIGTERM: the model server and the recommender, on loopback.
 
-    A release that goes live meanwhile is taken up without a restart. With PENCHANT_MODEL_SERVER set, that
+    A release that goes live meanwhile is taken up without a restart; one of the two that ends by itself is
+    started again, and the other answers as well as it can meanwhile. With PENCHANT_MODEL_SERVER set, that
     TensorFlow Serving is asked instead of the embedded one.
     """
     with acting():
@@ -119,7 +120,7 @@ def serve(
         with suppress(KeyboardInterrupt), serving(load_settings(home=home), port, model_port) as processes:
             out.print(f"recommender on {processes.recommender}, model server on {processes.model_server}")
             out.print("Ask it: penchant recommend USER      Stop it: Ctrl-C")
-            processes.wait()
+            processes.wait(out.print)
         out.print("stopped")
 
 

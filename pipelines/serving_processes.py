@@ -4,10 +4,11 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
+from typing import Final
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -18,18 +19,74 @@ from pipelines.settings import Settings
 from serving.release import ReleaseStore
 from serving.settings import load_settings as load_serving_settings
 
-START_TIMEOUT_S = 60.0
-STOP_TIMEOUT_S = 10.0
+START_TIMEOUT_S: Final = 60.0
+STOP_TIMEOUT_S: Final = 10.0
+
+# One that ends sooner than so would only end again.
+STEADY_S: Final = 5.0
+
+# The port -> arguments and environment of `python -m serving.<module>`.
+Command = Callable[[int], tuple[list[str], dict[str, str]]]
 
 
-@dataclass(frozen=True)
 class Process:
-    """A server that has said where it listens."""
+    """A server that has said where it listens; started again, it listens there again."""
 
-    name: str
-    address: str
-    popen: subprocess.Popen[str]
-    log: Path
+    def __init__(self, module: str, command: Command, port: int, settings: Settings) -> None:
+        """Raises RunError when it ends instead, and says why."""
+        self.name, self._command, self._settings = module, command, settings
+        self.log = settings.home / "runs" / f"{module}.log"
+        self.log.unlink(missing_ok=True)
+        self.address = self._start(port)
+
+    def start_again(self) -> None:
+        """Raises RunError as at the first time, and when it has only just started."""
+        if time.monotonic() - self._ready_at < STEADY_S:
+            raise RunError(self.ended())
+        self._start(int(self.address.rsplit(":", 1)[1]))
+
+    @property
+    def runs(self) -> bool:
+        return self.popen.poll() is None
+
+    def ended(self) -> str:
+        """How, and its last words."""
+        code = self.popen.wait()
+        last = self.log.read_text().strip().splitlines()[-1:] or ["it gave no reason"]
+        return f"{self.name} ended with exit code {code}: {last[0]}\nThe whole log: {self.log}"
+
+    def stop(self) -> None:
+        self.popen.terminate()
+        try:
+            self.popen.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            self.popen.kill()
+            self.popen.wait()
+        assert self.popen.stdout
+        self.popen.stdout.close()
+
+    def _start(self, port: int) -> str:
+        addresses = ("releases", "interaction_log", "features", "registry", "online_store")
+        known = {f"PENCHANT_{name.upper()}": getattr(self._settings, name) for name in addresses}
+        arguments, environment = self._command(port)
+        with self.log.open("a") as errors:
+            self.popen = subprocess.Popen(
+                [sys.executable, "-m", f"serving.{self.name}", *arguments],
+                env={**os.environ, **known, **environment},
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+            )
+        try:
+            assert self.popen.stdout
+            line = self.popen.stdout.readline()
+            if " on " not in line:
+                raise RunError(self.ended())
+        except BaseException:  # Ctrl-C too
+            self.stop()
+            raise
+        self._ready_at = time.monotonic()
+        return line.split(" on ")[1].split()[0]
 
 
 @dataclass(frozen=True)
@@ -38,17 +95,22 @@ class ServingProcesses:
     model_server: str  # host:port
     started: list[Process]
 
-    def wait(self) -> None:
-        """Until Ctrl-C.
+    def wait(self, tell: Callable[[str], None]) -> None:
+        """Until Ctrl-C; raises as `start_dead` does."""
+        while True:
+            self.start_dead(tell)
+            time.sleep(0.5)
+
+    def start_dead(self, tell: Callable[[str], None]) -> None:
+        """Start again whichever has ended by itself, and tell of it.
 
         Raises:
-            RunError: one of the servers ended by itself.
+            RunError: it had only just started.
         """
-        while True:
-            for process in self.started:
-                if process.popen.poll() is not None:
-                    raise RunError(_ended(process.name, process.popen, process.log))
-            time.sleep(0.5)
+        for process in self.started:
+            if not process.runs:
+                tell(f"{process.ended()}\nStarting it again.")
+                process.start_again()
 
 
 @contextmanager
@@ -65,47 +127,31 @@ def serving(settings: Settings, port: int, model_port: int) -> Iterator[ServingP
             "or approve one (`penchant review list`)"
         )
     with ExitStack() as stack:
+
+        def start(module: str, command: Command, wanted: int) -> Process:
+            process = Process(module, command, wanted, settings)
+            stack.callback(process.stop)
+            return process
+
         started = []
         model_server = settings.model_server
         if not model_server:
-            base_path = f"{settings.releases}/{INTEREST_MODEL}"
-            arguments = ["--base-path", base_path, "--port", str(model_port), "--version-policy", "all"]
-            started.append(stack.enter_context(_process("model_server", arguments, settings, {})))
+            started.append(start("model_server", partial(_model_server, settings.releases), model_port))
             model_server = started[0].address
-        environment = {"PENCHANT_MODEL_SERVER": model_server, "PENCHANT_PORT": str(port)}
-        recommender = stack.enter_context(_process("server", [], settings, environment))
+        recommender = start("server", partial(_recommender, model_server), port)
         if load_serving_settings(home=settings.home).tls_certificate is None:
             # Else only those whom it lets in can ask for its health; its clients try again until it serves.
             _wait_until_serving(recommender)
         yield ServingProcesses(recommender.address, model_server, [*started, recommender])
 
 
-@contextmanager
-def _process(
-    module: str, arguments: list[str], settings: Settings, environment: dict[str, str]
-) -> Iterator[Process]:
-    """`python -m serving.<module>`, once its first line says where it listens."""
-    addresses = ("releases", "interaction_log", "features", "registry", "online_store")
-    known = {f"PENCHANT_{name.upper()}": getattr(settings, name) for name in addresses}
-    log = settings.home / "runs" / f"{module}.log"
-    with (
-        log.open("w") as errors,
-        subprocess.Popen(
-            [sys.executable, "-m", f"serving.{module}", *arguments],
-            env={**os.environ, **known, **environment},
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            text=True,
-        ) as popen,
-    ):
-        try:
-            assert popen.stdout
-            line = popen.stdout.readline()
-            if " on " not in line:
-                raise RunError(_ended(module, popen, log))
-            yield Process(module, line.split(" on ")[1].split()[0], popen, log)
-        finally:
-            _stop(popen)
+def _model_server(releases: str, port: int) -> tuple[list[str], dict[str, str]]:
+    base_path = f"{releases}/{INTEREST_MODEL}"
+    return ["--base-path", base_path, "--port", str(port), "--version-policy", "all"], {}
+
+
+def _recommender(model_server: str, port: int) -> tuple[list[str], dict[str, str]]:
+    return [], {"PENCHANT_MODEL_SERVER": model_server, "PENCHANT_PORT": str(port)}
 
 
 def _wait_until_serving(recommender: Process) -> None:
@@ -121,22 +167,8 @@ def _wait_until_serving(recommender: Process) -> None:
                 last = error.code().name
             else:
                 last = "NOT_SERVING"
-            if recommender.popen.poll() is not None:
-                raise RunError(_ended(recommender.name, recommender.popen, recommender.log))
+            if not recommender.runs:
+                raise RunError(recommender.ended())
             if time.monotonic() > deadline:
                 raise RunError(f"the recommender is {last} after {START_TIMEOUT_S:.0f} s: {recommender.log}")
             time.sleep(0.05)
-
-
-def _ended(name: str, popen: subprocess.Popen[str], log: Path) -> str:
-    code = popen.wait()
-    last = log.read_text().strip().splitlines()[-1:] or ["it gave no reason"]
-    return f"{name} ended with exit code {code}: {last[0]}\nThe whole log: {log}"
-
-
-def _stop(popen: subprocess.Popen[str]) -> None:
-    popen.terminate()
-    try:
-        popen.wait(STOP_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        popen.kill()
