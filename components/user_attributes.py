@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from feature_repo.attributes import ACTIVITY, Attributes
-from feature_repo.contract import ATTRIBUTE_INPUTS, TRAINING_SET
-from feature_repo.features import USER_PROFILE, table
+from feature_repo.contract import ATTRIBUTE_INPUTS, TRAINING_SET, USER_PROFILE
+from feature_repo.features import table
 
 NAMES, VALUES = (TRAINING_SET.field(name) for name in ATTRIBUTE_INPUTS)
 NOT_GIVEN = (*ACTIVITY, "user_id", "event_timestamp", "created")

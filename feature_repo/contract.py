@@ -71,6 +71,19 @@ TRAINING_SET: Final = pa.schema(
     ]
 )
 
+# Feast's project, the version of its entity keys, and the views that serving reads from its online store.
+FEAST_PROJECT: Final = "penchant"
+ENTITY_KEY_VERSION: Final = 3
+USER_HISTORY: Final = "user_history"
+USER_PROFILE: Final = "user_profile"
+USER_INTEREST_STATE: Final = "user_interest_state"
+
+# The lists of a histories.History, as user_history holds them.
+HISTORY_LISTS: Final = ("interaction_ids", "item_ids", "event_types", "values", "timestamps")
+
+# Of user_profile: items chosen before the history's window.
+SEEN_BEFORE: Final = "seen_before"
+
 # The sequence inputs of every signature, each [batch, length]; timestamps are microseconds since the epoch.
 SEQUENCE_INPUTS: Final = {
     "item_ids": "string",

@@ -15,20 +15,14 @@ import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from feature_repo.contract import HISTORY_LISTS, USER_HISTORY, USER_INTEREST_STATE, USER_PROFILE
 from feature_repo.feast_sdk import feast
 
-USER_HISTORY = "user_history"
-USER_PROFILE = "user_profile"
-USER_INTEREST_STATE = "user_interest_state"
-SEEN_BEFORE = "seen_before"  # of the profile: items chosen before the history's window
 ITEM_STATISTICS = "item_statistics"
 ITEM_CONTENT = "item_content"
 
 TRAINING = "training"
 SERVING = "serving"
-
-# The lists of a histories.History.
-HISTORY_LISTS = ("interaction_ids", "item_ids", "event_types", "values", "timestamps")
 
 # A user's interest under one release, and the state that the interactions since are added to.
 INTEREST_STATE = pa.schema(

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from feature_repo.features import (
+from feature_repo.addresses import is_file
+from feature_repo.contract import (
     HISTORY_LISTS,
     SEEN_BEFORE,
     USER_HISTORY,
@@ -22,8 +23,8 @@ from feature_repo.histories import History
 from feature_repo.interest_state import InterestState
 from feature_repo.online_readers import Reader, RedisReader, SqliteReader, StoredList
 from feature_repo.recent import Recent
+from feature_repo.registry import read_features
 from feature_repo.sqlite_connections import SqliteConnections
-from feature_repo.store import connect_store, is_file
 from feature_repo.unchanged import Unchanged
 
 # A request can't wait for a Redis any longer; its own deadline is a matter of its caller.
@@ -63,26 +64,22 @@ class OnlineFeatures:
         self._online_store = online_store
         self._next_step = f"run the pipeline, which materializes {features or 'the features'}"
         try:
-            if is_file(registry) and not Path(registry).exists():  # Feast would create it
-                raise FileNotFoundError("no such file")
-            store = connect_store(registry, online_store, _ANSWER_WITHIN_S)
-            names = (USER_HISTORY, USER_PROFILE, USER_INTEREST_STATE)
-            views = [store.get_feature_view(name) for name in names]
-        except Exception as error:  # what Feast's registries raise shares no base class
+            views = read_features(registry, (USER_HISTORY, USER_PROFILE, USER_INTEREST_STATE))
+        except Exception as error:  # what files, object stores and databases raise shares no base class
             raise FeaturesUnavailable(
                 f"Feast's registry {registry} can't be read ({error}); {self._next_step}"
             ) from error
-        self._features = [[feature.name for feature in view.features] for view in views]
+        self._features = list(views.values())
         self._unchanged: Unchanged | None = None
         self._recent = Recent[str, tuple[int, UserFeatures | None]](_REMEMBERED)
         self.gives_up_after_s = math.inf  # a network may keep a reader waiting
         if is_file(online_store):
             self.gives_up_after_s = _WAIT_FOR_LOCK_S
             connections = SqliteConnections(Path(online_store).absolute(), _WAIT_FOR_LOCK_S)
-            self._read: Reader = SqliteReader(connections, store.config, views)
+            self._read: Reader = SqliteReader(connections, views)
             self._unchanged = Unchanged(connections)
         else:
-            self._read = RedisReader(store.config, views)
+            self._read = RedisReader(online_store, views, _ANSWER_WITHIN_S)
 
     def user(self, user_id: str) -> UserFeatures | None:
         """A user's features; None for a user whom no materialization has seen.
@@ -124,7 +121,7 @@ def _interest_state(state: Mapping[str, Any], snapshot: int) -> InterestState | 
     return InterestState(state["release"], state["as_of"], *vectors)
 
 
-def _known(features: list[str], values: Mapping[str, Any]) -> dict[str, Any]:
+def _known(features: Sequence[str], values: Mapping[str, Any]) -> dict[str, Any]:
     """Those of a view's features that have a value; of a missing user, Redis gives empty ones.
 
     A feature that was dropped from the view since may still stand in the store; it doesn't count.

@@ -1,24 +1,26 @@
-"""How one entity's features are read from Feast's online store, view by view."""
+"""How one entity's features are read from the online store that Feast wrote, all views at once."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
-from feature_repo.feast_sdk import feast  # noqa: F401  (before any other module of Feast's)
+import mmh3
+import redis
+
+from feature_repo.contract import ENTITY_KEY_VERSION, FEAST_PROJECT
+from feature_repo.feast_formats import EntityKey, Value, serialize_entity_key
 from feature_repo.sqlite_connections import SqliteConnections
 
-from feast.infra.key_encoding_utils import serialize_entity_key  # isort: skip
-from feast.infra.online_stores.helpers import (  # isort: skip
-    _mmh3,
-    _redis_key,
-    compute_table_id,
-    compute_versioned_name,
-    get_online_store_from_config,
-)
-from feast.protos.feast.types.EntityKey_pb2 import EntityKey  # isort: skip
-from feast.protos.feast.types.Value_pb2 import Value  # isort: skip
+# The names of each view's features.
+Views = Mapping[str, Sequence[str]]
 
-# Gives what each view holds of a user, by feature; raises whatever the store raises.
-Reader = Callable[[str], Sequence[Mapping[str, Any]]]
+
+class Reader(Protocol):
+    """Any thread may ask."""
+
+    def __call__(self, user_id: str, /) -> Sequence[Mapping[str, Any]]:
+        """What each view holds of a user, by feature; raises whatever the store raises."""
+        ...
 
 
 class StoredList(Sequence[Any]):
@@ -53,26 +55,23 @@ def _list(value: Value) -> Sequence[Any]:
 
 
 class RedisReader:
-    """Reads the hash that Feast wrote of a user, all views in one round trip; any thread may ask.
+    """Reads the hash that Feast wrote of a user, in one round trip; Feast's class makes one for each view."""
 
-    Feast's class makes a round trip for each view.
-    """
-
-    def __init__(self, config: Any, views: Sequence[Any]) -> None:
-        self._project, self._version = config.project, config.entity_key_serialization_version
-        # Feast's own client: it reads the connection string, and connects when it is first asked.
-        self._client = get_online_store_from_config(config.online_store)._get_client(config.online_store)
+    def __init__(self, address: str, views: Views, answer_within_s: float) -> None:
+        """It connects when it is first asked; a Redis that does not answer in time fails then."""
+        self._client = redis.Redis.from_url(
+            address, socket_timeout=answer_within_s, socket_connect_timeout=answer_within_s, retry=None
+        )
         self._count = len(views)
         self._features = [
-            (place, feature.name) for place, view in enumerate(views) for feature in view.features
+            (place, feature) for place, features in enumerate(views.values()) for feature in features
         ]
-        versioned = config.registry.enable_online_feature_view_versioning
-        names = [compute_versioned_name(view, versioned) for view in views]
-        self._fields = [_mmh3(f"{names[place]}:{feature}") for place, feature in self._features]
+        self._fields = [_field(view, feature) for view, features in views.items() for feature in features]
 
     def __call__(self, user_id: str) -> list[dict[str, Any]]:
         views: list[dict[str, Any]] = [{} for _ in range(self._count)]
-        values = self._client.hmget(_redis_key(self._project, _key(user_id), self._version), self._fields)
+        key: Any = _key(user_id) + FEAST_PROJECT.encode()  # redis-py takes bytes, and its types say str
+        values: Any = self._client.hmget(key, self._fields)
         for (place, feature), value in zip(self._features, values, strict=True):
             if value is not None:
                 views[place][feature] = Value.FromString(value)
@@ -80,28 +79,31 @@ class RedisReader:
 
 
 class SqliteReader:
-    """Reads the tables that Feast wrote, all views at once; any thread may ask.
+    """Reads the tables that Feast wrote.
 
     Feast's class asks for one view after the other, and makes times that nobody looks at: 61 µs against 27.
     """
 
-    def __init__(self, connections: SqliteConnections, config: Any, views: Sequence[Any]) -> None:
-        self._connections = connections
-        self._version, self._count = config.entity_key_serialization_version, len(views)
-        versioned = config.registry.enable_online_feature_view_versioning
-        names = (compute_table_id(config.project, view, versioned) for view in views)
+    def __init__(self, connections: SqliteConnections, views: Views) -> None:
+        self._connections, self._count = connections, len(views)
         self._query = " UNION ALL ".join(
-            f'SELECT {place}, feature_name, value FROM "{name}" WHERE entity_key = ?1'
-            for place, name in enumerate(names)
+            f'SELECT {place}, feature_name, value FROM "{FEAST_PROJECT}_{view}" WHERE entity_key = ?1'
+            for place, view in enumerate(views)
         )
 
     def __call__(self, user_id: str) -> list[dict[str, Any]]:
         views: list[dict[str, Any]] = [{} for _ in range(self._count)]
-        key = serialize_entity_key(_key(user_id), entity_key_serialization_version=self._version)
-        for place, feature, value in self._connections.get().execute(self._query, (key,)):
+        for place, feature, value in self._connections.get().execute(self._query, (_key(user_id),)):
             views[place][feature] = Value.FromString(value)
         return views
 
 
-def _key(user_id: str) -> Any:
-    return EntityKey(join_keys=["user_id"], entity_values=[Value(string_val=user_id)])
+def _key(user_id: str) -> bytes:
+    key = EntityKey(join_keys=["user_id"], entity_values=[Value(string_val=user_id)])
+    serialized: bytes = serialize_entity_key(key, entity_key_serialization_version=ENTITY_KEY_VERSION)
+    return serialized
+
+
+def _field(view: str, feature: str) -> bytes:
+    """Of a hash in Redis: murmur3, little-endian."""
+    return struct.pack("<I", mmh3.hash(f"{view}:{feature}", signed=False))

@@ -9,10 +9,11 @@ from urllib.parse import unquote, urlsplit
 
 from sqlalchemy.exc import IntegrityError
 
+from feature_repo.addresses import is_file
+from feature_repo.contract import ENTITY_KEY_VERSION, FEAST_PROJECT
 from feature_repo.feast_sdk import feast
 from feature_repo.features import feast_objects
-
-PROJECT: Final = "penchant"
+from feature_repo.registry import FILE_URLS
 
 # Rows turned into protobuf at once while materializing: bounds its memory and each write's transaction.
 _ROWS_PER_WRITE: Final = 2_000
@@ -46,29 +47,21 @@ def open_store(features: str, registry: str, online_store: str) -> Any:
     return store
 
 
-def connect_store(registry: str, online_store: str, answer_within_s: float | None = None) -> Any:
-    """A feast.FeatureStore over a registry as it stands; raises ValueError as open_store does.
-
-    With `answer_within_s`, a Redis that does not answer fails by then; else it is tried again for seconds.
-    """
+def connect_store(registry: str, online_store: str) -> Any:
+    """A feast.FeatureStore over a registry as it stands; raises ValueError as open_store does."""
     from feast.repo_config import RepoConfig
 
     return feast.FeatureStore(
         config=RepoConfig(
-            project=PROJECT,
+            project=FEAST_PROJECT,
             provider="local",
             registry=_registry(registry),
             offline_store="duckdb",  # by its name alone, Feast imports it when it is asked for the first time
-            online_store=_online_store(online_store, answer_within_s),
-            entity_key_serialization_version=3,
+            online_store=_online_store(online_store),
+            entity_key_serialization_version=ENTITY_KEY_VERSION,
             materialization={"online_write_batch_size": _ROWS_PER_WRITE},
         )
     )
-
-
-def is_file(address: str) -> bool:
-    """Whether a registry or an online store is a local file rather than a URL."""
-    return "://" not in address
 
 
 def _registry(address: str) -> dict[str, str]:
@@ -76,12 +69,12 @@ def _registry(address: str) -> dict[str, str]:
         path = _with_folder(address)
         whole = "feature_repo.registry_file.WholeFileRegistryStore"
         return {"registry_type": "file", "registry_store_type": whole, "path": path}
-    if address.startswith(("s3://", "gs://")):
+    if address.startswith(FILE_URLS):
         return {"registry_type": "file", "path": address}
     return {"registry_type": "sql", "path": address}
 
 
-def _online_store(address: str, answer_within_s: float | None) -> dict[str, str]:
+def _online_store(address: str) -> dict[str, str]:
     if is_file(address):
         return {"type": "sqlite", "path": _with_folder(address)}
     url = urlsplit(address)
@@ -97,9 +90,6 @@ def _online_store(address: str, answer_within_s: float | None) -> dict[str, str]
     }
     # Feast reads each value as JSON, and hands it to redis.Redis.
     given = [f"{name}={json.dumps(value)}" for name, value in options.items() if value]
-    if answer_within_s is not None:
-        limits = ("socket_timeout", "socket_connect_timeout")
-        given += [*(f"{name}={answer_within_s}" for name in limits), "retry=null"]
     return {"type": "redis", "connection_string": ",".join([f"{url.hostname}:{url.port or 6379}", *given])}
 
 

@@ -15,6 +15,7 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import start_http_server
 
+from feature_repo.online import OnlineFeatures
 from serving.authorization import Authorization
 from serving.boundary import Boundary
 from serving.circuit_breaker import CircuitBreaker
@@ -84,8 +85,6 @@ class Parts:
     @classmethod
     def of(cls, settings: ServingSettings) -> "Parts":
         def open_features() -> Features:
-            from feature_repo.online import OnlineFeatures  # Feast takes seconds to import
-
             return OnlineFeatures(settings.registry, settings.online_store, settings.features)
 
         return cls(

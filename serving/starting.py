@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event
 
+import pyarrow as pa
+
 from serving.logs import configure
 from serving.settings import ServingSettings, load_settings
 
@@ -20,6 +22,8 @@ def starting() -> Iterator[ServingSettings]:
     try:
         settings = load_settings()
         configure(settings.log_format)
+        # A catalog is read once a release; Arrow's own pool would keep 13 MB of it.
+        pa.set_memory_pool(pa.system_memory_pool())
         yield settings
     except (ValueError, OSError) as error:
         print(f"recommender: {error}", file=sys.stderr)

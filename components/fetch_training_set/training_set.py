@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 from components.errors import StepError
 from components.progress import report
 from components.user_attributes import UserAttributes, columns
-from feature_repo.contract import SPINE, TRAINING_SET
-from feature_repo.features import HISTORY_LISTS, TRAINING
+from feature_repo.contract import HISTORY_LISTS, SPINE, TRAINING_SET
+from feature_repo.features import TRAINING
 from feature_repo.store import open_store
 
 # Rows joined at once; each carries up to MAX_HISTORY interactions, so it bounds the memory.

@@ -16,8 +16,17 @@ from components.errors import StepError
 from components.progress import report
 from components.saved_model import InterestModel
 from components.user_attributes import UserAttributes
-from feature_repo.contract import INTEREST_MODEL, MANIFEST, RANKING, TIMESTAMP, fingerprint
-from feature_repo.features import HISTORY_LISTS, INTEREST_STATE, USER_HISTORY, USER_INTEREST_STATE, table
+from feature_repo.contract import (
+    HISTORY_LISTS,
+    INTEREST_MODEL,
+    MANIFEST,
+    RANKING,
+    TIMESTAMP,
+    USER_HISTORY,
+    USER_INTEREST_STATE,
+    fingerprint,
+)
+from feature_repo.features import INTEREST_STATE, table
 from feature_repo.histories import History
 from serving.interest_client import Interests
 from serving.release import ReleaseStore

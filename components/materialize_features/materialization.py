@@ -15,9 +15,10 @@ import pyarrow.parquet as pq
 from components.errors import StepError
 from components.materialize_features.interest_states import work_out, work_out_live
 from components.progress import report
-from feature_repo.features import USER_HISTORY, USER_INTEREST_STATE, USER_PROFILE
+from feature_repo.addresses import is_file
+from feature_repo.contract import USER_HISTORY, USER_INTEREST_STATE, USER_PROFILE
 from feature_repo.online import OnlineFeatures
-from feature_repo.store import is_file, open_store
+from feature_repo.store import open_store
 
 
 def materialize(features: str, as_of: int, registry: str, online_store: str, releases: str = "") -> None:

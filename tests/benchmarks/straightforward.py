@@ -17,9 +17,8 @@ import tensorflow as tf
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
-from feature_repo.contract import INTEREST_MODEL
+from feature_repo.contract import HISTORY_LISTS, INTEREST_MODEL, USER_HISTORY
 from feature_repo.feast_sdk import feast
-from feature_repo.features import HISTORY_LISTS, USER_HISTORY
 from feature_repo.store import connect_store
 from serving.protos import recommender_pb2 as pb
 from serving.protos.recommender_pb2_grpc import (

@@ -6,7 +6,7 @@ import sys
 SCRIPT = """
 import sys, typeguard, warnings
 typechecked = typeguard.typechecked
-import feature_repo.online
+import feature_repo.store
 assert typeguard.typechecked is typechecked
 assert not [found for found in warnings.filters if found[0] == "once"], warnings.filters
 heavy = {"tensorflow", "mlflow", "great_expectations", "kfp", "duckdb", "ibis", "gunicorn", "uvicorn"}

@@ -11,8 +11,8 @@ from feast.infra.registry.file import FileRegistryStore
 from sqlalchemy.exc import IntegrityError
 
 import feature_repo
-from feature_repo.features import USER_HISTORY
-from feature_repo.store import PROJECT, connect_store, open_store
+from feature_repo.contract import FEAST_PROJECT, USER_HISTORY
+from feature_repo.store import connect_store, open_store
 from tests.feature_repo.planted import START, Warehouse, build_warehouse, interaction
 
 AS_OF = START + 1_000
@@ -110,4 +110,4 @@ def test_feasts_own_command_finds_every_object(
     done = CliRunner().invoke(cli, ["apply"])
     assert done.exit_code == 0, done.output
     assert view_names(str(home / "feast" / "registry.db"), str(home / "feast" / "online_store.db")) == VIEWS
-    assert PROJECT in (repo / "feature_store.yaml").read_text()
+    assert FEAST_PROJECT in (repo / "feature_store.yaml").read_text()

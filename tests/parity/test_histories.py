@@ -16,8 +16,7 @@ from hypothesis import strategies as st
 
 from components.fetch_training_set.training_set import fetch
 from components.materialize_features.materialization import materialize
-from feature_repo.contract import MAX_HISTORY
-from feature_repo.features import HISTORY_LISTS
+from feature_repo.contract import HISTORY_LISTS, MAX_HISTORY
 from feature_repo.histories import History, Interaction, encode
 from feature_repo.online import OnlineFeatures
 from serving.history import HistoryReader

@@ -1,5 +1,7 @@
 """A release is written whole or not at all, and opens as it was written."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,3 +35,18 @@ def test_a_release_from_before_there_were_factors_opens(tmp_path: Path) -> None:
 def test_factors_of_another_number_of_items_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ReleaseError, match=rf"one row an item in each part, got .*'als': {COUNT - 1}"):
         write(tmp_path / "1", replace(filters(), als=FACTORS[1:]))
+
+
+def test_opening_a_release_loads_no_pandas(tmp_path: Path) -> None:
+    """Arrow imports it at many a call, where it is installed."""
+    directory = write(tmp_path / "1", filters())
+    script = f"""
+import sys
+from pathlib import Path
+from serving.live_release import LiveRelease
+from serving.release import Ranking
+LiveRelease(Ranking.load(Path({str(directory)!r})))
+assert "pandas" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

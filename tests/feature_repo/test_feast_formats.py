@@ -1,0 +1,43 @@
+"""What is read without Feast's SDK is what the SDK wrote, and the SDK may still be loaded afterwards."""
+
+import subprocess
+import sys
+
+import pytest
+from feast.infra.key_encoding_utils import serialize_entity_key
+from feast.infra.online_stores import helpers
+from feast.protos.feast.types.EntityKey_pb2 import EntityKey
+from feast.protos.feast.types.Value_pb2 import Value
+
+from feature_repo import online_readers
+from feature_repo.contract import ENTITY_KEY_VERSION, FEAST_PROJECT
+
+SCRIPT = """
+import sys
+import feature_repo.online, serving.server
+heavy = {"feast", "pandas", "tensorflow", "mlflow", "great_expectations", "kfp", "duckdb", "ibis"}
+assert not heavy & set(sys.modules), heavy & set(sys.modules)
+from feature_repo.feast_formats import Value
+from feature_repo.feast_sdk import feast
+from feast.protos.feast.types.Value_pb2 import Value as Written
+assert Value.FromString(Written(string_val="x").SerializeToString()).string_val == "x"
+assert feast.FeatureStore and feast.Entity(name="user").name == "user"
+"""
+
+
+def test_a_recommender_loads_no_sdk_and_another_may() -> None:
+    done = subprocess.run([sys.executable, "-c", SCRIPT], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("user", ["ann", "", "ünïcode", "7" * 500])
+def test_keys_are_those_that_feast_writes(user: str) -> None:
+    key = EntityKey(join_keys=["user_id"], entity_values=[Value(string_val=user)])
+    assert online_readers._key(user) == serialize_entity_key(key, ENTITY_KEY_VERSION)
+    in_redis = helpers._redis_key(FEAST_PROJECT, key, ENTITY_KEY_VERSION)
+    assert online_readers._key(user) + FEAST_PROJECT.encode() == in_redis
+
+
+@pytest.mark.parametrize("feature", ["as_of", "items", "state", "ünïcode"])
+def test_fields_are_those_that_feast_writes(feature: str) -> None:
+    assert online_readers._field("user_history", feature) == helpers._mmh3(f"user_history:{feature}")
