@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import mmh3
-import redis
 
 from feature_repo.contract import ENTITY_KEY_VERSION, FEAST_PROJECT
 from feature_repo.feast_formats import EntityKey, Value, serialize_entity_key
@@ -59,6 +58,8 @@ class RedisReader:
 
     def __init__(self, address: str, views: Views, answer_within_s: float) -> None:
         """It connects when it is first asked; a Redis that does not answer in time fails then."""
+        import redis  # loaded by those who have one
+
         self._client = redis.Redis.from_url(
             address, socket_timeout=answer_within_s, socket_connect_timeout=answer_within_s, retry=None
         )

@@ -4,11 +4,13 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import repeat
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from feature_repo.histories import History
+from feature_repo.recent import Recent
 from serving.answers import Recommendation
 from serving.arrangement import Order, order_of
 from serving.arrays import FloatArray, Indexes
@@ -19,7 +21,12 @@ from serving.request import Request
 from serving.reranking import TERMS, Reranker
 from serving.retrieval import SOURCES, Candidates, Query, Retriever, SourceBits
 from serving.rules import NO_ITEMS, Rulebook, Rules, bits, joined
-from serving.signals import strongest
+from serving.signals import DENSE_ITEMS, strongest
+
+# What is kept of users between two answers, at most: a page asks for several lists of one user at once. A
+# user takes up to four numbers an item of it, one for each signal.
+_KEPT_BYTES: Final = 40_000_000
+_BYTES_AN_ITEM: Final = 16
 
 # Where no time is left to retrieve, the most trending items are the candidates.
 _TRENDING = 2_000
@@ -92,6 +99,8 @@ class LiveRelease:
         self.trending = Candidates.of(
             trending, np.full(len(trending), 1 << SOURCES.index("trend"), SourceBits)
         )
+        a_user = _BYTES_AN_ITEM * min(len(ranking.catalog), DENSE_ITEMS)
+        self._kept = Recent[int, tuple[Recognized, Query]](_KEPT_BYTES // max(1, a_user))
         self._rank_once()
 
     def recognize(self, history: History) -> Recognized:
@@ -115,6 +124,14 @@ class LiveRelease:
             user.known.clear()
             user.known[self.version] = known
         return known
+
+    def query(self, known: Recognized, interest: FloatArray | None, now: int) -> Query:
+        """What is worked out of a user's history and interest is kept while both are the same objects."""
+        kept = self._kept.get(id(known))
+        if kept is None or kept[0] is not known or kept[1].interest is not interest:
+            kept = known, Query(known.items, known.timestamps, interest, now)
+            self._kept.put(id(known), kept)
+        return kept[1].at(now)
 
     def rules(
         self,

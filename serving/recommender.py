@@ -19,7 +19,7 @@ from serving.logs import OncePerSecond
 from serving.metrics import Metrics
 from serving.releases import Releases
 from serving.request import Request
-from serving.retrieval import Candidates, Query
+from serving.retrieval import Candidates
 from serving.surroundings import SurroundingsReader
 from serving.turnstile import Turnstile
 from serving.user_interest import InterestModel, UserInterest
@@ -61,7 +61,7 @@ class Recommender:
         around = self._surroundings.read(request, self._budgets.for_history(deadline))
         degraded = [*user.degraded, *around.degraded]
         interest = self._interest(release, user, history, deadline, degraded) if len(known.items) else None
-        query = Query(known.items, known.timestamps, interest, time.time_ns() // 1000)
+        query = release.query(known, interest, time.time_ns() // 1000)
         with self._turnstile.turn(self._budgets.for_turn(deadline)):
             late = not self._budgets.leave_ranking(deadline)
             if late:

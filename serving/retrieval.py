@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving import signals
-from serving.arrays import Indexes
+from serving.arrays import FloatArray, Indexes
 from serving.filters import Filters
 from serving.nearest import NearestItems
 from serving.release import Ranking
-from serving.signals import Query, Votes, among_strongest, strongest
+from serving.signals import Query, Sums, Votes, least_of_strongest, strongest
 
 __all__ = ["EXHAUSTIVE_ITEMS", "SOURCES", "Candidates", "Query", "Retriever"]
 
@@ -116,14 +116,22 @@ class Retriever:
     def _sources(self, query: Query, wanted: int, items: Indexes) -> NDArray[SourceBits]:
         """[n] of a small catalog's `items` [n]: by each source's bound, faster than finding whom it names."""
         sources = self._always[items]
-        if query.interest is not None:
-            logits = signals.logits(self._ranking, query)
-            sources |= among_strongest(logits, self._per_source, -np.inf)[items] * _bit("interest")
-        for source, votes in self._votes(query, wanted):
-            sources |= among_strongest(votes.sums, self._per_source)[items] * _bit(source)
+        for source, scores, above in self._scores(query, wanted):
+            least = query.once(
+                f"least of {source}", self, partial(least_of_strongest, scores, self._per_source, above)
+            )
+            sources |= (scores[items] >= least) * _bit(source)
         if self._is_fresh[items].any():
             sources |= np.isin(items, self._freshest(query)) * _bit("fresh")
         return sources
+
+    def _scores(self, query: Query, wanted: int) -> Iterator[tuple[str, FloatArray, float]]:
+        """Of a small catalog each source's [items], and what names an item only above it."""
+        if query.interest is not None:
+            yield "interest", signals.logits(self._ranking, query), -np.inf
+        for source, votes in self._votes(query, wanted):
+            assert isinstance(votes, Sums)
+            yield source, votes.sums, 0.0
 
     def _named(self, query: Query, wanted: int) -> Iterator[tuple[str, Indexes]]:
         if query.interest is not None and self._nearest is not None:
@@ -135,7 +143,7 @@ class Retriever:
         if len(self._fresh):
             yield "fresh", self._freshest(query)
 
-    def _votes(self, query: Query, wanted: int) -> Iterator[tuple[str, Votes]]:
+    def _votes(self, query: Query, wanted: int) -> Iterator[tuple[str, Votes | Sums]]:
         filters = self._ranking.filters
         for source, ask in _VOTING.items():
             if source in self._weighed or wanted & (1 << _ROW[source]):
@@ -152,7 +160,7 @@ class Retriever:
 # Source -> its bit's place.
 _ROW: Final = {source: place for place, source in enumerate(SOURCES)}
 
-_VOTING: Final[Mapping[str, Callable[[Filters, Query], Votes | None]]] = {
+_VOTING: Final[Mapping[str, Callable[[Filters, Query], Votes | Sums | None]]] = {
     "transitions": lambda filters, query: signals.transitions(filters, query)[0],
     "item_cosine": signals.item_cosine,
     "user_cosine": signals.user_cosine,

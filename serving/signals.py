@@ -47,7 +47,11 @@ class Query:
     timestamps: NDArray[np.int64]  # [h] µs since the epoch
     interest: FloatArray | None  # [interest size]; None when the model didn't answer
     now: int  # µs since the epoch
-    memo: dict[Any, Any] = field(default_factory=dict, init=False, repr=False)
+    memo: dict[Any, Any] = field(default_factory=dict, repr=False)
+
+    def at(self, now: int) -> "Query":
+        """The same at another moment, on which nothing that is kept depends where there is a history."""
+        return replace(self, now=now)
 
     def once(self, what: str, of: object, compute: Callable[[], T]) -> T:
         """`compute()`, kept by the part of a release that is asked: one query may be put to two releases."""
@@ -84,17 +88,20 @@ class Votes:
         """Of all that the rows give, to no item too."""
         return float(np.repeat(self.weights, np.diff(self.starts)) @ self.values)
 
+    def added_up(self) -> "Votes | Sums":
+        """As a number an item where the catalog is small: the rows would be ten times as large to keep."""
+        if self.item_count > DENSE_ITEMS:
+            return self
+        every = self._added(self.items, self.item_count)
+        return Sums(every[:-1], float(every.sum()))
+
     def on(self, items: Indexes) -> FloatArray:
         """[m] the sums of `items`, distinct."""
-        if self.item_count <= DENSE_ITEMS:
-            return self.sums if len(items) == self.item_count and _is_range(items) else self.sums[items]
         with placed(items, self.item_count) as places:
             return self._added(places[self.items], len(items))[1:]
 
     def strongest(self, count: int) -> Indexes:
         """The `count` items with the largest positive sums, in no order."""
-        if self.item_count <= DENSE_ITEMS:
-            return strongest(self.sums, count)
         items, place = np.unique(self.items, return_inverse=True)
         sums = self._added(place.astype(np.int32), len(items))[:-1]
         sums[items == self.item_count] = 0
@@ -111,6 +118,20 @@ class Votes:
         return sums
 
 
+@dataclass(frozen=True, eq=False)
+class Sums:
+    """Votes added up; asked as those are."""
+
+    sums: FloatArray  # [item_count]
+    total: float
+
+    def on(self, items: Indexes) -> FloatArray:
+        return self.sums if len(items) == len(self.sums) and _is_range(items) else self.sums[items]
+
+    def strongest(self, count: int) -> Indexes:
+        return strongest(self.sums, count)
+
+
 def strongest(scores: NDArray[np.floating], count: int) -> Indexes:
     """Where the `count` largest of the positive scores stand, ascending; of equal ones the first."""
     found = np.flatnonzero(among_strongest(scores, count)).astype(np.int32)
@@ -122,12 +143,17 @@ def strongest(scores: NDArray[np.floating], count: int) -> Indexes:
 
 
 def among_strongest(scores: NDArray[np.floating], count: int, above: float = 0.0) -> NDArray[np.bool_]:
-    """Whether each score is above a bound and among the `count` largest; equals of the last one are too.
+    """Whether each score is above a bound and among the `count` largest; equals of the last one are too."""
+    return scores >= least_of_strongest(scores, count, above)
+
+
+def least_of_strongest(scores: NDArray[np.floating], count: int, above: float = 0.0) -> np.float32:
+    """The least score above a bound that is among the `count` largest.
 
     By sorting: most scores of a short history are equal, and partitioning takes 30 times as long on those.
     """
-    bound = float(np.sort(scores)[-count]) if len(scores) > count else above
-    return scores >= bound if bound > above else scores > above
+    least = np.nextafter(np.float32(above), np.float32(np.inf))
+    return max(least, np.sort(scores)[-count]) if len(scores) > count else least
 
 
 def fading(count: int) -> FloatArray:
@@ -147,23 +173,23 @@ def logits(ranking: Ranking, query: Query) -> FloatArray:
     )
 
 
-def transitions(filters: Filters, query: Query) -> tuple[Votes, float]:
+def transitions(filters: Filters, query: Query) -> tuple[Votes | Sums, float]:
     """The probabilities of coming soon after the last interactions, and the mass left to popularity."""
     return query.once("transitions", filters.transitions, lambda: _transitions(filters.transitions, query))
 
 
-def item_cosine(filters: Filters, query: Query) -> Votes:
+def item_cosine(filters: Filters, query: Query) -> Votes | Sums:
     """The faded mean of the cosines to the history's items."""
     matrix = filters.item_cosine
-    return query.once("item_cosine", matrix, lambda: _faded(matrix, query.history))
+    return query.once("item_cosine", matrix, lambda: _faded(matrix, query.history).added_up())
 
 
-def ease(filters: Filters, query: Query) -> Votes | None:
+def ease(filters: Filters, query: Query) -> Votes | Sums | None:
     """The faded mean of EASE's weights from the history's items; None where EASE was left out."""
     matrix = filters.ease
     if matrix is None:
         return None
-    return query.once("ease", matrix, lambda: _faded(matrix, query.history))
+    return query.once("ease", matrix, lambda: _faded(matrix, query.history).added_up())
 
 
 def als(filters: Filters, query: Query, items: Indexes) -> FloatArray | None:
@@ -178,7 +204,7 @@ def als(filters: Filters, query: Query, items: Indexes) -> FloatArray | None:
     return every
 
 
-def user_cosine(filters: Filters, query: Query) -> Votes:
+def user_cosine(filters: Filters, query: Query) -> Votes | Sums:
     """score(u, i) = Σ_v sim(u, v) r_vi / Σ_v |sim(u, v)| over the nearest users v, r_vi = 1 for what v chose.
 
     The length of u's own row would cancel out, so it isn't taken; what u chose fades with age.
@@ -186,7 +212,7 @@ def user_cosine(filters: Filters, query: Query) -> Votes:
     return query.once("user_cosine", filters.user_items, lambda: _user_cosine(filters, query))
 
 
-def sequence_knn(filters: Filters, query: Query) -> Votes | None:
+def sequence_knn(filters: Filters, query: Query) -> Votes | Sums | None:
     """What the users nearest in sequence chose next; None where sequences were left out."""
     sequences = filters.user_sequences
     if sequences is None:
@@ -211,32 +237,33 @@ def content_cosine(content: csr_array, query: Query, items: Indexes) -> FloatArr
     return cosines
 
 
-def repeats(query: Query, item_count: int) -> Votes:
+def repeats(query: Query, item_count: int) -> Votes | Sums:
     """How much each item has been chosen, by 1/age of each time."""
-    return Votes.of(query.history, _by_age(len(query.history), 1.0), item_count)
+    return Votes.of(query.history, _by_age(len(query.history), 1.0), item_count).added_up()
 
 
-def _transitions(matrix: csr_array, query: Query) -> tuple[Votes, float]:
+def _transitions(matrix: csr_array, query: Query) -> tuple[Votes | Sums, float]:
     weights = recent(len(query.history))
     votes = _rows(matrix, query.history, weights)
-    return votes, max(0.0, 1.0 - votes.total)
+    return votes.added_up(), max(0.0, 1.0 - votes.total)
 
 
-def _user_cosine(filters: Filters, query: Query) -> Votes:
+def _user_cosine(filters: Filters, query: Query) -> Votes | Sums:
     similarity = _faded(filters.item_users, query.history).sums
     nearest = strongest(similarity, NEIGHBOURS)
     weights = (similarity[nearest] / similarity[nearest].sum()).astype(np.float32)
     votes = _rows(filters.user_items, nearest, weights)
-    return replace(votes, values=np.ones(len(votes.values), np.float32))
+    return replace(votes, values=np.ones(len(votes.values), np.float32)).added_up()
 
 
-def _sequence_knn(sequences: UserSequences, query: Query) -> Votes:
+def _sequence_knn(sequences: UserSequences, query: Query) -> Votes | Sums:
     weights = _by_age(min(len(query.history), NEXT_INTERACTIONS), 1.0)
     newest = query.history[len(query.history) - len(weights) :]
     now = int(query.timestamps[-1]) if len(query.timestamps) else query.now
     ahead, loudness = sequences.following(newest, weights, now)
     starts = np.arange(len(ahead) + 1, dtype=np.int32) * np.int32(len(loudness))
-    return Votes(ahead.ravel(), np.tile(loudness, len(ahead)), starts, NEXT, sequences.places.shape[0])
+    votes = Votes(ahead.ravel(), np.tile(loudness, len(ahead)), starts, NEXT, sequences.places.shape[0])
+    return votes.added_up()
 
 
 def _faded_user(item_factors: FloatArray, history: Indexes) -> FloatArray:

@@ -6,7 +6,7 @@ from scipy.sparse import csr_array
 
 from serving import signals
 from serving.release import Ranking
-from serving.signals import Query, Votes
+from serving.signals import Query, Sums, Votes, among_strongest
 from tests.serving.rankings import query, ranking
 
 
@@ -59,11 +59,21 @@ def test_votes_on_a_large_catalog_are_votes_on_a_small_one(monkeypatch: pytest.M
     generator = np.random.default_rng(4)
     votes = Votes.of(generator.integers(0, 90, 500).astype(np.int32), generator.random(500, np.float32), 100)
     items = generator.permutation(100)[:40].astype(np.int32)
-    small, top = votes.on(items), set(votes.strongest(20).tolist())
+    sums = votes.added_up()
+    assert isinstance(sums, Sums)
+    for some in (items, items[::-1]):
+        np.testing.assert_allclose(votes.on(some), sums.on(some), rtol=1e-6)
+    assert set(votes.strongest(20).tolist()) == set(sums.strongest(20).tolist())
+    assert votes.total == pytest.approx(sums.total)
     monkeypatch.setattr(signals, "DENSE_ITEMS", 10)
-    np.testing.assert_allclose(votes.on(items), small)
-    np.testing.assert_allclose(votes.on(items[::-1]), small[::-1])
-    assert set(votes.strongest(20).tolist()) == top
+    assert votes.added_up() is votes
+
+
+def test_equals_of_the_last_of_the_strongest_are_among_them() -> None:
+    scores = np.array([3, 0, 2, 2, 1, -1], np.float32)
+    assert among_strongest(scores, 2).tolist() == [True, False, True, True, False, False]
+    assert among_strongest(scores, 5).tolist() == [True, False, True, True, True, False]
+    assert among_strongest(scores, 9, -np.inf).all()
 
 
 def test_als_of_some_items_is_als_of_all(world: Ranking) -> None:

@@ -94,14 +94,14 @@ def test_without_history_nobody_is_asked() -> None:
     assert not signals._sequence_knn(known, nothing).sums.any()
 
 
-def test_votes_for_no_item_are_given_to_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_votes_for_no_item_are_given_to_none() -> None:
     votes = Votes.of(np.array([2, 5, 5, 0], np.int32), np.array([1, 9, 9, 2], np.float32), 5)
-    few = Votes.of(np.array([2, 5, 5, 0], np.int32), np.array([1, 9, 9, 2], np.float32), 5)
-    np.testing.assert_array_equal(votes.sums, [2, 0, 1, 0, 0])
-    assert votes.total == 21
-    monkeypatch.setattr(signals, "DENSE_ITEMS", 1)
-    np.testing.assert_array_equal(few.on(np.array([0, 2, 4], np.int32)), [2, 1, 0])
-    assert set(few.strongest(3).tolist()) == {0, 2}
+    sums = votes.added_up()
+    np.testing.assert_array_equal(sums.sums, [2, 0, 1, 0, 0])
+    for asked in (votes, sums):
+        assert asked.total == 21
+        np.testing.assert_array_equal(asked.on(np.array([0, 2, 4], np.int32)), [2, 1, 0])
+        assert set(asked.strongest(3).tolist()) == {0, 2}
 
 
 def test_saved_sequences_load_as_they_were(tmp_path: Path) -> None:
