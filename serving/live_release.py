@@ -25,7 +25,7 @@ from serving.signals import DENSE_ITEMS, strongest
 
 # What is kept of users between two answers, at most: a page asks for several lists of one user at once. A
 # user takes up to four numbers an item of it, one for each signal.
-_KEPT_BYTES: Final = 40_000_000
+_KEPT_BYTES: Final = 48_000_000
 _BYTES_AN_ITEM: Final = 16
 
 # Where no time is left to retrieve, the most trending items are the candidates.

@@ -74,11 +74,10 @@ class Shape:
 def groups(shape: Shape) -> dict[str, list[str]]:
     """Users by what their requests cost: the length of their history, and whether the log holds more.
 
-    Nobody asks twice for one of `long_first`: what the service remembers of an earlier answer is no help.
+    Nobody asks twice for one of a `first` group: what the service remembers of an earlier answer is no help.
     """
-    counts = dict.fromkeys(("long_new", "long", "short_new", "short"), GROUP) | {
-        "long_first": shape.users // 3
-    }
+    counts = dict.fromkeys(("long_new", "long", "short_new", "short"), GROUP)
+    counts |= dict.fromkeys(("long_new_first", "long_first"), shape.users // 3)
     return {kind: [f"{kind}-{number}" for number in range(count)] for kind, count in counts.items()}
 
 
@@ -247,7 +246,7 @@ def _record(settings: ServingSettings, shape: Shape) -> None:
     """NEW interactions after the snapshot, for those users whose name says so."""
     now, log = time.time_ns() // 1000, InteractionLog(settings.interaction_log)
     kinds = groups(shape)
-    for user in [*kinds["long_new"], *kinds["short_new"], *kinds["long_first"]]:
+    for user in [*kinds["long_new"], *kinds["short_new"], *kinds["long_new_first"]]:
         new = [
             Interaction(f"{user}-new-{n}", user, str((17 * n + 5) % shape.items), "rate", now + n, 4.0)
             for n in range(NEW)
