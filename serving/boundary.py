@@ -14,6 +14,7 @@ from serving import logs
 from serving.errors import InvalidRequest, PenchantError
 from serving.metrics import Metrics
 from serving.rate_limit import RateLimit
+from serving.turnstile import Turnstile
 
 if TYPE_CHECKING:
     from serving.tracing import Tracing
@@ -33,6 +34,7 @@ class Boundary(grpc.ServerInterceptor):
     ) -> None:
         self._rate_limit, self._metrics = rate_limit, metrics
         self._request_log, self._tracing = request_log, tracing
+        self._turnstile = Turnstile()
 
     def intercept_service(
         self,
@@ -45,6 +47,10 @@ class Boundary(grpc.ServerInterceptor):
         name, arrived = method.rsplit("/", 1)[-1], perf_counter()
 
         def bounded(body: bytes, context: grpc.ServicerContext) -> Any:
+            with self._turnstile.turn(_patience_s(context)):
+                return answered(body, context)
+
+        def answered(body: bytes, context: grpc.ServicerContext) -> Any:
             code, request = grpc.StatusCode.OK, None
             logs.request_id.set(uuid.uuid4().hex)
             try:
@@ -72,6 +78,12 @@ class Boundary(grpc.ServerInterceptor):
             return nullcontext()
         metadata = {key: value for key, value in details.invocation_metadata if isinstance(value, str)}
         return self._tracing.request(method, logs.request_id.get(), metadata)
+
+
+def _patience_s(context: grpc.ServicerContext) -> float | None:
+    """How long a call may wait for a turn: half of its time, if its client sets a limit."""
+    remaining_s = context.time_remaining()
+    return None if remaining_s is None else remaining_s / 2
 
 
 def _parsed(body: bytes, parse: Callable[[bytes], Any], method: str) -> Any:

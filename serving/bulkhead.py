@@ -8,6 +8,7 @@ from threading import BoundedSemaphore
 from typing import ParamSpec, TypeVar
 
 from serving.errors import Unavailable
+from serving.turnstile import aside
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -21,12 +22,18 @@ class Bulkhead:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._free = BoundedSemaphore(threads)
 
-    def start(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Start `call` in a thread.
+    def run(self, within_s: float, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What `call` returns; where it takes longer, it goes on alone.
 
         Raises:
+            TimeoutError: it did not return within `within_s`.
             Unavailable: every thread is taken, so the part behind hangs or is overrun.
         """
+        running = self._start(call, *args, **kwargs)
+        with aside():
+            return running.result(max(0.0, within_s))
+
+    def _start(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         if not self._free.acquire(blocking=False):
             raise Unavailable(f"{self._name}: all threads are waiting for an answer")
         # The thread logs and traces for the request that started it.

@@ -40,10 +40,6 @@ class Budgets:
         """Seconds that the model may take now."""
         return min(self.interest_s, _INTEREST_SHARE * self._above_reserve(deadline))
 
-    def for_turn(self, deadline: Deadline) -> float:
-        """Seconds that an answer may wait for others that are being computed."""
-        return self._above_reserve(deadline)
-
     def leave_ranking(self, deadline: Deadline) -> bool:
         """Whether the time that is left is enough to rank."""
         return deadline.remaining_s() >= self.ranking_s / 2

@@ -20,7 +20,6 @@ from serving.bulkhead import Bulkhead
 from serving.errors import Unavailable
 from serving.interaction_log import OVERLAP_US
 from serving.logs import OncePerSecond
-from serving.turnstile import Turnstile
 
 logger = logging.getLogger(__name__)
 logger.addFilter(OncePerSecond())
@@ -94,12 +93,10 @@ class HistoryReader:
         open_features: Callable[[], Features],
         log: Log,
         threads: int = 16,
-        turnstile: Turnstile | None = None,
     ) -> None:
         """`open_features` is called at the first read, and again from time to time until it succeeds."""
         self._open_features, self._log = open_features, log
         self._features: Features | None = None
-        self._turnstile = turnstile or Turnstile()
         self._opening, self._closed_until = Lock(), 0.0
         self._snapshots, self._deltas = Bulkhead("snapshot", threads), Bulkhead("log", threads)
         self._quiet, self._busy = Recent[str, _Joined](_QUIET), Recent[str, _Joined](_BUSY)
@@ -109,12 +106,9 @@ class HistoryReader:
         until, reading = monotonic() + budget_s, _Reading()
         patience_s = self._features.gives_up_after_s if self._features else math.inf
         worst_s = patience_s + self._log.gives_up_after_s
-        if worst_s <= budget_s:
-            with self._turnstile.turn(
-                budget_s - worst_s
-            ):  # to hand it to threads would cost half as much again
-                self._read_snapshot(user_id, reading)
-                self._read_log(user_id, reading)
+        if worst_s <= budget_s:  # to hand it to threads would cost half as much again
+            self._read_snapshot(user_id, reading)
+            self._read_log(user_id, reading)
             return self._join(user_id, reading)
         read_snapshot = partial(self._read_snapshot, user_id, reading)
         self._do(read_snapshot, budget_s * _SNAPSHOT_SHARE, patience_s, self._snapshots)
@@ -155,16 +149,13 @@ class HistoryReader:
     ) -> None:
         """Wait for `read`, but no longer than `seconds`."""
         if gives_up_after_s <= seconds:
-            with self._turnstile.turn(seconds - gives_up_after_s):
-                read()
+            read()
             return
         try:
-            running = bulkhead.start(read)
+            with suppress(TimeoutError):
+                bulkhead.run(seconds, read)
         except Unavailable as error:
             logger.warning("%s", error)
-            return
-        with suppress(TimeoutError):
-            running.result(max(0.0, seconds))
 
     def _read_snapshot(self, user_id: str, reading: "_Reading") -> None:
         try:

@@ -24,9 +24,10 @@ from serving.rules import NO_ITEMS, Rulebook, Rules, bits, joined
 from serving.signals import DENSE_ITEMS, strongest
 
 # What is kept of users between two answers, at most: a page asks for several lists of one user at once. A
-# user takes up to four numbers an item of it, one for each signal.
+# user takes up to four numbers an item, one for each signal; where the catalog is large, what was named.
 _KEPT_BYTES: Final = 48_000_000
 _BYTES_AN_ITEM: Final = 16
+_BYTES_NAMED: Final = 200_000
 
 # Where no time is left to retrieve, the most trending items are the candidates.
 _TRENDING = 2_000
@@ -99,8 +100,9 @@ class LiveRelease:
         self.trending = Candidates.of(
             trending, np.full(len(trending), 1 << SOURCES.index("trend"), SourceBits)
         )
-        a_user = _BYTES_AN_ITEM * min(len(ranking.catalog), DENSE_ITEMS)
-        self._kept = Recent[int, tuple[Recognized, Query]](_KEPT_BYTES // max(1, a_user))
+        count = len(ranking.catalog)
+        a_user = _BYTES_AN_ITEM * max(1, count) if count <= DENSE_ITEMS else _BYTES_NAMED
+        self._kept = Recent[int, tuple[Recognized, Query]](_KEPT_BYTES // a_user)
         self._rank_once()
 
     def recognize(self, history: History) -> Recognized:

@@ -21,7 +21,6 @@ from serving.releases import Releases
 from serving.request import Request
 from serving.retrieval import Candidates
 from serving.surroundings import SurroundingsReader
-from serving.turnstile import Turnstile
 from serving.user_interest import InterestModel, UserInterest
 
 logger = logging.getLogger(__name__)
@@ -39,11 +38,9 @@ class Recommender:
         metrics: Metrics,
         budgets: Budgets,
         surroundings: SurroundingsReader,
-        turnstile: Turnstile,
     ) -> None:
         self._releases, self._histories, self._interests = releases, histories, UserInterest(models, metrics)
         self._metrics, self._budgets, self._surroundings = metrics, budgets, surroundings
-        self._turnstile = turnstile
 
     def recommend(self, request: Request, deadline: Deadline) -> Answer:
         """The best k items for a user.
@@ -62,15 +59,14 @@ class Recommender:
         degraded = [*user.degraded, *around.degraded]
         interest = self._interest(release, user, history, deadline, degraded) if len(known.items) else None
         query = release.query(known, interest, time.time_ns() // 1000)
-        with self._turnstile.turn(self._budgets.for_turn(deadline)):
-            late = not self._budgets.leave_ranking(deadline)
-            if late:
-                degraded.append(Degradation("ranking", "no time was left for it", "trending"))
-            cold = late or not len(known.items)
-            with self._metrics.stage("retrieval"):
-                asked = Asked(release, request, query, user.profile, around, cold, seen, degraded)
-                retrieved = asked.retrieve(release.trending if late else None)
-            items, removed, ranked, basis = self._ranked(asked, known.event_types, retrieved)
+        late = not self._budgets.leave_ranking(deadline)
+        if late:
+            degraded.append(Degradation("ranking", "no time was left for it", "trending"))
+        cold = late or not len(known.items)
+        with self._metrics.stage("retrieval"):
+            asked = Asked(release, request, query, user.profile, around, cold, seen, degraded)
+            retrieved = asked.retrieve(release.trending if late else None)
+        items, removed, ranked, basis = self._ranked(asked, known.event_types, retrieved)
         if basis == "history" and not len(user.history):
             basis = "request history"
         if cut := self._surroundings.remember(request, items, deadline.remaining_s()):

@@ -1,7 +1,6 @@
 """Records interactions within a client's deadline."""
 
 from collections.abc import Sequence
-from concurrent.futures import TimeoutError as FutureTimeout
 from typing import Protocol
 
 from feature_repo.histories import Interaction
@@ -36,8 +35,8 @@ class Recorder:
             Unavailable: the log did not take them in time.
         """
         try:
-            new = self._bulkhead.start(self._log.record, interactions).result(deadline.remaining_s())
-        except FutureTimeout as error:
+            new = self._bulkhead.run(deadline.remaining_s(), self._log.record, interactions)
+        except TimeoutError as error:
             raise Unavailable(
                 "the interaction log did not answer in time, so these may be recorded or not: "
                 "retry with the same interaction ids"

@@ -106,6 +106,9 @@ class Retriever:
         """
         if self._exhaustive:
             return Candidates(self._all, partial(self._sources, query, wanted))
+        return query.once(f"candidates {wanted}", self, lambda: self._candidates(query, wanted))
+
+    def _candidates(self, query: Query, wanted: int) -> Candidates:
         named = list(self._named(query, wanted))
         items = np.unique(np.concatenate([found for _, found in named]))
         sources = np.zeros(len(items), SourceBits)

@@ -38,7 +38,6 @@ from serving.service import RecommenderService
 from serving.settings import ServingSettings
 from serving.starting import asked_to_stop, starting
 from serving.surroundings import ImpressionLog, SurroundingsReader
-from serving.turnstile import Turnstile
 from serving.user_interest import InterestModel
 from serving.validation import Limits
 
@@ -111,8 +110,7 @@ def create_server(settings: ServingSettings, parts: Parts | None = None) -> tupl
     log_depth = LogDepth(parts.log, metrics)
     for name in ("", SERVICE):
         checks.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
-    turnstile = Turnstile()
-    histories = HistoryReader(parts.open_features, parts.log, settings.threads, turnstile)
+    histories = HistoryReader(parts.open_features, parts.log, settings.threads)
     warming, able = Thread(target=histories.warm, name="warming", daemon=True), Event()
 
     def announce() -> None:
@@ -126,7 +124,7 @@ def create_server(settings: ServingSettings, parts: Parts | None = None) -> tupl
     recorder = Recorder(parts.log, releases, metrics, settings.threads)
     surroundings = SurroundingsReader(histories, parts.log, metrics, settings.threads)
     service = RecommenderService(
-        Recommender(releases, histories, models, metrics, _budgets(settings), surroundings, turnstile),
+        Recommender(releases, histories, models, metrics, _budgets(settings), surroundings),
         recorder,
         Limits(settings.max_k, settings.max_history, settings.max_record),
         settings.deadline_ms / 1000,

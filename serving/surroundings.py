@@ -5,7 +5,6 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Final, Protocol
@@ -85,8 +84,8 @@ class SurroundingsReader:
         ]
         with self._metrics.stage("scenario"):
             try:
-                new = self._bulkhead.start(self._log.record, impressions).result(budget_s)
-            except (Unavailable, FutureTimeout) as error:
+                new = self._bulkhead.run(budget_s, self._log.record, impressions)
+            except (Unavailable, TimeoutError) as error:
                 logger.warning("impressions are not recorded: %r", error)
                 return Degradation("impressions", "the interaction log did not take them", "not recorded")
         self._metrics.impressions.inc(new)
@@ -104,8 +103,8 @@ class SurroundingsReader:
             return frozenset()
         since = time.time_ns() // 1000 - round(cap.days * _DAY_US)
         try:
-            rows = self._bulkhead.start(self._log.shown, request.user_id, since).result(budget_s)
-        except (Unavailable, FutureTimeout) as error:
+            rows = self._bulkhead.run(budget_s, self._log.shown, request.user_id, since)
+        except (Unavailable, TimeoutError) as error:
             logger.warning("impressions can't be counted: %r", error)
             degraded.append(Degradation("frequency cap", "the interaction log did not answer", "no cap"))
             return frozenset()

@@ -1,7 +1,11 @@
-"""One thread computes at a time, the others wait their turn."""
+"""One thread computes at a time; who waits for something else steps aside meanwhile."""
 
-from threading import Lock
-from types import TracebackType
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_thread = threading.local()
 
 
 class Turnstile:
@@ -9,30 +13,64 @@ class Turnstile:
 
     Each array operation lets go of it for a moment, another thread takes it, and the first has to win it
     back: 16 threads that compute an answer each take three times the processor time that they take one after
-    the other. Whoever waits for a network must not hold a turn.
+    the other. Turns come in the order in which they were asked for: in any other, a few wait for long.
     """
 
-    def __init__(self) -> None:
-        self._lock = Lock()
+    def __init__(self, patience_s: float = 0.05) -> None:
+        """`patience_s`: who waits longer for a turn goes on without one, for an answer must come in time."""
+        self._patience_s = patience_s
+        self._lock, self._taken = threading.Lock(), False
+        self._waiting = deque[threading.Lock]()  # each is let go of when its turn comes
 
-    def turn(self, patience_s: float) -> "Turn":
-        """A turn, or none where it does not come within `patience_s`, for an answer must come in time."""
-        return Turn(self._lock, max(0.0, patience_s))
+    @contextmanager
+    def turn(self, patience_s: float | None = None) -> Iterator[None]:
+        """This thread's; it has none yet. A shorter patience than the turnstile's may be given."""
+        patience_s = self._patience_s if patience_s is None else min(patience_s, self._patience_s)
+        self._take(patience_s)
+        try:
+            yield
+        finally:
+            self._leave()
+
+    def _take(self, patience_s: float) -> None:
+        _thread.held = self if self._came(patience_s) else None
+
+    def _came(self, patience_s: float) -> bool:
+        with self._lock:
+            if not self._taken:
+                self._taken = True
+                return True
+            mine = threading.Lock()
+            mine.acquire()
+            self._waiting.append(mine)
+        if mine.acquire(timeout=max(0.0, patience_s)):
+            return True
+        with self._lock:
+            if mine in self._waiting:
+                self._waiting.remove(mine)
+                return False
+        return True  # it came at the last moment
+
+    def _leave(self) -> None:
+        if _thread.held is not self:
+            return
+        _thread.held = None
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._taken = False
 
 
-class Turn:
-    """To be entered once."""
-
-    __slots__ = ("_held", "_lock", "_patience_s")
-
-    def __init__(self, lock: Lock, patience_s: float) -> None:
-        self._lock, self._patience_s = lock, patience_s
-
-    def __enter__(self) -> None:
-        self._held = self._lock.acquire(timeout=self._patience_s)
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._held:
-            self._lock.release()
+@contextmanager
+def aside() -> Iterator[None]:
+    """Let another thread compute while this one waits, and take a turn again afterwards."""
+    held: Turnstile | None = getattr(_thread, "held", None)
+    if held is None:
+        yield
+        return
+    held._leave()
+    try:
+        yield
+    finally:
+        held._take(held._patience_s)

@@ -15,6 +15,7 @@ from serving.arrays import FloatArray
 from serving.history import UserHistory
 from serving.interest_client import Interests
 from serving.metrics import Metrics
+from serving.turnstile import aside
 
 
 class InterestModel(Protocol):
@@ -76,13 +77,15 @@ class UserInterest:
 
     def _advance(self, kept: InterestState, new: History, version: int, timeout_s: float) -> FloatArray:
         self._metrics.interests["advanced"].inc()
-        interest: FloatArray = self._models.advance(_batch(kept), [new], version, timeout_s).interest[0]
+        with aside():
+            interest: FloatArray = self._models.advance(_batch(kept), [new], version, timeout_s).interest[0]
         return interest
 
     def _replay(self, user: UserHistory, history: History, version: int, timeout_s: float) -> FloatArray:
         self._metrics.interests["replayed"].inc()
         known = [Attributes.of(user.profile)]
-        interest: FloatArray = self._models.interest([history], version, timeout_s, known).interest[0]
+        with aside():
+            interest: FloatArray = self._models.interest([history], version, timeout_s, known).interest[0]
         return interest
 
     def _recall(self, key: "Key") -> FloatArray | None:

@@ -14,6 +14,9 @@ Call = namedtuple("Call", ("method", "invocation_metadata"))
 
 
 class Context:
+    def time_remaining(self) -> None:
+        return None
+
     def peer(self) -> str:
         return "ipv4:127.0.0.1:1"
 
