@@ -24,7 +24,7 @@ from feature_repo.interest_state import InterestState
 from feature_repo.online_readers import Reader, RedisReader, SqliteReader, StoredList
 from feature_repo.recent import Recent
 from feature_repo.registry import read_features
-from feature_repo.sqlite_connections import SqliteConnections
+from feature_repo.sqlite_connections import SqliteConnection, SqliteConnections
 from feature_repo.unchanged import Unchanged
 
 # A request can't wait for a Redis any longer; its own deadline is a matter of its caller.
@@ -75,9 +75,9 @@ class OnlineFeatures:
         self.gives_up_after_s = math.inf  # a network may keep a reader waiting
         if is_file(online_store):
             self.gives_up_after_s = _WAIT_FOR_LOCK_S
-            connections = SqliteConnections(Path(online_store).absolute(), _WAIT_FOR_LOCK_S)
-            self._read: Reader = SqliteReader(connections, views)
-            self._unchanged = Unchanged(connections)
+            file = Path(online_store).absolute()
+            self._read: Reader = SqliteReader(SqliteConnections(file, _WAIT_FOR_LOCK_S), views)
+            self._unchanged = Unchanged(SqliteConnection(file, _WAIT_FOR_LOCK_S))
         else:
             self._read = RedisReader(online_store, views, _ANSWER_WITHIN_S)
 

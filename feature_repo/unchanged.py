@@ -1,21 +1,23 @@
 """Whether anybody has written to a SQLite file: what was read of it holds until then."""
 
-import threading
+import sqlite3
 from threading import Lock
 
-from feature_repo.sqlite_connections import SqliteConnections
+from feature_repo.sqlite_connections import SqliteConnection
 
 
 class Unchanged:
     """Counts the times that a file was seen changed; asking takes a tenth of the time of reading.
 
-    `PRAGMA data_version` gives a connection another number once another connection has committed, and the
-    numbers of two connections don't compare: whichever thread's connection sees a change first, counts it.
+    `PRAGMA data_version` gives a connection another number once another connection has committed. The numbers
+    of two connections don't compare, so all threads ask by one.
     """
 
-    def __init__(self, connections: SqliteConnections) -> None:
-        self._connections, self._local = connections, threading.local()
-        self._changes, self._lock = 0, Lock()
+    def __init__(self, connection: SqliteConnection) -> None:
+        """The connection is for nobody else, and writes nothing."""
+        self._connection, self._lock = connection, Lock()
+        self._seen: tuple[sqlite3.Connection, int] | None = None
+        self._changes = 0
 
     def changes(self) -> int:
         """Two equal numbers mean that nobody had written between the two calls.
@@ -23,10 +25,10 @@ class Unchanged:
         Raises:
             OSError, sqlite3.Error: there is no such file, or it can't be read.
         """
-        connection = self._connections.get()
-        seen = (connection, connection.execute("PRAGMA data_version").fetchone()[0])
-        if getattr(self._local, "seen", None) != seen:
-            self._local.seen = seen
-            with self._lock:
+        with self._lock:
+            connection = self._connection.get()
+            seen = connection, connection.execute("PRAGMA data_version").fetchone()[0]
+            if seen != self._seen:
+                self._seen = seen
                 self._changes += 1
-        return self._changes
+            return self._changes

@@ -32,8 +32,7 @@ _SNAPSHOT_SHARE: Final = 0.6
 
 # Users whose history is kept as it was joined; each answer still reads what there is to join. One to which
 # the log adds nothing takes 5 KB, another 20.
-_QUIET: Final = 1_000
-_BUSY: Final = 400
+_KEPT: Final = 800
 
 
 class Snapshot(Protocol):
@@ -99,7 +98,7 @@ class HistoryReader:
         self._features: Features | None = None
         self._opening, self._closed_until = Lock(), 0.0
         self._snapshots, self._deltas = Bulkhead("snapshot", threads), Bulkhead("log", threads)
-        self._quiet, self._busy = Recent[str, _Joined](_QUIET), Recent[str, _Joined](_BUSY)
+        self._kept = Recent[str, _Joined](_KEPT)
 
     def read(self, user_id: str, budget_s: float) -> UserHistory:
         """The user's history within `budget_s`; what could not be read stands in `degraded`."""
@@ -121,12 +120,11 @@ class HistoryReader:
         snapshot, delta = reading.snapshot, reading.delta
         if snapshot is None or delta is None:
             return reading.result()
-        kept = self._busy if delta else self._quiet
-        known = kept.get(user_id)
+        known = self._kept.get(user_id)
         if known is None or known.snapshot is not snapshot or known.delta != delta:
             known = _Joined(snapshot, delta, _compact(reading.result()))
             if not known.user.degraded:
-                kept.put(user_id, known)
+                self._kept.put(user_id, known)
         return known.user
 
     def warm(self) -> None:

@@ -30,7 +30,7 @@ from tests.benchmarks.world import Shape, groups
 console = Console(width=120)
 
 MOVIELENS_1M: Final = Shape()
-LARGE: Final = Shape(users=1_200, items=1_000_000)
+LARGE: Final = Shape(users=1_500, items=1_000_000)
 CLIENTS: Final = 16
 
 # From one release to another and back, in less than so many seconds.
@@ -49,7 +49,7 @@ class Effort:
     minutes: float = 0.5
 
 
-QUICK: Final = Effort(Shape(users=1_200, items=1_000), None, rounds=3, calls=100, minutes=0.1)
+QUICK: Final = Effort(Shape(users=1_500, items=1_000), None, rounds=3, calls=100, minutes=0.1)
 
 
 class Client:
@@ -70,6 +70,7 @@ def measure(home: Path, effort: Effort, client: Client) -> Figures:
     figures = Figures()
     with _served(home) as (models, service):
         users = groups(effort.shape)
+        recorded = users.pop("recorded")
         targets = {kind: Target.of(service.server.address, asked) for kind, asked in users.items()}
         first = {kind: targets.pop(kind) for kind in ("long_new_first", "long_first")}
         answer = home / "answer.bin"
@@ -93,7 +94,7 @@ def measure(home: Path, effort: Effort, client: Client) -> Figures:
         _open_loop(figures, client, service, targets["long_new"], peak / 2, effort.minutes)
         _swaps(figures, client, service, targets["short_new"], peak / 4, home)
         figures.latencies["recorded until reflected"] = client.run(
-            load.freshness, service.server.address, users["short"]
+            load.freshness, service.server.address, recorded
         )
         _resources(figures, service.server)
     return figures

@@ -1,14 +1,13 @@
 """What is kept between two requests, and when it no longer holds."""
 
 import sqlite3
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from feature_repo.recent import Recent
-from feature_repo.sqlite_connections import SqliteConnections
+from feature_repo.sqlite_connections import SqliteConnection
 from feature_repo.unchanged import Unchanged
 
 
@@ -37,26 +36,24 @@ def test_what_was_used_longest_ago_makes_room() -> None:
 
 
 def test_a_file_is_unchanged_until_somebody_writes(file: Path) -> None:
-    unchanged = Unchanged(SqliteConnections(file, 1.0))
+    unchanged = Unchanged(SqliteConnection(file, 1.0))
     before = unchanged.changes()
     assert unchanged.changes() == before
     write(file)
     assert unchanged.changes() != before
 
 
-def test_whichever_thread_looks_first_sees_what_was_written(file: Path) -> None:
-    unchanged = Unchanged(SqliteConnections(file, 1.0))
-    with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(1) as other:
-        ask: Callable[[ThreadPoolExecutor], int] = lambda thread: thread.submit(unchanged.changes).result()  # noqa: E731
-        ask(one), ask(other)
-        before = ask(one)
+def test_what_is_written_is_a_change_to_every_thread_and_a_new_thread_is_none(file: Path) -> None:
+    unchanged = Unchanged(SqliteConnection(file, 1.0))
+    before = unchanged.changes()
+    with ThreadPoolExecutor(4) as pool:
+        assert set(pool.map(lambda _: unchanged.changes(), range(100))) == {before}
         write(file)
-        assert ask(other) != before
-        assert ask(one) not in (before, before - 1)
+        assert set(pool.map(lambda _: unchanged.changes(), range(100))) == {before + 1}
 
 
 def test_a_file_in_the_place_of_another_is_a_change(file: Path, tmp_path: Path) -> None:
-    unchanged = Unchanged(SqliteConnections(file, 1.0))
+    unchanged = Unchanged(SqliteConnection(file, 1.0))
     before = unchanged.changes()
     sqlite3.connect(tmp_path / "new.db").close()
     (tmp_path / "new.db").touch()
@@ -65,7 +62,7 @@ def test_a_file_in_the_place_of_another_is_a_change(file: Path, tmp_path: Path) 
 
 
 def test_a_file_that_is_gone_is_an_error(file: Path) -> None:
-    unchanged = Unchanged(SqliteConnections(file, 1.0))
+    unchanged = Unchanged(SqliteConnection(file, 1.0))
     unchanged.changes()
     file.unlink()
     with pytest.raises(OSError, match="No such file"):
