@@ -5,6 +5,8 @@ from typing import Any, Final
 import keras
 import tensorflow as tf
 
+from components.train_interest_model import compiled_lstm
+
 LAYERS: Final = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "rnn": keras.layers.SimpleRNN}
 
 
@@ -36,8 +38,10 @@ class Encoder(keras.layers.Layer):  # type: ignore[misc]
 class RecurrentEncoder(Encoder):
     """An LSTM, GRU or plain RNN; cuDNN's kernels are taken where Keras finds them."""
 
-    def __init__(self, kind: str, units: int, **options: Any) -> None:
+    def __init__(self, kind: str, units: int, compiled: bool = False, **options: Any) -> None:
+        """`compiled`: an LSTM reads whole sequences by XLA, on CPUs and in float32."""
         super().__init__(**options)
+        self.compiled = compiled and kind == "lstm"
         layer = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "rnn": keras.layers.SimpleRNN}[kind]
         self.layer = layer(
             units, return_sequences=True, return_state=True, name=kind, dtype=self.dtype_policy
@@ -59,6 +63,9 @@ class RecurrentEncoder(Encoder):
 
     def call(self, inputs: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
         parts = tf.split(state, self.state_size // self.units, axis=1)
+        if self.compiled:
+            weights = [variable.value for variable in self.layer.cell.trainable_variables]
+            return compiled_lstm.lstm(inputs, *parts, *map(tf.convert_to_tensor, weights))
         return self.layer(inputs, initial_state=parts)[0]
 
     def advance(self, inputs: tf.Tensor, state: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
@@ -151,8 +158,8 @@ class ConvolutionalEncoder(Encoder):
         return parts
 
 
-def make_encoder(kind: str, units: int, layers: int, **options: Any) -> Encoder:
-    """`kind`: lstm, gru, rnn or cnn."""
+def make_encoder(kind: str, units: int, layers: int, compiled: bool = False, **options: Any) -> Encoder:
+    """`kind`: lstm, gru, rnn or cnn; `compiled` as a RecurrentEncoder takes it."""
     if kind == "cnn":
         return ConvolutionalEncoder(units, layers, name="encoder", **options)
-    return RecurrentEncoder(kind, units, name="encoder", **options)
+    return RecurrentEncoder(kind, units, compiled, name="encoder", **options)

@@ -11,6 +11,9 @@ from components.train_interest_model.encoders import make_encoder
 from components.train_interest_model.hyperparameters import Hyperparameters
 from components.train_interest_model.losses import EXCLUDED
 
+# From so many units on, compiling an LSTM's loop saves more than the second that each shape of batch costs.
+COMPILED_UNITS: Final = 256
+
 # The switchable inputs beside the item: their hyperparameter, by the name of their code.
 SIDE_INPUTS: Final = {
     "event": "use_event_types",
@@ -56,7 +59,11 @@ class InterestModel(keras.layers.Layer):  # type: ignore[misc]
             if getattr(hyperparameters, switch)
         }
         self.encoder = make_encoder(
-            hyperparameters.encoder, hyperparameters.units, hyperparameters.layers, dtype=policy
+            hyperparameters.encoder,
+            hyperparameters.units,
+            hyperparameters.layers,
+            compiled=_compiles(hyperparameters),
+            dtype=policy,
         )
         self.encoder.build((None, None, size))
         self.start_tables = []
@@ -162,6 +169,12 @@ class InterestModel(keras.layers.Layer):  # type: ignore[misc]
         return self.add_weight(
             shape=(rows, columns), initializer=initializer, trainable=trainable, name=name, dtype="float32"
         )
+
+
+def _compiles(hyperparameters: Hyperparameters) -> bool:
+    wide = hyperparameters.units >= COMPILED_UNITS
+    plain = hyperparameters.xla and not hyperparameters.mixed_precision
+    return wide and plain and not tf.config.list_physical_devices("GPU")
 
 
 def _rows(table: keras.Variable, rows: tf.Tensor | None) -> tf.Tensor:

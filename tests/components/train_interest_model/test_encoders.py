@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from components.train_interest_model.compiled_lstm import _row_step
 from components.train_interest_model.encoders import Encoder, make_encoder
 
 KINDS = ("lstm", "gru", "rnn", "cnn")
@@ -44,3 +45,40 @@ def test_advancing_a_state_equals_reading_the_whole(kind: str) -> None:
         for row in range(3):
             expected = outputs[row, done[row] - 1] if done[row] else start[row]
             np.testing.assert_allclose(state[row, :6], expected, atol=1e-5)
+
+
+@tf.function
+def _with_gradients(
+    encoder: Encoder, inputs: tf.Tensor, state: tf.Tensor, upstream: tf.Tensor
+) -> list[tf.Tensor]:
+    weights = [variable.value for variable in encoder.trainable_variables]
+    with tf.GradientTape() as tape:
+        tape.watch([inputs, state])
+        outputs = encoder(inputs, state)
+        total = tf.reduce_sum(outputs * upstream)
+    return [outputs, *tape.gradient(total, [inputs, state, *weights])]
+
+
+@pytest.mark.parametrize(("rows", "length"), [(1, 1), (5, 37), (70, 41)])
+def test_a_compiled_lstm_is_that_of_keras(rows: int, length: int) -> None:
+    """In its outputs and in the gradients by the inputs, the state before them and the weights."""
+    generator = np.random.default_rng(2)
+    inputs, state, upstream = (
+        tf.constant(generator.normal(size=shape).astype(np.float32))
+        for shape in ((rows, length, 5), (rows, 12), (rows, length, 6))
+    )
+    found = []
+    for compiled in (True, False):
+        tf.keras.utils.set_random_seed(1)
+        encoder = make_encoder("lstm", units=6, layers=1, compiled=compiled)
+        encoder.build((None, None, 5))
+        found.append(_with_gradients(encoder, inputs, state, upstream))
+    assert len(found[0]) == 6
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_many_shapes_of_batches_are_compiled_as_few() -> None:
+    padded = {(rows + -rows % int(_row_step(tf.constant(rows)))) for rows in range(1, 1281)}
+    assert len(padded) < 30
+    assert all(min(size for size in padded if size >= rows) <= 1.25 * rows + 8 for rows in range(1, 1281))

@@ -1,0 +1,131 @@
+"""The LSTM of Hochreiter & Schmidhuber 1997 for CPUs: its gradient written out, its loops compiled.
+
+Keras's loop makes twenty operations a step, and adds up each kernel's gradient step by step. Here what does
+not wait for the step before is one product over all positions, and XLA fuses the rest.
+"""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import tensorflow as tf
+
+from feature_repo.contract import MAX_HISTORY
+
+# XLA compiles each shape anew, for a second: few shapes are made of many.
+_STEPS: Final = MAX_HISTORY // 5
+_ROWS: Final = 8
+
+Gradients = tuple[tf.Tensor, ...]
+
+
+def lstm(
+    inputs: tf.Tensor, h: tf.Tensor, c: tf.Tensor, kernel: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor
+) -> tf.Tensor:
+    """The outputs at every position, as keras.layers.LSTM gives them.
+
+    Args:
+        inputs: [batch, length, features] float32.
+        h, c: [batch, units] float32, the state before.
+        kernel, recurrent, bias: [features, 4 · units], [units, 4 · units], [4 · units], in Keras's order:
+            input, forget, candidate, output.
+
+    Returns:
+        [batch, length, units] float32.
+    """
+    rows, length = tf.unstack(tf.shape(inputs)[:2])
+    rows_short, short = -rows % _row_step(rows), -length % _STEPS
+    padded = tf.pad(tf.transpose(inputs, [1, 0, 2]), [[0, short], [0, rows_short], [0, 0]])
+    h, c = (tf.pad(part, [[0, rows_short], [0, 0]]) for part in (h, c))
+    outputs: tf.Tensor = _lstm(padded, h, c, kernel, recurrent, bias)
+    return tf.transpose(outputs[:length, :rows], [1, 0, 2])
+
+
+def _row_step(rows: tf.Tensor) -> tf.Tensor:
+    """At least _ROWS, and a quarter of the power of two below, so that padding stays small and shapes few."""
+    octave = tf.math.log(tf.cast(tf.maximum(rows, 1), tf.float32)) / tf.math.log(2.0)
+    return tf.maximum(_ROWS, tf.cast(2.0 ** (tf.floor(octave) - 2), tf.int32))
+
+
+@tf.custom_gradient  # type: ignore[untyped-decorator]
+def _lstm(
+    x: tf.Tensor, h: tf.Tensor, c: tf.Tensor, kernel: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor
+) -> tuple[tf.Tensor, Callable[[tf.Tensor], Gradients]]:
+    """All sequences [length, batch, …]: a step's rows lie together."""
+    outputs, cells, gates = _forward(x, h, c, kernel, recurrent, bias)
+
+    def backward(upstream: tf.Tensor) -> Gradients:
+        return _backward(upstream, x, h, c, kernel, recurrent, outputs, cells, gates)
+
+    return outputs, backward
+
+
+@tf.function(jit_compile=True)  # type: ignore[untyped-decorator]
+def _forward(
+    x: tf.Tensor, h: tf.Tensor, c: tf.Tensor, kernel: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Outputs and cells [length, batch, units], and gates [length, batch, 4 · units] as they were applied."""
+    length, rows, features = tf.unstack(tf.shape(x))
+    units = h.shape[1]
+    products = tf.reshape(tf.matmul(tf.reshape(x, [-1, features]), kernel) + bias, [length, rows, 4 * units])
+
+    def step(t: tf.Tensor, h: tf.Tensor, c: tf.Tensor, *kept: Any) -> tuple[Any, ...]:
+        i, f, a, o = tf.split(products[t] + tf.matmul(h, recurrent), 4, axis=1)
+        i, f, a, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(a), tf.sigmoid(o)
+        c = f * c + i * a
+        h = o * tf.tanh(c)
+        made = (h, c, tf.concat([i, f, a, o], axis=1))
+        return (t + 1, h, c, *(array.write(t, part) for array, part in zip(kept, made, strict=True)))
+
+    kept = [
+        tf.TensorArray(tf.float32, length, element_shape=[None, size]) for size in (units, units, 4 * units)
+    ]
+    _, _, _, *kept = tf.while_loop(lambda t, *_: t < length, step, (0, h, c, *kept), parallel_iterations=1)
+    outputs, cells, gates = (array.stack() for array in kept)
+    return outputs, cells, gates
+
+
+@tf.function(jit_compile=True)  # type: ignore[untyped-decorator]
+def _backward(
+    upstream: tf.Tensor,
+    x: tf.Tensor,
+    h: tf.Tensor,
+    c: tf.Tensor,
+    kernel: tf.Tensor,
+    recurrent: tf.Tensor,
+    outputs: tf.Tensor,
+    cells: tf.Tensor,
+    gates: tf.Tensor,
+) -> Gradients:
+    """The gradients by x, h, c, kernel, recurrent and bias."""
+    length, units = tf.shape(x)[0], h.shape[1]
+    back = tf.transpose(recurrent)  # laid out once: as it stands, XLA multiplies by it six times as slowly
+    before = tf.concat([c[None], cells[:-1]], axis=0)
+
+    def step(t: tf.Tensor, dh: tf.Tensor, dc: tf.Tensor, errors: Any) -> tuple[Any, ...]:
+        i, f, a, o = tf.split(gates[t], 4, axis=1)
+        dh, squashed = dh + upstream[t], tf.tanh(cells[t])
+        dc += dh * o * (1 - squashed * squashed)
+        by_gate = [
+            dc * a * i * (1 - i),
+            dc * before[t] * f * (1 - f),
+            dc * i * (1 - a * a),
+            dh * squashed * o * (1 - o),
+        ]
+        error = tf.concat(by_gate, axis=1)
+        return t - 1, tf.matmul(error, back), dc * f, errors.write(t, error)
+
+    errors = tf.TensorArray(tf.float32, length, element_shape=[None, 4 * units])
+    nothing = tf.zeros_like(h)
+    _, dh, dc, errors = tf.while_loop(
+        lambda t, *_: t >= 0, step, (length - 1, nothing, nothing, errors), parallel_iterations=1
+    )
+    error = tf.reshape(errors.stack(), [-1, 4 * units])
+    h_before = tf.reshape(tf.concat([h[None], outputs[:-1]], axis=0), [-1, units])
+    return (
+        tf.reshape(tf.matmul(error, kernel, transpose_b=True), tf.shape(x)),
+        dh,
+        dc,
+        tf.matmul(tf.reshape(x, [-1, tf.shape(x)[2]]), error, transpose_a=True),
+        tf.matmul(h_before, error, transpose_a=True),
+        tf.reduce_sum(error, axis=0),
+    )
