@@ -54,7 +54,8 @@ def _lstm(
     outputs, cells, gates = _forward(x, h, c, kernel, recurrent, bias)
 
     def backward(upstream: tf.Tensor) -> Gradients:
-        return _backward(upstream, x, h, c, kernel, recurrent, outputs, cells, gates)
+        gradients: Gradients = _backward(upstream, x, h, c, kernel, recurrent, outputs, cells, gates)
+        return gradients
 
     return outputs, backward
 

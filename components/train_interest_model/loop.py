@@ -124,10 +124,10 @@ class Trainer:
         if sampled:
             rows, batch, negatives = self._sample(batch, seed)
         vectors, bias = model.item_vectors(seed, rows), model.biases(rows)
-        outputs = model(vectors, batch, seed)[:, :-1]
+        outputs = model(vectors, batch, seed)
         following = tf.sequence_mask(batch["lengths"] - 1, tf.shape(outputs)[1])
         interests = model.interests(tf.boolean_mask(outputs, following), seed)
-        targets = tf.boolean_mask(batch["items"][:, 1:], following)
+        targets = tf.boolean_mask(tf.roll(batch["items"], -1, axis=1), following)
         # Nothing stands before a row's first interaction: the user's attributes answer, or the bias alone.
         some = batch["lengths"] > 0
         first = tf.boolean_mask(batch["items"][:, 0], some)

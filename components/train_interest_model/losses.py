@@ -78,8 +78,9 @@ def draw_negatives(cumulative: tf.Tensor, count: int, seed: tf.Tensor) -> tf.Ten
 
 
 def _block_size(items: int) -> int:
-    size = 64
-    while size < 1024 and size * items < BLOCK_LOGITS:
+    """A full batch of full windows is a whole number of the largest."""
+    size = 40
+    while size < 640 and size * items < BLOCK_LOGITS:
         size *= 2
     return size
 
@@ -117,7 +118,7 @@ def _softmax(
     highest = tf.reduce_max(logits, axis=1, keepdims=True)
     odds = tf.exp(logits - highest)
     total = tf.reduce_sum(odds, axis=1, keepdims=True)
-    wanted = tf.gather(logits, targets, batch_dims=1)
+    wanted = tf.gather(products, targets, batch_dims=1) + tf.gather(bias, targets)
     loss = tf.reduce_sum(weight * (tf.math.log(total[:, 0]) + highest[:, 0] - wanted))
     hot = tf.one_hot(targets, logits.shape[1]) * weight[:, None]
     error = odds * (weight[:, None] / total) - hot
