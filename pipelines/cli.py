@@ -127,7 +127,7 @@ def serve(
 @app.command()
 def recommend(
     user: Annotated[str, typer.Argument(help="A user id; an unknown one gets what is trending.")],
-    k: Annotated[int, typer.Option(help="How many items.")] = 10,
+    k: Annotated[int, typer.Option("--k", "-k", help="How many items.")] = 10,
     explain: Annotated[bool, typer.Option(help="Show each score's terms, and what a rule removed.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     scenario: Annotated[str, typer.Option(help="A policy of the recommender, such as content.")] = "",
