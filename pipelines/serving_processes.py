@@ -22,8 +22,8 @@ from serving.settings import load_settings as load_serving_settings
 START_TIMEOUT_S: Final = 60.0
 STOP_TIMEOUT_S: Final = 10.0
 
-# One that ends sooner than so would only end again.
-STEADY_S: Final = 5.0
+# From one start of a server to the next: one that ends at once may end again.
+PAUSE_S: Final = 5.0
 
 # The port -> arguments and environment of `python -m serving.<module>`.
 Command = Callable[[int], tuple[list[str], dict[str, str]]]
@@ -40,10 +40,13 @@ class Process:
         self.address = self._start(port)
 
     def start_again(self) -> None:
-        """Raises RunError as at the first time, and when it has only just started."""
-        if time.monotonic() - self._ready_at < STEADY_S:
-            raise RunError(self.ended())
+        """Raises RunError as at the first time."""
         self._start(int(self.address.rsplit(":", 1)[1]))
+
+    @property
+    def rested(self) -> bool:
+        """Whether its last start is long enough ago for another."""
+        return time.monotonic() - self._ready_at >= PAUSE_S
 
     @property
     def runs(self) -> bool:
@@ -102,13 +105,13 @@ class ServingProcesses:
             time.sleep(0.5)
 
     def start_dead(self, tell: Callable[[str], None]) -> None:
-        """Start again whichever has ended by itself, and tell of it.
+        """Start again whichever has ended by itself, and tell of it; meanwhile the other answers on.
 
         Raises:
-            RunError: it had only just started.
+            RunError: it does not start any more.
         """
         for process in self.started:
-            if not process.runs:
+            if not process.runs and process.rested:
                 tell(f"{process.ended()}\nStarting it again.")
                 process.start_again()
 
