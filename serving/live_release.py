@@ -21,7 +21,7 @@ from serving.request import Request
 from serving.reranking import TERMS, Reranker
 from serving.retrieval import SOURCES, Candidates, Query, Retriever, SourceBits
 from serving.rules import NO_ITEMS, Rulebook, Rules, bits, joined
-from serving.signals import DENSE_ITEMS, strongest
+from serving.votes import is_dense, strongest
 
 # What is kept of users between two answers, at most: a page asks for several lists of one user at once. A
 # user takes up to four numbers an item, one for each signal; where the catalog is large, what was named.
@@ -101,7 +101,7 @@ class LiveRelease:
             trending, np.full(len(trending), 1 << SOURCES.index("trend"), SourceBits)
         )
         count = len(ranking.catalog)
-        a_user = _BYTES_AN_ITEM * max(1, count) if count <= DENSE_ITEMS else _BYTES_NAMED
+        a_user = _BYTES_AN_ITEM * max(1, count) if is_dense(count) else _BYTES_NAMED
         self._kept = Recent[int, tuple[Recognized, Query]](_KEPT_BYTES // a_user)
         self._rank_once()
 

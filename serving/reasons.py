@@ -11,8 +11,9 @@ from scipy.sparse import csr_array
 from serving.arrays import FloatArray, Indexes
 from serving.release import Ranking
 from serving.reranking import TERMS
-from serving.signals import Query, placed
+from serving.signals import Query
 from serving.sparse import copied_rows
+from serving.votes import placed
 
 # Interactions that are looked at, the newest ones; each step back, one speaks this much less loudly.
 RECENT: Final = 20

@@ -11,6 +11,7 @@ from serving import signals
 from serving.arrays import FloatArray, Indexes
 from serving.release import Ranking
 from serving.signals import Query
+from serving.votes import is_dense
 
 TERMS: Final = (
     "interest",
@@ -109,7 +110,7 @@ class Reranker:
         if query.interest is None or not len(items):
             return 0.0
         embeddings = self._ranking.item_embeddings
-        if len(embeddings) <= signals.DENSE_ITEMS:
+        if is_dense(len(embeddings)):
             logits: FloatArray = signals.logits(self._ranking, query).take(items)
         else:
             logits = embeddings[items] @ query.interest

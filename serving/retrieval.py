@@ -13,7 +13,8 @@ from serving.arrays import FloatArray, Indexes
 from serving.filters import Filters
 from serving.nearest import NearestItems
 from serving.release import Ranking
-from serving.signals import Query, Sums, Votes, least_of_strongest, strongest
+from serving.signals import Query
+from serving.votes import Sums, Votes, least_of_strongest, strongest
 
 __all__ = ["EXHAUSTIVE_ITEMS", "SOURCES", "Candidates", "Query", "Retriever"]
 

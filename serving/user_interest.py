@@ -1,9 +1,7 @@
 """A user's interest now: as the snapshot keeps it, advanced by what is new, or replayed from the history."""
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Sequence
-from threading import Lock
 from typing import Protocol
 
 import numpy as np
@@ -11,6 +9,7 @@ import numpy as np
 from feature_repo.attributes import Attributes
 from feature_repo.histories import History
 from feature_repo.interest_state import InterestState
+from feature_repo.recent import Recent
 from serving.arrays import FloatArray
 from serving.history import UserHistory
 from serving.interest_client import Interests
@@ -51,7 +50,7 @@ class UserInterest:
     def __init__(self, models: InterestModel, metrics: Metrics, remembered: int = 20_000) -> None:
         """`remembered`: of how many users the last answer of the model is kept."""
         self._models, self._metrics = models, metrics
-        self._answers, self._most, self._lock = OrderedDict[Key, FloatArray](), remembered, Lock()
+        self._answers = Recent[Key, FloatArray](remembered)
 
     def read(self, user: UserHistory, history: History, version: int, timeout_s: float) -> FloatArray:
         """[interest size] float32, the interest after `history`: the user's, with what the request carried.
@@ -66,13 +65,15 @@ class UserInterest:
             self._metrics.interests["kept"].inc()
             return kept.interest
         key = _key(user, version)
-        if (answer := self._recall(key)) is None:
-            # What comes late belongs between the steps already made.
-            if kept and user.new[0].timestamp > kept.as_of:
-                answer = self._advance(kept, History().extend(user.new), version, timeout_s)
-            else:
-                answer = self._replay(user, history, version, timeout_s)
-            self._remember(key, answer)
+        if (answer := self._answers.get(key)) is not None:
+            self._metrics.interests["remembered"].inc()
+            return answer
+        # What comes late belongs between the steps already made.
+        if kept and user.new[0].timestamp > kept.as_of:
+            answer = self._advance(kept, History().extend(user.new), version, timeout_s)
+        else:
+            answer = self._replay(user, history, version, timeout_s)
+        self._answers.put(key, answer)
         return answer
 
     def _advance(self, kept: InterestState, new: History, version: int, timeout_s: float) -> FloatArray:
@@ -87,21 +88,6 @@ class UserInterest:
         with aside():
             interest: FloatArray = self._models.interest([history], version, timeout_s, known).interest[0]
         return interest
-
-    def _recall(self, key: "Key") -> FloatArray | None:
-        with self._lock:
-            answer = self._answers.get(key)
-            if answer is None:
-                return None
-            self._answers.move_to_end(key)
-        self._metrics.interests["remembered"].inc()
-        return answer
-
-    def _remember(self, key: "Key", answer: FloatArray) -> None:
-        with self._lock:
-            self._answers[key] = answer
-            if len(self._answers) > self._most:
-                self._answers.popitem(last=False)
 
 
 # An interaction belongs to one user, so the last one, the snapshot and what is new beside it name a history.

@@ -13,6 +13,7 @@ LAYERS: Final = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "rnn": kera
 class Encoder(keras.layers.Layer):  # type: ignore[misc]
     """Reads a sequence from the left; its output at a position depends on no later one."""
 
+    compiled = False
     units: int
     state_size: int  # numbers kept a user; the first `units` of them are the last output
 
@@ -42,8 +43,7 @@ class RecurrentEncoder(Encoder):
         """`compiled`: an LSTM reads whole sequences by XLA, on CPUs and in float32."""
         super().__init__(**options)
         self.compiled = compiled and kind == "lstm"
-        layer = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "rnn": keras.layers.SimpleRNN}[kind]
-        self.layer = layer(
+        self.layer = LAYERS[kind](
             units, return_sequences=True, return_state=True, name=kind, dtype=self.dtype_policy
         )
         self.kernels: tf.Variable | None = None

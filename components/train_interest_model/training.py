@@ -77,7 +77,7 @@ def train(
 
     state = trainer.fit(data.sequences, validation, checkpoint, on_epoch)
     taken, gpus = trainer.takes_cudnn(), len(tf.config.list_physical_devices("GPU"))
-    compiled = ", the loop was compiled" if getattr(trainer.model.encoder, "compiled", False) else ""
+    compiled = ", the loop was compiled" if trainer.model.encoder.compiled else ""
     report(f"cuDNN's recurrent kernel was {'taken' if taken else 'not taken'}, on {gpus} GPU(s){compiled}")
     if is_chief(trainer.strategy):
         _write(trainer.model, data, state, output)

@@ -6,7 +6,7 @@ import weakref
 import numpy as np
 import pytest
 
-from serving import signals
+from serving import signals, votes
 from serving.factors import fold_in
 from serving.live_release import LiveRelease
 from serving.request import Request
@@ -68,7 +68,7 @@ def test_some_items_score_as_they_do_among_all(size: int) -> None:
 def test_a_large_catalog_scores_as_a_small_one(monkeypatch: pytest.MonkeyPatch) -> None:
     world, items = ranking(60), np.array([50, 3, 17, 4], np.int32)
     small = Reranker(world).features(query(world, [2, 3, 5]), items)
-    monkeypatch.setattr(signals, "DENSE_ITEMS", 10)
+    monkeypatch.setattr(votes, "DENSE_ITEMS", 10)
     large = Reranker(world).features(query(world, [2, 3, 5]), items)
     np.testing.assert_allclose(large, small, rtol=1e-5, atol=1e-7)
 

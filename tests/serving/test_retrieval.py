@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from serving import retrieval, signals
+from serving import retrieval, signals, votes
 from serving.nearest import NearestItems
 from serving.release import Ranking
 from serving.retrieval import SOURCES, Candidates, Retriever, SourceBits
@@ -16,7 +16,7 @@ PER_SOURCE = 15
 def large(monkeypatch: pytest.MonkeyPatch) -> Ranking:
     """A catalog that counts as large."""
     monkeypatch.setattr(retrieval, "EXHAUSTIVE_ITEMS", 10)
-    monkeypatch.setattr(signals, "DENSE_ITEMS", 10)
+    monkeypatch.setattr(votes, "DENSE_ITEMS", 10)
     return ranking(400)
 
 

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from serving import signals
+from serving import signals, votes
 from serving.release import Ranking
-from serving.signals import Query, Sums, Votes, among_strongest
+from serving.signals import Query
+from serving.votes import Sums, Votes, among_strongest
 from tests.serving.rankings import query, ranking
 
 
@@ -57,16 +58,16 @@ def test_user_cosine_is_the_formula(world: Ranking) -> None:
 
 def test_votes_on_a_large_catalog_are_votes_on_a_small_one(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = np.random.default_rng(4)
-    votes = Votes.of(generator.integers(0, 90, 500).astype(np.int32), generator.random(500, np.float32), 100)
+    rows = Votes.of(generator.integers(0, 90, 500).astype(np.int32), generator.random(500, np.float32), 100)
     items = generator.permutation(100)[:40].astype(np.int32)
-    sums = votes.added_up()
+    sums = rows.added_up()
     assert isinstance(sums, Sums)
     for some in (items, items[::-1]):
-        np.testing.assert_allclose(votes.on(some), sums.on(some), rtol=1e-6)
-    assert set(votes.strongest(20).tolist()) == set(sums.strongest(20).tolist())
-    assert votes.total == pytest.approx(sums.total)
-    monkeypatch.setattr(signals, "DENSE_ITEMS", 10)
-    assert votes.added_up() is votes
+        np.testing.assert_allclose(rows.on(some), sums.on(some), rtol=1e-6)
+    assert set(rows.strongest(20).tolist()) == set(sums.strongest(20).tolist())
+    assert rows.total == pytest.approx(sums.total)
+    monkeypatch.setattr(votes, "DENSE_ITEMS", 10)
+    assert rows.added_up() is rows
 
 
 def test_equals_of_the_last_of_the_strongest_are_among_them() -> None:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from serving import signals, user_sequences
-from serving.signals import Query, Votes
+from serving.signals import Query
 from serving.user_sequences import AHEAD, UserSequences
+from serving.votes import Votes
 
 HOUR = 3_600_000_000
 ITEMS = 30
