@@ -104,14 +104,14 @@ def test_als_says_nothing_after_no_history(world: Ranking) -> None:
 def test_nothing_is_said_after_no_history(world: Ranking) -> None:
     asked = query(world, [])
     assert signals.transitions(world.filters, asked)[1] == 1
-    for votes in (
+    for said in (
         signals.transitions(world.filters, asked)[0],
         signals.item_cosine(world.filters, asked),
         signals.user_cosine(world.filters, asked),
         signals.ease(world.filters, asked),
     ):
-        assert votes is not None
-        assert not votes.sums.any()
+        assert said is not None
+        assert not said.sums.any()
 
 
 def test_one_query_may_be_put_to_two_releases(world: Ranking) -> None:
