@@ -2,7 +2,7 @@
 
 import hashlib
 import hmac
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, NoReturn
 
 import grpc
@@ -23,15 +23,15 @@ _SCOPES: Final[Mapping[str, Scope]] = {
 _OPEN: Final = "/grpc.health.v1.Health/"
 
 
-class Authorization(grpc.ServerInterceptor):
+class Authorization(grpc.aio.ServerInterceptor):
     """Lets a call through whose token opens its method; tokens are kept as digests."""
 
     def __init__(self, tokens: Mapping[Scope, Sequence[str]]) -> None:
         self._digests = [(_digest(token), scope) for scope, given in tokens.items() for token in given]
 
-    def intercept_service(
+    async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Any],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
         metadata = dict(handler_call_details.invocation_metadata)
@@ -39,7 +39,7 @@ class Authorization(grpc.ServerInterceptor):
             self._check(handler_call_details.method, str(metadata.get("authorization", "")))
         except PenchantError as error:
             return _refusing(error)
-        return continuation(handler_call_details)
+        return await continuation(handler_call_details)
 
     def _check(self, method: str, authorization: str) -> None:
         if method.startswith(_OPEN):
@@ -59,7 +59,7 @@ def _digest(token: str) -> bytes:
 
 
 def _refusing(error: PenchantError) -> "grpc.RpcMethodHandler[Any, Any]":
-    def refuse(_request: Any, context: grpc.ServicerContext) -> NoReturn:
-        context.abort(error.status, str(error))
+    async def refuse(_request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> NoReturn:
+        await context.abort(error.status, str(error))
 
     return grpc.unary_unary_rpc_method_handler(refuse)

@@ -1,20 +1,20 @@
 """What becomes of an error: the one place where exceptions turn into gRPC statuses."""
 
+import asyncio
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractContextManager, nullcontext
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-import grpc
+import grpc.aio
 from google.protobuf.message import DecodeError
 
 from serving import logs
 from serving.errors import InvalidRequest, PenchantError
 from serving.metrics import Metrics
 from serving.rate_limit import RateLimit
-from serving.turnstile import Turnstile
 
 if TYPE_CHECKING:
     from serving.tracing import Tracing
@@ -22,53 +22,61 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class Boundary(grpc.ServerInterceptor):
-    """Times, traces and logs each call of the service, and answers whatever it raises with a status."""
+class Boundary(grpc.aio.ServerInterceptor):
+    """Times, traces and logs each call of the service, and answers whatever it raises with a status.
+
+    So many calls are under way at once that the threads of each part behind them suffice; more wait here.
+    """
 
     def __init__(
         self,
         rate_limit: RateLimit,
         metrics: Metrics,
         request_log: logs.RequestLog,
+        at_once: int,
         tracing: "Tracing | None" = None,
     ) -> None:
         self._rate_limit, self._metrics = rate_limit, metrics
         self._request_log, self._tracing = request_log, tracing
-        self._turnstile = Turnstile()
+        self._places = asyncio.Semaphore(at_once)
 
-    def intercept_service(
+    async def intercept_service(
         self,
-        continuation: Callable[[grpc.HandlerCallDetails], Any],
+        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
-        handler, method = continuation(handler_call_details), handler_call_details.method
+        handler, method = await continuation(handler_call_details), handler_call_details.method
         if handler is None or not method.startswith("/penchant."):
             return handler
         name, arrived = method.rsplit("/", 1)[-1], perf_counter()
 
-        def bounded(body: bytes, context: grpc.ServicerContext) -> Any:
-            with self._turnstile.turn(_patience_s(context)):
-                return answered(body, context)
+        async def bounded(body: bytes, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
+            async with self._places:
+                return await answered(body, context)
 
-        def answered(body: bytes, context: grpc.ServicerContext) -> Any:
-            code, request = grpc.StatusCode.OK, None
+        async def answered(body: bytes, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
+            code, details, request, answer = grpc.StatusCode.OK, "", None, None
             logs.request_id.set(uuid.uuid4().hex)
             try:
                 request = _parsed(body, handler.request_deserializer, name)
                 self._metrics.waited(perf_counter() - arrived)
                 self._rate_limit.take(context.peer())
                 with self._span(name, handler_call_details):
-                    return handler.unary_unary(request, context)
+                    answer = await handler.unary_unary(request, context)
+            except asyncio.CancelledError:  # the client waits no longer
+                code = grpc.StatusCode.CANCELLED
+                raise
             except PenchantError as error:
-                code = error.status
-                context.abort(code, str(error))
+                code, details = error.status, str(error)
             except Exception:
-                code = grpc.StatusCode.INTERNAL
-                context.abort(code, _leave_trace(method))
+                code, details = grpc.StatusCode.INTERNAL, _leave_trace(method)
             finally:
                 seconds = perf_counter() - arrived  # as the client sees it: a queue is part of it
                 self._metrics.requests.add((name, code.name), seconds)
                 self._request_log.add(name, code.name, seconds, request)
+            if code is not grpc.StatusCode.OK:
+                await context.abort(code, details)
+            return answer
 
         # Bytes as they came: what gRPC can't parse it would answer with a traceback in the log, uncounted.
         return grpc.unary_unary_rpc_method_handler(bounded, None, handler.response_serializer)
@@ -78,12 +86,6 @@ class Boundary(grpc.ServerInterceptor):
             return nullcontext()
         metadata = {key: value for key, value in details.invocation_metadata if isinstance(value, str)}
         return self._tracing.request(method, logs.request_id.get(), metadata)
-
-
-def _patience_s(context: grpc.ServicerContext) -> float | None:
-    """How long a call may wait for a turn: half of its time, if its client sets a limit."""
-    remaining_s = context.time_remaining()
-    return None if remaining_s is None else remaining_s / 2
 
 
 def _parsed(body: bytes, parse: Callable[[bytes], Any], method: str) -> Any:

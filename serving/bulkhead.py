@@ -1,5 +1,6 @@
 """Threads of its own for a part that may hang, so that it costs a request its budget and no more."""
 
+import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextvars import copy_context
@@ -8,7 +9,6 @@ from threading import BoundedSemaphore
 from typing import ParamSpec, TypeVar
 
 from serving.errors import Unavailable
-from serving.turnstile import aside
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -22,7 +22,7 @@ class Bulkhead:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name)
         self._free = BoundedSemaphore(threads)
 
-    def run(self, within_s: float, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def run(self, within_s: float, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What `call` returns; where it takes longer, it goes on alone.
 
         Raises:
@@ -30,8 +30,8 @@ class Bulkhead:
             Unavailable: every thread is taken, so the part behind hangs or is overrun.
         """
         running = self._start(call, *args, **kwargs)
-        with aside():
-            return running.result(max(0.0, within_s))
+        async with asyncio.timeout(max(0.0, within_s)):
+            return await asyncio.wrap_future(running)
 
     def _start(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         if not self._free.acquire(blocking=False):

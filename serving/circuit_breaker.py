@@ -1,7 +1,6 @@
 """Leaves a model server alone that hangs, so that requests don't all wait in vain."""
 
-from collections.abc import Callable, Sequence
-from threading import Lock
+from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 from typing import Final, TypeVar
 
@@ -31,32 +30,33 @@ class CircuitBreaker:
         """`least_s`: shorter waits say nothing, a client with a hasty deadline must not cut others off."""
         self._model, self._metrics = model, metrics
         self._least_s, self._timeouts, self._rest_s = least_s, timeouts, rest_s
-        self._in_vain, self._closed_until, self._lock = 0, 0.0, Lock()
+        self._in_vain, self._closed_until = 0, 0.0
 
-    def interest(
+    async def interest(
         self, histories: Sequence[History], version: int | None, timeout_s: float, users: Sequence[Attributes]
     ) -> Interests:
         """Raises CircuitOpen while it rests, else what the model raises."""
-        return self._guarded(lambda: self._model.interest(histories, version, timeout_s, users), timeout_s)
+        return await self._guarded(
+            lambda: self._model.interest(histories, version, timeout_s, users), timeout_s
+        )
 
-    def advance(
+    async def advance(
         self, interests: Interests, histories: Sequence[History], version: int | None, timeout_s: float
     ) -> Interests:
         """Raises CircuitOpen while it rests, else what the model raises."""
-        return self._guarded(lambda: self._model.advance(interests, histories, version, timeout_s), timeout_s)
+        return await self._guarded(
+            lambda: self._model.advance(interests, histories, version, timeout_s), timeout_s
+        )
 
-    def available_versions(self, timeout_s: float) -> list[int]:
-        return self._model.available_versions(timeout_s)
+    async def close(self) -> None:
+        await self._model.close()
 
-    def close(self) -> None:
-        self._model.close()
-
-    def _guarded(self, call: Callable[[], T], timeout_s: float) -> T:
+    async def _guarded(self, call: Callable[[], Awaitable[T]], timeout_s: float) -> T:
         if self._in_vain >= self._timeouts:
             self._take_turn(timeout_s)
         start = monotonic()
         try:
-            answer = call()
+            answer = await call()
         except Unavailable:
             if timeout_s >= self._least_s and monotonic() - start >= _IN_VAIN * timeout_s:
                 self._count()
@@ -68,15 +68,13 @@ class CircuitBreaker:
 
     def _take_turn(self, timeout_s: float) -> None:
         """Only the first after a rest, and with time enough to decide, asks."""
-        with self._lock:
-            now = monotonic()
-            if now < self._closed_until or timeout_s < self._least_s:
-                raise CircuitOpen(f"the model server is left alone after {self._in_vain} waits in vain")
-            self._closed_until = now + max(self._rest_s, timeout_s)
+        now = monotonic()
+        if now < self._closed_until or timeout_s < self._least_s:
+            raise CircuitOpen(f"the model server is left alone after {self._in_vain} waits in vain")
+        self._closed_until = now + max(self._rest_s, timeout_s)
 
     def _count(self) -> None:
-        with self._lock:
-            self._in_vain += 1
-            if self._in_vain >= self._timeouts:
-                self._closed_until = monotonic() + self._rest_s
-                self._metrics.circuit_open.set(1)
+        self._in_vain += 1
+        if self._in_vain >= self._timeouts:
+            self._closed_until = monotonic() + self._rest_s
+            self._metrics.circuit_open.set(1)

@@ -27,6 +27,10 @@ logger.addFilter(OncePerSecond())
 # A feature store that could not be opened is tried again no sooner than this.
 _REOPEN_S: Final = 1.0
 
+# A part that took longer than this is read in a thread for so long: an event loop waits for nobody.
+_SLOW_S: Final = 0.01
+_WARY_S: Final = 1.0
+
 # What the snapshot may take of the time for the history, so that the log still answers when Feast hangs.
 _SNAPSHOT_SHARE: Final = 0.6
 
@@ -84,7 +88,8 @@ class UserHistory:
 class HistoryReader:
     """Reads both parts within a budget: a store that hangs costs a request that much, and no more.
 
-    A part that gives up in time by itself is read at once; one that may hang, in a thread of its own.
+    Parts that give up in time by themselves are read at once; those that may hang, or were slow a moment ago,
+    in threads of their own.
     """
 
     def __init__(
@@ -97,22 +102,25 @@ class HistoryReader:
         self._open_features, self._log = open_features, log
         self._features: Features | None = None
         self._opening, self._closed_until = Lock(), 0.0
+        self._wary_until = 0.0
         self._snapshots, self._deltas = Bulkhead("snapshot", threads), Bulkhead("log", threads)
         self._kept = Recent[str, _Joined](_KEPT)
 
-    def read(self, user_id: str, budget_s: float) -> UserHistory:
+    async def read(self, user_id: str, budget_s: float) -> UserHistory:
         """The user's history within `budget_s`; what could not be read stands in `degraded`."""
-        until, reading = monotonic() + budget_s, _Reading()
+        start, reading = monotonic(), _Reading()
+        read_snapshot = partial(self._read_snapshot, user_id, reading)
+        read_log = partial(self._read_log, user_id, reading)
         patience_s = self._features.gives_up_after_s if self._features else math.inf
         worst_s = patience_s + self._log.gives_up_after_s
-        if worst_s <= budget_s:  # to hand it to threads would cost half as much again
-            self._read_snapshot(user_id, reading)
-            self._read_log(user_id, reading)
-            return self._join(user_id, reading)
-        read_snapshot = partial(self._read_snapshot, user_id, reading)
-        self._do(read_snapshot, budget_s * _SNAPSHOT_SHARE, patience_s, self._snapshots)
-        read_log = partial(self._read_log, user_id, reading)
-        self._do(read_log, until - monotonic(), self._log.gives_up_after_s, self._deltas)
+        if worst_s <= budget_s and start >= self._wary_until:  # threads would cost half as much again
+            read_snapshot()
+            read_log()
+            if monotonic() - start > _SLOW_S:
+                self._wary_until = monotonic() + _WARY_S
+        else:
+            await self._within(budget_s * _SNAPSHOT_SHARE, self._snapshots, read_snapshot)
+            await self._within(start + budget_s - monotonic(), self._deltas, read_log)
         return self._join(user_id, reading)
 
     def _join(self, user_id: str, reading: "_Reading") -> UserHistory:
@@ -142,16 +150,11 @@ class HistoryReader:
         self._snapshots.close()
         self._deltas.close()
 
-    def _do(
-        self, read: Callable[[], None], seconds: float, gives_up_after_s: float, bulkhead: Bulkhead
-    ) -> None:
+    async def _within(self, seconds: float, bulkhead: Bulkhead, read: Callable[[], None]) -> None:
         """Wait for `read`, but no longer than `seconds`."""
-        if gives_up_after_s <= seconds:
-            read()
-            return
         try:
             with suppress(TimeoutError):
-                bulkhead.run(seconds, read)
+                await bulkhead.run(seconds, read)
         except Unavailable as error:
             logger.warning("%s", error)
 

@@ -1,8 +1,12 @@
-"""Interest vectors from a model server that speaks TensorFlow Serving's gRPC API, without TensorFlow here."""
+"""Interest vectors from a model server that speaks TensorFlow Serving's gRPC API, without TensorFlow here.
 
-from collections.abc import Mapping, Sequence
+For whoever waits in a thread, and for whoever waits in an event loop.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Any, Final
 
 import grpc
 import numpy as np
@@ -17,7 +21,8 @@ from serving.errors import Unavailable
 from serving.protos import prediction_pb2 as pb
 from serving.tensors import to_array, to_tensor
 
-_Response = TypeVar("_Response", bound=Message)
+_PREDICT: Final = "PredictionService/Predict"
+_GET_STATUS: Final = "ModelService/GetModelStatus"
 
 # A model server that comes back is found within a second; gRPC's own backoff grows to two minutes.
 _CHANNEL_OPTIONS: Final = (
@@ -69,14 +74,9 @@ class InterestClient:
     ) -> None:
         self.address = address
         self._model_name = model_name
-        host = address.removeprefix(_OVER_TLS)
-        self._channel = (
-            grpc.insecure_channel(host, _CHANNEL_OPTIONS)
-            if host == address
-            else grpc.secure_channel(host, credentials or grpc.ssl_channel_credentials(), _CHANNEL_OPTIONS)
-        )
-        self._predict = self._method("PredictionService/Predict", pb.PredictResponse)
-        self._get_model_status = self._method("ModelService/GetModelStatus", pb.GetModelStatusResponse)
+        self._channel = _connect(grpc, address, credentials)
+        self._predict = _method(self._channel, _PREDICT, pb.PredictResponse)
+        self._get_model_status = _method(self._channel, _GET_STATUS, pb.GetModelStatusResponse)
 
     def interest(
         self,
@@ -94,8 +94,7 @@ class InterestClient:
         Raises:
             Unavailable: no answer in `timeout_s`, or none that fits the contract.
         """
-        known = attributes.encode(users or [Attributes()] * len(histories))
-        return self._run("serving_default", encode(histories) | known, version, timeout_s)
+        return self._run(_whole(histories, users, self._model_name, version), timeout_s)
 
     def advance(
         self,
@@ -105,8 +104,7 @@ class InterestClient:
         timeout_s: float = 1.0,
     ) -> Interests:
         """The interests after what `histories` add to `interests`, row by row; raises as `interest` does."""
-        inputs = encode(histories) | {"state": interests.state, "as_of": interests.as_of[:, np.newaxis]}
-        return self._run("advance", inputs, version, timeout_s)
+        return self._run(_further(interests, histories, self._model_name, version), timeout_s)
 
     def available_versions(self, timeout_s: float = 1.0) -> list[int]:
         """Versions that answer now, oldest first.
@@ -115,44 +113,117 @@ class InterestClient:
             Unavailable: no answer in `timeout_s`, or the server knows no such model.
         """
         request = pb.GetModelStatusRequest(model_spec=pb.ModelSpec(name=self._model_name))
-        statuses = self._call(self._get_model_status, request, timeout_s).model_version_status
+        with _reaching(self.address):
+            statuses = self._get_model_status(request, timeout=timeout_s).model_version_status
         return sorted(s.version for s in statuses if s.state == pb.ModelVersionStatus.AVAILABLE)
 
     def close(self) -> None:
         self._channel.close()
 
-    def _run(
-        self, signature: str, inputs: Mapping[str, NDArray[np.generic]], version: int | None, timeout_s: float
+    def _run(self, request: pb.PredictRequest, timeout_s: float) -> Interests:
+        with _reaching(self.address):
+            return _interests(self._predict(request, timeout=timeout_s))
+
+
+class AsyncInterestClient:
+    """As InterestClient, for an event loop; made in the one that it serves."""
+
+    def __init__(
+        self,
+        address: str,
+        model_name: str = INTEREST_MODEL,
+        credentials: grpc.ChannelCredentials | None = None,
+    ) -> None:
+        self.address = address
+        self._model_name = model_name
+        self._channel = _connect(grpc.aio, address, credentials)
+        self._predict = _method(self._channel, _PREDICT, pb.PredictResponse)
+
+    async def interest(
+        self,
+        histories: Sequence[History],
+        version: int | None = None,
+        timeout_s: float = 1.0,
+        users: Sequence[Attributes] | None = None,
     ) -> Interests:
-        request = pb.PredictRequest()
-        request.model_spec.name = self._model_name
-        request.model_spec.signature_name = signature
-        if version is not None:
-            request.model_spec.version.value = version
-        for name, array in inputs.items():
-            to_tensor(array, request.inputs[name])
-        outputs = self._call(self._predict, request, timeout_s).outputs
-        try:
-            interest, state, as_of = (to_array(outputs[name]) for name in ("interest", "state", "as_of"))
-            return Interests(interest.astype(np.float32), state.astype(np.float32), as_of.reshape(-1))
-        except ValueError as error:
-            raise Unavailable(f"model server {self.address}: {error}; {_ANOTHER_MODEL}") from error
+        """As InterestClient.interest."""
+        return await self._run(_whole(histories, users, self._model_name, version), timeout_s)
 
-    def _method(
-        self, name: str, response: type[_Response]
-    ) -> "grpc.UnaryUnaryMultiCallable[Message, _Response]":
-        return self._channel.unary_unary(
-            f"/tensorflow.serving.{name}",
-            request_serializer=lambda request: request.SerializeToString(),
-            response_deserializer=response.FromString,
-        )
+    async def advance(
+        self,
+        interests: Interests,
+        histories: Sequence[History],
+        version: int | None = None,
+        timeout_s: float = 1.0,
+    ) -> Interests:
+        """As InterestClient.advance."""
+        return await self._run(_further(interests, histories, self._model_name, version), timeout_s)
 
-    def _call(
-        self, method: "grpc.UnaryUnaryMultiCallable[Message, _Response]", request: Message, timeout_s: float
-    ) -> _Response:
-        try:
-            return method(request, timeout=timeout_s)
-        except grpc.RpcError as error:
-            step = _NEXT_STEP.get(error.code(), _ANOTHER_MODEL)
-            details = f"{error.code().name}: {error.details()}"
-            raise Unavailable(f"model server {self.address} gave no answer ({details}); {step}") from error
+    async def close(self) -> None:
+        await self._channel.close()
+
+    async def _run(self, request: pb.PredictRequest, timeout_s: float) -> Interests:
+        with _reaching(self.address):
+            return _interests(await self._predict(request, timeout=timeout_s))
+
+
+def _connect(kind: Any, address: str, credentials: grpc.ChannelCredentials | None) -> Any:
+    """A channel of `kind`, grpc or grpc.aio."""
+    host = address.removeprefix(_OVER_TLS)
+    if host == address:
+        return kind.insecure_channel(host, _CHANNEL_OPTIONS)
+    return kind.secure_channel(host, credentials or grpc.ssl_channel_credentials(), _CHANNEL_OPTIONS)
+
+
+def _method(channel: Any, name: str, response: type[Message]) -> Any:
+    return channel.unary_unary(
+        f"/tensorflow.serving.{name}",
+        request_serializer=lambda request: request.SerializeToString(),
+        response_deserializer=response.FromString,
+    )
+
+
+def _whole(
+    histories: Sequence[History], users: Sequence[Attributes] | None, model_name: str, version: int | None
+) -> pb.PredictRequest:
+    known = attributes.encode(users or [Attributes()] * len(histories))
+    return _request("serving_default", encode(histories) | known, model_name, version)
+
+
+def _further(
+    interests: Interests, histories: Sequence[History], model_name: str, version: int | None
+) -> pb.PredictRequest:
+    inputs = encode(histories) | {"state": interests.state, "as_of": interests.as_of[:, np.newaxis]}
+    return _request("advance", inputs, model_name, version)
+
+
+def _request(
+    signature: str, inputs: Mapping[str, NDArray[np.generic]], model_name: str, version: int | None
+) -> pb.PredictRequest:
+    request = pb.PredictRequest()
+    request.model_spec.name = model_name
+    request.model_spec.signature_name = signature
+    if version is not None:
+        request.model_spec.version.value = version
+    for name, array in inputs.items():
+        to_tensor(array, request.inputs[name])
+    return request
+
+
+def _interests(response: pb.PredictResponse) -> Interests:
+    """Raises ValueError where it does not fit the contract."""
+    interest, state, as_of = (to_array(response.outputs[name]) for name in ("interest", "state", "as_of"))
+    return Interests(interest.astype(np.float32), state.astype(np.float32), as_of.reshape(-1))
+
+
+@contextmanager
+def _reaching(address: str) -> Iterator[None]:
+    """Raises Unavailable, with the next step, for whatever goes wrong on the way to the model and back."""
+    try:
+        yield
+    except grpc.RpcError as error:
+        step = _NEXT_STEP.get(error.code(), _ANOTHER_MODEL)
+        details = f"{error.code().name}: {error.details()}"
+        raise Unavailable(f"model server {address} gave no answer ({details}); {step}") from error
+    except ValueError as error:
+        raise Unavailable(f"model server {address}: {error}; {_ANOTHER_MODEL}") from error

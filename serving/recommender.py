@@ -42,7 +42,7 @@ class Recommender:
         self._releases, self._histories, self._interests = releases, histories, UserInterest(models, metrics)
         self._metrics, self._budgets, self._surroundings = metrics, budgets, surroundings
 
-    def recommend(self, request: Request, deadline: Deadline) -> Answer:
+    async def recommend(self, request: Request, deadline: Deadline) -> Answer:
         """The best k items for a user.
 
         Raises:
@@ -50,14 +50,16 @@ class Recommender:
         """
         release = self._releases.live()
         with self._metrics.stage("history"):
-            user = self._read(request.user_id, deadline)
+            user = await self._read(request.user_id, deadline)
             history = join(user.history, request.history)
             known, seen = release.known(user)
             if request.history:
                 known, seen = release.recognize(history), np.concatenate([seen, known.items])
-        around = self._surroundings.read(request, self._budgets.for_history(deadline))
+        around = await self._surroundings.read(request, self._budgets.for_history(deadline))
         degraded = [*user.degraded, *around.degraded]
-        interest = self._interest(release, user, history, deadline, degraded) if len(known.items) else None
+        interest = None
+        if len(known.items):
+            interest = await self._interest(release, user, history, deadline, degraded)
         query = release.query(known, interest, time.time_ns() // 1000)
         late = not self._budgets.leave_ranking(deadline)
         if late:
@@ -69,13 +71,13 @@ class Recommender:
         items, removed, ranked, basis = self._ranked(asked, known.event_types, retrieved)
         if basis == "history" and not len(user.history):
             basis = "request history"
-        if cut := self._surroundings.remember(request, items, deadline.remaining_s()):
+        if cut := await self._surroundings.remember(request, items, deadline.remaining_s()):
             degraded.append(cut)
         answer = Answer(items, release.version, request.request_id, basis, degraded, removed)
         self._metrics.count(answer, ranked.sources, request.scenario.name)
         return answer
 
-    def interests(self, user_id: str, k: int, deadline: Deadline) -> UserInterests:
+    async def interests(self, user_id: str, k: int, deadline: Deadline) -> UserInterests:
         """The user's k strongest categories.
 
         Raises:
@@ -83,7 +85,7 @@ class Recommender:
         """
         release = self._releases.live()
         with self._metrics.stage("history"):
-            user = self._read(user_id, deadline)
+            user = await self._read(user_id, deadline)
             known = release.recognize(user.history)
         interests, shift = category_interests(known.items.tolist(), release.ranking.catalog)
         return UserInterests(interests[:k], shift, release.version, list(user.degraded))
@@ -101,15 +103,15 @@ class Recommender:
             removed = asked.removed(retrieved, ranked) if asked.request.explain else []
         return items, removed, ranked, basis
 
-    def _read(self, user_id: str, deadline: Deadline) -> UserHistory:
+    async def _read(self, user_id: str, deadline: Deadline) -> UserHistory:
         if not user_id:
             return UserHistory(History())
-        user = self._histories.read(user_id, self._budgets.for_history(deadline))
+        user = await self._histories.read(user_id, self._budgets.for_history(deadline))
         if user.as_of:
             self._metrics.saw_snapshot(user.as_of)
         return user
 
-    def _interest(
+    async def _interest(
         self,
         release: LiveRelease,
         user: UserHistory,
@@ -120,7 +122,7 @@ class Recommender:
         timeout_s = self._budgets.for_interest(deadline)
         try:
             with self._metrics.stage("interest"):
-                return self._interests.read(user, history, release.version, timeout_s)
+                return await self._interests.read(user, history, release.version, timeout_s)
         except Unavailable as error:
             logger.warning("no interest: %s", error)
             hangs = isinstance(error, CircuitOpen)

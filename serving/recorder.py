@@ -25,7 +25,7 @@ class Recorder:
         self._log, self._releases, self._metrics = log, releases, metrics
         self._bulkhead = Bulkhead("record", threads)
 
-    def record(self, interactions: Sequence[Interaction], deadline: Deadline) -> Recorded:
+    async def record(self, interactions: Sequence[Interaction], deadline: Deadline) -> Recorded:
         """Record all or none; durable on return.
 
         An item that the live release doesn't know is recorded too, since it may be new, and named in the
@@ -35,7 +35,7 @@ class Recorder:
             Unavailable: the log did not take them in time.
         """
         try:
-            new = self._bulkhead.run(deadline.remaining_s(), self._log.record, interactions)
+            new = await self._bulkhead.run(deadline.remaining_s(), self._log.record, interactions)
         except TimeoutError as error:
             raise Unavailable(
                 "the interaction log did not answer in time, so these may be recorded or not: "

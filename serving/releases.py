@@ -25,6 +25,7 @@ class Models(Protocol):
     """What knows the versions a model server holds; serving.interest_client.InterestClient is one."""
 
     def available_versions(self, timeout_s: float, /) -> list[int]: ...
+    def close(self) -> None: ...
 
 
 class Releases:

@@ -1,16 +1,17 @@
 """Where the recommender is wired together and listens."""
 
+import asyncio
 import logging
 import os
 import sys
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event, Thread
+from threading import Thread
 from typing import TYPE_CHECKING, Final, Protocol
 
-import grpc
+import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import start_http_server
@@ -22,7 +23,7 @@ from serving.circuit_breaker import CircuitBreaker
 from serving.deadline import Budgets
 from serving.history import Features, HistoryReader, Log
 from serving.interaction_log import InteractionLog
-from serving.interest_client import InterestClient
+from serving.interest_client import AsyncInterestClient, InterestClient
 from serving.log_depth import CountedLog, LogDepth
 from serving.logs import RequestLog
 from serving.metrics import Metrics
@@ -32,11 +33,11 @@ from serving.rate_limit import RateLimit
 from serving.recommender import Recommender
 from serving.recorder import Recorder, WritableLog
 from serving.release import ReleaseStore
-from serving.releases import Releases
+from serving.releases import Models, Releases
 from serving.scenarios import load_scenarios
 from serving.service import RecommenderService
 from serving.settings import ServingSettings
-from serving.starting import asked_to_stop, starting
+from serving.starting import STOPPING, starting
 from serving.surroundings import ImpressionLog, SurroundingsReader
 from serving.user_interest import InterestModel
 from serving.validation import Limits
@@ -78,49 +79,63 @@ class Parts:
 
     store: ReleaseStore
     models: InterestModel
+    versions: Models
     log: SharedLog
     open_features: Callable[[], Features]
 
     @classmethod
     def of(cls, settings: ServingSettings) -> "Parts":
+        """In the event loop that they serve."""
+        credentials = settings.tls.towards()
+
         def open_features() -> Features:
             return OnlineFeatures(settings.registry, settings.online_store, settings.features)
 
         return cls(
             store=ReleaseStore(settings.releases, Path(settings.cache)),
-            models=InterestClient(settings.model_server, credentials=settings.tls.towards()),
+            models=AsyncInterestClient(settings.model_server, credentials=credentials),
+            versions=InterestClient(settings.model_server, credentials=credentials),
             log=InteractionLog(settings.interaction_log),
             open_features=open_features,
         )
 
 
-def create_server(settings: ServingSettings, parts: Parts | None = None) -> tuple[grpc.Server, int]:
-    """The server, bound but not yet started, and its port; stopping it closes its parts.
+@asynccontextmanager
+async def serving(
+    settings: ServingSettings, parts: Parts | None = None, drain_s: float = _DRAIN_S
+) -> AsyncIterator[int]:
+    """The recommender listens, on the port that is given, until the end: then its parts are closed.
+
+    Args:
+        drain_s: how long requests in flight may then take to finish.
 
     Raises:
         OSError: a port can't be bound, or a TLS or trace file can't be opened.
         ValueError: the scenarios can't be read.
     """
     scenarios, tracing = load_scenarios(settings.scenarios), _tracing(settings)
-    metrics, checks = Metrics(tracing), health.HealthServicer()
+    metrics, checks = Metrics(tracing), health.aio.HealthServicer()
     server = _server(settings, metrics, tracing)
     port = 0 if settings.shared_port else _listen(server, settings)
     parts = parts or Parts.of(settings)
     models = CircuitBreaker(parts.models, metrics, least_s=_PATIENT * settings.interest_budget_ms / 1000)
     log_depth = LogDepth(parts.log, metrics)
-    for name in ("", SERVICE):
-        checks.set(name, health_pb2.HealthCheckResponse.NOT_SERVING)
     histories = HistoryReader(parts.open_features, parts.log, settings.threads)
-    warming, able = Thread(target=histories.warm, name="warming", daemon=True), Event()
+    warming, able = Thread(target=histories.warm, name="warming", daemon=True), asyncio.Event()
+    loop = asyncio.get_running_loop()
 
-    def announce() -> None:
-        warming.join(_WARMING_S)
-        able.set()
+    async def announce(status: int) -> None:
         for name in ("", SERVICE):
-            checks.set(name, health_pb2.HealthCheckResponse.SERVING)
+            await checks.set(name, status)
 
+    def is_live() -> None:
+        warming.join(_WARMING_S)
+        loop.call_soon_threadsafe(able.set)
+        asyncio.run_coroutine_threadsafe(announce(health_pb2.HealthCheckResponse.SERVING), loop)
+
+    await announce(health_pb2.HealthCheckResponse.NOT_SERVING)
     poll_s = settings.release_poll_ms / 1000
-    releases = Releases(parts.store, models, metrics, poll_s, on_live=announce)
+    releases = Releases(parts.store, parts.versions, metrics, poll_s, on_live=is_live)
     recorder = Recorder(parts.log, releases, metrics, settings.threads)
     surroundings = SurroundingsReader(histories, parts.log, metrics, settings.threads)
     service = RecommenderService(
@@ -135,21 +150,24 @@ def create_server(settings: ServingSettings, parts: Parts | None = None) -> tupl
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)
     reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
 
-    def close_with_server() -> None:
-        server.wait_for_termination()
-        for part in (releases, log_depth, surroundings, histories, recorder, models, parts.log):
+    warming.start()
+    log_depth.start()
+    releases.start()
+    if settings.shared_port:  # whoever listens is dealt connections, so first be able to answer
+        with suppress(TimeoutError):
+            await asyncio.wait_for(able.wait(), _ABLE_S)
+        port = _listen(server, settings)
+    await server.start()
+    try:
+        yield port
+    finally:
+        await server.stop(drain_s)
+        await asyncio.to_thread(releases.close)  # it may be telling this loop that one is live
+        await models.close()
+        for part in (log_depth, surroundings, histories, recorder, parts.versions, parts.log):
             part.close()
         if tracing:
             tracing.close()
-
-    warming.start()
-    log_depth.start()
-    Thread(target=close_with_server, name="closing", daemon=True).start()
-    releases.start()
-    if settings.shared_port:  # whoever listens is dealt connections, so first be able to answer
-        able.wait(_ABLE_S)
-        port = _listen(server, settings)
-    return server, port
 
 
 def main() -> int:
@@ -157,17 +175,22 @@ def main() -> int:
     with starting() as settings:
         if settings.workers > 1:  # in place of this process: who minds the workers needs nothing of theirs
             os.execv(sys.executable, [sys.executable, "-m", "serving.workers"])
-        server, port = create_server(settings)
-    stop = asked_to_stop()
-    server.start()
-    print(f"recommender on {settings.host}:{port}", flush=True)
-    parent = os.getppid()
-    while not stop.wait(_LOOK_S):
-        if settings.shared_port and os.getppid() != parent:
-            break  # a worker does not outlive who minds it
-    logger.info("stopping: requests in flight have %g s", _DRAIN_S)
-    server.stop(_DRAIN_S).wait()
+        asyncio.run(_serve(settings))
     return 0
+
+
+async def _serve(settings: ServingSettings) -> None:
+    stop, parent = asyncio.Event(), os.getppid()
+    for number in STOPPING:
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with serving(settings) as port:
+        print(f"recommender on {settings.host}:{port}", flush=True)
+        while not stop.is_set():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), _LOOK_S)
+            if settings.shared_port and os.getppid() != parent:
+                break  # a worker does not outlive who minds it
+        logger.info("stopping: requests in flight have %g s", _DRAIN_S)
 
 
 def _tracing(settings: ServingSettings) -> "Tracing | None":
@@ -178,14 +201,14 @@ def _tracing(settings: ServingSettings) -> "Tracing | None":
     return Tracing(settings.trace_file, settings.traces, settings.trace_share)
 
 
-def _server(settings: ServingSettings, metrics: Metrics, tracing: "Tracing | None") -> grpc.Server:
+def _server(settings: ServingSettings, metrics: Metrics, tracing: "Tracing | None") -> grpc.aio.Server:
     tokens = {scope: [t.get_secret_value() for t in given] for scope, given in settings.tokens.items()}
     request_log = RequestLog(settings.log_requests, settings.log_user_ids)
-    boundary = Boundary(RateLimit(settings.requests_per_second), metrics, request_log, tracing)
+    rate_limit = RateLimit(settings.requests_per_second)
+    boundary = Boundary(rate_limit, metrics, request_log, settings.threads, tracing)
     if settings.metrics_port is not None:
         _serve_metrics(settings, settings.metrics_port, metrics)
-    return grpc.server(
-        ThreadPoolExecutor(settings.threads, thread_name_prefix="grpc"),
+    return grpc.aio.server(
         interceptors=[Authorization(tokens), boundary] if tokens else [boundary],
         options=[
             # Unless told otherwise, a second server on the port must fail, not share it.
@@ -196,7 +219,7 @@ def _server(settings: ServingSettings, metrics: Metrics, tracing: "Tracing | Non
     )
 
 
-def _listen(server: grpc.Server, settings: ServingSettings) -> int:
+def _listen(server: grpc.aio.Server, settings: ServingSettings) -> int:
     """The port; raises OSError when it, or a file of TLS, can't be had."""
     if settings.tokens and not settings.tls_certificate and settings.host not in _LOOPBACK:
         logger.warning("bearer tokens travel in plain text on %s: set PENCHANT_TLS_…", settings.host)

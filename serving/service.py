@@ -1,9 +1,9 @@
 """The gRPC service: protobuf to Python and back, and nothing else."""
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
-import grpc
+import grpc.aio
 
 from serving import logs
 from serving.deadline import Deadline
@@ -47,29 +47,28 @@ class RecommenderService(RecommenderServiceServicer):
         self._recommender, self._recorder, self._scenarios = recommender, recorder, scenarios
         self._limits, self._deadline_s, self._metrics = limits, deadline_s, metrics
 
-    def Recommend(  # noqa: N802 (the name in the proto)
-        self, request: pb.RecommendRequest, context: grpc.ServicerContext
+    async def Recommend(  # noqa: N802 (the name in the proto)
+        self, request: pb.RecommendRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.RecommendResponse:
         with self._metrics.stage("request"):
             asked = self._read(request)
-        answer = self._recommender.recommend(asked, self._deadline(context, self._deadline_s))
+        answer = await self._recommender.recommend(asked, self._deadline(context, self._deadline_s))
         with self._metrics.stage("answer"):
             return answer_message(answer)
 
-    def RecordInteractions(  # noqa: N802
-        self, request: pb.RecordInteractionsRequest, context: grpc.ServicerContext
+    async def RecordInteractions(  # noqa: N802
+        self, request: pb.RecordInteractionsRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.RecordInteractionsResponse:
         interactions = read_interactions(request, self._limits)
-        return recorded_message(
-            self._recorder.record(interactions, self._deadline(context, _RECORD_DEADLINE_S))
-        )
+        deadline = self._deadline(context, _RECORD_DEADLINE_S)
+        return recorded_message(await self._recorder.record(interactions, deadline))
 
-    def GetInterests(  # noqa: N802
-        self, request: pb.GetInterestsRequest, context: grpc.ServicerContext
+    async def GetInterests(  # noqa: N802
+        self, request: pb.GetInterestsRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.GetInterestsResponse:
         user_id, k = read_id("user_id", request.user_id), read_k(request.k, self._limits)
         deadline = self._deadline(context, self._deadline_s)
-        return interests_message(self._recommender.interests(user_id, k, deadline))
+        return interests_message(await self._recommender.interests(user_id, k, deadline))
 
     def _read(self, request: pb.RecommendRequest) -> Request:
         scenario = read_scenario(request.scenario, self._scenarios)
@@ -90,6 +89,6 @@ class RecommenderService(RecommenderServiceServicer):
             request_id=read_id("request_id", request.request_id, empty=True) or logs.request_id.get(),
         )
 
-    def _deadline(self, context: grpc.ServicerContext, default_s: float) -> Deadline:
+    def _deadline(self, context: "grpc.aio.ServicerContext[Any, Any]", default_s: float) -> Deadline:
         remaining_s = context.time_remaining()
         return Deadline.after(default_s if remaining_s is None else min(default_s, remaining_s))

@@ -5,11 +5,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Event
+from typing import Final
 
 import pyarrow as pa
 
 from serving.logs import configure
 from serving.settings import ServingSettings, load_settings
+
+# What tells a process to end.
+STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 @contextmanager
@@ -31,8 +35,8 @@ def starting() -> Iterator[ServingSettings]:
 
 
 def asked_to_stop() -> Event:
-    """Set once SIGTERM or SIGINT comes, from now on."""
+    """Set once one of STOPPING comes, from now on."""
     stop = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOPPING:
         signal.signal(number, lambda *_: stop.set())
     return stop

@@ -56,7 +56,7 @@ class SurroundingsReader:
         self._histories, self._log, self._metrics = histories, log, metrics
         self._bulkhead = Bulkhead("impressions", threads)
 
-    def read(self, request: Request, budget_s: float) -> Surroundings:
+    async def read(self, request: Request, budget_s: float) -> Surroundings:
         """What the scenario asks for, within `budget_s`; what could not be read stands in `degraded`."""
         scenario = request.scenario
         follows = request.followed and (not scenario.sources or "followed" in scenario.sources)
@@ -65,11 +65,11 @@ class SurroundingsReader:
         with self._metrics.stage("scenario"):
             until = monotonic() + budget_s
             degraded: list[Degradation] = []
-            shown = self._shown(request, budget_s, degraded) if scenario.frequency_cap else frozenset()
-            followed = self._followed(request, until, degraded) if follows else {}
+            shown = await self._shown(request, budget_s, degraded) if scenario.frequency_cap else frozenset()
+            followed = await self._followed(request, until, degraded) if follows else {}
             return Surroundings(shown, followed, tuple(degraded))
 
-    def remember(
+    async def remember(
         self, request: Request, shown: Sequence[Recommendation], budget_s: float
     ) -> Degradation | None:
         """Record what is answered as impressions; the same request's again changes nothing."""
@@ -84,7 +84,7 @@ class SurroundingsReader:
         ]
         with self._metrics.stage("scenario"):
             try:
-                new = self._bulkhead.run(budget_s, self._log.record, impressions)
+                new = await self._bulkhead.run(budget_s, self._log.record, impressions)
             except (Unavailable, TimeoutError) as error:
                 logger.warning("impressions are not recorded: %r", error)
                 return Degradation("impressions", "the interaction log did not take them", "not recorded")
@@ -94,7 +94,7 @@ class SurroundingsReader:
     def close(self) -> None:
         self._bulkhead.close()
 
-    def _shown(self, request: Request, budget_s: float, degraded: list[Degradation]) -> frozenset[str]:
+    async def _shown(self, request: Request, budget_s: float, degraded: list[Degradation]) -> frozenset[str]:
         """Items at their cap; what this same request showed before, if it is a retry, doesn't count."""
         cap, prefix = request.scenario.frequency_cap, _prefix(request)
         assert cap
@@ -103,7 +103,7 @@ class SurroundingsReader:
             return frozenset()
         since = time.time_ns() // 1000 - round(cap.days * _DAY_US)
         try:
-            rows = self._bulkhead.run(budget_s, self._log.shown, request.user_id, since)
+            rows = await self._bulkhead.run(budget_s, self._log.shown, request.user_id, since)
         except (Unavailable, TimeoutError) as error:
             logger.warning("impressions can't be counted: %r", error)
             degraded.append(Degradation("frequency cap", "the interaction log did not answer", "no cap"))
@@ -111,14 +111,16 @@ class SurroundingsReader:
         counts = Counter(item for item, impression in rows if not impression.startswith(prefix))
         return frozenset(item for item, count in counts.items() if count >= cap.impressions)
 
-    def _followed(self, request: Request, until: float, degraded: list[Degradation]) -> Mapping[str, int]:
+    async def _followed(
+        self, request: Request, until: float, degraded: list[Degradation]
+    ) -> Mapping[str, int]:
         had: Counter[str] = Counter()
         asked = request.followed[: request.scenario.max_followed]
         whole = 0
         for user_id in asked:
             if (left := until - monotonic()) <= 0:
                 break
-            user = self._histories.read(user_id, left)
+            user = await self._histories.read(user_id, left)
             whole += not user.degraded
             had.update(set(user.history.item_ids))
         if whole < len(asked):

@@ -26,7 +26,7 @@ class ServerTls:
         if self.client_ca and not self.certificate:
             raise ValueError("tls_client_ca needs tls_certificate and tls_key")
 
-    def listen(self, server: "grpc.Server", address: str) -> int:
+    def listen(self, server: "grpc.Server | grpc.aio.Server", address: str) -> int:
         """Bind `server` to `address`, host:port, and return the port.
 
         Raises:

@@ -14,13 +14,12 @@ from serving.arrays import FloatArray
 from serving.history import UserHistory
 from serving.interest_client import Interests
 from serving.metrics import Metrics
-from serving.turnstile import aside
 
 
 class InterestModel(Protocol):
-    """serving.interest_client.InterestClient is one."""
+    """serving.interest_client.AsyncInterestClient is one."""
 
-    def interest(
+    async def interest(
         self,
         histories: Sequence[History],
         version: int | None,
@@ -28,7 +27,7 @@ class InterestModel(Protocol):
         users: Sequence[Attributes],
         /,
     ) -> Interests: ...
-    def advance(
+    async def advance(
         self,
         interests: Interests,
         histories: Sequence[History],
@@ -36,8 +35,7 @@ class InterestModel(Protocol):
         timeout_s: float,
         /,
     ) -> Interests: ...
-    def available_versions(self, timeout_s: float, /) -> list[int]: ...
-    def close(self) -> None: ...
+    async def close(self) -> None: ...
 
 
 class UserInterest:
@@ -52,7 +50,7 @@ class UserInterest:
         self._models, self._metrics = models, metrics
         self._answers = Recent[Key, FloatArray](remembered)
 
-    def read(self, user: UserHistory, history: History, version: int, timeout_s: float) -> FloatArray:
+    async def read(self, user: UserHistory, history: History, version: int, timeout_s: float) -> FloatArray:
         """[interest size] float32, the interest after `history`: the user's, with what the request carried.
 
         Raises:
@@ -60,7 +58,7 @@ class UserInterest:
         """
         kept = user.interest_state if user.interest_state and user.interest_state.release == version else None
         if history is not user.history:
-            return self._replay(user, history, version, timeout_s)
+            return await self._replay(user, history, version, timeout_s)
         if kept and not user.new:
             self._metrics.interests["kept"].inc()
             return kept.interest
@@ -70,23 +68,25 @@ class UserInterest:
             return answer
         # What comes late belongs between the steps already made.
         if kept and user.new[0].timestamp > kept.as_of:
-            answer = self._advance(kept, History().extend(user.new), version, timeout_s)
+            answer = await self._advance(kept, History().extend(user.new), version, timeout_s)
         else:
-            answer = self._replay(user, history, version, timeout_s)
+            answer = await self._replay(user, history, version, timeout_s)
         self._answers.put(key, answer)
         return answer
 
-    def _advance(self, kept: InterestState, new: History, version: int, timeout_s: float) -> FloatArray:
+    async def _advance(self, kept: InterestState, new: History, version: int, timeout_s: float) -> FloatArray:
         self._metrics.interests["advanced"].inc()
-        with aside():
-            interest: FloatArray = self._models.advance(_batch(kept), [new], version, timeout_s).interest[0]
+        answer = await self._models.advance(_batch(kept), [new], version, timeout_s)
+        interest: FloatArray = answer.interest[0]
         return interest
 
-    def _replay(self, user: UserHistory, history: History, version: int, timeout_s: float) -> FloatArray:
+    async def _replay(
+        self, user: UserHistory, history: History, version: int, timeout_s: float
+    ) -> FloatArray:
         self._metrics.interests["replayed"].inc()
         known = [Attributes.of(user.profile)]
-        with aside():
-            interest: FloatArray = self._models.interest([history], version, timeout_s, known).interest[0]
+        answer = await self._models.interest([history], version, timeout_s, known)
+        interest: FloatArray = answer.interest[0]
         return interest
 
 

@@ -5,6 +5,7 @@ Online: an earlier snapshot, materialized and read from the online store, then e
 since, as the service does with each request.
 """
 
+import asyncio
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -116,9 +117,9 @@ def test_every_item_that_a_user_ever_chose_is_known_to_have_been_seen(tmp_path: 
     recorded = InteractionLog(f"sqlite:///{tmp_path}/log.db")
     recorded.record([row for row in log if row.timestamp >= SNAPSHOT - 100])
     reader = HistoryReader(lambda: OnlineFeatures(warehouse.registry, warehouse.online_store), recorded)
-    ann = reader.read("ann", 10)
+    ann = asyncio.run(reader.read("ann", 10))
     assert ann.degraded == ()
     assert len(ann.history) == MAX_HISTORY
     assert {*ann.history.item_ids, *ann.seen_before} == {row.item_id for row in log if row.user_id == "ann"}
-    assert reader.read(STEADY[0].user_id, 10).seen_before == ()
+    assert asyncio.run(reader.read(STEADY[0].user_id, 10)).seen_before == ()
     reader.close()

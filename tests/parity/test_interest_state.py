@@ -1,5 +1,6 @@
 """The interest that is kept and advanced is the one that replaying the whole history gives."""
 
+import asyncio
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -54,22 +55,19 @@ class Exported:
     def __init__(self, directory: Path) -> None:
         self._served, self.steps = ServedModel(directory), list[int]()
 
-    def interest(
+    async def interest(
         self, histories: Sequence[History], version: int | None, timeout_s: float, users: Sequence[Attributes]
     ) -> Interests:
         known = attributes.encode(users)
         return self._run("serving_default", encode(histories) | known)
 
-    def advance(
+    async def advance(
         self, interests: Interests, histories: Sequence[History], version: int | None, timeout_s: float
     ) -> Interests:
         kept = {"state": interests.state, "as_of": interests.as_of[:, None]}
         return self._run("advance", kept | encode(histories))
 
-    def available_versions(self, timeout_s: float) -> list[int]:
-        return [1]
-
-    def close(self) -> None:
+    async def close(self) -> None:
         self._served.close()
 
     def _run(self, signature: str, inputs: dict[str, NDArray[np.generic]]) -> Interests:
@@ -131,7 +129,7 @@ class World:
         return OnlineFeatures(self.warehouse.registry, self.warehouse.online_store)
 
     def user(self, name: str) -> UserHistory:
-        user = self.reader.read(name, 10)
+        user = asyncio.run(self.reader.read(name, 10))
         assert user.degraded == ()
         return user
 
@@ -139,15 +137,16 @@ class World:
         """The steps that the model was asked for; asserts that the answer equals a replay's."""
         history = user.history if history is None else history
         self.model.steps.clear()
-        interest = self.interests.read(user, history, version, 10)
+        interest = asyncio.run(self.interests.read(user, history, version, 10))
         steps = list(self.model.steps)
         known = [Attributes.of(user.profile)]
-        replayed = self.model.interest([history], version, 10, known).interest[0]
+        replayed = asyncio.run(self.model.interest([history], version, 10, known)).interest[0]
         np.testing.assert_allclose(interest, replayed, atol=1e-4)
         return steps
 
     def close(self) -> None:
-        for part in (self.model, self.log, self.reader):
+        asyncio.run(self.model.close())
+        for part in (self.log, self.reader):
             part.close()
 
 
@@ -163,8 +162,8 @@ def test_an_interest_starts_from_what_is_known_of_the_user(world: World) -> None
     for name, known in (("cleo", ["age"]), ("bob", [])):
         user = world.user(name)
         assert Attributes.of(user.profile).names == known
-        unknown = world.model.interest([user.history], 1, 10, [Attributes()]).interest[0]
-        moved = np.abs(world.interests.read(user, user.history, 1, 10) - unknown).max()
+        unknown = asyncio.run(world.model.interest([user.history], 1, 10, [Attributes()])).interest[0]
+        moved = np.abs(asyncio.run(world.interests.read(user, user.history, 1, 10)) - unknown).max()
         assert (moved > 1e-3) == bool(known)
 
 
@@ -181,10 +180,8 @@ def test_what_is_new_costs_its_own_steps_however_long_the_history(world: World) 
     assert world.read(after) == [3]
     kept = before.interest_state
     assert kept is not None
-    moved = np.abs(
-        world.model.interest([after.history], 1, 10, [Attributes()]).interest[0] - kept.interest
-    ).max()
-    assert moved > 0.01
+    replayed = asyncio.run(world.model.interest([after.history], 1, 10, [Attributes()])).interest[0]
+    assert np.abs(replayed - kept.interest).max() > 0.01
 
 
 def test_what_comes_late_is_replayed_in_its_place(world: World) -> None:

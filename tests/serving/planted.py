@@ -102,7 +102,7 @@ class FakeInterestModel:
         self.versions, self.down, self.asked = list(versions), False, list[int | None]()
         self._vectors = dict(zip(items().column("item_id").to_pylist(), item_embeddings(), strict=True))
 
-    def interest(
+    async def interest(
         self, histories: Sequence[History], version: int | None, timeout_s: float, users: Sequence[Attributes]
     ) -> Interests:
         if self.down or version not in self.versions:
@@ -111,12 +111,7 @@ class FakeInterestModel:
         interest = np.stack([self._mean(history) for history in histories])
         return Interests(interest, interest, np.zeros(len(interest), np.int64))
 
-    def available_versions(self, timeout_s: float) -> list[int]:
-        if self.down:
-            raise Unavailable("model server down")
-        return self.versions
-
-    def close(self) -> None:
+    async def close(self) -> None:
         self.down = True
 
     def _mean(self, history: History) -> NDArray[np.float32]:
@@ -124,3 +119,17 @@ class FakeInterestModel:
         weights = 0.5 ** np.arange(len(vectors))[::-1]
         mean = np.average(vectors, axis=0, weights=weights) if vectors else np.zeros(3)
         return np.asarray([*mean[:2], 1.0], np.float32)
+
+
+class FakeVersions:
+    """What a model server tells of a model that it holds."""
+
+    def __init__(self, model: FakeInterestModel) -> None:
+        self._model = model
+
+    def available_versions(self, timeout_s: float) -> list[int]:
+        if self._model.down:
+            raise Unavailable("model server down")
+        return self._model.versions
+
+    def close(self) -> None: ...

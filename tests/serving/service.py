@@ -9,15 +9,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from anyio.from_thread import start_blocking_portal
+
 from feature_repo.histories import History, Interaction
 from feature_repo.interest_state import InterestState
 from serving.client import Recommender
 from serving.errors import Unavailable
 from serving.interaction_log import InteractionLog
 from serving.release import ReleaseStore
-from serving.server import Parts, create_server
+from serving.server import Parts, serving
 from serving.settings import ServingSettings
-from tests.serving.planted import FakeInterestModel, write_release
+from tests.serving.planted import FakeInterestModel, FakeVersions, write_release
 
 
 @dataclass
@@ -99,18 +101,18 @@ def running(
     model, features = FakeInterestModel(*versions), FakeFeatures()
     settings = ServingSettings(home=root, **{"port": 0, "release_poll_ms": 20, **PATIENCE, **given})
     log = FragileLog(settings.interaction_log)
-    server, port = create_server(
-        settings, Parts(ReleaseStore(settings.releases), model, log, lambda: features)
-    )
-    address = f"127.0.0.1:{port}"
-    with Recommender(address, timeout_s=20) as client:
-        service = Running(address, root, client, model, features, log)
-        server.start()
+    store, versions = ReleaseStore(settings.releases), FakeVersions(model)
+    parts = Parts(store, model, versions, log, lambda: features)
+    with (
+        start_blocking_portal() as portal,
+        portal.wrap_async_context_manager(serving(settings, parts, drain_s=0)) as port,
+        Recommender(f"127.0.0.1:{port}", timeout_s=20) as client,
+    ):
+        service = Running(f"127.0.0.1:{port}", root, client, model, features, log)
         if live:
             service.go_live(live)
             until(lambda: client.recommend("nobody").release_version == live)
         yield service
-        server.stop(None).wait()
 
 
 def until(holds: Callable[[], bool], seconds: float = 20) -> None:

@@ -1,5 +1,6 @@
 """A model server that takes calls and never answers is left alone, named, and asked again after a moment."""
 
+import asyncio
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,7 +27,7 @@ class HangingModel:
         self.now, self.hangs, self.refuses, self.asked = 1000.0, True, False, 0
         monkeypatch.setattr("serving.circuit_breaker.monotonic", lambda: self.now)
 
-    def interest(
+    async def interest(
         self, histories: Sequence[History], version: int | None, timeout_s: float, users: Sequence[Attributes]
     ) -> Interests:
         self.asked += 1
@@ -37,15 +38,12 @@ class HangingModel:
             raise Unavailable("deadline exceeded")
         return ANSWER
 
-    def advance(
+    async def advance(
         self, interests: Interests, histories: Sequence[History], version: int | None, timeout_s: float
     ) -> Interests:
-        return self.interest(histories, version, timeout_s, [])
+        return await self.interest(histories, version, timeout_s, [])
 
-    def available_versions(self, timeout_s: float) -> list[int]:
-        return [1]
-
-    def close(self) -> None:
+    async def close(self) -> None:
         self.hangs = False
 
 
@@ -63,7 +61,7 @@ def ask(circuit: CircuitBreaker, times: int, timeout_s: float = 0.1) -> list[typ
     raised: list[type[Exception] | None] = []
     for _ in range(times):
         try:
-            circuit.interest([History()], 1, timeout_s, [Attributes()])
+            asyncio.run(circuit.interest([History()], 1, timeout_s, [Attributes()]))
             raised.append(None)
         except Unavailable as error:
             raised.append(type(error))
@@ -81,7 +79,7 @@ def test_after_some_waits_in_vain_it_is_asked_once_in_a_while_until_it_answers(m
     assert circuit._metrics.circuit_open._value.get() == 0
     model.refuses = True
     with pytest.raises(Unavailable, match="connection refused"):
-        circuit.advance(ANSWER, [History()], 1, 0.1)
+        asyncio.run(circuit.advance(ANSWER, [History()], 1, 0.1))
 
 
 def test_an_answer_in_between_starts_the_count_anew(model: HangingModel) -> None:
@@ -114,8 +112,8 @@ def test_requests_of_a_service_stop_waiting_and_say_why(tmp_path: Path) -> None:
     with running(tmp_path, interest_budget_ms=40) as service:
         answers = service.model.interest
 
-        def hang(*asked: Any) -> Interests:
-            time.sleep(asked[2])
+        async def hang(*asked: Any) -> Interests:
+            await asyncio.sleep(asked[2])
             raise Unavailable("deadline exceeded")
 
         service.model.interest = hang  # type: ignore[method-assign]

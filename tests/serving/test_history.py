@@ -1,3 +1,4 @@
+import asyncio
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -10,7 +11,7 @@ from feature_repo.contract import MAX_HISTORY
 from feature_repo.histories import History, Interaction
 from feature_repo.interest_state import InterestState
 from serving.errors import Unavailable
-from serving.history import Features, HistoryReader
+from serving.history import Features, HistoryReader, UserHistory
 from serving.interaction_log import OVERLAP_US
 
 AS_OF = 1_000_000_000_000
@@ -65,20 +66,33 @@ FEATURES = FakeFeatures(u=FakeSnapshot(History().extend([view("a", 1), view("b",
 LOG = FakeLog((AS_OF - OVERLAP_US + 1, view("b", 2)), (AS_OF + 5, view("c", 3)), (9, view("a", 1)))
 
 
+@dataclass
+class Waiting:
+    """A reader whose answers are waited for."""
+
+    reader: HistoryReader
+
+    def read(self, user_id: str, budget_s: float) -> UserHistory:
+        return asyncio.run(self.reader.read(user_id, budget_s))
+
+    def warm(self) -> None:
+        self.reader.warm()
+
+
 @pytest.fixture
-def reading() -> Iterator[Callable[..., HistoryReader]]:
+def reading() -> Iterator["Reading"]:
     readers = []
 
-    def open_reader(features: Callable[[], Features], log: FakeLog, threads: int = 4) -> HistoryReader:
+    def open_reader(features: Callable[[], Features], log: FakeLog, threads: int = 4) -> Waiting:
         readers.append(HistoryReader(features, log, threads))
-        return readers[-1]
+        return Waiting(readers[-1])
 
     yield open_reader
     for reader in readers:
         reader.close()
 
 
-Reading = Callable[..., HistoryReader]
+Reading = Callable[..., Waiting]
 
 
 def test_the_snapshot_is_joined_with_what_the_log_holds_since_without_repeats(reading: Reading) -> None:
@@ -200,31 +214,57 @@ def test_warming_reads_each_part_so_that_the_first_request_finds_them_open(readi
     assert asked == ["features", "log"] * 2
 
 
-def test_parts_that_give_up_in_time_are_read_by_the_requests_own_thread(reading: Reading) -> None:
-    readers: dict[str, str] = {}
+class Patient(FakeFeatures):
+    """Gives up in time by itself; keeps which thread read it last."""
 
-    class Patient(FakeFeatures):
-        gives_up_after_s = 0.05
+    gives_up_after_s = 0.05
 
-        def user(self, user_id: str) -> FakeSnapshot | None:
-            readers["features"] = current_thread().name
-            return super().user(user_id)
+    def __init__(self, delay_s: float = 0.0) -> None:
+        super().__init__(**FEATURES.snapshots)
+        self.delay_s, self.reader = delay_s, ""
 
-    class PatientLog(FakeLog):
-        gives_up_after_s = 0.05
+    def user(self, user_id: str) -> FakeSnapshot | None:
+        self.reader = current_thread().name
+        time.sleep(self.delay_s)
+        return super().user(user_id)
 
-        def since(self, user_id: str, recorded_after: int) -> list[Interaction]:
-            readers["log"] = current_thread().name
-            return super().since(user_id, recorded_after)
 
-    reader = reading(lambda: Patient(**FEATURES.snapshots), PatientLog(*LOG.recorded))
+class PatientLog(FakeLog):
+    gives_up_after_s = 0.05
+    reader = ""
+
+    def since(self, user_id: str, recorded_after: int) -> list[Interaction]:
+        self.reader = current_thread().name
+        return super().since(user_id, recorded_after)
+
+
+def test_parts_that_give_up_in_time_are_read_in_the_event_loop(reading: Reading) -> None:
+    features, log = Patient(), PatientLog(*LOG.recorded)
+    reader = reading(lambda: features, log)
     reader.warm()
     assert reader.read("u", 5).history.item_ids == ["a", "b", "c"]
-    assert set(readers.values()) == {current_thread().name}
+    assert {features.reader, log.reader} == {current_thread().name}
     hurried = reader.read("u", 0.04)  # not in so short a time
     assert hurried.history.item_ids == ["a", "b", "c"]
-    assert readers["features"].startswith("snapshot")
-    assert readers["log"].startswith("log")
+    assert features.reader.startswith("snapshot")
+    assert log.reader.startswith("log")
+
+
+def test_a_part_that_was_slow_is_left_to_threads_for_a_while(
+    reading: Reading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features, log, here = Patient(delay_s=0.02), PatientLog(*LOG.recorded), current_thread().name
+    reader = reading(lambda: features, log)
+    reader.warm()
+    reader.read("u", 5)
+    assert features.reader == here
+    features.delay_s = 0.0
+    assert reader.read("u", 5).history.item_ids == ["a", "b", "c"]
+    assert features.reader.startswith("snapshot")
+    later = time.monotonic() + 2
+    monkeypatch.setattr("serving.history.monotonic", lambda: later)
+    reader.read("u", 5)
+    assert {features.reader, log.reader} == {here}
 
 
 def test_what_leaves_the_history_is_seen_all_the_same(reading: Reading) -> None:

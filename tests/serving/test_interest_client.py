@@ -1,3 +1,4 @@
+import asyncio
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ import pytest
 
 from feature_repo.histories import History
 from serving.errors import Unavailable
-from serving.interest_client import InterestClient, Interests
+from serving.interest_client import AsyncInterestClient, InterestClient, Interests
 from serving.model_server.server import ModelServer, create_server
 from tests.serving.model_server.tiny_model import export
 from tests.serving.service import until
@@ -159,6 +160,28 @@ def test_a_server_that_is_down_is_unavailable_and_found_again_by_the_same_client
     until(lambda: client.interest([history("i1")], timeout_s=10).interest.tolist() == [[2.0, 2.0]])
     client.close()
     server.stop().wait()
+
+
+def test_in_an_event_loop_the_answers_are_the_same(server: tuple[ModelServer, int], client: InterestClient):
+    histories = [history("i1", "i2"), history("i3")]
+
+    async def ask() -> tuple[Interests, Interests]:
+        waiting = AsyncInterestClient(client.address)
+        whole = await waiting.interest(histories, version=2, timeout_s=10)
+        further = await waiting.advance(whole, histories, version=2, timeout_s=10)
+        with pytest.raises(Unavailable, match=r"Servable not found for request: Specific\(interest, 7\)"):
+            await waiting.interest(histories, version=7, timeout_s=10)
+        with pytest.raises(Unavailable, match="DEADLINE_EXCEEDED"):
+            await waiting.interest([history(*["i1"] * 200)] * 200, version=2, timeout_s=0.0001)
+        await waiting.close()
+        return whole, further
+
+    whole, further = asyncio.run(ask())
+    expected = client.interest(histories, version=2, timeout_s=10)
+    for found, right in (whole, expected), (further, client.advance(expected, histories, 2, 10)):
+        np.testing.assert_array_equal(found.interest, right.interest)
+        np.testing.assert_array_equal(found.state, right.state)
+        np.testing.assert_array_equal(found.as_of, right.as_of)
 
 
 def test_a_slow_answer_is_unavailable_when_the_time_is_up(client: InterestClient):

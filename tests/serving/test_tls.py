@@ -91,8 +91,9 @@ def test_the_recommender_trusts_the_roots_of_grpc_and_shows_its_own_certificate(
         "PENCHANT_TLS_KEY": certificates.client_key,
     }
     code = (
-        "from serving.server import Parts; from serving.settings import load_settings;"
-        "print(Parts.of(load_settings()).models.available_versions(10))"
+        "import asyncio; from serving.server import Parts; from serving.settings import load_settings\n"
+        "async def versions(): return Parts.of(load_settings()).versions.available_versions(10)\n"
+        "print(asyncio.run(versions()))"
     )
     environment = {**os.environ, **{name: str(value) for name, value in settings.items()}}
     told = subprocess.run(

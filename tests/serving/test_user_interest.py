@@ -1,5 +1,6 @@
 """What is asked of the model for an interest, and what is not. That it is right: tests/parity."""
 
+import asyncio
 from collections.abc import Sequence
 
 import numpy as np
@@ -25,20 +26,17 @@ class CountingModel:
         self.asked: list[tuple[str, list[str]]] = []
         self.down = False
 
-    def interest(
+    async def interest(
         self, histories: Sequence[History], version: int | None, timeout_s: float, users: Sequence[Attributes]
     ) -> Interests:
         return self._answer("replay", 0, histories[0], version)
 
-    def advance(
+    async def advance(
         self, interests: Interests, histories: Sequence[History], version: int | None, timeout_s: float
     ) -> Interests:
         return self._answer("advance", 60, histories[0], version)
 
-    def available_versions(self, timeout_s: float) -> list[int]:
-        return [7]
-
-    def close(self) -> None: ...
+    async def close(self) -> None: ...
 
     def _answer(self, way: str, start: int, history: History, version: int | None) -> Interests:
         if self.down:
@@ -61,7 +59,7 @@ def model() -> CountingModel:
 
 
 def read(interests: UserInterest, user: UserHistory, version: int = 7) -> list[float]:
-    return interests.read(user, user.history, version, 1.0).tolist()
+    return asyncio.run(interests.read(user, user.history, version, 1.0)).tolist()
 
 
 def test_nothing_new_is_the_snapshots_interest(model: CountingModel) -> None:
@@ -105,7 +103,7 @@ def test_what_a_request_carries_is_replayed_each_time(model: CountingModel) -> N
     interests, user = UserInterest(model, Metrics()), known()
     carried = user.history.extend([Interaction("mine", "u", "m", "view", 50)])
     for _ in range(2):
-        assert interests.read(user, carried, 7, 1.0).tolist() == [110, 7]
+        assert asyncio.run(interests.read(user, carried, 7, 1.0)).tolist() == [110, 7]
     assert [way for way, _ in model.asked] == ["replay", "replay"]
 
 
