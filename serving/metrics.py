@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
-# Of any call, until its bytes are read: mostly for a thread.
+# Of any call, until its bytes are read.
 _WAITING: Final = "waiting"
 
 # Of a Recommend, in their order; `scenario` only where one asks for more than the rest.
@@ -50,13 +50,16 @@ class Metrics:
         self.stages = Timings("penchant_stage_seconds", "Time of a stage", ["stage"], _SECONDS)
         for stage in STAGES:
             self.stages.declare(stage)
+        self.loop_lag = Timings(
+            "penchant_event_loop_lag_seconds", "How late it comes to what is due", [], _SECONDS
+        )
         self.degraded = Counter("penchant_degraded", "Stages cut", ["stage", "fallback"], registry=kept)
         basis = Counter("penchant_answers", "Answers by what they rest on", ["basis"], registry=kept)
         self.basis = cache(basis.labels)  # to look one up takes longer than to count
         self.sources = BitCounts(
             "penchant_answered_items", "Items answered by candidate source", "source", SOURCES
         )
-        for tally in (self.requests, self.stages, self.sources):
+        for tally in (self.requests, self.stages, self.loop_lag, self.sources):
             kept.register(tally)
         self.scenarios = Counter(
             "penchant_scenario_answers", "Answers under a scenario", ["scenario"], registry=kept

@@ -26,6 +26,7 @@ from serving.interaction_log import InteractionLog
 from serving.interest_client import AsyncInterestClient, InterestClient
 from serving.log_depth import CountedLog, LogDepth
 from serving.logs import RequestLog
+from serving.loop_lag import watch_lag
 from serving.metrics import Metrics
 from serving.protos import recommender_pb2 as pb
 from serving.protos.recommender_pb2_grpc import add_RecommenderServiceServicer_to_server
@@ -158,10 +159,12 @@ async def serving(
             await asyncio.wait_for(able.wait(), _ABLE_S)
         port = _listen(server, settings)
     await server.start()
+    watching = asyncio.create_task(watch_lag(metrics))
     try:
         yield port
     finally:
         await server.stop(drain_s)
+        watching.cancel()
         await asyncio.to_thread(releases.close)  # it may be telling this loop that one is live
         await models.close()
         for part in (log_depth, surroundings, histories, recorder, parts.versions, parts.log):
