@@ -51,18 +51,15 @@ class Boundary(grpc.aio.ServerInterceptor):
         name, arrived = method.rsplit("/", 1)[-1], perf_counter()
 
         async def bounded(body: bytes, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
-            async with self._places:
-                return await answered(body, context)
-
-        async def answered(body: bytes, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
             code, details, request, answer = grpc.StatusCode.OK, "", None, None
             logs.request_id.set(uuid.uuid4().hex)
             try:
-                request = _parsed(body, handler.request_deserializer, name)
-                self._metrics.waited(perf_counter() - arrived)
-                self._rate_limit.take(context.peer())
-                with self._span(name, handler_call_details):
-                    answer = await handler.unary_unary(request, context)
+                async with self._places:
+                    request = _parsed(body, handler.request_deserializer, name)
+                    self._metrics.waited(perf_counter() - arrived)
+                    self._rate_limit.take(context.peer())
+                    with self._span(name, handler_call_details):
+                        answer = await handler.unary_unary(request, context)
             except asyncio.CancelledError:  # the client waits no longer
                 code = grpc.StatusCode.CANCELLED
                 raise
@@ -71,7 +68,7 @@ class Boundary(grpc.aio.ServerInterceptor):
             except Exception:
                 code, details = grpc.StatusCode.INTERNAL, _leave_trace(method)
             finally:
-                seconds = perf_counter() - arrived  # as the client sees it: a queue is part of it
+                seconds = perf_counter() - arrived  # what it waited for a place is part of it
                 self._metrics.requests.add((name, code.name), seconds)
                 self._request_log.add(name, code.name, seconds, request)
             if code is not grpc.StatusCode.OK:

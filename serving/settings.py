@@ -42,7 +42,9 @@ class ServingSettings(Addresses):
     ranking_reserve_ms: float = Field(10, ge=0, description="kept back for retrieval and reranking")
     release_poll_ms: float = Field(200, gt=0, description="how often the live version is looked up")
 
-    threads: int = Field(8, ge=1, le=256, description="calls that wait for a part at once, each in a thread")
+    threads: int = Field(
+        8, ge=1, le=256, description="calls under way at once; threads for each part that may hang"
+    )
     max_concurrent_requests: int = Field(256, ge=1, description="more are refused at once")
     requests_per_second: float = Field(0, ge=0, description="for each client address; 0 is no limit")
     max_message_bytes: int = Field(1 << 20, ge=1024, description="of a request")

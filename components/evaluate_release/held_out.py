@@ -60,6 +60,12 @@ class HeldOut:
         newest = pc.max(pc.list_flatten(self.training_set["timestamps"].combine_chunks())).as_py()
         return max(int(newest or 0), int(self.test.cutoffs.max()))
 
+    @property
+    def trained_until(self) -> int:
+        """µs: the newest interaction that a model has learned to foresee when it is measured."""
+        rows = self.training_set.filter(pc.equal(self.training_set["split"], "train"))
+        return int(pc.max(rows["cutoff"].cast(pa.int64())).as_py() or 0)
+
     @cached_property
     def profiles(self) -> dict[str, Profile]:
         """User -> known attributes, of those with a held-out query."""

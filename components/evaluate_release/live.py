@@ -1,4 +1,9 @@
-"""The live release beside the candidate: asked the newest test queries, else taken at its recorded figure."""
+"""The live release beside the candidate: asked the newest test queries, else taken at its recorded figure.
+
+A candidate is measured before it is refitted on everything; what is live has been. Where that taught the live
+version more than the candidate knew, the same queries would tell the two apart by their age: then each stands
+with what it reached before its own refit.
+"""
 
 import json
 import tempfile
@@ -47,14 +52,26 @@ def compare(releases: str, protocol: str, held: HeldOut, ours: Ranked) -> LiveVe
         try:
             manifest = json.loads((store.local(RANKING, version) / MANIFEST).read_text())
             fresh = held.test.cutoffs > manifest["learned_until"]
-            if manifest["fingerprint"] == fingerprint() and np.count_nonzero(fresh) >= ENOUGH:
+            unequal = _unequal(manifest, int(np.count_nonzero(fresh)), held.trained_until)
+            if not unequal:
                 return _on_fresh_queries(store, version, held, fresh, ours)
         except (OSError, KeyError, json.JSONDecodeError, PenchantError) as error:
             raise StepError(
                 f"the live release {version} at {releases} can't be opened ({error!r}): roll back to a sound "
                 "one with `penchant review rollback`, or remove live.json to start anew"
             ) from error
-    return LiveVersion(_as_recorded(version, manifest, protocol, int(fresh.sum()), ours))
+    return LiveVersion(_as_recorded(version, manifest, protocol, unequal, ours))
+
+
+def _unequal(manifest: dict[str, Any], n_fresh: int, trained_until: int) -> str:
+    """Why the same queries would not do both justice, empty if they do."""
+    if manifest["fingerprint"] != fingerprint():
+        return "it is of another contract"
+    if n_fresh < ENOUGH:
+        return f"only {n_fresh} test queries are newer than what it has learned from, {ENOUGH} are needed"
+    if manifest["learned_until"] > trained_until:
+        return "it has learned from newer interactions than the candidate was measured with"
+    return ""
 
 
 def _on_fresh_queries(
@@ -79,15 +96,15 @@ def _on_fresh_queries(
 
 
 def _as_recorded(
-    version: int, manifest: dict[str, Any], protocol: str, n_fresh: int, ours: Ranked
+    version: int, manifest: dict[str, Any], protocol: str, unequal: str, ours: Ranked
 ) -> Comparison | Incomparable:
     recorded = manifest.get("metrics", {}).get(HEADLINE)
-    few = f"only {n_fresh} test queries are newer than what it has learned from, {ENOUGH} are needed"
     if recorded is None:
-        return Incomparable(version, f"its manifest records no {HEADLINE}, and {few}")
+        return Incomparable(version, f"its manifest records no {HEADLINE}, and {unequal}")
     if manifest.get("protocol") != protocol:
         return Incomparable(
-            version, f"it was measured by the protocol {manifest.get('protocol')}, not {protocol}, and {few}"
+            version,
+            f"it was measured by the protocol {manifest.get('protocol')}, not {protocol}, and {unequal}",
         )
     mean = float(ndcg(ours.ranks, 10).mean())
-    return Comparison(version, float(recorded), mean, "as measured on its own held-out interactions")
+    return Comparison(version, float(recorded), mean, f"as measured before its own refit, since {unequal}")

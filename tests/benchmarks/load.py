@@ -77,13 +77,15 @@ def plain(target: Target, calls: int) -> Latencies:
     return Latencies.of(_timed(_asking(target), calls))
 
 
-def many_clients(targets: dict[str, Target], clients: int, rounds: int, seconds: float) -> dict[str, float]:
-    """Requests/s of `clients` that each send the next request when the last is answered; the best round.
+def many_clients(
+    targets: dict[str, Target], clients: int, rounds: int, seconds: float
+) -> dict[str, list[float]]:
+    """Requests/s in each round, of `clients` that each send the next request when the last is answered.
 
-    The best, because whatever else runs on the machine only ever takes away. Counted over a time and not a
+    Targets take turns, so that a round's rates are of one speed of the machine. Counted over a time and not a
     number of calls: the kernel deals connections to workers unevenly, and nobody waits for the last one.
     """
-    best = dict.fromkeys(targets, 0.0)
+    rates: dict[str, list[float]] = {name: [] for name in targets}
     with ThreadPoolExecutor(clients) as pool:
         asks = {
             name: [_asking(target, start) for start in range(clients)] for name, target in targets.items()
@@ -93,8 +95,8 @@ def many_clients(targets: dict[str, Target], clients: int, rounds: int, seconds:
                 list(pool.map(lambda ask: _timed(ask, 10), asks[name]))
                 until = time.perf_counter() + seconds
                 answered = sum(pool.map(lambda ask, until=until: _count(ask, until), asks[name]))
-                best[name] = max(best[name], answered / seconds)
-    return best
+                rates[name].append(answered / seconds)
+    return rates
 
 
 def open_loop(target: Target, rate: float, seconds: float) -> Latencies:

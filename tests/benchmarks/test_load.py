@@ -99,7 +99,7 @@ def test_the_rate_of_many_clients_is_what_was_answered_in_time() -> None:
 
     # Of 4 clients, 2 at a time are answered 50 times a second each.
     with serving(slow, threads=2) as target:
-        (rate,) = load.many_clients({"x": target}, clients=4, rounds=1, seconds=0.4).values()
+        ((rate,),) = load.many_clients({"x": target}, clients=4, rounds=1, seconds=0.4).values()
     assert 40 < rate <= 100
 
 

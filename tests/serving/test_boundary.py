@@ -73,7 +73,7 @@ def test_so_many_calls_are_under_way_at_once_and_the_others_come_in_turn() -> No
     assert order == [bytes([number]) for number in range(7)]
 
 
-def test_a_call_that_its_client_gives_up_is_counted_as_cancelled_and_leaves_its_place() -> None:
+def test_calls_that_their_clients_give_up_are_counted_as_cancelled_and_leave_their_places() -> None:
     metrics = Metrics()
 
     async def hang(_request: bytes, _context: Context) -> bytes:
@@ -85,12 +85,14 @@ def test_a_call_that_its_client_gives_up_is_counted_as_cancelled_and_leaves_its_
 
     async def ask() -> None:
         bounds = boundary(metrics)
-        asked = asyncio.ensure_future((await handler(bounds, hang))(b"asked", Context()))
+        asked = await handler(bounds, hang)
+        given_up = [asyncio.ensure_future(asked(b"asked", Context())) for _ in ("under way", "waiting")]
         await asyncio.sleep(0)
-        asked.cancel()
+        for call in given_up:
+            call.cancel()
         assert await (await handler(bounds, answer))(b"next", Context()) == b"next"
 
     asyncio.run(ask())
     count = metrics.registry.get_sample_value
-    assert count("penchant_request_seconds_count", {"method": "Recommend", "code": "CANCELLED"}) == 1
+    assert count("penchant_request_seconds_count", {"method": "Recommend", "code": "CANCELLED"}) == 2
     assert count("penchant_request_seconds_count", {"method": "Recommend", "code": "OK"}) == 1

@@ -1,8 +1,11 @@
 """The live release beside the candidate: asked what is new to it, else taken at its recorded figure."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from components.errors import StepError
@@ -11,7 +14,7 @@ from components.evaluate_release.evaluation import assemble
 from components.evaluate_release.held_out import HeldOut
 from components.evaluate_release.metrics import MISS
 from components.evaluate_release.ranked import Ranked
-from components.evaluate_release.verdict import Comparison, Incomparable
+from components.evaluate_release.verdict import Incomparable
 from tests.components.evaluate_release.planted import MINUTE, N_USERS, START, publish
 
 BLEND = {"terms": ["interest"], "weights": [1.0]}
@@ -52,7 +55,22 @@ def test_it_is_taken_at_its_recorded_figure_when_too_few_queries_are_new(tmp_pat
     about = {"learned_until": later, "metrics": {"ndcg_at_10": 0.4}, "protocol": "leave-one-out"}
     found = live.compare(publish(world, BLEND, tmp_path, **about), "leave-one-out", held, ours)
     assert found.answered is None
-    assert found.comparison == Comparison(3, 0.4, 0.5, "as measured on its own held-out interactions")
+    assert (found.comparison.live, found.comparison.candidate) == (0.4, 0.5)
+    assert "only 0 test queries are newer than what it has learned from" in found.comparison.measured
+
+
+def test_it_is_taken_at_its_recorded_figure_when_it_has_learned_what_the_candidate_had_not(
+    tmp_path, world, held, ours
+):
+    """A refit teaches the live version everything until last night, and measuring comes before a refit."""
+    early = pc.field("cutoff").cast(pa.int64()) <= START + 5 * MINUTE
+    measured_early = replace(
+        held, training_set=held.training_set.filter((pc.field("split") != "train") | early)
+    )
+    about = {"learned_until": START + 10 * MINUTE, "metrics": {"ndcg_at_10": 0.4}, "protocol": "time"}
+    found = live.compare(publish(world, BLEND, tmp_path, **about), "time", measured_early, ours)
+    assert (found.answered, found.comparison.live, found.comparison.candidate) == (None, 0.4, 0.5)
+    assert "newer interactions than the candidate was measured with" in found.comparison.measured
 
 
 @pytest.mark.parametrize(
