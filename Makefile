@@ -19,7 +19,7 @@ demo: $(INSTALLED) ## Train, promote, serve and ask, on MovieLens-100K (DATA=mov
 	@$(BIN)/penchant demo $(DATA)
 
 test: $(INSTALLED) ## Run the whole suite
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 
 check: $(INSTALLED) ## Lint, types, and who may import whom
 	$(BIN)/ruff check .
