@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
-import grpc
+import grpc.aio
 import numpy as np
 from google.protobuf.message import Message
 from numpy.typing import NDArray
@@ -20,9 +20,6 @@ from feature_repo.histories import History, encode
 from serving.errors import Unavailable
 from serving.protos import prediction_pb2 as pb
 from serving.tensors import to_array, to_tensor
-
-_PREDICT: Final = "PredictionService/Predict"
-_GET_STATUS: Final = "ModelService/GetModelStatus"
 
 # A model server that comes back is found within a second; gRPC's own backoff grows to two minutes.
 _CHANNEL_OPTIONS: Final = (
@@ -56,8 +53,8 @@ class Interests:
         return len(self.as_of)
 
 
-class InterestClient:
-    """Calls the interest model at `address`; safe to share between threads, and survives a server's restart.
+class _Client:
+    """A channel, of grpc or of grpc.aio, to the interest model.
 
     Args:
         address: `host:port` of the embedded model server or of TensorFlow Serving; `https://host:port` where
@@ -66,17 +63,36 @@ class InterestClient:
         credentials: for TLS; None trusts gRPC's roots, GRPC_DEFAULT_SSL_ROOTS_FILE_PATH names others.
     """
 
+    _kind: Any
+
     def __init__(
         self,
         address: str,
         model_name: str = INTEREST_MODEL,
         credentials: grpc.ChannelCredentials | None = None,
     ) -> None:
-        self.address = address
-        self._model_name = model_name
-        self._channel = _connect(grpc, address, credentials)
-        self._predict = _method(self._channel, _PREDICT, pb.PredictResponse)
-        self._get_model_status = _method(self._channel, _GET_STATUS, pb.GetModelStatusResponse)
+        self.address, self._model_name = address, model_name
+        host = address.removeprefix(_OVER_TLS)
+        if host == address:
+            self._channel = self._kind.insecure_channel(host, _CHANNEL_OPTIONS)
+        else:
+            credentials = credentials or grpc.ssl_channel_credentials()
+            self._channel = self._kind.secure_channel(host, credentials, _CHANNEL_OPTIONS)
+        self._predict = self._method("PredictionService/Predict", pb.PredictResponse)
+        self._get_model_status = self._method("ModelService/GetModelStatus", pb.GetModelStatusResponse)
+
+    def _method(self, name: str, response: type[Message]) -> Any:
+        return self._channel.unary_unary(
+            f"/tensorflow.serving.{name}",
+            request_serializer=lambda request: request.SerializeToString(),
+            response_deserializer=response.FromString,
+        )
+
+
+class InterestClient(_Client):
+    """Calls the interest model; safe to share between threads, and survives a server's restart."""
+
+    _kind = grpc
 
     def interest(
         self,
@@ -125,19 +141,10 @@ class InterestClient:
             return _interests(self._predict(request, timeout=timeout_s))
 
 
-class AsyncInterestClient:
+class AsyncInterestClient(_Client):
     """As InterestClient, for an event loop; made in the one that it serves."""
 
-    def __init__(
-        self,
-        address: str,
-        model_name: str = INTEREST_MODEL,
-        credentials: grpc.ChannelCredentials | None = None,
-    ) -> None:
-        self.address = address
-        self._model_name = model_name
-        self._channel = _connect(grpc.aio, address, credentials)
-        self._predict = _method(self._channel, _PREDICT, pb.PredictResponse)
+    _kind = grpc.aio
 
     async def interest(
         self,
@@ -165,22 +172,6 @@ class AsyncInterestClient:
     async def _run(self, request: pb.PredictRequest, timeout_s: float) -> Interests:
         with _reaching(self.address):
             return _interests(await self._predict(request, timeout=timeout_s))
-
-
-def _connect(kind: Any, address: str, credentials: grpc.ChannelCredentials | None) -> Any:
-    """A channel of `kind`, grpc or grpc.aio."""
-    host = address.removeprefix(_OVER_TLS)
-    if host == address:
-        return kind.insecure_channel(host, _CHANNEL_OPTIONS)
-    return kind.secure_channel(host, credentials or grpc.ssl_channel_credentials(), _CHANNEL_OPTIONS)
-
-
-def _method(channel: Any, name: str, response: type[Message]) -> Any:
-    return channel.unary_unary(
-        f"/tensorflow.serving.{name}",
-        request_serializer=lambda request: request.SerializeToString(),
-        response_deserializer=response.FromString,
-    )
 
 
 def _whole(

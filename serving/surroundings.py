@@ -1,5 +1,6 @@
 """What a request asks about beside its user's history: what was shown lately, what the followed users had."""
 
+import asyncio
 import hashlib
 import logging
 import time
@@ -121,6 +122,7 @@ class SurroundingsReader:
             if (left := until - monotonic()) <= 0:
                 break
             user = await self._histories.read(user_id, left)
+            await asyncio.sleep(0)  # there may be many: other calls come in between
             whole += not user.degraded
             had.update(set(user.history.item_ids))
         if whole < len(asked):

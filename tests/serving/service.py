@@ -93,6 +93,7 @@ def running(
     versions: tuple[int, ...] = (1,),
     live: int | None = 1,
     seen_items: str = "filter",
+    drain_s: float = 0,
     **given: Any,
 ) -> Iterator[Running]:
     """A service over planted releases below `root`; `given` are settings."""
@@ -101,11 +102,11 @@ def running(
     model, features = FakeInterestModel(*versions), FakeFeatures()
     settings = ServingSettings(home=root, **{"port": 0, "release_poll_ms": 20, **PATIENCE, **given})
     log = FragileLog(settings.interaction_log)
-    store, versions = ReleaseStore(settings.releases), FakeVersions(model)
-    parts = Parts(store, model, versions, log, lambda: features)
+    store = ReleaseStore(settings.releases)
+    parts = Parts(store, model, FakeVersions(model), log, lambda: features)
     with (
         start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(serving(settings, parts, drain_s=0)) as port,
+        portal.wrap_async_context_manager(serving(settings, parts, drain_s)) as port,
         Recommender(f"127.0.0.1:{port}", timeout_s=20) as client,
     ):
         service = Running(f"127.0.0.1:{port}", root, client, model, features, log)

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -375,6 +376,28 @@ def test_the_process_says_where_it_listens_and_stops_when_told(tmp_path: Path) -
             client.record("u", "comedy-1")
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
+
+
+def test_what_is_under_way_when_it_stops_is_finished(tmp_path: Path) -> None:
+    begun = Event()
+
+    def record(address: str) -> str:
+        with Recommender(address, timeout_s=20) as client:
+            return client.record("u", "comedy-1", interaction_id="last")
+
+    with ThreadPoolExecutor(1) as pool:
+        with running(tmp_path, drain_s=20) as service:
+            write = service.log.record
+
+            def slow(interactions: Any) -> int:
+                begun.set()
+                time.sleep(0.3)
+                return write(interactions)
+
+            service.log.record = slow  # type: ignore[method-assign]
+            recording = pool.submit(record, service.address)
+            assert begun.wait(20)
+        assert recording.result() == "last"
 
 
 def test_a_port_in_use_is_one_line_with_the_next_step(tmp_path: Path) -> None:
