@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from feature_repo.contract import IMPRESSION, MAX_HISTORY, PAD
+from feature_repo.lazy_list import LazyList
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +45,11 @@ class History:
 
         Impressions are left out: what somebody was shown is no interest.
         """
-        known = set(self.interaction_ids)
-        fresh = {
-            i.interaction_id: i
-            for i in interactions
-            if i.interaction_id not in known and i.event_type != IMPRESSION
-        }
+        fresh = {i.interaction_id: i for i in interactions if i.event_type != IMPRESSION}
+        last = self.timestamps[-1] if fresh and len(self) else -1
+        if any(i.timestamp <= last for i in fresh.values()):  # what is later than all of it is not in it
+            known = set(self.interaction_ids)
+            fresh = {id: i for id, i in fresh.items() if id not in known}
         return sorted(fresh.values(), key=lambda i: (i.timestamp, i.interaction_id))
 
     def extend(self, interactions: Iterable[Interaction], max_history: int = MAX_HISTORY) -> "History":
@@ -70,19 +71,42 @@ class History:
 
 
 def _join(old: History, new: History, max_history: int) -> History:
-    columns = [
-        [*getattr(old, name), *getattr(new, name)]
-        for name in ("timestamps", "interaction_ids", "item_ids", "event_types", "values")
-    ]
+    names = ("timestamps", "interaction_ids", "item_ids", "event_types", "values")
+    pairs = [(getattr(old, name), getattr(new, name)) for name in names]
     # What was recorded since is nearly always later than all before, and then nothing needs sorting.
-    if len(old) and (old.timestamps[-1], old.interaction_ids[-1]) > (
-        new.timestamps[0],
-        new.interaction_ids[0],
-    ):
-        rows = sorted(zip(*columns, strict=True), key=lambda row: row[:2])
+    if _follows(new, old):
+        columns: list[Sequence[Any]] = [Appended(before, after, max_history) for before, after in pairs]
+    else:
+        whole = zip(*([*before, *after] for before, after in pairs), strict=True)
+        rows = sorted(whole, key=lambda row: row[:2])[-max_history:]
         columns = [list(column) for column in zip(*rows, strict=True)]
-    timestamps, ids, items, events, values = (column[-max_history:] for column in columns)
+    timestamps, ids, items, events, values = columns
     return History(ids, items, events, values, timestamps)
+
+
+def _follows(new: History, old: History) -> bool:
+    """Whether all of `new` [≥ 1] belongs behind all of `old`; ids are only looked at where they decide."""
+    last, first = (old.timestamps[-1] if len(old) else -1), new.timestamps[0]
+    return last < first or (last == first and old.interaction_ids[-1] < new.interaction_ids[0])
+
+
+class Appended(LazyList):
+    """The last of what stood before and what came after it."""
+
+    __slots__ = ("_after", "_before", "_length")
+
+    def __init__(self, before: Sequence[Any], after: Sequence[Any], most: int) -> None:
+        self._before, self._after = before, after
+        self._length = min(most, len(before) + len(after))
+
+    def _read(self) -> list[Any]:
+        return [*self._before, *self._after][-self._length :]
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._after[-1] if place == -1 else super().__getitem__(place)
 
 
 def encode(histories: Sequence[History]) -> dict[str, NDArray[np.generic]]:

@@ -21,7 +21,7 @@ from feature_repo.contract import (
 )
 from feature_repo.histories import History
 from feature_repo.interest_state import InterestState
-from feature_repo.online_readers import Reader, RedisReader, SqliteReader, StoredList
+from feature_repo.online_readers import Reader, RedisReader, SqliteReader, value_of
 from feature_repo.recent import Recent
 from feature_repo.registry import read_features
 from feature_repo.sqlite_connections import SqliteConnection, SqliteConnections
@@ -121,13 +121,10 @@ def _interest_state(state: Mapping[str, Any], snapshot: int) -> InterestState | 
     return InterestState(state["release"], state["as_of"], *vectors)
 
 
-def _known(features: Sequence[str], values: Mapping[str, Any]) -> dict[str, Any]:
+def _known(features: Sequence[str], stored: Mapping[str, bytes]) -> dict[str, Any]:
     """Those of a view's features that have a value; of a missing user, Redis gives empty ones.
 
     A feature that was dropped from the view since may still stand in the store; it doesn't count.
     """
-    known = {}
-    for feature in features:
-        if (value := values.get(feature)) is not None and (content := value.WhichOneof("val")):
-            known[feature] = StoredList(value) if content.endswith("_list_val") else getattr(value, content)
-    return known
+    found = {feature: value_of(stored[feature]) for feature in features if feature in stored}
+    return {feature: value for feature, value in found.items() if value is not None}

@@ -1,56 +1,66 @@
 """How one entity's features are read from the online store that Feast wrote, all views at once."""
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Protocol
 
 import mmh3
 
 from feature_repo.contract import ENTITY_KEY_VERSION, FEAST_PROJECT
 from feature_repo.feast_formats import EntityKey, Value, serialize_entity_key
+from feature_repo.lazy_list import LazyList
 from feature_repo.sqlite_connections import SqliteConnections
 
 # The names of each view's features.
 Views = Mapping[str, Sequence[str]]
 
+# Feature -> its value as Feast wrote it.
+Stored = dict[str, bytes]
+
 
 class Reader(Protocol):
     """Any thread may ask."""
 
-    def __call__(self, user_id: str, /) -> Sequence[Mapping[str, Any]]:
+    def __call__(self, user_id: str, /) -> Sequence[Mapping[str, bytes]]:
         """What each view holds of a user, by feature; raises whatever the store raises."""
         ...
 
 
-class StoredList(Sequence[Any]):
-    """A feature's list in the store's own bytes, read whenever it is looked at.
+_LISTS: Final = {field.number for field in Value.DESCRIPTOR.fields if field.name.endswith("_list_val")}
 
-    What is kept of a user between two requests takes a fifth of the memory so, and is hardly looked at.
-    """
+
+def value_of(stored: bytes) -> Any:
+    """What Feast's bytes hold; None where that is nothing."""
+    # A message of one field: its first bytes are that field's number, and of a list nothing else is read yet.
+    if stored and _field_number(stored) in _LISTS:
+        return StoredList(stored)
+    value = Value.FromString(stored)
+    content = value.WhichOneof("val")
+    return getattr(value, content) if content not in (None, "null_val") else None
+
+
+def _field_number(message: bytes) -> int:
+    """Of the first field, below 2,048: its tag is a varint whose last three bits say something else."""
+    tag, rest = message[0], message[1] if len(message) > 1 else 0
+    return (tag if tag < 0x80 else tag & 0x7F | rest << 7) >> 3
+
+
+class StoredList(LazyList):
+    """A feature's list in the store's own bytes: what is kept of a user takes a fifth of the memory so."""
 
     __slots__ = ("_bytes", "_length")
 
-    def __init__(self, value: Value) -> None:
-        self._bytes, self._length = value.SerializeToString(), len(_list(value))
+    def __init__(self, stored: bytes) -> None:
+        self._bytes, self._length = stored, -1
+
+    def _read(self) -> list[Any]:
+        value = Value.FromString(self._bytes)
+        values: list[Any] = getattr(value, str(value.WhichOneof("val"))).val[:]
+        self._length = len(values)
+        return values
 
     def __len__(self) -> int:
-        return self._length
-
-    def __iter__(self) -> Iterator[Any]:
-        return iter(_list(Value.FromString(self._bytes)))
-
-    def __getitem__(self, place: Any) -> Any:
-        return _list(Value.FromString(self._bytes))[place]
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Sequence) and list(self) == list(other)
-
-    __hash__ = None  # type: ignore[assignment]
-
-
-def _list(value: Value) -> Sequence[Any]:
-    values: Sequence[Any] = getattr(value, str(value.WhichOneof("val"))).val
-    return values
+        return self._length if self._length >= 0 else len(self._read())
 
 
 class RedisReader:
@@ -69,13 +79,13 @@ class RedisReader:
         ]
         self._fields = [_field(view, feature) for view, features in views.items() for feature in features]
 
-    def __call__(self, user_id: str) -> list[dict[str, Any]]:
-        views: list[dict[str, Any]] = [{} for _ in range(self._count)]
+    def __call__(self, user_id: str) -> list[Stored]:
+        views = [Stored() for _ in range(self._count)]
         key: Any = _key(user_id) + FEAST_PROJECT.encode()  # redis-py takes bytes, and its types say str
         values: Any = self._client.hmget(key, self._fields)
         for (place, feature), value in zip(self._features, values, strict=True):
             if value is not None:
-                views[place][feature] = Value.FromString(value)
+                views[place][feature] = value
         return views
 
 
@@ -92,10 +102,10 @@ class SqliteReader:
             for place, view in enumerate(views)
         )
 
-    def __call__(self, user_id: str) -> list[dict[str, Any]]:
-        views: list[dict[str, Any]] = [{} for _ in range(self._count)]
+    def __call__(self, user_id: str) -> list[Stored]:
+        views = [Stored() for _ in range(self._count)]
         for place, feature, value in self._connections.get().execute(self._query, (_key(user_id),)):
-            views[place][feature] = Value.FromString(value)
+            views[place][feature] = value
         return views
 
 

@@ -2,16 +2,15 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
-from typing import Final, TypeVar
+from typing import Final
 
 from feature_repo.attributes import Attributes
 from feature_repo.histories import History
+from serving.arrays import FloatArray
 from serving.errors import CircuitOpen, Unavailable
 from serving.interest_client import Interests
 from serving.metrics import Metrics
 from serving.user_interest import InterestModel
-
-T = TypeVar("T")
 
 # A call that failed after this share of its time was waited for in vain; a refused connection fails at once.
 _IN_VAIN: Final = 0.8
@@ -34,7 +33,7 @@ class CircuitBreaker:
 
     async def interest(
         self, histories: Sequence[History], version: int | None, timeout_s: float, users: Sequence[Attributes]
-    ) -> Interests:
+    ) -> FloatArray:
         """Raises CircuitOpen while it rests, else what the model raises."""
         return await self._guarded(
             lambda: self._model.interest(histories, version, timeout_s, users), timeout_s
@@ -42,7 +41,7 @@ class CircuitBreaker:
 
     async def advance(
         self, interests: Interests, histories: Sequence[History], version: int | None, timeout_s: float
-    ) -> Interests:
+    ) -> FloatArray:
         """Raises CircuitOpen while it rests, else what the model raises."""
         return await self._guarded(
             lambda: self._model.advance(interests, histories, version, timeout_s), timeout_s
@@ -51,7 +50,7 @@ class CircuitBreaker:
     async def close(self) -> None:
         await self._model.close()
 
-    async def _guarded(self, call: Callable[[], Awaitable[T]], timeout_s: float) -> T:
+    async def _guarded(self, call: Callable[[], Awaitable[FloatArray]], timeout_s: float) -> FloatArray:
         if self._in_vain >= self._timeouts:
             self._take_turn(timeout_s)
         start = monotonic()

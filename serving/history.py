@@ -2,11 +2,9 @@
 
 import logging
 import math
-import sys
-from array import array
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
 from time import monotonic
@@ -34,8 +32,7 @@ _WARY_S: Final = 1.0
 # What the snapshot may take of the time for the history, so that the log still answers when Feast hangs.
 _SNAPSHOT_SHARE: Final = 0.6
 
-# Users whose history is kept as it was joined; each answer still reads what there is to join. One to which
-# the log adds nothing takes 5 KB, another 20.
+# Users whose history is kept as it was joined; each answer still reads what there is to join.
 _KEPT: Final = 800
 
 
@@ -130,7 +127,7 @@ class HistoryReader:
             return reading.result()
         known = self._kept.get(user_id)
         if known is None or known.snapshot is not snapshot or known.delta != delta:
-            known = _Joined(snapshot, delta, _compact(reading.result()))
+            known = _Joined(snapshot, delta, reading.result())
             if not known.user.degraded:
                 self._kept.put(user_id, known)
         return known.user
@@ -186,21 +183,6 @@ class HistoryReader:
                     self._closed_until = monotonic() + _REOPEN_S
                     raise
         return self._features
-
-
-def _compact(user: UserHistory) -> UserHistory:
-    """In a third of the memory: what many users have in common stands there once, and numbers as numbers."""
-    if not user.new:
-        return user
-    history = user.history
-    compact = replace(
-        history,
-        item_ids=list(map(sys.intern, history.item_ids)),
-        event_types=list(map(sys.intern, history.event_types)),
-        values=array("d", history.values),
-        timestamps=array("q", history.timestamps),
-    )
-    return replace(user, history=compact)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

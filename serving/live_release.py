@@ -15,7 +15,7 @@ from serving.answers import Recommendation
 from serving.arrangement import Order, order_of
 from serving.arrays import FloatArray, Indexes
 from serving.history import UserHistory
-from serving.reasons import Reasons
+from serving.reasons import RECENT, Reasons
 from serving.release import Ranking
 from serving.request import Request
 from serving.reranking import TERMS, Reranker
@@ -39,7 +39,23 @@ class Recognized:
 
     items: Indexes  # [h]
     timestamps: NDArray[np.int64]  # [h] µs since the epoch
-    event_types: Sequence[str]  # [h]
+    event_types: Sequence[str]  # [≤ h] of the last ones, as many as a reason looks at
+
+
+@dataclass(eq=False)
+class _Kept:
+    """A history, and the question that it makes: without an interest, and with the last one."""
+
+    known: Recognized
+    bare: Query
+    informed: Query | None = None
+
+    def query(self, interest: FloatArray | None) -> Query:
+        if interest is None:
+            return self.bare
+        if self.informed is None or self.informed.interest is not interest:
+            self.informed = self.bare.informed(interest)
+        return self.informed
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,21 +118,21 @@ class LiveRelease:
         )
         count = len(ranking.catalog)
         a_user = _BYTES_AN_ITEM * max(1, count) if is_dense(count) else _BYTES_NAMED
-        self._kept = Recent[int, tuple[Recognized, Query]](_KEPT_BYTES // a_user)
+        self._kept = Recent[int, _Kept](_KEPT_BYTES // a_user)
+        self._first = np.arange(min(1, count), dtype=np.int32)
         self._rank_once()
 
     def recognize(self, history: History) -> Recognized:
         """What the catalog knows of a history."""
-        index = self.ranking.catalog.index
-        count = len(history)
-        items = np.fromiter(map(index.get, history.item_ids, repeat(-1)), np.int32, count)
-        timestamps = np.fromiter(history.timestamps, np.int64, count)
-        event_types = list(map(sys.intern, history.event_types))
-        known = items >= 0
-        if known.all():
-            return Recognized(items, timestamps, event_types)
-        event_types = [event_types[place] for place in np.flatnonzero(known).tolist()]
-        return Recognized(items[known], timestamps[known], event_types)
+        index, item_ids = self.ranking.catalog.index, list(history.item_ids)
+        items = np.fromiter(map(index.get, item_ids, repeat(-1)), np.int32, len(item_ids))
+        timestamps = np.fromiter(history.timestamps, np.int64, len(item_ids))
+        known = np.flatnonzero(items >= 0)
+        event_types = list(history.event_types)
+        last = [sys.intern(event_types[place]) for place in known[-RECENT:].tolist()]
+        if len(known) < len(items):
+            items, timestamps = items[known], timestamps[known]
+        return Recognized(items, timestamps, last)
 
     def known(self, user: UserHistory) -> tuple[Recognized, Indexes]:
         """What the catalog knows of a user's history and of what stood before it; worked out once."""
@@ -128,12 +144,16 @@ class LiveRelease:
         return known
 
     def query(self, known: Recognized, interest: FloatArray | None, now: int) -> Query:
-        """What is worked out of a user's history and interest is kept while both are the same objects."""
+        """What is worked out of a history, and of an interest, is kept while each is the same object."""
         kept = self._kept.get(id(known))
-        if kept is None or kept[0] is not known or kept[1].interest is not interest:
-            kept = known, Query(known.items, known.timestamps, interest, now)
+        if kept is None or kept.known is not known:
+            kept = _Kept(known, Query(known.items, known.timestamps, None, now))
             self._kept.put(id(known), kept)
-        return kept[1].at(now)
+        return kept.query(interest).at(now)
+
+    def prepare(self, query: Query) -> None:
+        """Work out what the terms say of a history: all but the interest's, which may be on its way."""
+        self.reranker.weigh(query, self._first)
 
     def rules(
         self,
@@ -218,8 +238,7 @@ class LiveRelease:
         return np.array([index[item_id] for item_id in item_ids if item_id in index], np.int32)
 
     def _rank_once(self) -> None:
-        first = np.arange(min(1, len(self.ranking.catalog)), dtype=np.int32)
-        interest = np.zeros(self.ranking.item_embeddings.shape[1], np.float32)
+        first, interest = self._first, np.zeros(self.ranking.item_embeddings.shape[1], np.float32)
         query = Query(first, np.zeros(len(first), np.int64), interest, now=0)
         candidates = self.rulebook.select(Rules(now=0, excluded=first), self.retriever.retrieve(query), 1)
         self.present(query, [""] * len(first), self.rank(query, candidates, Request("", k=1)), explain=True)

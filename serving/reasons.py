@@ -57,7 +57,7 @@ class Reasons:
         """For the answered `items` [k], distinct; only with `explain` does a reason name its interactions.
 
         Args:
-            event_types: [h], goes with the query's history.
+            event_types: [≥ min(h, RECENT)], of the last of the query's history.
             lifts: [k, terms], what each term adds to an item beyond what it adds to an ordinary one: the
                 highest is the reason.
         """

@@ -1,8 +1,10 @@
 """The story of an answer: history, interest, candidates, rules, reranking, reasons."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
@@ -19,12 +21,15 @@ from serving.logs import OncePerSecond
 from serving.metrics import Metrics
 from serving.releases import Releases
 from serving.request import Request
-from serving.retrieval import Candidates
+from serving.retrieval import Candidates, Query
 from serving.surroundings import SurroundingsReader
 from serving.user_interest import InterestModel, UserInterest
 
 logger = logging.getLogger(__name__)
 logger.addFilter(OncePerSecond())
+
+# Of the event loop, until a call to the model is on its way: one for the task, one for gRPC's own.
+TURNS_TO_SEND: Final = 2
 
 
 class Recommender:
@@ -57,10 +62,12 @@ class Recommender:
                 known, seen = release.recognize(history), np.concatenate([seen, known.items])
         around = await self._surroundings.read(request, self._budgets.for_history(deadline))
         degraded = [*user.degraded, *around.degraded]
-        interest = None
+        now = time.time_ns() // 1000
+        query = release.query(known, None, now)
         if len(known.items):
-            interest = await self._interest(release, user, history, deadline, degraded)
-        query = release.query(known, interest, time.time_ns() // 1000)
+            with self._metrics.stage("interest"):
+                interest = await self._interest(release, query, user, history, deadline, degraded)
+            query = release.query(known, interest, now)
         late = not self._budgets.leave_ranking(deadline)
         if late:
             degraded.append(Degradation("ranking", "no time was left for it", "trending"))
@@ -114,15 +121,33 @@ class Recommender:
     async def _interest(
         self,
         release: LiveRelease,
+        query: Query,
         user: UserHistory,
         history: History,
         deadline: Deadline,
         degraded: list[Degradation],
     ) -> FloatArray | None:
-        timeout_s = self._budgets.for_interest(deadline)
+        """While the model works, so does the release, on all that needs no interest."""
+        interest = self._interests.at_hand(user, history, release.version)
+        if interest is not None:
+            return interest
+        async with asyncio.TaskGroup() as group:
+            asked = group.create_task(self._ask(release.version, user, history, deadline, degraded))
+            for _ in range(TURNS_TO_SEND):
+                await asyncio.sleep(0)
+            release.prepare(query)
+        return asked.result()
+
+    async def _ask(
+        self,
+        version: int,
+        user: UserHistory,
+        history: History,
+        deadline: Deadline,
+        degraded: list[Degradation],
+    ) -> FloatArray | None:
         try:
-            with self._metrics.stage("interest"):
-                return await self._interests.read(user, history, release.version, timeout_s)
+            return await self._interests.ask(user, history, version, self._budgets.for_interest(deadline))
         except Unavailable as error:
             logger.warning("no interest: %s", error)
             hangs = isinstance(error, CircuitOpen)

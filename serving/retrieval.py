@@ -107,7 +107,8 @@ class Retriever:
         """
         if self._exhaustive:
             return Candidates(self._all, partial(self._sources, query, wanted))
-        return query.once(f"candidates {wanted}", self, lambda: self._candidates(query, wanted))
+        named = "candidates" if query.interest is None else "candidates by interest too"
+        return query.once(f"{named} {wanted}", self, lambda: self._candidates(query, wanted))
 
     def _candidates(self, query: Query, wanted: int) -> Candidates:
         named = list(self._named(query, wanted))

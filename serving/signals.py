@@ -45,6 +45,10 @@ class Query:
     now: int  # µs since the epoch
     memo: dict[Any, Any] = field(default_factory=dict, repr=False)
 
+    def informed(self, interest: FloatArray) -> "Query":
+        """The same with an interest; what has been worked out without one is taken over."""
+        return replace(self, interest=interest, memo=dict(self.memo))
+
     def at(self, now: int) -> "Query":
         """The same at another moment, on which nothing that is kept depends where there is a history."""
         return replace(self, now=now)

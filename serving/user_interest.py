@@ -17,7 +17,7 @@ from serving.metrics import Metrics
 
 
 class InterestModel(Protocol):
-    """serving.interest_client.AsyncInterestClient is one."""
+    """Interests [batch, interest size]; serving.interest_client.AsyncInterestClient is one."""
 
     async def interest(
         self,
@@ -26,7 +26,7 @@ class InterestModel(Protocol):
         timeout_s: float,
         users: Sequence[Attributes],
         /,
-    ) -> Interests: ...
+    ) -> FloatArray: ...
     async def advance(
         self,
         interests: Interests,
@@ -34,15 +34,15 @@ class InterestModel(Protocol):
         version: int | None,
         timeout_s: float,
         /,
-    ) -> Interests: ...
+    ) -> FloatArray: ...
     async def close(self) -> None: ...
 
 
 class UserInterest:
-    """Asks the model for no more than it must, and never twice for the same.
+    """[interest size] float32 after a history: the user's, with what the request carried.
 
-    Nothing new needs no call, what is new needs its own steps. A state remembers what has left the history
-    since; a replay does not.
+    The model is asked for no more than it must be, and never twice for the same: nothing new needs no call,
+    what is new needs its own steps. A state remembers what has left the history since; a replay does not.
     """
 
     def __init__(self, models: InterestModel, metrics: Metrics, remembered: int = 20_000) -> None:
@@ -50,34 +50,37 @@ class UserInterest:
         self._models, self._metrics = models, metrics
         self._answers = Recent[Key, FloatArray](remembered)
 
-    async def read(self, user: UserHistory, history: History, version: int, timeout_s: float) -> FloatArray:
-        """[interest size] float32, the interest after `history`: the user's, with what the request carried.
-
-        Raises:
-            Unavailable: the model was needed and gave no answer in `timeout_s`.
-        """
-        kept = user.interest_state if user.interest_state and user.interest_state.release == version else None
+    def at_hand(self, user: UserHistory, history: History, version: int) -> FloatArray | None:
+        """As the snapshot or an earlier answer of the model holds it; None where the model must be asked."""
         if history is not user.history:
-            return await self._replay(user, history, version, timeout_s)
-        if kept and not user.new:
+            return None
+        if (kept := _kept(user, version)) and not user.new:
             self._metrics.interests["kept"].inc()
             return kept.interest
-        key = _key(user, version)
-        if (answer := self._answers.get(key)) is not None:
+        answer = self._answers.get(_key(user, version))
+        if answer is not None:
             self._metrics.interests["remembered"].inc()
-            return answer
+        return answer
+
+    async def ask(self, user: UserHistory, history: History, version: int, timeout_s: float) -> FloatArray:
+        """What the model says.
+
+        Raises:
+            Unavailable: it gave no answer in `timeout_s`.
+        """
+        if history is not user.history:
+            return await self._replay(user, history, version, timeout_s)
         # What comes late belongs between the steps already made.
-        if kept and user.new[0].timestamp > kept.as_of:
+        if (kept := _kept(user, version)) and user.new and user.new[0].timestamp > kept.as_of:
             answer = await self._advance(kept, History().extend(user.new), version, timeout_s)
         else:
             answer = await self._replay(user, history, version, timeout_s)
-        self._answers.put(key, answer)
+        self._answers.put(_key(user, version), answer)
         return answer
 
     async def _advance(self, kept: InterestState, new: History, version: int, timeout_s: float) -> FloatArray:
         self._metrics.interests["advanced"].inc()
-        answer = await self._models.advance(_batch(kept), [new], version, timeout_s)
-        interest: FloatArray = answer.interest[0]
+        interest: FloatArray = (await self._models.advance(_batch(kept), [new], version, timeout_s))[0]
         return interest
 
     async def _replay(
@@ -85,9 +88,14 @@ class UserInterest:
     ) -> FloatArray:
         self._metrics.interests["replayed"].inc()
         known = [Attributes.of(user.profile)]
-        answer = await self._models.interest([history], version, timeout_s, known)
-        interest: FloatArray = answer.interest[0]
+        interest: FloatArray = (await self._models.interest([history], version, timeout_s, known))[0]
         return interest
+
+
+def _kept(user: UserHistory, version: int) -> InterestState | None:
+    """After the snapshot's history, as this release worked it out."""
+    state = user.interest_state
+    return state if state and state.release == version else None
 
 
 # An interaction belongs to one user, so the last one, the snapshot and what is new beside it name a history.

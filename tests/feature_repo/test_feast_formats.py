@@ -41,3 +41,30 @@ def test_keys_are_those_that_feast_writes(user: str) -> None:
 @pytest.mark.parametrize("feature", ["as_of", "items", "state", "ünïcode"])
 def test_fields_are_those_that_feast_writes(feature: str) -> None:
     assert online_readers._field("user_history", feature) == helpers._mmh3(f"user_history:{feature}")
+
+
+@pytest.mark.parametrize(
+    ("stored", "held"),
+    [
+        (Value(), None),
+        (Value(null_val=0), None),
+        (Value(string_val=""), ""),
+        (Value(int64_val=0), 0),
+        (Value(double_val=2.5), 2.5),
+        (Value(unix_timestamp_val=7), 7),
+        (Value(string_list_val={"val": []}), []),
+        (Value(string_list_val={"val": ["a", ""]}), ["a", ""]),
+        (Value(int64_list_val={"val": [-1, 2**40]}), [-1, 2**40]),
+        (Value(float_list_val={"val": [0.5, -1.0]}), [0.5, -1.0]),
+        (Value(unix_timestamp_list_val={"val": [3]}), [3]),
+    ],
+    ids=lambda value: str(value).split(" ")[0].strip() or "nothing",
+)
+def test_values_are_those_that_feast_writes_and_lists_are_read_when_looked_at(
+    stored: Value, held: object
+) -> None:
+    value = online_readers.value_of(stored.SerializeToString())
+    assert value == held
+    assert isinstance(value, online_readers.StoredList) == isinstance(held, list)
+    if isinstance(held, list):
+        assert (len(value), list(value), value[:1]) == (len(held), held, held[:1])

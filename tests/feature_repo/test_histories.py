@@ -46,3 +46,14 @@ def test_encoding_puts_a_pad_first_and_fills_up_on_the_right() -> None:
         "values": "float32",
         "timestamps": "int64",
     }
+
+
+def test_what_comes_after_all_is_put_behind_it_whenever_somebody_looks() -> None:
+    history = History().extend(interaction("ann", f"{at}", at) for at in range(5))
+    longer = history.extend([interaction("ann", "new", 9), interaction("ann", "newer", 10)], max_history=4)
+    assert (len(longer), longer.item_ids) == (4, ["3", "4", "new", "newer"])
+    assert (longer.item_ids[-1], longer.item_ids[0], longer.item_ids[1:3]) == ("newer", "3", ["4", "new"])
+    assert longer == History(*(list(getattr(longer, name)) for name in History.__slots__))
+    newest = longer.extend([interaction("ann", "newest", 11)], max_history=2)
+    assert list(newest.item_ids) == ["newer", "newest"]
+    assert history.extend([], 3) is history

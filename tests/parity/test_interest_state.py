@@ -29,6 +29,7 @@ from serving.interest_client import Interests
 from serving.metrics import Metrics
 from serving.user_interest import UserInterest
 from tests.feature_repo.planted import START, Warehouse, build_warehouse, interaction
+from tests.serving.planted import interest_after
 
 AS_OF = START + 60_000_000_000
 ITEMS = [f"i{number}" for number in range(20)]
@@ -57,23 +58,23 @@ class Exported:
 
     async def interest(
         self, histories: Sequence[History], version: int | None, timeout_s: float, users: Sequence[Attributes]
-    ) -> Interests:
+    ) -> NDArray[np.float32]:
         known = attributes.encode(users)
         return self._run("serving_default", encode(histories) | known)
 
     async def advance(
         self, interests: Interests, histories: Sequence[History], version: int | None, timeout_s: float
-    ) -> Interests:
+    ) -> NDArray[np.float32]:
         kept = {"state": interests.state, "as_of": interests.as_of[:, None]}
         return self._run("advance", kept | encode(histories))
 
     async def close(self) -> None:
         self._served.close()
 
-    def _run(self, signature: str, inputs: dict[str, NDArray[np.generic]]) -> Interests:
+    def _run(self, signature: str, inputs: dict[str, NDArray[np.generic]]) -> NDArray[np.float32]:
         self.steps.append(int((inputs["item_ids"] != "").sum()))
-        answer = self._served.run(signature, inputs)
-        return Interests(answer["interest"], answer["state"], answer["as_of"].reshape(-1))
+        interest: NDArray[np.float32] = self._served.run(signature, inputs)["interest"]
+        return interest
 
 
 def write_release(releases: Path, version: int, encoder: str, seed: int) -> None:
@@ -137,10 +138,10 @@ class World:
         """The steps that the model was asked for; asserts that the answer equals a replay's."""
         history = user.history if history is None else history
         self.model.steps.clear()
-        interest = asyncio.run(self.interests.read(user, history, version, 10))
+        interest = asyncio.run(interest_after(self.interests, user, history, version))
         steps = list(self.model.steps)
         known = [Attributes.of(user.profile)]
-        replayed = asyncio.run(self.model.interest([history], version, 10, known)).interest[0]
+        replayed = asyncio.run(self.model.interest([history], version, 10, known))[0]
         np.testing.assert_allclose(interest, replayed, atol=1e-4)
         return steps
 
@@ -162,8 +163,9 @@ def test_an_interest_starts_from_what_is_known_of_the_user(world: World) -> None
     for name, known in (("cleo", ["age"]), ("bob", [])):
         user = world.user(name)
         assert Attributes.of(user.profile).names == known
-        unknown = asyncio.run(world.model.interest([user.history], 1, 10, [Attributes()])).interest[0]
-        moved = np.abs(asyncio.run(world.interests.read(user, user.history, 1, 10)) - unknown).max()
+        unknown = asyncio.run(world.model.interest([user.history], 1, 10, [Attributes()]))[0]
+        own = asyncio.run(interest_after(world.interests, user, user.history, 1))
+        moved = np.abs(own - unknown).max()
         assert (moved > 1e-3) == bool(known)
 
 
@@ -180,7 +182,7 @@ def test_what_is_new_costs_its_own_steps_however_long_the_history(world: World) 
     assert world.read(after) == [3]
     kept = before.interest_state
     assert kept is not None
-    replayed = asyncio.run(world.model.interest([after.history], 1, 10, [Attributes()])).interest[0]
+    replayed = asyncio.run(world.model.interest([after.history], 1, 10, [Attributes()]))[0]
     assert np.abs(replayed - kept.interest).max() > 0.01
 
 

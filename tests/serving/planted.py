@@ -13,10 +13,11 @@ from feature_repo.contract import ITEMS
 from feature_repo.histories import History
 from serving.errors import Unavailable
 from serving.filters import Filters
-from serving.interest_client import Interests
+from serving.history import UserHistory
 from serving.release import write_ranking
 from serving.reranking import TERMS
 from serving.segments import Segment, Segments
+from serving.user_interest import UserInterest
 
 TASTES = ("Comedy", "Horror")
 PER_TASTE = 20
@@ -104,12 +105,11 @@ class FakeInterestModel:
 
     async def interest(
         self, histories: Sequence[History], version: int | None, timeout_s: float, users: Sequence[Attributes]
-    ) -> Interests:
+    ) -> NDArray[np.float32]:
         if self.down or version not in self.versions:
             raise Unavailable("model server down")
         self.asked.append(version)
-        interest = np.stack([self._mean(history) for history in histories])
-        return Interests(interest, interest, np.zeros(len(interest), np.int64))
+        return np.stack([self._mean(history) for history in histories])
 
     async def close(self) -> None:
         self.down = True
@@ -119,6 +119,14 @@ class FakeInterestModel:
         weights = 0.5 ** np.arange(len(vectors))[::-1]
         mean = np.average(vectors, axis=0, weights=weights) if vectors else np.zeros(3)
         return np.asarray([*mean[:2], 1.0], np.float32)
+
+
+async def interest_after(
+    interests: UserInterest, user: UserHistory, history: History, version: int
+) -> NDArray[np.float32]:
+    """As an answer comes by it: at hand, or asked of the model."""
+    interest = interests.at_hand(user, history, version)
+    return await interests.ask(user, history, version, 10.0) if interest is None else interest
 
 
 class FakeVersions:

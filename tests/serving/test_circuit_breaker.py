@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from feature_repo.attributes import Attributes
 from feature_repo.histories import History
@@ -17,7 +18,8 @@ from serving.interest_client import Interests
 from serving.metrics import Metrics
 from tests.serving.service import running
 
-ANSWER = Interests(np.zeros((1, 3), np.float32), np.zeros((1, 3), np.float32), np.zeros(1, np.int64))
+ANSWER = np.zeros((1, 3), np.float32)
+STATE = Interests(ANSWER, ANSWER, np.zeros(1, np.int64))
 
 
 class HangingModel:
@@ -29,7 +31,7 @@ class HangingModel:
 
     async def interest(
         self, histories: Sequence[History], version: int | None, timeout_s: float, users: Sequence[Attributes]
-    ) -> Interests:
+    ) -> NDArray[np.float32]:
         self.asked += 1
         if self.refuses:
             raise Unavailable("connection refused")
@@ -40,7 +42,7 @@ class HangingModel:
 
     async def advance(
         self, interests: Interests, histories: Sequence[History], version: int | None, timeout_s: float
-    ) -> Interests:
+    ) -> NDArray[np.float32]:
         return await self.interest(histories, version, timeout_s, [])
 
     async def close(self) -> None:
@@ -79,7 +81,7 @@ def test_after_some_waits_in_vain_it_is_asked_once_in_a_while_until_it_answers(m
     assert circuit._metrics.circuit_open._value.get() == 0
     model.refuses = True
     with pytest.raises(Unavailable, match="connection refused"):
-        asyncio.run(circuit.advance(ANSWER, [History()], 1, 0.1))
+        asyncio.run(circuit.advance(STATE, [History()], 1, 0.1))
 
 
 def test_an_answer_in_between_starts_the_count_anew(model: HangingModel) -> None:
@@ -112,7 +114,7 @@ def test_requests_of_a_service_stop_waiting_and_say_why(tmp_path: Path) -> None:
     with running(tmp_path, interest_budget_ms=40) as service:
         answers = service.model.interest
 
-        async def hang(*asked: Any) -> Interests:
+        async def hang(*asked: Any) -> NDArray[np.float32]:
             await asyncio.sleep(asked[2])
             raise Unavailable("deadline exceeded")
 

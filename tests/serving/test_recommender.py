@@ -1,13 +1,19 @@
 """The service as a client meets it: what is answered, from what, and what happens when parts fail."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from feature_repo.histories import History, Interaction
 from serving.answers import Answer
 from serving.errors import Unavailable
+from serving.live_release import LiveRelease
+from serving.signals import Query
 from tests.serving.planted import COUNT, PER_TASTE
 from tests.serving.service import FakeSnapshot, Running, running
 
@@ -41,6 +47,30 @@ def test_the_answer_follows_three_interactions_of_another_taste(service: Running
     after = service.client.recommend("u", k=5)
     assert tastes(after) == {"Horror"}
     assert after.recommendations[0].reason == "often follows Horror 9 of 1"
+
+
+def test_what_needs_no_interest_is_worked_out_while_the_model_is_asked(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happened, answers, prepare = list[str](), service.model.interest, LiveRelease.prepare
+
+    async def slow(*asked: Any) -> NDArray[np.float32]:
+        happened.append("asked")
+        await asyncio.sleep(0.05)
+        happened.append("answered")
+        return await answers(*asked)
+
+    def prepared(release: LiveRelease, query: Query) -> None:
+        happened.append("prepared")
+        prepare(release, query)
+
+    monkeypatch.setattr(service.model, "interest", slow)
+    monkeypatch.setattr(LiveRelease, "prepare", prepared)
+    service.client.record_all(past("comedy", 3, 4, 5))
+    first = service.client.recommend("u", k=5)
+    assert happened == ["asked", "prepared", "answered"]
+    assert service.client.recommend("u", k=5).recommendations == first.recommendations
+    assert len(happened) == 3
 
 
 def test_seen_items_are_left_out_unless_asked_for(service: Running) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from feature_repo.attributes import Attributes
 from feature_repo.histories import History, Interaction
@@ -14,6 +15,7 @@ from serving.history import UserHistory
 from serving.interest_client import Interests
 from serving.metrics import Metrics
 from serving.user_interest import UserInterest
+from tests.serving.planted import interest_after
 
 SNAPSHOT = History().extend(Interaction(f"old-{at}", "u", f"item-{at}", "view", at) for at in (10, 20, 30))
 STATE = InterestState(7, 30, np.full(4, 0.5, np.float32), np.array([1, 2], np.float32))
@@ -28,22 +30,21 @@ class CountingModel:
 
     async def interest(
         self, histories: Sequence[History], version: int | None, timeout_s: float, users: Sequence[Attributes]
-    ) -> Interests:
+    ) -> NDArray[np.float32]:
         return self._answer("replay", 0, histories[0], version)
 
     async def advance(
         self, interests: Interests, histories: Sequence[History], version: int | None, timeout_s: float
-    ) -> Interests:
+    ) -> NDArray[np.float32]:
         return self._answer("advance", 60, histories[0], version)
 
     async def close(self) -> None: ...
 
-    def _answer(self, way: str, start: int, history: History, version: int | None) -> Interests:
+    def _answer(self, way: str, start: int, history: History, version: int | None) -> NDArray[np.float32]:
         if self.down:
             raise Unavailable("down")
         self.asked.append((way, list(history.item_ids)))
-        total = np.array([[start + sum(history.timestamps), version]], np.float32)
-        return Interests(total, total, np.zeros(1, np.int64))
+        return np.array([[start + sum(history.timestamps), version]], np.float32)
 
 
 def known(
@@ -59,7 +60,7 @@ def model() -> CountingModel:
 
 
 def read(interests: UserInterest, user: UserHistory, version: int = 7) -> list[float]:
-    return asyncio.run(interests.read(user, user.history, version, 1.0)).tolist()
+    return asyncio.run(interest_after(interests, user, user.history, version)).tolist()
 
 
 def test_nothing_new_is_the_snapshots_interest(model: CountingModel) -> None:
@@ -103,7 +104,7 @@ def test_what_a_request_carries_is_replayed_each_time(model: CountingModel) -> N
     interests, user = UserInterest(model, Metrics()), known()
     carried = user.history.extend([Interaction("mine", "u", "m", "view", 50)])
     for _ in range(2):
-        assert asyncio.run(interests.read(user, carried, 7, 1.0)).tolist() == [110, 7]
+        assert asyncio.run(interest_after(interests, user, carried, 7)).tolist() == [110, 7]
     assert [way for way, _ in model.asked] == ["replay", "replay"]
 
 
