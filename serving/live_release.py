@@ -152,7 +152,8 @@ class LiveRelease:
         return kept.query(interest).at(now)
 
     def prepare(self, query: Query) -> None:
-        """Work out what the terms say of a history: all but the interest's, which may be on its way."""
+        """Work out, and keep, what sources and terms say of a query; of an interest where it has one."""
+        self.retriever.prepare(query)
         self.reranker.weigh(query, self._first)
 
     def rules(

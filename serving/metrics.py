@@ -69,6 +69,13 @@ class Metrics:
             "penchant_interests", "Interests by how they were come by", ["way"], registry=kept
         )
         self.interests = {way: interests.labels(way) for way in WAYS}
+        anticipated = Counter(
+            "penchant_anticipated",
+            "Users whose next answer was made ready when they had recorded, or left to itself",
+            ["outcome"],
+            registry=kept,
+        )
+        self.anticipated = {outcome: anticipated.labels(outcome) for outcome in ("ready", "left")}
         self.recorded = Counter("penchant_recorded_interactions", "New in the log", registry=kept)
         self.release = Gauge("penchant_release_version", "The live release, 0 before one", registry=kept)
         self.release_failures = Counter(

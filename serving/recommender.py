@@ -16,7 +16,7 @@ from serving.deadline import Budgets, Deadline
 from serving.errors import CircuitOpen, Unavailable
 from serving.history import HistoryReader, UserHistory
 from serving.interests import category_interests
-from serving.live_release import LiveRelease, Ranked
+from serving.live_release import LiveRelease, Ranked, Recognized
 from serving.logs import OncePerSecond
 from serving.metrics import Metrics
 from serving.releases import Releases
@@ -30,6 +30,9 @@ logger.addFilter(OncePerSecond())
 
 # Of the event loop, until a call to the model is on its way: one for the task, one for gRPC's own.
 TURNS_TO_SEND: Final = 2
+
+# What is worked out ahead of an answer may take so long at most.
+_AHEAD_S: Final = 1.0
 
 
 class Recommender:
@@ -62,12 +65,8 @@ class Recommender:
                 known, seen = release.recognize(history), np.concatenate([seen, known.items])
         around = await self._surroundings.read(request, self._budgets.for_history(deadline))
         degraded = [*user.degraded, *around.degraded]
-        now = time.time_ns() // 1000
-        query = release.query(known, None, now)
-        if len(known.items):
-            with self._metrics.stage("interest"):
-                interest = await self._interest(release, query, user, history, deadline, degraded)
-            query = release.query(known, interest, now)
+        with self._metrics.stage("interest"):
+            query = await self._query(release, known, user, history, deadline, degraded)
         late = not self._budgets.leave_ranking(deadline)
         if late:
             degraded.append(Degradation("ranking", "no time was left for it", "trending"))
@@ -83,6 +82,16 @@ class Recommender:
         answer = Answer(items, release.version, request.request_id, basis, degraded, removed)
         self._metrics.count(answer, ranked.sources, request.scenario.name)
         return answer
+
+    async def anticipate(self, user_id: str) -> None:
+        """Work out, and keep, what the user's next answer rests on; what fails is left to that answer."""
+        release, deadline = self._releases.current, Deadline.after(_AHEAD_S)
+        if release is None:
+            return
+        user = await self._read(user_id, deadline)
+        known, _ = release.known(user)
+        if len(known.items) and not user.degraded:
+            release.prepare(await self._query(release, known, user, user.history, deadline, []))
 
     async def interests(self, user_id: str, k: int, deadline: Deadline) -> UserInterests:
         """The user's k strongest categories.
@@ -118,25 +127,29 @@ class Recommender:
             self._metrics.saw_snapshot(user.as_of)
         return user
 
-    async def _interest(
+    async def _query(
         self,
         release: LiveRelease,
-        query: Query,
+        known: Recognized,
         user: UserHistory,
         history: History,
         deadline: Deadline,
         degraded: list[Degradation],
-    ) -> FloatArray | None:
-        """While the model works, so does the release, on all that needs no interest."""
+    ) -> Query:
+        """With an interest where one can be had; while the model works it out, the release does its part."""
+        now = time.time_ns() // 1000
+        query = release.query(known, None, now)
+        if not len(known.items):
+            return query
         interest = self._interests.at_hand(user, history, release.version)
-        if interest is not None:
-            return interest
-        async with asyncio.TaskGroup() as group:
-            asked = group.create_task(self._ask(release.version, user, history, deadline, degraded))
-            for _ in range(TURNS_TO_SEND):
-                await asyncio.sleep(0)
-            release.prepare(query)
-        return asked.result()
+        if interest is None:
+            async with asyncio.TaskGroup() as group:
+                asked = group.create_task(self._ask(release.version, user, history, deadline, degraded))
+                for _ in range(TURNS_TO_SEND):
+                    await asyncio.sleep(0)
+                release.prepare(query)
+            interest = asked.result()
+        return release.query(known, interest, now)
 
     async def _ask(
         self,

@@ -110,6 +110,13 @@ class Retriever:
         named = "candidates" if query.interest is None else "candidates by interest too"
         return query.once(f"{named} {wanted}", self, lambda: self._candidates(query, wanted))
 
+    def prepare(self, query: Query) -> None:
+        """Ask each source now, and keep what it says; of a large catalog's nearest items nothing is asked."""
+        if self._exhaustive:
+            self._sources(query, 0, self._all[:1])
+        else:
+            list(self._votes(query, 0))
+
     def _candidates(self, query: Query, wanted: int) -> Candidates:
         named = list(self._named(query, wanted))
         items = np.unique(np.concatenate([found for _, found in named]))

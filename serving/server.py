@@ -17,6 +17,7 @@ from grpc_reflection.v1alpha import reflection
 from prometheus_client import start_http_server
 
 from feature_repo.online import OnlineFeatures
+from serving.anticipation import Anticipation
 from serving.authorization import Authorization
 from serving.boundary import Boundary
 from serving.circuit_breaker import CircuitBreaker
@@ -139,13 +140,16 @@ async def serving(
     releases = Releases(parts.store, parts.versions, metrics, poll_s, on_live=is_live)
     recorder = Recorder(parts.log, releases, metrics, settings.threads)
     surroundings = SurroundingsReader(histories, parts.log, metrics, settings.threads)
+    recommender = Recommender(releases, histories, models, metrics, _budgets(settings), surroundings)
+    anticipation = Anticipation(recommender.anticipate, metrics)
     service = RecommenderService(
-        Recommender(releases, histories, models, metrics, _budgets(settings), surroundings),
+        recommender,
         recorder,
         Limits(settings.max_k, settings.max_history, settings.max_record),
         settings.deadline_ms / 1000,
         scenarios,
         metrics,
+        anticipation,
     )
     add_RecommenderServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)
@@ -159,12 +163,13 @@ async def serving(
             await asyncio.wait_for(able.wait(), _ABLE_S)
         port = _listen(server, settings)
     await server.start()
-    watching = asyncio.create_task(watch_lag(metrics))
+    beside = [asyncio.create_task(watch_lag(metrics)), asyncio.create_task(anticipation.run())]
     try:
         yield port
     finally:
         await server.stop(drain_s)
-        watching.cancel()
+        for task in beside:
+            task.cancel()
         await asyncio.to_thread(releases.close)  # it may be telling this loop that one is live
         await models.close()
         for part in (log_depth, surroundings, histories, recorder, parts.versions, parts.log):

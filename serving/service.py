@@ -6,6 +6,7 @@ from typing import Any, Final
 import grpc.aio
 
 from serving import logs
+from serving.anticipation import Anticipation
 from serving.deadline import Deadline
 from serving.messages import answer_message, interests_message, recorded_message
 from serving.metrics import Metrics
@@ -42,9 +43,11 @@ class RecommenderService(RecommenderServiceServicer):
         deadline_s: float,
         scenarios: Mapping[str, Scenario],
         metrics: Metrics,
+        anticipation: Anticipation,
     ) -> None:
         """`deadline_s`: what an answer may take at most, and what a client gets that sets no deadline."""
         self._recommender, self._recorder, self._scenarios = recommender, recorder, scenarios
+        self._anticipation = anticipation
         self._limits, self._deadline_s, self._metrics = limits, deadline_s, metrics
 
     async def Recommend(  # noqa: N802 (the name in the proto)
@@ -61,7 +64,9 @@ class RecommenderService(RecommenderServiceServicer):
     ) -> pb.RecordInteractionsResponse:
         interactions = read_interactions(request, self._limits)
         deadline = self._deadline(context, _RECORD_DEADLINE_S)
-        return recorded_message(await self._recorder.record(interactions, deadline))
+        recorded = await self._recorder.record(interactions, deadline)
+        self._anticipation.expect(interaction.user_id for interaction in interactions)
+        return recorded_message(recorded)
 
     async def GetInterests(  # noqa: N802
         self, request: pb.GetInterestsRequest, context: "grpc.aio.ServicerContext[Any, Any]"

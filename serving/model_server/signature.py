@@ -6,6 +6,7 @@ from typing import Any, Self
 
 import tensorflow as tf
 from tensorflow.core.framework.tensor_pb2 import TensorProto
+from tensorflow.core.protobuf.config_pb2 import CallableOptions
 from tensorflow.core.protobuf.meta_graph_pb2 import SignatureDef, TensorInfo
 
 from feature_repo.contract import ATTRIBUTE_INPUTS, SEQUENCE_INPUTS
@@ -86,9 +87,12 @@ class Signature:
         return self._outputs[alias].dtype
 
     def _make_run(self, aliases: tuple[str, ...]) -> Run:
-        call = self._session.make_callable(
-            [self._outputs[alias].name for alias in aliases],
-            [tensor.name for tensor in self._inputs.values()],
+        # The session's own make_callable goes through `run` where it is fed: two and a half times as long.
+        call = self._session._make_callable_from_options(
+            CallableOptions(
+                feed=[tensor.name for tensor in self._inputs.values()],
+                fetch=[self._outputs[alias].name for alias in aliases],
+            )
         )
 
         def run(arrays: list[Array]) -> list[Array]:

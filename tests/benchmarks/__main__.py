@@ -31,7 +31,7 @@ from tests.benchmarks.world import Shape, groups
 console = Console(width=120)
 
 MOVIELENS_1M: Final = Shape()
-LARGE: Final = Shape(users=1_500, items=1_000_000)
+LARGE: Final = Shape(users=1_800, items=1_000_000)
 CLIENTS: Final = 16
 
 # From one release to another and back, in less than so many seconds.
@@ -50,7 +50,7 @@ class Effort:
     minutes: float = 0.5
 
 
-QUICK: Final = Effort(Shape(users=1_500, items=1_000), None, rounds=3, calls=100, minutes=0.1)
+QUICK: Final = Effort(Shape(users=1_800, items=1_000), None, rounds=3, calls=100, minutes=0.1)
 
 
 class Client:
@@ -71,7 +71,7 @@ def measure(home: Path, effort: Effort, client: Client) -> Figures:
     figures = Figures()
     with _served(home) as (models, service):
         users = groups(effort.shape)
-        recorded = users.pop("recorded")
+        recorded, long_recorded = users.pop("recorded"), users.pop("long_recorded")
         targets = {kind: Target.of(service.server.address, asked) for kind, asked in users.items()}
         first = {kind: targets.pop(kind) for kind in ("long_new_first", "long_first")}
         answer = home / "answer.bin"
@@ -83,6 +83,7 @@ def measure(home: Path, effort: Effort, client: Client) -> Figures:
                 everything = {"echo": floor, **first, **targets, "straightforward": naive}
                 figures.latencies |= client.run(load.one_client, everything, effort.rounds, effort.calls)
             _one_client_goals(figures)
+            _after_recording(figures, client, service, long_recorded, floor)
             for kind in ("long_new", "long"):
                 _stages(figures, client, service, kind, targets[kind], effort)
             with recommender(home, models.address, os.cpu_count() or 1) as several:
@@ -109,6 +110,17 @@ def _one_client_goals(figures: Figures) -> None:
     figures.ratio("history 200 / history 10, 3 new, p50", "long_new", "short_new", 1.2)
     figures.ratio("history 200 / history 10, nothing new, p50", "long", "short", 1.2)
     figures.ratio("straightforward stack / ours, p50", "straightforward", "long", 5, at_least=True)
+
+
+def _after_recording(
+    figures: Figures, client: Client, service: Recommender, users: list[str], floor: Target
+) -> None:
+    after, echo = client.run(load.after_recording, service.server.address, users, floor)
+    figures.latencies |= {"200 + 3 recorded here, the answer after": after, "echo beside it": echo}
+    about = f"{after.p50:.3f} ms / {echo.p50:.3f} ms"
+    figures.goal(
+        "history 200 + 3 recorded here, the answer after / echo, p50", after.p50 / echo.p50, 4, about
+    )
 
 
 def _stages(

@@ -18,6 +18,9 @@ from serving.protos.recommender_pb2_grpc import RecommenderServiceStub
 _RECOMMEND: Final = "/penchant.v1.RecommenderService/Recommend"
 _TIMEOUT_S: Final = 5.0
 
+# From recording to the next request: nobody reads a page faster.
+_READING_S: Final = 0.05
+
 # Requests before the first that counts: connections, caches, branch predictors.
 WARMING: Final = 100
 
@@ -177,6 +180,23 @@ def freshness(address: str, users: Sequence[str]) -> Latencies:
             if best in {item.item_id for item in answer.recommendations}:
                 raise RuntimeError(f"item {best}, recorded for user {user}, is answered again")
     return Latencies.of(seconds)
+
+
+def after_recording(address: str, users: Sequence[str], floor: Target) -> tuple[Latencies, Latencies]:
+    """The first answer to each user, _READING_S after recording three interactions; the floor beside."""
+    seconds: tuple[list[float], list[float]] = ([], [])
+    target = Target.of(address, users)
+    ask, echo = _asking(target), _asking(floor)
+    _timed(echo, WARMING)
+    with grpc.insecure_channel(address) as channel:
+        stub = RecommenderServiceStub(channel)  # type: ignore[no-untyped-call]
+        for user in users:
+            new = [pb.Interaction(user_id=user, item_id=f"{17 * n + 5}", event_type="rate") for n in range(3)]
+            stub.RecordInteractions(pb.RecordInteractionsRequest(interactions=new), timeout=_TIMEOUT_S)
+            time.sleep(_READING_S)
+            for measured, call in zip(seconds, (ask, echo), strict=True):
+                measured += _timed(call, 1)
+    return Latencies.of(seconds[0]), Latencies.of(seconds[1])
 
 
 def answer(target: Target) -> bytes:

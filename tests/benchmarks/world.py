@@ -74,10 +74,10 @@ class Shape:
 def groups(shape: Shape) -> dict[str, list[str]]:
     """Users by what their requests cost: the length of their history, and whether the log holds more.
 
-    Interactions are recorded for `recorded`, so that a kept world stays as it was for the others. Nobody asks
-    twice for one of a `first` group: what the service remembers of an earlier answer is no help.
+    Interactions are recorded for the `recorded` groups, so that a kept world stays as it was for the others.
+    Nobody asks twice for one of a `first` group: what the service remembers of an earlier answer is no help.
     """
-    counts = dict.fromkeys(("long_new", "long", "short_new", "short", "recorded"), GROUP)
+    counts = dict.fromkeys(("long_new", "long", "short_new", "short", "recorded", "long_recorded"), GROUP)
     counts |= dict.fromkeys(("long_new_first", "long_first"), shape.users // 3)
     return {kind: [f"{kind}-{number}" for number in range(count)] for kind, count in counts.items()}
 

@@ -15,7 +15,7 @@ from serving.errors import Unavailable
 from serving.live_release import LiveRelease
 from serving.signals import Query
 from tests.serving.planted import COUNT, PER_TASTE
-from tests.serving.service import FakeSnapshot, Running, running
+from tests.serving.service import FakeSnapshot, Running, running, until
 
 DAY_US = 86_400_000_000
 
@@ -66,11 +66,26 @@ def test_what_needs_no_interest_is_worked_out_while_the_model_is_asked(
 
     monkeypatch.setattr(service.model, "interest", slow)
     monkeypatch.setattr(LiveRelease, "prepare", prepared)
-    service.client.record_all(past("comedy", 3, 4, 5))
+    service.features.snapshots["u"] = FakeSnapshot(History().extend(past("comedy", 3, 4, 5)), as_of=DAY_US)
     first = service.client.recommend("u", k=5)
     assert happened == ["asked", "prepared", "answered"]
     assert service.client.recommend("u", k=5).recommendations == first.recommendations
     assert len(happened) == 3
+
+
+def test_who_has_recorded_finds_the_next_answer_ready(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.anticipation._LATE_S", 10.0)  # the machine may be busy with other things
+    service.client.record_all(past("comedy", 3, 4, 5))
+    until(lambda: len(service.model.asked) == 1)
+    answer = service.client.recommend("u", k=5)
+    assert (tastes(answer), answer.degraded, len(service.model.asked)) == ({"Comedy"}, [], 1)
+    service.model.down = True  # a part that fails ahead of an answer fails that answer only where it must
+    service.client.record_all(past("horror", 1, 2, 3, start=2 * DAY_US))
+    assert [cut.stage for cut in service.client.recommend("u", k=5).degraded] == ["interest"]
+    service.model.down = False
+    assert tastes(service.client.recommend("u", k=5)) == {"Horror"}
 
 
 def test_seen_items_are_left_out_unless_asked_for(service: Running) -> None:
