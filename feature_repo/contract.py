@@ -112,6 +112,9 @@ SIGNATURES: Final = {
     },
 }
 
+# All that an answer asks of `serving_default` and `advance`.
+INTEREST: Final = "interest"
+
 # The name under which TensorFlow Serving holds the interest model, and its folder in a release store.
 INTEREST_MODEL: Final = "interest"
 RANKING: Final = "ranking"

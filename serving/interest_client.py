@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from feature_repo import attributes
 from feature_repo.attributes import Attributes
-from feature_repo.contract import INTEREST_MODEL
+from feature_repo.contract import INTEREST, INTEREST_MODEL
 from feature_repo.histories import History, encode
 from serving.errors import Unavailable
 from serving.protos import prediction_pb2 as pb
@@ -32,8 +32,6 @@ _CHANNEL_OPTIONS: Final = (
 )
 
 _OVER_TLS: Final = "https://"
-
-_INTEREST: Final = "interest"
 
 _NEXT_STEP: Final = {
     grpc.StatusCode.UNAVAILABLE: "start one with `penchant serve`, or set the address of a running one",
@@ -172,10 +170,10 @@ class AsyncInterestClient(_Client):
         await self._channel.close()
 
     async def _run(self, request: pb.PredictRequest, timeout_s: float) -> NDArray[np.float32]:
-        request.output_filter.append(_INTEREST)  # the state is eight times as long, and nobody here reads it
+        request.output_filter.append(INTEREST)  # the state is eight times as long, and nobody here reads it
         with _reaching(self.address):
             response = await self._predict(request, timeout=timeout_s)
-            return to_array(response.outputs[_INTEREST]).astype(np.float32, copy=False)
+            return to_array(response.outputs[INTEREST]).astype(np.float32, copy=False)
 
 
 def _whole(

@@ -17,11 +17,11 @@ from components.train_interest_model.model import InterestModel
 from components.train_interest_model.sequences import encode as encode_rows
 from components.train_interest_model.sequences import read_rows
 from components.train_interest_model.vocabulary import Vocabulary
-from components.train_interest_model.warmup import REQUESTS
+from components.train_interest_model.warmup import LENGTHS, REQUESTS
 from components.user_attributes import attributes_of
 from feature_repo import attributes
 from feature_repo.attributes import Attributes
-from feature_repo.contract import ATTRIBUTE_INPUTS, PAD, SIGNATURES, TRAINING_SET
+from feature_repo.contract import ATTRIBUTE_INPUTS, INTEREST, PAD, SIGNATURES, TRAINING_SET
 from feature_repo.histories import History
 from feature_repo.histories import encode as encode_histories
 from tests.components.train_interest_model.conftest import World
@@ -195,11 +195,16 @@ def test_every_warmup_request_runs(exported) -> None:  # type: ignore[no-untyped
 
     *_, directory, served = exported
     records = list(tf.data.TFRecordDataset(str(directory / "saved_model" / REQUESTS)).as_numpy_iterator())
-    assert len(records) == 12
+    asked = set()
     for record in records:
         request = PredictionLog.FromString(record).predict_log.request
         inputs = {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()}
         assert served.run(request.model_spec.signature_name, inputs)
+        asked.add((request.model_spec.signature_name, tuple(request.output_filter), inputs["item_ids"].size))
+    kinds = dict.fromkeys(SIGNATURES, ()).items() | {
+        (signature, (INTEREST,)) for signature in ("serving_default", "advance")
+    }
+    assert asked == {(*kind, 1 + length) for kind in kinds for length in LENGTHS}
 
 
 def test_every_weight_is_stored_once(exported) -> None:  # type: ignore[no-untyped-def]
