@@ -33,6 +33,9 @@ _OPTIONS: Final = [
     ("grpc.service_config", json.dumps({"methodConfig": _METHODS})),
     ("grpc.max_reconnect_backoff_ms", 1000),
 ]
+# Of a call that this side ends, gRPC says more.
+_REFUSED: Final = "CANCELLED"
+
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 
@@ -235,6 +238,8 @@ def _error(address: str, code: grpc.StatusCode, details: str | None) -> errors.P
         return errors.Unavailable(
             f"recommender {address} gave no answer in time: look at its load, or allow more"
         )
+    if code is grpc.StatusCode.CANCELLED and details == _REFUSED:
+        return errors.TooMany(f"recommender {address} takes on no more calls: ask again in a moment")
     if code is grpc.StatusCode.UNAVAILABLE and not (details or "").startswith("no release"):
         details = f"recommender {address}: {details}; start one with `penchant serve`"
     return _ERRORS.get(code, errors.PenchantError)(details)

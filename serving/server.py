@@ -222,6 +222,10 @@ def _server(settings: ServingSettings, metrics: Metrics, tracing: "Tracing | Non
             # Unless told otherwise, a second server on the port must fail, not share it.
             ("grpc.so_reuseport", int(settings.shared_port)),
             ("grpc.max_receive_message_length", settings.max_message_bytes),
+            # What a busy event loop has not come to waits in gRPC's core, which refuses more as CANCELLED:
+            # who would wait for longer than any deadline is told at once, before the interpreter sees them.
+            ("grpc.server.max_pending_requests", settings.max_concurrent_requests),
+            ("grpc.server.max_pending_requests_hard_limit", settings.max_concurrent_requests),
         ],
         maximum_concurrent_rpcs=settings.max_concurrent_requests,
     )

@@ -45,7 +45,9 @@ class ServingSettings(Addresses):
     threads: int = Field(
         8, ge=1, le=256, description="calls under way at once; threads for each part that may hang"
     )
-    max_concurrent_requests: int = Field(256, ge=1, description="more are refused at once")
+    max_concurrent_requests: int = Field(
+        256, ge=1, description="as many again may wait to be looked at; more are refused at once"
+    )
     requests_per_second: float = Field(0, ge=0, description="for each client address; 0 is no limit")
     max_message_bytes: int = Field(1 << 20, ge=1024, description="of a request")
     max_k: int = Field(1000, ge=1)
