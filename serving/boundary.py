@@ -56,8 +56,8 @@ class Boundary(grpc.aio.ServerInterceptor):
             try:
                 async with self._places:
                     request = _parsed(body, handler.request_deserializer, name)
-                    self._metrics.waited(perf_counter() - arrived)
                     self._rate_limit.take(context.peer())
+                    self._metrics.waited(perf_counter() - arrived)
                     with self._span(name, handler_call_details):
                         answer = await handler.unary_unary(request, context)
             except asyncio.CancelledError:  # the client waits no longer

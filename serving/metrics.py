@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
-# Of any call, until its bytes are read.
+# Of any call, until its bytes are read and it is let in.
 _WAITING: Final = "waiting"
 
 # Of a Recommend, in their order; `scenario` only where one asks for more than the rest.
@@ -114,7 +114,7 @@ class Metrics:
         self.snapshot_as_of = max(self.snapshot_as_of, as_of)
 
     def waited(self, seconds: float) -> None:
-        """A call is read that came so long ago."""
+        """A call is let in that came so long ago."""
         self.stages.add((_WAITING,), seconds)
 
     def stage(self, name: str) -> AbstractContextManager[Any]:

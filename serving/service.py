@@ -54,8 +54,8 @@ class RecommenderService(RecommenderServiceServicer):
         self, request: pb.RecommendRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.RecommendResponse:
         with self._metrics.stage("request"):
-            asked = self._read(request)
-        answer = await self._recommender.recommend(asked, self._deadline(context, self._deadline_s))
+            asked, deadline = self._read(request), self._deadline(context, self._deadline_s)
+        answer = await self._recommender.recommend(asked, deadline)
         with self._metrics.stage("answer"):
             return answer_message(answer)
 
