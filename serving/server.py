@@ -8,15 +8,15 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Final, Protocol
 
 import grpc.aio
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import start_http_server
 
 from feature_repo.online import OnlineFeatures
+from serving.announcement import Announcement
 from serving.anticipation import Anticipation
 from serving.authorization import Authorization
 from serving.boundary import Boundary
@@ -52,9 +52,6 @@ logger = logging.getLogger(__name__)
 SERVICE: Final = pb.DESCRIPTOR.services_by_name["RecommenderService"].full_name
 
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
-
-# How long the first release waits for feature store and log to open before it is announced without.
-_WARMING_S: Final = 15.0
 
 # How long SIGTERM lets requests in flight finish.
 _DRAIN_S: Final = 5.0
@@ -116,28 +113,16 @@ async def serving(
         ValueError: the scenarios can't be read.
     """
     scenarios, tracing = load_scenarios(settings.scenarios), _tracing(settings)
-    metrics, checks = Metrics(tracing), health.aio.HealthServicer()
+    metrics = Metrics(tracing)
     server = _server(settings, metrics, tracing)
     port = 0 if settings.shared_port else _listen(server, settings)
     parts = parts or Parts.of(settings)
     models = CircuitBreaker(parts.models, metrics, least_s=_PATIENT * settings.interest_budget_ms / 1000)
     log_depth = LogDepth(parts.log, metrics)
     histories = HistoryReader(parts.open_features, parts.log, settings.threads)
-    warming, able = Thread(target=histories.warm, name="warming", daemon=True), asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    async def announce(status: int) -> None:
-        for name in ("", SERVICE):
-            await checks.set(name, status)
-
-    def is_live() -> None:
-        warming.join(_WARMING_S)
-        loop.call_soon_threadsafe(able.set)
-        asyncio.run_coroutine_threadsafe(announce(health_pb2.HealthCheckResponse.SERVING), loop)
-
-    await announce(health_pb2.HealthCheckResponse.NOT_SERVING)
+    announcement = Announcement(SERVICE, histories.warm)
     poll_s = settings.release_poll_ms / 1000
-    releases = Releases(parts.store, parts.versions, metrics, poll_s, on_live=is_live)
+    releases = Releases(parts.store, parts.versions, metrics, poll_s, on_live=announcement.is_live)
     recorder = Recorder(parts.log, releases, metrics, settings.threads)
     surroundings = SurroundingsReader(histories, parts.log, metrics, settings.threads)
     recommender = Recommender(releases, histories, models, metrics, _budgets(settings), surroundings)
@@ -152,15 +137,15 @@ async def serving(
         anticipation,
     )
     add_RecommenderServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]
-    health_pb2_grpc.add_HealthServicer_to_server(checks, server)
+    health_pb2_grpc.add_HealthServicer_to_server(announcement.checks, server)
     reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
 
-    warming.start()
+    await announcement.start()
     log_depth.start()
     releases.start()
     if settings.shared_port:  # whoever listens is dealt connections, so first be able to answer
         with suppress(TimeoutError):
-            await asyncio.wait_for(able.wait(), _ABLE_S)
+            await asyncio.wait_for(announcement.able.wait(), _ABLE_S)
         port = _listen(server, settings)
     await server.start()
     beside = [asyncio.create_task(watch_lag(metrics)), asyncio.create_task(anticipation.run())]
