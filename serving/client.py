@@ -33,7 +33,7 @@ _OPTIONS: Final = [
     ("grpc.service_config", json.dumps({"methodConfig": _METHODS})),
     ("grpc.max_reconnect_backoff_ms", 1000),
 ]
-# Of a call that this side ends, gRPC says more.
+# What gRPC says of a call that the server's core refused; of one that this side ended it says more.
 _REFUSED: Final = "CANCELLED"
 
 Request = TypeVar("Request")

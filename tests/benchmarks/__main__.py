@@ -116,11 +116,9 @@ def _after_recording(
     figures: Figures, client: Client, service: Recommender, users: list[str], floor: Target
 ) -> None:
     after, echo = client.run(load.after_recording, service.server.address, users, floor)
-    figures.latencies |= {"200 + 3 recorded here, the answer after": after, "echo beside it": echo}
-    about = f"{after.p50:.3f} ms / {echo.p50:.3f} ms"
-    figures.goal(
-        "history 200 + 3 recorded here, the answer after / echo, p50", after.p50 / echo.p50, 4, about
-    )
+    figures.latencies |= {"long_recorded": after, "echo after a pause": echo}
+    what = "history 200 + 3 recorded 50 ms ago, first answer / echo, p50"
+    figures.ratio(what, "long_recorded", "echo after a pause", 4)
 
 
 def _stages(
