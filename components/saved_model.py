@@ -13,7 +13,7 @@ from feature_repo import attributes
 from feature_repo.attributes import Attributes
 from feature_repo.contract import SIGNATURES
 from feature_repo.histories import History, encode
-from serving.interest_client import Interests
+from serving.interest.client import Interests
 
 # Padded positions in one batch: keeps memory flat whatever the histories' length.
 POSITIONS = 16_384

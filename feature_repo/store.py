@@ -9,11 +9,10 @@ from urllib.parse import unquote, urlsplit
 
 from sqlalchemy.exc import IntegrityError
 
-from feature_repo.addresses import is_file
+from feature_repo.addresses import FILE_URLS, is_file
 from feature_repo.contract import ENTITY_KEY_VERSION, FEAST_PROJECT
 from feature_repo.feast_sdk import feast
 from feature_repo.features import feast_objects
-from feature_repo.registry import FILE_URLS
 
 # Rows turned into protobuf at once while materializing: bounds its memory and each write's transaction.
 _ROWS_PER_WRITE: Final = 2_000

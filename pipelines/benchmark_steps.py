@@ -74,10 +74,10 @@ def train(home: Path, plan: Plan, seed: int) -> dict[str, float]:
 
 def evaluate(home: Path, plan: Plan, seed: int) -> None:
     """Fit the blend on the validation part, then put the test part to every model."""
-    from components.evaluate_release import document
+    from components.evaluate_release.data.held_out import HeldOut
     from components.evaluate_release.evaluation import assemble, keeps_seen
-    from components.evaluate_release.held_out import HeldOut
     from components.evaluate_release.measurement import measure
+    from components.evaluate_release.report import document
 
     model = home / f"interest-{seed}"
     _, items, users = _tables(home / "core")

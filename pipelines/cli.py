@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
-from pipelines.acting import FAILED as FAILED
-from pipelines.acting import WRONG_USE as WRONG_USE
-from pipelines.acting import acting, out
 from pipelines.arguments import parse_hyperparameters, source_arguments, training_arguments
+from pipelines.cli_errors import FAILED as FAILED
+from pipelines.cli_errors import WRONG_USE as WRONG_USE
+from pipelines.cli_errors import acting, out
 from pipelines.options import By, Home, Hyperparameter, Interactions, Items, Policy, Protocol, Users
 from pipelines.recommender_client import RECOMMENDER, Address, TlsRoots, Token, connect
 from pipelines.settings import load_settings
@@ -230,7 +230,7 @@ def list_(home: Home = None) -> None:
     """The registered versions, newest first."""
     with acting():
         from pipelines.review import registry_of, versions_table
-        from serving.release import ReleaseStore
+        from serving.release.ranking_data import ReleaseStore
 
         settings = load_settings(home=home)
         versions = registry_of(settings).versions()

@@ -22,9 +22,9 @@ from pipelines.settings import Settings, load_settings
 from pipelines.tables import metrics_table, recommendations_table
 from pipelines.training import training
 from serving.answers import Answer
-from serving.catalog import Catalog
 from serving.client import Recommender
-from serving.release import Ranking, ReleaseStore
+from serving.release.catalog import Catalog
+from serving.release.ranking_data import Ranking, ReleaseStore
 
 DEFAULT = "movielens-100k"
 

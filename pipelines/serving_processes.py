@@ -16,8 +16,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from feature_repo.contract import INTEREST_MODEL
 from pipelines.errors import RunError
 from pipelines.settings import Settings
-from serving.release import ReleaseStore
-from serving.settings import load_settings as load_serving_settings
+from serving.configuration.settings import load_settings as load_serving_settings
+from serving.release.ranking_data import ReleaseStore
 
 START_TIMEOUT_S: Final = 60.0
 STOP_TIMEOUT_S: Final = 10.0

@@ -4,7 +4,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
-from serving.addresses import Addresses
+from serving.configuration.addresses import Addresses
 
 
 class Settings(Addresses):

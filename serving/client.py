@@ -17,7 +17,7 @@ import grpc.aio
 from feature_repo.histories import Interaction
 from serving import errors
 from serving.answers import Answer, Recorded, UserInterests
-from serving.messages import interaction_message, read_answer, read_interests, read_recorded
+from serving.api.messages import interaction_message, read_answer, read_interests, read_recorded
 from serving.protos import recommender_pb2 as pb
 from serving.protos.recommender_pb2_grpc import RecommenderServiceStub
 

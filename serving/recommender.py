@@ -10,20 +10,20 @@ import numpy as np
 
 from feature_repo.histories import History, Interaction
 from serving.answers import Answer, Degradation, Recommendation, Removed, UserInterests
-from serving.arrays import FloatArray
-from serving.asked import Asked
 from serving.deadline import Budgets, Deadline
 from serving.errors import CircuitOpen, Unavailable
-from serving.history import HistoryReader, UserHistory
-from serving.interests import category_interests
-from serving.live_release import LiveRelease, Ranked, Recognized
-from serving.logs import OncePerSecond
-from serving.metrics import Metrics
-from serving.releases import Releases
-from serving.request import Request
-from serving.retrieval import Candidates, Query
-from serving.surroundings import SurroundingsReader
-from serving.user_interest import InterestModel, UserInterest
+from serving.interest.user_interest import InterestModel, UserInterest
+from serving.ranking.category_interests import category_interests
+from serving.ranking.loaded_release import LiveRelease, Ranked, Recognized
+from serving.ranking.request import Request
+from serving.ranking.retrieval import Candidates, Query
+from serving.release.arrays import FloatArray
+from serving.release_watcher import Releases
+from serving.request_ranking import Asked
+from serving.telemetry.logs import OncePerSecond
+from serving.telemetry.metrics import Metrics
+from serving.user_data.history_reader import HistoryReader, UserHistory
+from serving.user_data.request_context import SurroundingsReader
 
 logger = logging.getLogger(__name__)
 logger.addFilter(OncePerSecond())

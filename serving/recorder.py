@@ -5,15 +5,15 @@ from typing import Protocol
 
 from feature_repo.histories import Interaction
 from serving.answers import Recorded
-from serving.bulkhead import Bulkhead
 from serving.deadline import Deadline
 from serving.errors import Unavailable
-from serving.metrics import Metrics
-from serving.releases import Releases
+from serving.release_watcher import Releases
+from serving.telemetry.metrics import Metrics
+from serving.user_data.bulkhead import Bulkhead
 
 
 class WritableLog(Protocol):
-    """serving.interaction_log.InteractionLog is one."""
+    """serving.user_data.interaction_log.InteractionLog is one."""
 
     def record(self, interactions: Sequence[Interaction], /) -> int: ...
 

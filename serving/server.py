@@ -15,37 +15,37 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import start_http_server
 
-from feature_repo.online import OnlineFeatures
-from serving.announcement import Announcement
-from serving.anticipation import Anticipation
-from serving.authorization import Authorization
-from serving.boundary import Boundary
-from serving.circuit_breaker import CircuitBreaker
+from serving.api.auth_interceptor import Authorization
+from serving.api.call_interceptor import Boundary
+from serving.api.health import Announcement
+from serving.api.rate_limit import RateLimit
+from serving.api.service import RecommenderService
+from serving.api.validation import Limits
+from serving.configuration.settings import ServingSettings
 from serving.deadline import Budgets
-from serving.history import Features, HistoryReader, Log
-from serving.interaction_log import InteractionLog
-from serving.interest_client import AsyncInterestClient, InterestClient
-from serving.log_depth import CountedLog, LogDepth
-from serving.logs import RequestLog
-from serving.loop_lag import watch_lag
-from serving.metrics import Metrics
+from serving.interest.circuit_breaker import CircuitBreaker
+from serving.interest.client import AsyncInterestClient, InterestClient
+from serving.interest.user_interest import InterestModel
+from serving.online_store.online import OnlineFeatures
+from serving.prefetch import Anticipation
+from serving.process import STOPPING, starting
 from serving.protos import recommender_pb2 as pb
 from serving.protos.recommender_pb2_grpc import add_RecommenderServiceServicer_to_server
-from serving.rate_limit import RateLimit
+from serving.ranking.scenarios import load_scenarios
 from serving.recommender import Recommender
 from serving.recorder import Recorder, WritableLog
-from serving.release import ReleaseStore
-from serving.releases import Models, Releases
-from serving.scenarios import load_scenarios
-from serving.service import RecommenderService
-from serving.settings import ServingSettings
-from serving.starting import STOPPING, starting
-from serving.surroundings import ImpressionLog, SurroundingsReader
-from serving.user_interest import InterestModel
-from serving.validation import Limits
+from serving.release.ranking_data import ReleaseStore
+from serving.release_watcher import Models, Releases
+from serving.telemetry.log_depth import CountedLog, LogDepth
+from serving.telemetry.logs import RequestLog
+from serving.telemetry.loop_lag import watch_lag
+from serving.telemetry.metrics import Metrics
+from serving.user_data.history_reader import Features, HistoryReader, Log
+from serving.user_data.interaction_log import InteractionLog
+from serving.user_data.request_context import ImpressionLog, SurroundingsReader
 
 if TYPE_CHECKING:
-    from serving.tracing import Tracing
+    from serving.telemetry.tracing import Tracing
 
 logger = logging.getLogger(__name__)
 
@@ -189,7 +189,7 @@ async def _serve(settings: ServingSettings) -> None:
 def _tracing(settings: ServingSettings) -> "Tracing | None":
     if settings.trace_file is None and not settings.traces:
         return None
-    from serving.tracing import Tracing  # OpenTelemetry's SDK is only loaded by those who trace
+    from serving.telemetry.tracing import Tracing  # OpenTelemetry's SDK is only loaded by those who trace
 
     return Tracing(settings.trace_file, settings.traces, settings.trace_share)
 

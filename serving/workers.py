@@ -13,9 +13,9 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from serving.settings import ServingSettings
-from serving.starting import asked_to_stop, starting
-from serving.summed_metrics import SummedMetrics
+from serving.configuration.settings import ServingSettings
+from serving.process import asked_to_stop, starting
+from serving.telemetry.worker_metrics import SummedMetrics
 
 logger = logging.getLogger(__name__)
 

@@ -6,14 +6,14 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from components.errors import StepError
-from components.evaluate_release import document, tracking
-from components.evaluate_release.held_out import HeldOut
+from components.evaluate_release.data.held_out import HeldOut
 from components.evaluate_release.measurement import measure
-from components.evaluate_release.report import write_report
-from serving.catalog import Catalog
-from serving.filters import Filters
-from serving.item_embeddings import EMBEDDINGS, load_embeddings
-from serving.release import Ranking
+from components.evaluate_release.report import document, tracking
+from components.evaluate_release.report.report import write_report
+from serving.release.catalog import Catalog
+from serving.release.collaborative_filters import Filters
+from serving.release.item_embeddings import EMBEDDINGS, load_embeddings
+from serving.release.ranking_data import Ranking
 
 
 def evaluate(

@@ -9,22 +9,23 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from components.evaluate_release import baselines, live, slices
-from components.evaluate_release.blend import MAX_QUERIES, fit_blend
-from components.evaluate_release.drift_study import study
-from components.evaluate_release.findings import LIVE, SERVED, Findings
-from components.evaluate_release.held_out import SEED, HeldOut
-from components.evaluate_release.metrics import ndcg
-from components.evaluate_release.queries import Queries
-from components.evaluate_release.ranked import Ranked, rank_all
-from components.evaluate_release.scorecard import HEADLINE, Figure, Scorecard
-from components.evaluate_release.served import ServedRanking
-from components.evaluate_release.slices import Slice
-from components.evaluate_release.verdict import judge
+from components.evaluate_release.blend.blend_fit import MAX_QUERIES, fit_blend
+from components.evaluate_release.data.held_out import SEED, HeldOut
+from components.evaluate_release.data.queries import Queries
+from components.evaluate_release.drift.drift_study import study
+from components.evaluate_release.metrics import slices
+from components.evaluate_release.metrics.accuracy import ndcg
+from components.evaluate_release.metrics.metric_calculator import HEADLINE, Figure, Scorecard
+from components.evaluate_release.metrics.slices import Slice
+from components.evaluate_release.models import baselines, live_version
+from components.evaluate_release.models.rankings import Ranked, rank_all
+from components.evaluate_release.models.served_ranking import ServedRanking
+from components.evaluate_release.release_gate import judge
+from components.evaluate_release.report.findings import LIVE, SERVED, Findings
 from components.progress import report
 from components.saved_model import InterestModel
-from serving.arrays import FloatArray
-from serving.release import Ranking
+from serving.release.arrays import FloatArray
+from serving.release.ranking_data import Ranking
 
 
 def measure(ranking: Ranking, saved_model: Path, held: HeldOut, protocol: str, releases: str) -> Findings:
@@ -43,7 +44,7 @@ def measure(ranking: Ranking, saved_model: Path, held: HeldOut, protocol: str, r
         candidate = replace(ranking, blend=blend)
         served = ServedRanking(candidate, held.test, test, held.profiles).answers()
         models = {SERVED: served, **alone(ranking, held.test, test)}
-        beside = live.compare(releases, protocol, held, served)
+        beside = live_version.compare(releases, protocol, held, served)
     with timed("figures and intervals"):
         rival = max(("popularity", "transitions"), key=lambda name: ndcg(models[name].ranks, 10).mean())
         figures = _figures(ranking, held, models, rival)
@@ -122,7 +123,7 @@ def _figures(
 
 
 def _figures_of_live(
-    ranking: Ranking, held: HeldOut, models: dict[str, Ranked], rival: str, beside: live.LiveVersion
+    ranking: Ranking, held: HeldOut, models: dict[str, Ranked], rival: str, beside: live_version.LiveVersion
 ) -> dict[str, Figure]:
     """On the queries that are new to it; its items are translated into this catalog's indexes."""
     assert beside.answered is not None

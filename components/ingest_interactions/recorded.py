@@ -13,7 +13,7 @@ from duckdb import DuckDBPyConnection
 from components.errors import StepError
 from feature_repo.histories import Interaction
 from serving.errors import Unavailable
-from serving.interaction_log import InteractionLog
+from serving.user_data.interaction_log import InteractionLog
 
 # An interaction that waited for a lock, or came from a replica whose clock lags, shows up later than its
 # recorded_at says: what was recorded in the ten minutes before the last read is read again, joined by id.

@@ -28,8 +28,8 @@ from feature_repo.contract import (
 )
 from feature_repo.features import INTEREST_STATE, table
 from feature_repo.histories import History
-from serving.interest_client import Interests
-from serving.release import ReleaseStore
+from serving.interest.client import Interests
+from serving.release.ranking_data import ReleaseStore
 
 # Histories read at once: bounds the memory.
 ROWS = 5_000

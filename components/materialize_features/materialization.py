@@ -17,8 +17,8 @@ from components.materialize_features.interest_states import work_out, work_out_l
 from components.progress import report
 from feature_repo.addresses import is_file
 from feature_repo.contract import USER_HISTORY, USER_INTEREST_STATE, USER_PROFILE
-from feature_repo.online import OnlineFeatures
 from feature_repo.store import open_store
+from serving.online_store.online import OnlineFeatures
 
 
 def materialize(features: str, as_of: int, registry: str, online_store: str, releases: str = "") -> None:

@@ -10,8 +10,8 @@ from fsspec.implementations.local import LocalFileSystem
 
 from components.errors import StepError
 from feature_repo.contract import INTEREST_MODEL, LIVE, MANIFEST, RANKING, fingerprint
-from serving.inverted_file import RECALL, TOP
-from serving.release import ReleaseStore, checksums
+from serving.release.ann_index import RECALL, TOP
+from serving.release.ranking_data import ReleaseStore, checksums
 
 # How many releases stay published: the live one, the one before (a rollback away), and one more.
 KEEP = 3

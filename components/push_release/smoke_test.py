@@ -12,10 +12,10 @@ from components.errors import StepError
 from feature_repo.contract import INTEREST_MODEL
 from feature_repo.histories import History
 from serving.errors import Unavailable
-from serving.interest_client import InterestClient
-from serving.release import Ranking, ReleaseStore
-from serving.reranking import Reranker
-from serving.retrieval import Query, Retriever
+from serving.interest.client import InterestClient
+from serving.ranking.reranking import Reranker
+from serving.ranking.retrieval import Query, Retriever
+from serving.release.ranking_data import Ranking, ReleaseStore
 
 # Loading a large model and its warmup; a model server that needs longer counts as failing.
 LOAD_TIMEOUT_S = 120.0

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from components.progress import report
 from components.register_release.registry import Registry
 from feature_repo.contract import INTEREST_MODEL, RANKING, SIGNATURES, fingerprint
-from serving.filters import Filters
-from serving.inverted_file import EXACT_ITEMS
-from serving.item_embeddings import load_embeddings
-from serving.release import write_ranking
+from serving.release.ann_index import EXACT_ITEMS
+from serving.release.collaborative_filters import Filters
+from serving.release.item_embeddings import load_embeddings
+from serving.release.ranking_data import write_ranking
 
 # What it takes to load the model elsewhere.
 REQUIREMENTS = ("tensorflow", "numpy")

@@ -12,7 +12,7 @@ from scipy.linalg import solve_triangular
 from scipy.sparse import csr_array, csr_matrix
 
 from components.train_collaborative_filters.interactions import Interactions
-from serving.arrays import FloatArray
+from serving.release.arrays import FloatArray
 
 SEED: Final = 20261124
 
@@ -20,7 +20,7 @@ SEED: Final = 20261124
 def als(
     interactions: Interactions, factors: int, regularisation: float, confidence: float, iterations: int
 ) -> FloatArray:
-    """[items, factors] float32, made for `serving.factors.fold_in`; the same whatever the number of threads.
+    """[items, factors] float32, for `serving.ranking.fold_in`; the same for any number of threads.
 
     Args:
         regularisation: λ, in units of `chance`: it fits small and large data alike.

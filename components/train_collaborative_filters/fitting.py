@@ -20,9 +20,9 @@ from components.train_collaborative_filters.transitions import transitions
 from components.train_collaborative_filters.user_cosine import user_rows
 from components.train_collaborative_filters.user_sequences import user_sequences
 from feature_repo.contract import MAX_HISTORY
-from serving.arrays import FloatArray
-from serving.filters import Filters
-from serving.segments import Segments
+from serving.release.arrays import FloatArray
+from serving.release.collaborative_filters import Filters
+from serving.release.segments import Segments
 
 T = TypeVar("T")
 
@@ -53,7 +53,7 @@ def fit(
     parameters: FilterParameters | None = None,
     users: Path | None = None,
 ) -> None:
-    """Fit every filter on the windows of `split` ("train" or "all") and save serving.release.Filters.
+    """Fit every filter on the windows of `split` ("train" or "all") and save them as `Filters`.
 
     With `users`, their attributes make the segments whose trends are kept.
 

@@ -25,7 +25,7 @@ from components.errors import StepError
 from components.train_collaborative_filters.interactions import Interactions
 from components.train_collaborative_filters.popularity import fading
 from components.train_collaborative_filters.strongest import strongest
-from serving.segments import Segment, Segments
+from serving.release.segments import Segment, Segments
 
 MAX_VALUES: Final = 50
 BANDS: Final = 5

@@ -1,7 +1,7 @@
-"""Whom sequence-aware neighbours are looked for among: serving.user_sequences says how."""
+"""Whom sequence-aware neighbours are looked for among: serving.release.user_sequences says how."""
 
 from components.train_collaborative_filters.interactions import Interactions
-from serving.user_sequences import UserSequences
+from serving.release.user_sequences import UserSequences
 
 # Of one user; more belong to a machine, or to so long ago that they speak for another taste.
 MAX_LENGTH = 1_000

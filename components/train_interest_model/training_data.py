@@ -9,11 +9,17 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from components.errors import StepError
-from components.train_interest_model.content import ContentEncoder
+from components.train_interest_model.data.content import ContentEncoder
+from components.train_interest_model.data.sequences import (
+    Sequences,
+    encode,
+    flat_attributes,
+    flatten,
+    read_rows,
+)
+from components.train_interest_model.data.vocabulary import Vocabulary
+from components.train_interest_model.export.saved_weights import SavedWeights
 from components.train_interest_model.hyperparameters import Hyperparameters
-from components.train_interest_model.saved_weights import SavedWeights
-from components.train_interest_model.sequences import Sequences, encode, flat_attributes, flatten, read_rows
-from components.train_interest_model.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)

@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 
 from components.errors import StepError
 from components.progress import report
-from components.train_interest_model.saved_weights import ABOUT, CONTENT, WEIGHTS
-from components.train_interest_model.sequences import flatten
+from components.train_interest_model.data.sequences import flatten
+from components.train_interest_model.export.saved_weights import ABOUT, CONTENT, WEIGHTS
 from components.train_interest_model.tracking import Tracker
 from feature_repo.contract import MANIFEST, RANKING, fingerprint
-from serving.release import ReleaseStore
+from serving.release.ranking_data import ReleaseStore
 
 FOLDER: Final = "base_model"
 LEARNED: Final = "learned.parquet"

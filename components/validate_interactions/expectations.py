@@ -15,7 +15,7 @@ from great_expectations.expectations.expectation import Expectation
 
 from feature_repo.contract import INTERACTIONS
 
-# The same ids that the service takes (serving.validation).
+# The same ids that the service takes (serving.api.validation).
 TEXT: Final = r"^[^\x00-\x1f\x7f]{1,256}\Z"
 NO_TEXT: Final = "not 1 to 256 characters, none of them a control character"
 

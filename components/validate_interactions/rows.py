@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from components.validate_interactions.bots_and_duplicates import BOT_REASON
 from components.validate_interactions.findings import Finding
-from components.validate_interactions.noise import BOT_REASON
 from feature_repo.contract import INTERACTIONS
 
 # A frame of strings takes about 0.5 GB a million rows, so a snapshot of any size is read in pieces.

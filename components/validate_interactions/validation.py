@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from components.errors import StepError
 from components.progress import report
-from components.validate_interactions import figures, noise, rows
+from components.validate_interactions import bots_and_duplicates, figures, rows
 from components.validate_interactions.checkpoint import Checkpoint
 from components.validate_interactions.data_docs import render
 from components.validate_interactions.expectations import interactions_suite, snapshot_suite
@@ -53,7 +53,7 @@ def validate(
     whole = _check_snapshot(figures.of_snapshot(interactions, items, users, warehouse), as_of, data_docs)
     checkpoint = Checkpoint(interactions_suite(as_of))
     failures = np.concatenate([checkpoint.run(frame) for frame in rows.frames(interactions, items, users)])
-    found = noise.find(interactions, np.flatnonzero(failures))
+    found = bots_and_duplicates.find(interactions, np.flatnonzero(failures))
     failures[found.bots] |= rows.BOT
     failures[found.repeats] |= rows.REPEAT
     counts = _count(failures, found, [*whole, *checkpoint.findings])
@@ -81,7 +81,7 @@ def _check_snapshot(snapshot: pd.DataFrame, as_of: int, page: Path) -> list[Find
     return checkpoint.findings
 
 
-def _count(failures: NDArray[np.uint64], found: noise.Noise, findings: list[Finding]) -> Counts:
+def _count(failures: NDArray[np.uint64], found: bots_and_duplicates.Noise, findings: list[Finding]) -> Counts:
     set_aside = int(np.count_nonzero(failures & ~rows.REPEAT))
     return {
         "rows": len(failures),
@@ -94,9 +94,11 @@ def _count(failures: NDArray[np.uint64], found: noise.Noise, findings: list[Find
     }
 
 
-def _bots(found: noise.Noise, total: int) -> Finding:
-    column, _, reason = noise.BOT_REASON.partition(": ")
-    statement = f"at most {noise.BOT_INTERACTIONS_PER_HOUR:,} interactions of a user within an hour."
+def _bots(found: bots_and_duplicates.Noise, total: int) -> Finding:
+    column, _, reason = bots_and_duplicates.BOT_REASON.partition(": ")
+    statement = (
+        f"at most {bots_and_duplicates.BOT_INTERACTIONS_PER_HOUR:,} interactions of a user within an hour."
+    )
     examples = [repr(user) for user in found.bot_users[:3]]
     return Finding("noise rule", column, reason, "critical", statement, total, len(found.bots), examples)
 

@@ -20,7 +20,7 @@ from typing import Any, Final
 from rich.console import Console
 
 from feature_repo.contract import INTEREST_MODEL
-from serving.settings import ServingSettings
+from serving.configuration.settings import ServingSettings
 from tests.benchmarks import load
 from tests.benchmarks.figures import Figures, stage_table
 from tests.benchmarks.load import Target

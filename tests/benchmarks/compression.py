@@ -13,19 +13,19 @@ from typing import Any, Final
 import numpy as np
 
 from components import saved_model
+from components.evaluate_release.data.held_out import HeldOut
 from components.evaluate_release.evaluation import assemble, keeps_seen
-from components.evaluate_release.held_out import HeldOut
 from components.evaluate_release.measurement import measure
-from components.train_interest_model.export import export, histories
+from components.train_interest_model.data.sequences import read_rows
+from components.train_interest_model.export.saved_model_writer import export, histories
+from components.train_interest_model.export.saved_weights import SavedWeights
 from components.train_interest_model.hyperparameters import Hyperparameters
-from components.train_interest_model.model import InterestModel
-from components.train_interest_model.pruning import prune
-from components.train_interest_model.saved_weights import SavedWeights
-from components.train_interest_model.sequences import read_rows
+from components.train_interest_model.network.model import InterestModel
+from components.train_interest_model.network.pruning import prune
 from feature_repo.histories import History
 from pipelines.benchmark_steps import filters, train
-from serving.item_embeddings import EMBEDDINGS, SCALES, FloatArray, Precision
-from serving.nearest import NearestItems
+from serving.ranking.nearest_items import NearestItems
+from serving.release.item_embeddings import EMBEDDINGS, SCALES, FloatArray, Precision
 from tests.benchmarks.prepared import prepared, source_parser
 
 CATALOG: Final = 200_000  # as many items as are searched exactly

@@ -10,7 +10,7 @@ from typing import Any
 
 import grpc
 
-from serving.settings import ServingSettings
+from serving.configuration.settings import ServingSettings
 
 
 class Echo(grpc.GenericRpcHandler):

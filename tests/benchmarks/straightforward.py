@@ -20,13 +20,13 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 from feature_repo.contract import HISTORY_LISTS, INTEREST_MODEL, USER_HISTORY
 from feature_repo.feast_sdk import feast
 from feature_repo.store import connect_store
+from serving.configuration.settings import ServingSettings
 from serving.protos import recommender_pb2 as pb
 from serving.protos.recommender_pb2_grpc import (
     RecommenderServiceServicer,
     add_RecommenderServiceServicer_to_server,
 )
-from serving.release import ReleaseStore
-from serving.settings import ServingSettings
+from serving.release.ranking_data import ReleaseStore
 
 # Items whose features are fetched, as a reranker needs them.
 CANDIDATES: Final = 200

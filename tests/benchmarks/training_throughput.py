@@ -20,14 +20,14 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
-from components.train_interest_model.distribution import batches, make_strategy
+from components.train_interest_model.auto_hyperparameters import Statistics, resolve
+from components.train_interest_model.data.sequences import encode, flatten
+from components.train_interest_model.data.vocabulary import Vocabulary
 from components.train_interest_model.hyperparameters import Hyperparameters
-from components.train_interest_model.loop import Trainer
-from components.train_interest_model.model import InterestModel
-from components.train_interest_model.optimizers import make_optimizer
-from components.train_interest_model.sequences import encode, flatten
-from components.train_interest_model.sizing import Statistics, resolve
-from components.train_interest_model.vocabulary import Vocabulary
+from components.train_interest_model.loop.distribution import batches, make_strategy
+from components.train_interest_model.loop.optimizers import make_optimizer
+from components.train_interest_model.loop.trainer import Trainer
+from components.train_interest_model.network.model import InterestModel
 from components.user_attributes import with_attributes
 
 # MovieLens-1M, 5-core, what is left of it for training: its sizes are the ones that training chooses.

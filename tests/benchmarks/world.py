@@ -27,11 +27,11 @@ from feature_repo.contract import (
     USERS,
 )
 from feature_repo.histories import Interaction
-from serving.filters import Filters
-from serving.interaction_log import InteractionLog
-from serving.release import write_ranking
-from serving.settings import ServingSettings
-from serving.user_sequences import UserSequences
+from serving.configuration.settings import ServingSettings
+from serving.release.collaborative_filters import Filters
+from serving.release.ranking_data import write_ranking
+from serving.release.user_sequences import UserSequences
+from serving.user_data.interaction_log import InteractionLog
 
 VERSION: Final = 1
 CATEGORIES: Final = 18
@@ -213,12 +213,12 @@ def _drawn_filters(
 
 def _export(items: pa.Table, users: NDArray[np.str_], release: Path) -> None:
     """An untrained LSTM of the size that training would choose."""
-    from components.train_interest_model.content import ContentEncoder
-    from components.train_interest_model.export import export
+    from components.train_interest_model.auto_hyperparameters import Statistics, resolve
+    from components.train_interest_model.data.content import ContentEncoder
+    from components.train_interest_model.data.vocabulary import Vocabulary
+    from components.train_interest_model.export.saved_model_writer import export
     from components.train_interest_model.hyperparameters import Hyperparameters
-    from components.train_interest_model.model import InterestModel
-    from components.train_interest_model.sizing import Statistics, resolve
-    from components.train_interest_model.vocabulary import Vocabulary
+    from components.train_interest_model.network.model import InterestModel
 
     count = len(users)
     statistics = Statistics(count, count // 160, len(items), 160, 0.0)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from serving.metrics import Metrics
+from serving.telemetry.metrics import Metrics
 from tests.infra.conftest import INFRA, KUBERNETES, read
 
 MONITORING = INFRA / "monitoring"

@@ -6,8 +6,8 @@ import pytest
 
 from pipelines import settings as pipelines
 from pipelines.settings import Settings
-from serving import settings as serving
-from serving.settings import ServingSettings
+from serving.configuration import settings as serving
+from serving.configuration.settings import ServingSettings
 from tests.infra.conftest import INFRA, Overlay
 
 SHARED = ("home", "releases", "interaction_log", "registry", "online_store", "model_server")

@@ -19,9 +19,9 @@ from components.fetch_training_set.training_set import fetch
 from components.materialize_features.materialization import materialize
 from feature_repo.contract import HISTORY_LISTS, MAX_HISTORY
 from feature_repo.histories import History, Interaction, encode
-from feature_repo.online import OnlineFeatures
-from serving.history import HistoryReader
-from serving.interaction_log import InteractionLog
+from serving.online_store.online import OnlineFeatures
+from serving.user_data.history_reader import HistoryReader
+from serving.user_data.interaction_log import InteractionLog
 from tests.feature_repo.planted import START, build_warehouse, interaction
 
 SNAPSHOT, NOW = START + 500, START + 1_000

@@ -14,20 +14,20 @@ from numpy.typing import NDArray
 from components.materialize_features.materialization import materialize, materialize_interests
 from components.saved_model import InterestModel as SavedInterestModel
 from components.saved_model import ServedModel
-from components.train_interest_model.export import export
+from components.train_interest_model.data.vocabulary import Vocabulary
+from components.train_interest_model.export.saved_model_writer import export
 from components.train_interest_model.hyperparameters import Hyperparameters
-from components.train_interest_model.model import InterestModel
-from components.train_interest_model.vocabulary import Vocabulary
+from components.train_interest_model.network.model import InterestModel
 from feature_repo import attributes
 from feature_repo.attributes import Attributes
 from feature_repo.contract import TRAINING_SET, fingerprint
 from feature_repo.histories import History, Interaction, encode
-from feature_repo.online import OnlineFeatures
-from serving.history import HistoryReader, UserHistory
-from serving.interaction_log import InteractionLog
-from serving.interest_client import Interests
-from serving.metrics import Metrics
-from serving.user_interest import UserInterest
+from serving.interest.client import Interests
+from serving.interest.user_interest import UserInterest
+from serving.online_store.online import OnlineFeatures
+from serving.telemetry.metrics import Metrics
+from serving.user_data.history_reader import HistoryReader, UserHistory
+from serving.user_data.interaction_log import InteractionLog
 from tests.feature_repo.planted import START, Warehouse, build_warehouse, interaction
 from tests.serving.planted import interest_after
 

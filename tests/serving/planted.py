@@ -12,12 +12,12 @@ from feature_repo.attributes import Attributes
 from feature_repo.contract import ITEMS
 from feature_repo.histories import History
 from serving.errors import Unavailable
-from serving.filters import Filters
-from serving.history import UserHistory
-from serving.release import write_ranking
-from serving.reranking import TERMS
-from serving.segments import Segment, Segments
-from serving.user_interest import UserInterest
+from serving.interest.user_interest import UserInterest
+from serving.ranking.reranking import TERMS
+from serving.release.collaborative_filters import Filters
+from serving.release.ranking_data import write_ranking
+from serving.release.segments import Segment, Segments
+from serving.user_data.history_reader import UserHistory
 
 TASTES = ("Comedy", "Horror")
 PER_TASTE = 20

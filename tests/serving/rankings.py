@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array, random_array
 
-from serving.catalog import FOREVER, Catalog
-from serving.filters import Filters
-from serving.release import Ranking
-from serving.signals import Query
-from serving.user_sequences import UserSequences
+from serving.ranking.signals import Query
+from serving.release.catalog import FOREVER, Catalog
+from serving.release.collaborative_filters import Filters
+from serving.release.ranking_data import Ranking
+from serving.release.user_sequences import UserSequences
 
 CATEGORIES = ("Drama", "Comedy", "Horror", "Action")
 

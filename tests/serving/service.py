@@ -14,11 +14,11 @@ from anyio.from_thread import start_blocking_portal
 from feature_repo.histories import History, Interaction
 from feature_repo.interest_state import InterestState
 from serving.client import Recommender
+from serving.configuration.settings import ServingSettings
 from serving.errors import Unavailable
-from serving.interaction_log import InteractionLog
-from serving.release import ReleaseStore
+from serving.release.ranking_data import ReleaseStore
 from serving.server import Parts, serving
-from serving.settings import ServingSettings
+from serving.user_data.interaction_log import InteractionLog
 from tests.serving.planted import FakeInterestModel, FakeVersions, write_release
 
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from feature_repo.histories import History, Interaction
 from serving.answers import Answer
 from serving.errors import Unavailable
-from serving.live_release import LiveRelease
-from serving.signals import Query
+from serving.ranking.loaded_release import LiveRelease
+from serving.ranking.signals import Query
 from tests.serving.planted import COUNT, PER_TASTE
 from tests.serving.service import FakeSnapshot, Running, running, until
 
@@ -76,7 +76,7 @@ def test_what_needs_no_interest_is_worked_out_while_the_model_is_asked(
 def test_who_has_recorded_finds_the_next_answer_ready(
     service: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("serving.anticipation._LATE_S", 10.0)  # the machine may be busy with other things
+    monkeypatch.setattr("serving.prefetch._LATE_S", 10.0)  # the machine may be busy with other things
     service.client.record_all(past("comedy", 3, 4, 5))
     until(lambda: len(service.model.asked) == 1)
     answer = service.client.recommend("u", k=5)

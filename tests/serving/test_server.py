@@ -27,8 +27,8 @@ from hypothesis import strategies as st
 
 from serving.client import AsyncRecommender, Recommender
 from serving.errors import Forbidden, InvalidRequest, PenchantError, TooMany, Unauthenticated, Unavailable
-from serving.live_release import LiveRelease, Ranked
 from serving.protos import recommender_pb2 as pb
+from serving.ranking.loaded_release import LiveRelease, Ranked
 from serving.server import SERVICE
 from tests.serving.service import FakeFeatures, Running, running, until
 from tests.serving.tls import Certificates

@@ -20,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from serving.protos import prediction_pb2
 from serving.protos import recommender_pb2 as pb
 from serving.protos.recommender_pb2_grpc import RecommenderServiceStub
-from serving.summed_metrics import SummedMetrics
+from serving.telemetry.worker_metrics import SummedMetrics
 from tests.serving.planted import write_release
 from tests.serving.service import until
 

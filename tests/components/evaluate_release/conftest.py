@@ -20,10 +20,10 @@ def wrong_world(tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture(scope="session")
 def blend(world: World) -> dict:
     """The blend as it is fitted on the right world."""
-    from components.evaluate_release.blend import fit_blend
+    from components.evaluate_release.blend.blend_fit import fit_blend
+    from components.evaluate_release.data.held_out import HeldOut
     from components.evaluate_release.evaluation import assemble
-    from components.evaluate_release.held_out import HeldOut
-    from components.evaluate_release.served import ServedRanking
+    from components.evaluate_release.models.served_ranking import ServedRanking
     from components.saved_model import InterestModel
 
     ranking = assemble(world.interest_model, world.filters, world.items)

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 from scipy.sparse import csr_array
 
 from feature_repo.contract import TIMESTAMP, TRAINING_SET
-from serving.filters import Filters
-from serving.release import write_ranking
+from serving.release.collaborative_filters import Filters
+from serving.release.ranking_data import write_ranking
 
 N_ITEMS, N_USERS, LENGTH = 40, 120, 12
 MINUTE = 60_000_000

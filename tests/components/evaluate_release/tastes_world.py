@@ -6,11 +6,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from components.evaluate_release.data.held_out import HeldOut
 from components.evaluate_release.evaluation import assemble
-from components.evaluate_release.held_out import HeldOut
 from components.train_collaborative_filters.fitting import fit
 from feature_repo.contract import SIGNATURES, TIMESTAMP, TRAINING_SET
-from serving.release import Ranking
+from serving.release.ranking_data import Ranking
 from tests.components.evaluate_release.planted import MINUTE, START, row
 
 TASTES, ITEMS, USERS, LENGTH = 5, 200, 60, 28

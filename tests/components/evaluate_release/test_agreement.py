@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from ir_measures import RR, P, R, Success, nDCG
 
-from components.evaluate_release import metrics
+from components.evaluate_release.metrics import accuracy
 
 QUERIES, ITEMS, RELEVANT = 200, 60, 6
 THEIRS = {"recall": R, "precision": P, "hr": Success, "ndcg": nDCG, "mrr": RR}
@@ -40,10 +40,10 @@ def theirs(random_rankings):
 @pytest.mark.parametrize("name", list(THEIRS))
 def test_each_query_has_the_value_that_trec_eval_gives(random_rankings, theirs, name, k):
     scores, targets = random_rankings
-    ranks = np.full((QUERIES, RELEVANT), metrics.PADDING)
+    ranks = np.full((QUERIES, RELEVANT), accuracy.PADDING)
     for row, own, relevant in zip(ranks, scores, targets, strict=True):
-        row[: len(relevant)] = [metrics.ranks_of(own[None], np.array([item]))[0] for item in relevant]
-    ours = metrics.ACCURACY[name](ranks, k)
+        row[: len(relevant)] = [accuracy.ranks_of(own[None], np.array([item]))[0] for item in relevant]
+    ours = accuracy.ACCURACY[name](ranks, k)
     expected = [theirs[name, k, query] for query in range(QUERIES)]
     assert ours == pytest.approx(expected, abs=1e-9)
     assert 0 < ours.mean() < 1

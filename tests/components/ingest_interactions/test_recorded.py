@@ -10,7 +10,7 @@ from components.errors import StepError
 from components.ingest_interactions import recorded
 from components.ingest_interactions.warehouse import Warehouse
 from feature_repo.histories import Interaction
-from serving.interaction_log import InteractionLog
+from serving.user_data.interaction_log import InteractionLog
 
 NOW = 1_700_000_000_000_000
 FILE = f"user_id,item_id,timestamp,event_type\nann,tea,{NOW - 9},like\n"

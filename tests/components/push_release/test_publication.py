@@ -8,7 +8,7 @@ import pytest
 from components.errors import StepError
 from components.push_release.publication import KEEP, prune, publish, switch, unpublish, verify
 from feature_repo.contract import fingerprint
-from serving.release import ReleaseStore, checksums
+from serving.release.ranking_data import ReleaseStore, checksums
 
 
 def make_release(directory: Path, text: str = "graph") -> Path:

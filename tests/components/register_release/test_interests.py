@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from components.register_release import registration
 from components.register_release.interests import sample_interests
 from feature_repo.contract import ITEMS
-from serving.filters import Filters
+from serving.release.collaborative_filters import Filters
 from tests.components.evaluate_release.planted import N_ITEMS, item_table, save_ring_model
 
 

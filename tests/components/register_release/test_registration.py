@@ -16,8 +16,8 @@ from components.register_release.registration import register
 from components.register_release.registry import APPROVED, LIVE, REJECTED, WAITING, Registry
 from feature_repo.contract import ITEMS
 from serving.errors import ReleaseError
-from serving.filters import Filters
-from serving.release import Ranking
+from serving.release.collaborative_filters import Filters
+from serving.release.ranking_data import Ranking
 
 MODEL = "penchant"
 ITEM_IDS = ["heat", "ronin", "alien"]

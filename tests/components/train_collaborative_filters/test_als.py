@@ -13,7 +13,7 @@ from scipy.sparse import csr_array, csr_matrix
 from threadpoolctl import threadpool_limits
 
 from components.train_collaborative_filters.als import als, chance, whitened
-from serving.factors import fold_in
+from serving.ranking.fold_in import fold_in
 from tests.components.train_collaborative_filters.planted import checkerboard, interactions
 
 ROOT = Path(__file__).parents[3]

@@ -15,9 +15,9 @@ from components.errors import StepError
 from components.train_collaborative_filters.component import train_collaborative_filters
 from components.train_collaborative_filters.fitting import FilterParameters, fit, fit_filters
 from components.train_collaborative_filters.interactions import read
-from serving import signals
-from serving.filters import Filters
-from serving.signals import Query
+from serving.ranking import signals
+from serving.ranking.signals import Query
+from serving.release.collaborative_filters import Filters
 from tests.components.train_collaborative_filters.planted import checkerboard, interactions, write
 
 ITEMS = np.arange(12, dtype=np.int32)  # those of the checkerboard

@@ -10,7 +10,7 @@ import pytest
 from components.errors import StepError
 from components.train_collaborative_filters.popularity import HOUR
 from components.train_collaborative_filters.segments import MAX_VALUES, MIN_USERS, PRIORS, segments
-from serving.segments import Segment, Segments
+from serving.release.segments import Segment, Segments
 from tests.components.train_collaborative_filters.planted import interactions
 
 USERS = 60

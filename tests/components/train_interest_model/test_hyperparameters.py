@@ -1,8 +1,8 @@
 import pytest
 
 from components.errors import StepError
+from components.train_interest_model.auto_hyperparameters import Statistics, refit, resolve
 from components.train_interest_model.hyperparameters import AUTO, Hyperparameters
-from components.train_interest_model.sizing import Statistics, refit, resolve
 
 DENSE = Statistics(interactions=1_000_000, windows=9_000, items=3_400, mean_length=111, repeat_share=0)
 

@@ -11,15 +11,15 @@ import tensorflow as tf
 
 from components.errors import StepError
 from components.saved_model import ServedModel
-from components.train_interest_model.checkpoint import Checkpoint, TrainingState
-from components.train_interest_model.forecast import future_interests
-from components.train_interest_model.loop import Trainer
-from components.train_interest_model.saved_weights import SavedWeights
+from components.train_interest_model.export.forecast import future_interests
+from components.train_interest_model.export.saved_weights import SavedWeights
+from components.train_interest_model.loop.checkpoint import Checkpoint, TrainingState
+from components.train_interest_model.loop.trainer import Trainer
 from components.train_interest_model.training import train
 from feature_repo import attributes
 from feature_repo.attributes import Attributes
 from feature_repo.histories import History, encode
-from serving.item_embeddings import load_embeddings
+from serving.release.item_embeddings import load_embeddings
 from tests.components.train_interest_model.conftest import (
     SECOND,
     SMALL,

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.errors import StepError
-from components.train_interest_model.saved_weights import SavedWeights
+from components.train_interest_model.export.saved_weights import SavedWeights
 from components.train_interest_model.tracking import Tracker
 from components.train_interest_model.training import train
 from components.train_interest_model.warm_start import (

@@ -1,0 +1,45 @@
+"""How likely a candidate of some score is chosen: a logistic curve over the odds of its share.
+
+Platt 1999, "Probabilistic outputs for support vector machines"; on counts in bins, so that millions of
+candidates cost as much as hundreds.
+"""
+
+from collections.abc import Iterable
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from serving.ranking.calibration import LARGEST, share_logits
+from serving.release.arrays import FloatArray
+
+# Bins of the share's log odds.
+EDGES: Final = np.linspace(-LARGEST, LARGEST, 2001)
+
+Counts = NDArray[np.float64]
+
+
+def fit_calibration(queries: Iterable[tuple[FloatArray, int]]) -> dict[str, float]:
+    """{"slope", "intercept"} of the log odds of being chosen over those of the share of the scores.
+
+    Args:
+        queries: the scores [m] of all candidates of a query, and the position of the one that was chosen.
+    """
+    candidates, chosen = np.zeros(len(EDGES)), np.zeros(len(EDGES))
+    for scores, target in queries:
+        bins = np.clip(np.searchsorted(EDGES, share_logits(scores)), 0, len(EDGES) - 1)
+        candidates += np.bincount(bins, minlength=len(EDGES))
+        chosen[bins[target]] += 1
+    slope, intercept = minimize(_loss, (1.0, 0.0), (candidates, chosen), jac=True, method="L-BFGS-B").x
+    return {"slope": float(slope), "intercept": float(intercept)}
+
+
+def _loss(curve: Counts, candidates: Counts, chosen: Counts) -> tuple[float, Counts]:
+    """The mean of −log likelihood a choice, and its slope by (slope, intercept)."""
+    logits = curve[0] * EDGES + curve[1]
+    loss = (candidates * np.logaddexp(0, logits) - chosen * logits).sum()
+    miss = candidates / (1 + np.exp(-logits)) - chosen
+    gradient = np.array([(miss * EDGES).sum(), miss.sum()])
+    total = max(float(chosen.sum()), 1.0)
+    return float(loss) / total, gradient / total

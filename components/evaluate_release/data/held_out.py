@@ -1,0 +1,78 @@
+"""What no model was trained on: the training set's validation and test parts, and what they rest on."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from components.errors import StepError
+from components.evaluate_release.data import users as given
+from components.evaluate_release.data.queries import Queries, read_queries, read_training_set
+from serving.ranking.cold_start import Profile
+from serving.release.catalog import Catalog
+
+# Of samples, resamples and the users shown.
+SEED: Final = 20261124
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The training set, and its held-out parts in a catalog's indexes."""
+
+    training_set: pa.Table
+    index: pa.Array  # [items] string
+    validation: Queries
+    test: Queries
+    keep_seen: bool
+    users: pa.Table | None = None  # user_id and attributes
+
+    @classmethod
+    def read(
+        cls, file: Path, catalog: Catalog, keep_seen: bool = False, users: Path | None = None
+    ) -> "HeldOut":
+        """Raises StepError when a target is not in the catalog, or `users` lacks its key."""
+        training_set, index = read_training_set(file), pa.array(catalog.item_ids, pa.string())
+        validation, test = (
+            read_queries(training_set, split, index, SEED, keep_seen) for split in ("validation", "test")
+        )
+        for part in (validation, test):
+            if (part.targets < 0).any():
+                user_id = part.user_ids[int(np.argmin(part.targets))]
+                raise StepError(
+                    f"{file}: the target of user {user_id!r} is not among the items: give items and "
+                    "training set of one run"
+                )
+        table = given.read_users(users) if users else None
+        return cls(training_set, index, validation, test, keep_seen, table)
+
+    def test_for(self, item_ids: list[str]) -> Queries:
+        """The same test queries in another catalog's indexes."""
+        index = pa.array(item_ids, pa.string())
+        return read_queries(self.training_set, "test", index, SEED, self.keep_seen)
+
+    @property
+    def learned_until(self) -> int:
+        """µs: the newest interaction of the snapshot."""
+        newest = pc.max(pc.list_flatten(self.training_set["timestamps"].combine_chunks())).as_py()
+        return max(int(newest or 0), int(self.test.cutoffs.max()))
+
+    @property
+    def trained_until(self) -> int:
+        """µs: the newest interaction that a model has learned to foresee when it is measured."""
+        rows = self.training_set.filter(pc.equal(self.training_set["split"], "train"))
+        return int(pc.max(rows["cutoff"].cast(pa.int64())).as_py() or 0)
+
+    @cached_property
+    def profiles(self) -> dict[str, Profile]:
+        """User -> known attributes, of those with a held-out query."""
+        held = [*self.validation.user_ids, *self.test.user_ids]
+        return {} if self.users is None else given.profiles(self.users, held)
+
+    @property
+    def trained_users(self) -> set[str]:
+        rows = self.training_set.filter(pc.equal(self.training_set["split"], "train"))
+        return set(rows["user_id"].to_pylist())

@@ -1,0 +1,90 @@
+"""The ranking as served: the service's own retrieval, rules and reranking, put to queries."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.evaluate_release.data.queries import Queries
+from components.evaluate_release.metrics.accuracy import MISS
+from components.evaluate_release.models.rankings import LONGEST, Ranked
+from serving.ranking.cold_start import Profile, cold_scores
+from serving.ranking.loaded_release import LiveRelease
+from serving.ranking.retrieval import Query
+from serving.ranking.rules import Rules, best
+from serving.release.arrays import FloatArray, Indexes
+from serving.release.ranking_data import Ranking
+
+
+@dataclass(frozen=True)
+class BlendExamples:
+    """What the blend is fitted on, one entry a query that has a history."""
+
+    features: list[FloatArray]  # [candidates, terms]
+    targets: list[int]  # position of the true item among the candidates, -1 when it is none
+
+
+class ServedRanking:
+    """A release's answers to queries."""
+
+    def __init__(
+        self,
+        ranking: Ranking,
+        queries: Queries,
+        interest: NDArray[np.float32],
+        profiles: Mapping[str, Profile] | None = None,
+    ) -> None:
+        """Opens the release as the service does.
+
+        Args:
+            interest: [queries, interest size] as its model gave it.
+            profiles: user -> attributes, which speak where there is no history.
+        """
+        self._release = LiveRelease(ranking)
+        self._queries, self._interest, self._profiles = queries, interest, profiles or {}
+
+    def examples(self) -> BlendExamples:
+        """The features of each query's candidates, before any blend; a cold start needs none."""
+        examples = BlendExamples([], [])
+        for position, target in enumerate(self._queries.targets):
+            query, items = self._candidates(position)
+            if len(query.history):
+                found = np.flatnonzero(items == target)
+                examples.features.append(self._release.reranker.features(query, items))
+                examples.targets.append(int(found[0]) if len(found) else -1)
+        return examples
+
+    def answers(self) -> Ranked:
+        """A target that is no candidate, or that a rule leaves out, is a miss."""
+        ranks = np.full(len(self._queries), MISS, np.int32)
+        answered = np.full((len(self._queries), LONGEST), -1, np.int32)
+        for position, target in enumerate(self._queries.targets):
+            query, items = self._candidates(position)
+            scores = self._scores(position, query, items)
+            first = items[best(scores, LONGEST)]
+            answered[position, : len(first)] = first
+            own = scores[items == target]
+            if len(own):
+                ranks[position] = np.count_nonzero(scores >= own[0])
+        return Ranked(ranks, answered)
+
+    def _candidates(self, position: int) -> tuple[Query, Indexes]:
+        queries = self._queries
+        history = queries.items[position]
+        query = Query(
+            history=history,
+            timestamps=queries.timestamps[position],
+            interest=self._interest[position] if len(history) else None,
+            now=int(queries.cutoffs[position]),
+        )
+        rules = Rules(query.now, excluded=queries.seen[position])
+        found = self._release.rulebook.select(rules, self._release.retriever.retrieve(query), LONGEST)
+        return query, found.items
+
+    def _scores(self, position: int, query: Query, items: Indexes) -> FloatArray:
+        """By the blend; without a history by the service's ladder: profile, who is alike, what trends."""
+        if len(query.history):
+            return self._release.reranker.scores(query, items)
+        profile = self._profiles.get(self._queries.user_ids[position], {})
+        return cold_scores(self._release, items, query.now, profile).scores

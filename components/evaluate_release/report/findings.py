@@ -1,0 +1,73 @@
+"""Everything that an evaluation found, for whoever writes it down."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+
+from components.evaluate_release.data.queries import Queries
+from components.evaluate_release.drift.drift import DriftFindings
+from components.evaluate_release.metrics.accuracy import MISS
+from components.evaluate_release.metrics.metric_calculator import Figure
+from components.evaluate_release.metrics.slices import Slice
+from components.evaluate_release.models.live_version import LiveVersion
+from components.evaluate_release.models.rankings import Ranked
+from components.evaluate_release.release_gate import Verdict
+from serving.release.catalog import Catalog
+
+# What goes live; its figures stand without a prefix.
+SERVED: Final = "served"
+LIVE: Final = "live"
+DRIFT: Final = "drift_interactions_to_follow"
+
+
+@dataclass(frozen=True)
+class Findings:
+    """`models` and `figures` by model name, the served ranking first."""
+
+    protocol: str
+    seed: int
+    learned_until: int  # µs, the newest interaction of the snapshot
+    catalog: Catalog
+    validation: Queries
+    test: Queries
+    models: dict[str, Ranked]
+    figures: dict[str, dict[str, Figure]]
+    rival: str  # the baseline that p values are against
+    slices: list[Slice]
+    drift: DriftFindings
+    blend: dict[str, Any]
+    keep_seen: bool
+    live: LiveVersion | None
+    verdict: Verdict
+
+    @cached_property
+    def counts(self) -> dict[str, int]:
+        """How large each part was, and why targets could not be hit."""
+        repeated = self.test.repeated()
+        missed = self.models[SERVED].ranks == MISS
+        return {
+            "items": len(self.catalog),
+            "validation_queries": len(self.validation),
+            "validation_users": len(set(self.validation.user_ids)),
+            "validation_queries_before_sampling": self.validation.sampled_from,
+            "test_queries": len(self.test),
+            "test_users": len(set(self.test.user_ids)),
+            "test_queries_before_sampling": self.test.sampled_from,
+            "test_queries_without_history": int(np.count_nonzero(self.test.lengths() == 0)),
+            "test_targets_seen_before": int(np.count_nonzero(repeated)),
+            "test_targets_no_candidate": int(np.count_nonzero(missed & ~repeated)),
+        }
+
+    @property
+    def figures_by_name(self) -> dict[str, float]:
+        """Flat: `ndcg_at_10` of the served ranking, `popularity_ndcg_at_10` of another model."""
+        measured = {
+            (model, name): figure.value
+            for model, figures in self.figures.items()
+            for name, figure in figures.items()
+        }
+        followed = {(model, DRIFT): figure for model, figure in self.drift.figures.items()}
+        named = (measured | followed).items()
+        return {name if model == SERVED else f"{model}_{name}": value for (model, name), value in named}

@@ -1,0 +1,142 @@
+"""The report's pictures, as SVG text."""
+
+import io
+import re
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import MaxNLocator
+
+from components.evaluate_release.metrics import list_metrics
+from components.evaluate_release.metrics.accuracy import recall
+from components.evaluate_release.metrics.metric_calculator import Figure
+from components.evaluate_release.metrics.slices import Slice
+from components.evaluate_release.report.drift_plot import drift
+from components.evaluate_release.report.findings import LIVE, Findings
+from components.evaluate_release.report.plot_style import COLORS, LABELS, STYLE
+from components.evaluate_release.report.tracking import Curve
+
+
+def pictures(findings: Findings, curves: dict[str, Curve]) -> dict[str, str]:
+    """Name -> SVG, of those there is something to draw for."""
+    with mpl.rc_context(STYLE):  # type: ignore[arg-type]
+        drawn = {
+            "accuracy": accuracy(findings),
+            "slices": slices(findings.slices),
+            "drift": drift(findings.drift),
+            "exposure": exposure(findings),
+            "learning": learning(curves),
+        }
+        return {name: svg(canvas) for name, canvas in drawn.items() if canvas is not None}
+
+
+def accuracy(findings: Findings) -> Canvas:
+    """NDCG@10 with its interval, and recall at every k up to 100."""
+    canvas = Canvas(figsize=(9.6, 3.2), layout="constrained")
+    left, right = canvas.subplots(1, 2, width_ratios=(1, 1.15))
+    _intervals(left, {name: figures["ndcg_at_10"] for name, figures in findings.figures.items()})
+    ks = range(1, 101)
+    for name, ranked in findings.models.items():
+        at_k = [recall(ranked.ranks, k).mean() for k in ks]
+        right.plot(ks, at_k, color=COLORS[name], label=LABELS[name], linewidth=2)
+    right.set(title="Recall at k", xlabel="k", xscale="log", xlim=(1, 100), ylim=(0, None))
+    right.set_xticks([1, 2, 5, 10, 20, 50, 100], labels=["1", "2", "5", "10", "20", "50", "100"])
+    right.minorticks_off()
+    right.legend(fontsize=9)
+    return canvas
+
+
+def slices(parts: list[Slice]) -> Canvas | None:
+    """NDCG@10 of every model on every slice, one panel a dimension."""
+    dimensions = list(dict.fromkeys(part.dimension for part in parts))
+    if not dimensions:
+        return None
+    rows = [[part for part in parts if part.dimension == dimension] for dimension in dimensions]
+    height = sum(len(row) for row in rows) * 0.34 + 0.75 * len(rows) + 0.3
+    canvas = Canvas(figsize=(9.6, height), layout="constrained")
+    panels = canvas.subplots(
+        len(rows), 1, sharex=True, squeeze=False, height_ratios=[len(row) + 0.5 for row in rows]
+    )
+    for axes, row, dimension in zip(panels[:, 0], rows, dimensions, strict=True):
+        _slice_panel(axes, row, f"By {dimension}")
+    panels[-1, 0].set(xlabel="NDCG@10", xlim=(0, None))
+    canvas.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper right", ncols=4, fontsize=9)
+    return canvas
+
+
+def exposure(findings: Findings) -> Canvas:
+    """Lorenz curves: which share of all answers the least shown items get."""
+    canvas = Canvas(figsize=(4.7, 3.4), layout="constrained")
+    axes, n_items = canvas.subplots(), len(findings.catalog)
+    share = np.linspace(0, 100, n_items + 1)
+    for name, ranked in findings.models.items():
+        counts = np.sort(list_metrics.exposure(ranked.items[:, :10], n_items))
+        held = 100 * np.concatenate([[0], np.cumsum(counts)]) / max(counts.sum(), 1)
+        axes.plot(share, held, color=COLORS[name], label=LABELS[name], linewidth=2)
+    axes.plot([0, 100], [0, 100], color="#b6bcc6", linewidth=1, linestyle=(0, (4, 3)))
+    axes.set(xlabel="items, least shown first (%)", ylabel="share of all answers (%)", title="Exposure")
+    axes.set(xlim=(0, 100), ylim=(0, 100))
+    axes.legend(fontsize=9, loc="upper left")
+    return canvas
+
+
+def learning(curves: dict[str, Curve]) -> Canvas | None:
+    """The losses and the validation metrics that the training logged, by epoch."""
+    groups = {
+        "Loss": [name for name in curves if "loss" in name],
+        "Validation": [name for name in curves if re.search("ndcg|hr_|recall|mrr|hit_rate", name)],
+    }
+    shown = {title: names for title, names in groups.items() if names}
+    if not shown:
+        return None
+    canvas = Canvas(figsize=(4.7 * len(shown), 3.0), layout="constrained")
+    panels = canvas.subplots(1, len(shown), squeeze=False)[0]
+    for axes, (title, names) in zip(panels, shown.items(), strict=True):
+        for name, color in zip(names, mpl.color_sequences["tab10"] * len(names), strict=False):
+            axes.plot(*zip(*curves[name], strict=True), label=name, color=color, linewidth=2)
+        axes.set(title=title, xlabel="epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.legend(fontsize=9)
+    return canvas
+
+
+def svg(canvas: Canvas) -> str:
+    """The picture as an element of a page: no prologue, no date, width by the page."""
+    buffer = io.StringIO()
+    canvas.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    text = buffer.getvalue()
+    return re.sub(r'(<svg [^>]*?)width="[^"]*" height="[^"]*"', r"\1", text[text.index("<svg") :], count=1)
+
+
+def _intervals(axes: Axes, figures: dict[str, Figure]) -> None:
+    for place, (name, figure) in enumerate(figures.items()):
+        low, high = figure.low or 0.0, figure.high or 0.0
+        axes.plot(
+            [low, high], [place, place], color=COLORS[name], linewidth=7, alpha=0.25, solid_capstyle="butt"
+        )
+        axes.plot(figure.value, place, "o", color=COLORS[name], markersize=8)
+        label, at = f"{figure.value:.3f}", (figure.value, place)
+        axes.annotate(label, at, (0, 9), textcoords="offset points", ha="center", fontsize=9)
+    axes.set_yticks(range(len(figures)), labels=[LABELS[name] for name in figures])
+    axes.set(title="NDCG@10 and its 95 % interval", xlim=(0, None), ylim=(len(figures) - 0.5, -0.7))
+    axes.grid(axis="y", visible=False)
+
+
+def _slice_panel(axes: Axes, row: list[Slice], title: str) -> None:
+    places = np.arange(len(row))
+    for name in [name for name in row[0].ndcg_at_10 if name != LIVE]:
+        if name == "served":
+            for place, part in zip(places, row, strict=True):
+                span = [part.low[name], part.high[name]]
+                axes.plot(
+                    span, [place, place], color=COLORS[name], linewidth=7, alpha=0.2, solid_capstyle="butt"
+                )
+        values = [part.ndcg_at_10[name] for part in row]
+        size, above = (8, 3) if name == "served" else (6, 2)
+        style = {"color": COLORS[name], "markersize": size, "zorder": above, "linestyle": "none"}
+        axes.plot(values, places, marker="o", label=LABELS[name], **style)  # type: ignore[arg-type]
+    labels = [f"{part.label}  ({part.queries:,})" for part in row]
+    axes.set_yticks(places, labels=labels)
+    axes.set(title=title, ylim=(len(row) - 0.5, -0.5))

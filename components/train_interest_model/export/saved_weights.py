@@ -1,0 +1,101 @@
+"""A trained model's weights with what they mean: settings, vocabulary and content encoder, without pickle."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.errors import StepError
+from components.train_interest_model.data.content import ContentEncoder
+from components.train_interest_model.data.vocabulary import Vocabulary
+from components.train_interest_model.hyperparameters import Hyperparameters
+from components.train_interest_model.network.model import InterestModel
+
+WEIGHTS, CONTENT, ABOUT = "weights.npz", "content.npz", "interest_model.json"
+
+# One row an item; matched by item id, not by place.
+ITEM_ROWS: Final = ("item_embeddings", "item_bias", "content", "trained")
+
+
+@dataclass(frozen=True)
+class SavedWeights:
+    """`arrays`: by the variable's path in the model."""
+
+    hyperparameters: Hyperparameters
+    vocabulary: Vocabulary
+    content: ContentEncoder
+    epochs: int  # after which the weights were kept
+    arrays: dict[str, NDArray[Any]]
+
+    @classmethod
+    def of(
+        cls,
+        model: InterestModel,
+        vocabulary: Vocabulary,
+        content: ContentEncoder,
+        epochs: int,
+    ) -> "SavedWeights":
+        arrays = {variable.path: variable.numpy() for variable in model.weights}
+        return cls(model.hyperparameters, vocabulary, content, epochs, arrays)
+
+    def save(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        arrays: dict[str, Any] = {path.replace("/", "|"): array for path, array in self.arrays.items()}
+        np.savez(directory / WEIGHTS, **arrays)
+        self.content.save(directory / CONTENT)
+        about = {
+            "hyperparameters": self.hyperparameters.to_dict(),
+            "vocabulary": self.vocabulary.to_dict(),
+            "epochs": self.epochs,
+        }
+        (directory / ABOUT).write_text(json.dumps(about))
+
+    @classmethod
+    def load(cls, directory: Path) -> "SavedWeights":
+        """Raises StepError where `directory` holds no trained interest model."""
+        missing = [name for name in (WEIGHTS, CONTENT, ABOUT) if not (directory / name).exists()]
+        if missing:
+            raise StepError(
+                f"base model {directory} lacks {', '.join(missing)}: give the output directory of a training"
+            )
+        about = json.loads((directory / ABOUT).read_text())
+        with np.load(directory / WEIGHTS, allow_pickle=False) as saved:
+            arrays = {name.replace("|", "/"): saved[name] for name in saved.files}
+        return cls(
+            Hyperparameters.from_dict(about["hyperparameters"]),
+            Vocabulary(**about["vocabulary"]),
+            ContentEncoder.load(directory / CONTENT),
+            about["epochs"],
+            arrays,
+        )
+
+    def start(self, model: InterestModel, vocabulary: Vocabulary) -> None:
+        """Set `model`'s weights; items are matched by id, codes that are new keep their initial row.
+
+        A new item's own embedding starts at zero: until it is trained, its content speaks for it.
+        """
+        index = {item_id: row for row, item_id in enumerate(self.vocabulary.item_ids)}
+        known = np.array([index.get(item_id, -1) for item_id in vocabulary.item_ids], np.int64)
+        for variable in model.weights:
+            if variable.name in ("content", "trained"):
+                continue
+            value, saved = variable.numpy(), self.arrays[variable.path]
+            if variable.name in ITEM_ROWS:
+                if variable.name == "item_embeddings":
+                    value, saved = np.zeros_like(value), saved * self._array("trained")
+                value[known >= 0] = saved[known[known >= 0]]
+            else:
+                value[tuple(slice(size) for size in saved.shape)] = saved
+            variable.assign(value)
+
+    def trained(self, vocabulary: Vocabulary) -> NDArray[np.bool_]:
+        """[items] whether each item of `vocabulary` was ever a training item of these weights."""
+        seen = self._array("trained")[:, 0] > 0
+        names = {item_id for item_id, flag in zip(self.vocabulary.item_ids, seen, strict=True) if flag}
+        return np.array([item_id in names for item_id in vocabulary.item_ids], np.bool_)
+
+    def _array(self, name: str) -> NDArray[Any]:
+        return next(array for path, array in self.arrays.items() if path.rsplit("/", 1)[-1] == name)

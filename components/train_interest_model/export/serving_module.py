@@ -1,0 +1,176 @@
+"""The interest model as TensorFlow Serving holds it: raw ids in, interest out."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+import tensorflow as tf
+
+from components.train_interest_model.data.vocabulary import GAP_EDGES, POSITION_EDGES, UNKNOWN, Vocabulary
+from components.train_interest_model.network.model import InterestModel
+from feature_repo.contract import ATTRIBUTE_INPUTS, PAD, SEQUENCE_INPUTS
+
+# As many as `top_items` answers, or the whole catalog where that is smaller.
+TOP_ITEMS: Final = 100
+
+SEQUENCES: Final = {name: tf.TensorSpec([None, None], dtype, name) for name, dtype in SEQUENCE_INPUTS.items()}
+ATTRIBUTES: Final = {
+    name: tf.TensorSpec([None, None], dtype, name) for name, dtype in ATTRIBUTE_INPUTS.items()
+}
+
+Tensors = dict[str, tf.Tensor]
+
+
+class ServingModule(tf.Module):  # type: ignore[misc]
+    """Raw variables only: TensorFlow Serving's loader fails on a tf.Module that holds a Keras 3 layer.
+
+    The item vectors stand once, with content and bias folded in: [items, size + 1]. A user's state is the
+    encoder's, and how many interactions it holds: [state size].
+    """
+
+    def __init__(self, model: InterestModel, vocabulary: Vocabulary, filter_seen: bool) -> None:
+        super().__init__(name="interest")
+        self._model: Callable[[], InterestModel] = lambda: (
+            model
+        )  # reached through a call, so that tf.Module doesn't track it
+        self._filter_seen = filter_seen
+        self.scoring = tf.Variable(model.scoring_vectors(), name="item_embeddings", trainable=False)
+        self.weights = [*model.encoder.serving_weights(), *self._other_weights()]
+        self.item_index = _index(vocabulary.item_ids, 0, -1)
+        self.event_code = _index(vocabulary.event_types, 1, UNKNOWN)
+        self.item_ids = tf.constant(vocabulary.item_ids, tf.string)
+        self.value_edges = tf.constant(vocabulary.value_edges, tf.float32)
+        self.attribute_code = AttributeCodes(vocabulary)
+        self.top_k = min(TOP_ITEMS, len(vocabulary.item_ids))
+        self.state_size = model.encoder.state_size + 1
+
+    def signatures(self) -> dict[str, Any]:
+        """The contract's signatures, traced."""
+        history = {**SEQUENCES, **ATTRIBUTES}
+        state = {
+            "state": tf.TensorSpec([None, self.state_size], tf.float32, "state"),
+            "as_of": tf.TensorSpec([None, 1], tf.int64, "as_of"),
+        }
+        return {
+            "serving_default": tf.function(self.serving_default).get_concrete_function(**history),
+            "advance": tf.function(self.advance).get_concrete_function(**state, **SEQUENCES),
+            "top_items": tf.function(self.top_items).get_concrete_function(**history),
+        }
+
+    def serving_default(
+        self, attributes: tf.Tensor, attribute_values: tf.Tensor, **history: tf.Tensor
+    ) -> Tensors:
+        """A history to the interest after it, and the state that `advance` goes on from."""
+        start = self._model().start(self.attribute_code(attributes, attribute_values))
+        none = tf.zeros_like(start[:, :1])
+        return self.advance(tf.concat([start, none], axis=1), tf.cast(none, tf.int64), **history)
+
+    def advance(
+        self,
+        state: tf.Tensor,
+        as_of: tf.Tensor,
+        item_ids: tf.Tensor,
+        event_types: tf.Tensor,
+        values: tf.Tensor,
+        timestamps: tf.Tensor,
+    ) -> Tensors:
+        """State and the interactions since, to the interest after them: equal to replaying all."""
+        items = self.item_index.lookup(item_ids)
+        items, events, values, timestamps = _compact(
+            items, self.event_code.lookup(event_types), values, timestamps
+        )
+        lengths = tf.reduce_sum(tf.cast(items >= 0, tf.int32), axis=1)
+        previous = tf.concat([as_of, timestamps[:, :-1]], axis=1)
+        places = tf.cast(state[:, -1:], tf.int64) + tf.range(tf.shape(items, tf.int64)[1])
+        codes = {
+            "items": tf.maximum(items, 0),
+            "events": events,
+            "values": self._value_buckets(values),
+            "gaps": _gap_buckets(timestamps, previous),
+            "positions": _search(tf.constant(POSITION_EDGES), places),
+        }
+        model = self._model()
+        # Rows first: to leave the bias out of the whole table would copy the catalog at each call.
+        embedded = tf.gather(self.scoring, codes["items"])[:, :, :-1]
+        encoded = model.encoder.advance(model.with_side_inputs(embedded, codes), state[:, :-1], lengths)
+        last = tf.gather(tf.concat([as_of, timestamps], axis=1), lengths[:, None], batch_dims=1)
+        # Zeros: neither an interaction nor an attribute is known.
+        known = tf.cast(tf.reduce_any(encoded != 0, axis=1, keepdims=True), tf.float32)
+        interest = model.interests(encoded[:, : model.encoder.units]) * known
+        return {
+            "interest": tf.concat([interest, tf.ones_like(known)], axis=1),
+            "state": tf.concat([encoded, state[:, -1:] + tf.cast(lengths[:, None], tf.float32)], axis=1),
+            "as_of": last,
+        }
+
+    def top_items(self, item_ids: tf.Tensor, **others: tf.Tensor) -> Tensors:
+        """A history to its best items; a place that no item is left for holds "" and the lowest score."""
+        interest = self.serving_default(item_ids=item_ids, **others)["interest"]
+        scores = tf.matmul(interest, self.scoring, transpose_b=True)
+        if self._filter_seen:
+            seen = self.item_index.lookup(item_ids)
+            rows = tf.broadcast_to(tf.range(tf.shape(seen)[0])[:, None], tf.shape(seen))
+            places = tf.boolean_mask(tf.stack([rows, seen], axis=2), seen >= 0)
+            lowest = tf.fill([tf.shape(places)[0]], tf.float32.min)
+            scores = tf.tensor_scatter_nd_min(scores, places, lowest)
+        best, places = tf.math.top_k(scores, self.top_k)
+        item_ids = tf.where(best > tf.float32.min, tf.gather(self.item_ids, places), PAD)
+        return {"item_ids": item_ids, "scores": best}
+
+    def _other_weights(self) -> list[tf.Variable]:
+        model = self._model()
+        tables = (*model.projection.variables, *model.side_tables.values(), *model.start_tables)
+        return [variable.value for variable in tables]
+
+    def _value_buckets(self, values: tf.Tensor) -> tf.Tensor:
+        buckets = 1 + _search(self.value_edges, values)
+        return tf.where(tf.math.is_nan(values), UNKNOWN, buckets)
+
+
+class AttributeCodes(tf.Module):  # type: ignore[misc]
+    """Names and values of attributes to codes, as Vocabulary.encode_attributes does."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        super().__init__(name="attributes")
+        edges = vocabulary.attribute_edges
+        longest = max(map(len, edges.values()), default=0)
+        padded = [[*cuts, *[np.inf] * (longest - len(cuts))] for cuts in edges.values()]
+        self._text = _index(vocabulary.attributes, 1, UNKNOWN)
+        self._number = _index(list(edges), 1, 0)
+        self._edges = np.array([[np.inf] * longest, *padded], np.float32)
+        self._first = np.array([UNKNOWN, *map(vocabulary.first_bucket, edges)], np.int32)
+
+    def __call__(self, names: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+        """[batch, most] each -> [batch, most] int32, UNKNOWN for what training did not know."""
+        number = self._number.lookup(names)
+        passed = tf.gather(tf.constant(self._edges), number) <= values[:, :, None]
+        bucket = tf.reduce_sum(tf.cast(passed, tf.int32), axis=2)
+        numbers = tf.gather(tf.constant(self._first), number) + bucket
+        return tf.where(number > 0, numbers, self._text.lookup(names))
+
+
+def _compact(items: tf.Tensor, *others: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    """Known items moved to the front in their order, and a column that nothing stands in at the end."""
+    order = tf.argsort(tf.cast(items < 0, tf.int32), axis=1, stable=True)
+    padded = []
+    for part, fill in zip((items, *others), (-1, UNKNOWN, np.nan, 0), strict=True):
+        column = tf.fill([tf.shape(part)[0], 1], tf.cast(fill, part.dtype))
+        padded.append(tf.concat([tf.gather(part, order, batch_dims=1), column], axis=1))
+    return tuple(padded)
+
+
+def _gap_buckets(timestamps: tf.Tensor, previous: tf.Tensor) -> tf.Tensor:
+    buckets = 1 + _search(tf.constant(GAP_EDGES), timestamps - previous)
+    return tf.where(previous == 0, UNKNOWN, buckets)
+
+
+def _search(edges: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+    places = tf.searchsorted(edges, tf.reshape(values, [-1]), side="right")
+    return tf.reshape(places, tf.shape(values))
+
+
+def _index(keys: list[str], first: int, missing: int) -> tf.lookup.StaticHashTable:
+    # A table can't be empty; what stands for nothing is known to none.
+    codes = tf.range(first, first + len(keys), dtype=tf.int32) if keys else tf.constant([missing])
+    table = tf.lookup.KeyValueTensorInitializer(tf.constant(keys or [PAD], tf.string), codes)
+    return tf.lookup.StaticHashTable(table, missing)

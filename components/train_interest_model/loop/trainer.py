@@ -1,0 +1,194 @@
+"""The training loop: one step over any tf.distribute strategy, early stopping, checkpoint and resume."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from components.evaluate_release.metrics.accuracy import hit_rate, ndcg
+from components.progress import report
+from components.train_interest_model.data.sequences import Sequences
+from components.train_interest_model.hyperparameters import Hyperparameters
+from components.train_interest_model.loop.checkpoint import Checkpoint, TrainingState
+from components.train_interest_model.loop.distribution import SIGNATURE, batches, is_chief
+from components.train_interest_model.loop.optimizers import clip, takes_rows
+from components.train_interest_model.loop.validation import Validation
+from components.train_interest_model.network.losses import draw_negatives, full_softmax, sampled_softmax
+from components.train_interest_model.network.model import InterestModel
+
+NDCG, HIT_RATE = "validation_ndcg_at_10", "validation_hr_at_10"
+
+# Called with an epoch's figures and its number.
+OnEpoch = Callable[[dict[str, float], int], None]
+
+
+@dataclass
+class Trainer:
+    """Trains `model` in place."""
+
+    model: InterestModel
+    optimizer: keras.optimizers.Optimizer
+    strategy: tf.distribute.Strategy
+    hyperparameters: Hyperparameters
+    counts: np.ndarray[Any, Any]  # [items] training interactions, for the sampled softmax
+
+    def __post_init__(self) -> None:
+        with self.strategy.scope():
+            self.optimizer.build(self.model.trainable_variables)
+        share = (self.counts + 1e-9) ** 0.75
+        share /= share.sum()
+        self._cumulative = tf.constant(np.cumsum(share), tf.float64)  # a million shares are too fine for less
+        self._log_expected = tf.constant(np.log(share * self.hyperparameters.negatives + 1e-20), tf.float32)
+        self._step = tf.function(
+            self._distributed_step,
+            input_signature=None
+            if self.strategy.num_replicas_in_sync > 1
+            else [SIGNATURE, tf.TensorSpec([], tf.float32), tf.TensorSpec([], tf.int32)],
+            reduce_retracing=True,
+        )
+
+    def fit(
+        self,
+        sequences: Sequences,
+        validation: Validation | None,
+        checkpoint: Checkpoint,
+        on_epoch: OnEpoch,
+    ) -> TrainingState:
+        """To the last epoch, or until `patience` epochs brought no better NDCG@10; keeps the best weights."""
+        state = self._resume(checkpoint)
+        settings = self.hyperparameters
+        while state.epoch < settings.epochs and state.epoch - state.best_epoch < settings.patience:
+            figures = self._epoch(sequences, state)
+            if validation is not None:
+                ranks = validation.ranks(self.model)
+                figures[NDCG], figures[HIT_RATE] = (float(m(ranks, 10).mean()) for m in (ndcg, hit_rate))
+            self._keep_best(state, figures)
+            state.history.append(figures)
+            report(_line(state, settings.epochs))
+            on_epoch(figures, state.epoch)
+            if is_chief(self.strategy):
+                checkpoint.save(state, self._weights(), [v.numpy() for v in self.optimizer.variables])
+        if state.best_weights is not None:
+            self._assign(self.model.weights, state.best_weights)
+        return state
+
+    def _epoch(self, sequences: Sequences, state: TrainingState) -> dict[str, float]:
+        started, losses, positions = time.perf_counter(), [], 0
+        seed = self.hyperparameters.seed * 10_007 + state.epoch
+        for batch, targets in batches(sequences, self.hyperparameters.batch_size, seed, self.strategy):
+            losses.append(self._step(batch, tf.constant(targets, tf.float32), tf.constant(state.step)))
+            state.step += 1
+            positions += targets
+        loss = float(tf.add_n(losses)) / max(1, positions)
+        seconds = time.perf_counter() - started
+        state.epoch += 1
+        state.seconds += seconds
+        return {"loss": loss, "positions_per_second": positions / seconds}
+
+    def _distributed_step(self, batch: Any, targets: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+        losses = self.strategy.run(self._replica_step, args=(batch, targets, step))
+        return self.strategy.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None)
+
+    def _replica_step(self, batch: dict[str, tf.Tensor], targets: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+        context = tf.distribute.get_replica_context()
+        replica = tf.cast(context.replica_id_in_sync_group, tf.int32)
+        seed = tf.stack([self.hyperparameters.seed * 10_007 + replica, step * 8])
+        variables = self.model.trainable_variables
+        with tf.GradientTape() as tape:
+            loss = self._loss(batch, seed)
+            mean = loss / targets
+        gradients = [
+            gradient if takes_rows(self.optimizer, variable) else tf.convert_to_tensor(gradient)
+            for gradient, variable in zip(
+                tape.gradient(mean, [variable.value for variable in variables]), variables, strict=True
+            )
+        ]
+        replicas = context.num_replicas_in_sync
+        if replicas > 1:
+            # Clipping needs the whole gradient; the optimizer then sums over the replicas once more.
+            gradients = context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
+        gradients = clip(gradients, self.hyperparameters.clip_norm)
+        if replicas > 1:
+            gradients = [gradient / replicas for gradient in gradients]
+        self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
+        return loss
+
+    def _loss(self, batch: dict[str, tf.Tensor], seed: tf.Tensor) -> tf.Tensor:
+        """Summed over all positions: each interaction is the target of what came before it."""
+        model, sampled = self.model, self.hyperparameters.loss == "sampled"
+        rows, negatives = None, None
+        if sampled:
+            rows, batch, negatives = self._sample(batch, seed)
+        vectors, bias = model.item_vectors(seed, rows), model.biases(rows)
+        outputs = model(vectors, batch, seed)
+        following = tf.sequence_mask(batch["lengths"] - 1, tf.shape(outputs)[1])
+        interests = model.interests(tf.boolean_mask(outputs, following), seed)
+        targets = tf.boolean_mask(tf.roll(batch["items"], -1, axis=1), following)
+        # Nothing stands before a row's first interaction: the user's attributes answer, or the bias alone.
+        some = batch["lengths"] > 0
+        first = tf.boolean_mask(batch["items"][:, 0], some)
+        cold = tf.boolean_mask(model.cold_interests(batch, seed), some)
+        interests = tf.concat([interests, cold], axis=0)
+        targets = tf.concat([targets, first], axis=0)
+        if not sampled:
+            return full_softmax(interests, vectors, bias, targets, self.hyperparameters.xla)
+        expected = tf.gather(self._log_expected, rows)
+        return sampled_softmax(interests, vectors, bias, targets, negatives, expected)
+
+    def _sample(
+        self, batch: dict[str, tf.Tensor], seed: tf.Tensor
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor], tf.Tensor]:
+        """The items that a batch and its negatives need, each once, and both as places among these.
+
+        A large catalog is then touched where it is used, not as a whole at each step.
+        """
+        count, items = self.hyperparameters.negatives, batch["items"]
+        drawn = draw_negatives(self._cumulative, count, seed + tf.constant([0, 4]))
+        rows, places = tf.unique(tf.concat([tf.reshape(items, [-1]), drawn], axis=0))
+        return rows, {**batch, "items": tf.reshape(places[:-count], tf.shape(items))}, places[-count:]
+
+    def _keep_best(self, state: TrainingState, figures: dict[str, float]) -> None:
+        ndcg = figures.get(NDCG)
+        if ndcg is None or ndcg > state.best_ndcg:
+            state.best_epoch = state.epoch
+            state.best_ndcg = -1.0 if ndcg is None else ndcg
+            state.best_weights = None if ndcg is None else self._weights()
+
+    def _resume(self, checkpoint: Checkpoint) -> TrainingState:
+        saved = checkpoint.load()
+        if saved is None:
+            return TrainingState()
+        state, weights, optimizer = saved
+        self._assign(self.model.weights, weights)
+        self._assign(self.optimizer.variables, optimizer)
+        report(f"resumed after epoch {state.epoch} from {checkpoint.file}")
+        return state
+
+    def _weights(self) -> list[Any]:
+        return [variable.numpy() for variable in self.model.weights]
+
+    @staticmethod
+    def _assign(variables: list[keras.Variable], values: list[Any]) -> None:
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
+
+    def takes_cudnn(self) -> bool:
+        """Whether the traced step holds cuDNN's recurrent kernel."""
+        functions = self._step._list_all_concrete_functions()
+        graphs = [function.graph.as_graph_def() for function in functions]
+        nodes = (node.op for graph in graphs for part in graph.library.function for node in part.node_def)
+        return any(op.startswith("CudnnRNN") for op in nodes)
+
+
+def _line(state: TrainingState, epochs: int) -> str:
+    figures = state.history[-1]
+    left = state.seconds / state.epoch * (epochs - state.epoch)
+    parts = [f"epoch {state.epoch}/{epochs}: loss {figures['loss']:.3f}"]
+    if NDCG in figures:
+        parts.append(f"validation NDCG@10 {figures[NDCG]:.4f} (best {state.best_ndcg:.4f})")
+    parts += [f"{figures['positions_per_second']:,.0f} positions/s", f"at most {left:.0f} s left"]
+    return ", ".join(parts)

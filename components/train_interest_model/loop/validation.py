@@ -1,0 +1,53 @@
+"""Ranks of the next item among all items: what early stopping watches."""
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from components.evaluate_release.metrics.accuracy import MISS, IntArray, ranks_of
+from components.train_interest_model.data.sequences import Sequences
+from components.train_interest_model.network.model import InterestModel
+
+SEEN = -np.inf
+
+
+class Validation:
+    """Queries, and what each user has seen, ready to be ranked again and again."""
+
+    def __init__(self, queries: Sequences, seen: Sequences | None, batch_size: int = 128) -> None:
+        """`seen`: windows whose items are filtered beside the query's own history; None filters nothing."""
+        self.queries = queries
+        self.batch_size = batch_size
+        self._seen = _seen_items(queries, seen) if seen is not None else None
+
+    def ranks(self, model: InterestModel) -> IntArray:
+        """[queries] int32 rank of each target, as in evaluate_release.metrics."""
+        vectors, scoring = model.item_vectors(), model.scoring_vectors().numpy()
+        ranks = np.full(len(self.queries), MISS, np.int32)
+        order = np.argsort(self.queries.lengths, kind="stable")
+        for start in range(0, len(order), self.batch_size):
+            rows = order[start : start + self.batch_size]
+            width = max(1, int(self.queries.lengths[rows].max()))
+            codes = {name: tf.constant(part) for name, part in self.queries.pad(rows, width).items()}
+            scores = _last_interests(model, vectors, codes).numpy() @ scoring.T
+            for row, query in enumerate(rows if self._seen else ()):
+                scores[row, self._seen[query]] = SEEN  # type: ignore[index]
+            ranks[rows] = ranks_of(scores, self.queries.targets[rows])
+        return ranks
+
+
+@tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+def _last_interests(model: InterestModel, vectors: tf.Tensor, codes: dict[str, tf.Tensor]) -> tf.Tensor:
+    return model.last_interests(vectors, codes)
+
+
+def _seen_items(queries: Sequences, windows: Sequences) -> list[NDArray[np.int32]]:
+    rows: dict[str, list[int]] = {}
+    for row, user in enumerate(windows.users):
+        rows.setdefault(user, []).append(row)
+    seen = []
+    for query, user in enumerate(queries.users):
+        parts = [queries.of_row(query)]
+        parts += [windows.of_row(row) for row in rows.get(user, ())]
+        seen.append(np.unique(np.concatenate(parts)))
+    return seen

@@ -1,0 +1,165 @@
+"""Sequence encoders behind one interface: whole sequences for training, a kept state for serving."""
+
+from typing import Any, Final
+
+import keras
+import tensorflow as tf
+
+from components.train_interest_model.network import compiled_lstm
+
+LAYERS: Final = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "rnn": keras.layers.SimpleRNN}
+
+
+class Encoder(keras.layers.Layer):  # type: ignore[misc]
+    """Reads a sequence from the left; its output at a position depends on no later one."""
+
+    compiled = False
+    units: int
+    state_size: int  # numbers kept a user; the first `units` of them are the last output
+
+    def call(self, inputs: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
+        """[batch, length, features] and the state before it, as in `advance` -> [batch, length, units]."""
+        raise NotImplementedError
+
+    def serving_weights(self) -> list[tf.Variable]:
+        """The variables that `advance` reads, as they are now, for an export to keep."""
+        return [variable.value for variable in self.variables]
+
+    def advance(self, inputs: tf.Tensor, state: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+        """The state after the first `lengths` inputs of each row.
+
+        Args:
+            inputs: [batch, length, features] float32, right-padded, length at least 1.
+            state: [batch, state_size] float32, zeros where nothing came before.
+            lengths: [batch] int32.
+        """
+        raise NotImplementedError
+
+
+class RecurrentEncoder(Encoder):
+    """An LSTM, GRU or plain RNN; cuDNN's kernels are taken where Keras finds them."""
+
+    def __init__(self, kind: str, units: int, compiled: bool = False, **options: Any) -> None:
+        """`compiled`: an LSTM reads whole sequences by XLA, on CPUs and in float32."""
+        super().__init__(**options)
+        self.compiled = compiled and kind == "lstm"
+        self.layer = LAYERS[kind](
+            units, return_sequences=True, return_state=True, name=kind, dtype=self.dtype_policy
+        )
+        self.kernels: tf.Variable | None = None
+        self.units = units
+        self.state_size = units * (2 if kind == "lstm" else 1)
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        self.layer.build(shape)
+        self.built = True
+
+    def serving_weights(self) -> list[tf.Variable]:
+        if not isinstance(self.layer, keras.layers.LSTM):
+            return super().serving_weights()
+        # Laid together once: at each call that takes longer than three steps.
+        self.kernels = tf.Variable(self._lstm_kernels())
+        return [self.kernels, self.layer.cell.bias.value]
+
+    def call(self, inputs: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
+        parts = tf.split(state, self.state_size // self.units, axis=1)
+        if self.compiled:
+            weights = [variable.value for variable in self.layer.cell.trainable_variables]
+            return compiled_lstm.lstm(inputs, *parts, *map(tf.convert_to_tensor, weights))
+        return self.layer(inputs, initial_state=parts)[0]
+
+    def advance(self, inputs: tf.Tensor, state: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+        if isinstance(self.layer, keras.layers.LSTM):
+            return self._advance_lstm(inputs, state, lengths)
+        # A masked step hands its state on unchanged. cuDNN is chosen while tracing, and what a GPU
+        # traced would fail on a CPU.
+        self.layer.use_cudnn = False
+        mask = tf.sequence_mask(lengths, tf.shape(inputs)[1])
+        return self.layer(inputs, mask=mask, initial_state=state)[1]
+
+    def _advance_lstm(self, inputs: tf.Tensor, state: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+        """By TensorFlow's fused kernel: one operation a sequence, not twenty a step."""
+        h, c = tf.split(state, 2, axis=1)
+        peephole = tf.zeros([self.units])
+        steps = tf.raw_ops.BlockLSTMV2(
+            seq_len_max=tf.cast(tf.reduce_max(lengths), tf.int64),
+            x=tf.transpose(inputs, [1, 0, 2]),
+            cs_prev=c,
+            h_prev=h,
+            w=self._lstm_kernels() if self.kernels is None else self.kernels,
+            wci=peephole,
+            wcf=peephole,
+            wco=peephole,
+            b=self.layer.cell.bias.value,
+            cell_clip=0.0,
+            use_peephole=False,
+        )
+        places = tf.stack([tf.maximum(lengths - 1, 0), tf.range(tf.shape(inputs)[0])], axis=1)
+        last = tf.concat([tf.gather_nd(steps.h, places), tf.gather_nd(steps.cs, places)], axis=1)
+        return tf.where(lengths[:, None] > 0, last, state)
+
+    def _lstm_kernels(self) -> tf.Tensor:
+        cell = self.layer.cell
+        return tf.concat([cell.kernel.value, cell.recurrent_kernel.value], axis=0)
+
+
+class ConvolutionalEncoder(Encoder):
+    """Causal convolutions of width 3, their dilation doubling from layer to layer, each with a residual."""
+
+    WIDTH = 3
+
+    def __init__(self, units: int, layers: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.units = units
+        self.entry = keras.layers.Dense(units, name="entry", dtype=self.dtype_policy)
+        self.dilations = [2**layer for layer in range(layers)]
+        self.convolutions = [
+            keras.layers.Conv1D(
+                units,
+                self.WIDTH,
+                dilation_rate=dilation,
+                activation="relu",
+                name=f"conv_{dilation}",
+                dtype=self.dtype_policy,
+            )
+            for dilation in self.dilations
+        ]
+        self.spans = [(self.WIDTH - 1) * dilation for dilation in self.dilations]
+        self.state_size = units * (1 + sum(self.spans))
+
+    def build(self, shape: tuple[int | None, ...]) -> None:
+        self.entry.build(shape)
+        for convolution in self.convolutions:
+            convolution.build((None, None, self.units))
+        self.built = True
+
+    def call(self, inputs: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
+        _, *kept = self._split(state)
+        x = self.entry(inputs)
+        for span, convolution, before in zip(self.spans, self.convolutions, kept, strict=True):
+            x = x + convolution(tf.concat([tf.reshape(before, [-1, span, self.units]), x], axis=1))
+        return x
+
+    def advance(self, inputs: tf.Tensor, state: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+        """Each layer keeps the inputs that its next outputs still reach back to."""
+        last, *kept = self._split(state)
+        x = self.entry(inputs)
+        further = []
+        for span, convolution, before in zip(self.spans, self.convolutions, kept, strict=True):
+            seen = tf.concat([tf.reshape(before, [-1, span, self.units]), x], axis=1)
+            places = lengths[:, None] + tf.range(span)
+            further.append(tf.reshape(tf.gather(seen, places, batch_dims=1), [-1, self.units * span]))
+            x = x + convolution(seen)
+        output = tf.gather(x, tf.maximum(lengths - 1, 0), batch_dims=1)
+        return tf.concat([tf.where(lengths[:, None] > 0, output, last), *further], axis=1)
+
+    def _split(self, state: tf.Tensor) -> list[tf.Tensor]:
+        parts: list[tf.Tensor] = tf.split(state, [self.units, *(self.units * s for s in self.spans)], axis=1)
+        return parts
+
+
+def make_encoder(kind: str, units: int, layers: int, compiled: bool = False, **options: Any) -> Encoder:
+    """`kind`: lstm, gru, rnn or cnn; `compiled` as a RecurrentEncoder takes it."""
+    if kind == "cnn":
+        return ConvolutionalEncoder(units, layers, name="encoder", **options)
+    return RecurrentEncoder(kind, units, compiled, name="encoder", **options)

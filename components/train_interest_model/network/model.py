@@ -1,0 +1,181 @@
+"""The interest model: what a user did, in order, to a vector whose products with the items' rank them."""
+
+from typing import Any, Final
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from components.train_interest_model.hyperparameters import Hyperparameters
+from components.train_interest_model.network.encoders import make_encoder
+from components.train_interest_model.network.losses import EXCLUDED
+
+# From so many units on, compiling an LSTM's loop saves more than the second that each shape of batch costs.
+COMPILED_UNITS: Final = 256
+
+# The switchable inputs beside the item: their hyperparameter, by the name of their code.
+SIDE_INPUTS: Final = {
+    "event": "use_event_types",
+    "value": "use_values",
+    "gap": "use_time_gaps",
+    "position": "use_positions",
+}
+
+
+class InterestModel(keras.layers.Layer):  # type: ignore[misc]
+    """Tied item embeddings with the items' content in them, an encoder, and a bias an item.
+
+    An item's vector is its own embedding, learned from interactions, plus a projection of its content:
+    the one is zero for an item never seen in training, the other is not. A history starts from what is
+    known of its user beside it, or from zeros.
+    """
+
+    def __init__(
+        self,
+        hyperparameters: Hyperparameters,
+        item_count: int,
+        sizes: dict[str, int],
+        content: NDArray[np.float32],
+        **options: Any,
+    ) -> None:
+        """`sizes`: rows of each side input's table; `content`: [items, content size], [items, 0] for none."""
+        policy = "mixed_bfloat16" if hyperparameters.mixed_precision else "float32"
+        super().__init__(dtype=policy, name="interest_model", **options)
+        self.hyperparameters = hyperparameters
+        self.item_count = item_count
+        size = hyperparameters.embedding_size
+        normal = keras.initializers.RandomNormal(stddev=size**-0.5, seed=hyperparameters.seed)
+        self.item_embeddings = self._table("item_embeddings", item_count, size, normal)
+        self.item_bias = self.add_weight(shape=(item_count,), initializer="zeros", name="item_bias")
+        self.content = self._table("content", item_count, content.shape[1], "zeros", trainable=False)
+        self.content.assign(content)
+        self.content_kernel = self._table("content_kernel", content.shape[1], size, "glorot_uniform")
+        self.trained = self._table("trained", item_count, 1, "ones", trainable=False)
+        small = keras.initializers.RandomNormal(stddev=0.1 * size**-0.5, seed=hyperparameters.seed + 1)
+        self.side_tables = {
+            name: self._table(f"{name}_embeddings", sizes[name], size, small)
+            for name, switch in SIDE_INPUTS.items()
+            if getattr(hyperparameters, switch)
+        }
+        self.encoder = make_encoder(
+            hyperparameters.encoder,
+            hyperparameters.units,
+            hyperparameters.layers,
+            compiled=_compiles(hyperparameters),
+            dtype=policy,
+        )
+        self.encoder.build((None, None, size))
+        self.start_tables = []
+        if hyperparameters.use_user_attributes:
+            self.start_tables = [
+                self._table("attribute_embeddings", sizes["attribute"], size, small),
+                self._table("start_kernel", size, self.encoder.state_size, "glorot_uniform"),
+            ]
+        self.projection = keras.layers.Dense(size, name="projection", dtype=policy)
+        self.projection.build((None, hyperparameters.units))
+        self.built = True
+
+    def item_vectors(self, seed: tf.Tensor | None = None, rows: tf.Tensor | None = None) -> tf.Tensor:
+        """[items, size] float32, of all items or of `rows` [n] int32.
+
+        With a `seed`, embeddings of random items are dropped for training.
+        """
+        own = _rows(self.item_embeddings, rows) * _rows(self.trained, rows)
+        if seed is not None and self.content.shape[1]:
+            rate = self.hyperparameters.item_dropout
+            kept = tf.random.stateless_uniform([tf.shape(own)[0], 1], seed) >= rate
+            own = own * tf.cast(kept, own.dtype)
+        return own + tf.matmul(_rows(self.content, rows), self.content_kernel.value)
+
+    def biases(self, rows: tf.Tensor | None = None) -> tf.Tensor:
+        """[items] float32 for training, of all items or of `rows` [n] int32.
+
+        What was never a training item is no negative either: content alone speaks for it.
+        """
+        return _rows(self.item_bias, rows) + EXCLUDED * (1 - _rows(self.trained, rows)[:, 0])
+
+    def inputs(self, vectors: tf.Tensor, codes: dict[str, tf.Tensor]) -> tf.Tensor:
+        """[batch, length] item indexes and codes -> [batch, length, size]."""
+        return self.with_side_inputs(tf.gather(vectors, codes["items"]), codes)
+
+    def with_side_inputs(self, embedded: tf.Tensor, codes: dict[str, tf.Tensor]) -> tf.Tensor:
+        """Adds to [batch, length, size] of items what is known of each interaction beside its item."""
+        for name, table in self.side_tables.items():
+            embedded += tf.gather(table.value, codes[f"{name}s"])
+        return embedded
+
+    def call(
+        self, vectors: tf.Tensor, codes: dict[str, tf.Tensor], seed: tf.Tensor | None = None
+    ) -> tf.Tensor:
+        """The encoder's output at every position, [batch, length, units]; dropout with a `seed`."""
+        embedded = tf.cast(self._dropout(self.inputs(vectors, codes), seed, 1), self.compute_dtype)
+        start = self.start(codes["attributes"])
+        if seed is not None and self.start_tables:
+            rate = self.hyperparameters.attribute_dropout
+            kept = tf.random.stateless_uniform([tf.shape(start)[0], 1], seed + tf.constant([0, 5])) >= rate
+            start *= tf.cast(kept, start.dtype)
+        return self.encoder(embedded, tf.cast(start, self.compute_dtype))
+
+    def start(self, attributes: tf.Tensor) -> tf.Tensor:
+        """[batch, most] attribute codes -> [batch, state size] float32, zeros where nothing is known."""
+        if not self.start_tables:
+            return tf.zeros([tf.shape(attributes)[0], self.encoder.state_size])
+        embeddings, kernel = self.start_tables
+        known = tf.cast(attributes > 0, tf.float32)[:, :, None]
+        total = tf.reduce_sum(tf.gather(embeddings.value, attributes) * known, axis=1)
+        mean = total / tf.maximum(tf.reduce_sum(known, axis=1), 1.0)
+        return tf.tanh(tf.matmul(mean, kernel.value))
+
+    def cold_interests(self, codes: dict[str, tf.Tensor], seed: tf.Tensor | None = None) -> tf.Tensor:
+        """[batch, size] before each row's first interaction; zeros for a user of whom nothing is known."""
+        attributes = codes["attributes"]
+        if not self.start_tables:
+            return tf.zeros([tf.shape(attributes)[0], self.item_embeddings.shape[1]])
+        known = tf.cast(tf.reduce_any(attributes > 0, axis=1), tf.float32)[:, None]
+        return self.interests(self.start(attributes)[:, : self.encoder.units], seed) * known
+
+    def interests(self, outputs: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
+        """[n, units] -> [n, size]."""
+        return tf.cast(self.projection(self._dropout(outputs, seed, 2)), tf.float32)
+
+    def last_interests(self, vectors: tf.Tensor, codes: dict[str, tf.Tensor]) -> tf.Tensor:
+        """[batch, size + 1] after each row's last interaction; of an empty one the cold interest and 1."""
+        lengths = codes["lengths"]
+        last = tf.gather(self(vectors, codes), tf.maximum(lengths - 1, 0), batch_dims=1)
+        some = lengths[:, None] > 0
+        interests = tf.where(some, self.interests(last), self.cold_interests(codes))
+        return tf.concat([interests, tf.ones_like(interests[:, :1])], axis=1)
+
+    def scoring_vectors(self) -> tf.Tensor:
+        """[items, size + 1] float32: the item's vector and its bias, for the constant 1 of an interest."""
+        return tf.concat([self.item_vectors(), self.item_bias.value[:, None]], axis=1)
+
+    def _dropout(self, x: tf.Tensor, seed: tf.Tensor | None, place: int) -> tf.Tensor:
+        """Seeded by the step alone, so that a resumed training repeats an unbroken one."""
+        rate = self.hyperparameters.dropout
+        if seed is None or not rate:
+            return x
+        return tf.nn.experimental.stateless_dropout(x, rate, seed=seed + tf.constant([0, place]))
+
+    @property
+    def item_tables(self) -> list[keras.Variable]:
+        """What is learned of each item, a row an item."""
+        return [self.item_embeddings, self.item_bias]
+
+    def _table(
+        self, name: str, rows: int, columns: int, initializer: Any, trainable: bool = True
+    ) -> keras.Variable:
+        return self.add_weight(
+            shape=(rows, columns), initializer=initializer, trainable=trainable, name=name, dtype="float32"
+        )
+
+
+def _compiles(hyperparameters: Hyperparameters) -> bool:
+    wide = hyperparameters.units >= COMPILED_UNITS
+    plain = hyperparameters.xla and not hyperparameters.mixed_precision
+    return wide and plain and not tf.config.list_physical_devices("GPU")
+
+
+def _rows(table: keras.Variable, rows: tf.Tensor | None) -> tf.Tensor:
+    return table.value if rows is None else tf.gather(table.value, rows)

@@ -1,0 +1,99 @@
+"""The gRPC service: protobuf to Python and back, and nothing else."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import grpc.aio
+
+from serving.api.messages import answer_message, interests_message, recorded_message
+from serving.api.validation import (
+    Limits,
+    read_bids,
+    read_followed,
+    read_history,
+    read_id,
+    read_ids,
+    read_interactions,
+    read_k,
+    read_scenario,
+)
+from serving.deadline import Deadline
+from serving.prefetch import Anticipation
+from serving.protos import recommender_pb2 as pb
+from serving.protos.recommender_pb2_grpc import RecommenderServiceServicer
+from serving.ranking.request import Request
+from serving.ranking.scenarios import Scenario
+from serving.recommender import Recommender
+from serving.recorder import Recorder
+from serving.telemetry import logs
+from serving.telemetry.metrics import Metrics
+
+# A write waits longer for a lock than an answer may: it has no fallback.
+_RECORD_DEADLINE_S: Final = 5.0
+
+
+class RecommenderService(RecommenderServiceServicer):
+    """penchant.v1.RecommenderService; what it raises becomes a status in serving.api.call_interceptor."""
+
+    def __init__(
+        self,
+        recommender: Recommender,
+        recorder: Recorder,
+        limits: Limits,
+        deadline_s: float,
+        scenarios: Mapping[str, Scenario],
+        metrics: Metrics,
+        anticipation: Anticipation,
+    ) -> None:
+        """`deadline_s`: what an answer may take at most, and what a client gets that sets no deadline."""
+        self._recommender, self._recorder, self._scenarios = recommender, recorder, scenarios
+        self._anticipation = anticipation
+        self._limits, self._deadline_s, self._metrics = limits, deadline_s, metrics
+
+    async def Recommend(  # noqa: N802 (the name in the proto)
+        self, request: pb.RecommendRequest, context: "grpc.aio.ServicerContext[Any, Any]"
+    ) -> pb.RecommendResponse:
+        with self._metrics.stage("request"):
+            asked, deadline = self._read(request), self._deadline(context, self._deadline_s)
+        answer = await self._recommender.recommend(asked, deadline)
+        with self._metrics.stage("answer"):
+            return answer_message(answer)
+
+    async def RecordInteractions(  # noqa: N802
+        self, request: pb.RecordInteractionsRequest, context: "grpc.aio.ServicerContext[Any, Any]"
+    ) -> pb.RecordInteractionsResponse:
+        interactions = read_interactions(request, self._limits)
+        deadline = self._deadline(context, _RECORD_DEADLINE_S)
+        recorded = await self._recorder.record(interactions, deadline)
+        self._anticipation.expect(interaction.user_id for interaction in interactions)
+        return recorded_message(recorded)
+
+    async def GetInterests(  # noqa: N802
+        self, request: pb.GetInterestsRequest, context: "grpc.aio.ServicerContext[Any, Any]"
+    ) -> pb.GetInterestsResponse:
+        user_id, k = read_id("user_id", request.user_id), read_k(request.k, self._limits)
+        deadline = self._deadline(context, self._deadline_s)
+        return interests_message(await self._recommender.interests(user_id, k, deadline))
+
+    def _read(self, request: pb.RecommendRequest) -> Request:
+        scenario = read_scenario(request.scenario, self._scenarios)
+        return Request(
+            user_id=read_id("user_id", request.user_id, empty=True),
+            k=read_k(request.k, self._limits),
+            history=read_history(request, self._limits),
+            exclude=read_ids("exclude_item_ids", request.exclude_item_ids),
+            allow=read_ids("allow_item_ids", request.allow_item_ids),
+            domain=read_id("domain", request.domain, empty=True),
+            categories=read_ids("categories", request.categories),
+            include_seen=request.include_seen,
+            explain=request.explain,
+            scenario=scenario,
+            exclude_categories=read_ids("exclude_categories", request.exclude_categories),
+            followed=read_followed(request.followed_user_ids),
+            bids=read_bids(request.bids, scenario),
+            request_id=read_id("request_id", request.request_id, empty=True) or logs.request_id.get(),
+        )
+
+    def _deadline(self, context: "grpc.aio.ServicerContext[Any, Any]", default_s: float) -> Deadline:
+        remaining_s = context.time_remaining()
+        return Deadline.after(default_s if remaining_s is None else min(default_s, remaining_s))

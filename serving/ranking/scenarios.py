@@ -1,0 +1,90 @@
+"""Policies by name: what a kind of answer, a feed, an ad slot, a digest, asks beside the user's interest."""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from serving.ranking.retrieval import SOURCES
+
+SHIPPED: Final = Path(__file__).with_name("scenarios.toml")
+
+_STRICT: Final = ConfigDict(frozen=True, extra="forbid")
+
+
+class FrequencyCap(BaseModel):
+    """An item that was shown `impressions` times within the last `days` is not answered."""
+
+    model_config = _STRICT
+
+    impressions: int = Field(ge=1)
+    days: float = Field(gt=0, le=366)
+
+
+class Scenario(BaseModel):
+    """One policy; the default asks for nothing special. `scenarios.toml` says what each key means."""
+
+    model_config = _STRICT
+
+    name: str = ""
+    objective: Literal["score", "expected_value"] = "score"
+    domain: str = ""
+    categories: tuple[str, ...] = ()
+    exclude_categories: tuple[str, ...] = ()
+    exclude_item_ids: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    max_followed: int = Field(default=50, ge=0, le=1000)
+    max_per_category: int | None = Field(default=None, ge=1)
+    min_fresh_share: float = Field(default=0.0, ge=0, le=1)
+    diversity: float = Field(default=0.0, ge=0, le=1)
+    frequency_cap: FrequencyCap | None = None
+    record_impressions: bool = False
+
+    @model_validator(mode="after")
+    def _known_sources(self) -> Self:
+        unknown = sorted(set(self.sources) - set(SOURCES))
+        if unknown:
+            raise ValueError(f"sources: {unknown} are unknown; allowed are {', '.join(SOURCES)}")
+        return self
+
+    @property
+    def arranges(self) -> bool:
+        """Whether an answer is more than the highest values in their order."""
+        return bool(self.max_per_category or self.min_fresh_share or self.diversity)
+
+
+def load_scenarios(file: Path | None = None) -> Mapping[str, Scenario]:
+    """The policies of a TOML file by name, the shipped ones when none is given.
+
+    Raises:
+        ValueError: it can't be read, or a key is unknown or out of range; says what is allowed.
+    """
+    file = file or SHIPPED
+    try:
+        tables = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ValueError(f"scenarios {file}: expected a readable TOML file: {error}") from error
+    return {name: _scenario(name, table, file) for name, table in tables.items()}
+
+
+def _scenario(name: str, table: object, file: Path) -> Scenario:
+    if not isinstance(table, dict) or "name" in table:
+        raise ValueError(f"scenarios {file}: {name}: expected a table [{name}] of keys, among {_allowed()}")
+    try:
+        return Scenario(name=name, **table)
+    except ValidationError as error:
+        faults = "; ".join(_fault(fault["loc"], fault["msg"], fault["type"]) for fault in error.errors())
+        raise ValueError(f"scenarios {file}: [{name}] {faults}") from error
+
+
+def _fault(place: tuple[int | str, ...], message: str, kind: str) -> str:
+    key = ".".join(map(str, place))
+    if kind == "extra_forbidden":
+        return f"{key} is unknown; allowed are {_allowed(FrequencyCap if len(place) > 1 else Scenario)}"
+    return f"{key}: {message}" if key else message
+
+
+def _allowed(model: type[BaseModel] = Scenario) -> str:
+    return ", ".join(key for key in model.model_fields if key != "name")

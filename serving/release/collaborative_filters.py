@@ -1,0 +1,78 @@
+"""What collaborative filtering learned of users and items, as a release keeps it."""
+
+import shutil
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from serving.release.arrays import FloatArray
+from serving.release.segments import Segments
+from serving.release.sparse import load_csr, save_csr
+from serving.release.user_sequences import UserSequences
+
+# Sparse matrices, each [items, items] but for user_items [users, items].
+MATRICES = ("transitions", "item_cosine", "user_items")
+
+
+@dataclass(frozen=True)
+class Filters:
+    """The collaborative filters, fitted; rows and columns are item indexes of the catalog."""
+
+    transitions: csr_array  # [items, items] P(column comes soon after row)
+    item_cosine: csr_array  # [items, items] the nearest items only
+    user_items: csr_array  # [users, items] rows of unit length
+    popularity: FloatArray  # [items] interactions
+    trend: FloatArray  # [items] interactions, each halved per half-life of age
+    ease: csr_array | None = None  # [items, items] the strongest weights; None for a large catalog
+    als: FloatArray | None = None  # [items, factors] as factors.fold_in wants them; None before there was ALS
+    user_sequences: UserSequences | None = None  # None before there were any
+    segments: Segments | None = None  # None where users have no attributes
+
+    @cached_property
+    def item_users(self) -> csr_array:
+        """[items, users], user_items turned round: who chose an item."""
+        return self.user_items.T.tocsr()
+
+    @property
+    def item_counts(self) -> dict[str, int]:
+        """Part -> how many items it speaks of."""
+        counts = {name: getattr(self, name).shape[1] for name in MATRICES}
+        if self.als is not None:
+            counts["als"] = len(self.als)
+        if self.user_sequences is not None:
+            counts["user_sequences"] = self.user_sequences.places.shape[0]
+        return counts
+
+    @classmethod
+    def load(cls, directory: Path) -> "Filters":
+        matrices, als = {name: load_csr(directory / name) for name in MATRICES}, directory / "als.npy"
+        optional = {"ease": load_csr, "user_sequences": UserSequences.load, "segments": Segments.load}
+        found = {name: load for name, load in optional.items() if (directory / name).is_dir()}
+        return cls(
+            **matrices,
+            **{name: load(directory / name) for name, load in found.items()},
+            als=np.load(als, allow_pickle=False) if als.exists() else None,
+            popularity=np.load(directory / "popularity.npy", allow_pickle=False),
+            trend=np.load(directory / "trend.npy", allow_pickle=False),
+        )
+
+    def save(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        for name in MATRICES:
+            save_csr(getattr(self, name), directory / name)
+        for name in ("ease", "user_sequences", "segments"):  # a fit before this one may have left them
+            shutil.rmtree(directory / name, ignore_errors=True)
+        (directory / "als.npy").unlink(missing_ok=True)
+        if self.ease is not None:
+            save_csr(self.ease, directory / "ease")
+        if self.als is not None:
+            np.save(directory / "als.npy", self.als)
+        if self.user_sequences is not None:
+            self.user_sequences.save(directory / "user_sequences")
+        if self.segments is not None:
+            self.segments.save(directory / "segments")
+        np.save(directory / "popularity.npy", self.popularity)
+        np.save(directory / "trend.npy", self.trend)

@@ -1,0 +1,188 @@
+"""A release on disk: what stands in `ranking/<version>/`, how it is opened, and which version is live.
+
+interest/<version>/   a SavedModel in TensorFlow Serving's layout
+ranking/<version>/    catalog.parquet  item_embeddings.npy  <matrix>/{indptr,indices,data,shape}.npy
+                      popularity.npy  trend.npy  als.npy  blend.json  manifest.json
+                      user_sequences/  (ease/ where the catalog is small, nearest.faiss where it is large,
+                      item_scales.npy where embeddings are int8, segments/ where users have attributes)
+live.json             {"version": 7, "previous": 6}, replaced atomically
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+from fsspec.implementations.local import LocalFileSystem
+
+from feature_repo.contract import INTEREST_MODEL, LIVE, MANIFEST, RANKING, fingerprint
+from serving.errors import ForeignRelease, ReleaseError, ReleaseNotFound
+from serving.release.ann_index import EXACT_ITEMS, NEAREST, write_inverted_file
+from serving.release.arrays import FloatArray
+from serving.release.catalog import Catalog
+from serving.release.collaborative_filters import Filters
+from serving.release.item_embeddings import Precision, load_embeddings, save_embeddings
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """What turns an interest vector and a history into an answer, opened in memory."""
+
+    version: int
+    catalog: Catalog
+    item_embeddings: FloatArray  # [items, interest size]; interest · embedding is the logit
+    filters: Filters
+    blend: dict[str, Any]  # terms and their weights, as fitted by evaluate_release
+    manifest: dict[str, Any]
+    precision: Precision = "float32"  # that the embeddings were rounded to
+    nearest: Path | None = None  # the inverted file over the embeddings of a large catalog
+
+    @classmethod
+    def load(cls, directory: Path, version: int = 0) -> "Ranking":
+        """Open a ranking directory.
+
+        Raises:
+            ReleaseNotFound: nothing stands there.
+            ForeignRelease: it was built by another contract.
+        """
+        manifest_file = directory / MANIFEST
+        if not manifest_file.exists():
+            raise ReleaseNotFound(
+                f"no release at {directory}: expected {MANIFEST} there; see `penchant review list`"
+            )
+        manifest = json.loads(manifest_file.read_text())
+        if manifest["fingerprint"] != fingerprint():
+            raise ForeignRelease(
+                f"release {directory} was built by contract {manifest['fingerprint']}, this process speaks "
+                f"{fingerprint()}: train and push with this version of Penchant (`penchant run`)"
+            )
+        embeddings, precision = load_embeddings(directory)
+        return cls(
+            version=version,
+            catalog=Catalog.from_items(_read_whole(directory / "catalog.parquet")),
+            item_embeddings=embeddings,
+            precision=precision,
+            filters=Filters.load(directory),
+            blend=json.loads((directory / "blend.json").read_text()),
+            manifest=manifest,
+            nearest=directory / NEAREST if "nearest" in manifest else None,
+        )
+
+
+class ReleaseStore:
+    """Where releases are published: any fsspec URL; a remote one is copied to `cache` as it is opened."""
+
+    def __init__(self, url: str, cache: Path | None = None) -> None:
+        self.filesystem, self.root = fsspec.url_to_fs(url)
+        self._cache = cache
+
+    def path(self, kind: str, version: int) -> str:
+        return f"{self.root}/{kind}/{version}"
+
+    def live(self) -> int | None:
+        """The live version, None before the first push."""
+        return self.live_record().get("version")
+
+    def live_record(self) -> dict[str, Any]:
+        try:
+            with self.filesystem.open(f"{self.root}/{LIVE}", "rb") as file:
+                record: dict[str, Any] = json.load(file)
+        except FileNotFoundError:
+            return {}
+        return record
+
+    def versions(self) -> list[int]:
+        """Published versions, oldest first."""
+        try:
+            entries = self.filesystem.ls(f"{self.root}/{RANKING}", detail=False)
+        except FileNotFoundError:
+            return []
+        names = (entry.rstrip("/").rsplit("/", 1)[-1] for entry in entries)
+        return sorted(int(name) for name in names if name.isdigit())
+
+    def open(self, version: int) -> Ranking:
+        """The ranking of a version; raises as Ranking.load does."""
+        return Ranking.load(self.local(RANKING, version), version)
+
+    def local(self, kind: str, version: int) -> Path:
+        """A local directory that holds `kind` of `version`.
+
+        Raises:
+            ReleaseError: the store is remote and no cache directory was given.
+        """
+        if isinstance(self.filesystem, LocalFileSystem):
+            return Path(self.path(kind, version))
+        if self._cache is None:
+            raise ReleaseError(f"release store {self.root} is remote: a cache directory is needed to open it")
+        target = self._cache / kind / str(version)
+        if not (target / ".complete").exists():
+            self.filesystem.get(self.path(kind, version) + "/", str(target) + "/", recursive=True)
+            (target / ".complete").touch()
+        return target
+
+
+def write_ranking(
+    directory: Path,
+    items: pa.Table,
+    item_embeddings: FloatArray,
+    filters: Filters,
+    blend: dict[str, Any],
+    interest_model: Path,
+    *,
+    precision: Precision = "float32",
+    interests: FloatArray | None = None,
+    exact_items: int = EXACT_ITEMS,
+    **about: Any,
+) -> None:
+    """Write a ranking directory beside the SavedModel `interest_model` that it belongs to.
+
+    Args:
+        items: the catalog, one row an item, in index order.
+        item_embeddings: [items, interest size] float32.
+        precision: that the embeddings are stored and searched at.
+        interests: [n, interest size] float32 of users, that the index of a large catalog is measured on.
+        exact_items: a catalog of more gets an inverted file, which answers without a look at every item.
+        about: further entries of the manifest (run id, metrics), JSON-ready.
+
+    Raises:
+        ReleaseError: catalog, embeddings and filters disagree about the number of items, or the
+            inverted file finds too few of the nearest items.
+    """
+    counts = {
+        "items": len(items),
+        "item_embeddings": len(item_embeddings),
+        **filters.item_counts,
+    }
+    if len(set(counts.values())) != 1:
+        raise ReleaseError(f"a release needs one row an item in each part, got {counts}")
+    filters.save(directory)
+    pq.write_table(items, directory / "catalog.parquet")
+    save_embeddings(directory, item_embeddings, precision)
+    (directory / "blend.json").write_text(json.dumps(blend, indent=2))
+    if index := write_inverted_file(directory, item_embeddings, interests, exact_items):
+        about["nearest"] = index
+    files = {f"{RANKING}/{name}": digest for name, digest in checksums(directory).items() if name != MANIFEST}
+    files |= {f"{INTEREST_MODEL}/{name}": digest for name, digest in checksums(interest_model).items()}
+    manifest = {"fingerprint": fingerprint(), **about, "files": files}
+    (directory / MANIFEST).write_text(json.dumps(manifest, indent=2))
+
+
+def checksums(directory: Path) -> dict[str, str]:
+    """Relative file name -> sha256, for every file below `directory`."""
+    files = sorted(path for path in directory.rglob("*") if path.is_file())
+    return {str(path.relative_to(directory)): _sha256(path) for path in files}
+
+
+def _read_whole(file: Path) -> pa.Table:
+    """As pq.read_table does, without the engine behind it, which takes 5 MB for good."""
+    with pq.ParquetFile(file) as opened:
+        return opened.read(use_threads=False)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,116 @@
+"""Held-out rows as queries: order, indexes, what was seen, sampling, bad input."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from components.errors import StepError
+from components.evaluate_release.data.queries import read_queries, read_training_set, read_windows
+from feature_repo.contract import TIMESTAMP, TRAINING_SET
+from tests.components.evaluate_release.planted import row
+
+INDEX = pa.array([f"i{item}" for item in range(6)])
+
+
+def table(*rows) -> pa.Table:
+    return pa.Table.from_pylist(list(rows), TRAINING_SET).sort_by(
+        [("user_id", "ascending"), ("cutoff", "ascending")]
+    )
+
+
+def test_items_are_indexes_of_the_catalog_and_unknown_ones_are_dropped_with_their_times():
+    rows = table(row(1, [2, 9, 4], [10, 20, 30], 40, "test", 5))
+    queries = read_queries(rows, "test", INDEX, seed=0)
+    assert queries.items[0].tolist() == [2, 4]
+    assert queries.timestamps[0].tolist() == [10, 30]
+    assert queries.histories[0].item_ids == ["i2", "i9", "i4"]
+    assert queries.targets.tolist() == [5]
+    assert queries.cutoffs.tolist() == [40]
+
+
+def test_a_target_the_catalog_does_not_hold_has_no_index():
+    queries = read_queries(table(row(1, [], [], 40, "test", 77)), "test", INDEX, seed=0)
+    assert queries.targets.tolist() == [-1]
+
+
+def test_seen_holds_what_came_before_the_cutoff_however_long_ago_and_nothing_after():
+    rows = table(
+        row(1, [0, 1], [10, 20], 30, "all"),  # an older window
+        row(1, [2, 3, 4], [30, 40, 50], 60, "all"),  # the newest, with the target and what follows
+        row(1, [2], [30], 40, "test", 3),
+        row(2, [5], [15], 60, "all"),
+    )
+    queries = read_queries(rows, "test", INDEX, seed=0)
+    assert queries.seen[0].tolist() == [0, 1, 2]
+    assert not queries.repeated()[0]
+
+
+def test_a_target_seen_before_is_told():
+    rows = table(row(1, [3, 2, 3], [10, 20, 30], 40, "all"), row(1, [3, 2], [10, 20], 30, "test", 3))
+    assert read_queries(rows, "test", INDEX, seed=0).repeated().tolist() == [True]
+
+
+def test_where_items_are_had_again_and_again_nothing_is_left_out():
+    rows = table(row(1, [3, 2, 3], [10, 20, 30], 40, "all"), row(1, [3, 2], [10, 20], 30, "test", 3))
+    assert len(read_queries(rows, "test", INDEX, seed=0, keep_seen=True).seen[0]) == 0
+
+
+def test_a_user_without_history_is_a_query_too():
+    rows = table(row(1, [3], [10], 20, "all"), row(1, [], [], 10, "test", 3))
+    queries = read_queries(rows, "test", INDEX, seed=0)
+    assert len(queries.histories[0]) == len(queries.items[0]) == len(queries.seen[0]) == 0
+
+
+def test_queries_of_one_user_share_a_number():
+    rows = table(*(row(user, [1], [1], cutoff, "test", 2) for user in (7, 3) for cutoff in (10, 20)))
+    assert read_queries(rows, "test", INDEX, seed=0).users.tolist() == [0, 0, 1, 1]
+
+
+def test_windows_are_the_newest_of_each_user_parallel_to_their_histories():
+    rows = table(
+        row(1, [0, 1], [10, 20], 30, "all"), row(1, [2, 9], [30, 40], 60, "all"), row(2, [5], [15], 60, "all")
+    )
+    windows = read_windows(rows, INDEX, seed=0)
+    assert [items.tolist() for items in windows.items] == [[2, -1], [5]]
+    assert windows.history(0).item_ids == ["i2", "i9"]
+    assert windows.history(1).timestamps == [15]
+
+
+def test_select_keeps_everything_parallel():
+    rows = table(*(row(user, [user], [1], 10, "test", 5) for user in range(4)))
+    kept = read_queries(rows, "test", INDEX, seed=0).select(np.array([False, True, False, True]))
+    assert kept.user_ids == ["u001", "u003"]
+    assert kept.users.tolist() == [0, 1]
+    assert [items.tolist() for items in kept.items] == [[1], [3]]
+    assert len(kept) == 2
+
+
+def test_a_sample_holds_whole_users_is_seeded_and_says_what_it_is_from():
+    rows = table(*(row(user, [1], [1], cutoff, "test", 2) for user in range(50) for cutoff in (10, 20)))
+    first, again, other = (read_queries(rows, "test", INDEX, seed, limit=20) for seed in (1, 1, 2))
+    assert len(first) == 20
+    assert first.sampled_from == 100
+    assert all(first.user_ids.count(user) == 2 for user in first.user_ids)
+    assert first.user_ids == again.user_ids != other.user_ids
+
+
+def test_an_empty_split_says_what_it_takes():
+    with pytest.raises(StepError, match=r"no test queries.*at least 3 interactions"):
+        read_queries(table(row(1, [1], [1], 10, "all")), "test", INDEX, seed=0)
+
+
+def test_the_training_set_comes_in_order_whatever_the_files(tmp_path):
+    shuffled = pa.Table.from_pylist(
+        [row(2, [], [], 5, "test", 1), row(1, [], [], 9, "test", 1)], TRAINING_SET
+    )
+    pq.write_table(shuffled, tmp_path / "training_set.parquet")
+    read = read_training_set(tmp_path / "training_set.parquet")
+    assert read["user_id"].to_pylist() == ["u001", "u002"]
+    assert read["cutoff"].type == TIMESTAMP
+
+
+def test_a_missing_column_is_named(tmp_path):
+    pq.write_table(pa.table({"user_id": ["a"]}), tmp_path / "training_set.parquet")
+    with pytest.raises(StepError, match=r"lacks the columns \['cutoff'"):
+        read_training_set(tmp_path / "training_set.parquet")

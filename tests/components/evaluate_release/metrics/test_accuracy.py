@@ -1,0 +1,119 @@
+"""Accuracy metrics: worked by hand, and against straightforward implementations on random data."""
+
+from math import log2
+
+import numpy as np
+import pytest
+from sklearn.metrics import ndcg_score
+
+from components.evaluate_release.metrics import accuracy
+from components.evaluate_release.metrics.accuracy import MISS, PADDING
+
+
+def test_rank_counts_every_tie_against_the_model():
+    # item 2 shares its score with items 0 and 3, item 1 is better: two ahead by tie, one by score
+    scores = np.array([[0.5, 0.9, 0.5, 0.5, 0.1]], np.float32)
+    assert accuracy.ranks_of(scores, np.array([2])).tolist() == [4]
+
+
+def test_constant_scores_rank_every_target_last():
+    assert accuracy.ranks_of(np.zeros((2, 7), np.float32), np.array([0, 6])).tolist() == [7, 7]
+
+
+def test_an_item_that_can_not_be_answered_is_a_miss():
+    scores = np.array([[1.0, -np.inf], [1.0, 2.0], [np.nan, 1.0]], np.float32)
+    assert accuracy.ranks_of(scores, np.array([1, -1, 0])).tolist() == [MISS, MISS, MISS]
+
+
+def test_top_items_are_sorted_with_ties_in_index_order_and_padded():
+    scores = np.array([[1.0, 3.0, 3.0, 2.0], [-np.inf, 0.0, -np.inf, -np.inf]], np.float32)
+    assert accuracy.top_items(scores, 3).tolist() == [[1, 2, 3], [1, -1, -1]]
+    assert accuracy.top_items(scores, 5).tolist() == [[1, 2, 3, 0, -1], [1, -1, -1, -1, -1]]
+
+
+# Three targets ranked 1, 3 and 12; k = 10: two hits.
+# DCG = 1/log2(2) + 1/log2(4) = 1.5; ideal = 1 + 1/log2(3) + 1/log2(4) = 2.130930
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [
+        ("recall", 2 / 3),
+        ("precision", 2 / 10),
+        ("f1", 2 * 0.2 * (2 / 3) / (0.2 + 2 / 3)),
+        ("hr", 1.0),
+        ("ndcg", 1.5 / 2.1309297535714578),
+        ("mrr", 1.0),
+    ],
+)
+def test_several_targets_by_hand(metric, expected):
+    ranks = np.array([[1, 3, 12]])
+    assert accuracy.ACCURACY[metric](ranks, 10) == pytest.approx([expected])
+
+
+@pytest.mark.parametrize(
+    ("metric", "expected"),
+    [
+        ("recall", [1, 1, 0, 0]),
+        ("precision", [0.1, 0.1, 0, 0]),
+        ("f1", [2 / 11, 2 / 11, 0, 0]),
+        ("hr", [1, 1, 0, 0]),
+        ("ndcg", [1, 1 / log2(11), 0, 0]),
+        ("mrr", [1, 0.1, 0, 0]),
+    ],
+)
+def test_one_target_by_hand(metric, expected):
+    """Ranks 1 and 10 are in, 11 and a miss are out."""
+    assert accuracy.ACCURACY[metric](np.array([1, 10, 11, MISS]), 10) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("metric", list(accuracy.ACCURACY))
+def test_padding_changes_nothing(metric):
+    measure = accuracy.ACCURACY[metric]
+    padded = measure(np.array([[2, 5, PADDING, PADDING], [4, PADDING, PADDING, PADDING]]), 5)
+    assert padded == pytest.approx([measure(np.array([[2, 5]]), 5)[0], measure(np.array([4]), 5)[0]])
+
+
+def naive(ranked: list[int], relevant: set[int], k: int) -> dict[str, float]:
+    """The textbook definitions over a ranked list, item by item."""
+    hits = [position for position, item in enumerate(ranked[:k], start=1) if item in relevant]
+    p, r = len(hits) / k, len(hits) / len(relevant)
+    ideal = sum(1 / log2(position + 1) for position in range(1, min(k, len(relevant)) + 1))
+    return {
+        "recall": r,
+        "precision": p,
+        "f1": 2 * p * r / (p + r) if hits else 0.0,
+        "hr": float(bool(hits)),
+        "ndcg": sum(1 / log2(position + 1) for position in hits) / ideal,
+        "mrr": 1 / hits[0] if hits else 0.0,
+    }
+
+
+@pytest.mark.parametrize("k", [1, 5, 20])
+def test_agreement_with_textbook_definitions_on_random_rankings(k):
+    rng = np.random.default_rng(k)
+    expected, ranks = [], np.zeros((200, 6), np.int64)
+    for row in ranks:
+        ranked = rng.permutation(50)
+        relevant = rng.choice(50, size=rng.integers(1, 7), replace=False)
+        row[: len(relevant)] = [1 + int(np.flatnonzero(ranked == item)[0]) for item in relevant]
+        expected.append(naive(ranked.tolist(), set(relevant.tolist()), k))
+    for name, metric in accuracy.ACCURACY.items():
+        assert metric(ranks, k) == pytest.approx([query[name] for query in expected]), name
+
+
+def test_ndcg_agrees_with_scikit_learn_on_random_scores():
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(100, 40))
+    targets = rng.integers(40, size=100)
+    relevance = np.zeros_like(scores)
+    relevance[np.arange(100), targets] = 1
+    ours = accuracy.ndcg(accuracy.ranks_of(scores, targets), 10)
+    theirs = [ndcg_score(r[None], s[None], k=10) for r, s in zip(relevance, scores, strict=True)]
+    assert ours == pytest.approx(theirs)
+
+
+def test_ranks_agree_with_top_items_where_nothing_ties():
+    rng = np.random.default_rng(1)
+    scores = rng.normal(size=(50, 30))
+    targets = rng.integers(30, size=50)
+    in_list = (accuracy.top_items(scores, 10) == targets[:, None]).any(axis=1)
+    assert np.array_equal(accuracy.ranks_of(scores, targets) <= 10, in_list)

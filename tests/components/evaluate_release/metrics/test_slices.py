@@ -1,0 +1,86 @@
+"""Slices: every query in one label of each dimension, labels worked by hand."""
+
+import numpy as np
+import pyarrow as pa
+
+from components.evaluate_release.data.queries import read_queries
+from components.evaluate_release.metrics import slices
+from components.evaluate_release.metrics.accuracy import MISS
+from components.evaluate_release.models.rankings import Ranked
+from feature_repo.contract import TRAINING_SET
+from serving.release.catalog import FOREVER, Catalog
+from tests.components.evaluate_release.planted import row
+
+N = 4
+INDEX = pa.array([f"i{item}" for item in range(N)])
+DAY = slices.DAY
+
+
+def catalog(domains):
+    open_ended = np.full(N, FOREVER)
+    return Catalog(INDEX.to_pylist(), [""] * N, [[]] * N, domains, np.zeros(N, np.int64), open_ended)
+
+
+def test_queries_are_cut_by_hand():
+    rows = pa.Table.from_pylist(
+        [
+            row(1, [], [], 3 * DAY, "test", 0),
+            row(2, [3] * 5, [1] * 5, 400 * DAY, "test", 1),
+            row(3, [3] * 5, [1] * 5, 400 * DAY, "test", 2),
+        ],
+        TRAINING_SET,
+    )
+    queries = read_queries(rows, "test", INDEX, seed=0)
+    # item 0 holds 50 of 100 interactions, 1 the next 30, 2 none
+    popularity = np.array([50, 30, 0, 20], np.float32)
+    first_seen = np.array([0, 0, 399 * DAY, 0])
+    cuts = slices.cut(
+        queries, catalog(["film", "book", "book", ""]), popularity, first_seen, {"u001", "u002"}
+    )
+    by_hand = {
+        "history length": {"none": [0], "5–19": [1, 2]},
+        "user": {"in the training part": [0, 1], "new since then": [2]},
+        "target's popularity": {"head third": [0], "middle third": [1], "never seen in training": [2]},
+        "target's age": {"up to a week": [0, 2], "older": [1]},
+        "target's domain": {"film": [0], "book": [1, 2]},
+    }
+    found = {
+        name: {label: np.flatnonzero(mask).tolist() for label, mask in cut.items()}
+        for name, cut in cuts.items()
+    }
+    assert found == by_hand
+
+
+def test_users_attributes_are_dimensions_of_their_own():
+    rows = pa.Table.from_pylist([row(user, [], [], 3 * DAY, "test", 0) for user in (1, 2, 3)], TRAINING_SET)
+    queries = read_queries(rows, "test", INDEX, seed=0)
+    users = pa.table({"user_id": ["u003", "u001"], "group": ["b", "a"], "country": ["x", "x"]})
+    found = slices.cut(
+        queries, catalog([""] * N), np.ones(N, np.float32), np.zeros(N, np.int64), set(), users
+    )
+    # a country that all share says nothing, of u002 nothing is known
+    assert list(found) == ["user's group"]
+    labels = {label: np.flatnonzero(mask).tolist() for label, mask in found["user's group"].items()}
+    assert labels == {"a": [0], "b": [2]}
+
+
+def test_a_dimension_with_one_label_says_nothing_and_is_left_out():
+    rows = pa.Table.from_pylist([row(1, [], [], 3 * DAY, "test", 0)], TRAINING_SET)
+    queries = read_queries(rows, "test", INDEX, seed=0)
+    assert slices.cut(queries, catalog([""] * N), np.ones(N, np.float32), np.zeros(N, np.int64), set()) == {}
+
+
+def test_figures_of_a_slice_are_those_of_its_queries():
+    models = {"served": Ranked(np.array([1, MISS, 1]), np.zeros((3, 20), np.int32))}
+    cuts = {"user": {"old": np.array([True, True, False]), "new": np.array([False, False, True])}}
+    old, new = slices.measure(cuts, models, users=np.array([0, 1, 2]), seed=0)
+    assert (old.queries, old.ndcg_at_10, old.recall_at_10) == (2, {"served": 0.5}, {"served": 0.5})
+    assert (new.low, new.high) == ({"served": 1.0}, {"served": 1.0})
+
+
+def test_an_item_is_as_old_as_its_first_interaction_unless_it_says_so_itself():
+    rows = pa.Table.from_pylist(
+        [row(1, [0, 1], [10, 20], 30, "all"), row(2, [1, 9], [5, 7], 30, "all")], TRAINING_SET
+    )
+    available_from = np.array([3, 0, 0, 0])
+    assert slices.first_interactions(rows, INDEX, available_from)[:2].tolist() == [3, 5]

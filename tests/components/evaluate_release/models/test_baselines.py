@@ -1,0 +1,63 @@
+"""Baselines and the full ranking: planted orders, seen items left out, ties against the model."""
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from scipy.sparse import csr_array
+
+from components.evaluate_release.data.queries import read_queries
+from components.evaluate_release.metrics.accuracy import MISS
+from components.evaluate_release.models import baselines
+from components.evaluate_release.models.rankings import rank_all
+from feature_repo.contract import TRAINING_SET
+from tests.components.evaluate_release.planted import row
+
+INDEX = pa.array([f"i{item}" for item in range(5)])
+
+
+def queries_of(*rows):
+    return read_queries(pa.Table.from_pylist(list(rows), TRAINING_SET), "test", INDEX, seed=0)
+
+
+def test_popularity_leaves_seen_items_out():
+    queries = queries_of(row(1, [0, 1], [1, 2], 3, "test", 3), row(2, [], [], 3, "test", 3))
+    answered = baselines.popularity(queries, np.array([9, 8, 7, 6, 5], np.float32))
+    assert answered.ranks.tolist() == [2, 4]
+    assert answered.items[0, :4].tolist() == [2, 3, 4, -1]
+    assert answered.items[1, :6].tolist() == [0, 1, 2, 3, 4, -1]
+
+
+def test_transitions_weigh_the_last_interaction_most():
+    # 0 leads to 3 and 1 leads to 4: after 0, 1 the item 4 (1.0) stands before 3 (0.7)
+    matrix = csr_array((np.ones(2, np.float32), ([0, 1], [3, 4])), shape=(5, 5))
+    queries = queries_of(row(1, [0, 1], [1, 2], 3, "test", 3), row(2, [1, 0], [1, 2], 3, "test", 3))
+    answered = baselines.transitions(queries, matrix)
+    assert answered.ranks.tolist() == [2, 1]
+    assert answered.items[0, :2].tolist() == [4, 3]
+
+
+def test_an_item_that_nothing_leads_to_ties_with_all_others_and_stands_last():
+    queries = queries_of(row(1, [0], [1], 3, "test", 2))
+    answered = baselines.transitions(queries, csr_array((5, 5), dtype=np.float32))
+    assert answered.ranks.tolist() == [4]  # of the four that were not seen
+
+
+def test_recency_weights_by_hand():
+    weights = baselines.recency_weights([np.array([2, 0, 2], np.int32), np.empty(0, np.int32)], 3)
+    assert weights.toarray() == pytest.approx(np.array([[0.7, 0, 1 + 0.49], [0, 0, 0]]))
+
+
+def test_a_target_seen_before_is_a_miss():
+    queries = queries_of(row(1, [2, 3], [1, 2], 3, "test", 2))
+    assert baselines.popularity(queries, np.ones(5, np.float32)).ranks.tolist() == [MISS]
+
+
+def test_batches_change_nothing(monkeypatch):
+    rng = np.random.default_rng(0)
+    scores = rng.normal(size=(30, 5)).astype(np.float32)
+    queries = queries_of(*(row(user, [user % 3], [1], 3, "test", 3 + user % 2) for user in range(30)))
+    whole = rank_all(lambda part: scores[part], queries, 5)
+    monkeypatch.setattr("components.evaluate_release.models.rankings.CELLS", 35)  # seven queries at once
+    parts = rank_all(lambda part: scores[part], queries, 5)
+    assert np.array_equal(whole.ranks, parts.ranks)
+    assert np.array_equal(whole.items, parts.items)

@@ -1,0 +1,137 @@
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from components.errors import StepError
+from components.train_interest_model.data.sequences import encode, flat_attributes, flatten, read_rows
+from components.train_interest_model.data.vocabulary import Vocabulary, encode_gaps
+from feature_repo.contract import TRAINING_SET
+from tests.components.train_interest_model.conftest import (
+    SECOND,
+    World,
+    history_row,
+)
+
+VOCABULARY = Vocabulary(["a", "b", "c"], ["click", "view"], [0.0, 1.0, 2.0])
+
+
+def test_a_row_becomes_codes_and_the_gap_before_its_first_interaction_is_none() -> None:
+    rows = pa.Table.from_pylist([history_row("u", "validation", ["b", "a"], "c")], schema=TRAINING_SET)
+    encoded = encode(rows, VOCABULARY)
+    assert encoded.items.tolist() == [1, 0]
+    assert encoded.events.tolist() == [2, 1]
+    assert encoded.values.tolist() == [2, 3]  # 0 has one edge at or below it, 1 has two
+    assert encoded.gaps.tolist() == [0, 7]  # a minute passes the edges 1, 2, 4, …, 32 s
+    assert encoded.targets.tolist() == [2]
+
+
+def test_unknown_items_are_dropped_and_the_gap_spans_them() -> None:
+    rows = pa.Table.from_pylist(
+        [history_row("u", "train", ["zz", "a", "zz", "b"]), history_row("v", "train", ["zz"])],
+        schema=TRAINING_SET,
+    )
+    encoded = encode(rows, VOCABULARY)
+    assert encoded.lengths.tolist() == [2, 0]
+    assert encoded.items.tolist() == [0, 1]
+    assert encoded.gaps.tolist() == [0, 8]  # two minutes
+
+
+def test_a_gap_bucket_starts_at_its_power_of_two() -> None:
+    times = np.array([1, SECOND - 1, SECOND, 2 * SECOND - 1, 2 * SECOND]) + 5
+    assert encode_gaps(times, np.full(5, 5)).tolist() == [1, 1, 2, 2, 3]
+    assert encode_gaps(times, np.zeros(5, np.int64)).tolist() == [0] * 5
+
+
+def test_an_epoch_holds_every_interaction_once_right_padded() -> None:
+    random = np.random.default_rng(0)
+    rows = [
+        history_row(f"u{user}", "train", random.choice(["a", "b", "c"], random.integers(1, 90)).tolist())
+        for user in range(50)
+    ]
+    encoded = encode(pa.Table.from_pylist(rows, schema=TRAINING_SET), VOCABULARY)
+    batches = list(encoded.batches(batch_size=4, seed=3))
+    lengths = np.concatenate([batch["lengths"] for batch in batches])
+    assert sorted(lengths) == sorted(encoded.lengths)
+    for batch in batches:
+        places = np.arange(batch["items"].shape[1])
+        assert (batch["items"][places >= batch["lengths"][:, None]] == 0).all()
+        assert batch["items"].size <= 4 * encoded.lengths.max()
+    again = list(encoded.batches(batch_size=4, seed=3))
+    assert all((one["items"] == other["items"]).all() for one, other in zip(batches, again, strict=True))
+
+
+def test_growing_keeps_old_codes() -> None:
+    grown = VOCABULARY.grow(Vocabulary(["c", "d"], ["buy", "view"], [7.0]))
+    assert grown.item_ids == ["c", "d"]
+    assert grown.event_types == ["click", "view", "buy"]
+    assert grown.value_edges == [0.0, 1.0, 2.0]
+
+
+def test_many_values_are_cut_at_their_quantiles() -> None:
+    values = np.arange(1000, dtype=np.float32)
+    vocabulary = Vocabulary.build(["a"], pa.array(["view"]), values)
+    counts = np.bincount(vocabulary.encode_values(values))
+    assert counts[counts > 0].tolist() == pytest.approx([62.5] * 16, abs=1)
+
+
+def test_a_missing_value_and_an_unknown_event_type_have_the_code_of_unknown() -> None:
+    row = history_row("u", "train", ["a", "b", "c"])
+    row["values"], row["event_types"] = [None, float("nan"), 9.0], ["buy", "", "click"]
+    encoded = encode(pa.Table.from_pylist([row], schema=TRAINING_SET), VOCABULARY)
+    assert encoded.values.tolist() == [0, 0, 4]
+    assert encoded.events.tolist() == [0, 0, 1]
+
+
+def people() -> pa.Table:
+    """Twenty users aged 20 to 39, every other from Oslo; one hair colour is a single user's."""
+    rows = [
+        history_row(f"u{n}", "train", ["a"], age=20 + n, city="Oslo" if n % 2 else "Rome") for n in range(20)
+    ]
+    rows.append(history_row("v", "train", ["a"], hair="blue"))
+    return pa.Table.from_pylist(rows, schema=TRAINING_SET)
+
+
+def test_attributes_that_enough_users_have_become_codes_and_numbers_fall_into_buckets() -> None:
+    vocabulary = VOCABULARY.with_attributes(*flat_attributes(people())[1:])
+    assert vocabulary.attributes == ["city=Oslo", "city=Rome", *[f"age<{bucket}" for bucket in range(8)]]
+    codes = encode(people(), vocabulary).attributes
+    assert codes[:2].tolist() == [[3, 2], [3, 1]]  # 20 and 21 are among the youngest eighth
+    assert codes[19].tolist() == [10, 1]
+    assert codes[20].tolist() == [0, 0]  # blue hair would name a user
+    counts = np.bincount(codes[:20, 0], minlength=11)[3:]
+    assert counts.tolist() == pytest.approx([2.5] * 8, abs=0.5)
+
+
+def test_growing_keeps_the_codes_of_attributes() -> None:
+    known = VOCABULARY.with_attributes(*flat_attributes(people())[1:])
+    other = Vocabulary(
+        ["c"], [], [], ["city=Bonn", "city=Rome", "age<0", "age<1", "pay<0"], {"age": [90.0], "pay": []}
+    )
+    grown = known.grow(other)
+    assert grown.attributes == [*known.attributes, "city=Bonn", "pay<0"]
+    assert grown.attribute_edges == {**known.attribute_edges, "pay": []}
+    codes = grown.encode_attributes(pa.array(["pay", "city=Bonn"]), np.array([5, np.nan], np.float32))
+    assert codes.tolist() == [12, 11]
+
+
+def test_a_training_set_of_before_has_no_attributes(cycle: World, tmp_path: Path) -> None:
+    rows = pq.read_table(cycle.training_set).drop_columns(["attributes", "attribute_values"])
+    pq.write_table(rows, tmp_path / "rows.parquet")
+    assert encode(read_rows(tmp_path / "rows.parquet", "train"), VOCABULARY).attributes.shape == (160, 0)
+
+
+def test_positions_count_what_is_known_from_the_start_of_the_window() -> None:
+    row = history_row("u", "train", ["a", "zz", "b", "a", "a", "c"])
+    encoded = encode(pa.Table.from_pylist([row, row], schema=TRAINING_SET), VOCABULARY)
+    assert encoded.positions.tolist() == [0, 1, 2, 2, 3] * 2
+
+
+def test_reading_names_the_missing_column(cycle: World, tmp_path: Path) -> None:
+    assert len(flatten(read_rows(cycle.training_set, "train")["item_ids"])) == 160 * 12
+    rows = pq.read_table(cycle.training_set).drop_columns(["target_item_id", "timestamps"])
+    pq.write_table(rows, tmp_path / "rows.parquet")
+    with pytest.raises(StepError, match="has no column target_item_id, timestamps"):
+        read_rows(tmp_path / "rows.parquet", "train")

@@ -1,0 +1,244 @@
+"""The SavedModel as TensorFlow Serving's loader reads it, against the model that it was written from."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import tensorflow as tf
+
+from components.errors import StepError
+from components.saved_model import ServedModel
+from components.train_interest_model.data.sequences import encode as encode_rows
+from components.train_interest_model.data.sequences import read_rows
+from components.train_interest_model.data.vocabulary import Vocabulary
+from components.train_interest_model.export.saved_model_writer import export, histories
+from components.train_interest_model.export.warmup_requests import LENGTHS, REQUESTS
+from components.train_interest_model.hyperparameters import Hyperparameters
+from components.train_interest_model.network.model import InterestModel
+from components.user_attributes import attributes_of
+from feature_repo import attributes
+from feature_repo.attributes import Attributes
+from feature_repo.contract import ATTRIBUTE_INPUTS, INTEREST, PAD, SIGNATURES, TRAINING_SET
+from feature_repo.histories import History
+from feature_repo.histories import encode as encode_histories
+from tests.components.train_interest_model.conftest import World
+
+ENCODERS = ("lstm", "gru", "rnn", "cnn")
+KNOWN: dict[str, Any] = {
+    "attributes": ["gender=F", "gender=M", "age<0", "age<1", "age<2"],
+    "attribute_edges": {"age": [20.0, 40.0]},
+}
+
+
+def encode(whole: list[History], known: list[Attributes] | None = None) -> dict[str, np.ndarray]:
+    """What `serving_default` takes."""
+    return encode_histories(whole) | attributes.encode(known or [Attributes()] * len(whole))
+
+
+def untrained(world: World, encoder: str) -> tuple[InterestModel, Vocabulary]:
+    """Random weights: nothing that parity rests on is near zero by training."""
+    tf.keras.utils.set_random_seed(3)
+    vocabulary = Vocabulary(world.item_ids, ["click", "view"], [0.0, 1.0, 2.0, 3.0, 4.0], **KNOWN)
+    settings = Hyperparameters(
+        encoder=encoder,
+        embedding_size=8,
+        units=10,
+        layers=3,
+        dropout=0.0,
+        use_positions=True,
+        use_user_attributes=True,
+    )
+    content = np.random.default_rng(0).normal(size=(len(world.item_ids), 3)).astype(np.float32)
+    model = InterestModel(settings, len(world.item_ids), vocabulary.sizes, content)
+    for variable in model.trainable_weights:
+        variable.assign(tf.random.normal(variable.shape, stddev=0.5))
+    return model, vocabulary
+
+
+@pytest.fixture(scope="module", params=ENCODERS)
+def exported(request: pytest.FixtureRequest, cycle: World, tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]
+    model, vocabulary = untrained(cycle, request.param)
+    directory = tmp_path_factory.mktemp(request.param)
+    rows = read_rows(cycle.training_set, "all").slice(0, 4)
+    given = [["gender=M", "age"], ["hair=red", "age"], [], ["age", "gender=F"]]
+    values = [[np.nan, 40.0], [np.nan, 39.0], [], [7.0, np.nan]]
+    for name, lists in (("attributes", given), ("attribute_values", values)):
+        column = pa.array(lists, TRAINING_SET.field(name).type)
+        rows = rows.set_column(rows.column_names.index(name), name, column)
+    export(model, vocabulary, filter_seen=True, probes=rows, output=directory)
+    served = ServedModel(directory / "saved_model")
+    yield model, vocabulary, rows, directory, served
+    served.close()
+
+
+def test_it_answers_as_the_keras_model(exported) -> None:  # type: ignore[no-untyped-def]
+    model, vocabulary, rows, _, served = exported
+    encoded = encode_rows(rows, vocabulary)
+    expected = model.last_interests(model.item_vectors(), encoded.pad(np.arange(4), 13)).numpy()
+    answer = served.run("serving_default", encode(histories(rows), attributes_of(rows)))
+    np.testing.assert_allclose(answer["interest"], expected, atol=1e-5)
+    assert np.abs(expected).mean() > 0.1
+    assert answer["as_of"].tolist() == [[row[-1]] for row in rows["timestamps"].to_pylist()]
+
+
+def test_advancing_equals_replaying(exported) -> None:  # type: ignore[no-untyped-def]
+    *_, rows, _, served = exported
+    whole = histories(rows)
+    known = attributes_of(rows)
+    replayed = served.run("serving_default", encode(whole, known))
+    before = served.run("serving_default", encode([part(history, 0, -3) for history in whole], known))
+    kept = {"state": before["state"], "as_of": before["as_of"]}
+    rest = encode_histories([part(history, -3, None) for history in whole])
+    advanced = served.run("advance", {**kept, **rest})
+    for name, value in replayed.items():
+        np.testing.assert_allclose(advanced[name], value, atol=1e-4, err_msg=name)
+    unmoved = served.run("advance", {**kept, **encode_histories([History()] * 4)})
+    for name, value in before.items():
+        np.testing.assert_allclose(unmoved[name], value, atol=1e-5, err_msg=name)
+    assert np.abs(replayed["interest"] - before["interest"]).max() > 0.01
+
+
+def test_unknown_ids_and_pads_are_skipped_wherever_they_stand(exported) -> None:  # type: ignore[no-untyped-def]
+    *_, rows, _, served = exported
+    clean = encode(histories(rows))
+    random = np.random.default_rng(1)
+    count, length = clean["item_ids"].shape
+    width = length + 15
+    noisy = {
+        "item_ids": random.choice(np.array([PAD, "never heard of"], object), (count, width)),
+        "event_types": np.full((count, width), "view", object),
+        "values": np.full((count, width), 3, np.float32),
+        "timestamps": np.full((count, width), 77, np.int64),
+    }
+    for row in range(count):
+        places = np.sort(random.permutation(width)[:length])
+        for name in noisy:
+            noisy[name][row, places] = clean[name][row]
+    known = {name: clean[name] for name in ATTRIBUTE_INPUTS}
+    expected, answer = served.run("serving_default", clean), served.run("serving_default", noisy | known)
+    for name, value in expected.items():
+        np.testing.assert_allclose(answer[name], value, atol=1e-5, err_msg=name)
+
+
+@pytest.mark.parametrize("length", [0, 1, 3])
+def test_an_empty_history_is_answered_by_the_items_bias(exported, length: int) -> None:  # type: ignore[no-untyped-def]
+    model, vocabulary, *_, served = exported
+    empty = {name: value[:, [0] * length] for name, value in encode([History()]).items()}
+    answer = served.run("serving_default", empty)
+    assert answer["interest"].tolist() == [[0.0] * 8 + [1.0]]
+    assert not answer["state"].any()
+    best = served.run("top_items", empty)["item_ids"][0, 0].decode()
+    assert best == vocabulary.item_ids[int(np.argmax(model.item_bias.numpy()))]
+
+
+def test_an_empty_history_beside_a_full_one_changes_neither(exported) -> None:  # type: ignore[no-untyped-def]
+    *_, rows, _, served = exported
+    whole = histories(rows)
+    alone = served.run("serving_default", encode(whole))["interest"]
+    mixed = served.run("serving_default", encode([History(), *whole, History()]))["interest"]
+    np.testing.assert_allclose(mixed[1:-1], alone, atol=1e-5)
+    assert mixed[[0, -1], :-1].any() == np.False_
+
+
+def test_a_cold_interest_is_that_of_the_attributes_that_training_knew(exported) -> None:  # type: ignore[no-untyped-def]
+    model, *_, rows, _, served = exported
+    cold = served.run("serving_default", encode([History()] * 4, attributes_of(rows)))
+    codes = np.array([[2, 5], [0, 4], [0, 0], [3, 1]], np.int32)  # 40 is in the bucket from 40 on, 39 is not
+    expected = model.cold_interests({"attributes": tf.constant(codes)}).numpy()
+    np.testing.assert_allclose(cold["interest"][:, :-1], expected, atol=1e-5)
+    assert not expected[2].any()
+    assert np.abs(expected[[0, 1, 3]]).mean() > 0.1
+    # In a batch beside a longer row, TensorFlow Serving repeats the first element.
+    longer = {
+        name: value[:, [0, *range(value.shape[1]), 0]]
+        for name, value in attributes.encode(attributes_of(rows)).items()
+    }
+    padded = served.run("serving_default", encode([History()] * 4) | longer)
+    np.testing.assert_allclose(padded["interest"], cold["interest"], atol=1e-6)
+
+
+def test_top_items_are_the_best_unseen_by_the_embeddings_beside_it(exported) -> None:  # type: ignore[no-untyped-def]
+    _, vocabulary, rows, directory, served = exported
+    whole = histories(rows)
+    embeddings = np.load(directory / "item_embeddings.npy")
+    interest = served.run("serving_default", encode(whole))["interest"]
+    answer = served.run("top_items", encode(whole))
+    scores = interest @ embeddings.T
+    for row, history in enumerate(whole):
+        seen = [vocabulary.item_ids.index(item) for item in history.item_ids]
+        scores[row, seen] = -np.inf
+        order = np.argsort(-scores[row])
+        left = len(vocabulary.item_ids) - len(set(seen))
+        assert [item.decode() for item in answer["item_ids"][row, :5]] == [
+            vocabulary.item_ids[place] for place in order[:5]
+        ]
+        np.testing.assert_allclose(answer["scores"][row, :left], scores[row, order[:left]], atol=1e-4)
+        assert set(answer["item_ids"][row, left:]) == {b""}
+
+
+def test_the_signatures_are_the_contracts(exported) -> None:  # type: ignore[no-untyped-def]
+    *_, directory, _ = exported
+    with tf.compat.v1.Session(graph=tf.Graph()) as session:
+        loaded = tf.compat.v1.saved_model.load(session, ["serve"], str(directory / "saved_model"))
+    for name, terms in SIGNATURES.items():
+        definition = loaded.signature_def[name]
+        for side, declared in (("inputs", definition.inputs), ("outputs", definition.outputs)):
+            dtypes = {key: tf.as_dtype(info.dtype).name for key, info in declared.items()}
+            assert dtypes == terms[side]
+
+
+def test_every_warmup_request_runs(exported) -> None:  # type: ignore[no-untyped-def]
+    from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
+
+    *_, directory, served = exported
+    records = list(tf.data.TFRecordDataset(str(directory / "saved_model" / REQUESTS)).as_numpy_iterator())
+    asked = set()
+    for record in records:
+        request = PredictionLog.FromString(record).predict_log.request
+        inputs = {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()}
+        assert served.run(request.model_spec.signature_name, inputs)
+        asked.add((request.model_spec.signature_name, tuple(request.output_filter), inputs["item_ids"].size))
+    kinds = dict.fromkeys(SIGNATURES, ()).items() | {
+        (signature, (INTEREST,)) for signature in ("serving_default", "advance")
+    }
+    assert asked == {(*kind, 1 + length) for kind in kinds for length in LENGTHS}
+
+
+def test_every_weight_is_stored_once(exported) -> None:  # type: ignore[no-untyped-def]
+    *_, directory, _ = exported
+    names = [
+        name
+        for name, _ in tf.train.list_variables(str(directory / "saved_model" / "variables" / "variables"))
+    ]
+    assert len(names) == len(set(names))
+    sizes = [
+        shape
+        for name, shape in tf.train.list_variables(str(directory / "saved_model" / "variables" / "variables"))
+    ]
+    assert sizes.count([60, 9]) == 1
+    assert not [shape for shape in sizes if shape in ([60, 8], [60, 3])]
+
+
+def test_a_model_that_answers_otherwise_is_not_exported(
+    cycle: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model, vocabulary = untrained(cycle, "gru")
+    monkeypatch.setattr(
+        "components.train_interest_model.export.serving_module._gap_buckets",
+        lambda timestamps, _: tf.zeros_like(timestamps),
+    )
+    rows = read_rows(cycle.training_set, "all").slice(0, 4)
+    with pytest.raises(StepError, match="answers otherwise than the model"):
+        export(model, vocabulary, True, rows, tmp_path)
+    assert not (tmp_path / "saved_model").exists()
+    assert not pq.ParquetFile(cycle.training_set).closed
+
+
+def part(history: History, start: int, end: int | None) -> History:
+    cut = slice(start, end)
+    return History(
+        [], history.item_ids[cut], history.event_types[cut], history.values[cut], history.timestamps[cut]
+    )

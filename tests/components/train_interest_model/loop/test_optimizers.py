@@ -1,0 +1,53 @@
+"""A sparse gradient moves its rows as a whole one would, and leaves the others alone."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.train_interest_model.hyperparameters import Hyperparameters
+from components.train_interest_model.loop.optimizers import clip, make_optimizer, takes_rows
+
+ROWS = np.array([4, 1], np.int32)
+RANDOM = np.random.default_rng(3)
+SLOPES = [RANDOM.normal(size=(2, 3)).astype(np.float32) for _ in range(5)]
+START = RANDOM.normal(size=(6, 3)).astype(np.float32)
+
+
+def trained(sparse: bool, start: np.ndarray, name: str = "item_embeddings", decay: float = 0.5) -> np.ndarray:
+    """A table after five steps whose gradients lie in ROWS."""
+    table = keras.Variable(start, name=name)
+    settings = Hyperparameters(learning_rate=0.1, weight_decay=decay)
+    optimizer = make_optimizer(settings, 10, [table] if sparse else [])
+    optimizer.build([table])
+    assert takes_rows(optimizer, table) == sparse
+    for slope in SLOPES:
+        values = tf.constant(slope.reshape((2, *start.shape[1:])) if start.ndim > 1 else slope[:, 0])
+        gradient = tf.IndexedSlices(values, tf.constant(ROWS), tf.constant(start.shape))
+        optimizer.apply_gradients([(gradient if sparse else tf.convert_to_tensor(gradient), table)])
+    return table.numpy()
+
+
+def test_rows_that_are_in_every_step_move_as_in_adamw() -> None:
+    np.testing.assert_allclose(trained(True, START)[ROWS], trained(False, START)[ROWS], rtol=1e-5)
+    assert np.abs(trained(True, START)[ROWS] - START[ROWS]).min() > 0.01
+
+
+def test_the_other_rows_rest() -> None:
+    others = [0, 2, 3, 5]
+    np.testing.assert_array_equal(trained(True, START)[others], START[others])
+
+
+def test_a_bias_is_not_decayed() -> None:
+    start = START[:, 0].copy()
+    with_decay, without = (trained(True, start, "item_bias", decay) for decay in (0.5, 0.0))
+    np.testing.assert_array_equal(with_decay, without)
+    assert (trained(True, START, decay=0.5)[ROWS] != trained(True, START, decay=0.0)[ROWS]).all()
+
+
+def test_clipping_counts_sparse_and_whole_gradients_together() -> None:
+    whole, values = tf.constant([3.0]), tf.constant([[0.0, 4.0]])
+    sparse = tf.IndexedSlices(values, tf.constant([7]), tf.constant([9, 2]))
+    clipped = clip([whole, sparse], 1.0)
+    assert clipped[0].numpy() == pytest.approx([0.6])
+    np.testing.assert_allclose(clipped[1].values, [[0.0, 0.8]], rtol=1e-6)

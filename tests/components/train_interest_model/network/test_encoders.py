@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.train_interest_model.network.compiled_lstm import _row_step
+from components.train_interest_model.network.encoders import Encoder, make_encoder
+
+KINDS = ("lstm", "gru", "rnn", "cnn")
+
+
+def built(kind: str) -> Encoder:
+    tf.keras.utils.set_random_seed(1)
+    encoder = make_encoder(kind, units=6, layers=3)
+    encoder.build((None, None, 5))
+    return encoder
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_output_depends_on_no_later_input(kind: str) -> None:
+    encoder = built(kind)
+    inputs = np.random.default_rng(0).normal(size=(2, 20, 5)).astype(np.float32)
+    changed = inputs.copy()
+    changed[:, 12:] += 1
+    empty = tf.zeros([2, encoder.state_size])
+    before, after = encoder(inputs, empty).numpy(), encoder(changed, empty).numpy()
+    np.testing.assert_allclose(before[:, :12], after[:, :12], atol=1e-6)
+    assert np.abs(before[:, 12] - after[:, 12]).max() > 0.01
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_advancing_a_state_equals_reading_the_whole(kind: str) -> None:
+    encoder = built(kind)
+    inputs = np.random.default_rng(0).normal(size=(3, 40, 5)).astype(np.float32)
+    state = tf.constant(np.random.default_rng(1).normal(size=(3, encoder.state_size)).astype(np.float32))
+    start = state[:, :6].numpy()
+    outputs = encoder(inputs, state).numpy()
+    done = np.zeros(3, int)
+    for lengths in ([7, 0, 1], [1, 25, 0], [20, 2, 3]):
+        width = max(lengths)
+        part = np.zeros((3, width, 5), np.float32)
+        for row, length in enumerate(lengths):
+            part[row, :length] = inputs[row, done[row] : done[row] + length]
+        state = encoder.advance(tf.constant(part), state, tf.constant(lengths))
+        done += lengths
+        for row in range(3):
+            expected = outputs[row, done[row] - 1] if done[row] else start[row]
+            np.testing.assert_allclose(state[row, :6], expected, atol=1e-5)
+
+
+@tf.function
+def _with_gradients(
+    encoder: Encoder, inputs: tf.Tensor, state: tf.Tensor, upstream: tf.Tensor
+) -> list[tf.Tensor]:
+    weights = [variable.value for variable in encoder.trainable_variables]
+    with tf.GradientTape() as tape:
+        tape.watch([inputs, state])
+        outputs = encoder(inputs, state)
+        total = tf.reduce_sum(outputs * upstream)
+    return [outputs, *tape.gradient(total, [inputs, state, *weights])]
+
+
+@pytest.mark.parametrize(("rows", "length"), [(1, 1), (5, 37), (70, 41)])
+def test_a_compiled_lstm_is_that_of_keras(rows: int, length: int) -> None:
+    """In its outputs and in the gradients by the inputs, the state before them and the weights."""
+    generator = np.random.default_rng(2)
+    inputs, state, upstream = (
+        tf.constant(generator.normal(size=shape).astype(np.float32))
+        for shape in ((rows, length, 5), (rows, 12), (rows, length, 6))
+    )
+    found = []
+    for compiled in (True, False):
+        tf.keras.utils.set_random_seed(1)
+        encoder = make_encoder("lstm", units=6, layers=1, compiled=compiled)
+        encoder.build((None, None, 5))
+        found.append(_with_gradients(encoder, inputs, state, upstream))
+    assert len(found[0]) == 6
+    for ours, theirs in zip(*found, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_many_shapes_of_batches_are_compiled_as_few() -> None:
+    padded = {(rows + -rows % int(_row_step(tf.constant(rows)))) for rows in range(1, 1281)}
+    assert len(padded) < 30
+    assert all(min(size for size in padded if size >= rows) <= 1.25 * rows + 8 for rows in range(1, 1281))

@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from components.train_interest_model.network.losses import (
+    EXCLUDED,
+    draw_negatives,
+    full_softmax,
+    sampled_softmax,
+)
+
+RANDOM = np.random.default_rng(0)
+INTERESTS = tf.constant(RANDOM.normal(size=(150, 8)), tf.float32)
+VECTORS = tf.constant(RANDOM.normal(size=(30, 8)), tf.float32)
+BIAS = tf.constant(RANDOM.normal(size=30), tf.float32)
+TARGETS = tf.constant(RANDOM.integers(0, 30, 150), tf.int32)
+
+
+def plain(interests: tf.Tensor, vectors: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+    logits = tf.matmul(interests, vectors, transpose_b=True) + bias
+    return tf.reduce_sum(tf.nn.sparse_softmax_cross_entropy_with_logits(TARGETS, logits))
+
+
+@pytest.mark.parametrize("xla", [False, True])
+def test_the_blocked_softmax_has_the_plain_ones_loss_and_gradients(
+    xla: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "components.train_interest_model.network.losses.BLOCK_LOGITS", 1
+    )  # blocks of 64: 2.3 of them
+    inputs = (INTERESTS, VECTORS, BIAS)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(inputs)
+        loss, expected = 2 * full_softmax(*inputs, TARGETS, xla), 2 * plain(*inputs)
+    assert float(loss) == pytest.approx(float(expected), rel=1e-5)
+    for gradient, wanted in zip(tape.gradient(loss, inputs), tape.gradient(expected, inputs), strict=True):
+        np.testing.assert_allclose(gradient, wanted, atol=1e-4)
+
+
+def test_an_excluded_item_gets_no_gradient() -> None:
+    absent = 31  # never a target
+    vectors = tf.concat([VECTORS, tf.ones([2, 8])], axis=0)
+    bias = tf.concat([BIAS, [EXCLUDED, EXCLUDED]], axis=0)
+    with tf.GradientTape() as tape:
+        tape.watch(vectors)
+        loss = full_softmax(INTERESTS, vectors, bias, TARGETS)
+    assert float(loss) == pytest.approx(float(plain(INTERESTS, VECTORS, BIAS)), rel=1e-5)
+    assert np.abs(tape.gradient(loss, vectors)[absent]).max() == 0
+
+
+def test_the_sampled_softmax_comes_to_the_full_one_with_many_negatives() -> None:
+    share = np.linspace(1, 4, 30)
+    share /= share.sum()
+    count = 60_000
+    negatives = draw_negatives(tf.constant(np.cumsum(share), tf.float64), count, tf.constant([1, 2]))
+    log_expected = tf.constant(np.log(share * count), tf.float32)
+    inputs = (INTERESTS, VECTORS, BIAS)
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(inputs)
+        sampled = sampled_softmax(*inputs, TARGETS, negatives, log_expected)
+        full = plain(*inputs)
+    assert float(sampled) == pytest.approx(float(full), rel=0.01)
+    for gradient, wanted in zip(tape.gradient(sampled, inputs), tape.gradient(full, inputs), strict=True):
+        error = np.linalg.norm(tf.convert_to_tensor(gradient) - wanted) / np.linalg.norm(wanted)
+        assert error < 0.05
+
+
+def test_the_sampled_softmax_without_correction_would_be_far_off() -> None:
+    share = np.linspace(1, 4, 30)
+    share /= share.sum()
+    negatives = draw_negatives(tf.constant(np.cumsum(share), tf.float64), 1000, tf.constant([1, 2]))
+    loss = sampled_softmax(INTERESTS, VECTORS, BIAS, TARGETS, negatives, tf.zeros(30))
+    assert float(loss) > 1.5 * float(plain(INTERESTS, VECTORS, BIAS))
+
+
+def test_negatives_are_drawn_by_their_probability() -> None:
+    share = np.array([0.5, 0.0, 0.2, 0.3])
+    drawn = draw_negatives(tf.constant(np.cumsum(share), tf.float64), 20_000, tf.constant([3, 4]))
+    np.testing.assert_allclose(np.bincount(drawn, minlength=4) / 20_000, share, atol=0.015)

@@ -1,0 +1,63 @@
+from pathlib import Path
+
+import pytest
+
+from serving.configuration.settings import load_settings
+
+
+@pytest.fixture(autouse=True)
+def without_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    import os
+
+    for name in [name for name in os.environ if name.startswith("PENCHANT_")]:
+        monkeypatch.delenv(name)
+
+
+def test_by_default_it_listens_on_loopback_and_reads_what_a_run_wrote(tmp_path: Path) -> None:
+    settings = load_settings(home=tmp_path)
+    assert settings.host == "127.0.0.1"
+    assert settings.releases == f"{tmp_path}/releases"
+    assert settings.interaction_log == f"sqlite:///{tmp_path}/interaction_log.db"
+
+
+def test_the_environment_sets_and_an_argument_overrides(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PENCHANT_PORT", "1234")
+    monkeypatch.setenv("PENCHANT_TOKENS", '{"recommend": ["a-token-of-some-length"]}')
+    assert load_settings().port == 1234
+    assert load_settings(port=0).port == 0
+    assert load_settings().tokens["recommend"][0].get_secret_value() == "a-token-of-some-length"
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "allowed"),
+    [
+        ("PORT", "70000", "less than or equal to 65535"),
+        ("THREADS", "many", "valid integer"),
+        ("HISTORY_BUDGET_MS", "-1", "greater than 0"),
+    ],
+)
+def test_an_error_names_key_value_and_what_is_allowed(
+    monkeypatch: pytest.MonkeyPatch, key: str, value: str, allowed: str
+) -> None:
+    monkeypatch.setenv(f"PENCHANT_{key}", value)
+    with pytest.raises(ValueError, match=f"PENCHANT_{key}='{value}'.*{allowed}"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    "tokens", ['{"recommend": ["short"]}', '{"other": ["short-but-long-enough"]}', "short"]
+)
+def test_a_token_that_is_refused_is_not_shown(monkeypatch: pytest.MonkeyPatch, tokens: str) -> None:
+    monkeypatch.setenv("PENCHANT_TOKENS", tokens)
+    with pytest.raises(ValueError, match=r"tokens|TOKENS") as caught:
+        load_settings()
+    assert "short" not in str(caught.value)
+    monkeypatch.delenv("PENCHANT_TOKENS")
+    assert "short" not in repr(load_settings(tokens={"record": ["short-but-long-enough"]}))
+
+
+def test_half_of_a_tls_pair_and_an_unknown_key_are_refused() -> None:
+    with pytest.raises(ValueError, match="tls_certificate and tls_key belong together"):
+        load_settings(tls_certificate="cert.pem")
+    with pytest.raises(ValueError, match=r"PENCHANT_PROT=1: Extra inputs are not permitted"):
+        load_settings(prot=1)

@@ -1,0 +1,64 @@
+import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+
+from serving.online_store.sqlite_connections import SqliteConnections
+
+
+def write(file: Path, number: int) -> None:
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("CREATE TABLE numbers (number INTEGER)")
+        connection.execute("INSERT INTO numbers VALUES (?)", (number,))
+
+
+def read(connections: SqliteConnections) -> int:
+    number: int = connections.get().execute("SELECT number FROM numbers").fetchone()[0]
+    return number
+
+
+def test_each_thread_keeps_a_connection_of_its_own(tmp_path: Path) -> None:
+    write(tmp_path / "a.db", 1)
+    connections, together = SqliteConnections(tmp_path / "a.db", 1), Barrier(3)
+
+    def get(_: int) -> tuple[int, int]:
+        together.wait(10)
+        return id(connections.get()), id(connections.get())
+
+    with ThreadPoolExecutor(3) as pool:
+        found = list(pool.map(get, range(3)))
+        assert all(first == second for first, second in found)
+        assert len({first for first, _ in found}) == 3
+
+
+def test_another_file_at_the_path_is_opened(tmp_path: Path) -> None:
+    write(tmp_path / "a.db", 1)
+    write(tmp_path / "b.db", 2)
+    connections = SqliteConnections(tmp_path / "a.db", 1)
+    assert read(connections) == 1
+    (tmp_path / "b.db").replace(tmp_path / "a.db")
+    assert read(connections) == 2
+
+
+def test_a_file_that_is_gone_is_told_and_not_made(tmp_path: Path) -> None:
+    connections = SqliteConnections(tmp_path / "none.db", 1)
+    with pytest.raises(FileNotFoundError, match=r"none\.db"):
+        connections.get()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_lock_is_waited_for_no_longer_than_allowed(tmp_path: Path) -> None:
+    write(tmp_path / "a.db", 1)
+    connections = SqliteConnections(tmp_path / "a.db", 0.02)
+    with closing(sqlite3.connect(tmp_path / "a.db", isolation_level=None)) as greedy:
+        greedy.execute("BEGIN EXCLUSIVE")
+        start = time.monotonic()
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            read(connections)
+        assert time.monotonic() - start < 4  # SQLite waits for 5 by itself
+        greedy.rollback()
+    assert read(connections) == 1

@@ -1,0 +1,280 @@
+"""The four scenarios that are shipped, each by its point, and what else a request may ask."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from feature_repo.histories import History, Interaction
+from serving.answers import Answer
+from serving.errors import InvalidRequest
+from tests.serving.planted import FILMS, PER_TASTE
+from tests.serving.service import FakeSnapshot, Running, running
+from tests.serving.test_recommender import past, tastes
+
+DAY_US = 86_400_000_000
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Running]:
+    with running(tmp_path) as service:
+        yield service
+
+
+def ids(answer: Answer) -> list[str]:
+    return [item.item_id for item in answer.recommendations]
+
+
+def later(monkeypatch: pytest.MonkeyPatch, days: float) -> None:
+    """The service's clock is `days` ahead from now on."""
+    ahead = time.time_ns() + round(days * DAY_US) * 1000
+    monkeypatch.setattr("serving.user_data.request_context.time.time_ns", lambda: ahead)
+
+
+# content: more than one taste in an answer
+
+
+def test_content_brings_what_a_plain_answer_leaves_out(service: Running) -> None:
+    service.client.record_all(past("comedy", 1, 2, 3) + past("horror", 8))
+    service.client.record_all(past("comedy", 4, start=2 * DAY_US))
+    plain, content = (service.client.recommend("u", k=10, scenario=name) for name in ("", "content"))
+    assert tastes(plain) == {"Comedy"}
+    assert tastes(content) == {"Comedy", "Horror"}
+    assert ids(content)[0] == ids(plain)[0]
+    counts = [category for item in content.recommendations for category in item.categories]
+    assert max(counts.count("Comedy"), counts.count("Horror")) <= 5
+    fresh = {f"{taste}-{number}" for taste in ("comedy", "horror") for number in range(16, PER_TASTE)}
+    assert fresh & set(ids(content))
+
+
+def test_an_explanation_names_the_rule_that_moved_or_removed(service: Running) -> None:
+    service.client.record_all(past("comedy", 1, 2, 3))
+    content = service.client.recommend(
+        "u", k=10, scenario="content", explain=True, exclude_item_ids=["comedy-9"]
+    )
+    moved = {item.item_id: item.moved_by for item in content.recommendations}
+    assert {moved[item] for item in moved if item.startswith("horror")} <= {
+        "max_per_category",
+        "min_fresh_share",
+        "diversity",
+    }
+    assert moved[ids(content)[0]] == ""
+    rules = {item.item_id: item.rule for item in content.removed}
+    assert rules["comedy-2"] == "seen"
+    assert "max_per_category" in rules.values()
+    assert not set(rules) & set(ids(content))
+    scores = [item.score for item in content.removed]
+    assert scores == sorted(scores, reverse=True)
+    all_removed = service.client.recommend("u", k=40, explain=True, exclude_item_ids=["comedy-9"]).removed
+    assert {item.item_id: item.rule for item in all_removed} == {
+        "comedy-9": "exclude_item_ids",
+        **{f"comedy-{number}": "seen" for number in (1, 2, 3)},
+    }
+    assert service.client.recommend("u", k=10).removed == []
+
+
+# ads: bid times the probability of being chosen, no more often than the cap
+
+
+def test_ads_are_ordered_by_bid_times_the_probability_of_a_click(service: Running) -> None:
+    service.client.record_all(past("comedy", 1, 2, 3))
+    bids = {
+        "comedy-4": 1.0,
+        "comedy-5": 1.0,
+        "horror-1": 1.0,
+        "horror-2": 1000.0,
+        "comedy-6": 0.0,
+        "unheard-of": 9.0,
+    }
+    answer = service.client.recommend("u", scenario="ads", bids=bids, explain=True)
+    chances = {item.item_id: item.click_probability for item in answer.recommendations}
+    assert set(chances) == {"comedy-4", "comedy-5", "horror-1", "horror-2"}
+    for item in answer.recommendations:
+        assert item.click_probability is not None
+        assert 0 < item.click_probability < 1
+        assert item.score == pytest.approx(bids[item.item_id] * item.click_probability, rel=1e-5)
+    scores = [item.score for item in answer.recommendations]
+    assert scores == sorted(scores, reverse=True)
+    assert ids(answer)[0] == "horror-2"  # a bid makes up for what interest lacks
+    assert answer.recommendations[0].moved_by == "expected_value"
+    assert ids(answer)[1:] == ["comedy-4", "comedy-5", "horror-1"]  # of equal bids the likelier first
+    assert {item.rule for item in answer.removed} >= {"bids", "seen"}
+
+
+def test_an_ad_is_not_shown_more_often_than_its_cap_and_comes_back_the_day_after(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bids = {"comedy-4": 2.0, "horror-1": 1.0}
+    shown = [ids(service.client.recommend("u", k=1, scenario="ads", bids=bids)) for _ in range(7)]
+    assert shown == [["comedy-4"]] * 3 + [["horror-1"]] * 3 + [[]]
+    removed = service.client.recommend("u", k=40, scenario="ads", bids=bids, explain=True).removed
+    assert {item.rule for item in removed} == {"bids", "frequency_cap"}
+    other = service.client.recommend("somebody else", k=1, scenario="ads", bids=bids)
+    assert ids(other) == ["comedy-4"]
+    later(monkeypatch, days=1.1)
+    assert ids(service.client.recommend("u", k=1, scenario="ads", bids=bids)) == ["comedy-4"]
+
+
+def test_what_was_shown_is_no_interest(service: Running) -> None:
+    bids = {"horror-1": 1.0, "horror-2": 1.0}
+    service.client.recommend("u", scenario="ads", bids=bids)
+    assert service.client.recommend("u").basis == "trending"
+    service.client.record("u", "comedy-3")
+    service.client.record("u", "horror-3", event_type="impression")
+    assert tastes(service.client.recommend("u", k=5)) == {"Comedy"}
+    impression = Interaction("1", "v", "horror-3", "impression", DAY_US)
+    assert service.client.recommend("v", history=[impression]).basis == "trending"
+    assert len(service.log.since("u", 0)) == 1
+
+
+def test_bids_and_their_scenario_belong_together(service: Running) -> None:
+    with pytest.raises(
+        InvalidRequest, match="bids: expected a bid for each item that may be answered in scenario 'ads'"
+    ):
+        service.client.recommend("u", scenario="ads")
+    with pytest.raises(InvalidRequest, match="bids: expected none"):
+        service.client.recommend("u", bids={"comedy-1": 1.0})
+    for bid in (-1.0, float("nan"), float("inf")):
+        with pytest.raises(InvalidRequest, match=r"bids\['comedy-1'\]: expected a number from 0"):
+            service.client.recommend("u", scenario="ads", bids={"comedy-1": bid})
+
+
+# social: from those one follows
+
+
+def test_social_answers_what_the_users_one_follows_had(service: Running) -> None:
+    service.client.record_all(past("comedy", 1, 2))
+    service.client.record_all(past("horror", 3, 4, user="friend"))
+    service.features.snapshots["other"] = FakeSnapshot(
+        History().extend(past("comedy", 2, 9, user="other") + past("horror", 4, user="other")), as_of=DAY_US
+    )
+    answer = service.client.recommend(
+        "u", scenario="social", followed_user_ids=["friend", "other", "stranger"]
+    )
+    reasons = {item.item_id: item.reason for item in answer.recommendations}
+    assert reasons == {
+        "comedy-9": "chosen by somebody you follow",
+        "horror-3": "chosen by somebody you follow",
+        "horror-4": "chosen by 2 people you follow",
+    }  # comedy-2 is seen
+    assert ids(answer)[0] == "comedy-9"
+    assert all("followed" in item.sources for item in answer.recommendations)
+    assert answer.degraded == []
+
+
+def test_no_more_followed_users_are_read_than_the_scenario_allows(tmp_path: Path) -> None:
+    file = tmp_path / "scenarios.toml"
+    file.write_text('[few]\nsources = ["followed"]\nmax_followed = 1\n')
+    with running(tmp_path, scenarios=file) as service:
+        service.client.record_all(past("horror", 3, user="first") + past("horror", 4, user="second"))
+        assert ids(service.client.recommend("u", scenario="few", followed_user_ids=["first", "second"])) == [
+            "horror-3"
+        ]
+
+
+def test_where_the_followed_had_nothing_every_source_answers_and_it_is_named(service: Running) -> None:
+    answer = service.client.recommend("u", k=3, scenario="social", followed_user_ids=["stranger"])
+    assert len(answer.recommendations) == 3
+    assert [(cut.stage, cut.fallback) for cut in answer.degraded] == [("sources", "every source")]
+
+
+def test_followed_users_whose_histories_hang_are_named(tmp_path: Path) -> None:
+    with running(tmp_path, history_budget_ms=60) as service:
+        service.features.delay_s = service.log.delay_s = 1
+        answer = service.client.recommend(
+            "", scenario="social", followed_user_ids=["a", "b"], history=["comedy-1"]
+        )
+        assert ("followed", "what could be read") in [(cut.stage, cut.fallback) for cut in answer.degraded]
+        service.features.delay_s = service.log.delay_s = 0
+
+
+# email: nothing twice within days
+
+
+def test_a_digest_never_repeats_an_item_within_its_days(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.client.record_all(past("comedy", 1, 2, 3))
+    digests = [ids(service.client.recommend("u", k=10, scenario="email")) for _ in range(3)]
+    assert len({item for digest in digests for item in digest}) == 30
+    assert len(ids(service.client.recommend("u", k=10, scenario="email"))) == 7  # all that is left
+    assert ids(service.client.recommend("u", k=10, scenario="email")) == []
+    later(monkeypatch, days=7.1)
+    assert ids(service.client.recommend("u", k=10, scenario="email")) == digests[0]
+
+
+def test_a_digest_asked_for_again_under_its_request_id_is_the_same(service: Running) -> None:
+    first, again = (service.client.recommend("u", scenario="email", request_id="monday") for _ in range(2))
+    assert ids(first) == ids(again)
+    assert len(service.log.shown("u", 0)) == 10
+    neighbour = service.client.recommend("v", scenario="email", request_id="monday")
+    assert ids(neighbour) == ids(first)
+    assert len(service.log.shown("v", 0)) == 10
+    assert not set(ids(service.client.recommend("u", scenario="email", request_id="tuesday"))) & set(
+        ids(first)
+    )
+
+
+def test_a_digest_without_the_log_says_that_it_may_repeat(
+    service: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service.log.broken = True
+    monkeypatch.setattr(service.log, "shown", service.log.since)
+    answer = service.client.recommend("u", k=3, scenario="email")
+    assert len(answer.recommendations) == 3
+    cuts = {(cut.stage, cut.fallback) for cut in answer.degraded}
+    assert {("frequency cap", "no cap"), ("impressions", "not recorded")} <= cuts
+    anonymous = service.client.recommend("", k=3, scenario="email")
+    assert {cut.reason for cut in anonymous.degraded} == {"the visitor has no user id"}
+
+
+# what every request may ask
+
+
+def test_a_user_known_in_one_domain_is_served_in_another(service: Running) -> None:
+    films = past("horror", 1, 2, 3)
+    assert all(int(given.item_id.split("-")[1]) < FILMS for given in films)
+    service.client.record_all(films)
+    books = service.client.recommend("u", k=5, domain="books")
+    assert (books.basis, tastes(books)) == ("history", {"Horror"})
+    assert all(int(item.item_id.split("-")[1]) >= FILMS for item in books.recommendations)
+
+
+def test_a_scenario_may_name_the_domain(tmp_path: Path) -> None:
+    file = tmp_path / "scenarios.toml"
+    file.write_text('[library]\ndomain = "books"\n')
+    with running(tmp_path, scenarios=file) as service:
+        books = service.client.recommend("u", k=40, scenario="library")
+        assert len(books.recommendations) == 2 * (PER_TASTE - FILMS)
+
+
+def test_a_scenario_may_name_categories_and_block_items(tmp_path: Path) -> None:
+    file = tmp_path / "scenarios.toml"
+    file.write_text(
+        '[matinee]\ncategories = ["Comedy"]\nexclude_item_ids = ["comedy-9", "unheard-of"]\n'
+        '[nursery]\nexclude_categories = ["Horror"]\n'
+    )
+    with running(tmp_path, scenarios=file) as service:
+        matinee = service.client.recommend("u", k=40, scenario="matinee", exclude_item_ids=["comedy-8"])
+        assert set(ids(matinee)) == {f"comedy-{number}" for number in range(PER_TASTE)} - {
+            "comedy-8",
+            "comedy-9",
+        }
+        asked = service.client.recommend("u", k=3, scenario="matinee", categories=["Horror"])
+        assert tastes(asked) == {"Horror"}
+        nursery = service.client.recommend("u", k=40, scenario="nursery", exclude_categories=["Unheard"])
+        assert (tastes(nursery), len(nursery.recommendations)) == ({"Comedy"}, PER_TASTE)
+
+
+def test_categories_are_asked_out(service: Running) -> None:
+    service.client.record_all(past("comedy", 1, 2, 3))
+    answer = service.client.recommend("u", k=40, exclude_categories=["Comedy", "Unheard"])
+    assert (tastes(answer), len(answer.recommendations)) == ({"Horror"}, PER_TASTE)
+
+
+def test_an_unknown_scenario_is_refused_with_those_there_are(service: Running) -> None:
+    with pytest.raises(
+        InvalidRequest, match="scenario: expected one of ads, content, email, social, got 'feed'"
+    ):
+        service.client.recommend("u", scenario="feed")

@@ -1,0 +1,93 @@
+"""The index of a large catalog is part of its release: measured as it is built, refused if it misses much."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from serving.errors import ReleaseError
+from serving.ranking.nearest_items import NearestItems
+from serving.ranking.retrieval import Retriever
+from serving.release import ann_index
+from serving.release.ann_index import NEAREST, RECALL, FloatArray, pad, write_inverted_file
+from serving.release.ranking_data import Ranking, checksums, write_ranking
+from tests.serving.planted import filters, item_embeddings, items
+
+
+def clustered(count: int, groups: int = 40, size: int = 13) -> FloatArray:
+    random = np.random.default_rng(5)
+    centres = random.normal(size=(groups, size))
+    return (centres[np.arange(count) % groups] + 0.3 * random.normal(size=(count, size))).astype(np.float32)
+
+
+def test_it_finds_the_nearest_and_says_how_many(tmp_path: Path) -> None:
+    embeddings = clustered(4_000)
+    interests = clustered(300, groups=7)
+    about = write_inverted_file(tmp_path, embeddings, interests, exact_items=1_000)
+    assert about["recall_at_100"] >= RECALL
+    assert about["measured_on"] == "300 interests"
+    assert about["index"] == "IVF63,SQ8"
+    index = NearestItems(embeddings, file=tmp_path / NEAREST)
+    found = [set(index.search(interest, 50).tolist()) for interest in interests[:20]]
+    nearest = [set(np.argsort(-(embeddings @ interest))[:50].tolist()) for interest in interests[:20]]
+    assert np.mean([len(a & b) / 50 for a, b in zip(found, nearest, strict=True)]) >= 0.95
+
+
+def test_padding_changes_no_product() -> None:
+    padded = pad(clustered(5))
+    assert padded.shape == (5, 16)
+    np.testing.assert_allclose(padded @ padded.T, clustered(5) @ clustered(5).T, rtol=1e-6)
+
+
+def test_items_stand_for_interests_where_there_are_none(tmp_path: Path) -> None:
+    about = write_inverted_file(tmp_path, clustered(2_000), None, exact_items=1_000)
+    assert about["measured_on"] == "500 items"
+
+
+def test_a_small_catalog_has_none(tmp_path: Path) -> None:
+    (tmp_path / NEAREST).write_text("of a larger catalog before")
+    assert write_inverted_file(tmp_path, clustered(1_000), None, exact_items=1_000) == {}
+    assert not (tmp_path / NEAREST).exists()
+
+
+def test_more_probes_are_taken_until_enough_is_found(tmp_path: Path) -> None:
+    scattered = np.random.default_rng(1).normal(size=(4_000, 16)).astype(np.float32)
+    about = write_inverted_file(tmp_path, scattered, None, exact_items=1_000)
+    assert about["probes"] > write_inverted_file(tmp_path, clustered(4_000), None, 1_000)["probes"]
+
+
+def test_one_that_misses_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ann_index, "_PROBES", (1,))
+    scattered = np.random.default_rng(1).normal(size=(4_000, 16)).astype(np.float32)
+    with pytest.raises(
+        ReleaseError, match=r"finds 0\.\d+ of the 100 nearest items with 1 of 63 lists probed"
+    ):
+        write_inverted_file(tmp_path, scattered, None, exact_items=1_000)
+    assert not (tmp_path / NEAREST).exists()
+
+
+def write_release(directory: Path, exact_items: int) -> dict:
+    model = directory / "model"
+    model.mkdir(parents=True)
+    ranking = directory / "ranking"
+    write_ranking(
+        ranking, items(), item_embeddings(), filters(), {"terms": []}, model, exact_items=exact_items
+    )
+    return json.loads((ranking / "manifest.json").read_text())
+
+
+def test_a_release_holds_it_with_its_checksum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.ranking.retrieval.EXHAUSTIVE_ITEMS", 1)
+    manifest = write_release(tmp_path, exact_items=10)
+    assert manifest["nearest"]["recall_at_100"] >= RECALL
+    assert manifest["files"][f"ranking/{NEAREST}"] == checksums(tmp_path / "ranking")[NEAREST]
+    ranking = Ranking.load(tmp_path / "ranking")
+    assert ranking.nearest == tmp_path / "ranking" / NEAREST
+    Retriever(ranking)
+
+
+def test_a_release_of_few_items_holds_none(tmp_path: Path) -> None:
+    manifest = write_release(tmp_path, exact_items=10_000)
+    assert "nearest" not in manifest
+    assert Ranking.load(tmp_path / "ranking").nearest is None

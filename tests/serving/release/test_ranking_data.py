@@ -1,0 +1,52 @@
+"""A release is written whole or not at all, and opens as it was written."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from serving.errors import ReleaseError
+from serving.release.collaborative_filters import Filters
+from serving.release.ranking_data import Ranking, write_ranking
+from tests.serving.planted import COUNT, filters, item_embeddings, items
+
+FACTORS = np.random.default_rng(0).normal(size=(COUNT, 4)).astype(np.float32)
+
+
+def write(directory: Path, filters: Filters) -> Path:
+    (directory / "interest").mkdir(parents=True)
+    write_ranking(directory, items(), item_embeddings(), filters, {}, directory / "interest")
+    return directory
+
+
+def test_factors_open_as_they_were_written(tmp_path: Path) -> None:
+    opened = Ranking.load(write(tmp_path / "1", replace(filters(), als=FACTORS)))
+    np.testing.assert_array_equal(opened.filters.als, FACTORS)  # type: ignore[arg-type]
+    assert "ranking/als.npy" in opened.manifest["files"]
+
+
+def test_a_release_from_before_there_were_factors_opens(tmp_path: Path) -> None:
+    assert Ranking.load(write(tmp_path / "1", filters())).filters.als is None
+
+
+def test_factors_of_another_number_of_items_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ReleaseError, match=rf"one row an item in each part, got .*'als': {COUNT - 1}"):
+        write(tmp_path / "1", replace(filters(), als=FACTORS[1:]))
+
+
+def test_opening_a_release_loads_no_pandas(tmp_path: Path) -> None:
+    """Arrow imports it at many a call, where it is installed."""
+    directory = write(tmp_path / "1", filters())
+    script = f"""
+import sys
+from pathlib import Path
+from serving.ranking.loaded_release import LiveRelease
+from serving.release.ranking_data import Ranking
+LiveRelease(Ranking.load(Path({str(directory)!r})))
+assert "pandas" not in sys.modules
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr

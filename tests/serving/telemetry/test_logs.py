@@ -1,0 +1,106 @@
+"""Log lines: not one a request while a part is down, JSON with the request's id, and nobody named unasked."""
+
+import json
+import logging
+import time
+from pathlib import Path
+
+import pytest
+
+from serving.errors import InvalidRequest
+from serving.telemetry import logs
+from tests.serving.service import running
+
+
+def test_of_one_kind_a_second_lets_the_first_through_and_counts_the_others(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    now = [100.0]
+    monkeypatch.setattr("serving.telemetry.logs.monotonic", lambda: now[0])
+    logger = logging.getLogger("serving.telemetry.logs.test")
+    logger.addFilter(logs.OncePerSecond())
+    for number in range(4):
+        logger.warning("no delta: %s", number)
+    logger.warning("no snapshot: %s", "store")
+    now[0] += 1.5
+    logger.warning("no delta: %s", 9)
+    assert [record.getMessage() for record in caplog.records] == [
+        "no delta: 0",
+        "no snapshot: store",
+        "no delta: 9 (3 more since the last such line)",
+    ]
+
+
+def test_an_outage_leaves_a_few_lines_and_no_user(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with running(tmp_path) as service:
+        service.client.record("very-secret-user", "comedy-1")
+        service.features.broken = service.log.broken = service.model.down = True
+        with caplog.at_level(logging.INFO):
+            for _ in range(50):
+                service.client.recommend("very-secret-user", history=["comedy-1"])
+        warnings = [record for record in caplog.records if record.levelno == logging.WARNING]
+        assert 3 <= len(warnings) < 15
+        assert "very-secret-user" not in caplog.text
+        service.features.broken = service.log.broken = service.model.down = False
+
+
+@pytest.mark.parametrize("user_ids", [False, True])
+def test_each_call_has_a_line_when_asked_for(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, user_ids: bool
+) -> None:
+    with running(tmp_path, log_requests=True, log_user_ids=user_ids) as service:
+        with caplog.at_level(logging.INFO, "serving.requests"):
+            service.client.recommend("secret-user", request_id="mine")
+            with pytest.raises(InvalidRequest):
+                service.client.recommend("secret-user", k=9999, request_id="forged\nline")
+        answered, refused = [record for record in caplog.records if record.name == "serving.requests"][-2:]
+    fields = answered.__dict__["fields"]
+    assert (fields["method"], fields["code"]) == ("Recommend", "OK")
+    assert "request_id='mine'" in answered.getMessage()
+    assert refused.__dict__["fields"]["code"] == "INVALID_ARGUMENT"
+    assert "\n" not in refused.getMessage()
+    assert ("secret-user" in caplog.text) is user_ids
+
+
+def test_a_json_line_carries_the_request_its_fields_and_a_traceback() -> None:
+    token = logs.request_id.set("mine")
+    try:
+        raise RuntimeError("broken")
+    except RuntimeError as error:
+        record = logging.LogRecord(
+            "serving.x", logging.ERROR, "", 0, "%s failed\n", ("it",), (type(error), error, None)
+        )
+    record.__dict__["fields"] = {"code": "INTERNAL"}
+    line = json.loads(logs.JsonFormatter().format(record))
+    logs.request_id.reset(token)
+    assert line.pop("time").endswith("+00:00")
+    assert "RuntimeError: broken" in line.pop("traceback")
+    assert line == {
+        "level": "ERROR",
+        "logger": "serving.x",
+        "message": "it failed\n",
+        "request_id": "mine",
+        "code": "INTERNAL",
+    }
+    assert "\n" not in logs.JsonFormatter().format(record)
+
+
+def test_a_line_from_the_thread_that_reads_for_a_request_carries_its_id(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # An outage of another test may have been told of a moment ago.
+    monkeypatch.setattr("serving.telemetry.logs.monotonic", lambda: time.monotonic() + 3600)
+    found = []
+
+    class Noting(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            found.append((record.getMessage(), logs.request_id.get()))
+
+    handler = Noting()
+    logging.getLogger("serving.user_data.history_reader").addHandler(handler)
+    with running(tmp_path) as service:
+        service.features.broken = True
+        service.client.recommend("u", request_id="mine")
+        service.features.broken = False
+    logging.getLogger("serving.user_data.history_reader").removeHandler(handler)
+    assert [request for message, request in found if message.startswith("no snapshot")] == ["mine"]
