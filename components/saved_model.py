@@ -13,7 +13,7 @@ from feature_repo import attributes
 from feature_repo.attributes import Attributes
 from feature_repo.contract import SIGNATURES
 from feature_repo.histories import History, encode
-from serving.interest.client import Interests
+from feature_repo.interest_state import InterestBatch
 
 # Padded positions in one batch: keeps memory flat whatever the histories' length.
 POSITIONS = 16_384
@@ -70,7 +70,7 @@ class ServedModel:
         self.close()
 
 
-class InterestModel(ServedModel):
+class SavedInterestModel(ServedModel):
     """Its `serving_default` over many histories at once: the offline stand-in of InterestClient."""
 
     NEEDED = ("serving_default",)
@@ -81,7 +81,9 @@ class InterestModel(ServedModel):
         """[histories, interest size] float32; as `interests` does."""
         return self.interests(histories, users).interest
 
-    def interests(self, histories: Sequence[History], users: Sequence[Attributes] | None = None) -> Interests:
+    def interests(
+        self, histories: Sequence[History], users: Sequence[Attributes] | None = None
+    ) -> InterestBatch:
         """Interests and states in the order given; histories of like length share a batch.
 
         Args:
@@ -108,4 +110,4 @@ class InterestModel(ServedModel):
                 "the interest model answers numbers that are not finite: it diverged in training; "
                 "lower the learning rate or turn on gradient clipping"
             )
-        return Interests(interest, state, as_of.reshape(-1))
+        return InterestBatch(interest, state, as_of.reshape(-1))

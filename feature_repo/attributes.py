@@ -12,7 +12,7 @@ from feature_repo.contract import PAD
 # Of a profile, what build_features counts there beside the attributes that were given.
 ACTIVITY: Final = ("interactions", "items", "mean_value", "first_seen", "last_seen", "seen_before")
 
-# Parts the entries of a text attribute that has several.
+# Separates the entries of a text attribute that has several.
 SEPARATOR: Final = "|"
 
 

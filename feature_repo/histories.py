@@ -40,7 +40,7 @@ class History:
     def __len__(self) -> int:
         return len(self.item_ids)
 
-    def lacks(self, interactions: Iterable[Interaction]) -> list[Interaction]:
+    def new_interactions(self, interactions: Iterable[Interaction]) -> list[Interaction]:
         """Those of `interactions` that are not in it, in the history's order, each id once.
 
         Impressions are left out: what somebody was shown is no interest.
@@ -54,7 +54,7 @@ class History:
 
     def extend(self, interactions: Iterable[Interaction], max_history: int = MAX_HISTORY) -> "History":
         """The history with what it lacks of `interactions` merged in, cut to the last `max_history`."""
-        return self.join(self.lacks(interactions), max_history)
+        return self.join(self.new_interactions(interactions), max_history)
 
     def join(self, fresh: Sequence[Interaction], max_history: int = MAX_HISTORY) -> "History":
         """The history with `fresh`, as `lacks` gives them, merged in, cut to the last `max_history`."""

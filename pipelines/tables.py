@@ -39,7 +39,7 @@ def recommendations_table(answer: Answer, explain: bool = False, title: str | No
             item.reason,
         ]
         if explain:
-            weighed = ((name, value) for name, value in item.stage_scores.items() if value)
+            weighed = ((name, value) for name, value in item.contributions.items() if value)
             terms = sorted(weighed, key=lambda term: -abs(term[1]))
             row.append("  ".join(f"{name} {value:+.2f}" for name, value in terms))
         table.add_row(*row)

@@ -22,11 +22,11 @@ class Recommendation:
     score: float
     sources: list[str]
     reason: str
-    stage_scores: dict[str, float] = field(
+    contributions: dict[str, float] = field(
         default_factory=dict
     )  # with explain: term -> its share of the score
     because_item_ids: list[str] = field(default_factory=list)  # with explain
-    moved_by: str = ""  # with explain: the key of the scenario that brought it to its place
+    reordered_by: str = ""  # with explain: the key of the scenario that brought it to its place
     click_probability: float | None = None  # where a scenario ranks by expected value
 
 

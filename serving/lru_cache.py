@@ -9,7 +9,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-class Recent(Generic[K, V]):
+class LruCache(Generic[K, V]):
     """At most `most` values by key; the one that was used longest ago makes room. Any thread may ask."""
 
     def __init__(self, most: int) -> None:

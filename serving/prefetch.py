@@ -21,15 +21,15 @@ _LATE_S: Final = 0.001
 _WAITING: Final = 100
 
 
-class Anticipation:
+class Prefetcher:
     """One user at a time, in the order of their last recording."""
 
     def __init__(self, work_out: Callable[[str], Awaitable[None]], metrics: Metrics) -> None:
         """`work_out`: keeps what the next answer of a user will need."""
-        self._work_out, self._counts = work_out, metrics.anticipated
+        self._work_out, self._counts = work_out, metrics.prefetched
         self._users, self._some = dict[str, None](), asyncio.Event()
 
-    def expect(self, user_ids: Iterable[str]) -> None:
+    def enqueue(self, user_ids: Iterable[str]) -> None:
         """These have recorded something; where they are several, somebody imports, and nobody will ask."""
         alone = set(user_ids)
         if len(alone) != 1:

@@ -12,18 +12,19 @@ from feature_repo.histories import History, Interaction
 from serving.answers import Answer, Degradation, Recommendation, Removed, UserInterests
 from serving.deadline import Budgets, Deadline
 from serving.errors import CircuitOpen, Unavailable
-from serving.interest.user_interest import InterestModel, UserInterest
+from serving.interest.user_interest import InterestModelClient, UserInterest
 from serving.ranking.category_interests import category_interests
-from serving.ranking.loaded_release import LiveRelease, Ranked, Recognized
+from serving.ranking.loaded_release import LoadedRelease, RankedItems, Recognized
 from serving.ranking.request import Request
 from serving.ranking.retrieval import Candidates, Query
 from serving.release.arrays import FloatArray
-from serving.release_watcher import Releases
-from serving.request_ranking import Asked
+from serving.release_watcher import ReleaseWatcher
+from serving.request_ranking import RequestRanking
 from serving.telemetry.logs import OncePerSecond
 from serving.telemetry.metrics import Metrics
-from serving.user_data.history_reader import HistoryReader, UserHistory
-from serving.user_data.request_context import SurroundingsReader
+from serving.user_data.history_reader import HistoryReader
+from serving.user_data.request_context import RequestContextReader
+from serving.user_history import UserHistory
 
 logger = logging.getLogger(__name__)
 logger.addFilter(OncePerSecond())
@@ -35,20 +36,20 @@ TURNS_TO_SEND: Final = 2
 _AHEAD_S: Final = 1.0
 
 
-class Recommender:
+class RecommendationEngine:
     """Answers from the live release; each part behind it may fail, and the answer says which did."""
 
     def __init__(
         self,
-        releases: Releases,
+        releases: ReleaseWatcher,
         histories: HistoryReader,
-        models: InterestModel,
+        models: InterestModelClient,
         metrics: Metrics,
         budgets: Budgets,
-        surroundings: SurroundingsReader,
+        request_context: RequestContextReader,
     ) -> None:
         self._releases, self._histories, self._interests = releases, histories, UserInterest(models, metrics)
-        self._metrics, self._budgets, self._surroundings = metrics, budgets, surroundings
+        self._metrics, self._budgets, self._request_context = metrics, budgets, request_context
 
     async def recommend(self, request: Request, deadline: Deadline) -> Answer:
         """The best k items for a user.
@@ -63,7 +64,7 @@ class Recommender:
             known, seen = release.known(user)
             if request.history:
                 known, seen = release.recognize(history), np.concatenate([seen, known.items])
-        around = await self._surroundings.read(request, self._budgets.for_history(deadline))
+        around = await self._request_context.read(request, self._budgets.for_history(deadline))
         degraded = [*user.degraded, *around.degraded]
         with self._metrics.stage("interest"):
             query = await self._query(release, known, user, history, deadline, degraded)
@@ -72,18 +73,18 @@ class Recommender:
             degraded.append(Degradation("ranking", "no time was left for it", "trending"))
         cold = late or not len(known.items)
         with self._metrics.stage("retrieval"):
-            asked = Asked(release, request, query, user.profile, around, cold, seen, degraded)
+            asked = RequestRanking(release, request, query, user.profile, around, cold, seen, degraded)
             retrieved = asked.retrieve(release.trending if late else None)
         items, removed, ranked, basis = self._ranked(asked, known.event_types, retrieved)
         if basis == "history" and not len(user.history):
             basis = "request history"
-        if cut := await self._surroundings.remember(request, items, deadline.remaining_s()):
+        if cut := await self._request_context.record_impressions(request, items, deadline.remaining_s()):
             degraded.append(cut)
         answer = Answer(items, release.version, request.request_id, basis, degraded, removed)
         self._metrics.count(answer, ranked.sources, request.scenario.name)
         return answer
 
-    async def anticipate(self, user_id: str) -> None:
+    async def prefetch(self, user_id: str) -> None:
         """Work out, and keep, what the user's next answer rests on; what fails is left to that answer."""
         release, deadline = self._releases.current, Deadline.after(_AHEAD_S)
         if release is None:
@@ -107,8 +108,8 @@ class Recommender:
         return UserInterests(interests[:k], shift, release.version, list(user.degraded))
 
     def _ranked(
-        self, asked: Asked, event_types: Sequence[str], retrieved: Candidates
-    ) -> tuple[list[Recommendation], list[Removed], Ranked, str]:
+        self, asked: RequestRanking, event_types: Sequence[str], retrieved: Candidates
+    ) -> tuple[list[Recommendation], list[Removed], RankedItems, str]:
         """What is answered, what a rule kept from it, the answer as numbers, and what it rests on."""
         with self._metrics.stage("rules"):
             candidates = asked.select(retrieved)
@@ -129,7 +130,7 @@ class Recommender:
 
     async def _query(
         self,
-        release: LiveRelease,
+        release: LoadedRelease,
         known: Recognized,
         user: UserHistory,
         history: History,
@@ -141,7 +142,7 @@ class Recommender:
         query = release.query(known, None, now)
         if not len(known.items):
             return query
-        interest = self._interests.at_hand(user, history, release.version)
+        interest = self._interests.cached(user, history, release.version)
         if interest is None:
             async with asyncio.TaskGroup() as group:
                 asked = group.create_task(self._ask(release.version, user, history, deadline, degraded))
@@ -160,7 +161,7 @@ class Recommender:
         degraded: list[Degradation],
     ) -> FloatArray | None:
         try:
-            return await self._interests.ask(user, history, version, self._budgets.for_interest(deadline))
+            return await self._interests.compute(user, history, version, self._budgets.for_interest(deadline))
         except Unavailable as error:
             logger.warning("no interest: %s", error)
             hangs = isinstance(error, CircuitOpen)

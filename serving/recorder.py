@@ -7,7 +7,7 @@ from feature_repo.histories import Interaction
 from serving.answers import Recorded
 from serving.deadline import Deadline
 from serving.errors import Unavailable
-from serving.release_watcher import Releases
+from serving.release_watcher import ReleaseWatcher
 from serving.telemetry.metrics import Metrics
 from serving.user_data.bulkhead import Bulkhead
 
@@ -21,7 +21,9 @@ class WritableLog(Protocol):
 class Recorder:
     """Writes to the log and to nothing else: the next answer and the next run both read it there."""
 
-    def __init__(self, log: WritableLog, releases: Releases, metrics: Metrics, threads: int = 16) -> None:
+    def __init__(
+        self, log: WritableLog, releases: ReleaseWatcher, metrics: Metrics, threads: int = 16
+    ) -> None:
         self._log, self._releases, self._metrics = log, releases, metrics
         self._bulkhead = Bulkhead("record", threads)
 

@@ -8,7 +8,7 @@ from time import monotonic
 from typing import Final, Protocol
 
 from serving.errors import Unavailable
-from serving.ranking.loaded_release import LiveRelease
+from serving.ranking.loaded_release import LoadedRelease
 from serving.release.ranking_data import ReleaseStore
 from serving.telemetry.metrics import Metrics
 
@@ -21,20 +21,20 @@ _RETRY_S: Final = 5.0
 _PATIENCE_S: Final = 10.0
 
 
-class Models(Protocol):
+class ServedVersions(Protocol):
     """What knows the versions a model server holds; serving.interest.client.InterestClient is one."""
 
     def available_versions(self, timeout_s: float, /) -> list[int]: ...
     def close(self) -> None: ...
 
 
-class Releases:
+class ReleaseWatcher:
     """Follows live.json; `live()` is the release to answer with."""
 
     def __init__(
         self,
         store: ReleaseStore,
-        models: Models,
+        models: ServedVersions,
         metrics: Metrics,
         poll_s: float = 0.2,
         on_live: Callable[[], None] = lambda: None,
@@ -42,19 +42,19 @@ class Releases:
         """`on_live` is called after each swap."""
         self._store, self._models, self._metrics = store, models, metrics
         self._poll_s, self._on_live = poll_s, on_live
-        self._live: LiveRelease | None = None
-        self._next: LiveRelease | None = None
+        self._live: LoadedRelease | None = None
+        self._next: LoadedRelease | None = None
         self._tried: int | None = None
         self._trouble, self._retry_at, self._patience = "", 0.0, 0.0
         self._stopped = Event()
         self._thread = Thread(target=self._watch, name="releases", daemon=True)
 
     @property
-    def current(self) -> LiveRelease | None:
+    def current(self) -> LoadedRelease | None:
         """The live release, None before the first."""
         return self._live
 
-    def live(self) -> LiveRelease:
+    def live(self) -> LoadedRelease:
         """The live release.
 
         Raises:
@@ -91,12 +91,12 @@ class Releases:
             if self._report(f"the live release can't be used: {error!r}"):
                 self._metrics.release_failures.inc()
 
-    def _opened(self, version: int) -> LiveRelease | None:
+    def _opened(self, version: int) -> LoadedRelease | None:
         if self._next is None or self._next.version != version:
             if version == self._tried and monotonic() < self._retry_at:
                 return None
             self._tried, self._retry_at = version, monotonic() + _RETRY_S
-            self._next = LiveRelease(self._store.open(version))
+            self._next = LoadedRelease(self._store.open(version))
         return self._next
 
     def _may_start(self, version: int) -> bool:
@@ -112,7 +112,7 @@ class Releases:
         except Unavailable:
             return False
 
-    def _swap(self, release: LiveRelease) -> None:
+    def _swap(self, release: LoadedRelease) -> None:
         before, self._live, self._next, self._trouble = self._live, release, None, ""
         # A catalog is millions of objects that live as long as the release: keep the collector off them.
         gc.freeze()

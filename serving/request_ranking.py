@@ -7,23 +7,23 @@ import numpy as np
 
 from serving.answers import Degradation, Recommendation, Removed
 from serving.ranking.cold_start import cold_scores, rank_cold
-from serving.ranking.loaded_release import LiveRelease, Ranked
+from serving.ranking.loaded_release import LoadedRelease, RankedItems
 from serving.ranking.request import Request
 from serving.ranking.retrieval import Candidates, Query
 from serving.ranking.rules import Rules, best
 from serving.release.arrays import FloatArray, Indexes
-from serving.user_data.request_context import Surroundings
+from serving.user_data.request_context import RequestContext
 
 
 @dataclass(eq=False)
-class Asked:
+class RequestRanking:
     """What the stages of an answer share."""
 
-    release: LiveRelease
+    release: LoadedRelease
     request: Request
     query: Query
     profile: Mapping[str, str | float]
-    around: Surroundings
+    around: RequestContext
     cold: bool  # no history is known, or no time is left to use it
     seen: Indexes  # items that were chosen before those of the history
     degraded: list[Degradation] = field(default_factory=list)
@@ -42,7 +42,7 @@ class Asked:
 
     def select(self, retrieved: Candidates) -> Candidates:
         """What the rules permit of it, and as much beside it as k items need."""
-        select, k = self.release.rulebook.select, self.request.k
+        select, k = self.release.item_filter.select, self.request.k
         candidates = select(self.rules, retrieved, k)
         if not self.rules.sources or len(candidates.items):
             return candidates
@@ -51,7 +51,7 @@ class Asked:
         self.rules = replace(self.rules, sources=0)
         return select(self.rules, retrieved, k)
 
-    def rank(self, retrieved: Candidates, candidates: Candidates) -> tuple[Ranked, str]:
+    def rank(self, retrieved: Candidates, candidates: Candidates) -> tuple[RankedItems, str]:
         """The answer, and what it rests on.
 
         Where a limit for each category leaves fewer than k of the candidates, each category is looked at.
@@ -59,17 +59,17 @@ class Asked:
         k, limit = self.request.k, self.request.scenario.max_per_category
         ranked, basis = self._ranked(candidates)
         if limit and len(ranked.items) < k:
-            wider = self.release.rulebook.select(self.rules, retrieved, k, limit)
+            wider = self.release.item_filter.select(self.rules, retrieved, k, limit)
             if len(wider.items) > len(candidates.items):
                 return self._ranked(wider)
         return ranked, basis
 
-    def _ranked(self, candidates: Candidates) -> tuple[Ranked, str]:
+    def _ranked(self, candidates: Candidates) -> tuple[RankedItems, str]:
         if self.cold:
             return rank_cold(self.release, candidates, self.request, self.query.now, self.profile)
         return self.release.rank(self.query, candidates, self.request), "history"
 
-    def present(self, event_types: Sequence[str], ranked: Ranked) -> list[Recommendation]:
+    def present(self, event_types: Sequence[str], ranked: RankedItems) -> list[Recommendation]:
         """The answer in words; whom one follows is the reason for what they brought."""
         items = self.release.present(self.query, event_types, ranked, self.request.explain)
         had = self.around.followed
@@ -77,14 +77,14 @@ class Asked:
             return items
         return [replace(item, reason=_followed(had.get(item.item_id, 0)) or item.reason) for item in items]
 
-    def removed(self, retrieved: Candidates, ranked: Ranked) -> list[Removed]:
+    def removed(self, retrieved: Candidates, ranked: RankedItems) -> list[Removed]:
         """Of the k best that were retrieved, those that are not answered, best first, and the rule why."""
         scores = self._scores(retrieved.items)
         missing = best(scores, self.request.k)
         missing = missing[~np.isin(retrieved.items[missing], ranked.items)]
         sources = retrieved.naming(retrieved.items[missing]).tolist()
         ascending = np.sort(retrieved.items[missing])
-        by_rule = self.release.rulebook.removed_by(self.rules, ascending)
+        by_rule = self.release.item_filter.removed_by(self.rules, ascending)
         named = dict(zip(ascending.tolist(), by_rule, strict=True))
         catalog = self.release.ranking.catalog
         return [
@@ -104,7 +104,7 @@ class Asked:
             return cold_scores(self.release, items, self.query.now, self.profile).scores
         return self.release.reranker.scores(self.query, items)
 
-    def _by_scenario(self, item: int, sources: int, ranked: Ranked) -> str:
+    def _by_scenario(self, item: int, sources: int, ranked: RankedItems) -> str:
         """The key of the scenario that keeps out an item which no rule removes."""
         scenario = self.request.scenario
         if self.rules.sources and not sources & self.rules.sources:

@@ -15,9 +15,9 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import start_http_server
 
-from serving.api.auth_interceptor import Authorization
-from serving.api.call_interceptor import Boundary
-from serving.api.health import Announcement
+from serving.api.auth_interceptor import AuthInterceptor
+from serving.api.call_interceptor import CallInterceptor
+from serving.api.health import HealthReporter
 from serving.api.rate_limit import RateLimit
 from serving.api.service import RecommenderService
 from serving.api.validation import Limits
@@ -25,24 +25,24 @@ from serving.configuration.settings import ServingSettings
 from serving.deadline import Budgets
 from serving.interest.circuit_breaker import CircuitBreaker
 from serving.interest.client import AsyncInterestClient, InterestClient
-from serving.interest.user_interest import InterestModel
+from serving.interest.user_interest import InterestModelClient
 from serving.online_store.online import OnlineFeatures
-from serving.prefetch import Anticipation
+from serving.prefetch import Prefetcher
 from serving.process import STOPPING, starting
 from serving.protos import recommender_pb2 as pb
 from serving.protos.recommender_pb2_grpc import add_RecommenderServiceServicer_to_server
 from serving.ranking.scenarios import load_scenarios
-from serving.recommender import Recommender
+from serving.recommender import RecommendationEngine
 from serving.recorder import Recorder, WritableLog
 from serving.release.ranking_data import ReleaseStore
-from serving.release_watcher import Models, Releases
+from serving.release_watcher import ReleaseWatcher, ServedVersions
 from serving.telemetry.log_depth import CountedLog, LogDepth
 from serving.telemetry.logs import RequestLog
 from serving.telemetry.loop_lag import watch_lag
 from serving.telemetry.metrics import Metrics
 from serving.user_data.history_reader import Features, HistoryReader, Log
 from serving.user_data.interaction_log import InteractionLog
-from serving.user_data.request_context import ImpressionLog, SurroundingsReader
+from serving.user_data.request_context import ImpressionLog, RequestContextReader
 
 if TYPE_CHECKING:
     from serving.telemetry.tracing import Tracing
@@ -73,17 +73,17 @@ class SharedLog(Log, WritableLog, CountedLog, ImpressionLog, Protocol):
 
 
 @dataclass(frozen=True)
-class Parts:
+class Dependencies:
     """What the recommender stands on; a test brings its own."""
 
     store: ReleaseStore
-    models: InterestModel
-    versions: Models
+    models: InterestModelClient
+    versions: ServedVersions
     log: SharedLog
     open_features: Callable[[], Features]
 
     @classmethod
-    def of(cls, settings: ServingSettings) -> "Parts":
+    def of(cls, settings: ServingSettings) -> "Dependencies":
         """In the event loop that they serve."""
         credentials = settings.tls.towards()
 
@@ -101,9 +101,9 @@ class Parts:
 
 @asynccontextmanager
 async def serving(
-    settings: ServingSettings, parts: Parts | None = None, drain_s: float = _DRAIN_S
+    settings: ServingSettings, dependencies: Dependencies | None = None, drain_s: float = _DRAIN_S
 ) -> AsyncIterator[int]:
-    """The recommender listens, on the port that is given, until the end: then its parts are closed.
+    """The recommender listens, on the port that is given, until the end: then its dependencies are closed.
 
     Args:
         drain_s: how long requests in flight may then take to finish.
@@ -116,17 +116,23 @@ async def serving(
     metrics = Metrics(tracing)
     server = _server(settings, metrics, tracing)
     port = 0 if settings.shared_port else _listen(server, settings)
-    parts = parts or Parts.of(settings)
-    models = CircuitBreaker(parts.models, metrics, least_s=_PATIENT * settings.interest_budget_ms / 1000)
-    log_depth = LogDepth(parts.log, metrics)
-    histories = HistoryReader(parts.open_features, parts.log, settings.threads)
-    announcement = Announcement(SERVICE, histories.warm)
+    dependencies = dependencies or Dependencies.of(settings)
+    models = CircuitBreaker(
+        dependencies.models, metrics, least_s=_PATIENT * settings.interest_budget_ms / 1000
+    )
+    log_depth = LogDepth(dependencies.log, metrics)
+    histories = HistoryReader(dependencies.open_features, dependencies.log, settings.threads)
+    health_reporter = HealthReporter(SERVICE, histories.warm)
     poll_s = settings.release_poll_ms / 1000
-    releases = Releases(parts.store, parts.versions, metrics, poll_s, on_live=announcement.is_live)
-    recorder = Recorder(parts.log, releases, metrics, settings.threads)
-    surroundings = SurroundingsReader(histories, parts.log, metrics, settings.threads)
-    recommender = Recommender(releases, histories, models, metrics, _budgets(settings), surroundings)
-    anticipation = Anticipation(recommender.anticipate, metrics)
+    releases = ReleaseWatcher(
+        dependencies.store, dependencies.versions, metrics, poll_s, on_live=health_reporter.is_live
+    )
+    recorder = Recorder(dependencies.log, releases, metrics, settings.threads)
+    request_context = RequestContextReader(histories, dependencies.log, metrics, settings.threads)
+    recommender = RecommendationEngine(
+        releases, histories, models, metrics, _budgets(settings), request_context
+    )
+    prefetcher = Prefetcher(recommender.prefetch, metrics)
     service = RecommenderService(
         recommender,
         recorder,
@@ -134,21 +140,21 @@ async def serving(
         settings.deadline_ms / 1000,
         scenarios,
         metrics,
-        anticipation,
+        prefetcher,
     )
     add_RecommenderServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]
-    health_pb2_grpc.add_HealthServicer_to_server(announcement.checks, server)
+    health_pb2_grpc.add_HealthServicer_to_server(health_reporter.checks, server)
     reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
 
-    await announcement.start()
+    await health_reporter.start()
     log_depth.start()
     releases.start()
     if settings.shared_port:  # whoever listens is dealt connections, so first be able to answer
         with suppress(TimeoutError):
-            await asyncio.wait_for(announcement.able.wait(), _ABLE_S)
+            await asyncio.wait_for(health_reporter.able.wait(), _ABLE_S)
         port = _listen(server, settings)
     await server.start()
-    beside = [asyncio.create_task(watch_lag(metrics)), asyncio.create_task(anticipation.run())]
+    beside = [asyncio.create_task(watch_lag(metrics)), asyncio.create_task(prefetcher.run())]
     try:
         yield port
     finally:
@@ -157,7 +163,14 @@ async def serving(
             task.cancel()
         await asyncio.to_thread(releases.close)  # it may be telling this loop that one is live
         await models.close()
-        for part in (log_depth, surroundings, histories, recorder, parts.versions, parts.log):
+        for part in (
+            log_depth,
+            request_context,
+            histories,
+            recorder,
+            dependencies.versions,
+            dependencies.log,
+        ):
             part.close()
         if tracing:
             tracing.close()
@@ -198,11 +211,11 @@ def _server(settings: ServingSettings, metrics: Metrics, tracing: "Tracing | Non
     tokens = {scope: [t.get_secret_value() for t in given] for scope, given in settings.tokens.items()}
     request_log = RequestLog(settings.log_requests, settings.log_user_ids)
     rate_limit = RateLimit(settings.requests_per_second)
-    boundary = Boundary(rate_limit, metrics, request_log, settings.threads, tracing)
+    call_interceptor = CallInterceptor(rate_limit, metrics, request_log, settings.threads, tracing)
     if settings.metrics_port is not None:
         _serve_metrics(settings, settings.metrics_port, metrics)
     return grpc.aio.server(
-        interceptors=[Authorization(tokens), boundary] if tokens else [boundary],
+        interceptors=[AuthInterceptor(tokens), call_interceptor] if tokens else [call_interceptor],
         options=[
             # Unless told otherwise, a second server on the port must fail, not share it.
             ("grpc.so_reuseport", int(settings.shared_port)),

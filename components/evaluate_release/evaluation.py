@@ -11,7 +11,7 @@ from components.evaluate_release.measurement import measure
 from components.evaluate_release.report import document, tracking
 from components.evaluate_release.report.report import write_report
 from serving.release.catalog import Catalog
-from serving.release.collaborative_filters import Filters
+from serving.release.collaborative_filters import CollaborativeFilters
 from serving.release.item_embeddings import EMBEDDINGS, load_embeddings
 from serving.release.ranking_data import Ranking
 
@@ -65,7 +65,10 @@ def assemble(interest_model: Path, collaborative_filters: Path, items: Path) -> 
     Raises:
         StepError: model, filters and catalog disagree about the number of items.
     """
-    catalog, filters = Catalog.from_items(pq.read_table(items)), Filters.load(collaborative_filters)
+    catalog, filters = (
+        Catalog.from_items(pq.read_table(items)),
+        CollaborativeFilters.load(collaborative_filters),
+    )
     embeddings, precision = load_embeddings(interest_model)
     counts = {
         str(items): len(catalog),

@@ -15,15 +15,15 @@ from components.evaluate_release.data.queries import Queries
 from components.evaluate_release.drift.drift_study import study
 from components.evaluate_release.metrics import slices
 from components.evaluate_release.metrics.accuracy import ndcg
-from components.evaluate_release.metrics.metric_calculator import HEADLINE, Figure, Scorecard
+from components.evaluate_release.metrics.metric_calculator import HEADLINE, Figure, MetricCalculator
 from components.evaluate_release.metrics.slices import Slice
 from components.evaluate_release.models import baselines, live_version
-from components.evaluate_release.models.rankings import Ranked, rank_all
+from components.evaluate_release.models.rankings import RankedQueries, rank_all
 from components.evaluate_release.models.served_ranking import ServedRanking
 from components.evaluate_release.release_gate import judge
 from components.evaluate_release.report.findings import LIVE, SERVED, Findings
 from components.progress import report
-from components.saved_model import InterestModel
+from components.saved_model import SavedInterestModel
 from serving.release.arrays import FloatArray
 from serving.release.ranking_data import Ranking
 
@@ -35,7 +35,7 @@ def measure(ranking: Ranking, saved_model: Path, held: HeldOut, protocol: str, r
         f"{len(ranking.catalog)} items"
     )
     fitting = sample(held.validation, MAX_QUERIES)
-    with timed("interest vectors"), InterestModel(saved_model) as model:
+    with timed("interest vectors"), SavedInterestModel(saved_model) as model:
         validation, test = (model.interest(part.histories, part.attributes) for part in (fitting, held.test))
     with timed(f"blend fitted on {len(fitting)} validation queries"):
         examples = ServedRanking(ranking, fitting, validation).examples()
@@ -75,7 +75,7 @@ def measure(ranking: Ranking, saved_model: Path, held: HeldOut, protocol: str, r
     return findings
 
 
-def alone(ranking: Ranking, queries: Queries, interest: NDArray[np.float32]) -> dict[str, Ranked]:
+def alone(ranking: Ranking, queries: Queries, interest: NDArray[np.float32]) -> dict[str, RankedQueries]:
     """The parts of the served ranking, each by itself over all items."""
 
     def logits(part: slice) -> FloatArray:
@@ -115,25 +115,31 @@ def timed(what: str) -> Iterator[None]:
 
 
 def _figures(
-    ranking: Ranking, held: HeldOut, models: dict[str, Ranked], rival: str
+    ranking: Ranking, held: HeldOut, models: dict[str, RankedQueries], rival: str
 ) -> dict[str, dict[str, Figure]]:
-    scorecard = Scorecard(held.test, ranking.catalog, ranking.filters.popularity, SEED)
+    scorecard = MetricCalculator(held.test, ranking.catalog, ranking.filters.popularity, SEED)
     popular, against = models["popularity"], models[rival]
     return {name: scorecard.measure(answered, popular, against) for name, answered in models.items()}
 
 
 def _figures_of_live(
-    ranking: Ranking, held: HeldOut, models: dict[str, Ranked], rival: str, beside: live_version.LiveVersion
+    ranking: Ranking,
+    held: HeldOut,
+    models: dict[str, RankedQueries],
+    rival: str,
+    beside: live_version.LiveVersion,
 ) -> dict[str, Figure]:
     """On the queries that are new to it; its items are translated into this catalog's indexes."""
     assert beside.answered is not None
     assert beside.fresh is not None
-    scorecard = Scorecard(held.test.select(beside.fresh), ranking.catalog, ranking.filters.popularity, SEED)
+    scorecard = MetricCalculator(
+        held.test.select(beside.fresh), ranking.catalog, ranking.filters.popularity, SEED
+    )
     popular, against = (models[name].select(beside.fresh) for name in ("popularity", rival))
     return scorecard.measure(beside.answered, popular, against)
 
 
-def _slices(ranking: Ranking, held: HeldOut, models: dict[str, Ranked]) -> list[Slice]:
+def _slices(ranking: Ranking, held: HeldOut, models: dict[str, RankedQueries]) -> list[Slice]:
     first = slices.first_interactions(held.training_set, held.index, ranking.catalog.available_from)
     cuts = slices.cut(
         held.test, ranking.catalog, ranking.filters.popularity, first, held.trained_users, held.users

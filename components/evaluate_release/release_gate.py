@@ -29,12 +29,12 @@ class Incomparable:
 
 
 @dataclass(frozen=True)
-class Verdict:
+class GateDecision:
     verdict: Literal["better", "worse"]
     reason: str
 
 
-def judge(candidate: float, popularity: float, live: Comparison | Incomparable | None) -> Verdict:
+def judge(candidate: float, popularity: float, live: Comparison | Incomparable | None) -> GateDecision:
     """Better: beats popularity on all test queries, and keeps at least TOLERANCE of the live version.
 
     Args:
@@ -46,17 +46,17 @@ def judge(candidate: float, popularity: float, live: Comparison | Incomparable |
         f"NDCG@10 {candidate:.4f} {'beats' if ahead else 'does not beat'} popularity ({popularity:.4f})"
     )
     if not ahead:
-        return Verdict("worse", against_popularity)
+        return GateDecision("worse", against_popularity)
     if live is None:
-        return Verdict("better", f"{against_popularity}; nothing is live yet")
+        return GateDecision("better", f"{against_popularity}; nothing is live yet")
     if isinstance(live, Incomparable):
-        return Verdict(
+        return GateDecision(
             "worse",
             f"{against_popularity}, but can't be compared with the live version {live.version}: {live.why}; "
             "a reviewer decides (`penchant review approve`)",
         )
     keeps = live.candidate >= TOLERANCE * live.live
-    return Verdict(
+    return GateDecision(
         "better" if keeps else "worse",
         f"{against_popularity} and with {live.candidate:.4f} {'keeps' if keeps else 'falls below'} "
         f"{TOLERANCE:.0%} of the live version {live.version} ({live.live:.4f}, {live.measured})",

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from components.errors import StepError
 from components.progress import report
-from components.saved_model import InterestModel
+from components.saved_model import SavedInterestModel
 from components.user_attributes import UserAttributes
 from feature_repo.contract import (
     HISTORY_LISTS,
@@ -28,7 +28,7 @@ from feature_repo.contract import (
 )
 from feature_repo.features import INTEREST_STATE, table
 from feature_repo.histories import History
-from serving.interest.client import Interests
+from feature_repo.interest_state import InterestBatch
 from serving.release.ranking_data import ReleaseStore
 
 # Histories read at once: bounds the memory.
@@ -61,7 +61,7 @@ def work_out(version: int, releases: str, features: str) -> int:
     with tempfile.TemporaryDirectory() as folder:
         model = ReleaseStore(releases, Path(folder)).local(INTEREST_MODEL, version)
         with (
-            InterestModel(model) as opened,
+            SavedInterestModel(model) as opened,
             filesystem.open(f"{target}.part", "wb") as file,
             pq.ParquetWriter(file, schema, compression="zstd") as writer,
         ):
@@ -96,7 +96,7 @@ def _histories(rows: pa.Table) -> list[History]:
     return [History(*lists) for lists in zip(*columns, strict=True)]
 
 
-def _states(rows: pa.Table, interests: Interests, version: int, moment: int) -> pa.Table:
+def _states(rows: pa.Table, interests: InterestBatch, version: int, moment: int) -> pa.Table:
     count = rows.num_rows
     times = pa.array(np.full(count, moment), pa.int64()).cast(TIMESTAMP)
     return pa.table(

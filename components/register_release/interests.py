@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from components.saved_model import InterestModel
+from components.saved_model import SavedInterestModel
 from feature_repo.contract import MAX_HISTORY
 from feature_repo.histories import History
 
@@ -20,7 +20,7 @@ def sample_interests(saved_model: Path, user_items: csr_array, item_ids: list[st
         user_items: [users, items]; when each was chosen is not in it, so they are taken in index order.
     """
     drawn = np.random.default_rng(0).permutation(user_items.shape[0])[:USERS]
-    model = InterestModel(saved_model)
+    model = SavedInterestModel(saved_model)
     try:
         return model.interest([_history(user_items, row, item_ids) for row in drawn])
     finally:

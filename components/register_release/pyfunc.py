@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from feature_repo.contract import INTEREST_MODEL
 
 
-class InterestModel:
+class InterestPyfunc:
     """Sequence inputs as in the contract, each [batch, length] -> interest, state and as_of."""
 
     def __init__(self, saved_model: Path) -> None:
@@ -29,5 +29,5 @@ class InterestModel:
         return {name: np.asarray(tensor) for name, tensor in outputs.items()}
 
 
-def _load_pyfunc(path: str) -> InterestModel:
-    return InterestModel(Path(path) / INTEREST_MODEL)
+def _load_pyfunc(path: str) -> InterestPyfunc:
+    return InterestPyfunc(Path(path) / INTEREST_MODEL)

@@ -15,7 +15,7 @@ from components.progress import report
 from components.register_release.registry import Registry
 from feature_repo.contract import INTEREST_MODEL, RANKING, SIGNATURES, fingerprint
 from serving.release.ann_index import EXACT_ITEMS
-from serving.release.collaborative_filters import Filters
+from serving.release.collaborative_filters import CollaborativeFilters
 from serving.release.item_embeddings import load_embeddings
 from serving.release.ranking_data import write_ranking
 
@@ -43,7 +43,7 @@ def register(
         (release / INTEREST_MODEL).parent.mkdir(parents=True)
         _copy(interest_model / "saved_model", release / INTEREST_MODEL)
         ranking.mkdir()
-        catalog, filters = pq.read_table(items), Filters.load(collaborative_filters)
+        catalog, filters = pq.read_table(items), CollaborativeFilters.load(collaborative_filters)
         embeddings, precision = load_embeddings(interest_model)
         write_ranking(
             ranking,
@@ -69,7 +69,9 @@ def register(
     return version
 
 
-def _interests(saved_model: Path, filters: Filters, catalog: pa.Table) -> NDArray[np.float32] | None:
+def _interests(
+    saved_model: Path, filters: CollaborativeFilters, catalog: pa.Table
+) -> NDArray[np.float32] | None:
     """What a large catalog's index is measured on; a small one has no index."""
     if len(catalog) <= EXACT_ITEMS or not filters.user_items.shape[0]:
         return None

@@ -21,7 +21,7 @@ from components.train_collaborative_filters.user_cosine import user_rows
 from components.train_collaborative_filters.user_sequences import user_sequences
 from feature_repo.contract import MAX_HISTORY
 from serving.release.arrays import FloatArray
-from serving.release.collaborative_filters import Filters
+from serving.release.collaborative_filters import CollaborativeFilters
 from serving.release.segments import Segments
 
 T = TypeVar("T")
@@ -53,7 +53,7 @@ def fit(
     parameters: FilterParameters | None = None,
     users: Path | None = None,
 ) -> None:
-    """Fit every filter on the windows of `split` ("train" or "all") and save them as `Filters`.
+    """Fit every filter on the windows of `split` ("train" or "all") and save them as `CollaborativeFilters`.
 
     With `users`, their attributes make the segments whose trends are kept.
 
@@ -71,12 +71,12 @@ def fit(
 
 def fit_filters(
     interactions: Interactions, parameters: FilterParameters, users: pa.Table | None = None
-) -> Filters:
+) -> CollaborativeFilters:
     """Every filter; pairs of a user's interactions are counted among the newest MAX_HISTORY of each user."""
     chosen, recent = parameters, interactions.newest(MAX_HISTORY)
     pace = half_life(interactions)
     report(f"trend: half-life {pace / 86_400e6:.3g} days")
-    return Filters(
+    return CollaborativeFilters(
         transitions=_timed(
             "transitions",
             lambda: transitions(

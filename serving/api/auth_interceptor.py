@@ -23,7 +23,7 @@ _SCOPES: Final[Mapping[str, Scope]] = {
 _OPEN: Final = "/grpc.health.v1.Health/"
 
 
-class Authorization(grpc.aio.ServerInterceptor):
+class AuthInterceptor(grpc.aio.ServerInterceptor):
     """Lets a call through whose token opens its method; tokens are kept as digests."""
 
     def __init__(self, tokens: Mapping[Scope, Sequence[str]]) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class Boundary(grpc.aio.ServerInterceptor):
+class CallInterceptor(grpc.aio.ServerInterceptor):
     """Times, traces and logs each call of the service, and answers whatever it raises with a status.
 
     So many calls are under way at once that the threads of each part behind them suffice; more wait here.

@@ -12,7 +12,7 @@ from grpc_health.v1.health_pb2 import HealthCheckResponse
 _WARMING_S: Final = 15.0
 
 
-class Announcement:
+class HealthReporter:
     """Made in the event loop that answers the check; `able` is set with the first release."""
 
     def __init__(self, service: str, warm: Callable[[], None]) -> None:

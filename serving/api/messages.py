@@ -40,9 +40,9 @@ def read_answer(message: pb.RecommendResponse) -> Answer:
                 score=item.score,
                 sources=list(item.sources),
                 reason=item.reason,
-                stage_scores=dict(item.stage_scores),
+                contributions=dict(item.contributions),
                 because_item_ids=list(item.because_item_ids),
-                moved_by=item.moved_by,
+                reordered_by=item.reordered_by,
                 click_probability=item.click_probability if item.HasField("click_probability") else None,
             )
             for item in message.recommendations
@@ -121,10 +121,10 @@ def _recommendation_message(item: Recommendation) -> pb.Recommendation:
         reason=item.reason,
         click_probability=item.click_probability,
     )
-    if item.stage_scores:  # with explain: to hand over what is empty would take half of the time
-        message.stage_scores.update(item.stage_scores)
+    if item.contributions:  # with explain: to hand over what is empty would take half of the time
+        message.contributions.update(item.contributions)
         message.because_item_ids.extend(item.because_item_ids)
-        message.moved_by = item.moved_by
+        message.reordered_by = item.reordered_by
     return message
 
 

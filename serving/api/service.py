@@ -18,12 +18,12 @@ from serving.api.validation import (
     read_scenario,
 )
 from serving.deadline import Deadline
-from serving.prefetch import Anticipation
+from serving.prefetch import Prefetcher
 from serving.protos import recommender_pb2 as pb
 from serving.protos.recommender_pb2_grpc import RecommenderServiceServicer
 from serving.ranking.request import Request
 from serving.ranking.scenarios import Scenario
-from serving.recommender import Recommender
+from serving.recommender import RecommendationEngine
 from serving.recorder import Recorder
 from serving.telemetry import logs
 from serving.telemetry.metrics import Metrics
@@ -37,17 +37,17 @@ class RecommenderService(RecommenderServiceServicer):
 
     def __init__(
         self,
-        recommender: Recommender,
+        recommender: RecommendationEngine,
         recorder: Recorder,
         limits: Limits,
         deadline_s: float,
         scenarios: Mapping[str, Scenario],
         metrics: Metrics,
-        anticipation: Anticipation,
+        prefetcher: Prefetcher,
     ) -> None:
         """`deadline_s`: what an answer may take at most, and what a client gets that sets no deadline."""
         self._recommender, self._recorder, self._scenarios = recommender, recorder, scenarios
-        self._anticipation = anticipation
+        self._prefetcher = prefetcher
         self._limits, self._deadline_s, self._metrics = limits, deadline_s, metrics
 
     async def Recommend(  # noqa: N802 (the name in the proto)
@@ -65,7 +65,7 @@ class RecommenderService(RecommenderServiceServicer):
         interactions = read_interactions(request, self._limits)
         deadline = self._deadline(context, _RECORD_DEADLINE_S)
         recorded = await self._recorder.record(interactions, deadline)
-        self._anticipation.expect(interaction.user_id for interaction in interactions)
+        self._prefetcher.enqueue(interaction.user_id for interaction in interactions)
         return recorded_message(recorded)
 
     async def GetInterests(  # noqa: N802

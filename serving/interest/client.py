@@ -5,7 +5,6 @@ For whoever waits in a thread, and for whoever waits in an event loop.
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Final
 
 import grpc.aio
@@ -17,6 +16,7 @@ from feature_repo import attributes
 from feature_repo.attributes import Attributes
 from feature_repo.contract import INTEREST, INTEREST_MODEL
 from feature_repo.histories import History, encode
+from feature_repo.interest_state import InterestBatch
 from serving.errors import Unavailable
 from serving.interest.tensors import to_array, to_tensor
 from serving.protos import prediction_pb2 as pb
@@ -39,18 +39,6 @@ _NEXT_STEP: Final = {
     grpc.StatusCode.NOT_FOUND: "push that version, or see which ones it holds with GetModelStatus",
 }
 _ANOTHER_MODEL: Final = "what it serves doesn't fit the contract: push a release of this version of Penchant"
-
-
-@dataclass(frozen=True, slots=True)
-class Interests:
-    """What the interest model says of a batch of users; `state` lets the next interactions be added."""
-
-    interest: NDArray[np.float32]  # [batch, interest size]
-    state: NDArray[np.float32]  # [batch, state size]
-    as_of: NDArray[np.int64]  # [batch] µs since the epoch, of the last interaction inside the state
-
-    def __len__(self) -> int:
-        return len(self.as_of)
 
 
 class _Client:
@@ -100,7 +88,7 @@ class InterestClient(_Client):
         version: int | None = None,
         timeout_s: float = 1.0,
         users: Sequence[Attributes] | None = None,
-    ) -> Interests:
+    ) -> InterestBatch:
         """The interests after whole histories; an empty one of a user without attributes gives a zero vector.
 
         Args:
@@ -114,11 +102,11 @@ class InterestClient(_Client):
 
     def advance(
         self,
-        interests: Interests,
+        interests: InterestBatch,
         histories: Sequence[History],
         version: int | None = None,
         timeout_s: float = 1.0,
-    ) -> Interests:
+    ) -> InterestBatch:
         """The interests after what `histories` add to `interests`, row by row; raises as `interest` does."""
         return self._run(_further(interests, histories, self._model_name, version), timeout_s)
 
@@ -136,7 +124,7 @@ class InterestClient(_Client):
     def close(self) -> None:
         self._channel.close()
 
-    def _run(self, request: pb.PredictRequest, timeout_s: float) -> Interests:
+    def _run(self, request: pb.PredictRequest, timeout_s: float) -> InterestBatch:
         with _reaching(self.address):
             return _interests(self._predict(request, timeout=timeout_s))
 
@@ -158,7 +146,7 @@ class AsyncInterestClient(_Client):
 
     async def advance(
         self,
-        interests: Interests,
+        interests: InterestBatch,
         histories: Sequence[History],
         version: int | None = None,
         timeout_s: float = 1.0,
@@ -184,7 +172,7 @@ def _whole(
 
 
 def _further(
-    interests: Interests, histories: Sequence[History], model_name: str, version: int | None
+    interests: InterestBatch, histories: Sequence[History], model_name: str, version: int | None
 ) -> pb.PredictRequest:
     inputs = encode(histories) | {"state": interests.state, "as_of": interests.as_of[:, np.newaxis]}
     return _request("advance", inputs, model_name, version)
@@ -203,10 +191,10 @@ def _request(
     return request
 
 
-def _interests(response: pb.PredictResponse) -> Interests:
+def _interests(response: pb.PredictResponse) -> InterestBatch:
     """Raises ValueError where it does not fit the contract."""
     interest, state, as_of = (to_array(response.outputs[name]) for name in ("interest", "state", "as_of"))
-    return Interests(interest.astype(np.float32), state.astype(np.float32), as_of.reshape(-1))
+    return InterestBatch(interest.astype(np.float32), state.astype(np.float32), as_of.reshape(-1))
 
 
 @contextmanager

@@ -8,15 +8,14 @@ import numpy as np
 
 from feature_repo.attributes import Attributes
 from feature_repo.histories import History
-from feature_repo.interest_state import InterestState
-from serving.interest.client import Interests
-from serving.lru_cache import Recent
+from feature_repo.interest_state import InterestBatch, InterestState
+from serving.lru_cache import LruCache
 from serving.release.arrays import FloatArray
 from serving.telemetry.metrics import Metrics
-from serving.user_data.history_reader import UserHistory
+from serving.user_history import UserHistory
 
 
-class InterestModel(Protocol):
+class InterestModelClient(Protocol):
     """Interests [batch, interest size]; serving.interest.client.AsyncInterestClient is one."""
 
     async def interest(
@@ -29,7 +28,7 @@ class InterestModel(Protocol):
     ) -> FloatArray: ...
     async def advance(
         self,
-        interests: Interests,
+        interests: InterestBatch,
         histories: Sequence[History],
         version: int | None,
         timeout_s: float,
@@ -45,12 +44,12 @@ class UserInterest:
     what is new needs its own steps. A state remembers what has left the history since; a replay does not.
     """
 
-    def __init__(self, models: InterestModel, metrics: Metrics, remembered: int = 20_000) -> None:
+    def __init__(self, models: InterestModelClient, metrics: Metrics, remembered: int = 20_000) -> None:
         """`remembered`: of how many users the last answer of the model is kept."""
         self._models, self._metrics = models, metrics
-        self._answers = Recent[Key, FloatArray](remembered)
+        self._answers = LruCache[Key, FloatArray](remembered)
 
-    def at_hand(self, user: UserHistory, history: History, version: int) -> FloatArray | None:
+    def cached(self, user: UserHistory, history: History, version: int) -> FloatArray | None:
         """As the snapshot or an earlier answer of the model holds it; None where the model must be asked."""
         if history is not user.history:
             return None
@@ -62,7 +61,9 @@ class UserInterest:
             self._metrics.interests["remembered"].inc()
         return answer
 
-    async def ask(self, user: UserHistory, history: History, version: int, timeout_s: float) -> FloatArray:
+    async def compute(
+        self, user: UserHistory, history: History, version: int, timeout_s: float
+    ) -> FloatArray:
         """What the model says.
 
         Raises:
@@ -108,5 +109,5 @@ def _key(user: UserHistory, version: int) -> Key:
     return version, user.as_of, user.history.interaction_ids[-1], digest
 
 
-def _batch(kept: InterestState) -> Interests:
-    return Interests(kept.interest[np.newaxis], kept.state[np.newaxis], np.array([kept.as_of]))
+def _batch(kept: InterestState) -> InterestBatch:
+    return InterestBatch(kept.interest[np.newaxis], kept.state[np.newaxis], np.array([kept.as_of]))

@@ -5,13 +5,13 @@ from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest, 
 from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest, ReloadConfigResponse
 
 from serving.model_server.errors import invalid, rpc
-from serving.model_server.models import Models
+from serving.model_server.models import ServedModels
 
 SERVICE = "tensorflow.serving.ModelService"
 
 
 class ModelService:
-    def __init__(self, models: Models) -> None:
+    def __init__(self, models: ServedModels) -> None:
         self._models = models
 
     def handler(self) -> grpc.GenericRpcHandler:

@@ -17,7 +17,7 @@ from serving.model_server.versions import VersionPolicy, configured_policy, find
 _PLATFORM = "tensorflow"
 
 
-class Models:
+class ServedModels:
     """The words of the errors are those of TensorFlow Serving's model_servers/server_core.cc."""
 
     def __init__(self) -> None:

@@ -9,14 +9,14 @@ from tensorflow_serving.apis.get_model_metadata_pb2 import (
 from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 
 from serving.model_server.errors import invalid, rpc
-from serving.model_server.models import Models
+from serving.model_server.models import ServedModels
 
 SERVICE = "tensorflow.serving.PredictionService"
 _SIGNATURE_DEF = "signature_def"
 
 
 class PredictionService:
-    def __init__(self, models: Models) -> None:
+    def __init__(self, models: ServedModels) -> None:
         self._models = models
 
     def handler(self) -> grpc.GenericRpcHandler:

@@ -17,7 +17,7 @@ from serving.configuration.tls import ServerTls
 from serving.model_server.versions import parse_policy
 
 if TYPE_CHECKING:
-    from serving.model_server.models import Models
+    from serving.model_server.models import ServedModels
 
 _log = logging.getLogger("serving.model_server")
 
@@ -35,7 +35,7 @@ class StartError(Exception):
 class ModelServer:
     """Polls the models' files until stopped; made by `create_server`."""
 
-    def __init__(self, server: grpc.Server, models: "Models", poll_seconds: float) -> None:
+    def __init__(self, server: grpc.Server, models: "ServedModels", poll_seconds: float) -> None:
         self._server = server
         self._models = models
         self._poll_seconds = poll_seconds
@@ -129,10 +129,10 @@ def create_server(
         ) from error
     # Only now, for TensorFlow takes seconds to import and a taken port should be told at once.
     from serving.model_server.model_service import ModelService
-    from serving.model_server.models import Models
+    from serving.model_server.models import ServedModels
     from serving.model_server.prediction_service import PredictionService
 
-    models = Models()
+    models = ServedModels()
     models.add(model_name, Path(base_path), policy)
     server.add_generic_rpc_handlers((PredictionService(models).handler(), ModelService(models).handler()))
     return ModelServer(server, models, poll_seconds), port

@@ -6,7 +6,7 @@ from threading import Lock
 from serving.online_store.sqlite_connections import SqliteConnection
 
 
-class Unchanged:
+class SqliteChangeCounter:
     """Counts the times that a file was seen changed; asking takes a tenth of the time of reading.
 
     `PRAGMA data_version` gives a connection another number once another connection has committed. The numbers

@@ -21,8 +21,8 @@ from feature_repo.contract import (
 )
 from feature_repo.histories import History
 from feature_repo.interest_state import InterestState
-from serving.lru_cache import Recent
-from serving.online_store.change_counter import Unchanged
+from serving.lru_cache import LruCache
+from serving.online_store.change_counter import SqliteChangeCounter
 from serving.online_store.readers import Reader, RedisReader, SqliteReader, value_of
 from serving.online_store.registry import read_features
 from serving.online_store.sqlite_connections import SqliteConnection, SqliteConnections
@@ -70,14 +70,14 @@ class OnlineFeatures:
                 f"Feast's registry {registry} can't be read ({error}); {self._next_step}"
             ) from error
         self._features = list(views.values())
-        self._unchanged: Unchanged | None = None
-        self._recent = Recent[str, tuple[int, UserFeatures | None]](_REMEMBERED)
+        self._unchanged: SqliteChangeCounter | None = None
+        self._recent = LruCache[str, tuple[int, UserFeatures | None]](_REMEMBERED)
         self.gives_up_after_s = math.inf  # a network may keep a reader waiting
         if is_file(online_store):
             self.gives_up_after_s = _WAIT_FOR_LOCK_S
             file = Path(online_store).absolute()
             self._read: Reader = SqliteReader(SqliteConnections(file, _WAIT_FOR_LOCK_S), views)
-            self._unchanged = Unchanged(SqliteConnection(file, _WAIT_FOR_LOCK_S))
+            self._unchanged = SqliteChangeCounter(SqliteConnection(file, _WAIT_FOR_LOCK_S))
         else:
             self._read = RedisReader(online_store, views, _ANSWER_WITHIN_S)
 

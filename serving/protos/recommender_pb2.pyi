@@ -67,8 +67,8 @@ class RecommendRequest(_message.Message):
     def __init__(self, user_id: _Optional[str] = ..., k: _Optional[int] = ..., history: _Optional[_Iterable[_Union[Interaction, _Mapping]]] = ..., exclude_item_ids: _Optional[_Iterable[str]] = ..., allow_item_ids: _Optional[_Iterable[str]] = ..., domain: _Optional[str] = ..., categories: _Optional[_Iterable[str]] = ..., include_seen: _Optional[bool] = ..., explain: _Optional[bool] = ..., request_id: _Optional[str] = ..., scenario: _Optional[str] = ..., exclude_categories: _Optional[_Iterable[str]] = ..., followed_user_ids: _Optional[_Iterable[str]] = ..., bids: _Optional[_Mapping[str, float]] = ...) -> None: ...
 
 class Recommendation(_message.Message):
-    __slots__ = ("item_id", "title", "categories", "score", "sources", "reason", "stage_scores", "because_item_ids", "moved_by", "click_probability")
-    class StageScoresEntry(_message.Message):
+    __slots__ = ("item_id", "title", "categories", "score", "sources", "reason", "contributions", "because_item_ids", "reordered_by", "click_probability")
+    class ContributionsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
         VALUE_FIELD_NUMBER: _ClassVar[int]
@@ -81,9 +81,9 @@ class Recommendation(_message.Message):
     SCORE_FIELD_NUMBER: _ClassVar[int]
     SOURCES_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
-    STAGE_SCORES_FIELD_NUMBER: _ClassVar[int]
+    CONTRIBUTIONS_FIELD_NUMBER: _ClassVar[int]
     BECAUSE_ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
-    MOVED_BY_FIELD_NUMBER: _ClassVar[int]
+    REORDERED_BY_FIELD_NUMBER: _ClassVar[int]
     CLICK_PROBABILITY_FIELD_NUMBER: _ClassVar[int]
     item_id: str
     title: str
@@ -91,11 +91,11 @@ class Recommendation(_message.Message):
     score: float
     sources: _containers.RepeatedScalarFieldContainer[str]
     reason: str
-    stage_scores: _containers.ScalarMap[str, float]
+    contributions: _containers.ScalarMap[str, float]
     because_item_ids: _containers.RepeatedScalarFieldContainer[str]
-    moved_by: str
+    reordered_by: str
     click_probability: float
-    def __init__(self, item_id: _Optional[str] = ..., title: _Optional[str] = ..., categories: _Optional[_Iterable[str]] = ..., score: _Optional[float] = ..., sources: _Optional[_Iterable[str]] = ..., reason: _Optional[str] = ..., stage_scores: _Optional[_Mapping[str, float]] = ..., because_item_ids: _Optional[_Iterable[str]] = ..., moved_by: _Optional[str] = ..., click_probability: _Optional[float] = ...) -> None: ...
+    def __init__(self, item_id: _Optional[str] = ..., title: _Optional[str] = ..., categories: _Optional[_Iterable[str]] = ..., score: _Optional[float] = ..., sources: _Optional[_Iterable[str]] = ..., reason: _Optional[str] = ..., contributions: _Optional[_Mapping[str, float]] = ..., because_item_ids: _Optional[_Iterable[str]] = ..., reordered_by: _Optional[str] = ..., click_probability: _Optional[float] = ...) -> None: ...
 
 class Removed(_message.Message):
     __slots__ = ("item_id", "title", "score", "rule")

@@ -6,9 +6,9 @@ from typing import Final
 
 import numpy as np
 
-from serving.ranking.loaded_release import LiveRelease, Ranked
+from serving.ranking.loaded_release import LoadedRelease, RankedItems
 from serving.ranking.request import Request
-from serving.ranking.reranking import TERMS
+from serving.ranking.reranking import FEATURES
 from serving.ranking.retrieval import Candidates
 from serving.ranking.rules import Rules
 from serving.release.arrays import FloatArray, Indexes
@@ -38,8 +38,8 @@ class Cold:
 
 
 def rank_cold(
-    release: LiveRelease, candidates: Candidates, request: Request, now: int, profile: Profile
-) -> tuple[Ranked, str]:
+    release: LoadedRelease, candidates: Candidates, request: Request, now: int, profile: Profile
+) -> tuple[RankedItems, str]:
     """The k best candidates, and the step of the ladder that ranked them.
 
     "profile": an attribute names categories of the catalog ("Comedy" or "Comedy|Drama"), whose items come
@@ -49,14 +49,14 @@ def rank_cold(
     cold = cold_scores(release, candidates.items, now, profile)
     # Trends are counts or shares; their logarithm is what a softmax turns into shares.
     order = release.order(candidates, cold.scores, request, logits=np.log(cold.scores + np.float32(1e-9)))
-    shares = np.zeros((len(order.places), len(TERMS)), np.float32)
-    shares[:, TERMS.index("trend")] = cold.scores[order.places]
+    shares = np.zeros((len(order.places), len(FEATURES)), np.float32)
+    shares[:, FEATURES.index("trend")] = cold.scores[order.places]
     categories = release.ranking.catalog.categories
     sentences = [cold.sentence(categories[item]) for item in candidates.items[order.places].tolist()]
-    return Ranked.of(candidates, order, shares, shares, sentences), cold.step
+    return RankedItems.of(candidates, order, shares, shares, sentences), cold.step
 
 
-def cold_scores(release: LiveRelease, items: Indexes, now: int, profile: Profile) -> Cold:
+def cold_scores(release: LoadedRelease, items: Indexes, now: int, profile: Profile) -> Cold:
     """Of `items` [m], ascending."""
     filters, catalog = release.ranking.filters, release.ranking.catalog
     scores, trend = filters.trend[items], "trending"
@@ -64,7 +64,7 @@ def cold_scores(release: LiveRelease, items: Indexes, now: int, profile: Profile
     if alike is not None:
         scores, trend = alike, "segment trending"
     named = profile_categories(profile, catalog.category_index)
-    liked = release.rulebook.permitted(Rules(now, categories=named), items) if named else np.zeros(0, bool)
+    liked = release.item_filter.permitted(Rules(now, categories=named), items) if named else np.zeros(0, bool)
     if not liked.any():
         return Cold(scores, trend, ())
     return Cold(scores + liked * (scores.max() + np.float32(1)), trend, named)

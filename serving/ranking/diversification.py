@@ -21,11 +21,11 @@ MMR_POOL: Final = 10
 
 
 @dataclass(frozen=True, eq=False)
-class Arrangement:
+class Selection:
     """The answer as positions among the scored items, best first, and why they stand there."""
 
     places: NDArray[np.intp]  # [≤ k]
-    moved_by: list[str]  # [≤ k] the key of the scenario that brought it up to here; "" for its value
+    reordered_by: list[str]  # [≤ k] the key of the scenario that brought it up to here; "" for its value
     full: NDArray[np.bool_]  # [m] not answered because its category had its share
 
 
@@ -36,7 +36,7 @@ def arrange(
     fresh: NDArray[np.bool_],
     k: int,
     scenario: Scenario,
-) -> Arrangement:
+) -> Selection:
     """Pick k items one after the other, each the best that the scenario lets stand at its place.
 
     *Diversity* is maximal marginal relevance: (1 − trade) · value − trade · likeness to those before, where
@@ -51,15 +51,15 @@ def arrange(
     """
     if not scenario.arranges or not len(values) or not k:
         places = best(values, k)
-        return Arrangement(places, [""] * len(places), np.zeros(len(values), bool))
+        return Selection(places, [""] * len(places), np.zeros(len(values), bool))
     order = best(values, len(values))
-    picking = _Picking(values[order], content[items[order]], fresh[items[order]], k, scenario)
+    picking = _GreedySelector(values[order], content[items[order]], fresh[items[order]], k, scenario)
     for _ in range(min(k, len(order))):
         if not picking.pick():
             break
     full = np.zeros(len(values), bool)
     full[order] = picking.waiting & ~picking.open
-    return Arrangement(order[picking.picked], picking.moved_by, full)
+    return Selection(order[picking.picked], picking.reordered_by, full)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +68,7 @@ class Order:
 
     places: NDArray[np.intp]  # [≤ k] positions among the candidates
     values: FloatArray  # [≤ k] scores, or expected values
-    moved_by: list[str]  # [≤ k] as in Arrangement
+    reordered_by: list[str]  # [≤ k] as in Selection
     full: Indexes  # items that are not answered because their category had its share
     probabilities: NDArray[np.float64] | None = None  # [≤ k] of being chosen, where they order the answer
 
@@ -90,7 +90,7 @@ def order_of(
     items, content = candidates.items, ranking.catalog.content
     if request.scenario.objective == "score":
         found = arrange(scores, items, content, fresh, request.k, request.scenario)
-        return Order(found.places, scores[found.places], found.moved_by, items[found.full])
+        return Order(found.places, scores[found.places], found.reordered_by, items[found.full])
     index = ranking.catalog.index
     bids = np.zeros(len(ranking.catalog), np.float64)
     for item_id, bid in request.bids.items():
@@ -101,15 +101,15 @@ def order_of(
     values = (bids[items[offered]] * chances).astype(np.float32)
     found = arrange(values, items[offered], content, fresh, request.k, request.scenario)
     by_score = best(scores[offered], request.k)
-    moved_by = [
+    reordered_by = [
         why or ("expected_value" if place != unmoved else "")
-        for why, place, unmoved in zip(found.moved_by, found.places, by_score, strict=False)
+        for why, place, unmoved in zip(found.reordered_by, found.places, by_score, strict=False)
     ]
     places, full = offered[found.places], items[offered][found.full]
-    return Order(places, values[found.places], moved_by, full, chances[found.places])
+    return Order(places, values[found.places], reordered_by, full, chances[found.places])
 
 
-class _Picking:
+class _GreedySelector:
     """The state while one answer is picked; positions are those in the order of the values."""
 
     def __init__(
@@ -126,7 +126,7 @@ class _Picking:
         self._owed = min(math.ceil(scenario.min_fresh_share * k), int(fresh.sum()))
         self.waiting, self.open = np.ones(len(values), bool), np.ones(len(values), bool)
         self.picked: list[int] = []
-        self.moved_by: list[str] = []
+        self.reordered_by: list[str] = []
 
     def pick(self) -> bool:
         """Pick the next item; False when none may be."""
@@ -141,7 +141,7 @@ class _Picking:
         merit = self._relevance - self._scenario.diversity * self._nearest
         near = eligible[: self._reach]
         place = int(np.argmax(np.where(near, merit, -np.inf) if near.any() else eligible))
-        self.moved_by.append(self._why(place, must_be_fresh))
+        self.reordered_by.append(self._why(place, must_be_fresh))
         self._take(place)
         return True
 

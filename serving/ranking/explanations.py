@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from scipy.sparse import csr_array
 
-from serving.ranking.reranking import TERMS
+from serving.ranking.reranking import FEATURES
 from serving.ranking.signals import Query
 from serving.ranking.sparse_scores import placed
 from serving.release.arrays import FloatArray, Indexes
@@ -18,7 +18,7 @@ from serving.release.sparse import copied_rows
 # Interactions that are looked at, the newest ones; each step back, one speaks this much less loudly.
 RECENT: Final = 20
 DECAY: Final = 0.9
-_FADING: Final = (DECAY ** np.arange(RECENT, dtype=np.float32))[:, np.newaxis]
+_RECENCY_WEIGHTS: Final = (DECAY ** np.arange(RECENT, dtype=np.float32))[:, np.newaxis]
 
 # How many interactions an explanation names.
 NAMED: Final = 3
@@ -52,14 +52,19 @@ class Reasons:
         self._ranking, self._catalog = ranking, ranking.catalog
 
     def of(
-        self, query: Query, event_types: Sequence[str], items: Indexes, lifts: FloatArray, explain: bool
+        self,
+        query: Query,
+        event_types: Sequence[str],
+        items: Indexes,
+        contributions_over_mean: FloatArray,
+        explain: bool,
     ) -> list[Reason]:
         """For the answered `items` [k], distinct; only with `explain` does a reason name its interactions.
 
         Args:
             event_types: [≥ min(h, RECENT)], of the last of the query's history.
-            lifts: [k, terms], what each term adds to an item beyond what it adds to an ordinary one: the
-                highest is the reason.
+            contributions_over_mean: [k, features] what each feature adds to the item's score beyond its mean;
+                the highest one gives the reason.
         """
         if not len(query.history) or not len(items):
             return [Reason("trending", [])] * len(items)
@@ -67,8 +72,10 @@ class Reasons:
         voices = _Voices(self._ranking, recent, items)
         because = _because(recent, voices) if explain else [[]] * len(items)
         reasons = []
-        for place, (item, order) in enumerate(zip(items.tolist(), np.argsort(-lifts).tolist(), strict=True)):
-            told = (self._tell(TERMS[term], item, place, voices, events) for term in order)
+        for place, (item, order) in enumerate(
+            zip(items.tolist(), np.argsort(-contributions_over_mean).tolist(), strict=True)
+        ):
+            told = (self._tell(FEATURES[term], item, place, voices, events) for term in order)
             reasons.append(Reason(next(filter(None, told), "popular"), because[place]))
         return reasons
 
@@ -139,7 +146,7 @@ class _Voices:
 
     def _faded(self, loudness: FloatArray) -> _Voice:
         # An item is no reason for itself.
-        loudness *= _FADING[: len(loudness)] * (self._recent[:, np.newaxis] != self._items)
+        loudness *= _RECENCY_WEIGHTS[: len(loudness)] * (self._recent[:, np.newaxis] != self._items)
         return _Voice(loudness)
 
 

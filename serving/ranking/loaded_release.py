@@ -11,17 +11,17 @@ from numpy.typing import NDArray
 
 from feature_repo.histories import History
 from serving.answers import Recommendation
-from serving.lru_cache import Recent
+from serving.lru_cache import LruCache
 from serving.ranking.diversification import Order, order_of
 from serving.ranking.explanations import RECENT, Reasons
 from serving.ranking.request import Request
-from serving.ranking.reranking import TERMS, Reranker
+from serving.ranking.reranking import FEATURES, Reranker
 from serving.ranking.retrieval import SOURCES, Candidates, Query, Retriever, SourceBits
-from serving.ranking.rules import NO_ITEMS, Rulebook, Rules, bits, joined
-from serving.ranking.sparse_scores import is_dense, strongest
+from serving.ranking.rules import NO_ITEMS, ItemFilter, Rules, bits, joined
+from serving.ranking.sparse_scores import is_dense, top_k
 from serving.release.arrays import FloatArray, Indexes
 from serving.release.ranking_data import Ranking
-from serving.user_data.history_reader import UserHistory
+from serving.user_history import UserHistory
 
 # What is kept of users between two answers, at most: a page asks for several lists of one user at once. A
 # user takes up to four numbers an item, one for each signal; where the catalog is large, what was named.
@@ -59,15 +59,17 @@ class _Kept:
 
 
 @dataclass(frozen=True, eq=False)
-class Ranked:
+class RankedItems:
     """The items of an answer, best first."""
 
     items: Indexes  # [k]
     sources: NDArray[SourceBits]  # [k] bits as in Candidates
     scores: FloatArray  # [k]
-    shares: FloatArray  # [k, terms] what each term adds; a row sums to its score
-    lifts: FloatArray  # [k, terms] what each term adds beyond what it adds to an ordinary item
-    moved_by: list[str]  # [k] the key of the scenario that brought it to its place
+    contributions: FloatArray  # [k, terms] what each term adds; a row sums to its score
+    contributions_over_mean: (
+        FloatArray  # [k, terms] what each term adds beyond what it adds to an ordinary item
+    )
+    reordered_by: list[str]  # [k] the key of the scenario that brought it to its place
     full: Indexes  # items that a limit for each category keeps out
     probabilities: NDArray[np.float64] | None = None  # [k] of being chosen, where they order the answer
     sentences: Sequence[str] = ()  # [k] the reasons, where no history gives them
@@ -77,26 +79,26 @@ class Ranked:
         cls,
         candidates: Candidates,
         order: Order,
-        shares: FloatArray,
-        lifts: FloatArray,
+        contributions: FloatArray,
+        contributions_over_mean: FloatArray,
         sentences: Sequence[str] = (),
-    ) -> "Ranked":
-        """The answered candidates, with their rows of `shares` and `lifts` [k, terms], and of `sentences`."""
+    ) -> "RankedItems":
+        """The answered candidates with their rows of the other arguments [k, …]."""
         items = candidates.items[order.places]
         return cls(
             items=items,
             sources=candidates.naming(items),
             scores=order.values,
-            shares=shares,
-            lifts=lifts,
-            moved_by=order.moved_by,
+            contributions=contributions,
+            contributions_over_mean=contributions_over_mean,
+            reordered_by=order.reordered_by,
             full=order.full,
             probabilities=order.probabilities,
             sentences=sentences,
         )
 
 
-class LiveRelease:
+class LoadedRelease:
     """A request takes this reference once, so that its answer never mixes two versions."""
 
     def __init__(self, ranking: Ranking) -> None:
@@ -108,17 +110,17 @@ class LiveRelease:
         """
         self.ranking, self.version = ranking, ranking.version
         self.retriever, self.reranker = Retriever(ranking), Reranker(ranking)
-        self.rulebook = Rulebook(ranking.catalog, ranking.filters.popularity)
+        self.item_filter = ItemFilter(ranking.catalog, ranking.filters.popularity)
         self.reasons = Reasons(ranking)
         # Where people come back to the same items, the evaluation found that answers should too.
         self._keeps_seen = ranking.manifest.get("seen_items") == "keep"
-        trending = np.sort(strongest(ranking.filters.trend, _TRENDING))
+        trending = np.sort(top_k(ranking.filters.trend, _TRENDING))
         self.trending = Candidates.of(
             trending, np.full(len(trending), 1 << SOURCES.index("trend"), SourceBits)
         )
         count = len(ranking.catalog)
         a_user = _BYTES_AN_ITEM * max(1, count) if is_dense(count) else _BYTES_NAMED
-        self._kept = Recent[int, _Kept](_KEPT_BYTES // a_user)
+        self._kept = LruCache[int, _Kept](_KEPT_BYTES // a_user)
         self._first = np.arange(min(1, count), dtype=np.int32)
         self._rank_once()
 
@@ -154,7 +156,7 @@ class LiveRelease:
     def prepare(self, query: Query) -> None:
         """Work out, and keep, what sources and terms say of a query; of an interest where it has one."""
         self.retriever.prepare(query)
-        self.reranker.weigh(query, self._first)
+        self.reranker.score(query, self._first)
 
     def rules(
         self,
@@ -195,23 +197,23 @@ class LiveRelease:
         self, candidates: Candidates, scores: FloatArray, request: Request, logits: FloatArray | None = None
     ) -> Order:
         """The answer among scored candidates; arguments as `order_of` takes them."""
-        return order_of(self.ranking, self.rulebook.fresh, candidates, scores, request, logits)
+        return order_of(self.ranking, self.item_filter.fresh, candidates, scores, request, logits)
 
-    def rank(self, query: Query, candidates: Candidates, request: Request) -> Ranked:
+    def rank(self, query: Query, candidates: Candidates, request: Request) -> RankedItems:
         """The k best candidates by the blend, as the scenario arranges them."""
-        weighed = self.reranker.weigh(query, candidates.items)
-        order = self.order(candidates, weighed.scores, request)
-        shares = weighed.shares(order.places)
+        scored = self.reranker.score(query, candidates.items)
+        order = self.order(candidates, scored.scores, request)
+        contributions = scored.contributions(order.places)
         # What is ordinary: the mean over interactions, so an item is not lifted by being popular alone.
-        ordinary = weighed.mean_shares(self.ranking.filters.popularity.take(candidates.items))
-        return Ranked.of(candidates, order, shares, shares - ordinary)
+        ordinary = scored.mean_contributions(self.ranking.filters.popularity.take(candidates.items))
+        return RankedItems.of(candidates, order, contributions, contributions - ordinary)
 
     def present(
-        self, query: Query, event_types: Sequence[str], ranked: Ranked, explain: bool
+        self, query: Query, event_types: Sequence[str], ranked: RankedItems, explain: bool
     ) -> list[Recommendation]:
         """What is answered, with titles, sources and reasons; with `explain`, with each term's share."""
         catalog = self.ranking.catalog
-        reasons = self.reasons.of(query, event_types, ranked.items, ranked.lifts, explain)
+        reasons = self.reasons.of(query, event_types, ranked.items, ranked.contributions_over_mean, explain)
         sentences = ranked.sentences or [reason.sentence for reason in reasons]
         chances = ranked.probabilities
         rows = zip(
@@ -225,9 +227,11 @@ class LiveRelease:
                 score=score,
                 sources=_SOURCE_NAMES[sources],
                 reason=sentences[place],
-                stage_scores=dict(zip(TERMS, ranked.shares[place].tolist(), strict=True)) if explain else {},
+                contributions=dict(zip(FEATURES, ranked.contributions[place].tolist(), strict=True))
+                if explain
+                else {},
                 because_item_ids=[catalog.item_ids[past] for past in reason.because],
-                moved_by=ranked.moved_by[place] if explain else "",
+                reordered_by=ranked.reordered_by[place] if explain else "",
                 click_probability=None if chances is None else float(chances[place]),
             )
             for place, (item, sources, score, reason) in enumerate(rows)
@@ -241,7 +245,7 @@ class LiveRelease:
     def _rank_once(self) -> None:
         first, interest = self._first, np.zeros(self.ranking.item_embeddings.shape[1], np.float32)
         query = Query(first, np.zeros(len(first), np.int64), interest, now=0)
-        candidates = self.rulebook.select(Rules(now=0, excluded=first), self.retriever.retrieve(query), 1)
+        candidates = self.item_filter.select(Rules(now=0, excluded=first), self.retriever.retrieve(query), 1)
         self.present(query, [""] * len(first), self.rank(query, candidates, Request("", k=1)), explain=True)
 
 

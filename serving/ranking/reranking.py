@@ -13,7 +13,7 @@ from serving.ranking.sparse_scores import is_dense
 from serving.release.arrays import FloatArray, Indexes
 from serving.release.ranking_data import Ranking
 
-TERMS: Final = (
+FEATURES: Final = (
     "interest",
     "transitions",
     "item_cosine",
@@ -37,27 +37,27 @@ Scores = NDArray[np.floating]
 
 
 @dataclass(frozen=True, eq=False)
-class Weighed:
+class Scored:
     """Items [m] weighed by the terms that count."""
 
     scores: FloatArray  # [m] higher is better, comparable within one query
     features: FloatArray  # [used, m]
     weights: FloatArray  # [used]
     means: FloatArray  # [used]
-    used: NDArray[np.intp]  # [used] places in TERMS, the other terms weigh nothing
+    used: NDArray[np.intp]  # [used] places in FEATURES, the other terms weigh nothing
 
-    def shares(self, places: NDArray[np.intp]) -> FloatArray:
+    def contributions(self, places: NDArray[np.intp]) -> FloatArray:
         """[places, terms] what each term adds; a row sums to its item's score."""
         return self._spread(self.features.take(places, axis=1).T)
 
-    def mean_shares(self, weights: FloatArray) -> FloatArray:
+    def mean_contributions(self, weights: FloatArray) -> FloatArray:
         """[terms] the mean over items, weighed by `weights` [m]."""
         return self._spread(self.features @ weights / max(float(weights.sum()), 1.0))
 
     def _spread(self, features: FloatArray) -> FloatArray:
-        shares = np.zeros((*features.shape[:-1], len(TERMS)), np.float32)
-        shares[..., self.used] = (features - self.means) * self.weights
-        return shares
+        contributions = np.zeros((*features.shape[:-1], len(FEATURES)), np.float32)
+        contributions[..., self.used] = (features - self.means) * self.weights
+        return contributions
 
 
 class Reranker:
@@ -70,14 +70,14 @@ class Reranker:
             ValueError: the blend names a term that this version does not compute.
         """
         self._ranking, blend = ranking, ranking.blend
-        unknown = sorted(set(blend.get("terms", ())) - set(TERMS))
+        unknown = sorted(set(blend.get("features", ())) - set(FEATURES))
         if unknown:
             raise ValueError(
-                f"blend.json has the terms {unknown}, expected some of {list(TERMS)}: evaluate again"
+                f"blend.json has the terms {unknown}, expected some of {list(FEATURES)}: evaluate again"
             )
-        weights = _by_term(blend, "weights", 0.0) / _by_term(blend, "scales", 1.0)
+        weights = _by_feature(blend, "weights", 0.0) / _by_feature(blend, "scales", 1.0)
         self._used = np.flatnonzero(weights)
-        self._weights, self._means = weights[self._used], _by_term(blend, "means", 0.0)[self._used]
+        self._weights, self._means = weights[self._used], _by_feature(blend, "means", 0.0)[self._used]
         self._offset = np.float32(np.dot(self._weights, self._means))
         share = ranking.filters.popularity + 0.5
         self._share = share / max(float(share.sum()), 1.0)
@@ -86,18 +86,18 @@ class Reranker:
         self._log_trend = np.log(trend / max(float(trend.sum()), 1.0)).astype(np.float32)
 
     def features(self, query: Query, items: Indexes) -> FloatArray:
-        """[m, terms] float32, a column of TERMS each, before any calibration."""
-        return self._features(query, items, TERMS).T
+        """[m, terms] float32, a column of FEATURES each, before any calibration."""
+        return self._features(query, items, FEATURES).T
 
     def scores(self, query: Query, items: Indexes) -> FloatArray:
         """[m] float32, higher is better, comparable within one query."""
-        return self.weigh(query, items).scores
+        return self.score(query, items).scores
 
-    def weigh(self, query: Query, items: Indexes) -> Weighed:
+    def score(self, query: Query, items: Indexes) -> Scored:
         """The scores, and what they are made of; terms of no weight aren't computed."""
-        features = self._features(query, items, [TERMS[place] for place in self._used])
+        features = self._features(query, items, [FEATURES[place] for place in self._used])
         scores: FloatArray = np.dot(self._weights, features) - self._offset
-        return Weighed(scores, features, self._weights, self._means, self._used)
+        return Scored(scores, features, self._weights, self._means, self._used)
 
     def _features(self, query: Query, items: Indexes, terms: Sequence[str]) -> FloatArray:
         features = np.empty((len(terms), len(items)), np.float32)
@@ -121,22 +121,22 @@ class Reranker:
     def _transitions(self, query: Query, items: Indexes) -> Scores:
         """log P(item comes soon after the last interactions); popularity alone without any."""
         votes, left = signals.transitions(self._ranking.filters, query)
-        chances = votes.on(items) + (left * self._share.take(items) + _FLOOR)
+        chances = votes.at(items) + (left * self._share.take(items) + _FLOOR)
         scores: Scores = np.log(chances)
         return scores
 
     def _item_cosine(self, query: Query, items: Indexes) -> Scores:
-        return signals.item_cosine(self._ranking.filters, query).on(items)
+        return signals.item_cosine(self._ranking.filters, query).at(items)
 
     def _user_cosine(self, query: Query, items: Indexes) -> Scores:
         """log score, a vote of an average neighbour being added to each."""
         votes = signals.user_cosine(self._ranking.filters, query)
-        scores: Scores = np.log(votes.on(items) + 1 / signals.NEIGHBOURS)
+        scores: Scores = np.log(votes.at(items) + 1 / signals.NEIGHBOURS)
         return scores
 
     def _ease(self, query: Query, items: Indexes) -> Scores | float:
         votes = signals.ease(self._ranking.filters, query)
-        return 0.0 if votes is None else votes.on(items)
+        return 0.0 if votes is None else votes.at(items)
 
     def _als(self, query: Query, items: Indexes) -> Scores | float:
         scores = signals.als(self._ranking.filters, query, items)
@@ -148,7 +148,7 @@ class Reranker:
         if votes is None:
             return 0.0
         heard = (1 - _UNHEARD) / max(votes.total, _FLOOR)
-        scores: Scores = np.log(votes.on(items) * heard + _UNHEARD * self._share.take(items) + _FLOOR)
+        scores: Scores = np.log(votes.at(items) * heard + _UNHEARD * self._share.take(items) + _FLOOR)
         return scores
 
     def _content(self, query: Query, items: Indexes) -> Scores:
@@ -164,17 +164,17 @@ class Reranker:
         return scores
 
     def _repeats(self, query: Query, items: Indexes) -> Scores:
-        return signals.repeats(query, len(self._ranking.catalog)).on(items)
+        return signals.repeats(query, len(self._ranking.catalog)).at(items)
 
 
 # Of the class: bound methods kept by their own object would be a cycle, and a release that was live would
 # wait for the collector, which is kept off releases.
 _COMPUTE: Final[dict[str, Callable[[Reranker, Query, Indexes], Scores | float]]] = {
-    term: getattr(Reranker, f"_{term}") for term in TERMS
+    term: getattr(Reranker, f"_{term}") for term in FEATURES
 }
 
 
-def _by_term(blend: dict[str, Any], name: str, default: float) -> FloatArray:
-    """A list of the blend in the order of TERMS, `default` for what it lacks."""
-    values = dict(zip(blend.get("terms", ()), blend.get(name, ()), strict=False))
-    return np.array([values.get(term, default) for term in TERMS], np.float32)
+def _by_feature(blend: dict[str, Any], name: str, default: float) -> FloatArray:
+    """A list of the blend in the order of FEATURES, `default` for what it lacks."""
+    values = dict(zip(blend.get("features", ()), blend.get(name, ()), strict=False))
+    return np.array([values.get(term, default) for term in FEATURES], np.float32)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from serving.ranking import signals
 from serving.ranking.nearest_items import NearestItems
 from serving.ranking.signals import Query
-from serving.ranking.sparse_scores import Sums, Votes, least_of_strongest, strongest
+from serving.ranking.sparse_scores import DenseScores, SparseScores, kth_largest, top_k
 from serving.release.arrays import FloatArray, Indexes
-from serving.release.collaborative_filters import Filters
+from serving.release.collaborative_filters import CollaborativeFilters
 from serving.release.ranking_data import Ranking
 
 __all__ = ["EXHAUSTIVE_ITEMS", "SOURCES", "Candidates", "Query", "Retriever"]
@@ -84,8 +84,8 @@ class Retriever:
             if self._exhaustive
             else NearestItems(ranking.item_embeddings, ranking.precision, ranking.nearest)
         )
-        self._popular = strongest(filters.popularity, per_source)
-        self._trending = strongest(filters.trend, per_source)
+        self._popular = top_k(filters.popularity, per_source)
+        self._trending = top_k(filters.trend, per_source)
         rare = np.flatnonzero(filters.popularity < FRESH_INTERACTIONS)
         newest = np.argsort(-catalog.available_from[rare], kind="stable")[:FRESH_ITEMS]
         self._fresh = rare[newest].astype(np.int32)
@@ -130,7 +130,7 @@ class Retriever:
         sources = self._always[items]
         for source, scores, above in self._scores(query, wanted):
             least = query.once(
-                f"least of {source}", self, partial(least_of_strongest, scores, self._per_source, above)
+                f"least of {source}", self, partial(kth_largest, scores, self._per_source, above)
             )
             sources |= (scores[items] >= least) * _bit(source)
         if self._is_fresh[items].any():
@@ -142,20 +142,20 @@ class Retriever:
         if query.interest is not None:
             yield "interest", signals.logits(self._ranking, query), -np.inf
         for source, votes in self._votes(query, wanted):
-            assert isinstance(votes, Sums)
+            assert isinstance(votes, DenseScores)
             yield source, votes.sums, 0.0
 
     def _named(self, query: Query, wanted: int) -> Iterator[tuple[str, Indexes]]:
         if query.interest is not None and self._nearest is not None:
             yield "interest", self._nearest.search(query.interest, self._per_source)
         for source, votes in self._votes(query, wanted):
-            yield source, votes.strongest(self._per_source)
+            yield source, votes.top_k(self._per_source)
         yield "popularity", self._popular
         yield "trend", self._trending
         if len(self._fresh):
             yield "fresh", self._freshest(query)
 
-    def _votes(self, query: Query, wanted: int) -> Iterator[tuple[str, Votes | Sums]]:
+    def _votes(self, query: Query, wanted: int) -> Iterator[tuple[str, SparseScores | DenseScores]]:
         filters = self._ranking.filters
         for source, ask in _VOTING.items():
             if source in self._weighed or wanted & (1 << _ROW[source]):
@@ -166,13 +166,13 @@ class Retriever:
     def _freshest(self, query: Query) -> Indexes:
         profile = signals.content_profile(self._ranking.catalog.content, query)
         count = max(1, int(FRESH_SHARE * self._per_source))
-        return self._fresh[strongest(self._fresh_content @ profile, count)]
+        return self._fresh[top_k(self._fresh_content @ profile, count)]
 
 
 # Source -> its bit's place.
 _ROW: Final = {source: place for place, source in enumerate(SOURCES)}
 
-_VOTING: Final[Mapping[str, Callable[[Filters, Query], Votes | Sums | None]]] = {
+_VOTING: Final[Mapping[str, Callable[[CollaborativeFilters, Query], SparseScores | DenseScores | None]]] = {
     "transitions": lambda filters, query: signals.transitions(filters, query)[0],
     "item_cosine": signals.item_cosine,
     "user_cosine": signals.user_cosine,
@@ -183,7 +183,7 @@ _VOTING: Final[Mapping[str, Callable[[Filters, Query], Votes | Sums | None]]] = 
 
 def _weighed(blend: Mapping[str, Any]) -> frozenset[str]:
     """The sources whose votes decide something; all of them before there is a blend."""
-    weights = dict(zip(blend.get("terms", ()), blend.get("weights", ()), strict=False))
+    weights = dict(zip(blend.get("features", ()), blend.get("weights", ()), strict=False))
     return frozenset(source for source in _VOTING if not weights or weights.get(source))
 
 

@@ -34,7 +34,7 @@ class Rules:
     sources: int = 0  # bits of the candidate sources to draw from; 0 is all, and those that no source named
 
 
-class Rulebook:
+class ItemFilter:
     """What the rules ask of a catalog's items, looked up in arrays; safe to share between threads."""
 
     def __init__(self, catalog: Catalog, popularity: FloatArray) -> None:

@@ -11,9 +11,9 @@ from scipy.sparse import csr_array
 from scipy.sparse._sparsetools import csr_matvec
 
 from serving.ranking.fold_in import fold_in
-from serving.ranking.sparse_scores import Sums, Votes, is_dense, strongest
+from serving.ranking.sparse_scores import DenseScores, SparseScores, is_dense, top_k
 from serving.release.arrays import FloatArray, Indexes
-from serving.release.collaborative_filters import Filters
+from serving.release.collaborative_filters import CollaborativeFilters
 from serving.release.ranking_data import Ranking
 from serving.release.sparse import copied_rows
 from serving.release.user_sequences import NEXT, UserSequences
@@ -26,13 +26,13 @@ NEXT_POWER: Final = 1.5
 NEXT_INTERACTIONS: Final = 50
 TASTE_DECAY: Final = 0.93
 # What has faded below this is left out.
-AUDIBLE: Final = 0.01
+MIN_WEIGHT: Final = 0.01
 
 # Users like this one who are asked.
 NEIGHBOURS: Final = 50
 
 # Rows of factors are read one after another so many times as fast as here and there.
-GATHERING: Final = 4
+GATHER_COST: Final = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,9 +62,9 @@ class Query:
         return value
 
 
-def fading(count: int) -> FloatArray:
+def exponential_weights(count: int) -> FloatArray:
     """[≤ count] float32, oldest first: TASTE_DECAY ** steps back, summing to 1, of what is audible."""
-    return _fading(min(count, int(np.log(AUDIBLE) / np.log(TASTE_DECAY)) + 1))
+    return _exponential_weights(min(count, int(np.log(MIN_WEIGHT) / np.log(TASTE_DECAY)) + 1))
 
 
 def recent(count: int) -> FloatArray:
@@ -79,38 +79,38 @@ def logits(ranking: Ranking, query: Query) -> FloatArray:
     )
 
 
-def transitions(filters: Filters, query: Query) -> tuple[Votes | Sums, float]:
+def transitions(filters: CollaborativeFilters, query: Query) -> tuple[SparseScores | DenseScores, float]:
     """The probabilities of coming soon after the last interactions, and the mass left to popularity."""
     return query.once("transitions", filters.transitions, lambda: _transitions(filters.transitions, query))
 
 
-def item_cosine(filters: Filters, query: Query) -> Votes | Sums:
+def item_cosine(filters: CollaborativeFilters, query: Query) -> SparseScores | DenseScores:
     """The faded mean of the cosines to the history's items."""
     matrix = filters.item_cosine
-    return query.once("item_cosine", matrix, lambda: _faded(matrix, query.history).added_up())
+    return query.once("item_cosine", matrix, lambda: _faded(matrix, query.history).to_dense())
 
 
-def ease(filters: Filters, query: Query) -> Votes | Sums | None:
+def ease(filters: CollaborativeFilters, query: Query) -> SparseScores | DenseScores | None:
     """The faded mean of EASE's weights from the history's items; None where EASE was left out."""
     matrix = filters.ease
     if matrix is None:
         return None
-    return query.once("ease", matrix, lambda: _faded(matrix, query.history).added_up())
+    return query.once("ease", matrix, lambda: _faded(matrix, query.history).to_dense())
 
 
-def als(filters: Filters, query: Query, items: Indexes) -> FloatArray | None:
+def als(filters: CollaborativeFilters, query: Query, items: Indexes) -> FloatArray | None:
     """[m] what the factorisation says of `items` after the faded history; None where ALS was left out."""
     factors = filters.als
     if factors is None:
         return None
     user = query.once("als", factors, lambda: _faded_user(factors, query.history))
-    if len(items) * GATHERING < len(factors):
+    if len(items) * GATHER_COST < len(factors):
         return factors.take(items, axis=0) @ user
     every: FloatArray = (factors @ user).take(items)
     return every
 
 
-def user_cosine(filters: Filters, query: Query) -> Votes | Sums:
+def user_cosine(filters: CollaborativeFilters, query: Query) -> SparseScores | DenseScores:
     """score(u, i) = Σ_v sim(u, v) r_vi / Σ_v |sim(u, v)| over the nearest users v, r_vi = 1 for what v chose.
 
     The length of u's own row would cancel out, so it isn't taken; what u chose fades with age.
@@ -118,7 +118,7 @@ def user_cosine(filters: Filters, query: Query) -> Votes | Sums:
     return query.once("user_cosine", filters.user_items, lambda: _user_cosine(filters, query))
 
 
-def sequence_knn(filters: Filters, query: Query) -> Votes | Sums | None:
+def sequence_knn(filters: CollaborativeFilters, query: Query) -> SparseScores | DenseScores | None:
     """What the users nearest in sequence chose next; None where sequences were left out."""
     sequences = filters.user_sequences
     if sequences is None:
@@ -143,37 +143,39 @@ def content_cosine(content: csr_array, query: Query, items: Indexes) -> FloatArr
     return cosines
 
 
-def repeats(query: Query, item_count: int) -> Votes | Sums:
+def repeats(query: Query, item_count: int) -> SparseScores | DenseScores:
     """How much each item has been chosen, by 1/age of each time."""
-    return Votes.of(query.history, _by_age(len(query.history), 1.0), item_count).added_up()
+    return SparseScores.of(query.history, _by_age(len(query.history), 1.0), item_count).to_dense()
 
 
-def _transitions(matrix: csr_array, query: Query) -> tuple[Votes | Sums, float]:
+def _transitions(matrix: csr_array, query: Query) -> tuple[SparseScores | DenseScores, float]:
     weights = recent(len(query.history))
     votes = _rows(matrix, query.history, weights)
-    return votes.added_up(), max(0.0, 1.0 - votes.total)
+    return votes.to_dense(), max(0.0, 1.0 - votes.total)
 
 
-def _user_cosine(filters: Filters, query: Query) -> Votes | Sums:
+def _user_cosine(filters: CollaborativeFilters, query: Query) -> SparseScores | DenseScores:
     similarity = _faded(filters.item_users, query.history).sums
-    nearest = strongest(similarity, NEIGHBOURS)
+    nearest = top_k(similarity, NEIGHBOURS)
     weights = (similarity[nearest] / similarity[nearest].sum()).astype(np.float32)
     votes = _rows(filters.user_items, nearest, weights)
-    return replace(votes, values=np.ones(len(votes.values), np.float32)).added_up()
+    return replace(votes, values=np.ones(len(votes.values), np.float32)).to_dense()
 
 
-def _sequence_knn(sequences: UserSequences, query: Query) -> Votes | Sums:
+def _sequence_knn(sequences: UserSequences, query: Query) -> SparseScores | DenseScores:
     weights = _by_age(min(len(query.history), NEXT_INTERACTIONS), 1.0)
     newest = query.history[len(query.history) - len(weights) :]
     now = int(query.timestamps[-1]) if len(query.timestamps) else query.now
     ahead, loudness = sequences.following(newest, weights, now)
     starts = np.arange(len(ahead) + 1, dtype=np.int32) * np.int32(len(loudness))
-    votes = Votes(ahead.ravel(), np.tile(loudness, len(ahead)), starts, NEXT, sequences.places.shape[0])
-    return votes.added_up()
+    votes = SparseScores(
+        ahead.ravel(), np.tile(loudness, len(ahead)), starts, NEXT, sequences.places.shape[0]
+    )
+    return votes.to_dense()
 
 
 def _faded_user(item_factors: FloatArray, history: Indexes) -> FloatArray:
-    strengths = TASTE_DECAY ** np.arange(len(fading(len(history))) - 1, -1, -1, dtype=np.float32)
+    strengths = TASTE_DECAY ** np.arange(len(exponential_weights(len(history))) - 1, -1, -1, dtype=np.float32)
     return fold_in(item_factors, history[len(history) - len(strengths) :], strengths)
 
 
@@ -182,14 +184,14 @@ def _content_profile(content: csr_array, history: Indexes) -> FloatArray:
     return profile / max(float(np.linalg.norm(profile)), 1e-9)
 
 
-def _faded(matrix: csr_array, history: Indexes) -> Votes:
-    return _rows(matrix, history, fading(len(history)))
+def _faded(matrix: csr_array, history: Indexes) -> SparseScores:
+    return _rows(matrix, history, exponential_weights(len(history)))
 
 
-def _rows(matrix: csr_array, rows: Indexes, weights: FloatArray) -> Votes:
+def _rows(matrix: csr_array, rows: Indexes, weights: FloatArray) -> SparseScores:
     """The last len(weights) of `rows`, weighted."""
     items, values, starts = copied_rows(matrix, rows[len(rows) - len(weights) :])
-    return Votes(items, values, starts, weights, matrix.shape[1])
+    return SparseScores(items, values, starts, weights, matrix.shape[1])
 
 
 @lru_cache(maxsize=1024)
@@ -199,6 +201,6 @@ def _by_age(count: int, power: float) -> FloatArray:
 
 
 @lru_cache(maxsize=1024)
-def _fading(count: int) -> FloatArray:
+def _exponential_weights(count: int) -> FloatArray:
     weights = np.float32(TASTE_DECAY) ** np.arange(count - 1, -1, -1, dtype=np.float32)
     return weights / max(float(weights.sum()), 1.0)

@@ -1,4 +1,4 @@
-"""Votes for items: rows of weighted matrices added up, and the items that they name most."""
+"""SparseScores for items: rows of weighted matrices added up, and the items that they name most."""
 
 import threading
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ def is_dense(item_count: int) -> bool:
 
 
 @dataclass(frozen=True, eq=False)
-class Votes:
+class SparseScores:
     """Rows of a matrix, end to end: row r names `items[e]` by `weights[r] * values[e]`, for each e of it."""
 
     items: Indexes  # [entries] indexes; item_count stands for none of them
@@ -33,7 +33,7 @@ class Votes:
     item_count: int
 
     @classmethod
-    def of(cls, items: Indexes, weights: FloatArray, item_count: int) -> "Votes":
+    def of(cls, items: Indexes, weights: FloatArray, item_count: int) -> "SparseScores":
         """`weights[e]` for `items[e]`, an item as often as it is named."""
         starts = np.array([0, len(items)], np.int32)
         return cls(items, weights, starts, np.ones(1, np.float32), item_count)
@@ -48,24 +48,24 @@ class Votes:
         """Of all that the rows give, to no item too."""
         return float(np.repeat(self.weights, np.diff(self.starts)) @ self.values)
 
-    def added_up(self) -> "Votes | Sums":
+    def to_dense(self) -> "SparseScores | DenseScores":
         """As a number an item where the catalog is small: the rows would be ten times as large to keep."""
         if not is_dense(self.item_count):
             return self
         every = self._added(self.items, self.item_count)
-        return Sums(every[:-1], float(every.sum()))
+        return DenseScores(every[:-1], float(every.sum()))
 
-    def on(self, items: Indexes) -> FloatArray:
+    def at(self, items: Indexes) -> FloatArray:
         """[m] the sums of `items`, distinct."""
         with placed(items, self.item_count) as places:
             return self._added(places[self.items], len(items))[1:]
 
-    def strongest(self, count: int) -> Indexes:
+    def top_k(self, count: int) -> Indexes:
         """The `count` items with the largest positive sums, in no order."""
         items, place = np.unique(self.items, return_inverse=True)
         sums = self._added(place.astype(np.int32), len(items))[:-1]
         sums[items == self.item_count] = 0
-        return items[strongest(sums, count)]
+        return items[top_k(sums, count)]
 
     def _added(self, places: Indexes, count: int) -> FloatArray:
         """[count + 1] the sum of the votes at each place.
@@ -79,22 +79,22 @@ class Votes:
 
 
 @dataclass(frozen=True, eq=False)
-class Sums:
-    """Votes added up; asked as those are."""
+class DenseScores:
+    """SparseScores added up; asked as those are."""
 
     sums: FloatArray  # [item_count]
     total: float
 
-    def on(self, items: Indexes) -> FloatArray:
+    def at(self, items: Indexes) -> FloatArray:
         return self.sums if len(items) == len(self.sums) and _is_range(items) else self.sums[items]
 
-    def strongest(self, count: int) -> Indexes:
-        return strongest(self.sums, count)
+    def top_k(self, count: int) -> Indexes:
+        return top_k(self.sums, count)
 
 
-def strongest(scores: NDArray[np.floating], count: int) -> Indexes:
+def top_k(scores: NDArray[np.floating], count: int) -> Indexes:
     """Where the `count` largest of the positive scores stand, ascending; of equal ones the first."""
-    found = np.flatnonzero(among_strongest(scores, count)).astype(np.int32)
+    found = np.flatnonzero(among_top_k(scores, count)).astype(np.int32)
     if len(found) <= count:
         return found
     bound = scores[found].min()
@@ -102,12 +102,12 @@ def strongest(scores: NDArray[np.floating], count: int) -> Indexes:
     return np.sort(np.concatenate([above, equal[: count - len(above)]]))
 
 
-def among_strongest(scores: NDArray[np.floating], count: int, above: float = 0.0) -> NDArray[np.bool_]:
+def among_top_k(scores: NDArray[np.floating], count: int, above: float = 0.0) -> NDArray[np.bool_]:
     """Whether each score is above a bound and among the `count` largest; equals of the last one are too."""
-    return scores >= least_of_strongest(scores, count, above)
+    return scores >= kth_largest(scores, count, above)
 
 
-def least_of_strongest(scores: NDArray[np.floating], count: int, above: float = 0.0) -> np.float32:
+def kth_largest(scores: NDArray[np.floating], count: int, above: float = 0.0) -> np.float32:
     """The least score above a bound that is among the `count` largest.
 
     By sorting: most scores of a short history are equal, and partitioning takes 30 times as long on those.

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float32]
+AnyFloatArray = NDArray[np.floating]
 Indexes = NDArray[np.int32]
 
 

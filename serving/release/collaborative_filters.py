@@ -18,7 +18,7 @@ MATRICES = ("transitions", "item_cosine", "user_items")
 
 
 @dataclass(frozen=True)
-class Filters:
+class CollaborativeFilters:
     """The collaborative filters, fitted; rows and columns are item indexes of the catalog."""
 
     transitions: csr_array  # [items, items] P(column comes soon after row)
@@ -47,7 +47,7 @@ class Filters:
         return counts
 
     @classmethod
-    def load(cls, directory: Path) -> "Filters":
+    def load(cls, directory: Path) -> "CollaborativeFilters":
         matrices, als = {name: load_csr(directory / name) for name in MATRICES}, directory / "als.npy"
         optional = {"ease": load_csr, "user_sequences": UserSequences.load, "segments": Segments.load}
         found = {name: load for name, load in optional.items() if (directory / name).is_dir()}

@@ -24,7 +24,7 @@ from serving.errors import ForeignRelease, ReleaseError, ReleaseNotFound
 from serving.release.ann_index import EXACT_ITEMS, NEAREST, write_inverted_file
 from serving.release.arrays import FloatArray
 from serving.release.catalog import Catalog
-from serving.release.collaborative_filters import Filters
+from serving.release.collaborative_filters import CollaborativeFilters
 from serving.release.item_embeddings import Precision, load_embeddings, save_embeddings
 
 
@@ -35,7 +35,7 @@ class Ranking:
     version: int
     catalog: Catalog
     item_embeddings: FloatArray  # [items, interest size]; interest · embedding is the logit
-    filters: Filters
+    filters: CollaborativeFilters
     blend: dict[str, Any]  # terms and their weights, as fitted by evaluate_release
     manifest: dict[str, Any]
     precision: Precision = "float32"  # that the embeddings were rounded to
@@ -66,7 +66,7 @@ class Ranking:
             catalog=Catalog.from_items(_read_whole(directory / "catalog.parquet")),
             item_embeddings=embeddings,
             precision=precision,
-            filters=Filters.load(directory),
+            filters=CollaborativeFilters.load(directory),
             blend=json.loads((directory / "blend.json").read_text()),
             manifest=manifest,
             nearest=directory / NEAREST if "nearest" in manifest else None,
@@ -129,7 +129,7 @@ def write_ranking(
     directory: Path,
     items: pa.Table,
     item_embeddings: FloatArray,
-    filters: Filters,
+    filters: CollaborativeFilters,
     blend: dict[str, Any],
     interest_model: Path,
     *,

@@ -21,7 +21,7 @@ class Segment:
     """Users whose text attribute is `value`, or whose number lies from `low` to below `high` (None: open)."""
 
     attribute: str
-    interactions: float  # each halved per half-life of age, as in Filters.trend
+    interactions: float  # each halved per half-life of age, as in CollaborativeFilters.trend
     prior: float  # so many interactions of everybody's are added: a small segment follows the crowd
     value: str | None = None
     low: float | None = None

@@ -10,7 +10,7 @@ from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricF
 from prometheus_client.registry import Collector
 
 
-class Timings(Collector):
+class FastHistogram(Collector):
     """A histogram of seconds for each combination of labels."""
 
     def __init__(self, name: str, about: str, labels: Sequence[str], buckets: Sequence[float]) -> None:
@@ -57,7 +57,7 @@ class Timer:
 
     __slots__ = ("_labels", "_start", "_timings")
 
-    def __init__(self, timings: Timings, labels: tuple[str, ...]) -> None:
+    def __init__(self, timings: FastHistogram, labels: tuple[str, ...]) -> None:
         self._timings, self._labels = timings, labels
 
     def __enter__(self) -> None:
@@ -69,7 +69,7 @@ class Timer:
         self._timings.add(self._labels, perf_counter() - self._start)
 
 
-class BitCounts(Collector):
+class BitmaskCounter(Collector):
     """A counter for each of some names, fed by numbers that carry a bit for each name that they count for."""
 
     def __init__(self, name: str, about: str, label: str, names: Sequence[str]) -> None:

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from serving.answers import Answer
 from serving.ranking.retrieval import SOURCES, SourceBits
-from serving.telemetry.fast_metrics import BitCounts, Timings
+from serving.telemetry.fast_metrics import BitmaskCounter, FastHistogram
 
 if TYPE_CHECKING:
     from serving.telemetry.tracing import Tracing
@@ -46,17 +46,19 @@ class Metrics:
         """With `tracing`, each stage that is timed is a span too."""
         self._tracing = tracing
         self.registry = kept = CollectorRegistry()
-        self.requests = Timings("penchant_request_seconds", "Time to answer", ["method", "code"], _SECONDS)
-        self.stages = Timings("penchant_stage_seconds", "Time of a stage", ["stage"], _SECONDS)
+        self.requests = FastHistogram(
+            "penchant_request_seconds", "Time to answer", ["method", "code"], _SECONDS
+        )
+        self.stages = FastHistogram("penchant_stage_seconds", "Time of a stage", ["stage"], _SECONDS)
         for stage in STAGES:
             self.stages.declare(stage)
-        self.loop_lag = Timings(
+        self.loop_lag = FastHistogram(
             "penchant_event_loop_lag_seconds", "How late it comes to what is due", [], _SECONDS
         )
         self.degraded = Counter("penchant_degraded", "Stages cut", ["stage", "fallback"], registry=kept)
         basis = Counter("penchant_answers", "Answers by what they rest on", ["basis"], registry=kept)
         self.basis = cache(basis.labels)  # to look one up takes longer than to count
-        self.sources = BitCounts(
+        self.sources = BitmaskCounter(
             "penchant_answered_items", "Items answered by candidate source", "source", SOURCES
         )
         for tally in (self.requests, self.stages, self.loop_lag, self.sources):
@@ -69,13 +71,13 @@ class Metrics:
             "penchant_interests", "Interests by how they were come by", ["way"], registry=kept
         )
         self.interests = {way: interests.labels(way) for way in WAYS}
-        anticipated = Counter(
+        prefetched = Counter(
             "penchant_anticipated",
             "Users whose next answer was made ready when they had recorded, or left to itself",
             ["outcome"],
             registry=kept,
         )
-        self.anticipated = {outcome: anticipated.labels(outcome) for outcome in ("ready", "left")}
+        self.prefetched = {outcome: prefetched.labels(outcome) for outcome in ("ready", "left")}
         self.recorded = Counter("penchant_recorded_interactions", "New in the log", registry=kept)
         self.release = Gauge("penchant_release_version", "The live release, 0 before one", registry=kept)
         self.release_failures = Counter(

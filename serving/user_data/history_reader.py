@@ -4,20 +4,21 @@ import logging
 import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from threading import Lock
 from time import monotonic
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from feature_repo.histories import History, Interaction
 from feature_repo.interest_state import InterestState
 from serving.answers import Degradation
 from serving.errors import Unavailable
-from serving.lru_cache import Recent
+from serving.lru_cache import LruCache
 from serving.telemetry.logs import OncePerSecond
 from serving.user_data.bulkhead import Bulkhead
 from serving.user_data.interaction_log import OVERLAP_US
+from serving.user_history import UserHistory
 
 logger = logging.getLogger(__name__)
 logger.addFilter(OncePerSecond())
@@ -67,26 +68,11 @@ class Log(Protocol):
     def since(self, user_id: str, recorded_after: int, /) -> list[Interaction]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class UserHistory:
-    """What the service knows of a user; `as_of` (µs) is 0 when there is no snapshot."""
-
-    history: History
-    profile: dict[str, str | float] = field(default_factory=dict)
-    as_of: int = 0
-    interest_state: InterestState | None = None  # after the snapshot's history
-    new: list[Interaction] = field(default_factory=list)  # in the history, not in the snapshot's, in order
-    seen_before: Sequence[str] = ()  # items chosen before those of the history
-    degraded: tuple[Degradation, ...] = ()
-    # Version of a release -> what it knows of all this, the last one's only.
-    known: dict[int, Any] = field(default_factory=dict, compare=False, repr=False)
-
-
 class HistoryReader:
     """Reads both parts within a budget: a store that hangs costs a request that much, and no more.
 
-    Parts that give up in time by themselves are read at once; those that may hang, or were slow a moment ago,
-    in threads of their own.
+    A part with a timeout of its own is read at once; one that may hang, or was slow a moment ago, is read in
+    a thread of its own.
     """
 
     def __init__(
@@ -98,10 +84,10 @@ class HistoryReader:
         """`open_features` is called at the first read, and again from time to time until it succeeds."""
         self._open_features, self._log = open_features, log
         self._features: Features | None = None
-        self._opening, self._closed_until = Lock(), 0.0
+        self._opening, self._retry_at = Lock(), 0.0
         self._wary_until = 0.0
         self._snapshots, self._deltas = Bulkhead("snapshot", threads), Bulkhead("log", threads)
-        self._kept = Recent[str, _Joined](_KEPT)
+        self._kept = LruCache[str, _Joined](_KEPT)
 
     async def read(self, user_id: str, budget_s: float) -> UserHistory:
         """The user's history within `budget_s`; what could not be read stands in `degraded`."""
@@ -175,12 +161,12 @@ class HistoryReader:
             return self._features
         with self._opening:
             if self._features is None:
-                if monotonic() < self._closed_until:
+                if monotonic() < self._retry_at:
                     raise Unavailable("the feature store could not be opened a moment ago")
                 try:
                     self._features = self._open_features()
                 except Exception:
-                    self._closed_until = monotonic() + _REOPEN_S
+                    self._retry_at = monotonic() + _REOPEN_S
                     raise
         return self._features
 
@@ -211,7 +197,7 @@ class _Reading:
     def result(self) -> UserHistory:
         snapshot, delta = self.snapshot, self.delta
         base = snapshot.history if snapshot else History()
-        new = base.lacks(delta) if delta else []
+        new = base.new_interactions(delta) if delta else []
         history = base.join(new)
         return UserHistory(
             history=history,

@@ -27,7 +27,7 @@ _DAY_US: Final = 86_400_000_000
 
 
 @dataclass(frozen=True, eq=False)
-class Surroundings:
+class RequestContext:
     """Item ids at their frequency cap; item ids that followed users had, and how many of them."""
 
     shown: frozenset[str] = frozenset()
@@ -35,7 +35,7 @@ class Surroundings:
     degraded: tuple[Degradation, ...] = ()
 
 
-NOTHING: Final = Surroundings()
+NOTHING: Final = RequestContext()
 
 
 class ImpressionLog(Protocol):
@@ -45,7 +45,7 @@ class ImpressionLog(Protocol):
     def record(self, interactions: Sequence[Interaction], /) -> int: ...
 
 
-class SurroundingsReader:
+class RequestContextReader:
     """Reads for the requests that ask for it, and remembers what they were shown.
 
     Two requests for one user at the same moment may be shown the same: each reads before the other recorded.
@@ -57,7 +57,7 @@ class SurroundingsReader:
         self._histories, self._log, self._metrics = histories, log, metrics
         self._bulkhead = Bulkhead("impressions", threads)
 
-    async def read(self, request: Request, budget_s: float) -> Surroundings:
+    async def read(self, request: Request, budget_s: float) -> RequestContext:
         """What the scenario asks for, within `budget_s`; what could not be read stands in `degraded`."""
         scenario = request.scenario
         follows = request.followed and (not scenario.sources or "followed" in scenario.sources)
@@ -68,9 +68,9 @@ class SurroundingsReader:
             degraded: list[Degradation] = []
             shown = await self._shown(request, budget_s, degraded) if scenario.frequency_cap else frozenset()
             followed = await self._followed(request, until, degraded) if follows else {}
-            return Surroundings(shown, followed, tuple(degraded))
+            return RequestContext(shown, followed, tuple(degraded))
 
-    async def remember(
+    async def record_impressions(
         self, request: Request, shown: Sequence[Recommendation], budget_s: float
     ) -> Degradation | None:
         """Record what is answered as impressions; the same request's again changes nothing."""

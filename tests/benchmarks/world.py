@@ -28,7 +28,7 @@ from feature_repo.contract import (
 )
 from feature_repo.histories import Interaction
 from serving.configuration.settings import ServingSettings
-from serving.release.collaborative_filters import Filters
+from serving.release.collaborative_filters import CollaborativeFilters
 from serving.release.ranking_data import write_ranking
 from serving.release.user_sequences import UserSequences
 from serving.user_data.interaction_log import InteractionLog
@@ -50,7 +50,7 @@ _TERMS: Final = {
     "trend": (0.085, -8.39, 0.6),
 }
 BLEND: Final = {
-    "terms": list(_TERMS),
+    "features": list(_TERMS),
     **{
         name: [term[place] for term in _TERMS.values()]
         for place, name in enumerate(("weights", "means", "scales"))
@@ -174,14 +174,14 @@ def _features(
     materialize(settings.features, as_of, settings.registry, settings.online_store)
 
 
-def _filters(home: Path, settings: ServingSettings, release: Path) -> Filters:
+def _filters(home: Path, settings: ServingSettings, release: Path) -> CollaborativeFilters:
     from components.fetch_training_set.training_set import fetch
     from components.train_collaborative_filters.fitting import fit
 
     addresses = (settings.features, settings.registry, settings.online_store)
     fetch(home / "spine.parquet", *addresses, home / "training_set.parquet")
     fit(home / "training_set.parquet", home / "items.parquet", "all", release / "filters")
-    return Filters.load(release / "filters")
+    return CollaborativeFilters.load(release / "filters")
 
 
 def _drawn_filters(
@@ -190,7 +190,7 @@ def _drawn_filters(
     users: NDArray[np.str_],
     chosen: NDArray[np.int64],
     timestamps: NDArray[np.int64],
-) -> Filters:
+) -> CollaborativeFilters:
     """What counting gives for a catalog so large: 30 entries a row, popular items more often."""
 
     def drawn(rows: int, entries: int) -> csr_array:
@@ -208,7 +208,9 @@ def _drawn_filters(
         owners[order], chosen[order].astype(np.int32), timestamps[order], shape.items, pace=6 * 86_400_000_000
     )
     trend = popularity / 10
-    return Filters(*matrices, popularity=popularity, trend=trend, als=factors, user_sequences=sequences)
+    return CollaborativeFilters(
+        *matrices, popularity=popularity, trend=trend, als=factors, user_sequences=sequences
+    )
 
 
 def _export(items: pa.Table, users: NDArray[np.str_], release: Path) -> None:

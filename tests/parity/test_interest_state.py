@@ -12,8 +12,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from components.materialize_features.materialization import materialize, materialize_interests
-from components.saved_model import InterestModel as SavedInterestModel
-from components.saved_model import ServedModel
+from components.saved_model import SavedInterestModel, ServedModel
 from components.train_interest_model.data.vocabulary import Vocabulary
 from components.train_interest_model.export.saved_model_writer import export
 from components.train_interest_model.hyperparameters import Hyperparameters
@@ -22,12 +21,13 @@ from feature_repo import attributes
 from feature_repo.attributes import Attributes
 from feature_repo.contract import TRAINING_SET, fingerprint
 from feature_repo.histories import History, Interaction, encode
-from serving.interest.client import Interests
+from feature_repo.interest_state import InterestBatch
 from serving.interest.user_interest import UserInterest
 from serving.online_store.online import OnlineFeatures
 from serving.telemetry.metrics import Metrics
-from serving.user_data.history_reader import HistoryReader, UserHistory
+from serving.user_data.history_reader import HistoryReader
 from serving.user_data.interaction_log import InteractionLog
+from serving.user_history import UserHistory
 from tests.feature_repo.planted import START, Warehouse, build_warehouse, interaction
 from tests.serving.planted import interest_after
 
@@ -63,7 +63,7 @@ class Exported:
         return self._run("serving_default", encode(histories) | known)
 
     async def advance(
-        self, interests: Interests, histories: Sequence[History], version: int | None, timeout_s: float
+        self, interests: InterestBatch, histories: Sequence[History], version: int | None, timeout_s: float
     ) -> NDArray[np.float32]:
         kept = {"state": interests.state, "as_of": interests.as_of[:, None]}
         return self._run("advance", kept | encode(histories))

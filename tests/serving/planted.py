@@ -13,11 +13,11 @@ from feature_repo.contract import ITEMS
 from feature_repo.histories import History
 from serving.errors import Unavailable
 from serving.interest.user_interest import UserInterest
-from serving.ranking.reranking import TERMS
-from serving.release.collaborative_filters import Filters
+from serving.ranking.reranking import FEATURES
+from serving.release.collaborative_filters import CollaborativeFilters
 from serving.release.ranking_data import write_ranking
 from serving.release.segments import Segment, Segments
-from serving.user_data.history_reader import UserHistory
+from serving.user_history import UserHistory
 
 TASTES = ("Comedy", "Horror")
 PER_TASTE = 20
@@ -56,14 +56,14 @@ def item_embeddings() -> NDArray[np.float32]:
     return embeddings
 
 
-def filters() -> Filters:
+def filters() -> CollaborativeFilters:
     """Items of a taste follow and resemble one another, the next number most; lower numbers are popular."""
     same = np.kron(np.eye(len(TASTES)), np.ones((PER_TASTE, PER_TASTE)))
     np.fill_diagonal(same, 0)
     following = same * 0.02 + np.diag(np.ones(COUNT - 1), 1) * same * 0.5
     users = np.kron(np.eye(len(TASTES)), np.ones((3, PER_TASTE))) / np.sqrt(PER_TASTE)
     popularity = np.tile(np.arange(PER_TASTE, 0, -1), len(TASTES)).astype(np.float32)
-    return Filters(
+    return CollaborativeFilters(
         transitions=csr_array(following.astype(np.float32)),
         item_cosine=csr_array((same * 0.5).astype(np.float32)),
         user_items=csr_array(users.astype(np.float32)),
@@ -90,7 +90,7 @@ def write_release(root: Path, version: int, titles: str = "", **about: str) -> N
     table = table.set_column(1, ITEMS.field("title"), pa.array(renamed))
     (root / "interest" / str(version)).mkdir(parents=True)
     weights = {"interest": 1.0, "transitions": 0.5, "item_cosine": 0.5}
-    blend = {"terms": list(TERMS), "weights": [weights.get(term, 0.1) for term in TERMS]}
+    blend = {"features": list(FEATURES), "weights": [weights.get(term, 0.1) for term in FEATURES]}
     directory = root / "ranking" / str(version)
     model = root / "interest" / str(version)
     write_ranking(directory, table, item_embeddings(), filters(), blend, model, **about)
@@ -125,7 +125,7 @@ async def interest_after(
     interests: UserInterest, user: UserHistory, history: History, version: int
 ) -> NDArray[np.float32]:
     """As an answer comes by it: at hand, or asked of the model."""
-    interest = interests.at_hand(user, history, version)
+    interest = interests.cached(user, history, version)
     return await interests.ask(user, history, version, 10.0) if interest is None else interest
 
 

@@ -7,7 +7,7 @@ from scipy.sparse import csr_array, random_array
 
 from serving.ranking.signals import Query
 from serving.release.catalog import FOREVER, Catalog
-from serving.release.collaborative_filters import Filters
+from serving.release.collaborative_filters import CollaborativeFilters
 from serving.release.ranking_data import Ranking
 from serving.release.user_sequences import UserSequences
 
@@ -35,7 +35,7 @@ def ranking(item_count: int, seed: int = 0, users: int = 60, blend: dict[str, An
         version=1,
         catalog=catalog(item_count),
         item_embeddings=generator.normal(size=(item_count, 8)).astype(np.float32),
-        filters=Filters(
+        filters=CollaborativeFilters(
             transitions=transitions,
             item_cosine=drawn(item_count, min(1.0, 30 / item_count)),
             user_items=rows,

@@ -17,7 +17,7 @@ from serving.client import Recommender
 from serving.configuration.settings import ServingSettings
 from serving.errors import Unavailable
 from serving.release.ranking_data import ReleaseStore
-from serving.server import Parts, serving
+from serving.server import Dependencies, serving
 from serving.user_data.interaction_log import InteractionLog
 from tests.serving.planted import FakeInterestModel, FakeVersions, write_release
 
@@ -103,7 +103,7 @@ def running(
     settings = ServingSettings(home=root, **{"port": 0, "release_poll_ms": 20, **PATIENCE, **given})
     log = FragileLog(settings.interaction_log)
     store = ReleaseStore(settings.releases)
-    parts = Parts(store, model, FakeVersions(model), log, lambda: features)
+    parts = Dependencies(store, model, FakeVersions(model), log, lambda: features)
     with (
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(serving(settings, parts, drain_s)) as port,

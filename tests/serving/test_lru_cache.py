@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from serving.lru_cache import Recent
-from serving.online_store.change_counter import Unchanged
+from serving.lru_cache import LruCache
+from serving.online_store.change_counter import SqliteChangeCounter
 from serving.online_store.sqlite_connections import SqliteConnection
 
 
@@ -27,7 +27,7 @@ def write(file: Path) -> None:
 
 
 def test_what_was_used_longest_ago_makes_room() -> None:
-    recent = Recent[str, int](2)
+    recent = LruCache[str, int](2)
     recent.put("a", 1)
     recent.put("b", 2)
     assert recent.get("a") == 1
@@ -36,7 +36,7 @@ def test_what_was_used_longest_ago_makes_room() -> None:
 
 
 def test_a_file_is_unchanged_until_somebody_writes(file: Path) -> None:
-    unchanged = Unchanged(SqliteConnection(file, 1.0))
+    unchanged = SqliteChangeCounter(SqliteConnection(file, 1.0))
     before = unchanged.changes()
     assert unchanged.changes() == before
     write(file)
@@ -44,7 +44,7 @@ def test_a_file_is_unchanged_until_somebody_writes(file: Path) -> None:
 
 
 def test_what_is_written_is_a_change_to_every_thread_and_a_new_thread_is_none(file: Path) -> None:
-    unchanged = Unchanged(SqliteConnection(file, 1.0))
+    unchanged = SqliteChangeCounter(SqliteConnection(file, 1.0))
     before = unchanged.changes()
     with ThreadPoolExecutor(4) as pool:
         assert set(pool.map(lambda _: unchanged.changes(), range(100))) == {before}
@@ -53,7 +53,7 @@ def test_what_is_written_is_a_change_to_every_thread_and_a_new_thread_is_none(fi
 
 
 def test_a_file_in_the_place_of_another_is_a_change(file: Path, tmp_path: Path) -> None:
-    unchanged = Unchanged(SqliteConnection(file, 1.0))
+    unchanged = SqliteChangeCounter(SqliteConnection(file, 1.0))
     before = unchanged.changes()
     sqlite3.connect(tmp_path / "new.db").close()
     (tmp_path / "new.db").touch()
@@ -62,7 +62,7 @@ def test_a_file_in_the_place_of_another_is_a_change(file: Path, tmp_path: Path) 
 
 
 def test_a_file_that_is_gone_is_an_error(file: Path) -> None:
-    unchanged = Unchanged(SqliteConnection(file, 1.0))
+    unchanged = SqliteChangeCounter(SqliteConnection(file, 1.0))
     unchanged.changes()
     file.unlink()
     with pytest.raises(OSError, match="No such file"):

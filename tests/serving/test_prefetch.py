@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from serving import prefetch
-from serving.prefetch import Anticipation
+from serving.prefetch import Prefetcher
 from serving.telemetry.metrics import Metrics
 
 
@@ -32,11 +32,11 @@ def outcome(
     worked, metrics = Worked(), Metrics()
 
     async def serve() -> None:
-        ahead = Anticipation(worked, metrics)
+        ahead = Prefetcher(worked, metrics)
         running = asyncio.create_task(ahead.run())
         await asyncio.sleep(0)
         for user_ids in recorded:
-            ahead.expect(user_ids)
+            ahead.enqueue(user_ids)
         await asyncio.sleep(0)
         between()
         await asyncio.sleep(0.2)

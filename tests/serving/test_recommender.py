@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from feature_repo.histories import History, Interaction
 from serving.answers import Answer
 from serving.errors import Unavailable
-from serving.ranking.loaded_release import LiveRelease
+from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.signals import Query
 from tests.serving.planted import COUNT, PER_TASTE
 from tests.serving.service import FakeSnapshot, Running, running, until
@@ -52,7 +52,7 @@ def test_the_answer_follows_three_interactions_of_another_taste(service: Running
 def test_what_needs_no_interest_is_worked_out_while_the_model_is_asked(
     service: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    happened, answers, prepare = list[str](), service.model.interest, LiveRelease.prepare
+    happened, answers, prepare = list[str](), service.model.interest, LoadedRelease.prepare
 
     async def slow(*asked: Any) -> NDArray[np.float32]:
         happened.append("asked")
@@ -60,12 +60,12 @@ def test_what_needs_no_interest_is_worked_out_while_the_model_is_asked(
         happened.append("answered")
         return await answers(*asked)
 
-    def prepared(release: LiveRelease, query: Query) -> None:
+    def prepared(release: LoadedRelease, query: Query) -> None:
         happened.append("prepared")
         prepare(release, query)
 
     monkeypatch.setattr(service.model, "interest", slow)
-    monkeypatch.setattr(LiveRelease, "prepare", prepared)
+    monkeypatch.setattr(LoadedRelease, "prepare", prepared)
     service.features.snapshots["u"] = FakeSnapshot(History().extend(past("comedy", 3, 4, 5)), as_of=DAY_US)
     first = service.client.recommend("u", k=5)
     assert happened == ["asked", "prepared", "answered"]
@@ -127,7 +127,7 @@ def test_scores_fall_and_the_shares_of_an_explanation_sum_to_them(service: Runni
     scores = [item.score for item in answer.recommendations]
     assert scores == sorted(scores, reverse=True)
     for item in answer.recommendations:
-        assert sum(item.stage_scores.values()) == pytest.approx(item.score, abs=1e-4)
+        assert sum(item.contributions.values()) == pytest.approx(item.score, abs=1e-4)
         assert set(item.because_item_ids) <= {"comedy-3", "comedy-4", "comedy-5"}
         assert item.because_item_ids
         assert item.sources

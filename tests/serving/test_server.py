@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 from serving.client import AsyncRecommender, Recommender
 from serving.errors import Forbidden, InvalidRequest, PenchantError, TooMany, Unauthenticated, Unavailable
 from serving.protos import recommender_pb2 as pb
-from serving.ranking.loaded_release import LiveRelease, Ranked
+from serving.ranking.loaded_release import LoadedRelease, RankedItems
 from serving.server import SERVICE
 from tests.serving.service import FakeFeatures, Running, running, until
 from tests.serving.tls import Certificates
@@ -172,15 +172,15 @@ def test_a_full_queue_refuses_more_at_once_and_answers_whom_it_took(
 def test_a_flood_is_refused_before_a_busy_service_comes_to_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rank, flood = LiveRelease.rank, 40
+    rank, flood = LoadedRelease.rank, 40
 
-    def slow(*arguments: Any) -> Ranked:
+    def slow(*arguments: Any) -> RankedItems:
         time.sleep(0.1)  # as computing does, it keeps the event loop from everything else
         return rank(*arguments)
 
     with running(tmp_path, max_concurrent_requests=4) as service, ThreadPoolExecutor(flood) as clients:
         service.client.record("u", "comedy-1")
-        monkeypatch.setattr(LiveRelease, "rank", slow)
+        monkeypatch.setattr(LoadedRelease, "rank", slow)
         asked = [clients.submit(service.client.recommend, "u", k=3) for _ in range(flood)]
         refused = [error for one in asked if (error := one.exception())]
         assert {type(error) for error in refused} == {TooMany}

@@ -12,7 +12,7 @@ from components.evaluate_release.blend.calibration import fit_calibration
 from components.evaluate_release.blend.conditional_logit import Choices, Weights, fit_weights
 from components.evaluate_release.blend.elimination import CrossFit, eliminate
 from components.progress import report
-from serving.ranking.reranking import TERMS
+from serving.ranking.reranking import FEATURES
 from serving.release.arrays import FloatArray
 
 # More hardly move a dozen weights, and cost time and memory.
@@ -27,14 +27,14 @@ FLAT: Final = 1e-7
 
 
 def fit_blend(features: Sequence[FloatArray], targets: Sequence[int]) -> dict[str, Any]:
-    """Weights of TERMS: score = Σ weight · (feature − mean) / scale; 0 for a term that is left out.
+    """Weights of FEATURES: score = Σ weight · (feature − mean) / scale; 0 for a term that is left out.
 
     Args:
-        features: a query's candidates each, [candidates, terms] float32 in the order of TERMS.
+        features: a query's candidates each, [candidates, terms] float32 in the order of FEATURES.
         targets: the position of the true item among a query's candidates, -1 (teaching nothing) if none is.
 
     Returns:
-        blend.json: terms, weights, means and scales (lists in the order of TERMS), how many queries taught
+        blend.json: terms, weights, means and scales (lists in the order of FEATURES), how many queries taught
         it, the penalty, the log loss of guessing and of the blend on queries set aside, and the calibration
         of scores to click probabilities. Without queries to learn from each term weighs the same.
 
@@ -46,7 +46,7 @@ def fit_blend(features: Sequence[FloatArray], targets: Sequence[int]) -> dict[st
     usable = usable[:: -(-len(usable) // MAX_QUERIES) or 1]
     if len(usable) < 2:
         report(f"blend: {len(usable)} queries to learn from, so each term weighs the same")
-        return _document(np.ones(len(TERMS)), np.zeros(len(TERMS)), np.ones(len(TERMS)), queries=0)
+        return _document(np.ones(len(FEATURES)), np.zeros(len(FEATURES)), np.ones(len(FEATURES)), queries=0)
     choices, means, scales = _standardised(
         Choices.sample(
             [features[query] for query in usable], [targets[query] for query in usable], MAX_CANDIDATES
@@ -97,22 +97,22 @@ def _fit(choices: Choices, terms: NDArray[np.intp]) -> tuple[Weights, float, Cro
 
 
 def _told(kept: NDArray[np.intp]) -> str:
-    stay = ", ".join(TERMS[term] for term in kept)
-    gone = ", ".join(term for place, term in enumerate(TERMS) if place not in kept)
+    stay = ", ".join(FEATURES[term] for term in kept)
+    gone = ", ".join(term for place, term in enumerate(FEATURES) if place not in kept)
     return f"blend of {stay or 'nothing'}; left out as of no use beside those: {gone or 'nothing'}"
 
 
 def _document(weights: Weights, means: Weights, scales: Weights, **about: Any) -> dict[str, Any]:
     lists = {"weights": weights.tolist(), "means": means.tolist(), "scales": scales.tolist()}
-    return {"terms": list(TERMS), **lists, **about}
+    return {"features": list(FEATURES), **lists, **about}
 
 
 def _check(features: Sequence[FloatArray], targets: Sequence[int]) -> None:
     if len(features) != len(targets):
         raise ValueError(f"expected a target a query, got {len(features)} queries and {len(targets)} targets")
     for query, (rows, target) in enumerate(zip(features, targets, strict=True)):
-        if rows.ndim != 2 or rows.shape[1] != len(TERMS) or not -1 <= target < len(rows):
+        if rows.ndim != 2 or rows.shape[1] != len(FEATURES) or not -1 <= target < len(rows):
             raise ValueError(
-                f"query {query}: expected features [candidates, {len(TERMS)}] and a target among them or -1, "
-                f"got {list(rows.shape)} and {target}"
+                f"query {query}: expected features [candidates, {len(FEATURES)}] and a target among them "
+                f"or -1, got {list(rows.shape)} and {target}"
             )

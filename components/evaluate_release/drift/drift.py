@@ -11,10 +11,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from components.evaluate_release.drift.interest_shifts import STEPS, Switch
-from components.evaluate_release.drift.item_groups import Tastes
+from components.evaluate_release.drift.interest_shifts import STEPS, InterestShift
+from components.evaluate_release.drift.item_groups import ItemGroups
 from components.evaluate_release.metrics.accuracy import hit_rate
-from components.evaluate_release.models.rankings import Ranked
+from components.evaluate_release.models.rankings import RankedQueries
 
 K: Final = 10
 FOLLOWING: Final = 0.5
@@ -65,7 +65,9 @@ class DriftFindings:
         return {name: float(count) for name, count in told.items() if count is not None}
 
 
-def measure(switches: list[Switch], tastes: Tastes, models: dict[str, Ranked]) -> Drift | None:
+def measure(
+    switches: list[InterestShift], tastes: ItemGroups, models: dict[str, RankedQueries]
+) -> Drift | None:
     """What the models' answers to `switches.as_queries` show; None where fewer than ENOUGH users are left."""
     new = np.array([switch.new for switch in switches], np.intp)
     shares = {name: shares_of(answered.items, tastes.members[new]) for name, answered in models.items()}

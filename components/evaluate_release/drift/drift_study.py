@@ -8,16 +8,16 @@ import numpy as np
 from components.evaluate_release.data.held_out import SEED, HeldOut
 from components.evaluate_release.data.queries import Indexes, Queries, read_windows
 from components.evaluate_release.drift.drift import ENOUGH, Drift, DriftFindings, measure
-from components.evaluate_release.drift.interest_shifts import STEPS, Switch, as_queries, of_real_users
-from components.evaluate_release.drift.item_groups import Tastes, find_tastes
+from components.evaluate_release.drift.interest_shifts import STEPS, InterestShift, as_queries, of_real_users
+from components.evaluate_release.drift.item_groups import ItemGroups, find_item_groups
 from components.evaluate_release.drift.simulated_users import of_simulated_users
 from components.evaluate_release.models import baselines
-from components.evaluate_release.models.rankings import Ranked, rank_all
+from components.evaluate_release.models.rankings import RankedQueries, rank_all
 from components.evaluate_release.models.served_ranking import ServedRanking
 from components.evaluate_release.report.findings import SERVED
 from components.evaluate_release.report.plot_style import LABELS
 from components.progress import report
-from components.saved_model import InterestModel
+from components.saved_model import SavedInterestModel
 from serving.ranking.fold_in import fold_in
 from serving.release.arrays import FloatArray
 from serving.release.ranking_data import Ranking
@@ -27,7 +27,7 @@ USERS: Final = 100
 
 def study(ranking: Ranking, saved_model: Path, held: HeldOut) -> DriftFindings:
     """Measure real and simulated users on a ranking whose blend is fitted."""
-    tastes = find_tastes(ranking.catalog, ranking.filters, SEED)
+    tastes = find_item_groups(ranking.catalog, ranking.filters, SEED)
     if tastes is None:
         return DriftFindings(
             why="Drift was not measured: neither categories nor clusters of items tell two tastes apart."
@@ -46,12 +46,16 @@ def study(ranking: Ranking, saved_model: Path, held: HeldOut) -> DriftFindings:
 
 
 def _measured(
-    ranking: Ranking, saved_model: Path, held: HeldOut, tastes: Tastes, switches: dict[str, list[Switch]]
+    ranking: Ranking,
+    saved_model: Path,
+    held: HeldOut,
+    tastes: ItemGroups,
+    switches: dict[str, list[InterestShift]],
 ) -> DriftFindings:
     enough = {kind: users for kind, users in switches.items() if len(users) >= ENOUGH}
     found = {}
     if enough:
-        with InterestModel(saved_model) as model:
+        with SavedInterestModel(saved_model) as model:
             for kind, users in enough.items():
                 queries = as_queries(users, held.index, held.keep_seen)
                 answers = _answers(ranking, model, queries, len(users))
@@ -64,11 +68,13 @@ def _measured(
     return DriftFindings(tastes.kind, kinds, why)
 
 
-def _answers(ranking: Ranking, model: InterestModel, queries: Queries, users: int) -> dict[str, Ranked]:
+def _answers(
+    ranking: Ranking, model: SavedInterestModel, queries: Queries, users: int
+) -> dict[str, RankedQueries]:
     """Model -> its answers to the queries [STEPS x users], the served ranking first."""
     n_items, interest = len(ranking.catalog), model.interest(queries.histories, queries.attributes)
 
-    def ranked(vectors: FloatArray, embeddings: FloatArray) -> Ranked:
+    def ranked(vectors: FloatArray, embeddings: FloatArray) -> RankedQueries:
         return rank_all(lambda part: vectors[part] @ embeddings.T, queries, n_items)
 
     answers = {

@@ -9,7 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from components.evaluate_release.data.queries import Indexes, Queries, Windows
-from components.evaluate_release.drift.item_groups import Tastes
+from components.evaluate_release.drift.item_groups import ItemGroups
 from feature_repo.attributes import Attributes
 from feature_repo.histories import History, Interaction
 
@@ -27,8 +27,8 @@ DONORS: Final = 20
 
 
 @dataclass(frozen=True, eq=False)
-class Switch:
-    """One user's, from the taste `old` to `new`, rows of Tastes."""
+class InterestShift:
+    """One user's, from the taste `old` to `new`, rows of ItemGroups."""
 
     user_id: str
     old: int
@@ -40,7 +40,9 @@ class Switch:
     attributes: Attributes = field(default_factory=Attributes)  # what is known of the user beside it
 
 
-def of_real_users(queries: Queries, windows: Windows, tastes: Tastes, count: int, seed: int) -> list[Switch]:
+def of_real_users(
+    queries: Queries, windows: Windows, tastes: ItemGroups, count: int, seed: int
+) -> list[InterestShift]:
     """At most `count` users of one taste, each turning to one new to them as a user of that taste chose.
 
     Args:
@@ -50,7 +52,7 @@ def of_real_users(queries: Queries, windows: Windows, tastes: Tastes, count: int
     shares = tastes.shares(queries.items)
     one_taste = (shares.max(axis=1, initial=0) >= DOMINANT) & (queries.lengths() >= MIN_HISTORY)
     rng, donors = np.random.default_rng(seed), _donors(windows, tastes)
-    found: list[Switch] = []
+    found: list[InterestShift] = []
     for position in rng.permutation(np.flatnonzero(one_taste)).tolist():
         old = int(shares[position].argmax())
         strange = [taste for taste in tastes.new if shares[position, taste] <= NEW * tastes.base[taste]]
@@ -65,7 +67,7 @@ def of_real_users(queries: Queries, windows: Windows, tastes: Tastes, count: int
     return found
 
 
-def _donors(windows: Windows, tastes: Tastes) -> list[Indexes]:
+def _donors(windows: Windows, tastes: ItemGroups) -> list[Indexes]:
     """Of each taste the users who hold most to it, of those with interactions enough."""
     known = [items[items >= 0] for items in windows.items]
     shares = tastes.shares(known)
@@ -81,7 +83,7 @@ def _follow(
     donor: int,
     wanted: NDArray[np.bool_],
     tastes: tuple[int, int],
-) -> Switch | None:
+) -> InterestShift | None:
     """What the donor chose of the items `wanted` that the user has not had; None where that is too little."""
     items, seen = windows.items[donor], np.union1d(queries.seen[position], queries.items[position])
     places = np.flatnonzero((items >= 0) & wanted[items] & ~np.isin(items, seen))
@@ -103,10 +105,10 @@ def _follow(
         for step, place in enumerate(places.tolist())
     ]
     known = queries.attributes[position] if queries.attributes else Attributes()
-    return Switch(user_id, *tastes, queries.histories[position], seen, chosen, items[places], known)
+    return InterestShift(user_id, *tastes, queries.histories[position], seen, chosen, items[places], known)
 
 
-def as_queries(switches: list[Switch], index: pa.Array, keep_seen: bool) -> Queries:
+def as_queries(switches: list[InterestShift], index: pa.Array, keep_seen: bool) -> Queries:
     """[STEPS x switches] queries: every switch after 0 interactions, then every one after 1, …
 
     The target is what is chosen next.

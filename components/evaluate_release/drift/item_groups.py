@@ -1,4 +1,4 @@
-"""Tastes that tell users apart: categories, or where there are none the crowds that choose an item."""
+"""Item groups that tell users apart: categories, or where there are none the crowds that choose an item."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,7 +13,7 @@ from scipy.sparse.linalg import svds
 from components.evaluate_release.data.queries import Indexes
 from serving.release.arrays import FloatArray
 from serving.release.catalog import Catalog
-from serving.release.collaborative_filters import Filters
+from serving.release.collaborative_filters import CollaborativeFilters
 
 # Items a taste needs, so that ten are left to be answered when twenty of it were chosen.
 MIN_ITEMS: Final = 31
@@ -25,7 +25,7 @@ CLUSTERS, CLUSTERED_ITEMS = 10, 5_000
 
 
 @dataclass(frozen=True, eq=False)
-class Tastes:
+class ItemGroups:
     """A row of `members` for each taste that has items enough; an item may belong to several, or to none."""
 
     kind: str  # "categories" or "clusters"
@@ -50,7 +50,7 @@ class Tastes:
         return np.asarray(self.members[taste] & ~self.members[other])
 
 
-def find_tastes(catalog: Catalog, filters: Filters, seed: int) -> Tastes | None:
+def find_item_groups(catalog: Catalog, filters: CollaborativeFilters, seed: int) -> ItemGroups | None:
     """The catalog's categories, else clusters of items; None where neither tells two tastes apart."""
     popularity = filters.popularity
     by_category = catalog.content.T.toarray() > 0
@@ -62,12 +62,14 @@ def find_tastes(catalog: Catalog, filters: Filters, seed: int) -> Tastes | None:
     return found
 
 
-def _tastes(kind: str, names: list[str], members: NDArray[np.bool_], popularity: FloatArray) -> Tastes | None:
+def _tastes(
+    kind: str, names: list[str], members: NDArray[np.bool_], popularity: FloatArray
+) -> ItemGroups | None:
     """Those with items enough that somebody has chosen; None without two of them, or without a narrow one."""
     members = members & (popularity > 0)
     enough = np.flatnonzero(members.sum(axis=1) >= MIN_ITEMS)
     base = members[enough] @ popularity.astype(np.float64) / max(float(popularity.sum()), 1.0)
-    tastes = Tastes(kind, [names[row] for row in enough], members[enough], base)
+    tastes = ItemGroups(kind, [names[row] for row in enough], members[enough], base)
     return tastes if len(tastes) > 1 and len(tastes.new) else None
 
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.evaluate_release.data.held_out import HeldOut
-from components.evaluate_release.drift.interest_shifts import LENGTH, MIN_HISTORY, Switch
-from components.evaluate_release.drift.item_groups import Tastes
+from components.evaluate_release.drift.interest_shifts import LENGTH, MIN_HISTORY, InterestShift
+from components.evaluate_release.drift.item_groups import ItemGroups
 from feature_repo.histories import History, Interaction
 from serving.release.arrays import FloatArray
 
@@ -17,8 +17,8 @@ MINUTE: Final = 60_000_000  # µs
 
 
 def of_simulated_users(
-    held: HeldOut, popularity: FloatArray, tastes: Tastes, count: int, seed: int
-) -> list[Switch]:
+    held: HeldOut, popularity: FloatArray, tastes: ItemGroups, count: int, seed: int
+) -> list[InterestShift]:
     """`count` users, a minute between their choices, drawn from a taste's items as often as these are chosen.
 
     The first choice of the new taste comes at the newest moment of the test part, so that trends and
@@ -52,7 +52,9 @@ def of_simulated_users(
             for step, item in enumerate([*liked.tolist(), *turned_to.tolist()])
         ]
         before = History().extend(chosen[:MIN_HISTORY])
-        found.append(Switch(user_id, old, new, before, np.sort(liked), chosen[MIN_HISTORY:], turned_to))
+        found.append(
+            InterestShift(user_id, old, new, before, np.sort(liked), chosen[MIN_HISTORY:], turned_to)
+        )
     return found
 
 

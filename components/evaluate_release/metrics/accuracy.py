@@ -13,14 +13,15 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.floating[Any]]
+from serving.release.arrays import AnyFloatArray
+
 IntArray = NDArray[np.integer[Any]]
 
 MISS: Final = int(np.iinfo(np.int32).max)
 PADDING: Final = 0
 
 
-def ranks_of(scores: FloatArray, targets: IntArray) -> IntArray:
+def ranks_of(scores: AnyFloatArray, targets: IntArray) -> IntArray:
     """The rank of each query's target: items with an equal score stand before it.
 
     Args:
@@ -36,7 +37,7 @@ def ranks_of(scores: FloatArray, targets: IntArray) -> IntArray:
     return ranks
 
 
-def top_items(scores: FloatArray, k: int) -> IntArray:
+def top_items(scores: AnyFloatArray, k: int) -> IntArray:
     """The k best items of each query, best first, equal scores in index order.
 
     Args:
@@ -55,37 +56,37 @@ def top_items(scores: FloatArray, k: int) -> IntArray:
     return padded
 
 
-def recall(ranks: IntArray, k: int) -> FloatArray:
+def recall(ranks: IntArray, k: int) -> AnyFloatArray:
     """The share of a query's targets among its first k."""
     return _hits(ranks, k) / np.maximum(_targets(ranks), 1)
 
 
-def precision(ranks: IntArray, k: int) -> FloatArray:
+def precision(ranks: IntArray, k: int) -> AnyFloatArray:
     """The share of the first k that are targets."""
     return _hits(ranks, k) / k
 
 
-def f1(ranks: IntArray, k: int) -> FloatArray:
+def f1(ranks: IntArray, k: int) -> AnyFloatArray:
     """The harmonic mean of precision and recall: 2 hits / (k + targets)."""
     return np.asarray(2 * _hits(ranks, k) / (k + _targets(ranks)))
 
 
-def hit_rate(ranks: IntArray, k: int) -> FloatArray:
+def hit_rate(ranks: IntArray, k: int) -> AnyFloatArray:
     """1 where at least one target is among the first k; equals recall when each query has one target."""
     return (_hits(ranks, k) > 0).astype(np.float64)
 
 
-def ndcg(ranks: IntArray, k: int) -> FloatArray:
+def ndcg(ranks: IntArray, k: int) -> AnyFloatArray:
     """Discounted gain 1 / log2(1 + rank) of the targets within k, over that of the best order possible."""
     ranks = _by_query(ranks)
     gain = 1 / np.log2(1 + np.maximum(ranks, 1.0))
-    gains: FloatArray = np.where((ranks != PADDING) & (ranks <= k), gain, 0).sum(axis=1)
+    gains: AnyFloatArray = np.where((ranks != PADDING) & (ranks <= k), gain, 0).sum(axis=1)
     ideal = np.concatenate([[0.0], np.cumsum(1 / np.log2(np.arange(2, k + 2)))])
     best = ideal[np.minimum(_targets(ranks), k)]
     return np.asarray(np.divide(gains, best, out=np.zeros_like(gains), where=best > 0))
 
 
-def reciprocal_rank(ranks: IntArray, k: int) -> FloatArray:
+def reciprocal_rank(ranks: IntArray, k: int) -> AnyFloatArray:
     """1 / the rank of the first target, 0 when it stands after k; its mean is MRR."""
     ranks = _by_query(ranks)
     first = np.where(ranks == PADDING, MISS, ranks).min(axis=1)
@@ -93,7 +94,7 @@ def reciprocal_rank(ranks: IntArray, k: int) -> FloatArray:
 
 
 # Name in a figure (`<name>_at_<k>`) -> metric.
-ACCURACY: Final[dict[str, Callable[[IntArray, int], FloatArray]]] = {
+ACCURACY: Final[dict[str, Callable[[IntArray, int], AnyFloatArray]]] = {
     "ndcg": ndcg,
     "recall": recall,
     "hr": hit_rate,

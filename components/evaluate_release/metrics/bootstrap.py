@@ -8,13 +8,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.floating[Any]]
+from serving.release.arrays import AnyFloatArray
+
 IntArray = NDArray[np.integer[Any]]
 
 CHUNK = 100  # resamples held in memory at once
 
 
-def bootstrap_means(values: FloatArray, users: IntArray, seed: int, resamples: int = 1000) -> FloatArray:
+def bootstrap_means(
+    values: AnyFloatArray, users: IntArray, seed: int, resamples: int = 1000
+) -> AnyFloatArray:
     """The mean over queries of each metric in each resample of the users.
 
     Args:
@@ -37,8 +40,8 @@ def bootstrap_means(values: FloatArray, users: IntArray, seed: int, resamples: i
 
 
 def intervals(
-    values: FloatArray, users: IntArray, seed: int, resamples: int = 1000, level: float = 0.95
-) -> FloatArray:
+    values: AnyFloatArray, users: IntArray, seed: int, resamples: int = 1000, level: float = 0.95
+) -> AnyFloatArray:
     """The percentile interval of each metric's mean: [2, metrics], low and high; arguments as above."""
     means = bootstrap_means(values, users, seed, resamples)
     tail = (1 - level) / 2
@@ -49,8 +52,8 @@ def intervals(
 
 
 def paired_p_values(
-    ours: FloatArray, theirs: FloatArray, users: IntArray, seed: int, resamples: int = 2000
-) -> FloatArray:
+    ours: AnyFloatArray, theirs: AnyFloatArray, users: IntArray, seed: int, resamples: int = 2000
+) -> AnyFloatArray:
     """Fisher's two-sided randomisation test on the per-user differences (Smucker, Allan & Carterette 2007).
 
     Args:
@@ -69,7 +72,7 @@ def paired_p_values(
     return np.asarray((1 + as_large) / (1 + resamples))
 
 
-def _by_user(values: FloatArray, users: IntArray) -> FloatArray:
+def _by_user(values: AnyFloatArray, users: IntArray) -> AnyFloatArray:
     """[users, metrics]: sums over each user's queries."""
     n_users = int(users.max()) + 1
     return np.stack([np.bincount(users, column, minlength=n_users) for column in values.T], axis=1)

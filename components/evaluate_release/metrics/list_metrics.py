@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.floating[Any]]
+from serving.release.arrays import AnyFloatArray
+
 IntArray = NDArray[np.integer[Any]]
 
 
@@ -23,7 +24,7 @@ def exposure(recommended: IntArray, n_items: int) -> IntArray:
     return np.bincount(recommended[recommended >= 0], minlength=n_items)
 
 
-def gini(counts: IntArray | FloatArray) -> float:
+def gini(counts: IntArray | AnyFloatArray) -> float:
     """How unevenly `counts` [items] are spread: 0 all equal, towards 1 all on one item.
 
     Of exposure counts it measures popularity bias (Adomavicius & Kwon 2012).
@@ -33,7 +34,7 @@ def gini(counts: IntArray | FloatArray) -> float:
     return float((2 * np.arange(1, n + 1) - n - 1) @ ordered / (n * total)) if total > 0 else float("nan")
 
 
-def intra_list_diversity(recommended: IntArray, features: FloatArray) -> FloatArray:
+def intra_list_diversity(recommended: IntArray, features: AnyFloatArray) -> AnyFloatArray:
     """The mean of 1 - cosine over the pairs of a list (Ziegler et al. 2005; Smyth & McClave 2001).
 
     Args:
@@ -48,7 +49,7 @@ def intra_list_diversity(recommended: IntArray, features: FloatArray) -> FloatAr
     return 1 - _divide((squared - known) / 2, pairs)
 
 
-def novelty(recommended: IntArray, popularity: FloatArray) -> FloatArray:
+def novelty(recommended: IntArray, popularity: AnyFloatArray) -> AnyFloatArray:
     """The mean self-information -log2 p(item) of a list, in bits (Zhou et al. 2010; Vargas & Castells 2011).
 
     Args:
@@ -59,7 +60,7 @@ def novelty(recommended: IntArray, popularity: FloatArray) -> FloatArray:
     return _divide(bits, np.count_nonzero(recommended >= 0, axis=1))
 
 
-def serendipity(recommended: IntArray, expected: IntArray, targets: IntArray) -> FloatArray:
+def serendipity(recommended: IntArray, expected: IntArray, targets: IntArray) -> AnyFloatArray:
     """The share of a list that is useful and not what a primitive recommender answers (Ge et al. 2010).
 
     Args:
@@ -72,7 +73,7 @@ def serendipity(recommended: IntArray, expected: IntArray, targets: IntArray) ->
     return _divide((useful & surprising).sum(axis=1), np.count_nonzero(recommended >= 0, axis=1))
 
 
-def category_distribution(items: IntArray, categories: FloatArray) -> FloatArray:
+def category_distribution(items: IntArray, categories: AnyFloatArray) -> AnyFloatArray:
     """p(category | list): each item spreads one unit over its categories, [queries, categories] float64.
 
     Args:
@@ -89,7 +90,7 @@ def category_distribution(items: IntArray, categories: FloatArray) -> FloatArray
     return np.asarray(np.divide(summed, mass, out=np.zeros_like(summed), where=mass > 0))
 
 
-def miscalibration(history: FloatArray, answered: FloatArray, alpha: float = 0.01) -> FloatArray:
+def miscalibration(history: AnyFloatArray, answered: AnyFloatArray, alpha: float = 0.01) -> AnyFloatArray:
     """KL(history ‖ answered) in nats, 0 when the answers mirror the user's categories (Steck 2018).
 
     Args:
@@ -102,15 +103,15 @@ def miscalibration(history: FloatArray, answered: FloatArray, alpha: float = 0.0
     return np.where(unknown, np.nan, (history * np.log(ratio)).sum(axis=1))
 
 
-def _sum_over_list(items: IntArray, values: FloatArray) -> FloatArray:
+def _sum_over_list(items: IntArray, values: AnyFloatArray) -> AnyFloatArray:
     """[queries, d]: the sum of `values` [items, d] over each list, one column of the lists at a time."""
-    total: FloatArray = np.zeros((len(items), values.shape[1]))
+    total: AnyFloatArray = np.zeros((len(items), values.shape[1]))
     for column in items.T:
         present = column >= 0
         total[present] += values[column[present]]
     return total
 
 
-def _divide(numerator: FloatArray | IntArray, denominator: FloatArray | IntArray) -> FloatArray:
+def _divide(numerator: AnyFloatArray | IntArray, denominator: AnyFloatArray | IntArray) -> AnyFloatArray:
     nothing = np.full(len(numerator), np.nan)
     return np.asarray(np.divide(numerator, denominator, out=nothing, where=np.asarray(denominator) > 0))

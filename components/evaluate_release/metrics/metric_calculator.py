@@ -9,10 +9,10 @@ import numpy as np
 
 from components.evaluate_release.data.queries import Queries
 from components.evaluate_release.metrics import list_metrics
-from components.evaluate_release.metrics.accuracy import ACCURACY, FloatArray
+from components.evaluate_release.metrics.accuracy import ACCURACY
 from components.evaluate_release.metrics.bootstrap import intervals, paired_p_values
-from components.evaluate_release.models.rankings import Ranked
-from serving.release.arrays import FloatArray as Popularity
+from components.evaluate_release.models.rankings import RankedQueries
+from serving.release.arrays import AnyFloatArray, FloatArray
 from serving.release.catalog import Catalog
 
 KS: Final = (10, 20)
@@ -35,15 +35,17 @@ class Figure:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
-class Scorecard:
+class MetricCalculator:
     """Measures models on one set of queries, with the same resamples for each, so that they compare."""
 
-    def __init__(self, queries: Queries, catalog: Catalog, popularity: Popularity, seed: int) -> None:
+    def __init__(self, queries: Queries, catalog: Catalog, popularity: FloatArray, seed: int) -> None:
         self._queries, self._n_items, self._seed = queries, len(catalog), seed
         self._popularity = popularity
         self._categories = category_matrix(catalog)
 
-    def measure(self, answered: Ranked, popular: Ranked, rival: Ranked) -> dict[str, Figure]:
+    def measure(
+        self, answered: RankedQueries, popular: RankedQueries, rival: RankedQueries
+    ) -> dict[str, Figure]:
         """Name -> figure, of those that can be said.
 
         Args:
@@ -62,7 +64,7 @@ class Scorecard:
         }
         return figures | self._of_all_lists(answered)
 
-    def per_query(self, answered: Ranked, popular: Ranked) -> dict[str, FloatArray]:
+    def per_query(self, answered: RankedQueries, popular: RankedQueries) -> dict[str, AnyFloatArray]:
         """Name -> [queries] float64, NaN where a query says nothing."""
         figures = accuracy(answered)
         for k in KS:
@@ -76,13 +78,13 @@ class Scorecard:
             }
         return figures
 
-    def _p_values(self, answered: Ranked, rival: Ranked) -> dict[str, float]:
+    def _p_values(self, answered: RankedQueries, rival: RankedQueries) -> dict[str, float]:
         ours, theirs = accuracy(answered), accuracy(rival)
         left, right = (np.stack(list(values.values()), axis=1) for values in (ours, theirs))
         p_values = paired_p_values(left, right, self._queries.users, self._seed)
         return {} if answered is rival else dict(zip(ours, p_values.tolist(), strict=True))
 
-    def _of_all_lists(self, answered: Ranked) -> dict[str, Figure]:
+    def _of_all_lists(self, answered: RankedQueries) -> dict[str, Figure]:
         """Drawing users again would only shrink these: no interval."""
         figures = {}
         for k in KS:
@@ -92,7 +94,7 @@ class Scorecard:
         return figures
 
     @cached_property
-    def _history_categories(self) -> FloatArray:
+    def _history_categories(self) -> AnyFloatArray:
         longest = max(map(len, self._queries.items), default=0)
         padded = np.full((len(self._queries), longest), -1, np.int32)
         for row, items in zip(padded, self._queries.items, strict=True):
@@ -100,12 +102,12 @@ class Scorecard:
         return list_metrics.category_distribution(padded, self._categories)
 
 
-def accuracy(answered: Ranked) -> dict[str, FloatArray]:
+def accuracy(answered: RankedQueries) -> dict[str, AnyFloatArray]:
     """Name -> [queries] float64, each accuracy metric at each k."""
     return {f"{name}_at_{k}": metric(answered.ranks, k) for k in KS for name, metric in ACCURACY.items()}
 
 
-def category_matrix(catalog: Catalog) -> FloatArray:
+def category_matrix(catalog: Catalog) -> AnyFloatArray:
     """[items, categories] float32, 1 where an item has a category; the commonest MAX_CATEGORIES."""
     counts = Counter(category for categories in catalog.categories for category in set(categories))
     columns = {name: column for column, (name, _) in enumerate(counts.most_common(MAX_CATEGORIES))}

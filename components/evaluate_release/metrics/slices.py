@@ -10,7 +10,7 @@ from components.evaluate_release.data.queries import Queries, Times, interaction
 from components.evaluate_release.data.users import cut_by_attribute
 from components.evaluate_release.metrics.accuracy import ndcg, recall
 from components.evaluate_release.metrics.bootstrap import intervals
-from components.evaluate_release.models.rankings import Ranked
+from components.evaluate_release.models.rankings import RankedQueries
 from serving.release.arrays import FloatArray
 from serving.release.catalog import Catalog
 
@@ -57,7 +57,7 @@ def cut(
 
 
 def measure(
-    cuts: dict[str, Cut], models: dict[str, Ranked], users: NDArray[np.int64], seed: int
+    cuts: dict[str, Cut], models: dict[str, RankedQueries], users: NDArray[np.int64], seed: int
 ) -> list[Slice]:
     """Every model on every slice."""
     found = []

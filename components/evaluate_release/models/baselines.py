@@ -4,14 +4,14 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from components.evaluate_release.data.queries import Indexes, Queries
-from components.evaluate_release.models.rankings import Ranked, rank_all
+from components.evaluate_release.models.rankings import RankedQueries, rank_all
 from serving.release.arrays import FloatArray
 
 # A transition from the interaction n steps back counts DECAY**n; beyond RECENT steps it would not be felt.
 DECAY, RECENT = 0.7, 20
 
 
-def popularity(queries: Queries, popularity: FloatArray) -> Ranked:
+def popularity(queries: Queries, popularity: FloatArray) -> RankedQueries:
     """The items with most interactions first, to everyone alike; popularity: [items]."""
 
     def scores(part: slice) -> FloatArray:
@@ -20,7 +20,7 @@ def popularity(queries: Queries, popularity: FloatArray) -> Ranked:
     return rank_all(scores, queries, len(popularity))
 
 
-def transitions(queries: Queries, transitions: csr_array) -> Ranked:
+def transitions(queries: Queries, transitions: csr_array) -> RankedQueries:
     """The items that most often come soon after the user's last ones; transitions: [items, items]."""
 
     def scores(part: slice) -> FloatArray:

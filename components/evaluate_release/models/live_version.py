@@ -20,10 +20,10 @@ from components.errors import StepError
 from components.evaluate_release.data.held_out import HeldOut
 from components.evaluate_release.metrics.accuracy import ndcg
 from components.evaluate_release.metrics.metric_calculator import HEADLINE
-from components.evaluate_release.models.rankings import Ranked
+from components.evaluate_release.models.rankings import RankedQueries
 from components.evaluate_release.models.served_ranking import ServedRanking
 from components.evaluate_release.release_gate import ENOUGH, Comparison, Incomparable
-from components.saved_model import InterestModel
+from components.saved_model import SavedInterestModel
 from feature_repo.contract import INTEREST_MODEL, MANIFEST, RANKING, fingerprint
 from serving.errors import PenchantError
 from serving.release.ranking_data import ReleaseStore
@@ -35,10 +35,10 @@ class LiveVersion:
 
     comparison: Comparison | Incomparable
     fresh: NDArray[np.bool_] | None = None  # [test queries] newer than all it has learned from
-    answered: Ranked | None = None  # to the fresh ones, items as indexes of the candidate's catalog
+    answered: RankedQueries | None = None  # to the fresh ones, items as indexes of the candidate's catalog
 
 
-def compare(releases: str, protocol: str, held: HeldOut, ours: Ranked) -> LiveVersion | None:
+def compare(releases: str, protocol: str, held: HeldOut, ours: RankedQueries) -> LiveVersion | None:
     """Set the candidate's answers `ours` beside the live version's; None before the first release.
 
     Raises:
@@ -75,12 +75,12 @@ def _unequal(manifest: dict[str, Any], n_fresh: int, trained_until: int) -> str:
 
 
 def _on_fresh_queries(
-    store: ReleaseStore, version: int, held: HeldOut, fresh: NDArray[np.bool_], ours: Ranked
+    store: ReleaseStore, version: int, held: HeldOut, fresh: NDArray[np.bool_], ours: RankedQueries
 ) -> LiveVersion:
     ranking = store.open(version)
     item_ids = ranking.catalog.item_ids
     queries = held.test_for(item_ids).select(fresh)
-    with InterestModel(store.local(INTEREST_MODEL, version)) as model:
+    with SavedInterestModel(store.local(INTEREST_MODEL, version)) as model:
         interest = model.interest(queries.histories, queries.attributes)
     answered = ServedRanking(ranking, queries, interest, held.profiles).answers()
     comparison = Comparison(
@@ -92,11 +92,11 @@ def _on_fresh_queries(
     # One more entry: index -1, no item, stays -1.
     ours_of_theirs = pc.fill_null(pc.index_in(pa.array([*item_ids, None], pa.string()), held.index), -1)
     items = ours_of_theirs.to_numpy()[answered.items]
-    return LiveVersion(comparison, fresh, Ranked(answered.ranks, items))
+    return LiveVersion(comparison, fresh, RankedQueries(answered.ranks, items))
 
 
 def _as_recorded(
-    version: int, manifest: dict[str, Any], protocol: str, unequal: str, ours: Ranked
+    version: int, manifest: dict[str, Any], protocol: str, unequal: str, ours: RankedQueries
 ) -> Comparison | Incomparable:
     recorded = manifest.get("metrics", {}).get(HEADLINE)
     if recorded is None:

@@ -17,18 +17,18 @@ CELLS = 16_000_000
 
 
 @dataclass(frozen=True)
-class Ranked:
+class RankedQueries:
     """Answers of one model to the same queries as every other's."""
 
     ranks: IntArray  # [queries] of the target, 1 is best, metrics.MISS when it was not answered
     items: IntArray  # [queries, LONGEST] best first, -1 where a list is shorter
 
-    def select(self, mask: NDArray[np.bool_]) -> "Ranked":
+    def select(self, mask: NDArray[np.bool_]) -> "RankedQueries":
         """The answers to the queries where `mask` [queries] is true."""
-        return Ranked(self.ranks[mask], self.items[mask])
+        return RankedQueries(self.ranks[mask], self.items[mask])
 
 
-def rank_all(scores: Callable[[slice], NDArray[np.float32]], queries: Queries, n_items: int) -> Ranked:
+def rank_all(scores: Callable[[slice], NDArray[np.float32]], queries: Queries, n_items: int) -> RankedQueries:
     """Rank every item for every query; what was seen before is left out.
 
     Args:
@@ -43,4 +43,4 @@ def rank_all(scores: Callable[[slice], NDArray[np.float32]], queries: Queries, n
             row[seen] = -np.inf
         ranks.append(ranks_of(batch, queries.targets[part]))
         items.append(top_items(batch, LONGEST))
-    return Ranked(np.concatenate(ranks), np.concatenate(items))
+    return RankedQueries(np.concatenate(ranks), np.concatenate(items))

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from components.evaluate_release.data.queries import Queries
 from components.evaluate_release.metrics.accuracy import MISS
-from components.evaluate_release.models.rankings import LONGEST, Ranked
+from components.evaluate_release.models.rankings import LONGEST, RankedQueries
 from serving.ranking.cold_start import Profile, cold_scores
-from serving.ranking.loaded_release import LiveRelease
+from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.retrieval import Query
 from serving.ranking.rules import Rules, best
 from serving.release.arrays import FloatArray, Indexes
@@ -41,7 +41,7 @@ class ServedRanking:
             interest: [queries, interest size] as its model gave it.
             profiles: user -> attributes, which speak where there is no history.
         """
-        self._release = LiveRelease(ranking)
+        self._release = LoadedRelease(ranking)
         self._queries, self._interest, self._profiles = queries, interest, profiles or {}
 
     def examples(self) -> BlendExamples:
@@ -55,7 +55,7 @@ class ServedRanking:
                 examples.targets.append(int(found[0]) if len(found) else -1)
         return examples
 
-    def answers(self) -> Ranked:
+    def answers(self) -> RankedQueries:
         """A target that is no candidate, or that a rule leaves out, is a miss."""
         ranks = np.full(len(self._queries), MISS, np.int32)
         answered = np.full((len(self._queries), LONGEST), -1, np.int32)
@@ -67,7 +67,7 @@ class ServedRanking:
             own = scores[items == target]
             if len(own):
                 ranks[position] = np.count_nonzero(scores >= own[0])
-        return Ranked(ranks, answered)
+        return RankedQueries(ranks, answered)
 
     def _candidates(self, position: int) -> tuple[Query, Indexes]:
         queries = self._queries
@@ -79,7 +79,7 @@ class ServedRanking:
             now=int(queries.cutoffs[position]),
         )
         rules = Rules(query.now, excluded=queries.seen[position])
-        found = self._release.rulebook.select(rules, self._release.retriever.retrieve(query), LONGEST)
+        found = self._release.item_filter.select(rules, self._release.retriever.retrieve(query), LONGEST)
         return query, found.items
 
     def _scores(self, position: int, query: Query, items: Indexes) -> FloatArray:

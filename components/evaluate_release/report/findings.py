@@ -12,8 +12,8 @@ from components.evaluate_release.metrics.accuracy import MISS
 from components.evaluate_release.metrics.metric_calculator import Figure
 from components.evaluate_release.metrics.slices import Slice
 from components.evaluate_release.models.live_version import LiveVersion
-from components.evaluate_release.models.rankings import Ranked
-from components.evaluate_release.release_gate import Verdict
+from components.evaluate_release.models.rankings import RankedQueries
+from components.evaluate_release.release_gate import GateDecision
 from serving.release.catalog import Catalog
 
 # What goes live; its figures stand without a prefix.
@@ -32,7 +32,7 @@ class Findings:
     catalog: Catalog
     validation: Queries
     test: Queries
-    models: dict[str, Ranked]
+    models: dict[str, RankedQueries]
     figures: dict[str, dict[str, Figure]]
     rival: str  # the baseline that p values are against
     slices: list[Slice]
@@ -40,7 +40,7 @@ class Findings:
     blend: dict[str, Any]
     keep_seen: bool
     live: LiveVersion | None
-    verdict: Verdict
+    verdict: GateDecision
 
     @cached_property
     def counts(self) -> dict[str, int]:

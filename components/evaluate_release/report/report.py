@@ -105,7 +105,7 @@ def table(findings: Findings, k: int) -> dict[str, dict[str, Cell]]:
 
 def blend_weights(blend: dict[str, Any]) -> list[tuple[str, float]]:
     """Term and weight, the largest first."""
-    pairs = zip(blend["terms"], blend["weights"], strict=True)
+    pairs = zip(blend["features"], blend["weights"], strict=True)
     return sorted(((term, float(weight)) for term, weight in pairs), key=lambda pair: -abs(pair[1]))
 
 

@@ -9,11 +9,10 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import svds
 
-FloatArray = NDArray[np.float32]
+from serving.release.arrays import FloatArray
 
 CONTENT_SIZE: Final = 96  # sparse terms beyond this are projected (latent semantic analysis)
 MAX_TERMS: Final = 50_000
@@ -99,7 +98,7 @@ class ContentEncoder:
     def load(cls, file: Path) -> "ContentEncoder":
         with np.load(file, allow_pickle=False) as saved:
             return cls(
-                saved["terms"].tolist(),
+                saved["features"].tolist(),
                 saved["weights"],
                 saved["projection"],
                 saved["columns"].tolist(),

@@ -1,14 +1,12 @@
 """A user's future interests: the served model rolled forward over the items it expects next."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from components.saved_model import ServedModel
 from feature_repo import attributes
 from feature_repo.attributes import Attributes
 from feature_repo.histories import History, encode
-
-FloatArray = NDArray[np.float32]
+from serving.release.arrays import FloatArray
 
 
 def future_interests(

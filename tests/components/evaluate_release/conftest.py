@@ -24,10 +24,10 @@ def blend(world: World) -> dict:
     from components.evaluate_release.data.held_out import HeldOut
     from components.evaluate_release.evaluation import assemble
     from components.evaluate_release.models.served_ranking import ServedRanking
-    from components.saved_model import InterestModel
+    from components.saved_model import SavedInterestModel
 
     ranking = assemble(world.interest_model, world.filters, world.items)
     validation = HeldOut.read(world.training_set, ranking.catalog).validation
-    with InterestModel(world.interest_model / "saved_model") as model:
+    with SavedInterestModel(world.interest_model / "saved_model") as model:
         examples = ServedRanking(ranking, validation, model.interest(validation.histories)).examples()
     return fit_blend(examples.features, examples.targets)

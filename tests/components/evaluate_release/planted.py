@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from scipy.sparse import csr_array
 
 from feature_repo.contract import TIMESTAMP, TRAINING_SET
-from serving.release.collaborative_filters import Filters
+from serving.release.collaborative_filters import CollaborativeFilters
 from serving.release.ranking_data import write_ranking
 
 N_ITEMS, N_USERS, LENGTH = 40, 120, 12
@@ -99,13 +99,13 @@ def user_table() -> pa.Table:
     )
 
 
-def ring_filters(step: int) -> Filters:
+def ring_filters(step: int) -> CollaborativeFilters:
     """Each item is followed by the one `step` further on."""
     here = np.arange(N_ITEMS)
     follows = csr_array((np.ones(N_ITEMS, np.float32), (here, (here + step) % N_ITEMS)))
     users = csr_array(np.full((2, N_ITEMS), N_ITEMS**-0.5, np.float32))
     popularity = np.ones(N_ITEMS, np.float32)
-    return Filters(follows, follows, users, popularity=popularity, trend=popularity.copy())
+    return CollaborativeFilters(follows, follows, users, popularity=popularity, trend=popularity.copy())
 
 
 def save_ring_model(directory: Path, step: int) -> None:
@@ -161,7 +161,13 @@ def publish(world: World, blend: dict, root: Path, **about: object) -> str:
     shutil.copytree(world.interest_model / "saved_model", interest)
     embeddings = np.load(world.interest_model / "item_embeddings.npy")
     write_ranking(
-        ranking, pq.read_table(world.items), embeddings, Filters.load(world.filters), blend, interest, **about
+        ranking,
+        pq.read_table(world.items),
+        embeddings,
+        CollaborativeFilters.load(world.filters),
+        blend,
+        interest,
+        **about,
     )
     (root / "live.json").write_text('{"version": 3}')
     return str(root)

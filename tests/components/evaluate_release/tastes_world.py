@@ -14,7 +14,7 @@ from serving.release.ranking_data import Ranking
 from tests.components.evaluate_release.planted import MINUTE, START, row
 
 TASTES, ITEMS, USERS, LENGTH = 5, 200, 60, 28
-BLEND = {"terms": ["interest"], "weights": [1.0], "means": [0.0], "scales": [1.0]}
+BLEND = {"features": ["interest"], "weights": [1.0], "means": [0.0], "scales": [1.0]}
 
 
 def chosen_by(user: int) -> list[int]:

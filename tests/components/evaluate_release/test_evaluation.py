@@ -103,7 +103,7 @@ def test_the_evaluation_holds_what_registering_needs(evaluated):
     assert "nothing is live yet" in held_out["reason"]
     assert isinstance(held_out["learned_until"], int)
     blend = json.loads((evaluated.output / "evaluation" / "blend.json").read_text())
-    assert len(blend["terms"]) == len(blend["weights"])
+    assert len(blend["features"]) == len(blend["weights"])
 
 
 def test_counts_and_intervals_are_told(evaluated):

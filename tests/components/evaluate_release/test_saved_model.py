@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from components.errors import StepError
-from components.saved_model import InterestModel
+from components.saved_model import SavedInterestModel
 from feature_repo.histories import History
 from tests.components.evaluate_release.planted import N_ITEMS
 
@@ -17,7 +17,7 @@ def history(*items: int) -> History:
 
 def test_vectors_come_in_the_order_of_the_histories(world):
     histories = [history(4), history(), history(1, 2, 3), history(7, 8)]
-    with InterestModel(world.interest_model / "saved_model") as model:
+    with SavedInterestModel(world.interest_model / "saved_model") as model:
         interest = model.interest(histories)
     assert interest.dtype == np.float32
     assert interest.argmax(axis=1).tolist() == [5, 0, 4, 9]
@@ -26,7 +26,7 @@ def test_vectors_come_in_the_order_of_the_histories(world):
 
 def test_small_batches_change_nothing(world, monkeypatch):
     histories = [history(*range(length)) for length in (3, 1, 0, 7, 2, 5)]
-    with InterestModel(world.interest_model / "saved_model") as model:
+    with SavedInterestModel(world.interest_model / "saved_model") as model:
         whole = model.interest(histories)
         monkeypatch.setattr("components.saved_model.POSITIONS", 9)
         assert np.array_equal(model.interest(histories), whole)
@@ -34,7 +34,7 @@ def test_small_batches_change_nothing(world, monkeypatch):
 
 def test_no_model_says_what_was_expected(tmp_path):
     with pytest.raises(StepError, match=r"expected saved_model\.pb"):
-        InterestModel(tmp_path)
+        SavedInterestModel(tmp_path)
 
 
 def test_a_model_without_the_signature_is_refused(tmp_path):
@@ -42,11 +42,11 @@ def test_a_model_without_the_signature_is_refused(tmp_path):
 
     tf.saved_model.save(tf.Module(), str(tmp_path / "other"))
     with pytest.raises(StepError, match="not serving_default"):
-        InterestModel(tmp_path / "other")
+        SavedInterestModel(tmp_path / "other")
 
 
 def test_numbers_that_are_not_finite_stop_the_step(world):
-    with InterestModel(world.interest_model / "saved_model") as model:
+    with SavedInterestModel(world.interest_model / "saved_model") as model:
         model._session = Diverged()
         with pytest.raises(StepError, match="diverged"):
             model.interest([history(1)])

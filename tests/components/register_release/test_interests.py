@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 from components.register_release import registration
 from components.register_release.interests import sample_interests
 from feature_repo.contract import ITEMS
-from serving.release.collaborative_filters import Filters
+from serving.release.collaborative_filters import CollaborativeFilters
 from tests.components.evaluate_release.planted import N_ITEMS, item_table, save_ring_model
 
 
@@ -33,7 +33,7 @@ def test_each_user_is_encoded_by_the_items_chosen(saved_model: Path) -> None:
 
 def test_only_a_large_catalog_asks_the_model(saved_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     matrix, counts = csr_array(np.eye(N_ITEMS, dtype=np.float32)), np.ones(N_ITEMS, np.float32)
-    filters = Filters(matrix, matrix, matrix, popularity=counts, trend=counts)
+    filters = CollaborativeFilters(matrix, matrix, matrix, popularity=counts, trend=counts)
     table = item_table()
     assert table.schema.names == ITEMS.names
     assert registration._interests(saved_model, filters, table) is None

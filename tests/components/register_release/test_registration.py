@@ -16,14 +16,14 @@ from components.register_release.registration import register
 from components.register_release.registry import APPROVED, LIVE, REJECTED, WAITING, Registry
 from feature_repo.contract import ITEMS
 from serving.errors import ReleaseError
-from serving.release.collaborative_filters import Filters
+from serving.release.collaborative_filters import CollaborativeFilters
 from serving.release.ranking_data import Ranking
 
 MODEL = "penchant"
 ITEM_IDS = ["heat", "ronin", "alien"]
 
 
-class Parts:
+class Release:
     """The outputs of the steps before registration, as files."""
 
     def __init__(self, folder: Path, tracking_uri: str) -> None:
@@ -40,7 +40,7 @@ class Parts:
         pq.write_table(pa.Table.from_pylist(rows, ITEMS), self.items)
         save_filters(self.filters, len(ITEM_IDS))
         self.evaluation.mkdir()
-        (self.evaluation / "blend.json").write_text('{"terms": [], "weights": []}')
+        (self.evaluation / "blend.json").write_text('{"features": [], "weights": []}')
         (self.evaluation / "metrics.json").write_text(
             json.dumps(
                 {
@@ -69,20 +69,22 @@ class Parts:
 def save_filters(directory: Path, items: int) -> None:
     matrix = csr_array(np.eye(items, dtype=np.float32))
     counts = np.ones(items, np.float32)
-    Filters(matrix, matrix, matrix, popularity=counts, trend=counts).save(directory)
+    CollaborativeFilters(matrix, matrix, matrix, popularity=counts, trend=counts).save(directory)
 
 
 @pytest.fixture
-def parts(tmp_path: Path, tracking_uri: str) -> Parts:
-    return Parts(tmp_path, tracking_uri)
+def parts(tmp_path: Path, tracking_uri: str) -> Release:
+    return Release(tmp_path, tracking_uri)
 
 
 @pytest.fixture
-def registry(parts: Parts) -> Registry:
+def registry(parts: Release) -> Registry:
     return Registry(parts.tracking_uri, MODEL)
 
 
-def test_a_registered_release_comes_back_as_it_was(parts: Parts, registry: Registry, tmp_path: Path) -> None:
+def test_a_registered_release_comes_back_as_it_was(
+    parts: Release, registry: Registry, tmp_path: Path
+) -> None:
     version = parts.register()
 
     release = registry.download(version, tmp_path / "downloaded")
@@ -95,7 +97,7 @@ def test_a_registered_release_comes_back_as_it_was(parts: Parts, registry: Regis
     assert (release / "interest" / "saved_model.pb").read_bytes() == b"graph"
 
 
-def test_a_new_version_is_the_candidate_and_says_how_good_it_is(parts: Parts, registry: Registry) -> None:
+def test_a_new_version_is_the_candidate_and_says_how_good_it_is(parts: Release, registry: Registry) -> None:
     parts.register()
     second = parts.register()
 
@@ -107,7 +109,7 @@ def test_a_new_version_is_the_candidate_and_says_how_good_it_is(parts: Parts, re
     assert registry.client.get_run(parts.run_id).info.status == "FINISHED"
 
 
-def test_a_decision_is_kept_and_ends_the_candidacy(parts: Parts, registry: Registry) -> None:
+def test_a_decision_is_kept_and_ends_the_candidacy(parts: Release, registry: Registry) -> None:
     version = parts.register()
 
     registry.decide(version, REJECTED, "ada", "too many sequels")
@@ -119,7 +121,7 @@ def test_a_decision_is_kept_and_ends_the_candidacy(parts: Parts, registry: Regis
     assert entry.aliases == []
 
 
-def test_the_live_alias_moves(parts: Parts, registry: Registry) -> None:
+def test_the_live_alias_moves(parts: Release, registry: Registry) -> None:
     first, second = parts.register(), parts.register()
     registry.decide(first, APPROVED, "ada")
     registry.point(LIVE, first)
@@ -130,7 +132,7 @@ def test_the_live_alias_moves(parts: Parts, registry: Registry) -> None:
     assert "went_live_at" in registry.version(first).tags
 
 
-def test_an_unknown_version_is_refused_with_those_there_are(parts: Parts, registry: Registry) -> None:
+def test_an_unknown_version_is_refused_with_those_there_are(parts: Release, registry: Registry) -> None:
     with pytest.raises(StepError, match=r"no version 9 .* none; train one"):
         registry.version(9)
     parts.register()
@@ -138,7 +140,7 @@ def test_an_unknown_version_is_refused_with_those_there_are(parts: Parts, regist
         registry.version(9)
 
 
-def test_parts_that_disagree_about_the_items_are_refused(parts: Parts) -> None:
+def test_parts_that_disagree_about_the_items_are_refused(parts: Release) -> None:
     save_filters(parts.filters, items=4)
 
     with pytest.raises(ReleaseError, match=r"'items': 3.*'transitions': 4"):

@@ -17,12 +17,12 @@ from components.train_collaborative_filters.fitting import FilterParameters, fit
 from components.train_collaborative_filters.interactions import read
 from serving.ranking import signals
 from serving.ranking.signals import Query
-from serving.release.collaborative_filters import Filters
+from serving.release.collaborative_filters import CollaborativeFilters
 from tests.components.train_collaborative_filters.planted import checkerboard, interactions, write
 
 ITEMS = np.arange(12, dtype=np.int32)  # those of the checkerboard
 
-FILTERS: dict[str, Callable[[Filters, Query], NDArray[np.float32]]] = {
+FILTERS: dict[str, Callable[[CollaborativeFilters, Query], NDArray[np.float32]]] = {
     "transitions": lambda filters, query: signals.transitions(filters, query)[0].sums,
     "item_cosine": lambda filters, query: signals.item_cosine(filters, query).sums,
     "user_cosine": lambda filters, query: signals.user_cosine(filters, query).sums,
@@ -48,7 +48,10 @@ def test_checkerboard(name: str) -> None:
 def test_saved_filters_load_as_they_were(tmp_path: Path) -> None:
     training_set, items = write(tmp_path, checkerboard())
     fit(training_set, items, "train", tmp_path / "filters")
-    loaded, fitted = Filters.load(tmp_path / "filters"), fit_filters(checkerboard(), FilterParameters())
+    loaded, fitted = (
+        CollaborativeFilters.load(tmp_path / "filters"),
+        fit_filters(checkerboard(), FilterParameters()),
+    )
     assert loaded.ease is not None
     assert fitted.ease is not None
     for name in ("transitions", "item_cosine", "user_items", "ease"):
@@ -74,7 +77,7 @@ def test_the_step_saves_the_filters_of_its_split(tmp_path: Path) -> None:
         split="train",
         collaborative_filters=Model(uri=str(tmp_path / "filters")),
     )
-    filters = Filters.load(tmp_path / "filters")
+    filters = CollaborativeFilters.load(tmp_path / "filters")
     assert filters.popularity.sum() == len(checkerboard())
     assert filters.segments is not None
     shares = filters.segments.shares({"parity": "odd"}, filters.trend, np.arange(12, dtype=np.int32))
@@ -86,14 +89,14 @@ def test_fitting_twice_leaves_the_second(tmp_path: Path) -> None:
     training_set, items = write(tmp_path, checkerboard())
     fit(training_set, items, "train", tmp_path / "filters")
     fit(training_set, items, "train", tmp_path / "filters", FilterParameters(ease_max_items=0))
-    assert Filters.load(tmp_path / "filters").ease is None
+    assert CollaborativeFilters.load(tmp_path / "filters").ease is None
 
 
 def test_saving_without_factors_leaves_none_of_before(tmp_path: Path) -> None:
     filters = fit_filters(checkerboard(), FilterParameters())
     filters.save(tmp_path)
     replace(filters, als=None).save(tmp_path)
-    assert Filters.load(tmp_path).als is None
+    assert CollaborativeFilters.load(tmp_path).als is None
 
 
 def test_windows_of_a_user_join_oldest_first(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 import pytest
 
-from serving.api.call_interceptor import Boundary
+from serving.api.call_interceptor import CallInterceptor
 from serving.api.rate_limit import RateLimit
 from serving.telemetry.logs import RequestLog
 from serving.telemetry.metrics import Metrics
@@ -22,11 +22,11 @@ class Context:
         return "ipv4:127.0.0.1:1"
 
 
-def boundary(metrics: Metrics, at_once: int = 1) -> Boundary:
-    return Boundary(RateLimit(0), metrics, RequestLog(enabled=False, user_ids=False), at_once)
+def call_interceptor(metrics: Metrics, at_once: int = 1) -> CallInterceptor:
+    return CallInterceptor(RateLimit(0), metrics, RequestLog(enabled=False, user_ids=False), at_once)
 
 
-async def handler(bounds: Boundary, answer: Any) -> Any:
+async def handler(bounds: CallInterceptor, answer: Any) -> Any:
     async def continuation(_: Any) -> Any:
         return grpc.unary_unary_rpc_method_handler(answer, bytes)
 
@@ -42,7 +42,7 @@ def test_time_in_the_queue_is_time_of_the_answer(monkeypatch: pytest.MonkeyPatch
         return request
 
     async def ask() -> None:
-        asked = await handler(boundary(metrics), answer)
+        asked = await handler(call_interceptor(metrics), answer)
         now[0] += 3.0  # all places are taken
         assert await asked(b"asked", Context()) == b"asked"
 
@@ -65,7 +65,7 @@ def test_so_many_calls_are_under_way_at_once_and_the_others_come_in_turn() -> No
         return request
 
     async def ask() -> None:
-        asked = await handler(boundary(Metrics(), at_once=2), answer)
+        asked = await handler(call_interceptor(Metrics(), at_once=2), answer)
         await asyncio.gather(*(asked(bytes([number]), Context()) for number in range(7)))
 
     asyncio.run(ask())
@@ -84,7 +84,7 @@ def test_calls_that_their_clients_give_up_are_counted_as_cancelled_and_leave_the
         return request
 
     async def ask() -> None:
-        bounds = boundary(metrics)
+        bounds = call_interceptor(metrics)
         asked = await handler(bounds, hang)
         given_up = [asyncio.ensure_future(asked(b"asked", Context())) for _ in ("under way", "waiting")]
         await asyncio.sleep(0)

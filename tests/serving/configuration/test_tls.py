@@ -91,9 +91,9 @@ def test_the_recommender_trusts_the_roots_of_grpc_and_shows_its_own_certificate(
         "PENCHANT_TLS_KEY": certificates.client_key,
     }
     code = (
-        "import asyncio; from serving.server import Parts\n"
+        "import asyncio; from serving.server import Dependencies\n"
         "from serving.configuration.settings import load_settings\n"
-        "async def versions(): return Parts.of(load_settings()).versions.available_versions(10)\n"
+        "async def versions(): return Dependencies.of(load_settings()).versions.available_versions(10)\n"
         "print(asyncio.run(versions()))"
     )
     environment = {**os.environ, **{name: str(value) for name, value in settings.items()}}

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from feature_repo.attributes import Attributes
 from feature_repo.histories import History
+from feature_repo.interest_state import InterestBatch
 from serving.errors import CircuitOpen, Unavailable
 from serving.interest.circuit_breaker import CircuitBreaker
-from serving.interest.client import Interests
 from serving.telemetry.metrics import Metrics
 from tests.serving.service import running
 
 ANSWER = np.zeros((1, 3), np.float32)
-STATE = Interests(ANSWER, ANSWER, np.zeros(1, np.int64))
+STATE = InterestBatch(ANSWER, ANSWER, np.zeros(1, np.int64))
 
 
 class HangingModel:
@@ -41,7 +41,7 @@ class HangingModel:
         return ANSWER
 
     async def advance(
-        self, interests: Interests, histories: Sequence[History], version: int | None, timeout_s: float
+        self, interests: InterestBatch, histories: Sequence[History], version: int | None, timeout_s: float
     ) -> NDArray[np.float32]:
         return await self.interest(histories, version, timeout_s, [])
 
@@ -55,7 +55,7 @@ def model(monkeypatch: pytest.MonkeyPatch) -> HangingModel:
 
 
 def breaker(model: HangingModel) -> CircuitBreaker:
-    return CircuitBreaker(model, Metrics(), least_s=0.05, timeouts=3, rest_s=1.0)
+    return CircuitBreaker(model, Metrics(), least_s=0.05, timeouts=3, open_s=1.0)
 
 
 def ask(circuit: CircuitBreaker, times: int, timeout_s: float = 0.1) -> list[type[Exception] | None]:

@@ -12,8 +12,9 @@ import pytest
 from numpy.typing import NDArray
 
 from feature_repo.histories import History
+from feature_repo.interest_state import InterestBatch
 from serving.errors import Unavailable
-from serving.interest.client import AsyncInterestClient, InterestClient, Interests
+from serving.interest.client import AsyncInterestClient, InterestClient
 from serving.model_server.server import ModelServer, create_server
 from serving.recommender import TURNS_TO_SEND
 from tests.serving.model_server.tiny_model import export
@@ -130,7 +131,7 @@ def test_a_version_that_is_not_there_is_unavailable_by_name(client: InterestClie
 
 
 def test_a_state_of_another_model_is_unavailable_with_the_next_step(client: InterestClient):
-    foreign = Interests(np.zeros((1, 3), np.float32), np.zeros((1, 3), np.float32), np.zeros(1, np.int64))
+    foreign = InterestBatch(np.zeros((1, 3), np.float32), np.zeros((1, 3), np.float32), np.zeros(1, np.int64))
 
     with pytest.raises(Unavailable, match=r"input state: expected shape .* push a release"):
         client.advance(foreign, [history("i1")], timeout_s=10)

@@ -9,12 +9,11 @@ from numpy.typing import NDArray
 
 from feature_repo.attributes import Attributes
 from feature_repo.histories import History, Interaction
-from feature_repo.interest_state import InterestState
+from feature_repo.interest_state import InterestBatch, InterestState
 from serving.errors import Unavailable
-from serving.interest.client import Interests
 from serving.interest.user_interest import UserInterest
 from serving.telemetry.metrics import Metrics
-from serving.user_data.history_reader import UserHistory
+from serving.user_history import UserHistory
 from tests.serving.planted import interest_after
 
 SNAPSHOT = History().extend(Interaction(f"old-{at}", "u", f"item-{at}", "view", at) for at in (10, 20, 30))
@@ -34,7 +33,7 @@ class CountingModel:
         return self._answer("replay", 0, histories[0], version)
 
     async def advance(
-        self, interests: Interests, histories: Sequence[History], version: int | None, timeout_s: float
+        self, interests: InterestBatch, histories: Sequence[History], version: int | None, timeout_s: float
     ) -> NDArray[np.float32]:
         return self._answer("advance", 60, histories[0], version)
 

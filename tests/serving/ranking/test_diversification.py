@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from serving.ranking.diversification import Arrangement, arrange
+from serving.ranking.diversification import Selection, arrange
 from serving.ranking.rules import best
 from serving.ranking.scenarios import Scenario
 from serving.release.catalog import Catalog
@@ -20,7 +20,7 @@ RANDOM = np.random.default_rng(1).normal(size=24).astype(np.float32)
 
 def arranged(
     scores: np.ndarray, k: int, of: Catalog | None = None, fresh: tuple[int, ...] = (), **asked: object
-) -> Arrangement:
+) -> Selection:
     world = of or catalog(24)
     is_fresh = np.isin(np.arange(len(world)), fresh)
     items = np.arange(len(scores), dtype=np.int32)
@@ -32,7 +32,7 @@ def arranged(
 def test_without_a_wish_the_best_are_answered_in_their_order() -> None:
     found = arranged(RANDOM, 10)
     np.testing.assert_array_equal(found.places, best(RANDOM, 10))
-    assert found.moved_by == [""] * 10
+    assert found.reordered_by == [""] * 10
     assert not found.full.any()
 
 
@@ -44,7 +44,7 @@ def test_diversity_worked_by_hand() -> None:
 
     def order(trade: float) -> tuple[list[int], list[str]]:
         found = arrange(scores, candidates, of.content, fresh, 3, Scenario(diversity=trade))
-        return candidates[found.places].tolist(), found.moved_by
+        return candidates[found.places].tolist(), found.reordered_by
 
     assert order(0.5) == ([4, 5, 8], ["", "diversity", ""])
     assert order(0.4) == ([4, 8, 5], ["", "", ""])
@@ -68,14 +68,14 @@ def test_at_most_n_of_a_category_and_each_of_an_items_counts() -> None:
     # 0: Drama, Comedy. 1: Comedy. 2: Horror. 3: Action, Drama. 4: Drama. 5: Comedy. 6: Horror, Action.
     found = arranged(np.arange(24, 0, -1), 24, max_per_category=2)
     assert found.places.tolist() == [0, 1, 2, 3, 6]
-    assert found.moved_by == ["", "", "", "", "max_per_category"]
+    assert found.reordered_by == ["", "", "", "", "max_per_category"]
     assert np.flatnonzero(found.full).tolist() == [place for place in range(24) if place not in found.places]
 
 
 def test_the_last_places_are_fresh_items_when_a_share_is_asked_for() -> None:
     found = arranged(np.arange(24, 0, -1), 5, fresh=(1, 20, 22), min_fresh_share=0.5)
     assert found.places.tolist() == [0, 1, 2, 20, 22]
-    assert found.moved_by == ["", "", "", "min_fresh_share", "min_fresh_share"]
+    assert found.reordered_by == ["", "", "", "min_fresh_share", "min_fresh_share"]
 
 
 def test_a_share_of_fresh_items_that_there_are_not_is_filled_by_others() -> None:
@@ -105,7 +105,7 @@ def test_every_wish_is_kept_whatever_else_is_wished(
         diversity=trade,
     )
     answered = found.places.tolist()
-    assert len(answered) == len(set(answered)) == len(found.moved_by)
+    assert len(answered) == len(set(answered)) == len(found.reordered_by)
     if limit is None:
         assert len(answered) == min(k, len(scores))
         there = sum(1 for item in fresh if item < len(scores))

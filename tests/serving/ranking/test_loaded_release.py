@@ -5,13 +5,13 @@ import pytest
 
 from feature_repo.histories import History, Interaction
 from serving.ranking import loaded_release
-from serving.ranking.loaded_release import LiveRelease
+from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.request import Request
 from serving.release.user_sequences import UserSequences
 from tests.serving.rankings import ranking
 
 BLEND = {
-    "terms": ["interest", "sequence_knn"],
+    "features": ["interest", "sequence_knn"],
     "weights": [1.0, 1.0],
     "means": [0.0] * 2,
     "scales": [1.0] * 2,
@@ -40,7 +40,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def scores(
-    release: LiveRelease, known: loaded_release.Recognized, interest: object = INTEREST
+    release: LoadedRelease, known: loaded_release.Recognized, interest: object = INTEREST
 ) -> list[float]:
     query = release.query(known, interest, 7)  # type: ignore[arg-type]
     candidates = release.retriever.retrieve(query)
@@ -48,7 +48,7 @@ def scores(
 
 
 def test_a_user_s_next_list_costs_no_second_look(asked: list[int]) -> None:
-    release = LiveRelease(ranking(40, blend=BLEND))
+    release = LoadedRelease(ranking(40, blend=BLEND))
     asked.clear()
     known = release.recognize(history(3, 4, 5))
     first = scores(release, known)
@@ -57,7 +57,7 @@ def test_a_user_s_next_list_costs_no_second_look(asked: list[int]) -> None:
 
 
 def test_a_new_history_or_interest_is_worked_out_anew(asked: list[int]) -> None:
-    release = LiveRelease(ranking(40, blend=BLEND))
+    release = LoadedRelease(ranking(40, blend=BLEND))
     known, longer = release.recognize(history(3, 4, 5)), release.recognize(history(3, 4, 5, 6))
     before = scores(release, known)
     for again in (scores(release, longer), scores(release, known, -INTEREST), scores(release, known, None)):
@@ -70,7 +70,7 @@ def test_who_was_asked_about_longest_ago_makes_room(
     asked: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(loaded_release, "_KEPT_BYTES", 2 * 40 * loaded_release._BYTES_AN_ITEM)
-    release = LiveRelease(ranking(40, blend=BLEND))
+    release = LoadedRelease(ranking(40, blend=BLEND))
     users = [release.recognize(history(item)) for item in (3, 4, 5)]
     for known in users:
         scores(release, known)

@@ -8,27 +8,27 @@ import pytest
 
 from serving.ranking import signals, sparse_scores
 from serving.ranking.fold_in import fold_in
-from serving.ranking.loaded_release import LiveRelease
+from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.request import Request
-from serving.ranking.reranking import TERMS, Reranker
+from serving.ranking.reranking import FEATURES, Reranker
 from tests.serving.rankings import query, ranking
 
 ALL = np.arange(60, dtype=np.int32)
 
 
 def blend(**weights: float) -> dict[str, list[object]]:
-    return {"terms": list(weights), "weights": list(weights.values())}
+    return {"features": list(weights), "weights": list(weights.values())}
 
 
 def column(features: np.ndarray, term: str) -> np.ndarray:
-    return features[:, TERMS.index(term)]
+    return features[:, FEATURES.index(term)]
 
 
 def test_features_are_what_each_term_says() -> None:
     world = ranking(60)
     asked, filters = query(world, [4, 8, 4, 15]), world.filters
     features = Reranker(world).features(asked, ALL)
-    assert features.shape == (60, len(TERMS))
+    assert features.shape == (60, len(FEATURES))
     assert features.dtype == np.float32
     assert np.isfinite(features).all()
     share = (filters.popularity + 0.5) / (filters.popularity + 0.5).sum()
@@ -36,8 +36,8 @@ def test_features_are_what_each_term_says() -> None:
     expected = {
         "interest": world.item_embeddings @ np.asarray(asked.interest),
         "transitions": np.log(followed + (1 - followed.sum()) * share),
-        "item_cosine": signals.fading(4) @ filters.item_cosine.toarray()[asked.history],
-        "ease": signals.fading(4) @ filters.ease.toarray()[asked.history],  # type: ignore[union-attr]
+        "item_cosine": signals.exponential_weights(4) @ filters.item_cosine.toarray()[asked.history],
+        "ease": signals.exponential_weights(4) @ filters.ease.toarray()[asked.history],  # type: ignore[union-attr]
         "als": filters.als @ fold_in(filters.als, asked.history, np.float32(0.93) ** np.arange(3, -1, -1)),  # type: ignore[arg-type,operator]
         "popularity": np.log(share),
         "repeats": np.bincount([4, 8, 4, 15], [1 / 4, 1 / 3, 1 / 2, 1], 60) / (1 / 4 + 1 / 3 + 1 / 2 + 1),
@@ -77,7 +77,7 @@ def test_scores_are_the_blend_of_calibrated_terms() -> None:
     world = ranking(
         60,
         blend={
-            "terms": ["ease", "interest"],
+            "features": ["ease", "interest"],
             "weights": [2.0, 3.0],
             "means": [0.5, -4.0],
             "scales": [0.1, 2.0],
@@ -88,12 +88,14 @@ def test_scores_are_the_blend_of_calibrated_terms() -> None:
     features = reranker.features(asked, ALL)
     expected = 2 * (column(features, "ease") - 0.5) / 0.1 + 3 * (column(features, "interest") + 4) / 2
     np.testing.assert_allclose(reranker.scores(asked, ALL), expected, rtol=1e-4, atol=1e-4)
-    weighed = reranker.weigh(asked, ALL)
-    shares = weighed.shares(ALL)
-    np.testing.assert_allclose(shares.sum(axis=1), expected, rtol=1e-4, atol=1e-4)
-    assert not column(shares, "trend").any()
+    weighed = reranker.score(asked, ALL)
+    contributions = weighed.contributions(ALL)
+    np.testing.assert_allclose(contributions.sum(axis=1), expected, rtol=1e-4, atol=1e-4)
+    assert not column(contributions, "trend").any()
     share = np.arange(60, dtype=np.float32)
-    np.testing.assert_allclose(weighed.mean_shares(share), share @ shares / share.sum(), atol=1e-3)
+    np.testing.assert_allclose(
+        weighed.mean_contributions(share), share @ contributions / share.sum(), atol=1e-3
+    )
 
 
 def test_a_term_without_weight_is_not_computed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,7 +112,7 @@ def test_without_interest_the_other_terms_decide() -> None:
 
 
 def test_without_history_and_interest_popularity_decides() -> None:
-    world = ranking(60, blend=blend(**dict.fromkeys(TERMS, 1.0)))
+    world = ranking(60, blend=blend(**dict.fromkeys(FEATURES, 1.0)))
     world.filters.trend[:] = world.filters.popularity
     scores = Reranker(world).scores(query(world, [], interest=False), ALL)
     assert np.isfinite(scores).all()
@@ -132,12 +134,12 @@ def test_a_release_without_als_says_nothing_of_it() -> None:
 
 
 def test_no_candidates_no_scores() -> None:
-    world = ranking(60, blend=blend(**dict.fromkeys(TERMS, 1.0)))
+    world = ranking(60, blend=blend(**dict.fromkeys(FEATURES, 1.0)))
     assert Reranker(world).scores(query(world, [4]), ALL[:0]).shape == (0,)
 
 
 def test_a_catalog_of_one_item_scores_it() -> None:
-    world = ranking(1, blend=blend(**dict.fromkeys(TERMS, 1.0)))
+    world = ranking(1, blend=blend(**dict.fromkeys(FEATURES, 1.0)))
     assert np.isfinite(Reranker(world).scores(query(world, [0]), ALL[:1])).all()
 
 
@@ -151,7 +153,7 @@ def test_a_release_is_freed_without_the_collector() -> None:
     gc.collect()
     gc.disable()
     try:
-        release = LiveRelease(ranking(60, blend=blend(**dict.fromkeys(TERMS, 1.0))))
+        release = LoadedRelease(ranking(60, blend=blend(**dict.fromkeys(FEATURES, 1.0))))
         asked = query(release.ranking, [4, 8])
         candidates = release.retriever.retrieve(asked)
         release.present(asked, ["view"] * 2, release.rank(asked, candidates, Request("", k=5)), explain=True)

@@ -44,7 +44,7 @@ def test_each_source_names_what_brute_force_names(size: str, request: pytest.Fix
     world = request.getfixturevalue("large") if size == "large" else ranking(400)
     filters, asked = world.filters, query(world, [5, 17, 200, 8])
     candidates = Retriever(world, PER_SOURCE).retrieve(asked)
-    faded = signals.fading(4)
+    faded = signals.exponential_weights(4)
     assert asked.interest is not None
     brute = {
         "interest": np.exp(world.item_embeddings @ asked.interest),
@@ -106,7 +106,7 @@ def test_exact_search_is_exact() -> None:
 def test_a_source_without_weight_is_asked_only_by_name(size: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if size == "large":
         monkeypatch.setattr(retrieval, "EXHAUSTIVE_ITEMS", 10)
-    blend = {"terms": ["interest", "transitions", "item_cosine"], "weights": [1.0, 0.5, 0.0]}
+    blend = {"features": ["interest", "transitions", "item_cosine"], "weights": [1.0, 0.5, 0.0]}
     world = ranking(400, blend=blend)
     asking = Retriever(world, PER_SOURCE)
     candidates = asking.retrieve(query(world, [5, 17]))

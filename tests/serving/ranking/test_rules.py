@@ -3,7 +3,7 @@
 import numpy as np
 
 from serving.ranking.retrieval import SOURCES, Candidates, SourceBits
-from serving.ranking.rules import Rulebook, Rules, best, bits, joined
+from serving.ranking.rules import ItemFilter, Rules, best, bits, joined
 from serving.release.catalog import Catalog
 from tests.serving.rankings import catalog
 
@@ -16,12 +16,12 @@ def items(*numbers: int) -> np.ndarray:
     return np.array(numbers, np.int32)
 
 
-def rulebook(of: Catalog | None = None) -> Rulebook:
-    return Rulebook(of or catalog(24), np.arange(24, dtype=np.float32))
+def item_filter(of: Catalog | None = None) -> ItemFilter:
+    return ItemFilter(of or catalog(24), np.arange(24, dtype=np.float32))
 
 
 def permitted(rules: Rules, of: Catalog | None = None) -> list[int]:
-    return np.flatnonzero(rulebook(of).permitted(rules, ALL)).tolist()
+    return np.flatnonzero(item_filter(of).permitted(rules, ALL)).tolist()
 
 
 def test_no_rule_permits_everything() -> None:
@@ -69,7 +69,7 @@ def test_all_rules_hold_at_once() -> None:
 def test_k_items_are_answered_whenever_k_are_permitted() -> None:
     few = Candidates.of(items(1, 3, 20), np.full(3, 4, SourceBits))
     rules = Rules(NOW, domain="books")
-    selected = rulebook().select(rules, few, k=5)
+    selected = item_filter().select(rules, few, k=5)
     assert selected.items.tolist() == list(range(0, 24, 2))
     by_popularity = 1 << SOURCES.index("popularity")
     assert selected.sources.tolist() == [4 if item == 20 else by_popularity for item in range(0, 24, 2)]
@@ -77,21 +77,21 @@ def test_k_items_are_answered_whenever_k_are_permitted() -> None:
 
 def test_enough_candidates_are_left_alone() -> None:
     candidates = Candidates.of(items(1, 2, 3, 4), np.array([1, 2, 3, 4], SourceBits))
-    selected = rulebook().select(Rules(NOW, excluded=items(2)), candidates, k=3)
+    selected = item_filter().select(Rules(NOW, excluded=items(2)), candidates, k=3)
     assert selected.items.tolist() == [1, 3, 4]
     assert selected.sources.tolist() == [1, 3, 4]
 
 
 def test_an_allow_list_is_answered_though_no_source_named_it() -> None:
     candidates = Candidates.of(items(1, 2), np.array([1, 2], SourceBits))
-    selected = rulebook().select(Rules(NOW, allowed=items(9, 2, 9, 5), excluded=items(5)), candidates, k=3)
+    selected = item_filter().select(Rules(NOW, allowed=items(9, 2, 9, 5), excluded=items(5)), candidates, k=3)
     assert selected.items.tolist() == [2, 9]
     assert selected.sources.tolist() == [2, 0]
 
 
 def test_an_allow_list_without_candidates() -> None:
     nobody = Candidates.of(items(), np.zeros(0, SourceBits))
-    assert rulebook().select(Rules(NOW, allowed=items(9)), nobody, k=3).items.tolist() == [9]
+    assert item_filter().select(Rules(NOW, allowed=items(9)), nobody, k=3).items.tolist() == [9]
 
 
 def test_best_is_the_order_of_scores_and_of_equals_the_earlier() -> None:
@@ -122,7 +122,7 @@ def test_the_first_rule_that_removes_an_item_is_named() -> None:
         categories=("Horror",),
         excluded_categories=("Action",),
     )
-    removed = rulebook(of).removed_by(rules, ALL[:11])
+    removed = item_filter(of).removed_by(rules, ALL[:11])
     assert removed == [
         "categories",
         "availability",
@@ -137,16 +137,16 @@ def test_the_first_rule_that_removes_an_item_is_named() -> None:
         "allow_item_ids",
     ]
     assert [item for item in range(11) if not removed[item]] == np.flatnonzero(
-        rulebook(of).permitted(rules, ALL[:11])
+        item_filter(of).permitted(rules, ALL[:11])
     ).tolist()
 
 
 def test_only_the_sources_that_a_scenario_names_are_drawn_from() -> None:
     candidates = Candidates.of(items(1, 2, 3), np.array([1, 6, 4], SourceBits))
-    drawn = rulebook().select(Rules(NOW, sources=bits(("item_cosine",))), candidates, k=3)
+    drawn = item_filter().select(Rules(NOW, sources=bits(("item_cosine",))), candidates, k=3)
     assert drawn.items.tolist() == [2, 3]
     assert drawn.sources.tolist() == [4, 4]
-    filled = rulebook().select(Rules(NOW, sources=bits(("item_cosine", "popularity"))), candidates, k=3)
+    filled = item_filter().select(Rules(NOW, sources=bits(("item_cosine", "popularity"))), candidates, k=3)
     assert filled.items.tolist() == ALL.tolist()
     assert filled.sources[[1, 2]].tolist() == [bits(("popularity",)), 4]
 
@@ -154,7 +154,7 @@ def test_only_the_sources_that_a_scenario_names_are_drawn_from() -> None:
 def test_under_a_limit_for_each_category_the_first_of_each_join() -> None:
     dramas = ALL[ALL % 4 == 0]
     candidates = Candidates.of(dramas, np.ones(len(dramas), SourceBits))
-    joined = rulebook().select(Rules(NOW), candidates, k=3, per_category=1).items
+    joined = item_filter().select(Rules(NOW), candidates, k=3, per_category=1).items
     others = np.setdiff1d(joined, dramas).tolist()
     # The higher number is the more popular: 23 action, 22 horror, 21 comedy and horror, 15 action and drama.
     assert others == [15, 21, 22, 23]

@@ -53,7 +53,7 @@ def test_an_explanation_names_the_rule_that_moved_or_removed(service: Running) -
     content = service.client.recommend(
         "u", k=10, scenario="content", explain=True, exclude_item_ids=["comedy-9"]
     )
-    moved = {item.item_id: item.moved_by for item in content.recommendations}
+    moved = {item.item_id: item.reordered_by for item in content.recommendations}
     assert {moved[item] for item in moved if item.startswith("horror")} <= {
         "max_per_category",
         "min_fresh_share",
@@ -97,7 +97,7 @@ def test_ads_are_ordered_by_bid_times_the_probability_of_a_click(service: Runnin
     scores = [item.score for item in answer.recommendations]
     assert scores == sorted(scores, reverse=True)
     assert ids(answer)[0] == "horror-2"  # a bid makes up for what interest lacks
-    assert answer.recommendations[0].moved_by == "expected_value"
+    assert answer.recommendations[0].reordered_by == "expected_value"
     assert ids(answer)[1:] == ["comedy-4", "comedy-5", "horror-1"]  # of equal bids the likelier first
     assert {item.rule for item in answer.removed} >= {"bids", "seen"}
 

@@ -6,7 +6,7 @@ from scipy.sparse import csr_array
 
 from serving.ranking import signals, sparse_scores
 from serving.ranking.signals import Query
-from serving.ranking.sparse_scores import Sums, Votes, among_strongest
+from serving.ranking.sparse_scores import DenseScores, SparseScores, among_top_k
 from serving.release.ranking_data import Ranking
 from tests.serving.rankings import query, ranking
 
@@ -22,7 +22,7 @@ def test_recent_interactions_speak_by_age() -> None:
 
 
 def test_tastes_fade_until_they_cannot_be_heard() -> None:
-    weights = signals.fading(200)
+    weights = signals.exponential_weights(200)
     assert len(weights) == 64  # 0.93 ** 63 is the last above 1 %
     np.testing.assert_allclose(weights[:-1] / weights[1:], 0.93, rtol=1e-5)
     assert weights.sum() == pytest.approx(1)
@@ -40,7 +40,7 @@ def test_transitions_are_the_mean_of_the_rows_and_leave_the_rest(world: Ranking)
 def test_user_cosine_is_the_formula(world: Ranking) -> None:
     history = [1, 2, 4, 8, 16]
     weights = np.zeros(50)
-    weights[history] = signals.fading(5)
+    weights[history] = signals.exponential_weights(5)
     chosen = (world.filters.user_items.toarray() > 0).astype(float)
     similarity = [
         sum(weights[item] * row[item] for item in range(50)) / np.sqrt(sum(weights**2) * sum(row**2))
@@ -58,23 +58,25 @@ def test_user_cosine_is_the_formula(world: Ranking) -> None:
 
 def test_votes_on_a_large_catalog_are_votes_on_a_small_one(monkeypatch: pytest.MonkeyPatch) -> None:
     generator = np.random.default_rng(4)
-    rows = Votes.of(generator.integers(0, 90, 500).astype(np.int32), generator.random(500, np.float32), 100)
+    rows = SparseScores.of(
+        generator.integers(0, 90, 500).astype(np.int32), generator.random(500, np.float32), 100
+    )
     items = generator.permutation(100)[:40].astype(np.int32)
-    sums = rows.added_up()
-    assert isinstance(sums, Sums)
+    sums = rows.to_dense()
+    assert isinstance(sums, DenseScores)
     for some in (items, items[::-1]):
-        np.testing.assert_allclose(rows.on(some), sums.on(some), rtol=1e-6)
-    assert set(rows.strongest(20).tolist()) == set(sums.strongest(20).tolist())
+        np.testing.assert_allclose(rows.at(some), sums.at(some), rtol=1e-6)
+    assert set(rows.top_k(20).tolist()) == set(sums.top_k(20).tolist())
     assert rows.total == pytest.approx(sums.total)
     monkeypatch.setattr(sparse_scores, "DENSE_ITEMS", 10)
-    assert rows.added_up() is rows
+    assert rows.to_dense() is rows
 
 
 def test_equals_of_the_last_of_the_strongest_are_among_them() -> None:
     scores = np.array([3, 0, 2, 2, 1, -1], np.float32)
-    assert among_strongest(scores, 2).tolist() == [True, False, True, True, False, False]
-    assert among_strongest(scores, 5).tolist() == [True, False, True, True, True, False]
-    assert among_strongest(scores, 9, -np.inf).all()
+    assert among_top_k(scores, 2).tolist() == [True, False, True, True, False, False]
+    assert among_top_k(scores, 5).tolist() == [True, False, True, True, True, False]
+    assert among_top_k(scores, 9, -np.inf).all()
 
 
 def test_als_of_some_items_is_als_of_all(world: Ranking) -> None:

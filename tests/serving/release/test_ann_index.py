@@ -72,7 +72,7 @@ def write_release(directory: Path, exact_items: int) -> dict:
     model.mkdir(parents=True)
     ranking = directory / "ranking"
     write_ranking(
-        ranking, items(), item_embeddings(), filters(), {"terms": []}, model, exact_items=exact_items
+        ranking, items(), item_embeddings(), filters(), {"features": []}, model, exact_items=exact_items
     )
     return json.loads((ranking / "manifest.json").read_text())
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from serving.errors import ReleaseError
-from serving.release.collaborative_filters import Filters
+from serving.release.collaborative_filters import CollaborativeFilters
 from serving.release.ranking_data import Ranking, write_ranking
 from tests.serving.planted import COUNT, filters, item_embeddings, items
 
 FACTORS = np.random.default_rng(0).normal(size=(COUNT, 4)).astype(np.float32)
 
 
-def write(directory: Path, filters: Filters) -> Path:
+def write(directory: Path, filters: CollaborativeFilters) -> Path:
     (directory / "interest").mkdir(parents=True)
     write_ranking(directory, items(), item_embeddings(), filters, {}, directory / "interest")
     return directory
@@ -43,9 +43,9 @@ def test_opening_a_release_loads_no_pandas(tmp_path: Path) -> None:
     script = f"""
 import sys
 from pathlib import Path
-from serving.ranking.loaded_release import LiveRelease
+from serving.ranking.loaded_release import LoadedRelease
 from serving.release.ranking_data import Ranking
-LiveRelease(Ranking.load(Path({str(directory)!r})))
+LoadedRelease(Ranking.load(Path({str(directory)!r})))
 assert "pandas" not in sys.modules
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)

@@ -7,7 +7,7 @@ import pytest
 
 from serving.ranking import signals
 from serving.ranking.signals import Query
-from serving.ranking.sparse_scores import Votes
+from serving.ranking.sparse_scores import SparseScores
 from serving.release import user_sequences
 from serving.release.user_sequences import AHEAD, UserSequences
 
@@ -97,13 +97,13 @@ def test_without_history_nobody_is_asked() -> None:
 
 
 def test_votes_for_no_item_are_given_to_none() -> None:
-    votes = Votes.of(np.array([2, 5, 5, 0], np.int32), np.array([1, 9, 9, 2], np.float32), 5)
-    sums = votes.added_up()
+    votes = SparseScores.of(np.array([2, 5, 5, 0], np.int32), np.array([1, 9, 9, 2], np.float32), 5)
+    sums = votes.to_dense()
     np.testing.assert_array_equal(sums.sums, [2, 0, 1, 0, 0])
     for asked in (votes, sums):
         assert asked.total == 21
-        np.testing.assert_array_equal(asked.on(np.array([0, 2, 4], np.int32)), [2, 1, 0])
-        assert set(asked.strongest(3).tolist()) == {0, 2}
+        np.testing.assert_array_equal(asked.at(np.array([0, 2, 4], np.int32)), [2, 1, 0])
+        assert set(asked.top_k(3).tolist()) == {0, 2}
 
 
 def test_saved_sequences_load_as_they_were(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.registry import Collector
 
-from serving.telemetry.fast_metrics import BitCounts, Timings
+from serving.telemetry.fast_metrics import BitmaskCounter, FastHistogram
 
 BUCKETS = (0.001, 0.01, 0.1)
 SECONDS = (0.0, 0.001, 0.0011, 0.05, 0.1, 7.0)
@@ -21,7 +21,7 @@ def shown(*collectors: Collector) -> list[str]:
 
 
 def test_timings_show_what_a_histogram_would() -> None:
-    timings = Timings("seconds", "Time", ["stage", "code"], BUCKETS)
+    timings = FastHistogram("seconds", "Time", ["stage", "code"], BUCKETS)
     histogram = Histogram("seconds", "Time", ["stage", "code"], buckets=BUCKETS, registry=None)
     for stage, code in (("a", "OK"), ("b", "OK"), ("a", "LATE")):
         for seconds in SECONDS:
@@ -31,7 +31,7 @@ def test_timings_show_what_a_histogram_would() -> None:
 
 
 def test_what_is_declared_is_shown_before_it_happens() -> None:
-    timings = Timings("seconds", "Time", ["stage"], BUCKETS)
+    timings = FastHistogram("seconds", "Time", ["stage"], BUCKETS)
     timings.declare("a")
     histogram = Histogram("seconds", "Time", ["stage"], buckets=BUCKETS, registry=None)
     histogram.labels("a")
@@ -39,14 +39,14 @@ def test_what_is_declared_is_shown_before_it_happens() -> None:
 
 
 def test_a_timer_adds_once_even_when_what_it_times_fails() -> None:
-    timings = Timings("seconds", "Time", ["stage"], BUCKETS)
+    timings = FastHistogram("seconds", "Time", ["stage"], BUCKETS)
     with pytest.raises(KeyError), timings.time("a"):
         raise KeyError
     assert 'seconds_count{stage="a"} 1.0' in shown(timings)
 
 
 def test_bits_count_for_each_name_they_carry() -> None:
-    counts = BitCounts("items", "Items", "source", ["interest", "trend", "fresh"])
+    counts = BitmaskCounter("items", "Items", "source", ["interest", "trend", "fresh"])
     counts.add([0b001, 0b101, 0, 0b101])
     counter = Counter("items", "Items", ["source"], registry=None)
     for source, count in (("interest", 3), ("trend", 0), ("fresh", 2)):
@@ -55,7 +55,10 @@ def test_bits_count_for_each_name_they_carry() -> None:
 
 
 def test_threads_lose_nothing() -> None:
-    timings, counts = Timings("seconds", "Time", ["stage"], BUCKETS), BitCounts("items", "I", "s", ["x"])
+    timings, counts = (
+        FastHistogram("seconds", "Time", ["stage"], BUCKETS),
+        BitmaskCounter("items", "I", "s", ["x"]),
+    )
 
     def work(_: int) -> None:
         for _ in range(2_000):

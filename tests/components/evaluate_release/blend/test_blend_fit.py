@@ -11,11 +11,11 @@ from components.evaluate_release.blend.conditional_logit import (
     log_loss,
     log_losses,
 )
-from serving.ranking.reranking import TERMS
+from serving.ranking.reranking import FEATURES
 
-COUNT = len(TERMS)
+COUNT = len(FEATURES)
 WEIGHTS = {"interest": 2.0, "transitions": 1.0, "ease": 0.5, "content": -1.0}
-PLANTED = np.array([WEIGHTS.get(term, 0.0) for term in TERMS])
+PLANTED = np.array([WEIGHTS.get(term, 0.0) for term in FEATURES])
 
 
 def queries(weights: np.ndarray, count: int = 400, seed: int = 0) -> tuple[list[np.ndarray], list[int]]:
@@ -32,7 +32,7 @@ def test_planted_weights_are_found() -> None:
     blend = fit_blend(*queries(PLANTED, count=1500))
     np.testing.assert_allclose(np.array(blend["weights"]) / blend["scales"], PLANTED, atol=0.15)
     assert blend["log_loss"] < 0.6 * blend["guessing"]
-    assert blend["terms"] == list(TERMS)
+    assert blend["features"] == list(FEATURES)
     assert blend["queries"] == 1500
 
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from components.evaluate_release.drift import drift
-from components.evaluate_release.drift.interest_shifts import STEPS, Switch
-from components.evaluate_release.drift.item_groups import Tastes
+from components.evaluate_release.drift.interest_shifts import STEPS, InterestShift
+from components.evaluate_release.drift.item_groups import ItemGroups
 from components.evaluate_release.metrics.accuracy import MISS
-from components.evaluate_release.models.rankings import Ranked
+from components.evaluate_release.models.rankings import RankedQueries
 from feature_repo.histories import History
 
 NO_ITEMS = np.empty(0, np.int32)
@@ -51,10 +51,10 @@ def test_shares_count_the_first_ten_and_no_missing_item():
 
 
 def switches(count):
-    tastes = Tastes(
+    tastes = ItemGroups(
         "categories", ["old", "new"], np.eye(2, dtype=bool).repeat(20, axis=1), np.array([0.5, 0.2])
     )
-    one = Switch("u", 0, 1, History(), NO_ITEMS, [], NO_ITEMS)
+    one = InterestShift("u", 0, 1, History(), NO_ITEMS, [], NO_ITEMS)
     return [one] * count, tastes
 
 
@@ -62,7 +62,7 @@ def ranked(users, following_from):
     """Lists of the old taste, of the new one from a step on; a hit wherever it is of the new one."""
     new = np.repeat(np.arange(len(STEPS)) >= following_from, users)
     items = np.where(new[:, None], np.arange(20, 40), np.arange(20))
-    return Ranked(np.where(new, 1, MISS), items)
+    return RankedQueries(np.where(new, 1, MISS), items)
 
 
 def test_a_model_that_follows_is_set_beside_one_that_never_does():

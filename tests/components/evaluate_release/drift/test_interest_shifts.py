@@ -12,7 +12,7 @@ from components.evaluate_release.drift.interest_shifts import (
     as_queries,
     of_real_users,
 )
-from components.evaluate_release.drift.item_groups import Tastes
+from components.evaluate_release.drift.item_groups import ItemGroups
 from feature_repo.contract import TRAINING_SET
 from tests.components.evaluate_release.planted import row
 
@@ -20,7 +20,7 @@ ITEMS = 100
 INDEX = pa.array([f"i{item}" for item in range(ITEMS)])
 # Items 0 to 39 are old, 40 to 99 new; 40 to 44 are both.
 MEMBERS = np.stack([np.arange(ITEMS) < 45, np.arange(ITEMS) >= 40])
-TASTES = Tastes("categories", ["old", "new"], MEMBERS, np.array([0.8, 0.2]))
+TASTES = ItemGroups("categories", ["old", "new"], MEMBERS, np.array([0.8, 0.2]))
 # Chosen downwards, two old items between; both-tastes items and one that the user has had are not followed.
 DONOR = [42, *range(99, 85, -1), 3, 4, *range(85, 60, -1)]
 USER = [*range(MIN_HISTORY), 90]

@@ -1,4 +1,4 @@
-"""Tastes: categories with items enough, clusters where there are none, nothing where neither tells."""
+"""Item groups: categories with items enough, clusters where there are none, nothing where neither tells."""
 
 from dataclasses import replace
 
@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from components.evaluate_release.drift.item_groups import MIN_ITEMS, Tastes, find_tastes
+from components.evaluate_release.drift.item_groups import MIN_ITEMS, ItemGroups, find_item_groups
 from serving.release.catalog import FOREVER, Catalog
-from serving.release.collaborative_filters import Filters
+from serving.release.collaborative_filters import CollaborativeFilters
 
 
 def catalog(categories):
@@ -26,7 +26,7 @@ def catalog(categories):
 def filters(user_items, popularity=None):
     n = user_items.shape[1]
     own = np.asarray(user_items.sum(axis=0), np.float32) if popularity is None else popularity
-    return Filters(csr_array((n, n)), csr_array((n, n)), user_items, popularity=own, trend=own)
+    return CollaborativeFilters(csr_array((n, n)), csr_array((n, n)), user_items, popularity=own, trend=own)
 
 
 def crowds(count, users, items):
@@ -43,7 +43,7 @@ def test_categories_with_items_enough_are_tastes_and_narrow_ones_can_be_new():
     names = [name for name, size in sizes.items() for _ in range(size)]
     popularity = np.ones(len(names), np.float32)
     popularity[:60] = 3  # 180 of 241 interactions
-    found = find_tastes(
+    found = find_item_groups(
         catalog([[name] for name in names]), filters(csr_array((1, len(names))), popularity), 0
     )
     assert (found.kind, found.names) == ("categories", ["broad", "narrow"])
@@ -55,14 +55,14 @@ def test_items_that_nobody_chose_belong_to_no_taste():
     names = ["one"] * 40 + ["other"] * 40 + ["rest"] * 100
     popularity = np.ones(len(names), np.float32)
     popularity[40:50] = 0  # thirty of "other" are left
-    assert find_tastes(
+    assert find_item_groups(
         catalog([[name] for name in names]), filters(csr_array((1, len(names))), popularity), 0
     ).names == ["one", "rest"]
 
 
 def test_clusters_are_the_crowds_that_choose_the_same_items():
     user_items = crowds(10, 30, 40)
-    found = find_tastes(catalog([[]] * 400), filters(user_items), seed=0)
+    found = find_item_groups(catalog([[]] * 400), filters(user_items), seed=0)
     assert found.kind == "clusters"
     # each crowd's items are together, whatever the number of their cluster
     together = [
@@ -72,12 +72,12 @@ def test_clusters_are_the_crowds_that_choose_the_same_items():
 
 
 def test_a_small_catalog_without_categories_has_no_tastes():
-    assert find_tastes(catalog([[]] * 60), filters(crowds(2, 20, 30)), seed=0) is None
+    assert find_item_groups(catalog([[]] * 60), filters(crowds(2, 20, 30)), seed=0) is None
 
 
 def test_shares_and_what_is_of_one_alone_by_hand():
     members = np.array([[1, 1, 0, 0], [0, 1, 1, 0]], bool)
-    tastes = Tastes("categories", ["a", "b"], members, np.array([0.5, 0.5]))
+    tastes = ItemGroups("categories", ["a", "b"], members, np.array([0.5, 0.5]))
     histories = [np.array([0, 1, 2, 3]), np.array([], np.int32)]
     assert tastes.shares(histories).tolist() == [[0.5, 0.5], [0, 0]]
     assert tastes.only(0, 1).tolist() == [True, False, False, False]

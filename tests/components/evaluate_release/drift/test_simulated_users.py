@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from components.evaluate_release.drift.interest_shifts import LENGTH, MIN_HISTORY
-from components.evaluate_release.drift.item_groups import Tastes, find_tastes
+from components.evaluate_release.drift.item_groups import ItemGroups, find_item_groups
 from components.evaluate_release.drift.simulated_users import MINUTE, of_simulated_users
 from tests.components.evaluate_release.tastes_world import TASTES, build
 
@@ -12,7 +12,7 @@ from tests.components.evaluate_release.tastes_world import TASTES, build
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     ranking, _, held = build(tmp_path_factory.mktemp("tastes"))
-    return held, ranking, find_tastes(ranking.catalog, ranking.filters, 0)
+    return held, ranking, find_item_groups(ranking.catalog, ranking.filters, 0)
 
 
 def test_each_has_items_of_the_old_taste_then_of_the_new_alone(world):
@@ -48,5 +48,5 @@ def test_popular_items_are_drawn_more_often(world):
 
 def test_nobody_where_no_pair_of_tastes_has_items_enough(world):
     held, ranking, tastes = world
-    alike = Tastes("categories", ["a", "b"], tastes.members[[0, 0]], tastes.base[[0, 0]])
+    alike = ItemGroups("categories", ["a", "b"], tastes.members[[0, 0]], tastes.base[[0, 0]])
     assert of_simulated_users(held, ranking.filters.popularity, alike, 10, seed=3) == []

@@ -6,7 +6,7 @@ import pyarrow as pa
 from components.evaluate_release.data.queries import read_queries
 from components.evaluate_release.metrics import slices
 from components.evaluate_release.metrics.accuracy import MISS
-from components.evaluate_release.models.rankings import Ranked
+from components.evaluate_release.models.rankings import RankedQueries
 from feature_repo.contract import TRAINING_SET
 from serving.release.catalog import FOREVER, Catalog
 from tests.components.evaluate_release.planted import row
@@ -71,7 +71,7 @@ def test_a_dimension_with_one_label_says_nothing_and_is_left_out():
 
 
 def test_figures_of_a_slice_are_those_of_its_queries():
-    models = {"served": Ranked(np.array([1, MISS, 1]), np.zeros((3, 20), np.int32))}
+    models = {"served": RankedQueries(np.array([1, MISS, 1]), np.zeros((3, 20), np.int32))}
     cuts = {"user": {"old": np.array([True, True, False]), "new": np.array([False, False, True])}}
     old, new = slices.measure(cuts, models, users=np.array([0, 1, 2]), seed=0)
     assert (old.queries, old.ndcg_at_10, old.recall_at_10) == (2, {"served": 0.5}, {"served": 0.5})

@@ -13,11 +13,11 @@ from components.evaluate_release.data.held_out import HeldOut
 from components.evaluate_release.evaluation import assemble
 from components.evaluate_release.metrics.accuracy import MISS
 from components.evaluate_release.models import live_version
-from components.evaluate_release.models.rankings import Ranked
+from components.evaluate_release.models.rankings import RankedQueries
 from components.evaluate_release.release_gate import Incomparable
 from tests.components.evaluate_release.planted import MINUTE, N_USERS, START, publish
 
-BLEND = {"terms": ["interest"], "weights": [1.0]}
+BLEND = {"features": ["interest"], "weights": [1.0]}
 
 
 @pytest.fixture
@@ -28,10 +28,10 @@ def held(world) -> HeldOut:
 
 
 @pytest.fixture
-def ours() -> Ranked:
+def ours() -> RankedQueries:
     """Rank 1 for the first half of the users, a miss for the others."""
     ranks = np.where(np.arange(N_USERS) < N_USERS // 2, 1, MISS).astype(np.int32)
-    return Ranked(ranks, np.zeros((N_USERS, 20), np.int32))
+    return RankedQueries(ranks, np.zeros((N_USERS, 20), np.int32))
 
 
 def test_before_the_first_release_there_is_nothing_to_compare(tmp_path, held, ours):
