@@ -126,7 +126,7 @@ async def interest_after(
 ) -> NDArray[np.float32]:
     """As an answer comes by it: at hand, or asked of the model."""
     interest = interests.cached(user, history, version)
-    return await interests.ask(user, history, version, 10.0) if interest is None else interest
+    return await interests.compute(user, history, version, 10.0) if interest is None else interest
 
 
 class FakeVersions:
