@@ -121,10 +121,14 @@ RANKING: Final = "ranking"
 MANIFEST: Final = "manifest.json"
 LIVE: Final = "live.json"
 
+# Raise this when the layout of a release file changes: older releases are then refused instead of misread.
+RELEASE_FORMAT: Final = 2
+
 
 def fingerprint() -> str:
     """Sixteen hex digits that change whenever the contract does; a release carries its own."""
-    terms = {
+    contract = {
+        "release_format": RELEASE_FORMAT,
         "max_history": MAX_HISTORY,
         "pad": PAD,
         "interactions": _columns(INTERACTIONS),
@@ -132,7 +136,7 @@ def fingerprint() -> str:
         "users": _columns(USERS),
         "signatures": SIGNATURES,
     }
-    return hashlib.sha256(json.dumps(terms, sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(contract, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _columns(schema: pa.Schema) -> list[tuple[str, str]]:
