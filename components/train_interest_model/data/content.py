@@ -98,7 +98,7 @@ class ContentEncoder:
     def load(cls, file: Path) -> "ContentEncoder":
         with np.load(file, allow_pickle=False) as saved:
             return cls(
-                saved["features"].tolist(),
+                saved["terms"].tolist(),
                 saved["weights"],
                 saved["projection"],
                 saved["columns"].tolist(),
