@@ -8,20 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_repo.contract import IMPRESSION, MAX_HISTORY, PAD
+from feature_repo.interaction import Interaction
 from feature_repo.lazy_list import LazyList
-
-
-@dataclass(frozen=True, slots=True)
-class Interaction:
-    """One event; `timestamp` in microseconds since the epoch (UTC), `value` NaN when there is none."""
-
-    interaction_id: str
-    user_id: str
-    item_id: str
-    event_type: str
-    timestamp: int
-    value: float = float("nan")
-    domain: str = ""
 
 
 @dataclass(frozen=True, slots=True)

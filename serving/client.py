@@ -14,7 +14,7 @@ from typing import Final, Self, TypedDict, TypeVar, Unpack
 import grpc
 import grpc.aio
 
-from feature_repo.histories import Interaction
+from feature_repo.interaction import Interaction
 from serving import errors
 from serving.answers import Answer, Recorded, UserInterests
 from serving.api.messages import interaction_message, read_answer, read_interests, read_recorded

@@ -8,7 +8,8 @@ from typing import Final
 
 import numpy as np
 
-from feature_repo.histories import History, Interaction
+from feature_repo.histories import History
+from feature_repo.interaction import Interaction
 from serving.answers import Answer, Degradation, Recommendation, Removed, UserInterests
 from serving.deadline import Budgets, Deadline
 from serving.errors import CircuitOpen, Unavailable

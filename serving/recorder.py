@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-from feature_repo.histories import Interaction
+from feature_repo.interaction import Interaction
 from serving.answers import Recorded
 from serving.deadline import Deadline
 from serving.errors import Unavailable

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from duckdb import DuckDBPyConnection
 
 from components.errors import StepError
-from feature_repo.histories import Interaction
+from feature_repo.interaction import Interaction
 from serving.errors import Unavailable
 from serving.user_data.interaction_log import InteractionLog
 

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable
 
-from feature_repo.histories import Interaction
+from feature_repo.interaction import Interaction
 from serving.answers import (
     Answer,
     CategoryInterest,

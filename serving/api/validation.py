@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from feature_repo.histories import Interaction
+from feature_repo.interaction import Interaction
 from serving.errors import InvalidRequest
 from serving.protos import recommender_pb2 as pb
 from serving.ranking.request import NO_SCENARIO

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from feature_repo.histories import Interaction
+from feature_repo.interaction import Interaction
 from serving.ranking.scenarios import Scenario
 
 NO_SCENARIO: Final = Scenario()

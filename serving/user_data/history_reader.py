@@ -10,7 +10,8 @@ from threading import Lock
 from time import monotonic
 from typing import Final, Protocol
 
-from feature_repo.histories import History, Interaction
+from feature_repo.histories import History
+from feature_repo.interaction import Interaction
 from feature_repo.interest_state import InterestState
 from serving.answers import Degradation
 from serving.errors import Unavailable

@@ -19,7 +19,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from feature_repo.contract import IMPRESSION
-from feature_repo.histories import Interaction
+from feature_repo.interaction import Interaction
 from serving.errors import Unavailable
 from serving.online_store.sqlite_connections import SqliteConnections
 

@@ -11,7 +11,7 @@ from time import monotonic
 from typing import Final, Protocol
 
 from feature_repo.contract import IMPRESSION
-from feature_repo.histories import Interaction
+from feature_repo.interaction import Interaction
 from serving.answers import Degradation, Recommendation
 from serving.errors import Unavailable
 from serving.ranking.request import Request

@@ -26,7 +26,7 @@ from feature_repo.contract import (
     TRAINING_SET,
     USERS,
 )
-from feature_repo.histories import Interaction
+from feature_repo.interaction import Interaction
 from serving.configuration.settings import ServingSettings
 from serving.release.collaborative_filters import CollaborativeFilters
 from serving.release.ranking_data import write_ranking

@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 
 from components.build_features.features import build
 from feature_repo.contract import INTERACTIONS, ITEMS, TIMESTAMP, USERS
-from feature_repo.histories import History, Interaction
+from feature_repo.histories import History
+from feature_repo.interaction import Interaction
 
 # 2023-11-14 22:13:20 UTC; planted times count from here.
 START = 1_700_000_000_000_000

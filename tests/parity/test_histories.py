@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from components.fetch_training_set.training_set import fetch
 from components.materialize_features.materialization import materialize
 from feature_repo.contract import HISTORY_LISTS, MAX_HISTORY
-from feature_repo.histories import History, Interaction, encode
+from feature_repo.histories import History, encode
+from feature_repo.interaction import Interaction
 from serving.online_store.online import OnlineFeatures
 from serving.user_data.history_reader import HistoryReader
 from serving.user_data.interaction_log import InteractionLog

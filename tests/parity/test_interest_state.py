@@ -20,7 +20,8 @@ from components.train_interest_model.network.model import InterestModel
 from feature_repo import attributes
 from feature_repo.attributes import Attributes
 from feature_repo.contract import TRAINING_SET, fingerprint
-from feature_repo.histories import History, Interaction, encode
+from feature_repo.histories import History, encode
+from feature_repo.interaction import Interaction
 from feature_repo.interest_state import InterestBatch
 from serving.interest.user_interest import UserInterest
 from serving.online_store.online import OnlineFeatures

@@ -11,7 +11,8 @@ from typing import Any
 
 from anyio.from_thread import start_blocking_portal
 
-from feature_repo.histories import History, Interaction
+from feature_repo.histories import History
+from feature_repo.interaction import Interaction
 from feature_repo.interest_state import InterestState
 from serving.client import Recommender
 from serving.configuration.settings import ServingSettings

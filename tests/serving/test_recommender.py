@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from feature_repo.histories import History, Interaction
+from feature_repo.histories import History
+from feature_repo.interaction import Interaction
 from serving.answers import Answer
 from serving.errors import Unavailable
 from serving.ranking.loaded_release import LoadedRelease

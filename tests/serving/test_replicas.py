@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from feature_repo.histories import Interaction
+from feature_repo.interaction import Interaction
 from tests.serving.planted import COUNT
 from tests.serving.service import Running, running
 

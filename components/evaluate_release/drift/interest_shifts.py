@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from components.evaluate_release.data.queries import Indexes, Queries, Windows
 from components.evaluate_release.drift.item_groups import ItemGroups
 from feature_repo.attributes import Attributes
-from feature_repo.histories import History, Interaction
+from feature_repo.histories import History
+from feature_repo.interaction import Interaction
 
 # Interactions since the switch after which is asked; 0 is before it.
 STEPS: Final = (0, 1, 2, 3, 5, 8, 13, 20)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from components.evaluate_release.data.held_out import HeldOut
 from components.evaluate_release.drift.interest_shifts import LENGTH, MIN_HISTORY, InterestShift
 from components.evaluate_release.drift.item_groups import ItemGroups
-from feature_repo.histories import History, Interaction
+from feature_repo.histories import History
+from feature_repo.interaction import Interaction
 from serving.release.arrays import FloatArray
 
 MINUTE: Final = 60_000_000  # µs

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from components.build_features.histories import build_histories, in_parts
 from feature_repo.contract import TIMESTAMP
-from feature_repo.histories import History, Interaction
+from feature_repo.histories import History
+from feature_repo.interaction import Interaction
 from tests.feature_repo.planted import START, history_before, interaction, interactions_table
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import ibis
 
 from components.build_features.seen_before import build_seen_before
-from feature_repo.histories import Interaction
+from feature_repo.interaction import Interaction
 from tests.feature_repo.planted import interaction, interactions_table
 
 

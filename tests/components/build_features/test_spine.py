@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from components.build_features import spine
 from components.build_features.spine import build_spine
 from components.errors import StepError
-from feature_repo.histories import Interaction
+from feature_repo.interaction import Interaction
 from tests.feature_repo.planted import START, history_before, interaction, interactions_table
 
 AS_OF = 1_000

@@ -9,7 +9,7 @@ import pytest
 from components.errors import StepError
 from components.ingest_interactions import recorded
 from components.ingest_interactions.warehouse import Warehouse
-from feature_repo.histories import Interaction
+from feature_repo.interaction import Interaction
 from serving.user_data.interaction_log import InteractionLog
 
 NOW = 1_700_000_000_000_000

@@ -8,7 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from feature_repo.attributes import Attributes
-from feature_repo.histories import History, Interaction
+from feature_repo.histories import History
+from feature_repo.interaction import Interaction
 from feature_repo.interest_state import InterestBatch, InterestState
 from serving.errors import Unavailable
 from serving.interest.user_interest import UserInterest

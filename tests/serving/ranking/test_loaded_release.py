@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from feature_repo.histories import History, Interaction
+from feature_repo.histories import History
+from feature_repo.interaction import Interaction
 from serving.ranking import loaded_release
 from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.request import Request

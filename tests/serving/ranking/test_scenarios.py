@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from feature_repo.histories import History, Interaction
+from feature_repo.histories import History
+from feature_repo.interaction import Interaction
 from serving.answers import Answer
 from serving.errors import InvalidRequest
 from tests.serving.planted import FILMS, PER_TASTE

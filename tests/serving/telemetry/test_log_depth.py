@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from feature_repo.histories import Interaction
+from feature_repo.interaction import Interaction
 from serving.errors import Unavailable
 from serving.telemetry.log_depth import LogDepth
 from serving.telemetry.metrics import Metrics

@@ -8,7 +8,8 @@ from threading import Event, current_thread
 import pytest
 
 from feature_repo.contract import MAX_HISTORY
-from feature_repo.histories import History, Interaction
+from feature_repo.histories import History
+from feature_repo.interaction import Interaction
 from feature_repo.interest_state import InterestState
 from serving.errors import Unavailable
 from serving.user_data.history_reader import Features, HistoryReader, UserHistory

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from feature_repo.histories import Interaction
+from feature_repo.interaction import Interaction
 from serving.errors import Unavailable
 from serving.user_data.interaction_log import InteractionLog
 
 # Records one interaction a line for user argv[2] and prints its id once it is acknowledged.
 WRITER = """
 import sys
-from feature_repo.histories import Interaction
+from feature_repo.interaction import Interaction
 from serving.user_data.interaction_log import InteractionLog
 
 url, user, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
