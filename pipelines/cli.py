@@ -230,7 +230,7 @@ def list_(home: Home = None) -> None:
     """The registered versions, newest first."""
     with acting():
         from pipelines.review import registry_of, versions_table
-        from serving.release.ranking_data import ReleaseStore
+        from serving.release.release_store import ReleaseStore
 
         settings = load_settings(home=home)
         versions = registry_of(settings).versions()

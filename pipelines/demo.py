@@ -24,7 +24,8 @@ from pipelines.training import training
 from serving.answers import Answer
 from serving.client import Recommender
 from serving.release.catalog import Catalog
-from serving.release.ranking_data import Ranking, ReleaseStore
+from serving.release.ranking_data import Ranking
+from serving.release.release_store import ReleaseStore
 
 DEFAULT = "movielens-100k"
 

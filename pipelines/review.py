@@ -10,7 +10,7 @@ from components.register_release.registry import REJECTED, Registry, Version
 from pipelines.promotion import promotion
 from pipelines.runner import run_locally, submit
 from pipelines.settings import Settings
-from serving.release.ranking_data import ReleaseStore
+from serving.release.release_store import ReleaseStore
 
 
 def registry_of(settings: Settings) -> Registry:

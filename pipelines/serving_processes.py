@@ -17,7 +17,7 @@ from feature_repo.contract import INTEREST_MODEL
 from pipelines.errors import RunError
 from pipelines.settings import Settings
 from serving.configuration.settings import load_settings as load_serving_settings
-from serving.release.ranking_data import ReleaseStore
+from serving.release.release_store import ReleaseStore
 
 START_TIMEOUT_S: Final = 60.0
 STOP_TIMEOUT_S: Final = 10.0

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from serving.errors import Unavailable
 from serving.ranking.loaded_release import LoadedRelease
-from serving.release.ranking_data import ReleaseStore
+from serving.release.release_store import ReleaseStore
 from serving.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)

@@ -34,7 +34,7 @@ from serving.protos.recommender_pb2_grpc import add_RecommenderServiceServicer_t
 from serving.ranking.scenarios import load_scenarios
 from serving.recommender import RecommendationEngine
 from serving.recorder import Recorder, WritableLog
-from serving.release.ranking_data import ReleaseStore
+from serving.release.release_store import ReleaseStore
 from serving.release_watcher import ReleaseWatcher, ServedVersions
 from serving.telemetry.log_depth import CountedLog, LogDepth
 from serving.telemetry.logs import RequestLog

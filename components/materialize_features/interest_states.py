@@ -29,7 +29,7 @@ from feature_repo.contract import (
 from feature_repo.features import INTEREST_STATE, table
 from feature_repo.histories import History
 from feature_repo.interest_state import InterestBatch
-from serving.release.ranking_data import ReleaseStore
+from serving.release.release_store import ReleaseStore
 
 # Histories read at once: bounds the memory.
 ROWS = 5_000

@@ -9,7 +9,7 @@ from components.progress import report
 from components.push_release.publication import prune, publish, switch, unpublish, verify
 from components.push_release.smoke_test import smoke_test
 from components.register_release.registry import APPROVED, FAILED, LIVE, REJECTED, Registry
-from serving.release.ranking_data import ReleaseStore
+from serving.release.release_store import ReleaseStore
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,8 @@ from fsspec.implementations.local import LocalFileSystem
 from components.errors import StepError
 from feature_repo.contract import INTEREST_MODEL, LIVE, MANIFEST, RANKING, fingerprint
 from serving.release.ann_index import RECALL, TOP
-from serving.release.ranking_data import ReleaseStore, checksums
+from serving.release.ranking_data import checksums
+from serving.release.release_store import ReleaseStore
 
 # How many releases stay published: the live one, the one before (a rollback away), and one more.
 KEEP = 3

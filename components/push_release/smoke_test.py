@@ -15,7 +15,8 @@ from serving.errors import Unavailable
 from serving.interest.client import InterestClient
 from serving.ranking.reranking import Reranker
 from serving.ranking.retrieval import Query, Retriever
-from serving.release.ranking_data import Ranking, ReleaseStore
+from serving.release.ranking_data import Ranking
+from serving.release.release_store import ReleaseStore
 
 # Loading a large model and its warmup; a model server that needs longer counts as failing.
 LOAD_TIMEOUT_S = 120.0

@@ -19,7 +19,7 @@ from components.train_interest_model.data.sequences import flatten
 from components.train_interest_model.export.saved_weights import ABOUT, CONTENT, WEIGHTS
 from components.train_interest_model.tracking import Tracker
 from feature_repo.contract import MANIFEST, RANKING, fingerprint
-from serving.release.ranking_data import ReleaseStore
+from serving.release.release_store import ReleaseStore
 
 FOLDER: Final = "base_model"
 LEARNED: Final = "learned.parquet"

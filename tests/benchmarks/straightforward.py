@@ -26,7 +26,7 @@ from serving.protos.recommender_pb2_grpc import (
     RecommenderServiceServicer,
     add_RecommenderServiceServicer_to_server,
 )
-from serving.release.ranking_data import ReleaseStore
+from serving.release.release_store import ReleaseStore
 
 # Items whose features are fetched, as a reranker needs them.
 CANDIDATES: Final = 200

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.settings import load_settings
-from serving.release.ranking_data import ReleaseStore
+from serving.release.release_store import ReleaseStore
 from tests.end_to_end.shop import write_shop
 from tests.end_to_end.test_whole_way import PENCHANT, QUICK, penchant
 

@@ -16,7 +16,7 @@ import pytest
 from pipelines.serving_processes import serving
 from pipelines.settings import Settings, load_settings
 from serving.client import Recommender
-from serving.release.ranking_data import ReleaseStore
+from serving.release.release_store import ReleaseStore
 from tests.end_to_end.shop import write_shop
 
 PENCHANT = Path(sys.executable).with_name("penchant")

@@ -17,7 +17,7 @@ from feature_repo.interest_state import InterestState
 from serving.client import Recommender
 from serving.configuration.settings import ServingSettings
 from serving.errors import Unavailable
-from serving.release.ranking_data import ReleaseStore
+from serving.release.release_store import ReleaseStore
 from serving.server import Dependencies, serving
 from serving.user_data.interaction_log import InteractionLog
 from tests.serving.planted import FakeInterestModel, FakeVersions, write_release

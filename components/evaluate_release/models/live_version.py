@@ -26,7 +26,7 @@ from components.evaluate_release.release_gate import ENOUGH, Comparison, Incompa
 from components.saved_model import SavedInterestModel
 from feature_repo.contract import INTEREST_MODEL, MANIFEST, RANKING, fingerprint
 from serving.errors import PenchantError
-from serving.release.ranking_data import ReleaseStore
+from serving.release.release_store import ReleaseStore
 
 
 @dataclass(frozen=True)

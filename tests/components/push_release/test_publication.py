@@ -8,7 +8,8 @@ import pytest
 from components.errors import StepError
 from components.push_release.publication import KEEP, prune, publish, switch, unpublish, verify
 from feature_repo.contract import fingerprint
-from serving.release.ranking_data import ReleaseStore, checksums
+from serving.release.ranking_data import checksums
+from serving.release.release_store import ReleaseStore
 
 
 def make_release(directory: Path, text: str = "graph") -> Path:

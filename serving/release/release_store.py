@@ -1,0 +1,69 @@
+"""The store where releases are published, and the record of the live version.
+
+interest/<version>/   a SavedModel in TensorFlow Serving's layout
+ranking/<version>/    a ranking directory: serving.release.ranking_data
+live.json             {"version": 7, "previous": 6}, replaced atomically
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from feature_repo.contract import LIVE, RANKING
+from serving.errors import ReleaseError
+from serving.release.ranking_data import Ranking
+
+
+class ReleaseStore:
+    """Where releases are published: any fsspec URL; a remote one is copied to `cache` as it is opened."""
+
+    def __init__(self, url: str, cache: Path | None = None) -> None:
+        self.filesystem, self.root = fsspec.url_to_fs(url)
+        self._cache = cache
+
+    def path(self, kind: str, version: int) -> str:
+        return f"{self.root}/{kind}/{version}"
+
+    def live(self) -> int | None:
+        """The live version, None before the first push."""
+        return self.live_record().get("version")
+
+    def live_record(self) -> dict[str, Any]:
+        try:
+            with self.filesystem.open(f"{self.root}/{LIVE}", "rb") as file:
+                record: dict[str, Any] = json.load(file)
+        except FileNotFoundError:
+            return {}
+        return record
+
+    def versions(self) -> list[int]:
+        """Published versions, oldest first."""
+        try:
+            entries = self.filesystem.ls(f"{self.root}/{RANKING}", detail=False)
+        except FileNotFoundError:
+            return []
+        names = (entry.rstrip("/").rsplit("/", 1)[-1] for entry in entries)
+        return sorted(int(name) for name in names if name.isdigit())
+
+    def open(self, version: int) -> Ranking:
+        """The ranking of a version; raises as Ranking.load does."""
+        return Ranking.load(self.local(RANKING, version), version)
+
+    def local(self, kind: str, version: int) -> Path:
+        """A local directory that holds `kind` of `version`.
+
+        Raises:
+            ReleaseError: the store is remote and no cache directory was given.
+        """
+        if isinstance(self.filesystem, LocalFileSystem):
+            return Path(self.path(kind, version))
+        if self._cache is None:
+            raise ReleaseError(f"release store {self.root} is remote: a cache directory is needed to open it")
+        target = self._cache / kind / str(version)
+        if not (target / ".complete").exists():
+            self.filesystem.get(self.path(kind, version) + "/", str(target) + "/", recursive=True)
+            (target / ".complete").touch()
+        return target
