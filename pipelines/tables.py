@@ -12,13 +12,13 @@ from serving.answers import Answer
 
 
 def recommendations_table(answer: Answer, explain: bool = False, title: str | None = None) -> Table:
-    """One row an item, best first; what was degraded stands below."""
-    caption = f"release {answer.release_version}, from {answer.basis}"
+    """One row an item, best first; the caption lists what was degraded."""
+    caption = f"release {answer.release_version}, basis: {_words(answer.basis)}"
     for cut in answer.degraded:
-        caption += f"; {cut.stage} degraded ({cut.reason}): {cut.fallback}"
+        caption += f"; {_words(cut.stage)} degraded ({cut.reason}), fallback: {_words(cut.fallback)}"
     if answer.removed:
         caption += "\nremoved: " + ", ".join(
-            f"{item.title or item.item_id} ({item.rule})" for item in answer.removed
+            f"{item.title or item.item_id} ({_words(item.rule)})" for item in answer.removed
         )
     table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
     table.add_column("", justify="right", style="dim")
@@ -44,6 +44,10 @@ def recommendations_table(answer: Answer, explain: bool = False, title: str | No
             row.append("  ".join(f"{name} {value:+.2f}" for name, value in terms))
         table.add_row(*row)
     return table
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
 
 
 def answer_json(answer: Answer) -> str:

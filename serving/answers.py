@@ -1,60 +1,134 @@
-"""What the service answers, as its client sees it too."""
+"""The answers of the service, as the server builds them and the client returns them."""
 
 from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class Basis(StrEnum):
+    """What the ranking of an answer rests on."""
+
+    UNSPECIFIED = "unspecified"  # a newer server sent a value that this version does not know
+    HISTORY = "history"
+    REQUEST_HISTORY = "request_history"
+    PROFILE = "profile"
+    SEGMENT_TRENDING = "segment_trending"
+    TRENDING = "trending"
+
+
+class Stage(StrEnum):
+    """A stage of an answer that can fail or run out of time."""
+
+    UNSPECIFIED = "unspecified"
+    HISTORY = "history"
+    INTEREST = "interest"
+    RANKING = "ranking"
+    FOLLOWED_USERS = "followed_users"
+    SOURCES = "sources"
+    FREQUENCY_CAP = "frequency_cap"
+    IMPRESSIONS = "impressions"
+
+
+class Fallback(StrEnum):
+    """What is used instead of a stage that failed or ran out of time."""
+
+    UNSPECIFIED = "unspecified"
+    INTERACTION_LOG = "interaction_log"
+    SNAPSHOT = "snapshot"
+    REQUEST_HISTORY = "request_history"
+    COLLABORATIVE_FILTERS = "collaborative_filters"
+    TRENDING = "trending"
+    PARTIAL_HISTORIES = "partial_histories"
+    ALL_SOURCES = "all_sources"
+    NO_FREQUENCY_CAP = "no_frequency_cap"
+    NOT_RECORDED = "not_recorded"
+
+
+class Source(StrEnum):
+    """A source of candidates."""
+
+    UNSPECIFIED = "unspecified"
+    INTEREST = "interest"
+    TRANSITIONS = "transitions"
+    ITEM_COSINE = "item_cosine"
+    USER_COSINE = "user_cosine"
+    EASE = "ease"
+    SEQUENCE_KNN = "sequence_knn"
+    POPULARITY = "popularity"
+    TREND = "trend"
+    FRESH = "fresh"
+    FOLLOWED = "followed"
+
+
+class Rule(StrEnum):
+    """A rule, a field of the request or a key of the scenario that removed or moved an item."""
+
+    UNSPECIFIED = "unspecified"
+    AVAILABILITY = "availability"
+    SEEN = "seen"
+    EXCLUDE_ITEM_IDS = "exclude_item_ids"
+    ALLOW_ITEM_IDS = "allow_item_ids"
+    DOMAIN = "domain"
+    CATEGORIES = "categories"
+    EXCLUDE_CATEGORIES = "exclude_categories"
+    FREQUENCY_CAP = "frequency_cap"
+    SOURCES = "sources"
+    BIDS = "bids"
+    EXPECTED_VALUE = "expected_value"
+    MAX_PER_CATEGORY = "max_per_category"
+    MIN_FRESH_SHARE = "min_fresh_share"
+    DIVERSITY = "diversity"
 
 
 @dataclass(frozen=True, slots=True)
 class Degradation:
-    """A stage that was cut, why, and what answered in its place."""
+    """A stage that failed or ran out of time, the reason, and what was used instead."""
 
-    stage: str
+    stage: Stage
     reason: str
-    fallback: str
+    fallback: Fallback
 
 
 @dataclass(frozen=True, slots=True)
 class Recommendation:
-    """One item; its score compares within one answer only."""
+    """One item; scores are comparable within one answer only."""
 
     item_id: str
     title: str
     categories: list[str]
     score: float
-    sources: list[str]
+    sources: list[Source]
     reason: str
-    contributions: dict[str, float] = field(
-        default_factory=dict
-    )  # with explain: term -> its share of the score
+    contributions: dict[str, float] = field(default_factory=dict)  # with explain: feature -> part of score
     because_item_ids: list[str] = field(default_factory=list)  # with explain
-    reordered_by: str = ""  # with explain: the key of the scenario that brought it to its place
-    click_probability: float | None = None  # where a scenario ranks by expected value
+    reordered_by: Rule | None = None  # with explain: the scenario's key that set this position
+    click_probability: float | None = None  # set when a scenario ranks by expected value
 
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """An item that would be in the answer by its score, and the rule that removed it."""
+    """An item whose score is high enough for the answer, and the rule that removed it."""
 
     item_id: str
     title: str
     score: float
-    rule: str
+    rule: Rule
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Items for a user, best first, and what they rest on."""
+    """Items for a user, best first."""
 
     recommendations: list[Recommendation]
     release_version: int
     request_id: str
-    basis: str
+    basis: Basis
     degraded: list[Degradation] = field(default_factory=list)
     removed: list[Removed] = field(default_factory=list)  # with explain
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """The ids in request order, how many were new, and the items that the live release doesn't know."""
+    """The ids in request order, the number of new ones, and the items that the live release lacks."""
 
     interaction_ids: list[str]
     recorded: int
@@ -63,7 +137,7 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class CategoryInterest:
-    """The weights of one user's categories sum to 1, now and in the long term."""
+    """A category's weight, recent and long-term; each sums to 1 over a user's categories."""
 
     category: str
     weight: float
@@ -72,7 +146,7 @@ class CategoryInterest:
 
 @dataclass(frozen=True, slots=True)
 class UserInterests:
-    """What a user is interested in; `shift` is the total variation distance from the long term, 0 to 1."""
+    """A user's categories; `shift` is the total variation distance from the long term, 0 to 1."""
 
     interests: list[CategoryInterest]
     shift: float

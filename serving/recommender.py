@@ -10,7 +10,16 @@ import numpy as np
 
 from feature_repo.histories import History
 from feature_repo.interaction import Interaction
-from serving.answers import Answer, Degradation, Recommendation, Removed, UserInterests
+from serving.answers import (
+    Answer,
+    Basis,
+    Degradation,
+    Fallback,
+    Recommendation,
+    Removed,
+    Stage,
+    UserInterests,
+)
 from serving.deadline import Budgets, Deadline
 from serving.errors import CircuitOpen, Unavailable
 from serving.interest.user_interest import InterestModelClient, UserInterest
@@ -71,14 +80,14 @@ class RecommendationEngine:
             query = await self._query(release, known, user, history, deadline, degraded)
         late = not self._budgets.leave_ranking(deadline)
         if late:
-            degraded.append(Degradation("ranking", "no time was left for it", "trending"))
+            degraded.append(Degradation(Stage.RANKING, "no time was left for it", Fallback.TRENDING))
         cold = late or not len(known.items)
         with self._metrics.stage("retrieval"):
             asked = RequestRanking(release, request, query, user.profile, around, cold, seen, degraded)
             retrieved = asked.retrieve(release.trending if late else None)
         items, removed, ranked, basis = self._ranked(asked, known.event_types, retrieved)
-        if basis == "history" and not len(user.history):
-            basis = "request history"
+        if basis == Basis.HISTORY and not len(user.history):
+            basis = Basis.REQUEST_HISTORY
         if cut := await self._request_context.record_impressions(request, items, deadline.remaining_s()):
             degraded.append(cut)
         answer = Answer(items, release.version, request.request_id, basis, degraded, removed)
@@ -110,7 +119,7 @@ class RecommendationEngine:
 
     def _ranked(
         self, asked: RequestRanking, event_types: Sequence[str], retrieved: Candidates
-    ) -> tuple[list[Recommendation], list[Removed], RankedItems, str]:
+    ) -> tuple[list[Recommendation], list[Removed], RankedItems, Basis]:
         """What is answered, what a rule kept from it, the answer as numbers, and what it rests on."""
         with self._metrics.stage("rules"):
             candidates = asked.select(retrieved)
@@ -167,7 +176,7 @@ class RecommendationEngine:
             logger.warning("no interest: %s", error)
             hangs = isinstance(error, CircuitOpen)
             reason = "the model hangs and is left alone" if hangs else "the model gave no answer in time"
-            degraded.append(Degradation("interest", reason, "collaborative filters"))
+            degraded.append(Degradation(Stage.INTEREST, reason, Fallback.COLLABORATIVE_FILTERS))
             return None
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from serving.answers import Degradation, Recommendation, Removed
+from serving.answers import Basis, Degradation, Fallback, Recommendation, Removed, Rule, Stage
 from serving.ranking.cold_start import cold_scores, rank_cold
 from serving.ranking.loaded_release import LoadedRelease, RankedItems
 from serving.ranking.request import Request
@@ -47,11 +47,11 @@ class RequestRanking:
         if not self.rules.sources or len(candidates.items):
             return candidates
         named = ", ".join(self.request.scenario.sources)
-        self.degraded.append(Degradation("sources", f"{named} named nothing", "every source"))
+        self.degraded.append(Degradation(Stage.SOURCES, f"{named} gave no candidate", Fallback.ALL_SOURCES))
         self.rules = replace(self.rules, sources=0)
         return select(self.rules, retrieved, k)
 
-    def rank(self, retrieved: Candidates, candidates: Candidates) -> tuple[RankedItems, str]:
+    def rank(self, retrieved: Candidates, candidates: Candidates) -> tuple[RankedItems, Basis]:
         """The answer, and what it rests on.
 
         Where a limit for each category leaves fewer than k of the candidates, each category is looked at.
@@ -64,10 +64,10 @@ class RequestRanking:
                 return self._ranked(wider)
         return ranked, basis
 
-    def _ranked(self, candidates: Candidates) -> tuple[RankedItems, str]:
+    def _ranked(self, candidates: Candidates) -> tuple[RankedItems, Basis]:
         if self.cold:
             return rank_cold(self.release, candidates, self.request, self.query.now, self.profile)
-        return self.release.rank(self.query, candidates, self.request), "history"
+        return self.release.rank(self.query, candidates, self.request), Basis.HISTORY
 
     def present(self, event_types: Sequence[str], ranked: RankedItems) -> list[Recommendation]:
         """The answer in words; whom one follows is the reason for what they brought."""
@@ -104,17 +104,17 @@ class RequestRanking:
             return cold_scores(self.release, items, self.query.now, self.profile).scores
         return self.release.reranker.scores(self.query, items)
 
-    def _by_scenario(self, item: int, sources: int, ranked: RankedItems) -> str:
+    def _by_scenario(self, item: int, sources: int, ranked: RankedItems) -> Rule:
         """The key of the scenario that keeps out an item which no rule removes."""
         scenario = self.request.scenario
         if self.rules.sources and not sources & self.rules.sources:
-            return "sources"
+            return Rule.SOURCES
         if scenario.objective == "expected_value":
             bid = self.request.bids.get(self.release.ranking.catalog.item_ids[item], 0)
-            return "expected_value" if bid > 0 else "bids"
+            return Rule.EXPECTED_VALUE if bid > 0 else Rule.BIDS
         if item in ranked.full:
-            return "max_per_category"
-        return "diversity" if scenario.diversity else "min_fresh_share"
+            return Rule.MAX_PER_CATEGORY
+        return Rule.DIVERSITY if scenario.diversity else Rule.MIN_FRESH_SHARE
 
 
 def _followed(count: int) -> str:

@@ -1,19 +1,48 @@
-"""Answers and interactions as protobuf messages, and back."""
+"""Conversion of answers and interactions to protobuf messages and back."""
 
 import math
 from collections.abc import Iterable
+from enum import StrEnum
+from typing import Final, Generic, TypeVar
 
 from feature_repo.interaction import Interaction
 from serving.answers import (
     Answer,
+    Basis,
     CategoryInterest,
     Degradation,
+    Fallback,
     Recommendation,
     Recorded,
     Removed,
+    Rule,
+    Source,
+    Stage,
     UserInterests,
 )
 from serving.protos import recommender_pb2 as pb
+
+Kind = TypeVar("Kind", bound=StrEnum)
+
+
+class EnumCodec(Generic[Kind]):
+    """Converts one of the enums of `serving.answers` to the enum of the same name in the proto and back."""
+
+    def __init__(self, kind: type[Kind]) -> None:
+        wire = pb.DESCRIPTOR.enum_types_by_name[kind.__name__]
+        self.names = {member: f"{kind.__name__.upper()}_{member.name}" for member in kind}
+        self._members = {wire.values_by_name[name].number: member for member, name in self.names.items()}
+
+    def read(self, number: int) -> Kind:
+        """Return the member, UNSPECIFIED for a number that only a newer version knows."""
+        return self._members.get(number, self._members[0])
+
+
+_BASIS: Final = EnumCodec(Basis)
+_STAGE: Final = EnumCodec(Stage)
+_FALLBACK: Final = EnumCodec(Fallback)
+_SOURCE: Final = EnumCodec(Source)
+_RULE: Final = EnumCodec(Rule)
 
 
 def answer_message(answer: Answer) -> pb.RecommendResponse:
@@ -21,10 +50,10 @@ def answer_message(answer: Answer) -> pb.RecommendResponse:
         recommendations=[_recommendation_message(item) for item in answer.recommendations],
         release_version=answer.release_version,
         request_id=answer.request_id,
-        basis=answer.basis,
+        basis=_BASIS.names[answer.basis],
         degraded=_degradation_messages(answer.degraded),
         removed=[
-            pb.Removed(item_id=item.item_id, title=item.title, score=item.score, rule=item.rule)
+            pb.Removed(item_id=item.item_id, title=item.title, score=item.score, rule=_RULE.names[item.rule])
             for item in answer.removed
         ],
     )
@@ -32,26 +61,14 @@ def answer_message(answer: Answer) -> pb.RecommendResponse:
 
 def read_answer(message: pb.RecommendResponse) -> Answer:
     return Answer(
-        recommendations=[
-            Recommendation(
-                item_id=item.item_id,
-                title=item.title,
-                categories=list(item.categories),
-                score=item.score,
-                sources=list(item.sources),
-                reason=item.reason,
-                contributions=dict(item.contributions),
-                because_item_ids=list(item.because_item_ids),
-                reordered_by=item.reordered_by,
-                click_probability=item.click_probability if item.HasField("click_probability") else None,
-            )
-            for item in message.recommendations
-        ],
+        recommendations=[_read_recommendation(item) for item in message.recommendations],
         release_version=message.release_version,
         request_id=message.request_id,
-        basis=message.basis,
+        basis=_BASIS.read(message.basis),
         degraded=_read_degradations(message.degraded),
-        removed=[Removed(item.item_id, item.title, item.score, item.rule) for item in message.removed],
+        removed=[
+            Removed(item.item_id, item.title, item.score, _RULE.read(item.rule)) for item in message.removed
+        ],
     )
 
 
@@ -95,19 +112,19 @@ def read_interests(message: pb.GetInterestsResponse) -> UserInterests:
     )
 
 
-def interaction_message(given: Interaction | str) -> pb.Interaction:
-    """Of an interaction, or of an item alone."""
-    if isinstance(given, str):
-        return pb.Interaction(item_id=given)
+def interaction_message(interaction: Interaction | str) -> pb.Interaction:
+    """Convert an interaction, or an item id alone."""
+    if isinstance(interaction, str):
+        return pb.Interaction(item_id=interaction)
     message = pb.Interaction(
-        interaction_id=given.interaction_id,
-        user_id=given.user_id,
-        item_id=given.item_id,
-        event_type=given.event_type,
-        value=None if math.isnan(given.value) else given.value,
-        domain=given.domain,
+        interaction_id=interaction.interaction_id,
+        user_id=interaction.user_id,
+        item_id=interaction.item_id,
+        event_type=interaction.event_type,
+        value=None if math.isnan(interaction.value) else interaction.value,
+        domain=interaction.domain,
     )
-    message.timestamp.FromMicroseconds(given.timestamp)
+    message.timestamp.FromMicroseconds(interaction.timestamp)
     return message
 
 
@@ -117,20 +134,43 @@ def _recommendation_message(item: Recommendation) -> pb.Recommendation:
         title=item.title,
         categories=item.categories,
         score=item.score,
-        sources=item.sources,
+        sources=[_SOURCE.names[source] for source in item.sources],
         reason=item.reason,
         click_probability=item.click_probability,
+        reordered_by=_RULE.names[item.reordered_by] if item.reordered_by else None,
     )
-    if item.contributions:  # with explain: to hand over what is empty would take half of the time
+    if item.contributions:  # passing empty fields to the constructor would take half of its time
         message.contributions.update(item.contributions)
         message.because_item_ids.extend(item.because_item_ids)
-        message.reordered_by = item.reordered_by
     return message
 
 
+def _read_recommendation(message: pb.Recommendation) -> Recommendation:
+    return Recommendation(
+        item_id=message.item_id,
+        title=message.title,
+        categories=list(message.categories),
+        score=message.score,
+        sources=[_SOURCE.read(source) for source in message.sources],
+        reason=message.reason,
+        contributions=dict(message.contributions),
+        because_item_ids=list(message.because_item_ids),
+        reordered_by=_RULE.read(message.reordered_by) if message.reordered_by else None,
+        click_probability=message.click_probability if message.HasField("click_probability") else None,
+    )
+
+
 def _degradation_messages(degraded: Iterable[Degradation]) -> list[pb.Degradation]:
-    return [pb.Degradation(stage=cut.stage, reason=cut.reason, fallback=cut.fallback) for cut in degraded]
+    return [
+        pb.Degradation(
+            stage=_STAGE.names[cut.stage], reason=cut.reason, fallback=_FALLBACK.names[cut.fallback]
+        )
+        for cut in degraded
+    ]
 
 
 def _read_degradations(messages: Iterable[pb.Degradation]) -> list[Degradation]:
-    return [Degradation(message.stage, message.reason, message.fallback) for message in messages]
+    return [
+        Degradation(_STAGE.read(message.stage), message.reason, _FALLBACK.read(message.fallback))
+        for message in messages
+    ]

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n serving/protos/recommender.proto\x12\x0bpenchant.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb8\x01\n\x0bInteraction\x12\x16\n\x0einteraction_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0f\n\x07item_id\x18\x03 \x01(\t\x12\x12\n\nevent_type\x18\x04 \x01(\t\x12\x12\n\x05value\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12-\n\ttimestamp\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x64omain\x18\x07 \x01(\tB\x08\n\x06_value\"\x97\x03\n\x10RecommendRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\t\n\x01k\x18\x02 \x01(\r\x12)\n\x07history\x18\x03 \x03(\x0b\x32\x18.penchant.v1.Interaction\x12\x18\n\x10\x65xclude_item_ids\x18\x04 \x03(\t\x12\x16\n\x0e\x61llow_item_ids\x18\x05 \x03(\t\x12\x0e\n\x06\x64omain\x18\x06 \x01(\t\x12\x12\n\ncategories\x18\x07 \x03(\t\x12\x14\n\x0cinclude_seen\x18\x08 \x01(\x08\x12\x0f\n\x07\x65xplain\x18\t \x01(\x08\x12\x12\n\nrequest_id\x18\n \x01(\t\x12\x10\n\x08scenario\x18\x0b \x01(\t\x12\x1a\n\x12\x65xclude_categories\x18\x0c \x03(\t\x12\x19\n\x11\x66ollowed_user_ids\x18\r \x03(\t\x12\x35\n\x04\x62ids\x18\x0e \x03(\x0b\x32\'.penchant.v1.RecommendRequest.BidsEntry\x1a+\n\tBidsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\xd7\x02\n\x0eRecommendation\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x12\n\ncategories\x18\x03 \x03(\t\x12\r\n\x05score\x18\x04 \x01(\x01\x12\x0f\n\x07sources\x18\x05 \x03(\t\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x45\n\rcontributions\x18\x07 \x03(\x0b\x32..penchant.v1.Recommendation.ContributionsEntry\x12\x18\n\x10\x62\x65\x63\x61use_item_ids\x18\x08 \x03(\t\x12\x14\n\x0creordered_by\x18\t \x01(\t\x12\x1e\n\x11\x63lick_probability\x18\n \x01(\x01H\x00\x88\x01\x01\x1a\x34\n\x12\x43ontributionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\x14\n\x12_click_probability\"F\n\x07Removed\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x01\x12\x0c\n\x04rule\x18\x04 \x01(\t\">\n\x0b\x44\x65gradation\x12\r\n\x05stage\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\x10\n\x08\x66\x61llback\x18\x03 \x01(\t\"\xd8\x01\n\x11RecommendResponse\x12\x34\n\x0frecommendations\x18\x01 \x03(\x0b\x32\x1b.penchant.v1.Recommendation\x12\x17\n\x0frelease_version\x18\x02 \x01(\x04\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12\r\n\x05\x62\x61sis\x18\x04 \x01(\t\x12*\n\x08\x64\x65graded\x18\x05 \x03(\x0b\x32\x18.penchant.v1.Degradation\x12%\n\x07removed\x18\x06 \x03(\x0b\x32\x14.penchant.v1.Removed\"K\n\x19RecordInteractionsRequest\x12.\n\x0cinteractions\x18\x01 \x03(\x0b\x32\x18.penchant.v1.Interaction\"a\n\x1aRecordInteractionsResponse\x12\x17\n\x0finteraction_ids\x18\x01 \x03(\t\x12\x10\n\x08recorded\x18\x02 \x01(\r\x12\x18\n\x10unknown_item_ids\x18\x03 \x03(\t\"1\n\x13GetInterestsRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\t\n\x01k\x18\x02 \x01(\r\"F\n\x08Interest\x12\x10\n\x08\x63\x61tegory\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x01\x12\x18\n\x10long_term_weight\x18\x03 \x01(\x01\"\x94\x01\n\x14GetInterestsResponse\x12(\n\tinterests\x18\x01 \x03(\x0b\x32\x15.penchant.v1.Interest\x12\r\n\x05shift\x18\x02 \x01(\x01\x12\x17\n\x0frelease_version\x18\x03 \x01(\x04\x12*\n\x08\x64\x65graded\x18\x04 \x03(\x0b\x32\x18.penchant.v1.Degradation2\x9c\x02\n\x12RecommenderService\x12J\n\tRecommend\x12\x1d.penchant.v1.RecommendRequest\x1a\x1e.penchant.v1.RecommendResponse\x12\x65\n\x12RecordInteractions\x12&.penchant.v1.RecordInteractionsRequest\x1a\'.penchant.v1.RecordInteractionsResponse\x12S\n\x0cGetInterests\x12 .penchant.v1.GetInterestsRequest\x1a!.penchant.v1.GetInterestsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n serving/protos/recommender.proto\x12\x0bpenchant.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb8\x01\n\x0bInteraction\x12\x16\n\x0einteraction_id\x18\x01 \x01(\t\x12\x0f\n\x07user_id\x18\x02 \x01(\t\x12\x0f\n\x07item_id\x18\x03 \x01(\t\x12\x12\n\nevent_type\x18\x04 \x01(\t\x12\x12\n\x05value\x18\x05 \x01(\x01H\x00\x88\x01\x01\x12-\n\ttimestamp\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x64omain\x18\x07 \x01(\tB\x08\n\x06_value\"\x97\x03\n\x10RecommendRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\t\n\x01k\x18\x02 \x01(\r\x12)\n\x07history\x18\x03 \x03(\x0b\x32\x18.penchant.v1.Interaction\x12\x18\n\x10\x65xclude_item_ids\x18\x04 \x03(\t\x12\x16\n\x0e\x61llow_item_ids\x18\x05 \x03(\t\x12\x0e\n\x06\x64omain\x18\x06 \x01(\t\x12\x12\n\ncategories\x18\x07 \x03(\t\x12\x14\n\x0cinclude_seen\x18\x08 \x01(\x08\x12\x0f\n\x07\x65xplain\x18\t \x01(\x08\x12\x12\n\nrequest_id\x18\n \x01(\t\x12\x10\n\x08scenario\x18\x0b \x01(\t\x12\x1a\n\x12\x65xclude_categories\x18\x0c \x03(\t\x12\x19\n\x11\x66ollowed_user_ids\x18\r \x03(\t\x12\x35\n\x04\x62ids\x18\x0e \x03(\x0b\x32\'.penchant.v1.RecommendRequest.BidsEntry\x1a+\n\tBidsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\"\xff\x02\n\x0eRecommendation\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x12\n\ncategories\x18\x03 \x03(\t\x12\r\n\x05score\x18\x04 \x01(\x01\x12$\n\x07sources\x18\x05 \x03(\x0e\x32\x13.penchant.v1.Source\x12\x0e\n\x06reason\x18\x06 \x01(\t\x12\x45\n\rcontributions\x18\x07 \x03(\x0b\x32..penchant.v1.Recommendation.ContributionsEntry\x12\x18\n\x10\x62\x65\x63\x61use_item_ids\x18\x08 \x03(\t\x12\'\n\x0creordered_by\x18\t \x01(\x0e\x32\x11.penchant.v1.Rule\x12\x1e\n\x11\x63lick_probability\x18\n \x01(\x01H\x00\x88\x01\x01\x1a\x34\n\x12\x43ontributionsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x42\x14\n\x12_click_probability\"Y\n\x07Removed\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\r\n\x05score\x18\x03 \x01(\x01\x12\x1f\n\x04rule\x18\x04 \x01(\x0e\x32\x11.penchant.v1.Rule\"i\n\x0b\x44\x65gradation\x12!\n\x05stage\x18\x01 \x01(\x0e\x32\x12.penchant.v1.Stage\x12\x0e\n\x06reason\x18\x02 \x01(\t\x12\'\n\x08\x66\x61llback\x18\x03 \x01(\x0e\x32\x15.penchant.v1.Fallback\"\xec\x01\n\x11RecommendResponse\x12\x34\n\x0frecommendations\x18\x01 \x03(\x0b\x32\x1b.penchant.v1.Recommendation\x12\x17\n\x0frelease_version\x18\x02 \x01(\x04\x12\x12\n\nrequest_id\x18\x03 \x01(\t\x12!\n\x05\x62\x61sis\x18\x04 \x01(\x0e\x32\x12.penchant.v1.Basis\x12*\n\x08\x64\x65graded\x18\x05 \x03(\x0b\x32\x18.penchant.v1.Degradation\x12%\n\x07removed\x18\x06 \x03(\x0b\x32\x14.penchant.v1.Removed\"K\n\x19RecordInteractionsRequest\x12.\n\x0cinteractions\x18\x01 \x03(\x0b\x32\x18.penchant.v1.Interaction\"a\n\x1aRecordInteractionsResponse\x12\x17\n\x0finteraction_ids\x18\x01 \x03(\t\x12\x10\n\x08recorded\x18\x02 \x01(\r\x12\x18\n\x10unknown_item_ids\x18\x03 \x03(\t\"1\n\x13GetInterestsRequest\x12\x0f\n\x07user_id\x18\x01 \x01(\t\x12\t\n\x01k\x18\x02 \x01(\r\"F\n\x08Interest\x12\x10\n\x08\x63\x61tegory\x18\x01 \x01(\t\x12\x0e\n\x06weight\x18\x02 \x01(\x01\x12\x18\n\x10long_term_weight\x18\x03 \x01(\x01\"\x94\x01\n\x14GetInterestsResponse\x12(\n\tinterests\x18\x01 \x03(\x0b\x32\x15.penchant.v1.Interest\x12\r\n\x05shift\x18\x02 \x01(\x01\x12\x17\n\x0frelease_version\x18\x03 \x01(\x04\x12*\n\x08\x64\x65graded\x18\x04 \x03(\x0b\x32\x18.penchant.v1.Degradation*\x8f\x01\n\x05\x42\x61sis\x12\x15\n\x11\x42\x41SIS_UNSPECIFIED\x10\x00\x12\x11\n\rBASIS_HISTORY\x10\x01\x12\x19\n\x15\x42\x41SIS_REQUEST_HISTORY\x10\x02\x12\x11\n\rBASIS_PROFILE\x10\x03\x12\x1a\n\x16\x42\x41SIS_SEGMENT_TRENDING\x10\x04\x12\x12\n\x0e\x42\x41SIS_TRENDING\x10\x05*\xb5\x01\n\x05Stage\x12\x15\n\x11STAGE_UNSPECIFIED\x10\x00\x12\x11\n\rSTAGE_HISTORY\x10\x01\x12\x12\n\x0eSTAGE_INTEREST\x10\x02\x12\x11\n\rSTAGE_RANKING\x10\x03\x12\x18\n\x14STAGE_FOLLOWED_USERS\x10\x04\x12\x11\n\rSTAGE_SOURCES\x10\x05\x12\x17\n\x13STAGE_FREQUENCY_CAP\x10\x06\x12\x15\n\x11STAGE_IMPRESSIONS\x10\x07*\xa6\x02\n\x08\x46\x61llback\x12\x18\n\x14\x46\x41LLBACK_UNSPECIFIED\x10\x00\x12\x1c\n\x18\x46\x41LLBACK_INTERACTION_LOG\x10\x01\x12\x15\n\x11\x46\x41LLBACK_SNAPSHOT\x10\x02\x12\x1c\n\x18\x46\x41LLBACK_REQUEST_HISTORY\x10\x03\x12\"\n\x1e\x46\x41LLBACK_COLLABORATIVE_FILTERS\x10\x04\x12\x15\n\x11\x46\x41LLBACK_TRENDING\x10\x05\x12\x1e\n\x1a\x46\x41LLBACK_PARTIAL_HISTORIES\x10\x06\x12\x18\n\x14\x46\x41LLBACK_ALL_SOURCES\x10\x07\x12\x1d\n\x19\x46\x41LLBACK_NO_FREQUENCY_CAP\x10\x08\x12\x19\n\x15\x46\x41LLBACK_NOT_RECORDED\x10\t*\xf7\x01\n\x06Source\x12\x16\n\x12SOURCE_UNSPECIFIED\x10\x00\x12\x13\n\x0fSOURCE_INTEREST\x10\x01\x12\x16\n\x12SOURCE_TRANSITIONS\x10\x02\x12\x16\n\x12SOURCE_ITEM_COSINE\x10\x03\x12\x16\n\x12SOURCE_USER_COSINE\x10\x04\x12\x0f\n\x0bSOURCE_EASE\x10\x05\x12\x17\n\x13SOURCE_SEQUENCE_KNN\x10\x06\x12\x15\n\x11SOURCE_POPULARITY\x10\x07\x12\x10\n\x0cSOURCE_TREND\x10\x08\x12\x10\n\x0cSOURCE_FRESH\x10\t\x12\x13\n\x0fSOURCE_FOLLOWED\x10\n*\xd4\x02\n\x04Rule\x12\x14\n\x10RULE_UNSPECIFIED\x10\x00\x12\x15\n\x11RULE_AVAILABILITY\x10\x01\x12\r\n\tRULE_SEEN\x10\x02\x12\x19\n\x15RULE_EXCLUDE_ITEM_IDS\x10\x03\x12\x17\n\x13RULE_ALLOW_ITEM_IDS\x10\x04\x12\x0f\n\x0bRULE_DOMAIN\x10\x05\x12\x13\n\x0fRULE_CATEGORIES\x10\x06\x12\x1b\n\x17RULE_EXCLUDE_CATEGORIES\x10\x07\x12\x16\n\x12RULE_FREQUENCY_CAP\x10\x08\x12\x10\n\x0cRULE_SOURCES\x10\t\x12\r\n\tRULE_BIDS\x10\n\x12\x17\n\x13RULE_EXPECTED_VALUE\x10\x0b\x12\x19\n\x15RULE_MAX_PER_CATEGORY\x10\x0c\x12\x18\n\x14RULE_MIN_FRESH_SHARE\x10\r\x12\x12\n\x0eRULE_DIVERSITY\x10\x0e\x32\x9c\x02\n\x12RecommenderService\x12J\n\tRecommend\x12\x1d.penchant.v1.RecommendRequest\x1a\x1e.penchant.v1.RecommendResponse\x12\x65\n\x12RecordInteractions\x12&.penchant.v1.RecordInteractionsRequest\x1a\'.penchant.v1.RecordInteractionsResponse\x12S\n\x0cGetInterests\x12 .penchant.v1.GetInterestsRequest\x1a!.penchant.v1.GetInterestsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,6 +36,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECOMMENDREQUEST_BIDSENTRY']._serialized_options = b'8\001'
   _globals['_RECOMMENDATION_CONTRIBUTIONSENTRY']._loaded_options = None
   _globals['_RECOMMENDATION_CONTRIBUTIONSENTRY']._serialized_options = b'8\001'
+  _globals['_BASIS']._serialized_start=1953
+  _globals['_BASIS']._serialized_end=2096
+  _globals['_STAGE']._serialized_start=2099
+  _globals['_STAGE']._serialized_end=2280
+  _globals['_FALLBACK']._serialized_start=2283
+  _globals['_FALLBACK']._serialized_end=2577
+  _globals['_SOURCE']._serialized_start=2580
+  _globals['_SOURCE']._serialized_end=2827
+  _globals['_RULE']._serialized_start=2830
+  _globals['_RULE']._serialized_end=3170
   _globals['_INTERACTION']._serialized_start=83
   _globals['_INTERACTION']._serialized_end=267
   _globals['_RECOMMENDREQUEST']._serialized_start=270
@@ -43,25 +53,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RECOMMENDREQUEST_BIDSENTRY']._serialized_start=634
   _globals['_RECOMMENDREQUEST_BIDSENTRY']._serialized_end=677
   _globals['_RECOMMENDATION']._serialized_start=680
-  _globals['_RECOMMENDATION']._serialized_end=1023
-  _globals['_RECOMMENDATION_CONTRIBUTIONSENTRY']._serialized_start=949
-  _globals['_RECOMMENDATION_CONTRIBUTIONSENTRY']._serialized_end=1001
-  _globals['_REMOVED']._serialized_start=1025
-  _globals['_REMOVED']._serialized_end=1095
-  _globals['_DEGRADATION']._serialized_start=1097
-  _globals['_DEGRADATION']._serialized_end=1159
-  _globals['_RECOMMENDRESPONSE']._serialized_start=1162
-  _globals['_RECOMMENDRESPONSE']._serialized_end=1378
-  _globals['_RECORDINTERACTIONSREQUEST']._serialized_start=1380
-  _globals['_RECORDINTERACTIONSREQUEST']._serialized_end=1455
-  _globals['_RECORDINTERACTIONSRESPONSE']._serialized_start=1457
-  _globals['_RECORDINTERACTIONSRESPONSE']._serialized_end=1554
-  _globals['_GETINTERESTSREQUEST']._serialized_start=1556
-  _globals['_GETINTERESTSREQUEST']._serialized_end=1605
-  _globals['_INTEREST']._serialized_start=1607
-  _globals['_INTEREST']._serialized_end=1677
-  _globals['_GETINTERESTSRESPONSE']._serialized_start=1680
-  _globals['_GETINTERESTSRESPONSE']._serialized_end=1828
-  _globals['_RECOMMENDERSERVICE']._serialized_start=1831
-  _globals['_RECOMMENDERSERVICE']._serialized_end=2115
+  _globals['_RECOMMENDATION']._serialized_end=1063
+  _globals['_RECOMMENDATION_CONTRIBUTIONSENTRY']._serialized_start=989
+  _globals['_RECOMMENDATION_CONTRIBUTIONSENTRY']._serialized_end=1041
+  _globals['_REMOVED']._serialized_start=1065
+  _globals['_REMOVED']._serialized_end=1154
+  _globals['_DEGRADATION']._serialized_start=1156
+  _globals['_DEGRADATION']._serialized_end=1261
+  _globals['_RECOMMENDRESPONSE']._serialized_start=1264
+  _globals['_RECOMMENDRESPONSE']._serialized_end=1500
+  _globals['_RECORDINTERACTIONSREQUEST']._serialized_start=1502
+  _globals['_RECORDINTERACTIONSREQUEST']._serialized_end=1577
+  _globals['_RECORDINTERACTIONSRESPONSE']._serialized_start=1579
+  _globals['_RECORDINTERACTIONSRESPONSE']._serialized_end=1676
+  _globals['_GETINTERESTSREQUEST']._serialized_start=1678
+  _globals['_GETINTERESTSREQUEST']._serialized_end=1727
+  _globals['_INTEREST']._serialized_start=1729
+  _globals['_INTEREST']._serialized_end=1799
+  _globals['_GETINTERESTSRESPONSE']._serialized_start=1802
+  _globals['_GETINTERESTSRESPONSE']._serialized_end=1950
+  _globals['_RECOMMENDERSERVICE']._serialized_start=3173
+  _globals['_RECOMMENDERSERVICE']._serialized_end=3457
 # @@protoc_insertion_point(module_scope)

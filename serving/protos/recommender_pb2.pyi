@@ -2,12 +2,128 @@ import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class Basis(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    BASIS_UNSPECIFIED: _ClassVar[Basis]
+    BASIS_HISTORY: _ClassVar[Basis]
+    BASIS_REQUEST_HISTORY: _ClassVar[Basis]
+    BASIS_PROFILE: _ClassVar[Basis]
+    BASIS_SEGMENT_TRENDING: _ClassVar[Basis]
+    BASIS_TRENDING: _ClassVar[Basis]
+
+class Stage(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    STAGE_UNSPECIFIED: _ClassVar[Stage]
+    STAGE_HISTORY: _ClassVar[Stage]
+    STAGE_INTEREST: _ClassVar[Stage]
+    STAGE_RANKING: _ClassVar[Stage]
+    STAGE_FOLLOWED_USERS: _ClassVar[Stage]
+    STAGE_SOURCES: _ClassVar[Stage]
+    STAGE_FREQUENCY_CAP: _ClassVar[Stage]
+    STAGE_IMPRESSIONS: _ClassVar[Stage]
+
+class Fallback(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    FALLBACK_UNSPECIFIED: _ClassVar[Fallback]
+    FALLBACK_INTERACTION_LOG: _ClassVar[Fallback]
+    FALLBACK_SNAPSHOT: _ClassVar[Fallback]
+    FALLBACK_REQUEST_HISTORY: _ClassVar[Fallback]
+    FALLBACK_COLLABORATIVE_FILTERS: _ClassVar[Fallback]
+    FALLBACK_TRENDING: _ClassVar[Fallback]
+    FALLBACK_PARTIAL_HISTORIES: _ClassVar[Fallback]
+    FALLBACK_ALL_SOURCES: _ClassVar[Fallback]
+    FALLBACK_NO_FREQUENCY_CAP: _ClassVar[Fallback]
+    FALLBACK_NOT_RECORDED: _ClassVar[Fallback]
+
+class Source(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    SOURCE_UNSPECIFIED: _ClassVar[Source]
+    SOURCE_INTEREST: _ClassVar[Source]
+    SOURCE_TRANSITIONS: _ClassVar[Source]
+    SOURCE_ITEM_COSINE: _ClassVar[Source]
+    SOURCE_USER_COSINE: _ClassVar[Source]
+    SOURCE_EASE: _ClassVar[Source]
+    SOURCE_SEQUENCE_KNN: _ClassVar[Source]
+    SOURCE_POPULARITY: _ClassVar[Source]
+    SOURCE_TREND: _ClassVar[Source]
+    SOURCE_FRESH: _ClassVar[Source]
+    SOURCE_FOLLOWED: _ClassVar[Source]
+
+class Rule(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    RULE_UNSPECIFIED: _ClassVar[Rule]
+    RULE_AVAILABILITY: _ClassVar[Rule]
+    RULE_SEEN: _ClassVar[Rule]
+    RULE_EXCLUDE_ITEM_IDS: _ClassVar[Rule]
+    RULE_ALLOW_ITEM_IDS: _ClassVar[Rule]
+    RULE_DOMAIN: _ClassVar[Rule]
+    RULE_CATEGORIES: _ClassVar[Rule]
+    RULE_EXCLUDE_CATEGORIES: _ClassVar[Rule]
+    RULE_FREQUENCY_CAP: _ClassVar[Rule]
+    RULE_SOURCES: _ClassVar[Rule]
+    RULE_BIDS: _ClassVar[Rule]
+    RULE_EXPECTED_VALUE: _ClassVar[Rule]
+    RULE_MAX_PER_CATEGORY: _ClassVar[Rule]
+    RULE_MIN_FRESH_SHARE: _ClassVar[Rule]
+    RULE_DIVERSITY: _ClassVar[Rule]
+BASIS_UNSPECIFIED: Basis
+BASIS_HISTORY: Basis
+BASIS_REQUEST_HISTORY: Basis
+BASIS_PROFILE: Basis
+BASIS_SEGMENT_TRENDING: Basis
+BASIS_TRENDING: Basis
+STAGE_UNSPECIFIED: Stage
+STAGE_HISTORY: Stage
+STAGE_INTEREST: Stage
+STAGE_RANKING: Stage
+STAGE_FOLLOWED_USERS: Stage
+STAGE_SOURCES: Stage
+STAGE_FREQUENCY_CAP: Stage
+STAGE_IMPRESSIONS: Stage
+FALLBACK_UNSPECIFIED: Fallback
+FALLBACK_INTERACTION_LOG: Fallback
+FALLBACK_SNAPSHOT: Fallback
+FALLBACK_REQUEST_HISTORY: Fallback
+FALLBACK_COLLABORATIVE_FILTERS: Fallback
+FALLBACK_TRENDING: Fallback
+FALLBACK_PARTIAL_HISTORIES: Fallback
+FALLBACK_ALL_SOURCES: Fallback
+FALLBACK_NO_FREQUENCY_CAP: Fallback
+FALLBACK_NOT_RECORDED: Fallback
+SOURCE_UNSPECIFIED: Source
+SOURCE_INTEREST: Source
+SOURCE_TRANSITIONS: Source
+SOURCE_ITEM_COSINE: Source
+SOURCE_USER_COSINE: Source
+SOURCE_EASE: Source
+SOURCE_SEQUENCE_KNN: Source
+SOURCE_POPULARITY: Source
+SOURCE_TREND: Source
+SOURCE_FRESH: Source
+SOURCE_FOLLOWED: Source
+RULE_UNSPECIFIED: Rule
+RULE_AVAILABILITY: Rule
+RULE_SEEN: Rule
+RULE_EXCLUDE_ITEM_IDS: Rule
+RULE_ALLOW_ITEM_IDS: Rule
+RULE_DOMAIN: Rule
+RULE_CATEGORIES: Rule
+RULE_EXCLUDE_CATEGORIES: Rule
+RULE_FREQUENCY_CAP: Rule
+RULE_SOURCES: Rule
+RULE_BIDS: Rule
+RULE_EXPECTED_VALUE: Rule
+RULE_MAX_PER_CATEGORY: Rule
+RULE_MIN_FRESH_SHARE: Rule
+RULE_DIVERSITY: Rule
 
 class Interaction(_message.Message):
     __slots__ = ("interaction_id", "user_id", "item_id", "event_type", "value", "timestamp", "domain")
@@ -89,13 +205,13 @@ class Recommendation(_message.Message):
     title: str
     categories: _containers.RepeatedScalarFieldContainer[str]
     score: float
-    sources: _containers.RepeatedScalarFieldContainer[str]
+    sources: _containers.RepeatedScalarFieldContainer[Source]
     reason: str
     contributions: _containers.ScalarMap[str, float]
     because_item_ids: _containers.RepeatedScalarFieldContainer[str]
-    reordered_by: str
+    reordered_by: Rule
     click_probability: float
-    def __init__(self, item_id: _Optional[str] = ..., title: _Optional[str] = ..., categories: _Optional[_Iterable[str]] = ..., score: _Optional[float] = ..., sources: _Optional[_Iterable[str]] = ..., reason: _Optional[str] = ..., contributions: _Optional[_Mapping[str, float]] = ..., because_item_ids: _Optional[_Iterable[str]] = ..., reordered_by: _Optional[str] = ..., click_probability: _Optional[float] = ...) -> None: ...
+    def __init__(self, item_id: _Optional[str] = ..., title: _Optional[str] = ..., categories: _Optional[_Iterable[str]] = ..., score: _Optional[float] = ..., sources: _Optional[_Iterable[_Union[Source, str]]] = ..., reason: _Optional[str] = ..., contributions: _Optional[_Mapping[str, float]] = ..., because_item_ids: _Optional[_Iterable[str]] = ..., reordered_by: _Optional[_Union[Rule, str]] = ..., click_probability: _Optional[float] = ...) -> None: ...
 
 class Removed(_message.Message):
     __slots__ = ("item_id", "title", "score", "rule")
@@ -106,18 +222,18 @@ class Removed(_message.Message):
     item_id: str
     title: str
     score: float
-    rule: str
-    def __init__(self, item_id: _Optional[str] = ..., title: _Optional[str] = ..., score: _Optional[float] = ..., rule: _Optional[str] = ...) -> None: ...
+    rule: Rule
+    def __init__(self, item_id: _Optional[str] = ..., title: _Optional[str] = ..., score: _Optional[float] = ..., rule: _Optional[_Union[Rule, str]] = ...) -> None: ...
 
 class Degradation(_message.Message):
     __slots__ = ("stage", "reason", "fallback")
     STAGE_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     FALLBACK_FIELD_NUMBER: _ClassVar[int]
-    stage: str
+    stage: Stage
     reason: str
-    fallback: str
-    def __init__(self, stage: _Optional[str] = ..., reason: _Optional[str] = ..., fallback: _Optional[str] = ...) -> None: ...
+    fallback: Fallback
+    def __init__(self, stage: _Optional[_Union[Stage, str]] = ..., reason: _Optional[str] = ..., fallback: _Optional[_Union[Fallback, str]] = ...) -> None: ...
 
 class RecommendResponse(_message.Message):
     __slots__ = ("recommendations", "release_version", "request_id", "basis", "degraded", "removed")
@@ -130,10 +246,10 @@ class RecommendResponse(_message.Message):
     recommendations: _containers.RepeatedCompositeFieldContainer[Recommendation]
     release_version: int
     request_id: str
-    basis: str
+    basis: Basis
     degraded: _containers.RepeatedCompositeFieldContainer[Degradation]
     removed: _containers.RepeatedCompositeFieldContainer[Removed]
-    def __init__(self, recommendations: _Optional[_Iterable[_Union[Recommendation, _Mapping]]] = ..., release_version: _Optional[int] = ..., request_id: _Optional[str] = ..., basis: _Optional[str] = ..., degraded: _Optional[_Iterable[_Union[Degradation, _Mapping]]] = ..., removed: _Optional[_Iterable[_Union[Removed, _Mapping]]] = ...) -> None: ...
+    def __init__(self, recommendations: _Optional[_Iterable[_Union[Recommendation, _Mapping]]] = ..., release_version: _Optional[int] = ..., request_id: _Optional[str] = ..., basis: _Optional[_Union[Basis, str]] = ..., degraded: _Optional[_Iterable[_Union[Degradation, _Mapping]]] = ..., removed: _Optional[_Iterable[_Union[Removed, _Mapping]]] = ...) -> None: ...
 
 class RecordInteractionsRequest(_message.Message):
     __slots__ = ("interactions",)

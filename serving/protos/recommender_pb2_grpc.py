@@ -55,21 +55,21 @@ class RecommenderServiceServicer:
     """Missing associated documentation comment in .proto file."""
 
     def Recommend(self, request, context):
-        """Items for a user, best first. Always answers before the deadline; `degraded` says what was cut for it.
+        """Returns items for a user, best first, before the call's deadline; `degraded` lists what was left out for it.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RecordInteractions(self, request, context):
-        """Durable once it returns; shows in the next answer. A repeat of an interaction_id is harmless.
+        """Stores interactions durably; the user's next answer reflects them. Repeating an interaction_id has no effect.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetInterests(self, request, context):
-        """What a user is interested in now, and how far that has moved from the long-term interest.
+        """Returns a user's current interest in categories, and its distance from the long-term interest.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from serving.answers import Basis
 from serving.ranking.loaded_release import LoadedRelease, RankedItems
 from serving.ranking.request import Request
 from serving.ranking.reranking import FEATURES
@@ -15,7 +16,7 @@ from serving.release.arrays import FloatArray, Indexes
 
 Profile = Mapping[str, str | float]
 
-_SENTENCES: Final = {"segment trending": "trending among people like you", "trending": "trending"}
+_SENTENCES: Final = {Basis.SEGMENT_TRENDING: "trending among people like you", Basis.TRENDING: "trending"}
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,13 +24,13 @@ class Cold:
     """Items [m] by the ladder: those that the profile names come before what trends, at one step of it."""
 
     scores: FloatArray  # [m]
-    trend: str  # "segment trending": among users who share attributes; "trending": among all
+    trend: Basis  # SEGMENT_TRENDING: among users who share attributes; TRENDING: among all
     named: tuple[str, ...]  # categories that the profile names, where an item has one of them
 
     @property
-    def step(self) -> str:
+    def step(self) -> Basis:
         """The highest that has a say."""
-        return "profile" if self.named else self.trend
+        return Basis.PROFILE if self.named else self.trend
 
     def sentence(self, categories: Sequence[str]) -> str:
         """Why an item of these categories is answered."""
@@ -39,11 +40,11 @@ class Cold:
 
 def rank_cold(
     release: LoadedRelease, candidates: Candidates, request: Request, now: int, profile: Profile
-) -> tuple[RankedItems, str]:
+) -> tuple[RankedItems, Basis]:
     """The k best candidates, and the step of the ladder that ranked them.
 
-    "profile": an attribute names categories of the catalog ("Comedy" or "Comedy|Drama"), whose items come
-    before all others. "segment trending": what trends among users who share attributes. "trending": what
+    PROFILE: an attribute names categories of the catalog ("Comedy" or "Comedy|Drama"), whose items come
+    before all others. SEGMENT_TRENDING: what trends among users who share attributes. TRENDING: what
     trends among all.
     """
     cold = cold_scores(release, candidates.items, now, profile)
@@ -59,10 +60,10 @@ def rank_cold(
 def cold_scores(release: LoadedRelease, items: Indexes, now: int, profile: Profile) -> Cold:
     """Of `items` [m], ascending."""
     filters, catalog = release.ranking.filters, release.ranking.catalog
-    scores, trend = filters.trend[items], "trending"
+    scores, trend = filters.trend[items], Basis.TRENDING
     alike = filters.segments.shares(profile, filters.trend, items) if filters.segments and profile else None
     if alike is not None:
-        scores, trend = alike, "segment trending"
+        scores, trend = alike, Basis.SEGMENT_TRENDING
     named = profile_categories(profile, catalog.category_index)
     liked = release.item_filter.permitted(Rules(now, categories=named), items) if named else np.zeros(0, bool)
     if not liked.any():

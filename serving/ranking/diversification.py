@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from serving.answers import Rule
 from serving.ranking.calibration import click_probabilities
 from serving.ranking.request import Request
 from serving.ranking.retrieval import Candidates
@@ -25,7 +26,7 @@ class Selection:
     """The answer as positions among the scored items, best first, and why they stand there."""
 
     places: NDArray[np.intp]  # [≤ k]
-    reordered_by: list[str]  # [≤ k] the key of the scenario that brought it up to here; "" for its value
+    reordered_by: list[Rule | None]  # [≤ k] the key that set the position; None for the value
     full: NDArray[np.bool_]  # [m] not answered because its category had its share
 
 
@@ -51,7 +52,7 @@ def arrange(
     """
     if not scenario.arranges or not len(values) or not k:
         places = best(values, k)
-        return Selection(places, [""] * len(places), np.zeros(len(values), bool))
+        return Selection(places, [None] * len(places), np.zeros(len(values), bool))
     order = best(values, len(values))
     picking = _GreedySelector(values[order], content[items[order]], fresh[items[order]], k, scenario)
     for _ in range(min(k, len(order))):
@@ -68,7 +69,7 @@ class Order:
 
     places: NDArray[np.intp]  # [≤ k] positions among the candidates
     values: FloatArray  # [≤ k] scores, or expected values
-    reordered_by: list[str]  # [≤ k] as in Selection
+    reordered_by: list[Rule | None]  # [≤ k] as in Selection
     full: Indexes  # items that are not answered because their category had its share
     probabilities: NDArray[np.float64] | None = None  # [≤ k] of being chosen, where they order the answer
 
@@ -102,7 +103,7 @@ def order_of(
     found = arrange(values, items[offered], content, fresh, request.k, request.scenario)
     by_score = best(scores[offered], request.k)
     reordered_by = [
-        why or ("expected_value" if place != unmoved else "")
+        why or (Rule.EXPECTED_VALUE if place != unmoved else None)
         for why, place, unmoved in zip(found.reordered_by, found.places, by_score, strict=False)
     ]
     places, full = offered[found.places], items[offered][found.full]
@@ -126,7 +127,7 @@ class _GreedySelector:
         self._owed = min(math.ceil(scenario.min_fresh_share * k), int(fresh.sum()))
         self.waiting, self.open = np.ones(len(values), bool), np.ones(len(values), bool)
         self.picked: list[int] = []
-        self.reordered_by: list[str] = []
+        self.reordered_by: list[Rule | None] = []
 
     def pick(self) -> bool:
         """Pick the next item; False when none may be."""
@@ -145,12 +146,12 @@ class _GreedySelector:
         self._take(place)
         return True
 
-    def _why(self, place: int, must_be_fresh: bool) -> str:
+    def _why(self, place: int, must_be_fresh: bool) -> Rule | None:
         if place == int(np.argmax(self.waiting)):
-            return ""
+            return None
         if place == int(np.argmax(self.waiting & self.open)):
-            return "max_per_category"
-        return "min_fresh_share" if must_be_fresh else "diversity"
+            return Rule.MAX_PER_CATEGORY
+        return Rule.MIN_FRESH_SHARE if must_be_fresh else Rule.DIVERSITY
 
     def _take(self, place: int) -> None:
         self.picked.append(place)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_repo.histories import History
-from serving.answers import Recommendation
+from serving.answers import Recommendation, Rule, Source
 from serving.lru_cache import LruCache
 from serving.ranking.diversification import Order, order_of
 from serving.ranking.explanations import RECENT, Reasons
@@ -69,7 +69,7 @@ class RankedItems:
     contributions_over_mean: (
         FloatArray  # [k, terms] what each term adds beyond what it adds to an ordinary item
     )
-    reordered_by: list[str]  # [k] the key of the scenario that brought it to its place
+    reordered_by: list[Rule | None]  # [k] the key of the scenario that brought it to its place
     full: Indexes  # items that a limit for each category keeps out
     probabilities: NDArray[np.float64] | None = None  # [k] of being chosen, where they order the answer
     sentences: Sequence[str] = ()  # [k] the reasons, where no history gives them
@@ -116,7 +116,7 @@ class LoadedRelease:
         self._keeps_seen = ranking.manifest.get("seen_items") == "keep"
         trending = np.sort(top_k(ranking.filters.trend, _TRENDING))
         self.trending = Candidates.of(
-            trending, np.full(len(trending), 1 << SOURCES.index("trend"), SourceBits)
+            trending, np.full(len(trending), 1 << SOURCES.index(Source.TREND), SourceBits)
         )
         count = len(ranking.catalog)
         a_user = _BYTES_AN_ITEM * max(1, count) if is_dense(count) else _BYTES_NAMED
@@ -188,9 +188,9 @@ class LoadedRelease:
     def widened(self, candidates: Candidates, request: Request, followed: Iterable[str]) -> Candidates:
         """The candidates with what the request itself brings: what followed users had, what has a bid."""
         if followed:
-            candidates = joined(candidates, self.indexes(followed), "followed")
+            candidates = joined(candidates, self.indexes(followed), Source.FOLLOWED)
         if request.bids:
-            candidates = joined(candidates, self.indexes(request.bids), "")
+            candidates = joined(candidates, self.indexes(request.bids), None)
         return candidates
 
     def order(
@@ -231,7 +231,7 @@ class LoadedRelease:
                 if explain
                 else {},
                 because_item_ids=[catalog.item_ids[past] for past in reason.because],
-                reordered_by=ranked.reordered_by[place] if explain else "",
+                reordered_by=ranked.reordered_by[place] if explain else None,
                 click_probability=None if chances is None else float(chances[place]),
             )
             for place, (item, sources, score, reason) in enumerate(rows)

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from serving.answers import Source
 from serving.ranking import signals
 from serving.ranking.nearest_items import NearestItems
 from serving.ranking.signals import Query
@@ -20,16 +21,16 @@ __all__ = ["EXHAUSTIVE_ITEMS", "SOURCES", "Candidates", "Query", "Retriever"]
 
 # Bit b of a candidate's `sources` is set when SOURCES[b] named it.
 SOURCES: Final = (
-    "interest",
-    "transitions",
-    "item_cosine",
-    "user_cosine",
-    "ease",
-    "sequence_knn",
-    "popularity",
-    "trend",
-    "fresh",
-    "followed",  # what the users one follows had: not asked here, but of the request's scenario
+    Source.INTEREST,
+    Source.TRANSITIONS,
+    Source.ITEM_COSINE,
+    Source.USER_COSINE,
+    Source.EASE,
+    Source.SEQUENCE_KNN,
+    Source.POPULARITY,
+    Source.TREND,
+    Source.FRESH,
+    Source.FOLLOWED,  # what the users one follows had: not asked here, but of the request's scenario
 )
 SourceBits = np.uint16
 
@@ -97,8 +98,8 @@ class Retriever:
         self._is_fresh = np.zeros(len(catalog), np.bool_)
         self._is_fresh[self._fresh] = True
         if self._exhaustive:
-            self._always[self._popular] |= _bit("popularity")
-            self._always[self._trending] |= _bit("trend")
+            self._always[self._popular] |= _bit(Source.POPULARITY)
+            self._always[self._trending] |= _bit(Source.TREND)
 
     def retrieve(self, query: Query, wanted: int = 0) -> Candidates:
         """Every item of a small catalog, else what any source names.
@@ -134,28 +135,28 @@ class Retriever:
             )
             sources |= (scores[items] >= least) * _bit(source)
         if self._is_fresh[items].any():
-            sources |= np.isin(items, self._freshest(query)) * _bit("fresh")
+            sources |= np.isin(items, self._freshest(query)) * _bit(Source.FRESH)
         return sources
 
-    def _scores(self, query: Query, wanted: int) -> Iterator[tuple[str, FloatArray, float]]:
+    def _scores(self, query: Query, wanted: int) -> Iterator[tuple[Source, FloatArray, float]]:
         """Of a small catalog each source's [items], and what names an item only above it."""
         if query.interest is not None:
-            yield "interest", signals.logits(self._ranking, query), -np.inf
+            yield Source.INTEREST, signals.logits(self._ranking, query), -np.inf
         for source, votes in self._votes(query, wanted):
             assert isinstance(votes, DenseScores)
             yield source, votes.sums, 0.0
 
-    def _named(self, query: Query, wanted: int) -> Iterator[tuple[str, Indexes]]:
+    def _named(self, query: Query, wanted: int) -> Iterator[tuple[Source, Indexes]]:
         if query.interest is not None and self._nearest is not None:
-            yield "interest", self._nearest.search(query.interest, self._per_source)
+            yield Source.INTEREST, self._nearest.search(query.interest, self._per_source)
         for source, votes in self._votes(query, wanted):
             yield source, votes.top_k(self._per_source)
-        yield "popularity", self._popular
-        yield "trend", self._trending
+        yield Source.POPULARITY, self._popular
+        yield Source.TREND, self._trending
         if len(self._fresh):
-            yield "fresh", self._freshest(query)
+            yield Source.FRESH, self._freshest(query)
 
-    def _votes(self, query: Query, wanted: int) -> Iterator[tuple[str, SparseScores | DenseScores]]:
+    def _votes(self, query: Query, wanted: int) -> Iterator[tuple[Source, SparseScores | DenseScores]]:
         filters = self._ranking.filters
         for source, ask in _VOTING.items():
             if source in self._weighed or wanted & (1 << _ROW[source]):
@@ -172,20 +173,22 @@ class Retriever:
 # Source -> its bit's place.
 _ROW: Final = {source: place for place, source in enumerate(SOURCES)}
 
-_VOTING: Final[Mapping[str, Callable[[CollaborativeFilters, Query], SparseScores | DenseScores | None]]] = {
-    "transitions": lambda filters, query: signals.transitions(filters, query)[0],
-    "item_cosine": signals.item_cosine,
-    "user_cosine": signals.user_cosine,
-    "ease": signals.ease,
-    "sequence_knn": signals.sequence_knn,
+_VOTING: Final[
+    Mapping[Source, Callable[[CollaborativeFilters, Query], SparseScores | DenseScores | None]]
+] = {
+    Source.TRANSITIONS: lambda filters, query: signals.transitions(filters, query)[0],
+    Source.ITEM_COSINE: signals.item_cosine,
+    Source.USER_COSINE: signals.user_cosine,
+    Source.EASE: signals.ease,
+    Source.SEQUENCE_KNN: signals.sequence_knn,
 }
 
 
-def _weighed(blend: Mapping[str, Any]) -> frozenset[str]:
+def _weighed(blend: Mapping[str, Any]) -> frozenset[Source]:
     """The sources whose votes decide something; all of them before there is a blend."""
     weights = dict(zip(blend.get("features", ()), blend.get("weights", ()), strict=False))
     return frozenset(source for source in _VOTING if not weights or weights.get(source))
 
 
-def _bit(source: str) -> SourceBits:
+def _bit(source: Source) -> SourceBits:
     return SourceBits(1 << _ROW[source])

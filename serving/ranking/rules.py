@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from serving.answers import Rule, Source
 from serving.ranking.retrieval import FRESH_INTERACTIONS, SOURCES, Candidates, SourceBits
 from serving.release.arrays import FloatArray, Indexes
 from serving.release.catalog import Catalog
@@ -16,7 +17,7 @@ NO_ITEMS: Final[Indexes] = np.zeros(0, np.int32)
 # Where the candidates leave fewer than k, so many permitted items join them, the most popular first.
 MAX_JOINING: Final = 1_000
 
-_POPULARITY: Final = 1 << SOURCES.index("popularity")
+_POPULARITY: Final = 1 << SOURCES.index(Source.POPULARITY)
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,34 +55,34 @@ class ItemFilter:
             permitted &= passed
         return permitted
 
-    def removed_by(self, rules: Rules, items: Indexes) -> list[str]:
-        """[m] the first rule that removes each of `items` [m], ascending; "" for one that may be answered."""
-        removed = [""] * len(items)
+    def removed_by(self, rules: Rules, items: Indexes) -> list[Rule | None]:
+        """Return the first rule that removes each of `items` [m], ascending; None for a permitted item."""
+        removed: list[Rule | None] = [None] * len(items)
         for rule, passed in self._checks(rules, items):
             for place in np.flatnonzero(~passed):
                 removed[place] = removed[place] or rule
         return removed
 
-    def _checks(self, rules: Rules, items: Indexes) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    def _checks(self, rules: Rules, items: Indexes) -> Iterator[tuple[Rule, NDArray[np.bool_]]]:
         """Of each rule that asks for something its name, and whether each of `items` passes it."""
         catalog, now = self._catalog, rules.now
         if not self._all_from <= now < self._all_until:
             begun, over = catalog.available_from[items] <= now, catalog.available_until[items] <= now
-            yield "availability", begun & ~over
+            yield Rule.AVAILABILITY, begun & ~over
         if len(rules.excluded):
-            yield "exclude_item_ids", ~_among(items, rules.excluded)
+            yield Rule.EXCLUDE_ITEM_IDS, ~_among(items, rules.excluded)
         if len(rules.seen):
-            yield "seen", ~_among(items, rules.seen)
+            yield Rule.SEEN, ~_among(items, rules.seen)
         if len(rules.shown):
-            yield "frequency_cap", ~_among(items, rules.shown)
+            yield Rule.FREQUENCY_CAP, ~_among(items, rules.shown)
         if rules.allowed is not None:
-            yield "allow_item_ids", _among(items, rules.allowed)
+            yield Rule.ALLOW_ITEM_IDS, _among(items, rules.allowed)
         if rules.domain:
-            yield "domain", self._domains[items] == self._domain_codes.get(rules.domain, -1)
+            yield Rule.DOMAIN, self._domains[items] == self._domain_codes.get(rules.domain, -1)
         if rules.categories:
-            yield "categories", self._in_any(rules.categories, items)
+            yield Rule.CATEGORIES, self._in_any(rules.categories, items)
         if rules.excluded_categories:
-            yield "exclude_categories", ~self._in_any(rules.excluded_categories, items)
+            yield Rule.EXCLUDE_CATEGORIES, ~self._in_any(rules.excluded_categories, items)
 
     def _in_any(self, categories: tuple[str, ...], items: Indexes) -> NDArray[np.bool_]:
         catalog = self._catalog
@@ -113,8 +114,8 @@ class ItemFilter:
         others = others[self.permitted(rules, others)]
         others = others[np.argsort(-self._popularity[others], kind="stable")]
         if per_category is None:
-            return joined(chosen, others[: max(MAX_JOINING, k)], "popularity")
-        return joined(chosen, self._first_of_each(others, per_category, k), "popularity")
+            return joined(chosen, others[: max(MAX_JOINING, k)], Source.POPULARITY)
+        return joined(chosen, self._first_of_each(others, per_category, k), Source.POPULARITY)
 
     def _first_of_each(self, items: Indexes, per_category: int, k: int) -> Indexes:
         """Of `items` the first `per_category` of each category, and the first k that have none."""
@@ -126,10 +127,10 @@ class ItemFilter:
         return chosen
 
 
-def joined(candidates: Candidates, items: Indexes, source: str) -> Candidates:
-    """The candidates and `items`, which `source` names too; "" names none."""
+def joined(candidates: Candidates, items: Indexes, source: Source | None) -> Candidates:
+    """Return the union of the candidates and `items`, adding `source` to the sources of `items`."""
     both = np.union1d(candidates.items, items).astype(np.int32)
-    if not source:
+    if source is None:
         return Candidates(both, candidates.naming)
     bit = SourceBits(1 << SOURCES.index(source))
     return Candidates(both, lambda asked: candidates.naming(asked) | np.isin(asked, items) * bit)

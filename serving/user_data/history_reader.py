@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from feature_repo.histories import History
 from feature_repo.interaction import Interaction
 from feature_repo.interest_state import InterestState
-from serving.answers import Degradation
+from serving.answers import Degradation, Fallback, Stage
 from serving.errors import Unavailable
 from serving.lru_cache import LruCache
 from serving.telemetry.logs import OncePerSecond
@@ -215,10 +215,12 @@ class _Reading:
         lost = []
         if not self.snapshot_done or self.snapshot_failed:
             reason = f"the feature store {failed if self.snapshot_failed else late}"
-            lost.append(Degradation("history", reason, "interaction log" if delta is not None else "request"))
+            fallback = Fallback.INTERACTION_LOG if delta is not None else Fallback.REQUEST_HISTORY
+            lost.append(Degradation(Stage.HISTORY, reason, fallback))
         if delta is None:
             reason = f"the interaction log {failed if self.log_failed else late}"
-            lost.append(Degradation("history", reason, "request" if lost else "snapshot"))
+            fallback = Fallback.REQUEST_HISTORY if lost else Fallback.SNAPSHOT
+            lost.append(Degradation(Stage.HISTORY, reason, fallback))
         return lost
 
 

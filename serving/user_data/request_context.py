@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from feature_repo.contract import IMPRESSION
 from feature_repo.interaction import Interaction
-from serving.answers import Degradation, Recommendation
+from serving.answers import Degradation, Fallback, Recommendation, Source, Stage
 from serving.errors import Unavailable
 from serving.ranking.request import Request
 from serving.telemetry.logs import OncePerSecond
@@ -60,7 +60,7 @@ class RequestContextReader:
     async def read(self, request: Request, budget_s: float) -> RequestContext:
         """What the scenario asks for, within `budget_s`; what could not be read stands in `degraded`."""
         scenario = request.scenario
-        follows = request.followed and (not scenario.sources or "followed" in scenario.sources)
+        follows = request.followed and (not scenario.sources or Source.FOLLOWED in scenario.sources)
         if not follows and not scenario.frequency_cap:
             return NOTHING
         with self._metrics.stage("scenario"):
@@ -77,7 +77,7 @@ class RequestContextReader:
         if not request.scenario.record_impressions or not shown:
             return None
         if not request.user_id:
-            return Degradation("impressions", "the visitor has no user id", "not recorded")
+            return Degradation(Stage.IMPRESSIONS, "the visitor has no user id", Fallback.NOT_RECORDED)
         now, prefix = time.time_ns() // 1000, _prefix(request)
         impressions = [
             Interaction(f"{prefix}{_digest(item.item_id)}", request.user_id, item.item_id, IMPRESSION, now)
@@ -88,7 +88,9 @@ class RequestContextReader:
                 new = await self._bulkhead.run(budget_s, self._log.record, impressions)
             except (Unavailable, TimeoutError) as error:
                 logger.warning("impressions are not recorded: %r", error)
-                return Degradation("impressions", "the interaction log did not take them", "not recorded")
+                return Degradation(
+                    Stage.IMPRESSIONS, "the interaction log did not take them", Fallback.NOT_RECORDED
+                )
         self._metrics.impressions.inc(new)
         return None
 
@@ -100,14 +102,20 @@ class RequestContextReader:
         cap, prefix = request.scenario.frequency_cap, _prefix(request)
         assert cap
         if not request.user_id:
-            degraded.append(Degradation("frequency cap", "the visitor has no user id", "no cap"))
+            degraded.append(
+                Degradation(Stage.FREQUENCY_CAP, "the visitor has no user id", Fallback.NO_FREQUENCY_CAP)
+            )
             return frozenset()
         since = time.time_ns() // 1000 - round(cap.days * _DAY_US)
         try:
             rows = await self._bulkhead.run(budget_s, self._log.shown, request.user_id, since)
         except (Unavailable, TimeoutError) as error:
             logger.warning("impressions can't be counted: %r", error)
-            degraded.append(Degradation("frequency cap", "the interaction log did not answer", "no cap"))
+            degraded.append(
+                Degradation(
+                    Stage.FREQUENCY_CAP, "the interaction log did not answer", Fallback.NO_FREQUENCY_CAP
+                )
+            )
             return frozenset()
         counts = Counter(item for item, impression in rows if not impression.startswith(prefix))
         return frozenset(item for item, count in counts.items() if count >= cap.impressions)
@@ -127,8 +135,12 @@ class RequestContextReader:
             had.update(set(user.history.item_ids))
         if whole < len(asked):
             reason = f"{len(asked) - whole} of {len(asked)} histories could not be read in time"
-            degraded.append(Degradation("followed", reason, "what could be read"))
+            degraded.append(Degradation(Stage.FOLLOWED_USERS, reason, Fallback.PARTIAL_HISTORIES))
         return had
+
+
+def _no_cap(reason: str) -> Degradation:
+    return Degradation(Stage.FREQUENCY_CAP, reason, Fallback.NO_FREQUENCY_CAP)
 
 
 def _prefix(request: Request) -> str:

@@ -222,7 +222,7 @@ def answer(target: Target) -> bytes:
             call(request, timeout=_TIMEOUT_S)
         given: bytes = call(target.requests[0], timeout=_TIMEOUT_S)
     read = pb.RecommendResponse.FromString(given)
-    if read.degraded or len(read.recommendations) != 10 or read.basis != "history":
+    if read.degraded or len(read.recommendations) != 10 or read.basis != pb.BASIS_HISTORY:
         raise RuntimeError(f"expected 10 items from a history, nothing degraded, got {read}")
     return given
 

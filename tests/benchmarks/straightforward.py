@@ -70,7 +70,7 @@ class Straightforward(RecommenderServiceServicer):
                 )
                 for place in np.argsort(-scores)[: request.k]
             ],
-            basis="history",
+            basis=pb.BASIS_HISTORY,
         )
 
     def _interest(self, history: dict[str, list[Any]]) -> np.ndarray[Any, Any]:

@@ -36,7 +36,7 @@ def no_warming(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def sound(*_: object) -> bytes:
-    return pb.RecommendResponse(basis="history").SerializeToString()
+    return pb.RecommendResponse(basis=pb.BASIS_HISTORY).SerializeToString()
 
 
 def test_an_answer_is_late_from_when_its_request_was_due() -> None:
@@ -71,7 +71,7 @@ def test_errors_and_degraded_answers_are_counted() -> None:
         asked.append(request)
         if len(asked) % 4 == 0:
             context.abort(grpc.StatusCode.INTERNAL, "no")
-        cuts = [pb.Degradation(stage="interest")] if len(asked) % 4 == 1 else []
+        cuts = [pb.Degradation(stage=pb.STAGE_INTEREST)] if len(asked) % 4 == 1 else []
         return pb.RecommendResponse(degraded=cuts).SerializeToString()
 
     with serving(flawed, threads=1) as target:

@@ -156,7 +156,7 @@ def test_the_ladder_of_a_cold_start_is_named(service: Running) -> None:
     service.features.snapshots["woman"] = FakeSnapshot(profile={"gender": "F", "age": 30.0})
     alike = service.client.recommend("woman", k=3)
     assert (alike.basis, alike.recommendations[0].reason) == (
-        "segment trending",
+        "segment_trending",
         "trending among people like you",
     )
     assert [item.item_id for item in alike.recommendations] == ["comedy-0", "comedy-1", "comedy-2"]
@@ -166,7 +166,7 @@ def test_the_ladder_of_a_cold_start_is_named(service: Running) -> None:
     below = service.client.recommend("profiled", k=PER_TASTE + 1).recommendations[PER_TASTE]
     assert (below.categories, below.reason) == (["Comedy"], "trending")
     carried = service.client.recommend("unknown", k=3, history=["horror-1", "horror-2"])
-    assert (carried.basis, tastes(carried)) == ("request history", {"Horror"})
+    assert (carried.basis, tastes(carried)) == ("request_history", {"Horror"})
     anonymous = service.client.recommend("", k=3, history=["horror-1", "horror-2"])
     assert anonymous.recommendations == carried.recommendations
 
@@ -210,7 +210,7 @@ def test_without_the_model_the_filters_answer_until_it_is_back(service: Running)
     service.model.down = True
     degraded = service.client.recommend("u", k=5)
     assert tastes(degraded) == {"Horror"}
-    assert [(cut.stage, cut.fallback) for cut in degraded.degraded] == [("interest", "collaborative filters")]
+    assert [(cut.stage, cut.fallback) for cut in degraded.degraded] == [("interest", "collaborative_filters")]
     service.model.down = False
     assert service.client.recommend("u", k=5).degraded == []
 
@@ -220,7 +220,7 @@ def test_without_the_feature_store_the_log_answers_until_it_is_back(service: Run
     service.features.broken = True
     degraded = service.client.recommend("u", k=5)
     assert (tastes(degraded), degraded.basis) == ({"Horror"}, "history")
-    assert [(cut.stage, cut.fallback) for cut in degraded.degraded] == [("history", "interaction log")]
+    assert [(cut.stage, cut.fallback) for cut in degraded.degraded] == [("history", "interaction_log")]
     service.features.broken = False
     assert service.client.recommend("u", k=5).degraded == []
 
@@ -230,7 +230,7 @@ def test_with_log_and_store_gone_the_request_s_own_history_answers_then_what_is_
 ) -> None:
     service.features.broken = service.log.broken = True
     carried = service.client.recommend("u", k=5, history=["horror-1", "horror-2"])
-    assert (tastes(carried), carried.basis, len(carried.degraded)) == ({"Horror"}, "request history", 2)
+    assert (tastes(carried), carried.basis, len(carried.degraded)) == ({"Horror"}, "request_history", 2)
     assert "secret" not in str(carried.degraded)
     assert service.client.recommend("u", k=5).basis == "trending"
     with pytest.raises(Unavailable, match="database is locked"):
@@ -244,7 +244,7 @@ def test_parts_that_hang_leave_an_answer_within_the_clients_deadline(tmp_path: P
     with running(tmp_path, history_budget_ms=100, interest_budget_ms=100) as service:
         service.features.delay_s = service.log.delay_s = 5
         answer = service.client.recommend("u", k=5, history=["horror-1"])
-        assert (answer.basis, tastes(answer)) == ("request history", {"Horror"})
+        assert (answer.basis, tastes(answer)) == ("request_history", {"Horror"})
         assert {cut.reason for cut in answer.degraded} == {
             "the feature store did not answer in time",
             "the interaction log did not answer in time",

@@ -89,7 +89,7 @@ def test_reflection_is_all_that_a_call_in_json_needs_so_grpcurl_needs_no_proto(s
         asked = json_format.Parse('{"k": 2, "history": [{"itemId": "horror-3"}]}', request())
         call = channel.unary_unary(RECOMMEND, request.SerializeToString, response.FromString)
         answer = json_format.MessageToDict(call(asked, timeout=5))
-    assert answer["basis"] == "request history"
+    assert answer["basis"] == "BASIS_REQUEST_HISTORY"
     assert [item["categories"] for item in answer["recommendations"]] == [["Horror"]] * 2
 
 
@@ -249,8 +249,8 @@ def test_metrics_count_stages_fallbacks_and_the_release(tmp_path: Path) -> None:
         after = scraped(port)
     assert after["penchant_release_version"] == 1
     for name in (
-        'penchant_degraded_total{fallback="collaborative filters",stage="interest"}',
-        'penchant_answers_total{basis="request history"}',
+        'penchant_degraded_total{fallback="collaborative_filters",stage="interest"}',
+        'penchant_answers_total{basis="request_history"}',
     ):
         assert after[name] - before.get(name, 0) == 1
     for stage in ("history", "interest", "retrieval", "rules", "reranking", "reasons"):

@@ -124,7 +124,7 @@ def test_requests_of_a_service_stop_waiting_and_say_why(tmp_path: Path) -> None:
             (cut,) = service.client.recommend("u", history=["comedy-1"]).degraded
             reasons.append((cut.stage, cut.reason, cut.fallback))
         assert reasons[0][1] == "the model gave no answer in time"
-        assert reasons[-1] == ("interest", "the model hangs and is left alone", "collaborative filters")
+        assert reasons[-1] == ("interest", "the model hangs and is left alone", "collaborative_filters")
         service.model.interest = answers  # type: ignore[method-assign]
         end = time.monotonic() + 10
         while service.client.recommend("u", history=["comedy-1"]).degraded:

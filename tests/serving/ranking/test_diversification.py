@@ -32,7 +32,7 @@ def arranged(
 def test_without_a_wish_the_best_are_answered_in_their_order() -> None:
     found = arranged(RANDOM, 10)
     np.testing.assert_array_equal(found.places, best(RANDOM, 10))
-    assert found.reordered_by == [""] * 10
+    assert found.reordered_by == [None] * 10
     assert not found.full.any()
 
 
@@ -46,8 +46,8 @@ def test_diversity_worked_by_hand() -> None:
         found = arrange(scores, candidates, of.content, fresh, 3, Scenario(diversity=trade))
         return candidates[found.places].tolist(), found.reordered_by
 
-    assert order(0.5) == ([4, 5, 8], ["", "diversity", ""])
-    assert order(0.4) == ([4, 8, 5], ["", "", ""])
+    assert order(0.5) == ([4, 5, 8], [None, "diversity", None])
+    assert order(0.4) == ([4, 8, 5], [None, None, None])
 
 
 @pytest.mark.parametrize("trade", [0.3, 1.0])
@@ -68,14 +68,14 @@ def test_at_most_n_of_a_category_and_each_of_an_items_counts() -> None:
     # 0: Drama, Comedy. 1: Comedy. 2: Horror. 3: Action, Drama. 4: Drama. 5: Comedy. 6: Horror, Action.
     found = arranged(np.arange(24, 0, -1), 24, max_per_category=2)
     assert found.places.tolist() == [0, 1, 2, 3, 6]
-    assert found.reordered_by == ["", "", "", "", "max_per_category"]
+    assert found.reordered_by == [None, None, None, None, "max_per_category"]
     assert np.flatnonzero(found.full).tolist() == [place for place in range(24) if place not in found.places]
 
 
 def test_the_last_places_are_fresh_items_when_a_share_is_asked_for() -> None:
     found = arranged(np.arange(24, 0, -1), 5, fresh=(1, 20, 22), min_fresh_share=0.5)
     assert found.places.tolist() == [0, 1, 2, 20, 22]
-    assert found.reordered_by == ["", "", "", "min_fresh_share", "min_fresh_share"]
+    assert found.reordered_by == [None, None, None, "min_fresh_share", "min_fresh_share"]
 
 
 def test_a_share_of_fresh_items_that_there_are_not_is_filled_by_others() -> None:

@@ -60,7 +60,7 @@ def test_an_explanation_names_the_rule_that_moved_or_removed(service: Running) -
         "min_fresh_share",
         "diversity",
     }
-    assert moved[ids(content)[0]] == ""
+    assert moved[ids(content)[0]] is None
     rules = {item.item_id: item.rule for item in content.removed}
     assert rules["comedy-2"] == "seen"
     assert "max_per_category" in rules.values()
@@ -177,7 +177,7 @@ def test_no_more_followed_users_are_read_than_the_scenario_allows(tmp_path: Path
 def test_where_the_followed_had_nothing_every_source_answers_and_it_is_named(service: Running) -> None:
     answer = service.client.recommend("u", k=3, scenario="social", followed_user_ids=["stranger"])
     assert len(answer.recommendations) == 3
-    assert [(cut.stage, cut.fallback) for cut in answer.degraded] == [("sources", "every source")]
+    assert [(cut.stage, cut.fallback) for cut in answer.degraded] == [("sources", "all_sources")]
 
 
 def test_followed_users_whose_histories_hang_are_named(tmp_path: Path) -> None:
@@ -186,7 +186,9 @@ def test_followed_users_whose_histories_hang_are_named(tmp_path: Path) -> None:
         answer = service.client.recommend(
             "", scenario="social", followed_user_ids=["a", "b"], history=["comedy-1"]
         )
-        assert ("followed", "what could be read") in [(cut.stage, cut.fallback) for cut in answer.degraded]
+        assert ("followed_users", "partial_histories") in [
+            (cut.stage, cut.fallback) for cut in answer.degraded
+        ]
         service.features.delay_s = service.log.delay_s = 0
 
 
@@ -225,7 +227,7 @@ def test_a_digest_without_the_log_says_that_it_may_repeat(
     answer = service.client.recommend("u", k=3, scenario="email")
     assert len(answer.recommendations) == 3
     cuts = {(cut.stage, cut.fallback) for cut in answer.degraded}
-    assert {("frequency cap", "no cap"), ("impressions", "not recorded")} <= cuts
+    assert {("frequency_cap", "no_frequency_cap"), ("impressions", "not_recorded")} <= cuts
     anonymous = service.client.recommend("", k=3, scenario="email")
     assert {cut.reason for cut in anonymous.degraded} == {"the visitor has no user id"}
 

@@ -59,7 +59,7 @@ def test_each_stage_is_a_span_below_its_request_in_the_trace_of_the_client(tmp_p
     assert root["kind"] == "SpanKind.SERVER"
     attributes = root["attributes"]
     assert attributes["penchant.request_id"] == "mine"
-    assert attributes["penchant.basis"] == "request history"
+    assert attributes["penchant.basis"] == "request_history"
     assert attributes["penchant.release"] == 1
     (event,) = root["events"]
     assert event["attributes"]["stage"] == "interest"

@@ -119,7 +119,7 @@ def test_without_the_feature_store_the_log_answers_alone_until_it_is_back(readin
     reader = reading(lambda: features, LOG)
     known = reader.read("u", 5)
     assert known.history.item_ids == ["a", "b", "c"]
-    assert [(cut.stage, cut.fallback) for cut in known.degraded] == [("history", "interaction log")]
+    assert [(cut.stage, cut.fallback) for cut in known.degraded] == [("history", "interaction_log")]
     assert "down" not in known.degraded[0].reason  # the cause is for the log, not for the client
     features.broken = False
     assert reader.read("u", 5).degraded == ()
@@ -173,7 +173,7 @@ def test_without_both_nothing_is_known_and_both_are_named(reading: Reading) -> N
 
     known = reading(closed, log).read("u", 5)
     assert len(known.history) == 0
-    assert [cut.fallback for cut in known.degraded] == ["request", "request"]
+    assert [cut.fallback for cut in known.degraded] == ["request_history", "request_history"]
 
 
 def test_a_feature_store_that_could_not_be_opened_is_tried_again(
