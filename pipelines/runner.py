@@ -16,8 +16,8 @@ from pipelines.settings import Settings
 
 Steps = Callable[..., None]
 
-# HTML artifacts; a run's folder links to them.
-DOCUMENTS = ("report", "data_docs")
+# HTML artifacts that the folder of a run links to.
+PAGES = ("report.html", "data_docs.html")
 
 
 def run_locally(steps: Steps, settings: Settings, arguments: dict[str, Any]) -> Path:
@@ -43,7 +43,7 @@ def run_locally(steps: Steps, settings: Settings, arguments: dict[str, Any]) -> 
                     pipeline(**arguments)
             except RuntimeError as error:
                 raise RunError(reporter.failure(folder / "run.log") or str(error)) from error
-    _show_documents(folder)
+    _link_pages(folder)
     return folder
 
 
@@ -116,11 +116,11 @@ def titles(pipeline: Any) -> dict[str, str]:
     return {name: task.task_info.name for dag in dags for name, task in dag.tasks.items()}
 
 
-def _show_documents(folder: Path) -> None:
-    """Link the HTML artifacts of a run where a person finds them."""
-    for name in DOCUMENTS:
-        for artifact in folder.glob(f"steps/*/*/{name}"):
-            (folder / f"{name}.html").symlink_to(artifact.relative_to(folder))
+def _link_pages(folder: Path) -> None:
+    """Link the HTML artifacts from the top of the run's folder."""
+    for page in PAGES:
+        for artifact in folder.glob(f"steps/*/*/{page}"):
+            (folder / page).symlink_to(artifact.relative_to(folder))
 
 
 def _client(settings: Settings) -> Any:

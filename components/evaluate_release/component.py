@@ -25,6 +25,8 @@ def evaluate_release(
 
     from components.evaluate_release.evaluation import evaluate
 
+    # Browsers tell a page from its source text by this ending.
+    report.path += ".html"
     verdict, figures = evaluate(
         Path(interest_model.path),
         Path(collaborative_filters.path),

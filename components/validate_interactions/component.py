@@ -23,6 +23,8 @@ def validate_interactions(
 
     from components.validate_interactions.validation import validate
 
+    # Browsers tell a page from its source text by this ending.
+    data_docs.path += ".html"
     counts = validate(
         Path(interactions.path),
         Path(items.path),

@@ -201,7 +201,7 @@ def test_the_component_returns_the_verdict_and_logs_the_figures(world, store, tm
             "users": "users",
         }.items()
     }
-    metrics = Artifact(tmp_path / "metrics")
+    metrics, report = Artifact(tmp_path / "metrics"), Artifact(tmp_path / "report")
     verdict = evaluate_release.python_func(
         **parts,
         protocol="leave-one-out",
@@ -210,10 +210,12 @@ def test_the_component_returns_the_verdict_and_logs_the_figures(world, store, tm
         run_id=tracking.run_id,
         evaluation=Artifact(tmp_path / "evaluation"),
         metrics=metrics,
-        report=Artifact(tmp_path / "report.html"),
+        report=report,
     )
     assert verdict == "better"
     assert metrics.logged["ndcg_at_10"] == 1.0
+    assert report.path == str(tmp_path / "report.html")
+    assert (tmp_path / "report.html").exists()
 
 
 class Artifact:
