@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from pipelines.arguments import parse_hyperparameters, source_arguments, training_arguments
-from pipelines.cli_errors import FAILED as FAILED
-from pipelines.cli_errors import WRONG_USE as WRONG_USE
-from pipelines.cli_errors import acting, out
-from pipelines.options import By, Home, Hyperparameter, Interactions, Items, Policy, Protocol, Users
-from pipelines.recommender_client import RECOMMENDER, Address, TlsRoots, Token, connect
+from pipelines.commands.errors import FAILED as FAILED
+from pipelines.commands.errors import WRONG_USE as WRONG_USE
+from pipelines.commands.errors import acting, out
+from pipelines.commands.options import By, Home, Hyperparameter, Interactions, Items, Policy, Protocol, Users
+from pipelines.commands.recommender import RECOMMENDER, Address, TlsRoots, Token, connect
+from pipelines.pipeline_arguments import parse_hyperparameters, source_arguments, training_arguments
 from pipelines.settings import load_settings
 
 app = typer.Typer(
@@ -60,8 +60,8 @@ def run(
         chosen = parse_hyperparameters(hyperparameter or [])
         arguments = training_arguments(settings, protocol, max_failed_share, chosen)
         arguments |= source_arguments(dataset, interactions, items, users)
+        from pipelines.commands.tables import metrics_table
         from pipelines.runner import run_locally
-        from pipelines.tables import metrics_table
         from pipelines.training import training
 
         folder = run_locally(training, settings, arguments)
@@ -90,8 +90,8 @@ def benchmark(
     Nothing stays behind but what is printed, and the file of --json.
     """
     with acting():
-        from pipelines.benchmark import make_plan, measure
-        from pipelines.benchmark_results import shown, write_json
+        from pipelines.benchmark.benchmark import make_plan, measure
+        from pipelines.benchmark.results import shown, write_json
 
         chosen = parse_hyperparameters(hyperparameter or [])
         plan = make_plan(name, interactions, items, min_interactions, protocol, keep_seen, chosen)
@@ -137,7 +137,7 @@ def recommend(
 ) -> None:
     """Ask the recommender for a user's items."""
     with acting():
-        from pipelines.tables import answer_json, recommendations_table
+        from pipelines.commands.tables import answer_json, recommendations_table
 
         with connect(address, token, tls_roots) as recommender:
             answer = recommender.recommend(user, k=k, explain=explain, scenario=scenario)
@@ -169,7 +169,7 @@ def data() -> None:
     """List the data sets that `penchant run --dataset` can load: source, size, span, licence."""
     with acting():
         from components.ingest_interactions.datasets import describe
-        from pipelines.tables import datasets_table
+        from pipelines.commands.tables import datasets_table
 
         out.print(datasets_table(describe()))
 

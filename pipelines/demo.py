@@ -13,13 +13,13 @@ from rich.console import Console
 
 from components.ingest_interactions.datasets import find
 from components.register_release.registry import CANDIDATE
-from pipelines.arguments import source_arguments, training_arguments
+from pipelines.commands.tables import metrics_table, recommendations_table
 from pipelines.errors import RunError
+from pipelines.pipeline_arguments import source_arguments, training_arguments
 from pipelines.review import approve, registry_of
 from pipelines.runner import run_locally
 from pipelines.serving_processes import serving
 from pipelines.settings import Settings, load_settings
-from pipelines.tables import metrics_table, recommendations_table
 from pipelines.training import training
 from serving.answers import Answer
 from serving.client import Recommender

@@ -10,7 +10,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from pipelines.errors import RunError
-from pipelines.placement import build
+from pipelines.kubernetes_config import build
 from pipelines.progress import StepReporter
 from pipelines.settings import Settings
 

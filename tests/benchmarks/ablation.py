@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from components.train_interest_model.hyperparameters import Hyperparameters
-from pipelines.benchmark_steps import Plan, train
+from pipelines.benchmark.steps import Plan, train
 from tests.benchmarks.prepared import prepared, source_parser
 
 DEFAULTS: Final = "as by default"

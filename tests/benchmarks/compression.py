@@ -23,7 +23,7 @@ from components.train_interest_model.hyperparameters import Hyperparameters
 from components.train_interest_model.network.model import InterestModel
 from components.train_interest_model.network.pruning import prune
 from feature_repo.histories import History
-from pipelines.benchmark_steps import filters, train
+from pipelines.benchmark.steps import filters, train
 from serving.ranking.nearest_items import NearestItems
 from serving.release.item_embeddings import EMBEDDINGS, SCALES, FloatArray, Precision
 from tests.benchmarks.prepared import prepared, source_parser

@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.benchmark import make_plan, measure
-from pipelines.benchmark_results import MODELS, SHOWN
+from pipelines.benchmark.benchmark import make_plan, measure
+from pipelines.benchmark.results import MODELS, SHOWN
 from pipelines.settings import load_settings
 from tests.benchmarks.shops import SHOPS
 

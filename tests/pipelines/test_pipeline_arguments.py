@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.arguments import parse_hyperparameters, source_arguments
+from pipelines.pipeline_arguments import parse_hyperparameters, source_arguments
 
 
 def test_hyperparameters_keep_their_types() -> None:

@@ -1,4 +1,4 @@
-"""The steps of a benchmark, a process each: `python -m pipelines.benchmark_steps HOME STEP [SEED]`.
+"""The steps of a benchmark, a process each: `python -m pipelines.benchmark.steps HOME STEP [SEED]`.
 
 They call the pipeline's own steps; nothing of them is repeated here. All lies in HOME:
 
@@ -38,7 +38,7 @@ def prepare(home: Path, plan: Plan) -> None:
     from components.build_features.features import build
     from components.fetch_training_set.training_set import fetch
     from components.ingest_interactions.ingestion import Sources, ingest
-    from pipelines.k_core import write_k_core
+    from pipelines.benchmark.k_core import write_k_core
 
     warehouse = home / "warehouse"
     sources = Sources(plan.dataset, plan.interactions_file, plan.items_file)

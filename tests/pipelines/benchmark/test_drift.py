@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pipelines.benchmark_drift import drift_tables, mean_drift
+from pipelines.benchmark.drift import drift_tables, mean_drift
 
 
 def evaluation(

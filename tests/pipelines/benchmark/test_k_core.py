@@ -10,7 +10,7 @@ import pytest
 
 from components.errors import StepError
 from feature_repo.contract import INTERACTIONS, ITEMS, USERS
-from pipelines.k_core import k_core, write_k_core
+from pipelines.benchmark.k_core import k_core, write_k_core
 
 PAIRS = [("a", "x"), ("a", "y"), ("b", "x"), ("b", "y"), ("c", "y"), ("c", "z")]
 

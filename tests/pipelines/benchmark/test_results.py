@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pipelines.benchmark_results import MODELS, StepCost, results, shown, write_json
-from pipelines.benchmark_steps import Plan
+from pipelines.benchmark.results import MODELS, StepCost, results, shown, write_json
+from pipelines.benchmark.steps import Plan
 
 GB = 10**9
 COSTS = [

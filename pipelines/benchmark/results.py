@@ -9,9 +9,9 @@ from typing import Any, Final
 
 from rich.table import Table
 
-from pipelines.benchmark_drift import drift_tables, mean_drift
-from pipelines.benchmark_steps import Plan
-from pipelines.published import PUBLISHED
+from pipelines.benchmark.drift import drift_tables, mean_drift
+from pipelines.benchmark.published_results import PUBLISHED
+from pipelines.benchmark.steps import Plan
 
 # Model -> how it is called, and the steps that make it.
 MODELS: Final = {

@@ -15,8 +15,8 @@ from rich.markup import escape
 from components.ingest_interactions.datasets import REGISTRY
 from components.progress import MARK
 from components.train_interest_model.hyperparameters import Hyperparameters
-from pipelines.benchmark_results import StepCost, results
-from pipelines.benchmark_steps import FAILURE, PEAK_MEMORY, Plan
+from pipelines.benchmark.results import StepCost, results
+from pipelines.benchmark.steps import FAILURE, PEAK_MEMORY, Plan
 from pipelines.errors import RunError
 from pipelines.settings import Settings
 
@@ -96,7 +96,7 @@ class _Steps:
 
     def __call__(self, step: str, seed: int | None = None) -> StepCost:
         title = TITLES[step] + ("" if seed is None else f", seed {seed}")
-        command = [sys.executable, "-m", "pipelines.benchmark_steps", str(self.home), step]
+        command = [sys.executable, "-m", "pipelines.benchmark.steps", str(self.home), step]
         started = time.monotonic()
         with subprocess.Popen(
             command + ([] if seed is None else [str(seed)]),

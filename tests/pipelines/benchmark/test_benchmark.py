@@ -108,7 +108,7 @@ def test_progress_is_shown_and_nothing_stays_behind(result: Result, folder: Path
 
 def test_the_memory_of_the_parent_is_not_counted() -> None:
     held = bytearray(400_000_000)
-    code = "from pipelines.benchmark_steps import peak_memory; print(peak_memory())"
+    code = "from pipelines.benchmark.steps import peak_memory; print(peak_memory())"
 
     child = int(subprocess.check_output([sys.executable, "-c", code], text=True))
 
