@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 from components.errors import StepError
 from components.evaluate_release.data.held_out import HeldOut
 from components.evaluate_release.measurement import measure
-from components.evaluate_release.report import document, tracking
-from components.evaluate_release.report.report import write_report
+from components.evaluate_release.report import result_files, tracking
+from components.evaluate_release.report.html_report import write_report
 from serving.release.catalog import Catalog
 from serving.release.collaborative_filters import CollaborativeFilters
 from serving.release.item_embeddings import EMBEDDINGS, load_embeddings
@@ -44,11 +44,11 @@ def evaluate(
     """
     ranking = assemble(interest_model, collaborative_filters, items)
     held = HeldOut.read(training_set, ranking.catalog, keep_seen=keeps_seen(interest_model), users=users)
-    findings = measure(ranking, interest_model / "saved_model", held, protocol, releases)
-    document.write(findings, evaluation)
-    write_report(findings, tracking.learning_curves(tracking_uri, run_id), report)
-    tracking.log(tracking_uri, run_id, findings, evaluation, report)
-    return findings.verdict.verdict, findings.figures_by_name
+    results = measure(ranking, interest_model / "saved_model", held, protocol, releases)
+    result_files.write(results, evaluation)
+    write_report(results, tracking.learning_curves(tracking_uri, run_id), report)
+    tracking.log(tracking_uri, run_id, results, evaluation, report)
+    return results.verdict.verdict, results.figures_by_name
 
 
 def keeps_seen(interest_model: Path) -> bool:

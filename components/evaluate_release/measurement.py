@@ -12,23 +12,27 @@ from numpy.typing import NDArray
 from components.evaluate_release.blend.blend_fit import MAX_QUERIES, fit_blend
 from components.evaluate_release.data.held_out import SEED, HeldOut
 from components.evaluate_release.data.queries import Queries
+from components.evaluate_release.data.ranked_queries import RankedQueries
 from components.evaluate_release.drift.drift_study import study
 from components.evaluate_release.metrics import slices
 from components.evaluate_release.metrics.accuracy import ndcg
 from components.evaluate_release.metrics.metric_calculator import HEADLINE, Figure, MetricCalculator
 from components.evaluate_release.metrics.slices import Slice
+from components.evaluate_release.model_names import LIVE, SERVED
 from components.evaluate_release.models import baselines, live_version
-from components.evaluate_release.models.rankings import RankedQueries, rank_all
+from components.evaluate_release.models.full_ranking import rank_all
 from components.evaluate_release.models.served_ranking import ServedRanking
 from components.evaluate_release.release_gate import judge
-from components.evaluate_release.report.findings import LIVE, SERVED, Findings
+from components.evaluate_release.report.results import EvaluationResults
 from components.progress import report
 from components.saved_model import SavedInterestModel
 from serving.release.arrays import FloatArray
 from serving.release.ranking_data import Ranking
 
 
-def measure(ranking: Ranking, saved_model: Path, held: HeldOut, protocol: str, releases: str) -> Findings:
+def measure(
+    ranking: Ranking, saved_model: Path, held: HeldOut, protocol: str, releases: str
+) -> EvaluationResults:
     """Fit the blend on the validation part, then measure every model on the test part."""
     report(
         f"protocol {protocol}: {len(held.validation)} validation and {len(held.test)} test queries, "
@@ -54,7 +58,7 @@ def measure(ranking: Ranking, saved_model: Path, held: HeldOut, protocol: str, r
     with timed("drift"):
         drift = study(candidate, saved_model, held)
     ours, popular = (figures[name][HEADLINE].value for name in (SERVED, "popularity"))
-    findings = Findings(
+    results = EvaluationResults(
         protocol=protocol,
         seed=SEED,
         learned_until=held.learned_until,
@@ -71,8 +75,8 @@ def measure(ranking: Ranking, saved_model: Path, held: HeldOut, protocol: str, r
         live=beside,
         verdict=judge(ours, popular, beside.comparison if beside else None),
     )
-    _tell(findings)
-    return findings
+    _tell(results)
+    return results
 
 
 def alone(ranking: Ranking, queries: Queries, interest: NDArray[np.float32]) -> dict[str, RankedQueries]:
@@ -88,16 +92,16 @@ def alone(ranking: Ranking, queries: Queries, interest: NDArray[np.float32]) -> 
     }
 
 
-def _tell(findings: Findings) -> None:
-    for name, figures in findings.figures.items():
+def _tell(results: EvaluationResults) -> None:
+    for name, figures in results.figures.items():
         ndcg_at_10, hr_at_10 = figures["ndcg_at_10"], figures["hr_at_10"]
         interval = f"({ndcg_at_10.low:.4f} to {ndcg_at_10.high:.4f})"
         report(f"{name}: NDCG@10 {ndcg_at_10.value:.4f} {interval}, HR@10 {hr_at_10.value:.4f}")
     report(
-        f"{findings.counts['test_targets_seen_before']} test targets had been seen before and "
-        f"{findings.counts['test_targets_no_candidate']} more were no candidate: both count as misses"
+        f"{results.counts['test_targets_seen_before']} test targets had been seen before and "
+        f"{results.counts['test_targets_no_candidate']} more were no candidate: both count as misses"
     )
-    report(f"{findings.verdict.verdict}: {findings.verdict.reason}")
+    report(f"{results.verdict.verdict}: {results.verdict.reason}")
 
 
 def sample(queries: Queries, limit: int) -> Queries:

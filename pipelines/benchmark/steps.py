@@ -77,14 +77,14 @@ def evaluate(home: Path, plan: Plan, seed: int) -> None:
     from components.evaluate_release.data.held_out import HeldOut
     from components.evaluate_release.evaluation import assemble, keeps_seen
     from components.evaluate_release.measurement import measure
-    from components.evaluate_release.report import document
+    from components.evaluate_release.report import result_files
 
     model = home / f"interest-{seed}"
     _, items, users = _tables(home / "core")
     ranking = assemble(model, home / "filters", items)
     held = HeldOut.read(home / "training_set.parquet", ranking.catalog, keeps_seen(model), users)
-    findings = measure(ranking, model / "saved_model", held, plan.protocol, str(home / "releases"))
-    document.write(findings, home / f"evaluation-{seed}")
+    results = measure(ranking, model / "saved_model", held, plan.protocol, str(home / "releases"))
+    result_files.write(results, home / f"evaluation-{seed}")
 
 
 STEPS: Final[dict[str, Callable[..., object]]] = {

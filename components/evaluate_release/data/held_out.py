@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.errors import StepError
-from components.evaluate_release.data import users as given
+from components.evaluate_release.data import user_profiles
 from components.evaluate_release.data.queries import Queries, read_queries, read_training_set
 from serving.ranking.cold_start import Profile
 from serving.release.catalog import Catalog
@@ -46,7 +46,7 @@ class HeldOut:
                     f"{file}: the target of user {user_id!r} is not among the items: give items and "
                     "training set of one run"
                 )
-        table = given.read_users(users) if users else None
+        table = user_profiles.read_users(users) if users else None
         return cls(training_set, index, validation, test, keep_seen, table)
 
     def test_for(self, item_ids: list[str]) -> Queries:
@@ -70,7 +70,7 @@ class HeldOut:
     def profiles(self) -> dict[str, Profile]:
         """User -> known attributes, of those with a held-out query."""
         held = [*self.validation.user_ids, *self.test.user_ids]
-        return {} if self.users is None else given.profiles(self.users, held)
+        return {} if self.users is None else user_profiles.profiles(self.users, held)
 
     @property
     def trained_users(self) -> set[str]:

@@ -7,15 +7,15 @@ import numpy as np
 
 from components.evaluate_release.data.held_out import SEED, HeldOut
 from components.evaluate_release.data.queries import Indexes, Queries, read_windows
-from components.evaluate_release.drift.drift import ENOUGH, Drift, DriftFindings, measure
+from components.evaluate_release.data.ranked_queries import RankedQueries
+from components.evaluate_release.drift.drift_metrics import ENOUGH, DriftMetrics, DriftResults, measure
 from components.evaluate_release.drift.interest_shifts import STEPS, InterestShift, as_queries, of_real_users
 from components.evaluate_release.drift.item_groups import ItemGroups, find_item_groups
 from components.evaluate_release.drift.simulated_users import of_simulated_users
+from components.evaluate_release.model_names import LABELS, SERVED
 from components.evaluate_release.models import baselines
-from components.evaluate_release.models.rankings import RankedQueries, rank_all
+from components.evaluate_release.models.full_ranking import rank_all
 from components.evaluate_release.models.served_ranking import ServedRanking
-from components.evaluate_release.report.findings import SERVED
-from components.evaluate_release.report.plot_style import LABELS
 from components.progress import report
 from components.saved_model import SavedInterestModel
 from serving.ranking.fold_in import fold_in
@@ -25,11 +25,11 @@ from serving.release.ranking_data import Ranking
 USERS: Final = 100
 
 
-def study(ranking: Ranking, saved_model: Path, held: HeldOut) -> DriftFindings:
+def study(ranking: Ranking, saved_model: Path, held: HeldOut) -> DriftResults:
     """Measure real and simulated users on a ranking whose blend is fitted."""
     tastes = find_item_groups(ranking.catalog, ranking.filters, SEED)
     if tastes is None:
-        return DriftFindings(
+        return DriftResults(
             why="Drift was not measured: neither categories nor clusters of items tell two tastes apart."
         )
     windows = read_windows(held.training_set, held.index, SEED)
@@ -37,12 +37,12 @@ def study(ranking: Ranking, saved_model: Path, held: HeldOut) -> DriftFindings:
         "real": of_real_users(held.test, windows, tastes, USERS, SEED),
         "simulated": of_simulated_users(held, ranking.filters.popularity, tastes, USERS, SEED),
     }
-    findings = _measured(ranking, saved_model, held, tastes, switches)
-    for kind, drift in findings.kinds.items():
+    results = _measured(ranking, saved_model, held, tastes, switches)
+    for kind, drift in results.kinds.items():
         _tell(kind, drift)
-    if findings.why:
-        report(findings.why)
-    return findings
+    if results.why:
+        report(results.why)
+    return results
 
 
 def _measured(
@@ -51,7 +51,7 @@ def _measured(
     held: HeldOut,
     tastes: ItemGroups,
     switches: dict[str, list[InterestShift]],
-) -> DriftFindings:
+) -> DriftResults:
     enough = {kind: users for kind, users in switches.items() if len(users) >= ENOUGH}
     found = {}
     if enough:
@@ -65,7 +65,7 @@ def _measured(
     why = (
         f"Drift was not measured on {' and '.join(missing)}: at least {ENOUGH} are needed." if missing else ""
     )
-    return DriftFindings(tastes.kind, kinds, why)
+    return DriftResults(tastes.kind, kinds, why)
 
 
 def _answers(
@@ -95,7 +95,7 @@ def _folded_in(item_factors: FloatArray, histories: list[Indexes]) -> FloatArray
     return np.stack([fold_in(item_factors, items, np.ones(len(items), np.float32)) for items in distinct])
 
 
-def _tell(kind: str, drift: Drift) -> None:
+def _tell(kind: str, drift: DriftMetrics) -> None:
     report(
         f"drift of {drift.users} {kind} users, {drift.base_rate:.0%} of all interactions of their new taste; "
         f"share of it in the ten after {', '.join(map(str, STEPS))} interactions:"

@@ -7,10 +7,10 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from components.evaluate_release.data.queries import Queries, Times, interactions_by_user
-from components.evaluate_release.data.users import cut_by_attribute
+from components.evaluate_release.data.ranked_queries import RankedQueries
 from components.evaluate_release.metrics.accuracy import ndcg, recall
+from components.evaluate_release.metrics.attribute_slices import split_by_attribute
 from components.evaluate_release.metrics.bootstrap import intervals
-from components.evaluate_release.models.rankings import RankedQueries
 from serving.release.arrays import FloatArray
 from serving.release.catalog import Catalog
 
@@ -42,7 +42,7 @@ def cut(
     users: pa.Table | None = None,
 ) -> dict[str, Cut]:
     """Dimension -> label -> queries; an item's age runs from `first_seen` [items] to the query."""
-    attributes = cut_by_attribute(users, queries.user_ids) if users is not None else {}
+    attributes = split_by_attribute(users, queries.user_ids) if users is not None else {}
     known = np.fromiter((user_id in trained_users for user_id in queries.user_ids), bool, len(queries))
     cuts = {
         "history length": _by_length(queries.lengths()),

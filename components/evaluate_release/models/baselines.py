@@ -4,7 +4,8 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from components.evaluate_release.data.queries import Indexes, Queries
-from components.evaluate_release.models.rankings import RankedQueries, rank_all
+from components.evaluate_release.data.ranked_queries import RankedQueries
+from components.evaluate_release.models.full_ranking import rank_all
 from serving.release.arrays import FloatArray
 
 # A transition from the interaction n steps back counts DECAY**n; beyond RECENT steps it would not be felt.

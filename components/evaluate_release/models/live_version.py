@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from components.errors import StepError
 from components.evaluate_release.data.held_out import HeldOut
+from components.evaluate_release.data.ranked_queries import RankedQueries
 from components.evaluate_release.metrics.accuracy import ndcg
 from components.evaluate_release.metrics.metric_calculator import HEADLINE
-from components.evaluate_release.models.rankings import RankedQueries
 from components.evaluate_release.models.served_ranking import ServedRanking
 from components.evaluate_release.release_gate import ENOUGH, Comparison, Incomparable
 from components.saved_model import SavedInterestModel

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.evaluate_release.data.queries import Queries
+from components.evaluate_release.data.ranked_queries import MAX_LENGTH, RankedQueries
 from components.evaluate_release.metrics.accuracy import MISS
-from components.evaluate_release.models.rankings import LONGEST, RankedQueries
 from serving.ranking.cold_start import Profile, cold_scores
 from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.retrieval import Query
@@ -58,11 +58,11 @@ class ServedRanking:
     def answers(self) -> RankedQueries:
         """A target that is no candidate, or that a rule leaves out, is a miss."""
         ranks = np.full(len(self._queries), MISS, np.int32)
-        answered = np.full((len(self._queries), LONGEST), -1, np.int32)
+        answered = np.full((len(self._queries), MAX_LENGTH), -1, np.int32)
         for position, target in enumerate(self._queries.targets):
             query, items = self._candidates(position)
             scores = self._scores(position, query, items)
-            first = items[best(scores, LONGEST)]
+            first = items[best(scores, MAX_LENGTH)]
             answered[position, : len(first)] = first
             own = scores[items == target]
             if len(own):
@@ -79,7 +79,7 @@ class ServedRanking:
             now=int(queries.cutoffs[position]),
         )
         rules = Rules(query.now, excluded=queries.seen[position])
-        found = self._release.item_filter.select(rules, self._release.retriever.retrieve(query), LONGEST)
+        found = self._release.item_filter.select(rules, self._release.retriever.retrieve(query), MAX_LENGTH)
         return query, found.items
 
     def _scores(self, position: int, query: Query, items: Indexes) -> FloatArray:

@@ -3,28 +3,29 @@
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
-from components.evaluate_release.drift.drift import FOLLOWING, Drift, DriftFindings
+from components.evaluate_release.drift.drift_metrics import FOLLOWING, DriftMetrics, DriftResults
 from components.evaluate_release.drift.interest_shifts import STEPS
-from components.evaluate_release.report.plot_style import COLORS, LABELS
+from components.evaluate_release.model_names import LABELS
+from components.evaluate_release.report.plot_style import COLORS
 
 # Steps stand apart evenly: the first few are what matters.
 PLACES = range(len(STEPS))
 
 
-def drift(findings: DriftFindings) -> Canvas | None:
+def drift(results: DriftResults) -> Canvas | None:
     """The share of the new taste in the ten by interactions since the switch, a panel a kind of users."""
-    if not findings.kinds:
+    if not results.kinds:
         return None
     canvas = Canvas(figsize=(9.6, 3.7), layout="constrained")
-    panels = canvas.subplots(1, len(findings.kinds), sharey=True, squeeze=False)[0]
-    for axes, (kind, found) in zip(panels, findings.kinds.items(), strict=True):
+    panels = canvas.subplots(1, len(results.kinds), sharey=True, squeeze=False)[0]
+    for axes, (kind, found) in zip(panels, results.kinds.items(), strict=True):
         _panel(axes, found, f"{found.users} {kind} users")
     panels[0].set(ylabel="new taste in the ten (%)")
     canvas.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=9)
     return canvas
 
 
-def _panel(axes: Axes, found: Drift, title: str) -> None:
+def _panel(axes: Axes, found: DriftMetrics, title: str) -> None:
     for name, following in found.models.items():
         values = [100 * share for share in following.share]
         axes.plot(

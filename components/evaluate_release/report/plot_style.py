@@ -1,25 +1,26 @@
-"""How every picture of the report looks, and what the models are called in it."""
+"""Colors and matplotlib settings of the report's plots."""
 
 from typing import Final
 
-# Okabe & Ito 2008: told apart with any colour vision.
+from components.evaluate_release.model_names import (
+    ALS,
+    ALS_FOLDED_IN,
+    INTEREST,
+    LIVE,
+    POPULARITY,
+    SERVED,
+    TRANSITIONS,
+)
+
+# Okabe & Ito 2008: distinguishable with every kind of color vision.
 COLORS: Final = {
-    "served": "#0072B2",
-    "interest": "#CC79A7",
-    "transitions": "#E69F00",
-    "popularity": "#8C8C8C",
-    "live": "#009E73",
-    "als": "#D55E00",
-    "als_folded_in": "#56B4E9",
-}
-LABELS: Final = {
-    "served": "Served ranking",
-    "interest": "Interest model alone",
-    "transitions": "Transition counts",
-    "popularity": "Popularity",
-    "live": "Live version",
-    "als": "ALS, retrained by night",
-    "als_folded_in": "ALS, folded in",
+    SERVED: "#0072B2",
+    INTEREST: "#CC79A7",
+    TRANSITIONS: "#E69F00",
+    POPULARITY: "#8C8C8C",
+    LIVE: "#009E73",
+    ALS: "#D55E00",
+    ALS_FOLDED_IN: "#56B4E9",
 }
 STYLE: Final = {
     "svg.fonttype": "none",

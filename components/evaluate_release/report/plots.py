@@ -13,32 +13,33 @@ from components.evaluate_release.metrics import list_metrics
 from components.evaluate_release.metrics.accuracy import recall
 from components.evaluate_release.metrics.metric_calculator import Figure
 from components.evaluate_release.metrics.slices import Slice
+from components.evaluate_release.model_names import LABELS, LIVE
 from components.evaluate_release.report.drift_plot import drift
-from components.evaluate_release.report.findings import LIVE, Findings
-from components.evaluate_release.report.plot_style import COLORS, LABELS, STYLE
+from components.evaluate_release.report.plot_style import COLORS, STYLE
+from components.evaluate_release.report.results import EvaluationResults
 from components.evaluate_release.report.tracking import Curve
 
 
-def pictures(findings: Findings, curves: dict[str, Curve]) -> dict[str, str]:
+def pictures(results: EvaluationResults, curves: dict[str, Curve]) -> dict[str, str]:
     """Name -> SVG, of those there is something to draw for."""
     with mpl.rc_context(STYLE):  # type: ignore[arg-type]
         drawn = {
-            "accuracy": accuracy(findings),
-            "slices": slices(findings.slices),
-            "drift": drift(findings.drift),
-            "exposure": exposure(findings),
+            "accuracy": accuracy(results),
+            "slices": slices(results.slices),
+            "drift": drift(results.drift),
+            "exposure": exposure(results),
             "learning": learning(curves),
         }
         return {name: svg(canvas) for name, canvas in drawn.items() if canvas is not None}
 
 
-def accuracy(findings: Findings) -> Canvas:
+def accuracy(results: EvaluationResults) -> Canvas:
     """NDCG@10 with its interval, and recall at every k up to 100."""
     canvas = Canvas(figsize=(9.6, 3.2), layout="constrained")
     left, right = canvas.subplots(1, 2, width_ratios=(1, 1.15))
-    _intervals(left, {name: figures["ndcg_at_10"] for name, figures in findings.figures.items()})
+    _intervals(left, {name: figures["ndcg_at_10"] for name, figures in results.figures.items()})
     ks = range(1, 101)
-    for name, ranked in findings.models.items():
+    for name, ranked in results.models.items():
         at_k = [recall(ranked.ranks, k).mean() for k in ks]
         right.plot(ks, at_k, color=COLORS[name], label=LABELS[name], linewidth=2)
     right.set(title="Recall at k", xlabel="k", xscale="log", xlim=(1, 100), ylim=(0, None))
@@ -66,12 +67,12 @@ def slices(parts: list[Slice]) -> Canvas | None:
     return canvas
 
 
-def exposure(findings: Findings) -> Canvas:
+def exposure(results: EvaluationResults) -> Canvas:
     """Lorenz curves: which share of all answers the least shown items get."""
     canvas = Canvas(figsize=(4.7, 3.4), layout="constrained")
-    axes, n_items = canvas.subplots(), len(findings.catalog)
+    axes, n_items = canvas.subplots(), len(results.catalog)
     share = np.linspace(0, 100, n_items + 1)
-    for name, ranked in findings.models.items():
+    for name, ranked in results.models.items():
         counts = np.sort(list_metrics.exposure(ranked.items[:, :10], n_items))
         held = 100 * np.concatenate([[0], np.cumsum(counts)]) / max(counts.sum(), 1)
         axes.plot(share, held, color=COLORS[name], label=LABELS[name], linewidth=2)

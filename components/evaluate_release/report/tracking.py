@@ -10,7 +10,7 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 from mlflow import MlflowClient
 from mlflow.entities import Metric, RunTag
 
-from components.evaluate_release.report.findings import DRIFT, Findings
+from components.evaluate_release.report.results import DRIFT, EvaluationResults
 
 # Sets what was measured on held-out interactions apart from what the training logs.
 PREFIX: Final = "test_"
@@ -32,17 +32,17 @@ def learning_curves(tracking_uri: str, run_id: str) -> dict[str, Curve]:
     return {name: curve for name, curve in curves.items() if len(curve) > 1}
 
 
-def log(tracking_uri: str, run_id: str, findings: Findings, evaluation: Path, report: Path) -> None:
+def log(tracking_uri: str, run_id: str, results: EvaluationResults, evaluation: Path, report: Path) -> None:
     """Log the figures (`test_…`), the verdict as tags, the evaluation and the report as artifacts."""
     client, now = MlflowClient(tracking_uri), int(time.time() * 1000)
-    figures = findings.figures_by_name | findings.counts
+    figures = results.figures_by_name | results.counts
     client.log_batch(
         run_id,
         metrics=[Metric(_metric(name), float(value), now, 0) for name, value in figures.items()],
         tags=[
-            RunTag("verdict", findings.verdict.verdict),
-            RunTag("verdict_reason", findings.verdict.reason),
-            RunTag("protocol", findings.protocol),
+            RunTag("verdict", results.verdict.verdict),
+            RunTag("verdict_reason", results.verdict.reason),
+            RunTag("protocol", results.protocol),
         ],
     )
     client.log_artifacts(run_id, str(evaluation), "evaluation")

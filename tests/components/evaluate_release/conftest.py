@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.components.evaluate_release.planted import World, build_world
+from tests.components.evaluate_release.ring_world import World, build_world
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from mlflow import MlflowClient
 from components.errors import StepError
 from components.evaluate_release.component import evaluate_release
 from components.evaluate_release.evaluation import evaluate
-from tests.components.evaluate_release.planted import MINUTE, N_ITEMS, N_USERS, START, publish
+from tests.components.evaluate_release.ring_world import MINUTE, N_ITEMS, N_USERS, START, publish
 
 
 @dataclass(frozen=True)

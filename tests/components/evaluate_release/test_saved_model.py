@@ -6,7 +6,7 @@ import pytest
 from components.errors import StepError
 from components.saved_model import SavedInterestModel
 from feature_repo.histories import History
-from tests.components.evaluate_release.planted import N_ITEMS
+from tests.components.evaluate_release.ring_world import N_ITEMS
 
 
 def history(*items: int) -> History:

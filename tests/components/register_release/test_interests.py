@@ -10,7 +10,7 @@ from components.register_release import registration
 from components.register_release.interests import sample_interests
 from feature_repo.contract import ITEMS
 from serving.release.collaborative_filters import CollaborativeFilters
-from tests.components.evaluate_release.planted import N_ITEMS, item_table, save_ring_model
+from tests.components.evaluate_release.ring_world import N_ITEMS, item_table, save_ring_model
 
 
 @pytest.fixture(scope="module")

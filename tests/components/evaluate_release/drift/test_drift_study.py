@@ -7,7 +7,7 @@ import pytest
 from components.evaluate_release.drift.drift_study import study
 from components.evaluate_release.drift.interest_shifts import STEPS
 from components.evaluate_release.report.drift_plot import drift as drawn
-from tests.components.evaluate_release.tastes_world import BLEND, TASTES, build
+from tests.components.evaluate_release.item_groups_world import BLEND, TASTES, build
 
 
 @pytest.fixture(scope="module")

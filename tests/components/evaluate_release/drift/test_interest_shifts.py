@@ -14,7 +14,7 @@ from components.evaluate_release.drift.interest_shifts import (
 )
 from components.evaluate_release.drift.item_groups import ItemGroups
 from feature_repo.contract import TRAINING_SET
-from tests.components.evaluate_release.planted import row
+from tests.components.evaluate_release.ring_world import row
 
 ITEMS = 100
 INDEX = pa.array([f"i{item}" for item in range(ITEMS)])

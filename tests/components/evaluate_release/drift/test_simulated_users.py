@@ -6,7 +6,7 @@ import pytest
 from components.evaluate_release.drift.interest_shifts import LENGTH, MIN_HISTORY
 from components.evaluate_release.drift.item_groups import ItemGroups, find_item_groups
 from components.evaluate_release.drift.simulated_users import MINUTE, of_simulated_users
-from tests.components.evaluate_release.tastes_world import TASTES, build
+from tests.components.evaluate_release.item_groups_world import TASTES, build
 
 
 @pytest.fixture(scope="module")

@@ -4,12 +4,12 @@ import numpy as np
 import pyarrow as pa
 
 from components.evaluate_release.data.queries import read_queries
+from components.evaluate_release.data.ranked_queries import RankedQueries
 from components.evaluate_release.metrics import slices
 from components.evaluate_release.metrics.accuracy import MISS
-from components.evaluate_release.models.rankings import RankedQueries
 from feature_repo.contract import TRAINING_SET
 from serving.release.catalog import FOREVER, Catalog
-from tests.components.evaluate_release.planted import row
+from tests.components.evaluate_release.ring_world import row
 
 N = 4
 INDEX = pa.array([f"i{item}" for item in range(N)])

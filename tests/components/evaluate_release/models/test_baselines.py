@@ -8,9 +8,9 @@ from scipy.sparse import csr_array
 from components.evaluate_release.data.queries import read_queries
 from components.evaluate_release.metrics.accuracy import MISS
 from components.evaluate_release.models import baselines
-from components.evaluate_release.models.rankings import rank_all
+from components.evaluate_release.models.full_ranking import rank_all
 from feature_repo.contract import TRAINING_SET
-from tests.components.evaluate_release.planted import row
+from tests.components.evaluate_release.ring_world import row
 
 INDEX = pa.array([f"i{item}" for item in range(5)])
 
@@ -57,7 +57,9 @@ def test_batches_change_nothing(monkeypatch):
     scores = rng.normal(size=(30, 5)).astype(np.float32)
     queries = queries_of(*(row(user, [user % 3], [1], 3, "test", 3 + user % 2) for user in range(30)))
     whole = rank_all(lambda part: scores[part], queries, 5)
-    monkeypatch.setattr("components.evaluate_release.models.rankings.CELLS", 35)  # seven queries at once
+    monkeypatch.setattr(
+        "components.evaluate_release.models.full_ranking.MAX_SCORES", 35
+    )  # seven queries at once
     parts = rank_all(lambda part: scores[part], queries, 5)
     assert np.array_equal(whole.ranks, parts.ranks)
     assert np.array_equal(whole.items, parts.items)

@@ -10,12 +10,12 @@ import pytest
 
 from components.errors import StepError
 from components.evaluate_release.data.held_out import HeldOut
+from components.evaluate_release.data.ranked_queries import RankedQueries
 from components.evaluate_release.evaluation import assemble
 from components.evaluate_release.metrics.accuracy import MISS
 from components.evaluate_release.models import live_version
-from components.evaluate_release.models.rankings import RankedQueries
 from components.evaluate_release.release_gate import Incomparable
-from tests.components.evaluate_release.planted import MINUTE, N_USERS, START, publish
+from tests.components.evaluate_release.ring_world import MINUTE, N_USERS, START, publish
 
 BLEND = {"features": ["interest"], "weights": [1.0]}
 

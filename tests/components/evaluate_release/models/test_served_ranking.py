@@ -13,7 +13,7 @@ from components.evaluate_release.metrics.accuracy import MISS
 from components.evaluate_release.models.served_ranking import ServedRanking
 from feature_repo.contract import TRAINING_SET
 from serving.release.segments import Segment, Segments
-from tests.components.evaluate_release.planted import N_ITEMS, row
+from tests.components.evaluate_release.ring_world import N_ITEMS, row
 
 INDEX = pa.array([f"i{item}" for item in range(N_ITEMS)])
 

@@ -7,23 +7,21 @@ from typing import Any, Final
 import numpy as np
 
 from components.evaluate_release.data.queries import Queries
-from components.evaluate_release.drift.drift import DriftFindings
+from components.evaluate_release.data.ranked_queries import RankedQueries
+from components.evaluate_release.drift.drift_metrics import DriftResults
 from components.evaluate_release.metrics.accuracy import MISS
 from components.evaluate_release.metrics.metric_calculator import Figure
 from components.evaluate_release.metrics.slices import Slice
+from components.evaluate_release.model_names import SERVED
 from components.evaluate_release.models.live_version import LiveVersion
-from components.evaluate_release.models.rankings import RankedQueries
 from components.evaluate_release.release_gate import GateDecision
 from serving.release.catalog import Catalog
 
-# What goes live; its figures stand without a prefix.
-SERVED: Final = "served"
-LIVE: Final = "live"
 DRIFT: Final = "drift_interactions_to_follow"
 
 
 @dataclass(frozen=True)
-class Findings:
+class EvaluationResults:
     """`models` and `figures` by model name, the served ranking first."""
 
     protocol: str
@@ -36,7 +34,7 @@ class Findings:
     figures: dict[str, dict[str, Figure]]
     rival: str  # the baseline that p values are against
     slices: list[Slice]
-    drift: DriftFindings
+    drift: DriftResults
     blend: dict[str, Any]
     keep_seen: bool
     live: LiveVersion | None

@@ -1,4 +1,4 @@
-"""The findings as files: blend.json, metrics.json for programs, metrics.csv for spreadsheets."""
+"""The results as files: blend.json, metrics.json for programs, metrics.csv for spreadsheets."""
 
 import json
 import shutil
@@ -14,56 +14,56 @@ import pyarrow as pa
 import pyarrow.csv
 
 from components.evaluate_release.data.queries import Queries
-from components.evaluate_release.report.findings import Findings
+from components.evaluate_release.report.results import EvaluationResults
 
 
-def write(findings: Findings, directory: Path) -> None:
+def write(results: EvaluationResults, directory: Path) -> None:
     """Write the evaluation artifact; it stands whole or not at all."""
     with replaced(directory) as beside:
-        (beside / "blend.json").write_text(json.dumps(findings.blend, indent=2))
-        (beside / "metrics.json").write_text(json.dumps(to_json(findings), indent=2, ensure_ascii=False))
-        pyarrow.csv.write_csv(to_table(findings), beside / "metrics.csv")
+        (beside / "blend.json").write_text(json.dumps(results.blend, indent=2))
+        (beside / "metrics.json").write_text(json.dumps(to_json(results), indent=2, ensure_ascii=False))
+        pyarrow.csv.write_csv(to_table(results), beside / "metrics.csv")
 
 
-def to_json(findings: Findings) -> dict[str, Any]:
+def to_json(results: EvaluationResults) -> dict[str, Any]:
     """Everything that was measured, and how."""
     return {
-        "verdict": findings.verdict.verdict,
-        "reason": findings.verdict.reason,
-        "protocol": findings.protocol,
-        "rules": rules(findings),
-        "seen_items": "keep" if findings.keep_seen else "filter",
-        "seed": findings.seed,
-        "learned_until": findings.learned_until,
-        "counts": findings.counts,
-        "spans": {"validation": _span(findings.validation), "test": _span(findings.test)},
-        "figures": findings.figures_by_name,
+        "verdict": results.verdict.verdict,
+        "reason": results.verdict.reason,
+        "protocol": results.protocol,
+        "rules": rules(results),
+        "seen_items": "keep" if results.keep_seen else "filter",
+        "seed": results.seed,
+        "learned_until": results.learned_until,
+        "counts": results.counts,
+        "spans": {"validation": _span(results.validation), "test": _span(results.test)},
+        "figures": results.figures_by_name,
         "models": {
             model: {name: figure.to_json() for name, figure in figures.items()}
-            for model, figures in findings.figures.items()
+            for model, figures in results.figures.items()
         },
-        "p_values_against": findings.rival,
-        "slices": [asdict(part) for part in findings.slices],
-        "drift": findings.drift.to_json(),
+        "p_values_against": results.rival,
+        "slices": [asdict(part) for part in results.slices],
+        "drift": results.drift.to_json(),
     }
 
 
-def rules(findings: Findings) -> dict[str, str]:
+def rules(results: EvaluationResults) -> dict[str, str]:
     """How it was measured, in words."""
     filtered = "left out; a target seen before is a miss"
     return {
         "candidates": "every item of the catalog",
-        "seen items": "may be answered again" if findings.keep_seen else filtered,
+        "seen items": "may be answered again" if results.keep_seen else filtered,
         "ties": "against the model",
         "intervals": "95 %, bootstrap over users",
         "p values": "two-sided randomisation test over users",
     }
 
 
-def to_table(findings: Findings) -> pa.Table:
+def to_table(results: EvaluationResults) -> pa.Table:
     """One row a model, measure and k."""
     rows = []
-    for model, figures in findings.figures.items():
+    for model, figures in results.figures.items():
         for name, figure in figures.items():
             measure, k = name.rsplit("_at_", 1)
             rows.append({"model": model, "measure": measure, "k": int(k), **asdict(figure)})

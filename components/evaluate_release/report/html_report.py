@@ -1,4 +1,4 @@
-"""The findings as one HTML page that needs nothing but itself."""
+"""The results as one HTML page that needs nothing but itself."""
 
 import os
 from dataclasses import dataclass
@@ -12,10 +12,11 @@ from markupsafe import Markup
 from components.evaluate_release.drift.interest_shifts import STEPS
 from components.evaluate_release.metrics.accuracy import ACCURACY, MISS
 from components.evaluate_release.metrics.metric_calculator import KS, Figure
-from components.evaluate_release.report.document import day, rules
-from components.evaluate_release.report.findings import SERVED, Findings
-from components.evaluate_release.report.plot_style import COLORS, LABELS
+from components.evaluate_release.model_names import LABELS, SERVED
+from components.evaluate_release.report.plot_style import COLORS
 from components.evaluate_release.report.plots import pictures
+from components.evaluate_release.report.result_files import day, rules
+from components.evaluate_release.report.results import EvaluationResults
 from components.evaluate_release.report.tracking import Curve
 from serving.release.catalog import Catalog
 
@@ -55,48 +56,48 @@ class Cell:
     best: bool
 
 
-def write_report(findings: Findings, curves: dict[str, Curve], file: Path) -> None:
+def write_report(results: EvaluationResults, curves: dict[str, Curve], file: Path) -> None:
     """Render the page and put it in place in one step."""
     folder = Path(__file__).parent
     environment = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined)
-    page = environment.get_template("report.html").render(context(findings, curves))
+    page = environment.get_template("report_template.html").render(context(results, curves))
     file.parent.mkdir(parents=True, exist_ok=True)
     beside = file.with_name(f".{file.name}.{os.getpid()}")
     beside.write_text(page, encoding="utf-8")
     beside.replace(file)
 
 
-def context(findings: Findings, curves: dict[str, Curve]) -> dict[str, Any]:
+def context(results: EvaluationResults, curves: dict[str, Curve]) -> dict[str, Any]:
     """What the template shows."""
     return {
-        "findings": findings,
-        "served": findings.figures[SERVED],
-        "rival": (LABELS[findings.rival], findings.figures[findings.rival]),
+        "results": results,
+        "served": results.figures[SERVED],
+        "rival": (LABELS[results.rival], results.figures[results.rival]),
         "labels": LABELS,
         "colors": COLORS,
         "measures": MEASURES,
-        "tables": {k: table(findings, k) for k in KS},
-        "pictures": {name: Markup(svg) for name, svg in pictures(findings, curves).items()},
+        "tables": {k: table(results, k) for k in KS},
+        "pictures": {name: Markup(svg) for name, svg in pictures(results, curves).items()},
         "steps": STEPS,
-        "blend": blend_weights(findings.blend),
-        "users": users(findings),
-        "rules": rules(findings),
-        "counts": {label: findings.counts[name] for name, label in COUNTS.items()},
+        "blend": blend_weights(results.blend),
+        "users": users(results),
+        "rules": rules(results),
+        "counts": {label: results.counts[name] for name, label in COUNTS.items()},
         "spans": {
             name: f"{day(int(part.cutoffs.min()))} to {day(int(part.cutoffs.max()))}"
-            for name, part in (("validation", findings.validation), ("test", findings.test))
+            for name, part in (("validation", results.validation), ("test", results.test))
         },
-        "learned_until": day(findings.learned_until),
+        "learned_until": day(results.learned_until),
     }
 
 
-def table(findings: Findings, k: int) -> dict[str, dict[str, Cell]]:
+def table(results: EvaluationResults, k: int) -> dict[str, dict[str, Cell]]:
     """Measure -> model -> cell; the most accurate is marked, among models asked the same queries."""
     rows = {}
     for measure in MEASURES:
-        figures = {model: of_model.get(f"{measure}_at_{k}") for model, of_model in findings.figures.items()}
+        figures = {model: of_model.get(f"{measure}_at_{k}") for model, of_model in results.figures.items()}
         alike = {
-            model: figure.value for model, figure in figures.items() if figure and model in findings.models
+            model: figure.value for model, figure in figures.items() if figure and model in results.models
         }
         best = max(alike, key=alike.__getitem__) if alike and measure in ACCURACY else None
         rows[measure] = {model: Cell(figure, model == best) for model, figure in figures.items()}
@@ -109,12 +110,12 @@ def blend_weights(blend: dict[str, Any]) -> list[tuple[str, float]]:
     return sorted(((term, float(weight)) for term, weight in pairs), key=lambda pair: -abs(pair[1]))
 
 
-def users(findings: Findings) -> list[dict[str, Any]]:
+def users(results: EvaluationResults) -> list[dict[str, Any]]:
     """Some users' histories beside what was answered and what came next, drawn with the seed."""
-    queries, answered, catalog = findings.test, findings.models[SERVED], findings.catalog
+    queries, answered, catalog = results.test, results.models[SERVED], results.catalog
     first_of_user = np.unique(queries.users, return_index=True)[1]
     known = first_of_user[queries.lengths()[first_of_user] > 0]
-    chosen = np.random.default_rng(findings.seed).permutation(known)[:USERS]
+    chosen = np.random.default_rng(results.seed).permutation(known)[:USERS]
     return [
         {
             "user_id": queries.user_ids[position],

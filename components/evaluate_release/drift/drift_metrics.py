@@ -11,10 +11,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from components.evaluate_release.data.ranked_queries import RankedQueries
 from components.evaluate_release.drift.interest_shifts import STEPS, InterestShift
 from components.evaluate_release.drift.item_groups import ItemGroups
 from components.evaluate_release.metrics.accuracy import hit_rate
-from components.evaluate_release.models.rankings import RankedQueries
 
 K: Final = 10
 FOLLOWING: Final = 0.5
@@ -25,7 +25,7 @@ Shares = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Following:
+class ModelDrift:
     """How one model followed; lists run over STEPS."""
 
     share: list[float]  # of the ten that is of the new taste, the mean over users
@@ -35,22 +35,22 @@ class Following:
 
 
 @dataclass(frozen=True)
-class Drift:
+class DriftMetrics:
     """What one kind of users showed."""
 
     users: int
     left_out: int  # users whose ten were half of the new taste before the switch, by some model
     base_rate: float  # of all interactions those of the new taste, the mean over users
     pairs: dict[str, int]  # "old → new" -> users
-    models: dict[str, Following]
+    models: dict[str, ModelDrift]
 
 
 @dataclass(frozen=True)
-class DriftFindings:
+class DriftResults:
     """By kind of users, "real" and "simulated"; `why` one is missing, or all are, in a sentence."""
 
     tastes: str = ""  # "categories" or "clusters"
-    kinds: dict[str, Drift] = field(default_factory=dict)
+    kinds: dict[str, DriftMetrics] = field(default_factory=dict)
     why: str = ""
 
     def to_json(self) -> dict[str, Any]:
@@ -67,7 +67,7 @@ class DriftFindings:
 
 def measure(
     switches: list[InterestShift], tastes: ItemGroups, models: dict[str, RankedQueries]
-) -> Drift | None:
+) -> DriftMetrics | None:
     """What the models' answers to `switches.as_queries` show; None where fewer than ENOUGH users are left."""
     new = np.array([switch.new for switch in switches], np.intp)
     shares = {name: shares_of(answered.items, tastes.members[new]) for name, answered in models.items()}
@@ -79,7 +79,7 @@ def measure(
         for switch, is_kept in zip(switches, kept, strict=True)
         if is_kept
     ]
-    return Drift(
+    return DriftMetrics(
         users=len(pairs),
         left_out=len(switches) - len(pairs),
         base_rate=float(tastes.base[new[kept]].mean()),
@@ -91,11 +91,11 @@ def measure(
     )
 
 
-def following(shares: Shares, hits: Shares) -> Following:
+def following(shares: Shares, hits: Shares) -> ModelDrift:
     """Of one model; shares, hits: [STEPS, users]."""
     needed = np.sort(interactions_to_follow(shares))
     middle = needed[(len(needed) - 1) // 2]
-    return Following(
+    return ModelDrift(
         share=shares.mean(axis=1).tolist(),
         hit_rate=hits.mean(axis=1).tolist(),
         interactions_to_follow=int(middle) if np.isfinite(middle) else None,

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from components.evaluate_release.drift import drift
+from components.evaluate_release.data.ranked_queries import RankedQueries
+from components.evaluate_release.drift import drift_metrics
 from components.evaluate_release.drift.interest_shifts import STEPS, InterestShift
 from components.evaluate_release.drift.item_groups import ItemGroups
 from components.evaluate_release.metrics.accuracy import MISS
-from components.evaluate_release.models.rankings import RankedQueries
 from feature_repo.histories import History
 
 NO_ITEMS = np.empty(0, np.int32)
@@ -26,15 +26,15 @@ def test_the_first_step_with_half_of_the_list_counts():
         [0, 0, 0, 0, 0, 0, 0, 0.5],  # at the last
         [0.4] * 8,  # never
     )
-    assert drift.interactions_to_follow(shares).tolist() == [1, 3, 20, np.inf]
+    assert drift_metrics.interactions_to_follow(shares).tolist() == [1, 3, 20, np.inf]
 
 
 def test_the_median_is_after_how_many_half_of_the_users_were_followed():
     shares = at([0, 1, 1, 1, 1, 1, 1, 1], [0, 0, 1, 1, 1, 1, 1, 1], [0] * 8, [0] * 8)
-    found = drift.following(shares, np.zeros_like(shares))
+    found = drift_metrics.following(shares, np.zeros_like(shares))
     assert (found.interactions_to_follow, found.followed) == (2, 0.5)
     assert found.share[:3] == [0, 0.25, 0.5]
-    never = drift.following(shares[:, 1:], np.zeros_like(shares[:, 1:]))
+    never = drift_metrics.following(shares[:, 1:], np.zeros_like(shares[:, 1:]))
     assert never.interactions_to_follow is None
     assert never.followed == pytest.approx(1 / 3)
 
@@ -46,7 +46,7 @@ def test_shares_count_the_first_ten_and_no_missing_item():
     lists[:, 0, 10:] = 3  # beyond the ten
     lists[1, 0, :4] = 3
     lists[2, 1, :6] = [10, 11, 12, -1, -1, -1]
-    shares = drift.shares_of(lists.reshape(-1, 20), members)
+    shares = drift_metrics.shares_of(lists.reshape(-1, 20), members)
     assert shares[:3].tolist() == [[0, 0], [0.4, 0], [0, 0.3]]
 
 
@@ -67,7 +67,7 @@ def ranked(users, following_from):
 
 def test_a_model_that_follows_is_set_beside_one_that_never_does():
     users, tastes = switches(12)
-    found = drift.measure(
+    found = drift_metrics.measure(
         users, tastes, {"quick": ranked(12, 1), "slow": ranked(12, 4), "never": ranked(12, 99)}
     )
     needed = {name: model.interactions_to_follow for name, model in found.models.items()}
@@ -81,9 +81,9 @@ def test_users_whose_ten_were_of_the_new_taste_before_are_left_out_for_every_mod
     users, tastes = switches(15)
     ahead = ranked(15, 1)
     ahead.items[:3] = np.arange(20, 40)  # of the first three users, before the switch
-    found = drift.measure(users, tastes, {"ahead": ahead, "never": ranked(15, 99)})
+    found = drift_metrics.measure(users, tastes, {"ahead": ahead, "never": ranked(15, 99)})
     assert (found.users, found.left_out) == (12, 3)
     users, tastes = switches(12)
     ahead = ranked(12, 1)
     ahead.items[:3] = np.arange(20, 40)
-    assert drift.measure(users, tastes, {"ahead": ahead}) is None  # nine say too little
+    assert drift_metrics.measure(users, tastes, {"ahead": ahead}) is None  # nine say too little

@@ -11,7 +11,7 @@ from components.evaluate_release.evaluation import assemble
 from components.train_collaborative_filters.fitting import fit
 from feature_repo.contract import SIGNATURES, TIMESTAMP, TRAINING_SET
 from serving.release.ranking_data import Ranking
-from tests.components.evaluate_release.planted import MINUTE, START, row
+from tests.components.evaluate_release.ring_world import MINUTE, START, row
 
 TASTES, ITEMS, USERS, LENGTH = 5, 200, 60, 28
 BLEND = {"features": ["interest"], "weights": [1.0], "means": [0.0], "scales": [1.0]}

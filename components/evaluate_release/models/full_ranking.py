@@ -1,0 +1,32 @@
+"""Ranks the whole catalog for each query."""
+
+from collections.abc import Callable
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.evaluate_release.data.queries import Queries
+from components.evaluate_release.data.ranked_queries import MAX_LENGTH, RankedQueries
+from components.evaluate_release.metrics.accuracy import ranks_of, top_items
+
+# Scores computed at once: 64 MB of float32.
+MAX_SCORES: Final = 16_000_000
+
+
+def rank_all(scores: Callable[[slice], NDArray[np.float32]], queries: Queries, n_items: int) -> RankedQueries:
+    """Rank every item for every query, except the items that the user has seen.
+
+    Args:
+        scores: a slice of the queries -> [queries of the slice, items] float32, higher is better.
+    """
+    size = max(1, MAX_SCORES // n_items)
+    ranks, items = [], []
+    for start in range(0, len(queries), size):
+        part = slice(start, min(start + size, len(queries)))
+        batch = np.array(scores(part), np.float32)
+        for row, seen in zip(batch, queries.seen[part], strict=True):
+            row[seen] = -np.inf
+        ranks.append(ranks_of(batch, queries.targets[part]))
+        items.append(top_items(batch, MAX_LENGTH))
+    return RankedQueries(np.concatenate(ranks), np.concatenate(items))
