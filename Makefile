@@ -1,4 +1,4 @@
-# Everything a newcomer or CI needs; `make help` lists it.
+# The commands of a developer and of CI; `make help` lists them.
 .DEFAULT_GOAL := help
 SHELL := bash
 PYTHON ?= python3
@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= movielens-100k
 INSTALLED := $(VENV)/.installed
-# The machine's uv, or one of the environment's own.
+# The uv on PATH, or else one installed into the environment.
 UV := $(or $(shell command -v uv),$(BIN)/uv)
 export PYTHONDONTWRITEBYTECODE =
 
@@ -15,13 +15,13 @@ export PYTHONDONTWRITEBYTECODE =
 help: ## List the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-demo: $(INSTALLED) ## Train, promote, serve and ask, on MovieLens-100K (DATA=movielens-1m for the larger set)
+demo: $(INSTALLED) ## Train, promote, serve and recommend on MovieLens-100K (DATA=movielens-1m: the larger set)
 	@$(BIN)/penchant demo $(DATA)
 
-test: $(INSTALLED) ## Run the whole suite
+test: $(INSTALLED) ## Run all tests
 	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
 
-check: $(INSTALLED) ## Lint, types, and who may import whom
+check: $(INSTALLED) ## Check style, types and the allowed imports between packages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -31,36 +31,37 @@ format: $(INSTALLED) ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-lock: $(INSTALLED) ## Resolve pyproject.toml into requirements.lock, keeping what is pinned where it still fits
-	$(UV) pip compile --quiet --universal --python-version 3.11 --extra dev --no-annotate --no-header \
-	  --no-emit-index-url pyproject.toml -o requirements.lock
+lock: $(INSTALLED) ## Resolve pyproject.toml into requirements.lock; a pinned version stays as long as it fits
+	$(UV) pip compile --quiet --universal --python-version 3.11 --extra dev --extra s3 --extra gpu \
+	  --generate-hashes --no-annotate --no-header --no-emit-index-url pyproject.toml -o requirements.lock
 
 protos: $(INSTALLED) ## Generate the gRPC stubs
 	$(BIN)/python -m grpc_tools.protoc -I . --python_out=. --pyi_out=. serving/protos/*.proto
 	$(BIN)/python -m grpc_tools.protoc -I . --grpc_python_out=. serving/protos/recommender.proto
 
-bench: $(INSTALLED) ## Measure serving beside its floor
+bench: $(INSTALLED) ## Measure serving, and an empty gRPC service for comparison
 	$(BIN)/python -m tests.benchmarks
 
-bench-training: $(INSTALLED) ## Measure training beside its matrix products, and on a million items (TORCH=PYTHON: beside PyTorch)
+bench-training: $(INSTALLED) ## Measure training: against its matrix products, and on a million items (TORCH=PYTHON: against PyTorch)
 	$(BIN)/python -m tests.benchmarks.training_throughput $(if $(TORCH),--torch-python $(TORCH))
 	$(BIN)/python -m tests.benchmarks.training_scale
 
-bench-model: $(INSTALLED) ## Measure what each input brings and what compression costs, on DATA, and the defaults on made-up shops
+bench-model: $(INSTALLED) ## Measure the value of each input and the loss by compression on DATA; the defaults on synthetic shops
 	$(BIN)/python -m tests.benchmarks.ablation $(DATA)
 	$(BIN)/python -m tests.benchmarks.compression $(DATA)
 	$(BIN)/python -m tests.benchmarks.synthetic
 
-clean: ## Remove the environment and every run
+clean: ## Remove the environment and all runs
 	rm -rf $(VENV) .penchant*
 
-# A new lock or project file renews the environment; --compile-bytecode makes every later import 3 times faster.
+# Runs again when the lock or pyproject.toml has changed. --compile-bytecode makes every later import 3 times faster.
 $(INSTALLED): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' || \
 	  { echo "Penchant needs Python 3.11, 3.12 or 3.13; '$(PYTHON)' is $$($(PYTHON) -V). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@test -x $(UV) || $(BIN)/python -m pip install --quiet uv
-	@echo "Installing $$(grep -c == requirements.lock) packages into $(VENV): a minute or two, and the downloads …"
-	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python -r requirements.lock
+	@test -x $(UV) || $(BIN)/python -m pip install -qq uv==0.13.9
+	@echo "Installing about 200 packages into $(VENV): one or two minutes, plus the downloads …"
+	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes \
+	  --requirement pyproject.toml --extra dev --constraint requirements.lock
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@

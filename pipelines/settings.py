@@ -26,7 +26,7 @@ class Settings(Addresses):
     experiment: str = "penchant"
 
     kubeflow: str = Field("", description="Kubeflow Pipelines' API address")
-    image: str = Field("penchant/python:latest", description="the image that every step runs in")
+    image: str = Field("penchant/training:latest", description="the image that every step runs in")
     training_image: str = Field("", description="the image of the training step, when it is another one")
     accelerator: str = "nvidia.com/gpu"
     accelerator_count: int = Field(0, ge=0, le=8, description="GPUs of a training step")

@@ -1,45 +1,73 @@
-# The code base's image: every pipeline step and the recommender run in it.
-#   docker build -f infra/images/python.Dockerfile -t penchant/python:0.1.0 .
-#   docker build -f infra/images/python.Dockerfile -t penchant/python:0.1.0-gpu --target gpu .
+# Two images: the recommender's, and that of the pipeline steps and the `penchant` command.
+#   docker build -f infra/images/python.Dockerfile -t penchant/recommender:0.1.0 --target recommender .
+#   docker build -f infra/images/python.Dockerfile -t penchant/training:0.1.0 --target training .
+#   docker build -f infra/images/python.Dockerfile -t penchant/training:0.1.0-gpu --target training-gpu .
 ARG PYTHON=3.11.14-slim-bookworm
 
-FROM python:${PYTHON} AS packages
+FROM python:${PYTHON} AS uv
 RUN pip install --no-cache-dir uv==0.13.9
 ENV VIRTUAL_ENV=/opt/penchant UV_LINK_MODE=copy UV_COMPILE_BYTECODE=1 UV_NO_CACHE=1
 WORKDIR /source
-COPY pyproject.toml requirements.lock infra/images/s3.txt ./
-# pyproject.toml says what runs, the lock says in which version: so the development tools stay out.
-RUN uv venv "$VIRTUAL_ENV" \
- && uv pip install --requirement pyproject.toml --requirement s3.txt --constraint requirements.lock
+COPY pyproject.toml requirements.lock ./
+
+FROM uv AS wheel
 COPY README.md ./
 COPY pipelines pipelines
 COPY components components
 COPY feature_repo feature_repo
 COPY serving serving
-RUN uv pip install --no-deps --build-constraint requirements.lock .
+RUN uv build --wheel --require-hashes --build-constraint requirements.lock --out-dir /wheel
 
-# TensorFlow brings its GPU libraries as wheels (its extra "and-cuda"); the node has only the driver.
-FROM packages AS gpu-packages
-COPY infra/images/gpu.txt ./
-RUN uv pip install --requirement gpu.txt --constraint requirements.lock
+# pyproject.toml lists what is installed; the lock gives each version and its hashes.
+FROM uv AS serving-dependencies
+RUN uv venv "$VIRTUAL_ENV" \
+ && uv pip install --require-hashes --requirement pyproject.toml --constraint requirements.lock \
+    --extra serving --extra s3
+
+FROM uv AS training-dependencies
+RUN uv venv "$VIRTUAL_ENV" \
+ && uv pip install --require-hashes --requirement pyproject.toml --constraint requirements.lock \
+    --extra training --extra s3
+
+# TensorFlow's GPU libraries are wheels; the node has only the driver.
+FROM training-dependencies AS gpu-dependencies
+RUN uv pip install --require-hashes --requirement pyproject.toml --constraint requirements.lock --extra gpu
+
+# The code is installed last, so that a change of the code does not install the dependencies again.
+FROM serving-dependencies AS serving-packages
+COPY --from=wheel /wheel /wheel
+RUN uv pip install --no-deps /wheel/*.whl
+
+FROM training-dependencies AS training-packages
+COPY --from=wheel /wheel /wheel
+RUN uv pip install --no-deps /wheel/*.whl
+
+FROM gpu-dependencies AS gpu-packages
+COPY --from=wheel /wheel /wheel
+RUN uv pip install --no-deps /wheel/*.whl
 
 FROM python:${PYTHON} AS runtime
 RUN useradd --uid 10001 --user-group --create-home --home-dir /var/lib/penchant penchant
-# One secret, mounted at /etc/penchant, serves the clients of PostgreSQL and S3 in steps and servers alike.
+# The secret mounted at /etc/penchant configures the clients of PostgreSQL and S3, in steps and servers.
 ENV PATH=/opt/penchant/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
     PENCHANT_HOME=/var/lib/penchant \
     PGSERVICEFILE=/etc/penchant/pg_service.conf \
-    AWS_CONFIG_FILE=/etc/penchant/aws_config \
-    MLFLOW_DISABLE_TELEMETRY=true
+    AWS_CONFIG_FILE=/etc/penchant/aws_config
 WORKDIR /var/lib/penchant
 USER 10001:10001
+
+FROM runtime AS recommender
+CMD ["python", "-m", "serving.server"]
+COPY --from=serving-packages /opt/penchant /opt/penchant
+
+FROM runtime AS training-runtime
+ENV MLFLOW_DISABLE_TELEMETRY=true
 CMD ["penchant", "--help"]
 
-FROM runtime AS gpu
+FROM training-runtime AS training-gpu
 COPY --from=gpu-packages /opt/penchant /opt/penchant
 
-# The default target.
-FROM runtime AS cpu
-COPY --from=packages /opt/penchant /opt/penchant
+FROM training-runtime AS training
+COPY --from=training-packages /opt/penchant /opt/penchant

@@ -1,57 +1,54 @@
-"""The image holds what the lock pins, what runs, and nothing of the tools of development."""
+"""The images hold the locked packages of their extra, and no development tools."""
 
-import importlib.metadata
 import re
 import tomllib
 from fnmatch import fnmatch
-from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
-from packaging.utils import NormalizedName, canonicalize_name
+from packaging.utils import canonicalize_name
 
 from tests.infra.conftest import INFRA, ROOT, Rendered
 
-IMAGES = INFRA / "images"
-DOCKERFILE = (IMAGES / "python.Dockerfile").read_text()
+DOCKERFILE = (INFRA / "images" / "python.Dockerfile").read_text()
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+EXTRAS = PROJECT["project"]["optional-dependencies"]
+LOCK = (ROOT / "requirements.lock").read_text()
+
+# Stage -> its instructions.
+STAGES = dict(re.findall(r"^FROM \S+ AS (\S+)\n(.*?)(?=^FROM|\Z)", DOCKERFILE, re.MULTILINE | re.DOTALL))
 
 
-def pinned(file: Path) -> dict[NormalizedName, str]:
-    """Package -> version, of the lines name==version."""
-    requirements = [Requirement(line) for line in file.read_text().splitlines() if line and line[0] != "#"]
-    return {canonicalize_name(r.name): str(r.specifier).removeprefix("==") for r in requirements}
-
-
-LOCK = pinned(ROOT / "requirements.lock")
-
-
-def copied() -> list[str]:
-    """What the build takes from the tree."""
+def copied_sources() -> list[str]:
+    """Return the paths that the images copy from the working tree."""
     lines = re.findall(r"^COPY (?!--from)(.+)$", DOCKERFILE, re.MULTILINE)
     return [source for line in lines for source in line.split()[:-1]]
 
 
-def test_what_is_copied_is_there_and_in_the_build_context() -> None:
+def names(requirements: list[str]) -> set[str]:
+    return {canonicalize_name(Requirement(line).name) for line in requirements}
+
+
+def test_copied_files_exist_and_are_in_the_build_context() -> None:
     rules = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
-    for source in copied():
+    assert copied_sources()
+    for source in copied_sources():
         assert (ROOT / source).exists(), source
         assert any(fnmatch(source, rule) for rule in rules), source
 
 
 def test_every_package_of_the_project_is_copied() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    patterns = project["tool"]["setuptools"]["packages"]["find"]["include"]
-    assert {pattern.rstrip("*") for pattern in patterns} <= set(copied())
+    patterns = PROJECT["tool"]["setuptools"]["packages"]["find"]["include"]
+    assert {pattern.rstrip("*") for pattern in patterns} <= set(copied_sources())
 
 
 def test_base_images_are_pinned() -> None:
     assert re.search(r"^ARG PYTHON=3\.\d+\.\d+-slim-\w+$", DOCKERFILE, re.MULTILINE)
     bases = set(re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE))
-    stages = set(re.findall(r"^FROM \S+ AS (\S+)", DOCKERFILE, re.MULTILINE))
-    assert bases - stages == {"python:${PYTHON}"}
+    assert bases - STAGES.keys() == {"python:${PYTHON}"}
 
 
-def test_it_runs_as_the_user_of_the_manifests(rendered: Rendered) -> None:
+def test_images_run_as_the_user_of_the_manifests(rendered: Rendered) -> None:
     user = re.search(r"^USER (\d+):(\d+)$", DOCKERFILE, re.MULTILINE)
     assert user
     for pod in rendered.pods.values():
@@ -59,32 +56,59 @@ def test_it_runs_as_the_user_of_the_manifests(rendered: Rendered) -> None:
         assert (str(context["runAsUser"]), str(context["runAsGroup"])) == user.groups()
 
 
-def test_packages_of_the_cluster_do_not_contradict_the_lock() -> None:
-    extra = pinned(IMAGES / "s3.txt")
-    assert extra.keys().isdisjoint(LOCK), "a package in both files"
-    # s3fs pins fsspec to its own version.
-    assert extra[canonicalize_name("s3fs")] == LOCK[canonicalize_name("fsspec")]
+@pytest.mark.parametrize(
+    ("stage", "extras"),
+    [
+        ("serving-dependencies", {"serving", "s3"}),
+        ("training-dependencies", {"training", "s3"}),
+        ("gpu-dependencies", {"gpu"}),
+    ],
+)
+def test_dependencies_of_an_image_are_those_of_its_extras(stage: str, extras: set[str]) -> None:
+    assert set(re.findall(r"--extra (\S+)", STAGES[stage])) == extras
 
 
-def test_gpu_libraries_are_those_that_tensorflow_asks_for() -> None:
-    asked = {
-        canonicalize_name(requirement.name): requirement.specifier
-        for requirement in map(Requirement, importlib.metadata.requires("tensorflow") or [])
-        if requirement.marker
-        and requirement.marker.evaluate({"extra": "and-cuda"})
-        and not requirement.marker.evaluate({"extra": ""})
-    }
-    versions = {name: version for name, version in pinned(IMAGES / "gpu.txt").items() if version}
-    assert versions.keys() == asked.keys()
-    assert all(asked[name].contains(version) for name, version in versions.items())
+@pytest.mark.parametrize(
+    ("image", "packages"),
+    [
+        ("recommender", "serving-packages"),
+        ("training", "training-packages"),
+        ("training-gpu", "gpu-packages"),
+    ],
+)
+def test_an_image_holds_the_packages_of_its_own_size(image: str, packages: str) -> None:
+    dependencies = packages.replace("-packages", "-dependencies")
+    assert f"COPY --from={packages} " in STAGES[image]
+    assert f"FROM {dependencies} AS {packages}" in DOCKERFILE
 
 
-@pytest.mark.parametrize("tool", ["pytest", "ruff", "hypothesis", "grpcio-tools", "import-linter"])
-def test_tools_of_development_are_no_dependency_of_what_runs(tool: str) -> None:
-    """So installing pyproject.toml with the lock as constraints leaves them out."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    assert tool in LOCK
-    assert tool not in {canonicalize_name(Requirement(line).name) for line in project["dependencies"]}
-    assert "--requirement pyproject.toml" in DOCKERFILE
-    assert "--constraint requirements.lock" in DOCKERFILE
-    assert "--extra dev" not in DOCKERFILE
+def test_every_installed_package_has_a_hash() -> None:
+    """Except the project's own wheel, which an earlier stage builds."""
+    commands = re.findall(r"uv (?:pip install|build)(?:.|\\\n)+", DOCKERFILE)
+    assert len(commands) == 7
+    for command in commands:
+        own_wheel = "--no-deps /wheel/*.whl" in command
+        assert own_wheel or ("--require-hashes" in command and "constraint requirements.lock" in command)
+
+
+def test_every_package_of_the_lock_has_a_version_and_a_hash() -> None:
+    packages = re.findall(r"^\S.*(?:\n    .*)*", LOCK, re.MULTILINE)
+    assert len(packages) > 200
+    for package in packages:
+        assert re.match(r"[a-z0-9.-]+==\S+ ", package), package
+        assert "--hash=sha256:" in package, package
+
+
+def test_the_lock_lists_no_address_and_no_path() -> None:
+    assert not re.search(r"://|^-|^\s*--(?!hash)|/", LOCK, re.MULTILINE)
+
+
+def test_every_extra_is_locked() -> None:
+    direct = names([line for lines in EXTRAS.values() for line in lines]) - {"penchant"}
+    locked = set(re.findall(r"^([a-z0-9.-]+)==", LOCK, re.MULTILINE))
+    assert direct | names(PROJECT["project"]["dependencies"]) <= locked
+
+
+@pytest.mark.parametrize("extra", ["serving", "training", "s3", "gpu"])
+def test_development_tools_are_in_no_extra_of_an_image(extra: str) -> None:
+    assert names(EXTRAS[extra]).isdisjoint(names(EXTRAS["dev"]) - {"penchant"})

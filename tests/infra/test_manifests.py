@@ -115,7 +115,11 @@ def test_every_mount_has_its_volume_and_every_volume_its_source(rendered: Render
 
 def test_every_image_is_pinned(rendered: Rendered) -> None:
     images = {c["image"] for pod in rendered.pods.values() for c in containers(pod)}
-    assert {image.split(":")[0] for image in images} == {"penchant/python", "tensorflow/serving"}
+    assert {image.split(":")[0] for image in images} == {
+        "penchant/recommender",
+        "penchant/training",
+        "tensorflow/serving",
+    }
     for image in images:
         assert re.fullmatch(r"[\w/]+:\d+\.\d+\.\d+", image), image
 

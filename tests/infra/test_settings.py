@@ -66,6 +66,7 @@ def test_the_recommender_is_reached_from_other_pods(loaded: tuple[Settings, Serv
     assert settings.metrics_port is not None
 
 
-def test_steps_run_the_version_that_serves(production: Overlay) -> None:
+def test_images_of_steps_and_recommender_have_the_same_version(production: Overlay) -> None:
     tags = {image["name"]: image["newTag"] for image in production.kustomization["images"]}
-    assert production.settings["PENCHANT_IMAGE"] == f"penchant/python:{tags['penchant/python']}-gpu"
+    assert tags["penchant/recommender"] == tags["penchant/training"]
+    assert production.settings["PENCHANT_IMAGE"] == f"penchant/training:{tags['penchant/training']}-gpu"

@@ -14,7 +14,7 @@ from pipelines.runner import compile_pipeline
 from pipelines.settings import Settings, load_settings
 from pipelines.training import training
 
-IMAGE = "penchant/python:1.2.3-gpu"
+IMAGE = "penchant/training:1.2.3-gpu"
 GATED = "push-release"
 
 # Task -> what it waits for.
