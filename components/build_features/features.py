@@ -17,6 +17,7 @@ from components.build_features.times import TIMESTAMP, moment, timestamp
 from components.build_features.user_profile import build_user_profile
 from components.errors import StepError
 from components.progress import report
+from feature_repo.atomic_files import atomic_file
 from feature_repo.contract import IMPRESSION
 
 
@@ -40,16 +41,14 @@ def build(
         log = read(backend, interactions, "interactions")
         log = log.filter(log.timestamp < timestamp(as_of), log.event_type != IMPRESSION)
         rows = backend.create_table("spine", build_spine(log, as_of, protocol))
-        with publishing(location) as staging:
+        with atomic_file(spine) as staged_spine, publishing(location) as staging:
             _check(rows, as_of, protocol)
             _write(staging, "item_content", [_snapshot(build_item_content(catalog), as_of)])
             _write(staging, "item_statistics", [_snapshot(build_item_statistics(log, catalog, as_of), as_of)])
             profiles = build_user_profile(log, people)
             _write(staging, "user_profile", [_snapshot(profiles, as_of)])
             _write(staging, "user_history", _histories(log, rows, profiles, as_of))
-            part = spine.with_name(f"{spine.name}.part")
-            write(part, [rows.order_by("user_id", "cutoff", "split")])
-        part.replace(spine)
+            write(staged_spine, [rows.order_by("user_id", "cutoff", "split")])
     return location
 
 

@@ -1,6 +1,5 @@
 """The Parquet files that are Feast's offline store."""
 
-import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -10,6 +9,8 @@ import fsspec
 import ibis.expr.types as ir
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
+
+from feature_repo.atomic_files import staging_directory
 
 # Small groups let a reader skip to the users it wants.
 ROWS_PER_GROUP = 5_000
@@ -23,19 +24,17 @@ def publishing(location: str) -> Iterator[Path]:
         location: a directory, or an fsspec URL.
     """
     filesystem, target = fsspec.url_to_fs(location)
-    local = isinstance(filesystem, LocalFileSystem)
-    staging = Path(target, ".building") if local else Path(tempfile.mkdtemp(prefix="penchant-features-"))
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(parents=True)
-    try:
-        yield staging
-        for file in sorted(staging.iterdir()):
-            if local:
+    if isinstance(filesystem, LocalFileSystem):
+        with staging_directory(Path(target)) as staging:
+            yield staging
+            Path(target).mkdir(exist_ok=True)
+            for file in sorted(staging.iterdir()):
                 file.replace(Path(target, file.name))
-            else:
+    else:
+        with tempfile.TemporaryDirectory(prefix="penchant-features-") as folder:
+            yield Path(folder)
+            for file in sorted(Path(folder).iterdir()):
                 filesystem.put_file(str(file), f"{target}/{file.name}")
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
 
 
 def write(file: Path, parts: Iterable[ir.Table]) -> int:

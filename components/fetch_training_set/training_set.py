@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from components.errors import StepError
 from components.progress import report
 from components.user_attributes import UserAttributes, columns
+from feature_repo.atomic_files import atomic_file
 from feature_repo.contract import HISTORY_LISTS, SPINE, TRAINING_SET
 from feature_repo.features import TRAINING
 from feature_repo.store import open_store
@@ -38,13 +39,15 @@ def fetch(
     """
     started, rows = monotonic(), _read_spine(spine)
     store, known = open_store(features, registry, online_store), UserAttributes.read(features)
-    part, interactions = training_set.with_name(f"{training_set.name}.part"), 0
-    with pq.ParquetWriter(part, TRAINING_SET, compression="zstd") as writer:
+    interactions = 0
+    with (
+        atomic_file(training_set) as staged,
+        pq.ParquetWriter(staged, TRAINING_SET, compression="zstd") as writer,
+    ):
         for table in _joined(store, rows, known):
             _check_point_in_time(table)
             writer.write_table(table, row_group_size=ROWS_PER_GROUP)
             interactions += len(table["item_ids"].combine_chunks().flatten())
-    part.replace(training_set)
     report(f"training set: {rows.num_rows:,} rows, {interactions:,} places in {monotonic() - started:.1f} s")
     splits = {row["values"]: row["counts"] for row in pc.value_counts(rows["split"]).to_pylist()}
     return {"rows": rows.num_rows, "interactions": interactions, "feature_service": TRAINING, **splits}

@@ -19,6 +19,7 @@ from duckdb import DuckDBPyConnection
 from components.errors import StepError
 from components.ingest_interactions.session import literal
 from components.ingest_interactions.warehouse import Warehouse
+from feature_repo.atomic_files import atomic_file
 from feature_repo.contract import INTERACTIONS, ITEMS, TIMESTAMP, USERS
 
 # The contract's columns; what is missing may be null, for validation to set aside.
@@ -44,12 +45,11 @@ def write_interactions(connection: DuckDBPyConnection, warehouse: Warehouse, fil
     # One sort, then a stream: window functions over the same order took three times the CPU time.
     ordered = f'SELECT * FROM {parts} ORDER BY user_id, "timestamp", part, source_row'
     batches = connection.sql(ordered).to_arrow_reader(BATCH_ROWS)
-    part, rows = _beside(file), 0
-    with pq.ParquetWriter(part, SNAPSHOT, use_dictionary=["user_id", "item_id", "event_type"]) as writer:
+    rows, dictionary = 0, ["user_id", "item_id", "event_type"]
+    with atomic_file(file) as staged, pq.ParquetWriter(staged, SNAPSHOT, use_dictionary=dictionary) as writer:
         for batch in strictly_ordered(batches):
             writer.write_batch(batch)
             rows += len(batch)
-    part.replace(file)
     return rows
 
 
@@ -135,12 +135,6 @@ def _is_numeric(column: pa.ChunkedArray) -> bool:
 
 
 def _write(table: pa.Table, file: Path) -> int:
-    part = _beside(file)
-    pq.write_table(table, part)
-    part.replace(file)
+    with atomic_file(file) as staged:
+        pq.write_table(table, staged)
     return len(table)
-
-
-def _beside(file: Path) -> Path:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    return file.with_name(f"{file.name}.new")

@@ -12,6 +12,7 @@ import fsspec
 from duckdb import DuckDBPyConnection
 
 from components.ingest_interactions.session import literal, paths
+from feature_repo.atomic_files import atomic_upload
 
 WATERMARKS: Final = "watermarks.json"
 
@@ -72,11 +73,8 @@ class Warehouse:
 
     def commit(self) -> None:
         """Replace the manifest."""
-        target = f"{self.root}/{WATERMARKS}"
-        self.filesystem.makedirs(self.root, exist_ok=True)
-        with self.filesystem.open(f"{target}.new", "wb") as file:
+        with atomic_upload(self.filesystem, f"{self.root}/{WATERMARKS}") as file:
             file.write(json.dumps(asdict(self.watermarks), indent=2).encode())
-        self.filesystem.mv(f"{target}.new", target)
 
     def _read(self) -> Watermarks:
         try:

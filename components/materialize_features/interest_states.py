@@ -16,6 +16,7 @@ from components.errors import StepError
 from components.progress import report
 from components.saved_model import SavedInterestModel
 from components.user_attributes import UserAttributes
+from feature_repo.atomic_files import atomic_upload
 from feature_repo.contract import (
     HISTORY_LISTS,
     INTEREST_MODEL,
@@ -62,7 +63,7 @@ def work_out(version: int, releases: str, features: str) -> int:
         model = ReleaseStore(releases, Path(folder)).local(INTEREST_MODEL, version)
         with (
             SavedInterestModel(model) as opened,
-            filesystem.open(f"{target}.part", "wb") as file,
+            atomic_upload(filesystem, target) as file,
             pq.ParquetWriter(file, schema, compression="zstd") as writer,
         ):
             for rows in _snapshot(features):
@@ -70,7 +71,6 @@ def work_out(version: int, releases: str, features: str) -> int:
                 states = _states(rows, interests, version, moment)
                 writer.write_table(states.cast(schema))
                 users += states.num_rows
-    filesystem.mv(f"{target}.part", target)
     report(f"interests of {users:,} users under version {version} in {time.monotonic() - started:.1f} s")
     return moment
 

@@ -3,12 +3,12 @@
 import json
 import shutil
 import time
-import uuid
 from pathlib import Path
 
 from fsspec.implementations.local import LocalFileSystem
 
 from components.errors import StepError
+from feature_repo.atomic_files import atomic_directory, atomic_upload, remove_directory
 from feature_repo.contract import INTEREST_MODEL, LIVE, MANIFEST, RANKING, fingerprint
 from serving.release.ann_index import RECALL, TOP
 from serving.release.ranking_data import checksums
@@ -60,7 +60,7 @@ def unpublish(store: ReleaseStore, version: int) -> None:
     for kind in reversed(KINDS):
         path = store.path(kind, version)
         if isinstance(store.filesystem, LocalFileSystem):
-            _remove(Path(path))
+            remove_directory(Path(path))
         elif store.filesystem.exists(path):
             store.filesystem.rm(path, recursive=True)
 
@@ -73,14 +73,8 @@ def switch(store: ReleaseStore, version: int) -> int | None:
         "previous": before if before != version else store.live_record().get("previous"),
     }
     text = json.dumps({**record, "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())})
-    path = f"{store.root}/{LIVE}"
-    store.filesystem.makedirs(store.root, exist_ok=True)
-    if isinstance(store.filesystem, LocalFileSystem):
-        beside = Path(f"{path}.{uuid.uuid4().hex}")
-        beside.write_text(text)
-        beside.replace(path)
-    else:
-        store.filesystem.pipe(path, text.encode())  # an object store replaces an object whole
+    with atomic_upload(store.filesystem, f"{store.root}/{LIVE}") as file:
+        file.write(text.encode())
     return before
 
 
@@ -96,14 +90,8 @@ def prune(store: ReleaseStore) -> list[int]:
 
 def _publish_by_rename(source: Path, target: Path) -> None:
     """A server that polls the folder never sees half a version."""
-    beside = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
-    beside.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        shutil.copytree(source, beside)
-        _remove(target)
-        beside.rename(target)
-    finally:
-        shutil.rmtree(beside, ignore_errors=True)
+    with atomic_directory(target) as staged:
+        shutil.copytree(source, staged, dirs_exist_ok=True)
 
 
 def _publish_marker_last(source: Path, store: ReleaseStore, target: str) -> None:
@@ -114,11 +102,3 @@ def _publish_marker_last(source: Path, store: ReleaseStore, target: str) -> None
     )
     for path in files:
         store.filesystem.put(str(path), f"{target}/{path.relative_to(source)}")
-
-
-def _remove(directory: Path) -> None:
-    """Out of sight in one step, then file by file."""
-    if directory.exists():
-        aside = directory.with_name(f".{directory.name}.{uuid.uuid4().hex}")
-        directory.rename(aside)
-        shutil.rmtree(aside)

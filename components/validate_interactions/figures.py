@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from feature_repo.atomic_files import atomic_upload
 from feature_repo.contract import INTERACTIONS
 
 LAST_RUN: Final = "validation.json"
@@ -49,10 +50,8 @@ def last_rows(warehouse: str) -> int:
 def keep_rows(warehouse: str, rows: int) -> None:
     """Remember the rows of a snapshot that passed, atomically."""
     filesystem, root = fsspec.url_to_fs(warehouse)
-    filesystem.makedirs(root, exist_ok=True)
-    with filesystem.open(f"{root}/{LAST_RUN}.new", "wb") as file:
+    with atomic_upload(filesystem, f"{root}/{LAST_RUN}") as file:
         file.write(json.dumps({"rows": rows}).encode())
-    filesystem.mv(f"{root}/{LAST_RUN}.new", f"{root}/{LAST_RUN}")
 
 
 def _described(table: Path, ids: set[str]) -> float:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from components.validate_interactions.bots_and_duplicates import BOT_REASON
 from components.validate_interactions.findings import Finding
+from feature_repo.atomic_files import atomic_file
 from feature_repo.contract import INTERACTIONS
 
 # A frame of strings takes about 0.5 GB a million rows, so a snapshot of any size is read in pieces.
@@ -60,8 +61,12 @@ def part(
         failures: [rows] bit n for `findings[n]`, BOT and REPEAT.
     """
     start = 0
-    sound, set_aside = _beside(valid), _beside(quarantine)
-    with pq.ParquetWriter(sound, INTERACTIONS) as good, pq.ParquetWriter(set_aside, QUARANTINE) as bad:
+    with (
+        atomic_file(valid) as staged_valid,
+        atomic_file(quarantine) as staged_quarantine,
+        pq.ParquetWriter(staged_valid, INTERACTIONS) as good,
+        pq.ParquetWriter(staged_quarantine, QUARANTINE) as bad,
+    ):
         for batch in pq.ParquetFile(interactions).iter_batches(FRAME_ROWS, columns=INTERACTIONS.names):
             bits = failures[start : start + len(batch)]
             good.write_batch(batch.filter(pa.array(bits == 0)).cast(INTERACTIONS))
@@ -70,8 +75,6 @@ def part(
             reasons = [reasons_of(mask, findings) for mask in bits[failed].tolist()]
             bad.write_batch(pa.record_batch([*columns, pa.array(reasons, pa.list_(pa.string()))], QUARANTINE))
             start += len(batch)
-    sound.replace(valid)
-    set_aside.replace(quarantine)
 
 
 def reasons_of(mask: int, findings: list[Finding]) -> list[str]:
@@ -87,8 +90,3 @@ def _repeated_ids(interactions: Path) -> pa.RecordBatch:
         )
         table: pa.Table = rows.filter("copies > 1 AND interaction_id IS NOT NULL").to_arrow_table()
     return table.combine_chunks()
-
-
-def _beside(file: Path) -> Path:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    return file.with_name(f"{file.name}.new")

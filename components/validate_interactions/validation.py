@@ -13,6 +13,7 @@ from components.validate_interactions.checkpoint import Checkpoint
 from components.validate_interactions.data_docs import render
 from components.validate_interactions.expectations import interactions_suite, snapshot_suite
 from components.validate_interactions.findings import Finding, table
+from feature_repo.atomic_files import write_text_atomically
 
 Counts = dict[str, int | float]
 
@@ -124,7 +125,4 @@ def _check_share(
 
 
 def _write(page: Path, as_of: int, counts: Counts, suites: dict[str, list[Finding]]) -> None:
-    page.parent.mkdir(parents=True, exist_ok=True)
-    beside = page.with_name(f"{page.name}.new")
-    beside.write_text(render(as_of, counts, suites), encoding="utf-8")
-    beside.replace(page)
+    write_text_atomically(page, render(as_of, counts, suites))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from components.errors import StepError
 from components.progress import report
+from feature_repo.atomic_files import atomic_file
 from feature_repo.contract import IMPRESSION
 
 KEYS = ("user_id", "item_id", "timestamp")
@@ -60,11 +61,9 @@ def write_k_core(ingested: Path, core: Path, k: int) -> None:
         for name, key in (("items", "item_id"), ("users", "user_id")):
             left = tables["interactions"][key].unique()
             tables[name] = tables[name].filter(pc.is_in(tables[name][key], left))
-    core.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
-        part = core / f"{name}.part"
-        pq.write_table(table, part)
-        part.replace(core / f"{name}.parquet")
+        with atomic_file(core / f"{name}.parquet") as staged:
+            pq.write_table(table, staged)
     counts = {name: len(table) for name, table in tables.items()}
     (core / "counts.json").write_text(json.dumps(counts))
     report(f"{k}-core: " + ", ".join(f"{count:,} {name}" for name, count in counts.items()))

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from rich.table import Table
 
+from feature_repo.atomic_files import write_text_atomically
 from pipelines.benchmark.drift import drift_tables, mean_drift
 from pipelines.benchmark.published_results import PUBLISHED
 from pipelines.benchmark.steps import Plan
@@ -156,10 +157,7 @@ def _published(document: dict[str, Any]) -> Table:
 
 def write_json(document: dict[str, Any], file: Path) -> None:
     """Write the document; the file stands whole or not at all."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_name(f"{file.name}.part")
-    part.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
-    part.replace(file)
+    write_text_atomically(file, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
 
 
 def gigabytes(size: int) -> str:

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from feature_repo.atomic_files import atomic_file
+
 FloatArray = NDArray[np.float32]
 AnyFloatArray = NDArray[np.floating]
 Indexes = NDArray[np.int32]
@@ -14,11 +16,9 @@ Indexes = NDArray[np.int32]
 
 def save_arrays(directory: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
     """A file that somebody reads is replaced, never written over."""
-    directory.mkdir(parents=True, exist_ok=True)
     for name, array in arrays.items():
-        part = directory / f"{name}.part.npy"
-        np.save(part, array)
-        part.replace(directory / f"{name}.npy")
+        with atomic_file(directory / f"{name}.npy") as staged:
+            np.save(staged, array)
 
 
 def map_arrays(directory: Path, names: Iterable[str]) -> dict[str, NDArray[Any]]:

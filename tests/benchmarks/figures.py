@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from feature_repo.atomic_files import write_text_atomically
 from tests.benchmarks.load import Latencies
 
 _SHOWN = ("p50", "p95", "p99", "p999")
@@ -58,10 +59,7 @@ class Figures:
         }
         goals = [{**asdict(goal), "reached": goal.reached} for goal in self.goals]
         content = {**asdict(self), "goals": goals, "machine": machine}
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_name(f"{file.name}.part")
-        part.write_text(json.dumps(content, indent=2))
-        part.replace(file)
+        write_text_atomically(file, json.dumps(content, indent=2))
 
     def show(self, console: Console) -> None:
         for table in (self._goals(), self._latencies(), *map(self._stages, self.stages_us), self._others()):

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from feature_repo.atomic_files import atomic_directory, write_text_atomically
 from feature_repo.contract import INTEREST_MODEL, LIVE, RANKING
 from tests.benchmarks.world import VERSION
 
@@ -20,9 +21,8 @@ def republished(releases: Path) -> Iterator[int]:
     another = VERSION + 1
     targets = [releases / kind / str(another) for kind in (RANKING, INTEREST_MODEL)]
     for target in targets:
-        staged = target.with_name(f".{another}")
-        shutil.copytree(target.with_name(str(VERSION)), staged, dirs_exist_ok=True)
-        staged.rename(target)
+        with atomic_directory(target) as staged:
+            shutil.copytree(target.with_name(str(VERSION)), staged, dirs_exist_ok=True)
     try:
         yield another
     finally:
@@ -38,9 +38,7 @@ def swap(releases: Path, another: int, live: Callable[[], int], times: int) -> N
     """
     for turn in range(times):
         version = VERSION if turn % 2 else another
-        part = releases / f"{LIVE}.part"
-        part.write_text(json.dumps({"version": version}))
-        part.replace(releases / LIVE)
+        write_text_atomically(releases / LIVE, json.dumps({"version": version}))
         deadline = time.monotonic() + _TIMEOUT_S
         while live() != version:
             if time.monotonic() > deadline:

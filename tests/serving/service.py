@@ -11,6 +11,7 @@ from typing import Any
 
 from anyio.from_thread import start_blocking_portal
 
+from feature_repo.atomic_files import write_text_atomically
 from feature_repo.histories import History
 from feature_repo.interaction import Interaction
 from feature_repo.interest_state import InterestState
@@ -60,9 +61,7 @@ class Running:
     log: "FragileLog"
 
     def go_live(self, version: int) -> None:
-        part = self.root / "releases" / "live.part"
-        part.write_text(json.dumps({"version": version}))
-        part.replace(self.root / "releases" / "live.json")
+        write_text_atomically(self.root / "releases" / "live.json", json.dumps({"version": version}))
 
 
 class FragileLog(InteractionLog):

@@ -1,6 +1,5 @@
 """The results as one HTML page that needs nothing but itself."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +17,7 @@ from components.evaluate_release.report.plots import pictures
 from components.evaluate_release.report.result_files import day, rules
 from components.evaluate_release.report.results import EvaluationResults
 from components.evaluate_release.report.tracking import Curve
+from feature_repo.atomic_files import write_text_atomically
 from serving.release.catalog import Catalog
 
 # Measure -> its heading, whether more is better, and what it says.
@@ -61,10 +61,7 @@ def write_report(results: EvaluationResults, curves: dict[str, Curve], file: Pat
     folder = Path(__file__).parent
     environment = Environment(loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined)
     page = environment.get_template("report_template.html").render(context(results, curves))
-    file.parent.mkdir(parents=True, exist_ok=True)
-    beside = file.with_name(f".{file.name}.{os.getpid()}")
-    beside.write_text(page, encoding="utf-8")
-    beside.replace(file)
+    write_text_atomically(file, page)
 
 
 def context(results: EvaluationResults, curves: dict[str, Curve]) -> dict[str, Any]:

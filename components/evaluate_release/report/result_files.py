@@ -1,10 +1,6 @@
 """The results as files: blend.json, metrics.json for programs, metrics.csv for spreadsheets."""
 
 import json
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,14 +11,15 @@ import pyarrow.csv
 
 from components.evaluate_release.data.queries import Queries
 from components.evaluate_release.report.results import EvaluationResults
+from feature_repo.atomic_files import atomic_directory
 
 
 def write(results: EvaluationResults, directory: Path) -> None:
     """Write the evaluation artifact; it stands whole or not at all."""
-    with replaced(directory) as beside:
-        (beside / "blend.json").write_text(json.dumps(results.blend, indent=2))
-        (beside / "metrics.json").write_text(json.dumps(to_json(results), indent=2, ensure_ascii=False))
-        pyarrow.csv.write_csv(to_table(results), beside / "metrics.csv")
+    with atomic_directory(directory) as staged:
+        (staged / "blend.json").write_text(json.dumps(results.blend, indent=2))
+        (staged / "metrics.json").write_text(json.dumps(to_json(results), indent=2, ensure_ascii=False))
+        pyarrow.csv.write_csv(to_table(results), staged / "metrics.csv")
 
 
 def to_json(results: EvaluationResults) -> dict[str, Any]:
@@ -68,18 +65,6 @@ def to_table(results: EvaluationResults) -> pa.Table:
             measure, k = name.rsplit("_at_", 1)
             rows.append({"model": model, "measure": measure, "k": int(k), **asdict(figure)})
     return pa.Table.from_pylist(rows)
-
-
-@contextmanager
-def replaced(directory: Path) -> Iterator[Path]:
-    """An empty directory beside `directory`, which takes its place when the block ends without an error."""
-    directory.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=directory.parent, prefix=f".{directory.name}.") as parent:
-        beside = Path(parent) / directory.name
-        beside.mkdir()
-        yield beside
-        shutil.rmtree(directory, ignore_errors=True)
-        beside.replace(directory)
 
 
 def day(timestamp: int) -> str:

@@ -1,6 +1,5 @@
 """Writes the SavedModel with its warmup requests, and refuses one that answers otherwise than the model."""
 
-import shutil
 from pathlib import Path
 from typing import Final, cast
 
@@ -17,6 +16,7 @@ from components.train_interest_model.export.warmup_requests import write_warmup_
 from components.train_interest_model.network.model import InterestModel
 from components.user_attributes import attributes_of
 from feature_repo import attributes
+from feature_repo.atomic_files import atomic_directory
 from feature_repo.histories import History, encode
 from serving.release.item_embeddings import Precision, save_embeddings
 
@@ -40,13 +40,10 @@ def export(
     """
     tf.config.experimental.enable_tensor_float_32_execution(False)
     module = ServingModule(model, vocabulary, filter_seen)
-    beside, saved_model = output / f"{SAVED_MODEL}.part", output / SAVED_MODEL
-    shutil.rmtree(beside, ignore_errors=True)
-    tf.saved_model.save(module, str(beside), signatures=module.signatures())
-    write_warmup_requests(beside, vocabulary, module.state_size)
-    _check(beside, model, vocabulary, probes)
-    shutil.rmtree(saved_model, ignore_errors=True)
-    beside.rename(saved_model)
+    with atomic_directory(output / SAVED_MODEL) as staged:
+        tf.saved_model.save(module, str(staged), signatures=module.signatures())
+        write_warmup_requests(staged, vocabulary, module.state_size)
+        _check(staged, model, vocabulary, probes)
     save_embeddings(output, module.scoring.numpy(), _precision(model.hyperparameters.embedding_precision))
 
 

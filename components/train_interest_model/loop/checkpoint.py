@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from feature_repo.atomic_files import atomic_file
+
 Weights = list[NDArray[Any]]
 
 
@@ -33,14 +35,12 @@ class Checkpoint:
         self.key = key
 
     def save(self, state: TrainingState, model: Weights, optimizer: Weights) -> None:
-        self.file.parent.mkdir(parents=True, exist_ok=True)
         about = {"key": self.key, "state": {**asdict(state), "best_weights": None}}
         arrays: dict[str, Any] = {"about": np.array(json.dumps(about))}
         for name, weights in (("m", model), ("o", optimizer), ("b", state.best_weights or [])):
             arrays |= {f"{name}{place}": weight for place, weight in enumerate(weights)}
-        beside = self.file.with_suffix(".part.npz")
-        np.savez(beside, **arrays)
-        beside.replace(self.file)
+        with atomic_file(self.file) as staged:
+            np.savez(staged, **arrays)
 
     def load(self) -> tuple[TrainingState, Weights, Weights] | None:
         """State, model weights and optimizer variables; None where there is nothing to resume."""
