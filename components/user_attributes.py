@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from feature_repo.addresses import table_path
 from feature_repo.attributes import ACTIVITY, Attributes
 from feature_repo.contract import ATTRIBUTE_INPUTS, TRAINING_SET, USER_PROFILE
-from feature_repo.features import table
 
 NAMES, VALUES = (TRAINING_SET.field(name) for name in ATTRIBUTE_INPUTS)
 NOT_GIVEN = (*ACTIVITY, "user_id", "event_timestamp", "created")
@@ -27,7 +27,7 @@ class UserAttributes:
 
     @classmethod
     def read(cls, features: str) -> "UserAttributes":
-        with fsspec.open(table(features, USER_PROFILE), "rb") as file:
+        with fsspec.open(table_path(features, USER_PROFILE), "rb") as file:
             profiles = pq.ParquetFile(file)
             names = [name for name in profiles.schema_arrow.names if name not in NOT_GIVEN]
             return cls(profiles.read(["user_id", *names]).combine_chunks())

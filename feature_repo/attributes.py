@@ -1,4 +1,4 @@
-"""What is known of a user beside the history, and the one rule by which the model is told of it."""
+"""User attributes, and their encoding as inputs of the interest model."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,38 +9,38 @@ from numpy.typing import NDArray
 
 from feature_repo.contract import PAD
 
-# Of a profile, what build_features counts there beside the attributes that were given.
+# Columns of user_profile that build_features computes; all others are imported attributes.
 ACTIVITY: Final = ("interactions", "items", "mean_value", "first_seen", "last_seen", "seen_before")
 
-# Separates the entries of a text attribute that has several.
+# Separates the values of a multi-valued text attribute.
 SEPARATOR: Final = "|"
 
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """Parallel lists: a text is called "column=text" and has NaN, a number is called "column"."""
+    """Parallel lists. A text has the name "column=text" and the value NaN; a number has the name "column"."""
 
     names: Sequence[str] = ()
     values: Sequence[float] = ()
 
     @classmethod
     def of(cls, profile: Mapping[str, object]) -> "Attributes":
-        """From a user's profile, as the feature store holds it; what is null, NaN or activity is left out."""
-        known: list[tuple[str, float]] = []
+        """Return the attributes in a user's profile; skips null, NaN and ACTIVITY columns."""
+        attributes: list[tuple[str, float]] = []
         for column, value in profile.items():
             if column in ACTIVITY:
                 continue
             if isinstance(value, str):
-                known += [(f"{column}={entry}", np.nan) for entry in value.split(SEPARATOR) if entry]
+                attributes += [(f"{column}={part}", np.nan) for part in value.split(SEPARATOR) if part]
             elif isinstance(value, int | float) and value == value:
-                known.append((column, float(value)))
-        return cls([name for name, _ in known], [value for _, value in known])
+                attributes.append((column, float(value)))
+        return cls([name for name, _ in attributes], [value for _, value in attributes])
 
 
 def encode(users: Sequence[Attributes]) -> dict[str, NDArray[np.generic]]:
-    """The attribute inputs of the SavedModel, each [batch, 1 + most], right-padded.
+    """Return the attribute inputs of the SavedModel, each [batch, 1 + most attributes], right-padded.
 
-    A pad stands first in each row for the same reason as in histories.encode.
+    Each row starts with padding, for the reason given in histories.encode.
     """
     shape = (len(users), 1 + max((len(user.names) for user in users), default=0))
     names, values = np.full(shape, PAD, dtype=object), np.full(shape, np.nan, np.float32)

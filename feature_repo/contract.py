@@ -1,4 +1,4 @@
-"""What training and serving must never differ on: columns, dtypes, history length, signatures, file names."""
+"""The contract between training and serving: columns, dtypes, history length, signatures, file names."""
 
 import hashlib
 import json
@@ -9,13 +9,13 @@ import pyarrow as pa
 # A user's history as a feature: the last MAX_HISTORY interactions, oldest first.
 MAX_HISTORY: Final = 200
 
-# Of the items that a user chose before those, as many are known to have been seen, the ones chosen last.
+# Items of interactions older than the history that still count as seen; the most recent ones are kept.
 MAX_SEEN_BEFORE: Final = 2_000
 
-# Stands for "no interaction" in every string sequence; skipped inside the SavedModel.
+# Padding of every string sequence; skipped inside the SavedModel.
 PAD: Final = ""
 
-# The event type of what a user was shown: counted, never a part of a history.
+# The event type of an item shown to a user; never part of a history.
 IMPRESSION: Final = "impression"
 
 TIMESTAMP: Final = pa.timestamp("us", tz="UTC")
@@ -32,7 +32,7 @@ INTERACTIONS: Final = pa.schema(
     ]
 )
 
-# Further text columns, and columns of float lists (embeddings made elsewhere), may follow.
+# More text columns, and columns of float lists (imported embeddings), may follow.
 ITEMS: Final = pa.schema(
     [
         pa.field("item_id", pa.string(), nullable=False),
@@ -44,20 +44,20 @@ ITEMS: Final = pa.schema(
     ]
 )
 
-# Any categorical or numeric attribute may follow.
+# Categorical and numeric attributes may follow.
 USERS: Final = pa.schema([pa.field("user_id", pa.string(), nullable=False)])
 
-# One row a user and cutoff: what is trained on, validated and tested.
+# One row for each user and cutoff (Feast: entity dataframe).
 SPINE: Final = pa.schema(
     [
         pa.field("user_id", pa.string()),
         pa.field("cutoff", TIMESTAMP),
         pa.field("split", pa.string()),
-        pa.field("target_item_id", pa.string()),  # null but for validation and test
+        pa.field("target_item_id", pa.string()),  # set in validation and test rows only
     ]
 )
 
-# The spine with each history; lists oldest first, timestamps in µs since the epoch, all before the cutoff.
+# The spine joined with histories: oldest first, timestamps in µs since the epoch, all before the cutoff.
 TRAINING_SET: Final = pa.schema(
     [
         *SPINE,
@@ -66,25 +66,37 @@ TRAINING_SET: Final = pa.schema(
         pa.field("event_types", pa.list_(pa.string())),
         pa.field("values", pa.list_(pa.float32())),
         pa.field("timestamps", pa.list_(pa.int64())),
-        pa.field("attributes", pa.list_(pa.string())),  # of the user, as attributes.Attributes holds them
+        pa.field("attributes", pa.list_(pa.string())),  # the fields of attributes.Attributes
         pa.field("attribute_values", pa.list_(pa.float32())),
     ]
 )
 
-# Feast's project, the version of its entity keys, and the views that serving reads from its online store.
+# Feast's project, the version of its entity keys, and the feature views in its online store.
 FEAST_PROJECT: Final = "penchant"
 ENTITY_KEY_VERSION: Final = 3
 USER_HISTORY: Final = "user_history"
 USER_PROFILE: Final = "user_profile"
 USER_INTEREST_STATE: Final = "user_interest_state"
 
-# The lists of a histories.History, as user_history holds them.
+# The list features of user_history; the fields of histories.History.
 HISTORY_LISTS: Final = ("interaction_ids", "item_ids", "event_types", "values", "timestamps")
 
-# Of user_profile: items chosen before the history's window.
+# A list feature of user_profile: items of interactions older than the history.
 SEEN_BEFORE: Final = "seen_before"
 
-# The sequence inputs of every signature, each [batch, length]; timestamps are microseconds since the epoch.
+# The columns of user_interest_state: a user's interest under one release, and the encoder's state.
+INTEREST_STATES: Final = pa.schema(
+    [
+        pa.field("user_id", pa.string()),
+        pa.field("release", pa.int64()),
+        pa.field("snapshot", pa.int64()),  # as_of of the history that the state was computed from, µs
+        pa.field("as_of", pa.int64()),  # timestamp of the last interaction in the state, µs
+        pa.field("state", pa.list_(pa.float32())),
+        pa.field("interest", pa.list_(pa.float32())),
+    ]
+)
+
+# The sequence inputs of every signature, each [batch, length]; timestamps in µs since the epoch.
 SEQUENCE_INPUTS: Final = {
     "item_ids": "string",
     "event_types": "string",
@@ -92,11 +104,11 @@ SEQUENCE_INPUTS: Final = {
     "timestamps": "int64",
 }
 
-# What is known of each user beside the history, each [batch, attributes]: where the history starts from.
+# User attributes, each [batch, attributes]: they set the initial state of the encoder.
 ATTRIBUTE_INPUTS: Final = {"attributes": "string", "attribute_values": "float32"}
 
-# Signature -> its inputs and outputs. `state` and `as_of` let a recurrent encoder be advanced, not replayed:
-# as_of is [batch, 1], the timestamp of the last interaction inside the state.
+# Signature -> its inputs and outputs. `advance` continues from `state` instead of replaying the history;
+# `as_of` [batch, 1] is the timestamp of the last interaction in the state.
 SIGNATURES: Final = {
     "serving_default": {
         "inputs": {**SEQUENCE_INPUTS, **ATTRIBUTE_INPUTS},
@@ -112,10 +124,10 @@ SIGNATURES: Final = {
     },
 }
 
-# All that an answer asks of `serving_default` and `advance`.
+# The output of `serving_default` and `advance` that ranking uses.
 INTEREST: Final = "interest"
 
-# The name under which TensorFlow Serving holds the interest model, and its folder in a release store.
+# Folders and files of a release store; the folder of the interest model is its name in TensorFlow Serving.
 INTEREST_MODEL: Final = "interest"
 RANKING: Final = "ranking"
 MANIFEST: Final = "manifest.json"
@@ -126,7 +138,7 @@ RELEASE_FORMAT: Final = 2
 
 
 def fingerprint() -> str:
-    """Sixteen hex digits that change whenever the contract does; a release carries its own."""
+    """Return 16 hex digits that change with the contract; each release stores the value it was built with."""
     contract = {
         "release_format": RELEASE_FORMAT,
         "max_history": MAX_HISTORY,

@@ -1,4 +1,4 @@
-"""What `feast apply` finds in this folder: every object, over the features of the laptop's default home."""
+"""Entry point of Feast's command line: `feast apply` collects the objects that this module defines."""
 
 from pathlib import Path
 

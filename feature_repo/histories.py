@@ -1,4 +1,4 @@
-"""A user's history, and how new interactions join it: the one rule that training and serving share."""
+"""A user's history and how interactions are added to it: one implementation for training and serving."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -14,9 +14,9 @@ from feature_repo.lazy_list import LazyList
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """A user's last interactions, oldest first, by (timestamp, interaction_id); five parallel lists.
+    """A user's last interactions: five parallel lists, ordered by (timestamp, interaction_id), oldest first.
 
-    Sequences, because a feature store's own need no copy: most answers look at two of them.
+    The lists may be lazy (feature_repo.lazy_list): most requests read two of them.
     """
 
     interaction_ids: Sequence[str] = field(default_factory=list)
@@ -29,31 +29,31 @@ class History:
         return len(self.item_ids)
 
     def new_interactions(self, interactions: Iterable[Interaction]) -> list[Interaction]:
-        """Those of `interactions` that are not in it, in the history's order, each id once.
+        """Return the `interactions` that the history does not contain, in its order, without duplicate ids.
 
-        Impressions are left out: what somebody was shown is no interest.
+        Skips impressions: being shown an item is no sign of interest.
         """
-        fresh = {i.interaction_id: i for i in interactions if i.event_type != IMPRESSION}
-        last = self.timestamps[-1] if fresh and len(self) else -1
-        if any(i.timestamp <= last for i in fresh.values()):  # what is later than all of it is not in it
-            known = set(self.interaction_ids)
-            fresh = {id: i for id, i in fresh.items() if id not in known}
-        return sorted(fresh.values(), key=lambda i: (i.timestamp, i.interaction_id))
+        new = {i.interaction_id: i for i in interactions if i.event_type != IMPRESSION}
+        last = self.timestamps[-1] if new and len(self) else -1
+        if any(i.timestamp <= last for i in new.values()):  # later ones can't be in the history
+            contained = set(self.interaction_ids)
+            new = {id: i for id, i in new.items() if id not in contained}
+        return sorted(new.values(), key=lambda i: (i.timestamp, i.interaction_id))
 
     def extend(self, interactions: Iterable[Interaction], max_history: int = MAX_HISTORY) -> "History":
-        """The history with what it lacks of `interactions` merged in, cut to the last `max_history`."""
+        """Return the history with the new ones of `interactions` added, cut to the last `max_history`."""
         return self.join(self.new_interactions(interactions), max_history)
 
-    def join(self, fresh: Sequence[Interaction], max_history: int = MAX_HISTORY) -> "History":
-        """The history with `fresh`, as `lacks` gives them, merged in, cut to the last `max_history`."""
-        if not fresh:
+    def join(self, interactions: Sequence[Interaction], max_history: int = MAX_HISTORY) -> "History":
+        """Return what extend returns, for `interactions` returned by new_interactions."""
+        if not interactions:
             return self
         new = History(
-            [i.interaction_id for i in fresh],
-            [i.item_id for i in fresh],
-            [i.event_type for i in fresh],
-            [i.value for i in fresh],
-            [i.timestamp for i in fresh],
+            [i.interaction_id for i in interactions],
+            [i.item_id for i in interactions],
+            [i.event_type for i in interactions],
+            [i.value for i in interactions],
+            [i.timestamp for i in interactions],
         )
         return _join(self, new, max_history)
 
@@ -61,9 +61,9 @@ class History:
 def _join(old: History, new: History, max_history: int) -> History:
     names = ("timestamps", "interaction_ids", "item_ids", "event_types", "values")
     pairs = [(getattr(old, name), getattr(new, name)) for name in names]
-    # What was recorded since is nearly always later than all before, and then nothing needs sorting.
+    # New interactions are nearly always later than the history; then no sort is needed.
     if _follows(new, old):
-        columns: list[Sequence[Any]] = [Appended(before, after, max_history) for before, after in pairs]
+        columns: list[Sequence[Any]] = [Concatenated(before, after, max_history) for before, after in pairs]
     else:
         whole = zip(*([*before, *after] for before, after in pairs), strict=True)
         rows = sorted(whole, key=lambda row: row[:2])[-max_history:]
@@ -73,19 +73,19 @@ def _join(old: History, new: History, max_history: int) -> History:
 
 
 def _follows(new: History, old: History) -> bool:
-    """Whether all of `new` [≥ 1] belongs behind all of `old`; ids are only looked at where they decide."""
+    """Return whether all of `new`, which is not empty, comes after all of `old`; ids decide equal times."""
     last, first = (old.timestamps[-1] if len(old) else -1), new.timestamps[0]
     return last < first or (last == first and old.interaction_ids[-1] < new.interaction_ids[0])
 
 
-class Appended(LazyList):
-    """The last of what stood before and what came after it."""
+class Concatenated(LazyList):
+    """The last `max_length` values of two sequences, one after the other."""
 
     __slots__ = ("_after", "_before", "_length")
 
-    def __init__(self, before: Sequence[Any], after: Sequence[Any], most: int) -> None:
+    def __init__(self, before: Sequence[Any], after: Sequence[Any], max_length: int) -> None:
         self._before, self._after = before, after
-        self._length = min(most, len(before) + len(after))
+        self._length = min(max_length, len(before) + len(after))
 
     def _read(self) -> list[Any]:
         return [*self._before, *self._after][-self._length :]
@@ -93,15 +93,15 @@ class Appended(LazyList):
     def __len__(self) -> int:
         return self._length
 
-    def __getitem__(self, place: Any) -> Any:
-        return self._after[-1] if place == -1 else super().__getitem__(place)
+    def __getitem__(self, index: Any) -> Any:
+        return self._after[-1] if index == -1 else super().__getitem__(index)
 
 
 def encode(histories: Sequence[History]) -> dict[str, NDArray[np.generic]]:
-    """The sequence inputs of the SavedModel, each [batch, 1 + longest], right-padded.
+    """Return the sequence inputs of the SavedModel, each [batch, 1 + longest history], right-padded.
 
-    A pad stands first in each row: TensorFlow Serving's own batching pads with a tensor's first element
-    (tensorflow_serving/batching/batching_util.cc), and it makes an empty history legal.
+    Each row starts with padding: TensorFlow Serving's batching pads with the first element of a tensor
+    (tensorflow_serving/batching/batching_util.cc), and an empty history needs at least one element.
     """
     shape = (len(histories), 1 + max((len(history) for history in histories), default=0))
     item_ids, event_types = np.full(shape, PAD, dtype=object), np.full(shape, PAD, dtype=object)

@@ -1,4 +1,4 @@
-"""A user's interest as a feature: what a release made of a history, and what it goes on from."""
+"""The interest state of a user: the interest model's output for a history, and the state to continue from."""
 
 from dataclasses import dataclass
 
@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InterestState:
-    """After a snapshot's history, whole; it holds under the release that worked it out alone."""
+    """The state after the whole history of a snapshot; valid under `release` only."""
 
     release: int
-    as_of: int  # the last interaction inside the state, µs since the epoch; 0 when none is
+    as_of: int  # timestamp of the last interaction in the state, µs since the epoch; 0 for none
     state: NDArray[np.float32]  # [state size]
     interest: NDArray[np.float32]  # [interest size]
 
@@ -22,7 +22,7 @@ class InterestBatch:
 
     interest: NDArray[np.float32]  # [batch, interest size]
     state: NDArray[np.float32]  # [batch, state size]
-    as_of: NDArray[np.int64]  # [batch] µs since the epoch, of the last interaction inside the state
+    as_of: NDArray[np.int64]  # [batch] timestamp of the last interaction in the state, µs since the epoch
 
     def __len__(self) -> int:
         return len(self.as_of)

@@ -1,4 +1,4 @@
-"""A list that is put together whenever it is looked at: most are kept, and few are looked at."""
+"""A sequence that builds its values on access, for data that is often cached and rarely read."""
 
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
@@ -6,7 +6,7 @@ from typing import Any
 
 
 class LazyList(Sequence[Any]):
-    """Equal to each sequence of the same values."""
+    """Base class; equal to any sequence of the same values."""
 
     __slots__ = ()
 
@@ -16,8 +16,8 @@ class LazyList(Sequence[Any]):
     def __iter__(self) -> Iterator[Any]:
         return iter(self._read())
 
-    def __getitem__(self, place: Any) -> Any:
-        return self._read()[place]
+    def __getitem__(self, index: Any) -> Any:
+        return self._read()[index]
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Sequence) and self._read() == list(other)

@@ -1,4 +1,4 @@
-"""How Feast is opened: DuckDB over Parquet offline, SQLite or Redis online, a file or SQL registry."""
+"""Opens Feast: DuckDB over Parquet offline, SQLite or Redis online, registry in a file or a SQL database."""
 
 import json
 import random
@@ -7,21 +7,24 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
+import feast
+from feast.repo_config import RepoConfig
 from sqlalchemy.exc import IntegrityError
 
 from feature_repo.addresses import FILE_URLS, is_file
 from feature_repo.contract import ENTITY_KEY_VERSION, FEAST_PROJECT
-from feature_repo.feast_sdk import feast
 from feature_repo.features import feast_objects
 
-# Rows turned into protobuf at once while materializing: bounds its memory and each write's transaction.
+# Rows converted and written at once while materializing: limits the memory and the size of a transaction.
 _ROWS_PER_WRITE: Final = 2_000
 
 _APPLY_ATTEMPTS: Final = 5
 
+_REGISTRY_STORE: Final = "feature_repo.registry_file.AtomicFileRegistryStore"
+
 
 def open_store(features: str, registry: str, online_store: str) -> Any:
-    """A feast.FeatureStore whose registry holds the objects over the tables at `features`.
+    """Return a feast.FeatureStore and register the features at `features` in its registry.
 
     Args:
         features: a directory or an fsspec URL, as the build_features step returned it.
@@ -30,7 +33,7 @@ def open_store(features: str, registry: str, online_store: str) -> Any:
 
     Raises:
         FileNotFoundError: a feature table is missing.
-        ValueError: an address of another kind.
+        ValueError: `online_store` has another form.
     """
     store, objects = connect_store(registry, online_store), feast_objects(features)
     for attempt in range(_APPLY_ATTEMPTS):
@@ -38,7 +41,7 @@ def open_store(features: str, registry: str, online_store: str) -> Any:
             store.apply(objects)
             break
         except IntegrityError:
-            # Feast looks, then inserts: of two steps that apply the same at once, one is refused.
+            # Feast selects, then inserts: when two steps apply the same objects at once, one insert fails.
             if attempt == _APPLY_ATTEMPTS - 1:
                 raise
             time.sleep(random.uniform(0.1, 1.0))
@@ -47,15 +50,13 @@ def open_store(features: str, registry: str, online_store: str) -> Any:
 
 
 def connect_store(registry: str, online_store: str) -> Any:
-    """A feast.FeatureStore over a registry as it stands; raises ValueError as open_store does."""
-    from feast.repo_config import RepoConfig
-
+    """Return a feast.FeatureStore without registering anything; raises ValueError as open_store does."""
     return feast.FeatureStore(
         config=RepoConfig(
             project=FEAST_PROJECT,
             provider="local",
             registry=_registry(registry),
-            offline_store="duckdb",  # by its name alone, Feast imports it when it is asked for the first time
+            offline_store="duckdb",  # given by name, so that Feast imports it at first use
             online_store=_online_store(online_store),
             entity_key_serialization_version=ENTITY_KEY_VERSION,
             materialization={"online_write_batch_size": _ROWS_PER_WRITE},
@@ -66,8 +67,7 @@ def connect_store(registry: str, online_store: str) -> Any:
 def _registry(address: str) -> dict[str, str]:
     if is_file(address):
         path = _with_folder(address)
-        whole = "feature_repo.registry_file.WholeFileRegistryStore"
-        return {"registry_type": "file", "registry_store_type": whole, "path": path}
+        return {"registry_type": "file", "registry_store_type": _REGISTRY_STORE, "path": path}
     if address.startswith(FILE_URLS):
         return {"registry_type": "file", "path": address}
     return {"registry_type": "sql", "path": address}
@@ -87,9 +87,12 @@ def _online_store(address: str) -> dict[str, str]:
         "username": unquote(url.username or ""),
         "password": unquote(url.password or ""),
     }
-    # Feast reads each value as JSON, and hands it to redis.Redis.
-    given = [f"{name}={json.dumps(value)}" for name, value in options.items() if value]
-    return {"type": "redis", "connection_string": ",".join([f"{url.hostname}:{url.port or 6379}", *given])}
+    # Feast parses each value as JSON and passes it to redis.Redis.
+    arguments = [f"{name}={json.dumps(value)}" for name, value in options.items() if value]
+    return {
+        "type": "redis",
+        "connection_string": ",".join([f"{url.hostname}:{url.port or 6379}", *arguments]),
+    }
 
 
 def _with_folder(file: str) -> str:

@@ -16,10 +16,12 @@ from components.errors import StepError
 from components.progress import report
 from components.saved_model import SavedInterestModel
 from components.user_attributes import UserAttributes
+from feature_repo.addresses import table_path
 from feature_repo.atomic_files import atomic_upload
 from feature_repo.contract import (
     HISTORY_LISTS,
     INTEREST_MODEL,
+    INTEREST_STATES,
     MANIFEST,
     RANKING,
     TIMESTAMP,
@@ -27,7 +29,6 @@ from feature_repo.contract import (
     USER_INTEREST_STATE,
     fingerprint,
 )
-from feature_repo.features import INTEREST_STATE, table
 from feature_repo.histories import History
 from feature_repo.interest_state import InterestBatch
 from serving.release.release_store import ReleaseStore
@@ -57,8 +58,8 @@ def work_out(version: int, releases: str, features: str) -> int:
     """
     started, moment, users = time.monotonic(), time.time_ns() // 1000, 0
     known = UserAttributes.read(features)
-    filesystem, target = fsspec.url_to_fs(table(features, USER_INTEREST_STATE))
-    schema = pa.schema([*INTEREST_STATE, ("event_timestamp", TIMESTAMP), ("created", TIMESTAMP)])
+    filesystem, target = fsspec.url_to_fs(table_path(features, USER_INTEREST_STATE))
+    schema = pa.schema([*INTEREST_STATES, ("event_timestamp", TIMESTAMP), ("created", TIMESTAMP)])
     with tempfile.TemporaryDirectory() as folder:
         model = ReleaseStore(releases, Path(folder)).local(INTEREST_MODEL, version)
         with (
@@ -77,7 +78,7 @@ def work_out(version: int, releases: str, features: str) -> int:
 
 def _snapshot(features: str) -> Iterator[pa.Table]:
     """The newest history of each user who has one, in parts."""
-    location = table(features, USER_HISTORY)
+    location = table_path(features, USER_HISTORY)
     try:
         file = fsspec.open(location, "rb").open()
     except FileNotFoundError as error:

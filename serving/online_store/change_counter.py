@@ -1,4 +1,4 @@
-"""Whether anybody has written to a SQLite file: what was read of it holds until then."""
+"""Detects writes to a SQLite file, so that values read from it can be cached until the next write."""
 
 import sqlite3
 from threading import Lock
@@ -7,28 +7,28 @@ from serving.online_store.sqlite_connections import SqliteConnection
 
 
 class SqliteChangeCounter:
-    """Counts the times that a file was seen changed; asking takes a tenth of the time of reading.
+    """Counts changes of a SQLite file; a check takes a tenth of the time of a read.
 
-    `PRAGMA data_version` gives a connection another number once another connection has committed. The numbers
-    of two connections don't compare, so all threads ask by one.
+    `PRAGMA data_version` changes within one connection when another connection commits. Values of two
+    connections cannot be compared, so all threads share one connection.
     """
 
     def __init__(self, connection: SqliteConnection) -> None:
-        """The connection is for nobody else, and writes nothing."""
+        """`connection` must not be used elsewhere: writes of its own are not counted."""
         self._connection, self._lock = connection, Lock()
-        self._seen: tuple[sqlite3.Connection, int] | None = None
+        self._version: tuple[sqlite3.Connection, int] | None = None
         self._changes = 0
 
     def changes(self) -> int:
-        """Two equal numbers mean that nobody had written between the two calls.
+        """Return a number that grows with each detected change; equal numbers mean no write in between.
 
         Raises:
-            OSError, sqlite3.Error: there is no such file, or it can't be read.
+            OSError, sqlite3.Error: the file is missing or cannot be read.
         """
         with self._lock:
             connection = self._connection.get()
-            seen = connection, connection.execute("PRAGMA data_version").fetchone()[0]
-            if seen != self._seen:
-                self._seen = seen
+            version = connection, connection.execute("PRAGMA data_version").fetchone()[0]
+            if version != self._version:
+                self._version = version
                 self._changes += 1
             return self._changes

@@ -1,16 +1,16 @@
-"""Connections to one SQLite file that is read."""
+"""Read connections to one SQLite file."""
 
 import sqlite3
 import threading
 from pathlib import Path
 from typing import Final
 
-# Of pages for each connection; the operating system keeps them all, once for all threads.
+# Page cache of each connection; the operating system caches the file once for all of them.
 _CACHE_KIB: Final = 256
 
 
 class SqliteConnection:
-    """One, for one thread at a time, opened anew once another file stands at the path."""
+    """A connection for one thread at a time, reopened when the file at the path has been replaced."""
 
     def __init__(self, path: Path, timeout_s: float) -> None:
         """`timeout_s`: how long a read waits for a lock before it fails."""
@@ -19,10 +19,10 @@ class SqliteConnection:
         self._connection: sqlite3.Connection | None = None
 
     def get(self) -> sqlite3.Connection:
-        """Open, to the file that stands there now.
+        """Return an open connection to the file that is at the path now.
 
         Raises:
-            OSError: there is no such file.
+            OSError: the file is missing.
         """
         status = self._path.stat()
         file = status.st_dev, status.st_ino
@@ -35,15 +35,15 @@ class SqliteConnection:
 
 
 class SqliteConnections:
-    """One for each thread."""
+    """One SqliteConnection for each thread."""
 
     def __init__(self, path: Path, timeout_s: float) -> None:
-        """Arguments as a SqliteConnection takes them."""
+        """Takes the arguments of SqliteConnection."""
         self._path, self._timeout_s, self._local = path, timeout_s, threading.local()
 
     def get(self) -> sqlite3.Connection:
-        """This thread's; raises as SqliteConnection.get does."""
-        mine: SqliteConnection | None = getattr(self._local, "mine", None)
-        if mine is None:
-            mine = self._local.mine = SqliteConnection(self._path, self._timeout_s)
-        return mine.get()
+        """Return the connection of the calling thread; raises as SqliteConnection.get does."""
+        own: SqliteConnection | None = getattr(self._local, "own", None)
+        if own is None:
+            own = self._local.own = SqliteConnection(self._path, self._timeout_s)
+        return own.get()

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+import feast
 import grpc
 import numpy as np
 import tensorflow as tf
@@ -18,7 +19,6 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
 from feature_repo.contract import HISTORY_LISTS, INTEREST_MODEL, USER_HISTORY
-from feature_repo.feast_sdk import feast
 from feature_repo.store import connect_store
 from serving.configuration.settings import ServingSettings
 from serving.protos import recommender_pb2 as pb

@@ -7,7 +7,6 @@ import pytest
 from click.testing import CliRunner
 from feast import FeatureStore
 from feast.cli.cli import cli
-from feast.infra.registry.file import FileRegistryStore
 from sqlalchemy.exc import IntegrityError
 
 import feature_repo
@@ -63,17 +62,16 @@ def test_missing_features_are_named(tmp_path: Path) -> None:
         open_store(str(tmp_path / "none"), str(tmp_path / "registry.db"), str(tmp_path / "online.db"))
 
 
-def test_a_write_that_breaks_off_leaves_the_registry_whole(
+def test_a_failed_write_leaves_the_registry_unchanged(
     warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     addresses = (str(tmp_path / "registry.db"), str(tmp_path / "online.db"))
     store = open_store(warehouse.features, *addresses)
 
-    def break_off(self: FileRegistryStore, _: object) -> None:
-        self._filepath.write_bytes(b"\x0a\xff half a mes")
+    def fail(_: int) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(FileRegistryStore, "_write_registry", break_off)
+    monkeypatch.setattr("feature_repo.registry_file.os.fsync", fail)
     with pytest.raises(OSError, match="no space"):
         store.apply(store.get_feature_view(USER_HISTORY))
     assert view_names(*addresses) == VIEWS
