@@ -18,6 +18,7 @@ from pipelines.settings import Settings, load_settings
 from serving.client import Recommender
 from serving.release.release_store import ReleaseStore
 from tests.end_to_end.shop import write_shop
+from tests.patience import HANG_S
 
 PENCHANT = Path(sys.executable).with_name("penchant")
 
@@ -28,7 +29,12 @@ QUICK = ["--set", "epochs=4", "--set", "embedding_size=16", "--set", "units=16"]
 def penchant(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "PENCHANT_HOME": str(home), "COLUMNS": "160"}
     return subprocess.run(
-        [str(PENCHANT), *arguments], env=environment, capture_output=True, text=True, check=False, timeout=300
+        [str(PENCHANT), *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=HANG_S,
     )
 
 
@@ -50,7 +56,7 @@ def settings(home: Path) -> Settings:
 
 @pytest.fixture(scope="module")
 def recommender(settings: Settings) -> Iterator[Recommender]:
-    with serving(settings, 0, 0) as processes, Recommender(processes.recommender) as client:
+    with serving(settings, 0, 0) as processes, Recommender(processes.recommender, HANG_S) as client:
         yield client
 
 
@@ -152,11 +158,11 @@ def test_serving_ends_when_asked_and_leaves_nothing_running(home: Path, ending: 
             assert served.stdout
             ports = [int(port) for port in re.findall(r"127\.0\.0\.1:(\d+)", served.stdout.readline())]
             served.send_signal(ending)
-            served.communicate(timeout=30)
+            served.communicate(timeout=HANG_S)
         finally:
             served.terminate()
     assert served.returncode == 0
     assert len(ports) == 2
     for port in ports:
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", port), timeout=5)
+            socket.create_connection(("127.0.0.1", port), timeout=HANG_S)

@@ -10,6 +10,7 @@ from pipelines import serving_processes
 from pipelines.serving_processes import ServingProcesses, serving
 from pipelines.settings import load_settings
 from serving.client import Recommender
+from tests.patience import HANG_S
 from tests.serving.planted import write_release
 from tests.serving.tls import issue
 
@@ -23,7 +24,7 @@ def test_a_recommender_that_speaks_tls_is_served_too(tmp_path: Path, monkeypatch
     nobody = load_settings(home=tmp_path, model_server="127.0.0.1:1")
     with serving(nobody, port=0, model_port=0) as processes:
         address = processes.recommender.replace("127.0.0.1", "localhost")
-        with Recommender(address, timeout_s=20, tls_roots=certificates.authority) as client:
+        with Recommender(address, timeout_s=HANG_S, tls_roots=certificates.authority) as client:
             assert client.record("u", "comedy-1")
 
 
@@ -45,7 +46,7 @@ def test_a_server_that_ends_by_itself_is_started_again_where_it_was(
         monkeypatch.setattr(serving_processes, "PAUSE_S", 0.0)
         processes.start_dead(told.append)
         assert "server ended with exit code -9" in told[0]
-        with Recommender(processes.recommender, timeout_s=20) as client:
+        with Recommender(processes.recommender, timeout_s=HANG_S) as client:
             assert client.record("u", "comedy-1")
 
 

@@ -2,11 +2,11 @@
 
 import json
 import math
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from anyio.from_thread import start_blocking_portal
@@ -21,6 +21,7 @@ from serving.errors import Unavailable
 from serving.release.release_store import ReleaseStore
 from serving.server import Dependencies, serving
 from serving.user_data.interaction_log import InteractionLog
+from tests.patience import HANG_S, wait_until
 from tests.serving.planted import FakeInterestModel, FakeVersions, write_release
 
 
@@ -34,16 +35,17 @@ class FakeSnapshot:
 
 
 class FakeFeatures:
-    """Snapshots by user; slow or broken on demand."""
+    """Snapshots by user; while `gate` is cleared a read hangs, while `broken` is set it fails."""
 
     gives_up_after_s = math.inf
 
     def __init__(self) -> None:
         self.snapshots: dict[str, FakeSnapshot] = {}
-        self.broken, self.delay_s = False, 0.0
+        self.broken, self.gate = False, Event()
+        self.gate.set()
 
     def user(self, user_id: str) -> FakeSnapshot | None:
-        time.sleep(self.delay_s)
+        self.gate.wait(HANG_S)
         if self.broken:
             raise ConnectionError("the online store was deleted")
         return self.snapshots.get(user_id)
@@ -65,26 +67,31 @@ class Running:
 
 
 class FragileLog(InteractionLog):
-    """A real log that fails or waits on demand, as one behind a network does."""
+    """A real log; while `gate` is cleared a call hangs, while `broken` is set it fails."""
 
-    broken, delay_s, gives_up_after_s = False, 0.0, math.inf
+    broken, gives_up_after_s = False, math.inf
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.gate = Event()
+        self.gate.set()
 
     def since(self, user_id: str, recorded_after: int) -> list[Interaction]:
-        self._suffer()
+        self._wait_or_fail()
         return super().since(user_id, recorded_after)
 
     def record(self, interactions: Any) -> int:
-        self._suffer()
+        self._wait_or_fail()
         return super().record(interactions)
 
-    def _suffer(self) -> None:
-        time.sleep(self.delay_s)
+    def _wait_or_fail(self) -> None:
+        self.gate.wait(HANG_S)
         if self.broken:
             raise Unavailable("interaction log sqlite:///secret/place can't read: database is locked")
 
 
-# The machine may be busy with other things: only a test of what comes late says what is late.
-PATIENCE = {"deadline_ms": 20_000, "history_budget_ms": 10_000, "interest_budget_ms": 10_000}
+# On a busy machine any smaller budget may run out: a test of a budget sets that one.
+_UNLIMITED = dict.fromkeys(("deadline_ms", "history_budget_ms", "interest_budget_ms"), 1000 * HANG_S)
 
 
 @contextmanager
@@ -100,30 +107,21 @@ def running(
     for version in versions:
         write_release(root / "releases", version, f" of {version}", seen_items=seen_items)
     model, features = FakeInterestModel(*versions), FakeFeatures()
-    settings = ServingSettings(home=root, **{"port": 0, "release_poll_ms": 20, **PATIENCE, **given})
+    settings = ServingSettings(home=root, **{"port": 0, "release_poll_ms": 20, **_UNLIMITED, **given})
     log = FragileLog(settings.interaction_log)
     store = ReleaseStore(settings.releases)
     parts = Dependencies(store, model, FakeVersions(model), log, lambda: features)
     with (
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(serving(settings, parts, drain_s)) as port,
-        Recommender(f"127.0.0.1:{port}", timeout_s=20) as client,
+        Recommender(f"127.0.0.1:{port}", timeout_s=HANG_S) as client,
     ):
         service = Running(f"127.0.0.1:{port}", root, client, model, features, log)
         if live:
             service.go_live(live)
-            until(lambda: client.recommend("nobody").release_version == live)
-        yield service
-
-
-def until(holds: Callable[[], bool], seconds: float = 20) -> None:
-    """Wait until something holds that the service does in its own time."""
-    end = time.monotonic() + seconds
-    while True:
+            wait_until(lambda: client.recommend("nobody").release_version == live)
         try:
-            if holds():
-                return
-        except Unavailable:
-            pass
-        assert time.monotonic() < end, "it never came to hold"
-        time.sleep(0.01)
+            yield service
+        finally:
+            features.gate.set()
+            log.gate.set()

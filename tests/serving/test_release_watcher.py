@@ -10,13 +10,14 @@ import pytest
 
 from serving.answers import Answer
 from serving.client import Recommender
+from tests.patience import HANG_S, wait_until
 from tests.serving.planted import write_release
-from tests.serving.service import Running, running, until
+from tests.serving.service import Running, running
 
 
 def ask_until(address: str, stop: Event) -> list[Answer]:
     answers = []
-    with Recommender(address, timeout_s=20) as client:
+    with Recommender(address, timeout_s=HANG_S) as client:
         while not stop.is_set():
             answers.append(client.recommend("u", k=5, history=["comedy-1", "comedy-2"]))
     return answers
@@ -36,7 +37,7 @@ def test_ten_swaps_under_load_mix_no_versions_and_lose_no_answer(tmp_path: Path)
             for turn in range(10):
                 version = 2 - turn % 2
                 service.go_live(version)
-                until(lambda: service.client.recommend("u").release_version == version)  # noqa: B023
+                wait_until(lambda: service.client.recommend("u").release_version == version)  # noqa: B023
         finally:
             stop.set()
         answers = [answer for client in clients for answer in client.result()]
@@ -53,7 +54,7 @@ def test_a_release_waits_until_the_model_server_holds_it(tmp_path: Path) -> None
         time.sleep(0.2)
         assert service.client.recommend("u", history=["comedy-1"]).release_version == 1
         service.model.versions = [1, 2]
-        until(lambda: service.client.recommend("u").release_version == 2)
+        wait_until(lambda: service.client.recommend("u").release_version == 2)
 
 
 def test_a_first_release_answers_degraded_rather_than_wait_for_ever(
@@ -63,7 +64,7 @@ def test_a_first_release_answers_degraded_rather_than_wait_for_ever(
     with running(tmp_path, live=None) as service:
         service.model.down = True
         service.go_live(1)
-        until(lambda: service.client.recommend("u", history=["comedy-1"]).release_version == 1)
+        wait_until(lambda: service.client.recommend("u", history=["comedy-1"]).release_version == 1)
         cut = service.client.recommend("u", history=["comedy-1"]).degraded
         assert [one.stage for one in cut] == ["interest"]
 
@@ -75,12 +76,12 @@ def test_a_release_that_can_not_be_used_leaves_the_one_in_use(
     with running(tmp_path) as service:
         spoil(service, fault)
         service.go_live(2)
-        until(lambda: "the live release can't be used" in caplog.text)
+        wait_until(lambda: "the live release can't be used" in caplog.text)
         assert service.client.recommend("u").release_version == 1
         service.model.versions = [1, 3]
         write_release(tmp_path / "releases", 3, " of 3")
         service.go_live(3)
-        until(lambda: service.client.recommend("u").release_version == 3)
+        wait_until(lambda: service.client.recommend("u").release_version == 3)
 
 
 def spoil(service: Running, fault: str) -> None:
@@ -104,5 +105,5 @@ def test_a_live_record_that_is_torn_leaves_the_release_in_use(
 ) -> None:
     with running(tmp_path) as service:
         (tmp_path / "releases" / "live.json").write_text("{")
-        until(lambda: "the live release can't be used" in caplog.text)
+        wait_until(lambda: "the live release can't be used" in caplog.text)
         assert service.client.recommend("u").release_version == 1

@@ -30,7 +30,8 @@ from serving.errors import Forbidden, InvalidRequest, PenchantError, TooMany, Un
 from serving.protos import recommender_pb2 as pb
 from serving.ranking.loaded_release import LoadedRelease, RankedItems
 from serving.server import SERVICE
-from tests.serving.service import FakeFeatures, Running, running, until
+from tests.patience import HANG_S, wait_until
+from tests.serving.service import FakeFeatures, Running, running
 from tests.serving.tls import Certificates
 
 RECOMMEND = f"/{SERVICE}/Recommend"
@@ -45,11 +46,11 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 def health(address: str, name: str = "") -> int:
     with grpc.insecure_channel(address) as channel:
         request = health_pb2.HealthCheckRequest(service=name)
-        status: int = health_pb2_grpc.HealthStub(channel).Check(request, timeout=5).status
+        status: int = health_pb2_grpc.HealthStub(channel).Check(request, timeout=HANG_S).status
         return status
 
 
-def raw(address: str, method: str, body: bytes, timeout: float = 5) -> bytes:
+def raw(address: str, method: str, body: bytes, timeout: float = HANG_S) -> bytes:
     """Call with bytes as they are."""
     with grpc.insecure_channel(address) as channel:
         answer: bytes = channel.unary_unary(method)(body, timeout=timeout)
@@ -63,20 +64,34 @@ def test_before_a_release_it_is_not_serving_and_says_the_next_step(tmp_path: Pat
             service.client.recommend("u")
         service.client.record("u", "comedy-1")  # what is recorded waits for the first release
         service.go_live(1)
-        until(lambda: health(service.address, SERVICE) == health_pb2.HealthCheckResponse.SERVING)
+        wait_until(lambda: health(service.address, SERVICE) == health_pb2.HealthCheckResponse.SERVING)
         assert service.client.recommend("u").basis == "history"
 
 
-def test_it_is_announced_once_the_feature_store_answers_so_that_no_first_answer_is_degraded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def opened() -> Iterator[Event]:
+    """A gate for a test to open; it opens at the latest when the test ends."""
+    gate = Event()
+    yield gate
+    gate.set()
+
+
+def test_health_check_serves_only_once_the_feature_store_answers(
+    tmp_path: Path, opened: Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened = Event()
-    monkeypatch.setattr(FakeFeatures, "user", lambda *_: opened.wait(20) and None)
-    with running(tmp_path, history_budget_ms=20) as service:
+    def user(_: FakeFeatures, user_id: str) -> None:
+        if user_id == "":  # the read that warms the store up
+            opened.wait(HANG_S)
+        elif not opened.is_set():
+            raise ConnectionError
+
+    monkeypatch.setattr("serving.api.health._WARMING_S", HANG_S)
+    monkeypatch.setattr(FakeFeatures, "user", user)
+    with running(tmp_path) as service:
         assert service.client.recommend("u").degraded
         assert health(service.address) == health_pb2.HealthCheckResponse.NOT_SERVING
         opened.set()
-        until(lambda: health(service.address) == health_pb2.HealthCheckResponse.SERVING)
+        wait_until(lambda: health(service.address) == health_pb2.HealthCheckResponse.SERVING)
         assert service.client.recommend("u").degraded == []
 
 
@@ -88,7 +103,7 @@ def test_reflection_is_all_that_a_call_in_json_needs_so_grpcurl_needs_no_proto(s
         request, response = map(GetMessageClass, (method.input_type, method.output_type))
         asked = json_format.Parse('{"k": 2, "history": [{"itemId": "horror-3"}]}', request())
         call = channel.unary_unary(RECOMMEND, request.SerializeToString, response.FromString)
-        answer = json_format.MessageToDict(call(asked, timeout=5))
+        answer = json_format.MessageToDict(call(asked, timeout=HANG_S))
     assert answer["basis"] == "BASIS_REQUEST_HISTORY"
     assert [item["categories"] for item in answer["recommendations"]] == [["Horror"]] * 2
 
@@ -152,14 +167,13 @@ def test_requests_above_the_rate_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_full_queue_refuses_more_at_once_and_answers_whom_it_took(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, opened: Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    opened = Event()
     limits = {"threads": 1, "max_concurrent_requests": 3}
     with running(tmp_path, **limits) as service, ThreadPoolExecutor(5) as clients:
-        monkeypatch.setattr(FakeFeatures, "user", lambda *_: opened.wait(20) and None)
+        monkeypatch.setattr(FakeFeatures, "user", lambda *_: opened.wait(HANG_S) and None)
         asked = [clients.submit(service.client.recommend, "u") for _ in range(5)]
-        until(lambda: sum(one.done() for one in asked) >= 2)
+        wait_until(lambda: sum(one.done() for one in asked) >= 2)
         opened.set()
         for one in asked:
             if (refused := one.exception()) is None:
@@ -194,20 +208,21 @@ def test_tokens_open_what_their_scope_says(tmp_path: Path) -> None:
     tokens = {"recommend": ["r" * 20], "record": ["w" * 20], "admin": ["a" * 20]}
     with running(tmp_path, live=None, tokens=tokens) as service:
         service.go_live(1)
-        until(lambda: health(service.address) == health_pb2.HealthCheckResponse.SERVING)  # no token needed
+        # The health check needs no token.
+        wait_until(lambda: health(service.address) == health_pb2.HealthCheckResponse.SERVING)
         with pytest.raises(Unauthenticated, match="authorization: Bearer TOKEN"):
             service.client.recommend("u")
-        with Recommender(service.address, token="x" * 20) as stranger, pytest.raises(Unauthenticated):
+        with Recommender(service.address, HANG_S, token="x" * 20) as stranger, pytest.raises(Unauthenticated):
             stranger.recommend("u")
-        with Recommender(service.address, token="r" * 20) as reader:
+        with Recommender(service.address, HANG_S, token="r" * 20) as reader:
             assert reader.recommend("u").recommendations
             with pytest.raises(Forbidden, match="scope 'record'"):
                 reader.record("u", "comedy-1")
-        with Recommender(service.address, token="w" * 20) as writer:
+        with Recommender(service.address, HANG_S, token="w" * 20) as writer:
             writer.record("u", "comedy-1")
             with pytest.raises(Forbidden, match="scope 'recommend'"):
                 writer.interests("u")
-        with Recommender(service.address, token="a" * 20) as admin:
+        with Recommender(service.address, HANG_S, token="a" * 20) as admin:
             admin.record("u", "comedy-2")
             assert admin.recommend("u").basis == "history"
         with grpc.insecure_channel(service.address) as channel, pytest.raises(grpc.RpcError):
@@ -227,6 +242,7 @@ def test_tls_is_spoken_and_a_client_without_a_certificate_refused(
         with (
             Recommender(
                 address,
+                HANG_S,
                 tls_roots=certificates.authority,
                 tls_certificate=certificates.client,
                 tls_key=certificates.client_key,
@@ -260,14 +276,14 @@ def test_metrics_count_stages_fallbacks_and_the_release(tmp_path: Path) -> None:
 
 def scraped(port: int) -> dict[str, float]:
     """Sample -> value, as Prometheus reads them."""
-    text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5).read().decode()
+    text = urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=HANG_S).read().decode()
     samples = (line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
     return {name: float(value) for name, value in samples}
 
 
 def test_the_async_client_asks_and_records_as_the_other_does(service: Running) -> None:
     async def ask() -> None:
-        async with AsyncRecommender(service.address) as client:
+        async with AsyncRecommender(service.address, HANG_S) as client:
             await client.record("async", "horror-3", event_type="rate", value=5.0, timestamp=1_000_000)
             answer, interests = await asyncio.gather(
                 client.recommend("async", k=3), client.interests("async")
@@ -345,7 +361,7 @@ def outcome(service: Running, method: str, body: bytes) -> tuple[grpc.StatusCode
     """Status and details of a call with these bytes."""
     call = service.client._channel.unary_unary(f"/{SERVICE}/{method}")
     try:
-        call(body, timeout=10)
+        call(body, timeout=HANG_S)
     except grpc.RpcError as error:
         return error.code(), error.details() or ""  # type: ignore[attr-defined]
     return grpc.StatusCode.OK, ""
@@ -372,7 +388,7 @@ def test_bytes_that_are_no_message_leave_a_line_like_any_call_and_no_traceback(
 ) -> None:
     with running(tmp_path, live=None, log_requests=True) as service, caplog.at_level("INFO"):
         code, details = outcome(service, "Recommend", b"\xff")
-        until(lambda: "code='INVALID_ARGUMENT'" in caplog.text)
+        wait_until(lambda: "code='INVALID_ARGUMENT'" in caplog.text)
     expected = "Recommend: expected a RecommendRequest of recommender.proto, got 1 bytes that are none"
     assert (code, details) == (grpc.StatusCode.INVALID_ARGUMENT, expected)
     assert "Traceback" not in caplog.text
@@ -394,21 +410,21 @@ def test_the_process_says_where_it_listens_and_stops_when_told(tmp_path: Path) -
         assert process.stdout
         line = process.stdout.readline()
         assert line.startswith("recommender on 127.0.0.1:")
-        with Recommender(line.split()[-1], timeout_s=20) as client:
+        with Recommender(line.split()[-1], timeout_s=HANG_S) as client:
             client.record("u", "comedy-1")
         process.send_signal(signal.SIGTERM)
-        assert process.wait(20) == 0
+        assert process.wait(HANG_S) == 0
 
 
 def test_what_is_under_way_when_it_stops_is_finished(tmp_path: Path) -> None:
     begun = Event()
 
     def record(address: str) -> str:
-        with Recommender(address, timeout_s=20) as client:
+        with Recommender(address, timeout_s=HANG_S) as client:
             return client.record("u", "comedy-1", interaction_id="last")
 
     with ThreadPoolExecutor(1) as pool:
-        with running(tmp_path, drain_s=20) as service:
+        with running(tmp_path, drain_s=HANG_S) as service:
             write = service.log.record
 
             def slow(interactions: Any) -> int:
@@ -418,7 +434,7 @@ def test_what_is_under_way_when_it_stops_is_finished(tmp_path: Path) -> None:
 
             service.log.record = slow  # type: ignore[method-assign]
             recording = pool.submit(record, service.address)
-            assert begun.wait(20)
+            assert begun.wait(HANG_S)
         assert recording.result() == "last"
 
 
@@ -427,7 +443,7 @@ def test_a_port_in_use_is_one_line_with_the_next_step(tmp_path: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         with serve(tmp_path, PENCHANT_PORT=str(taken.getsockname()[1])) as process:
-            _, errors = process.communicate(timeout=30)
+            _, errors = process.communicate(timeout=HANG_S)
     assert process.returncode == 1
     assert errors.strip().splitlines()[-1].startswith("recommender: can't listen on 127.0.0.1:")
     assert "PENCHANT_PORT" in errors
@@ -436,7 +452,7 @@ def test_a_port_in_use_is_one_line_with_the_next_step(tmp_path: Path) -> None:
 
 def test_a_setting_that_is_wrong_stops_the_start_with_its_name(tmp_path: Path) -> None:
     with serve(tmp_path, PENCHANT_THREADS="many") as process:
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=HANG_S)
     assert process.returncode == 1
     assert "PENCHANT_THREADS='many'" in errors
     assert "Traceback" not in errors

@@ -21,8 +21,8 @@ from serving.protos import prediction_pb2
 from serving.protos import recommender_pb2 as pb
 from serving.protos.recommender_pb2_grpc import RecommenderServiceStub
 from serving.telemetry.worker_metrics import SummedMetrics
+from tests.patience import HANG_S, wait_until
 from tests.serving.planted import write_release
-from tests.serving.service import until
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def supervisor(tmp_path: Path, model_server: str) -> Iterator["subprocess.Popen[
     )
     yield process
     process.terminate()
-    process.wait(20)
+    process.wait(HANG_S)
 
 
 def told(process: "subprocess.Popen[str]") -> tuple[str, str]:
@@ -96,7 +96,7 @@ def each(address: str, processes: list[psutil.Process], stack: ExitStack) -> lis
     counts = [connections(worker, address) for worker in processes]
     while len(clients) < len(processes):
         channel = stack.enter_context(grpc.insecure_channel(address, [("grpc.use_local_subchannel_pool", 1)]))
-        grpc.channel_ready_future(channel).result(20)
+        grpc.channel_ready_future(channel).result(HANG_S)
         before, counts = counts, [connections(worker, address) for worker in processes]
         (place,) = (place for place, count in enumerate(counts) if count > before[place])
         clients.setdefault(place, RecommenderServiceStub(channel))  # type: ignore[no-untyped-call]
@@ -106,7 +106,7 @@ def each(address: str, processes: list[psutil.Process], stack: ExitStack) -> lis
 
 def recommend(client: RecommenderServiceStub, *history: str) -> pb.RecommendResponse:
     request = pb.RecommendRequest(user_id="u", history=[pb.Interaction(item_id=item) for item in history])
-    answer: pb.RecommendResponse = client.Recommend(request, timeout=20)
+    answer: pb.RecommendResponse = client.Recommend(request, timeout=HANG_S)
     return answer
 
 
@@ -129,7 +129,7 @@ def test_two_workers_answer_as_one_and_one_that_is_killed_is_replaced(
         one, other = each(address, workers(supervisor), stack)
         shown = recommend(one, "comedy-3").recommendations[0].item_id
         recorded = pb.Interaction(user_id="u", item_id=shown)
-        one.RecordInteractions(pb.RecordInteractionsRequest(interactions=[recorded]), timeout=20)
+        one.RecordInteractions(pb.RecordInteractionsRequest(interactions=[recorded]), timeout=HANG_S)
         answer = recommend(other)
         assert answer.basis == "history"
         assert shown not in {item.item_id for item in answer.recommendations}
@@ -139,7 +139,7 @@ def test_two_workers_answer_as_one_and_one_that_is_killed_is_replaced(
 
         victim, survivor = workers(supervisor)
         victim.send_signal(signal.SIGKILL)
-        until(
+        wait_until(
             lambda: len(workers(supervisor)) == 2 and victim.pid not in {w.pid for w in workers(supervisor)}
         )
         assert survivor.is_running()
@@ -148,7 +148,7 @@ def test_two_workers_answer_as_one_and_one_that_is_killed_is_replaced(
         assert count(metrics, "penchant_request_seconds_count", method="Recommend", code="OK") > answered
     processes = workers(supervisor)
     supervisor.terminate()
-    assert supervisor.wait(20) == 0
+    assert supervisor.wait(HANG_S) == 0
     assert not any(map(lives, processes))
 
 
@@ -157,7 +157,7 @@ def test_workers_do_not_outlive_who_minds_them(supervisor: "subprocess.Popen[str
     processes = workers(supervisor)
     assert len(processes) == 2
     supervisor.kill()
-    until(lambda: not any(map(lives, processes)))
+    wait_until(lambda: not any(map(lives, processes)))
 
 
 def test_a_port_that_somebody_has_is_one_line_with_the_next_step(
@@ -172,7 +172,11 @@ def test_a_port_that_somebody_has_is_one_line_with_the_next_step(
         "PENCHANT_WORKERS": "2",
     }
     second = subprocess.run(
-        [sys.executable, "-m", "serving.server"], env=environment, capture_output=True, text=True, timeout=30
+        [sys.executable, "-m", "serving.server"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=HANG_S,
     )
     assert second.returncode == 1
     assert second.stderr.strip().splitlines()[-1].startswith("recommender: can't listen on 127.0.0.1:")
@@ -182,7 +186,11 @@ def test_a_setting_that_no_worker_takes_ends_all(tmp_path: Path) -> None:
     settings = {"HOME": str(tmp_path), "PORT": "0", "WORKERS": "2", "SCENARIOS": str(tmp_path / "none.toml")}
     environment = {**os.environ, **{f"PENCHANT_{name}": value for name, value in settings.items()}}
     ended = subprocess.run(
-        [sys.executable, "-m", "serving.server"], env=environment, capture_output=True, text=True, timeout=30
+        [sys.executable, "-m", "serving.server"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=HANG_S,
     )
     assert ended.returncode == 1
     assert "none.toml" in ended.stderr

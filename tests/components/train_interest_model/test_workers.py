@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.components.train_interest_model.conftest import SMALL, World
+from tests.patience import HANG_S
 
 ROOT = Path(__file__).parents[3]
 SETTINGS = {**SMALL, "epochs": 2, "item_dropout": 0.0}
@@ -48,7 +49,7 @@ def test_two_workers_hold_equal_weights_and_the_loss_of_one(cycle: World, tmp_pa
         task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": place}}
         processes[name] = start(cycle, tmp_path / name, task)
     for name, process in processes.items():
-        said, _ = process.communicate(timeout=240)
+        said, _ = process.communicate(timeout=HANG_S)
         assert process.returncode == 0, f"{name}:\n{said}"
     losses = {name: json.loads((tmp_path / f"{name}.json").read_text()) for name in processes}
     assert losses["first"] == losses["second"]

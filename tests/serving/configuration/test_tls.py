@@ -16,6 +16,7 @@ from serving.configuration.tls import ServerTls
 from serving.errors import Unavailable
 from serving.interest.client import InterestClient
 from serving.model_server.server import StartError, create_server
+from tests.patience import HANG_S
 from tests.serving.model_server.tiny_model import export
 from tests.serving.tls import Certificates
 
@@ -45,7 +46,7 @@ def asking(base_path: Path, certificates: Certificates) -> Iterator[str]:
 def versions(address: str, credentials: grpc.ChannelCredentials | None = None) -> list[int]:
     client = InterestClient(address, credentials=credentials)
     try:
-        return client.available_versions(timeout_s=5)
+        return client.available_versions(timeout_s=HANG_S)
     finally:
         client.close()
 
@@ -93,12 +94,12 @@ def test_the_recommender_trusts_the_roots_of_grpc_and_shows_its_own_certificate(
     code = (
         "import asyncio; from serving.server import Dependencies\n"
         "from serving.configuration.settings import load_settings\n"
-        "async def versions(): return Dependencies.of(load_settings()).versions.available_versions(10)\n"
+        "async def versions(): return Dependencies.of(load_settings()).versions.available_versions(1800)\n"
         "print(asyncio.run(versions()))"
     )
     environment = {**os.environ, **{name: str(value) for name, value in settings.items()}}
     told = subprocess.run(
-        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=HANG_S
     )
     assert told.stdout == "[1]\n", told.stderr
 
@@ -130,7 +131,7 @@ def test_files_that_are_not_what_they_should_be_are_named_before_a_port_is_blame
 def test_files_of_tls_are_options_of_the_model_server(base_path: Path, certificates: Certificates) -> None:
     command = [sys.executable, "-m", "serving.model_server", "--base-path", str(base_path), "--port", "0"]
     alone = subprocess.run(
-        [*command, "--tls-key", str(certificates.server_key)], capture_output=True, text=True, timeout=60
+        [*command, "--tls-key", str(certificates.server_key)], capture_output=True, text=True, timeout=HANG_S
     )
     assert alone.returncode == 2
     assert "tls_certificate and tls_key belong together" in alone.stderr

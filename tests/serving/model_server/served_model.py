@@ -1,7 +1,6 @@
 """A model under test, driven through TensorFlow Serving's official client."""
 
 import shutil
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,9 +17,9 @@ from tensorflow_serving.apis.predict_pb2 import PredictRequest, PredictResponse
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 from tensorflow_serving.config.model_server_config_pb2 import ModelConfig
 
+from tests.patience import HANG_S, wait_until
 from tests.serving.model_server.tiny_model import predict_request, sequences
 
-TIMEOUT_S = 20.0
 AVAILABLE = ModelVersionStatus.AVAILABLE
 END = ModelVersionStatus.END
 
@@ -49,7 +48,7 @@ class Client:
     def reload(self, *configs: ModelConfig) -> None:
         request = ReloadConfigRequest()
         request.config.model_config_list.config.extend(configs)
-        self.models.HandleReloadConfigRequest(request, timeout=TIMEOUT_S)
+        self.models.HandleReloadConfigRequest(request, timeout=HANG_S)
 
 
 @dataclass
@@ -87,29 +86,30 @@ class ServedModel:
     def statuses(self) -> dict[int, ModelVersionStatus]:
         request = GetModelStatusRequest()
         request.model_spec.name = self.name
-        answer = self.client.models.GetModelStatus(request, timeout=TIMEOUT_S)
+        answer = self.client.models.GetModelStatus(request, timeout=HANG_S)
         return {status.version: status for status in answer.model_version_status}
 
     def wait_for(self, version: int, state: int) -> ModelVersionStatus:
         """Poll until the version reaches the state, and return its status."""
-        deadline = time.monotonic() + TIMEOUT_S
-        while time.monotonic() < deadline:
-            status = self.statuses().get(version)
-            if status is not None and status.state == state:
-                return status
-            time.sleep(0.02)
-        raise AssertionError(f"version {version} never reached {state}: {self.statuses()}")
+        statuses: dict[int, ModelVersionStatus] = {}
+
+        def is_reached() -> bool:
+            statuses.update(self.statuses())
+            return version in statuses and statuses[version].state == state
+
+        wait_until(is_reached)
+        return statuses[version]
 
     def metadata(self, *fields: str) -> Any:
         request = GetModelMetadataRequest(metadata_field=fields)
         request.model_spec.name = self.name
-        return self.client.prediction.GetModelMetadata(request, timeout=TIMEOUT_S)
+        return self.client.prediction.GetModelMetadata(request, timeout=HANG_S)
 
     def request(self, *histories: Sequence[str], signature: str = "") -> PredictRequest:
         return predict_request(self.name, sequences(*histories or [["i1"]]), signature)
 
     def predict(self, request: PredictRequest) -> PredictResponse:
-        return self.client.prediction.Predict(request, timeout=TIMEOUT_S)
+        return self.client.prediction.Predict(request, timeout=HANG_S)
 
     def interest(self, *history: str, version: int | None = None, label: str = "") -> list[float]:
         """The interest after one history; [1, 1] x scale after `i1`."""

@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from serving.model_server.batching import Batcher
+from tests.patience import HANG_S
 
 Arrays = list[NDArray]
 
@@ -23,7 +24,7 @@ class FirstHeld:
         self.runs.append(arrays)
         if len(self.runs) == 1:
             self.started.set()
-            assert self.go.wait(10)
+            assert self.go.wait(HANG_S)
         if (arrays[1] < 0).any():
             raise ValueError("negative")
         return [arrays[1].sum(axis=1, keepdims=True)]
@@ -42,16 +43,17 @@ def send_while_busy(run: FirstHeld) -> Iterator[Callable[..., list[Future[Arrays
 
         def send(*calls: Arrays) -> list[Future[Arrays]]:
             first = threads.submit(batcher, history(1.0))
-            assert run.started.wait(10)
+            assert run.started.wait(HANG_S)
             futures = [threads.submit(batcher, call) for call in calls]
             waiting = sum(len(call[0]) <= 64 for call in calls)
             while len(batcher._waiting) < waiting:
                 threading.Event().wait(0.001)
             run.go.set()
-            assert first.result(10)[0].tolist() == [[1.0]]
+            assert first.result(HANG_S)[0].tolist() == [[1.0]]
             return futures
 
         yield send
+        run.go.set()
 
 
 def history(*values: float, pad: bytes = b"", rows: int = 1) -> Arrays:
@@ -71,14 +73,14 @@ def test_an_idle_server_runs_a_call_at_once_and_alone(run: FirstHeld):
 def test_calls_that_waited_run_together_and_each_gets_its_own_rows(run: FirstHeld, send_while_busy):
     futures = send_while_busy(history(2.0), history(3.0, rows=2), history(4.0))
 
-    assert [future.result(10)[0].tolist() for future in futures] == [[[2.0]], [[3.0], [3.0]], [[4.0]]]
+    assert [future.result(HANG_S)[0].tolist() for future in futures] == [[[2.0]], [[3.0], [3.0]], [[4.0]]]
     assert [len(arrays[0]) for arrays in run.runs] == [1, 4]
 
 
 def test_shorter_histories_are_padded_with_their_first_element(run: FirstHeld, send_while_busy):
     futures = send_while_busy(history(2.0), history(3.0, 4.0, 5.0))
 
-    assert sorted(future.result(10)[0].item() for future in futures) == [2.0, 12.0]
+    assert sorted(future.result(HANG_S)[0].item() for future in futures) == [2.0, 12.0]
     ids, values = run.runs[1]
     short = int(np.argmin(values.sum(axis=1)))
     assert ids[short].tolist() == [b"", b"i", b"", b""]
@@ -88,27 +90,27 @@ def test_shorter_histories_are_padded_with_their_first_element(run: FirstHeld, s
 def test_a_history_that_does_not_begin_with_a_pad_is_never_padded(run: FirstHeld, send_while_busy):
     futures = send_while_busy(history(2.0, pad=b"i"), history(3.0, 4.0, pad=b"i"))
 
-    assert [future.result(10)[0].item() for future in futures] == [2.0, 7.0]
+    assert [future.result(HANG_S)[0].item() for future in futures] == [2.0, 7.0]
     assert sorted(arrays[0].shape for arrays in run.runs[1:]) == [(1, 2), (1, 3)]
 
 
 def test_a_call_that_fails_does_not_fail_the_others(run: FirstHeld, send_while_busy):
     good, bad = send_while_busy(history(2.0), history(-1.0))
 
-    assert good.result(10)[0].item() == 2.0
+    assert good.result(HANG_S)[0].item() == 2.0
     with pytest.raises(ValueError, match="negative"):
-        bad.result(10)
+        bad.result(HANG_S)
 
 
 def test_a_large_call_does_not_wait_in_the_queue(run: FirstHeld, send_while_busy):
     (large,) = send_while_busy(history(2.0, rows=65))
 
-    assert len(large.result(10)[0]) == 65
+    assert len(large.result(HANG_S)[0]) == 65
 
 
 def test_a_batch_holds_at_most_64_rows(run: FirstHeld, send_while_busy):
     for future in send_while_busy(*[history(2.0, rows=30)] * 5):
-        assert len(future.result(10)[0]) == 30
+        assert len(future.result(HANG_S)[0]) == 30
 
     assert [len(arrays[0]) for arrays in run.runs[1:]] == [60, 60, 30]
 

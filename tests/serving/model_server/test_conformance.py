@@ -9,7 +9,8 @@ from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 
 from feature_repo.contract import SIGNATURES
-from tests.serving.model_server.served_model import TIMEOUT_S, ServedModel, fails
+from tests.patience import HANG_S
+from tests.serving.model_server.served_model import ServedModel, fails
 from tests.serving.model_server.tiny_model import sequences
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
@@ -88,9 +89,9 @@ def test_a_request_without_model_spec_is_refused(model: ServedModel):
     with fails(INVALID, "Missing ModelSpec"):
         model.predict(PredictRequest())
     with fails(INVALID, "Missing ModelSpec"):
-        model.client.prediction.GetModelMetadata(GetModelMetadataRequest(), timeout=TIMEOUT_S)
+        model.client.prediction.GetModelMetadata(GetModelMetadataRequest(), timeout=HANG_S)
     with fails(INVALID, "Missing ModelSpec"):
-        model.client.models.GetModelStatus(GetModelStatusRequest(), timeout=TIMEOUT_S)
+        model.client.models.GetModelStatus(GetModelStatusRequest(), timeout=HANG_S)
 
 
 def test_a_model_spec_without_a_name_is_refused(model: ServedModel):
@@ -228,4 +229,4 @@ def test_status_of_an_unknown_version_is_not_found(model: ServedModel):
     request.model_spec.version.value = 9
 
     with fails(NOT_FOUND, f"Could not find version 9 of model {model.name}"):
-        model.client.models.GetModelStatus(request, timeout=TIMEOUT_S)
+        model.client.models.GetModelStatus(request, timeout=HANG_S)

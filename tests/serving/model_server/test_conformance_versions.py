@@ -7,7 +7,8 @@ import grpc
 from tensorflow_serving.apis.get_model_status_pb2 import GetModelStatusRequest
 from tensorflow_serving.apis.model_management_pb2 import ReloadConfigRequest
 
-from tests.serving.model_server.served_model import AVAILABLE, END, TIMEOUT_S, ServedModel, fails
+from tests.patience import HANG_S
+from tests.serving.model_server.served_model import AVAILABLE, END, ServedModel, fails
 from tests.serving.model_server.tiny_model import predict_request, sequences, write_warmup
 
 INVALID = grpc.StatusCode.INVALID_ARGUMENT
@@ -52,7 +53,7 @@ def test_status_of_one_version(model: ServedModel):
     request.model_spec.name = model.name
     request.model_spec.version.value = 1
 
-    (status,) = model.client.models.GetModelStatus(request, timeout=TIMEOUT_S).model_version_status
+    (status,) = model.client.models.GetModelStatus(request, timeout=HANG_S).model_version_status
 
     assert (status.version, status.state, status.status.error_code) == (1, AVAILABLE, 0)
 
@@ -232,4 +233,4 @@ def test_a_model_without_a_platform_is_refused(model: ServedModel):
 
 def test_a_reload_without_a_model_list_is_refused(model: ServedModel):
     with fails(INVALID, "Only ModelConfigList is currently supported"):
-        model.client.models.HandleReloadConfigRequest(ReloadConfigRequest(), timeout=TIMEOUT_S)
+        model.client.models.HandleReloadConfigRequest(ReloadConfigRequest(), timeout=HANG_S)

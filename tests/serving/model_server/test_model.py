@@ -10,6 +10,7 @@ from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
 
 from serving.model_server.model import Model
 from serving.model_server.versions import latest
+from tests.patience import HANG_S
 from tests.serving.model_server.tiny_model import predict_request, sequences
 
 
@@ -37,7 +38,7 @@ def test_a_version_is_unloaded_only_when_its_last_request_is_answered(model: Mod
             pass
         servable.predict(predict_request("tiny", sequences(["i1"])))
 
-    poll.join(10)
+    poll.join(HANG_S)
     assert state(model) == ModelVersionStatus.END
 
 

@@ -14,6 +14,7 @@ from grpc_health.v1.health_pb2_grpc import HealthStub
 from feature_repo.histories import History
 from serving.interest.client import InterestClient
 from serving.model_server.server import StartError, create_server
+from tests.patience import HANG_S
 
 HISTORY = History(["a"], ["i1"], ["view"], [1.0], [7])
 
@@ -46,11 +47,11 @@ def test_the_process_prints_one_line_answers_and_ends_on_a_signal(base_path: Pat
     client = InterestClient(address)
 
     assert line == f"model server on {address}\n"
-    assert client.interest([HISTORY], timeout_s=10).interest.tolist() == [[1.0, 1.0]]
+    assert client.interest([HISTORY], timeout_s=HANG_S).interest.tolist() == [[1.0, 1.0]]
 
     client.close()
     process.send_signal(number)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=HANG_S)
     assert (process.returncode, out) == (0, "")
     assert [line.split(" in ")[0] for line in err.splitlines()] == ["model interest: version 1 loaded"]
 
@@ -58,7 +59,7 @@ def test_the_process_prints_one_line_answers_and_ends_on_a_signal(base_path: Pat
 def test_a_port_in_use_is_one_line_and_exit_1(base_path: Path, taken_port: int):
     process = run("--base-path", str(base_path), "--port", str(taken_port))
 
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=HANG_S)
 
     assert (process.returncode, out) == (1, "")
     assert err == (
@@ -70,7 +71,7 @@ def test_a_port_in_use_is_one_line_and_exit_1(base_path: Path, taken_port: int):
 def test_a_missing_base_path_is_one_line_and_exit_1(tmp_path: Path):
     process = run("--base-path", str(tmp_path / "nowhere"))
 
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=HANG_S)
 
     assert (process.returncode, out) == (1, "")
     assert err.startswith(f"model server: no directory at {tmp_path}/nowhere: expected version directories")
@@ -79,7 +80,7 @@ def test_a_missing_base_path_is_one_line_and_exit_1(tmp_path: Path):
 def test_a_wrong_policy_is_wrong_use(base_path: Path):
     process = run("--base-path", str(base_path), "--port", "0", "--version-policy", "newest")
 
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=HANG_S)
 
     assert (process.returncode, out) == (2, "")
     assert "expected latest:COUNT, all or specific:VERSION,..., got 'newest'" in err
@@ -101,7 +102,7 @@ def test_health_follows_whether_a_version_answers(base_path: Path, service: str)
     server, port = create_server(base_path, poll_seconds=0.01)
     server.start()
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-        watch = HealthStub(channel).Watch(HealthCheckRequest(service=service), timeout=20)
+        watch = HealthStub(channel).Watch(HealthCheckRequest(service=service), timeout=HANG_S)
         assert next(watch).status == HealthCheckResponse.NOT_SERVING
 
         (base_path / ".1").rename(base_path / "1")

@@ -2,7 +2,6 @@
 
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -19,10 +18,16 @@ from feature_repo.histories import History
 from feature_repo.store import connect_store
 from serving.online_store.online import FeaturesUnavailable, OnlineFeatures, UserFeatures
 from tests.feature_repo.planted import START, Warehouse, build_warehouse, interaction
+from tests.patience import HANG_S, wait_until
 
 AS_OF = START + 1_000
 PLANTED = [interaction(user, f"i{at}", at, value=at / 4) for user in ("ann", "bob") for at in (10, 20, 30)]
 USERS = pa.table({"user_id": ["ann", "zoe"], "age": [30, 40], "plan": ["free", None]})
+
+
+@pytest.fixture(autouse=True)
+def _patient_redis_reader(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("serving.online_store.online._ANSWER_WITHIN_S", HANG_S)
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +44,13 @@ def free_port() -> int:
         return port
 
 
+def answers(client: redis.Redis) -> bool:
+    try:
+        return bool(client.ping())
+    except redis.ConnectionError:
+        return False
+
+
 @contextmanager
 def redis_server(directory: Path, port: int) -> Iterator[str]:
     """A Redis that keeps nothing; its address."""
@@ -47,12 +59,7 @@ def redis_server(directory: Path, port: int) -> Iterator[str]:
     server = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     try:
         with redis.Redis(port=port) as client:
-            for _ in range(200):
-                try:
-                    client.ping()
-                    break
-                except redis.ConnectionError:
-                    time.sleep(0.05)
+            wait_until(lambda: answers(client))
         yield f"redis://127.0.0.1:{port}"
     finally:
         server.terminate()

@@ -182,14 +182,14 @@ def test_where_the_followed_had_nothing_every_source_answers_and_it_is_named(ser
 
 def test_followed_users_whose_histories_hang_are_named(tmp_path: Path) -> None:
     with running(tmp_path, history_budget_ms=60) as service:
-        service.features.delay_s = service.log.delay_s = 1
+        service.features.gate.clear()
+        service.log.gate.clear()
         answer = service.client.recommend(
             "", scenario="social", followed_user_ids=["a", "b"], history=["comedy-1"]
         )
         assert ("followed_users", "partial_histories") in [
             (cut.stage, cut.fallback) for cut in answer.degraded
         ]
-        service.features.delay_s = service.log.delay_s = 0
 
 
 # email: nothing twice within days

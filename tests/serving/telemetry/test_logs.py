@@ -1,5 +1,6 @@
 """Log lines: not one a request while a part is down, JSON with the request's id, and nobody named unasked."""
 
+import itertools
 import json
 import logging
 import time
@@ -10,6 +11,15 @@ import pytest
 from serving.errors import InvalidRequest
 from serving.telemetry import logs
 from tests.serving.service import running
+
+_hours = itertools.count(1)
+
+
+@pytest.fixture
+def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that stands still, an hour after what other tests logged."""
+    now = time.monotonic() + 3600 * next(_hours)
+    monkeypatch.setattr("serving.telemetry.logs.monotonic", lambda: now)
 
 
 def test_of_one_kind_a_second_lets_the_first_through_and_counts_the_others(
@@ -31,7 +41,9 @@ def test_of_one_kind_a_second_lets_the_first_through_and_counts_the_others(
     ]
 
 
-def test_an_outage_leaves_a_few_lines_and_no_user(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_outage_leaves_a_few_lines_and_no_user(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, stopped_clock: None
+) -> None:
     with running(tmp_path) as service:
         service.client.record("very-secret-user", "comedy-1")
         service.features.broken = service.log.broken = service.model.down = True
@@ -86,10 +98,8 @@ def test_a_json_line_carries_the_request_its_fields_and_a_traceback() -> None:
 
 
 def test_a_line_from_the_thread_that_reads_for_a_request_carries_its_id(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, stopped_clock: None
 ) -> None:
-    # An outage of another test may have been told of a moment ago.
-    monkeypatch.setattr("serving.telemetry.logs.monotonic", lambda: time.monotonic() + 3600)
     found = []
 
     class Noting(logging.Handler):

@@ -17,7 +17,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from serving.protos import recommender_pb2 as pb
 from serving.protos.recommender_pb2_grpc import RecommenderServiceStub
-from tests.serving.service import running, until
+from tests.patience import HANG_S, wait_until
+from tests.serving.service import running
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
@@ -39,8 +40,8 @@ def test_each_stage_is_a_span_below_its_request_in_the_trace_of_the_client(tmp_p
             stub = RecommenderServiceStub(channel)  # type: ignore[no-untyped-call]
             request = pb.RecommendRequest(user_id="secret-user", request_id="mine")
             request.history.add(item_id="comedy-1")
-            stub.Recommend(request, metadata=[("traceparent", f"00-{TRACE}-{PARENT}-01")], timeout=5)
-    until(lambda: "Recommend" in {span["name"] for span in of_client(file)})  # it is closed aside
+            stub.Recommend(request, metadata=[("traceparent", f"00-{TRACE}-{PARENT}-01")], timeout=HANG_S)
+    wait_until(lambda: "Recommend" in {span["name"] for span in of_client(file)})  # it is closed aside
     own = of_client(file)
     (root,) = (span for span in own if span["name"] == "Recommend")
     stages = [span for span in own if span is not root]
@@ -94,7 +95,7 @@ def test_a_collector_gets_the_spans_over_otlp(tmp_path: Path) -> None:
     server.start()
     with running(tmp_path, traces=f"http://127.0.0.1:{port}") as service:
         service.client.recommend("u", request_id="mine")
-    until(lambda: any(_request_id(span) == "mine" for _, span in collector.spans))  # it is closed aside
+    wait_until(lambda: any(_request_id(span) == "mine" for _, span in collector.spans))  # it is closed aside
     (root,) = (span for _, span in collector.spans if _request_id(span) == "mine")
     below = [span.name for _, span in collector.spans if span.parent_span_id == root.span_id]
     assert {"history", "retrieval", "answer"} <= set(below)

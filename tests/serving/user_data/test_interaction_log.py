@@ -12,6 +12,7 @@ import pytest
 from feature_repo.interaction import Interaction
 from serving.errors import Unavailable
 from serving.user_data.interaction_log import InteractionLog
+from tests.patience import HANG_S
 
 # Records one interaction a line for user argv[2] and prints its id once it is acknowledged.
 WRITER = """
@@ -20,7 +21,7 @@ from feature_repo.interaction import Interaction
 from serving.user_data.interaction_log import InteractionLog
 
 url, user, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
-log = InteractionLog(url, timeout_s=30)
+log = InteractionLog(url, timeout_s=1800)
 for number in range(count):
     interaction = Interaction(f"{user}-{number}", user, f"item-{number}", "view", number)
     log.record([interaction])
@@ -89,7 +90,7 @@ def test_export_streams_everything_recorded_after_in_batches(log: InteractionLog
 def test_eight_concurrent_writers_lose_and_duplicate_nothing(database_url: str, log: InteractionLog) -> None:
     users = [uuid.uuid4().hex for _ in range(8)]
     processes = [writer(database_url, user, 40) for user in users]
-    assert [process.wait(60) for process in processes] == [0] * 8
+    assert [process.wait(HANG_S) for process in processes] == [0] * 8
     for user in users:
         recorded = sorted(interaction.timestamp for interaction in log.since(user, 0))
         assert recorded == list(range(40))
