@@ -18,6 +18,7 @@ import contextlib
 import io
 import logging
 import os
+import sys
 import tempfile
 
 import kfp
@@ -56,7 +57,6 @@ def with_float(folder: str):
         take(branch="else", folder=folder)
 """
     )
-import sys
 
 sys.path.insert(0, root)
 import definitions

@@ -1,6 +1,7 @@
 """A user's own files: what is read, how, and what is said about those that can't be."""
 
 import gzip
+import math
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -100,10 +101,19 @@ class TestCells:
             ("view", None),
         ]
 
-    def test_not_a_number_in_parquet_is_missing(self, home: Any) -> None:
-        columns = {"user_id": ["a"], "item_id": ["b"], "timestamp": [SECONDS], "value": [float("nan")]}
+    @pytest.mark.parametrize(
+        "values", [[float("nan")], [1.5, float("nan")]], ids=["alone", "beside a number"]
+    )
+    def test_not_a_number_in_parquet_is_missing(self, home: Any, values: list[float]) -> None:
+        columns = {
+            "user_id": ["a"] * len(values),
+            "item_id": ["b"] * len(values),
+            "timestamp": [SECONDS + second for second in range(len(values))],
+            "value": values,
+        }
         home.ingest(interactions_file=home.write_parquet("a.parquet", columns))
-        assert home.rows("interactions")[0]["value"] is None
+        expected = [None if math.isnan(value) else value for value in values]
+        assert [row["value"] for row in home.rows("interactions")] == expected
 
     def test_a_value_that_is_no_number_is_named_with_its_row(self, home: Any) -> None:
         text = f"user_id,item_id,timestamp,value\nann,tea,{SECONDS},1\nann,milk,{SECONDS},good\n"
