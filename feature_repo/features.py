@@ -24,9 +24,6 @@ from feature_repo.contract import (
     USER_PROFILE,
 )
 
-ITEM_STATISTICS = "item_statistics"
-ITEM_CONTENT = "item_content"
-
 TRAINING = "training"
 SERVING = "serving"
 
@@ -47,15 +44,10 @@ def feast_objects(features: str) -> list[Any]:
         FileNotFoundError: a table is missing.
     """
     user = feast.Entity(name="user", join_keys=["user_id"], value_type=feast.ValueType.STRING)
-    item = feast.Entity(name="item", join_keys=["item_id"], value_type=feast.ValueType.STRING)
     history = _view(
         features, USER_HISTORY, user, ttl=_EXACT_MATCH, description="last interactions, oldest first"
     )
     profile = _view(features, USER_PROFILE, user, description="imported attributes and activity")
-    statistics = _view(
-        features, ITEM_STATISTICS, item, description="counts and mean value in time windows", online=False
-    )
-    content = _view(features, ITEM_CONTENT, item, description="categories, text, embeddings", online=False)
     state = _view(
         features,
         USER_INTEREST_STATE,
@@ -65,7 +57,7 @@ def feast_objects(features: str) -> list[Any]:
     )
     training = feast.FeatureService(name=TRAINING, features=[history[list(HISTORY_LISTS)]])
     serving = feast.FeatureService(name=SERVING, features=[history, profile, state])
-    return [user, item, history, profile, state, statistics, content, training, serving]
+    return [user, history, profile, state, training, serving]
 
 
 def _view(
@@ -73,7 +65,6 @@ def _view(
     name: str,
     entity: Any,
     description: str,
-    online: bool = True,
     ttl: timedelta | None = None,
     schema: pa.Schema | None = None,
 ) -> Any:
@@ -87,7 +78,6 @@ def _view(
         schema=_fields(schema or _read_schema(path)),
         source=source,
         ttl=ttl,
-        online=online,
         description=description,
     )
 

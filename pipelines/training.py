@@ -72,7 +72,6 @@ def training(
     # One row per user and cutoff: a history holds what came strictly before.
     built = build_features(
         interactions=validated.outputs["valid_interactions"],
-        items=items,
         users=ingested.outputs["users"],
         as_of=as_of,
         protocol=protocol,

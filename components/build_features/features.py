@@ -1,4 +1,4 @@
-"""From interactions, items and users to the offline feature store and the spine of the training set."""
+"""From interactions and users to the offline feature store and the spine of the training set."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,8 +9,6 @@ import ibis.expr.types as ir
 
 from components.build_features.backend import connect, read
 from components.build_features.histories import build_histories, in_parts
-from components.build_features.item_content import build_item_content
-from components.build_features.item_statistics import build_item_statistics
 from components.build_features.offline_store import publishing, write
 from components.build_features.spine import build_spine
 from components.build_features.times import TIMESTAMP, moment, timestamp
@@ -21,13 +19,11 @@ from feature_repo.atomic_files import atomic_file
 from feature_repo.contract import IMPRESSION
 
 
-def build(
-    interactions: Path, items: Path, users: Path, as_of: int, protocol: str, warehouse: str, spine: Path
-) -> str:
+def build(interactions: Path, users: Path, as_of: int, protocol: str, warehouse: str, spine: Path) -> str:
     """Write the feature tables and the spine; returns the location of the tables, `<warehouse>/features`.
 
     Args:
-        interactions, items, users: Parquet files with the contract's columns.
+        interactions, users: Parquet files with the contract's columns.
         as_of: µs since the epoch; nothing that happened then or later is used, nor any impression.
         protocol: "leave-one-out" or "time".
         spine: the Parquet file to write: user_id, cutoff, split, target_item_id, in that order.
@@ -37,14 +33,11 @@ def build(
     """
     location = f"{warehouse.rstrip('/')}/features"
     with connect() as backend:
-        catalog, people = read(backend, items, "items"), read(backend, users, "users")
-        log = read(backend, interactions, "interactions")
+        people, log = read(backend, users, "users"), read(backend, interactions, "interactions")
         log = log.filter(log.timestamp < timestamp(as_of), log.event_type != IMPRESSION)
         rows = backend.create_table("spine", build_spine(log, as_of, protocol))
         with atomic_file(spine) as staged_spine, publishing(location) as staging:
             _check(rows, as_of, protocol)
-            _write(staging, "item_content", [_snapshot(build_item_content(catalog), as_of)])
-            _write(staging, "item_statistics", [_snapshot(build_item_statistics(log, catalog, as_of), as_of)])
             profiles = build_user_profile(log, people)
             _write(staging, "user_profile", [_snapshot(profiles, as_of)])
             _write(staging, "user_history", _histories(log, rows, profiles, as_of))

@@ -46,7 +46,8 @@ def prepare(home: Path, plan: Plan) -> None:
     as_of = ingest(sources, str(warehouse), *_tables(home / "ingested"))
     write_k_core(home / "ingested", home / "core", plan.min_interactions)
     spine = home / "spine.parquet"
-    features = build(*_tables(home / "core"), as_of, plan.protocol, str(warehouse), spine)
+    interactions, _, users = _tables(home / "core")
+    features = build(interactions, users, as_of, plan.protocol, str(warehouse), spine)
     feast = (str(home / "feast/registry.db"), str(home / "feast/online_store.db"))
     fetch(spine, features, *feast, home / "training_set.parquet")
     _make_tracking(home)

@@ -169,7 +169,7 @@ def _features(
     nullable = pa.schema([(field.name, field.type) for field in INTERACTIONS])
     pq.write_table(pa.table(columns, schema=nullable), home / "interactions.parquet")
     pq.write_table(USERS.empty_table(), home / "users.parquet")
-    files = (home / f"{name}.parquet" for name in ("interactions", "items", "users"))
+    files = (home / f"{name}.parquet" for name in ("interactions", "users"))
     build(*files, as_of, "leave-one-out", f"{settings.home}/warehouse", home / "spine.parquet")
     materialize(settings.features, as_of, settings.registry, settings.online_store)
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.build_features.features import build
-from feature_repo.contract import INTERACTIONS, ITEMS, TIMESTAMP, USERS
+from feature_repo.contract import INTERACTIONS, TIMESTAMP, USERS
 from feature_repo.histories import History
 from feature_repo.interaction import Interaction
 
@@ -65,13 +65,10 @@ def build_warehouse(
     protocol: str = "leave-one-out",
     users: pa.Table | None = None,
 ) -> Warehouse:
-    """Write the sources, with one item per item id, and build the features as of `as_of` (µs)."""
+    """Write the sources and build the features as of `as_of` (µs)."""
     directory.mkdir(parents=True, exist_ok=True)
-    item_ids = sorted({row.item_id for row in interactions})
-    empty = {name: pa.nulls(len(item_ids), ITEMS.field(name).type) for name in ITEMS.names[1:]}
     tables = {
         "interactions": interactions_table(interactions),
-        "items": pa.table({"item_id": pa.array(item_ids, pa.string()), **empty}),
         "users": users if users is not None else USERS.empty_table(),
     }
     for name, table in tables.items():

@@ -15,7 +15,7 @@ from feature_repo.store import connect_store, open_store
 from tests.feature_repo.planted import START, Warehouse, build_warehouse, interaction
 
 AS_OF = START + 1_000
-VIEWS = {"user_history", "user_profile", "user_interest_state", "item_statistics", "item_content"}
+VIEWS = {"user_history", "user_profile", "user_interest_state"}
 
 
 @pytest.fixture(scope="module")

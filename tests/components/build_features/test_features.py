@@ -28,7 +28,7 @@ def table(warehouse: Warehouse, name: str) -> pa.Table:
 
 def test_tables_carry_the_times_that_feast_joins_by(warehouse: Warehouse) -> None:
     assert warehouse.features == f"{warehouse.directory}/warehouse/features"
-    for name in ("user_history", "user_profile", "item_statistics", "item_content"):
+    for name in ("user_history", "user_profile"):
         schema = table(warehouse, name).schema
         assert schema.field("event_timestamp").type == schema.field("created").type == TIMESTAMP
 
@@ -56,8 +56,6 @@ def test_what_happens_at_the_snapshot_or_later_is_in_no_table(tmp_path: Path, wa
     for name in ("user_history", "user_profile"):
         assert table(other, name) == table(warehouse, name)
     assert pq.read_table(other.spine) == pq.read_table(warehouse.spine)
-    statistics = table(other, "item_statistics").to_pylist()
-    assert [row["interactions"] for row in statistics if row["item_id"] == "late"] == [0]
 
 
 def test_what_somebody_was_shown_is_in_no_table(tmp_path: Path, warehouse: Warehouse) -> None:
@@ -66,7 +64,7 @@ def test_what_somebody_was_shown_is_in_no_table(tmp_path: Path, warehouse: Wareh
         for user, item, at in [("ann", "i10", 35), ("bob", "i20", 990), ("zoe", "i30", 15)]
     ]
     other = build_warehouse(tmp_path, PLANTED + shown, AS_OF, users=USERS)
-    for name in ("user_history", "user_profile", "item_statistics", "item_content"):
+    for name in ("user_history", "user_profile"):
         assert table(other, name) == table(warehouse, name)
     assert pq.read_table(other.spine) == pq.read_table(warehouse.spine)
 
@@ -74,11 +72,9 @@ def test_what_somebody_was_shown_is_in_no_table(tmp_path: Path, warehouse: Wareh
 def test_a_second_run_writes_the_same_and_leaves_nothing_beside(tmp_path: Path, warehouse: Warehouse) -> None:
     for _ in range(2):
         again = build_warehouse(tmp_path, list(reversed(PLANTED)), AS_OF, users=USERS)
-    for name in ("user_history", "user_profile", "item_statistics", "item_content"):
+    for name in ("user_history", "user_profile"):
         assert table(again, name) == table(warehouse, name)
     assert sorted(file.name for file in Path(again.features).iterdir()) == [
-        "item_content.parquet",
-        "item_statistics.parquet",
         "user_history.parquet",
         "user_profile.parquet",
     ]
@@ -108,10 +104,10 @@ def test_too_few_interactions_are_refused_with_what_was_expected(tmp_path: Path)
 
 def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
     build_warehouse(tmp_path, PLANTED, AS_OF)
-    files = [tmp_path / f"{name}.parquet" for name in ("interactions", "items", "users")]
+    files = [tmp_path / f"{name}.parquet" for name in ("interactions", "users")]
     files[1].write_bytes(b"PAR1 but not really")
-    with pytest.raises(StepError, match=f"items: expected a readable Parquet file at {files[1]}"):
+    with pytest.raises(StepError, match=f"users: expected a readable Parquet file at {files[1]}"):
         features.build(*files, AS_OF, "time", str(tmp_path / "warehouse"), tmp_path / "spine.parquet")
     files[1].unlink()
-    with pytest.raises(StepError, match="items: expected a readable Parquet file"):
+    with pytest.raises(StepError, match="users: expected a readable Parquet file"):
         features.build(*files, AS_OF, "time", str(tmp_path / "warehouse"), tmp_path / "spine.parquet")

@@ -6,12 +6,10 @@ import pytest
 from ibis.config import Config
 
 from components.build_features.histories import build_histories
-from components.build_features.item_content import build_item_content
-from components.build_features.item_statistics import build_item_statistics
 from components.build_features.spine import PROTOCOLS, windows
 from components.build_features.times import timestamp
 from components.build_features.user_profile import build_user_profile
-from feature_repo.contract import INTERACTIONS, ITEMS
+from feature_repo.contract import INTERACTIONS
 from tests.feature_repo.planted import START
 
 # Parquet readers take every column as nullable.
@@ -19,7 +17,6 @@ INTERACTION_TABLE = ibis.table(
     ibis.Schema.from_pyarrow(pa.schema([(field.name, field.type) for field in INTERACTIONS])),
     name="interactions",
 )
-ITEM_TABLE = ibis.table(ibis.Schema.from_pyarrow(ITEMS), name="items")
 USER_TABLE = ibis.table({"user_id": "string", "age": "int64", "plan": "string"}, name="users")
 MOMENTS = ibis.table({"user_id": "string", "cutoff": "timestamp('UTC', 6)"}, name="moments")
 
@@ -39,13 +36,11 @@ def spark_options(monkeypatch: pytest.MonkeyPatch) -> None:
     "table",
     [
         build_histories(INTERACTION_TABLE, MOMENTS),
-        build_item_statistics(INTERACTION_TABLE, ITEM_TABLE, START),
-        build_item_content(ITEM_TABLE),
         build_user_profile(INTERACTION_TABLE, USER_TABLE),
         windows(INTERACTION_TABLE.mutate(until=timestamp(START)), "all", 200),
         ibis.union(*PROTOCOLS["leave-one-out"](INTERACTION_TABLE, START)[1]),
     ],
-    ids=["histories", "item_statistics", "item_content", "user_profile", "windows", "leave-one-out"],
+    ids=["histories", "user_profile", "windows", "leave-one-out"],
 )
 def test_it_compiles_for_spark(table: ibis.Table) -> None:
     assert "SELECT" in ibis.to_sql(table, dialect="pyspark")
