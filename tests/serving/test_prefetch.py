@@ -1,19 +1,19 @@
-"""Who recorded something is looked at ahead of their next answer, where nobody has to wait for it."""
+"""A user's next answer is prefetched after a recording, while no call waits."""
 
 import asyncio
 import logging
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import pytest
 
 from serving import prefetch
 from serving.prefetch import Prefetcher
 from serving.telemetry.metrics import Metrics
+from tests.serving.stepped_event_loop import SteppedEventLoop, run_stepped
 
 
-class Worked:
-    """Keeps for whom it worked; fails for whoever is named "broken"."""
+class FakeWork:
+    """Keeps the users it is called with; fails for the user "broken"."""
 
     def __init__(self) -> None:
         self.users: list[str] = []
@@ -25,53 +25,49 @@ class Worked:
             raise RuntimeError("no such thing")
 
 
-def outcome(
-    *recorded: Sequence[str], between: Callable[[], None] = lambda: None
-) -> tuple[list[str], float | None, float | None]:
-    """For whom was worked, how many were made ready and how many were left; each is given time enough."""
-    worked, metrics = Worked(), Metrics()
+def prefetched(*recorded: Sequence[str], busy_s: float = 0.0) -> tuple[list[str], float | None, float | None]:
+    """Prefetched users in order, and the counts of users made ready and left.
 
-    async def serve() -> None:
-        ahead = Prefetcher(worked, metrics)
-        running = asyncio.create_task(ahead.run())
-        await asyncio.sleep(0)
+    Args:
+        recorded: the users of each recording.
+        busy_s: how long the event loop is blocked after the recordings.
+    """
+    work, metrics = FakeWork(), Metrics()
+
+    async def serve(loop: SteppedEventLoop) -> None:
+        prefetcher = Prefetcher(work, metrics)
+        running = asyncio.create_task(prefetcher.run())
         for user_ids in recorded:
-            ahead.enqueue(user_ids)
-        await asyncio.sleep(0)
-        between()
-        await asyncio.sleep(0.2)
+            prefetcher.enqueue(user_ids)
+        await loop.pass_time(0)
+        await loop.pass_time(busy_s)
+        await loop.pass_time(0.1, steps=400)
         running.cancel()
 
-    asyncio.run(serve())
+    run_stepped(serve)
     read = metrics.registry.get_sample_value
     ready, left = (read("penchant_anticipated_total", {"outcome": name}) for name in ("ready", "left"))
-    return worked.users, ready, left
+    return work.users, ready, left
 
 
-@pytest.fixture(autouse=True)
-def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The machine may be busy with other things."""
-    monkeypatch.setattr(prefetch, "_LATE_S", 0.1)
+def test_prefetcher_takes_each_user_once_in_the_order_of_the_last_recording() -> None:
+    assert prefetched(["a", "a"], ["b"], ["c"], ["a"]) == (["b", "c", "a"], 3, 0)
 
 
-def test_who_recorded_last_comes_last_and_nobody_twice() -> None:
-    assert outcome(["a", "a"], ["b"], ["c"], ["a"]) == (["b", "c", "a"], 3, 0)
+def test_prefetcher_ignores_a_recording_of_several_users() -> None:
+    assert prefetched(["a", "b"], []) == ([], 0, 0)
 
 
-def test_an_import_of_many_users_is_no_sign_that_they_ask() -> None:
-    assert outcome(["a", "b"], []) == ([], 0, 0)
-
-
-def test_one_that_fails_leaves_the_others(caplog: pytest.LogCaptureFixture) -> None:
+def test_prefetcher_goes_on_after_a_user_that_fails(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
-        assert outcome(["broken"], ["a"]) == (["broken", "a"], 1, 0)
+        assert prefetched(["broken"], ["a"]) == (["broken", "a"], 1, 0)
     assert "could not be worked out" in caplog.text
 
 
-def test_where_calls_wait_they_go_first() -> None:
-    assert outcome(["a"], between=lambda: time.sleep(0.15)) == ([], 0, 1)
+def test_prefetcher_leaves_a_user_out_when_the_event_loop_is_busy() -> None:
+    assert prefetched(["a"], busy_s=0.15) == ([], 0, 1)
 
 
-def test_where_more_wait_than_can_be_looked_at_the_first_are_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prefetcher_drops_the_oldest_user_when_its_queue_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prefetch, "_WAITING", 2)
-    assert outcome(["a"], ["b"], ["c"]) == (["b", "c"], 2, 1)
+    assert prefetched(["a"], ["b"], ["c"]) == (["b", "c"], 2, 1)

@@ -1,7 +1,6 @@
 """Going from one release to another while clients ask."""
 
 import json
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
@@ -47,11 +46,13 @@ def test_ten_swaps_under_load_mix_no_versions_and_lose_no_answer(tmp_path: Path)
     assert set(service.model.asked) == {1, 2}
 
 
-def test_a_release_waits_until_the_model_server_holds_it(tmp_path: Path) -> None:
+def test_a_release_waits_until_the_model_server_holds_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with running(tmp_path, versions=(1, 2)) as service:
         service.model.versions = [1]
         service.go_live(2)
-        time.sleep(0.2)
+        wait_until(lambda: "release 2 waits" in caplog.text)
         assert service.client.recommend("u", history=["comedy-1"]).release_version == 1
         service.model.versions = [1, 2]
         wait_until(lambda: service.client.recommend("u").release_version == 2)
