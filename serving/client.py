@@ -1,7 +1,9 @@
-"""The client library: `Recommender` and `AsyncRecommender`, dataclasses in and out.
+"""The client library: `Recommender` and `AsyncRecommender`, which take and return dataclasses.
 
-Both keep a deadline for each call and retry while the service is unavailable; an interaction has its id
-before the first try, so a retry never counts it twice.
+Both set a deadline for each call and retry while the service is unavailable. An interaction gets its id
+before the first attempt, so a retry never records it twice.
+
+This module imports nothing but gRPC, protobuf and the standard library, so that a client stays small.
 """
 
 import json
@@ -33,8 +35,8 @@ _OPTIONS: Final = [
     ("grpc.service_config", json.dumps({"methodConfig": _METHODS})),
     ("grpc.max_reconnect_backoff_ms", 1000),
 ]
-# What gRPC says of a call that the server's core refused; of one that this side ended it says more.
-_REFUSED: Final = "CANCELLED"
+# The details of a call that the server's gRPC core refused; a call that the client cancelled has others.
+_REFUSED_DETAILS: Final = "CANCELLED"
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -45,54 +47,56 @@ _ERRORS: Final = {
         errors.InvalidRequest,
         errors.Unauthenticated,
         errors.Forbidden,
-        errors.TooMany,
+        errors.TooManyRequests,
         errors.Unavailable,
     )
 }
 
 
-class Options(TypedDict, total=False):
-    """What `recommend` takes beside the user and k."""
+class RecommendOptions(TypedDict, total=False):
+    """Optional arguments of `recommend`."""
 
-    history: Sequence[Interaction | str]  # what the caller knows of the user, oldest first: items or more
+    history: Sequence[Interaction | str]  # of this user, oldest first; an item id stands for a view
     exclude_item_ids: Sequence[str]
-    allow_item_ids: Sequence[str]  # when given, nothing else is answered
+    allow_item_ids: Sequence[str]  # when not empty, only these items are returned
     domain: str
-    categories: Sequence[str]  # any of them
+    categories: Sequence[str]  # items of at least one of these
     include_seen: bool
     explain: bool
     request_id: str
-    scenario: str  # a policy of the server: "content", "ads", "social", "email", …
-    exclude_categories: Sequence[str]  # none of them
-    followed_user_ids: Sequence[str]  # whom the user follows
+    scenario: str  # a scenario of the server: "content", "ads", "social", "email", …
+    exclude_categories: Sequence[str]  # items of none of these
+    followed_user_ids: Sequence[str]  # users that the user follows
     bids: Mapping[str, float]  # item id -> bid, for a scenario that ranks by expected value
 
 
-class Details(TypedDict, total=False):
-    """What `record` takes beside user, item and event type."""
+class RecordOptions(TypedDict, total=False):
+    """Optional arguments of `record`."""
 
-    value: float | None  # rating, price, dwell seconds
-    timestamp: int  # µs since the epoch; now when absent
+    value: float | None  # rating, price or seconds of dwell time
+    timestamp: int  # µs since the epoch; the current time when absent
     domain: str
-    interaction_id: str  # the idempotency key; made when absent
+    interaction_id: str  # the idempotency key; generated when absent
 
 
-class Tls(TypedDict, total=False):
-    """PEM files; without any of them, plain text is spoken."""
+class TlsFiles(TypedDict, total=False):
+    """PEM files; without any of them the connection is plain text."""
 
-    tls_roots: Path  # to trust
-    tls_certificate: Path  # the client's own, with its key
+    tls_roots: Path  # trusted root certificates
+    tls_certificate: Path  # of the client, with its key
     tls_key: Path
 
 
 class Recommender:
-    """A connection to the recommender service, to share between threads.
+    """A connection to the recommender service; safe to share between threads.
 
-    Every method raises a serving.errors.PenchantError: InvalidRequest names the field to mend, Unavailable
-    is worth a later try.
+    Every method raises a subclass of serving.errors.PenchantError: InvalidRequest names the wrong field;
+    after TooManyRequests and Unavailable, a later retry may succeed.
     """
 
-    def __init__(self, address: str, timeout_s: float = 5.0, token: str = "", **tls: Unpack[Tls]) -> None:
+    def __init__(
+        self, address: str, timeout_s: float = 5.0, token: str = "", **tls: Unpack[TlsFiles]
+    ) -> None:
         self._address, self._timeout_s, self._metadata = address, timeout_s, _authorization(token)
         self._channel = (
             grpc.secure_channel(address, _credentials(tls), _OPTIONS)
@@ -101,21 +105,23 @@ class Recommender:
         )
         self._stub = RecommenderServiceStub(self._channel)  # type: ignore[no-untyped-call]
 
-    def recommend(self, user_id: str, k: int = 10, **options: Unpack[Options]) -> Answer:
-        """Items for a user, best first; an unknown user gets what is trending."""
+    def recommend(self, user_id: str, k: int = 10, **options: Unpack[RecommendOptions]) -> Answer:
+        """Return items for a user, best first; trending items for an unknown user."""
         return read_answer(self._call(self._stub.Recommend, _recommend(user_id, k, options)))
 
-    def record(self, user_id: str, item_id: str, event_type: str = "view", **details: Unpack[Details]) -> str:
-        """Record one interaction, durable on return; returns its id."""
-        recorded = self._call(self._stub.RecordInteractions, _record(user_id, item_id, event_type, details))
+    def record(
+        self, user_id: str, item_id: str, event_type: str = "view", **options: Unpack[RecordOptions]
+    ) -> str:
+        """Record one interaction, which is durable on return; return its id."""
+        recorded = self._call(self._stub.RecordInteractions, _record(user_id, item_id, event_type, options))
         return read_recorded(recorded).interaction_ids[0]
 
     def record_all(self, interactions: Iterable[Interaction]) -> Recorded:
-        """Record many, all or none."""
+        """Record many interactions, all or none."""
         return read_recorded(self._call(self._stub.RecordInteractions, _record_all(interactions)))
 
     def interests(self, user_id: str, k: int = 10) -> UserInterests:
-        """The user's k strongest categories now, beside the long term."""
+        """Return the user's k strongest categories, with their current and long-term weights."""
         request = pb.GetInterestsRequest(user_id=user_id, k=k)
         return read_interests(self._call(self._stub.GetInterests, request))
 
@@ -138,9 +144,11 @@ class Recommender:
 
 
 class AsyncRecommender:
-    """The same for asyncio."""
+    """The same methods as `Recommender`, for asyncio."""
 
-    def __init__(self, address: str, timeout_s: float = 5.0, token: str = "", **tls: Unpack[Tls]) -> None:
+    def __init__(
+        self, address: str, timeout_s: float = 5.0, token: str = "", **tls: Unpack[TlsFiles]
+    ) -> None:
         self._address, self._timeout_s, self._metadata = address, timeout_s, _authorization(token)
         self._channel = (
             grpc.aio.secure_channel(address, _credentials(tls), _OPTIONS)
@@ -149,13 +157,13 @@ class AsyncRecommender:
         )
         self._stub = RecommenderServiceStub(self._channel)  # type: ignore[no-untyped-call]
 
-    async def recommend(self, user_id: str, k: int = 10, **options: Unpack[Options]) -> Answer:
+    async def recommend(self, user_id: str, k: int = 10, **options: Unpack[RecommendOptions]) -> Answer:
         return read_answer(await self._call(self._stub.Recommend, _recommend(user_id, k, options)))
 
     async def record(
-        self, user_id: str, item_id: str, event_type: str = "view", **details: Unpack[Details]
+        self, user_id: str, item_id: str, event_type: str = "view", **options: Unpack[RecordOptions]
     ) -> str:
-        request = _record(user_id, item_id, event_type, details)
+        request = _record(user_id, item_id, event_type, options)
         return read_recorded(await self._call(self._stub.RecordInteractions, request)).interaction_ids[0]
 
     async def record_all(self, interactions: Iterable[Interaction]) -> Recorded:
@@ -186,11 +194,11 @@ class AsyncRecommender:
             raise _error(self._address, error.code(), error.details()) from error
 
 
-def _recommend(user_id: str, k: int, options: Options) -> pb.RecommendRequest:
+def _recommend(user_id: str, k: int, options: RecommendOptions) -> pb.RecommendRequest:
     return pb.RecommendRequest(
         user_id=user_id,
         k=k,
-        history=[interaction_message(given) for given in options.get("history", ())],
+        history=[interaction_message(interaction) for interaction in options.get("history", ())],
         exclude_item_ids=options.get("exclude_item_ids", ()),
         allow_item_ids=options.get("allow_item_ids", ()),
         domain=options.get("domain", ""),
@@ -205,29 +213,32 @@ def _recommend(user_id: str, k: int, options: Options) -> pb.RecommendRequest:
     )
 
 
-def _record(user_id: str, item_id: str, event_type: str, details: Details) -> pb.RecordInteractionsRequest:
+def _record(
+    user_id: str, item_id: str, event_type: str, options: RecordOptions
+) -> pb.RecordInteractionsRequest:
     message = pb.Interaction(
-        interaction_id=details.get("interaction_id") or uuid.uuid4().hex,
+        interaction_id=options.get("interaction_id") or uuid.uuid4().hex,
         user_id=user_id,
         item_id=item_id,
         event_type=event_type,
-        value=details.get("value"),
-        domain=details.get("domain", ""),
+        value=options.get("value"),
+        domain=options.get("domain", ""),
     )
-    if "timestamp" in details:
-        message.timestamp.FromMicroseconds(details["timestamp"])
+    if "timestamp" in options:
+        message.timestamp.FromMicroseconds(options["timestamp"])
     return pb.RecordInteractionsRequest(interactions=[message])
 
 
 def _record_all(interactions: Iterable[Interaction]) -> pb.RecordInteractionsRequest:
-    return pb.RecordInteractionsRequest(interactions=[interaction_message(given) for given in interactions])
+    messages = [interaction_message(interaction) for interaction in interactions]
+    return pb.RecordInteractionsRequest(interactions=messages)
 
 
 def _authorization(token: str) -> tuple[tuple[str, str], ...]:
     return (("authorization", f"Bearer {token}"),) if token else ()
 
 
-def _credentials(tls: Tls) -> grpc.ChannelCredentials:
+def _credentials(tls: TlsFiles) -> grpc.ChannelCredentials:
     files = (tls.get("tls_roots"), tls.get("tls_key"), tls.get("tls_certificate"))
     roots, key, certificate = (file.read_bytes() if file else None for file in files)
     return grpc.ssl_channel_credentials(roots, key, certificate)
@@ -236,10 +247,10 @@ def _credentials(tls: Tls) -> grpc.ChannelCredentials:
 def _error(address: str, code: grpc.StatusCode, details: str | None) -> errors.PenchantError:
     if code is grpc.StatusCode.DEADLINE_EXCEEDED:
         return errors.Unavailable(
-            f"recommender {address} gave no answer in time: look at its load, or allow more"
+            f"recommender {address} did not answer in time: check its load, or raise timeout_s"
         )
-    if code is grpc.StatusCode.CANCELLED and details == _REFUSED:
-        return errors.TooMany(f"recommender {address} takes on no more calls: ask again in a moment")
+    if code is grpc.StatusCode.CANCELLED and details == _REFUSED_DETAILS:
+        return errors.TooManyRequests(f"recommender {address} has too many pending calls: retry in a second")
     if code is grpc.StatusCode.UNAVAILABLE and not (details or "").startswith("no release"):
         details = f"recommender {address}: {details}; start one with `penchant serve`"
     return _ERRORS.get(code, errors.PenchantError)(details)

@@ -1,15 +1,15 @@
-"""What can go wrong while answering.
+"""The errors of serving, with their gRPC statuses.
 
 PenchantError
-├── InvalidRequest          INVALID_ARGUMENT     the client can mend it
-├── Unauthenticated         UNAUTHENTICATED      no token, or one that isn't known
-├── Forbidden               PERMISSION_DENIED    the token has another scope
-├── TooMany                 RESOURCE_EXHAUSTED   more requests than this service takes on
+├── InvalidRequest          INVALID_ARGUMENT     a field of the request is not allowed
+├── Unauthenticated         UNAUTHENTICATED      the call has no token, or an unknown one
+├── Forbidden               PERMISSION_DENIED    the token lacks the scope
+├── TooManyRequests         RESOURCE_EXHAUSTED   the service is at one of its limits
 ├── ReleaseError            FAILED_PRECONDITION  a release can't be used
 │   ├── ReleaseNotFound     NOT_FOUND
-│   └── ForeignRelease      FAILED_PRECONDITION  built by another contract
-└── Unavailable             UNAVAILABLE          a part behind the service does not answer
-    └── CircuitOpen         UNAVAILABLE          … nor is it asked: it let others wait in vain
+│   └── ForeignRelease      FAILED_PRECONDITION  a release built under another contract
+└── Unavailable             UNAVAILABLE          a dependency of the service does not answer
+    └── CircuitOpen         UNAVAILABLE          a dependency is not called, because earlier calls timed out
 """
 
 from typing import Self
@@ -18,7 +18,7 @@ import grpc
 
 
 class PenchantError(Exception):
-    """Its message says what was expected, what came, and the next step; `status` is what a client sees."""
+    """Base class; the message says what was expected, what came, and the next step."""
 
     status: grpc.StatusCode = grpc.StatusCode.INTERNAL
 
@@ -28,7 +28,7 @@ class InvalidRequest(PenchantError, ValueError):
 
     @classmethod
     def of(cls, field: str, value: object, allowed: str) -> Self:
-        """For a field whose value isn't allowed; a long value is shown by its beginning."""
+        """Return the error for a field whose value is not allowed; a long value is truncated."""
         shown = repr(value)
         shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
         return cls(f"{field}: expected {allowed}, got {shown}")
@@ -42,7 +42,7 @@ class Forbidden(PenchantError):
     status = grpc.StatusCode.PERMISSION_DENIED
 
 
-class TooMany(PenchantError):
+class TooManyRequests(PenchantError):
     status = grpc.StatusCode.RESOURCE_EXHAUSTED
 
 

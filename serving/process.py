@@ -1,4 +1,4 @@
-"""How a process of the recommender begins, and what tells it to end."""
+"""Start and stop of a recommender process."""
 
 import signal
 import sys
@@ -12,25 +12,25 @@ import pyarrow as pa
 from serving.configuration.settings import ServingSettings, load_settings
 from serving.telemetry.logs import configure
 
-_SWITCH_S: Final = 0.0005
+_SWITCH_INTERVAL_S: Final = 0.0005
 
-# What tells a process to end.
-STOPPING: Final = (signal.SIGTERM, signal.SIGINT)
+# The signals that stop a process.
+STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 @contextmanager
-def starting() -> Iterator[ServingSettings]:
-    """The settings, to start by; whatever is wrong with them or in the way ends the process in one line.
+def process_startup() -> Iterator[ServingSettings]:
+    """Load the settings and configure the process; report an error of the start in one line.
 
     Raises:
-        SystemExit: of code 1.
+        SystemExit: with code 1, for a wrong setting, a port in use or a file that can't be read.
     """
     try:
         settings = load_settings()
         configure(settings.log_format)
-        # A thread that opens a release hands the interpreter back to the event loop sooner than after 5 ms.
-        sys.setswitchinterval(_SWITCH_S)
-        # A catalog is read once a release; Arrow's own pool would keep 13 MB of it.
+        # A thread that loads a release returns the interpreter to the event loop sooner than after 5 ms.
+        sys.setswitchinterval(_SWITCH_INTERVAL_S)
+        # Arrow is used once a release, to read a catalog; its default pool would keep 13 MB allocated.
         pa.set_memory_pool(pa.system_memory_pool())
         yield settings
     except (ValueError, OSError) as error:
@@ -38,9 +38,9 @@ def starting() -> Iterator[ServingSettings]:
         raise SystemExit(1) from error
 
 
-def asked_to_stop() -> Event:
-    """Set once one of STOPPING comes, from now on."""
+def stop_event() -> Event:
+    """Return an event that the first of STOP_SIGNALS sets."""
     stop = Event()
-    for number in STOPPING:
+    for number in STOP_SIGNALS:
         signal.signal(number, lambda *_: stop.set())
     return stop

@@ -78,7 +78,7 @@ class RecommendationEngine:
         degraded = [*user.degraded, *around.degraded]
         with self._metrics.stage("interest"):
             query = await self._query(release, known, user, history, deadline, degraded)
-        late = not self._budgets.leave_ranking(deadline)
+        late = not self._budgets.allow_ranking(deadline)
         if late:
             degraded.append(Degradation(Stage.RANKING, "no time was left for it", Fallback.TRENDING))
         cold = late or not len(known.items)

@@ -1,4 +1,4 @@
-"""Records interactions within a client's deadline."""
+"""Recording of interactions within the client's deadline."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -13,45 +13,46 @@ from serving.user_data.bulkhead import Bulkhead
 
 
 class WritableLog(Protocol):
-    """serving.user_data.interaction_log.InteractionLog is one."""
+    """The part of serving.user_data.interaction_log.InteractionLog that the recorder needs."""
 
     def record(self, interactions: Sequence[Interaction], /) -> int: ...
 
 
 class Recorder:
-    """Writes to the log and to nothing else: the next answer and the next run both read it there."""
+    """Writes interactions to the log, from which answers and training runs read them."""
 
     def __init__(
-        self, log: WritableLog, releases: ReleaseWatcher, metrics: Metrics, threads: int = 16
+        self, log: WritableLog, releases: ReleaseWatcher, metrics: Metrics, max_in_flight: int = 16
     ) -> None:
         self._log, self._releases, self._metrics = log, releases, metrics
-        self._bulkhead = Bulkhead("record", threads)
+        self._bulkhead = Bulkhead("record", max_in_flight)
 
     async def record(self, interactions: Sequence[Interaction], deadline: Deadline) -> Recorded:
-        """Record all or none; durable on return.
+        """Record all interactions or none; they are durable on return.
 
-        An item that the live release doesn't know is recorded too, since it may be new, and named in the
-        answer, since it may be a slip.
+        Items that the live release lacks are recorded too, because they may be new. The result lists them,
+        because their ids may be wrong.
 
         Raises:
-            Unavailable: the log did not take them in time.
+            Unavailable: the log did not store the interactions in time.
         """
         try:
             new = await self._bulkhead.run(deadline.remaining_s(), self._log.record, interactions)
         except TimeoutError as error:
             raise Unavailable(
-                "the interaction log did not answer in time, so these may be recorded or not: "
+                "the interaction log did not answer in time, so the interactions may be stored or not: "
                 "retry with the same interaction ids"
             ) from error
         self._metrics.recorded.inc(new)
-        return Recorded([given.interaction_id for given in interactions], new, self._unknown(interactions))
+        ids = [interaction.interaction_id for interaction in interactions]
+        return Recorded(ids, new, self._unknown_items(interactions))
 
     def close(self) -> None:
         self._bulkhead.close()
 
-    def _unknown(self, interactions: Sequence[Interaction]) -> list[str]:
+    def _unknown_items(self, interactions: Sequence[Interaction]) -> list[str]:
         release = self._releases.current
         if release is None:
             return []
-        known = release.ranking.catalog.index
-        return list(dict.fromkeys(given.item_id for given in interactions if given.item_id not in known))
+        item_ids = dict.fromkeys(interaction.item_id for interaction in interactions)
+        return [item_id for item_id in item_ids if item_id not in release.ranking.catalog.index]

@@ -1,11 +1,11 @@
-"""Where the recommender is wired together and listens."""
+"""The recommender process: wiring of its parts, start, stop."""
 
 import asyncio
 import logging
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
@@ -15,12 +15,10 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import start_http_server
 
-from serving.api.auth_interceptor import AuthInterceptor
-from serving.api.call_interceptor import CallInterceptor
+from serving.api.grpc_server import create_server, listen
 from serving.api.health import HealthReporter
-from serving.api.rate_limit import RateLimit
 from serving.api.service import RecommenderService
-from serving.api.validation import Limits
+from serving.api.validation import RequestLimits
 from serving.configuration.settings import ServingSettings
 from serving.deadline import Budgets
 from serving.interest.circuit_breaker import CircuitBreaker
@@ -28,7 +26,7 @@ from serving.interest.client import AsyncInterestClient, InterestClient
 from serving.interest.user_interest import InterestModelClient
 from serving.online_store.online import OnlineFeatures
 from serving.prefetch import Prefetcher
-from serving.process import STOPPING, starting
+from serving.process import STOP_SIGNALS, process_startup
 from serving.protos import recommender_pb2 as pb
 from serving.protos.recommender_pb2_grpc import add_RecommenderServiceServicer_to_server
 from serving.ranking.scenarios import load_scenarios
@@ -37,7 +35,6 @@ from serving.recorder import Recorder, WritableLog
 from serving.release.release_store import ReleaseStore
 from serving.release_watcher import ReleaseWatcher, ServedVersions
 from serving.telemetry.log_depth import CountedLog, LogDepth
-from serving.telemetry.logs import RequestLog
 from serving.telemetry.loop_lag import watch_lag
 from serving.telemetry.metrics import Metrics
 from serving.user_data.history_reader import Features, HistoryReader, Log
@@ -51,30 +48,28 @@ logger = logging.getLogger(__name__)
 
 SERVICE: Final = pb.DESCRIPTOR.services_by_name["RecommenderService"].full_name
 
-_LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
-
-# How long SIGTERM lets requests in flight finish.
+# Time for calls in flight to finish after SIGTERM.
 _DRAIN_S: Final = 5.0
 
-# A worker that can't answer by then listens all the same: what is recorded needs no release.
-_ABLE_S: Final = 5.0
+# A worker that has no release by then listens all the same: recording needs no release.
+_READY_TIMEOUT_S: Final = 5.0
 
-# How often a worker looks whether who minds it is still there.
-_LOOK_S: Final = 1.0
+# Interval at which a worker checks that its supervisor lives.
+_SUPERVISOR_CHECK_S: Final = 1.0
 
-# A wait for the model server that is shorter than this share of its budget says nothing about it.
-_PATIENT: Final = 0.5
+# A timeout shorter than this share of the interest budget does not count against the model server.
+_MIN_TIMEOUT_SHARE: Final = 0.5
 
 
 class SharedLog(Log, WritableLog, CountedLog, ImpressionLog, Protocol):
-    """Read for each answer, written by each recording."""
+    """The interaction log, as all its users together need it."""
 
     def close(self) -> None: ...
 
 
 @dataclass(frozen=True)
 class Dependencies:
-    """What the recommender stands on; a test brings its own."""
+    """The external parts of the recommender; tests pass their own."""
 
     store: ReleaseStore
     models: InterestModelClient
@@ -84,8 +79,8 @@ class Dependencies:
 
     @classmethod
     def of(cls, settings: ServingSettings) -> "Dependencies":
-        """In the event loop that they serve."""
-        credentials = settings.tls.towards()
+        """Create them from the settings; call it in the event loop that serves."""
+        credentials = settings.tls.client_credentials()
 
         def open_features() -> Features:
             return OnlineFeatures(settings.registry, settings.online_store, settings.features)
@@ -98,37 +93,73 @@ class Dependencies:
             open_features=open_features,
         )
 
+    def close(self) -> None:
+        self.versions.close()
+        self.log.close()
+
 
 @asynccontextmanager
-async def serving(
+async def run_server(
     settings: ServingSettings, dependencies: Dependencies | None = None, drain_s: float = _DRAIN_S
 ) -> AsyncIterator[int]:
-    """The recommender listens, on the port that is given, until the end: then its dependencies are closed.
+    """Run the recommender and yield its port; on exit, stop it and close the dependencies.
 
     Args:
-        drain_s: how long requests in flight may then take to finish.
+        drain_s: time for calls in flight to finish on exit.
 
     Raises:
         OSError: a port can't be bound, or a TLS or trace file can't be opened.
         ValueError: the scenarios can't be read.
     """
-    scenarios, tracing = load_scenarios(settings.scenarios), _tracing(settings)
-    metrics = Metrics(tracing)
-    server = _server(settings, metrics, tracing)
-    port = 0 if settings.shared_port else _listen(server, settings)
-    dependencies = dependencies or Dependencies.of(settings)
-    models = CircuitBreaker(
-        dependencies.models, metrics, least_s=_PATIENT * settings.interest_budget_ms / 1000
-    )
+    async with AsyncExitStack() as stack:
+        if tracing := _tracing(settings):
+            stack.callback(tracing.close)
+        metrics = Metrics(tracing)
+        if settings.metrics_port is not None:
+            _serve_metrics(settings, settings.metrics_port, metrics)
+        server = create_server(settings, metrics, tracing)
+        port = 0 if settings.shared_port else listen(server, settings)
+        dependencies = dependencies or Dependencies.of(settings)
+        stack.callback(dependencies.close)
+        reporter, prefetcher = await _start_service(settings, dependencies, metrics, server, stack)
+        if settings.shared_port:  # the kernel sends connections to each listening worker: be ready first
+            with suppress(TimeoutError):
+                await asyncio.wait_for(reporter.ready.wait(), _READY_TIMEOUT_S)
+            port = listen(server, settings)
+        await server.start()
+        for work in (watch_lag(metrics), prefetcher.run()):
+            stack.callback(asyncio.create_task(work).cancel)
+        stack.push_async_callback(server.stop, drain_s)
+        yield port
+
+
+async def _start_service(
+    settings: ServingSettings,
+    dependencies: Dependencies,
+    metrics: Metrics,
+    server: grpc.aio.Server,
+    stack: AsyncExitStack,
+) -> tuple[HealthReporter, Prefetcher]:
+    """Wire the services into `server` and start their background work; `stack` closes the parts."""
+    scenarios = load_scenarios(settings.scenarios)
+    histories = HistoryReader(dependencies.open_features, dependencies.log, settings.max_in_flight)
+    stack.callback(histories.close)
+    request_context = RequestContextReader(histories, dependencies.log, metrics, settings.max_in_flight)
+    stack.callback(request_context.close)
     log_depth = LogDepth(dependencies.log, metrics)
-    histories = HistoryReader(dependencies.open_features, dependencies.log, settings.threads)
-    health_reporter = HealthReporter(SERVICE, histories.warm)
+    stack.callback(log_depth.close)
+    min_timeout_s = _MIN_TIMEOUT_SHARE * settings.interest_budget_ms / 1000
+    models = CircuitBreaker(dependencies.models, metrics, least_s=min_timeout_s)
+    stack.push_async_callback(models.close)
+    reporter = HealthReporter(SERVICE, histories.warm)
     poll_s = settings.release_poll_ms / 1000
     releases = ReleaseWatcher(
-        dependencies.store, dependencies.versions, metrics, poll_s, on_live=health_reporter.is_live
+        dependencies.store, dependencies.versions, metrics, poll_s, on_live=reporter.report_serving
     )
-    recorder = Recorder(dependencies.log, releases, metrics, settings.threads)
-    request_context = RequestContextReader(histories, dependencies.log, metrics, settings.threads)
+    # In a thread, because the watcher may be waiting for this event loop.
+    stack.push_async_callback(asyncio.to_thread, releases.close)
+    recorder = Recorder(dependencies.log, releases, metrics, settings.max_in_flight)
+    stack.callback(recorder.close)
     recommender = RecommendationEngine(
         releases, histories, models, metrics, _budgets(settings), request_context
     )
@@ -136,50 +167,25 @@ async def serving(
     service = RecommenderService(
         recommender,
         recorder,
-        Limits(settings.max_k, settings.max_history, settings.max_record),
+        RequestLimits(settings.max_k, settings.max_history, settings.max_record),
         settings.deadline_ms / 1000,
         scenarios,
         metrics,
         prefetcher,
     )
     add_RecommenderServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]
-    health_pb2_grpc.add_HealthServicer_to_server(health_reporter.checks, server)
+    health_pb2_grpc.add_HealthServicer_to_server(reporter.servicer, server)
     reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
-
-    await health_reporter.start()
+    await reporter.start()
     log_depth.start()
     releases.start()
-    if settings.shared_port:  # whoever listens is dealt connections, so first be able to answer
-        with suppress(TimeoutError):
-            await asyncio.wait_for(health_reporter.able.wait(), _ABLE_S)
-        port = _listen(server, settings)
-    await server.start()
-    beside = [asyncio.create_task(watch_lag(metrics)), asyncio.create_task(prefetcher.run())]
-    try:
-        yield port
-    finally:
-        await server.stop(drain_s)
-        for task in beside:
-            task.cancel()
-        await asyncio.to_thread(releases.close)  # it may be telling this loop that one is live
-        await models.close()
-        for part in (
-            log_depth,
-            request_context,
-            histories,
-            recorder,
-            dependencies.versions,
-            dependencies.log,
-        ):
-            part.close()
-        if tracing:
-            tracing.close()
+    return reporter, prefetcher
 
 
 def main() -> int:
-    """Serve until SIGTERM or SIGINT, then finish what is in flight. Returns the exit code."""
-    with starting() as settings:
-        if settings.workers > 1:  # in place of this process: who minds the workers needs nothing of theirs
+    """Serve until SIGTERM or SIGINT, then finish the calls in flight. Returns the exit code."""
+    with process_startup() as settings:
+        if settings.workers > 1:  # replaces this process: the supervisor needs none of its imports
             os.execv(sys.executable, [sys.executable, "-m", "serving.workers"])
         asyncio.run(_serve(settings))
     return 0
@@ -187,59 +193,24 @@ def main() -> int:
 
 async def _serve(settings: ServingSettings) -> None:
     stop, parent = asyncio.Event(), os.getppid()
-    for number in STOPPING:
+    for number in STOP_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with serving(settings) as port:
+    async with run_server(settings) as port:
         print(f"recommender on {settings.host}:{port}", flush=True)
         while not stop.is_set():
             with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), _LOOK_S)
+                await asyncio.wait_for(stop.wait(), _SUPERVISOR_CHECK_S)
             if settings.shared_port and os.getppid() != parent:
-                break  # a worker does not outlive who minds it
-        logger.info("stopping: requests in flight have %g s", _DRAIN_S)
+                break  # a worker stops when its supervisor has died
+        logger.info("stopping: calls in flight have %g s to finish", _DRAIN_S)
 
 
 def _tracing(settings: ServingSettings) -> "Tracing | None":
     if settings.trace_file is None and not settings.traces:
         return None
-    from serving.telemetry.tracing import Tracing  # OpenTelemetry's SDK is only loaded by those who trace
+    from serving.telemetry.tracing import Tracing  # loads OpenTelemetry's SDK, so only when it is used
 
     return Tracing(settings.trace_file, settings.traces, settings.trace_share)
-
-
-def _server(settings: ServingSettings, metrics: Metrics, tracing: "Tracing | None") -> grpc.aio.Server:
-    tokens = {scope: [t.get_secret_value() for t in given] for scope, given in settings.tokens.items()}
-    request_log = RequestLog(settings.log_requests, settings.log_user_ids)
-    rate_limit = RateLimit(settings.requests_per_second)
-    call_interceptor = CallInterceptor(rate_limit, metrics, request_log, settings.threads, tracing)
-    if settings.metrics_port is not None:
-        _serve_metrics(settings, settings.metrics_port, metrics)
-    return grpc.aio.server(
-        interceptors=[AuthInterceptor(tokens), call_interceptor] if tokens else [call_interceptor],
-        options=[
-            # Unless told otherwise, a second server on the port must fail, not share it.
-            ("grpc.so_reuseport", int(settings.shared_port)),
-            ("grpc.max_receive_message_length", settings.max_message_bytes),
-            # What a busy event loop has not come to waits in gRPC's core, which refuses more as CANCELLED:
-            # who would wait for longer than any deadline is told at once, before the interpreter sees them.
-            ("grpc.server.max_pending_requests", settings.max_concurrent_requests),
-            ("grpc.server.max_pending_requests_hard_limit", settings.max_concurrent_requests),
-        ],
-        maximum_concurrent_rpcs=settings.max_concurrent_requests,
-    )
-
-
-def _listen(server: grpc.aio.Server, settings: ServingSettings) -> int:
-    """The port; raises OSError when it, or a file of TLS, can't be had."""
-    if settings.tokens and not settings.tls_certificate and settings.host not in _LOOPBACK:
-        logger.warning("bearer tokens travel in plain text on %s: set PENCHANT_TLS_…", settings.host)
-    address = f"{settings.host}:{settings.port}"
-    try:
-        return settings.tls.listen(server, address)
-    except RuntimeError as error:
-        raise OSError(
-            f"can't listen on {address}, is the port in use? Stop what listens there, or set PENCHANT_PORT"
-        ) from error
 
 
 def _budgets(settings: ServingSettings) -> Budgets:
@@ -251,16 +222,16 @@ def _budgets(settings: ServingSettings) -> Budgets:
 
 
 def _serve_metrics(settings: ServingSettings, port: int, metrics: Metrics) -> None:
-    # What a worker counts is asked by who minds the workers, on this machine.
+    # Only the supervisor, on the same machine, reads the metrics of a worker.
     host = "127.0.0.1" if settings.shared_port else settings.host
     try:
-        page, _ = start_http_server(port, host, metrics.registry)
+        http_server, _ = start_http_server(port, host, metrics.registry)
     except OSError as error:
         raise OSError(
-            f"metrics can't listen on {host}:{port} ({error}): set PENCHANT_METRICS_PORT"
+            f"metrics can't listen on {host}:{port} ({error}): set PENCHANT_METRICS_PORT to a free port"
         ) from error
     if settings.shared_port:
-        print(f"metrics on {host}:{page.server_port}", flush=True)
+        print(f"metrics on {host}:{http_server.server_port}", flush=True)
 
 
 if __name__ == "__main__":

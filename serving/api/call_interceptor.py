@@ -1,16 +1,17 @@
-"""What becomes of an error: the one place where exceptions turn into gRPC statuses."""
+"""Admission, metrics, logging and error handling of each gRPC call."""
 
 import asyncio
 import logging
 import uuid
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from time import perf_counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import grpc.aio
 from google.protobuf.message import DecodeError
 
+from serving.api.authorization import Authorizer
 from serving.api.rate_limit import RateLimit
 from serving.errors import InvalidRequest, PenchantError
 from serving.telemetry import logs
@@ -21,89 +22,116 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_SERVICE_PREFIX: Final = "/penchant."
+
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
-    """Times, traces and logs each call of the service, and answers whatever it raises with a status.
+    """Admits, times, traces and logs each call of the service; converts exceptions to gRPC statuses.
 
-    So many calls are under way at once that the threads of each part behind them suffice; more wait here.
+    A call passes the rate limit, then authorization, then waits for one of `max_in_flight` slots. A refused
+    call is counted and logged like an answered one, and takes no slot. Calls of other services (health,
+    reflection) are only authorized.
     """
 
     def __init__(
         self,
         rate_limit: RateLimit,
+        authorizer: Authorizer,
+        max_in_flight: int,
         metrics: Metrics,
         request_log: logs.RequestLog,
-        at_once: int,
         tracing: "Tracing | None" = None,
     ) -> None:
-        self._rate_limit, self._metrics = rate_limit, metrics
-        self._request_log, self._tracing = request_log, tracing
-        self._places = asyncio.Semaphore(at_once)
+        self._rate_limit, self._authorizer = rate_limit, authorizer
+        self._slots = asyncio.Semaphore(max_in_flight)
+        self._metrics, self._request_log, self._tracing = metrics, request_log, tracing
 
     async def intercept_service(
         self,
         continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
-        handler, method = await continuation(handler_call_details), handler_call_details.method
-        if handler is None or not method.startswith("/penchant."):
+        method, metadata = handler_call_details.method, dict(handler_call_details.invocation_metadata)
+        if not method.startswith(_SERVICE_PREFIX):
+            try:
+                self._authorizer.check(method, metadata)
+            except PenchantError as error:
+                return _refusing_handler(error)
+        handler = await continuation(handler_call_details)
+        if handler is None or not method.startswith(_SERVICE_PREFIX):
             return handler
+        # The handler receives bytes: gRPC would log a traceback for a message that it can't parse, uncounted.
+        return grpc.unary_unary_rpc_method_handler(
+            self._behavior(handler, method, metadata), None, handler.response_serializer
+        )
+
+    def _behavior(
+        self, handler: Any, method: str, metadata: Mapping[str, str | bytes]
+    ) -> Callable[[bytes, Any], Awaitable[Any]]:
         name, arrived = method.rsplit("/", 1)[-1], perf_counter()
 
-        async def bounded(body: bytes, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
+        async def call(body: bytes, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
             code, details, request, answer = grpc.StatusCode.OK, "", None, None
             logs.request_id.set(uuid.uuid4().hex)
             try:
-                async with self._places:
+                self._rate_limit.take(context.peer())
+                self._authorizer.check(method, metadata)
+                async with self._slots:
                     request = _parsed(body, handler.request_deserializer, name)
-                    self._rate_limit.take(context.peer())
                     self._metrics.waited(perf_counter() - arrived)
-                    with self._span(name, handler_call_details):
+                    with self._span(name, metadata):
                         answer = await handler.unary_unary(request, context)
-            except asyncio.CancelledError:  # the client waits no longer
+            except asyncio.CancelledError:  # the client cancelled the call, or its deadline passed
                 code = grpc.StatusCode.CANCELLED
                 raise
             except PenchantError as error:
                 code, details = error.status, str(error)
             except Exception:
-                code, details = grpc.StatusCode.INTERNAL, _leave_trace(method)
+                code, details = grpc.StatusCode.INTERNAL, _log_failure(method)
             finally:
-                seconds = perf_counter() - arrived  # what it waited for a place is part of it
+                seconds = perf_counter() - arrived  # includes the time spent waiting for a slot
                 self._metrics.requests.add((name, code.name), seconds)
                 self._request_log.add(name, code.name, seconds, request)
             if code is not grpc.StatusCode.OK:
                 await context.abort(code, details)
             return answer
 
-        # Bytes as they came: what gRPC can't parse it would answer with a traceback in the log, uncounted.
-        return grpc.unary_unary_rpc_method_handler(bounded, None, handler.response_serializer)
+        return call
 
-    def _span(self, method: str, details: grpc.HandlerCallDetails) -> AbstractContextManager[None]:
+    def _span(self, method: str, metadata: Mapping[str, str | bytes]) -> AbstractContextManager[None]:
         if self._tracing is None:
             return nullcontext()
-        metadata = {key: value for key, value in details.invocation_metadata if isinstance(value, str)}
-        return self._tracing.request(method, logs.request_id.get(), metadata)
+        texts = {key: value for key, value in metadata.items() if isinstance(value, str)}
+        return self._tracing.request(method, logs.request_id.get(), texts)
 
 
 def _parsed(body: bytes, parse: Callable[[bytes], Any], method: str) -> Any:
-    """The request of a method, under the id that it brings, if any.
+    """Parse a request, and use its request id, if any, for the log.
 
     Raises:
-        InvalidRequest: these are other bytes.
+        InvalidRequest: the bytes are not such a message.
     """
     try:
         request = parse(body)
     except DecodeError as error:
         raise InvalidRequest(
-            f"{method}: expected a {method}Request of recommender.proto, got {len(body)} bytes that are none"
+            f"{method}: expected a {method}Request of recommender.proto, "
+            f"got {len(body)} bytes that are not one; use stubs generated from that file"
         ) from error
-    if given := getattr(request, "request_id", ""):
-        logs.request_id.set(given[: logs.MAX_LENGTH])
+    if request_id := getattr(request, "request_id", ""):
+        logs.request_id.set(request_id[: logs.MAX_LENGTH])
     return request
 
 
-def _leave_trace(method: str) -> str:
-    """Log the traceback; what the client is told leads to it and says nothing else."""
+def _log_failure(method: str) -> str:
+    """Log the traceback, and return the message for the client, which reveals nothing but the request id."""
     request_id = logs.request_id.get()
     logger.exception("%s failed, request id %r", method, request_id)
-    return f"the service failed; its log has the cause under request id {request_id}"
+    return f"internal error; the cause is in the service's log under request id {request_id}"
+
+
+def _refusing_handler(error: PenchantError) -> "grpc.RpcMethodHandler[Any, Any]":
+    async def refuse(_request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> NoReturn:
+        await context.abort(error.status, str(error))
+
+    return grpc.unary_unary_rpc_method_handler(refuse)

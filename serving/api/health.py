@@ -1,4 +1,4 @@
-"""What the health check says: SERVING once a release is live and what it reads is open."""
+"""The gRPC health check: SERVING once a release is live and its data stores are open."""
 
 import asyncio
 from collections.abc import Callable
@@ -8,30 +8,30 @@ from typing import Final
 from grpc_health.v1 import health
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 
-# How long the first release waits for feature store and log to open before it is announced without.
-_WARMING_S: Final = 15.0
+# Maximum wait for the feature store and the log to open before the service reports SERVING without them.
+_WARM_UP_S: Final = 15.0
 
 
 class HealthReporter:
-    """Made in the event loop that answers the check; `able` is set with the first release."""
+    """Sets the health status; create it in the server's event loop. `ready` is set by the first release."""
 
-    def __init__(self, service: str, warm: Callable[[], None]) -> None:
-        """`warm` opens, in a thread, what the first answer would have to wait for."""
-        self.checks, self.able = health.aio.HealthServicer(), asyncio.Event()
+    def __init__(self, service: str, warm_up: Callable[[], None]) -> None:
+        """`warm_up` runs in a thread and opens what the first answer would otherwise have to wait for."""
+        self.servicer, self.ready = health.aio.HealthServicer(), asyncio.Event()
         self._names, self._loop = ("", service), asyncio.get_running_loop()
-        self._warming = Thread(target=warm, name="warming", daemon=True)
+        self._warm_up = Thread(target=warm_up, name="warm-up", daemon=True)
 
     async def start(self) -> None:
-        """Nothing is served yet."""
-        await self._announce(HealthCheckResponse.NOT_SERVING)
-        self._warming.start()
+        """Report NOT_SERVING and start to warm up."""
+        await self._set(HealthCheckResponse.NOT_SERVING)
+        self._warm_up.start()
 
-    def is_live(self) -> None:
-        """A release is, says the thread that watches them."""
-        self._warming.join(_WARMING_S)
-        self._loop.call_soon_threadsafe(self.able.set)
-        asyncio.run_coroutine_threadsafe(self._announce(HealthCheckResponse.SERVING), self._loop)
+    def report_serving(self) -> None:
+        """Report SERVING after the warm-up; called by the thread that loads releases."""
+        self._warm_up.join(_WARM_UP_S)
+        self._loop.call_soon_threadsafe(self.ready.set)
+        asyncio.run_coroutine_threadsafe(self._set(HealthCheckResponse.SERVING), self._loop)
 
-    async def _announce(self, status: int) -> None:
+    async def _set(self, status: int) -> None:
         for name in self._names:
-            await self.checks.set(name, status)
+            await self.servicer.set(name, status)

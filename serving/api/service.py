@@ -1,4 +1,4 @@
-"""The gRPC service: protobuf to Python and back, and nothing else."""
+"""The gRPC service: converts requests, calls the recommender or the recorder, converts the result."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -7,7 +7,7 @@ import grpc.aio
 
 from serving.api.messages import answer_message, interests_message, recorded_message
 from serving.api.validation import (
-    Limits,
+    RequestLimits,
     read_bids,
     read_followed,
     read_history,
@@ -28,24 +28,24 @@ from serving.recorder import Recorder
 from serving.telemetry import logs
 from serving.telemetry.metrics import Metrics
 
-# A write waits longer for a lock than an answer may: it has no fallback.
+# A recording may wait longer for a lock than an answer, because it has no fallback.
 _RECORD_DEADLINE_S: Final = 5.0
 
 
 class RecommenderService(RecommenderServiceServicer):
-    """penchant.v1.RecommenderService; what it raises becomes a status in serving.api.call_interceptor."""
+    """penchant.v1.RecommenderService; the call interceptor converts its exceptions to gRPC statuses."""
 
     def __init__(
         self,
         recommender: RecommendationEngine,
         recorder: Recorder,
-        limits: Limits,
+        limits: RequestLimits,
         deadline_s: float,
         scenarios: Mapping[str, Scenario],
         metrics: Metrics,
         prefetcher: Prefetcher,
     ) -> None:
-        """`deadline_s`: what an answer may take at most, and what a client gets that sets no deadline."""
+        """`deadline_s`: the longest time for an answer; it also holds for clients that set no deadline."""
         self._recommender, self._recorder, self._scenarios = recommender, recorder, scenarios
         self._prefetcher = prefetcher
         self._limits, self._deadline_s, self._metrics = limits, deadline_s, metrics
@@ -54,8 +54,8 @@ class RecommenderService(RecommenderServiceServicer):
         self, request: pb.RecommendRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.RecommendResponse:
         with self._metrics.stage("request"):
-            asked, deadline = self._read(request), self._deadline(context, self._deadline_s)
-        answer = await self._recommender.recommend(asked, deadline)
+            validated, deadline = self._validated(request), _deadline(context, self._deadline_s)
+        answer = await self._recommender.recommend(validated, deadline)
         with self._metrics.stage("answer"):
             return answer_message(answer)
 
@@ -63,8 +63,7 @@ class RecommenderService(RecommenderServiceServicer):
         self, request: pb.RecordInteractionsRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.RecordInteractionsResponse:
         interactions = read_interactions(request, self._limits)
-        deadline = self._deadline(context, _RECORD_DEADLINE_S)
-        recorded = await self._recorder.record(interactions, deadline)
+        recorded = await self._recorder.record(interactions, _deadline(context, _RECORD_DEADLINE_S))
         self._prefetcher.enqueue(interaction.user_id for interaction in interactions)
         return recorded_message(recorded)
 
@@ -72,10 +71,10 @@ class RecommenderService(RecommenderServiceServicer):
         self, request: pb.GetInterestsRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.GetInterestsResponse:
         user_id, k = read_id("user_id", request.user_id), read_k(request.k, self._limits)
-        deadline = self._deadline(context, self._deadline_s)
+        deadline = _deadline(context, self._deadline_s)
         return interests_message(await self._recommender.interests(user_id, k, deadline))
 
-    def _read(self, request: pb.RecommendRequest) -> Request:
+    def _validated(self, request: pb.RecommendRequest) -> Request:
         scenario = read_scenario(request.scenario, self._scenarios)
         return Request(
             user_id=read_id("user_id", request.user_id, empty=True),
@@ -94,6 +93,8 @@ class RecommenderService(RecommenderServiceServicer):
             request_id=read_id("request_id", request.request_id, empty=True) or logs.request_id.get(),
         )
 
-    def _deadline(self, context: "grpc.aio.ServicerContext[Any, Any]", default_s: float) -> Deadline:
-        remaining_s = context.time_remaining()
-        return Deadline.after(default_s if remaining_s is None else min(default_s, remaining_s))
+
+def _deadline(context: "grpc.aio.ServicerContext[Any, Any]", limit_s: float) -> Deadline:
+    """Return the client's deadline, or the one in `limit_s` seconds if that is earlier."""
+    remaining_s = context.time_remaining()
+    return Deadline.after(limit_s if remaining_s is None else min(limit_s, remaining_s))

@@ -1,4 +1,4 @@
-"""What a request may hold; anything else is InvalidRequest, with the field, its value and what is allowed."""
+"""Validation of requests; InvalidRequest names the field, its value and what is allowed."""
 
 import hashlib
 import math
@@ -23,34 +23,34 @@ DEFAULT_EVENT: Final = "view"
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
-# Larger ones would lose their sense in the model's float32.
+# The model computes with float32, which is too coarse for larger values.
 _MAX_VALUE: Final = 1e12
 
-# A client's clock may be this far ahead.
+# Tolerated lead of a client's clock.
 _CLOCK_SKEW_US: Final = 24 * 3_600_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
-    """How large the parts of one request may be."""
+class RequestLimits:
+    """The largest allowed sizes of the parts of one request."""
 
     max_k: int = 1000
     max_history: int = 1000
     max_record: int = 1000
 
 
-def read_k(k: int, limits: Limits) -> int:
+def read_k(k: int, limits: RequestLimits) -> int:
     if k > limits.max_k:
         raise InvalidRequest.of("k", k, f"0 (for {DEFAULT_K}) to {limits.max_k}")
     return k or DEFAULT_K
 
 
 def read_id(field: str, value: str, empty: bool = False) -> str:
-    """An id: up to 256 characters, none of them a control character."""
+    """Check an id: 1 (0 with `empty`) to 256 characters, none of them a control character."""
     if not value and not empty:
-        raise InvalidRequest.of(field, value, "an id")
+        raise InvalidRequest.of(field, value, "an id that is not empty")
     if len(value) > MAX_ID_LENGTH:
-        raise InvalidRequest.of(field, value, f"at most {MAX_ID_LENGTH} characters, these are {len(value)}")
+        raise InvalidRequest.of(field, value, f"at most {MAX_ID_LENGTH} characters, not {len(value)}")
     if _CONTROL.search(value):
         raise InvalidRequest.of(field, value, "no control characters")
     return value
@@ -65,67 +65,70 @@ def read_ids(field: str, values: Iterable[str]) -> frozenset[str]:
 
 def read_scenario(name: str, scenarios: Mapping[str, Scenario]) -> Scenario:
     if name and name not in scenarios:
-        known = ", ".join(sorted(scenarios)) or "none, this server has no scenarios"
-        raise InvalidRequest.of("scenario", name, f"one of {known}")
+        names = ", ".join(sorted(scenarios)) or "none, because this server has no scenarios"
+        raise InvalidRequest.of("scenario", name, f"one of {names}")
     return scenarios[name] if name else NO_SCENARIO
 
 
 def read_followed(user_ids: Sequence[str]) -> list[str]:
-    """Distinct ids, in their order."""
+    """Return the distinct ids in request order."""
     if len(user_ids) > MAX_FOLLOWED:
         raise InvalidRequest.of("followed_user_ids", f"{len(user_ids)} ids", f"at most {MAX_FOLLOWED}")
     return list(dict.fromkeys(read_id("followed_user_ids", user_id) for user_id in user_ids))
 
 
 def read_bids(bids: Mapping[str, float], scenario: Scenario) -> dict[str, float]:
-    """Item id -> bid, for a scenario that ranks by expected value and for no other."""
+    """Return item id -> bid; only a scenario that ranks by expected value takes bids, and it needs them."""
     if (scenario.objective == "expected_value") != bool(bids):
-        wanted = "a bid for each item that may be answered" if not bids else "none"
-        raise InvalidRequest.of("bids", f"{len(bids)} bids", f"{wanted} in scenario {scenario.name!r}")
+        allowed = "no bids" if bids else "a bid for each item to rank"
+        raise InvalidRequest.of("bids", f"{len(bids)} bids", f"{allowed} in scenario {scenario.name!r}")
     if len(bids) > MAX_IDS:
         raise InvalidRequest.of("bids", f"{len(bids)} bids", f"at most {MAX_IDS}")
     for item_id, bid in bids.items():
         read_id("bids", item_id)
-        if not 0 <= bid <= _MAX_VALUE:  # NaN neither
+        if not 0 <= bid <= _MAX_VALUE:  # also false for NaN
             raise InvalidRequest.of(f"bids[{item_id!r}]", bid, f"a number from 0 to {_MAX_VALUE:g}")
     return dict(bids)
 
 
-def read_history(request: pb.RecommendRequest, limits: Limits) -> list[Interaction]:
-    """What the client knows of its user, in its order; an id is made from the content when there is none."""
+def read_history(request: pb.RecommendRequest, limits: RequestLimits) -> list[Interaction]:
+    """Return the request's history in request order; a missing id is derived from the content."""
     if len(request.history) > limits.max_history:
         raise InvalidRequest.of(
             "history", f"{len(request.history)} interactions", f"at most {limits.max_history}"
         )
     now = time.time_ns() // 1000
     return [
-        _interaction(f"history[{place}]", message, now + place, request.user_id, stored=False)
-        for place, message in enumerate(request.history)
+        _interaction(f"history[{position}]", message, now + position, request.user_id, stored=False)
+        for position, message in enumerate(request.history)
     ]
 
 
-def read_interactions(request: pb.RecordInteractionsRequest, limits: Limits) -> list[Interaction]:
-    """What is to be recorded; missing ids and timestamps are made, in request order."""
+def read_interactions(request: pb.RecordInteractionsRequest, limits: RequestLimits) -> list[Interaction]:
+    """Return the interactions to record in request order; missing ids and timestamps are generated."""
     if not 1 <= len(request.interactions) <= limits.max_record:
         raise InvalidRequest.of(
             "interactions", f"{len(request.interactions)} interactions", f"1 to {limits.max_record}"
         )
     now = time.time_ns() // 1000
     return [
-        _interaction(f"interactions[{place}]", message, now + place, message.user_id, stored=True)
-        for place, message in enumerate(request.interactions)
+        _interaction(f"interactions[{position}]", message, now + position, message.user_id, stored=True)
+        for position, message in enumerate(request.interactions)
     ]
 
 
 def _interaction(field: str, message: pb.Interaction, now: int, user_id: str, stored: bool) -> Interaction:
     if message.user_id not in ("", user_id):
-        raise InvalidRequest.of(f"{field}.user_id", message.user_id, f"empty or {user_id!r}, the request's")
+        raise InvalidRequest.of(
+            f"{field}.user_id", message.user_id, f"empty or {user_id!r}, as in the request"
+        )
     item_id = read_id(f"{field}.item_id", message.item_id)
     event_type = read_id(f"{field}.event_type", message.event_type, empty=True) or DEFAULT_EVENT
     timestamp = _timestamp(f"{field}.timestamp", message, now)
-    given = read_id(f"{field}.interaction_id", message.interaction_id, empty=True)
+    interaction_id = read_id(f"{field}.interaction_id", message.interaction_id, empty=True)
+    generated_id = uuid.uuid4().hex if stored else _digest(item_id, event_type, timestamp)
     return Interaction(
-        interaction_id=given or (uuid.uuid4().hex if stored else _digest(item_id, event_type, timestamp)),
+        interaction_id=interaction_id or generated_id,
         user_id=read_id(f"{field}.user_id", user_id, empty=not stored),
         item_id=item_id,
         event_type=event_type,
@@ -138,18 +141,18 @@ def _interaction(field: str, message: pb.Interaction, now: int, user_id: str, st
 def _timestamp(field: str, message: pb.Interaction, now: int) -> int:
     if not message.HasField("timestamp"):
         return now
-    given = message.timestamp
-    timestamp = given.seconds * 1_000_000 + given.nanos // 1000
-    if not (0 <= given.nanos < 1_000_000_000 and 0 <= timestamp <= now + _CLOCK_SKEW_US):
-        allowed = "a moment from 1970 to one day ahead of this server's clock"
-        raise InvalidRequest.of(field, f"{given.seconds} s {given.nanos} ns", allowed)
+    seconds, nanos = message.timestamp.seconds, message.timestamp.nanos
+    timestamp = seconds * 1_000_000 + nanos // 1000
+    if not (0 <= nanos < 1_000_000_000 and 0 <= timestamp <= now + _CLOCK_SKEW_US):
+        allowed = "a time from 1970 to one day ahead of this server's clock"
+        raise InvalidRequest.of(field, f"{seconds} s {nanos} ns", allowed)
     return timestamp
 
 
 def _value(field: str, message: pb.Interaction) -> float:
     if not message.HasField("value"):
         return math.nan
-    if not abs(message.value) <= _MAX_VALUE:  # NaN neither
+    if not abs(message.value) <= _MAX_VALUE:  # also false for NaN
         raise InvalidRequest.of(field, message.value, f"a number from -{_MAX_VALUE:g} to {_MAX_VALUE:g}")
     return message.value
 

@@ -1,4 +1,4 @@
-"""Where the parts stand that training and serving share; settings are read once, at an entry point."""
+"""The addresses that training and serving share, read from the environment."""
 
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -8,17 +8,17 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 
 class Addresses(BaseSettings):
-    """Every address defaults to an embedded part below `home`; each is one variable (PENCHANT_…) away.
+    """Each address defaults to an embedded store below `home`; a variable PENCHANT_… sets another one.
 
-    A password belongs into the mounted secret of its own client (PGSERVICEFILE, AWS_…), not into an address:
-    addresses are pipeline parameters, and those are shown to everyone who may see a run.
+    Put passwords into the mounted secret of the client in question (PGSERVICEFILE, AWS_…), not into an
+    address: addresses are pipeline parameters, which everyone who may see a run can read.
     """
 
     model_config = SettingsConfigDict(
         env_prefix="PENCHANT_", frozen=True, extra="forbid", hide_input_in_errors=True
     )
 
-    # What stands for an address that isn't given.
+    # The default of each address that is left empty.
     EMBEDDED: ClassVar[dict[str, str]] = {
         "interaction_log": "sqlite:///{home}/interaction_log.db",
         "registry": "{home}/feast/registry.db",
@@ -26,7 +26,7 @@ class Addresses(BaseSettings):
         "releases": "{home}/releases",
     }
 
-    home: Path = Field(Path(".penchant"), description="holds everything that embedded parts keep")
+    home: Path = Field(Path(".penchant"), description="the folder of all embedded stores")
     interaction_log: str = Field("", description="SQLAlchemy URL: sqlite or postgresql")
     registry: str = Field("", description="Feast's registry: a file or a SQL URL")
     online_store: str = Field("", description="Feast's online store: a SQLite file or redis://host:port")
@@ -40,21 +40,23 @@ class Addresses(BaseSettings):
                 object.__setattr__(self, name, embedded.format(home=home))
 
     @classmethod
-    def load(cls, **given: Any) -> Self:
-        """From the environment, overridden by what is given and not None.
+    def load(cls, **arguments: Any) -> Self:
+        """Read the environment; an argument that is not None overrides it.
 
         Raises:
-            ValueError: names each key, its value and what is allowed; a secret is not shown.
+            ValueError: names each wrong key, its value and what is allowed, but shows no secret.
         """
         try:
-            return cls(**{name: value for name, value in given.items() if value is not None})
+            return cls(**{name: value for name, value in arguments.items() if value is not None})
         except ValidationError as error:
-            raise ValueError("settings: " + "; ".join(_fault(fault) for fault in error.errors())) from error
+            raise ValueError(
+                "settings: " + "; ".join(_describe(fault) for fault in error.errors())
+            ) from error
         except SettingsError as error:
-            raise ValueError(f"settings: {error}; expected JSON there") from error
+            raise ValueError(f"settings: {error}; expected a JSON value") from error
 
 
-def _fault(fault: Any) -> str:
+def _describe(fault: Any) -> str:
     if not fault["loc"]:
         return str(fault["msg"])
     key = str(fault["loc"][0])

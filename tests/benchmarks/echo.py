@@ -26,7 +26,7 @@ class Echo(grpc.GenericRpcHandler):
 def main() -> None:
     settings = ServingSettings()
     server = grpc.server(
-        ThreadPoolExecutor(settings.threads, thread_name_prefix="grpc"),
+        ThreadPoolExecutor(settings.max_in_flight, thread_name_prefix="grpc"),
         options=[("grpc.so_reuseport", 0)],
         maximum_concurrent_rpcs=settings.max_concurrent_requests,
     )

@@ -114,7 +114,7 @@ def _item_store(settings: ServingSettings) -> Any:
 
 def main() -> None:
     settings = ServingSettings(home=Path(sys.argv[1]))
-    server = grpc.server(ThreadPoolExecutor(settings.threads))
+    server = grpc.server(ThreadPoolExecutor(settings.max_in_flight))
     service = Straightforward(settings, sys.argv[2])
     add_RecommenderServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]
     port = server.add_insecure_port("127.0.0.1:0")

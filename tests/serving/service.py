@@ -1,4 +1,4 @@
-"""A whole recommender on a free port, its parts fakes or temporary files that a test can break and mend."""
+"""A recommender on a free port, over fakes and temporary files that a test can make slow or broken."""
 
 import json
 import math
@@ -19,7 +19,7 @@ from serving.client import Recommender
 from serving.configuration.settings import ServingSettings
 from serving.errors import Unavailable
 from serving.release.release_store import ReleaseStore
-from serving.server import Dependencies, serving
+from serving.server import Dependencies, run_server
 from serving.user_data.interaction_log import InteractionLog
 from tests.patience import HANG_S, wait_until
 from tests.serving.planted import FakeInterestModel, FakeVersions, write_release
@@ -35,7 +35,7 @@ class FakeSnapshot:
 
 
 class FakeFeatures:
-    """Snapshots by user; while `gate` is cleared a read hangs, while `broken` is set it fails."""
+    """Snapshots by user id; a read hangs while `gate` is cleared, and fails while `broken` is set."""
 
     gives_up_after_s = math.inf
 
@@ -53,7 +53,7 @@ class FakeFeatures:
 
 @dataclass
 class Running:
-    """The service, a client of it, and its parts."""
+    """A running service, its client, and its dependencies."""
 
     address: str
     root: Path
@@ -67,7 +67,7 @@ class Running:
 
 
 class FragileLog(InteractionLog):
-    """A real log; while `gate` is cleared a call hangs, while `broken` is set it fails."""
+    """An interaction log; a call hangs while `gate` is cleared, and fails while `broken` is set."""
 
     broken, gives_up_after_s = False, math.inf
 
@@ -90,7 +90,7 @@ class FragileLog(InteractionLog):
             raise Unavailable("interaction log sqlite:///secret/place can't read: database is locked")
 
 
-# On a busy machine any smaller budget may run out: a test of a budget sets that one.
+# Long timeouts, because the machine may be busy; a test of a timeout sets its own.
 _UNLIMITED = dict.fromkeys(("deadline_ms", "history_budget_ms", "interest_budget_ms"), 1000 * HANG_S)
 
 
@@ -101,19 +101,21 @@ def running(
     live: int | None = 1,
     seen_items: str = "filter",
     drain_s: float = 0,
-    **given: Any,
+    **settings: Any,
 ) -> Iterator[Running]:
-    """A service over planted releases below `root`; `given` are settings."""
+    """Run a service over planted releases below `root`, with these settings."""
     for version in versions:
         write_release(root / "releases", version, f" of {version}", seen_items=seen_items)
     model, features = FakeInterestModel(*versions), FakeFeatures()
-    settings = ServingSettings(home=root, **{"port": 0, "release_poll_ms": 20, **_UNLIMITED, **given})
-    log = FragileLog(settings.interaction_log)
-    store = ReleaseStore(settings.releases)
-    parts = Dependencies(store, model, FakeVersions(model), log, lambda: features)
+    serving_settings = ServingSettings(
+        home=root, **{"port": 0, "release_poll_ms": 20, **_UNLIMITED, **settings}
+    )
+    log = FragileLog(serving_settings.interaction_log)
+    store = ReleaseStore(serving_settings.releases)
+    dependencies = Dependencies(store, model, FakeVersions(model), log, lambda: features)
     with (
         start_blocking_portal() as portal,
-        portal.wrap_async_context_manager(serving(settings, parts, drain_s)) as port,
+        portal.wrap_async_context_manager(run_server(serving_settings, dependencies, drain_s)) as port,
         Recommender(f"127.0.0.1:{port}", timeout_s=HANG_S) as client,
     ):
         service = Running(f"127.0.0.1:{port}", root, client, model, features, log)

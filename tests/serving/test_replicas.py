@@ -1,4 +1,4 @@
-"""Several recommenders over one log answer as one: SQLite's are of one machine, PostgreSQL's of many."""
+"""Replicas that share an interaction log: SQLite on one machine, PostgreSQL on several."""
 
 import uuid
 from collections.abc import Iterator
@@ -17,13 +17,13 @@ Replicas = tuple[Running, Running]
 @pytest.fixture
 def replicas(tmp_path: Path, database_url: str) -> Iterator[Replicas]:
     with (
-        running(tmp_path / "one", interaction_log=database_url) as one,
-        running(tmp_path / "other", interaction_log=database_url) as other,
+        running(tmp_path / "first", interaction_log=database_url) as first,
+        running(tmp_path / "second", interaction_log=database_url) as second,
     ):
-        yield one, other
+        yield first, second
 
 
-def test_what_one_records_shows_in_the_next_answer_of_the_other(replicas: Replicas) -> None:
+def test_an_answer_reflects_what_another_replica_has_just_recorded(replicas: Replicas) -> None:
     user = uuid.uuid4().hex
     assert [replica.client.recommend(user).basis for replica in replicas] == ["trending"] * 2
     for number in range(6):
@@ -35,13 +35,15 @@ def test_what_one_records_shows_in_the_next_answer_of_the_other(replicas: Replic
         assert f"horror-{number}" not in {item.item_id for item in answer.recommendations}
 
 
-def test_eight_clients_that_retry_at_the_other_one_lose_and_duplicate_nothing(replicas: Replicas) -> None:
+def test_retries_at_another_replica_lose_and_duplicate_no_interaction(replicas: Replicas) -> None:
     users = [uuid.uuid4().hex for _ in range(8)]
 
     def record(user: str) -> int:
-        """How many were new, each sent to both."""
+        """Send each interaction to both replicas; return the number of new ones."""
         sent = [Interaction(f"{user}-{number}", user, "horror-1", "view", number) for number in range(20)]
-        return sum(replica.client.record_all([one]).recorded for one in sent for replica in replicas)
+        return sum(
+            replica.client.record_all([interaction]).recorded for interaction in sent for replica in replicas
+        )
 
     with ThreadPoolExecutor(8) as clients:
         assert list(clients.map(record, users)) == [20] * 8

@@ -131,7 +131,7 @@ def test_two_workers_answer_as_one_and_one_that_is_killed_is_replaced(
         recorded = pb.Interaction(user_id="u", item_id=shown)
         one.RecordInteractions(pb.RecordInteractionsRequest(interactions=[recorded]), timeout=HANG_S)
         answer = recommend(other)
-        assert answer.basis == "history"
+        assert answer.basis == pb.BASIS_HISTORY
         assert shown not in {item.item_id for item in answer.recommendations}
         assert count(metrics, "penchant_recorded_interactions_total") == 1
         assert count(metrics, "penchant_release_version") == 1
@@ -144,7 +144,7 @@ def test_two_workers_answer_as_one_and_one_that_is_killed_is_replaced(
         )
         assert survivor.is_running()
         replaced = each(address, workers(supervisor), stack)
-        assert {recommend(client).basis for client in replaced} == {"history"}
+        assert {recommend(client).basis for client in replaced} == {pb.BASIS_HISTORY}
         assert count(metrics, "penchant_request_seconds_count", method="Recommend", code="OK") > answered
     processes = workers(supervisor)
     supervisor.terminate()

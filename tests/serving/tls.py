@@ -1,4 +1,4 @@
-"""A certificate authority for tests, with a server's and a client's certificate."""
+"""A certificate authority for tests, which issues a server's and a client's certificate."""
 
 import datetime
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from cryptography.x509.oid import NameOID
 
 @dataclass(frozen=True)
 class Certificates:
-    """PEM files."""
+    """Paths of PEM files."""
 
     authority: Path
     server: Path
@@ -22,15 +22,16 @@ class Certificates:
 
 
 def issue(folder: Path) -> Certificates:
+    """Write a new authority and its certificates into `folder`."""
     key, name = ec.generate_private_key(ec.SECP256R1()), _name("authority")
     authority = _certificate(name, name, key, key, authority=True)
     (folder / "ca.pem").write_bytes(authority.public_bytes(serialization.Encoding.PEM))
     for owner in ("server", "client"):
-        own = ec.generate_private_key(ec.SECP256R1())
-        certificate = _certificate(_name(owner), name, own, key)
+        owner_key = ec.generate_private_key(ec.SECP256R1())
+        certificate = _certificate(_name(owner), name, owner_key, key)
         (folder / f"{owner}.pem").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
         (folder / f"{owner}.key").write_bytes(
-            own.private_bytes(
+            owner_key.private_bytes(
                 serialization.Encoding.PEM,
                 serialization.PrivateFormat.PKCS8,
                 serialization.NoEncryption(),

@@ -1,39 +1,88 @@
-"""What a call costs is counted from its arrival, whatever it then waits for."""
+"""Admission of calls: the order of rate limit, authorization and slots, and the count of each outcome."""
 
 import asyncio
 from collections import namedtuple
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, NoReturn
 
 import grpc
 import pytest
 
+from serving.api.authorization import Authorizer
 from serving.api.call_interceptor import CallInterceptor
 from serving.api.rate_limit import RateLimit
 from serving.telemetry.logs import RequestLog
 from serving.telemetry.metrics import Metrics
 
-Call = namedtuple("Call", ("method", "invocation_metadata"))
+HandlerCallDetails = namedtuple("HandlerCallDetails", ("method", "invocation_metadata"))
 
-CALL = Call("/penchant.v1.RecommenderService/Recommend", ())
+RECOMMEND = "/penchant.v1.RecommenderService/Recommend"
+TOKEN = "a-token-of-some-length"
+
+Behavior = Callable[[bytes, Any], Awaitable[bytes]]
 
 
 class Context:
+    """The part of a gRPC context that the interceptor uses; `abort` records the status and raises."""
+
+    def __init__(self) -> None:
+        self.code: grpc.StatusCode | None = None
+
     def peer(self) -> str:
         return "ipv4:127.0.0.1:1"
 
+    async def abort(self, code: grpc.StatusCode, _details: str) -> NoReturn:
+        self.code = code
+        raise ConnectionAbortedError
 
-def call_interceptor(metrics: Metrics, at_once: int = 1) -> CallInterceptor:
-    return CallInterceptor(RateLimit(0), metrics, RequestLog(enabled=False, user_ids=False), at_once)
+
+def create_interceptor(
+    metrics: Metrics,
+    max_in_flight: int = 1,
+    requests_per_second: float = 0,
+    token: str = "",
+    log: bool = False,
+) -> CallInterceptor:
+    authorizer = Authorizer({"admin": [token]} if token else {})
+    request_log = RequestLog(enabled=log, user_ids=False)
+    return CallInterceptor(RateLimit(requests_per_second), authorizer, max_in_flight, metrics, request_log)
 
 
-async def handler(bounds: CallInterceptor, answer: Any) -> Any:
+async def intercepted(interceptor: CallInterceptor, behavior: Behavior, token: str = "") -> Behavior:
+    """Return `behavior` behind the interceptor, for a call of Recommend with `token`."""
+
     async def continuation(_: Any) -> Any:
-        return grpc.unary_unary_rpc_method_handler(answer, bytes)
+        return grpc.unary_unary_rpc_method_handler(behavior, bytes)
 
-    return (await bounds.intercept_service(continuation, CALL)).unary_unary
+    metadata = (("authorization", f"Bearer {token}"),) if token else ()
+    handler = await interceptor.intercept_service(continuation, HandlerCallDetails(RECOMMEND, metadata))
+    wrapped: Behavior = handler.unary_unary
+    return wrapped
 
 
-def test_time_in_the_queue_is_time_of_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+async def echo(request: bytes, _context: Context) -> bytes:
+    return request
+
+
+async def hang(_request: bytes, _context: Context) -> bytes:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def refused(call: Behavior) -> grpc.StatusCode | None:
+    """Return the status of a call that must be refused without waiting for a slot."""
+    context = Context()
+    with pytest.raises(ConnectionAbortedError):
+        await asyncio.wait_for(call(b"request", context), 20)
+    return context.code
+
+
+def count(metrics: Metrics, code: str) -> float | None:
+    labels = {"method": "Recommend", "code": code}
+    return metrics.registry.get_sample_value("penchant_request_seconds_count", labels)
+
+
+def test_the_wait_for_a_slot_is_part_of_the_request_time(monkeypatch: pytest.MonkeyPatch) -> None:
     now, metrics = [10.0], Metrics()
     monkeypatch.setattr("serving.api.call_interceptor.perf_counter", lambda: now[0])
 
@@ -41,58 +90,99 @@ def test_time_in_the_queue_is_time_of_the_answer(monkeypatch: pytest.MonkeyPatch
         now[0] += 0.25
         return request
 
-    async def ask() -> None:
-        asked = await handler(call_interceptor(metrics), answer)
-        now[0] += 3.0  # all places are taken
-        assert await asked(b"asked", Context()) == b"asked"
+    async def scenario() -> None:
+        call = await intercepted(create_interceptor(metrics), answer)
+        now[0] += 3.0
+        assert await call(b"request", Context()) == b"request"
 
-    asyncio.run(ask())
+    asyncio.run(scenario())
     read = metrics.registry.get_sample_value
     assert read("penchant_stage_seconds_sum", {"stage": "waiting"}) == 3.0
     assert read("penchant_request_seconds_sum", {"method": "Recommend", "code": "OK"}) == 3.25
 
 
-def test_so_many_calls_are_under_way_at_once_and_the_others_come_in_turn() -> None:
-    under_way, most, order = 0, 0, list[bytes]()
+def test_at_most_max_in_flight_calls_run_and_the_others_follow_in_order() -> None:
+    running, most_running, order = 0, 0, list[bytes]()
 
     async def answer(request: bytes, _context: Context) -> bytes:
-        nonlocal under_way, most
-        under_way += 1
-        most = max(most, under_way)
+        nonlocal running, most_running
+        running += 1
+        most_running = max(most_running, running)
         await asyncio.sleep(0.001)
-        under_way -= 1
+        running -= 1
         order.append(request)
         return request
 
-    async def ask() -> None:
-        asked = await handler(call_interceptor(Metrics(), at_once=2), answer)
-        await asyncio.gather(*(asked(bytes([number]), Context()) for number in range(7)))
+    async def scenario() -> None:
+        call = await intercepted(create_interceptor(Metrics(), max_in_flight=2), answer)
+        await asyncio.gather(*(call(bytes([number]), Context()) for number in range(7)))
 
-    asyncio.run(ask())
-    assert most == 2
+    asyncio.run(scenario())
+    assert most_running == 2
     assert order == [bytes([number]) for number in range(7)]
 
 
-def test_calls_that_their_clients_give_up_are_counted_as_cancelled_and_leave_their_places() -> None:
+def test_cancelled_calls_are_counted_and_free_their_slots() -> None:
     metrics = Metrics()
 
-    async def hang(_request: bytes, _context: Context) -> bytes:
-        await asyncio.sleep(60)
-        return b""
-
-    async def answer(request: bytes, _context: Context) -> bytes:
-        return request
-
-    async def ask() -> None:
-        bounds = call_interceptor(metrics)
-        asked = await handler(bounds, hang)
-        given_up = [asyncio.ensure_future(asked(b"asked", Context())) for _ in ("under way", "waiting")]
+    async def scenario() -> None:
+        interceptor = create_interceptor(metrics)
+        call = await intercepted(interceptor, hang)
+        cancelled = [asyncio.ensure_future(call(b"request", Context())) for _ in ("running", "waiting")]
         await asyncio.sleep(0)
-        for call in given_up:
-            call.cancel()
-        assert await (await handler(bounds, answer))(b"next", Context()) == b"next"
+        for task in cancelled:
+            task.cancel()
+        assert await (await intercepted(interceptor, echo))(b"next", Context()) == b"next"
 
-    asyncio.run(ask())
-    count = metrics.registry.get_sample_value
-    assert count("penchant_request_seconds_count", {"method": "Recommend", "code": "CANCELLED"}) == 2
-    assert count("penchant_request_seconds_count", {"method": "Recommend", "code": "OK"}) == 1
+    asyncio.run(scenario())
+    assert (count(metrics, "CANCELLED"), count(metrics, "OK")) == (2, 1)
+
+
+@pytest.mark.parametrize("token", ["", "another-token-of-some-length"])
+def test_a_call_without_a_valid_token_is_counted_and_logged_and_takes_no_slot(
+    token: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    metrics = Metrics()
+
+    async def scenario() -> None:
+        interceptor = create_interceptor(metrics, max_in_flight=1, token=TOKEN, log=True)
+        running = asyncio.ensure_future((await intercepted(interceptor, hang, TOKEN))(b"first", Context()))
+        await asyncio.sleep(0)  # the only slot is taken now
+        call = await intercepted(interceptor, echo, token)
+        assert await refused(call) is grpc.StatusCode.UNAUTHENTICATED
+        running.cancel()
+
+    with caplog.at_level("INFO"):
+        asyncio.run(scenario())
+    assert count(metrics, "UNAUTHENTICATED") == 1
+    assert "method='Recommend' code='UNAUTHENTICATED'" in caplog.text
+
+
+def test_a_rate_limited_call_is_counted_and_logged_and_takes_no_slot(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    metrics = Metrics()
+
+    async def scenario() -> None:
+        interceptor = create_interceptor(metrics, max_in_flight=1, requests_per_second=1, log=True)
+        running = asyncio.ensure_future((await intercepted(interceptor, hang))(b"first", Context()))
+        await asyncio.sleep(0)  # the only slot and the only token of the bucket are taken now
+        assert await refused(await intercepted(interceptor, echo)) is grpc.StatusCode.RESOURCE_EXHAUSTED
+        running.cancel()
+
+    with caplog.at_level("INFO"):
+        asyncio.run(scenario())
+    assert count(metrics, "RESOURCE_EXHAUSTED") == 1
+    assert "method='Recommend' code='RESOURCE_EXHAUSTED'" in caplog.text
+
+
+def test_the_rate_limit_comes_before_authorization_so_that_it_also_limits_guesses_of_tokens() -> None:
+    metrics = Metrics()
+
+    async def scenario() -> None:
+        interceptor = create_interceptor(metrics, requests_per_second=2, token=TOKEN)
+        codes = [await refused(await intercepted(interceptor, echo, f"guess {n}")) for n in range(3)]
+        assert codes[-1] is grpc.StatusCode.RESOURCE_EXHAUSTED
+
+    asyncio.run(scenario())
+    assert (count(metrics, "UNAUTHENTICATED"), count(metrics, "RESOURCE_EXHAUSTED")) == (2, 1)

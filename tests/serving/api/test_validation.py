@@ -1,13 +1,15 @@
+"""Validation of requests: limits, generated values, and the field that an error names."""
+
 import math
 import time
 
 import pytest
 
-from serving.api.validation import Limits, read_history, read_id, read_ids, read_interactions, read_k
+from serving.api.validation import RequestLimits, read_history, read_id, read_ids, read_interactions, read_k
 from serving.errors import InvalidRequest
 from serving.protos import recommender_pb2 as pb
 
-LIMITS = Limits(max_k=100, max_history=3, max_record=2)
+LIMITS = RequestLimits(max_k=100, max_history=3, max_record=2)
 
 
 def recording(*interactions: pb.Interaction) -> pb.RecordInteractionsRequest:
@@ -22,30 +24,30 @@ def at(seconds: int, nanos: int = 0) -> dict[str, int]:
     return {"seconds": seconds, "nanos": nanos}
 
 
-def test_k_is_ten_when_absent_and_bounded() -> None:
+def test_k_defaults_to_ten_and_has_a_maximum() -> None:
     assert [read_k(k, LIMITS) for k in (0, 1, 100)] == [10, 1, 100]
     with pytest.raises(InvalidRequest, match=r"k: expected 0 \(for 10\) to 100, got 101"):
         read_k(101, LIMITS)
 
 
-def test_an_id_may_be_anything_a_person_can_write() -> None:
+def test_an_id_accepts_any_printable_text() -> None:
     for value in ("1", "émile 🎬", "a/b?c=d", "👨‍👩‍👧", " "):
         assert read_id("user_id", value) == value
 
 
 @pytest.mark.parametrize("value", ["", "x" * 257, "a\x00b", "a\nb"])
-def test_an_id_that_is_none_is_refused_by_its_field(value: str) -> None:
+def test_an_invalid_id_is_refused_with_the_name_of_its_field(value: str) -> None:
     with pytest.raises(InvalidRequest, match=r"^item_id: expected .*got '"):
         read_id("item_id", value)
 
 
-def test_a_long_value_is_shown_by_its_beginning_alone() -> None:
+def test_an_error_truncates_a_long_value() -> None:
     with pytest.raises(InvalidRequest) as caught:
         read_id("user_id", "x" * 100_000)
     assert len(str(caught.value)) < 200
 
 
-def test_too_many_ids_are_refused_and_repeats_count_once() -> None:
+def test_more_than_the_allowed_number_of_distinct_ids_are_refused() -> None:
     assert read_ids("exclude_item_ids", ["a"] * 20_000) == {"a"}
     with pytest.raises(InvalidRequest, match="exclude_item_ids: expected at most 10000"):
         read_ids("exclude_item_ids", map(str, range(10_001)))
@@ -70,12 +72,12 @@ def test_too_many_ids_are_refused_and_repeats_count_once() -> None:
         ({"timestamp": at(2**63 - 1)}, "timestamp"),
     ],
 )
-def test_the_field_that_is_wrong_is_named_with_its_place(fault: dict[str, object], field: str) -> None:
+def test_an_error_names_the_wrong_field_and_its_position(fault: dict[str, object], field: str) -> None:
     with pytest.raises(InvalidRequest, match=rf"^interactions\[1\]\.{field}: expected .*got "):
         read_interactions(recording(view(), view(**fault)), LIMITS)
 
 
-def test_what_is_recorded_gets_an_id_an_event_type_and_times_in_request_order() -> None:
+def test_a_recording_generates_missing_ids_event_types_and_timestamps_in_request_order() -> None:
     before = time.time_ns() // 1000
     first, second = read_interactions(recording(view(), view(value=2.5)), LIMITS)
     assert first.interaction_id != second.interaction_id
@@ -83,26 +85,26 @@ def test_what_is_recorded_gets_an_id_an_event_type_and_times_in_request_order() 
     assert (first.event_type, math.isnan(first.value), second.value) == ("view", True, 2.5)
 
 
-def test_what_is_given_is_kept_to_the_microsecond() -> None:
-    given = view(
+def test_the_client_s_values_are_kept_to_the_microsecond() -> None:
+    message = view(
         interaction_id="mine", event_type="rate", timestamp=at(1_700_000_000, 123_456_789), domain="d"
     )
-    (read,) = read_interactions(recording(given), LIMITS)
+    (read,) = read_interactions(recording(message), LIMITS)
     assert (read.interaction_id, read.event_type, read.domain) == ("mine", "rate", "d")
     assert read.timestamp == 1_700_000_000_123_456
 
 
 @pytest.mark.parametrize("count", [0, 3])
-def test_a_recording_has_some_interactions_and_not_too_many(count: int) -> None:
+def test_a_recording_without_or_with_too_many_interactions_is_refused(count: int) -> None:
     with pytest.raises(InvalidRequest, match=f"interactions: expected 1 to 2, got '{count} interactions'"):
         read_interactions(recording(*[view()] * count), LIMITS)
 
 
-def test_a_requests_history_belongs_to_its_user_and_is_bounded() -> None:
-    mine = pb.RecommendRequest(user_id="u", history=[view(), view(user_id="", timestamp=at(5))])
-    first, second = read_history(mine, LIMITS)
+def test_a_request_s_history_must_belong_to_its_user_and_has_a_maximum_length() -> None:
+    request = pb.RecommendRequest(user_id="u", history=[view(), view(user_id="", timestamp=at(5))])
+    first, second = read_history(request, LIMITS)
     assert (first.user_id, second.user_id, second.timestamp) == ("u", "u", 5_000_000)
-    assert second.interaction_id == read_history(mine, LIMITS)[1].interaction_id
+    assert second.interaction_id == read_history(request, LIMITS)[1].interaction_id
     with pytest.raises(InvalidRequest, match=r"history\[0\]\.user_id: expected empty or 'u'.*got 'other'"):
         read_history(pb.RecommendRequest(user_id="u", history=[view(user_id="other")]), LIMITS)
     with pytest.raises(InvalidRequest, match="history: expected at most 3"):

@@ -1,3 +1,6 @@
+"""Settings of the recommender: defaults, sources, and errors that reveal no secret."""
+
+import os
 from pathlib import Path
 
 import pytest
@@ -6,21 +9,19 @@ from serving.configuration.settings import load_settings
 
 
 @pytest.fixture(autouse=True)
-def without_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
-
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("PENCHANT_")]:
         monkeypatch.delenv(name)
 
 
-def test_by_default_it_listens_on_loopback_and_reads_what_a_run_wrote(tmp_path: Path) -> None:
+def test_defaults_listen_on_loopback_and_read_the_stores_below_home(tmp_path: Path) -> None:
     settings = load_settings(home=tmp_path)
     assert settings.host == "127.0.0.1"
     assert settings.releases == f"{tmp_path}/releases"
     assert settings.interaction_log == f"sqlite:///{tmp_path}/interaction_log.db"
 
 
-def test_the_environment_sets_and_an_argument_overrides(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_argument_overrides_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PENCHANT_PORT", "1234")
     monkeypatch.setenv("PENCHANT_TOKENS", '{"recommend": ["a-token-of-some-length"]}')
     assert load_settings().port == 1234
@@ -32,11 +33,11 @@ def test_the_environment_sets_and_an_argument_overrides(monkeypatch: pytest.Monk
     ("key", "value", "allowed"),
     [
         ("PORT", "70000", "less than or equal to 65535"),
-        ("THREADS", "many", "valid integer"),
+        ("MAX_IN_FLIGHT", "many", "valid integer"),
         ("HISTORY_BUDGET_MS", "-1", "greater than 0"),
     ],
 )
-def test_an_error_names_key_value_and_what_is_allowed(
+def test_an_error_names_the_key_its_value_and_what_is_allowed(
     monkeypatch: pytest.MonkeyPatch, key: str, value: str, allowed: str
 ) -> None:
     monkeypatch.setenv(f"PENCHANT_{key}", value)
@@ -47,7 +48,7 @@ def test_an_error_names_key_value_and_what_is_allowed(
 @pytest.mark.parametrize(
     "tokens", ['{"recommend": ["short"]}', '{"other": ["short-but-long-enough"]}', "short"]
 )
-def test_a_token_that_is_refused_is_not_shown(monkeypatch: pytest.MonkeyPatch, tokens: str) -> None:
+def test_an_error_does_not_show_tokens(monkeypatch: pytest.MonkeyPatch, tokens: str) -> None:
     monkeypatch.setenv("PENCHANT_TOKENS", tokens)
     with pytest.raises(ValueError, match=r"tokens|TOKENS") as caught:
         load_settings()
@@ -56,7 +57,7 @@ def test_a_token_that_is_refused_is_not_shown(monkeypatch: pytest.MonkeyPatch, t
     assert "short" not in repr(load_settings(tokens={"record": ["short-but-long-enough"]}))
 
 
-def test_half_of_a_tls_pair_and_an_unknown_key_are_refused() -> None:
+def test_a_certificate_without_a_key_and_an_unknown_setting_are_refused() -> None:
     with pytest.raises(ValueError, match="tls_certificate and tls_key belong together"):
         load_settings(tls_certificate="cert.pem")
     with pytest.raises(ValueError, match=r"PENCHANT_PROT=1: Extra inputs are not permitted"):

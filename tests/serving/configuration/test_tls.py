@@ -1,4 +1,4 @@
-"""TLS by the same settings for the recommender and the embedded model server, and between the two."""
+"""TLS of the recommender and of the embedded model server, and between the two."""
 
 import os
 import shutil
@@ -29,14 +29,14 @@ def base_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def files(certificates: Certificates, client_ca: bool = True) -> dict[str, Path]:
-    """Of a server that asks its clients for a certificate, if `client_ca`."""
-    given = (certificates.server, certificates.server_key, certificates.authority)
-    return dict(zip(SERVER[: 2 + client_ca], given, strict=False))
+    """TLS settings of a server; with `client_ca` it requires a client certificate."""
+    paths = (certificates.server, certificates.server_key, certificates.authority)
+    return dict(zip(SERVER[: 2 + client_ca], paths, strict=False))
 
 
 @pytest.fixture(scope="module")
-def asking(base_path: Path, certificates: Certificates) -> Iterator[str]:
-    """Address of a model server that asks its clients for a certificate."""
+def mutual_tls_server(base_path: Path, certificates: Certificates) -> Iterator[str]:
+    """The address of a model server that requires client certificates."""
     server, port = create_server(base_path, **files(certificates))
     server.start()
     yield f"https://localhost:{port}"
@@ -51,43 +51,45 @@ def versions(address: str, credentials: grpc.ChannelCredentials | None = None) -
         client.close()
 
 
-def of(certificates: Certificates, known: bool) -> grpc.ChannelCredentials:
-    pair = (certificates.client_key, certificates.client) if known else (None, None)
+def client_credentials(certificates: Certificates, with_certificate: bool) -> grpc.ChannelCredentials:
+    pair = (certificates.client_key, certificates.client) if with_certificate else (None, None)
     return grpc.ssl_channel_credentials(
         *(file and file.read_bytes() for file in (certificates.authority, *pair))
     )
 
 
-def test_the_model_server_answers_who_shows_a_certificate_and_nobody_else(
-    asking: str, certificates: Certificates
+def test_the_model_server_with_mutual_tls_refuses_clients_without_a_certificate(
+    mutual_tls_server: str, certificates: Certificates
 ) -> None:
-    assert versions(asking, of(certificates, known=True)) == [1]
+    assert versions(mutual_tls_server, client_credentials(certificates, with_certificate=True)) == [1]
     for address, credentials in (
-        (asking, of(certificates, known=False)),
-        (asking, None),
-        (asking.removeprefix("https://"), None),
+        (mutual_tls_server, client_credentials(certificates, with_certificate=False)),
+        (mutual_tls_server, None),
+        (mutual_tls_server.removeprefix("https://"), None),
     ):
         with pytest.raises(Unavailable):
             versions(address, credentials)
 
 
-def test_without_roots_of_clients_the_model_server_answers_who_trusts_it(
+def test_the_model_server_without_mutual_tls_answers_clients_that_trust_it(
     base_path: Path, certificates: Certificates
 ) -> None:
     server, port = create_server(base_path, **files(certificates, client_ca=False))
     server.start()
-    assert versions(f"https://localhost:{port}", of(certificates, known=False)) == [1]
+    assert versions(
+        f"https://localhost:{port}", client_credentials(certificates, with_certificate=False)
+    ) == [1]
     with pytest.raises(Unavailable):
         versions(f"https://localhost:{port}")
     server.stop().wait()
 
 
-def test_the_recommender_trusts_the_roots_of_grpc_and_shows_its_own_certificate(
-    asking: str, certificates: Certificates
+def test_the_recommender_calls_the_model_server_with_its_own_certificate_and_grpc_s_roots(
+    mutual_tls_server: str, certificates: Certificates
 ) -> None:
     settings = {
         "GRPC_DEFAULT_SSL_ROOTS_FILE_PATH": certificates.authority,
-        "PENCHANT_MODEL_SERVER": asking,
+        "PENCHANT_MODEL_SERVER": mutual_tls_server,
         "PENCHANT_TLS_CERTIFICATE": certificates.client,
         "PENCHANT_TLS_KEY": certificates.client_key,
     }
@@ -98,13 +100,13 @@ def test_the_recommender_trusts_the_roots_of_grpc_and_shows_its_own_certificate(
         "print(asyncio.run(versions()))"
     )
     environment = {**os.environ, **{name: str(value) for name, value in settings.items()}}
-    told = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=HANG_S
     )
-    assert told.stdout == "[1]\n", told.stderr
+    assert completed.stdout == "[1]\n", completed.stderr
 
 
-def test_a_part_that_is_missing_is_named() -> None:
+def test_an_incomplete_set_of_tls_files_is_refused() -> None:
     with pytest.raises(ValueError, match="tls_certificate and tls_key belong together"):
         ServerTls(key=Path("key.pem"))
     with pytest.raises(ValueError, match="tls_client_ca needs tls_certificate"):
@@ -112,7 +114,7 @@ def test_a_part_that_is_missing_is_named() -> None:
 
 
 @pytest.mark.parametrize("fault", ["absent", "no PEM", "foreign key", "locked key", "no roots"])
-def test_files_that_are_not_what_they_should_be_are_named_before_a_port_is_blamed(
+def test_an_error_names_the_tls_files_when_one_is_absent_or_wrong(
     base_path: Path, certificates: Certificates, tmp_path: Path, fault: str
 ) -> None:
     wrong = tmp_path / "wrong.pem"
@@ -123,15 +125,15 @@ def test_files_that_are_not_what_they_should_be_are_named_before_a_port_is_blame
         wrong.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x")))
     elif fault != "absent":
         wrong.write_text("no PEM")
-    part = "tls_client_ca" if fault == "no roots" else "tls_key"
-    with pytest.raises(StartError, match=rf"TLS: expected a certificate, .*{wrong}"):
-        create_server(base_path, **{**files(certificates), part: wrong})
+    setting = "tls_client_ca" if fault == "no roots" else "tls_key"
+    with pytest.raises(StartError, match=rf"TLS: expected PEM files: .*{wrong}"):
+        create_server(base_path, **{**files(certificates), setting: wrong})
 
 
-def test_files_of_tls_are_options_of_the_model_server(base_path: Path, certificates: Certificates) -> None:
+def test_the_model_server_has_options_for_tls_files(base_path: Path, certificates: Certificates) -> None:
     command = [sys.executable, "-m", "serving.model_server", "--base-path", str(base_path), "--port", "0"]
-    alone = subprocess.run(
+    completed = subprocess.run(
         [*command, "--tls-key", str(certificates.server_key)], capture_output=True, text=True, timeout=HANG_S
     )
-    assert alone.returncode == 2
-    assert "tls_certificate and tls_key belong together" in alone.stderr
+    assert completed.returncode == 2
+    assert "tls_certificate and tls_key belong together" in completed.stderr

@@ -1,0 +1,71 @@
+"""The gRPC server: its options, interceptor and port."""
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+import grpc.aio
+
+from serving.api.authorization import Authorizer
+from serving.api.call_interceptor import CallInterceptor
+from serving.api.rate_limit import RateLimit
+from serving.configuration.settings import ServingSettings
+from serving.telemetry.logs import RequestLog
+from serving.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from serving.telemetry.tracing import Tracing
+
+logger = logging.getLogger(__name__)
+
+_LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
+
+
+def create_server(
+    settings: ServingSettings, metrics: Metrics, tracing: "Tracing | None" = None
+) -> grpc.aio.Server:
+    """Create a server without services; call it in the event loop that serves."""
+    tokens = {
+        scope: [token.get_secret_value() for token in listed] for scope, listed in settings.tokens.items()
+    }
+    interceptor = CallInterceptor(
+        RateLimit(settings.requests_per_second),
+        Authorizer(tokens),
+        settings.max_in_flight,
+        metrics,
+        RequestLog(settings.log_requests, settings.log_user_ids),
+        tracing,
+    )
+    return grpc.aio.server(
+        interceptors=[interceptor],
+        options=[
+            # By default gRPC lets a second server share the port; only workers may.
+            ("grpc.so_reuseport", int(settings.shared_port)),
+            ("grpc.max_receive_message_length", settings.max_message_bytes),
+            # While the event loop is busy, calls wait in gRPC's core. The core refuses more than these with
+            # CANCELLED at once, without the interpreter: they would wait longer than their deadline.
+            ("grpc.server.max_pending_requests", settings.max_concurrent_requests),
+            ("grpc.server.max_pending_requests_hard_limit", settings.max_concurrent_requests),
+        ],
+        maximum_concurrent_rpcs=settings.max_concurrent_requests,
+    )
+
+
+def listen(server: grpc.aio.Server, settings: ServingSettings) -> int:
+    """Bind the server to the address of the settings and return the port.
+
+    Raises:
+        OSError: the port is in use, or a TLS file can't be read.
+    """
+    if settings.tokens and not settings.tls_certificate and settings.host not in _LOOPBACK:
+        logger.warning(
+            "bearer tokens are sent in plain text on %s; set PENCHANT_TLS_CERTIFICATE and PENCHANT_TLS_KEY",
+            settings.host,
+        )
+    address = f"{settings.host}:{settings.port}"
+    try:
+        return settings.tls.listen(server, address)
+    except RuntimeError as error:
+        raise OSError(
+            f"can't listen on {address}: is the port in use? "
+            "Stop the process that listens there, or set PENCHANT_PORT"
+        ) from error
