@@ -93,7 +93,7 @@ def test_health_check_serves_only_once_the_feature_store_answers(
         elif not opened.is_set():
             raise ConnectionError
 
-    monkeypatch.setattr("serving.api.health._WARMING_S", HANG_S)
+    monkeypatch.setattr("serving.api.health._WARM_UP_S", HANG_S)
     monkeypatch.setattr(FakeFeatures, "user", user)
     with running(tmp_path) as service:
         assert service.client.recommend("u").degraded
