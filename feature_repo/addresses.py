@@ -1,10 +1,20 @@
-"""Addresses of stores and tables: file paths or URLs."""
+"""Addresses of the feature store: file paths or URLs."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 # A Feast registry at such a URL is one file; at any other URL it is a SQL database.
 FILE_URLS: Final = ("s3://", "gs://")
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureStoreAddresses:
+    """The addresses that open one Feast feature store."""
+
+    features: str  # directory or fsspec URL of the feature tables, as build_features returns it
+    registry: str  # file path, s3:// or gs:// URL of a file, or SQLAlchemy URL
+    online_store: str  # SQLite file path, or redis://[[user]:password@]host:port[/db]; rediss:// for TLS
 
 
 def is_file(address: str) -> bool:

@@ -11,7 +11,7 @@ import feast
 from feast.repo_config import RepoConfig
 from sqlalchemy.exc import IntegrityError
 
-from feature_repo.addresses import FILE_URLS, is_file
+from feature_repo.addresses import FILE_URLS, FeatureStoreAddresses, is_file
 from feature_repo.contract import ENTITY_KEY_VERSION, FEAST_PROJECT
 from feature_repo.features import feast_objects
 
@@ -23,19 +23,14 @@ _APPLY_ATTEMPTS: Final = 5
 _REGISTRY_STORE: Final = "feature_repo.registry_file.AtomicFileRegistryStore"
 
 
-def open_store(features: str, registry: str, online_store: str) -> Any:
-    """Return a feast.FeatureStore and register the features at `features` in its registry.
-
-    Args:
-        features: a directory or an fsspec URL, as the build_features step returned it.
-        registry: a file path, or a SQLAlchemy URL.
-        online_store: a SQLite file path, `redis://[[user]:password@]host:port[/db]`, or rediss:// for TLS.
+def open_store(addresses: FeatureStoreAddresses) -> Any:
+    """Return a feast.FeatureStore, after registering the feature tables in its registry.
 
     Raises:
         FileNotFoundError: a feature table is missing.
-        ValueError: `online_store` has another form.
+        ValueError: the online store's address has another form.
     """
-    store, objects = connect_store(registry, online_store), feast_objects(features)
+    store, objects = connect_store(addresses), feast_objects(addresses.features)
     for attempt in range(_APPLY_ATTEMPTS):
         try:
             store.apply(objects)
@@ -49,15 +44,15 @@ def open_store(features: str, registry: str, online_store: str) -> Any:
     return store
 
 
-def connect_store(registry: str, online_store: str) -> Any:
+def connect_store(addresses: FeatureStoreAddresses) -> Any:
     """Return a feast.FeatureStore without registering anything; raises ValueError as open_store does."""
     return feast.FeatureStore(
         config=RepoConfig(
             project=FEAST_PROJECT,
             provider="local",
-            registry=_registry(registry),
+            registry=_registry(addresses.registry),
             offline_store="duckdb",  # given by name, so that Feast imports it at first use
-            online_store=_online_store(online_store),
+            online_store=_online_store(addresses.online_store),
             entity_key_serialization_version=ENTITY_KEY_VERSION,
             materialization={"online_write_batch_size": _ROWS_PER_WRITE},
         )

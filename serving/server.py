@@ -15,6 +15,7 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import start_http_server
 
+from feature_repo.addresses import FeatureStoreAddresses
 from serving.api.grpc_server import create_server, listen
 from serving.api.health import HealthReporter
 from serving.api.service import RecommenderService
@@ -83,7 +84,9 @@ class Dependencies:
         credentials = settings.tls.client_credentials()
 
         def open_features() -> Features:
-            return OnlineFeatures(settings.registry, settings.online_store, settings.features)
+            return OnlineFeatures(
+                FeatureStoreAddresses(settings.features, settings.registry, settings.online_store)
+            )
 
         return cls(
             store=ReleaseStore(settings.releases, Path(settings.cache)),

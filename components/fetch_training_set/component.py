@@ -13,7 +13,7 @@ def fetch_training_set(
     from pathlib import Path
 
     from components.fetch_training_set.training_set import fetch
+    from feature_repo.addresses import FeatureStoreAddresses
 
-    training_set.metadata.update(
-        fetch(Path(spine.path), features, registry, online_store, Path(training_set.path))
-    )
+    addresses = FeatureStoreAddresses(features, registry, online_store)
+    training_set.metadata.update(fetch(Path(spine.path), addresses, Path(training_set.path)))

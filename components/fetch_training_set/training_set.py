@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from components.errors import StepError
 from components.progress import report
 from components.user_attributes import UserAttributes, columns
+from feature_repo.addresses import FeatureStoreAddresses
 from feature_repo.atomic_files import atomic_file
 from feature_repo.contract import HISTORY_LISTS, SPINE, TRAINING_SET
 from feature_repo.features import TRAINING
@@ -24,21 +25,19 @@ ROWS_PER_JOIN = 25_000
 ROWS_PER_GROUP = 5_000
 
 
-def fetch(
-    spine: Path, features: str, registry: str, online_store: str, training_set: Path
-) -> dict[str, int | str]:
+def fetch(spine: Path, addresses: FeatureStoreAddresses, training_set: Path) -> dict[str, int | str]:
     """Write the training set, in the spine's order; returns what it holds, for the artifact's metadata.
 
     Args:
         spine: a Parquet file with the columns of SPINE, ordered by user_id and cutoff.
-        features: the location that build_features returned for this spine.
+        addresses: of the features that build_features computed for this spine.
         training_set: the Parquet file to write, with the columns of TRAINING_SET.
 
     Raises:
         StepError: an unreadable spine, a row without a history, or a history that reaches its cutoff.
     """
     started, rows = monotonic(), _read_spine(spine)
-    store, known = open_store(features, registry, online_store), UserAttributes.read(features)
+    store, known = open_store(addresses), UserAttributes.read(addresses.features)
     interactions = 0
     with (
         atomic_file(training_set) as staged,

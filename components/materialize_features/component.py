@@ -7,5 +7,6 @@ from components.component import component
 def materialize_features(features: str, as_of: int, registry: str, online_store: str, releases: str) -> None:
     """Write users' newest features, and their interest under the live release, to Feast's online store."""
     from components.materialize_features.materialization import materialize
+    from feature_repo.addresses import FeatureStoreAddresses
 
-    materialize(features, as_of, registry, online_store, releases)
+    materialize(FeatureStoreAddresses(features, registry, online_store), as_of, releases)

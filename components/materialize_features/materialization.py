@@ -15,13 +15,13 @@ import pyarrow.parquet as pq
 from components.errors import StepError
 from components.materialize_features.interest_states import work_out, work_out_live
 from components.progress import report
-from feature_repo.addresses import is_file
+from feature_repo.addresses import FeatureStoreAddresses, is_file
 from feature_repo.contract import USER_HISTORY, USER_INTEREST_STATE, USER_PROFILE
 from feature_repo.store import open_store
 from serving.online_store.online import OnlineFeatures
 
 
-def materialize(features: str, as_of: int, registry: str, online_store: str, releases: str = "") -> None:
+def materialize(addresses: FeatureStoreAddresses, as_of: int, releases: str = "") -> None:
     """Write the snapshot of `as_of` (µs since the epoch) into the online store; a repeat changes nothing.
 
     Every user's newest history and profile have `as_of` as their event time, so only those rows are read.
@@ -30,30 +30,28 @@ def materialize(features: str, as_of: int, registry: str, online_store: str, rel
     Raises:
         StepError: the features are of another moment, or what was written doesn't come back.
     """
-    started, users = monotonic(), _users(features, as_of)
-    store = open_store(features, registry, online_store)
-    if is_file(online_store):
-        _let_readers_read(online_store)
+    started, users = monotonic(), _users(addresses.features, as_of)
+    store = open_store(addresses)
+    if is_file(addresses.online_store):
+        _let_readers_read(addresses.online_store)
     # Worked out first: while states of the last snapshot stand beside them, the service replays histories.
-    states = work_out_live(releases, features) if releases else None
+    states = work_out_live(releases, addresses.features) if releases else None
     write(store, as_of, USER_HISTORY, USER_PROFILE)
-    _check_last(OnlineFeatures(registry, online_store, features), str(users[-1]), as_of)
+    _check_last(OnlineFeatures(addresses), str(users[-1]), as_of)
     if states is not None:
         write(store, states, USER_INTEREST_STATE)
     moment = datetime.fromtimestamp(as_of / 1e6, UTC)
     report(f"{len(users):,} users online as of {moment:%Y-%m-%d %H:%M:%S} in {monotonic() - started:.1f} s")
 
 
-def materialize_interests(
-    version: int, releases: str, features: str, registry: str, online_store: str
-) -> None:
-    """Write each user's interest after the snapshot that stands at `features`, under one release.
+def materialize_interests(version: int, releases: str, addresses: FeatureStoreAddresses) -> None:
+    """Write each user's interest after the snapshot that stands at `addresses.features`, under one release.
 
     Raises:
         StepError: no features stand there, or no such release.
     """
-    store = open_store(features, registry, online_store)
-    write(store, work_out(version, releases, features), USER_INTEREST_STATE)
+    store = open_store(addresses)
+    write(store, work_out(version, releases, addresses.features), USER_INTEREST_STATE)
 
 
 def write(store: Any, moment: int, *views: str) -> None:

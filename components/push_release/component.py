@@ -16,7 +16,8 @@ def push_release(
     online_store: str,
 ) -> None:
     """Approve, publish, smoke-test and switch to a version; the one before stays live when a test fails."""
-    from components.push_release.promotion import OnlineStore, push
+    from components.push_release.promotion import push
+    from feature_repo.addresses import FeatureStoreAddresses
 
-    online = OnlineStore(features, registry, online_store)
-    push(version, approved_by, model_name, tracking_uri, releases, model_server, online)
+    addresses = FeatureStoreAddresses(features, registry, online_store)
+    push(version, approved_by, model_name, tracking_uri, releases, model_server, addresses)

@@ -1,7 +1,6 @@
 """Takes a registered version live, and leaves the one before live when anything fails."""
 
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 from components.errors import StepError
@@ -9,16 +8,8 @@ from components.progress import report
 from components.push_release.publication import prune, publish, switch, unpublish, verify
 from components.push_release.smoke_test import smoke_test
 from components.register_release.registry import APPROVED, FAILED, LIVE, REJECTED, Registry
+from feature_repo.addresses import FeatureStoreAddresses
 from serving.release.release_store import ReleaseStore
-
-
-@dataclass(frozen=True)
-class OnlineStore:
-    """Where users' interests are written, as feature_repo.store.open_store takes it."""
-
-    features: str
-    registry: str
-    online_store: str
 
 
 def push(
@@ -28,7 +19,7 @@ def push(
     tracking_uri: str,
     releases: str,
     model_server: str,
-    online: OnlineStore,
+    feature_store: FeatureStoreAddresses,
 ) -> None:
     """Approve, publish, smoke-test and switch to `version`. Each step can be repeated.
 
@@ -57,7 +48,7 @@ def push(
             unpublish(store, version)
         registry.decide(version, FAILED, "smoke test", str(error))
         raise
-    _write_interests(version, releases, online)
+    _write_interests(version, releases, feature_store)
     before = switch(store, version)
     registry.point(LIVE, version)
     pruned = prune(store)
@@ -66,11 +57,11 @@ def push(
         report(f"unpublished {', '.join(map(str, pruned))}; the registry keeps them")
 
 
-def _write_interests(version: int, releases: str, online: OnlineStore) -> None:
+def _write_interests(version: int, releases: str, feature_store: FeatureStoreAddresses) -> None:
     """Without them answers are the same, only slower: a release, or the way back, must not fail for it."""
     from components.materialize_features.materialization import materialize_interests
 
     try:
-        materialize_interests(version, releases, online.features, online.registry, online.online_store)
+        materialize_interests(version, releases, feature_store)
     except Exception as error:  # what Feast and its stores raise shares no base class
         report(f"interests not written ({error}): answers replay histories until the next run")

@@ -38,6 +38,7 @@ def prepare(home: Path, plan: Plan) -> None:
     from components.build_features.features import build
     from components.fetch_training_set.training_set import fetch
     from components.ingest_interactions.ingestion import Sources, ingest
+    from feature_repo.addresses import FeatureStoreAddresses
     from pipelines.benchmark.k_core import write_k_core
 
     warehouse = home / "warehouse"
@@ -48,8 +49,9 @@ def prepare(home: Path, plan: Plan) -> None:
     spine = home / "spine.parquet"
     interactions, _, users = _tables(home / "core")
     features = build(interactions, users, as_of, plan.protocol, str(warehouse), spine)
-    feast = (str(home / "feast/registry.db"), str(home / "feast/online_store.db"))
-    fetch(spine, features, *feast, home / "training_set.parquet")
+    registry, online_store = str(home / "feast/registry.db"), str(home / "feast/online_store.db")
+    addresses = FeatureStoreAddresses(features, registry, online_store)
+    fetch(spine, addresses, home / "training_set.parquet")
     _make_tracking(home)
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from feature_repo.addresses import is_file
+from feature_repo.addresses import FeatureStoreAddresses, is_file
 from feature_repo.contract import (
     HISTORY_LISTS,
     SEEN_BEFORE,
@@ -56,14 +56,15 @@ class UserFeatures:
 class OnlineFeatures:
     """Reads a user's history, profile and interest state; safe to share between threads."""
 
-    def __init__(self, registry: str, online_store: str, features: str = "") -> None:
-        """Takes addresses as feature_repo.store.open_store does; `features` appears in error messages only.
+    def __init__(self, addresses: FeatureStoreAddresses) -> None:
+        """Reads the registry; the address of the feature tables appears in error messages only.
 
         Raises:
             FeaturesUnavailable: the registry can't be read, or has no feature views yet.
         """
+        registry, online_store = addresses.registry, addresses.online_store
         self._online_store = online_store
-        self._next_step = f"run the pipeline, which materializes {features or 'the features'}"
+        self._next_step = f"run the pipeline, which materializes {addresses.features or 'the features'}"
         try:
             views = read_features(registry, (USER_HISTORY, USER_PROFILE, USER_INTEREST_STATE))
         except Exception as error:  # errors of files, object stores and databases share no base class

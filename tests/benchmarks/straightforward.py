@@ -18,6 +18,7 @@ import tensorflow as tf
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
+from feature_repo.addresses import FeatureStoreAddresses
 from feature_repo.contract import HISTORY_LISTS, INTEREST_MODEL, USER_HISTORY
 from feature_repo.store import connect_store
 from serving.configuration.settings import ServingSettings
@@ -47,7 +48,9 @@ class Straightforward(RecommenderServiceServicer):
         releases = ReleaseStore(settings.releases)
         ranking = releases.open(releases.live() or 0)
         self._catalog, self._embeddings = ranking.catalog, ranking.item_embeddings
-        self._users = connect_store(settings.registry, settings.online_store)
+        self._users = connect_store(
+            FeatureStoreAddresses(settings.features, settings.registry, settings.online_store)
+        )
         self._items = _item_store(settings)
         self._stub = PredictionServiceStub(grpc.insecure_channel(model_server))
 
@@ -104,7 +107,8 @@ def _item_store(settings: ServingSettings) -> Any:
         for name, field in fields.items()
     ]
     folder = Path(settings.home, "straightforward")
-    store = connect_store(str(folder / "registry.db"), str(folder / "online_store.db"))
+    databases = str(folder / "registry.db"), str(folder / "online_store.db")
+    store = connect_store(FeatureStoreAddresses(settings.features, *databases))
     store.apply([item, *views])
     now = datetime.now(UTC)
     with redirect_stdout(io.StringIO()):

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from feature_repo.addresses import FeatureStoreAddresses
 from feature_repo.contract import (
     INTERACTIONS,
     INTEREST_MODEL,
@@ -107,8 +108,8 @@ def make(home: Path, shape: Shape) -> None:
         source.rename(target)
     from components.materialize_features.materialization import materialize_interests
 
-    addresses = (settings.features, settings.registry, settings.online_store)
-    materialize_interests(VERSION, settings.releases, *addresses)
+    addresses = FeatureStoreAddresses(settings.features, settings.registry, settings.online_store)
+    materialize_interests(VERSION, settings.releases, addresses)
     Path(settings.releases, LIVE).write_text(json.dumps({"version": VERSION}))
     _record(settings, shape)
 
@@ -171,15 +172,16 @@ def _features(
     pq.write_table(USERS.empty_table(), home / "users.parquet")
     files = (home / f"{name}.parquet" for name in ("interactions", "users"))
     build(*files, as_of, "leave-one-out", f"{settings.home}/warehouse", home / "spine.parquet")
-    materialize(settings.features, as_of, settings.registry, settings.online_store)
+    addresses = FeatureStoreAddresses(settings.features, settings.registry, settings.online_store)
+    materialize(addresses, as_of)
 
 
 def _filters(home: Path, settings: ServingSettings, release: Path) -> CollaborativeFilters:
     from components.fetch_training_set.training_set import fetch
     from components.train_collaborative_filters.fitting import fit
 
-    addresses = (settings.features, settings.registry, settings.online_store)
-    fetch(home / "spine.parquet", *addresses, home / "training_set.parquet")
+    addresses = FeatureStoreAddresses(settings.features, settings.registry, settings.online_store)
+    fetch(home / "spine.parquet", addresses, home / "training_set.parquet")
     fit(home / "training_set.parquet", home / "items.parquet", "all", release / "filters")
     return CollaborativeFilters.load(release / "filters")
 

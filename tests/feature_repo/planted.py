@@ -1,4 +1,4 @@
-"""Interactions planted by hand, as the files that build_features reads, and the features built from them."""
+"""Hand-made interactions as the files that build_features reads, and the features built from them."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -8,17 +8,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.build_features.features import build
+from feature_repo.addresses import FeatureStoreAddresses
 from feature_repo.contract import INTERACTIONS, TIMESTAMP, USERS
 from feature_repo.histories import History
 from feature_repo.interaction import Interaction
 
-# 2023-11-14 22:13:20 UTC; planted times count from here.
+# 2023-11-14 22:13:20 UTC, the origin of planted times.
 START = 1_700_000_000_000_000
 DAY = 86_400_000_000
 
 
 def interaction(user: str, item: str, at: int, id: str = "", value: float = 1.0) -> Interaction:
-    """One interaction `at` µs after START."""
+    """Return an interaction `at` µs after START."""
     return Interaction(id or f"{user}-{item}-{at:09}", user, item, "view", START + at, value)
 
 
@@ -27,19 +28,19 @@ def interactions_table(interactions: Iterable[Interaction]) -> pa.Table:
     columns = {name: [getattr(row, name) for row in rows] for name in INTERACTIONS.names}
     columns["value"] = [None if value != value else value for value in columns["value"]]
     columns["timestamp"] = pa.array(columns["timestamp"], pa.int64()).cast(TIMESTAMP)
-    # Parquet readers take every column as nullable, so an expression may meet nothing else.
+    # Parquet readers make every column nullable, so the test data does too.
     return pa.table(columns, schema=pa.schema([(field.name, field.type) for field in INTERACTIONS]))
 
 
 def history_before(interactions: Iterable[Interaction], user: str, cutoff: int, max_history: int) -> History:
-    """What the history should be, by the rule that serving uses."""
+    """Return the expected history, built as serving builds it."""
     before = (row for row in interactions if row.user_id == user and row.timestamp < cutoff)
     return History().extend(before, max_history)
 
 
 @dataclass(frozen=True)
 class Warehouse:
-    """The addresses of one built set of features."""
+    """A set of built features."""
 
     directory: Path
     features: str
@@ -48,6 +49,10 @@ class Warehouse:
     @property
     def spine(self) -> Path:
         return self.directory / "spine.parquet"
+
+    @property
+    def addresses(self) -> FeatureStoreAddresses:
+        return FeatureStoreAddresses(self.features, self.registry, self.online_store)
 
     @property
     def registry(self) -> str:

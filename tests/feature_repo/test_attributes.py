@@ -1,4 +1,4 @@
-"""What the model is told of a user, from the profile as the feature store holds it."""
+"""User attributes from a profile, and their encoding as model inputs."""
 
 import numpy as np
 from numpy.testing import assert_array_equal
@@ -7,13 +7,13 @@ from feature_repo.attributes import Attributes, encode
 from feature_repo.contract import PAD
 
 
-def test_texts_carry_their_column_and_numbers_their_value() -> None:
+def test_of_prefixes_texts_with_their_column_and_keeps_numbers() -> None:
     user = Attributes.of({"gender": "F", "age": 34.0, "likes": "Comedy|Drama|"})
     assert user.names == ["gender=F", "age", "likes=Comedy", "likes=Drama"]
     assert_array_equal(user.values, [np.nan, 34.0, np.nan, np.nan])
 
 
-def test_what_is_missing_or_counted_is_no_attribute() -> None:
+def test_of_skips_missing_values_and_activity() -> None:
     profile = {
         "gender": None,
         "age": np.nan,
@@ -25,7 +25,7 @@ def test_what_is_missing_or_counted_is_no_attribute() -> None:
     assert Attributes.of({**profile, "seen_before": ["a"]}) == Attributes([], [])
 
 
-def test_encoding_puts_a_pad_first_and_fills_up_on_the_right() -> None:
+def test_encode_starts_each_row_with_padding_and_pads_right() -> None:
     inputs = encode([Attributes.of({"gender": "F", "age": 34}), Attributes()])
     assert inputs["attributes"].tolist() == [[PAD, "gender=F", "age"], [PAD, PAD, PAD]]
     assert_array_equal(inputs["attribute_values"], np.float32([[np.nan, np.nan, 34.0], [np.nan] * 3]))

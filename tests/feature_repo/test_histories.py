@@ -1,4 +1,4 @@
-"""How interactions join a history, and how histories become the model's inputs."""
+"""Histories: adding interactions, and encoding as model inputs."""
 
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ from feature_repo.histories import History, encode
 from tests.feature_repo.planted import START, interaction
 
 
-def test_interactions_join_in_time_and_id_order_and_the_oldest_fall_out() -> None:
+def test_extend_orders_by_time_and_id_and_drops_the_oldest() -> None:
     history = History().extend([interaction("ann", "a", 10), interaction("ann", "c", 30)])
     late = interaction("ann", "b", 20)
     assert history.extend([late]).item_ids == ["a", "b", "c"]
@@ -18,22 +18,22 @@ def test_interactions_join_in_time_and_id_order_and_the_oldest_fall_out() -> Non
     assert history.extend(tied).item_ids == ["a", "c", "x", "y"]
 
 
-def test_what_is_known_already_or_comes_twice_is_taken_once() -> None:
-    known = interaction("ann", "a", 10)
-    history = History().extend([known])
-    assert history.extend([known]) is history
+def test_extend_skips_duplicates() -> None:
+    first = interaction("ann", "a", 10)
+    history = History().extend([first])
+    assert history.extend([first]) is history
     new = interaction("ann", "b", 20)
-    assert history.extend([new, known, new]).item_ids == ["a", "b"]
+    assert history.extend([new, first, new]).item_ids == ["a", "b"]
 
 
-def test_what_somebody_was_shown_joins_no_history() -> None:
+def test_extend_skips_impressions() -> None:
     history = History().extend([interaction("ann", "a", 10)])
     shown = replace(interaction("ann", "b", 20), event_type="impression")
     assert history.extend([shown]) is history
     assert history.extend([shown, interaction("ann", "c", 30)]).item_ids == ["a", "c"]
 
 
-def test_encoding_puts_a_pad_first_and_fills_up_on_the_right() -> None:
+def test_encode_starts_each_row_with_padding_and_pads_right() -> None:
     history = History().extend([interaction("ann", "a", 10, value=2.5), interaction("ann", "b", 20)])
     inputs = encode([history, History()])
     assert inputs["item_ids"].tolist() == [[PAD, "a", "b"], [PAD, PAD, PAD]]
@@ -48,7 +48,7 @@ def test_encoding_puts_a_pad_first_and_fills_up_on_the_right() -> None:
     }
 
 
-def test_what_comes_after_all_is_put_behind_it_whenever_somebody_looks() -> None:
+def test_extend_appends_lazily_when_all_interactions_are_later() -> None:
     history = History().extend(interaction("ann", f"{at}", at) for at in range(5))
     longer = history.extend([interaction("ann", "new", 9), interaction("ann", "newer", 10)], max_history=4)
     assert (len(longer), longer.item_ids) == (4, ["3", "4", "new", "newer"])

@@ -1,4 +1,4 @@
-"""Addresses of the store, the registry that is written whole, and Feast's own command line."""
+"""Addresses of the feature store, atomic writes of the registry, and Feast's own command line."""
 
 import shutil
 from pathlib import Path
@@ -10,6 +10,7 @@ from feast.cli.cli import cli
 from sqlalchemy.exc import IntegrityError
 
 import feature_repo
+from feature_repo.addresses import FeatureStoreAddresses
 from feature_repo.contract import FEAST_PROJECT, USER_HISTORY
 from feature_repo.store import connect_store, open_store
 from tests.feature_repo.planted import START, Warehouse, build_warehouse, interaction
@@ -24,16 +25,22 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     return build_warehouse(tmp_path_factory.mktemp("store"), planted, AS_OF)
 
 
-def view_names(registry: str, online_store: str) -> set[str]:
-    return {view.name for view in connect_store(registry, online_store).list_feature_views()}
+def addresses_in(directory: Path, features: str = "", registry: str = "") -> FeatureStoreAddresses:
+    return FeatureStoreAddresses(
+        features, registry or str(directory / "registry.db"), str(directory / "online.db")
+    )
+
+
+def view_names(addresses: FeatureStoreAddresses) -> set[str]:
+    return {view.name for view in connect_store(addresses).list_feature_views()}
 
 
 @pytest.mark.parametrize("registry", ["{directory}/deep/registry.db", "sqlite:///{directory}/registry.sql"])
-def test_a_registry_is_a_file_or_a_database(warehouse: Warehouse, tmp_path: Path, registry: str) -> None:
-    address = registry.format(directory=tmp_path)
+def test_the_registry_is_a_file_or_a_database(warehouse: Warehouse, tmp_path: Path, registry: str) -> None:
+    addresses = addresses_in(tmp_path, warehouse.features, registry.format(directory=tmp_path))
     for _ in range(2):
-        open_store(warehouse.features, address, str(tmp_path / "online.db"))
-    assert view_names(address, str(tmp_path / "online.db")) == VIEWS
+        open_store(addresses)
+    assert view_names(addresses) == VIEWS
 
 
 @pytest.mark.parametrize(
@@ -45,28 +52,28 @@ def test_a_registry_is_a_file_or_a_database(warehouse: Warehouse, tmp_path: Path
         ("redis://ann:7@cache:7000", 'cache:7000,username="ann",password="7"'),
     ],
 )
-def test_a_redis_url_becomes_the_connection_that_feast_reads(
+def test_a_redis_url_becomes_a_connection_string_of_feast(
     tmp_path: Path, address: str, connection: str
 ) -> None:
-    store = connect_store(str(tmp_path / "registry.db"), address)
+    store = connect_store(FeatureStoreAddresses("", str(tmp_path / "registry.db"), address))
     assert store.config.online_store.connection_string == connection
 
 
-def test_an_address_of_another_kind_is_refused(tmp_path: Path) -> None:
+def test_connect_store_rejects_an_online_store_of_another_kind(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="online_store='mysql://x': expected a SQLite file path or redis://"):
-        connect_store(str(tmp_path / "registry.db"), "mysql://x")
+        connect_store(FeatureStoreAddresses("", str(tmp_path / "registry.db"), "mysql://x"))
 
 
-def test_missing_features_are_named(tmp_path: Path) -> None:
+def test_open_store_fails_with_the_file_of_a_missing_table(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"user_history\.parquet"):
-        open_store(str(tmp_path / "none"), str(tmp_path / "registry.db"), str(tmp_path / "online.db"))
+        open_store(addresses_in(tmp_path, str(tmp_path / "none")))
 
 
 def test_a_failed_write_leaves_the_registry_unchanged(
     warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    addresses = (str(tmp_path / "registry.db"), str(tmp_path / "online.db"))
-    store = open_store(warehouse.features, *addresses)
+    addresses = addresses_in(tmp_path, warehouse.features)
+    store = open_store(addresses)
 
     def fail(_: int) -> None:
         raise OSError("no space left on device")
@@ -74,27 +81,27 @@ def test_a_failed_write_leaves_the_registry_unchanged(
     monkeypatch.setattr("feature_repo.registry_file.os.fsync", fail)
     with pytest.raises(OSError, match="no space"):
         store.apply(store.get_feature_view(USER_HISTORY))
-    assert view_names(*addresses) == VIEWS
+    assert view_names(addresses) == VIEWS
 
 
-def test_a_step_that_applies_beside_another_tries_again(
+def test_open_store_retries_when_another_step_registers_the_same_objects(
     warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    apply, refusals = FeatureStore.apply, [IntegrityError("INSERT", {}, Exception("duplicate key"))] * 2
+    apply, conflicts = FeatureStore.apply, [IntegrityError("INSERT", {}, Exception("duplicate key"))] * 2
 
-    def refused_at_first(self: FeatureStore, objects: list[object]) -> None:
-        if refusals:
-            raise refusals.pop()
+    def fail_twice(self: FeatureStore, objects: list[object]) -> None:
+        if conflicts:
+            raise conflicts.pop()
         apply(self, objects)
 
-    monkeypatch.setattr(FeatureStore, "apply", refused_at_first)
+    monkeypatch.setattr(FeatureStore, "apply", fail_twice)
     monkeypatch.setattr("feature_repo.store.time.sleep", lambda _: None)
-    addresses = (str(tmp_path / "registry.db"), str(tmp_path / "online.db"))
-    open_store(warehouse.features, *addresses)
-    assert view_names(*addresses) == VIEWS
+    addresses = addresses_in(tmp_path, warehouse.features)
+    open_store(addresses)
+    assert view_names(addresses) == VIEWS
 
 
-def test_feasts_own_command_finds_every_object(
+def test_feast_apply_registers_every_object(
     warehouse: Warehouse, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     repo, home = tmp_path / "feature_repo", tmp_path / ".penchant"
@@ -107,5 +114,5 @@ def test_feasts_own_command_finds_every_object(
     monkeypatch.syspath_prepend(repo)
     done = CliRunner().invoke(cli, ["apply"])
     assert done.exit_code == 0, done.output
-    assert view_names(str(home / "feast" / "registry.db"), str(home / "feast" / "online_store.db")) == VIEWS
+    assert view_names(addresses_in(home / "feast")) == VIEWS
     assert FEAST_PROJECT in (repo / "feature_store.yaml").read_text()

@@ -35,7 +35,7 @@ def offline(directory: Path, interactions: list[Interaction]) -> dict[str, Histo
     """user -> the history of the row as of NOW."""
     warehouse = build_warehouse(directory, interactions, NOW)
     file = directory / "training_set.parquet"
-    fetch(warehouse.spine, warehouse.features, warehouse.registry, warehouse.online_store, file)
+    fetch(warehouse.spine, warehouse.addresses, file)
     table = pq.read_table(file)
     newest = [at == NOW for at in table["cutoff"].cast(pa.int64()).to_pylist()]
     rows = table.filter(pa.array(newest)).to_pylist()
@@ -46,8 +46,8 @@ def online(directory: Path, interactions: list[Interaction], users: set[str]) ->
     """user -> the history that a request at NOW works with."""
     known = [row for row in interactions if row.timestamp < SNAPSHOT]
     warehouse = build_warehouse(directory, known, SNAPSHOT)
-    materialize(warehouse.features, SNAPSHOT, warehouse.registry, warehouse.online_store)
-    store = OnlineFeatures(warehouse.registry, warehouse.online_store)
+    materialize(warehouse.addresses, SNAPSHOT)
+    store = OnlineFeatures(warehouse.addresses)
     histories = {}
     for user in users:
         snapshot = store.user(user)
@@ -114,10 +114,10 @@ def test_a_user_who_comes_after_the_snapshot_is_equal_on_both_ways(tmp_path: Pat
 def test_every_item_that_a_user_ever_chose_is_known_to_have_been_seen(tmp_path: Path) -> None:
     log = STEADY + [interaction("ann", f"i{at}", at) for at in range(2, 998, 3)]
     warehouse = build_warehouse(tmp_path, [row for row in log if row.timestamp < SNAPSHOT], SNAPSHOT)
-    materialize(warehouse.features, SNAPSHOT, warehouse.registry, warehouse.online_store)
+    materialize(warehouse.addresses, SNAPSHOT)
     recorded = InteractionLog(f"sqlite:///{tmp_path}/log.db")
     recorded.record([row for row in log if row.timestamp >= SNAPSHOT - 100])
-    reader = HistoryReader(lambda: OnlineFeatures(warehouse.registry, warehouse.online_store), recorded)
+    reader = HistoryReader(lambda: OnlineFeatures(warehouse.addresses), recorded)
     ann = asyncio.run(reader.read("ann", 10))
     assert ann.degraded == ()
     assert len(ann.history) == MAX_HISTORY

@@ -118,17 +118,13 @@ class World:
         self.interests = UserInterest(self.model, Metrics())
 
     def materialize(self, warehouse: Warehouse, releases: bool = True) -> None:
-        addresses = (warehouse.registry, warehouse.online_store)
-        materialize(warehouse.features, warehouse.as_of, *addresses, str(self.releases) if releases else "")
+        materialize(warehouse.addresses, warehouse.as_of, str(self.releases) if releases else "")
 
     def promote(self, version: int) -> None:
-        features, registry, online_store = (
-            getattr(self.warehouse, name) for name in ("features", "registry", "online_store")
-        )
-        materialize_interests(version, str(self.releases), features, registry, online_store)
+        materialize_interests(version, str(self.releases), self.warehouse.addresses)
 
     def online(self) -> OnlineFeatures:
-        return OnlineFeatures(self.warehouse.registry, self.warehouse.online_store)
+        return OnlineFeatures(self.warehouse.addresses)
 
     def user(self, name: str) -> UserHistory:
         user = asyncio.run(self.reader.read(name, 10))

@@ -21,8 +21,7 @@ FUTURE = [interaction(user, "future", at) for user in ("bob", "ann") for at in (
 
 def run(warehouse: Warehouse) -> tuple[pa.Table, dict[str, int | str]]:
     file = warehouse.directory / "training_set.parquet"
-    addresses = (warehouse.features, warehouse.registry, warehouse.online_store)
-    metadata = fetch(warehouse.spine, *addresses, file)
+    metadata = fetch(warehouse.spine, warehouse.addresses, file)
     return pq.read_table(file), metadata
 
 
@@ -83,7 +82,7 @@ def test_a_spine_of_other_features_is_refused_by_the_row_that_is_missing(
     pq.write_table(pa.concat_tables([spine, stranger.cast(spine.schema)]), tmp_path / "spine.parquet")
     target = tmp_path / "training_set.parquet"
     with pytest.raises(StepError, match=r"none for 1 moments.*'zoe'.*run build_features again"):
-        fetch(tmp_path / "spine.parquet", leaky.features, leaky.registry, leaky.online_store, target)
+        fetch(tmp_path / "spine.parquet", leaky.addresses, target)
     assert not target.exists()
 
 
@@ -102,12 +101,12 @@ def test_features_that_reach_their_cutoff_are_refused(tmp_path: Path) -> None:
 
 def test_an_unreadable_spine_is_named(tmp_path: Path, leaky: Warehouse) -> None:
     file = tmp_path / "spine.parquet"
-    addresses = (leaky.features, leaky.registry, leaky.online_store, tmp_path / "training_set.parquet")
+    target = tmp_path / "training_set.parquet"
     with pytest.raises(StepError, match=f"expected a Parquet file .* at {file}"):
-        fetch(file, *addresses)
+        fetch(file, leaky.addresses, target)
     pq.write_table(pa.table({"user_id": ["ann"]}), file)
     with pytest.raises(StepError, match="with the columns user_id, cutoff, split, target_item_id"):
-        fetch(file, *addresses)
+        fetch(file, leaky.addresses, target)
 
 
 def test_each_row_says_what_is_known_of_its_user(tmp_path: Path) -> None:

@@ -17,8 +17,8 @@ PLANTED = [interaction(user, f"i{at}", at) for user in ("ann", "bob") for at in 
 
 
 def run(warehouse: Warehouse) -> OnlineFeatures:
-    materialize(warehouse.features, warehouse.as_of, warehouse.registry, warehouse.online_store)
-    return OnlineFeatures(warehouse.registry, warehouse.online_store)
+    materialize(warehouse.addresses, warehouse.as_of)
+    return OnlineFeatures(warehouse.addresses)
 
 
 def test_the_newest_history_wins_and_a_second_run_changes_nothing(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_the_next_snapshot_replaces_the_last_one(tmp_path: Path) -> None:
 def test_features_of_another_moment_are_refused(tmp_path: Path) -> None:
     warehouse = build_warehouse(tmp_path, PLANTED, AS_OF)
     with pytest.raises(StepError, match=f"expected histories as of {AS_OF + 1}.*run build_features"):
-        materialize(warehouse.features, AS_OF + 1, warehouse.registry, warehouse.online_store)
+        materialize(warehouse.addresses, AS_OF + 1)
 
 
 def test_what_does_not_come_back_fails_the_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

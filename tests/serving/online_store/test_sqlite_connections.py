@@ -1,3 +1,5 @@
+"""Read connections to a SQLite file: one for each thread, reopened when the file is replaced."""
+
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -21,21 +23,21 @@ def read(connections: SqliteConnections) -> int:
     return number
 
 
-def test_each_thread_keeps_a_connection_of_its_own(tmp_path: Path) -> None:
+def test_each_thread_has_its_own_connection(tmp_path: Path) -> None:
     write(tmp_path / "a.db", 1)
-    connections, together = SqliteConnections(tmp_path / "a.db", 1), Barrier(3)
+    connections, barrier = SqliteConnections(tmp_path / "a.db", 1), Barrier(3)
 
     def get(_: int) -> tuple[int, int]:
-        together.wait(HANG_S)
+        barrier.wait(HANG_S)
         return id(connections.get()), id(connections.get())
 
     with ThreadPoolExecutor(3) as pool:
-        found = list(pool.map(get, range(3)))
-        assert all(first == second for first, second in found)
-        assert len({first for first, _ in found}) == 3
+        pairs = list(pool.map(get, range(3)))
+        assert all(first == second for first, second in pairs)
+        assert len({first for first, _ in pairs}) == 3
 
 
-def test_another_file_at_the_path_is_opened(tmp_path: Path) -> None:
+def test_a_replaced_file_is_opened(tmp_path: Path) -> None:
     write(tmp_path / "a.db", 1)
     write(tmp_path / "b.db", 2)
     connections = SqliteConnections(tmp_path / "a.db", 1)
@@ -44,21 +46,21 @@ def test_another_file_at_the_path_is_opened(tmp_path: Path) -> None:
     assert read(connections) == 2
 
 
-def test_a_file_that_is_gone_is_told_and_not_made(tmp_path: Path) -> None:
+def test_a_missing_file_is_an_error_and_is_not_created(tmp_path: Path) -> None:
     connections = SqliteConnections(tmp_path / "none.db", 1)
     with pytest.raises(FileNotFoundError, match=r"none\.db"):
         connections.get()
     assert not list(tmp_path.iterdir())
 
 
-def test_a_lock_is_waited_for_no_longer_than_allowed(tmp_path: Path) -> None:
+def test_a_read_fails_after_the_lock_timeout(tmp_path: Path) -> None:
     write(tmp_path / "a.db", 1)
     connections = SqliteConnections(tmp_path / "a.db", 0.02)
-    with closing(sqlite3.connect(tmp_path / "a.db", isolation_level=None)) as greedy:
-        greedy.execute("BEGIN EXCLUSIVE")
+    with closing(sqlite3.connect(tmp_path / "a.db", isolation_level=None)) as writer:
+        writer.execute("BEGIN EXCLUSIVE")
         with pytest.raises(sqlite3.OperationalError, match="locked"):
             read(connections)
-        greedy.rollback()
+        writer.rollback()
     assert read(connections) == 1
     (busy_timeout_ms,) = connections.get().execute("PRAGMA busy_timeout").fetchone()
     assert busy_timeout_ms == 20
