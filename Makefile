@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/.installed
 UV := $(or $(shell command -v uv),$(BIN)/uv)
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help demo test check format lock protos bench bench-training bench-model clean
+.PHONY: help demo test check format lock protos bench bench-training bench-model sizes clean
 
 help: ## List the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ bench-model: $(INSTALLED) ## Measure the value of each input and the loss by com
 	$(BIN)/python -m tests.benchmarks.ablation $(DATA)
 	$(BIN)/python -m tests.benchmarks.compression $(DATA)
 	$(BIN)/python -m tests.benchmarks.synthetic
+
+sizes: $(INSTALLED) ## Install the client, the recommender and the pipeline separately; print size and import time
+	$(BIN)/python -m tests.packaging
 
 clean: ## Remove the environment and all runs
 	rm -rf $(VENV) .penchant*
