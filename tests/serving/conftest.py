@@ -1,10 +1,11 @@
-"""Databases for the interaction log, and certificates."""
+"""Databases for the interaction log, certificates, and an event that tests wait for."""
 
 import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from threading import Event
 from typing import Any
 
 import psycopg
@@ -49,3 +50,11 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     return issue(tmp_path_factory.mktemp("certificates"))
+
+
+@pytest.fixture
+def gate() -> Iterator[Event]:
+    """An event that keeps calls waiting until it is set, at the latest when the test ends."""
+    event = Event()
+    yield event
+    event.set()

@@ -1,0 +1,70 @@
+"""The client library: async methods, retries, imports, and the example of the README."""
+
+import asyncio
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serving.client import AsyncRecommender
+from serving.errors import InvalidRequest, Unavailable
+from tests.patience import HANG_S
+from tests.serving.service import Running, running
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    with running(tmp_path_factory.mktemp("service")) as service:
+        yield service
+
+
+def test_the_example_of_the_readme_runs(service: Running, capsys: pytest.CaptureFixture[str]) -> None:
+    readme = (Path(__file__).parents[2] / "serving" / "README.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
+    assert '"127.0.0.1:50051"' in example
+    exec(example.replace("127.0.0.1:50051", service.address), {})
+    assert len(capsys.readouterr().out.splitlines()) == 11
+    (clicked,) = service.log.since("196", 0)
+    assert clicked.event_type == "click"
+
+
+def test_the_client_imports_only_grpc_and_protobuf() -> None:
+    heavy = {"numpy", "pandas", "pyarrow", "pydantic", "scipy", "sqlalchemy", "tensorflow"}
+    code = f"import sys, serving.client; print(*{heavy} & set(sys.modules))"
+    imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert imported.stdout.split() == []
+
+
+def test_the_async_client_recommends_and_records(service: Running) -> None:
+    async def scenario() -> None:
+        async with AsyncRecommender(service.address, HANG_S) as client:
+            await client.record("async", "horror-3", event_type="rate", value=5.0, timestamp=1_000_000)
+            answer, interests = await asyncio.gather(
+                client.recommend("async", k=3), client.interests("async")
+            )
+            assert [item.categories for item in answer.recommendations] == [["Horror"]] * 3
+            assert interests.interests[0].category == "Horror"
+            with pytest.raises(InvalidRequest, match="k: "):
+                await client.recommend("async", k=5000)
+
+    asyncio.run(scenario())
+
+
+def test_a_retry_after_a_lost_response_records_an_interaction_once(tmp_path: Path) -> None:
+    with running(tmp_path) as service:
+        original, failures = service.log.record, iter([True, True, False, False])
+
+        def record_and_fail(interactions: Any) -> int:
+            """Record the interactions, then fail the first two attempts."""
+            recorded = original(interactions)
+            if next(failures):
+                raise Unavailable("the response was lost")
+            return recorded
+
+        service.log.record = record_and_fail  # type: ignore[method-assign]
+        service.client.record("u", "comedy-1")
+        assert len(service.log.since("u", 0)) == 1
