@@ -20,7 +20,7 @@ def registry_of(settings: Settings) -> Registry:
 
 def versions_table(versions: list[Version], live: int | None) -> Table:
     """A row a version, newest first; the live one marked."""
-    table = Table("version", "state", "NDCG@10", "HR@10", "verdict", "review", "by", "registered (UTC)")
+    table = Table("version", "state", "NDCG@10", "HR@10", "gate", "review", "by", "registered (UTC)")
     for version in versions:
         tags = version.tags
         table.add_row(
@@ -28,7 +28,7 @@ def versions_table(versions: list[Version], live: int | None) -> Table:
             "live" if version.number == live else ", ".join(a for a in version.aliases if a != "live"),
             tags.get("ndcg_at_10", ""),
             tags.get("hr_at_10", ""),
-            tags.get("verdict", ""),
+            tags.get("gate_decision", ""),
             version.review,
             tags.get("reviewed_by", ""),
             _utc(version.created_at),

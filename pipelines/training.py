@@ -145,7 +145,7 @@ def training(
         collaborative_filters=refitted_filters.outputs["collaborative_filters"],
         items=items,
         evaluation=evaluated.outputs["evaluation"],
-        verdict=evaluated.outputs["Output"],
+        gate_decision=evaluated.outputs["Output"],
         tracking_uri=tracking_uri,
         run_id=run_id,
         model_name=model_name,

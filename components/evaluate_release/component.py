@@ -1,4 +1,4 @@
-"""The pipeline step that decides whether a release is better than the live one."""
+"""The pipeline step that decides whether a release is better than the live version."""
 
 from kfp.dsl import HTML, Artifact, Dataset, Input, Metrics, Model, Output
 
@@ -25,9 +25,9 @@ def evaluate_release(
 
     from components.evaluate_release.evaluation import evaluate
 
-    # Browsers tell a page from its source text by this ending.
+    # Browsers render a file as HTML by this ending.
     report.path += ".html"
-    verdict, figures = evaluate(
+    gate_decision, values = evaluate(
         Path(interest_model.path),
         Path(collaborative_filters.path),
         Path(training_set.path),
@@ -40,6 +40,6 @@ def evaluate_release(
         evaluation=Path(evaluation.path),
         report=Path(report.path),
     )
-    for name, value in figures.items():
+    for name, value in values.items():
         metrics.log_metric(name, value)
-    return verdict
+    return gate_decision

@@ -1,4 +1,4 @@
-"""The evaluation of a candidate: measured, written down, logged."""
+"""Evaluates a candidate, writes the results to files, and logs them to MLflow."""
 
 import json
 from pathlib import Path
@@ -33,26 +33,26 @@ def evaluate(
     """Evaluate a candidate; write blend.json, metrics.json and metrics.csv to `evaluation`, HTML to `report`.
 
     Args:
-        users: user_id and attributes, where users have some.
+        users: user_id and attributes, or None.
 
     Returns:
-        "better" or "worse", and the figures: the served ranking's by their name (`ndcg_at_10`), the others'
-        behind their model's (`popularity_ndcg_at_10`).
+        The gate's decision, "better" or "worse", and the metrics: the served ranking's without a prefix
+        (`ndcg_at_10`), the others' with their model's name (`popularity_ndcg_at_10`).
 
     Raises:
-        StepError: the parts don't belong together, or there is nothing to evaluate on.
+        StepError: the inputs are of different runs, or there are no held-out queries.
     """
     ranking = assemble(interest_model, collaborative_filters, items)
-    held = HeldOut.read(training_set, ranking.catalog, keep_seen=keeps_seen(interest_model), users=users)
-    results = measure(ranking, interest_model / "saved_model", held, protocol, releases)
-    result_files.write(results, evaluation)
+    held_out = HeldOut.read(training_set, ranking.catalog, keep_seen=keeps_seen(interest_model), users=users)
+    results = measure(ranking, interest_model / "saved_model", held_out, protocol, releases)
+    result_files.write_results(results, evaluation)
     write_report(results, tracking.learning_curves(tracking_uri, run_id), report)
     tracking.log(tracking_uri, run_id, results, evaluation, report)
-    return results.verdict.verdict, results.figures_by_name
+    return results.gate_decision.outcome, results.metrics_by_name
 
 
 def keeps_seen(interest_model: Path) -> bool:
-    """Whether items seen before may be answered again; the training chose by how often that happens."""
+    """Return whether seen items may be recommended again, as the training decided."""
     file = interest_model / "interest_model.json"
     if not file.exists():
         raise StepError(f"no {file}: expected the output of 'Train interest model'; run it again")
@@ -60,10 +60,10 @@ def keeps_seen(interest_model: Path) -> bool:
 
 
 def assemble(interest_model: Path, collaborative_filters: Path, items: Path) -> Ranking:
-    """The candidate as a ranking in memory, its blend not fitted yet.
+    """Load the candidate's ranking data; its blend is empty until it is fitted.
 
     Raises:
-        StepError: model, filters and catalog disagree about the number of items.
+        StepError: model, filters and catalog have different numbers of items.
     """
     catalog, filters = (
         Catalog.from_items(pq.read_table(items)),
@@ -76,5 +76,5 @@ def assemble(interest_model: Path, collaborative_filters: Path, items: Path) -> 
         str(collaborative_filters): len(filters.popularity),
     }
     if len(set(counts.values())) != 1:
-        raise StepError(f"expected one row an item in each part, got {counts}: give the outputs of one run")
+        raise StepError(f"expected the same number of items everywhere, got {counts}: use one run's outputs")
     return Ranking(0, catalog, embeddings, filters, blend={}, manifest={}, precision=precision)

@@ -1,4 +1,4 @@
-"""A candidate measured: its blend fitted on the validation part, the test part asked of it and its rivals."""
+"""Measures a candidate: fits its blend on the validation queries, and compares models on the test queries."""
 
 import time
 from collections.abc import Iterator
@@ -13,139 +13,147 @@ from components.evaluate_release.blend.blend_fit import MAX_QUERIES, fit_blend
 from components.evaluate_release.data.held_out import SEED, HeldOut
 from components.evaluate_release.data.queries import Queries
 from components.evaluate_release.data.ranked_queries import RankedQueries
-from components.evaluate_release.drift.drift_study import study
+from components.evaluate_release.drift.drift_study import measure_drift
 from components.evaluate_release.metrics import slices
 from components.evaluate_release.metrics.accuracy import ndcg
 from components.evaluate_release.metrics.metric_calculator import HEADLINE, Figure, MetricCalculator
 from components.evaluate_release.metrics.slices import Slice
-from components.evaluate_release.model_names import LIVE, SERVED
+from components.evaluate_release.model_names import INTEREST, LIVE, POPULARITY, SERVED, TRANSITIONS
 from components.evaluate_release.models import baselines, live_version
 from components.evaluate_release.models.full_ranking import rank_all
 from components.evaluate_release.models.served_ranking import ServedRanking
-from components.evaluate_release.release_gate import judge
+from components.evaluate_release.release_gate import decide
 from components.evaluate_release.report.results import EvaluationResults
 from components.progress import report
 from components.saved_model import SavedInterestModel
 from serving.release.arrays import FloatArray
 from serving.release.ranking_data import Ranking
 
+Metrics = dict[str, Figure]  # name of a metric -> its figure
+
 
 def measure(
-    ranking: Ranking, saved_model: Path, held: HeldOut, protocol: str, releases: str
+    ranking: Ranking, saved_model: Path, held_out: HeldOut, protocol: str, releases: str
 ) -> EvaluationResults:
-    """Fit the blend on the validation part, then measure every model on the test part."""
+    """Fit the blend on the validation queries, then measure every model on the test queries."""
     report(
-        f"protocol {protocol}: {len(held.validation)} validation and {len(held.test)} test queries, "
-        f"{len(ranking.catalog)} items"
+        f"protocol {protocol}: {len(held_out.validation):,} validation queries, "
+        f"{len(held_out.test):,} test queries, {len(ranking.catalog):,} items"
     )
-    fitting = sample(held.validation, MAX_QUERIES)
-    with timed("interest vectors"), SavedInterestModel(saved_model) as model:
-        validation, test = (model.interest(part.histories, part.attributes) for part in (fitting, held.test))
-    with timed(f"blend fitted on {len(fitting)} validation queries"):
-        examples = ServedRanking(ranking, fitting, validation).examples()
+    fit_queries = sample(held_out.validation, MAX_QUERIES)
+    with timed("computed interest vectors"), SavedInterestModel(saved_model) as model:
+        validation, test = (
+            model.interest(part.histories, part.attributes) for part in (fit_queries, held_out.test)
+        )
+    with timed(f"fitted the blend on {len(fit_queries):,} validation queries"):
+        examples = ServedRanking(ranking, fit_queries, validation).examples()
         blend = fit_blend(examples.features, examples.targets)
-    with timed("test part ranked by every model"):
+    with timed("ranked the test queries with every model"):
         candidate = replace(ranking, blend=blend)
-        served = ServedRanking(candidate, held.test, test, held.profiles).answers()
-        models = {SERVED: served, **alone(ranking, held.test, test)}
-        beside = live_version.compare(releases, protocol, held, served)
-    with timed("figures and intervals"):
-        rival = max(("popularity", "transitions"), key=lambda name: ndcg(models[name].ranks, 10).mean())
-        figures = _figures(ranking, held, models, rival)
-        if beside and beside.answered is not None:
-            figures[LIVE] = _figures_of_live(ranking, held, models, rival, beside)
-        cuts = _slices(ranking, held, models)
-    with timed("drift"):
-        drift = study(candidate, saved_model, held)
-    ours, popular = (figures[name][HEADLINE].value for name in (SERVED, "popularity"))
+        served = ServedRanking(candidate, held_out.test, test, held_out.profiles).answers()
+        models = {SERVED: served, **rank_by_single_models(ranking, held_out.test, test)}
+        live = live_version.compare(releases, protocol, held_out, served)
+    with timed("computed metrics and intervals"):
+        baseline = max((POPULARITY, TRANSITIONS), key=lambda name: ndcg(models[name].ranks, 10).mean())
+        metrics = _metrics(ranking, held_out, models, baseline)
+        if live and live.answers is not None:
+            metrics[LIVE] = _live_metrics(ranking, held_out, models, baseline, live)
+        measured_slices = _slices(ranking, held_out, models)
+    with timed("measured interest drift"):
+        drift = measure_drift(candidate, saved_model, held_out)
+    ndcg_served, ndcg_popularity = (metrics[name][HEADLINE].value for name in (SERVED, POPULARITY))
     results = EvaluationResults(
         protocol=protocol,
         seed=SEED,
-        learned_until=held.learned_until,
+        learned_until=held_out.learned_until,
         catalog=ranking.catalog,
-        validation=held.validation,
-        test=held.test,
+        validation=held_out.validation,
+        test=held_out.test,
         models=models,
-        figures=figures,
-        rival=rival,
-        slices=cuts,
+        metrics=metrics,
+        baseline=baseline,
+        slices=measured_slices,
         drift=drift,
         blend=blend,
-        keep_seen=held.keep_seen,
-        live=beside,
-        verdict=judge(ours, popular, beside.comparison if beside else None),
+        keep_seen=held_out.keep_seen,
+        live=live,
+        gate_decision=decide(ndcg_served, ndcg_popularity, live.comparison if live else None),
     )
-    _tell(results)
+    _report_results(results)
     return results
 
 
-def alone(ranking: Ranking, queries: Queries, interest: NDArray[np.float32]) -> dict[str, RankedQueries]:
-    """The parts of the served ranking, each by itself over all items."""
+def rank_by_single_models(
+    ranking: Ranking, queries: Queries, interest: NDArray[np.float32]
+) -> dict[str, RankedQueries]:
+    """Rank all items by the interest model, the transitions and the popularity, each alone."""
 
     def logits(part: slice) -> FloatArray:
         return interest[part] @ ranking.item_embeddings.T
 
     return {
-        "interest": rank_all(logits, queries, len(ranking.catalog)),
-        "transitions": baselines.transitions(queries, ranking.filters.transitions),
-        "popularity": baselines.popularity(queries, ranking.filters.popularity),
+        INTEREST: rank_all(logits, queries, len(ranking.catalog)),
+        TRANSITIONS: baselines.transitions(queries, ranking.filters.transitions),
+        POPULARITY: baselines.popularity(queries, ranking.filters.popularity),
     }
 
 
-def _tell(results: EvaluationResults) -> None:
-    for name, figures in results.figures.items():
-        ndcg_at_10, hr_at_10 = figures["ndcg_at_10"], figures["hr_at_10"]
-        interval = f"({ndcg_at_10.low:.4f} to {ndcg_at_10.high:.4f})"
-        report(f"{name}: NDCG@10 {ndcg_at_10.value:.4f} {interval}, HR@10 {hr_at_10.value:.4f}")
-    report(
-        f"{results.counts['test_targets_seen_before']} test targets had been seen before and "
-        f"{results.counts['test_targets_no_candidate']} more were no candidate: both count as misses"
-    )
-    report(f"{results.verdict.verdict}: {results.verdict.reason}")
-
-
 def sample(queries: Queries, limit: int) -> Queries:
-    """At most `limit` of the queries, drawn with the seed."""
+    """Draw at most `limit` of the queries, with a fixed seed."""
     chosen = np.random.default_rng(SEED).permutation(len(queries))[:limit]
     return queries.select(np.isin(np.arange(len(queries)), chosen))
 
 
 @contextmanager
-def timed(what: str) -> Iterator[None]:
-    """Report how long it took."""
+def timed(action: str) -> Iterator[None]:
+    """Report how long the action took."""
     start = time.monotonic()
     yield
-    report(f"{what}: {time.monotonic() - start:.1f} s")
+    report(f"{action} in {time.monotonic() - start:.1f} s")
 
 
-def _figures(
-    ranking: Ranking, held: HeldOut, models: dict[str, RankedQueries], rival: str
-) -> dict[str, dict[str, Figure]]:
-    scorecard = MetricCalculator(held.test, ranking.catalog, ranking.filters.popularity, SEED)
-    popular, against = models["popularity"], models[rival]
-    return {name: scorecard.measure(answered, popular, against) for name, answered in models.items()}
+def _report_results(results: EvaluationResults) -> None:
+    for name, metrics in results.metrics.items():
+        ndcg_at_10, hr_at_10 = metrics["ndcg_at_10"], metrics["hr_at_10"]
+        interval = f"({ndcg_at_10.low:.4f} to {ndcg_at_10.high:.4f})"
+        report(f"{name}: NDCG@10 {ndcg_at_10.value:.4f} {interval}, HR@10 {hr_at_10.value:.4f}")
+    seen, no_candidate = (
+        results.counts[name] for name in ("test_targets_seen_before", "test_targets_no_candidate")
+    )
+    report(f"misses: {seen:,} test targets were seen before, {no_candidate:,} were not retrieved")
+    report(f"{results.gate_decision.outcome}: {results.gate_decision.reason}")
 
 
-def _figures_of_live(
+def _metrics(
+    ranking: Ranking, held_out: HeldOut, models: dict[str, RankedQueries], baseline: str
+) -> dict[str, Metrics]:
+    calculator = MetricCalculator(held_out.test, ranking.catalog, ranking.filters.popularity, SEED)
+    return {
+        name: calculator.measure(answers, models[POPULARITY], models[baseline])
+        for name, answers in models.items()
+    }
+
+
+def _live_metrics(
     ranking: Ranking,
-    held: HeldOut,
+    held_out: HeldOut,
     models: dict[str, RankedQueries],
-    rival: str,
-    beside: live_version.LiveVersion,
-) -> dict[str, Figure]:
-    """On the queries that are new to it; its items are translated into this catalog's indexes."""
-    assert beside.answered is not None
-    assert beside.fresh is not None
-    scorecard = MetricCalculator(
-        held.test.select(beside.fresh), ranking.catalog, ranking.filters.popularity, SEED
-    )
-    popular, against = (models[name].select(beside.fresh) for name in ("popularity", rival))
-    return scorecard.measure(beside.answered, popular, against)
+    baseline: str,
+    live: live_version.LiveVersion,
+) -> Metrics:
+    """Measure the live version on the queries that are new to it."""
+    assert live.answers is not None
+    assert live.new_queries is not None
+    queries = held_out.test.select(live.new_queries)
+    calculator = MetricCalculator(queries, ranking.catalog, ranking.filters.popularity, SEED)
+    popular, compared = (models[name].select(live.new_queries) for name in (POPULARITY, baseline))
+    return calculator.measure(live.answers, popular, compared)
 
 
-def _slices(ranking: Ranking, held: HeldOut, models: dict[str, RankedQueries]) -> list[Slice]:
-    first = slices.first_interactions(held.training_set, held.index, ranking.catalog.available_from)
-    cuts = slices.cut(
-        held.test, ranking.catalog, ranking.filters.popularity, first, held.trained_users, held.users
+def _slices(ranking: Ranking, held_out: HeldOut, models: dict[str, RankedQueries]) -> list[Slice]:
+    catalog, popularity = ranking.catalog, ranking.filters.popularity
+    first = slices.first_interactions(held_out.training_set, held_out.index, catalog.available_from)
+    dimensions = slices.split_queries(
+        held_out.test, catalog, popularity, first, held_out.trained_users, held_out.users
     )
-    return slices.measure(cuts, models, held.test.users, SEED)
+    return slices.measure(dimensions, models, held_out.test.users, SEED)

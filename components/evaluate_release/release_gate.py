@@ -1,63 +1,63 @@
-"""The rule that says whether a candidate is better than what is live."""
+"""The release gate: decides whether a candidate is better than the live version."""
 
 from dataclasses import dataclass
 from typing import Final, Literal
 
-# The candidate was measured before it was refitted on everything; a small loss is noise, not a step back.
+# The candidate was measured before its refit on all data, so a smaller loss is not a regression.
 TOLERANCE: Final = 0.97
 
-# Fewer test queries than these say too little about the live version.
-ENOUGH: Final = 100
+# Fewer test queries than this are too few to compare with the live version.
+MIN_QUERIES: Final = 100
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """The live version's NDCG@10 and the candidate's, measured in the same way."""
+    """NDCG@10 of the live version and of the candidate, measured in the same way."""
 
     version: int
     live: float
     candidate: float
-    measured: str  # where: "on the 312 test queries newer than …"
+    measured: str  # on what: "both on the 312 test queries newer than …"
 
 
 @dataclass(frozen=True)
 class Incomparable:
-    """Why no figure of the live version can be set beside the candidate's."""
+    """The reason why the live version's metrics can't be compared with the candidate's."""
 
     version: int
-    why: str
+    reason: str
 
 
 @dataclass(frozen=True)
 class GateDecision:
-    verdict: Literal["better", "worse"]
+    outcome: Literal["better", "worse"]
     reason: str
 
 
-def judge(candidate: float, popularity: float, live: Comparison | Incomparable | None) -> GateDecision:
-    """Better: beats popularity on all test queries, and keeps at least TOLERANCE of the live version.
+def decide(candidate: float, popularity: float, live: Comparison | Incomparable | None) -> GateDecision:
+    """Decide "better" when the candidate beats popularity and reaches TOLERANCE of the live version.
 
     Args:
         candidate, popularity: NDCG@10 on all test queries.
         live: None before the first release.
     """
-    ahead = candidate > popularity
+    beats = candidate > popularity
     against_popularity = (
-        f"NDCG@10 {candidate:.4f} {'beats' if ahead else 'does not beat'} popularity ({popularity:.4f})"
+        f"NDCG@10 {candidate:.4f} {'beats' if beats else 'does not beat'} popularity ({popularity:.4f})"
     )
-    if not ahead:
+    if not beats:
         return GateDecision("worse", against_popularity)
     if live is None:
-        return GateDecision("better", f"{against_popularity}; nothing is live yet")
+        return GateDecision("better", f"{against_popularity}; no version is live yet")
     if isinstance(live, Incomparable):
         return GateDecision(
             "worse",
-            f"{against_popularity}, but can't be compared with the live version {live.version}: {live.why}; "
-            "a reviewer decides (`penchant review approve`)",
+            f"{against_popularity}, but can't be compared with the live version {live.version}: "
+            f"{live.reason}; a reviewer decides (`penchant review approve`)",
         )
-    keeps = live.candidate >= TOLERANCE * live.live
+    reaches = live.candidate >= TOLERANCE * live.live
     return GateDecision(
-        "better" if keeps else "worse",
-        f"{against_popularity} and with {live.candidate:.4f} {'keeps' if keeps else 'falls below'} "
+        "better" if reaches else "worse",
+        f"{against_popularity}, and {live.candidate:.4f} {'reaches' if reaches else 'is below'} "
         f"{TOLERANCE:.0%} of the live version {live.version} ({live.live:.4f}, {live.measured})",
     )

@@ -30,7 +30,7 @@ def register(
     collaborative_filters: Path,
     items: Path,
     evaluation: Path,
-    verdict: str,
+    gate_decision: str,
     tracking_uri: str,
     run_id: str,
     model_name: str,
@@ -56,14 +56,14 @@ def register(
             interests=_interests(release / INTEREST_MODEL, filters, catalog),
             created_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             run_id=run_id,
-            metrics=held_out["figures"],
+            metrics=held_out["metrics"],
             protocol=held_out["protocol"],
             seen_items=held_out["seen_items"],
             learned_until=held_out["learned_until"],
         )
         model = _log(release, tracking_uri, run_id)
     registry = Registry(tracking_uri, model_name)
-    version = registry.add(model.model_uri, model.model_id, run_id, _tags(held_out, verdict))
+    version = registry.add(model.model_uri, model.model_id, run_id, _tags(held_out, gate_decision))
     registry.client.set_terminated(run_id, "FINISHED")
     report(f"version {version} of {model_name} is the candidate: {held_out['reason']}")
     return version
@@ -107,14 +107,14 @@ def _signature() -> Any:
     return ModelSignature(inputs=schema(serving["inputs"]), outputs=schema(serving["outputs"]))
 
 
-def _tags(held_out: dict[str, Any], verdict: str) -> dict[str, str]:
+def _tags(held_out: dict[str, Any], gate_decision: str) -> dict[str, str]:
     figures = {
         name: f"{value:.4f}"
-        for name, value in held_out["figures"].items()
+        for name, value in held_out["metrics"].items()
         if name in ("ndcg_at_10", "hr_at_10")
     }
     return {
-        "verdict": verdict,
+        "gate_decision": gate_decision,
         "reason": held_out["reason"],
         "protocol": held_out["protocol"],
         "fingerprint": fingerprint(),

@@ -18,7 +18,7 @@ def mean_drift(evaluations: list[dict[str, Any]]) -> dict[str, Any]:
     kinds = [kind for kind in found[0]["kinds"] if all(kind in other["kinds"] for other in found)]
     return {
         "steps": found[0]["steps"],
-        "tastes": found[0]["tastes"],
+        "item_groups": found[0]["item_groups"],
         "why": next((drift["why"] for drift in found if drift["why"]), ""),
         "kinds": {kind: _mean_kind([drift["kinds"][kind] for drift in found]) for kind in kinds},
     }

@@ -87,7 +87,7 @@ def evaluate(home: Path, plan: Plan, seed: int) -> None:
     ranking = assemble(model, home / "filters", items)
     held = HeldOut.read(home / "training_set.parquet", ranking.catalog, keeps_seen(model), users)
     results = measure(ranking, model / "saved_model", held, plan.protocol, str(home / "releases"))
-    result_files.write(results, home / f"evaluation-{seed}")
+    result_files.write_results(results, home / f"evaluation-{seed}")
 
 
 STEPS: Final[dict[str, Callable[..., object]]] = {

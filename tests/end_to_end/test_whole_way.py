@@ -139,7 +139,7 @@ def test_a_rejected_version_keeps_its_reason(home: Path) -> None:
 
 def test_the_evaluation_is_honest_about_its_baselines(home: Path) -> None:
     first = sorted((home / "runs").glob("*/steps/*/evaluate-release/evaluation/metrics.json"))[0]
-    figures = json.loads(first.read_text())["figures"]
+    figures = json.loads(first.read_text())["metrics"]
 
     assert figures["ndcg_at_10"] > figures["popularity_ndcg_at_10"]
     assert 0 <= figures["hr_at_10"] <= 1

@@ -1,4 +1,4 @@
-"""The blend of the reranker's terms, learned from what people chose in the validation part."""
+"""Fits the weights of the reranker's features on the items that users chose in the validation part."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,101 +15,111 @@ from components.progress import report
 from serving.ranking.reranking import FEATURES
 from serving.release.arrays import FloatArray
 
-# More hardly move a dozen weights, and cost time and memory.
+# More queries or candidates barely change a dozen weights, and cost time and memory.
 MAX_QUERIES: Final = 2_000
 MAX_CANDIDATES: Final = 1_000
 
-# From the strongest: each fit begins where the one before ended.
+# From the strongest: each fit starts from the previous one.
 PENALTIES: Final = (1e-1, 1e-2, 1e-3, 1e-4)
 
-# A term that varies less than this among candidates says nothing of them.
-FLAT: Final = 1e-7
+# A feature with a smaller deviation is constant, and gets no weight.
+MIN_SCALE: Final = 1e-7
 
 
 def fit_blend(features: Sequence[FloatArray], targets: Sequence[int]) -> dict[str, Any]:
-    """Weights of FEATURES: score = Σ weight · (feature − mean) / scale; 0 for a term that is left out.
+    """Fit the weights of score = Σ weight · (feature − mean) / scale; a removed feature has the weight 0.
 
     Args:
-        features: a query's candidates each, [candidates, terms] float32 in the order of FEATURES.
-        targets: the position of the true item among a query's candidates, -1 (teaching nothing) if none is.
+        features: for each query [candidates, features] float32, in the order of FEATURES.
+        targets: for each query the position of the chosen item among the candidates, -1 if it is not there;
+            such a query is ignored.
 
     Returns:
-        blend.json: terms, weights, means and scales (lists in the order of FEATURES), how many queries taught
-        it, the penalty, the log loss of guessing and of the blend on queries set aside, and the calibration
-        of scores to click probabilities. Without queries to learn from each term weighs the same.
+        blend.json: features, weights, means and scales (lists in the order of FEATURES), the number of
+        queries, the penalty, the cross-validated log loss of the blend and of a uniform guess, and the
+        calibration of scores to click probabilities. With fewer than 2 queries all weights are 1.
 
     Raises:
-        ValueError: features or targets have not the shape above.
+        ValueError: features or targets have another shape.
     """
     _check(features, targets)
     usable = [query for query, target in enumerate(targets) if target >= 0 and len(features[query]) > 1]
     usable = usable[:: -(-len(usable) // MAX_QUERIES) or 1]
     if len(usable) < 2:
-        report(f"blend: {len(usable)} queries to learn from, so each term weighs the same")
-        return _document(np.ones(len(FEATURES)), np.zeros(len(FEATURES)), np.ones(len(FEATURES)), queries=0)
-    choices, means, scales = _standardised(
+        report(f"blend: only {len(usable)} usable queries, so all features have the same weight")
+        return _blend(np.ones(len(FEATURES)), np.zeros(len(FEATURES)), np.ones(len(FEATURES)), queries=0)
+    choices, means, scales = _standardise(
         Choices.sample(
             [features[query] for query in usable], [targets[query] for query in usable], MAX_CANDIDATES
         )
     )
-    # Matrices so thin gain nothing by threads, and sums no longer hang on their number.
+    # Threads don't speed up matrices with so few columns, and would make sums depend on their number.
     with threadpool_limits(1, "blas"):
-        weights, penalty, kept = _fit(choices, np.flatnonzero(scales >= FLAT))
-    report(_told(kept.terms))
+        weights, penalty, fit = _fit(choices, np.flatnonzero(scales >= MIN_SCALE))
+    report(_features_line(fit.features))
     guessing = float(np.log(choices.lengths).mean())
     report(
-        f"blend: {len(choices):,} queries, penalty {penalty:g}, log loss {kept.loss:.3f} on those set aside "
-        f"({guessing:.3f} by guessing)"
+        f"blend: cross-validated log loss {fit.loss:.3f} on {len(choices):,} queries "
+        f"(uniform guess {guessing:.3f}), penalty {penalty:g}"
     )
-    scales = np.where(scales < FLAT, 1, scales)
-    # The scores as served: of all candidates, though the weights were learned from some.
+    scales = np.where(scales < MIN_SCALE, 1, scales)
+    # Calibrated on all candidates, as served, although the weights were fitted on a sample.
     curve = fit_calibration(
         (((features[query] - means) @ (weights / scales)).astype(np.float32), targets[query])
         for query in usable
     )
-    report(f"click probability: log odds = {curve['slope']:.3f} · the share's {curve['intercept']:+.3f}")
-    about = {"queries": len(choices), "penalty": penalty, "log_loss": kept.loss, "guessing": guessing}
-    return _document(weights, means, scales, **about, calibration=curve)
+    report(
+        f"click probability: log odds = {curve['slope']:.3f} · log odds of the softmax share "
+        f"{curve['intercept']:+.3f}"
+    )
+    about = {"queries": len(choices), "penalty": penalty, "log_loss": fit.loss, "guessing": guessing}
+    return _blend(weights, means, scales, **about, calibration=curve)
 
 
-def _standardised(choices: Choices) -> tuple[Choices, Weights, Weights]:
-    """Each term with mean 0 and deviation 1, so that one penalty fits all; its means and scales [terms]."""
+def _standardise(choices: Choices) -> tuple[Choices, Weights, Weights]:
+    """Scale features to mean 0 and deviation 1, so that one penalty suits all; return means and scales."""
     means = choices.features.mean(axis=0, dtype=np.float64)
     scales = choices.features.std(axis=0, dtype=np.float64)
-    standard = (choices.features - means.astype(np.float32)) / np.maximum(scales, FLAT).astype(np.float32)
+    standard = (choices.features - means.astype(np.float32)) / np.maximum(scales, MIN_SCALE).astype(
+        np.float32
+    )
     return replace(choices, features=standard), means, scales
 
 
-def _fit(choices: Choices, terms: NDArray[np.intp]) -> tuple[Weights, float, CrossFit]:
-    """Weights [terms], 0 of those that don't earn their place; the penalty; what stayed, judged aside."""
+def _fit(choices: Choices, features: NDArray[np.intp]) -> tuple[Weights, float, CrossFit]:
+    """Choose the penalty by cross-validation, remove useless features, and fit the weights on all queries."""
     halves = choices.halves()
-    start, best, chosen = (np.zeros(len(terms)),) * 2, None, 0.0
+    start, best, best_penalty = (np.zeros(len(features)),) * 2, None, 0.0
     for penalty in PENALTIES:
-        fit = CrossFit.of(halves, terms, penalty, start)
+        fit = CrossFit.of(halves, features, penalty, start)
         start = fit.weights
         if best is None or fit.loss < best.loss:
-            best, chosen = fit, penalty
+            best, best_penalty = fit, penalty
     assert best is not None
-    kept = eliminate(halves, chosen, best)
+    reduced = eliminate(halves, best_penalty, best)
     weights = np.zeros(choices.features.shape[1])
-    weights[kept.terms] = fit_weights(choices.of(kept.terms), chosen, kept.weights[0])
-    return weights, chosen, kept
+    weights[reduced.features] = fit_weights(
+        choices.with_features(reduced.features), best_penalty, reduced.weights[0]
+    )
+    return weights, best_penalty, reduced
 
 
-def _told(kept: NDArray[np.intp]) -> str:
-    stay = ", ".join(FEATURES[term] for term in kept)
-    gone = ", ".join(term for place, term in enumerate(FEATURES) if place not in kept)
-    return f"blend of {stay or 'nothing'}; left out as of no use beside those: {gone or 'nothing'}"
+def _features_line(kept: NDArray[np.intp]) -> str:
+    used = ", ".join(FEATURES[feature] for feature in kept)
+    removed = ", ".join(name for feature, name in enumerate(FEATURES) if feature not in kept)
+    return f"blend: uses {used or 'no feature'}; removed as redundant: {removed or 'none'}"
 
 
-def _document(weights: Weights, means: Weights, scales: Weights, **about: Any) -> dict[str, Any]:
+def _blend(weights: Weights, means: Weights, scales: Weights, **about: Any) -> dict[str, Any]:
     lists = {"weights": weights.tolist(), "means": means.tolist(), "scales": scales.tolist()}
     return {"features": list(FEATURES), **lists, **about}
 
 
 def _check(features: Sequence[FloatArray], targets: Sequence[int]) -> None:
     if len(features) != len(targets):
-        raise ValueError(f"expected a target a query, got {len(features)} queries and {len(targets)} targets")
+        raise ValueError(
+            f"expected one target per query, got {len(features)} queries and {len(targets)} targets"
+        )
     for query, (rows, target) in enumerate(zip(features, targets, strict=True)):
         if rows.ndim != 2 or rows.shape[1] != len(FEATURES) or not -1 <= target < len(rows):
             raise ValueError(

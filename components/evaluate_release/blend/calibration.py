@@ -1,7 +1,7 @@
-"""How likely a candidate of some score is chosen: a logistic curve over the odds of its share.
+"""Calibrates scores to click probabilities: a logistic curve over the log odds of the softmax share.
 
-Platt 1999, "Probabilistic outputs for support vector machines"; on counts in bins, so that millions of
-candidates cost as much as hundreds.
+Platt 1999, "Probabilistic outputs for support vector machines". The log odds are counted in bins, so the cost
+of a fit does not grow with the number of candidates.
 """
 
 from collections.abc import Iterable
@@ -14,17 +14,17 @@ from scipy.optimize import minimize
 from serving.ranking.calibration import LARGEST, share_logits
 from serving.release.arrays import FloatArray
 
-# Bins of the share's log odds.
+# Bins of the log odds.
 EDGES: Final = np.linspace(-LARGEST, LARGEST, 2001)
 
 Counts = NDArray[np.float64]
 
 
 def fit_calibration(queries: Iterable[tuple[FloatArray, int]]) -> dict[str, float]:
-    """{"slope", "intercept"} of the log odds of being chosen over those of the share of the scores.
+    """Return {"slope", "intercept"}: log odds of being chosen = slope · log odds of the share + intercept.
 
     Args:
-        queries: the scores [m] of all candidates of a query, and the position of the one that was chosen.
+        queries: the scores [m] of all candidates of a query, and the position of the chosen one.
     """
     candidates, chosen = np.zeros(len(EDGES)), np.zeros(len(EDGES))
     for scores, target in queries:
@@ -36,10 +36,10 @@ def fit_calibration(queries: Iterable[tuple[FloatArray, int]]) -> dict[str, floa
 
 
 def _loss(curve: Counts, candidates: Counts, chosen: Counts) -> tuple[float, Counts]:
-    """The mean of −log likelihood a choice, and its slope by (slope, intercept)."""
+    """Return the negative log likelihood per choice, and its gradient by (slope, intercept)."""
     logits = curve[0] * EDGES + curve[1]
     loss = (candidates * np.logaddexp(0, logits) - chosen * logits).sum()
-    miss = candidates / (1 + np.exp(-logits)) - chosen
-    gradient = np.array([(miss * EDGES).sum(), miss.sum()])
+    residual = candidates / (1 + np.exp(-logits)) - chosen
+    gradient = np.array([(residual * EDGES).sum(), residual.sum()])
     total = max(float(chosen.sum()), 1.0)
     return float(loss) / total, gradient / total

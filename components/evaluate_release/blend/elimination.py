@@ -1,6 +1,6 @@
-"""Which terms of the blend stay: each costs time at every request, so each has to earn its place.
+"""Removes features that don't improve the blend: each one costs time in every request.
 
-Backward elimination (Efroymson 1960, "Multiple regression analysis"), judged on queries set aside.
+Backward elimination (Efroymson 1960, "Multiple regression analysis"), judged by cross-validation.
 """
 
 from dataclasses import dataclass
@@ -12,37 +12,37 @@ from numpy.typing import NDArray
 from components.evaluate_release.blend.conditional_logit import (
     Choices,
     Weights,
-    curvature,
     fit_weights,
+    hessian,
     log_losses,
 )
 
-# A term goes when the log loss is lower without it, or higher by at most this share, a standard error
-# included: what isn't known to be useless stays.
+# A feature is removed when that raises the log loss by less than this share, one standard error included:
+# a feature is kept unless it is known to be useless.
 TOLERANCE: Final = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
 class CrossFit:
-    """Weights learned from each half of the queries, judged on the other."""
+    """Weights fitted on each half of the queries, with their log losses on the other half."""
 
-    terms: NDArray[np.intp]  # [kept]
-    weights: tuple[Weights, Weights]  # [kept] each
+    features: NDArray[np.intp]  # [kept] columns of the features that have a weight
+    weights: tuple[Weights, Weights]  # [kept] of each half
     losses: Weights  # [queries] of one half, then of the other
 
     @classmethod
     def of(
         cls,
         halves: tuple[Choices, Choices],
-        terms: NDArray[np.intp],
+        features: NDArray[np.intp],
         penalty: float,
         start: tuple[Weights, Weights],
     ) -> "CrossFit":
-        """Of some terms; `start` [terms] each only saves time."""
-        one, other = (half.of(terms) for half in halves)
-        weights = fit_weights(one, penalty, start[0]), fit_weights(other, penalty, start[1])
-        losses = np.concatenate([log_losses(other, weights[0]), log_losses(one, weights[1])])
-        return cls(terms, weights, losses)
+        """Fit the weights of `features`, starting from `start`."""
+        first, second = (half.with_features(features) for half in halves)
+        weights = fit_weights(first, penalty, start[0]), fit_weights(second, penalty, start[1])
+        losses = np.concatenate([log_losses(second, weights[0]), log_losses(first, weights[1])])
+        return cls(features, weights, losses)
 
     @property
     def loss(self) -> float:
@@ -50,37 +50,37 @@ class CrossFit:
 
 
 def eliminate(halves: tuple[Choices, Choices], penalty: float, fit: CrossFit) -> CrossFit:
-    """`fit` without the terms that don't earn their place; one stays at least.
+    """Return `fit` without the useless features; at least one is kept.
 
-    The weakest is tried first, and each once. All are compared with the best fit so far, so that small losses
-    don't add up.
+    Tries each feature once, the weakest first. Every candidate is compared with the best fit so far, so that
+    small losses don't add up.
     """
     best, tried = fit, set[int]()
-    while len(fit.terms) > 1 and (left := set(fit.terms.tolist()) - tried):
-        strengths = dict(zip(fit.terms.tolist(), _strengths(halves, penalty, fit), strict=True))
-        weakest = min(left, key=lambda term: strengths[term])
+    while len(fit.features) > 1 and (untried := set(fit.features.tolist()) - tried):
+        strengths = dict(zip(fit.features.tolist(), _strengths(halves, penalty, fit), strict=True))
+        weakest = min(untried, key=lambda feature: strengths[feature])
         tried.add(weakest)
-        kept = fit.terms != weakest
-        start = fit.weights[0][kept], fit.weights[1][kept]
-        without = CrossFit.of(halves, fit.terms[kept], penalty, start)
+        others = fit.features != weakest
+        start = fit.weights[0][others], fit.weights[1][others]
+        without = CrossFit.of(halves, fit.features[others], penalty, start)
         if _is_harmless(without.losses - best.losses, best.loss):
-            fit, best = without, min(best, without, key=lambda found: found.loss)
+            fit, best = without, min(best, without, key=lambda candidate: candidate.loss)
     return fit
 
 
 def _strengths(halves: tuple[Choices, Choices], penalty: float, fit: CrossFit) -> Weights:
-    """[kept] about twice what the log loss gains by each: Wald's statistic, weight² / (H⁻¹) on the diagonal.
+    """Return [kept] Wald's statistic, weight² / diag(H⁻¹): about twice the log loss that a feature saves.
 
-    So one of two terms that say the same is weak, however large its weight.
+    Of two redundant features each is weak, however large its weight.
     """
-    strengths = np.zeros(len(fit.terms))
+    strengths = np.zeros(len(fit.features))
     for half, weights in zip(halves, fit.weights, strict=True):
-        hessian = curvature(half.of(fit.terms), weights) + 2 * penalty * np.eye(len(weights))
-        strengths += weights**2 / np.diag(np.linalg.inv(hessian))
+        curvature = hessian(half.with_features(fit.features), weights) + 2 * penalty * np.eye(len(weights))
+        strengths += weights**2 / np.diag(np.linalg.inv(curvature))
     return strengths
 
 
-def _is_harmless(added: Weights, loss: float) -> bool:
-    """`added`: [queries] to the log loss, whose mean was `loss`."""
-    standard_error = added.std() / np.sqrt(len(added))
-    return bool(added.mean() <= max(0.0, TOLERANCE * loss - standard_error))
+def _is_harmless(increase: Weights, loss: float) -> bool:
+    """Return whether the increase [queries] of the log loss is within TOLERANCE of the mean `loss`."""
+    standard_error = increase.std() / np.sqrt(len(increase))
+    return bool(increase.mean() <= max(0.0, TOLERANCE * loss - standard_error))

@@ -1,4 +1,4 @@
-"""What no model was trained on: the training set's validation and test parts, and what they rest on."""
+"""The held-out data: the validation and test queries, with the training set that they come from."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,13 +15,13 @@ from components.evaluate_release.data.queries import Queries, read_queries, read
 from serving.ranking.cold_start import Profile
 from serving.release.catalog import Catalog
 
-# Of samples, resamples and the users shown.
+# Seed of all samples: queries, bootstrap resamples, users in the report.
 SEED: Final = 20261124
 
 
 @dataclass(frozen=True)
 class HeldOut:
-    """The training set, and its held-out parts in a catalog's indexes."""
+    """The training set, and its validation and test queries with items as indexes of a catalog."""
 
     training_set: pa.Table
     index: pa.Array  # [items] string
@@ -34,7 +34,7 @@ class HeldOut:
     def read(
         cls, file: Path, catalog: Catalog, keep_seen: bool = False, users: Path | None = None
     ) -> "HeldOut":
-        """Raises StepError when a target is not in the catalog, or `users` lacks its key."""
+        """Read the queries; raises StepError if a target is not in the catalog, or `users` has no user_id."""
         training_set, index = read_training_set(file), pa.array(catalog.item_ids, pa.string())
         validation, test = (
             read_queries(training_set, split, index, SEED, keep_seen) for split in ("validation", "test")
@@ -43,34 +43,34 @@ class HeldOut:
             if (part.targets < 0).any():
                 user_id = part.user_ids[int(np.argmin(part.targets))]
                 raise StepError(
-                    f"{file}: the target of user {user_id!r} is not among the items: give items and "
-                    "training set of one run"
+                    f"{file}: the target of user {user_id!r} is not among the items: use the items "
+                    "and the training set of the same run"
                 )
         table = user_profiles.read_users(users) if users else None
         return cls(training_set, index, validation, test, keep_seen, table)
 
     def test_for(self, item_ids: list[str]) -> Queries:
-        """The same test queries in another catalog's indexes."""
+        """Return the same test queries with items as indexes of another catalog."""
         index = pa.array(item_ids, pa.string())
         return read_queries(self.training_set, "test", index, SEED, self.keep_seen)
 
     @property
     def learned_until(self) -> int:
-        """µs: the newest interaction of the snapshot."""
+        """Timestamp (µs) of the newest interaction in the snapshot."""
         newest = pc.max(pc.list_flatten(self.training_set["timestamps"].combine_chunks())).as_py()
         return max(int(newest or 0), int(self.test.cutoffs.max()))
 
     @property
     def trained_until(self) -> int:
-        """µs: the newest interaction that a model has learned to foresee when it is measured."""
+        """Newest cutoff (µs) of the training part: the measured model has seen no later interaction."""
         rows = self.training_set.filter(pc.equal(self.training_set["split"], "train"))
         return int(pc.max(rows["cutoff"].cast(pa.int64())).as_py() or 0)
 
     @cached_property
     def profiles(self) -> dict[str, Profile]:
-        """User -> known attributes, of those with a held-out query."""
-        held = [*self.validation.user_ids, *self.test.user_ids]
-        return {} if self.users is None else user_profiles.profiles(self.users, held)
+        """User -> attributes that are not null, for users with a held-out query."""
+        user_ids = [*self.validation.user_ids, *self.test.user_ids]
+        return {} if self.users is None else user_profiles.profiles(self.users, user_ids)
 
     @property
     def trained_users(self) -> set[str]:

@@ -1,4 +1,4 @@
-"""Held-out rows of the training set as queries: what was known before, and what came next."""
+"""Held-out rows of the training set as queries: a history, and the item that came next."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,42 +16,42 @@ from feature_repo.attributes import Attributes
 from feature_repo.contract import TRAINING_SET
 from feature_repo.histories import History
 
-Indexes = NDArray[np.int32]  # item indexes of a catalog, -1 for an item it doesn't hold
+Indexes = NDArray[np.int32]  # item indexes of a catalog, -1 for an item that is not in it
 Times = NDArray[np.int64]  # µs since the epoch
 
 NO_ITEMS: Final = np.empty(0, np.int32)
 
 T = TypeVar("T")
 
-# More users than these are sampled: intervals are narrow by then, and a step must end.
+# Above this, users are sampled: the intervals are narrow enough, and the step's time is bounded.
 MAX_QUERIES = 20_000
 
 
 @dataclass(frozen=True)
 class Queries:
-    """Parallel lists, one entry a query, by (user, cutoff)."""
+    """Parallel lists with one entry per query, sorted by (user, cutoff)."""
 
     user_ids: list[str]
-    users: NDArray[np.int64]  # [queries] number of the user among these, from 0
-    cutoffs: Times  # [queries] the moment of the target interaction
+    users: NDArray[np.int64]  # [queries] number of the query's user, from 0
+    cutoffs: Times  # [queries] timestamp of the target interaction
     targets: Indexes  # [queries]
-    histories: list[History]  # what came strictly before, at most MAX_HISTORY
-    items: list[Indexes]  # the histories' items, those of the catalog only
-    timestamps: list[Times]  # beside `items`
-    seen: list[Indexes]  # items had before that are not to be answered again, ascending
-    sampled_from: int  # how many queries there were
-    attributes: list[Attributes] = field(default_factory=list)  # of each query's user, or none at all
+    histories: list[History]  # interactions before the cutoff, at most MAX_HISTORY
+    items: list[Indexes]  # the histories' items that are in the catalog
+    timestamps: list[Times]  # of `items`
+    seen: list[Indexes]  # items to exclude because the user has seen them, ascending
+    sampled_from: int  # number of queries before sampling
+    attributes: list[Attributes] = field(default_factory=list)  # of each query's user, or empty
 
     def __len__(self) -> int:
         return len(self.histories)
 
     def repeated(self) -> NDArray[np.bool_]:
-        """[queries] whether the target had been seen: no answer that filters seen items can hold it."""
+        """Return [queries] whether the target is a seen item: then it is excluded and can't be answered."""
         pairs = zip(self.targets, self.seen, strict=True)
         return np.fromiter((target in seen for target, seen in pairs), bool, len(self))
 
     def select(self, mask: NDArray[np.bool_]) -> "Queries":
-        """Those where `mask` [queries] is true."""
+        """Return the queries where `mask` [queries] is true."""
         chosen = np.flatnonzero(mask)
 
         def part(values: list[T]) -> list[T]:
@@ -71,27 +71,27 @@ class Queries:
         )
 
     def lengths(self) -> NDArray[np.int64]:
-        """[queries] interactions in the history."""
+        """Return [queries] the number of interactions in the history."""
         return np.fromiter(map(len, self.histories), np.int64, len(self))
 
 
 @dataclass(frozen=True)
 class Windows:
-    """Parallel rows, one a user: the newest window of everything that the user chose."""
+    """Each user's newest interactions, one row per user."""
 
-    items: list[Indexes]  # -1 for an item that the catalog doesn't hold
+    items: list[Indexes]  # -1 for an item that is not in the catalog
     rows: pa.Table
 
     def __len__(self) -> int:
         return len(self.items)
 
     def history(self, position: int) -> History:
-        """Parallel to items[position]."""
+        """Return the history of one row, parallel to items[position]."""
         return _histories(self.rows.slice(position, 1))[0]
 
 
 def read_training_set(file: Path) -> pa.Table:
-    """The training set, in (user, cutoff) order: Feast's join keeps none."""
+    """Read the training set, sorted by (user, cutoff), since Feast's join returns no fixed order."""
     table = with_attributes(pq.read_table(file))
     missing = [name for name in TRAINING_SET.names if name not in table.column_names]
     if missing:
@@ -110,26 +110,26 @@ def read_queries(
     keep_seen: bool = False,
     limit: int = MAX_QUERIES,
 ) -> Queries:
-    """The queries of a split ("validation" or "test"); above `limit`, those of a random sample of users.
+    """Read the queries of a split ("validation" or "test"); above `limit`, those of a random sample of users.
 
     Args:
         index: [items] string, the catalog's item ids.
-        keep_seen: items seen before may be answered again.
+        keep_seen: don't exclude items that the user has seen.
 
     Raises:
-        StepError: the split holds no query.
+        StepError: the split has no query.
     """
     rows = _rows_of(training_set, split)
     if not len(rows):
         raise StepError(
             f"no {split} queries in the training set ({len(training_set)} rows): leave-one-out needs users "
-            "with at least 3 interactions, the time protocol interactions after its cutoffs; bring more data "
-            "or choose the other protocol"
+            "with at least 3 interactions, the time protocol interactions after its cutoffs; use more data "
+            "or the other protocol"
         )
     sample = _sample(rows, limit, seed)
     user_ids, cutoffs = sample["user_id"].to_pylist(), sample["cutoff"].cast(pa.int64()).to_numpy()
     items, timestamps = _indexes(sample["item_ids"], index), _arrays(sample["timestamps"])
-    everything = {} if keep_seen else interactions_by_user(training_set, index)
+    by_user = {} if keep_seen else interactions_by_user(training_set, index)
     targets = pc.fill_null(pc.index_in(sample["target_item_id"], index), -1).to_numpy()
     return Queries(
         user_ids=user_ids,
@@ -139,14 +139,14 @@ def read_queries(
         histories=_histories(sample),
         items=[row[row >= 0] for row in items],
         timestamps=[times[row >= 0] for row, times in zip(items, timestamps, strict=True)],
-        seen=[NO_ITEMS] * len(sample) if keep_seen else _seen(everything, user_ids, cutoffs, items),
+        seen=[NO_ITEMS] * len(sample) if keep_seen else _seen(by_user, user_ids, cutoffs, items),
         sampled_from=len(rows),
         attributes=attributes_of(sample),
     )
 
 
 def read_windows(training_set: pa.Table, index: pa.Array, seed: int, limit: int = MAX_QUERIES) -> Windows:
-    """The newest windows of the split "all"; above `limit`, those of a random sample of users."""
+    """Read the newest window of each user of the split "all"; above `limit`, of a random sample of users."""
     rows = _sample(_rows_of(training_set, "all"), limit, seed)
     users = rows["user_id"].to_numpy(zero_copy_only=False)
     rows = rows.filter(pa.array(np.append(users[1:] != users[:-1], True)[: len(rows)]))
@@ -156,7 +156,7 @@ def read_windows(training_set: pa.Table, index: pa.Array, seed: int, limit: int 
 def interactions_by_user(
     training_set: pa.Table, index: pa.Array, split: str = "all"
 ) -> dict[str, tuple[Indexes, Times]]:
-    """User -> items and moments of every interaction, from the windows of a split; "all" is the snapshot."""
+    """Map each user to the items and timestamps of all interactions in a split; "all" is the snapshot."""
     rows = _rows_of(training_set, split)
     items, timestamps = _indexes(rows["item_ids"], index), _arrays(rows["timestamps"])
     windows: dict[str, list[int]] = {}
@@ -169,14 +169,14 @@ def interactions_by_user(
 
 
 def _seen(
-    everything: dict[str, tuple[Indexes, Times]], user_ids: list[str], cutoffs: Times, items: list[Indexes]
+    by_user: dict[str, tuple[Indexes, Times]], user_ids: list[str], cutoffs: Times, items: list[Indexes]
 ) -> list[Indexes]:
-    """A history is cut to its newest interactions; what was seen before it is in the user's older windows."""
+    """Return the items before each cutoff, also those from before the history, which is cut to a window."""
     nothing = (NO_ITEMS, np.empty(0, np.int64))
     seen = []
     for user_id, cutoff, recent in zip(user_ids, cutoffs, items, strict=True):
-        every, timestamps = everything.get(user_id, nothing)
-        before = np.unique(np.concatenate([every[timestamps < cutoff], recent]))
+        own_items, timestamps = by_user.get(user_id, nothing)
+        before = np.unique(np.concatenate([own_items[timestamps < cutoff], recent]))
         seen.append(before[before >= 0])
     return seen
 
@@ -202,8 +202,8 @@ def _histories(rows: pa.Table) -> list[History]:
 
 def _indexes(column: pa.ChunkedArray, index: pa.Array) -> list[Indexes]:
     lists = column.combine_chunks()
-    found = pc.fill_null(pc.index_in(lists.flatten(), index), -1)
-    return np.split(found.to_numpy(zero_copy_only=False).astype(np.int32), _bounds(lists))
+    indexes = pc.fill_null(pc.index_in(lists.flatten(), index), -1)
+    return np.split(indexes.to_numpy(zero_copy_only=False).astype(np.int32), _bounds(lists))
 
 
 def _arrays(column: pa.ChunkedArray) -> list[NDArray[Any]]:
@@ -212,5 +212,5 @@ def _arrays(column: pa.ChunkedArray) -> list[NDArray[Any]]:
 
 
 def _bounds(lists: pa.ListArray) -> NDArray[np.int64]:
-    """Where each list but the first starts in the flattened values; a null list is empty."""
+    """Return where each list but the first starts in the flattened values; a null list is empty."""
     return np.cumsum(pc.fill_null(pc.list_value_length(lists), 0).to_numpy())[:-1]

@@ -1,8 +1,7 @@
-"""Interest drift: how many interactions the answer needs until it follows a user to another taste.
+"""Metrics of interest drift: how many interactions a model needs to follow a user to a new item group.
 
-Users whose history is of one taste choose items of another, one that is new to them. After some of these
-every model is asked for ten items: how many are of the new taste, and is what the user chooses next among
-them. A list follows when at least half of its items are of the new taste.
+Each user shifts from one item group to another that is new to them. At every step after the shift each model
+recommends ten items. A list follows when at least half of its items are in the new group.
 """
 
 from dataclasses import asdict, dataclass, field
@@ -18,38 +17,38 @@ from components.evaluate_release.metrics.accuracy import hit_rate
 
 K: Final = 10
 FOLLOWING: Final = 0.5
-# Fewer users say too little.
-ENOUGH: Final = 10
+# Results on fewer users are not reported.
+MIN_USERS: Final = 10
 
 Shares = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class ModelDrift:
-    """How one model followed; lists run over STEPS."""
+    """One model's metrics; the lists are parallel to STEPS."""
 
-    share: list[float]  # of the ten that is of the new taste, the mean over users
-    hit_rate: list[float]  # users whose next choice was among the ten
-    interactions_to_follow: int | None  # after so many, half of the users' lists had followed
-    followed: float  # share of the users whose list ever did
+    share: list[float]  # the new group's share of the first ten, mean over users
+    hit_rate: list[float]  # share of users whose next choice was in the first ten
+    interactions_to_follow: int | None  # median over users; None if fewer than half were followed
+    followed: float  # share of users whose list followed at some step
 
 
 @dataclass(frozen=True)
 class DriftMetrics:
-    """What one kind of users showed."""
+    """All models' metrics on one kind of users."""
 
     users: int
-    left_out: int  # users whose ten were half of the new taste before the switch, by some model
-    base_rate: float  # of all interactions those of the new taste, the mean over users
-    pairs: dict[str, int]  # "old → new" -> users
+    left_out: int  # users whose list was half of the new group before the shift, for some model
+    base_rate: float  # the new group's share of all interactions, mean over users
+    pairs: dict[str, int]  # "old → new" -> number of users
     models: dict[str, ModelDrift]
 
 
 @dataclass(frozen=True)
 class DriftResults:
-    """By kind of users, "real" and "simulated"; `why` one is missing, or all are, in a sentence."""
+    """The metrics by kind of users, "real" and "simulated"; `why` says why a kind is missing."""
 
-    tastes: str = ""  # "categories" or "clusters"
+    item_groups: str = ""  # "categories" or "clusters"
     kinds: dict[str, DriftMetrics] = field(default_factory=dict)
     why: str = ""
 
@@ -57,54 +56,54 @@ class DriftResults:
         return {"steps": list(STEPS), **asdict(self)}
 
     @property
-    def figures(self) -> dict[str, float]:
-        """Flat: model -> interactions to follow, of real users where they were measured; those that did."""
-        drift = self.kinds.get("real") or self.kinds.get("simulated")
-        models = drift.models if drift else {}
-        told = {name: following.interactions_to_follow for name, following in models.items()}
-        return {name: float(count) for name, count in told.items() if count is not None}
+    def interactions_to_follow(self) -> dict[str, float]:
+        """Map each model that follows to its interactions to follow, on real users if they were measured."""
+        metrics = self.kinds.get("real") or self.kinds.get("simulated")
+        models = metrics.models if metrics else {}
+        counts = {name: model.interactions_to_follow for name, model in models.items()}
+        return {name: float(count) for name, count in counts.items() if count is not None}
 
 
 def measure(
-    switches: list[InterestShift], tastes: ItemGroups, models: dict[str, RankedQueries]
+    shifts: list[InterestShift], groups: ItemGroups, models: dict[str, RankedQueries]
 ) -> DriftMetrics | None:
-    """What the models' answers to `switches.as_queries` show; None where fewer than ENOUGH users are left."""
-    new = np.array([switch.new for switch in switches], np.intp)
-    shares = {name: shares_of(answered.items, tastes.members[new]) for name, answered in models.items()}
-    kept = np.all([share[0] < FOLLOWING for share in shares.values()], axis=0)
-    if np.count_nonzero(kept) < ENOUGH:
+    """Measure the models' answers to `as_queries(shifts)`; None if fewer than MIN_USERS users are left."""
+    new = np.array([shift.new for shift in shifts], np.intp)
+    shares = {name: new_group_shares(answers.items, groups.members[new]) for name, answers in models.items()}
+    included = np.all([share[0] < FOLLOWING for share in shares.values()], axis=0)
+    if np.count_nonzero(included) < MIN_USERS:
         return None
     pairs = [
-        f"{tastes.names[switch.old]} → {tastes.names[switch.new]}"
-        for switch, is_kept in zip(switches, kept, strict=True)
-        if is_kept
+        f"{groups.names[shift.old]} → {groups.names[shift.new]}"
+        for shift, is_included in zip(shifts, included, strict=True)
+        if is_included
     ]
     return DriftMetrics(
         users=len(pairs),
-        left_out=len(switches) - len(pairs),
-        base_rate=float(tastes.base[new[kept]].mean()),
+        left_out=len(shifts) - len(pairs),
+        base_rate=float(groups.base_rates[new[included]].mean()),
         pairs={pair: pairs.count(pair) for pair in sorted(set(pairs))},
         models={
-            name: following(shares[name][:, kept], hits_of(answered.ranks)[:, kept])
-            for name, answered in models.items()
+            name: model_drift(shares[name][:, included], hits(answers.ranks)[:, included])
+            for name, answers in models.items()
         },
     )
 
 
-def following(shares: Shares, hits: Shares) -> ModelDrift:
-    """Of one model; shares, hits: [STEPS, users]."""
+def model_drift(shares: Shares, hits: Shares) -> ModelDrift:
+    """Aggregate one model's shares and hits [STEPS, users] over users."""
     needed = np.sort(interactions_to_follow(shares))
-    middle = needed[(len(needed) - 1) // 2]
+    median = needed[(len(needed) - 1) // 2]
     return ModelDrift(
         share=shares.mean(axis=1).tolist(),
         hit_rate=hits.mean(axis=1).tolist(),
-        interactions_to_follow=int(middle) if np.isfinite(middle) else None,
+        interactions_to_follow=int(median) if np.isfinite(median) else None,
         followed=float(np.isfinite(needed).mean()),
     )
 
 
 def interactions_to_follow(shares: Shares) -> Shares:
-    """[users] the first of STEPS after the switch at which the list follows, inf where it never does.
+    """Return [users] the first of STEPS after the shift at which the list follows, inf if it never does.
 
     shares: [STEPS, users].
     """
@@ -113,18 +112,18 @@ def interactions_to_follow(shares: Shares) -> Shares:
     return np.where(follows.any(axis=0), first, np.inf)
 
 
-def shares_of(items: NDArray[np.integer[Any]], members: NDArray[np.bool_]) -> Shares:
-    """[STEPS, users] the share of the first ten that is of the new taste.
+def new_group_shares(items: NDArray[np.integer[Any]], members: NDArray[np.bool_]) -> Shares:
+    """Return [STEPS, users] the new group's share of the first ten items.
 
     Args:
-        items: [STEPS x users, at least ten], -1 where a list is shorter.
-        members: [users, items] whether an item is of the user's new taste.
+        items: [STEPS x users, at least ten], padded with -1.
+        members: [users, items] whether an item is in the user's new group.
     """
     lists = items[:, :K].reshape(len(STEPS), len(members), K)
-    of_taste = members[np.arange(len(members))[None, :, None], lists] & (lists >= 0)
-    return np.asarray(of_taste.mean(axis=2))
+    in_group = members[np.arange(len(members))[None, :, None], lists] & (lists >= 0)
+    return np.asarray(in_group.mean(axis=2))
 
 
-def hits_of(ranks: NDArray[np.integer[Any]]) -> Shares:
-    """[STEPS, users] 1 where the next choice was among the ten; ranks: [STEPS x users]."""
+def hits(ranks: NDArray[np.integer[Any]]) -> Shares:
+    """Return [STEPS, users] 1 where the next choice was in the first ten; ranks: [STEPS x users]."""
     return np.asarray(hit_rate(ranks, K).reshape(len(STEPS), -1))

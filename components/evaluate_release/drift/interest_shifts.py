@@ -1,4 +1,4 @@
-"""Users who turn to another taste: what they had before, and what they choose from then on."""
+"""Users who shift to another item group: their history before, and their choices after the shift."""
 
 from dataclasses import dataclass, field
 from itertools import islice
@@ -14,125 +14,129 @@ from feature_repo.attributes import Attributes
 from feature_repo.histories import History
 from feature_repo.interaction import Interaction
 
-# Interactions since the switch after which is asked; 0 is before it.
+# Numbers of interactions since the shift at which models are queried; 0 is before the shift.
 STEPS: Final = (0, 1, 2, 3, 5, 8, 13, 20)
-# A switch holds one more: what comes next is asked for after each step.
+# Choices per shift: one more than the last step, which is that step's target.
 LENGTH: Final = STEPS[-1] + 1
 
-# Somebody is of a taste who has so many interactions, this share of them of the taste …
+# A user is of a group with this many interactions, this share of them in the group …
 MIN_HISTORY, DOMINANT = 20, 0.5
-# … and new to one that holds at most this part of what it holds of everybody's.
+# … and a group is new to a user who has at most this part of its share of all interactions.
 NEW: Final = 0.5
-# Whose choices are followed is drawn among so many users, those with the largest share of the new taste.
+# A donor's choices continue a user's history: one of this many users with the largest share of the group.
 DONORS: Final = 20
 
 
 @dataclass(frozen=True, eq=False)
 class InterestShift:
-    """One user's, from the taste `old` to `new`, rows of ItemGroups."""
+    """One user's shift from the group `old` to the group `new`, which are rows of ItemGroups."""
 
     user_id: str
     old: int
     new: int
-    history: History  # before it
-    seen: Indexes  # before it, ascending
-    chosen: list[Interaction]  # [LENGTH] since then, of the new taste alone, oldest first
+    history: History  # before the shift
+    seen: Indexes  # items before the shift, ascending
+    chosen: list[Interaction]  # [LENGTH] after the shift, of the new group only, oldest first
     items: Indexes  # [LENGTH] of `chosen`
-    attributes: Attributes = field(default_factory=Attributes)  # what is known of the user beside it
+    attributes: Attributes = field(default_factory=Attributes)  # of the user
 
 
-def of_real_users(
-    queries: Queries, windows: Windows, tastes: ItemGroups, count: int, seed: int
+def shifts_of_real_users(
+    queries: Queries, windows: Windows, groups: ItemGroups, count: int, seed: int
 ) -> list[InterestShift]:
-    """At most `count` users of one taste, each turning to one new to them as a user of that taste chose.
+    """Return shifts of at most `count` users of one group to a group that is new to them.
 
     Args:
-        queries: held out; a switch comes at the moment of the target.
-        windows: everybody's, among whom is one whose choices are followed, in their order.
+        queries: held out; the shift is at the timestamp of the target.
+        windows: all users' newest interactions, from which the donors are taken.
     """
-    shares = tastes.shares(queries.items)
-    one_taste = (shares.max(axis=1, initial=0) >= DOMINANT) & (queries.lengths() >= MIN_HISTORY)
-    rng, donors = np.random.default_rng(seed), _donors(windows, tastes)
-    found: list[InterestShift] = []
-    for position in rng.permutation(np.flatnonzero(one_taste)).tolist():
+    shares = groups.shares(queries.items)
+    of_one_group = (shares.max(axis=1, initial=0) >= DOMINANT) & (queries.lengths() >= MIN_HISTORY)
+    rng, donors = np.random.default_rng(seed), _donors(windows, groups)
+    shifts: list[InterestShift] = []
+    for position in rng.permutation(np.flatnonzero(of_one_group)).tolist():
         old = int(shares[position].argmax())
-        strange = [taste for taste in tastes.new if shares[position, taste] <= NEW * tastes.base[taste]]
-        tried = (
-            _follow(queries, position, windows, donor, tastes.only(int(new), old), (old, int(new)))
-            for new in rng.permutation([taste for taste in strange if taste != old])
+        unfamiliar = [
+            group for group in groups.narrow if shares[position, group] <= NEW * groups.base_rates[group]
+        ]
+        candidates = (
+            _shift(queries, position, windows, donor, groups.only(int(new), old), (old, int(new)))
+            for new in rng.permutation([group for group in unfamiliar if group != old])
             for donor in rng.permutation(donors[new]).tolist()
         )
-        found.extend(islice(filter(None, tried), 1))
-        if len(found) == count:
+        shifts.extend(islice(filter(None, candidates), 1))
+        if len(shifts) == count:
             break
-    return found
+    return shifts
 
 
-def _donors(windows: Windows, tastes: ItemGroups) -> list[Indexes]:
-    """Of each taste the users who hold most to it, of those with interactions enough."""
-    known = [items[items >= 0] for items in windows.items]
-    shares = tastes.shares(known)
-    enough = shares * np.array([[len(items)] for items in known]) >= LENGTH
+def _donors(windows: Windows, groups: ItemGroups) -> list[Indexes]:
+    """Return for each group the users with the largest share of it, if they have LENGTH items of it."""
+    in_catalog = [items[items >= 0] for items in windows.items]
+    shares = groups.shares(in_catalog)
+    enough = shares * np.array([[len(items)] for items in in_catalog]) >= LENGTH
     ordered = np.argsort(-np.where(enough, shares, -1), axis=0, kind="stable")[:DONORS]
-    return [rows[enough[rows, taste]] for taste, rows in enumerate(ordered.T)]
+    return [rows[enough[rows, group]] for group, rows in enumerate(ordered.T)]
 
 
-def _follow(
+def _shift(
     queries: Queries,
     position: int,
     windows: Windows,
     donor: int,
-    wanted: NDArray[np.bool_],
-    tastes: tuple[int, int],
+    allowed: NDArray[np.bool_],
+    old_and_new: tuple[int, int],
 ) -> InterestShift | None:
-    """What the donor chose of the items `wanted` that the user has not had; None where that is too little."""
+    """Continue a history with the donor's first LENGTH `allowed` unseen items; None if there are fewer."""
     items, seen = windows.items[donor], np.union1d(queries.seen[position], queries.items[position])
-    places = np.flatnonzero((items >= 0) & wanted[items] & ~np.isin(items, seen))
-    first = np.sort(np.unique(items[places], return_index=True)[1])[:LENGTH]
-    places = places[first]
+    usable = np.flatnonzero((items >= 0) & allowed[items] & ~np.isin(items, seen))
+    first = np.sort(np.unique(items[usable], return_index=True)[1])[:LENGTH]
+    usable = usable[first]
     history, user_id = windows.history(donor), queries.user_ids[position]
-    if len(places) < LENGTH or windows.rows["user_id"][donor].as_py() == user_id:
+    if len(usable) < LENGTH or windows.rows["user_id"][donor].as_py() == user_id:
         return None
-    later = int(queries.cutoffs[position]) - history.timestamps[places[0]]
+    delay = int(queries.cutoffs[position]) - history.timestamps[usable[0]]
     chosen = [
         Interaction(
             interaction_id=f"{user_id}+{step:02d}",
             user_id=user_id,
-            item_id=history.item_ids[place],
-            event_type=history.event_types[place],
-            timestamp=history.timestamps[place] + later,
-            value=history.values[place],
+            item_id=history.item_ids[row],
+            event_type=history.event_types[row],
+            timestamp=history.timestamps[row] + delay,
+            value=history.values[row],
         )
-        for step, place in enumerate(places.tolist())
+        for step, row in enumerate(usable.tolist())
     ]
-    known = queries.attributes[position] if queries.attributes else Attributes()
-    return InterestShift(user_id, *tastes, queries.histories[position], seen, chosen, items[places], known)
+    attributes = queries.attributes[position] if queries.attributes else Attributes()
+    return InterestShift(
+        user_id, *old_and_new, queries.histories[position], seen, chosen, items[usable], attributes
+    )
 
 
-def as_queries(switches: list[InterestShift], index: pa.Array, keep_seen: bool) -> Queries:
-    """[STEPS x switches] queries: every switch after 0 interactions, then every one after 1, …
-
-    The target is what is chosen next.
+def as_queries(shifts: list[InterestShift], index: pa.Array, keep_seen: bool) -> Queries:
+    """Return [STEPS x shifts] queries for the next choice: all shifts at step 0, then all at step 1, …
 
     Args:
         index: [items] string, the catalog's item ids.
-        keep_seen: items seen before may be answered again.
+        keep_seen: don't exclude items that the user has seen.
     """
-    asked = [(switch, step) for step in STEPS for switch in switches]
-    histories = [switch.history.extend(switch.chosen[:step]) for switch, step in asked]
-    place = {item_id: number for number, item_id in enumerate(index.to_pylist())}
-    items = [np.array([place.get(item, -1) for item in history.item_ids], np.int32) for history in histories]
+    pairs = [(shift, step) for step in STEPS for shift in shifts]
+    histories = [shift.history.extend(shift.chosen[:step]) for shift, step in pairs]
+    item_index = {item_id: number for number, item_id in enumerate(index.to_pylist())}
+    items = [
+        np.array([item_index.get(item, -1) for item in history.item_ids], np.int32) for history in histories
+    ]
     times = [np.asarray(history.timestamps, np.int64) for history in histories]
-    seen = [np.union1d(switch.seen, switch.items[:step]).astype(np.int32) for switch, step in asked]
+    seen = [np.union1d(shift.seen, shift.items[:step]).astype(np.int32) for shift, step in pairs]
     return Queries(
-        user_ids=[switch.user_id for switch, _ in asked],
-        users=np.tile(np.arange(len(switches)), len(STEPS)),
-        cutoffs=np.array([switch.chosen[step].timestamp for switch, step in asked], np.int64),
-        targets=np.array([switch.items[step] for switch, step in asked], np.int32),
+        user_ids=[shift.user_id for shift, _ in pairs],
+        users=np.tile(np.arange(len(shifts)), len(STEPS)),
+        cutoffs=np.array([shift.chosen[step].timestamp for shift, step in pairs], np.int64),
+        targets=np.array([shift.items[step] for shift, step in pairs], np.int32),
         histories=histories,
         items=[row[row >= 0] for row in items],
         timestamps=[moments[row >= 0] for row, moments in zip(items, times, strict=True)],
-        seen=[known[:0] for known in seen] if keep_seen else seen,
-        sampled_from=len(asked),
-        attributes=[switch.attributes for switch, _ in asked],
+        seen=[row[:0] for row in seen] if keep_seen else seen,
+        sampled_from=len(pairs),
+        attributes=[shift.attributes for shift, _ in pairs],
     )

@@ -1,4 +1,4 @@
-"""Simulated users whose tastes are known: all of one, then all of another."""
+"""Simulated users who choose items of one group only, then of another group only."""
 
 from collections import Counter
 from itertools import chain
@@ -14,64 +14,64 @@ from feature_repo.histories import History
 from feature_repo.interaction import Interaction
 from serving.release.arrays import FloatArray
 
-MINUTE: Final = 60_000_000  # µs
+MICROSECONDS_A_MINUTE: Final = 60_000_000
 
 
-def of_simulated_users(
-    held: HeldOut, popularity: FloatArray, tastes: ItemGroups, count: int, seed: int
+def shifts_of_simulated_users(
+    held_out: HeldOut, popularity: FloatArray, groups: ItemGroups, count: int, seed: int
 ) -> list[InterestShift]:
-    """`count` users, a minute between their choices, drawn from a taste's items as often as these are chosen.
+    """Return `count` shifts, one choice a minute; items are drawn by their popularity.
 
-    The first choice of the new taste comes at the newest moment of the test part, so that trends and
-    what is available are those of then; event type and value are ordinary ones of the test part's histories.
+    The shift is at the newest cutoff of the test queries, so that trends and availability are of that time.
+    Event type and value are typical of the test queries' histories.
     """
-    rng, now = np.random.default_rng(seed), int(held.test.cutoffs.max())
-    event_type, value = _ordinary(held)
+    rng, now = np.random.default_rng(seed), int(held_out.test.cutoffs.max())
+    event_type, value = _typical(held_out)
     pairs = [
         (old, int(new))
-        for new in tastes.new
-        for old in range(len(tastes))
+        for new in groups.narrow
+        for old in range(len(groups))
         if old != new
-        and np.count_nonzero(tastes.only(old, int(new))) >= MIN_HISTORY
-        and np.count_nonzero(tastes.only(int(new), old)) >= LENGTH
+        and np.count_nonzero(groups.only(old, int(new))) >= MIN_HISTORY
+        and np.count_nonzero(groups.only(int(new), old)) >= LENGTH
     ]
-    found = []
+    shifts = []
     for number in range(count if pairs else 0):
         old, new = pairs[int(rng.integers(len(pairs)))]
-        liked = _draw(tastes.only(old, new), popularity, MIN_HISTORY, rng)
-        turned_to = _draw(tastes.only(new, old), popularity, LENGTH, rng)
+        before = _draw(groups.only(old, new), popularity, MIN_HISTORY, rng)
+        after = _draw(groups.only(new, old), popularity, LENGTH, rng)
         user_id = f"simulated-{number:03d}"
-        chosen = [
+        interactions = [
             Interaction(
                 interaction_id=f"{user_id}-{step:02d}",
                 user_id=user_id,
-                item_id=held.index[item].as_py(),
+                item_id=held_out.index[item].as_py(),
                 event_type=event_type,
-                timestamp=now + (step - MIN_HISTORY) * MINUTE,
+                timestamp=now + (step - MIN_HISTORY) * MICROSECONDS_A_MINUTE,
                 value=value,
             )
-            for step, item in enumerate([*liked.tolist(), *turned_to.tolist()])
+            for step, item in enumerate([*before.tolist(), *after.tolist()])
         ]
-        before = History().extend(chosen[:MIN_HISTORY])
-        found.append(
-            InterestShift(user_id, old, new, before, np.sort(liked), chosen[MIN_HISTORY:], turned_to)
-        )
-    return found
+        history, chosen = History().extend(interactions[:MIN_HISTORY]), interactions[MIN_HISTORY:]
+        shifts.append(InterestShift(user_id, old, new, history, np.sort(before), chosen, after))
+    return shifts
 
 
 def _draw(
     members: NDArray[np.bool_], popularity: FloatArray, count: int, rng: np.random.Generator
 ) -> NDArray[np.int32]:
-    """`count` distinct items of `members` [items], the popular ones more often."""
+    """Draw `count` distinct items of the mask `members` [items], with their popularity as weights."""
     items = np.flatnonzero(members)
     weights = popularity[items].astype(np.float64)
     return rng.choice(items, count, replace=False, p=weights / weights.sum()).astype(np.int32)
 
 
-def _ordinary(held: HeldOut) -> tuple[str, float]:
-    """The commonest event type, and the median value; NaN where most have none."""
-    kinds = Counter(chain.from_iterable(history.event_types for history in held.test.histories))
-    values = np.array([*chain.from_iterable(history.values for history in held.test.histories)], np.float64)
-    known = values[~np.isnan(values)]
-    median = float(np.median(known)) if 2 * len(known) > len(values) else float("nan")
-    return (kinds.most_common(1)[0][0] if kinds else "view"), median
+def _typical(held_out: HeldOut) -> tuple[str, float]:
+    """Return the most frequent event type, and the median value or NaN if most interactions have none."""
+    event_types = Counter(chain.from_iterable(history.event_types for history in held_out.test.histories))
+    values = np.array(
+        [*chain.from_iterable(history.values for history in held_out.test.histories)], np.float64
+    )
+    present = values[~np.isnan(values)]
+    median = float(np.median(present)) if 2 * len(present) > len(values) else float("nan")
+    return (event_types.most_common(1)[0][0] if event_types else "view"), median

@@ -1,10 +1,10 @@
-"""Accuracy at k from the ranks of held-out items; ties are counted against the model.
+"""Accuracy metrics at k, from the ranks of held-out items; ties count against the model.
 
 Every metric takes `ranks`: [queries] or [queries, targets] int, the rank of each relevant item among all
-items (1 is best), MISS where it was not ranked, PADDING where a query has fewer targets than the widest one.
-Every metric returns one value a query, [queries] float64, so that means, slices and intervals follow.
-Relevance is binary. Sources: Järvelin & Kekäläinen 2002 (NDCG), Voorhees 1999 (MRR), van Rijsbergen 1979
-(F1), Deshpande & Karypis 2004 (HR).
+items (1 is best), MISS where it was not ranked, PADDING where a query has fewer targets than others.
+Every metric returns one value per query, [queries] float64. Relevance is binary.
+Sources: Järvelin & Kekäläinen 2002 (NDCG), Voorhees 1999 (MRR), van Rijsbergen 1979 (F1), Deshpande & Karypis
+2004 (HR).
 """
 
 from collections.abc import Callable
@@ -22,14 +22,14 @@ PADDING: Final = 0
 
 
 def ranks_of(scores: AnyFloatArray, targets: IntArray) -> IntArray:
-    """The rank of each query's target: items with an equal score stand before it.
+    """Return the rank of each query's target; items with an equal score rank before it.
 
     Args:
-        scores: [queries, items] higher is better, -inf for an item that can't be answered.
-        targets: [queries] item indexes, -1 for an item that is not among them.
+        scores: [queries, items] higher is better, -inf for an excluded item.
+        targets: [queries] item indexes, -1 for an item that is not in the catalog.
 
     Returns:
-        [queries] int32, MISS where the target is absent or can't be answered.
+        [queries] int32, MISS where the target is missing or excluded.
     """
     own = np.take_along_axis(scores, np.maximum(targets, 0)[:, None], axis=1)
     ranks: IntArray = np.count_nonzero(scores >= own, axis=1).astype(np.int32)
@@ -38,46 +38,46 @@ def ranks_of(scores: AnyFloatArray, targets: IntArray) -> IntArray:
 
 
 def top_items(scores: AnyFloatArray, k: int) -> IntArray:
-    """The k best items of each query, best first, equal scores in index order.
+    """Return the k best items of each query, best first, equal scores in index order.
 
     Args:
-        scores: [queries, items], -inf for an item that can't be answered.
+        scores: [queries, items], -inf for an excluded item.
 
     Returns:
-        [queries, k] int32, -1 where fewer than k items can be answered.
+        [queries, k] int32, padded with -1.
     """
     width = min(k, scores.shape[1])
     best = np.sort(np.argpartition(-scores, width - 1, axis=1)[:, :width], axis=1)
     order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1, kind="stable")
     best = np.take_along_axis(best, order, axis=1)
-    answered = np.isfinite(np.take_along_axis(scores, best, axis=1))
+    allowed = np.isfinite(np.take_along_axis(scores, best, axis=1))
     padded: IntArray = np.full((len(scores), k), -1, np.int32)
-    padded[:, :width] = np.where(answered, best, -1)
+    padded[:, :width] = np.where(allowed, best, -1)
     return padded
 
 
 def recall(ranks: IntArray, k: int) -> AnyFloatArray:
-    """The share of a query's targets among its first k."""
+    """Return the share of a query's targets that rank within k."""
     return _hits(ranks, k) / np.maximum(_targets(ranks), 1)
 
 
 def precision(ranks: IntArray, k: int) -> AnyFloatArray:
-    """The share of the first k that are targets."""
+    """Return the share of the first k items that are targets."""
     return _hits(ranks, k) / k
 
 
 def f1(ranks: IntArray, k: int) -> AnyFloatArray:
-    """The harmonic mean of precision and recall: 2 hits / (k + targets)."""
+    """Return the harmonic mean of precision and recall: 2 hits / (k + targets)."""
     return np.asarray(2 * _hits(ranks, k) / (k + _targets(ranks)))
 
 
 def hit_rate(ranks: IntArray, k: int) -> AnyFloatArray:
-    """1 where at least one target is among the first k; equals recall when each query has one target."""
+    """Return 1 where a target ranks within k; equals recall when each query has one target."""
     return (_hits(ranks, k) > 0).astype(np.float64)
 
 
 def ndcg(ranks: IntArray, k: int) -> AnyFloatArray:
-    """Discounted gain 1 / log2(1 + rank) of the targets within k, over that of the best order possible."""
+    """Return the discounted gain 1 / log2(1 + rank) of the targets within k, over the ideal order's gain."""
     ranks = _by_query(ranks)
     gain = 1 / np.log2(1 + np.maximum(ranks, 1.0))
     gains: AnyFloatArray = np.where((ranks != PADDING) & (ranks <= k), gain, 0).sum(axis=1)
@@ -87,13 +87,13 @@ def ndcg(ranks: IntArray, k: int) -> AnyFloatArray:
 
 
 def reciprocal_rank(ranks: IntArray, k: int) -> AnyFloatArray:
-    """1 / the rank of the first target, 0 when it stands after k; its mean is MRR."""
+    """Return 1 / rank of the first target, 0 if that is above k; the mean is MRR."""
     ranks = _by_query(ranks)
     first = np.where(ranks == PADDING, MISS, ranks).min(axis=1)
     return np.where(first <= k, 1 / first, 0.0)
 
 
-# Name in a figure (`<name>_at_<k>`) -> metric.
+# Name (a metric at k is called `<name>_at_<k>`) -> function.
 ACCURACY: Final[dict[str, Callable[[IntArray, int], AnyFloatArray]]] = {
     "ndcg": ndcg,
     "recall": recall,

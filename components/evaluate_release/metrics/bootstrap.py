@@ -1,6 +1,6 @@
-"""How sure a mean over queries is: bootstrap intervals and a paired test, both by user.
+"""Confidence intervals and a paired test for means over queries, resampled by user.
 
-Queries of one user hang together, so users are drawn, not queries (Davison & Hinkley 1997).
+Queries of one user are correlated, so users are drawn, not queries (Davison & Hinkley 1997).
 """
 
 from typing import Any
@@ -18,18 +18,18 @@ CHUNK = 100  # resamples held in memory at once
 def bootstrap_means(
     values: AnyFloatArray, users: IntArray, seed: int, resamples: int = 1000
 ) -> AnyFloatArray:
-    """The mean over queries of each metric in each resample of the users.
+    """Return the mean over queries of each metric in each resample of the users.
 
     Args:
-        values: [queries, metrics]; NaN where a query says nothing about a metric.
+        values: [queries, metrics]; NaN where a metric is undefined for a query.
         users: [queries] int, the number of the query's user, from 0.
 
     Returns:
-        [resamples, metrics] float64. Equal `users` and `seed` draw equal resamples.
+        [resamples, metrics] float64. The same `users` and `seed` draw the same resamples.
     """
-    known = ~np.isnan(values)
-    sums = _by_user(np.where(known, values, 0.0), users)
-    counts = _by_user(known.astype(np.float64), users)
+    defined = ~np.isnan(values)
+    sums = _by_user(np.where(defined, values, 0.0), users)
+    counts = _by_user(defined.astype(np.float64), users)
     rng, means = np.random.default_rng(seed), []
     for start in range(0, resamples, CHUNK):
         drawn = rng.integers(len(sums), size=(min(CHUNK, resamples - start), len(sums)))
@@ -42,7 +42,7 @@ def bootstrap_means(
 def intervals(
     values: AnyFloatArray, users: IntArray, seed: int, resamples: int = 1000, level: float = 0.95
 ) -> AnyFloatArray:
-    """The percentile interval of each metric's mean: [2, metrics], low and high; arguments as above."""
+    """Return [2, metrics] the low and high bound of each mean; arguments as in `bootstrap_means`."""
     means = bootstrap_means(values, users, seed, resamples)
     tail = (1 - level) / 2
     empty = np.isnan(means).all(axis=0)
@@ -54,14 +54,14 @@ def intervals(
 def paired_p_values(
     ours: AnyFloatArray, theirs: AnyFloatArray, users: IntArray, seed: int, resamples: int = 2000
 ) -> AnyFloatArray:
-    """Fisher's two-sided randomisation test on the per-user differences (Smucker, Allan & Carterette 2007).
+    """Compute Fisher's two-sided randomisation test per user (Smucker, Allan & Carterette 2007).
 
     Args:
-        ours, theirs: [queries, metrics] of two models on the same queries.
+        ours, theirs: [queries, metrics] values of two models on the same queries.
         users: [queries] int, the number of the query's user, from 0.
 
     Returns:
-        [metrics] the chance of a mean difference at least this large if the models were the same.
+        [metrics] the probability of a mean difference at least this large between equal models.
     """
     differences = _by_user(ours - theirs, users)
     observed = np.abs(differences.sum(axis=0)) - 1e-9
@@ -73,6 +73,6 @@ def paired_p_values(
 
 
 def _by_user(values: AnyFloatArray, users: IntArray) -> AnyFloatArray:
-    """[users, metrics]: sums over each user's queries."""
+    """Return [users, metrics] sums over each user's queries."""
     n_users = int(users.max()) + 1
     return np.stack([np.bincount(users, column, minlength=n_users) for column in values.T], axis=1)

@@ -1,4 +1,4 @@
-"""The figures of a model: every measure at every k, with its interval and its significance."""
+"""Computes all metrics of a model at every k, with confidence intervals and p values."""
 
 from collections import Counter
 from dataclasses import asdict, dataclass
@@ -18,13 +18,13 @@ from serving.release.catalog import Catalog
 KS: Final = (10, 20)
 HEADLINE: Final = "ndcg_at_10"
 
-# The dense [items, categories] matrix holds the commonest; rarer ones say little about a list.
+# The dense [items, categories] matrix has only the most frequent categories, to bound its memory.
 MAX_CATEGORIES: Final = 128
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A mean over queries; `low`, `high` the 95 % interval by user, `p_value` against a baseline."""
+    """A mean over queries, its 95 % confidence interval by user, and its p value against a baseline."""
 
     value: float
     low: float | None = None
@@ -36,7 +36,7 @@ class Figure:
 
 
 class MetricCalculator:
-    """Measures models on one set of queries, with the same resamples for each, so that they compare."""
+    """Measures models on one set of queries, with the same bootstrap resamples for each."""
 
     def __init__(self, queries: Queries, catalog: Catalog, popularity: FloatArray, seed: int) -> None:
         self._queries, self._n_items, self._seed = queries, len(catalog), seed
@@ -44,51 +44,51 @@ class MetricCalculator:
         self._categories = category_matrix(catalog)
 
     def measure(
-        self, answered: RankedQueries, popular: RankedQueries, rival: RankedQueries
+        self, answers: RankedQueries, popular: RankedQueries, baseline: RankedQueries
     ) -> dict[str, Figure]:
-        """Name -> figure, of those that can be said.
+        """Map each metric's name to its figure; undefined metrics are left out.
 
         Args:
-            popular: the most popular items, whose hits are no surprise.
-            rival: the baseline that p values are against.
+            popular: the most popular items, which serendipity counts as expected.
+            baseline: the model that p values compare with.
         """
         values = {
-            name: row for name, row in self.per_query(answered, popular).items() if not np.isnan(row).all()
+            name: row for name, row in self.per_query(answers, popular).items() if not np.isnan(row).all()
         }
         users, seed = self._queries.users, self._seed
         bounds = intervals(np.stack(list(values.values()), axis=1), users, seed)
-        p_values = self._p_values(answered, rival)
+        p_values = self._p_values(answers, baseline)
         figures = {
             name: Figure(float(np.nanmean(row)), float(low), float(high), p_values.get(name))
             for (name, row), (low, high) in zip(values.items(), bounds.T, strict=True)
         }
-        return figures | self._of_all_lists(answered)
+        return figures | self._of_all_lists(answers)
 
-    def per_query(self, answered: RankedQueries, popular: RankedQueries) -> dict[str, AnyFloatArray]:
-        """Name -> [queries] float64, NaN where a query says nothing."""
-        figures = accuracy(answered)
+    def per_query(self, answers: RankedQueries, popular: RankedQueries) -> dict[str, AnyFloatArray]:
+        """Map each metric's name to [queries] float64, NaN where it is undefined."""
+        values = accuracy(answers)
         for k in KS:
-            items, expected = answered.items[:, :k], popular.items[:, :k]
-            shown = list_metrics.category_distribution(items, self._categories)
-            figures |= {
+            items, expected = answers.items[:, :k], popular.items[:, :k]
+            categories = list_metrics.category_distribution(items, self._categories)
+            values |= {
                 f"diversity_at_{k}": list_metrics.intra_list_diversity(items, self._categories),
                 f"novelty_at_{k}": list_metrics.novelty(items, self._popularity),
                 f"serendipity_at_{k}": list_metrics.serendipity(items, expected, self._queries.targets),
-                f"miscalibration_at_{k}": list_metrics.miscalibration(self._history_categories, shown),
+                f"miscalibration_at_{k}": list_metrics.miscalibration(self._history_categories, categories),
             }
-        return figures
+        return values
 
-    def _p_values(self, answered: RankedQueries, rival: RankedQueries) -> dict[str, float]:
-        ours, theirs = accuracy(answered), accuracy(rival)
+    def _p_values(self, answers: RankedQueries, baseline: RankedQueries) -> dict[str, float]:
+        ours, theirs = accuracy(answers), accuracy(baseline)
         left, right = (np.stack(list(values.values()), axis=1) for values in (ours, theirs))
         p_values = paired_p_values(left, right, self._queries.users, self._seed)
-        return {} if answered is rival else dict(zip(ours, p_values.tolist(), strict=True))
+        return {} if answers is baseline else dict(zip(ours, p_values.tolist(), strict=True))
 
-    def _of_all_lists(self, answered: RankedQueries) -> dict[str, Figure]:
-        """Drawing users again would only shrink these: no interval."""
+    def _of_all_lists(self, answers: RankedQueries) -> dict[str, Figure]:
+        """Compute coverage and Gini; without intervals, since resampling users biases them downwards."""
         figures = {}
         for k in KS:
-            items = answered.items[:, :k]
+            items = answers.items[:, :k]
             figures[f"coverage_at_{k}"] = Figure(list_metrics.catalog_coverage(items, self._n_items))
             figures[f"gini_at_{k}"] = Figure(list_metrics.gini(list_metrics.exposure(items, self._n_items)))
         return figures
@@ -102,13 +102,13 @@ class MetricCalculator:
         return list_metrics.category_distribution(padded, self._categories)
 
 
-def accuracy(answered: RankedQueries) -> dict[str, AnyFloatArray]:
-    """Name -> [queries] float64, each accuracy metric at each k."""
-    return {f"{name}_at_{k}": metric(answered.ranks, k) for k in KS for name, metric in ACCURACY.items()}
+def accuracy(answers: RankedQueries) -> dict[str, AnyFloatArray]:
+    """Map the name of each accuracy metric at each k to [queries] float64."""
+    return {f"{name}_at_{k}": metric(answers.ranks, k) for k in KS for name, metric in ACCURACY.items()}
 
 
 def category_matrix(catalog: Catalog) -> AnyFloatArray:
-    """[items, categories] float32, 1 where an item has a category; the commonest MAX_CATEGORIES."""
+    """Return [items, categories] float32, 1 where an item has the category; MAX_CATEGORIES at most."""
     counts = Counter(category for categories in catalog.categories for category in set(categories))
     columns = {name: column for column, (name, _) in enumerate(counts.most_common(MAX_CATEGORIES))}
     matrix = np.zeros((len(catalog), len(columns)), np.float32)

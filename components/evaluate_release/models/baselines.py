@@ -1,4 +1,6 @@
-"""What any release has to beat: popularity, and counts of what follows what."""
+"""The baselines that a release must beat: popularity and transition counts."""
+
+from typing import Final
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -8,12 +10,13 @@ from components.evaluate_release.data.ranked_queries import RankedQueries
 from components.evaluate_release.models.full_ranking import rank_all
 from serving.release.arrays import FloatArray
 
-# A transition from the interaction n steps back counts DECAY**n; beyond RECENT steps it would not be felt.
-DECAY, RECENT = 0.7, 20
+# The item n steps back has the weight DECAY**n; after MAX_STEPS the weight is negligible.
+DECAY: Final = 0.7
+MAX_STEPS: Final = 20
 
 
 def popularity(queries: Queries, popularity: FloatArray) -> RankedQueries:
-    """The items with most interactions first, to everyone alike; popularity: [items]."""
+    """Rank items by their number of interactions, popularity [items], the same for every user."""
 
     def scores(part: slice) -> FloatArray:
         return np.broadcast_to(popularity, (part.stop - part.start, len(popularity)))
@@ -22,7 +25,7 @@ def popularity(queries: Queries, popularity: FloatArray) -> RankedQueries:
 
 
 def transitions(queries: Queries, transitions: csr_array) -> RankedQueries:
-    """The items that most often come soon after the user's last ones; transitions: [items, items]."""
+    """Rank items by how often they follow the user's last items; transitions: [items, items]."""
 
     def scores(part: slice) -> FloatArray:
         weights = recency_weights(queries.items[part], transitions.shape[0])
@@ -32,8 +35,8 @@ def transitions(queries: Queries, transitions: csr_array) -> RankedQueries:
 
 
 def recency_weights(histories: list[Indexes], n_items: int) -> csr_array:
-    """[histories, items]: DECAY**n for the item n steps back, summed where it occurs again."""
-    recent = [history[-RECENT:][::-1] for history in histories]
+    """Return [histories, items]: DECAY**n for the item n steps back, summed over repeats."""
+    recent = [history[-MAX_STEPS:][::-1] for history in histories]
     lengths = [len(history) for history in recent]
     indices = np.concatenate([*recent, np.empty(0, np.int32)])
     steps = np.concatenate([*map(np.arange, lengths), np.empty(0, np.int64)])

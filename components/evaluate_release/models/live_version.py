@@ -1,8 +1,8 @@
-"""The live release beside the candidate: asked the newest test queries, else taken at its recorded figure.
+"""Compares the candidate with the live version, on new test queries or by the live version's recorded metric.
 
-A candidate is measured before it is refitted on everything; what is live has been. Where that taught the live
-version more than the candidate knew, the same queries would tell the two apart by their age: then each stands
-with what it reached before its own refit.
+A candidate is measured before its refit on all data; the live version has had its refit. Where the live
+version has trained on newer interactions than the candidate, a comparison on the same queries would be
+unfair. Then each is taken at the metric that it reached before its own refit.
 """
 
 import json
@@ -22,7 +22,7 @@ from components.evaluate_release.data.ranked_queries import RankedQueries
 from components.evaluate_release.metrics.accuracy import ndcg
 from components.evaluate_release.metrics.metric_calculator import HEADLINE
 from components.evaluate_release.models.served_ranking import ServedRanking
-from components.evaluate_release.release_gate import ENOUGH, Comparison, Incomparable
+from components.evaluate_release.release_gate import MIN_QUERIES, Comparison, Incomparable
 from components.saved_model import SavedInterestModel
 from feature_repo.contract import INTEREST_MODEL, MANIFEST, RANKING, fingerprint
 from serving.errors import PenchantError
@@ -31,18 +31,18 @@ from serving.release.release_store import ReleaseStore
 
 @dataclass(frozen=True)
 class LiveVersion:
-    """The live version, and its answers to the test queries that are new to it."""
+    """The comparison with the live version, and its answers to the test queries that are new to it."""
 
     comparison: Comparison | Incomparable
-    fresh: NDArray[np.bool_] | None = None  # [test queries] newer than all it has learned from
-    answered: RankedQueries | None = None  # to the fresh ones, items as indexes of the candidate's catalog
+    new_queries: NDArray[np.bool_] | None = None  # [test queries] newer than the version's training data
+    answers: RankedQueries | None = None  # to the new queries, items as indexes of the candidate's catalog
 
 
-def compare(releases: str, protocol: str, held: HeldOut, ours: RankedQueries) -> LiveVersion | None:
-    """Set the candidate's answers `ours` beside the live version's; None before the first release.
+def compare(releases: str, protocol: str, held_out: HeldOut, candidate: RankedQueries) -> LiveVersion | None:
+    """Compare the candidate's answers to the test queries with the live version's; None without a live one.
 
     Raises:
-        StepError: live.json names a release that can't be opened.
+        StepError: live.json refers to a release that can't be opened.
     """
     with tempfile.TemporaryDirectory() as cache:
         store = ReleaseStore(releases, Path(cache))
@@ -51,60 +51,64 @@ def compare(releases: str, protocol: str, held: HeldOut, ours: RankedQueries) ->
             return None
         try:
             manifest = json.loads((store.local(RANKING, version) / MANIFEST).read_text())
-            fresh = held.test.cutoffs > manifest["learned_until"]
-            unequal = _unequal(manifest, int(np.count_nonzero(fresh)), held.trained_until)
-            if not unequal:
-                return _on_fresh_queries(store, version, held, fresh, ours)
+            new_queries = held_out.test.cutoffs > manifest["learned_until"]
+            unfair = _why_unfair(manifest, int(np.count_nonzero(new_queries)), held_out.trained_until)
+            if not unfair:
+                return _on_new_queries(store, version, held_out, new_queries, candidate)
         except (OSError, KeyError, json.JSONDecodeError, PenchantError) as error:
             raise StepError(
-                f"the live release {version} at {releases} can't be opened ({error!r}): roll back to a sound "
-                "one with `penchant review rollback`, or remove live.json to start anew"
+                f"the live release {version} at {releases} can't be opened ({error!r}): roll back to an "
+                "intact one with `penchant review rollback`, or remove live.json"
             ) from error
-    return LiveVersion(_as_recorded(version, manifest, protocol, unequal, ours))
+    return LiveVersion(_by_recorded_metric(version, manifest, protocol, unfair, candidate))
 
 
-def _unequal(manifest: dict[str, Any], n_fresh: int, trained_until: int) -> str:
-    """Why the same queries would not do both justice, empty if they do."""
+def _why_unfair(manifest: dict[str, Any], n_queries: int, trained_until: int) -> str:
+    """Return why a comparison on the same queries would be unfair, "" if it is fair."""
     if manifest["fingerprint"] != fingerprint():
-        return "it is of another contract"
-    if n_fresh < ENOUGH:
-        return f"only {n_fresh} test queries are newer than what it has learned from, {ENOUGH} are needed"
+        return "it was built with another contract"
+    if n_queries < MIN_QUERIES:
+        return f"only {n_queries} test queries are newer than its training data, {MIN_QUERIES} are needed"
     if manifest["learned_until"] > trained_until:
-        return "it has learned from newer interactions than the candidate was measured with"
+        return "its training data is newer than the candidate's"
     return ""
 
 
-def _on_fresh_queries(
-    store: ReleaseStore, version: int, held: HeldOut, fresh: NDArray[np.bool_], ours: RankedQueries
+def _on_new_queries(
+    store: ReleaseStore,
+    version: int,
+    held_out: HeldOut,
+    new_queries: NDArray[np.bool_],
+    candidate: RankedQueries,
 ) -> LiveVersion:
     ranking = store.open(version)
     item_ids = ranking.catalog.item_ids
-    queries = held.test_for(item_ids).select(fresh)
+    queries = held_out.test_for(item_ids).select(new_queries)
     with SavedInterestModel(store.local(INTEREST_MODEL, version)) as model:
         interest = model.interest(queries.histories, queries.attributes)
-    answered = ServedRanking(ranking, queries, interest, held.profiles).answers()
+    answers = ServedRanking(ranking, queries, interest, held_out.profiles).answers()
     comparison = Comparison(
         version=version,
-        live=float(ndcg(answered.ranks, 10).mean()),
-        candidate=float(ndcg(ours.ranks[fresh], 10).mean()),
-        measured=f"both on the {len(queries)} test queries newer than all it has learned from",
+        live=float(ndcg(answers.ranks, 10).mean()),
+        candidate=float(ndcg(candidate.ranks[new_queries], 10).mean()),
+        measured=f"both on the {len(queries)} test queries newer than its training data",
     )
-    # One more entry: index -1, no item, stays -1.
-    ours_of_theirs = pc.fill_null(pc.index_in(pa.array([*item_ids, None], pa.string()), held.index), -1)
-    items = ours_of_theirs.to_numpy()[answered.items]
-    return LiveVersion(comparison, fresh, RankedQueries(answered.ranks, items))
+    # The additional last entry maps -1, no item, to -1.
+    indexes = pc.fill_null(pc.index_in(pa.array([*item_ids, None], pa.string()), held_out.index), -1)
+    items = indexes.to_numpy()[answers.items]
+    return LiveVersion(comparison, new_queries, RankedQueries(answers.ranks, items))
 
 
-def _as_recorded(
-    version: int, manifest: dict[str, Any], protocol: str, unequal: str, ours: RankedQueries
+def _by_recorded_metric(
+    version: int, manifest: dict[str, Any], protocol: str, unfair: str, candidate: RankedQueries
 ) -> Comparison | Incomparable:
     recorded = manifest.get("metrics", {}).get(HEADLINE)
     if recorded is None:
-        return Incomparable(version, f"its manifest records no {HEADLINE}, and {unequal}")
+        return Incomparable(version, f"its manifest records no {HEADLINE}, and {unfair}")
     if manifest.get("protocol") != protocol:
         return Incomparable(
             version,
-            f"it was measured by the protocol {manifest.get('protocol')}, not {protocol}, and {unequal}",
+            f"it was measured with the protocol {manifest.get('protocol')}, not {protocol}, and {unfair}",
         )
-    mean = float(ndcg(ours.ranks, 10).mean())
-    return Comparison(version, float(recorded), mean, f"as measured before its own refit, since {unequal}")
+    mean = float(ndcg(candidate.ranks, 10).mean())
+    return Comparison(version, float(recorded), mean, f"measured before its own refit, since {unfair}")

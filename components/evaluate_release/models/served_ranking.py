@@ -1,4 +1,4 @@
-"""The ranking as served: the service's own retrieval, rules and reranking, put to queries."""
+"""Answers queries with the recommender's own retrieval, rules and reranking."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ from serving.release.ranking_data import Ranking
 
 @dataclass(frozen=True)
 class BlendExamples:
-    """What the blend is fitted on, one entry a query that has a history."""
+    """The data that the blend is fitted on, one entry per query that has a history."""
 
-    features: list[FloatArray]  # [candidates, terms]
-    targets: list[int]  # position of the true item among the candidates, -1 when it is none
+    features: list[FloatArray]  # [candidates, features]
+    targets: list[int]  # position of the target among the candidates, -1 if it is not a candidate
 
 
 class ServedRanking:
-    """A release's answers to queries."""
+    """Answers queries from one release."""
 
     def __init__(
         self,
@@ -35,28 +35,28 @@ class ServedRanking:
         interest: NDArray[np.float32],
         profiles: Mapping[str, Profile] | None = None,
     ) -> None:
-        """Opens the release as the service does.
+        """Load the release as the recommender does.
 
         Args:
-            interest: [queries, interest size] as its model gave it.
-            profiles: user -> attributes, which speak where there is no history.
+            interest: [queries, interest size] computed by the release's interest model.
+            profiles: user -> attributes, used for users without a history.
         """
         self._release = LoadedRelease(ranking)
         self._queries, self._interest, self._profiles = queries, interest, profiles or {}
 
     def examples(self) -> BlendExamples:
-        """The features of each query's candidates, before any blend; a cold start needs none."""
+        """Return the features of each query's candidates; queries without a history are left out."""
         examples = BlendExamples([], [])
         for position, target in enumerate(self._queries.targets):
             query, items = self._candidates(position)
             if len(query.history):
-                found = np.flatnonzero(items == target)
+                position_of_target = np.flatnonzero(items == target)
                 examples.features.append(self._release.reranker.features(query, items))
-                examples.targets.append(int(found[0]) if len(found) else -1)
+                examples.targets.append(int(position_of_target[0]) if len(position_of_target) else -1)
         return examples
 
     def answers(self) -> RankedQueries:
-        """A target that is no candidate, or that a rule leaves out, is a miss."""
+        """Rank each query's candidates; a target that is not retrieved, or excluded by a rule, is a miss."""
         ranks = np.full(len(self._queries), MISS, np.int32)
         answered = np.full((len(self._queries), MAX_LENGTH), -1, np.int32)
         for position, target in enumerate(self._queries.targets):
@@ -83,7 +83,7 @@ class ServedRanking:
         return query, found.items
 
     def _scores(self, position: int, query: Query, items: Indexes) -> FloatArray:
-        """By the blend; without a history by the service's ladder: profile, who is alike, what trends."""
+        """Score by the blend, or without a history by the cold-start rules: profile, segment trend, trend."""
         if len(query.history):
             return self._release.reranker.scores(query, items)
         profile = self._profiles.get(self._queries.user_ids[position], {})

@@ -1,4 +1,4 @@
-"""The report's pictures, as SVG text."""
+"""The report's plots, as SVG text."""
 
 import io
 import re
@@ -13,15 +13,15 @@ from components.evaluate_release.metrics import list_metrics
 from components.evaluate_release.metrics.accuracy import recall
 from components.evaluate_release.metrics.metric_calculator import Figure
 from components.evaluate_release.metrics.slices import Slice
-from components.evaluate_release.model_names import LABELS, LIVE
+from components.evaluate_release.model_names import LABELS, LIVE, SERVED
 from components.evaluate_release.report.drift_plot import drift
 from components.evaluate_release.report.plot_style import COLORS, STYLE
 from components.evaluate_release.report.results import EvaluationResults
 from components.evaluate_release.report.tracking import Curve
 
 
-def pictures(results: EvaluationResults, curves: dict[str, Curve]) -> dict[str, str]:
-    """Name -> SVG, of those there is something to draw for."""
+def plots(results: EvaluationResults, curves: dict[str, Curve]) -> dict[str, str]:
+    """Map name -> SVG; plots without data are left out."""
     with mpl.rc_context(STYLE):  # type: ignore[arg-type]
         drawn = {
             "accuracy": accuracy(results),
@@ -34,10 +34,10 @@ def pictures(results: EvaluationResults, curves: dict[str, Curve]) -> dict[str, 
 
 
 def accuracy(results: EvaluationResults) -> Canvas:
-    """NDCG@10 with its interval, and recall at every k up to 100."""
+    """Plot NDCG@10 with its interval, and recall at each k."""
     canvas = Canvas(figsize=(9.6, 3.2), layout="constrained")
     left, right = canvas.subplots(1, 2, width_ratios=(1, 1.15))
-    _intervals(left, {name: figures["ndcg_at_10"] for name, figures in results.figures.items()})
+    _intervals(left, {name: figures["ndcg_at_10"] for name, figures in results.metrics.items()})
     ks = range(1, 101)
     for name, ranked in results.models.items():
         at_k = [recall(ranked.ranks, k).mean() for k in ks]
@@ -50,7 +50,7 @@ def accuracy(results: EvaluationResults) -> Canvas:
 
 
 def slices(parts: list[Slice]) -> Canvas | None:
-    """NDCG@10 of every model on every slice, one panel a dimension."""
+    """Plot NDCG@10 of every model on every slice, one panel per dimension."""
     dimensions = list(dict.fromkeys(part.dimension for part in parts))
     if not dimensions:
         return None
@@ -68,7 +68,7 @@ def slices(parts: list[Slice]) -> Canvas | None:
 
 
 def exposure(results: EvaluationResults) -> Canvas:
-    """Lorenz curves: which share of all answers the least shown items get."""
+    """Plot Lorenz curves: the share of all recommendations that the least shown items have."""
     canvas = Canvas(figsize=(4.7, 3.4), layout="constrained")
     axes, n_items = canvas.subplots(), len(results.catalog)
     share = np.linspace(0, 100, n_items + 1)
@@ -77,14 +77,16 @@ def exposure(results: EvaluationResults) -> Canvas:
         held = 100 * np.concatenate([[0], np.cumsum(counts)]) / max(counts.sum(), 1)
         axes.plot(share, held, color=COLORS[name], label=LABELS[name], linewidth=2)
     axes.plot([0, 100], [0, 100], color="#b6bcc6", linewidth=1, linestyle=(0, (4, 3)))
-    axes.set(xlabel="items, least shown first (%)", ylabel="share of all answers (%)", title="Exposure")
+    axes.set(
+        xlabel="items, least shown first (%)", ylabel="share of all recommendations (%)", title="Exposure"
+    )
     axes.set(xlim=(0, 100), ylim=(0, 100))
     axes.legend(fontsize=9, loc="upper left")
     return canvas
 
 
 def learning(curves: dict[str, Curve]) -> Canvas | None:
-    """The losses and the validation metrics that the training logged, by epoch."""
+    """Plot the losses and validation metrics that the training logged, by epoch."""
     groups = {
         "Loss": [name for name in curves if "loss" in name],
         "Validation": [name for name in curves if re.search("ndcg|hr_|recall|mrr|hit_rate", name)],
@@ -104,7 +106,7 @@ def learning(curves: dict[str, Curve]) -> Canvas | None:
 
 
 def svg(canvas: Canvas) -> str:
-    """The picture as an element of a page: no prologue, no date, width by the page."""
+    """Render a plot as an SVG element without prologue and date; the page sets its width."""
     buffer = io.StringIO()
     canvas.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     text = buffer.getvalue()
@@ -112,13 +114,13 @@ def svg(canvas: Canvas) -> str:
 
 
 def _intervals(axes: Axes, figures: dict[str, Figure]) -> None:
-    for place, (name, figure) in enumerate(figures.items()):
+    for position, (name, figure) in enumerate(figures.items()):
         low, high = figure.low or 0.0, figure.high or 0.0
         axes.plot(
-            [low, high], [place, place], color=COLORS[name], linewidth=7, alpha=0.25, solid_capstyle="butt"
+            [low, high], [position] * 2, color=COLORS[name], linewidth=7, alpha=0.25, solid_capstyle="butt"
         )
-        axes.plot(figure.value, place, "o", color=COLORS[name], markersize=8)
-        label, at = f"{figure.value:.3f}", (figure.value, place)
+        axes.plot(figure.value, position, "o", color=COLORS[name], markersize=8)
+        label, at = f"{figure.value:.3f}", (figure.value, position)
         axes.annotate(label, at, (0, 9), textcoords="offset points", ha="center", fontsize=9)
     axes.set_yticks(range(len(figures)), labels=[LABELS[name] for name in figures])
     axes.set(title="NDCG@10 and its 95 % interval", xlim=(0, None), ylim=(len(figures) - 0.5, -0.7))
@@ -126,18 +128,18 @@ def _intervals(axes: Axes, figures: dict[str, Figure]) -> None:
 
 
 def _slice_panel(axes: Axes, row: list[Slice], title: str) -> None:
-    places = np.arange(len(row))
+    positions = np.arange(len(row))
     for name in [name for name in row[0].ndcg_at_10 if name != LIVE]:
-        if name == "served":
-            for place, part in zip(places, row, strict=True):
+        if name == SERVED:
+            for position, part in zip(positions, row, strict=True):
                 span = [part.low[name], part.high[name]]
                 axes.plot(
-                    span, [place, place], color=COLORS[name], linewidth=7, alpha=0.2, solid_capstyle="butt"
+                    span, [position] * 2, color=COLORS[name], linewidth=7, alpha=0.2, solid_capstyle="butt"
                 )
         values = [part.ndcg_at_10[name] for part in row]
-        size, above = (8, 3) if name == "served" else (6, 2)
-        style = {"color": COLORS[name], "markersize": size, "zorder": above, "linestyle": "none"}
-        axes.plot(values, places, marker="o", label=LABELS[name], **style)  # type: ignore[arg-type]
+        size, zorder = (8, 3) if name == SERVED else (6, 2)
+        style = {"color": COLORS[name], "markersize": size, "zorder": zorder, "linestyle": "none"}
+        axes.plot(values, positions, marker="o", label=LABELS[name], **style)  # type: ignore[arg-type]
     labels = [f"{part.label}  ({part.queries:,})" for part in row]
-    axes.set_yticks(places, labels=labels)
+    axes.set_yticks(positions, labels=labels)
     axes.set(title=title, ylim=(len(row) - 0.5, -0.5))

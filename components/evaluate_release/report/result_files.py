@@ -1,4 +1,4 @@
-"""The results as files: blend.json, metrics.json for programs, metrics.csv for spreadsheets."""
+"""Writes the results to files: blend.json for the release, metrics.json and metrics.csv for analysis."""
 
 import json
 from dataclasses import asdict
@@ -14,8 +14,8 @@ from components.evaluate_release.report.results import EvaluationResults
 from feature_repo.atomic_files import atomic_directory
 
 
-def write(results: EvaluationResults, directory: Path) -> None:
-    """Write the evaluation artifact; it stands whole or not at all."""
+def write_results(results: EvaluationResults, directory: Path) -> None:
+    """Write the evaluation artifact atomically."""
     with atomic_directory(directory) as staged:
         (staged / "blend.json").write_text(json.dumps(results.blend, indent=2))
         (staged / "metrics.json").write_text(json.dumps(to_json(results), indent=2, ensure_ascii=False))
@@ -23,10 +23,10 @@ def write(results: EvaluationResults, directory: Path) -> None:
 
 
 def to_json(results: EvaluationResults) -> dict[str, Any]:
-    """Everything that was measured, and how."""
+    """Return metrics.json: all metrics, and how they were measured."""
     return {
-        "verdict": results.verdict.verdict,
-        "reason": results.verdict.reason,
+        "gate_decision": results.gate_decision.outcome,
+        "reason": results.gate_decision.reason,
         "protocol": results.protocol,
         "rules": rules(results),
         "seen_items": "keep" if results.keep_seen else "filter",
@@ -34,43 +34,43 @@ def to_json(results: EvaluationResults) -> dict[str, Any]:
         "learned_until": results.learned_until,
         "counts": results.counts,
         "spans": {"validation": _span(results.validation), "test": _span(results.test)},
-        "figures": results.figures_by_name,
+        "metrics": results.metrics_by_name,
         "models": {
-            model: {name: figure.to_json() for name, figure in figures.items()}
-            for model, figures in results.figures.items()
+            model: {name: figure.to_json() for name, figure in metrics.items()}
+            for model, metrics in results.metrics.items()
         },
-        "p_values_against": results.rival,
+        "p_values_against": results.baseline,
         "slices": [asdict(part) for part in results.slices],
         "drift": results.drift.to_json(),
     }
 
 
 def rules(results: EvaluationResults) -> dict[str, str]:
-    """How it was measured, in words."""
-    filtered = "left out; a target seen before is a miss"
+    """Describe in words how the metrics were measured."""
+    filtered = "excluded; a target that the user has seen is a miss"
     return {
-        "candidates": "every item of the catalog",
-        "seen items": "may be answered again" if results.keep_seen else filtered,
-        "ties": "against the model",
+        "candidates": "all items of the catalog",
+        "seen items": "may be recommended again" if results.keep_seen else filtered,
+        "ties": "count against the model",
         "intervals": "95 %, bootstrap over users",
         "p values": "two-sided randomisation test over users",
     }
 
 
 def to_table(results: EvaluationResults) -> pa.Table:
-    """One row a model, measure and k."""
+    """Return metrics.csv: one row per model, metric and k."""
     rows = []
-    for model, figures in results.figures.items():
-        for name, figure in figures.items():
-            measure, k = name.rsplit("_at_", 1)
-            rows.append({"model": model, "measure": measure, "k": int(k), **asdict(figure)})
+    for model, metrics in results.metrics.items():
+        for name, figure in metrics.items():
+            metric, k = name.rsplit("_at_", 1)
+            rows.append({"model": model, "metric": metric, "k": int(k), **asdict(figure)})
     return pa.Table.from_pylist(rows)
 
 
-def day(timestamp: int) -> str:
-    """µs since the epoch -> ISO date and time, UTC, to the second."""
+def utc(timestamp: int) -> str:
+    """Format µs since the epoch as ISO date and time in UTC, to the second."""
     return datetime.fromtimestamp(timestamp // 1_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _span(queries: Queries) -> dict[str, str]:
-    return {"from": day(int(queries.cutoffs.min())), "until": day(int(queries.cutoffs.max()))}
+    return {"from": utc(int(queries.cutoffs.min())), "until": utc(int(queries.cutoffs.max()))}

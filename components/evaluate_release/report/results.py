@@ -1,4 +1,4 @@
-"""Everything that an evaluation found, for whoever writes it down."""
+"""All results of an evaluation."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,27 +22,27 @@ DRIFT: Final = "drift_interactions_to_follow"
 
 @dataclass(frozen=True)
 class EvaluationResults:
-    """`models` and `figures` by model name, the served ranking first."""
+    """`models` and `metrics` are keyed by the model's name, the served ranking first."""
 
     protocol: str
     seed: int
-    learned_until: int  # µs, the newest interaction of the snapshot
+    learned_until: int  # µs, the newest interaction in the snapshot
     catalog: Catalog
     validation: Queries
     test: Queries
     models: dict[str, RankedQueries]
-    figures: dict[str, dict[str, Figure]]
-    rival: str  # the baseline that p values are against
+    metrics: dict[str, dict[str, Figure]]
+    baseline: str  # the model that p values compare with
     slices: list[Slice]
     drift: DriftResults
     blend: dict[str, Any]
     keep_seen: bool
     live: LiveVersion | None
-    verdict: GateDecision
+    gate_decision: GateDecision
 
     @cached_property
     def counts(self) -> dict[str, int]:
-        """How large each part was, and why targets could not be hit."""
+        """The size of each part, and the number of targets that could not be hit."""
         repeated = self.test.repeated()
         missed = self.models[SERVED].ranks == MISS
         return {
@@ -59,13 +59,13 @@ class EvaluationResults:
         }
 
     @property
-    def figures_by_name(self) -> dict[str, float]:
-        """Flat: `ndcg_at_10` of the served ranking, `popularity_ndcg_at_10` of another model."""
-        measured = {
+    def metrics_by_name(self) -> dict[str, float]:
+        """All metrics in one dict: `ndcg_at_10` of the served ranking, `popularity_ndcg_at_10` of another."""
+        values = {
             (model, name): figure.value
-            for model, figures in self.figures.items()
-            for name, figure in figures.items()
+            for model, metrics in self.metrics.items()
+            for name, figure in metrics.items()
         }
-        followed = {(model, DRIFT): figure for model, figure in self.drift.figures.items()}
-        named = (measured | followed).items()
+        drift = {(model, DRIFT): value for model, value in self.drift.interactions_to_follow.items()}
+        named = (values | drift).items()
         return {name if model == SERVED else f"{model}_{name}": value for (model, name), value in named}

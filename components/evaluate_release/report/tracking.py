@@ -1,4 +1,4 @@
-"""The evaluation in MLflow: figures, verdict, files; and the learning curves that the training left there."""
+"""Logs an evaluation to its MLflow run, and reads the learning curves that the training logged there."""
 
 import os
 import time
@@ -12,19 +12,19 @@ from mlflow.entities import Metric, RunTag
 
 from components.evaluate_release.report.results import DRIFT, EvaluationResults
 
-# Sets what was measured on held-out interactions apart from what the training logs.
+# Distinguishes metrics on held-out interactions from those of the training.
 PREFIX: Final = "test_"
 
-# A curve: (step, value), by step.
+# (step, value) pairs, sorted by step.
 Curve = list[tuple[int, float]]
 
 
 def learning_curves(tracking_uri: str, run_id: str) -> dict[str, Curve]:
-    """Metric -> its history in the run, of those that were logged at more than one step."""
+    """Map each metric that was logged at more than one step to its history."""
     client = MlflowClient(tracking_uri)
     names = [name for name in client.get_run(run_id).data.metrics if not name.startswith((PREFIX, "system/"))]
     histories = {name: client.get_metric_history(run_id, name) for name in sorted(names)}
-    # A step logged twice (a resumed run) counts as it was logged last.
+    # A resumed run logs a step twice: the last value counts.
     curves = {
         name: sorted({entry.step: entry.value for entry in history}.items())
         for name, history in histories.items()
@@ -33,23 +33,23 @@ def learning_curves(tracking_uri: str, run_id: str) -> dict[str, Curve]:
 
 
 def log(tracking_uri: str, run_id: str, results: EvaluationResults, evaluation: Path, report: Path) -> None:
-    """Log the figures (`test_…`), the verdict as tags, the evaluation and the report as artifacts."""
+    """Log the metrics (`test_…`), the gate's decision as tags, and evaluation and report as artifacts."""
     client, now = MlflowClient(tracking_uri), int(time.time() * 1000)
-    figures = results.figures_by_name | results.counts
+    metrics = results.metrics_by_name | results.counts
     client.log_batch(
         run_id,
-        metrics=[Metric(_metric(name), float(value), now, 0) for name, value in figures.items()],
+        metrics=[Metric(_metric(name), float(value), now, 0) for name, value in metrics.items()],
         tags=[
-            RunTag("verdict", results.verdict.verdict),
-            RunTag("verdict_reason", results.verdict.reason),
+            RunTag("gate_decision", results.gate_decision.outcome),
+            RunTag("gate_reason", results.gate_decision.reason),
             RunTag("protocol", results.protocol),
         ],
     )
     client.log_artifacts(run_id, str(evaluation), "evaluation")
-    # By this name MLflow's page shows it; a step's artifact has none.
+    # MLflow's page renders a file by its ending.
     client.log_text(run_id, report.read_text(), "evaluation/report.html")
 
 
 def _metric(name: str) -> str:
-    """Drift is measured on what no split holds: it needs no prefix."""
+    """Drift has no prefix: it is not measured on the test queries."""
     return name if name.endswith(DRIFT) else PREFIX + name

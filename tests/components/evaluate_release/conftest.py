@@ -1,4 +1,4 @@
-"""Two planted worlds, built once."""
+"""Two ring data sets, built once."""
 
 import pytest
 
@@ -7,19 +7,19 @@ from tests.components.evaluate_release.ring_world import World, build_world
 
 @pytest.fixture(scope="session")
 def world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """The parts as a right training leaves them: everything points to the next item."""
+    """A run whose model and filters predict the next item."""
     return build_world(tmp_path_factory.mktemp("world"), step=1)
 
 
 @pytest.fixture(scope="session")
 def wrong_world(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """The parts as a training that went wrong leaves them: everything points to an item far away."""
+    """A run whose model and filters predict an item far away."""
     return build_world(tmp_path_factory.mktemp("wrong_world"), step=17)
 
 
 @pytest.fixture(scope="session")
 def blend(world: World) -> dict:
-    """The blend as it is fitted on the right world."""
+    """The blend fitted on `world`."""
     from components.evaluate_release.blend.blend_fit import fit_blend
     from components.evaluate_release.data.held_out import HeldOut
     from components.evaluate_release.evaluation import assemble

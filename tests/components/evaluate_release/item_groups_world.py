@@ -1,4 +1,4 @@
-"""A planted world of five tastes, forty items each: every user has chosen items of one of them alone."""
+"""A data set with five item groups of forty items; every user has chosen items of one group only."""
 
 from pathlib import Path
 
@@ -13,17 +13,17 @@ from feature_repo.contract import SIGNATURES, TIMESTAMP, TRAINING_SET
 from serving.release.ranking_data import Ranking
 from tests.components.evaluate_release.ring_world import MINUTE, START, row
 
-TASTES, ITEMS, USERS, LENGTH = 5, 200, 60, 28
+GROUPS, ITEMS, USERS, LENGTH = 5, 200, 60, 28
 BLEND = {"features": ["interest"], "weights": [1.0], "means": [0.0], "scales": [1.0]}
 
 
 def chosen_by(user: int) -> list[int]:
-    """Items, oldest first: every fifth is of a taste."""
-    return [user % TASTES + TASTES * ((7 * user + step) % (ITEMS // TASTES)) for step in range(LENGTH)]
+    """Return a user's items, oldest first; item n is in group n modulo 5."""
+    return [user % GROUPS + GROUPS * ((7 * user + step) % (ITEMS // GROUPS)) for step in range(LENGTH)]
 
 
 def training_set() -> pa.Table:
-    """Leave-one-out."""
+    """Return the rows of the leave-one-out protocol."""
     rows = []
     for user in range(USERS):
         items = chosen_by(user)
@@ -40,7 +40,7 @@ def item_table(categories: bool = True) -> pa.Table:
         {
             "item_id": [f"i{item}" for item in range(ITEMS)],
             "title": [f"Item {item}" for item in range(ITEMS)],
-            "categories": [[f"taste {item % TASTES}"] if categories else [] for item in range(ITEMS)],
+            "categories": [[f"group {item % GROUPS}"] if categories else [] for item in range(ITEMS)],
             "domain": pa.nulls(ITEMS, pa.string()),
             "available_from": pa.nulls(ITEMS, TIMESTAMP),
             "available_until": pa.nulls(ITEMS, TIMESTAMP),
@@ -49,7 +49,7 @@ def item_table(categories: bool = True) -> pa.Table:
 
 
 def save_model(directory: Path) -> None:
-    """A SavedModel that follows at once: its interest is the taste of the newest item."""
+    """Save a model whose interest is the group of the newest item."""
     import tensorflow as tf
 
     ids = tf.constant([f"i{item}" for item in range(ITEMS)])
@@ -63,19 +63,19 @@ def save_model(directory: Path) -> None:
         def serve(self, item_ids, timestamps, **others):
             last = tf.argmax(timestamps, axis=1)
             item = tf.gather(self.index.lookup(item_ids), last, axis=1, batch_dims=1)
-            interest = tf.one_hot(tf.where(item < 0, item, item % TASTES), TASTES)
+            interest = tf.one_hot(tf.where(item < 0, item, item % GROUPS), GROUPS)
             return {"interest": interest, "state": interest, "as_of": timestamps[:, :1]}
 
     newest, inputs = Newest(), SIGNATURES["serving_default"]["inputs"]
     specs = {name: tf.TensorSpec([None, None], dtype, name=name) for name, dtype in inputs.items()}
     serve = tf.function(newest.serve).get_concrete_function(**specs)
     tf.saved_model.save(newest, str(directory / "saved_model"), signatures={"serving_default": serve})
-    embeddings = np.eye(TASTES, dtype=np.float32)[np.arange(ITEMS) % TASTES]
+    embeddings = np.eye(GROUPS, dtype=np.float32)[np.arange(ITEMS) % GROUPS]
     np.save(directory / "item_embeddings.npy", embeddings)
 
 
 def build(root: Path, categories: bool = True) -> tuple[Ranking, Path, HeldOut]:
-    """The ranking with its filters fitted, the SavedModel, the held-out part."""
+    """Return the ranking with fitted filters, the SavedModel's directory, and the held-out data."""
     model = root / "interest_model"
     model.mkdir(parents=True)
     save_model(model)

@@ -1,4 +1,4 @@
-"""A planted world whose answer is obvious: items stand in a ring, and each user walks it step by step."""
+"""A data set with an obvious answer: items form a ring, and each user visits one after the other."""
 
 import json
 import shutil
@@ -21,7 +21,7 @@ START = 1_700_000_000_000_000  # µs
 
 @dataclass(frozen=True)
 class World:
-    """Where the parts of a run stand."""
+    """The paths of a run's artifacts."""
 
     root: Path
 
@@ -63,7 +63,7 @@ def row(
 
 
 def training_rows() -> list[dict]:
-    """Leave-one-out: the last step is the test target, the one before the validation target."""
+    """Return the rows of the leave-one-out protocol: the last item is the test target."""
     rows = []
     for user in range(N_USERS):
         items = [(user + step) % N_ITEMS for step in range(LENGTH)]
@@ -90,7 +90,7 @@ def item_table() -> pa.Table:
 
 
 def user_table() -> pa.Table:
-    """Every third user is of group "a", the others of "b"."""
+    """Return users with the attribute group: "a" for every third user, "b" for the others."""
     return pa.table(
         {
             "user_id": [f"u{user:03d}" for user in range(N_USERS)],
@@ -100,16 +100,16 @@ def user_table() -> pa.Table:
 
 
 def ring_filters(step: int) -> CollaborativeFilters:
-    """Each item is followed by the one `step` further on."""
-    here = np.arange(N_ITEMS)
-    follows = csr_array((np.ones(N_ITEMS, np.float32), (here, (here + step) % N_ITEMS)))
+    """Return filters in which each item is followed by the one `step` further on."""
+    items = np.arange(N_ITEMS)
+    follows = csr_array((np.ones(N_ITEMS, np.float32), (items, (items + step) % N_ITEMS)))
     users = csr_array(np.full((2, N_ITEMS), N_ITEMS**-0.5, np.float32))
     popularity = np.ones(N_ITEMS, np.float32)
     return CollaborativeFilters(follows, follows, users, popularity=popularity, trend=popularity.copy())
 
 
 def save_ring_model(directory: Path, step: int) -> None:
-    """A SavedModel: interest is the one-hot vector of the item `step` after the last, 0 without history."""
+    """Save a model whose interest is the one-hot vector of the item `step` after the last one."""
     import tensorflow as tf
 
     ids = tf.constant([f"i{item}" for item in range(N_ITEMS)])
@@ -155,7 +155,7 @@ def build_world(root: Path, step: int) -> World:
 
 
 def publish(world: World, blend: dict, root: Path, **about: object) -> str:
-    """Version 3, live: what stands in `world`."""
+    """Publish the run as version 3, and make it live."""
     ranking, interest = root / "ranking" / "3", root / "interest" / "3"
     ranking.mkdir(parents=True)
     shutil.copytree(world.interest_model / "saved_model", interest)

@@ -1,4 +1,4 @@
-"""The whole evaluation on planted worlds: verdict, files, report, MLflow, twice over."""
+"""The whole evaluation: gate decision, files, report and MLflow."""
 
 import csv
 import json
@@ -18,7 +18,7 @@ from tests.components.evaluate_release.ring_world import MINUTE, N_ITEMS, N_USER
 
 @dataclass(frozen=True)
 class Tracking:
-    """An MLflow store with a run that has a learning curve, as the training leaves it."""
+    """An MLflow run with a learning curve, as the training logs it."""
 
     client: MlflowClient
     uri: str
@@ -61,8 +61,8 @@ def run(world, tracking, output):
 class Evaluated:
     output: Path
     tracking: Tracking
-    verdict: str
-    figures: dict[str, float]
+    gate_decision: str
+    metrics: dict[str, float]
 
     def document(self) -> dict:
         return json.loads((self.output / "evaluation" / "metrics.json").read_text())
@@ -74,39 +74,41 @@ def evaluated(world, store, tmp_path_factory) -> Evaluated:
     return Evaluated(output, tracking, *run(world, tracking, output))
 
 
-def test_a_model_that_knows_the_next_item_is_better(evaluated):
-    figures = evaluated.figures
-    assert evaluated.verdict == "better"
-    # the ring leaves nothing open: served, interest and transitions put the target first
+def test_a_model_that_predicts_the_next_item_is_better(evaluated):
+    metrics = evaluated.metrics
+    assert evaluated.gate_decision == "better"
+    # served, interest and transitions rank the target first
     for name in ("ndcg_at_10", "hr_at_10", "mrr_at_20", "interest_ndcg_at_10", "transitions_ndcg_at_10"):
-        assert figures[name] == 1.0, name
-    # all items are equally popular: the target ties with all that are unseen and stands last
-    assert figures["popularity_ndcg_at_10"] == 0.0
-    assert figures["precision_at_10"] == pytest.approx(0.1)
-    assert figures["f1_at_20"] == pytest.approx(2 / 21)
+        assert metrics[name] == 1.0, name
+    # all items are equally popular: the target ties with all unseen items and ranks last
+    assert metrics["popularity_ndcg_at_10"] == 0.0
+    assert metrics["precision_at_10"] == pytest.approx(0.1)
+    assert metrics["f1_at_20"] == pytest.approx(2 / 21)
 
 
-def test_a_model_that_foresees_less_than_what_is_live_is_worse(wrong_world, world, blend, store, tmp_path):
+def test_a_model_that_predicts_less_than_the_live_version_is_worse(
+    wrong_world, world, blend, store, tmp_path
+):
     about = {"learned_until": START + 10 * MINUTE, "metrics": {}, "protocol": "leave-one-out"}
     publish(world, blend, tmp_path / "releases", **about)
-    verdict, figures = run(wrong_world, begin(store), tmp_path)
-    assert verdict == "worse"
-    assert figures["ndcg_at_10"] < 0.97 * figures["live_ndcg_at_10"]
-    assert figures["interest_ndcg_at_10"] == figures["transitions_ndcg_at_10"] == 0.0
+    gate_decision, metrics = run(wrong_world, begin(store), tmp_path)
+    assert gate_decision == "worse"
+    assert metrics["ndcg_at_10"] < 0.97 * metrics["live_ndcg_at_10"]
+    assert metrics["interest_ndcg_at_10"] == metrics["transitions_ndcg_at_10"] == 0.0
 
 
-def test_the_evaluation_holds_what_registering_needs(evaluated):
+def test_the_evaluation_has_all_that_registering_reads(evaluated):
     held_out = evaluated.document()
-    assert held_out["verdict"] == evaluated.verdict
-    assert held_out["figures"] == evaluated.figures
+    assert held_out["gate_decision"] == evaluated.gate_decision
+    assert held_out["metrics"] == evaluated.metrics
     assert held_out["protocol"] == "leave-one-out"
-    assert "nothing is live yet" in held_out["reason"]
+    assert "no version is live yet" in held_out["reason"]
     assert isinstance(held_out["learned_until"], int)
     blend = json.loads((evaluated.output / "evaluation" / "blend.json").read_text())
     assert len(blend["features"]) == len(blend["weights"])
 
 
-def test_counts_and_intervals_are_told(evaluated):
+def test_metrics_json_has_counts_intervals_and_p_values(evaluated):
     held_out = evaluated.document()
     assert held_out["counts"]["test_queries"] == held_out["counts"]["test_users"] == N_USERS
     assert held_out["counts"]["items"] == N_ITEMS
@@ -117,18 +119,18 @@ def test_counts_and_intervals_are_told(evaluated):
     assert held_out["models"]["popularity"]["ndcg_at_10"]["p_value"] < 0.001
 
 
-def test_the_table_has_a_row_for_each_model_measure_and_k(evaluated):
+def test_metrics_csv_has_a_row_for_each_model_metric_and_k(evaluated):
     with (evaluated.output / "evaluation" / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
-    keys = {(row["model"], row["measure"], row["k"]) for row in rows}
+    keys = {(row["model"], row["metric"], row["k"]) for row in rows}
     assert len(keys) == len(rows)
     for model in ("served", "interest", "transitions", "popularity"):
         assert {(model, "ndcg", "10"), (model, "coverage", "20"), (model, "miscalibration", "10")} <= keys
 
 
-def test_the_report_is_one_page_that_needs_nothing_else(evaluated):
+def test_the_report_is_a_self_contained_page(evaluated):
     page = (evaluated.output / "report").read_text()
-    assert "Item &lt;5&gt;" in page  # titles are data, not markup
+    assert "Item &lt;5&gt;" in page  # titles are escaped
     assert page.count("<svg") >= 3
     assert "i3" in page  # an item without a title is shown by its id
     assert page.count('class="user"') == 10
@@ -136,60 +138,60 @@ def test_the_report_is_one_page_that_needs_nothing_else(evaluated):
         assert outside not in page
 
 
-def test_mlflow_holds_figures_verdict_and_files(evaluated):
+def test_mlflow_has_metrics_gate_decision_and_files(evaluated):
     client, run_id = evaluated.tracking.client, evaluated.tracking.run_id
     logged = client.get_run(run_id).data
     assert logged.metrics["test_ndcg_at_10"] == 1.0
-    assert logged.metrics["ndcg_at_10"] == 0.2  # the training's own stands
-    assert logged.tags["verdict"] == "better"
+    assert logged.metrics["ndcg_at_10"] == 0.2  # the training's metric is not overwritten
+    assert logged.tags["gate_decision"] == "better"
     files = {artifact.path for artifact in client.list_artifacts(run_id, "evaluation")}
     assert {
         f"evaluation/{name}" for name in ("blend.json", "metrics.json", "metrics.csv", "report.html")
     } <= files
 
 
-def test_users_attributes_are_slices(evaluated):
+def test_each_attribute_of_the_users_is_a_slice(evaluated):
     parts = [part for part in evaluated.document()["slices"] if part["dimension"] == "user's group"]
     assert [(part["label"], part["queries"]) for part in parts] == [("b", 80), ("a", 40)]
     assert "By user's group" in (evaluated.output / "report").read_text()
 
 
-def test_where_no_tastes_can_be_told_apart_one_sentence_says_so(evaluated):
+def test_the_report_says_why_drift_was_not_measured(evaluated):
     drift = evaluated.document()["drift"]
     assert drift["kinds"] == {}
-    assert "neither categories nor clusters of items tell two tastes apart" in drift["why"]
+    assert "neither categories nor clusters give two item groups" in drift["why"]
     assert drift["why"] in (evaluated.output / "report").read_text()
-    assert not any("drift" in name for name in evaluated.figures)
+    assert not any("drift" in name for name in evaluated.metrics)
 
 
-def test_a_second_run_gives_the_same_figures_and_takes_the_place_of_the_first(evaluated, world):
+def test_a_second_run_has_the_same_metrics_and_replaces_the_first(evaluated, world):
     output = evaluated.output
     before = sorted(path.name for path in output.iterdir())
-    assert run(world, evaluated.tracking, output)[1] == evaluated.figures
+    assert run(world, evaluated.tracking, output)[1] == evaluated.metrics
     assert sorted(path.name for path in output.iterdir()) == before
 
 
-def test_the_live_version_stands_beside_on_what_is_new_to_it(world, blend, store, tmp_path):
+def test_the_live_version_is_measured_on_new_queries(world, blend, store, tmp_path):
     about = {"learned_until": START + 10 * MINUTE, "metrics": {}, "protocol": "leave-one-out"}
     publish(world, blend, tmp_path / "releases", **about)
-    verdict, figures = run(world, begin(store), tmp_path)
-    assert verdict == "better"
-    assert figures["live_ndcg_at_10"] == 1.0
+    gate_decision, metrics = run(world, begin(store), tmp_path)
+    assert gate_decision == "better"
+    assert metrics["live_ndcg_at_10"] == 1.0
     page = (tmp_path / "report").read_text()
-    assert "keeps 97% of the live version 3" in page
-    assert "on 110 queries new to it" in page
+    assert "reaches 97% of the live version 3" in page
+    assert "on 110 new queries" in page
 
 
-def test_parts_of_different_runs_are_refused(world, store, tmp_path):
+def test_artifacts_of_different_runs_are_refused(world, store, tmp_path):
     other = type(world)(tmp_path / "other")
     shutil.copytree(world.root, other.root)
     pq.write_table(pq.read_table(world.items).slice(0, 5), other.items)
-    with pytest.raises(StepError, match="one row an item in each part"):
+    with pytest.raises(StepError, match="the same number of items everywhere"):
         run(other, begin(store), tmp_path)
     assert not (tmp_path / "evaluation").exists()
 
 
-def test_the_component_returns_the_verdict_and_logs_the_figures(world, store, tmp_path):
+def test_the_component_returns_the_decision_and_logs_the_metrics(world, store, tmp_path):
     tracking = begin(store)
     parts = {
         name: Artifact(getattr(world, attribute))
@@ -202,7 +204,7 @@ def test_the_component_returns_the_verdict_and_logs_the_figures(world, store, tm
         }.items()
     }
     metrics, report = Artifact(tmp_path / "metrics"), Artifact(tmp_path / "report")
-    verdict = evaluate_release.python_func(
+    gate_decision = evaluate_release.python_func(
         **parts,
         protocol="leave-one-out",
         releases=str(tmp_path / "releases"),
@@ -212,14 +214,14 @@ def test_the_component_returns_the_verdict_and_logs_the_figures(world, store, tm
         metrics=metrics,
         report=report,
     )
-    assert verdict == "better"
+    assert gate_decision == "better"
     assert metrics.logged["ndcg_at_10"] == 1.0
     assert report.path == str(tmp_path / "report.html")
     assert (tmp_path / "report.html").exists()
 
 
 class Artifact:
-    """What kfp hands a component: a path, and metrics that can be logged."""
+    """A fake of kfp's artifacts: a path, and logged metrics."""
 
     def __init__(self, path):
         self.path, self.logged = str(path), {}

@@ -1,32 +1,32 @@
-"""The rule: beat popularity, and keep 97 % of what is live."""
+"""The release gate: beat popularity, and reach 97 % of the live version."""
 
 import pytest
 
-from components.evaluate_release.release_gate import Comparison, Incomparable, judge
+from components.evaluate_release.release_gate import Comparison, Incomparable, decide
 
 
-def live(candidate: float, figure: float) -> Comparison:
-    return Comparison(version=4, live=figure, candidate=candidate, measured="both on 120 queries")
+def live(candidate: float, live: float) -> Comparison:
+    return Comparison(version=4, live=live, candidate=candidate, measured="both on 120 queries")
 
 
 @pytest.mark.parametrize(
-    ("candidate", "popularity", "beside", "verdict", "words"),
+    ("candidate", "popularity", "live_version", "outcome", "words"),
     [
-        (0.11, 0.04, None, "better", "nothing is live yet"),
+        (0.11, 0.04, None, "better", "no version is live yet"),
         (0.04, 0.04, None, "worse", "does not beat popularity"),
-        (0.11, 0.04, live(0.097, 0.1), "better", "keeps 97% of the live version 4"),
-        (0.11, 0.04, live(0.0969, 0.1), "worse", "falls below 97% of the live version 4"),
+        (0.11, 0.04, live(0.097, 0.1), "better", "reaches 97% of the live version 4"),
+        (0.11, 0.04, live(0.0969, 0.1), "worse", "is below 97% of the live version 4"),
         (0.03, 0.04, live(0.2, 0.1), "worse", "does not beat popularity"),
         (0.11, 0.04, Incomparable(4, "another protocol"), "worse", "another protocol; a reviewer decides"),
     ],
 )
-def test_verdicts(candidate, popularity, beside, verdict, words):
-    found = judge(candidate, popularity, beside)
-    assert found.verdict == verdict
-    assert words in found.reason
+def test_decide_returns_the_outcome_with_a_reason(candidate, popularity, live_version, outcome, words):
+    decision = decide(candidate, popularity, live_version)
+    assert decision.outcome == outcome
+    assert words in decision.reason
 
 
-def test_the_reason_carries_the_figures_that_decided():
-    reason = judge(0.11, 0.04, live(0.09, 0.1)).reason
+def test_the_reason_has_all_figures():
+    reason = decide(0.11, 0.04, live(0.09, 0.1)).reason
     for figure in ("0.1100", "0.0400", "0.0900", "0.1000", "both on 120 queries"):
         assert figure in reason

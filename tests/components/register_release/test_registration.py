@@ -44,7 +44,7 @@ class Release:
         (self.evaluation / "metrics.json").write_text(
             json.dumps(
                 {
-                    "figures": {"ndcg_at_10": 0.1234, "hr_at_10": 0.25},
+                    "metrics": {"ndcg_at_10": 0.1234, "hr_at_10": 0.25},
                     "protocol": "time",
                     "seen_items": "filter",
                     "learned_until": 17,
@@ -104,7 +104,7 @@ def test_a_new_version_is_the_candidate_and_says_how_good_it_is(parts: Release, 
     newest, oldest = registry.versions()
     assert (newest.number, newest.aliases, newest.review) == (second, ["candidate"], WAITING)
     assert newest.tags["ndcg_at_10"] == "0.1234"
-    assert newest.tags["verdict"] == "better"
+    assert newest.tags["gate_decision"] == "better"
     assert oldest.aliases == []
     assert registry.client.get_run(parts.run_id).info.status == "FINISHED"
 

@@ -20,7 +20,7 @@ def evaluation(
     kind = {"users": 90, "left_out": 10, "base_rate": 0.1, "pairs": {}, "models": {"served": model}}
     kinds = {"real": kind} | ({"simulated": kind} if simulated else {})
     why = "" if simulated else "not measured on simulated users."
-    return {"drift": {"steps": [0, 5], "tastes": "categories", "kinds": kinds, "why": why}}
+    return {"drift": {"steps": [0, 5], "item_groups": "categories", "kinds": kinds, "why": why}}
 
 
 def printed(drift: dict[str, Any]) -> str:

@@ -32,7 +32,7 @@ def evaluation(hr: float, ndcg: float) -> dict[str, Any]:
         "rules": {"candidates": "every item", "ties": "against the model", "seen items": "left out"},
         "counts": {"validation_queries": 6040, "test_queries": 6039, "test_targets_seen_before": 0},
         "models": dict.fromkeys(MODELS, figures),
-        "drift": {"steps": [0, 1], "tastes": "", "kinds": {}, "why": "Drift was not measured."},
+        "drift": {"steps": [0, 1], "item_groups": "", "kinds": {}, "why": "Drift was not measured."},
     }
 
 

@@ -1,4 +1,4 @@
-"""Probabilities are those that were planted, whatever the scale of the scores."""
+"""Calibrated probabilities equal the choice frequencies, for any scale of the scores."""
 
 import numpy as np
 import pytest
@@ -10,31 +10,31 @@ from tests.components.evaluate_release.blend.test_blend_fit import PLANTED, quer
 
 
 def chosen_by_softmax(sharpness: float, count: int = 3000) -> list[tuple[np.ndarray, int]]:
-    """Scores of 40 candidates, and who is chosen by a softmax over `sharpness` times the scores."""
+    """Return scores of 40 candidates, and the one chosen by a softmax over `sharpness` · scores."""
     generator = np.random.default_rng(3)
     scores = [generator.normal(size=40).astype(np.float32) * 2 for _ in range(count)]
     return [(row, int(np.argmax(sharpness * row + generator.gumbel(size=40)))) for row in scores]
 
 
 @pytest.mark.parametrize("sharpness", [0.5, 1.0])
-def test_the_mean_probability_of_a_band_is_how_often_it_was_chosen(sharpness: float) -> None:
-    asked = chosen_by_softmax(sharpness)
-    blend = {"calibration": fit_calibration(asked)}
-    probabilities = np.concatenate([click_probabilities(scores, blend) for scores, _ in asked])
-    chosen = np.concatenate([np.arange(len(scores)) == target for scores, target in asked])
+def test_the_mean_probability_of_a_band_equals_its_choice_frequency(sharpness: float) -> None:
+    queries_and_choices = chosen_by_softmax(sharpness)
+    blend = {"calibration": fit_calibration(queries_and_choices)}
+    probabilities = np.concatenate([click_probabilities(scores, blend) for scores, _ in queries_and_choices])
+    chosen = np.concatenate([np.arange(len(scores)) == target for scores, target in queries_and_choices])
     for low, high in ((0, 0.01), (0.01, 0.05), (0.05, 0.15), (0.15, 1)):
         band = (probabilities >= low) & (probabilities < high)
         assert np.count_nonzero(band) > 100
         assert probabilities[band].mean() == pytest.approx(chosen[band].mean(), rel=0.25, abs=0.002)
-    assert probabilities.sum() == pytest.approx(len(asked), rel=0.03)
+    assert probabilities.sum() == pytest.approx(len(queries_and_choices), rel=0.03)
 
 
-def test_scores_that_are_too_sharp_are_flattened() -> None:
+def test_the_slope_corrects_scores_that_are_too_sharp() -> None:
     assert fit_calibration(chosen_by_softmax(0.5))["slope"] < 0.7
     assert fit_calibration(chosen_by_softmax(1.0))["slope"] == pytest.approx(1, abs=0.15)
 
 
-def test_the_blend_carries_its_calibration() -> None:
+def test_the_blend_contains_the_calibration() -> None:
     features, targets = queries(PLANTED, count=1000)
     blend = fit_blend(features, targets)
     weights = np.array(blend["weights"]) / blend["scales"]
@@ -42,10 +42,10 @@ def test_the_blend_carries_its_calibration() -> None:
     probabilities = [click_probabilities(row, blend) for row in scores]
     assert np.concatenate(probabilities).sum() == pytest.approx(len(features), rel=0.02)
     of_chosen = np.mean([row[target] for row, target in zip(probabilities, targets, strict=True)])
-    assert of_chosen > 5 / 45  # five times as likely as by guessing
+    assert of_chosen > 5 / 45  # five times a uniform guess
 
 
-def test_a_release_without_calibration_takes_the_share() -> None:
+def test_without_calibration_the_probability_is_the_softmax_share() -> None:
     scores = np.log(np.array([0.5, 0.25, 0.25], np.float32))
     np.testing.assert_allclose(click_probabilities(scores, {}), [0.5, 0.25, 0.25], rtol=1e-6)
     np.testing.assert_allclose(share_logits(scores), np.log([1, 1 / 3, 1 / 3]), atol=1e-6)

@@ -1,85 +1,85 @@
-"""The drift benchmark on a planted world: who follows at once, who never does, and what is said of it."""
+"""Drift on a data set with item groups: models that follow at once, and models that never follow."""
 
 from dataclasses import replace
 
 import pytest
 
-from components.evaluate_release.drift.drift_study import study
+from components.evaluate_release.drift.drift_study import measure_drift
 from components.evaluate_release.drift.interest_shifts import STEPS
-from components.evaluate_release.report.drift_plot import drift as drawn
-from tests.components.evaluate_release.item_groups_world import BLEND, TASTES, build
+from components.evaluate_release.report.drift_plot import drift as plot_drift
+from tests.components.evaluate_release.item_groups_world import BLEND, GROUPS, build
 
 
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory):
-    ranking, model, held = build(tmp_path_factory.mktemp("tastes"))
-    return replace(ranking, blend=BLEND), model, held
+    ranking, model, held_out = build(tmp_path_factory.mktemp("groups"))
+    return replace(ranking, blend=BLEND), model, held_out
 
 
 @pytest.fixture(scope="module")
-def found(parts):
-    return study(*parts)
+def results(parts):
+    return measure_drift(*parts)
 
 
 @pytest.mark.parametrize("kind", ["real", "simulated"])
 @pytest.mark.parametrize("model", ["served", "interest"])
-def test_a_model_that_looks_at_the_newest_item_alone_needs_one_interaction(found, kind, model):
-    following = found.kinds[kind].models[model]
-    assert following.interactions_to_follow == 1
-    assert following.followed == 1.0
-    assert following.share == [0.0] + [1.0] * (len(STEPS) - 1)
+def test_a_model_of_the_newest_item_follows_after_one_interaction(results, kind, model):
+    drift = results.kinds[kind].models[model]
+    assert drift.interactions_to_follow == 1
+    assert drift.followed == 1.0
+    assert drift.share == [0.0] + [1.0] * (len(STEPS) - 1)
 
 
 @pytest.mark.parametrize("kind", ["real", "simulated"])
 @pytest.mark.parametrize("model", ["als", "popularity"])
-def test_what_does_not_know_of_the_switch_never_follows(found, kind, model):
-    following = found.kinds[kind].models[model]
-    assert following.interactions_to_follow is None
-    assert following.followed == 0.0
-    assert max(following.share) < 0.5
+def test_a_model_that_ignores_new_interactions_never_follows(results, kind, model):
+    drift = results.kinds[kind].models[model]
+    assert drift.interactions_to_follow is None
+    assert drift.followed == 0.0
+    assert max(drift.share) < 0.5
 
 
-def test_folding_in_follows_once_the_new_taste_has_the_greater_weight(found):
-    share = found.kinds["real"].models["als_folded_in"].share
+def test_folded_in_als_follows_gradually(results):
+    share = results.kinds["real"].models["als_folded_in"].share
     assert share[0] < 0.5
     assert share[-1] > share[1]
 
 
-def test_the_base_rate_is_what_the_taste_has_of_all_interactions(found):
-    assert found.tastes == "categories"
-    assert found.kinds["real"].base_rate == pytest.approx(1 / TASTES, abs=0.02)
-    assert sum(found.kinds["real"].pairs.values()) == found.kinds["real"].users
+def test_the_base_rate_is_the_groups_share_of_all_interactions(results):
+    assert results.item_groups == "categories"
+    assert results.kinds["real"].base_rate == pytest.approx(1 / GROUPS, abs=0.02)
+    assert sum(results.kinds["real"].pairs.values()) == results.kinds["real"].users
 
 
-def test_the_flat_figures_hold_models_that_follow_alone(found):
-    assert {"served": 1.0, "interest": 1.0}.items() <= found.figures.items()
-    assert not {"als", "popularity"} & set(found.figures)
-    assert found.to_json()["kinds"]["real"]["models"]["als"]["interactions_to_follow"] is None
+def test_interactions_to_follow_has_only_models_that_follow(results):
+    assert {"served": 1.0, "interest": 1.0}.items() <= results.interactions_to_follow.items()
+    assert not {"als", "popularity"} & set(results.interactions_to_follow)
+    assert results.to_json()["kinds"]["real"]["models"]["als"]["interactions_to_follow"] is None
 
 
-def test_the_same_seed_finds_the_same(parts, found):
-    assert study(*parts) == found
+def test_drift_is_reproducible(parts, results):
+    assert measure_drift(*parts) == results
 
 
-def test_the_picture_has_a_panel_for_each_kind_and_a_line_for_each_model(found):
-    panels = drawn(found).axes
+def test_the_plot_has_a_panel_for_each_kind_and_a_line_for_each_model(results):
+    panels = plot_drift(results).axes
     assert [axes.get_title() for axes in panels] == [
-        f"{found.kinds[kind].users} {kind} users" for kind in ("real", "simulated")
+        f"{results.kinds[kind].users} {kind} users" for kind in ("real", "simulated")
     ]
-    # and the base rate and the half
-    assert len(panels[0].lines) == len(found.kinds["real"].models) + 2
+    # two more lines: the base rate, and half of the list
+    assert len(panels[0].lines) == len(results.kinds["real"].models) + 2
 
 
-def test_without_categories_the_crowds_that_choose_an_item_are_its_taste(tmp_path):
-    ranking, model, held = build(tmp_path, categories=False)
-    found = study(replace(ranking, blend=BLEND), model, held)
-    assert found.tastes == "clusters"
-    assert found.kinds["simulated"].models["interest"].interactions_to_follow == 1
+def test_groups_are_clusters_of_items_when_there_are_no_categories(tmp_path):
+    ranking, model, held_out = build(tmp_path, categories=False)
+    results = measure_drift(replace(ranking, blend=BLEND), model, held_out)
+    assert results.item_groups == "clusters"
+    assert results.kinds["simulated"].models["interest"].interactions_to_follow == 1
 
 
-def test_too_few_users_are_said_not_measured(parts):
-    ranking, model, held = parts
-    few = held.test.select(held.test.users < 3)
-    found = study(ranking, model, replace(held, test=few))
-    assert list(found.kinds) == ["simulated"]
-    assert "not measured on real users" in found.why
+def test_too_few_users_are_not_measured_and_reported(parts):
+    ranking, model, held_out = parts
+    few = held_out.test.select(held_out.test.users < 3)
+    results = measure_drift(ranking, model, replace(held_out, test=few))
+    assert list(results.kinds) == ["simulated"]
+    assert "not measured on real users" in results.why

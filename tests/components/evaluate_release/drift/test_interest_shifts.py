@@ -1,4 +1,4 @@
-"""Switches: who turns, to what, in whose order, and what is asked after each step."""
+"""Interest shifts of real users: which users shift, to which items, and the queries at each step."""
 
 import numpy as np
 import pyarrow as pa
@@ -10,7 +10,7 @@ from components.evaluate_release.drift.interest_shifts import (
     MIN_HISTORY,
     STEPS,
     as_queries,
-    of_real_users,
+    shifts_of_real_users,
 )
 from components.evaluate_release.drift.item_groups import ItemGroups
 from feature_repo.contract import TRAINING_SET
@@ -20,13 +20,13 @@ ITEMS = 100
 INDEX = pa.array([f"i{item}" for item in range(ITEMS)])
 # Items 0 to 39 are old, 40 to 99 new; 40 to 44 are both.
 MEMBERS = np.stack([np.arange(ITEMS) < 45, np.arange(ITEMS) >= 40])
-TASTES = ItemGroups("categories", ["old", "new"], MEMBERS, np.array([0.8, 0.2]))
-# Chosen downwards, two old items between; both-tastes items and one that the user has had are not followed.
+GROUPS = ItemGroups("categories", ["old", "new"], MEMBERS, np.array([0.8, 0.2]))
+# Two old items in between; items of both groups and the user's item 90 are not used.
 DONOR = [42, *range(99, 85, -1), 3, 4, *range(85, 60, -1)]
 USER = [*range(MIN_HISTORY), 90]
 
 
-def switch(user_items=USER, donor_items=DONOR, **at_most):
+def find_shifts(user_items=USER, donor_items=DONOR, **at_most):
     donor_times = [100 + 10 * step for step in range(len(donor_items))]
     rows = pa.Table.from_pylist(
         [
@@ -37,56 +37,58 @@ def switch(user_items=USER, donor_items=DONOR, **at_most):
         TRAINING_SET,
     )
     queries = read_queries(rows, "test", INDEX, seed=0)
-    return of_real_users(queries, read_windows(rows, INDEX, seed=0), TASTES, at_most.get("count", 5), seed=0)
+    return shifts_of_real_users(
+        queries, read_windows(rows, INDEX, seed=0), GROUPS, at_most.get("count", 5), seed=0
+    )
 
 
 @pytest.fixture
-def one():
-    (found,) = switch()
+def shift():
+    (found,) = find_shifts()
     return found
 
 
-def test_what_follows_is_of_the_new_taste_alone_in_the_donors_order_and_unseen(one):
+def test_choices_are_the_donors_unseen_items_of_the_new_group_only_in_order(shift):
     expected = [item for item in DONOR if item >= 45 and item != 90][:LENGTH]
-    assert one.items.tolist() == expected
-    assert [chosen.item_id for chosen in one.chosen] == [f"i{item}" for item in expected]
-    assert (one.old, one.new, one.user_id) == (0, 1, "u001")
+    assert shift.items.tolist() == expected
+    assert [chosen.item_id for chosen in shift.chosen] == [f"i{item}" for item in expected]
+    assert (shift.old, shift.new, shift.user_id) == (0, 1, "u001")
 
 
-def test_it_begins_at_the_held_out_moment_and_keeps_the_donors_pace(one):
-    times = [chosen.timestamp for chosen in one.chosen]
+def test_the_shift_starts_at_the_cutoff_and_keeps_the_donors_time_gaps(shift):
+    times = [chosen.timestamp for chosen in shift.chosen]
     assert times[0] == 5_000
-    # 90 is skipped after nine items of the donor
+    # item 90 is skipped after nine of the donor's items
     assert np.diff(times)[:9].tolist() == [10] * 8 + [20]
 
 
 @pytest.mark.parametrize(
     ("user", "donor"),
     [
-        (USER[:-2], DONOR),  # a history too short
-        ([*range(10), *range(50, 60), 61], DONOR),  # the new taste isn't new
-        (USER, DONOR[:20]),  # nobody to follow
-        ([*range(60, 72), *range(12)], DONOR),  # of no one taste the other could be new to
+        (USER[:-2], DONOR),  # the history is too short
+        ([*range(10), *range(50, 60), 61], DONOR),  # the group is not new to the user
+        (USER, DONOR[:20]),  # the donor has too few items
+        ([*range(60, 72), *range(12)], DONOR),  # no group is new to the user
     ],
 )
-def test_others_do_not_switch(user, donor):
-    assert switch(user, donor) == []
+def test_there_is_no_shift_when(user, donor):
+    assert find_shifts(user, donor) == []
 
 
-def test_each_step_knows_what_came_before_and_asks_for_what_comes_next(one):
-    queries = as_queries([one, one], INDEX, keep_seen=False)
+def test_queries_contain_the_choices_before_a_step_and_target_the_next(shift):
+    queries = as_queries([shift, shift], INDEX, keep_seen=False)
     assert len(queries) == 2 * len(STEPS)
     for number, step in enumerate(STEPS):
         for position in (2 * number, 2 * number + 1):
-            assert queries.items[position].tolist() == [*USER, *one.items[:step]]
-            assert queries.targets[position] == one.items[step]
-            assert queries.cutoffs[position] == one.chosen[step].timestamp
+            assert queries.items[position].tolist() == [*USER, *shift.items[:step]]
+            assert queries.targets[position] == shift.items[step]
+            assert queries.cutoffs[position] == shift.chosen[step].timestamp
             assert queries.timestamps[position].max() < queries.cutoffs[position]
-            assert set(queries.seen[position]) == {*USER, *one.items[:step].tolist()}
+            assert set(queries.seen[position]) == {*USER, *shift.items[:step].tolist()}
             assert len(queries.histories[position]) == len(USER) + step
     assert queries.users.tolist() == [0, 1] * len(STEPS)
-    assert queries.attributes == [one.attributes] * len(queries)
+    assert queries.attributes == [shift.attributes] * len(queries)
 
 
-def test_where_items_are_had_again_nothing_is_left_out(one):
-    assert not any(map(len, as_queries([one], INDEX, keep_seen=True).seen))
+def test_queries_exclude_no_item_when_seen_items_are_kept(shift):
+    assert not any(map(len, as_queries([shift], INDEX, keep_seen=True).seen))

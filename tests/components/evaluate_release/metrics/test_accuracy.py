@@ -1,4 +1,4 @@
-"""Accuracy metrics: worked by hand, and against straightforward implementations on random data."""
+"""Accuracy metrics, compared with results computed by hand and with simple implementations."""
 
 from math import log2
 
@@ -10,8 +10,8 @@ from components.evaluate_release.metrics import accuracy
 from components.evaluate_release.metrics.accuracy import MISS, PADDING
 
 
-def test_rank_counts_every_tie_against_the_model():
-    # item 2 shares its score with items 0 and 3, item 1 is better: two ahead by tie, one by score
+def test_ranks_count_ties_against_the_model():
+    # item 2 has the same score as items 0 and 3; item 1 has a higher one
     scores = np.array([[0.5, 0.9, 0.5, 0.5, 0.1]], np.float32)
     assert accuracy.ranks_of(scores, np.array([2])).tolist() == [4]
 
@@ -20,7 +20,7 @@ def test_constant_scores_rank_every_target_last():
     assert accuracy.ranks_of(np.zeros((2, 7), np.float32), np.array([0, 6])).tolist() == [7, 7]
 
 
-def test_an_item_that_can_not_be_answered_is_a_miss():
+def test_an_excluded_target_is_a_miss():
     scores = np.array([[1.0, -np.inf], [1.0, 2.0], [np.nan, 1.0]], np.float32)
     assert accuracy.ranks_of(scores, np.array([1, -1, 0])).tolist() == [MISS, MISS, MISS]
 
@@ -61,7 +61,7 @@ def test_several_targets_by_hand(metric, expected):
     ],
 )
 def test_one_target_by_hand(metric, expected):
-    """Ranks 1 and 10 are in, 11 and a miss are out."""
+    """Ranks 1 and 10 are hits; rank 11 and MISS are not."""
     assert accuracy.ACCURACY[metric](np.array([1, 10, 11, MISS]), 10) == pytest.approx(expected)
 
 

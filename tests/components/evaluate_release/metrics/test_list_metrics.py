@@ -1,4 +1,4 @@
-"""What lists are like beyond accuracy: worked by hand, and against plain loops."""
+"""List metrics, compared with results computed by hand and with simple loops."""
 
 from math import log, log2
 
@@ -11,7 +11,7 @@ from components.evaluate_release.metrics import list_metrics
 CATEGORIES = np.array([[1, 0], [1, 0], [0, 1], [1, 1], [0, 0]], np.float32)
 
 
-def test_coverage_counts_items_that_stand_in_any_list():
+def test_coverage_counts_items_in_any_list():
     assert list_metrics.catalog_coverage(np.array([[0, 1], [1, -1]]), n_items=8) == 2 / 8
 
 
@@ -33,12 +33,12 @@ def test_gini_agrees_with_the_mean_absolute_difference():
     assert list_metrics.gini(counts) == pytest.approx(pairs)
 
 
-def test_gini_of_nothing_is_unknown():
+def test_gini_of_zeros_is_undefined():
     assert np.isnan(list_metrics.gini(np.zeros(3)))
 
 
 def test_diversity_by_hand():
-    # cosines: (0,1) 1, (0,3) 1/√2, (1,3) 1/√2; a list of equals 0, of opposites 1, of one item nothing
+    # cosines: (0,1) 1, (0,3) 1/√2, (1,3) 1/√2
     lists = np.array([[0, 1, 3], [0, 1, -1], [0, 2, -1], [0, 4, -1]])
     expected = [1 - (1 + 2 / 2**0.5) / 3, 0, 1, np.nan]
     assert list_metrics.intra_list_diversity(lists, CATEGORIES) == pytest.approx(expected, nan_ok=True)
@@ -68,14 +68,14 @@ def test_novelty_by_hand():
     assert list_metrics.novelty(lists, popularity) == pytest.approx([(1 + 2) / 2, 3, np.nan], nan_ok=True)
 
 
-def test_serendipity_counts_only_hits_that_popularity_had_not():
+def test_serendipity_counts_hits_that_are_not_in_the_popularity_list():
     recommended = np.array([[3, 7], [3, 7], [3, 7], [3, 7]])
     expected = np.array([[3, 5], [3, 5], [3, 5], [3, 5]])
-    targets = np.array([7, 3, 9, -1])  # a surprise, an obvious hit, no hit, no target
+    targets = np.array([7, 3, 9, -1])  # an unexpected hit, an expected hit, no hit, no target
     assert list_metrics.serendipity(recommended, expected, targets).tolist() == [0.5, 0, 0, 0]
 
 
-def test_category_distribution_spreads_an_item_over_its_categories():
+def test_category_distribution_splits_an_items_weight_over_its_categories():
     lists = np.array([[0, 3], [2, 4], [4, -1]])
     expected = [[0.75, 0.25], [0, 1], [0, 0]]
     assert list_metrics.category_distribution(lists, CATEGORIES) == pytest.approx(np.array(expected))
@@ -83,10 +83,10 @@ def test_category_distribution_spreads_an_item_over_its_categories():
 
 def test_miscalibration_by_hand():
     history = np.array([[0.7, 0.3], [0.7, 0.3], [0.0, 0.0]])
-    answered = np.array([[0.7, 0.3], [1.0, 0.0], [1.0, 0.0]])
+    recommended = np.array([[0.7, 0.3], [1.0, 0.0], [1.0, 0.0]])
     # q̃ = 0.99·(1, 0) + 0.01·(0.7, 0.3) = (0.997, 0.003)
     skewed = 0.7 * log(0.7 / 0.997) + 0.3 * log(0.3 / 0.003)
-    measured = list_metrics.miscalibration(history, answered)
+    measured = list_metrics.miscalibration(history, recommended)
     assert measured == pytest.approx([0, skewed, np.nan], nan_ok=True)
 
 

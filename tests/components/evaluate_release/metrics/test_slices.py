@@ -1,4 +1,4 @@
-"""Slices: every query in one label of each dimension, labels worked by hand."""
+"""Slices of the queries, computed by hand."""
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +13,7 @@ from tests.components.evaluate_release.ring_world import row
 
 N = 4
 INDEX = pa.array([f"i{item}" for item in range(N)])
-DAY = slices.DAY
+DAY = slices.MICROSECONDS_A_DAY
 
 
 def catalog(domains):
@@ -21,7 +21,7 @@ def catalog(domains):
     return Catalog(INDEX.to_pylist(), [""] * N, [[]] * N, domains, np.zeros(N, np.int64), open_ended)
 
 
-def test_queries_are_cut_by_hand():
+def test_each_dimension_splits_the_queries():
     rows = pa.Table.from_pylist(
         [
             row(1, [], [], 3 * DAY, "test", 0),
@@ -34,51 +34,54 @@ def test_queries_are_cut_by_hand():
     # item 0 holds 50 of 100 interactions, 1 the next 30, 2 none
     popularity = np.array([50, 30, 0, 20], np.float32)
     first_seen = np.array([0, 0, 399 * DAY, 0])
-    cuts = slices.cut(
+    dimensions = slices.split_queries(
         queries, catalog(["film", "book", "book", ""]), popularity, first_seen, {"u001", "u002"}
     )
     by_hand = {
         "history length": {"none": [0], "5–19": [1, 2]},
-        "user": {"in the training part": [0, 1], "new since then": [2]},
-        "target's popularity": {"head third": [0], "middle third": [1], "never seen in training": [2]},
+        "user": {"in the training part": [0, 1], "new": [2]},
+        "target's popularity": {"head third": [0], "middle third": [1], "not in the training part": [2]},
         "target's age": {"up to a week": [0, 2], "older": [1]},
         "target's domain": {"film": [0], "book": [1, 2]},
     }
     found = {
         name: {label: np.flatnonzero(mask).tolist() for label, mask in cut.items()}
-        for name, cut in cuts.items()
+        for name, cut in dimensions.items()
     }
     assert found == by_hand
 
 
-def test_users_attributes_are_dimensions_of_their_own():
+def test_each_attribute_of_the_users_is_a_dimension():
     rows = pa.Table.from_pylist([row(user, [], [], 3 * DAY, "test", 0) for user in (1, 2, 3)], TRAINING_SET)
     queries = read_queries(rows, "test", INDEX, seed=0)
     users = pa.table({"user_id": ["u003", "u001"], "group": ["b", "a"], "country": ["x", "x"]})
-    found = slices.cut(
+    found = slices.split_queries(
         queries, catalog([""] * N), np.ones(N, np.float32), np.zeros(N, np.int64), set(), users
     )
-    # a country that all share says nothing, of u002 nothing is known
+    # all users share the country, and u002 has no attributes
     assert list(found) == ["user's group"]
     labels = {label: np.flatnonzero(mask).tolist() for label, mask in found["user's group"].items()}
     assert labels == {"a": [0], "b": [2]}
 
 
-def test_a_dimension_with_one_label_says_nothing_and_is_left_out():
+def test_a_dimension_with_one_label_is_left_out():
     rows = pa.Table.from_pylist([row(1, [], [], 3 * DAY, "test", 0)], TRAINING_SET)
     queries = read_queries(rows, "test", INDEX, seed=0)
-    assert slices.cut(queries, catalog([""] * N), np.ones(N, np.float32), np.zeros(N, np.int64), set()) == {}
+    assert (
+        slices.split_queries(queries, catalog([""] * N), np.ones(N, np.float32), np.zeros(N, np.int64), set())
+        == {}
+    )
 
 
-def test_figures_of_a_slice_are_those_of_its_queries():
+def test_measure_uses_only_the_queries_of_a_slice():
     models = {"served": RankedQueries(np.array([1, MISS, 1]), np.zeros((3, 20), np.int32))}
-    cuts = {"user": {"old": np.array([True, True, False]), "new": np.array([False, False, True])}}
-    old, new = slices.measure(cuts, models, users=np.array([0, 1, 2]), seed=0)
+    dimensions = {"user": {"old": np.array([True, True, False]), "new": np.array([False, False, True])}}
+    old, new = slices.measure(dimensions, models, users=np.array([0, 1, 2]), seed=0)
     assert (old.queries, old.ndcg_at_10, old.recall_at_10) == (2, {"served": 0.5}, {"served": 0.5})
     assert (new.low, new.high) == ({"served": 1.0}, {"served": 1.0})
 
 
-def test_an_item_is_as_old_as_its_first_interaction_unless_it_says_so_itself():
+def test_an_items_age_starts_when_it_is_available_or_at_its_first_interaction():
     rows = pa.Table.from_pylist(
         [row(1, [0, 1], [10, 20], 30, "all"), row(2, [1, 9], [5, 7], 30, "all")], TRAINING_SET
     )

@@ -1,4 +1,4 @@
-"""Accuracy metrics agree with a public implementation, ir-measures over trec_eval, on random rankings."""
+"""Accuracy metrics equal those of trec_eval (by ir-measures) on random rankings."""
 
 import ir_measures
 import numpy as np
@@ -13,7 +13,7 @@ THEIRS = {"recall": R, "precision": P, "hr": Success, "ndcg": nDCG, "mrr": RR}
 
 @pytest.fixture(scope="module")
 def random_rankings():
-    """Scores [queries, items] without ties, and 1 to RELEVANT targets a query."""
+    """Scores [queries, items] without ties, and 1 to RELEVANT targets per query."""
     rng = np.random.default_rng(20261124)
     scores = np.stack([rng.permutation(ITEMS) for _ in range(QUERIES)]).astype(np.float64)
     targets = [rng.choice(ITEMS, rng.integers(1, RELEVANT + 1), replace=False) for _ in range(QUERIES)]
@@ -31,14 +31,14 @@ def theirs(random_rankings):
         str(query): {str(item): float(score) for item, score in enumerate(row)}
         for query, row in enumerate(scores)
     }
-    wanted = {measure @ k: (name, k) for name, measure in THEIRS.items() for k in (10, 20)}
-    found = ir_measures.iter_calc(list(wanted), qrels, run)
-    return {(*wanted[value.measure], int(value.query_id)): value.value for value in found}
+    measures = {measure @ k: (name, k) for name, measure in THEIRS.items() for k in (10, 20)}
+    values = ir_measures.iter_calc(list(measures), qrels, run)
+    return {(*measures[value.measure], int(value.query_id)): value.value for value in values}
 
 
 @pytest.mark.parametrize("k", [10, 20])
 @pytest.mark.parametrize("name", list(THEIRS))
-def test_each_query_has_the_value_that_trec_eval_gives(random_rankings, theirs, name, k):
+def test_every_query_has_trec_evals_value(random_rankings, theirs, name, k):
     scores, targets = random_rankings
     ranks = np.full((QUERIES, RELEVANT), accuracy.PADDING)
     for row, own, relevant in zip(ranks, scores, targets, strict=True):

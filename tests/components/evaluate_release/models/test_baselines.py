@@ -1,4 +1,4 @@
-"""Baselines and the full ranking: planted orders, seen items left out, ties against the model."""
+"""Baselines and the full ranking: order, seen items, ties."""
 
 import numpy as np
 import pyarrow as pa
@@ -19,27 +19,27 @@ def queries_of(*rows):
     return read_queries(pa.Table.from_pylist(list(rows), TRAINING_SET), "test", INDEX, seed=0)
 
 
-def test_popularity_leaves_seen_items_out():
+def test_popularity_excludes_seen_items():
     queries = queries_of(row(1, [0, 1], [1, 2], 3, "test", 3), row(2, [], [], 3, "test", 3))
-    answered = baselines.popularity(queries, np.array([9, 8, 7, 6, 5], np.float32))
-    assert answered.ranks.tolist() == [2, 4]
-    assert answered.items[0, :4].tolist() == [2, 3, 4, -1]
-    assert answered.items[1, :6].tolist() == [0, 1, 2, 3, 4, -1]
+    answers = baselines.popularity(queries, np.array([9, 8, 7, 6, 5], np.float32))
+    assert answers.ranks.tolist() == [2, 4]
+    assert answers.items[0, :4].tolist() == [2, 3, 4, -1]
+    assert answers.items[1, :6].tolist() == [0, 1, 2, 3, 4, -1]
 
 
-def test_transitions_weigh_the_last_interaction_most():
-    # 0 leads to 3 and 1 leads to 4: after 0, 1 the item 4 (1.0) stands before 3 (0.7)
+def test_transitions_weight_the_last_interaction_most():
+    # 3 follows 0, and 4 follows 1: after 0, 1 the scores are 1.0 for item 4 and 0.7 for item 3
     matrix = csr_array((np.ones(2, np.float32), ([0, 1], [3, 4])), shape=(5, 5))
     queries = queries_of(row(1, [0, 1], [1, 2], 3, "test", 3), row(2, [1, 0], [1, 2], 3, "test", 3))
-    answered = baselines.transitions(queries, matrix)
-    assert answered.ranks.tolist() == [2, 1]
-    assert answered.items[0, :2].tolist() == [4, 3]
+    answers = baselines.transitions(queries, matrix)
+    assert answers.ranks.tolist() == [2, 1]
+    assert answers.items[0, :2].tolist() == [4, 3]
 
 
-def test_an_item_that_nothing_leads_to_ties_with_all_others_and_stands_last():
+def test_a_target_without_transitions_ties_with_all_items_and_ranks_last():
     queries = queries_of(row(1, [0], [1], 3, "test", 2))
-    answered = baselines.transitions(queries, csr_array((5, 5), dtype=np.float32))
-    assert answered.ranks.tolist() == [4]  # of the four that were not seen
+    answers = baselines.transitions(queries, csr_array((5, 5), dtype=np.float32))
+    assert answers.ranks.tolist() == [4]  # of the four unseen items
 
 
 def test_recency_weights_by_hand():
@@ -47,12 +47,12 @@ def test_recency_weights_by_hand():
     assert weights.toarray() == pytest.approx(np.array([[0.7, 0, 1 + 0.49], [0, 0, 0]]))
 
 
-def test_a_target_seen_before_is_a_miss():
+def test_a_seen_target_is_a_miss():
     queries = queries_of(row(1, [2, 3], [1, 2], 3, "test", 2))
     assert baselines.popularity(queries, np.ones(5, np.float32)).ranks.tolist() == [MISS]
 
 
-def test_batches_change_nothing(monkeypatch):
+def test_the_batch_size_does_not_change_ranks(monkeypatch):
     rng = np.random.default_rng(0)
     scores = rng.normal(size=(30, 5)).astype(np.float32)
     queries = queries_of(*(row(user, [user % 3], [1], 3, "test", 3 + user % 2) for user in range(30)))

@@ -1,4 +1,4 @@
-"""The live release beside the candidate: asked what is new to it, else taken at its recorded figure."""
+"""Comparison with the live version: on new test queries, else by its recorded metric."""
 
 import json
 from dataclasses import replace
@@ -21,84 +21,88 @@ BLEND = {"features": ["interest"], "weights": [1.0]}
 
 
 @pytest.fixture
-def held(world) -> HeldOut:
+def held_out(world) -> HeldOut:
     return HeldOut.read(
         world.training_set, assemble(world.interest_model, world.filters, world.items).catalog
     )
 
 
 @pytest.fixture
-def ours() -> RankedQueries:
+def candidate() -> RankedQueries:
     """Rank 1 for the first half of the users, a miss for the others."""
     ranks = np.where(np.arange(N_USERS) < N_USERS // 2, 1, MISS).astype(np.int32)
     return RankedQueries(ranks, np.zeros((N_USERS, 20), np.int32))
 
 
-def test_before_the_first_release_there_is_nothing_to_compare(tmp_path, held, ours):
-    assert live_version.compare(str(tmp_path), "leave-one-out", held, ours) is None
+def test_there_is_no_comparison_before_the_first_release(tmp_path, held_out, candidate):
+    assert live_version.compare(str(tmp_path), "leave-one-out", held_out, candidate) is None
 
 
-def test_it_answers_the_queries_newer_than_all_it_has_learned_from(tmp_path, world, blend, held, ours):
+def test_both_are_measured_on_queries_newer_than_the_live_versions_training_data(
+    tmp_path, world, blend, held_out, candidate
+):
     after_ten = START + 10 * MINUTE  # users 10 … 119 interact later than that: 110 queries
     releases = publish(world, blend, tmp_path, learned_until=after_ten, metrics={}, protocol="leave-one-out")
-    found = live_version.compare(releases, "leave-one-out", held, ours)
-    assert found.fresh.sum() == len(found.answered.ranks) == 110
-    assert (found.answered.ranks == 1).all()  # it was taught the ring
-    assert found.answered.items[:, 0].tolist() == held.test.targets[found.fresh].tolist()
+    found = live_version.compare(releases, "leave-one-out", held_out, candidate)
+    assert found.new_queries.sum() == len(found.answers.ranks) == 110
+    assert (found.answers.ranks == 1).all()
+    assert found.answers.items[:, 0].tolist() == held_out.test.targets[found.new_queries].tolist()
     assert found.comparison.live == 1.0
     assert found.comparison.candidate == pytest.approx(50 / 110)
     assert "110 test queries" in found.comparison.measured
 
 
-def test_it_is_taken_at_its_recorded_figure_when_too_few_queries_are_new(tmp_path, world, held, ours):
+def test_the_recorded_metric_is_used_when_too_few_queries_are_new(tmp_path, world, held_out, candidate):
     later = START + N_USERS * MINUTE
     about = {"learned_until": later, "metrics": {"ndcg_at_10": 0.4}, "protocol": "leave-one-out"}
-    found = live_version.compare(publish(world, BLEND, tmp_path, **about), "leave-one-out", held, ours)
-    assert found.answered is None
+    found = live_version.compare(
+        publish(world, BLEND, tmp_path, **about), "leave-one-out", held_out, candidate
+    )
+    assert found.answers is None
     assert (found.comparison.live, found.comparison.candidate) == (0.4, 0.5)
-    assert "only 0 test queries are newer than what it has learned from" in found.comparison.measured
+    assert "only 0 test queries are newer than its training data" in found.comparison.measured
 
 
-def test_it_is_taken_at_its_recorded_figure_when_it_has_learned_what_the_candidate_had_not(
-    tmp_path, world, held, ours
+def test_the_recorded_metric_is_used_when_the_live_version_has_newer_training_data(
+    tmp_path, world, held_out, candidate
 ):
-    """A refit teaches the live version everything until last night, and measuring comes before a refit."""
+    """The live version was refitted on all data; the candidate is measured before its refit."""
     early = pc.field("cutoff").cast(pa.int64()) <= START + 5 * MINUTE
     measured_early = replace(
-        held, training_set=held.training_set.filter((pc.field("split") != "train") | early)
+        held_out, training_set=held_out.training_set.filter((pc.field("split") != "train") | early)
     )
     about = {"learned_until": START + 10 * MINUTE, "metrics": {"ndcg_at_10": 0.4}, "protocol": "time"}
-    found = live_version.compare(publish(world, BLEND, tmp_path, **about), "time", measured_early, ours)
-    assert (found.answered, found.comparison.live, found.comparison.candidate) == (None, 0.4, 0.5)
-    assert "newer interactions than the candidate was measured with" in found.comparison.measured
+    found = live_version.compare(publish(world, BLEND, tmp_path, **about), "time", measured_early, candidate)
+    assert (found.answers, found.comparison.live, found.comparison.candidate) == (None, 0.4, 0.5)
+    assert "its training data is newer than the candidate's" in found.comparison.measured
 
 
 @pytest.mark.parametrize(
-    ("about", "why"),
+    ("about", "reason"),
     [
         ({"metrics": {}, "protocol": "time"}, "records no ndcg_at_10, and only 0 test queries"),
         ({"metrics": {"ndcg_at_10": 0.4}, "protocol": "leave-one-out"}, "protocol leave-one-out, not time"),
     ],
 )
-def test_a_figure_of_another_kind_is_not_compared(tmp_path, world, held, ours, about, why):
+def test_incomparable_metrics_are_not_compared(tmp_path, world, held_out, candidate, about, reason):
     releases = publish(world, BLEND, tmp_path, learned_until=START + N_USERS * MINUTE, **about)
-    comparison = live_version.compare(releases, "time", held, ours).comparison
+    comparison = live_version.compare(releases, "time", held_out, candidate).comparison
     assert isinstance(comparison, Incomparable)
-    assert why in comparison.why
+    assert reason in comparison.reason
 
 
-def test_a_release_of_another_contract_is_taken_at_its_recorded_figure(tmp_path, world, held, ours):
+def test_the_recorded_metric_is_used_for_another_contract(tmp_path, world, held_out, candidate):
     about = {"learned_until": 0, "metrics": {"ndcg_at_10": 0.4}, "protocol": "time"}
     releases = publish(world, BLEND, tmp_path, **about)
     manifest = tmp_path / "ranking" / "3" / "manifest.json"
     manifest.write_text(json.dumps(json.loads(manifest.read_text()) | {"fingerprint": "another"}))
-    assert live_version.compare(releases, "time", held, ours).answered is None
+    assert live_version.compare(releases, "time", held_out, candidate).answers is None
 
 
 @pytest.mark.parametrize("broken", ["manifest.json", "catalog.parquet"])
-def test_a_broken_live_release_is_named_with_the_way_out(tmp_path, world, held, ours, broken):
+def test_a_broken_live_release_raises_with_advice(tmp_path, world, held_out, candidate, broken):
     about = {"learned_until": 0, "metrics": {}, "protocol": "time"}
     releases = publish(world, BLEND, tmp_path, **about)
     (tmp_path / "ranking" / "3" / broken).unlink()
     with pytest.raises(StepError, match=r"live release 3 at .* can't be opened .*review rollback"):
-        live_version.compare(releases, "time", held, ours)
+        live_version.compare(releases, "time", held_out, candidate)
