@@ -1,16 +1,19 @@
-"""Interactions that keep to the contract and still tell nothing about anybody's taste.
+"""Finds interactions that keep to the contract but say nothing about a user's taste.
 
-The rules, by name:
+The rules:
 
-- *repeat*: the same user, item, event type and value again within a second (a double click, a retry under a
-  new id). The first stays, the others are dropped.
-- *bot*: a user with more than 2,000 interactions within some hour, one every 1.8 seconds without a pause.
-  People come to 726 in an hour (MovieLens 1M, where they rate from lists). All the user's interactions go to
-  the quarantine.
-- *explicit feedback*: a rating or dislike stays, however low. The model reads event type and value, and what
-  people bother to judge tells what they chose.
-- *impression*: what somebody was shown is no act of theirs, and counts neither way.
-- *missing value*: implicit feedback has none, and needs none.
+- *duplicate*: the same user, item, event type and value again within a second (a double click, or a retry
+  with a new id). The first interaction stays, the others are dropped.
+- *bot*: a user with more than 2,000 interactions within any hour, one every 1.8 seconds without a pause. The
+  most active person of MovieLens 1M, where people rate from lists, has 726. All interactions of a bot are
+  quarantined.
+
+Not filtered:
+
+- *explicit feedback*: ratings and dislikes stay, however low. The model reads event type and value, and users
+  rate items that they chose.
+- *impression*: an item shown to a user is no action of the user; both rules ignore it.
+- *missing value*: implicit feedback has no value.
 """
 
 from dataclasses import dataclass
@@ -22,62 +25,74 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from components.validate_interactions.expectation_results import EXAMPLES, ExpectationResult
 from feature_repo.contract import IMPRESSION
 
 BOT_INTERACTIONS_PER_HOUR: Final = 2_000
-REPEAT_SECONDS: Final = 1
+DUPLICATE_SECONDS: Final = 1
 
-BOT_REASON: Final = f"user_id: bot, more than {BOT_INTERACTIONS_PER_HOUR:,} interactions within an hour"
+BOT_PROBLEM: Final = f"bot with more than {BOT_INTERACTIONS_PER_HOUR:,} interactions within an hour"
+BOT_REASON: Final = f"user_id: {BOT_PROBLEM}"
 
-# A user is too fast where the interaction so many before is less than an hour old.
+# A user is a bot if any interaction and the one 2,000 before it are less than an hour apart.
 _BOTS: Final = f"""
-    WITH busy AS (SELECT user_id FROM sound GROUP BY user_id HAVING count(*) > {BOT_INTERACTIONS_PER_HOUR}),
-    paced AS (
+    WITH active AS (
+        SELECT user_id FROM valid GROUP BY user_id HAVING count(*) > {BOT_INTERACTIONS_PER_HOUR}
+    ),
+    spans AS (
         SELECT user_id, micros - lag(micros, {BOT_INTERACTIONS_PER_HOUR}) OVER (
             PARTITION BY user_id ORDER BY micros
         ) AS span
-        FROM sound SEMI JOIN busy USING (user_id)
+        FROM valid SEMI JOIN active USING (user_id)
     )
-    SELECT DISTINCT user_id FROM paced WHERE span < 3_600_000_000
+    SELECT DISTINCT user_id FROM spans WHERE span < 3_600_000_000
 """
-_REPEATS: Final = f"""
-    WITH again AS (SELECT user_id, item_id FROM sound GROUP BY ALL HAVING count(*) > 1),
-    paced AS (
+_DUPLICATES: Final = f"""
+    WITH repeated AS (SELECT user_id, item_id FROM valid GROUP BY ALL HAVING count(*) > 1),
+    spans AS (
         SELECT file_row_number, micros - lag(micros) OVER (
             PARTITION BY user_id, item_id, event_type, value ORDER BY micros, interaction_id
         ) AS span
-        FROM sound SEMI JOIN again USING (user_id, item_id)
+        FROM valid SEMI JOIN repeated USING (user_id, item_id)
     )
-    SELECT file_row_number FROM paced WHERE span <= {REPEAT_SECONDS} * 1_000_000
+    SELECT file_row_number FROM spans WHERE span <= {DUPLICATE_SECONDS} * 1_000_000
 """
 
 
 @dataclass(frozen=True)
-class Noise:
-    """Row numbers in the file, each int64."""
+class BotsAndDuplicates:
+    """Row numbers in the file, int64, and the ids of the bots."""
 
-    repeats: NDArray[np.int64]
+    duplicates: NDArray[np.int64]
     bots: NDArray[np.int64]
     bot_users: list[str]
 
+    def bot_result(self, rows: int) -> ExpectationResult:
+        """Return the bot rule as a result among those of the expectations; `rows` is the size of the file."""
+        expected = f"at most {BOT_INTERACTIONS_PER_HOUR:,} interactions of a user within an hour"
+        examples = [repr(user) for user in self.bot_users[:EXAMPLES]]
+        return ExpectationResult(
+            "bot rule", "user_id", BOT_PROBLEM, expected, "critical", rows, len(self.bots), examples
+        )
 
-def find(interactions: Path, unsound: NDArray[np.int64]) -> Noise:
-    """The noise among the rows of a Parquet file.
+
+def find_bots_and_duplicates(interactions: Path, invalid: NDArray[np.int64]) -> BotsAndDuplicates:
+    """Find bots and duplicates in a Parquet file.
 
     Args:
-        unsound: [rows] int64 numbers of rows to leave out of account.
+        invalid: [rows] int64 numbers of the rows to ignore.
     """
     with duckdb.connect() as connection:
-        connection.register("unsound", pa.table({"file_row_number": unsound}))
+        connection.register("invalid", pa.table({"file_row_number": invalid}))
         connection.read_parquet(str(interactions), file_row_number=True).create_view("rows")
         connection.execute(
-            'CREATE VIEW sound AS SELECT *, epoch_us("timestamp") AS micros '
-            "FROM rows ANTI JOIN unsound USING (file_row_number) "
+            'CREATE VIEW valid AS SELECT *, epoch_us("timestamp") AS micros '
+            "FROM rows ANTI JOIN invalid USING (file_row_number) "
             f"WHERE event_type IS DISTINCT FROM '{IMPRESSION}'"
         )
         connection.execute(f"CREATE TABLE bots AS {_BOTS}")
-        bots = connection.execute("SELECT file_row_number FROM sound SEMI JOIN bots USING (user_id)")
+        bots = connection.execute("SELECT file_row_number FROM valid SEMI JOIN bots USING (user_id)")
         bot_rows = bots.fetchnumpy()["file_row_number"]
-        repeats = connection.execute(_REPEATS).fetchnumpy()["file_row_number"]
+        duplicates = connection.execute(_DUPLICATES).fetchnumpy()["file_row_number"]
         users = [user for (user,) in connection.execute("FROM bots ORDER BY user_id").fetchall()]
-    return Noise(np.setdiff1d(repeats, bot_rows), np.sort(bot_rows), users)
+    return BotsAndDuplicates(np.setdiff1d(duplicates, bot_rows), np.sort(bot_rows), users)

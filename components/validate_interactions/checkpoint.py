@@ -1,6 +1,5 @@
-"""Runs a suite of Great Expectations over frames, and gathers what it found."""
+"""Runs a Great Expectations suite over data frames and sums up the results."""
 
-from string import Template
 from typing import Any
 
 import great_expectations as gx
@@ -14,15 +13,18 @@ from great_expectations.data_context.types.base import (
 )
 from numpy.typing import NDArray
 
-from components.validate_interactions.findings import EXAMPLES, Finding
+from components.validate_interactions.expectation_results import EXAMPLES, ExpectationResult
+
+EXAMPLE_ROWS = 1_000
+MAX_EXAMPLE_LENGTH = 30
 
 
 class Checkpoint:
-    """One suite in a context that lives in memory alone; findings grow with each frame."""
+    """One suite in an in-memory context; `results` accumulates over the frames."""
 
     def __init__(self, suite: gx.ExpectationSuite) -> None:
         config = DataContextConfig(
-            # Otherwise each context leaves a directory for a site of its own behind.
+            # Otherwise each context leaves a temporary directory for its own Data Docs behind.
             store_backend_defaults=InMemoryStoreBackendDefaults(init_temp_docs_sites=False),
             progress_bars=ProgressBarsConfig(globally=False),
         )
@@ -40,13 +42,13 @@ class Checkpoint:
                 result_format={"result_format": "COMPLETE", "include_unexpected_rows": False},
             )
         )
-        self.findings: list[Finding] = []
+        self.results: list[ExpectationResult] = []
 
     def run(self, frame: pd.DataFrame) -> NDArray[np.uint64]:
         """Validate one frame.
 
         Returns:
-            [rows] the critical expectations that each row fails; bit n stands for `findings[n]`.
+            [rows] bit n is set where the row fails the critical expectation `results[n]`.
 
         Raises:
             RuntimeError: an expectation could not be evaluated.
@@ -54,52 +56,56 @@ class Checkpoint:
         outcome = self._checkpoint.run(batch_parameters={"dataframe": frame})
         (validated,) = outcome.run_results.values()
         assert isinstance(validated, ExpectationSuiteValidationResult)
-        if not self.findings:
-            self.findings = [_finding(result) for result in validated.results]
-        failures = np.zeros(len(frame), np.uint64)
-        for bit, (finding, result) in enumerate(zip(self.findings, validated.results, strict=True)):
-            _check_evaluated(result)
-            unexpected = frame.index.get_indexer(result.result["unexpected_index_list"])
-            finding.rows += len(frame)
-            finding.failed += len(unexpected)
-            shown = unexpected[: EXAMPLES - len(finding.examples)]
-            finding.examples += [_spoken(value) for value in frame[_told(frame, finding)].iloc[shown]]
-            if finding.stops:
-                failures[unexpected] |= np.uint64(1 << bit)
-        return failures
+        if not self.results:
+            self.results = [_empty_result(validation) for validation in validated.results]
+        failed_bits = np.zeros(len(frame), np.uint64)
+        for bit, (result, validation) in enumerate(zip(self.results, validated.results, strict=True)):
+            _check_evaluated(validation)
+            failed = frame.index.get_indexer(validation.result["unexpected_index_list"])
+            result.rows += len(frame)
+            result.failed_rows += len(failed)
+            _add_examples(result, frame, failed, _example_column(frame, validation))
+            if result.is_critical:
+                failed_bits[failed] |= np.uint64(1 << bit)
+        return failed_bits
 
 
-def _finding(result: ExpectationValidationResult) -> Finding:
-    config = result.expectation_config
+def _empty_result(validation: ExpectationValidationResult) -> ExpectationResult:
+    config = validation.expectation_config
     assert config is not None
-    result.render()
-    # Great Expectations' own words for the expectation, such as "values must never be null."
-    (rendered,) = [part.value for part in config.rendered_content or []]
-    values = {name: str(parameter["value"]) for name, parameter in (rendered.params or {}).items()}
-    return Finding(
-        expectation=config.type,
-        column=config.kwargs["column"],
-        reason=config.meta["reason"],
-        severity=str(getattr(config.severity, "value", config.severity)),
-        statement=Template(rendered.template).safe_substitute(values),
-    )
+    severity = str(getattr(config.severity, "value", config.severity))
+    return ExpectationResult(config.type, **config.meta, severity=severity)
 
 
-def _told(frame: pd.DataFrame, finding: Finding) -> str:
-    """The column to take examples from: of "item_id known" the item ids tell more than False."""
-    column = finding.column.partition(" ")[0]
-    return column if column in frame else finding.column
+def _add_examples(
+    result: ExpectationResult, frame: pd.DataFrame, failed: NDArray[np.int64], column: str
+) -> None:
+    """Add different values among the first failed rows, and the first interaction id."""
+    for value in frame[column].iloc[failed[:EXAMPLE_ROWS]]:
+        example = _format_example(value)
+        if len(result.examples) < EXAMPLES and example not in result.examples:
+            result.examples.append(example)
+    if len(failed) and not result.first_interaction and "interaction_id" in frame:
+        result.first_interaction = _format_example(frame["interaction_id"].iloc[failed[0]])
 
 
-def _check_evaluated(result: ExpectationValidationResult) -> None:
-    """An expectation that breaks is reported as unmet, which would blame the data."""
-    info: dict[str, Any] = result.exception_info or {}
+def _example_column(frame: pd.DataFrame, validation: ExpectationValidationResult) -> str:
+    """Return the reported column if the frame has it, else the checked one."""
+    config = validation.expectation_config
+    assert config is not None
+    reported: str = config.meta["column"]
+    return reported if reported in frame else config.kwargs["column"]
+
+
+def _check_evaluated(validation: ExpectationValidationResult) -> None:
+    """Raise RuntimeError for an evaluation error, which Great Expectations reports as a failure."""
+    info: dict[str, Any] = validation.exception_info or {}
     for cause in [info] if "raised_exception" in info else info.values():
         if cause["raised_exception"]:
-            raise RuntimeError(f"{result.expectation_config}: {cause['exception_message']}")
+            raise RuntimeError(f"{validation.expectation_config}: {cause['exception_message']}")
 
 
-def _spoken(value: Any) -> str:
-    """A value on one line of a terminal, whatever is in it."""
+def _format_example(value: Any) -> str:
+    """Return a value as one short line of printable characters."""
     text = repr(value) if isinstance(value, str) else str(value)
-    return text if len(text) <= 40 else f"{text[:39]}…"
+    return text if len(text) <= MAX_EXAMPLE_LENGTH else f"{text[: MAX_EXAMPLE_LENGTH - 1]}…"

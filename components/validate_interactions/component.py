@@ -1,4 +1,4 @@
-"""The pipeline step that lets only sound interactions through."""
+"""The pipeline step that validates interactions."""
 
 from kfp.dsl import HTML, Dataset, Input, Metrics, Output
 
@@ -18,7 +18,7 @@ def validate_interactions(
     data_docs: Output[HTML],
     metrics: Output[Metrics],
 ) -> None:
-    """Check interactions against the contract: set failing rows aside, stop when too many fail."""
+    """Check interactions against the contract: quarantine failed rows, stop when too many fail."""
     from pathlib import Path
 
     from components.validate_interactions.validation import validate

@@ -1,8 +1,8 @@
-"""What sound interactions look like: Great Expectations suites built from the contract.
+"""Great Expectations suites for interactions, built from the contract.
 
-Two suites. *interactions* looks at each row; a row that fails a critical expectation is set aside. *snapshot*
-looks at one row of figures about the whole; when a critical one fails there is nothing to go on with.
-Warnings are only told.
+The suite *interactions* checks each row: a row that fails a critical expectation goes to the quarantine. The
+suite *snapshot* checks one row of metrics of the whole table: a critical failure stops the run. A warning is
+only reported.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -15,20 +15,20 @@ from great_expectations.expectations.expectation import Expectation
 
 from feature_repo.contract import INTERACTIONS
 
-# The same ids that the service takes (serving.api.validation).
+# The recommender accepts the same ids (serving.api.validation).
 TEXT: Final = r"^[^\x00-\x1f\x7f]{1,256}\Z"
-NO_TEXT: Final = "not 1 to 256 characters, none of them a control character"
+EXPECTED_TEXT: Final = "1 to 256 characters, none of them a control character"
 
-# Larger ones would lose their sense in the model's float32.
+# The model computes in float32, which is too coarse for larger numbers.
 MAX_VALUE: Final = 1e12
 
-# Before the Web there was nothing to click: what lies earlier is a zero, or a unit misread.
+# Earlier than the Web: an earlier time is a zero, or has the wrong unit.
 EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
 
-# The clocks of those who record may be ahead by as much.
+# How far the clock of a recording client may be ahead.
 CLOCK_SKEW: Final = timedelta(minutes=5)
 
-# The set is open: another type is told about, and kept.
+# Other types are allowed, with a warning.
 EVENT_TYPES: Final = frozenset(
     {
         *("view", "impression", "click", "search", "play", "skip", "follow", "save", "share", "comment"),
@@ -36,75 +36,122 @@ EVENT_TYPES: Final = frozenset(
     }
 )
 
-# What is ingested stays ingested, so a snapshot that shrank has lost something.
-LEAST_GROWTH: Final = 0.9
-MOST_GROWTH: Final = 10.0
+# Rows divided by the rows of the last run. Ingestion never deletes interactions: fewer rows mean a loss.
+MIN_GROWTH: Final = 0.9
+MAX_GROWTH: Final = 10.0
 
-# Of the items and users that interactions name, so many should stand in the tables that describe them.
-LEAST_DESCRIBED: Final = 0.95
+# Share of the items (users) with any attribute besides the id.
+MIN_DESCRIBED: Final = 0.95
+
+# Columns that rows.read_frames adds.
+OCCURRENCES: Final = "interaction_id occurrences"
+IN_ITEMS: Final = "item_id in items"
+IN_USERS: Final = "user_id in users"
+
+# Metrics of snapshot_metrics.measure_snapshot.
+ROWS: Final = "rows"
+GROWTH: Final = "growth since the last run"
+
+
+def type_metric(column: str) -> str:
+    return f"type of {column}"
+
+
+def described_metric(table: str) -> str:
+    return f"described {table}"
 
 
 def interactions_suite(as_of: int) -> ExpectationSuite:
-    """Expectations of each row, for columns of the contract and those that `rows.frames` adds.
+    """Return the expectations of each row, for the contract's columns and those that `read_frames` adds.
 
     Args:
         as_of: the moment of the run, µs since the epoch.
     """
+    not_null, matches = gxe.ExpectColumnValuesToNotBeNull, gxe.ExpectColumnValuesToMatchRegex
+    between, in_set = gxe.ExpectColumnValuesToBeBetween, gxe.ExpectColumnValuesToBeInSet
     expectations: list[Expectation] = []
     for field in INTERACTIONS:
         if not field.nullable:
-            expectations.append(_expect(gxe.ExpectColumnValuesToNotBeNull, field.name, "missing"))
+            expectations.append(_expect(not_null, field.name, "missing", "a value in each row"))
         if pa.types.is_string(field.type):
-            expectations.append(_expect(gxe.ExpectColumnValuesToMatchRegex, field.name, NO_TEXT, regex=TEXT))
+            problem = f"not {EXPECTED_TEXT}"
+            expectations.append(_expect(matches, field.name, problem, EXPECTED_TEXT, regex=TEXT))
     latest = datetime.fromtimestamp(as_of / 1_000_000, UTC) + CLOCK_SKEW
-    between = gxe.ExpectColumnValuesToBeBetween
-    in_set = gxe.ExpectColumnValuesToBeInSet
     expectations += [
-        _expect(between, "interaction_id copies", "given to several interactions", max_value=1),
-        _expect(in_set, "item_id known", "unknown to the items", value_set=[True]),
-        _expect(in_set, "user_id known", "unknown to the users", value_set=[True]),
-        _expect(between, "value", "not a number within ±1e12", min_value=-MAX_VALUE, max_value=MAX_VALUE),
-        _expect(between, "timestamp", f"before {EARLIEST:%Y-%m-%d}", min_value=EARLIEST),
-        _expect(between, "timestamp", "after the run began", max_value=latest),
         _expect(
-            in_set,
-            "event_type",
-            "not among the usual types",
-            severity="warning",
-            value_set=sorted(EVENT_TYPES),
+            between, "interaction_id", "used by several interactions", "a unique id",
+            checked=OCCURRENCES, max_value=1,
         ),
-    ]
+        _expect(
+            in_set, "item_id", "not in the items table", "an id of the items table",
+            checked=IN_ITEMS, value_set=[True],
+        ),
+        _expect(
+            in_set, "user_id", "not in the users table", "an id of the users table",
+            checked=IN_USERS, value_set=[True],
+        ),
+        _expect(
+            between, "value", "not a number within ±1e12", "a number from -1e12 to 1e12, or nothing",
+            min_value=-MAX_VALUE, max_value=MAX_VALUE,
+        ),
+        _expect(
+            between, "timestamp", f"before {EARLIEST:%Y-%m-%d}", f"{EARLIEST:%Y-%m-%d} or later",
+            min_value=EARLIEST,
+        ),
+        _expect(
+            between, "timestamp", "after the start of the run", f"{latest:%Y-%m-%d %H:%M:%S} UTC or earlier",
+            max_value=latest,
+        ),
+        _expect(
+            in_set, "event_type", "not a usual type", f"one of {', '.join(sorted(EVENT_TYPES))}",
+            severity="warning", value_set=sorted(EVENT_TYPES),
+        ),
+    ]  # fmt: skip
     return ExpectationSuite(name="interactions", expectations=expectations)
 
 
 def snapshot_suite() -> ExpectationSuite:
-    """Expectations of the figures of `figures.of_snapshot`."""
-    between = gxe.ExpectColumnValuesToBeBetween
+    """Return the expectations of the metrics that `snapshot_metrics.measure_snapshot` computes."""
+    between, in_set = gxe.ExpectColumnValuesToBeBetween, gxe.ExpectColumnValuesToBeInSet
     types = [
         _expect(
-            gxe.ExpectColumnValuesToBeInSet,
-            f"type of {field.name}",
-            "of another type than the contract's",
-            value_set=[str(field.type)],
+            in_set, field.name, "of another type than in the contract", str(field.type),
+            checked=type_metric(field.name), value_set=[str(field.type)],
         )
         for field in INTERACTIONS
-    ]
-    figures = [
-        _expect(between, "rows", "empty", min_value=1),
-        _expect(between, "growth since the last run", "shrunk", min_value=LEAST_GROWTH),
+    ]  # fmt: skip
+    metrics = [
+        _expect(between, ROWS, "none", "at least one", min_value=1),
         _expect(
-            between, "growth since the last run", "grown a lot", severity="warning", max_value=MOST_GROWTH
+            between, GROWTH, "rows were lost", f"at least {MIN_GROWTH:g} times the rows of the last run",
+            min_value=MIN_GROWTH,
+        ),
+        _expect(
+            between, GROWTH, "unusually many rows", f"at most {MAX_GROWTH:g} times the rows of the last run",
+            severity="warning", max_value=MAX_GROWTH,
         ),
         *(
-            _expect(between, f"described {table}", "few", severity="warning", min_value=LEAST_DESCRIBED)
+            _expect(
+                between, described_metric(table), "many have no attributes",
+                f"attributes for at least {MIN_DESCRIBED:.0%} of the {table}",
+                severity="warning", min_value=MIN_DESCRIBED,
+            )
             for table in ("items", "users")
         ),
-    ]
-    return ExpectationSuite(name="snapshot", expectations=types + figures)
+    ]  # fmt: skip
+    return ExpectationSuite(name="snapshot", expectations=types + metrics)
 
 
 def _expect(
-    kind: type[Expectation], column: str, reason: str, severity: str = "critical", **bounds: Any
+    kind: type[Expectation],
+    column: str,
+    problem: str,
+    expected: str,
+    *,
+    checked: str = "",
+    severity: str = "critical",
+    **bounds: Any,
 ) -> Expectation:
-    """`reason` says in a few words what is wrong with a value that fails."""
-    return kind(column=column, meta={"reason": reason}, severity=severity, **bounds)
+    """Return an expectation of `checked` (default `column`), with the texts that describe a failure."""
+    meta = {"column": column, "problem": problem, "expected": expected}
+    return kind(column=checked or column, meta=meta, severity=severity, **bounds)

@@ -1,4 +1,4 @@
-"""Interactions as frames that Great Expectations reads, and the ways that rows go after it did."""
+"""Reads interactions as data frames, and splits them into valid and quarantined rows."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,52 +13,58 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from components.validate_interactions.bots_and_duplicates import BOT_REASON
-from components.validate_interactions.findings import Finding
+from components.validate_interactions.expectation_results import ExpectationResult
+from components.validate_interactions.expectations import IN_ITEMS, IN_USERS, OCCURRENCES
 from feature_repo.atomic_files import atomic_file
 from feature_repo.contract import INTERACTIONS
 
-# A frame of strings takes about 0.5 GB a million rows, so a snapshot of any size is read in pieces.
+# A million rows of strings take about 0.5 GB as a data frame, so a large snapshot is read in several frames.
 FRAME_ROWS: Final = 500_000
 
+# Bits beside those of the expectations.
 BOT: Final = np.uint64(1 << 62)
-REPEAT: Final = np.uint64(1 << 63)
+DUPLICATE: Final = np.uint64(1 << 63)
 
 QUARANTINE: Final = pa.schema(
     [*(field.with_nullable(True) for field in INTERACTIONS), pa.field("reasons", pa.list_(pa.string()))]
 )
 
 
-def frames(interactions: Path, items: Path, users: Path) -> Iterator[pd.DataFrame]:
-    """The rows in their order, indexed by row number, with what no row can tell alone.
+def read_frames(interactions: Path, items: Path, users: Path) -> Iterator[pd.DataFrame]:
+    """Yield the rows in file order, indexed by row number, with three columns that need other rows or tables.
 
-    `interaction_id copies`: how many rows carry that id; `item_id known`, `user_id known`: whether it stands
-    in that table (true for a missing id, which is a fault of its own).
+    OCCURRENCES counts the rows with the same interaction id. IN_ITEMS and IN_USERS tell whether the id is in
+    that table; they are true for a missing id, which another expectation reports.
     """
     repeated = _repeated_ids(interactions)
-    known = {
-        "item_id": pq.read_table(items, columns=["item_id"])["item_id"].combine_chunks(),
-        "user_id": pq.read_table(users, columns=["user_id"])["user_id"].combine_chunks(),
+    tables = {
+        IN_ITEMS: ("item_id", pq.read_table(items, columns=["item_id"])["item_id"].combine_chunks()),
+        IN_USERS: ("user_id", pq.read_table(users, columns=["user_id"])["user_id"].combine_chunks()),
     }
     start = 0
     for batch in pq.ParquetFile(interactions).iter_batches(FRAME_ROWS, columns=INTERACTIONS.names):
         frame = batch.to_pandas()
         frame.index = pd.RangeIndex(start, start + len(frame))
         position = pc.index_in(batch["interaction_id"], repeated["interaction_id"])
-        frame["interaction_id copies"] = repeated["copies"].take(position).fill_null(1).to_numpy(False)
-        for column, values in known.items():
-            is_known = pc.or_(pc.is_in(batch[column], values), batch[column].is_null())
-            frame[f"{column} known"] = is_known.to_numpy(zero_copy_only=False)
+        frame[OCCURRENCES] = repeated["occurrences"].take(position).fill_null(1).to_numpy(False)
+        for name, (column, ids) in tables.items():
+            is_in_table = pc.or_(pc.is_in(batch[column], ids), batch[column].is_null())
+            frame[name] = is_in_table.to_numpy(zero_copy_only=False)
         start += len(frame)
         yield frame
 
 
-def part(
-    interactions: Path, failures: NDArray[np.uint64], findings: list[Finding], valid: Path, quarantine: Path
+def split_rows(
+    interactions: Path,
+    failures: NDArray[np.uint64],
+    results: list[ExpectationResult],
+    valid: Path,
+    quarantine: Path,
 ) -> None:
-    """Write what failed nothing to `valid`, what failed to `quarantine` with its reasons, repeats to neither.
+    """Write rows without failures to `valid` and failed rows to `quarantine`; drop duplicates.
 
     Args:
-        failures: [rows] bit n for `findings[n]`, BOT and REPEAT.
+        failures: [rows] bit n for the expectation `results[n]`, BOT and DUPLICATE.
     """
     start = 0
     with (
@@ -70,23 +76,23 @@ def part(
         for batch in pq.ParquetFile(interactions).iter_batches(FRAME_ROWS, columns=INTERACTIONS.names):
             bits = failures[start : start + len(batch)]
             good.write_batch(batch.filter(pa.array(bits == 0)).cast(INTERACTIONS))
-            failed = (bits & ~REPEAT) != 0
+            failed = (bits & ~DUPLICATE) != 0
             columns = batch.filter(pa.array(failed)).columns
-            reasons = [reasons_of(mask, findings) for mask in bits[failed].tolist()]
+            reasons = [_reasons(mask, results) for mask in bits[failed].tolist()]
             bad.write_batch(pa.record_batch([*columns, pa.array(reasons, pa.list_(pa.string()))], QUARANTINE))
             start += len(batch)
 
 
-def reasons_of(mask: int, findings: list[Finding]) -> list[str]:
-    """In words what a row failed."""
-    words = [f"{f.column}: {f.reason}" for bit, f in enumerate(findings) if mask & 1 << bit]
-    return words + ([BOT_REASON] if mask & int(BOT) else [])
+def _reasons(mask: int, results: list[ExpectationResult]) -> list[str]:
+    """Return what is wrong with a row, one text for each bit."""
+    reasons = [f"{result.column}: {result.problem}" for bit, result in enumerate(results) if mask & 1 << bit]
+    return reasons + ([BOT_REASON] if mask & int(BOT) else [])
 
 
 def _repeated_ids(interactions: Path) -> pa.RecordBatch:
     with duckdb.connect() as connection:
         rows = connection.read_parquet(str(interactions)).aggregate(
-            "interaction_id, count(*)::INTEGER AS copies"
+            "interaction_id, count(*)::INTEGER AS occurrences"
         )
-        table: pa.Table = rows.filter("copies > 1 AND interaction_id IS NOT NULL").to_arrow_table()
+        table: pa.Table = rows.filter("occurrences > 1 AND interaction_id IS NOT NULL").to_arrow_table()
     return table.combine_chunks()

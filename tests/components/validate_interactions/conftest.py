@@ -1,4 +1,4 @@
-"""A snapshot of sound interactions to plant faults in, and a way to validate it."""
+"""A snapshot of valid interactions to plant faults in, and a way to validate it."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -15,11 +15,11 @@ from components.validate_interactions.validation import validate
 from feature_repo.contract import INTERACTIONS, ITEMS, USERS
 
 AS_OF = datetime(2024, 6, 1, tzinfo=UTC)
-LOOSE = pa.schema(list(QUARANTINE)[: len(INTERACTIONS)])
+NULLABLE = pa.schema(list(QUARANTINE)[: len(INTERACTIONS)])
 
 
-def sound_rows(count: int = 200) -> list[dict[str, Any]]:
-    """Ratings as MovieLens has them: sittings of 20 within minutes, one item once a user."""
+def valid_rows(count: int = 200) -> list[dict[str, Any]]:
+    """Return ratings like those of MovieLens: each user rates 20 different items within 20 seconds."""
     draw = np.random.default_rng(0)
     return [
         {
@@ -37,18 +37,18 @@ def sound_rows(count: int = 200) -> list[dict[str, Any]]:
 
 @dataclass
 class Snapshot:
-    """Rows in memory, and what a validation made of them on disk."""
+    """Rows in memory, and the files that a validation writes."""
 
     root: Path
-    rows: list[dict[str, Any]] = field(default_factory=sound_rows)
-    schema: pa.Schema = LOOSE
+    rows: list[dict[str, Any]] = field(default_factory=valid_rows)
+    schema: pa.Schema = NULLABLE
     items: list[dict[str, Any]] | None = None
     users: list[dict[str, Any]] | None = None
 
     def validate(self, max_failed_share: float = 0.05) -> dict[str, int | float]:
-        seen = {name: {row[name] for row in self.rows} - {None} for name in ("item_id", "user_id")}
-        items = self.items or [{"item_id": item} for item in sorted(seen["item_id"])]
-        users = self.users or [{"user_id": user} for user in sorted(seen["user_id"])]
+        used_ids = {name: {row[name] for row in self.rows} - {None} for name in ("item_id", "user_id")}
+        items = self.items or [{"item_id": item} for item in sorted(used_ids["item_id"])]
+        users = self.users or [{"user_id": user} for user in sorted(used_ids["user_id"])]
         tables = {
             "interactions": pa.Table.from_pylist(self.rows, self.schema),
             "items": pa.Table.from_pylist(items, ITEMS),
@@ -72,7 +72,7 @@ class Snapshot:
 
     @property
     def quarantine(self) -> dict[str, list[str]]:
-        """Interaction id -> reasons."""
+        """Return interaction id -> reasons."""
         rows = pq.read_table(self.root / "out" / "quarantine.parquet").to_pylist()
         return {row["interaction_id"]: row["reasons"] for row in rows}
 

@@ -1,4 +1,4 @@
-"""The rules of noise: repeats and bots, and what must not be taken for them."""
+"""The rules for bots and duplicates, and interactions that are neither."""
 
 from datetime import timedelta
 from typing import Any
@@ -22,7 +22,7 @@ def interaction(name: str, user: str, item: str, second: float, **changes: Any) 
     } | changes
 
 
-def test_the_same_again_within_a_second_is_dropped_and_the_first_stays(snapshot: Any) -> None:
+def test_a_duplicate_within_a_second_is_dropped_and_the_first_stays(snapshot: Any) -> None:
     snapshot.rows = [
         interaction("first", "ann", "tea", 0),
         interaction("double click", "ann", "tea", 0.4),
@@ -32,29 +32,31 @@ def test_the_same_again_within_a_second_is_dropped_and_the_first_stays(snapshot:
     counts = snapshot.validate(0.0)
     assert snapshot.valid["interaction_id"].to_pylist() == ["first", "next day"]
     assert snapshot.quarantine == {}
-    assert (counts["repeated_rows"], counts["quarantined_rows"]) == (2, 0)
+    assert (counts["duplicate_rows"], counts["quarantined_rows"]) == (2, 0)
 
 
 @pytest.mark.parametrize(
     "changes", [{"event_type": "purchase"}, {"value": 3.0}, {"item_id": "milk"}, {"user_id": "bob"}], ids=str
 )
-def test_another_act_within_a_second_is_no_repeat(snapshot: Any, changes: dict[str, Any]) -> None:
+def test_a_different_interaction_within_a_second_is_no_duplicate(
+    snapshot: Any, changes: dict[str, Any]
+) -> None:
     snapshot.rows = [interaction("a", "ann", "tea", 0), interaction("b", "ann", "tea", 0.5, **changes)]
     snapshot.rows.sort(key=lambda row: row["user_id"])
     assert snapshot.validate(0.0)["valid_rows"] == 2
 
 
-def test_a_repeat_of_a_row_that_failed_stays(snapshot: Any) -> None:
+def test_an_interaction_that_equals_a_quarantined_one_stays(snapshot: Any) -> None:
     snapshot.rows = [
         interaction("broken", "ann", "tea", 0, domain=""),
-        interaction("sound", "ann", "tea", 0.5),
+        interaction("valid", "ann", "tea", 0.5),
         *(interaction(f"other {n}", "ann", "milk", 60 * n) for n in range(1, 20)),
     ]
     snapshot.validate()
-    assert "sound" in snapshot.valid["interaction_id"].to_pylist()
+    assert "valid" in snapshot.valid["interaction_id"].to_pylist()
 
 
-def test_what_somebody_was_shown_makes_no_bot_and_no_repeat(snapshot: Any) -> None:
+def test_impressions_make_neither_bots_nor_duplicates(snapshot: Any) -> None:
     shown = [
         interaction(f"shown {n}", "ann", "tea", n / 10, event_type="impression")
         for n in range(BOT_INTERACTIONS_PER_HOUR + 50)
@@ -62,7 +64,7 @@ def test_what_somebody_was_shown_makes_no_bot_and_no_repeat(snapshot: Any) -> No
     snapshot.rows = [*shown, interaction("click", "ann", "tea", 9_000)]
     counts = snapshot.validate(0.0)
     assert counts["valid_rows"] == len(snapshot.rows)
-    assert (counts["bot_users"], counts["repeated_rows"]) == (0, 0)
+    assert (counts["bot_users"], counts["duplicate_rows"]) == (0, 0)
 
 
 def test_low_ratings_and_dislikes_stay(snapshot: Any) -> None:
@@ -73,17 +75,17 @@ def test_low_ratings_and_dislikes_stay(snapshot: Any) -> None:
     assert snapshot.validate(0.0)["valid_rows"] == 2
 
 
-def sitting(user: str, count: int, seconds: float) -> list[dict[str, Any]]:
-    """`count` interactions spread evenly over `seconds`, both ends included."""
+def steady_pace(user: str, count: int, seconds: float) -> list[dict[str, Any]]:
+    """Return `count` interactions at equal distances, the last one `seconds` after the first."""
     return [interaction(f"{user} {n}", user, f"item {n}", n * seconds / (count - 1)) for n in range(count)]
 
 
-def test_a_bot_goes_to_the_quarantine_whole(snapshot: Any) -> None:
+def test_all_interactions_of_a_bot_are_quarantined(snapshot: Any) -> None:
     early = interaction("long before", "bot", "tea", -80_000)
     snapshot.rows = [
         early,
-        *sitting("bot", BOT_INTERACTIONS_PER_HOUR + 1, 3_599),
-        *sitting("fan", 800, 3_599),
+        *steady_pace("bot", BOT_INTERACTIONS_PER_HOUR + 1, 3_599),
+        *steady_pace("fan", 800, 3_599),
     ]
     counts = snapshot.validate(max_failed_share=0.8)
     assert (counts["bot_users"], counts["quarantined_rows"]) == (1, BOT_INTERACTIONS_PER_HOUR + 2)
@@ -94,14 +96,14 @@ def test_a_bot_goes_to_the_quarantine_whole(snapshot: Any) -> None:
 @pytest.mark.parametrize(
     ("count", "seconds"), [(BOT_INTERACTIONS_PER_HOUR, 60), (BOT_INTERACTIONS_PER_HOUR + 1, 3_601)]
 )
-def test_just_within_the_rate_is_no_bot(snapshot: Any, count: int, seconds: float) -> None:
-    snapshot.rows = sitting("fan", count, seconds)
+def test_a_user_at_the_limit_is_no_bot(snapshot: Any, count: int, seconds: float) -> None:
+    snapshot.rows = steady_pace("fan", count, seconds)
     assert snapshot.validate(0.0)["valid_rows"] == count
 
 
 def test_more_bots_than_allowed_stop_the_run(snapshot: Any) -> None:
-    snapshot.rows = sitting("bot", BOT_INTERACTIONS_PER_HOUR + 1, 60) + sitting("fan", 800, 3_599)
+    snapshot.rows = steady_pace("bot", BOT_INTERACTIONS_PER_HOUR + 1, 60) + steady_pace("fan", 800, 3_599)
     with pytest.raises(
-        StepError, match=r"user_id: bot, more than 2,000 interactions within an hour +2,001 rows.*'bot'"
+        StepError, match=r"user_id: bot with more than 2,000 interactions within an hour +2,001 rows.*'bot'"
     ):
         snapshot.validate()

@@ -1,0 +1,64 @@
+"""Metrics of a whole snapshot, and the row count of the last snapshot that passed."""
+
+import json
+import math
+from functools import reduce
+from pathlib import Path
+from typing import Final
+
+import fsspec
+import pandas as pd
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from components.validate_interactions.expectations import GROWTH, ROWS, described_metric, type_metric
+from feature_repo.atomic_files import atomic_upload
+from feature_repo.contract import INTERACTIONS
+
+LAST_RUN: Final = "validation.json"
+
+
+def measure_snapshot(interactions: Path, items: Path, users: Path, warehouse: str) -> pd.DataFrame:
+    """Return one row: the columns' types, the row count, its growth, the described shares (NaN: unknown)."""
+    schema = pq.read_schema(interactions)
+    rows = pq.read_metadata(interactions).num_rows
+    last_rows = read_last_row_count(warehouse)
+    types = {
+        type_metric(name): str(schema.field(name).type) if name in schema.names else "absent"
+        for name in INTERACTIONS.names
+    }
+    metrics = {
+        ROWS: rows,
+        GROWTH: rows / last_rows if last_rows else math.nan,
+        described_metric("items"): _described_share(items, {"item_id", "domain"}),
+        described_metric("users"): _described_share(users, {"user_id"}),
+    }
+    return pd.DataFrame([types | metrics])
+
+
+def read_last_row_count(warehouse: str) -> int:
+    """Return the rows of the last snapshot that passed, 0 when none did."""
+    filesystem, root = fsspec.url_to_fs(warehouse)
+    try:
+        with filesystem.open(f"{root}/{LAST_RUN}", "rb") as file:
+            return int(json.load(file)["rows"])
+    except FileNotFoundError:
+        return 0
+
+
+def save_row_count(warehouse: str, rows: int) -> None:
+    """Store the rows of a snapshot that passed."""
+    filesystem, root = fsspec.url_to_fs(warehouse)
+    with atomic_upload(filesystem, f"{root}/{LAST_RUN}") as file:
+        file.write(json.dumps({"rows": rows}).encode())
+
+
+def _described_share(table: Path, ids: set[str]) -> float:
+    """Return the share of rows with any attribute; NaN when no row has one (no such table was ingested)."""
+    columns = [name for name in pq.read_schema(table).names if name not in ids]
+    if not columns:
+        return math.nan
+    described = reduce(
+        pc.or_, (column.is_valid() for column in pq.read_table(table, columns=columns).columns)
+    )
+    return pc.mean(described).as_py() or math.nan

@@ -1,0 +1,41 @@
+"""Decides whether a run goes on after validation."""
+
+from dataclasses import dataclass
+
+from components.validate_interactions.expectation_results import ExpectationResult, failures
+from components.validate_interactions.snapshot_metrics import LAST_RUN
+
+Counts = dict[str, int | float]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """`reason` says why, in one sentence; `advice` says what to do next when the run stops."""
+
+    passed: bool
+    reason: str
+    advice: str = ""
+
+
+def judge_snapshot(results: list[ExpectationResult]) -> Verdict:
+    """Stop at any critical failure of the snapshot as a whole."""
+    failed = [result for result in failures(results) if result.is_critical]
+    if not failed:
+        return Verdict(True, "The snapshot as a whole meets every critical expectation.")
+    return Verdict(
+        False,
+        f"The snapshot as a whole fails {len(failed)} critical check{'s' if len(failed) > 1 else ''}",
+        "Correct the sources: the columns must match the contract, and no rows may get lost. If interactions "
+        f"were deleted on purpose, delete {LAST_RUN} in the warehouse and run again.",
+    )
+
+
+def judge_rows(counts: Counts, max_failed_share: float) -> Verdict:
+    """Stop when too many rows are in the quarantine, or none is valid."""
+    reason = (
+        f"{counts['failed_share']:.2%} of {counts['rows']:,} interactions failed; "
+        f"at most {max_failed_share:.2%} may fail"
+    )
+    if counts["valid_rows"] and counts["failed_share"] <= max_failed_share:
+        return Verdict(True, reason)
+    return Verdict(False, reason, "Correct the source, or allow more failures with --max-failed-share.")
