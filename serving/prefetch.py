@@ -26,7 +26,7 @@ class Prefetcher:
 
     def __init__(self, work_out: Callable[[str], Awaitable[None]], metrics: Metrics) -> None:
         """`work_out`: keeps what the next answer of a user will need."""
-        self._work_out, self._counts = work_out, metrics.prefetched
+        self._work_out, self._counts = work_out, metrics.prefetches
         self._users, self._some = dict[str, None](), asyncio.Event()
 
     def enqueue(self, user_ids: Iterable[str]) -> None:
@@ -39,7 +39,7 @@ class Prefetcher:
         self._users[user_id] = None
         if len(self._users) > _WAITING:
             self._next()
-            self._counts["left"].inc()
+            self._counts["skipped"].inc()
         self._some.set()
 
     async def run(self) -> None:
@@ -50,14 +50,14 @@ class Prefetcher:
             await asyncio.sleep(_PAUSE_S)
             user_id = self._next()
             if loop.time() - due > _LATE_S:
-                self._counts["left"].inc()
+                self._counts["skipped"].inc()
                 continue
             try:
                 await self._work_out(user_id)
             except Exception:  # their own answer will fail, or not; this goes on with the next
                 logger.exception("what the next answer of a user needs could not be worked out")
             else:
-                self._counts["ready"].inc()
+                self._counts["completed"].inc()
 
     def _next(self) -> str:
         user_id = next(iter(self._users))

@@ -125,7 +125,7 @@ class RecommendationEngine:
             candidates = asked.select(retrieved)
         with self._metrics.stage("reranking"):
             ranked, basis = asked.rank(retrieved, candidates)
-        with self._metrics.stage("reasons"):
+        with self._metrics.stage("explanations"):
             items = asked.present(event_types, ranked)
             removed = asked.removed(retrieved, ranked) if asked.request.explain else []
         return items, removed, ranked, basis
@@ -135,7 +135,7 @@ class RecommendationEngine:
             return UserHistory(History())
         user = await self._histories.read(user_id, self._budgets.for_history(deadline))
         if user.as_of:
-            self._metrics.saw_snapshot(user.as_of)
+            self._metrics.observe_snapshot(user.as_of)
         return user
 
     async def _query(

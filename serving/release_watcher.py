@@ -117,7 +117,7 @@ class ReleaseWatcher:
         # A catalog is millions of objects that live as long as the release: keep the collector off them.
         gc.freeze()
         self._metrics.release.set(release.version)
-        self._metrics.learned_until.set(release.ranking.manifest.get("learned_until", 0) / 1e6)
+        self._metrics.newest_interaction.set(release.ranking.manifest.get("learned_until", 0) / 1e6)
         self._on_live()
         logger.info("release %d is live, before: %s", release.version, before.version if before else "none")
 

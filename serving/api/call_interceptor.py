@@ -78,7 +78,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 self._authorizer.check(method, metadata)
                 async with self._slots:
                     request = _parsed(body, handler.request_deserializer, name)
-                    self._metrics.waited(perf_counter() - arrived)
+                    self._metrics.observe_queue(perf_counter() - arrived)
                     with self._span(name, metadata):
                         answer = await handler.unary_unary(request, context)
             except asyncio.CancelledError:  # the client cancelled the call, or its deadline passed
@@ -90,7 +90,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 code, details = grpc.StatusCode.INTERNAL, _log_failure(method)
             finally:
                 seconds = perf_counter() - arrived  # includes the time spent waiting for a slot
-                self._metrics.requests.add((name, code.name), seconds)
+                self._metrics.observe_request(name, code.name, seconds)
                 self._request_log.add(name, code.name, seconds, request)
             if code is not grpc.StatusCode.OK:
                 await context.abort(code, details)

@@ -54,11 +54,11 @@ class UserInterest:
         if history is not user.history:
             return None
         if (kept := _kept(user, version)) and not user.new:
-            self._metrics.interests["kept"].inc()
+            self._metrics.interests["snapshot"].inc()
             return kept.interest
         answer = self._answers.get(_key(user, version))
         if answer is not None:
-            self._metrics.interests["remembered"].inc()
+            self._metrics.interests["cache"].inc()
         return answer
 
     async def compute(
@@ -80,14 +80,14 @@ class UserInterest:
         return answer
 
     async def _advance(self, kept: InterestState, new: History, version: int, timeout_s: float) -> FloatArray:
-        self._metrics.interests["advanced"].inc()
+        self._metrics.interests["advance"].inc()
         interest: FloatArray = (await self._models.advance(_batch(kept), [new], version, timeout_s))[0]
         return interest
 
     async def _replay(
         self, user: UserHistory, history: History, version: int, timeout_s: float
     ) -> FloatArray:
-        self._metrics.interests["replayed"].inc()
+        self._metrics.interests["replay"].inc()
         known = [Attributes.of(user.profile)]
         interest: FloatArray = (await self._models.interest([history], version, timeout_s, known))[0]
         return interest

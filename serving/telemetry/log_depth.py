@@ -1,4 +1,4 @@
-"""How many interactions wait in the log for the next snapshot, counted where no answer waits for it."""
+"""Counts the interactions in the log that the feature snapshot does not contain, in a thread of its own."""
 
 import logging
 from threading import Event, Thread
@@ -11,18 +11,18 @@ logger = logging.getLogger(__name__)
 
 
 class CountedLog(Protocol):
-    """serving.user_data.interaction_log.InteractionLog is one."""
+    """Implemented by serving.user_data.interaction_log.InteractionLog."""
 
     def depth(self, recorded_after: int, /) -> int: ...
 
 
 class LogDepth:
-    """Counts every `every_s`; a log that can't be read leaves the last count."""
+    """Updates the gauge every `period_s`; keeps the last value if the log can't be read."""
 
-    def __init__(self, log: CountedLog, metrics: Metrics, every_s: float = 15.0) -> None:
-        self._log, self._metrics, self._every_s = log, metrics, every_s
+    def __init__(self, log: CountedLog, metrics: Metrics, period_s: float = 15.0) -> None:
+        self._log, self._metrics, self._period_s = log, metrics, period_s
         self._stopped = Event()
-        self._thread = Thread(target=self._watch, name="log depth", daemon=True)
+        self._thread = Thread(target=self._run, name="log depth", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
@@ -31,12 +31,12 @@ class LogDepth:
         self._stopped.set()
 
     def count(self) -> None:
-        """Set the gauge."""
+        """Update the gauge once."""
         try:
             self._metrics.log_depth.set(self._log.depth(self._metrics.snapshot_as_of))
         except Unavailable as error:
-            logger.warning("the log's depth can't be counted: %s", error)
+            logger.warning("interactions after the snapshot can't be counted: %s", error)
 
-    def _watch(self) -> None:
-        while not self._stopped.wait(self._every_s):
+    def _run(self) -> None:
+        while not self._stopped.wait(self._period_s):
             self.count()

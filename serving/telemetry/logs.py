@@ -1,4 +1,4 @@
-"""Log lines: one a second for an outage however many requests meet it, as JSON where a machine reads them."""
+"""Logging: text or JSON lines, a rate limit for repeated warnings, and the request log."""
 
 import json
 import logging
@@ -9,39 +9,39 @@ from typing import Any, Final, Literal
 
 TEXT: Final = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
-# The request that this thread works for, "" outside of one.
+# Id of the request in progress, "" outside of a request.
 request_id: Final[ContextVar[str]] = ContextVar("request_id", default="")
 
-# Of what a client sends; more would not be a legal id.
+# Longest text from a client in a log line, the length limit of ids.
 MAX_LENGTH: Final = 256
 
-_SILENCE_S: Final = 1.0
+_PERIOD_S: Final = 1.0
 
 
 class OncePerSecond(logging.Filter):
-    """Lets a second's first line of each kind through; the next one says how many were kept back.
+    """Passes one line a second for each message; the next line that passes says how many were suppressed.
 
-    A kind is a line's unformatted message, so one message belongs to one part.
+    Lines with the same unformatted message count as one message.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._kinds: dict[str, tuple[float, int]] = {}
+        self._messages: dict[str, tuple[float, int]] = {}  # message -> last line passed at, suppressed since
 
     def filter(self, record: logging.LogRecord) -> bool:
         now = monotonic()
-        since, kept_back = self._kinds.get(str(record.msg), (-_SILENCE_S, 0))
-        if now - since < _SILENCE_S:
-            self._kinds[str(record.msg)] = (since, kept_back + 1)
+        passed_at, suppressed = self._messages.get(str(record.msg), (-_PERIOD_S, 0))
+        if now - passed_at < _PERIOD_S:
+            self._messages[str(record.msg)] = (passed_at, suppressed + 1)
             return False
-        self._kinds[str(record.msg)] = (now, 0)
-        if kept_back:
-            record.msg = f"{record.msg} ({kept_back} more since the last such line)"
+        self._messages[str(record.msg)] = (now, 0)
+        if suppressed:
+            record.msg = f"{record.msg} ({suppressed} more since the last such line)"
         return True
 
 
 class JsonFormatter(logging.Formatter):
-    """A line as one JSON object: time (UTC), level, logger, message, request id, traceback."""
+    """Formats a line as a JSON object: time (UTC), level, logger, message, request id, traceback."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -50,8 +50,8 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        if current := request_id.get():
-            line["request_id"] = current
+        if request := request_id.get():
+            line["request_id"] = request
         line |= getattr(record, "fields", {})
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
@@ -59,7 +59,7 @@ class JsonFormatter(logging.Formatter):
 
 
 class RequestLog:
-    """A line for each call of the service, when asked for; a user's id only when that is asked for too."""
+    """Logs a line for each call, if enabled; with `user_ids`, the line contains the user's id."""
 
     def __init__(self, enabled: bool, user_ids: bool) -> None:
         self._enabled, self._user_ids = enabled, user_ids
@@ -71,13 +71,13 @@ class RequestLog:
         fields: dict[str, Any] = {"method": method, "code": code, "milliseconds": round(seconds * 1000, 3)}
         if self._user_ids and (user_id := getattr(request, "user_id", "")):
             fields["user_id"] = user_id[:MAX_LENGTH]
-        # As Python writes them: what a client sends must not begin a line of its own.
-        told = " ".join(f"{name}={value!r}" for name, value in fields.items())
-        self._logger.info("%s request_id=%r", told, request_id.get(), extra={"fields": fields})
+        # repr() escapes line breaks, so that a client can't forge log lines.
+        values = " ".join(f"{name}={value!r}" for name, value in fields.items())
+        self._logger.info("%s request_id=%r", values, request_id.get(), extra={"fields": fields})
 
 
 def configure(form: Literal["text", "json"]) -> None:
-    """Send every line of this process to stderr in the form that the settings name."""
+    """Write all log lines of this process to stderr, as text or JSON."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonFormatter() if form == "json" else logging.Formatter(TEXT))
     logging.basicConfig(level=logging.INFO, handlers=[handler])

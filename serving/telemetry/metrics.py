@@ -1,4 +1,4 @@
-"""What the recommender counts, for Prometheus."""
+"""The recommender's Prometheus metrics."""
 
 import time
 from contextlib import AbstractContextManager
@@ -6,23 +6,22 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
 from numpy.typing import NDArray
-from prometheus_client import CollectorRegistry, Counter, Gauge
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from serving.answers import Answer
 from serving.ranking.retrieval import SOURCES, SourceBits
-from serving.telemetry.fast_metrics import BitmaskCounter, FastHistogram
 
 if TYPE_CHECKING:
     from serving.telemetry.tracing import Tracing
 
-_SECONDS = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+_BUCKETS_S: Final = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 
-# Of any call, until its bytes are read and it is let in.
-_WAITING: Final = "waiting"
+# From the arrival of a call until it is admitted and parsed.
+_QUEUE: Final = "queue"
 
-# Of a Recommend, in their order; `scenario` only where one asks for more than the rest.
+# The stages of a Recommend call, in order; `scenario` only where the scenario reads more than the history.
 STAGES: Final = (
-    _WAITING,
+    _QUEUE,
     "request",
     "history",
     "scenario",
@@ -30,99 +29,146 @@ STAGES: Final = (
     "retrieval",
     "rules",
     "reranking",
-    "reasons",
+    "explanations",
     "answer",
 )
 
-
-# How the interest of an answer was come by: from the snapshot, by the model, or as the model said before.
-WAYS: Final = ("kept", "advanced", "replayed", "remembered")
+# Origin of an interest vector: stored with the snapshot, cached from an earlier call of the model, computed
+# from the stored state and the new interactions, or computed from the whole history.
+INTEREST_ORIGINS: Final = ("snapshot", "cache", "advance", "replay")
 
 
 class Metrics:
-    """One registry for each server, so that two in one process count apart."""
+    """The metrics of one server, in a registry of their own, so that two servers in a process do not mix."""
 
     def __init__(self, tracing: "Tracing | None" = None) -> None:
-        """With `tracing`, each stage that is timed is a span too."""
+        """With `tracing`, each timed stage is also a span."""
         self._tracing = tracing
-        self.registry = kept = CollectorRegistry()
-        self.requests = FastHistogram(
-            "penchant_request_seconds", "Time to answer", ["method", "code"], _SECONDS
+        self.registry = CollectorRegistry()
+        self._init_calls()
+        self._init_answers()
+        self._init_recordings()
+        self._init_releases()
+
+    def _init_calls(self) -> None:
+        requests = self._histogram(
+            "penchant_request_duration_seconds",
+            "Duration of a call, from its arrival to its answer",
+            "method",
+            "code",
         )
-        self.stages = FastHistogram("penchant_stage_seconds", "Time of a stage", ["stage"], _SECONDS)
-        for stage in STAGES:
-            self.stages.declare(stage)
-        self.loop_lag = FastHistogram(
-            "penchant_event_loop_lag_seconds", "How late it comes to what is due", [], _SECONDS
-        )
-        self.degraded = Counter("penchant_degraded", "Stages cut", ["stage", "fallback"], registry=kept)
-        basis = Counter("penchant_answers", "Answers by what they rest on", ["basis"], registry=kept)
-        self.basis = cache(basis.labels)  # to look one up takes longer than to count
-        self.sources = BitmaskCounter(
-            "penchant_answered_items", "Items answered by candidate source", "source", SOURCES
-        )
-        for tally in (self.requests, self.stages, self.loop_lag, self.sources):
-            kept.register(tally)
-        self.scenarios = Counter(
-            "penchant_scenario_answers", "Answers under a scenario", ["scenario"], registry=kept
-        )
-        self.impressions = Counter("penchant_recorded_impressions", "New in the log", registry=kept)
-        interests = Counter(
-            "penchant_interests", "Interests by how they were come by", ["way"], registry=kept
-        )
-        self.interests = {way: interests.labels(way) for way in WAYS}
-        prefetched = Counter(
-            "penchant_anticipated",
-            "Users whose next answer was made ready when they had recorded, or left to itself",
-            ["outcome"],
-            registry=kept,
-        )
-        self.prefetched = {outcome: prefetched.labels(outcome) for outcome in ("ready", "left")}
-        self.recorded = Counter("penchant_recorded_interactions", "New in the log", registry=kept)
-        self.release = Gauge("penchant_release_version", "The live release, 0 before one", registry=kept)
-        self.release_failures = Counter(
-            "penchant_release_failures", "Times a live release could not be used", registry=kept
-        )
-        self.snapshot_age = Gauge(
-            "penchant_snapshot_age_seconds", "Age of the newest snapshot that was read", registry=kept
-        )
-        self.snapshot_as_of = 0  # µs since the epoch, 0 before one was read
-        self.snapshot_age.set_function(self._age_of_snapshot)
-        self.learned_until = Gauge(
-            "penchant_release_learned_until_timestamp_seconds",
-            "When the newest interaction happened that the live release has learned from",
-            registry=kept,
-        )
-        self.log_depth = Gauge(
-            "penchant_log_depth", "Interactions in the log that no snapshot holds yet", registry=kept
-        )
-        self.circuit_open = Gauge(
-            "penchant_circuit_open", "1 while the model server is left alone because it hangs", registry=kept
+        self._request = cache(requests.labels)  # a lookup takes longer than an observation
+        stages = self._histogram("penchant_stage_duration_seconds", "Duration of a stage of a call", "stage")
+        self._stages = {stage: stages.labels(stage) for stage in STAGES}
+        self.event_loop_lag = self._histogram(
+            "penchant_event_loop_lag_seconds", "Delay of a periodic timer in the event loop"
         )
 
+    def _init_answers(self) -> None:
+        answers = self._counter("penchant_answers_total", "Answers by the basis of their ranking", "basis")
+        self._answers = cache(answers.labels)
+        self._degradations = self._counter(
+            "penchant_degradations_total",
+            "Stages that failed or ran out of time, and the fallback used instead",
+            "stage",
+            "fallback",
+        )
+        self._scenarios = self._counter(
+            "penchant_scenario_answers_total",
+            "Answers under a scenario",
+            "scenario",
+        )
+        items = self._counter(
+            "penchant_recommended_items_total", "Recommended items by candidate source", "source"
+        )
+        self._items = [items.labels(source) for source in SOURCES]
+        interests = self._counter(
+            "penchant_interests_total",
+            "Interest vectors by origin: cache hits and calls of the model",
+            "origin",
+        )
+        self.interests = {origin: interests.labels(origin) for origin in INTEREST_ORIGINS}
+        self.circuit_open = self._gauge(
+            "penchant_model_server_circuit_open",
+            "1 while calls are blocked after timeouts",
+        )
+
+    def _init_recordings(self) -> None:
+        self.recorded = self._counter(
+            "penchant_recorded_interactions_total", "Interactions added to the log, without repeats"
+        )
+        self.impressions = self._counter(
+            "penchant_recorded_impressions_total", "Impressions added to the log, without repeats"
+        )
+        self.log_depth = self._gauge(
+            "penchant_interactions_after_snapshot",
+            "Interactions in the log, later than the snapshot",
+        )
+        prefetches = self._counter(
+            "penchant_prefetches_total", "Precomputed answers of users who recorded an interaction", "outcome"
+        )
+        self.prefetches = {outcome: prefetches.labels(outcome) for outcome in ("completed", "skipped")}
+
+    def _init_releases(self) -> None:
+        self.release = self._gauge("penchant_release_version", "Version of the live release, 0 for none")
+        self.release_failures = self._counter(
+            "penchant_release_failures_total", "Failed attempts to load the live release"
+        )
+        self.newest_interaction = self._gauge(
+            "penchant_release_newest_interaction_timestamp_seconds",
+            "Time of the newest interaction in the training data of the live release",
+        )
+        self.snapshot_as_of = 0  # µs since the epoch, 0 before a snapshot was read
+        snapshot_age = self._gauge("penchant_snapshot_age_seconds", "Age of the newest feature snapshot read")
+        snapshot_age.set_function(self._snapshot_age)
+
     def count(self, answer: Answer, sources: NDArray[SourceBits], scenario: str = "") -> None:
-        """An answer whose items came from `sources` [k], bits as in retrieval.SOURCES."""
-        self.basis(answer.basis).inc()
+        """Count an answer; `sources` [k] holds the candidate sources of its items, as bits of SOURCES."""
+        self._answers(answer.basis).inc()
         if scenario:
-            self.scenarios.labels(scenario).inc()
-        for cut in answer.degraded:
-            self.degraded.labels(cut.stage, cut.fallback).inc()
-        self.sources.add(sources.tolist())
+            self._scenarios.labels(scenario).inc()
+        for degradation in answer.degraded:
+            self._degradations.labels(degradation.stage, degradation.fallback).inc()
+        items = [0] * len(SOURCES)
+        for bits in sources.tolist():
+            for source in _set_bits(bits):
+                items[source] += 1
+        for counter, count in zip(self._items, items, strict=True):
+            if count:
+                counter.inc(count)
         if self._tracing:
             self._tracing.describe(answer)
 
-    def saw_snapshot(self, as_of: int) -> None:
-        """A user's snapshot was read that holds what was recorded before `as_of` (µs)."""
+    def observe_snapshot(self, as_of: int) -> None:
+        """Note that a user's features come from the snapshot of `as_of` (µs since the epoch)."""
         self.snapshot_as_of = max(self.snapshot_as_of, as_of)
 
-    def waited(self, seconds: float) -> None:
-        """A call is let in that came so long ago."""
-        self.stages.add((_WAITING,), seconds)
+    def observe_request(self, method: str, code: str, seconds: float) -> None:
+        """Count a finished call and its duration."""
+        self._request(method, code).observe(seconds)
+
+    def observe_queue(self, seconds: float) -> None:
+        """Add the time that a call waited until it was admitted."""
+        self._stages[_QUEUE].observe(seconds)
 
     def stage(self, name: str) -> AbstractContextManager[Any]:
-        """Time a stage of one answer."""
-        timed = self.stages.time(name)
-        return timed if self._tracing is None else self._tracing.stage(name, timed)
+        """Return a context manager that times a stage of a call."""
+        timer = self._stages[name].time()
+        return timer if self._tracing is None else self._tracing.stage(name, timer)
 
-    def _age_of_snapshot(self) -> float:
+    def _snapshot_age(self) -> float:
         return time.time() - self.snapshot_as_of / 1e6 if self.snapshot_as_of else 0.0
+
+    def _counter(self, name: str, documentation: str, *labels: str) -> Counter:
+        return Counter(name, documentation, labels, registry=self.registry)
+
+    def _gauge(self, name: str, documentation: str) -> Gauge:
+        return Gauge(name, documentation, registry=self.registry)
+
+    def _histogram(self, name: str, documentation: str, *labels: str) -> Histogram:
+        return Histogram(name, documentation, labels, buckets=_BUCKETS_S, registry=self.registry)
+
+
+@cache
+def _set_bits(bits: int) -> tuple[int, ...]:
+    return tuple(index for index in range(len(SOURCES)) if bits >> index & 1)

@@ -1,10 +1,11 @@
-"""OpenTelemetry traces: a span for each request, one below it for each stage, sent over OTLP or to a file."""
+"""OpenTelemetry traces: a span for each request and its stages, exported over OTLP or to a file."""
 
 import logging
 import os
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,26 +21,26 @@ from serving.telemetry.logs import OncePerSecond
 
 _SERVICE: Final = "penchant-recommender"
 
-# A collector that is away is tried again with the next spans; those that it did not take are lost.
-_EXPORT_WITHIN_S: Final = 3.0
+# Timeout of an export. Its spans are lost then; the next spans are a new attempt.
+_EXPORT_TIMEOUT_S: Final = 3.0
 
 
 class Tracing:
-    """Hands spans on from a thread of its own; a client's `traceparent` joins them to its trace."""
+    """Exports spans in a background thread; a client's `traceparent` makes them part of its trace."""
 
     def __init__(self, file: Path | None = None, collector: str = "", share: float = 1.0) -> None:
-        """`share` of the requests is traced, and each whose client traces it.
+        """Traces a `share` of the requests, and every request that its client traces.
 
         Args:
-            file: takes spans as JSON lines.
-            collector: takes them over OTLP/gRPC, http://host:port or https://host:port; headers and
-                certificates come from OpenTelemetry's own variables (OTEL_EXPORTER_OTLP_HEADERS, …).
+            file: receives spans as JSON lines.
+            collector: OTLP/gRPC endpoint, http://host:port or https://host:port. OpenTelemetry's environment
+                variables (OTEL_EXPORTER_OTLP_HEADERS, …) set headers and certificates.
 
         Raises:
-            OSError: the file can't be written.
+            OSError: the file can't be opened.
         """
         identity = {"service.name": _SERVICE, "service.instance.id": f"{socket.gethostname()}-{os.getpid()}"}
-        # It also shuts down, and so hands on what it holds, where a process ends without closing it.
+        # The provider also flushes its spans when the process exits without close().
         self._provider = TracerProvider(
             sampler=ParentBased(TraceIdRatioBased(share)), resource=Resource.create(identity)
         )
@@ -58,30 +59,30 @@ class Tracing:
 
     @contextmanager
     def request(self, method: str, request_id: str, metadata: Mapping[str, str]) -> Iterator[None]:
-        """The span of one call; what it raises is written down in the span, and raised."""
-        about = {"rpc.system": "grpc", "rpc.method": method, "penchant.request_id": request_id}
+        """Open the span of a call; an exception is recorded in the span and raised."""
+        attributes = {"rpc.system": "grpc", "rpc.method": method, "penchant.request_id": request_id}
         parent = self._propagator.extract(metadata)
         kind = trace.SpanKind.SERVER
-        with self._tracer.start_as_current_span(method, parent, kind, attributes=about):
+        with self._tracer.start_as_current_span(method, parent, kind, attributes=attributes):
             yield
 
     @contextmanager
     def stage(self, name: str, timed: AbstractContextManager[Any]) -> Iterator[None]:
-        """The span of one stage, around whatever times it."""
+        """Open the span of a stage, and enter `timed` in it."""
         with self._tracer.start_as_current_span(name), timed:
             yield
 
     def describe(self, answer: Answer) -> None:
-        """What the request's span tells of its answer."""
+        """Add the properties of the answer to the span of the request."""
         span = trace.get_current_span()
         span.set_attribute("penchant.release", answer.release_version)
         span.set_attribute("penchant.basis", answer.basis)
         span.set_attribute("penchant.items", len(answer.recommendations))
-        for cut in answer.degraded:
-            span.add_event("degraded", {"stage": cut.stage, "reason": cut.reason, "fallback": cut.fallback})
+        for degradation in answer.degraded:
+            span.add_event("degraded", asdict(degradation))
 
     def close(self) -> None:
-        """Hand on what is still in memory."""
+        """Export the remaining spans."""
         self._provider.shutdown()
         self._closing.close()
 
@@ -90,7 +91,7 @@ def _over_otlp(collector: str) -> SpanExporter:
     from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 
     logging.getLogger(OTLPSpanExporter.__module__.rpartition(".")[0]).addFilter(OncePerSecond())
-    return OTLPSpanExporter(endpoint=collector, timeout=_EXPORT_WITHIN_S)
+    return OTLPSpanExporter(endpoint=collector, timeout=_EXPORT_TIMEOUT_S)
 
 
 def _line(span: ReadableSpan) -> str:

@@ -1,4 +1,4 @@
-"""One page of metrics for several processes: what they count is added up."""
+"""Serves the combined metrics of several worker processes as one page."""
 
 import logging
 import urllib.request
@@ -15,11 +15,11 @@ logger = logging.getLogger(__name__)
 
 _TIMEOUT_S: Final = 2.0
 
-# Name and labels of one number.
+# Name and labels of a sample.
 Key = tuple[str, tuple[tuple[str, str], ...]]
-Numbers = dict[Key, float]
+Samples = dict[Key, float]
 
-# Name, documentation and type of the metric that a number belongs to.
+# Name, documentation and type of a metric.
 Family = tuple[str, str, str]
 
 
@@ -30,29 +30,29 @@ def _fetch(page: str) -> str:
 
 
 class SummedMetrics(Collector):
-    """Counters and histograms are sums, a gauge is the largest of the processes' own.
+    """Adds counters and histograms; of a gauge, takes the largest value.
 
-    What a process that is gone had counted when it was last asked stays counted, so that a sum never falls.
+    The last counts of a process that has ended remain in the sums, so that no counter falls.
     """
 
     def __init__(self, pages: Callable[[], Sequence[str]], fetch: Callable[[str], str] = _fetch) -> None:
-        """`pages`: addresses (host:port) of the processes that live; `fetch` gives the text of one."""
+        """`pages` returns the addresses (host:port) of the running processes; `fetch` reads a page."""
         self._pages, self._fetch = pages, fetch
-        self._last, self._gone = dict[str, Numbers](), Numbers()
+        self._last, self._ended = dict[str, Samples](), Samples()
         self._families: dict[str, Family] = {}
         self._lock = Lock()
 
     def serve(self, host: str, port: int) -> int:
-        """The port; raises OSError when it is taken."""
+        """Serve the page in a thread and return the port; raises OSError if the port is in use."""
         registry = CollectorRegistry()
         registry.register(self)
         try:
-            page, _ = start_http_server(port, host, registry)
+            server, _ = start_http_server(port, host, registry)
         except OSError as error:
             raise OSError(
                 f"metrics can't listen on {host}:{port} ({error}): set PENCHANT_METRICS_PORT"
             ) from error
-        return int(page.server_port)
+        return int(server.server_port)
 
     def describe(self) -> Iterable[Metric]:
         return []
@@ -60,41 +60,41 @@ class SummedMetrics(Collector):
     def collect(self) -> Iterator[Metric]:
         with self._lock:
             pages = list(self._pages())
-            gauges = [self._ask(page) for page in pages]
+            gauges = [self._read(page) for page in pages]
             for page in self._last.keys() - set(pages):
-                _add(self._gone, self._last.pop(page))
-            numbers = Numbers(self._gone)
-            for counted in self._last.values():
-                _add(numbers, counted)
-            for key in {key for given in gauges for key in given}:
-                numbers[key] = max(given[key] for given in gauges if key in given)
-            yield from self._families_of(numbers)
+                _add(self._ended, self._last.pop(page))
+            samples = Samples(self._ended)
+            for counts in self._last.values():
+                _add(samples, counts)
+            for key in {key for values in gauges for key in values}:
+                samples[key] = max(values[key] for values in gauges if key in values)
+            yield from self._metrics(samples)
 
-    def _ask(self, page: str) -> Numbers:
-        """The gauges of a process; what it counts is kept as its last."""
+    def _read(self, page: str) -> Samples:
+        """Return the gauges of a process; stores its counters and histograms in `_last`."""
         try:
             text = self._fetch(page)
         except OSError as error:
             logger.warning("no metrics from %s: %s", page, error)
             return {}
-        gauges, counted = Numbers(), Numbers()
+        gauges, counts = Samples(), Samples()
         for family in text_string_to_metric_families(text):
-            kept = gauges if family.type == "gauge" else counted
+            samples = gauges if family.type == "gauge" else counts
             for sample in family.samples:
                 self._families[sample.name] = family.name, family.documentation, family.type
-                kept[sample.name, tuple(sample.labels.items())] = sample.value
-        self._last[page] = counted
+                samples[sample.name, tuple(sample.labels.items())] = sample.value
+        self._last[page] = counts
         return gauges
 
-    def _families_of(self, numbers: Numbers) -> Iterable[Metric]:
+    def _metrics(self, samples: Samples) -> Iterable[Metric]:
         metrics = dict[Family, Metric]()
-        for (name, labels), number in numbers.items():
+        for (name, labels), value in samples.items():
             family = self._families[name]
             metric = metrics.setdefault(family, Metric(*family))
-            metric.add_sample(name, dict(labels), number)
+            metric.add_sample(name, dict(labels), value)
         return metrics.values()
 
 
-def _add(to: Numbers, more: Numbers) -> None:
-    for key, number in more.items():
-        to[key] = to.get(key, 0.0) + number
+def _add(total: Samples, samples: Samples) -> None:
+    for key, value in samples.items():
+        total[key] = total.get(key, 0.0) + value

@@ -113,10 +113,10 @@ class Stages:
 
     @classmethod
     def read(cls, page: str) -> "Stages":
-        stages = re.findall(r'penchant_stage_seconds_sum\{stage="(\w+)"\} (\S+)', page)
+        stages = re.findall(r'penchant_stage_duration_seconds_sum\{stage="(\w+)"\} (\S+)', page)
         labels = r'\{code="OK",method="Recommend"\} (\S+)'
         count, total = (
-            re.search(f"penchant_request_seconds_{what}{labels}", page) for what in ("count", "sum")
+            re.search(f"penchant_request_duration_seconds_{what}{labels}", page) for what in ("count", "sum")
         )
         return cls(
             requests=float(count[1]) if count else 0.0,

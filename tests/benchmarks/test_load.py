@@ -110,10 +110,10 @@ def test_an_answer_that_would_spoil_the_figures_is_refused() -> None:
 
 def test_stages_are_read_from_the_metrics_and_sum_to_what_the_client_sees() -> None:
     page = """
-penchant_stage_seconds_sum{stage="history"} 0.{n}
-penchant_stage_seconds_sum{stage="rules"} 0.1
-penchant_request_seconds_count{code="OK",method="Recommend"} {n}0.0
-penchant_request_seconds_sum{code="OK",method="Recommend"} {n}.0
+penchant_stage_duration_seconds_sum{stage="history"} 0.{n}
+penchant_stage_duration_seconds_sum{stage="rules"} 0.1
+penchant_request_duration_seconds_count{code="OK",method="Recommend"} {n}0.0
+penchant_request_duration_seconds_sum{code="OK",method="Recommend"} {n}.0
 """
     before, after = (Stages.read(page.replace("{n}", n)) for n in "24")
     means = after.since(before).mean_us()

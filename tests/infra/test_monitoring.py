@@ -1,4 +1,4 @@
-"""Dashboard and alerts ask for metrics and labels that the recommender gives."""
+"""The dashboard and the alerts use metrics and labels that the recommender exposes."""
 
 import json
 import re
@@ -12,12 +12,12 @@ from tests.infra.conftest import INFRA, KUBERNETES, read
 MONITORING = INFRA / "monitoring"
 SAMPLES = {"counter": ["_total"], "gauge": [""], "histogram": ["_bucket", "_count", "_sum"]}
 
-# Prometheus adds these.
-OF_THE_TARGET = {"pod", "le"}
+# Labels that Prometheus adds.
+TARGET_LABELS = {"pod", "le"}
 
 
-def given() -> dict[str, set[str]]:
-    """Name of each sample that the recommender exposes -> its labels."""
+def exposed() -> dict[str, set[str]]:
+    """Return the labels of each sample that the recommender exposes, by sample name."""
     metrics = list(Metrics().registry._collector_to_names)
     families = [(family, metric) for metric in metrics for family in metric.describe()]
     return {
@@ -38,31 +38,31 @@ def panels() -> list[Any]:
 
 
 def expressions() -> dict[str, str]:
-    """Where it stands -> PromQL."""
-    shown = {f"{p['title']} {t['refId']}": t["expr"] for p in panels() for t in p["targets"]}
-    return shown | {rule["alert"]: rule["expr"] for rule in alerts()}
+    """Return the PromQL expressions by panel or alert."""
+    panel_queries = {f"{p['title']} {t['refId']}": t["expr"] for p in panels() for t in p["targets"]}
+    return panel_queries | {rule["alert"]: rule["expr"] for rule in alerts()}
 
 
-@pytest.mark.parametrize("place", expressions())
-def test_an_expression_asks_for_metrics_that_exist(place: str) -> None:
-    named = set(re.findall(r"\bpenchant_\w+", expressions()[place]))
-    assert named
-    assert named <= given().keys()
+@pytest.mark.parametrize("name", expressions())
+def test_expressions_use_existing_metrics(name: str) -> None:
+    metrics = set(re.findall(r"\bpenchant_\w+", expressions()[name]))
+    assert metrics
+    assert metrics <= exposed().keys()
 
 
-@pytest.mark.parametrize("place", expressions())
-def test_an_expression_asks_for_labels_that_exist(place: str) -> None:
-    expression = expressions()[place]
+@pytest.mark.parametrize("name", expressions())
+def test_expressions_use_existing_labels(name: str) -> None:
+    expression = expressions()[name]
     metrics = set(re.findall(r"\bpenchant_\w+", expression))
-    labels = {label for metric in metrics for label in given()[metric]} | OF_THE_TARGET
-    grouped = [name for group in re.findall(r"\bby \(([^)]*)\)", expression) for name in group.split(", ")]
+    labels = {label for metric in metrics for label in exposed()[metric]} | TARGET_LABELS
+    grouped = [label for group in re.findall(r"\bby \(([^)]*)\)", expression) for label in group.split(", ")]
     matched = re.findall(r'(\w+)\s*=~?\s*"', expression)
     assert {*grouped, *matched} <= labels
 
 
-def test_every_metric_of_the_recommender_is_shown() -> None:
+def test_the_dashboard_shows_every_metric() -> None:
     shown = " ".join(t["expr"] for p in panels() for t in p["targets"])
-    families = {re.sub("_(bucket|count|sum|total)$", "", name) for name in given()}
+    families = {re.sub("_(bucket|count|sum|total)$", "", name) for name in exposed()}
     assert {family for family in families if family not in shown} == set()
 
 
@@ -70,11 +70,11 @@ def test_legends_use_labels_of_their_expression() -> None:
     for panel in panels():
         for target in panel["targets"]:
             labels = set(re.findall(r"{{(\w+)}}", target["legendFormat"]))
-            known = {"pod"}.union(*(given()[m] for m in re.findall(r"\bpenchant_\w+", target["expr"])))
-            assert labels <= known, panel["title"]
+            existing = {"pod"}.union(*(exposed()[m] for m in re.findall(r"\bpenchant_\w+", target["expr"])))
+            assert labels <= existing, panel["title"]
 
 
-def test_panels_stand_apart() -> None:
+def test_panels_do_not_overlap() -> None:
     assert len({panel["id"] for panel in panels()}) == len(panels())
     taken: set[tuple[int, int]] = set()
     for panel in panels():
@@ -86,13 +86,13 @@ def test_panels_stand_apart() -> None:
 
 
 @pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule["alert"])
-def test_an_alert_says_what_is_wrong_and_where_to_look(rule: Any) -> None:
+def test_alerts_have_a_summary_and_a_description(rule: Any) -> None:
     assert rule["annotations"].keys() == {"summary", "description"}
     assert rule["labels"]["severity"] in {"critical", "warning"}
     assert "for" in rule
 
 
-def test_what_is_scraped_is_a_port_of_a_pod() -> None:
+def test_scraped_ports_are_ports_of_the_pods() -> None:
     for monitor in read(MONITORING / "scraping.yaml"):
         name = monitor["spec"]["selector"]["matchLabels"]["app.kubernetes.io/name"]
         (deployment,) = (m for m in read(KUBERNETES / "base" / f"{name}.yaml") if m["kind"] == "Deployment")

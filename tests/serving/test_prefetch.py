@@ -46,8 +46,10 @@ def prefetched(*recorded: Sequence[str], busy_s: float = 0.0) -> tuple[list[str]
 
     run_stepped(serve)
     read = metrics.registry.get_sample_value
-    ready, left = (read("penchant_anticipated_total", {"outcome": name}) for name in ("ready", "left"))
-    return work.users, ready, left
+    completed, skipped = (
+        read("penchant_prefetches_total", {"outcome": name}) for name in ("completed", "skipped")
+    )
+    return work.users, completed, skipped
 
 
 def test_prefetcher_takes_each_user_once_in_the_order_of_the_last_recording() -> None:

@@ -137,13 +137,13 @@ def test_metrics_show_stages_fallbacks_and_the_release(tmp_path: Path) -> None:
         after = scraped(port)
     assert after["penchant_release_version"] == 1
     for name in (
-        'penchant_degraded_total{fallback="collaborative_filters",stage="interest"}',
+        'penchant_degradations_total{fallback="collaborative_filters",stage="interest"}',
         'penchant_answers_total{basis="request_history"}',
     ):
         assert after[name] - before.get(name, 0) == 1
-    for stage in ("history", "interest", "retrieval", "rules", "reranking", "reasons"):
-        assert after[f'penchant_stage_seconds_count{{stage="{stage}"}}'] >= 1
-    assert 'penchant_request_seconds_count{code="OK",method="Recommend"}' in after
+    for stage in ("history", "interest", "retrieval", "rules", "reranking", "explanations"):
+        assert after[f'penchant_stage_duration_seconds_count{{stage="{stage}"}}'] >= 1
+    assert 'penchant_request_duration_seconds_count{code="OK",method="Recommend"}' in after
 
 
 def test_the_process_prints_its_address_and_stops_on_sigterm(tmp_path: Path) -> None:

@@ -24,6 +24,8 @@ from serving.telemetry.worker_metrics import SummedMetrics
 from tests.patience import HANG_S, wait_until
 from tests.serving.planted import write_release
 
+REQUESTS = "penchant_request_duration_seconds_count"
+
 
 @pytest.fixture
 def model_server() -> Iterator[str]:
@@ -135,7 +137,7 @@ def test_two_workers_answer_as_one_and_one_that_is_killed_is_replaced(
         assert shown not in {item.item_id for item in answer.recommendations}
         assert count(metrics, "penchant_recorded_interactions_total") == 1
         assert count(metrics, "penchant_release_version") == 1
-        answered = count(metrics, "penchant_request_seconds_count", method="Recommend", code="OK")
+        answered = count(metrics, REQUESTS, method="Recommend", code="OK")
 
         victim, survivor = workers(supervisor)
         victim.send_signal(signal.SIGKILL)
@@ -145,7 +147,7 @@ def test_two_workers_answer_as_one_and_one_that_is_killed_is_replaced(
         assert survivor.is_running()
         replaced = each(address, workers(supervisor), stack)
         assert {recommend(client).basis for client in replaced} == {pb.BASIS_HISTORY}
-        assert count(metrics, "penchant_request_seconds_count", method="Recommend", code="OK") > answered
+        assert count(metrics, REQUESTS, method="Recommend", code="OK") > answered
     processes = workers(supervisor)
     supervisor.terminate()
     assert supervisor.wait(HANG_S) == 0

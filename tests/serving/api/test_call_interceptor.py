@@ -79,7 +79,7 @@ async def refused(call: Behavior) -> grpc.StatusCode | None:
 
 def count(metrics: Metrics, code: str) -> float | None:
     labels = {"method": "Recommend", "code": code}
-    return metrics.registry.get_sample_value("penchant_request_seconds_count", labels)
+    return metrics.registry.get_sample_value("penchant_request_duration_seconds_count", labels)
 
 
 def test_the_wait_for_a_slot_is_part_of_the_request_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,8 +97,8 @@ def test_the_wait_for_a_slot_is_part_of_the_request_time(monkeypatch: pytest.Mon
 
     asyncio.run(scenario())
     read = metrics.registry.get_sample_value
-    assert read("penchant_stage_seconds_sum", {"stage": "waiting"}) == 3.0
-    assert read("penchant_request_seconds_sum", {"method": "Recommend", "code": "OK"}) == 3.25
+    assert read("penchant_stage_duration_seconds_sum", {"stage": "queue"}) == 3.0
+    assert read("penchant_request_duration_seconds_sum", {"method": "Recommend", "code": "OK"}) == 3.25
 
 
 def test_at_most_max_in_flight_calls_run_and_the_others_follow_in_order() -> None:

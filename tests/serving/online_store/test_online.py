@@ -29,7 +29,7 @@ USERS = pa.table({"user_id": ["ann", "zoe"], "age": [30, 40], "plan": ["free", N
 
 @pytest.fixture(autouse=True)
 def _patient_redis_reader(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serving.online_store.online._ANSWER_WITHIN_S", HANG_S)
+    monkeypatch.setattr("serving.online_store.online._REDIS_TIMEOUT_S", HANG_S)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""How much waits in the log for the next snapshot."""
+"""The number of interactions after the snapshot, and the age of the snapshot."""
 
 from pathlib import Path
 
@@ -15,7 +15,7 @@ def interactions(count: int, event_type: str = "view") -> list[Interaction]:
     return [Interaction(f"{event_type}-{n}", "u", "i", event_type, n) for n in range(count)]
 
 
-def test_what_no_snapshot_holds_is_counted_without_impressions(
+def test_count_includes_interactions_after_the_snapshot_but_no_impressions(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log, metrics = InteractionLog(database_url), Metrics()
@@ -23,15 +23,15 @@ def test_what_no_snapshot_holds_is_counted_without_impressions(
     log.record(interactions(3) + interactions(2, "impression"))
     depth = LogDepth(log, metrics)
     depth.count()
-    assert metrics.log_depth._value.get() == 3
-    metrics.saw_snapshot(4_000_000_000_000_000)
-    metrics.saw_snapshot(17)  # an older replica's
+    assert metrics.registry.get_sample_value("penchant_interactions_after_snapshot") == 3
+    metrics.observe_snapshot(4_000_000_000_000_000)
+    metrics.observe_snapshot(17)  # from an older replica of the store
     depth.count()
-    assert metrics.log_depth._value.get() == 0
+    assert metrics.registry.get_sample_value("penchant_interactions_after_snapshot") == 0
     log.close()
 
 
-def test_a_log_that_is_down_leaves_the_last_count(tmp_path: Path) -> None:
+def test_count_keeps_the_last_value_when_the_log_is_unavailable(tmp_path: Path) -> None:
     class Down:
         def depth(self, recorded_after: int) -> int:
             raise Unavailable("database is locked")
@@ -39,15 +39,15 @@ def test_a_log_that_is_down_leaves_the_last_count(tmp_path: Path) -> None:
     metrics = Metrics()
     metrics.log_depth.set(7)
     LogDepth(Down(), metrics).count()
-    assert metrics.log_depth._value.get() == 7
+    assert metrics.registry.get_sample_value("penchant_interactions_after_snapshot") == 7
 
 
-def test_the_age_of_the_snapshot_grows_without_requests(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_snapshot_age_grows_without_requests(monkeypatch: pytest.MonkeyPatch) -> None:
     metrics, now = Metrics(), [2000.0]
     monkeypatch.setattr("serving.telemetry.metrics.time.time", lambda: now[0])
     age = "penchant_snapshot_age_seconds"
     assert metrics.registry.get_sample_value(age) == 0
-    metrics.saw_snapshot(1_500_000_000)
+    metrics.observe_snapshot(1_500_000_000)
     assert metrics.registry.get_sample_value(age) == 500
     now[0] += 60
     assert metrics.registry.get_sample_value(age) == 560

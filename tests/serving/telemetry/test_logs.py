@@ -1,4 +1,4 @@
-"""Log lines: not one a request while a part is down, JSON with the request's id, and nobody named unasked."""
+"""Log lines: rate limit of repeated warnings, JSON, request ids, and no user ids by default."""
 
 import itertools
 import json
@@ -17,12 +17,12 @@ _hours = itertools.count(1)
 
 @pytest.fixture
 def stopped_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A clock that stands still, an hour after what other tests logged."""
+    """Stop the clock, an hour after the log lines of other tests."""
     now = time.monotonic() + 3600 * next(_hours)
     monkeypatch.setattr("serving.telemetry.logs.monotonic", lambda: now)
 
 
-def test_of_one_kind_a_second_lets_the_first_through_and_counts_the_others(
+def test_once_per_second_passes_the_first_line_and_counts_the_others(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     now = [100.0]
@@ -41,7 +41,7 @@ def test_of_one_kind_a_second_lets_the_first_through_and_counts_the_others(
     ]
 
 
-def test_an_outage_leaves_a_few_lines_and_no_user(
+def test_an_outage_logs_a_few_lines_without_user_ids(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, stopped_clock: None
 ) -> None:
     with running(tmp_path) as service:
@@ -57,7 +57,7 @@ def test_an_outage_leaves_a_few_lines_and_no_user(
 
 
 @pytest.mark.parametrize("user_ids", [False, True])
-def test_each_call_has_a_line_when_asked_for(
+def test_the_request_log_has_a_line_for_each_call_and_user_ids_only_if_enabled(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, user_ids: bool
 ) -> None:
     with running(tmp_path, log_requests=True, log_user_ids=user_ids) as service:
@@ -65,16 +65,16 @@ def test_each_call_has_a_line_when_asked_for(
             service.client.recommend("secret-user", request_id="mine")
             with pytest.raises(InvalidRequest):
                 service.client.recommend("secret-user", k=9999, request_id="forged\nline")
-        answered, refused = [record for record in caplog.records if record.name == "serving.requests"][-2:]
+        answered, rejected = [record for record in caplog.records if record.name == "serving.requests"][-2:]
     fields = answered.__dict__["fields"]
     assert (fields["method"], fields["code"]) == ("Recommend", "OK")
     assert "request_id='mine'" in answered.getMessage()
-    assert refused.__dict__["fields"]["code"] == "INVALID_ARGUMENT"
-    assert "\n" not in refused.getMessage()
+    assert rejected.__dict__["fields"]["code"] == "INVALID_ARGUMENT"
+    assert "\n" not in rejected.getMessage()
     assert ("secret-user" in caplog.text) is user_ids
 
 
-def test_a_json_line_carries_the_request_its_fields_and_a_traceback() -> None:
+def test_a_json_line_contains_request_id_fields_and_traceback() -> None:
     token = logs.request_id.set("mine")
     try:
         raise RuntimeError("broken")
@@ -97,20 +97,18 @@ def test_a_json_line_carries_the_request_its_fields_and_a_traceback() -> None:
     assert "\n" not in logs.JsonFormatter().format(record)
 
 
-def test_a_line_from_the_thread_that_reads_for_a_request_carries_its_id(
-    tmp_path: Path, stopped_clock: None
-) -> None:
-    found = []
+def test_lines_of_reader_threads_carry_the_request_id(tmp_path: Path, stopped_clock: None) -> None:
+    lines = []
 
-    class Noting(logging.Handler):
+    class Recorder(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            found.append((record.getMessage(), logs.request_id.get()))
+            lines.append((record.getMessage(), logs.request_id.get()))
 
-    handler = Noting()
+    handler = Recorder()
     logging.getLogger("serving.user_data.history_reader").addHandler(handler)
     with running(tmp_path) as service:
         service.features.broken = True
         service.client.recommend("u", request_id="mine")
         service.features.broken = False
     logging.getLogger("serving.user_data.history_reader").removeHandler(handler)
-    assert [request for message, request in found if message.startswith("no snapshot")] == ["mine"]
+    assert [request for message, request in lines if message.startswith("no snapshot")] == ["mine"]

@@ -1,4 +1,4 @@
-"""A busy event loop shows as lag."""
+"""Event-loop lag."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Traces: one span a request, one below it a stage, in the client's own trace; nothing when off."""
+"""Traces: a span for each request with a child span for each stage, in the trace of the client."""
 
 import json
 import subprocess
@@ -24,15 +24,15 @@ TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 
 def spans(file: Path) -> list[dict[str, Any]]:
-    whole = file.read_text().rpartition("\n")[0]  # the last line may be half written
-    return [json.loads(line) for line in whole.splitlines()]
+    complete = file.read_text().rpartition("\n")[0]  # the last line may be incomplete
+    return [json.loads(line) for line in complete.splitlines()]
 
 
-def of_client(file: Path) -> list[dict[str, Any]]:
+def client_spans(file: Path) -> list[dict[str, Any]]:
     return [span for span in spans(file) if span["context"]["trace_id"] == f"0x{TRACE}"]
 
 
-def test_each_stage_is_a_span_below_its_request_in_the_trace_of_the_client(tmp_path: Path) -> None:
+def test_stages_are_child_spans_of_the_request_in_the_trace_of_the_client(tmp_path: Path) -> None:
     file = tmp_path / "traces" / "spans.jsonl"
     with running(tmp_path, trace_file=file) as service:
         service.model.down = True
@@ -41,8 +41,8 @@ def test_each_stage_is_a_span_below_its_request_in_the_trace_of_the_client(tmp_p
             request = pb.RecommendRequest(user_id="secret-user", request_id="mine")
             request.history.add(item_id="comedy-1")
             stub.Recommend(request, metadata=[("traceparent", f"00-{TRACE}-{PARENT}-01")], timeout=HANG_S)
-    wait_until(lambda: "Recommend" in {span["name"] for span in of_client(file)})  # it is closed aside
-    own = of_client(file)
+    wait_until(lambda: "Recommend" in {span["name"] for span in client_spans(file)})
+    own = client_spans(file)
     (root,) = (span for span in own if span["name"] == "Recommend")
     stages = [span for span in own if span is not root]
     assert [span["name"] for span in stages] == [
@@ -52,7 +52,7 @@ def test_each_stage_is_a_span_below_its_request_in_the_trace_of_the_client(tmp_p
         "retrieval",
         "rules",
         "reranking",
-        "reasons",
+        "explanations",
         "answer",
     ]
     assert {span["parent_id"] for span in stages} == {root["context"]["span_id"]}
@@ -67,7 +67,7 @@ def test_each_stage_is_a_span_below_its_request_in_the_trace_of_the_client(tmp_p
     assert "secret-user" not in file.read_text()
 
 
-def test_only_the_share_that_is_asked_for_is_traced(tmp_path: Path) -> None:
+def test_trace_share_zero_traces_nothing(tmp_path: Path) -> None:
     file = tmp_path / "spans.jsonl"
     with running(tmp_path, trace_file=file, trace_share=0.0) as service:
         service.client.recommend("u")
@@ -75,30 +75,30 @@ def test_only_the_share_that_is_asked_for_is_traced(tmp_path: Path) -> None:
 
 
 class Collector(TraceServiceServicer):
-    """Keeps what it is sent, by the service that sent it."""
+    """Stores received spans with the name of their service."""
 
     def __init__(self) -> None:
         self.spans: list[tuple[str, Span]] = []
 
     def Export(self, request: Any, context: Any) -> ExportTraceServiceResponse:  # noqa: N802
         for resource in request.resource_spans:
-            named = {item.key: item.value.string_value for item in resource.resource.attributes}
+            attributes = {item.key: item.value.string_value for item in resource.resource.attributes}
             for scope in resource.scope_spans:
-                self.spans += [(named["service.name"], span) for span in scope.spans]
+                self.spans += [(attributes["service.name"], span) for span in scope.spans]
         return ExportTraceServiceResponse()
 
 
-def test_a_collector_gets_the_spans_over_otlp(tmp_path: Path) -> None:
+def test_spans_are_exported_to_a_collector_over_otlp(tmp_path: Path) -> None:
     collector, server = Collector(), grpc.server(ThreadPoolExecutor(2))
     add_TraceServiceServicer_to_server(collector, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     with running(tmp_path, traces=f"http://127.0.0.1:{port}") as service:
         service.client.recommend("u", request_id="mine")
-    wait_until(lambda: any(_request_id(span) == "mine" for _, span in collector.spans))  # it is closed aside
+    wait_until(lambda: any(_request_id(span) == "mine" for _, span in collector.spans))
     (root,) = (span for _, span in collector.spans if _request_id(span) == "mine")
-    below = [span.name for _, span in collector.spans if span.parent_span_id == root.span_id]
-    assert {"history", "retrieval", "answer"} <= set(below)
+    children = [span.name for _, span in collector.spans if span.parent_span_id == root.span_id]
+    assert {"history", "retrieval", "answer"} <= set(children)
     assert {name for name, _ in collector.spans} == {"penchant-recommender"}
     server.stop(None).wait()
 
@@ -109,12 +109,12 @@ def _request_id(span: Span) -> str:
     )
 
 
-def test_a_collector_that_is_away_costs_no_answer(tmp_path: Path) -> None:
+def test_calls_succeed_when_the_collector_is_unreachable(tmp_path: Path) -> None:
     with running(tmp_path, traces="http://127.0.0.1:1") as service:
         assert service.client.recommend("u").recommendations
 
 
-def test_without_a_file_opentelemetry_is_not_even_loaded() -> None:
+def test_opentelemetry_is_not_imported_without_tracing() -> None:
     command = "import sys, serving.server; print([name for name in sys.modules if 'opentelemetry' in name])"
     loaded = subprocess.run(
         [sys.executable, "-c", command], capture_output=True, text=True, check=True
