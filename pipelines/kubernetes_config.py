@@ -1,8 +1,8 @@
-"""Where each step runs on a cluster: image, processors, memory, accelerator, secrets."""
+"""Sets the image, retries, resources, secret and volume of each pipeline task on Kubernetes."""
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any
+from typing import Any, Final
 
 from kfp import dsl, kubernetes
 from kfp.dsl.pipeline_context import Pipeline
@@ -10,36 +10,36 @@ from kfp.dsl.pipeline_task import PipelineTask
 
 from pipelines.settings import Settings
 
-# The component that asks for processors, memory and an accelerator of its own.
-TRAINING = "train-interest-model"
+# The component that gets CPUs, memory and an accelerator.
+TRAINING_COMPONENT: Final = "train-interest-model"
 
-# Time for another node to take over, without hammering a store that is down.
-RETRIES = 2
-BACKOFF = "30s"
+# Time for another node to take over, without overloading a store that is down.
+RETRIES: Final = 2
+BACKOFF: Final = "30s"
 
 
-def build(steps: Callable[..., None], settings: Settings | None = None) -> Any:
-    """The kfp pipeline of `steps`; placed on a cluster when settings are given, else as a laptop runs it."""
+def build_pipeline(function: Callable[..., None], settings: Settings | None = None) -> Any:
+    """Return the kfp pipeline of `function`; with settings, its tasks are configured for Kubernetes."""
 
-    @dsl.pipeline(name=f"penchant-{steps.__name__}")
-    @wraps(steps)
-    def placed(*args: Any, **kwargs: Any) -> None:
-        steps(*args, **kwargs)
+    @dsl.pipeline(name=f"penchant-{function.__name__}")
+    @wraps(function)
+    def pipeline(*args: Any, **kwargs: Any) -> None:
+        function(*args, **kwargs)
         if settings:
             for task in Pipeline.get_default_pipeline().tasks.values():
-                _place(task, settings)
+                _configure(task, settings)
 
-    return placed
+    return pipeline
 
 
-def _place(task: PipelineTask, settings: Settings) -> None:
+def _configure(task: PipelineTask, settings: Settings) -> None:
     task.set_container_image(settings.image)
     task.set_retry(RETRIES, backoff_duration=BACKOFF, backoff_factor=2.0)
-    if settings.secret:
-        kubernetes.use_secret_as_volume(task, secret_name=settings.secret, mount_path="/etc/penchant")
-    if settings.volume:
-        kubernetes.mount_pvc(task, pvc_name=settings.volume, mount_path=str(settings.home))
-    if task.component_spec.name == TRAINING:
+    if settings.secret_name:
+        kubernetes.use_secret_as_volume(task, secret_name=settings.secret_name, mount_path="/etc/penchant")
+    if settings.volume_claim:
+        kubernetes.mount_pvc(task, pvc_name=settings.volume_claim, mount_path=str(settings.home))
+    if task.component_spec.name == TRAINING_COMPONENT:
         task.set_container_image(settings.training_image or settings.image)
         task.set_cpu_limit(settings.training_cpu).set_memory_limit(settings.training_memory)
         if settings.accelerator_count:

@@ -1,14 +1,14 @@
-"""A pipeline's parameters, from settings and from what a person typed."""
+"""Builds the parameters of the pipelines from settings and command-line options."""
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from components.errors import StepError
 from components.train_interest_model.hyperparameters import Hyperparameters
 from pipelines.settings import Settings
 
-_ADDRESSES = (
+TRAINING_SETTINGS: Final = (
     "warehouse",
     "interaction_log",
     "registry",
@@ -20,33 +20,51 @@ _ADDRESSES = (
     "experiment",
     "model_name",
 )
+PROMOTION_SETTINGS: Final = (
+    "tracking_uri",
+    "releases",
+    "features",
+    "registry",
+    "online_store",
+    "model_server",
+    "model_name",
+)
 
 
 def training_arguments(
     settings: Settings, protocol: str, max_failed_share: float, hyperparameters: dict[str, Any]
 ) -> dict[str, Any]:
-    """The training pipeline's parameters, all but its sources."""
+    """Return the parameters of the training pipeline, except its sources."""
     return {
-        **{name: getattr(settings, name) for name in _ADDRESSES},
+        **{name: getattr(settings, name) for name in TRAINING_SETTINGS},
         "protocol": protocol,
         "max_failed_share": max_failed_share,
         "hyperparameters": hyperparameters,
     }
 
 
+def promotion_arguments(settings: Settings, version: int, approved_by: str) -> dict[str, Any]:
+    """Return the parameters of the promotion pipeline."""
+    return {
+        **{name: getattr(settings, name) for name in PROMOTION_SETTINGS},
+        "version": version,
+        "approved_by": approved_by,
+    }
+
+
 def source_arguments(
     dataset: str, interactions: Path | None, items: Path | None, users: Path | None
 ) -> dict[str, str]:
-    """The training pipeline's sources.
+    """Return the sources of the training pipeline; files by absolute path, "" for none.
 
     Raises:
-        ValueError: they contradict each other.
+        ValueError: a data set and files, or items or users without interactions.
     """
     files = {"interactions_file": interactions, "items_file": items, "users_file": users}
     if dataset and any(files.values()):
-        raise ValueError("give --dataset or --interactions, not both: one home holds one catalog")
+        raise ValueError("give a data set or your own --interactions, not both: a home holds one catalog")
     if (items or users) and not interactions:
-        raise ValueError("--items and --users describe --interactions: give that too")
+        raise ValueError("--items and --users need --interactions too")
     return {
         "dataset": dataset,
         **{name: str(file.absolute()) if file else "" for name, file in files.items()},
@@ -54,16 +72,16 @@ def source_arguments(
 
 
 def parse_hyperparameters(pairs: list[str]) -> dict[str, Any]:
-    """`["epochs=5"]` -> {"epochs": 5}; a value that isn't JSON is text.
+    """Parse `["epochs=5"]` into `{"epochs": 5}`; a value that is not JSON is a string.
 
     Raises:
-        ValueError: a pair without "=", an unknown name, or a value that the name does not take.
+        ValueError: a pair without "=", an unknown name, or a value that the hyperparameter does not allow.
     """
     parsed: dict[str, Any] = {}
     for pair in pairs:
-        name, found, value = pair.partition("=")
-        if not found:
-            raise ValueError(f"--set {pair}: expected name=value, such as epochs=5")
+        name, separator, value = pair.partition("=")
+        if not separator:
+            raise ValueError(f"--set {pair}: expected NAME=VALUE, such as epochs=5")
         try:
             parsed[name] = json.loads(value)
         except json.JSONDecodeError:

@@ -1,4 +1,4 @@
-"""What a person sees while a pipeline runs here: a line a step, what it reports, and why it failed."""
+"""Shows the progress of a local run: a line per step, what it reports, and the error of a failed step."""
 
 import io
 import re
@@ -7,28 +7,33 @@ import time
 from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TextIO
+from typing import Final, Self, TextIO
 
 from rich.console import Console
 from rich.markup import escape
 
 from components.progress import MARK
 
-_STARTED = re.compile(r"Executing task .*?'([\w-]+)'")
-_ENDED = re.compile(r"Task .*?'([\w-]+)'.* finished with status .*?(SUCCESS|FAILURE)")
-# The last line of a traceback: a dotted exception, or a built-in one.
-_RAISED = re.compile(r"^(?:(?:[a-z_]\w*\.)+[A-Z]\w*|[A-Z]\w*(?:Error|Exception|Interrupt|Exit)): ")
+_STARTED: Final = re.compile(r"Executing task .*?'([\w-]+)'")
+_ENDED: Final = re.compile(r"Task .*?'([\w-]+)'.* finished with status .*?(SUCCESS|FAILURE)")
+# The last line of a traceback: the qualified or built-in name of an exception.
+_EXCEPTION: Final = re.compile(r"^(?:(?:[a-z_]\w*\.)+[A-Z]\w*|[A-Z]\w*(?:Error|Exception|Interrupt|Exit)): ")
+# Without an exception, the message of a failed step is the end of its output.
+_TAIL_LINES: Final = 5
 
 
 class StepReporter(io.TextIOBase):
-    """Stands in for standard output while kfp's local runner prints; keeps all of it in a log."""
+    """Replaces standard output while kfp's local runner prints: shows progress and writes all lines to a log.
 
-    def __init__(self, log: TextIO, titles: dict[str, str]) -> None:
-        # The console is bound to the terminal now, before standard output is redirected here.
+    The output is parsed because kfp has no API that reports the start of a task or the reason of a failure.
+    """
+
+    def __init__(self, log: TextIO, display_names: dict[str, str]) -> None:
+        # Bound to the terminal before standard output is redirected to this object.
         self._console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
-        self._log, self._titles = log, titles
+        self._log, self._display_names = log, display_names
         self._line = ""
-        self._step, self._started = "", 0.0
+        self._task, self._started_at = "", 0.0
         self._status = self._console.status("")
         self._output: list[str] = []
         self._failed: tuple[str, list[str]] | None = None
@@ -53,35 +58,37 @@ class StepReporter(io.TextIOBase):
         return len(text)
 
     def failure(self, log: Path) -> str:
-        """What to tell about the first step that failed: its name, its error as raised, where the log is."""
-        title, output = self._failed or (self._title, self._output)
-        raised = [number for number, line in enumerate(output) if _RAISED.match(line)]
-        # After the error the runner draws a line.
-        told = takewhile(
-            lambda line: not line.startswith("----"), output[raised[-1] :] if raised else output[-5:]
-        )
-        cause = "\n".join(told)
+        """Return a message about the first failed step: its name, its exception, and the log's path."""
+        name, output = self._failed or (self._display_name, self._output)
+        exceptions = [number for number, line in enumerate(output) if _EXCEPTION.match(line)]
+        tail = output[exceptions[-1] :] if exceptions else output[-_TAIL_LINES:]
+        # The runner prints a line of dashes after the output of a task.
+        cause = "\n".join(takewhile(lambda line: not line.startswith("----"), tail))
         cause = re.sub(r"^(?:\w+\.)+(?=[A-Z])", "", cause).removeprefix("StepError: ")
-        return f"{title} failed: {cause.strip() or 'it gave no reason'}\nThe whole log: {log}"
+        return f"{name} failed: {cause.strip() or 'the step printed no reason'}\nFull log: {log}"
 
     @property
-    def _title(self) -> str:
-        return self._titles.get(self._step, self._step)
+    def _display_name(self) -> str:
+        return self._display_names.get(self._task, self._task)
 
     def _read(self, line: str) -> None:
         if started := _STARTED.search(line):
-            self._step, self._started, self._output = started[1], time.monotonic(), []
-            self._status.update(f"{self._title} …")
+            self._task, self._started_at, self._output = started[1], time.monotonic(), []
+            self._status.update(f"{self._display_name} …")
             self._status.start()
         elif ended := _ENDED.search(line):
-            self._status.stop()
-            mark = "[green]✓[/]" if ended[2] == "SUCCESS" else "[red]✗[/]"
-            if ended[2] == "FAILURE" and ended[1] == self._step:
-                # Steps that don't depend on it still run; the cause is this one's.
-                self._failed = self._failed or (self._title, self._output)
-            self._console.print(f"{mark} {self._title} [dim]{time.monotonic() - self._started:.1f} s[/]")
+            self._end(ended[1], ended[2] == "SUCCESS")
         else:
             self._output.append(line.removeprefix("    "))
             text = line.strip()
             if text.startswith(MARK):
                 self._console.print(f"  {escape(text.removeprefix(MARK))}", style="dim")
+
+    def _end(self, task: str, succeeded: bool) -> None:
+        self._status.stop()
+        # Independent steps still run after a failure; the first one that failed is the cause.
+        if not succeeded and task == self._task and not self._failed:
+            self._failed = (self._display_name, self._output)
+        mark = "[green]✓[/]" if succeeded else "[red]✗[/]"
+        seconds = time.monotonic() - self._started_at
+        self._console.print(f"{mark} {self._display_name} [dim]{seconds:.1f} s[/]")

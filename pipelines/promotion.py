@@ -1,4 +1,4 @@
-"""The promotion pipeline: what a reviewer approved goes live."""
+"""The promotion pipeline: makes an approved version live."""
 
 from components.push_release.component import push_release
 
@@ -16,8 +16,8 @@ def promotion(
 ) -> None:
     """Make a registered version live.
 
-    1. Push it: publish, smoke-test, write users' interests, switch; when the test fails, the version before
-       stays live.
+    1. Push it: publish the release, smoke-test it, write the users' interests, and switch. If the smoke test
+       fails, the live version is unchanged.
     """
     push_release(
         version=version,

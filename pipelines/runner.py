@@ -1,43 +1,44 @@
-"""Runs a pipeline here by kfp's local runner, submits it to Kubeflow, or schedules it there."""
+"""Runs a pipeline on this machine, submits it to Kubeflow Pipelines, or schedules it there."""
 
 import contextlib
 import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from filelock import FileLock, Timeout
 
 from pipelines.errors import RunError
-from pipelines.kubernetes_config import build
+from pipelines.kubernetes_config import build_pipeline
 from pipelines.progress import StepReporter
 from pipelines.settings import Settings
 
-Steps = Callable[..., None]
+# A function that creates the tasks of a pipeline, such as `training`.
+PipelineFunction = Callable[..., None]
 
 # HTML artifacts that the folder of a run links to.
-PAGES = ("report.html", "data_docs.html")
+PAGES: Final = ("report.html", "data_docs.html")
 
 
-def run_locally(steps: Steps, settings: Settings, arguments: dict[str, Any]) -> Path:
-    """Run `steps` in this home, one run at a time; returns the run's folder, which holds its log.
+def run_locally(function: PipelineFunction, settings: Settings, arguments: dict[str, Any]) -> Path:
+    """Run a pipeline with kfp's local runner; return the run's folder, with its log and outputs.
 
     Raises:
-        RunError: another run holds the home, or a step failed.
+        RunError: another run uses the same home, or a step failed.
     """
     from kfp import local
 
-    # Display names and placement are for Kubeflow; the local runner says for each that it leaves them out.
-    warnings.filterwarnings("ignore", message=".*have no effect in the current local runner")
+    # kfp warns about each setting for Kubeflow, and about images; neither has an effect here.
+    for message in (".*have no effect in the current local runner", ".*non-Python base image"):
+        warnings.filterwarnings("ignore", message=message)
     settings.prepare_home()
-    with only_run(settings.home):
+    with run_lock(settings.home):
         folder = settings.home / "runs" / time.strftime("%Y%m%d-%H%M%S")
         folder.mkdir(parents=True, exist_ok=True)
-        pipeline = build(steps)
-        # Each run has a fresh root: steps can be repeated, so nothing is resumed from a cache.
+        pipeline = build_pipeline(function)
         local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(folder / "steps"))
-        with (folder / "run.log").open("w") as log, StepReporter(log, titles(pipeline)) as reporter:
+        with (folder / "run.log").open("w") as log, StepReporter(log, display_names(pipeline)) as reporter:
             try:
                 with contextlib.redirect_stdout(reporter):
                     pipeline(**arguments)
@@ -47,42 +48,44 @@ def run_locally(steps: Steps, settings: Settings, arguments: dict[str, Any]) -> 
     return folder
 
 
-def compile_pipeline(steps: Steps, settings: Settings, file: Path) -> None:
-    """Write the pipeline as Kubeflow's YAML, with the image and resources of the settings."""
+def compile_pipeline(function: PipelineFunction, settings: Settings, file: Path) -> None:
+    """Write a pipeline as YAML for Kubeflow Pipelines, with the images and resources of the settings."""
     from kfp import compiler
 
-    compiler.Compiler().compile(build(steps, settings), str(file))
+    compiler.Compiler().compile(build_pipeline(function, settings), str(file))
 
 
-def submit(steps: Steps, settings: Settings, arguments: dict[str, Any]) -> str:
-    """Start one run on Kubeflow; returns its id."""
+def submit(function: PipelineFunction, settings: Settings, arguments: dict[str, Any]) -> str:
+    """Start one run on Kubeflow Pipelines; return its id."""
     run = _client(settings).create_run_from_pipeline_func(
-        build(steps, settings), arguments=arguments, experiment_name=settings.experiment
+        build_pipeline(function, settings), arguments=arguments, experiment_name=settings.experiment
     )
     return str(run.run_id)
 
 
-def schedule(steps: Steps, settings: Settings, arguments: dict[str, Any], cron: str) -> str:
-    """Have Kubeflow run `steps` by `cron`, one run at a time; returns the recurring run's id.
+def schedule_on_kubeflow(
+    function: PipelineFunction, settings: Settings, arguments: dict[str, Any], cron: str
+) -> str:
+    """Schedule a pipeline on Kubeflow Pipelines, one run at a time; return the id of the recurring run.
 
     Args:
-        cron: six fields, seconds first ("0 0 3 * * *" is three o'clock at night).
+        cron: six fields, seconds first; "0 0 3 * * *" is 03:00:00 every day.
 
     Raises:
-        ValueError: not six fields. The server takes five, and reads them as something else.
+        ValueError: not six fields. Kubeflow accepts five too, but reads the first one as seconds.
     """
     if len(cron.split()) != 6:
         raise ValueError(
-            f"cron={cron!r}: expected six fields, seconds first, such as '0 0 3 * * *' (three at night)"
+            f"cron={cron!r}: expected six fields, seconds first, such as '0 0 3 * * *' (03:00:00 every day)"
         )
     client = _client(settings)
     experiment = client.create_experiment(settings.experiment)
-    file = settings.home / f"{steps.__name__}.yaml"
     settings.prepare_home()
-    compile_pipeline(steps, settings, file)
+    file = settings.home / f"{function.__name__}.yaml"
+    compile_pipeline(function, settings, file)
     recurring = client.create_recurring_run(
         experiment.experiment_id,
-        job_name=f"penchant-{steps.__name__}",
+        job_name=f"penchant-{function.__name__}",
         cron_expression=cron,
         max_concurrency=1,
         no_catchup=True,
@@ -94,14 +97,14 @@ def schedule(steps: Steps, settings: Settings, arguments: dict[str, Any], cron: 
 
 
 @contextlib.contextmanager
-def only_run(home: Path) -> Iterator[None]:
-    """Hold the home: the lock goes with the process, however it ends."""
+def run_lock(home: Path) -> Iterator[None]:
+    """Lock the home for one run; the operating system frees the lock when the process ends."""
     lock = FileLock(home / "run.lock")
     try:
         lock.acquire(blocking=False)
     except Timeout as error:
         raise RunError(
-            f"another run is under way in {home}: wait for it, or use another home (--home)"
+            f"another run is in progress in {home}: wait until it ends, or choose another home with --home"
         ) from error
     try:
         yield
@@ -109,15 +112,14 @@ def only_run(home: Path) -> Iterator[None]:
         lock.release()
 
 
-def titles(pipeline: Any) -> dict[str, str]:
-    """Task name -> display name, for every task of a pipeline and its conditions."""
+def display_names(pipeline: Any) -> dict[str, str]:
+    """Map each task name of a pipeline, inside conditions too, to its display name."""
     spec = pipeline.pipeline_spec
     dags = [spec.root.dag, *(component.dag for component in spec.components.values())]
     return {name: task.task_info.name for dag in dags for name, task in dag.tasks.items()}
 
 
 def _link_pages(folder: Path) -> None:
-    """Link the HTML artifacts from the top of the run's folder."""
     for page in PAGES:
         for artifact in folder.glob(f"steps/*/*/{page}"):
             (folder / page).symlink_to(artifact.relative_to(folder))
@@ -125,7 +127,7 @@ def _link_pages(folder: Path) -> None:
 
 def _client(settings: Settings) -> Any:
     if not settings.kubeflow:
-        raise ValueError("PENCHANT_KUBEFLOW is not set: expected the address of Kubeflow Pipelines' API")
+        raise ValueError("PENCHANT_KUBEFLOW is not set: expected the address of the Kubeflow Pipelines API")
     import kfp
 
     return kfp.Client(host=settings.kubeflow)

@@ -1,4 +1,4 @@
-"""The model server and the recommender as processes of this machine, started and stopped together."""
+"""Starts the model server and the recommender as processes of this machine, and restarts or stops them."""
 
 import os
 import subprocess
@@ -22,43 +22,54 @@ from serving.release.release_store import ReleaseStore
 START_TIMEOUT_S: Final = 60.0
 STOP_TIMEOUT_S: Final = 10.0
 
-# From one start of a server to the next: one that ends at once may end again.
-PAUSE_S: Final = 5.0
+# The least time between two starts of a server, so that one that fails at once is not restarted in a loop.
+RESTART_DELAY_S: Final = 5.0
 
-# The port -> arguments and environment of `python -m serving.<module>`.
+# Settings that both servers share with the pipelines.
+SHARED_SETTINGS: Final = ("releases", "interaction_log", "features", "registry", "online_store")
+
+# Port -> arguments and environment of `python -m serving.<module>`.
 Command = Callable[[int], tuple[list[str], dict[str, str]]]
 
 
-class Process:
-    """A server that has said where it listens; started again, it listens there again."""
+class ServerProcess:
+    """A server process that has printed its address; a restart uses the same address."""
 
     def __init__(self, module: str, command: Command, port: int, settings: Settings) -> None:
-        """Raises RunError when it ends instead, and says why."""
-        self.name, self._command, self._settings = module, command, settings
+        """Start the server and wait until it prints its address.
+
+        Raises:
+            RunError: the process ended instead.
+        """
+        self.module, self._command, self._settings = module, command, settings
         self.log = settings.home / "runs" / f"{module}.log"
         self.log.unlink(missing_ok=True)
         self.address = self._start(port)
 
-    def start_again(self) -> None:
-        """Raises RunError as at the first time."""
+    def restart(self) -> None:
+        """Start the server again, on the same port.
+
+        Raises:
+            RunError: the process ended instead.
+        """
         self._start(int(self.address.rsplit(":", 1)[1]))
 
     @property
-    def rested(self) -> bool:
-        """Whether its last start is long enough ago for another."""
-        return time.monotonic() - self._ready_at >= PAUSE_S
+    def may_restart(self) -> bool:
+        return time.monotonic() - self._started_at >= RESTART_DELAY_S
 
     @property
-    def runs(self) -> bool:
+    def is_running(self) -> bool:
         return self.popen.poll() is None
 
-    def ended(self) -> str:
-        """How, and its last words."""
+    def exit_message(self) -> str:
+        """Return the exit code and the last line of the log."""
         code = self.popen.wait()
-        last = self.log.read_text().strip().splitlines()[-1:] or ["it gave no reason"]
-        return f"{self.name} ended with exit code {code}: {last[0]}\nThe whole log: {self.log}"
+        lines = self.log.read_text().strip().splitlines() or ["it printed no reason"]
+        return f"{self.module} ended with exit code {code}: {lines[-1]}\nFull log: {self.log}"
 
     def stop(self) -> None:
+        """Terminate the process; kill it if it does not end in time."""
         self.popen.terminate()
         try:
             self.popen.wait(STOP_TIMEOUT_S)
@@ -69,13 +80,12 @@ class Process:
         self.popen.stdout.close()
 
     def _start(self, port: int) -> str:
-        addresses = ("releases", "interaction_log", "features", "registry", "online_store")
-        known = {f"PENCHANT_{name.upper()}": getattr(self._settings, name) for name in addresses}
+        shared = {f"PENCHANT_{name.upper()}": getattr(self._settings, name) for name in SHARED_SETTINGS}
         arguments, environment = self._command(port)
         with self.log.open("a") as errors:
             self.popen = subprocess.Popen(
-                [sys.executable, "-m", f"serving.{self.name}", *arguments],
-                env={**os.environ, **known, **environment},
+                [sys.executable, "-m", f"serving.{self.module}", *arguments],
+                env={**os.environ, **shared, **environment},
                 stdout=subprocess.PIPE,
                 stderr=errors,
                 text=True,
@@ -84,41 +94,43 @@ class Process:
             assert self.popen.stdout
             line = self.popen.stdout.readline()
             if " on " not in line:
-                raise RunError(self.ended())
-        except BaseException:  # Ctrl-C too
+                raise RunError(self.exit_message())
+        except BaseException:  # KeyboardInterrupt too: no process may stay behind
             self.stop()
             raise
-        self._ready_at = time.monotonic()
+        self._started_at = time.monotonic()
         return line.split(" on ")[1].split()[0]
 
 
 @dataclass(frozen=True)
 class ServingProcesses:
+    """The servers of a live release."""
+
     recommender: str  # host:port
     model_server: str  # host:port
-    started: list[Process]
+    processes: list[ServerProcess]
 
-    def wait(self, tell: Callable[[str], None]) -> None:
-        """Until Ctrl-C; raises as `start_dead` does."""
+    def watch(self, report: Callable[[str], None]) -> None:
+        """Restart servers that end, until KeyboardInterrupt; raises like `restart_ended`."""
         while True:
-            self.start_dead(tell)
+            self.restart_ended(report)
             time.sleep(0.5)
 
-    def start_dead(self, tell: Callable[[str], None]) -> None:
-        """Start again whichever has ended by itself, and tell of it; meanwhile the other answers on.
+    def restart_ended(self, report: Callable[[str], None]) -> None:
+        """Restart each server that has ended, and report it.
 
         Raises:
-            RunError: it does not start any more.
+            RunError: a server ended again during its restart.
         """
-        for process in self.started:
-            if not process.runs and process.rested:
-                tell(f"{process.ended()}\nStarting it again.")
-                process.start_again()
+        for process in self.processes:
+            if not process.is_running and process.may_restart:
+                report(f"{process.exit_message()}\nRestarting it.")
+                process.restart()
 
 
 @contextmanager
-def serving(settings: Settings, port: int, model_port: int) -> Iterator[ServingProcesses]:
-    """Serve the live release; port 0 is any free one. Nothing is left running afterwards.
+def serve_live_release(settings: Settings, port: int, model_port: int) -> Iterator[ServingProcesses]:
+    """Start both servers, and stop them at the end; port 0 is any free port.
 
     Raises:
         RunError: no release is live, or a server did not start.
@@ -127,25 +139,25 @@ def serving(settings: Settings, port: int, model_port: int) -> Iterator[ServingP
     if ReleaseStore(settings.releases).live() is None:
         raise RunError(
             f"no release is live in {settings.releases}: train one with `penchant run`, "
-            "or approve one (`penchant review list`)"
+            "or approve one with `penchant review approve VERSION` (`penchant review list` shows them)"
         )
     with ExitStack() as stack:
 
-        def start(module: str, command: Command, wanted: int) -> Process:
-            process = Process(module, command, wanted, settings)
+        def start(module: str, command: Command, wanted_port: int) -> ServerProcess:
+            process = ServerProcess(module, command, wanted_port, settings)
             stack.callback(process.stop)
             return process
 
-        started = []
+        processes = []
         model_server = settings.model_server
         if not model_server:
-            started.append(start("model_server", partial(_model_server, settings.releases), model_port))
-            model_server = started[0].address
+            processes.append(start("model_server", partial(_model_server, settings.releases), model_port))
+            model_server = processes[0].address
         recommender = start("server", partial(_recommender, model_server), port)
+        # With TLS the health check needs trusted roots, and maybe a certificate; clients retry instead.
         if load_serving_settings(home=settings.home).tls_certificate is None:
-            # Else only those whom it lets in can ask for its health; its clients try again until it serves.
             _wait_until_serving(recommender)
-        yield ServingProcesses(recommender.address, model_server, [*started, recommender])
+        yield ServingProcesses(recommender.address, model_server, [*processes, recommender])
 
 
 def _model_server(releases: str, port: int) -> tuple[list[str], dict[str, str]]:
@@ -157,21 +169,24 @@ def _recommender(model_server: str, port: int) -> tuple[list[str], dict[str, str
     return [], {"PENCHANT_MODEL_SERVER": model_server, "PENCHANT_PORT": str(port)}
 
 
-def _wait_until_serving(recommender: Process) -> None:
+def _wait_until_serving(recommender: ServerProcess) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     with grpc.insecure_channel(recommender.address) as channel:
         health = health_pb2_grpc.HealthStub(channel)
-        while True:
-            try:
-                answer = health.Check(health_pb2.HealthCheckRequest(), timeout=1.0)
-                if answer.status == health_pb2.HealthCheckResponse.SERVING:
-                    return
-            except grpc.RpcError as error:
-                last = error.code().name
-            else:
-                last = "NOT_SERVING"
-            if not recommender.runs:
-                raise RunError(recommender.ended())
+        while (status := _health(health)) != "SERVING":
+            if not recommender.is_running:
+                raise RunError(recommender.exit_message())
             if time.monotonic() > deadline:
-                raise RunError(f"the recommender is {last} after {START_TIMEOUT_S:.0f} s: {recommender.log}")
+                raise RunError(
+                    f"the recommender is still {status} after {START_TIMEOUT_S:.0f} s. Log: {recommender.log}"
+                )
             time.sleep(0.05)
+
+
+def _health(health: health_pb2_grpc.HealthStub) -> str:
+    """Return the serving status, or the code of the error."""
+    try:
+        response = health.Check(health_pb2.HealthCheckRequest(), timeout=1.0)
+    except grpc.RpcError as error:
+        return str(error.code().name)
+    return str(health_pb2.HealthCheckResponse.ServingStatus.Name(response.status))

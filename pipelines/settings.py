@@ -1,4 +1,4 @@
-"""What the pipelines need beside the shared addresses: where they run, who decides, what a step is given."""
+"""The settings of the command `penchant` and of the pipelines."""
 
 from typing import ClassVar, Literal
 
@@ -8,40 +8,50 @@ from serving.configuration.addresses import Addresses
 
 
 class Settings(Addresses):
-    """The settings of `penchant`."""
+    """Addresses, model names and Kubernetes options; the environment sets each as PENCHANT_NAME.
+
+    No field is a secret: pipeline parameters are visible to everybody who may see a run. Passwords belong in
+    the Kubernetes secret that `secret_name` names.
+    """
 
     EMBEDDED: ClassVar[dict[str, str]] = Addresses.EMBEDDED | {
         "warehouse": "{home}/warehouse",
         "tracking_uri": "sqlite:///{home}/mlflow/mlflow.db",
     }
 
-    warehouse: str = Field("", description="interactions and features: a directory or an fsspec URL")
-    tracking_uri: str = Field("", description="MLflow's tracking and registry address")
+    warehouse: str = Field("", description="directory or fsspec URL of interactions and features")
+    tracking_uri: str = Field("", description="address of MLflow, for tracking and the model registry")
     model_server: str = Field(
-        "", description="host:port of a TensorFlow Serving, https://host:port for TLS; embedded when empty"
+        "", description="host:port of TensorFlow Serving, https://host:port for TLS; empty: the embedded one"
     )
 
-    policy: Literal["auto", "review"] = Field("auto", description="who decides: the rule, or a reviewer")
-    model_name: str = "penchant"
-    experiment: str = "penchant"
+    policy: Literal["auto", "review"] = Field(
+        "auto", description="auto: a release that beats the live one goes live; review: a person approves it"
+    )
+    model_name: str = Field("penchant", description="name of the registered model in MLflow")
+    experiment: str = Field("penchant", description="name of the experiment in MLflow and Kubeflow")
 
-    kubeflow: str = Field("", description="Kubeflow Pipelines' API address")
-    image: str = Field("penchant/training:latest", description="the image that every step runs in")
-    training_image: str = Field("", description="the image of the training step, when it is another one")
-    accelerator: str = "nvidia.com/gpu"
-    accelerator_count: int = Field(0, ge=0, le=8, description="GPUs of a training step")
-    training_memory: str = "8Gi"
-    training_cpu: str = "4"
-    secret: str = Field("", description="a Kubernetes secret, mounted at /etc/penchant in every step")
-    volume: str = Field("", description="a PersistentVolumeClaim, mounted at the home in every step")
+    kubeflow: str = Field("", description="address of the Kubeflow Pipelines API")
+    image: str = Field("penchant/training:latest", description="container image of the pipeline steps")
+    training_image: str = Field("", description="container image of the training steps, if another one")
+    accelerator: str = Field("nvidia.com/gpu", description="Kubernetes resource name of the accelerator")
+    accelerator_count: int = Field(0, ge=0, le=8, description="accelerators of a training step")
+    training_cpu: str = Field("4", description="CPU limit of a training step")
+    training_memory: str = Field("8Gi", description="memory limit of a training step")
+    secret_name: str = Field(
+        "", description="name of a Kubernetes secret, mounted at /etc/penchant in each step"
+    )
+    volume_claim: str = Field(
+        "", description="name of a PersistentVolumeClaim, mounted at the home in each step"
+    )
 
     @property
     def features(self) -> str:
-        """Where build_features puts Feast's offline store."""
+        """The directory of Feast's offline store."""
         return f"{self.warehouse}/features"
 
     def prepare_home(self) -> None:
-        """Make the folders that embedded databases expect."""
+        """Create the folders of the embedded databases."""
         for folder in ("feast", "mlflow", "releases", "runs"):
             (self.home / folder).mkdir(parents=True, exist_ok=True)
 

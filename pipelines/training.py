@@ -1,4 +1,4 @@
-"""The training pipeline: from raw interactions to a registered, and where policy allows live, release."""
+"""The training pipeline: turns interactions into a registered release, and makes it live if it is better."""
 
 from kfp import dsl
 
@@ -33,21 +33,20 @@ def training(
     experiment: str = "penchant",
     model_name: str = "penchant",
 ) -> None:
-    """Learn from every interaction up to now.
+    """Train, evaluate and register a release.
 
-    1. Ingest what is new in the sources.
-    2. Validate it; stop when too much of it fails.
-    3. Build the features, into Feast's offline store.
-    4. Materialize the newest into Feast's online store.
-    5. Fetch the training set, point in time.
-    6. Train the interest model, on a schedule from the last one where that is honest, and the collaborative
-       filters on the training part.
-    7. Evaluate the ranking as served, on the test part.
-    8. Refit both on everything: what goes live has seen the newest interactions.
+    1. Ingest new interactions from the sources.
+    2. Validate them; stop if too many fail.
+    3. Build the features for Feast's offline store.
+    4. Materialize the newest features into Feast's online store.
+    5. Fetch the training set with a point-in-time join.
+    6. Train the interest model and the collaborative filters on the training split.
+    7. Evaluate the served ranking on the test split.
+    8. Refit both on all interactions, so that the release knows the newest ones.
     9. Register the release as the candidate.
-    10. Push it when it is better and the policy is "auto"; otherwise a reviewer decides.
+    10. Push it if it is better than the live one and the policy is "auto".
     """
-    # Only ingest reads the world, so only it must run each time; what follows depends on its outputs.
+    # The sources change without a change of the parameters, so this step must not be cached.
     ingested = ingest_interactions(
         dataset=dataset,
         interactions_file=interactions_file,
@@ -59,7 +58,7 @@ def training(
     ingested.set_caching_options(False)
     items, as_of = ingested.outputs["items"], ingested.outputs["Output"]
 
-    # Sound interactions go on, the others go to the quarantine with the reason.
+    # Invalid interactions go to the quarantine, with the reason.
     validated = validate_interactions(
         interactions=ingested.outputs["interactions"],
         items=items,
@@ -69,7 +68,7 @@ def training(
         max_failed_share=max_failed_share,
     ).set_display_name("Validate interactions")
 
-    # One row per user and cutoff: a history holds what came strictly before.
+    # One row per user and cutoff; the history holds the interactions strictly before the cutoff.
     built = build_features(
         interactions=validated.outputs["valid_interactions"],
         users=ingested.outputs["users"],
@@ -78,7 +77,7 @@ def training(
         warehouse=warehouse,
     ).set_display_name("Build features")
 
-    # Serving reads the same features from the online store.
+    # The recommender reads the same features from the online store.
     materialize_features(
         features=built.outputs["Output"],
         as_of=as_of,
@@ -87,7 +86,7 @@ def training(
         releases=releases,
     ).set_display_name("Materialize features").set_caching_options(False)
 
-    # Feast joins each cutoff with the features as they stood then.
+    # Feast joins each cutoff with the feature values at that time.
     fetched = fetch_training_set(
         spine=built.outputs["spine"],
         features=built.outputs["Output"],
@@ -96,7 +95,7 @@ def training(
     ).set_display_name("Fetch training set")
     training_set = fetched.outputs["training_set"]
 
-    # The parts of the ranking, fitted on the training split alone.
+    # Fit both parts of the ranking on the training split only.
     fitted_model = train_interest_model(
         training_set=training_set,
         items=items,
@@ -111,7 +110,7 @@ def training(
         training_set=training_set, items=items, users=ingested.outputs["users"], split="train"
     ).set_display_name("Train collaborative filters")
 
-    # The served ranking over all items, beside its baselines and the live version.
+    # Compare the served ranking over all items with the baselines and the live version.
     evaluated = evaluate_release(
         interest_model=fitted_model.outputs["interest_model"],
         collaborative_filters=fitted_filters.outputs["collaborative_filters"],
@@ -124,7 +123,7 @@ def training(
         run_id=run_id,
     ).set_display_name("Evaluate release")
 
-    # What is registered has learned from the held-out interactions too.
+    # Fit both again, with the validation and test interactions too.
     refitted_model = train_interest_model(
         training_set=training_set,
         items=items,
@@ -139,7 +138,7 @@ def training(
         training_set=training_set, items=items, users=ingested.outputs["users"], split="all"
     ).set_display_name("Refit collaborative filters")
 
-    # The candidate, with its evaluation beside it.
+    # Register the refitted parts together with the evaluation.
     registered = register_release(
         interest_model=refitted_model.outputs["interest_model"],
         collaborative_filters=refitted_filters.outputs["collaborative_filters"],
@@ -152,7 +151,7 @@ def training(
     ).set_display_name("Register release")
     registered.set_caching_options(False)
 
-    # The gate: better by rule, and the policy lets the rule decide.
+    # The gate: the policy is "auto", and the release is better than the live one.
     with (
         dsl.If(policy == "auto", name="policy-is-auto"),
         dsl.If(evaluated.outputs["Output"] == "better", name="better-than-live"),

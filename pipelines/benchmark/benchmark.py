@@ -1,4 +1,4 @@
-"""A public protocol, trained and evaluated: the pipeline's steps, in a temporary home."""
+"""Runs a benchmark: the steps of the training pipeline, in a temporary home, once per seed."""
 
 import json
 import subprocess
@@ -12,90 +12,62 @@ from typing import Any, Final
 from rich.console import Console
 from rich.markup import escape
 
-from components.ingest_interactions.datasets import REGISTRY
 from components.progress import MARK
 from components.train_interest_model.hyperparameters import Hyperparameters
-from pipelines.benchmark.results import StepCost, results
-from pipelines.benchmark.steps import FAILURE, PEAK_MEMORY, Plan
+from pipelines.benchmark.plan import Plan
+from pipelines.benchmark.results import StepCost, make_results
+from pipelines.benchmark.steps import FAILURE, PEAK_MEMORY
 from pipelines.errors import RunError
 from pipelines.settings import Settings
 
-# Step -> its title; train and evaluate run once a seed.
-TITLES: Final = {
+# Step -> display name; train and evaluate run once per seed.
+DISPLAY_NAMES: Final = {
     "prepare": "Prepare the data",
     "filters": "Train collaborative filters",
     "train": "Train interest model",
     "evaluate": "Evaluate",
 }
-LINES_OF_A_FAULT: Final = 15
+# The end of the output of a step that failed without a StepError.
+TAIL_LINES: Final = 15
 
 
-def make_plan(
-    dataset: str,
-    interactions: Path | None,
-    items: Path | None,
-    min_interactions: int,
-    protocol: str,
-    keep_seen: bool,
-    hyperparameters: dict[str, Any],
-) -> Plan:
-    """What a person asked for.
-
-    Raises:
-        ValueError: no source or two, a name that isn't known, or a hyperparameter that has its own option.
-    """
-    if bool(dataset) == bool(interactions):
-        raise ValueError(f"give one of {', '.join(REGISTRY)}, or your own --interactions FILE, not both")
-    if dataset and dataset not in REGISTRY:
-        raise ValueError(f"unknown benchmark {dataset!r}: expected one of {', '.join(REGISTRY)}")
-    if items and not interactions:
-        raise ValueError("--items describes --interactions: give that too")
-    if own := {"seed": "--seeds", "seen_items": "--keep-seen"}.keys() & hyperparameters.keys():
-        raise ValueError(f"--set {', '.join(sorted(own))}: use --seeds and --keep-seen instead")
-    for file in (interactions, items):
-        if file and not file.exists():
-            raise ValueError(f"no file {file}")
-    chosen = {**hyperparameters, "seen_items": "keep" if keep_seen else "filter"}
-    own_interactions, own_items = (str(file.absolute()) if file else "" for file in (interactions, items))
-    return Plan(dataset, own_interactions, own_items, min_interactions, protocol, chosen)
-
-
-def measure(plan: Plan, trainings: int, settings: Settings, console: Console) -> dict[str, Any]:
-    """Run every step; returns the document that benchmark_results describes.
+def run_benchmark(plan: Plan, trainings: int, settings: Settings, console: Console) -> dict[str, Any]:
+    """Run every step; return the results, as `make_results` describes them.
 
     Args:
-        settings: a data set's archive, where its wheel isn't installed, stands in their warehouse.
+        trainings: the number of seeds.
+        settings: the archives of data sets are read from their warehouse.
 
     Raises:
         RunError: a step failed.
     """
-    first = Hyperparameters().seed
-    seeds = list(range(first, first + trainings))
-    archives, code = Path(settings.warehouse) / "archives", commit()
+    first_seed = Hyperparameters().seed
+    seeds = list(range(first_seed, first_seed + trainings))
+    archives, commit = Path(settings.warehouse) / "archives", current_commit()
     with tempfile.TemporaryDirectory(prefix="penchant-benchmark-") as folder:
         home = Path(folder)
         (home / "warehouse").mkdir()
         (home / "warehouse/archives").symlink_to(archives)
         (home / "plan.json").write_text(json.dumps(asdict(plan)))
-        run = _Steps(home, archives, console)
-        costs = [run("prepare"), run("filters")]
+        run_step = _StepRunner(home, archives, console)
+        costs = [run_step("prepare"), run_step("filters")]
         for seed in seeds:
-            costs += [run("train", seed), run("evaluate", seed)]
+            costs += [run_step("train", seed), run_step("evaluate", seed)]
         evaluations = [json.loads((home / f"evaluation-{seed}/metrics.json").read_text()) for seed in seeds]
         data = json.loads((home / "core/counts.json").read_text())
-    return results(plan, seeds, evaluations, costs, data, code)
+    return make_results(plan, seeds, evaluations, costs, data, commit)
 
 
 @dataclass(frozen=True)
-class _Steps:
-    """Runs steps in processes of their own, and shows what they report."""
+class _StepRunner:
+    """Runs each step in a process of its own, so that its peak memory is its own, and prints its progress."""
 
     home: Path
     archives: Path
     console: Console
 
     def __call__(self, step: str, seed: int | None = None) -> StepCost:
-        title = TITLES[step] + ("" if seed is None else f", seed {seed}")
+        name = DISPLAY_NAMES[step] + ("" if seed is None else f", seed {seed}")
         command = [sys.executable, "-m", "pipelines.benchmark.steps", str(self.home), step]
         started = time.monotonic()
         with subprocess.Popen(
@@ -106,18 +78,18 @@ class _Steps:
             errors="replace",
         ) as process:
             try:
-                with self.console.status(f"{title} …"):
-                    output = self._show(process)
+                with self.console.status(f"{name} …"):
+                    output = self._print_progress(process)
             except BaseException:
                 process.kill()
                 raise
         if process.returncode:
-            raise RunError(f"{title} failed: {self._cause(process.returncode, output)}")
+            raise RunError(f"{name} failed: {self._cause(process.returncode, output)}")
         cost = StepCost(step, seed, time.monotonic() - started, int((self.home / PEAK_MEMORY).read_text()))
-        self.console.print(f"[green]✓[/] {title} [dim]{cost.told}[/]")
+        self.console.print(f"[green]✓[/] {name} [dim]{cost.summary}[/]")
         return cost
 
-    def _show(self, process: "subprocess.Popen[str]") -> list[str]:
+    def _print_progress(self, process: "subprocess.Popen[str]") -> list[str]:
         assert process.stdout is not None
         output = []
         for line in map(str.rstrip, process.stdout):
@@ -129,18 +101,18 @@ class _Steps:
     def _cause(self, code: int, output: list[str]) -> str:
         failure = self.home / FAILURE
         if not failure.exists():
-            return f"exit status {code}\n" + "\n".join(output[-LINES_OF_A_FAULT:])
-        # The home is gone by then; what belongs into its archives belongs into the person's.
+            return f"exit status {code}\n" + "\n".join(output[-TAIL_LINES:])
+        # The temporary home is deleted when the user reads this; the link in it points to `archives`.
         return failure.read_text().replace(str(self.home / "warehouse/archives"), str(self.archives))
 
 
-def commit() -> str | None:
-    """The commit that this code is of, "-dirty" behind it where files differ; None outside its repository."""
-    here = Path(__file__)
-    git = ["git", "-C", str(here.parent)]
+def current_commit() -> str | None:
+    """Return the commit of this code, with "-dirty" if files differ; None outside its repository."""
+    this_file = Path(__file__)
+    git = ["git", "-C", str(this_file.parent)]
     try:
-        subprocess.run([*git, "ls-files", "--error-unmatch", here.name], capture_output=True, check=True)
-        described = subprocess.run(
+        subprocess.run([*git, "ls-files", "--error-unmatch", this_file.name], capture_output=True, check=True)
+        description = subprocess.run(
             [*git, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
             capture_output=True,
             text=True,
@@ -148,4 +120,4 @@ def commit() -> str | None:
         )
     except (OSError, subprocess.CalledProcessError):
         return None
-    return described.stdout.strip()
+    return description.stdout.strip()

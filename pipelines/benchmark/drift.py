@@ -1,4 +1,4 @@
-"""Interest drift in a benchmark: the mean over the seeds, and the tables that show it."""
+"""Interest drift in a benchmark: means over the seeds, and their tables."""
 
 import statistics
 from collections.abc import Iterator, Mapping
@@ -10,17 +10,18 @@ from components.evaluate_release.model_names import LABELS
 
 
 def mean_drift(evaluations: list[dict[str, Any]]) -> dict[str, Any]:
-    """`drift` of the seeds' `metrics.json`: lists and shares by their mean, counts of each seed.
+    """Combine the `drift` of each seed's `metrics.json`: shares are means, counts are lists over the seeds.
 
-    A kind of users is there when every seed measured it: which users are left out hangs on the models.
+    A kind of users (real, simulated) is left out unless every seed measured it: the models decide which users
+    qualify.
     """
-    found = [evaluation["drift"] for evaluation in evaluations]
-    kinds = [kind for kind in found[0]["kinds"] if all(kind in other["kinds"] for other in found)]
+    drifts = [evaluation["drift"] for evaluation in evaluations]
+    kinds = [kind for kind in drifts[0]["kinds"] if all(kind in drift["kinds"] for drift in drifts)]
     return {
-        "steps": found[0]["steps"],
-        "item_groups": found[0]["item_groups"],
-        "why": next((drift["why"] for drift in found if drift["why"]), ""),
-        "kinds": {kind: _mean_kind([drift["kinds"][kind] for drift in found]) for kind in kinds},
+        "steps": drifts[0]["steps"],
+        "item_groups": drifts[0]["item_groups"],
+        "why": next((drift["why"] for drift in drifts if drift["why"]), ""),
+        "kinds": {kind: _mean_kind([drift["kinds"][kind] for drift in drifts]) for kind in kinds},
     }
 
 
@@ -35,40 +36,46 @@ def _mean_kind(seeds: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _mean_model(seeds: list[dict[str, Any]]) -> dict[str, Any]:
-    lists = {
-        name: [statistics.fmean(step) for step in zip(*(seed[name] for seed in seeds), strict=True)]
-        for name in ("share", "hit_rate")
-    }
     return {
-        **lists,
+        "share": _mean_list([seed["share"] for seed in seeds]),
+        "hit_rate": _mean_list([seed["hit_rate"] for seed in seeds]),
         "interactions_to_follow": [seed["interactions_to_follow"] for seed in seeds],
         "followed": statistics.fmean(seed["followed"] for seed in seeds),
     }
 
 
+def _mean_list(lists: list[list[float]]) -> list[float]:
+    return [statistics.fmean(values) for values in zip(*lists, strict=True)]
+
+
 def drift_tables(drift: dict[str, Any], titles: Mapping[str, str]) -> Iterator[Table | str]:
-    """A table for each kind of users, and why one is missing; `titles`: what models are called beside it."""
-    for kind, found in drift["kinds"].items():
-        yield _table(kind, found, drift["steps"], {**LABELS, **titles})
+    """Yield a table per kind of users, and the reason if a kind was not measured.
+
+    Args:
+        titles: model -> title, where it differs from the evaluation report.
+    """
+    for kind, results in drift["kinds"].items():
+        yield _table(kind, results, drift["steps"], {**LABELS, **titles})
     if drift["why"]:
         yield drift["why"]
 
 
-def _table(kind: str, found: dict[str, Any], steps: list[int], titles: Mapping[str, str]) -> Table:
-    users = "/".join(map(str, dict.fromkeys(found["users"])))
+def _table(kind: str, results: dict[str, Any], steps: list[int], titles: Mapping[str, str]) -> Table:
+    users = "/".join(map(str, dict.fromkeys(results["users"])))
     table = Table(
         "model",
-        title=f"Interest drift of {users} {kind} users: % of the ten of a new taste, by interactions with it",
+        title=f"Interest drift of {users} {kind} users: share of the top 10 (%) that belongs to the new "
+        "interest, by number of interactions with it",
         title_justify="left",
-        caption=f"base rate {found['base_rate']:.0%}; to follow: until half of the ten are of the new taste, "
-        "the median user; followed: users whose ten ever were",
+        caption=f"Base rate: {results['base_rate']:.0%}. Median: interactions of the median user until half "
+        "of the top 10 belongs to the new interest. Reached: share of users for whom that happened.",
         caption_justify="left",
     )
-    for heading in (*map(str, steps), "to follow", "followed"):
+    for heading in (*map(str, steps), "median", "reached"):
         table.add_column(heading, justify="right")
-    for model, following in found["models"].items():
-        shares = [f"{100 * share:.0f}" for share in following["share"]]
-        counts = dict.fromkeys(following["interactions_to_follow"])
-        needed = "/".join(f"> {steps[-1]}" if count is None else str(count) for count in counts)
-        table.add_row(titles[model], *shares, needed, f"{following['followed']:.0%}")
+    for model, metrics in results["models"].items():
+        shares = [f"{100 * share:.0f}" for share in metrics["share"]]
+        medians = dict.fromkeys(metrics["interactions_to_follow"])
+        median = "/".join(f"> {steps[-1]}" if count is None else str(count) for count in medians)
+        table.add_row(titles[model], *shares, median, f"{metrics['followed']:.0%}")
     return table

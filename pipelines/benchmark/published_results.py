@@ -1,4 +1,4 @@
-"""Published figures of known models, under the protocol that the benchmark follows."""
+"""Published results of other models, under the protocol of the benchmark."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -9,7 +9,7 @@ KLENITSKIY: Final = (
 )
 PETROV: Final = (
     "A. V. Petrov, C. Macdonald: gSASRec: Reducing Overconfidence in Sequential Recommendation Trained with "
-    "Negative Sampling. RecSys 2023, arXiv:2308.07192; figures of the authors' code, asash/gSASRec-pytorch"
+    "Negative Sampling. RecSys 2023, arXiv:2308.07192; results of the authors' code, asash/gSASRec-pytorch"
 )
 ZHAI: Final = (
     "J. Zhai et al.: Actions Speak Louder than Words: Trillion-Parameter Sequential Transducers for "
@@ -18,8 +18,8 @@ ZHAI: Final = (
 
 
 @dataclass(frozen=True)
-class Published:
-    """What a paper states of a model, on test; as many digits as are certain."""
+class PublishedResult:
+    """Test metrics of a model in a publication, with as many digits as it states."""
 
     model: str
     hr_at_10: float
@@ -27,12 +27,12 @@ class Published:
     source: str
 
 
-# Data set -> models, under leave-one-out on the 5-core, all items ranked.
+# Data set -> results under leave-one-out on the 5-core, all items ranked.
 PUBLISHED: Final = {
     "movielens-1m": (
-        Published("GRU4Rec", 0.2811, 0.1648, KLENITSKIY),
-        Published("SASRec, full cross-entropy", 0.315, 0.182, KLENITSKIY),
-        Published("gSASRec", 0.3003, 0.1726, PETROV),
-        Published("HSTU-large", 0.3294, 0.1893, ZHAI),
+        PublishedResult("GRU4Rec", 0.2811, 0.1648, KLENITSKIY),
+        PublishedResult("SASRec, full cross-entropy", 0.315, 0.182, KLENITSKIY),
+        PublishedResult("gSASRec", 0.3003, 0.1726, PETROV),
+        PublishedResult("HSTU-large", 0.3294, 0.1893, ZHAI),
     )
 }

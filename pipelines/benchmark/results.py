@@ -1,4 +1,4 @@
-"""What a benchmark found: one document, and the tables that show it."""
+"""The results of a benchmark: one JSON document, and the tables that show it."""
 
 import json
 import statistics
@@ -11,24 +11,24 @@ from rich.table import Table
 
 from feature_repo.atomic_files import write_text_atomically
 from pipelines.benchmark.drift import drift_tables, mean_drift
+from pipelines.benchmark.plan import Plan
 from pipelines.benchmark.published_results import PUBLISHED
-from pipelines.benchmark.steps import Plan
 
-# Model -> how it is called, and the steps that make it.
+# Model -> title, and the steps whose time and memory count for it.
 MODELS: Final = {
     "served": ("with reranking", ("filters", "train", "evaluate")),
     "interest": ("interest model alone", ("train",)),
     "transitions": ("transitions", ("filters",)),
     "popularity": ("popularity", ("filters",)),
 }
-SHOWN: Final = {"hr_at_10": "HR@10", "ndcg_at_10": "NDCG@10"}
-# What the published figures were measured under.
+TABLE_METRICS: Final = {"hr_at_10": "HR@10", "ndcg_at_10": "NDCG@10"}
+# Protocol, k of the k-core, and treatment of seen items in the publications.
 PUBLISHED_PROTOCOL: Final = ("leave-one-out", 5, "filter")
 
 
 @dataclass(frozen=True)
 class StepCost:
-    """What a step took, in a process of its own; `seed` is None where the step has none."""
+    """The time and memory of a step; `seed` is None for a step that runs once for all seeds."""
 
     step: str
     seed: int | None
@@ -36,11 +36,11 @@ class StepCost:
     peak_memory_bytes: int
 
     @property
-    def told(self) -> str:
+    def summary(self) -> str:
         return f"{self.seconds:.1f} s, {gigabytes(self.peak_memory_bytes)}"
 
 
-def results(
+def make_results(
     plan: Plan,
     seeds: list[int],
     evaluations: list[dict[str, Any]],
@@ -48,19 +48,19 @@ def results(
     data: dict[str, int],
     commit: str | None,
 ) -> dict[str, Any]:
-    """The document that `--json` writes.
+    """Build the document that `--json` writes.
 
     Args:
-        evaluations: a seed's `metrics.json`, as evaluate_release wrote it, in the order of `seeds`.
-        data: interactions, items and users of the k-core.
+        evaluations: one `metrics.json` of evaluate_release per seed.
+        data: the numbers of interactions, items and users in the k-core.
 
     Returns:
         `models` -> `metrics` -> mean, spread (sample standard deviation over the seeds, null for one seed)
-        and the value of each seed; `seconds`: mean over the seeds; `peak_memory_bytes`: the largest.
+        and the values of the seeds; `seconds` is a mean over the seeds, `peak_memory_bytes` the maximum.
     """
     first = evaluations[0]
-    settings = (plan.protocol, plan.min_interactions, plan.hyperparameters["seen_items"])
-    comparable = settings == PUBLISHED_PROTOCOL
+    protocol = (plan.protocol, plan.min_interactions, plan.hyperparameters["seen_items"])
+    published = PUBLISHED.get(plan.dataset, ()) if protocol == PUBLISHED_PROTOCOL else ()
     return {
         "benchmark": plan.dataset or plan.interactions_file,
         "protocol": plan.protocol,
@@ -72,93 +72,90 @@ def results(
         "hyperparameters": plan.hyperparameters,
         "seeds": seeds,
         "commit": commit,
-        "models": {model: _model(model, evaluations, costs, len(seeds)) for model in MODELS},
+        "models": {model: _model_results(model, evaluations, costs) for model in MODELS},
         "drift": mean_drift(evaluations),
         "steps": [asdict(cost) for cost in costs],
-        "published": [asdict(entry) for entry in PUBLISHED.get(plan.dataset, ()) if comparable],
+        "published": [asdict(result) for result in published],
     }
 
 
-def _model(
-    model: str, evaluations: list[dict[str, Any]], costs: list[StepCost], seeds: int
-) -> dict[str, Any]:
+def _model_results(model: str, evaluations: list[dict[str, Any]], costs: list[StepCost]) -> dict[str, Any]:
     title, steps = MODELS[model]
     metrics = {}
     for name in evaluations[0]["models"][model]:
         values = [evaluation["models"][model][name]["value"] for evaluation in evaluations]
         spread = statistics.stdev(values) if len(values) > 1 else None
         metrics[name] = {"mean": statistics.fmean(values), "spread": spread, "values": values}
-    own = [cost for cost in costs if cost.step in steps]
-    # A step without a seed serves every seed.
-    seconds = sum(cost.seconds if cost.seed is None else cost.seconds / seeds for cost in own)
-    peak = max(cost.peak_memory_bytes for cost in own)
+    costs = [cost for cost in costs if cost.step in steps]
+    seeds = len(evaluations)
     return {
         "title": title,
         "metrics": metrics,
         "steps": list(steps),
-        "seconds": seconds,
-        "peak_memory_bytes": peak,
+        "seconds": sum(cost.seconds if cost.seed is None else cost.seconds / seeds for cost in costs),
+        "peak_memory_bytes": max(cost.peak_memory_bytes for cost in costs),
     }
 
 
-def shown(document: dict[str, Any]) -> Iterator[Table | str]:
-    """Our figures, the published ones where they were measured alike, drift, and how ours were measured."""
-    yield _ours(document)
-    if document["published"]:
-        yield _published(document)
-    titles = {model: found["title"] for model, found in document["models"].items()}
-    yield from drift_tables(document["drift"], titles)
-    yield _protocol(document)
+def result_tables(results: dict[str, Any]) -> Iterator[Table | str]:
+    """Yield the tables of our results, of published results and of interest drift, then the protocol."""
+    yield _accuracy_table(results)
+    if results["published"]:
+        yield _published_table(results)
+    titles = {model: entry["title"] for model, entry in results["models"].items()}
+    yield from drift_tables(results["drift"], titles)
+    yield _protocol_text(results)
 
 
-def _ours(document: dict[str, Any]) -> Table:
-    table = Table("model", title=document["benchmark"], title_justify="left")
-    for heading in (*SHOWN.values(), "seconds", "peak memory"):
+def _accuracy_table(results: dict[str, Any]) -> Table:
+    table = Table("model", title=results["benchmark"], title_justify="left")
+    for heading in (*TABLE_METRICS.values(), "seconds", "peak memory"):
         table.add_column(heading, justify="right")
-    for model in document["models"].values():
-        figures = (_figure(model["metrics"][name]) for name in SHOWN)
-        table.add_row(
-            model["title"], *figures, f"{model['seconds']:.0f}", gigabytes(model["peak_memory_bytes"])
-        )
+    for model in results["models"].values():
+        figures = (_mean_and_spread(model["metrics"][name]) for name in TABLE_METRICS)
+        memory = gigabytes(model["peak_memory_bytes"])
+        table.add_row(model["title"], *figures, f"{model['seconds']:.0f}", memory)
     return table
 
 
-def _figure(figure: dict[str, Any]) -> str:
-    spread = "" if figure["spread"] is None else f" ± {figure['spread']:.4f}"
-    return f"{figure['mean']:.4f}{spread}"
+def _mean_and_spread(metric: dict[str, Any]) -> str:
+    spread = "" if metric["spread"] is None else f" ± {metric['spread']:.4f}"
+    return f"{metric['mean']:.4f}{spread}"
 
 
-def _protocol(document: dict[str, Any]) -> str:
-    data, counts, rules = document["data"], document["counts"], document["rules"]
-    repeated = counts["test_targets_seen_before"]
-    misses = f" ({repeated:,} of the test targets)" if repeated else ""
-    published = "" if document["published"] else "no published figure of this protocol is known here\n"
-    core = f"{document['min_interactions']}-core" if document["min_interactions"] else "everything"
-    return (
-        f"{core}: {data['interactions']:,} interactions of "
-        f"{data['users']:,} users with {data['items']:,} items\n"
-        f"protocol {document['protocol']}: {counts['validation_queries']:,} validation and "
-        f"{counts['test_queries']:,} test queries; chosen on validation alone, test read once\n"
-        f"ranked: {rules['candidates']}; ties: {rules['ties']}; seen items: {rules['seen items']}{misses}\n"
-        f"seeds {', '.join(map(str, document['seeds']))}: mean ± standard deviation; seconds and memory "
-        "of the steps that make a model (every filter at once for the two last)\n"
-        f"{published}commit {document['commit'] or 'unknown'}"
-    )
+def _protocol_text(results: dict[str, Any]) -> str:
+    data, counts, rules = results["data"], results["counts"], results["rules"]
+    minimum, repeated = results["min_interactions"], counts["test_targets_seen_before"]
+    lines = [
+        f"Data: {data['interactions']:,} interactions of {data['users']:,} users with {data['items']:,} "
+        f"items ({f'{minimum}-core' if minimum else 'all interactions'}).",
+        f"Protocol: {results['protocol']}; {counts['validation_queries']:,} validation queries, "
+        f"{counts['test_queries']:,} test queries. All choices are made on the validation split.",
+        f"Candidates: {rules['candidates']}. Ties: {rules['ties']}. Seen items: {rules['seen items']}"
+        + (f" ({repeated:,} of the test targets)." if repeated else "."),
+        f"Seeds: {', '.join(map(str, results['seeds']))}; mean ± standard deviation.",
+        "Seconds and memory: of the steps that train the model; transitions and popularity are fitted "
+        "together with all other collaborative filters.",
+        f"Commit: {results['commit'] or 'unknown'}.",
+    ]
+    if not results["published"]:
+        lines.append("No published results are known for this data set and protocol.")
+    return "\n".join(lines)
 
 
-def _published(document: dict[str, Any]) -> Table:
-    table = Table(
-        "model", *SHOWN.values(), "source", title="Published under this protocol", title_justify="left"
-    )
-    for entry in document["published"]:
-        table.add_row(entry["model"], *(str(entry[name]) for name in SHOWN), entry["source"])
+def _published_table(results: dict[str, Any]) -> Table:
+    title = "Published results under the same protocol"
+    table = Table("model", *TABLE_METRICS.values(), "source", title=title, title_justify="left")
+    for entry in results["published"]:
+        table.add_row(entry["model"], *(str(entry[name]) for name in TABLE_METRICS), entry["source"])
     return table
 
 
-def write_json(document: dict[str, Any], file: Path) -> None:
-    """Write the document; the file stands whole or not at all."""
-    write_text_atomically(file, json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+def write_json(results: dict[str, Any], file: Path) -> None:
+    """Write the results atomically."""
+    write_text_atomically(file, json.dumps(results, indent=2, ensure_ascii=False) + "\n")
 
 
 def gigabytes(size: int) -> str:
+    """Format a number of bytes in gigabytes (10⁹ bytes)."""
     return f"{size / 1e9:.2f} GB"

@@ -1,6 +1,7 @@
-"""The steps of a benchmark, a process each: `python -m pipelines.benchmark.steps HOME STEP [SEED]`.
+"""The steps of a benchmark.
 
-They call the pipeline's own steps; nothing of them is repeated here. All lies in HOME:
+`python -m pipelines.benchmark.steps HOME STEP [SEED]` runs one step in a process of its own.
+Each calls the steps of the training pipeline. HOME holds their files:
 
 plan.json  ingested/  core/  spine.parquet  training_set.parquet  filters/  interest-SEED/  evaluation-SEED/
 """
@@ -11,30 +12,18 @@ import re
 import resource
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from components.errors import StepError
+from pipelines.benchmark.plan import Plan
 
 FAILURE: Final = "failure.txt"
 PEAK_MEMORY: Final = "peak_memory.txt"
 
 
-@dataclass(frozen=True)
-class Plan:
-    """What is benchmarked, and how; sources as in ingest_interactions, "" for none."""
-
-    dataset: str
-    interactions_file: str
-    items_file: str
-    min_interactions: int
-    protocol: str
-    hyperparameters: dict[str, Any]
-
-
 def prepare(home: Path, plan: Plan) -> None:
-    """Ingest, keep the k-core, build the features, fetch the training set."""
+    """Ingest the data, reduce it to the k-core, build the features, and fetch the training set."""
     from components.build_features.features import build
     from components.fetch_training_set.training_set import fetch
     from components.ingest_interactions.ingestion import Sources, ingest
@@ -52,11 +41,11 @@ def prepare(home: Path, plan: Plan) -> None:
     registry, online_store = str(home / "feast/registry.db"), str(home / "feast/online_store.db")
     addresses = FeatureStoreAddresses(features, registry, online_store)
     fetch(spine, addresses, home / "training_set.parquet")
-    _make_tracking(home)
+    _create_tracking_database(home)
 
 
 def filters(home: Path, plan: Plan) -> None:
-    """Fit the collaborative filters on the training part."""
+    """Fit the collaborative filters on the training split."""
     from components.train_collaborative_filters.fitting import fit
 
     _, items, users = _tables(home / "core")
@@ -64,19 +53,19 @@ def filters(home: Path, plan: Plan) -> None:
 
 
 def train(home: Path, plan: Plan, seed: int) -> dict[str, float]:
-    """Train the interest model on the training part; the figures returned are of the validation part."""
+    """Train the interest model on the training split; return its metrics on the validation split."""
     from components.train_interest_model.tracking import tracked_run
     from components.train_interest_model.training import train
 
     _, items, _ = _tables(home / "core")
-    chosen = {**plan.hyperparameters, "seed": seed}
+    hyperparameters = {**plan.hyperparameters, "seed": seed}
     output = home / f"interest-{seed}"
-    with tracked_run(_tracking(home), "benchmark", "", "train") as tracker:
-        return train(home / "training_set.parquet", items, "train", chosen, output, None, tracker)
+    with tracked_run(_tracking_uri(home), "benchmark", "", "train") as tracker:
+        return train(home / "training_set.parquet", items, "train", hyperparameters, output, None, tracker)
 
 
 def evaluate(home: Path, plan: Plan, seed: int) -> None:
-    """Fit the blend on the validation part, then put the test part to every model."""
+    """Fit the blend on the validation split, and evaluate every model on the test split."""
     from components.evaluate_release.data.held_out import HeldOut
     from components.evaluate_release.evaluation import assemble, keeps_seen
     from components.evaluate_release.measurement import measure
@@ -85,8 +74,8 @@ def evaluate(home: Path, plan: Plan, seed: int) -> None:
     model = home / f"interest-{seed}"
     _, items, users = _tables(home / "core")
     ranking = assemble(model, home / "filters", items)
-    held = HeldOut.read(home / "training_set.parquet", ranking.catalog, keeps_seen(model), users)
-    results = measure(ranking, model / "saved_model", held, plan.protocol, str(home / "releases"))
+    held_out = HeldOut.read(home / "training_set.parquet", ranking.catalog, keeps_seen(model), users)
+    results = measure(ranking, model / "saved_model", held_out, plan.protocol, str(home / "releases"))
     result_files.write_results(results, home / f"evaluation-{seed}")
 
 
@@ -96,7 +85,7 @@ STEPS: Final[dict[str, Callable[..., object]]] = {
 
 
 def main() -> None:
-    """A StepError's message goes to HOME/failure.txt, else the bytes it took to HOME/peak_memory.txt."""
+    """Run a step; write its peak memory in bytes, or the message of a StepError, to a file in HOME."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     home, step, seeds = Path(sys.argv[1]), sys.argv[2], map(int, sys.argv[3:])
@@ -110,26 +99,26 @@ def main() -> None:
 
 
 def peak_memory() -> int:
-    """Bytes that this process held at most.
+    """Return the peak resident memory of this process, in bytes.
 
-    Linux's getrusage counts what the parent held when it started this process; the kernel's VmHWM does not.
+    On Linux getrusage includes the memory of the parent at the time of the fork; VmHWM does not.
     """
     status = Path("/proc/self/status")
-    if status.exists() and (found := re.search(r"VmHWM:\s*(\d+) kB", status.read_text())):
-        return int(found[1]) * 1024
+    if status.exists() and (match := re.search(r"VmHWM:\s*(\d+) kB", status.read_text())):
+        return int(match[1]) * 1024
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _tracking(home: Path) -> str:
+def _tracking_uri(home: Path) -> str:
     return f"sqlite:///{home}/mlflow.db"
 
 
-def _make_tracking(home: Path) -> None:
-    """MLflow makes its database at the first contact; that is no part of a training's seconds."""
+def _create_tracking_database(home: Path) -> None:
+    """Make MLflow create its database now, so that the time of a training does not include it."""
     from mlflow import MlflowClient
 
-    MlflowClient(_tracking(home)).search_experiments()
+    MlflowClient(_tracking_uri(home)).search_experiments()
 
 
 def _tables(folder: Path) -> tuple[Path, Path, Path]:

@@ -1,5 +1,6 @@
-"""How a command speaks and ends: its consoles, one message for what went wrong, its exit code."""
+"""Consoles, exit codes, and the one message that a command prints for an expected error."""
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,16 +9,16 @@ from errno import ENOSPC
 import typer
 from rich.console import Console
 
-DONE, FAILED, WRONG_USE = 0, 1, 2
+FAILED, WRONG_USE = 1, 2
 
-# Where no terminal says how wide it is, tables keep their lines whole.
-WIDTH = None if sys.stdout.isatty() else 120
+# Without a terminal the width is unknown; at 120 columns the rows of most tables stay on one line.
+WIDTH = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
 out, err = Console(highlight=False, width=WIDTH), Console(stderr=True, highlight=False)
 
 
 @contextmanager
-def acting() -> Iterator[None]:
-    """Turn what can go wrong into one message and an exit code."""
+def exit_on_error() -> Iterator[None]:
+    """Print an expected error as one message, without a traceback, and exit with its code."""
     from components.errors import StepError
     from pipelines.errors import RunError
     from serving.errors import PenchantError
@@ -31,10 +32,10 @@ def acting() -> Iterator[None]:
     except (StepError, RunError, PenchantError, LookupError) as error:
         _fail(str(error), FAILED)
     except OSError as error:
-        full = "; free some space and repeat: what is live is as it was" if error.errno == ENOSPC else ""
-        _fail(f"{error}{full}", FAILED)
+        advice = "; free some disk space and repeat: the live release is unchanged"
+        _fail(f"{error}{advice if error.errno == ENOSPC else ''}", FAILED)
 
 
 def _fail(message: str, code: int) -> None:
-    err.print(message, style="red", markup=False)
+    err.print(message, style="red", markup=False, soft_wrap=True)
     raise typer.Exit(code)

@@ -1,4 +1,4 @@
-"""Options that several commands have."""
+"""Options that several commands share."""
 
 import getpass
 from pathlib import Path
@@ -7,29 +7,41 @@ from typing import Annotated, Literal
 import typer
 
 Home = Annotated[
-    Path | None, typer.Option(help="Holds everything a run makes; PENCHANT_HOME, else `.penchant`.")
+    Path | None,
+    typer.Option(help="The folder for all data, models and runs. Default: PENCHANT_HOME, else `.penchant`."),
 ]
 Protocol = Annotated[
     Literal["time", "leave-one-out"],
-    typer.Option(help="How interactions are held out: the latest by time, or each user's last two."),
+    typer.Option(
+        help="How the test interactions are chosen: the latest ones, or the last one of each user "
+        "(the one before it is for validation)."
+    ),
 ]
 Policy = Annotated[
     Literal["auto", "review"] | None,
-    typer.Option(help="auto: a better version goes live at once; review: a reviewer decides."),
+    typer.Option(
+        help="auto: a release that beats the live one goes live at once. review: a person approves it first "
+        "(`penchant review`). Default: PENCHANT_POLICY, else auto."
+    ),
 ]
 By = Annotated[
-    str, typer.Option(help="Who decides; written into the registry.", default_factory=getpass.getuser)
+    str,
+    typer.Option(
+        help="Your name; the registry stores it with the decision.", default_factory=getpass.getuser
+    ),
 ]
+Dataset = Annotated[str, typer.Option(help="A public data set; `penchant data` lists them.")]
 Interactions = Annotated[
-    Path | None, typer.Option(help="Your own, CSV or Parquet: user_id, item_id, timestamp, and more.")
+    Path | None,
+    typer.Option(help="Your interactions, CSV or Parquet, with columns user_id, item_id and timestamp."),
 ]
-Items = Annotated[Path | None, typer.Option(help="Your items: item_id, title, categories, …")]
-Users = Annotated[Path | None, typer.Option(help="Your users: user_id and attributes.")]
+Items = Annotated[Path | None, typer.Option(help="Your items, CSV or Parquet: item_id, title, categories, …")]
+Users = Annotated[Path | None, typer.Option(help="Your users, CSV or Parquet: user_id and attributes.")]
 Hyperparameter = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
-        help="A hyperparameter, such as `--set epochs=5` or `--set warm_start=true`; repeatable. README.md "
-        "has the choices, an unknown name prints all.",
+        metavar="NAME=VALUE",
+        help="A hyperparameter, such as epochs=5. Repeat the option for more; an unknown name prints all.",
     ),
 ]

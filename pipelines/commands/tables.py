@@ -1,49 +1,62 @@
-"""What the commands print where people would rather look than read."""
+"""The tables that the commands print."""
 
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 
 from components.ingest_interactions.datasets import Dataset
 from serving.answers import Answer
 
+if TYPE_CHECKING:
+    from components.register_release.registry import Version
+
+METRICS = {
+    "ndcg_at_10": "NDCG@10",
+    "hr_at_10": "HR@10",
+    "mrr_at_10": "MRR@10",
+    "ndcg_at_20": "NDCG@20",
+    "hr_at_20": "HR@20",
+    "coverage_at_10": "coverage@10",
+}
+
 
 def recommendations_table(answer: Answer, explain: bool = False, title: str | None = None) -> Table:
-    """One row an item, best first; the caption lists what was degraded."""
-    caption = f"release {answer.release_version}, basis: {_words(answer.basis)}"
-    for cut in answer.degraded:
-        caption += f"; {_words(cut.stage)} degraded ({cut.reason}), fallback: {_words(cut.fallback)}"
-    if answer.removed:
-        caption += "\nremoved: " + ", ".join(
-            f"{item.title or item.item_id} ({_words(item.rule)})" for item in answer.removed
-        )
-    table = Table(title=title, title_justify="left", caption=caption, caption_justify="left")
+    """One row an item, best first; the caption lists degraded stages and, with explain, removed items."""
+    table = Table(title=title, title_justify="left", caption=_caption(answer), caption_justify="left")
     table.add_column("", justify="right", style="dim")
     table.add_column("item", style="dim")
     table.add_column("title", overflow="fold")
     table.add_column("categories", overflow="fold", style="dim")
     table.add_column("score", justify="right")
-    table.add_column("why", overflow="fold")
+    table.add_column("reason", overflow="fold")
     if explain:
-        table.add_column("terms of the score", overflow="fold", style="dim")
-    for place, item in enumerate(answer.recommendations, 1):
-        row = [
-            str(place),
-            item.item_id,
-            item.title,
-            ", ".join(item.categories),
-            f"{item.score:.2f}",
-            item.reason,
-        ]
-        if explain:
-            weighed = ((name, value) for name, value in item.contributions.items() if value)
-            terms = sorted(weighed, key=lambda term: -abs(term[1]))
-            row.append("  ".join(f"{name} {value:+.2f}" for name, value in terms))
-        table.add_row(*row)
+        table.add_column("contributions to the score", overflow="fold", style="dim")
+    for position, item in enumerate(answer.recommendations, 1):
+        categories, score = ", ".join(item.categories), f"{item.score:.2f}"
+        row = [str(position), item.item_id, item.title, categories, score, item.reason]
+        table.add_row(*row, *([_contributions(item.contributions)] if explain else []))
     return table
+
+
+def _caption(answer: Answer) -> str:
+    lines = [f"release {answer.release_version}, basis: {_words(answer.basis)}"]
+    for degradation in answer.degraded:
+        stage, fallback = _words(degradation.stage), _words(degradation.fallback)
+        lines.append(f"degraded: {stage} ({degradation.reason}), fallback: {fallback}")
+    if answer.removed:
+        removed = (f"{item.title or item.item_id} ({_words(item.rule)})" for item in answer.removed)
+        lines.append(f"removed: {', '.join(removed)}")
+    return "\n".join(lines)
+
+
+def _contributions(contributions: dict[str, float]) -> str:
+    largest_first = sorted(contributions.items(), key=lambda entry: -abs(entry[1]))
+    return "  ".join(f"{feature} {value:+.2f}" for feature, value in largest_first if value)
 
 
 def _words(name: str) -> str:
@@ -51,27 +64,27 @@ def _words(name: str) -> str:
 
 
 def answer_json(answer: Answer) -> str:
-    """Everything that an answer holds."""
+    """Return all fields of an answer as JSON."""
     return json.dumps(asdict(answer), indent=2)
 
 
 def datasets_table(datasets: Sequence[Dataset]) -> Table:
-    """A block for each data set: what it is, how to get it, what may be done with it."""
+    """One block a data set: description, size, source, licence and citation."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
     table.add_column(overflow="fold")
     for dataset in datasets:
-        table.add_row("", f"[bold]{dataset.name}[/]")
         size = (
             f"{dataset.interactions:,} interactions of {dataset.users:,} users with {dataset.items:,} items"
         )
+        table.add_row("", f"[bold]{dataset.name}[/]")
         for name, text in (
-            ("what it is", f"{dataset.title}, {dataset.span}"),
+            ("content", f"{dataset.title}, {dataset.span}"),
             ("size", size),
             ("source", dataset.source),
-            ("installed", "yes" if dataset.installed else f"no: {dataset.install}"),
+            ("installed", "yes" if dataset.installed else f"no; install it with: {dataset.install}"),
             ("licence", dataset.licence),
-            ("to cite", dataset.citation),
+            ("citation", dataset.citation),
         ):
             table.add_row(name, text)
         table.add_row()
@@ -80,25 +93,37 @@ def datasets_table(datasets: Sequence[Dataset]) -> Table:
 
 def metrics_table(run: Path) -> Table:
     """One row a model, the served ranking first, from the evaluation in a run's folder."""
-    document = json.loads(next(run.glob("steps/*/evaluate-release/evaluation/metrics.json")).read_text())
-    shown = {
-        "ndcg_at_10": "NDCG@10",
-        "hr_at_10": "HR@10",
-        "mrr_at_10": "MRR@10",
-        "ndcg_at_20": "NDCG@20",
-        "hr_at_20": "HR@20",
-        "coverage_at_10": "coverage@10",
-    }
-    counts = document["counts"]
+    evaluation = json.loads(next(run.glob("steps/*/evaluate-release/evaluation/metrics.json")).read_text())
+    counts = evaluation["counts"]
+    seen = "except" if evaluation["seen_items"] == "filter" else "including"
     table = Table(
         "model",
-        caption=f"{counts['test_queries']:,} test queries of {counts['test_users']:,} users, "
-        f"all {counts['items']:,} items ranked, seen items left out, ties against the model; "
-        f"protocol {document['protocol']}, seed {document['seed']}; {document['reason']}",
+        caption=f"{counts['test_queries']:,} test queries of {counts['test_users']:,} users. All "
+        f"{counts['items']:,} items are ranked, {seen} those the user has seen; a tie counts against the "
+        f"model. Protocol: {evaluation['protocol']}; seed: {evaluation['seed']}.\n{evaluation['reason']}",
         caption_justify="left",
     )
-    for heading in shown.values():
+    for heading in METRICS.values():
         table.add_column(heading, justify="right")
-    for model, figures in document["models"].items():
-        table.add_row(model, *(f"{figures[name]['value']:.4f}" for name in shown))
+    for model, figures in evaluation["models"].items():
+        table.add_row(model, *(f"{figures[name]['value']:.4f}" for name in METRICS))
+    return table
+
+
+def versions_table(versions: Sequence["Version"], live: int | None) -> Table:
+    """One row a registered version, newest first."""
+    table = Table("version", "state", "NDCG@10", "HR@10", "gate", "review", "by", "registered (UTC)")
+    for version in versions:
+        tags = version.tags
+        aliases = ", ".join(alias for alias in version.aliases if alias != "live")
+        table.add_row(
+            str(version.number),
+            "live" if version.number == live else aliases,
+            tags.get("ndcg_at_10", ""),
+            tags.get("hr_at_10", ""),
+            tags.get("gate_decision", ""),
+            version.review,
+            tags.get("reviewed_by", ""),
+            time.strftime("%Y-%m-%d %H:%M", time.gmtime(version.created_at)),
+        )
     return table

@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from components.train_interest_model.hyperparameters import Hyperparameters
-from pipelines.benchmark.steps import Plan, train
+from pipelines.benchmark.plan import Plan
+from pipelines.benchmark.steps import train
 from tests.benchmarks.prepared import prepared, source_parser
 
 DEFAULTS: Final = "as by default"

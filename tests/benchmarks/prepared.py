@@ -9,8 +9,8 @@ from tempfile import TemporaryDirectory
 
 from components.errors import StepError
 from components.ingest_interactions.datasets import REGISTRY
-from pipelines.benchmark.benchmark import make_plan
-from pipelines.benchmark.steps import Plan, prepare
+from pipelines.benchmark.plan import Plan, make_plan
+from pipelines.benchmark.steps import prepare
 
 
 def source_parser(description: str | None) -> argparse.ArgumentParser:

@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.benchmark.benchmark import make_plan, measure
-from pipelines.benchmark.results import MODELS, SHOWN
+from pipelines.benchmark.benchmark import run_benchmark
+from pipelines.benchmark.plan import make_plan
+from pipelines.benchmark.results import MODELS, TABLE_METRICS
 from pipelines.settings import load_settings
 from tests.benchmarks.shops import SHOPS
 
@@ -26,7 +27,7 @@ def benchmark(shop: str, folder: Path, seeds: int, console: Console) -> dict[str
     file = folder / f"{shop}.parquet"
     pq.write_table(SHOPS[shop]().table(), file)
     plan = make_plan("", file, None, 5, "leave-one-out", shop in KEEPS_SEEN, {})
-    return measure(plan, seeds, load_settings(), console)
+    return run_benchmark(plan, seeds, load_settings(), console)
 
 
 def table(found: dict[str, dict[str, Any]]) -> Table:
@@ -35,11 +36,13 @@ def table(found: dict[str, dict[str, Any]]) -> Table:
     shown = Table("model", title="Made-up shops, test part", title_justify="left", caption_justify="left")
     shown.caption = f"leave-one-out, every hyperparameter by default, seeds {seeds}"
     for shop in found:
-        for heading in SHOWN.values():
+        for heading in TABLE_METRICS.values():
             shown.add_column(f"{shop} {heading}", justify="right")
     for model, (title, _) in MODELS.items():
         metrics = [document["models"][model]["metrics"] for document in found.values()]
-        shown.add_row(title, *(f"{of_shop[name]['mean']:.4f}" for of_shop in metrics for name in SHOWN))
+        shown.add_row(
+            title, *(f"{of_shop[name]['mean']:.4f}" for of_shop in metrics for name in TABLE_METRICS)
+        )
     return shown
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.serving_processes import serving
+from pipelines.serving_processes import serve_live_release
 from pipelines.settings import Settings, load_settings
 from serving.client import Recommender
 from serving.release.release_store import ReleaseStore
@@ -56,7 +56,10 @@ def settings(home: Path) -> Settings:
 
 @pytest.fixture(scope="module")
 def recommender(settings: Settings) -> Iterator[Recommender]:
-    with serving(settings, 0, 0) as processes, Recommender(processes.recommender, HANG_S) as client:
+    with (
+        serve_live_release(settings, 0, 0) as processes,
+        Recommender(processes.recommender, HANG_S) as client,
+    ):
         yield client
 
 

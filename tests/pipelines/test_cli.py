@@ -1,16 +1,32 @@
-"""Each act tells how it is used, and what went wrong in one message with the right exit code."""
+"""Each command explains itself, and reports a mistake in one message with the right exit code."""
 
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+import typer.main
+from typer.core import TyperCommand, TyperGroup
 from typer.testing import CliRunner
 
-from pipelines.cli import FAILED, WRONG_USE, app
+from pipelines.cli import app
+from pipelines.commands.errors import FAILED, WRONG_USE
 
-ACTS = ("run", "benchmark", "serve", "recommend", "record", "data", "compile", "schedule", "demo")
-REVIEWS = ("list", "show", "approve", "reject", "rollback")
+
+def commands(command: object, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], TyperCommand]:
+    """Path -> command, for each command that is not a group."""
+    if isinstance(command, TyperCommand):
+        return {path: command}
+    assert isinstance(command, TyperGroup)
+    return {
+        found: entry
+        for name, child in command.commands.items()
+        for found, entry in commands(child, (*path, name)).items()
+    }
+
+
+COMMANDS = commands(typer.main.get_command(app))
 
 
 @pytest.fixture
@@ -20,16 +36,41 @@ def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
     return CliRunner()
 
 
-@pytest.mark.parametrize("act", [*((act,) for act in ACTS), *(("review", act) for act in REVIEWS)])
-def test_every_act_has_help_that_says_what_it_does(runner: CliRunner, act: tuple[str, ...]) -> None:
-    shown = runner.invoke(app, [*act, "--help"])
+def test_commands_are_all_registered() -> None:
+    assert {path[-1] for path in COMMANDS if path[0] == "review"} == {
+        "list", "show", "approve", "reject", "rollback",
+    }  # fmt: skip
+    assert {path[0] for path in COMMANDS} == {
+        "demo", "run", "data", "benchmark", "serve", "recommend", "record", "review", "compile", "schedule",
+    }  # fmt: skip
 
-    assert shown.exit_code == 0
-    assert len(shown.output.splitlines()) > 8
+
+@pytest.mark.parametrize("path", COMMANDS, ids=" ".join)
+def test_help_describes_the_command_and_each_parameter(runner: CliRunner, path: tuple[str, ...]) -> None:
+    result = runner.invoke(app, [*path, "--help"])
+
+    command = COMMANDS[path]
+    assert result.exit_code == 0
+    assert command.help
+    assert command.help.splitlines()[0] in result.output
+    undocumented = [parameter.name for parameter in command.params if not getattr(parameter, "help", None)]
+    assert undocumented == []
 
 
-def test_help_needs_none_of_the_heavy_libraries() -> None:
-    heavy = ("kfp", "mlflow", "tensorflow", "feast")
+@pytest.mark.parametrize("path", [(), *COMMANDS], ids=lambda path: " ".join(path) or "penchant")
+def test_help_shows_an_example_of_the_command(runner: CliRunner, path: tuple[str, ...]) -> None:
+    shown_by = path[:1] if path[:1] == ("review",) else path
+    result = runner.invoke(app, [*shown_by, "--help"])
+
+    assert f"  {' '.join(('penchant', *path))}" in result.output
+
+
+def test_version_is_the_version_of_the_package(runner: CliRunner) -> None:
+    assert runner.invoke(app, ["--version"]).output == f"penchant {version('penchant')}\n"
+
+
+def test_help_imports_no_heavy_library() -> None:
+    heavy = ("kfp", "mlflow", "tensorflow", "feast", "pandas", "pyarrow")
     code = f"import sys, pipelines.cli; print([m for m in {heavy} if m in sys.modules])"
 
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
@@ -39,17 +80,20 @@ def test_help_needs_none_of_the_heavy_libraries() -> None:
     ("arguments", "code", "message"),
     [
         (["run", "--dataset", "x", "--interactions", "y.csv"], WRONG_USE, "not both"),
-        (["run", "--set", "epochs"], WRONG_USE, "expected name=value"),
+        (["demo", "movielens-100k", "--interactions", "y.csv"], WRONG_USE, "not both"),
+        (["run", "--set", "epochs"], WRONG_USE, "expected NAME=VALUE"),
         (["run", "--protocol", "guess"], WRONG_USE, "time"),
         (["run", "--no-such-option"], WRONG_USE, "--no-such-option"),
         (["schedule", "0 3 * * *"], WRONG_USE, "six fields"),
+        (["schedule", "0 0 3 * * *"], WRONG_USE, "PENCHANT_KUBEFLOW is not set"),
         (["serve"], FAILED, "penchant run"),
         (["recommend", "196", "--address", "127.0.0.1:1"], FAILED, "127.0.0.1:1"),
+        (["record", "196", "50", "--address", "127.0.0.1:1"], FAILED, "127.0.0.1:1"),
         (["review", "approve", "3"], FAILED, "no version 3"),
         (["review", "rollback"], FAILED, "nothing to roll back to"),
     ],
 )
-def test_a_mistake_gets_one_message_and_its_exit_code(
+def test_a_mistake_prints_one_message_and_sets_the_exit_code(
     runner: CliRunner, arguments: list[str], code: int, message: str
 ) -> None:
     result = runner.invoke(app, arguments)
@@ -59,38 +103,42 @@ def test_a_mistake_gets_one_message_and_its_exit_code(
     assert "Traceback" not in result.output
 
 
-def test_a_full_disk_is_told_with_the_next_step(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object, **__: object) -> None:
+def test_a_full_disk_prints_what_to_do(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+    def raise_disk_full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pipelines.runner.compile_pipeline", full)
+    monkeypatch.setattr("pipelines.runner.compile_pipeline", raise_disk_full)
 
     result = runner.invoke(app, ["compile"])
 
     assert result.exit_code == FAILED
-    assert "No space left on device; free some space" in result.output
+    assert "No space left on device; free some disk space" in result.output
 
 
 @pytest.mark.parametrize(
-    ("given", "expected"),
+    ("options", "expected"),
     [
         ([], {"warm_start": True}),
         (["--set", "warm_start=false", "--set", "epochs=5"], {"warm_start": False, "epochs": 5}),
     ],
 )
-def test_what_is_scheduled_starts_from_the_last_training_unless_told_otherwise(
-    runner: CliRunner, monkeypatch: pytest.MonkeyPatch, given: list[str], expected: dict[str, object]
+def test_a_schedule_starts_warm_unless_set_otherwise(
+    runner: CliRunner, monkeypatch: pytest.MonkeyPatch, options: list[str], expected: dict[str, object]
 ) -> None:
-    scheduled = []
-    monkeypatch.setattr("pipelines.runner.schedule", lambda *asked: scheduled.append(asked[2]) or "a1")
+    calls = []
+    monkeypatch.setattr("pipelines.runner.schedule_on_kubeflow", lambda *call: calls.append(call) or "a1")
 
-    result = runner.invoke(app, ["schedule", "0 0 3 * * *", *given])
+    result = runner.invoke(app, ["schedule", "0 0 3 * * *", *options])
 
     assert "recurring run a1" in result.output
-    assert scheduled[0]["hyperparameters"] == expected
+    ((_, _, arguments, cron),) = calls
+    assert arguments["hyperparameters"] == expected
+    assert cron == "0 0 3 * * *"
 
 
-def test_a_wrong_setting_is_wrong_use(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_setting_exits_like_a_wrong_option(
+    runner: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PENCHANT_POLICY", "maybe")
 
     result = runner.invoke(app, ["compile"])
@@ -99,24 +147,31 @@ def test_a_wrong_setting_is_wrong_use(runner: CliRunner, monkeypatch: pytest.Mon
     assert "PENCHANT_POLICY='maybe'" in result.output
 
 
-def test_an_empty_registry_says_what_to_do(runner: CliRunner) -> None:
+def test_review_list_of_an_empty_registry_says_how_to_train(runner: CliRunner) -> None:
     result = runner.invoke(app, ["review", "list"])
 
     assert result.exit_code == 0
-    assert "penchant run" in result.output
+    assert "Train one: penchant run" in result.output
+
+
+def test_review_reject_asks_for_a_missing_reason(runner: CliRunner) -> None:
+    result = runner.invoke(app, ["review", "reject", "3"], input="too few items\n")
+
+    assert "Reason:" in result.output
+    assert "no version 3" in result.output
 
 
 def test_compile_writes_both_pipelines(runner: CliRunner, tmp_path: Path) -> None:
     result = runner.invoke(app, ["compile", "--output", str(tmp_path / "compiled")])
 
     assert result.exit_code == 0
-    written = sorted(path.name for path in (tmp_path / "compiled").iterdir())
-    assert written == ["promotion.yaml", "training.yaml"]
+    files = sorted(path.name for path in (tmp_path / "compiled").iterdir())
+    assert files == ["promotion.yaml", "training.yaml"]
 
 
-def test_data_lists_the_sets_with_their_licence(runner: CliRunner) -> None:
+def test_data_lists_each_data_set_with_its_licence(runner: CliRunner) -> None:
     result = runner.invoke(app, ["data"])
 
     assert result.exit_code == 0
-    for word in ("movielens-100k", "movielens-1m", "GroupLens", "100,000"):
-        assert word in result.output
+    for text in ("movielens-100k", "movielens-1m", "GroupLens", "100,000"):
+        assert text in result.output

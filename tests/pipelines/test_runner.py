@@ -1,4 +1,4 @@
-"""The local runner runs real kfp tasks in their own processes, one run a home; it says why a step failed."""
+"""The local runner runs kfp tasks in processes of their own, one run per home, and reports failures."""
 
 from pathlib import Path
 from subprocess import PIPE, Popen
@@ -6,23 +6,25 @@ from sys import executable
 from textwrap import dedent
 
 import pytest
-from kfp.dsl import Dataset, Input, Output
+from kfp.dsl import HTML, Dataset, Input, Output
 
 from components.component import component
 from pipelines.errors import RunError
-from pipelines.runner import only_run, run_locally, schedule
+from pipelines.runner import run_locally, run_lock, schedule_on_kubeflow
 from pipelines.settings import load_settings
 
 
 @component
-def write_text(text: str, written: Output[Dataset]) -> int:
-    """Write a text."""
+def write_text(text: str, written: Output[Dataset], report: Output[HTML]) -> int:
+    """Write a text, and a page that contains it."""
     from pathlib import Path
 
-    from components.progress import report
+    from components.progress import report as report_progress
 
+    report.path += ".html"
+    Path(report.path).write_text(f"<p>{text}</p>")
     Path(written.path).write_text(text)
-    report(f"wrote {len(text)} characters")
+    report_progress(f"wrote {len(text)} characters")
     return len(text)
 
 
@@ -33,72 +35,80 @@ def refuse_text(written: Input[Dataset]) -> None:
 
     from components.errors import StepError
 
-    raise StepError(f"{Path(written.path).read_text()!r} is no good:\nexpected a better one")
+    raise StepError(f"{Path(written.path).read_text()!r} is refused:\nexpected another text")
 
 
 def passing(text: str) -> None:
-    """One step."""
+    """A pipeline of one step."""
     write_text(text=text).set_display_name("Write text")
 
 
 def failing(text: str) -> None:
-    """A step that can't go on."""
+    """A pipeline whose second step fails."""
     written = write_text(text=text)
     refuse_text(written=written.outputs["written"]).set_display_name("Refuse text")
     write_text(text="independent of the failure")
 
 
-def test_a_run_shows_each_step_and_what_it_reports(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_run_prints_each_step_and_its_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = run_locally(passing, load_settings(home=tmp_path), {"text": "hello"})
 
-    shown = capsys.readouterr().out
-    assert "✓ Write text" in shown
-    assert "wrote 5 characters" in shown
-    assert "Executing task" not in shown
+    output = capsys.readouterr().out
+    assert "✓ Write text" in output
+    assert "wrote 5 characters" in output
+    assert "Executing task" not in output
     assert "wrote 5 characters" in (folder / "run.log").read_text()
     assert next(folder.glob("steps/*/write-text/written")).read_text() == "hello"
 
 
-def test_a_failing_step_is_named_with_its_own_words_and_the_log(tmp_path: Path) -> None:
+def test_a_run_links_its_pages_by_their_ending(tmp_path: Path) -> None:
+    folder = run_locally(passing, load_settings(home=tmp_path), {"text": "hello"})
+
+    assert (folder / "report.html").resolve().name == "report.html"
+    assert (folder / "report.html").read_text() == "<p>hello</p>"
+
+
+def test_a_failed_step_is_reported_with_its_message_and_the_log(tmp_path: Path) -> None:
     with pytest.raises(RunError) as caught:
         run_locally(failing, load_settings(home=tmp_path), {"text": "hello"})
 
     message = str(caught.value)
-    assert message.startswith("Refuse text failed: 'hello' is no good:\nexpected a better one\n")
+    assert message.startswith("Refuse text failed: 'hello' is refused:\nexpected another text\n")
     assert "Traceback" not in message
     assert "----" not in message
     assert "run.log" in message
 
 
-def test_a_second_run_in_one_home_says_so_and_stops(tmp_path: Path) -> None:
-    with only_run(tmp_path), pytest.raises(RunError, match="another run is under way"):
+def test_a_second_run_in_the_same_home_is_refused(tmp_path: Path) -> None:
+    with run_lock(tmp_path), pytest.raises(RunError, match="another run is in progress"):
         run_locally(passing, load_settings(home=tmp_path), {"text": "hello"})
 
 
-def test_a_killed_run_frees_its_home(tmp_path: Path) -> None:
+def test_the_lock_is_free_after_its_process_was_killed(tmp_path: Path) -> None:
     holder = dedent(f"""
         from pathlib import Path
         from time import sleep
-        from pipelines.runner import only_run
-        with only_run(Path({str(tmp_path)!r})):
-            print("held", flush=True)
-            sleep(1800)
+        from pipelines.runner import run_lock
+        with run_lock(Path({str(tmp_path)!r})):
+            print("locked", flush=True)
+            sleep(600)
     """)
     with Popen([executable, "-c", holder], stdout=PIPE, text=True) as process:
         assert process.stdout
-        assert process.stdout.readline() == "held\n"
+        assert process.stdout.readline() == "locked\n"
+        with pytest.raises(RunError), run_lock(tmp_path):
+            pass
         process.kill()
-    with only_run(tmp_path):
+    # Popen waited for the end of the process.
+    with run_lock(tmp_path):
         pass
 
 
 def test_a_schedule_of_five_fields_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="six fields, seconds first"):
-        schedule(passing, load_settings(home=tmp_path), {}, "0 3 * * *")
+        schedule_on_kubeflow(passing, load_settings(home=tmp_path), {}, "0 3 * * *")
 
 
-def test_a_schedule_needs_an_address(tmp_path: Path) -> None:
+def test_a_schedule_without_an_address_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="PENCHANT_KUBEFLOW"):
-        schedule(passing, load_settings(home=tmp_path), {}, "0 0 3 * * *")
+        schedule_on_kubeflow(passing, load_settings(home=tmp_path), {}, "0 0 3 * * *")

@@ -1,4 +1,4 @@
-"""The commands reach a recommender that asks for a token and speaks TLS, and keep the token to themselves."""
+"""`recommend` and `record` send a token, use TLS, and never print the token."""
 
 import json
 from pathlib import Path
@@ -6,14 +6,15 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from pipelines.cli import FAILED, app
+from pipelines.cli import app
+from pipelines.commands.errors import FAILED
 from tests.serving.service import running
 from tests.serving.tls import issue
 
 TOKEN = "a-token-of-some-length"
 
 
-def test_recommend_and_record_bring_a_token_and_trust_the_roots_they_are_given(
+def test_recommend_and_record_send_the_token_over_tls(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     certificates = issue(tmp_path)
@@ -43,5 +44,5 @@ def test_recommend_and_record_bring_a_token_and_trust_the_roots_they_are_given(
         assert "removed: Comedy 1 of 1 (seen)" in table.output
         unknown = runner.invoke(app, ["recommend", "u", "--scenario", "feed"])
         assert "scenario: expected one of ads, content, email, social" in unknown.output
-        shown = runner.invoke(app, ["recommend", "--help"]).output
-        assert TOKEN not in shown + refused.output + recorded.output + answered.output + table.output
+        help_text = runner.invoke(app, ["recommend", "--help"]).output
+        assert TOKEN not in help_text + refused.output + recorded.output + answered.output + table.output

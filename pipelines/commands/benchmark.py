@@ -1,0 +1,55 @@
+"""The command `benchmark`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.commands.errors import exit_on_error, out
+from pipelines.commands.options import Hyperparameter, Interactions, Items, Protocol
+
+
+def benchmark(
+    dataset: Annotated[str, typer.Argument(help="movielens-100k or movielens-1m; else --interactions.")] = "",
+    interactions: Interactions = None,
+    items: Items = None,
+    min_interactions: Annotated[
+        int,
+        typer.Option(min=0, help="Keep the k-core: every user and item has at least this many interactions."),
+    ] = 5,
+    protocol: Protocol = "leave-one-out",
+    keep_seen: Annotated[
+        bool, typer.Option("--keep-seen", help="Rank items that the user has already seen, too.")
+    ] = False,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Train this many times, each with another random seed.")
+    ] = 3,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", dir_okay=False, help="Write all figures to this file.")
+    ] = None,
+    hyperparameter: Hyperparameter = None,
+) -> None:
+    """Train and evaluate under a published protocol; print the results next to published ones.
+
+    It works in a temporary folder and leaves the home and the live release unchanged. Results are means over
+    the seeds, with the standard deviation.
+
+    ```
+    penchant benchmark movielens-100k
+    penchant benchmark movielens-1m --seeds 1 --json results.json
+    penchant benchmark --interactions interactions.csv --protocol time
+    ```
+    """
+    with exit_on_error():
+        from pipelines.benchmark.benchmark import run_benchmark
+        from pipelines.benchmark.plan import make_plan
+        from pipelines.benchmark.results import result_tables, write_json
+        from pipelines.pipeline_arguments import parse_hyperparameters
+        from pipelines.settings import load_settings
+
+        hyperparameters = parse_hyperparameters(hyperparameter or [])
+        plan = make_plan(dataset, interactions, items, min_interactions, protocol, keep_seen, hyperparameters)
+        results = run_benchmark(plan, seeds, load_settings(), out)
+        out.print(*result_tables(results), sep="\n")
+        if json_file:
+            write_json(results, json_file)

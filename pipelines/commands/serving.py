@@ -1,0 +1,134 @@
+"""The commands that serve a release and call the recommender: `serve`, `recommend` and `record`."""
+
+import signal
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from pipelines.commands.errors import exit_on_error, out
+from pipelines.commands.options import Home
+
+if TYPE_CHECKING:
+    from serving.client import Recommender
+
+DEFAULT_ADDRESS: Final = "127.0.0.1:50051"
+
+Address = Annotated[str, typer.Option(envvar="PENCHANT_ADDRESS", help="host:port of the recommender.")]
+Token = Annotated[
+    str,
+    typer.Option(
+        envvar="PENCHANT_TOKEN",
+        show_default=False,
+        help="A bearer token. Prefer the variable: other users of the machine can read an option.",
+    ),
+]
+TlsRoots = Annotated[
+    Path | None,
+    typer.Option(
+        envvar="PENCHANT_TLS_ROOTS",
+        exists=True,
+        dir_okay=False,
+        help="A PEM file of trusted root certificates; turns TLS on.",
+    ),
+]
+
+
+def serve(
+    port: Annotated[int, typer.Option(help="The port of the recommender.")] = 50051,
+    model_port: Annotated[int, typer.Option(help="The port of the embedded model server.")] = 8500,
+    home: Home = None,
+) -> None:
+    """Serve the live release on this machine until Ctrl-C or SIGTERM.
+
+    It starts the recommender and a model server on the loopback interface, and restarts either one when it
+    stops. When another release goes live, the recommender switches to it without a restart. If
+    PENCHANT_MODEL_SERVER is set, the recommender uses that TensorFlow Serving and no model server is started.
+
+    ```
+    penchant serve
+    penchant serve --port 50052 --home .penchant-movielens-1m
+    ```
+    """
+    with exit_on_error():
+        from pipelines.serving_processes import serve_live_release
+        from pipelines.settings import load_settings
+
+        # On SIGTERM, too, the context manager stops both servers.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        with (
+            suppress(KeyboardInterrupt),
+            serve_live_release(load_settings(home=home), port, model_port) as processes,
+        ):
+            out.print(f"recommender on {processes.recommender}, model server on {processes.model_server}")
+            out.print("Request recommendations: penchant recommend USER. Stop: Ctrl-C.")
+            processes.watch(out.print)
+        out.print("stopped")
+
+
+def recommend(
+    user: Annotated[str, typer.Argument(help="A user id. An unknown user gets trending items.")],
+    k: Annotated[int, typer.Option("--k", "-k", help="The number of items.")] = 10,
+    explain: Annotated[
+        bool, typer.Option(help="Show the contributions to each score, and the items that rules removed.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+    scenario: Annotated[
+        str, typer.Option(help="A scenario of the recommender: content, email, social or ads.")
+    ] = "",
+    address: Address = DEFAULT_ADDRESS,
+    token: Token = "",
+    tls_roots: TlsRoots = None,
+) -> None:
+    """Request recommendations for a user from a running recommender.
+
+    ```
+    penchant recommend 196
+    penchant recommend 196 -k 5 --explain --scenario content
+    penchant recommend 196 --json
+    ```
+    """
+    with exit_on_error():
+        from pipelines.commands.tables import answer_json, recommendations_table
+
+        with connect(address, token, tls_roots) as recommender:
+            answer = recommender.recommend(user, k=k, explain=explain, scenario=scenario)
+        if as_json:
+            typer.echo(answer_json(answer))
+        else:
+            out.print(recommendations_table(answer, explain))
+
+
+def record(
+    user: Annotated[str, typer.Argument(help="A user id.")],
+    item: Annotated[str, typer.Argument(help="An item id.")],
+    event_type: Annotated[str, typer.Option(help="view, click, like, rate, purchase, …")] = "view",
+    value: Annotated[
+        float | None, typer.Option(help="A number that belongs to the event: a rating, a price, seconds.")
+    ] = None,
+    address: Address = DEFAULT_ADDRESS,
+    token: Token = "",
+    tls_roots: TlsRoots = None,
+) -> None:
+    """Record an interaction with a running recommender.
+
+    The user's next recommendations take it into account, and the next `penchant run` learns from it.
+
+    ```
+    penchant record 196 50 --event-type rate --value 5
+    ```
+    """
+    with exit_on_error():
+        with connect(address, token, tls_roots) as recommender:
+            interaction_id = recommender.record(user, item, event_type, value=value)
+        out.print(f"recorded as {interaction_id}")
+
+
+def connect(address: str, token: str, tls_roots: Path | None) -> "Recommender":
+    """Return a client of the recommender at `address`; an empty token is not sent."""
+    from serving.client import Recommender
+
+    if tls_roots is None:
+        return Recommender(address, token=token)
+    return Recommender(address, token=token, tls_roots=tls_roots)

@@ -1,0 +1,103 @@
+"""The commands that train: `demo`, `run` and `data`."""
+
+from typing import Annotated
+
+import typer
+
+from pipelines.commands.errors import exit_on_error, out
+from pipelines.commands.options import (
+    Dataset,
+    Home,
+    Hyperparameter,
+    Interactions,
+    Items,
+    Policy,
+    Protocol,
+    Users,
+)
+
+
+def run(
+    dataset: Dataset = "",
+    interactions: Interactions = None,
+    items: Items = None,
+    users: Users = None,
+    home: Home = None,
+    protocol: Protocol = "time",
+    policy: Policy = None,
+    max_failed_share: Annotated[
+        float, typer.Option(help="Stop if more than this share of the interactions fails validation.")
+    ] = 0.05,
+    hyperparameter: Hyperparameter = None,
+) -> None:
+    """Run the training pipeline on this machine.
+
+    It ingests and validates interactions, builds features, trains and evaluates a release, and registers it.
+    A release that beats the live one goes live, unless `--policy review` leaves the decision to a person.
+    Every run also learns from the interactions that the recommender recorded since the last one.
+
+    ```
+    penchant run --dataset movielens-100k
+    penchant run --interactions interactions.csv --items items.csv --set epochs=5
+    penchant run                             # train again, with what was recorded
+    ```
+    """
+    with exit_on_error():
+        from pipelines.commands.tables import metrics_table
+        from pipelines.pipeline_arguments import parse_hyperparameters, source_arguments, training_arguments
+        from pipelines.runner import run_locally
+        from pipelines.settings import load_settings
+        from pipelines.training import training
+
+        settings = load_settings(home=home, policy=policy)
+        hyperparameters = parse_hyperparameters(hyperparameter or [])
+        arguments = training_arguments(settings, protocol, max_failed_share, hyperparameters)
+        arguments |= source_arguments(dataset, interactions, items, users)
+        folder = run_locally(training, settings, arguments)
+        out.print(metrics_table(folder))
+        out.print(f"Evaluation report: {folder / 'report.html'}", soft_wrap=True)
+        out.print(f"Log and outputs of the run: {folder}", soft_wrap=True)
+
+
+def demo(
+    dataset: Annotated[
+        str, typer.Argument(help="A public data set; `penchant data` lists them. Default: movielens-100k.")
+    ] = "",
+    interactions: Interactions = None,
+    items: Items = None,
+    users: Users = None,
+    home: Home = None,
+    hyperparameter: Hyperparameter = None,
+) -> None:
+    """Train, approve, serve, request recommendations, record three interactions, and request again.
+
+    It takes about two minutes on MovieLens 100K. With `--interactions` and `--items` it uses your own data;
+    the items need categories.
+
+    ```
+    penchant demo
+    penchant demo movielens-1m
+    penchant demo --interactions interactions.csv --items items.csv
+    ```
+    """
+    with exit_on_error():
+        from pipelines.demo import run_demo
+        from pipelines.pipeline_arguments import parse_hyperparameters
+
+        hyperparameters = parse_hyperparameters(hyperparameter or [])
+        run_demo(dataset, interactions, items, users, home, hyperparameters, out)
+
+
+def data() -> None:
+    """List the public data sets: size, time span, source and licence.
+
+    ```
+    penchant data
+    penchant run --dataset movielens-100k
+    ```
+    """
+    with exit_on_error():
+        from components.ingest_interactions.datasets import describe
+        from pipelines.commands.tables import datasets_table
+
+        out.print(datasets_table(describe()))
