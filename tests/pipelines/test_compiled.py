@@ -1,4 +1,4 @@
-"""What Kubeflow is given: the steps in order, the gate, and where each step runs."""
+"""The compiled pipelines: the order of the steps, the gate, and the Kubernetes options of each step."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from pipelines.training import training
 IMAGE = "penchant/training:1.2.3-gpu"
 GATED = "push-release"
 
-# Task -> what it waits for.
+# Task -> the tasks it depends on.
 EDGES = {
     "ingest-interactions": set(),
     "validate-interactions": {"ingest-interactions"},
@@ -46,10 +46,10 @@ EDGES = {
 
 
 class Compiled:
-    """A pipeline as compiled, each part read by the schema that Kubeflow reads it by."""
+    """A compiled pipeline, parsed with the schemas that Kubeflow uses."""
 
-    def __init__(self, steps: Any, settings: Settings, file: Path) -> None:
-        compile_pipeline(steps, settings, file)
+    def __init__(self, function: Any, settings: Settings, file: Path) -> None:
+        compile_pipeline(function, settings, file)
         pipeline, *platform = yaml.safe_load_all(file.read_text())
         self.spec = json_format.ParseDict(pipeline, spec.PipelineSpec())
         self.tasks: dict[str, Any] = {
@@ -80,24 +80,25 @@ def on_gpu(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
         accelerator_count=2,
         training_cpu="6",
         training_memory="24Gi",
-        secret="stores",
+        secret_name="stores",
+        volume_claim="home",
     )
     return Compiled(training, settings, home / "training.yaml")
 
 
-def test_each_step_waits_for_what_it_reads(on_gpu: Compiled) -> None:
+def test_each_task_depends_on_the_tasks_that_it_reads(on_gpu: Compiled) -> None:
     root = on_gpu.spec.root.dag.tasks
     assert {name: set(task.dependent_tasks) for name, task in root.items()} == EDGES
 
 
-def test_nothing_after_validation_starts_without_it() -> None:
-    """What fails validation stops the pipeline: only ingest comes before it, every other step after."""
+def test_every_task_except_ingestion_depends_on_validation() -> None:
+    """So a failed validation stops the pipeline."""
 
-    def before(task: str) -> set[str]:
-        return EDGES[task] | {earlier for direct in EDGES[task] for earlier in before(direct)}
+    def ancestors(task: str) -> set[str]:
+        return EDGES[task] | {ancestor for parent in EDGES[task] for ancestor in ancestors(parent)}
 
-    free = {task for task in EDGES if "validate-interactions" not in before(task)}
-    assert free == {"ingest-interactions", "validate-interactions"}
+    independent = {task for task in EDGES if "validate-interactions" not in ancestors(task)}
+    assert independent == {"ingest-interactions", "validate-interactions"}
 
 
 def test_a_release_is_pushed_only_when_the_policy_is_auto_and_it_is_better(on_gpu: Compiled) -> None:
@@ -114,14 +115,14 @@ def test_a_release_is_pushed_only_when_the_policy_is_auto_and_it_is_better(on_gp
     assert set(components[verdict.component_ref.name].dag.tasks) == {GATED}
 
 
-def test_the_verdict_the_gate_asks_is_the_one_the_evaluation_gives(on_gpu: Compiled) -> None:
+def test_the_gate_reads_the_verdict_of_the_evaluation(on_gpu: Compiled) -> None:
     verdict = on_gpu.task("condition-1").inputs.parameters["pipelinechannel--evaluate-release-Output"]
     assert verdict.task_output_parameter.producer_task == "evaluate-release"
     pushed = on_gpu.task(GATED).inputs.parameters["version"]
     assert pushed.component_input_parameter == "pipelinechannel--register-release-Output"
 
 
-def test_what_is_registered_has_learned_from_everything(on_gpu: Compiled) -> None:
+def test_the_registered_parts_are_fitted_on_all_interactions(on_gpu: Compiled) -> None:
     inputs = on_gpu.task("register-release").inputs.artifacts
     for artifact, split in (("interest_model", "all"), ("collaborative_filters", "all")):
         producer = on_gpu.task(inputs[artifact].task_output_artifact.producer_task)
@@ -131,26 +132,28 @@ def test_what_is_registered_has_learned_from_everything(on_gpu: Compiled) -> Non
     assert fitted.inputs.parameters["split"].runtime_value.constant.string_value == "train"
 
 
-def test_only_what_is_measured_may_start_from_the_live_versions_training(on_gpu: Compiled) -> None:
-    measured, refitted = (on_gpu.task(f"train-interest-model{place}").inputs for place in ("", "-2"))
-    assert measured.parameters["releases"].component_input_parameter == "releases"
-    assert "base_model" not in measured.artifacts
+def test_only_the_evaluated_model_may_start_from_the_live_release(on_gpu: Compiled) -> None:
+    evaluated, refitted = (on_gpu.task(f"train-interest-model{suffix}").inputs for suffix in ("", "-2"))
+    assert evaluated.parameters["releases"].component_input_parameter == "releases"
+    assert "base_model" not in evaluated.artifacts
     assert "releases" not in refitted.parameters
     assert refitted.artifacts["base_model"].task_output_artifact.producer_task == "train-interest-model"
 
 
-def test_every_step_runs_in_the_image_with_the_secret(on_gpu: Compiled) -> None:
+def test_every_step_runs_in_the_image_with_the_secret_and_the_volume(on_gpu: Compiled) -> None:
     assert {container.image for container in on_gpu.executors.values()} == {IMAGE}
     assert set(on_gpu.on_kubernetes) == set(on_gpu.executors)
     for config in on_gpu.on_kubernetes.values():
         (secret,) = config.secret_as_volume
         assert (secret.secret_name, secret.mount_path) == ("stores", "/etc/penchant")
+        (volume,) = config.pvc_mount
+        assert volume.constant == "home"
 
 
-def test_only_training_asks_for_accelerators(on_gpu: Compiled) -> None:
-    asking = {name for name, c in on_gpu.executors.items() if c.HasField("resources")}
-    assert asking == {"exec-train-interest-model", "exec-train-interest-model-2"}
-    for name in asking:
+def test_only_training_steps_request_accelerators(on_gpu: Compiled) -> None:
+    requesting = {name for name, c in on_gpu.executors.items() if c.HasField("resources")}
+    assert requesting == {"exec-train-interest-model", "exec-train-interest-model-2"}
+    for name in requesting:
         resources = on_gpu.executors[name].resources
         assert resources.accelerator.resource_type == "nvidia.com/gpu"
         assert resources.accelerator.resource_count == "2"
@@ -158,20 +161,21 @@ def test_only_training_asks_for_accelerators(on_gpu: Compiled) -> None:
         assert resources.resource_memory_limit == "24Gi"
 
 
-def test_without_accelerators_none_is_asked_for(tmp_path: Path) -> None:
+def test_no_accelerator_is_requested_when_the_count_is_zero(tmp_path: Path) -> None:
     compiled = Compiled(training, load_settings(home=tmp_path, accelerator_count=0), tmp_path / "t.yaml")
     assert not any(c.resources.HasField("accelerator") for c in compiled.executors.values())
     assert compiled.on_kubernetes == {}
 
 
-def test_every_step_is_tried_again(on_gpu: Compiled) -> None:
+def test_every_step_is_retried(on_gpu: Compiled) -> None:
     steps = {name: task for name, task in on_gpu.tasks.items() if not name.startswith("condition")}
+    assert GATED in steps
     for name, task in steps.items():
         assert task.retry_policy.max_retry_count == 2, name
         assert task.retry_policy.backoff_duration.seconds == 30, name
 
 
-def test_what_reads_or_changes_the_world_is_never_taken_from_a_cache(on_gpu: Compiled) -> None:
+def test_steps_with_inputs_or_effects_outside_the_pipeline_are_not_cached(on_gpu: Compiled) -> None:
     uncached = {
         name
         for name, task in on_gpu.tasks.items()
@@ -180,20 +184,20 @@ def test_what_reads_or_changes_the_world_is_never_taken_from_a_cache(on_gpu: Com
     assert uncached == {"ingest-interactions", "materialize-features", "register-release", GATED}
 
 
-def test_a_person_reads_what_each_step_does(on_gpu: Compiled) -> None:
+def test_display_names_are_unique(on_gpu: Compiled) -> None:
     names = [task.task_info.name for task in on_gpu.tasks.values()]
     assert len(set(names)) == len(names)
     assert {"Train interest model", "Refit interest model", "Push release"} <= set(names)
 
 
-def test_promotion_pushes_and_nothing_else(tmp_path: Path) -> None:
+def test_promotion_consists_of_the_push(tmp_path: Path) -> None:
     compiled = Compiled(promotion, load_settings(home=tmp_path, image=IMAGE), tmp_path / "p.yaml")
     assert set(compiled.tasks) == {GATED}
     assert not compiled.task(GATED).caching_options.enable_cache
     assert {container.image for container in compiled.executors.values()} == {IMAGE}
 
 
-def test_compiling_twice_gives_the_same_file(tmp_path: Path) -> None:
+def test_compilation_is_deterministic(tmp_path: Path) -> None:
     files = [tmp_path / "first.yaml", tmp_path / "second.yaml"]
     for file in files:
         compile_pipeline(training, load_settings(home=tmp_path), file)

@@ -1,4 +1,4 @@
-"""What a person types becomes pipeline parameters, or a message that says what was expected."""
+"""Command-line options become pipeline parameters, or an error says what was expected."""
 
 from pathlib import Path
 
@@ -17,16 +17,16 @@ def test_hyperparameters_keep_their_types() -> None:
 
 
 def test_a_hyperparameter_without_a_value_is_refused() -> None:
-    with pytest.raises(ValueError, match="--set epochs: expected name=value"):
+    with pytest.raises(ValueError, match="--set epochs: expected NAME=VALUE"):
         parse_hyperparameters(["epochs"])
 
 
-def test_an_unknown_hyperparameter_is_refused_before_the_run() -> None:
+def test_an_unknown_hyperparameter_is_refused_with_the_allowed_names() -> None:
     with pytest.raises(ValueError, match=r"--set: unknown hyperparameter 'epochz': allowed are .*epochs"):
         parse_hyperparameters(["epochz=3"])
 
 
-def test_files_are_named_by_absolute_path() -> None:
+def test_files_become_absolute_paths() -> None:
     sources = source_arguments("", Path("interactions.csv"), None, None)
 
     assert sources == {
@@ -37,11 +37,11 @@ def test_files_are_named_by_absolute_path() -> None:
     }
 
 
-def test_a_data_set_and_a_file_contradict_each_other() -> None:
+def test_a_data_set_together_with_a_file_is_refused() -> None:
     with pytest.raises(ValueError, match="not both"):
         source_arguments("movielens-100k", Path("interactions.csv"), None, None)
 
 
-def test_items_alone_describe_nothing() -> None:
+def test_items_without_interactions_are_refused() -> None:
     with pytest.raises(ValueError, match="--interactions"):
         source_arguments("", None, Path("items.csv"), None)

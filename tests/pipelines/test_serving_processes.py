@@ -1,4 +1,4 @@
-"""The commands start servers by whatever the environment asks of them."""
+"""`serve_live_release` starts the servers with the settings of the environment, and restarts them."""
 
 import json
 import math
@@ -7,49 +7,61 @@ from pathlib import Path
 import pytest
 
 from pipelines import serving_processes
-from pipelines.serving_processes import ServingProcesses, serving
-from pipelines.settings import load_settings
+from pipelines.errors import RunError
+from pipelines.serving_processes import serve_live_release
+from pipelines.settings import Settings, load_settings
 from serving.client import Recommender
 from tests.patience import HANG_S
 from tests.serving.planted import write_release
 from tests.serving.tls import issue
 
 
-def test_a_recommender_that_speaks_tls_is_served_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """A home with a live release; no model server listens at the address."""
+    write_release(tmp_path / "releases", 1)
+    (tmp_path / "releases" / "live.json").write_text(json.dumps({"version": 1}))
+    return load_settings(home=tmp_path, model_server="127.0.0.1:1")
+
+
+def test_a_recommender_with_tls_is_served(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     certificates = issue(tmp_path)
     monkeypatch.setenv("PENCHANT_TLS_CERTIFICATE", str(certificates.server))
     monkeypatch.setenv("PENCHANT_TLS_KEY", str(certificates.server_key))
-    write_release(tmp_path / "releases", 1)
-    (tmp_path / "releases" / "live.json").write_text(json.dumps({"version": 1}))
-    nobody = load_settings(home=tmp_path, model_server="127.0.0.1:1")
-    with serving(nobody, port=0, model_port=0) as processes:
+    with serve_live_release(settings, port=0, model_port=0) as processes:
         address = processes.recommender.replace("127.0.0.1", "localhost")
         with Recommender(address, timeout_s=HANG_S, tls_roots=certificates.authority) as client:
             assert client.record("u", "comedy-1")
 
 
-def test_a_server_that_ends_by_itself_is_started_again_where_it_was(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_server_that_ended_is_restarted_on_its_port_after_the_delay(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_release(tmp_path / "releases", 1)
-    (tmp_path / "releases" / "live.json").write_text(json.dumps({"version": 1}))
-    nobody, told = load_settings(home=tmp_path, model_server="127.0.0.1:1"), list[str]()
-    with serving(nobody, port=0, model_port=0) as processes:
-        processes.start_dead(told.append)
-        assert told == []
+    messages: list[str] = []
+    with serve_live_release(settings, port=0, model_port=0) as processes:
+        (server,) = processes.processes
+        processes.restart_ended(messages.append)
+        assert messages == []
 
-        monkeypatch.setattr(serving_processes, "PAUSE_S", math.inf)
-        kill(processes)
-        processes.start_dead(told.append)
-        assert told == []  # it has only just started, and may end again
+        server.popen.kill()
+        server.popen.wait()
+        monkeypatch.setattr(serving_processes, "RESTART_DELAY_S", math.inf)
+        processes.restart_ended(messages.append)
+        assert messages == []
 
-        monkeypatch.setattr(serving_processes, "PAUSE_S", 0.0)
-        processes.start_dead(told.append)
-        assert "server ended with exit code -9" in told[0]
+        monkeypatch.setattr(serving_processes, "RESTART_DELAY_S", 0.0)
+        processes.restart_ended(messages.append)
+        (message,) = messages
+        assert "server ended with exit code -9" in message
         with Recommender(processes.recommender, timeout_s=HANG_S) as client:
             assert client.record("u", "comedy-1")
 
 
-def kill(processes: ServingProcesses) -> None:
-    processes.started[0].popen.kill()
-    processes.started[0].popen.wait()
+def test_serving_without_a_live_release_says_how_to_get_one(tmp_path: Path) -> None:
+    with (
+        pytest.raises(RunError, match=r"no release is live .*penchant run"),
+        serve_live_release(load_settings(home=tmp_path), port=0, model_port=0),
+    ):
+        pass

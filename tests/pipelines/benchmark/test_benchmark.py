@@ -1,4 +1,4 @@
-"""A benchmark of one's own data, from the command to the file, held against figures counted from the CSV."""
+"""`penchant benchmark` on a small shop: its figures equal those counted from the CSV file."""
 
 import json
 import subprocess
@@ -13,7 +13,8 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from pipelines.cli import FAILED, WRONG_USE, app
+from pipelines.cli import app
+from pipelines.commands.errors import FAILED, WRONG_USE
 from tests.end_to_end.shop import write_shop
 
 QUICK = ["epochs=2", "embedding_size=8", "units=8", "xla=false"]
@@ -30,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def interactions(folder: Path) -> Path:
-    """The shop's, and a passer-by who bought twice what nobody else did: not of the 5-core."""
+    """The shop, and a user outside the 5-core, who bought twice an item that nobody else bought."""
     files = write_shop(folder)
     rare = "\n".join(f"passer-by,rare,purchase,2026-01-0{day}T00:00:00+00:00" for day in (1, 2))
     files["interactions"].write_text(files["interactions"].read_text() + rare + "\n")
@@ -51,12 +52,12 @@ def result(folder: Path, interactions: Path) -> Result:
 @pytest.fixture(scope="module")
 def document(folder: Path, result: Result) -> dict[str, Any]:
     assert result.exit_code == 0, result.output
-    found: dict[str, Any] = json.loads((folder / "figures.json").read_text())
-    return found
+    results: dict[str, Any] = json.loads((folder / "figures.json").read_text())
+    return results
 
 
-def by_popularity(interactions: Path) -> float:
-    """HR@10 of the most popular items, leave-one-out: seen items out, ties against."""
+def popularity_hr_at_10(interactions: Path) -> float:
+    """HR@10 of the most popular items, leave-one-out: seen items filtered, a tie counts as a miss."""
     purchases = pd.read_csv(interactions).query("user_id != 'passer-by'").sort_values("timestamp")
     items = purchases.groupby("user_id")["item_id"].apply(list)
     counts = pd.Series(np.concatenate([history[:-2] for history in items])).value_counts()
@@ -68,19 +69,19 @@ def by_popularity(interactions: Path) -> float:
     return float(np.mean(hits))
 
 
-def test_the_figures_are_those_counted_from_the_file(document: dict[str, Any], interactions: Path) -> None:
-    expected = by_popularity(interactions)
+def test_hit_rate_equals_the_one_counted_from_the_file(document: dict[str, Any], interactions: Path) -> None:
+    expected = popularity_hr_at_10(interactions)
 
     assert expected > 0
     assert document["models"]["popularity"]["metrics"]["hr_at_10"]["mean"] == pytest.approx(expected)
 
 
-def test_only_the_core_is_measured(document: dict[str, Any]) -> None:
+def test_only_the_k_core_is_evaluated(document: dict[str, Any]) -> None:
     assert document["data"] == {"interactions": 1440, "items": 30, "users": 60}
     assert document["counts"]["test_queries"] == document["counts"]["validation_queries"] == 60
 
 
-def test_the_table_shows_the_figures_of_the_file(document: dict[str, Any], result: Result) -> None:
+def test_the_table_equals_the_json_file(document: dict[str, Any], result: Result) -> None:
     for model in document["models"].values():
         rows = [line for line in result.output.splitlines() if line.startswith(f"│ {model['title']}")]
         figures = [f"{model['metrics'][name]['mean']:.4f}" for name in ("hr_at_10", "ndcg_at_10")]
@@ -89,30 +90,30 @@ def test_the_table_shows_the_figures_of_the_file(document: dict[str, Any], resul
         assert cells == [model["title"], *figures, f"{model['seconds']:.0f}", memory]
 
 
-def test_a_training_is_measured_in_its_own_process(document: dict[str, Any]) -> None:
+def test_each_step_has_a_time_and_a_peak_memory_of_its_own(document: dict[str, Any]) -> None:
     steps = {step["step"]: step for step in document["steps"]}
 
     assert [step["step"] for step in document["steps"]] == ["prepare", "filters", "train", "evaluate"]
     assert steps["train"]["seed"] == document["seeds"][0]
-    # TensorFlow alone takes more than the filters do.
+    # TensorFlow alone needs more memory than the filters.
     assert steps["train"]["peak_memory_bytes"] > steps["filters"]["peak_memory_bytes"] > 10_000_000
     assert all(step["seconds"] > 0 for step in document["steps"])
 
 
-def test_progress_is_shown_and_nothing_stays_behind(result: Result, folder: Path) -> None:
+def test_progress_is_printed_and_no_file_is_left(result: Result, folder: Path) -> None:
     assert "  5-core: 1,440 interactions" in result.output
     assert "✓ Train interest model, seed 7" in result.output
     assert list((folder / "tmp").iterdir()) == []
     assert not (folder / "home").exists()
 
 
-def test_the_memory_of_the_parent_is_not_counted() -> None:
-    held = bytearray(400_000_000)
+def test_peak_memory_excludes_the_parent_process() -> None:
+    ballast = bytearray(400_000_000)
     code = "from pipelines.benchmark.steps import peak_memory; print(peak_memory())"
 
     child = int(subprocess.check_output([sys.executable, "-c", code], text=True))
 
-    assert 1_000_000 < child < len(held)
+    assert 1_000_000 < child < len(ballast)
 
 
 @pytest.mark.parametrize(
@@ -121,24 +122,24 @@ def test_the_memory_of_the_parent_is_not_counted() -> None:
         ([], "give one of movielens-100k, movielens-1m, or your own"),
         (["movielens-100k", "--interactions", "y.csv"], "not both"),
         (["netflix"], "unknown benchmark 'netflix'"),
-        (["movielens-100k", "--items", "x.csv"], "--items describes --interactions"),
-        (["--interactions", "absent.csv"], "no file absent.csv"),
+        (["movielens-100k", "--items", "x.csv"], "--items needs --interactions"),
+        (["--interactions", "absent.csv"], "file not found: absent.csv"),
         (["movielens-100k", "--set", "seed=3"], "use --seeds"),
         (["movielens-100k", "--set", "seen_items=keep"], "--keep-seen"),
         (["movielens-100k", "--seeds", "0"], "--seeds"),
     ],
 )
-def test_wrong_use_says_what_is_right(arguments: list[str], message: str) -> None:
+def test_a_wrong_option_is_reported_with_the_right_one(arguments: list[str], message: str) -> None:
     result = run(*arguments)
 
     assert result.exit_code == WRONG_USE
     assert message in " ".join(result.output.split())
 
 
-def test_a_step_that_fails_says_what_to_do(folder: Path, interactions: Path) -> None:
+def test_a_failed_step_is_reported_with_what_to_do(folder: Path, interactions: Path) -> None:
     result = run("--interactions", str(interactions), "--min-interactions", "2000")
 
     assert result.exit_code == FAILED
-    told = " ".join(result.output.split())
-    assert "Prepare the data failed: no user and item with 2000 interactions" in told
+    output = " ".join(result.output.split())
+    assert "Prepare the data failed: the 2000-core of 1,442 interactions is empty" in output
     assert "Traceback" not in result.output

@@ -1,4 +1,4 @@
-"""Interest drift in a benchmark, worked by hand."""
+"""Interest drift in a benchmark, checked against examples calculated by hand."""
 
 from typing import Any
 
@@ -9,12 +9,12 @@ from pipelines.benchmark.drift import drift_tables, mean_drift
 
 
 def evaluation(
-    share: float, needed: int | None, followed: float, *, simulated: bool = True
+    share: float, median: int | None, followed: float, *, simulated: bool = True
 ) -> dict[str, Any]:
     model = {
         "share": [0.0, share],
         "hit_rate": [0.0, share / 2],
-        "interactions_to_follow": needed,
+        "interactions_to_follow": median,
         "followed": followed,
     }
     kind = {"users": 90, "left_out": 10, "base_rate": 0.1, "pairs": {}, "models": {"served": model}}
@@ -30,7 +30,7 @@ def printed(drift: dict[str, Any]) -> str:
     return capture.get()
 
 
-def test_shares_are_means_over_the_seeds_and_counts_stand_each() -> None:
+def test_shares_are_means_over_the_seeds_and_counts_are_listed() -> None:
     drift = mean_drift([evaluation(0.4, None, 0.5), evaluation(0.6, 5, 0.7)])
     served = drift["kinds"]["real"]["models"]["served"]
 
@@ -38,7 +38,7 @@ def test_shares_are_means_over_the_seeds_and_counts_stand_each() -> None:
     assert served["hit_rate"] == pytest.approx([0, 0.25])
     assert served["followed"] == pytest.approx(0.6)
     assert served["interactions_to_follow"] == [None, 5]
-    told = printed(drift)
+    output = printed(drift)
     for part in (
         "with reranking",
         "90 real users",
@@ -46,12 +46,12 @@ def test_shares_are_means_over_the_seeds_and_counts_stand_each() -> None:
         "> 5/5",
         "50",
         "60%",
-        "base rate 10%",
+        "Base rate: 10%",
     ):
-        assert part in told
+        assert part in output
 
 
-def test_users_that_one_seed_could_not_measure_are_left_out_and_said() -> None:
+def test_a_kind_of_users_that_a_seed_did_not_measure_is_left_out_with_the_reason() -> None:
     drift = mean_drift([evaluation(0.4, 5, 0.5), evaluation(0.6, 5, 0.7, simulated=False)])
 
     assert list(drift["kinds"]) == ["real"]

@@ -1,4 +1,4 @@
-"""The k-core, worked by hand."""
+"""The k-core, checked against examples calculated by hand."""
 
 import json
 from pathlib import Path
@@ -41,8 +41,8 @@ def column(folder: Path, table: str, name: str) -> list[str]:
     return pq.read_table(folder / f"{table}.parquet")[name].to_pylist()
 
 
-def test_what_goes_takes_others_with_it() -> None:
-    # z has one interaction; without it c has one, and goes too; y keeps two.
+def test_k_core_removes_users_and_items_until_all_have_k_interactions() -> None:
+    # Item z has one interaction. Without it user c has one too and is removed; item y keeps two.
     users, items = np.array([0, 0, 1, 1, 2, 2]), np.array([0, 1, 0, 1, 1, 2])
 
     assert k_core(users, items, 2).tolist() == [True, True, True, True, False, False]
@@ -50,7 +50,7 @@ def test_what_goes_takes_others_with_it() -> None:
     assert not k_core(users, items, 3).any()
 
 
-def test_the_tables_hold_the_core_alone_in_their_order(tmp_path: Path) -> None:
+def test_write_k_core_keeps_the_order_of_the_tables(tmp_path: Path) -> None:
     write(tmp_path / "ingested", PAIRS)
 
     write_k_core(tmp_path / "ingested", tmp_path / "core", 2)
@@ -62,7 +62,7 @@ def test_the_tables_hold_the_core_alone_in_their_order(tmp_path: Path) -> None:
     assert counts == {"interactions": 4, "items": 2, "users": 2}
 
 
-def test_without_a_minimum_all_stays(tmp_path: Path) -> None:
+def test_write_k_core_keeps_everything_when_k_is_zero(tmp_path: Path) -> None:
     write(tmp_path / "ingested", PAIRS)
 
     write_k_core(tmp_path / "ingested", tmp_path / "core", 0)
@@ -71,7 +71,7 @@ def test_without_a_minimum_all_stays(tmp_path: Path) -> None:
     assert column(tmp_path / "core", "items", "item_id") == ["z", "y", "x", "w"]
 
 
-def test_what_was_merely_shown_counts_for_nothing(tmp_path: Path) -> None:
+def test_impressions_do_not_count_as_interactions(tmp_path: Path) -> None:
     write(tmp_path / "ingested", [*PAIRS, ("c", "x")], ["view"] * len(PAIRS) + ["impression"])
 
     write_k_core(tmp_path / "ingested", tmp_path / "core", 2)
@@ -79,14 +79,14 @@ def test_what_was_merely_shown_counts_for_nothing(tmp_path: Path) -> None:
     assert column(tmp_path / "core", "users", "user_id") == ["a", "b"]
 
 
-def test_nothing_left_says_what_to_do(tmp_path: Path) -> None:
+def test_an_empty_k_core_raises_an_error_that_says_what_to_do(tmp_path: Path) -> None:
     write(tmp_path / "ingested", PAIRS)
 
-    with pytest.raises(StepError, match=r"3 interactions each among 6 .* smaller --min-interactions"):
+    with pytest.raises(StepError, match=r"the 3-core of 6 .* smaller --min-interactions"):
         write_k_core(tmp_path / "ingested", tmp_path / "core", 3)
 
 
-def test_an_interaction_without_a_user_is_named(tmp_path: Path) -> None:
+def test_an_interaction_without_a_user_raises_an_error(tmp_path: Path) -> None:
     write(tmp_path / "ingested", [*PAIRS, (None, "x")])
 
     with pytest.raises(StepError, match="1 of 7 interactions have no readable user_id"):

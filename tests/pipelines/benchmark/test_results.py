@@ -1,4 +1,4 @@
-"""The document of a benchmark, worked by hand."""
+"""The results of a benchmark, checked against examples calculated by hand."""
 
 import json
 from pathlib import Path
@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from pipelines.benchmark.results import MODELS, StepCost, results, shown, write_json
-from pipelines.benchmark.steps import Plan
+from pipelines.benchmark.plan import Plan
+from pipelines.benchmark.results import MODELS, StepCost, make_results, result_tables, write_json
 
 GB = 10**9
 COSTS = [
@@ -36,22 +36,24 @@ def evaluation(hr: float, ndcg: float) -> dict[str, Any]:
     }
 
 
-def document(asked: Plan, evaluations: list[dict[str, Any]], commit: str | None = "abc") -> dict[str, Any]:
+def results(
+    benchmark_plan: Plan, evaluations: list[dict[str, Any]], commit: str | None = "abc"
+) -> dict[str, Any]:
     seeds = [7, 8][: len(evaluations)]
     costs = [cost for cost in COSTS if cost.seed in (None, *seeds)]
     data = {"interactions": 999_611, "users": 6_040, "items": 3_416}
-    return results(asked, seeds, evaluations, costs, data, commit)
+    return make_results(benchmark_plan, seeds, evaluations, costs, data, commit)
 
 
 def printed(document: dict[str, Any]) -> str:
     console = Console(width=200)
     with console.capture() as capture:
-        console.print(*shown(document))
+        console.print(*result_tables(document))
     return capture.get()
 
 
 def test_mean_and_spread_are_over_the_seeds() -> None:
-    metrics = document(plan(), [evaluation(0.2, 0.1), evaluation(0.4, 0.1)])["models"]["served"]["metrics"]
+    metrics = results(plan(), [evaluation(0.2, 0.1), evaluation(0.4, 0.1)])["models"]["served"]["metrics"]
 
     assert metrics["hr_at_10"]["mean"] == pytest.approx(0.3)
     # The sample standard deviation: sqrt((0.1² + 0.1²) / (2 - 1)).
@@ -61,52 +63,52 @@ def test_mean_and_spread_are_over_the_seeds() -> None:
 
 
 def test_one_seed_has_no_spread() -> None:
-    found = document(plan(), [evaluation(0.2, 0.1)])
+    document = results(plan(), [evaluation(0.2, 0.1)])
 
-    assert found["models"]["served"]["metrics"]["hr_at_10"]["spread"] is None
-    assert "±" not in printed(found).split("seeds")[0]
+    assert document["models"]["served"]["metrics"]["hr_at_10"]["spread"] is None
+    assert "±" not in printed(document).split("Seeds")[0]
 
 
-def test_a_model_costs_what_the_steps_that_make_it_cost() -> None:
-    models = document(plan(), [evaluation(0.2, 0.1)] * 2)["models"]
+def test_the_cost_of_a_model_is_that_of_its_steps() -> None:
+    models = results(plan(), [evaluation(0.2, 0.1)] * 2)["models"]
 
-    # The filters once, a training and an evaluation of each seed by their means; the largest memory.
+    # Seconds: the filters once, plus the means of training and evaluation. Memory: the maximum.
     assert models["served"]["seconds"] == 10 + 30 + 5
     assert models["interest"]["seconds"] == 30
     assert models["transitions"]["seconds"] == 10
     assert [models[name]["peak_memory_bytes"] // GB for name in MODELS] == [3, 3, 1, 1]
 
 
-def test_published_figures_stand_only_beside_their_own_protocol() -> None:
-    alike = document(plan(), [evaluation(0.2, 0.1)])
+def test_published_results_are_shown_for_the_same_protocol_only() -> None:
+    same = results(plan(), [evaluation(0.2, 0.1)])
 
-    assert [entry["model"] for entry in alike["published"]][-1] == "HSTU-large"
-    assert "arXiv:2402.17152" in printed(alike)
-    for other in (plan("movielens-100k"), plan(protocol="time"), plan(seen="keep")):
-        unlike = document(other, [evaluation(0.2, 0.1)])
-        assert unlike["published"] == []
-        assert "no published figure of this protocol" in printed(unlike)
+    assert [entry["model"] for entry in same["published"]][-1] == "HSTU-large"
+    assert "arXiv:2402.17152" in printed(same)
+    for other_plan in (plan("movielens-100k"), plan(protocol="time"), plan(seen="keep")):
+        different = results(other_plan, [evaluation(0.2, 0.1)])
+        assert different["published"] == []
+        assert "No published results are known" in printed(different)
 
 
-def test_the_table_tells_split_seeds_and_commit() -> None:
-    told = printed(document(plan(), [evaluation(0.2, 0.1), evaluation(0.4, 0.1)]))
+def test_the_output_states_split_seeds_and_commit() -> None:
+    output = printed(results(plan(), [evaluation(0.2, 0.1), evaluation(0.4, 0.1)]))
 
     for part in (
         "0.3000 ± 0.1414",
         "6,039 test",
         "3,416 items",
-        "seeds 7, 8",
-        "commit abc",
+        "Seeds: 7, 8",
+        "Commit: abc",
         "3.00 GB",
         "Drift was not",
     ):
-        assert part in told
+        assert part in output
 
 
-def test_the_file_is_written_whole_and_again(tmp_path: Path) -> None:
+def test_write_json_replaces_the_file_and_leaves_no_other(tmp_path: Path) -> None:
     file = tmp_path / "new/figures.json"
     for commit in ("one", None):
-        write_json(document(plan(), [evaluation(0.2, 0.1)], commit), file)
+        write_json(results(plan(), [evaluation(0.2, 0.1)], commit), file)
 
     assert json.loads(file.read_text())["commit"] is None
     assert [path.name for path in file.parent.iterdir()] == ["figures.json"]
