@@ -30,9 +30,7 @@ class NewCategory:
 def typical_user(folder: Path) -> str:
     """Return the user of a run whose history is closest to the typical length; ties by id."""
     interactions = next(folder.glob("steps/*/ingest-interactions/interactions"))
-    query = (
-        "SELECT user_id FROM read_parquet(?) GROUP BY user_id ORDER BY abs(count(*) - ?), user_id LIMIT 1"
-    )
+    query = "SELECT user_id FROM read_parquet(?) GROUP BY user_id ORDER BY abs(count(*) - ?), user_id LIMIT 1"
     with duckdb.connect() as connection:
         (row,) = connection.execute(query, [str(interactions), TYPICAL_HISTORY]).fetchall()
     return str(row[0])

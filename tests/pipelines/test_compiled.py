@@ -102,22 +102,22 @@ def test_every_task_except_ingestion_depends_on_validation() -> None:
 
 
 def test_a_release_is_pushed_only_when_the_policy_is_auto_and_it_is_better(on_gpu: Compiled) -> None:
-    policy, verdict = on_gpu.task("condition-1"), on_gpu.task("condition-2")
+    policy, gate = on_gpu.task("condition-1"), on_gpu.task("condition-2")
 
     assert policy.task_info.name == "policy-is-auto"
     assert policy.trigger_policy.condition == ("inputs.parameter_values['pipelinechannel--policy'] == 'auto'")
-    assert verdict.task_info.name == "better-than-live"
-    assert verdict.trigger_policy.condition == (
+    assert gate.task_info.name == "better-than-live"
+    assert gate.trigger_policy.condition == (
         "inputs.parameter_values['pipelinechannel--evaluate-release-Output'] == 'better'"
     )
     components = on_gpu.spec.components
     assert set(components[policy.component_ref.name].dag.tasks) == {"condition-2"}
-    assert set(components[verdict.component_ref.name].dag.tasks) == {GATED}
+    assert set(components[gate.component_ref.name].dag.tasks) == {GATED}
 
 
-def test_the_gate_reads_the_verdict_of_the_evaluation(on_gpu: Compiled) -> None:
-    verdict = on_gpu.task("condition-1").inputs.parameters["pipelinechannel--evaluate-release-Output"]
-    assert verdict.task_output_parameter.producer_task == "evaluate-release"
+def test_the_gate_reads_the_decision_of_the_evaluation(on_gpu: Compiled) -> None:
+    gate = on_gpu.task("condition-1").inputs.parameters["pipelinechannel--evaluate-release-Output"]
+    assert gate.task_output_parameter.producer_task == "evaluate-release"
     pushed = on_gpu.task(GATED).inputs.parameters["version"]
     assert pushed.component_input_parameter == "pipelinechannel--register-release-Output"
 
