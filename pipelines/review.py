@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from components.register_release.registry import REJECTED, Registry, Version
+from components.register_release.registry import APPROVED, REJECTED, Registry, Version
 from pipelines.pipeline_arguments import promotion_arguments
 from pipelines.promotion import promotion
 from pipelines.runner import run_locally, submit
@@ -17,13 +17,14 @@ def open_registry(settings: Settings) -> Registry:
 
 
 def approve(settings: Settings, version: int, by: str) -> str:
-    """Run the promotion pipeline for `version`, on this machine or on Kubeflow; return a message.
+    """Approve `version`, which overrules a rejection, and run the promotion pipeline; return a message.
 
     Raises:
         StepError: there is no such version.
         RunError: the promotion failed; the live version is unchanged.
     """
-    open_registry(settings).version(version)
+    registry = open_registry(settings)
+    registry.decide(registry.version(version).number, APPROVED, by)
     arguments = promotion_arguments(settings, version, by)
     if settings.kubeflow:
         run_id = submit(promotion, settings, arguments)

@@ -15,7 +15,7 @@ def push_release(
     registry: str,
     online_store: str,
 ) -> None:
-    """Approve, publish, smoke-test and switch to a version; the one before stays live when a test fails."""
+    """Publish, smoke-test and switch to a version; when a step fails, the live version does not change."""
     from components.push_release.promotion import push
     from feature_repo.addresses import FeatureStoreAddresses
 

@@ -1,4 +1,4 @@
-"""Takes a registered version live, and leaves the one before live when anything fails."""
+"""Makes a registered version live; when a step fails, the live version does not change."""
 
 import tempfile
 from pathlib import Path
@@ -21,21 +21,25 @@ def push(
     model_server: str,
     feature_store: FeatureStoreAddresses,
 ) -> None:
-    """Approve, publish, smoke-test and switch to `version`. Each step can be repeated.
+    """Publish, smoke-test and switch to `version`; can be repeated.
 
-    Users' interests under it go online before it is live, so that its first answers replay no history.
+    Writes the users' interests of this version to the online store before it is live, so that its first
+    answers don't have to replay histories.
 
     Raises:
-        StepError: no such version, it was rejected, its files differ from its manifest, or it fails its smoke
-            test; the version that was live still is.
+        StepError: there is no such version, it was rejected, its files differ from its manifest, or it fails
+            the smoke test.
     """
     registry, store = Registry(tracking_uri, model_name), ReleaseStore(releases)
     review = registry.version(version).review
     if review == REJECTED:
-        raise StepError(f"version {version} was rejected: `penchant review approve {version}` overrules that")
-    registry.decide(version, APPROVED, approved_by)
-    published = version in store.versions()
-    if not published:
+        raise StepError(
+            f"version {version} was rejected: `penchant review approve {version}` overrules the rejection"
+        )
+    if review != APPROVED:
+        registry.decide(version, APPROVED, approved_by)
+    is_published = version in store.versions()
+    if not is_published:
         with tempfile.TemporaryDirectory() as folder:
             release = registry.download(version, Path(folder))
             verify(release)
@@ -43,25 +47,26 @@ def push(
     try:
         smoke_test(store, version, model_server)
     except Exception as error:
-        # A version that was live before stays published: it is someone's way back.
-        if not published:
+        # A version that was published before stays: it may be live, or the one to roll back to.
+        if not is_published:
             unpublish(store, version)
         registry.decide(version, FAILED, "smoke test", str(error))
         raise
     _write_interests(version, releases, feature_store)
-    before = switch(store, version)
+    previous = switch(store, version)
     registry.point(LIVE, version)
     pruned = prune(store)
-    report(f"version {version} is live" + (f", {before} before it" if before not in (None, version) else ""))
+    replaced = f", it replaces version {previous}" if previous not in (None, version) else ""
+    report(f"version {version} is live{replaced}")
     if pruned:
-        report(f"unpublished {', '.join(map(str, pruned))}; the registry keeps them")
+        report(f"unpublished the old versions {', '.join(map(str, pruned))}; they stay in the registry")
 
 
 def _write_interests(version: int, releases: str, feature_store: FeatureStoreAddresses) -> None:
-    """Without them answers are the same, only slower: a release, or the way back, must not fail for it."""
+    """Write the users' interests; only report a failure: without them answers are the same, but slower."""
     from components.materialize_features.materialization import materialize_interests
 
     try:
         materialize_interests(version, releases, feature_store)
-    except Exception as error:  # what Feast and its stores raise shares no base class
-        report(f"interests not written ({error}): answers replay histories until the next run")
+    except Exception as error:  # the errors of Feast and its stores have no common base class
+        report(f"interests not written ({error}): the recommender replays histories until the next run")

@@ -1,4 +1,4 @@
-"""Puts a release into the release store and makes it live: each step whole or not at all."""
+"""Publishes releases in the release store and makes one of them live, atomically."""
 
 import json
 import shutil
@@ -14,7 +14,7 @@ from serving.release.ann_index import RECALL, TOP
 from serving.release.ranking_data import checksums
 from serving.release.release_store import ReleaseStore
 
-# How many releases stay published: the live one, the one before (a rollback away), and one more.
+# Number of newest versions that stay published; the live one and the previous one always do.
 KEEP = 3
 
 KINDS = (RANKING, INTEREST_MODEL)
@@ -24,31 +24,31 @@ def verify(release: Path) -> None:
     """Check a release against its manifest.
 
     Raises:
-        StepError: a file is missing, added or changed, another contract built it, or the index of its large
-            catalog misses too much.
+        StepError: a file is missing, added or changed, the contract is another one, or the recall of the
+            approximate index is too low.
     """
     manifest = json.loads((release / RANKING / MANIFEST).read_text())
     if manifest["fingerprint"] != fingerprint():
         raise StepError(
-            f"the release was built by contract {manifest['fingerprint']}, not {fingerprint()}: train again"
+            f"the release was built with contract {manifest['fingerprint']}, not {fingerprint()}: train again"
         )
-    found = checksums(release)
-    found.pop(f"{RANKING}/{MANIFEST}")
-    if found != manifest["files"]:
-        differing = sorted(dict(found.items() ^ manifest["files"].items()))
+    actual = checksums(release)
+    actual.pop(f"{RANKING}/{MANIFEST}")
+    if actual != manifest["files"]:
+        differing = sorted(dict(actual.items() ^ manifest["files"].items()))
         raise StepError(
             f"the release differs from its manifest in {', '.join(differing[:5])}: register it again"
         )
     recall = manifest.get("nearest", {}).get(f"recall_at_{TOP}", 1.0)
     if recall < RECALL:
         raise StepError(
-            f"the release's index finds {recall} of the {TOP} nearest items, expected at least {RECALL}: "
+            f"the recall@{TOP} of the release's approximate index is {recall}, expected at least {RECALL}: "
             "register it again"
         )
 
 
 def publish(release: Path, store: ReleaseStore, version: int) -> None:
-    """Copy a release's two directories into the store; a version that stands there already is replaced."""
+    """Copy a release's two directories into the store; an existing version is replaced."""
     for kind in KINDS:
         if isinstance(store.filesystem, LocalFileSystem):
             _publish_by_rename(release / kind, Path(store.path(kind, version)))
@@ -57,6 +57,7 @@ def publish(release: Path, store: ReleaseStore, version: int) -> None:
 
 
 def unpublish(store: ReleaseStore, version: int) -> None:
+    """Delete a version from the store, if it is there."""
     for kind in reversed(KINDS):
         path = store.path(kind, version)
         if isinstance(store.filesystem, LocalFileSystem):
@@ -66,36 +67,36 @@ def unpublish(store: ReleaseStore, version: int) -> None:
 
 
 def switch(store: ReleaseStore, version: int) -> int | None:
-    """Make `version` live, atomically; returns the version that was."""
-    before = store.live()
+    """Make `version` live, atomically; return the version that was live."""
+    previous = store.live()
     record = {
         "version": version,
-        "previous": before if before != version else store.live_record().get("previous"),
+        "previous": previous if previous != version else store.live_record().get("previous"),
     }
     text = json.dumps({**record, "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())})
     with atomic_upload(store.filesystem, f"{store.root}/{LIVE}") as file:
         file.write(text.encode())
-    return before
+    return previous
 
 
 def prune(store: ReleaseStore) -> list[int]:
-    """Unpublish what is older than the last KEEP versions; the live one and the one before always stay."""
+    """Unpublish all but the newest KEEP versions, the live and the previous one; return their numbers."""
     record = store.live_record()
     needed = {record.get("version"), record.get("previous")}
-    spare = [version for version in store.versions()[:-KEEP] if version not in needed]
-    for version in spare:
+    unneeded = [version for version in store.versions()[:-KEEP] if version not in needed]
+    for version in unneeded:
         unpublish(store, version)
-    return spare
+    return unneeded
 
 
 def _publish_by_rename(source: Path, target: Path) -> None:
-    """A server that polls the folder never sees half a version."""
+    """Copy a directory; a server that polls the folder sees all files or none."""
     with atomic_directory(target) as staged:
         shutil.copytree(source, staged, dirs_exist_ok=True)
 
 
 def _publish_marker_last(source: Path, store: ReleaseStore, target: str) -> None:
-    """Object stores can't rename a folder: what a reader looks for (manifest, graph) is written last."""
+    """Upload a directory; without an atomic rename, the files that readers wait for come last."""
     markers = {MANIFEST, "saved_model.pb"}
     files = sorted(
         (path for path in source.rglob("*") if path.is_file()), key=lambda path: path.name in markers

@@ -1,10 +1,11 @@
-"""Asks a published release real questions, over gRPC, before anybody else does."""
+"""Tests a published release over gRPC before it is live."""
 
 import contextlib
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from typing import Final
 
 import numpy as np
 
@@ -18,61 +19,74 @@ from serving.ranking.retrieval import Query, Retriever
 from serving.release.ranking_data import Ranking
 from serving.release.release_store import ReleaseStore
 
-# Loading a large model and its warmup; a model server that needs longer counts as failing.
-LOAD_TIMEOUT_S = 120.0
-ANSWER_TIMEOUT_S = 5.0
-TOP = 10
+# Time for a model server to load and warm up a large model.
+LOAD_TIMEOUT_S: Final = 120.0
+ANSWER_TIMEOUT_S: Final = 5.0
+POLL_S: Final = 0.1
+TOP: Final = 10
 
 
 def smoke_test(store: ReleaseStore, version: int, model_server: str) -> None:
-    """Question a version on the model server (an embedded one when `model_server` is empty).
+    """Test a version on the model server, or on an embedded one when `model_server` is empty.
 
     Raises:
-        StepError: it does not load, or an answer is not what a sound release gives.
+        StepError: the version does not load, does not answer, or answers wrongly.
     """
     ranking = store.open(version)
     with _server(store, version) if not model_server else contextlib.nullcontext(model_server) as address:
         client = InterestClient(address)
         try:
             _wait_until_available(client, version, address)
-            _question(client, ranking, version)
+            _check_answers(client, ranking, version)
+        except Unavailable as error:
+            raise StepError(f"version {version} fails the smoke test: {error}") from error
         finally:
             client.close()
 
 
-def _question(client: InterestClient, ranking: Ranking, version: int) -> None:
+def _check_answers(client: InterestClient, ranking: Ranking, version: int) -> None:
     histories = probes(ranking)
     interests = client.interest(histories, version, ANSWER_TIMEOUT_S).interest
     expected = (len(histories), ranking.item_embeddings.shape[1])
     if interests.shape != expected or not np.isfinite(interests).all():
-        raise StepError(f"version {version} answers {interests.shape}, expected {expected} finite numbers")
+        raise StepError(
+            f"version {version} fails the smoke test: expected {expected} finite numbers, got "
+            f"{interests.shape}, {np.count_nonzero(~np.isfinite(interests))} of them not finite"
+        )
     if len(ranking.catalog) > 1 and np.allclose(interests[0], interests[-1]):
-        raise StepError(f"version {version} answers the same interest whatever the history")
+        raise StepError(
+            f"version {version} fails the smoke test: its interest does not depend on the history"
+        )
     retriever, reranker = Retriever(ranking), Reranker(ranking)
     for history, interest in zip(histories, interests, strict=True):
-        known = [ranking.catalog.index[item] for item in history.item_ids if item in ranking.catalog.index]
+        items = [ranking.catalog.index[item] for item in history.item_ids if item in ranking.catalog.index]
         query = Query(
-            np.asarray(known, np.int32),
-            np.arange(len(known), dtype=np.int64),
+            np.asarray(items, np.int32),
+            np.arange(len(items), dtype=np.int64),
             interest,
             now=time.time_ns() // 1000,
         )
         candidates = retriever.retrieve(query)
         scores = reranker.scores(query, candidates.items)
-        if len(scores) < min(TOP, len(ranking.catalog)) or not np.isfinite(scores).all():
-            raise StepError(f"version {version} ranks {len(scores)} items, some without a finite score")
+        needed = min(TOP, len(ranking.catalog))
+        if len(scores) < needed or not np.isfinite(scores).all():
+            raise StepError(
+                f"version {version} fails the smoke test: expected at least {needed} finite scores, "
+                f"got {np.count_nonzero(np.isfinite(scores))} of {len(scores)}"
+            )
 
 
 def probes(ranking: Ranking) -> list[History]:
-    """Histories of nobody: none, one unknown item, and runs of the catalog's most popular items."""
+    """Return test histories: an empty one, one unknown item, and two lists of popular items."""
     popular = np.argsort(-ranking.filters.popularity, kind="stable")[:200]
     ids = [ranking.catalog.item_ids[index] for index in popular]
     return [History(), _history(["no such item"]), _history(ids), _history(ids[: max(1, len(ids) // 2)])]
 
 
 def _history(item_ids: list[str]) -> History:
-    moments = [1_000_000 * second for second in range(1, len(item_ids) + 1)]
-    return History(item_ids, item_ids, ["view"] * len(item_ids), [float("nan")] * len(item_ids), moments)
+    """Return a history with one view a second."""
+    timestamps = [1_000_000 * second for second in range(1, len(item_ids) + 1)]
+    return History(item_ids, item_ids, ["view"] * len(item_ids), [float("nan")] * len(item_ids), timestamps)
 
 
 def _wait_until_available(client: InterestClient, version: int, address: str) -> None:
@@ -84,14 +98,14 @@ def _wait_until_available(client: InterestClient, version: int, address: str) ->
         if time.monotonic() > deadline:
             raise StepError(
                 f"version {version} is not AVAILABLE at {address} after {LOAD_TIMEOUT_S:.0f} s: "
-                "the model server's log says why"
+                "see the model server's log"
             )
-        time.sleep(0.1)
+        time.sleep(POLL_S)
 
 
 @contextlib.contextmanager
 def _server(store: ReleaseStore, version: int) -> Iterator[str]:
-    """An embedded model server of this version alone, on a free loopback port."""
+    """Run an embedded model server with this version only; yield its address."""
     base_path = store.local(INTEREST_MODEL, version).parent
     command = [sys.executable, "-m", "serving.model_server", "--base-path", str(base_path), "--port", "0"]
     command += ["--version-policy", f"specific:{version}"]

@@ -1,4 +1,4 @@
-"""The pipeline step that enters a release into the model registry."""
+"""The pipeline step that registers a release in the model registry."""
 
 from kfp.dsl import Artifact, Dataset, Input, Model
 
@@ -16,7 +16,7 @@ def register_release(
     run_id: str,
     model_name: str,
 ) -> int:
-    """Assemble the release and register it as the candidate; returns its version."""
+    """Assemble the release and register it as the candidate; returns its version number."""
     from pathlib import Path
 
     from components.register_release.registration import register

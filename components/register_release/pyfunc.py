@@ -1,4 +1,4 @@
-"""How `mlflow.pyfunc.load_model` loads a registered release: the interest model, by its signature."""
+"""Lets `mlflow.pyfunc.load_model` load a registered release: it runs the interest model."""
 
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from feature_repo.contract import INTEREST_MODEL
 
 
 class InterestPyfunc:
-    """Sequence inputs as in the contract, each [batch, length] -> interest, state and as_of."""
+    """Maps the contract's sequence inputs, each [batch, length], to interest, state and as_of."""
 
     def __init__(self, saved_model: Path) -> None:
         import tensorflow as tf
@@ -20,7 +20,7 @@ class InterestPyfunc:
     def predict(self, inputs: dict[str, NDArray[Any]], params: Any = None) -> dict[str, NDArray[Any]]:
         import tensorflow as tf
 
-        # MLflow hands strings over as NumPy's, TensorFlow takes objects.
+        # MLflow passes NumPy strings, TensorFlow expects objects.
         tensors = {
             name: tf.constant(array.astype(object) if array.dtype.kind == "U" else array)
             for name, array in inputs.items()

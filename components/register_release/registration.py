@@ -1,4 +1,4 @@
-"""Assembles a release from its parts and enters it into the model registry."""
+"""Assembles a release from the steps' outputs and registers it in the model registry."""
 
 import json
 import tempfile
@@ -19,7 +19,7 @@ from serving.release.collaborative_filters import CollaborativeFilters
 from serving.release.item_embeddings import load_embeddings
 from serving.release.ranking_data import write_ranking
 
-# What it takes to load the model elsewhere.
+# Packages that load the model.
 REQUIREMENTS = ("tensorflow", "numpy")
 
 LOADER = "components.register_release.pyfunc"
@@ -35,8 +35,8 @@ def register(
     run_id: str,
     model_name: str,
 ) -> int:
-    """Register a release as the candidate and end the run that made it; returns its version."""
-    held_out = json.loads((evaluation / "metrics.json").read_text())
+    """Register a release as the candidate and finish its MLflow run; return the version number."""
+    metrics = json.loads((evaluation / "metrics.json").read_text())
     with tempfile.TemporaryDirectory() as folder:
         release = Path(folder) / "release"
         ranking = release / RANKING
@@ -56,23 +56,23 @@ def register(
             interests=_interests(release / INTEREST_MODEL, filters, catalog),
             created_at=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
             run_id=run_id,
-            metrics=held_out["metrics"],
-            protocol=held_out["protocol"],
-            seen_items=held_out["seen_items"],
-            learned_until=held_out["learned_until"],
+            metrics=metrics["metrics"],
+            protocol=metrics["protocol"],
+            seen_items=metrics["seen_items"],
+            learned_until=metrics["learned_until"],
         )
         model = _log(release, tracking_uri, run_id)
     registry = Registry(tracking_uri, model_name)
-    version = registry.add(model.model_uri, model.model_id, run_id, _tags(held_out, gate_decision))
+    version = registry.add(model.model_uri, model.model_id, run_id, _tags(metrics, gate_decision))
     registry.client.set_terminated(run_id, "FINISHED")
-    report(f"version {version} of {model_name} is the candidate: {held_out['reason']}")
+    report(f"version {version} of {model_name} is the candidate: {metrics['reason']}")
     return version
 
 
 def _interests(
     saved_model: Path, filters: CollaborativeFilters, catalog: pa.Table
 ) -> NDArray[np.float32] | None:
-    """What a large catalog's index is measured on; a small one has no index."""
+    """Return interests that measure a large catalog's approximate index; None for a small catalog."""
     if len(catalog) <= EXACT_ITEMS or not filters.user_items.shape[0]:
         return None
     from components.register_release.interests import sample_interests
@@ -81,7 +81,7 @@ def _interests(
 
 
 def _log(release: Path, tracking_uri: str, run_id: str) -> Any:
-    """The release as an MLflow model: its folder as it is, nothing pickled."""
+    """Log the release's folder as an MLflow model, without pickle."""
     import mlflow
 
     mlflow.set_tracking_uri(tracking_uri)
@@ -107,18 +107,18 @@ def _signature() -> Any:
     return ModelSignature(inputs=schema(serving["inputs"]), outputs=schema(serving["outputs"]))
 
 
-def _tags(held_out: dict[str, Any], gate_decision: str) -> dict[str, str]:
-    figures = {
+def _tags(metrics: dict[str, Any], gate_decision: str) -> dict[str, str]:
+    headlines = {
         name: f"{value:.4f}"
-        for name, value in held_out["metrics"].items()
+        for name, value in metrics["metrics"].items()
         if name in ("ndcg_at_10", "hr_at_10")
     }
     return {
         "gate_decision": gate_decision,
-        "reason": held_out["reason"],
-        "protocol": held_out["protocol"],
+        "reason": metrics["reason"],
+        "protocol": metrics["protocol"],
         "fingerprint": fingerprint(),
-        **figures,
+        **headlines,
     }
 
 

@@ -1,6 +1,6 @@
-"""The model registry as this project uses it: one registered model, its versions, aliases and tags.
+"""The model registry: one registered model in MLflow, its versions, aliases and tags.
 
-MLflow keeps no history of what an alias pointed at, so each version is tagged with what was decided about it.
+MLflow keeps no history of aliases, so the decision about a version is stored in the version's tags.
 """
 
 import os
@@ -17,8 +17,8 @@ from mlflow.exceptions import MlflowException
 
 from components.errors import StepError
 
-CANDIDATE = "candidate"  # the newest version that waits for a decision
-LIVE = "live"  # what the recommender answers with
+CANDIDATE = "candidate"  # the newest version, until it is reviewed
+LIVE = "live"  # the version that the recommender serves
 
 # The value of the tag `review`.
 WAITING, APPROVED, REJECTED, FAILED = "waiting", "approved", "rejected", "failed its smoke test"
@@ -26,7 +26,7 @@ WAITING, APPROVED, REJECTED, FAILED = "waiting", "approved", "rejected", "failed
 
 @dataclass(frozen=True)
 class Version:
-    """A registered release, as a reviewer sees it."""
+    """A registered release."""
 
     number: int
     run_id: str
@@ -47,7 +47,7 @@ class Registry:
         self.model_name = model_name
 
     def add(self, model_uri: str, model_id: str, run_id: str, tags: dict[str, str]) -> int:
-        """Enter a logged model as the next version and make it the candidate."""
+        """Register a logged model as the next version and make it the candidate."""
         try:
             self.client.create_registered_model(self.model_name)
         except MlflowException as error:
@@ -64,25 +64,27 @@ class Registry:
         return int(entry.version)
 
     def versions(self) -> list[Version]:
-        """Newest first."""
+        """Return all versions, newest first."""
         entries = self.client.search_model_versions(f"name='{self.model_name}'", max_results=200)
         aliases = self._aliases()
         return sorted((_version(entry, aliases) for entry in entries), key=lambda v: -v.number)
 
     def version(self, number: int) -> Version:
-        """One version.
+        """Return one version.
 
         Raises:
-            StepError: there is no such version; names those there are.
+            StepError: there is no such version.
         """
-        found = {version.number: version for version in self.versions()}
-        if number not in found:
-            known = ", ".join(map(str, sorted(found))) or "none; train one with `penchant run`"
-            raise StepError(f"no version {number} of {self.model_name} in the registry; there are: {known}")
-        return found[number]
+        versions = {version.number: version for version in self.versions()}
+        if number not in versions:
+            existing = ", ".join(map(str, sorted(versions))) or "none; train one with `penchant run`"
+            raise StepError(
+                f"no version {number} of {self.model_name} in the registry; there are: {existing}"
+            )
+        return versions[number]
 
     def decide(self, number: int, review: str, by: str, reason: str = "") -> None:
-        """Write down what was decided about a version, by whom, when and why."""
+        """Store a decision about a version in its tags; the version is no longer the candidate."""
         tags = {"review": review, "reviewed_by": by, "review_reason": reason, "reviewed_at": _now()}
         for key, value in tags.items():
             self.client.set_model_version_tag(self.model_name, str(number), key, value)
@@ -90,12 +92,13 @@ class Registry:
             self.client.delete_registered_model_alias(self.model_name, CANDIDATE)
 
     def point(self, alias: str, number: int) -> None:
+        """Let an alias refer to a version."""
         self.client.set_registered_model_alias(self.model_name, alias, str(number))
         if alias == LIVE:
             self.client.set_model_version_tag(self.model_name, str(number), "went_live_at", _now())
 
     def download(self, number: int, directory: Path) -> Path:
-        """Copy a version's release (its `interest` and `ranking` folders) below `directory`."""
+        """Download a release (the folders `interest` and `ranking`) below `directory`; return its path."""
         from mlflow.artifacts import download_artifacts
 
         uri = self.client.get_model_version_download_uri(self.model_name, str(number))

@@ -1,4 +1,4 @@
-"""A release is published whole or not at all, and one small file says which is live."""
+"""Publishing is atomic, and live.json stores the live version."""
 
 import json
 from pathlib import Path
@@ -35,7 +35,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ReleaseStore:
     return ReleaseStore(f"memory://{tmp_path.name}/store", cache=tmp_path / "cache")
 
 
-def test_a_sound_release_passes_verification(release: Path) -> None:
+def test_a_valid_release_passes_verification(release: Path) -> None:
     verify(release)
 
 
@@ -47,14 +47,14 @@ def test_a_sound_release_passes_verification(release: Path) -> None:
         ("ranking/more.npy", lambda file: file.write_text("new")),
     ],
 )
-def test_a_changed_missing_or_added_file_is_named(release: Path, file: str, change: object) -> None:
+def test_verify_raises_for_a_changed_missing_or_added_file(release: Path, file: str, change: object) -> None:
     change(release / file)  # type: ignore[operator]
 
     with pytest.raises(StepError, match=file):
         verify(release)
 
 
-def test_a_release_of_another_contract_is_refused(release: Path) -> None:
+def test_verify_raises_for_another_contract(release: Path) -> None:
     manifest = release / "ranking" / "manifest.json"
     manifest.write_text(manifest.read_text().replace(fingerprint(), "0123456789abcdef"))
 
@@ -62,16 +62,20 @@ def test_a_release_of_another_contract_is_refused(release: Path) -> None:
         verify(release)
 
 
-def test_a_release_whose_index_misses_too_much_is_refused(release: Path) -> None:
+def test_verify_raises_for_a_low_recall_of_the_index(release: Path) -> None:
     manifest = release / "ranking" / "manifest.json"
     about = json.loads(manifest.read_text()) | {"nearest": {"recall_at_100": 0.93}}
     manifest.write_text(json.dumps(about))
 
-    with pytest.raises(StepError, match=r"finds 0\.93 of the 100 nearest items, expected at least 0\.97"):
+    with pytest.raises(
+        StepError, match=r"recall@100 of the release's approximate index is 0\.93, expected at least 0\.97"
+    ):
         verify(release)
 
 
-def test_publishing_twice_is_harmless_and_leaves_no_trace(release: Path, store: ReleaseStore) -> None:
+def test_publishing_twice_leaves_one_version_and_no_temporary_files(
+    release: Path, store: ReleaseStore
+) -> None:
     publish(release, store, 3)
     publish(release, store, 3)
 
@@ -83,7 +87,7 @@ def test_publishing_twice_is_harmless_and_leaves_no_trace(release: Path, store: 
     assert names == ["3"]
 
 
-def test_publishing_that_fails_midway_leaves_what_was(
+def test_failed_publishing_keeps_the_published_version(
     release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = ReleaseStore(str(tmp_path / "store"))
@@ -100,17 +104,17 @@ def test_publishing_that_fails_midway_leaves_what_was(
     assert sorted(path.name for path in Path(store.root, "ranking").iterdir()) == ["3"]
 
 
-def test_switching_remembers_the_version_before(store: ReleaseStore) -> None:
+def test_switch_stores_the_previous_version(store: ReleaseStore) -> None:
     assert store.live() is None
 
     assert switch(store, 3) is None
     assert switch(store, 4) == 3
     assert store.live_record()["previous"] == 3
     assert switch(store, 4) == 4
-    assert store.live_record()["previous"] == 3  # switching to the live version forgets nothing
+    assert store.live_record()["previous"] == 3  # switching to the live version keeps the previous one
 
 
-def test_pruning_keeps_the_newest_the_live_and_the_one_before(release: Path, store: ReleaseStore) -> None:
+def test_prune_keeps_the_newest_the_live_and_the_previous_version(release: Path, store: ReleaseStore) -> None:
     for version in range(1, KEEP + 4):
         publish(release, store, version)
     switch(store, 1)
@@ -120,7 +124,7 @@ def test_pruning_keeps_the_newest_the_live_and_the_one_before(release: Path, sto
     assert store.versions() == [1, 2, *range(4, KEEP + 4)]
 
 
-def test_an_unpublished_version_is_gone(release: Path, store: ReleaseStore) -> None:
+def test_unpublish_deletes_a_version_and_can_be_repeated(release: Path, store: ReleaseStore) -> None:
     publish(release, store, 3)
     unpublish(store, 3)
     unpublish(store, 3)

@@ -1,4 +1,4 @@
-"""The index of a large catalog is measured on what the model answers for real users."""
+"""Interests of real users, for measuring the index of a large catalog."""
 
 from pathlib import Path
 
@@ -23,15 +23,15 @@ def saved_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 ITEM_IDS = [f"i{item}" for item in range(N_ITEMS)]
 
 
-def test_each_user_is_encoded_by_the_items_chosen(saved_model: Path) -> None:
+def test_each_users_history_has_the_chosen_items(saved_model: Path) -> None:
     rows = np.zeros((2, N_ITEMS), np.float32)
     rows[0, [1, 4]] = rows[1, [2, 6]] = 0.7
     interests = sample_interests(saved_model, csr_array(rows), ITEM_IDS)
-    # The model answers the item after the last one of a history.
+    # The model predicts the item after the last one.
     assert sorted(interests.argmax(axis=1).tolist()) == [5, 7]
 
 
-def test_only_a_large_catalog_asks_the_model(saved_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_a_large_catalog_needs_interests(saved_model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     matrix, counts = csr_array(np.eye(N_ITEMS, dtype=np.float32)), np.ones(N_ITEMS, np.float32)
     filters = CollaborativeFilters(matrix, matrix, matrix, popularity=counts, trend=counts)
     table = item_table()

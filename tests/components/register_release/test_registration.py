@@ -1,4 +1,4 @@
-"""A release enters the registry whole, as a candidate that tells how good it is; decisions are kept."""
+"""Registration: a complete release, the candidate alias, metrics as tags, review decisions."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ ITEM_IDS = ["heat", "ronin", "alien"]
 
 
 class Release:
-    """The outputs of the steps before registration, as files."""
+    """The outputs of the previous steps, as files."""
 
     def __init__(self, folder: Path, tracking_uri: str) -> None:
         self.tracking_uri = tracking_uri
@@ -82,7 +82,7 @@ def registry(parts: Release) -> Registry:
     return Registry(parts.tracking_uri, MODEL)
 
 
-def test_a_registered_release_comes_back_as_it_was(
+def test_a_registered_release_can_be_downloaded_unchanged(
     parts: Release, registry: Registry, tmp_path: Path
 ) -> None:
     version = parts.register()
@@ -97,7 +97,7 @@ def test_a_registered_release_comes_back_as_it_was(
     assert (release / "interest" / "saved_model.pb").read_bytes() == b"graph"
 
 
-def test_a_new_version_is_the_candidate_and_says_how_good_it_is(parts: Release, registry: Registry) -> None:
+def test_a_new_version_is_the_candidate_with_its_metrics_as_tags(parts: Release, registry: Registry) -> None:
     parts.register()
     second = parts.register()
 
@@ -109,7 +109,7 @@ def test_a_new_version_is_the_candidate_and_says_how_good_it_is(parts: Release, 
     assert registry.client.get_run(parts.run_id).info.status == "FINISHED"
 
 
-def test_a_decision_is_kept_and_ends_the_candidacy(parts: Release, registry: Registry) -> None:
+def test_a_decision_is_stored_and_removes_the_candidate_alias(parts: Release, registry: Registry) -> None:
     version = parts.register()
 
     registry.decide(version, REJECTED, "ada", "too many sequels")
@@ -121,7 +121,7 @@ def test_a_decision_is_kept_and_ends_the_candidacy(parts: Release, registry: Reg
     assert entry.aliases == []
 
 
-def test_the_live_alias_moves(parts: Release, registry: Registry) -> None:
+def test_the_live_alias_is_moved(parts: Release, registry: Registry) -> None:
     first, second = parts.register(), parts.register()
     registry.decide(first, APPROVED, "ada")
     registry.point(LIVE, first)
@@ -132,7 +132,7 @@ def test_the_live_alias_moves(parts: Release, registry: Registry) -> None:
     assert "went_live_at" in registry.version(first).tags
 
 
-def test_an_unknown_version_is_refused_with_those_there_are(parts: Release, registry: Registry) -> None:
+def test_an_unknown_version_raises_with_the_existing_ones(parts: Release, registry: Registry) -> None:
     with pytest.raises(StepError, match=r"no version 9 .* none; train one"):
         registry.version(9)
     parts.register()
@@ -140,7 +140,7 @@ def test_an_unknown_version_is_refused_with_those_there_are(parts: Release, regi
         registry.version(9)
 
 
-def test_parts_that_disagree_about_the_items_are_refused(parts: Release) -> None:
+def test_outputs_with_different_numbers_of_items_raise(parts: Release) -> None:
     save_filters(parts.filters, items=4)
 
     with pytest.raises(ReleaseError, match=r"'items': 3.*'transitions': 4"):

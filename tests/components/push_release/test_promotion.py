@@ -1,0 +1,147 @@
+"""Promotion: a version goes live only after its smoke test; a failure does not change the live version."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from components.errors import StepError
+from components.push_release.promotion import push
+from components.push_release.publication import switch
+from components.register_release.registry import APPROVED, FAILED, REJECTED, Registry
+from feature_repo.addresses import FeatureStoreAddresses
+from pipelines import review
+from pipelines.settings import Settings
+from serving.release.release_store import ReleaseStore
+from tests.components.push_release.fake_model_server import FakeModelServer, fake_model_server, interests
+from tests.components.register_release.test_registration import MODEL, Release
+
+MATERIALIZE = "components.materialize_features.materialization.materialize_interests"
+WRONG_SIZE = 99
+
+
+class Promotion:
+    """A registry with one candidate, an empty release store, and a fake model server."""
+
+    def __init__(self, folder: Path, tracking_uri: str, server: FakeModelServer) -> None:
+        self.tracking_uri, self.releases, self.server = tracking_uri, str(folder / "releases"), server
+        self.registered = Release(folder, tracking_uri)
+        self.registry, self.store = Registry(tracking_uri, MODEL), ReleaseStore(self.releases)
+        self.version = self.register()
+
+    def register(self) -> int:
+        """Register the next version."""
+        version = self.registered.register()
+        self.server.version = version
+        return version
+
+    def push(self, version: int) -> None:
+        store = FeatureStoreAddresses("features", "registry.db", "online.db")
+        push(version, "ada", MODEL, self.tracking_uri, self.releases, self.server.address, store)
+
+
+@pytest.fixture
+def promotion(tmp_path: Path, tracking_uri: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Promotion]:
+    """The smoke test passes, unless the test changes the server's answer."""
+    monkeypatch.setattr(MATERIALIZE, lambda *arguments: None)
+    with fake_model_server(interests(3)) as server:
+        yield Promotion(tmp_path, tracking_uri, server)
+
+
+def test_a_version_that_passes_the_smoke_test_is_live(promotion: Promotion) -> None:
+    promotion.push(promotion.version)
+    entry = promotion.registry.version(promotion.version)
+    assert promotion.store.live() == promotion.version
+    assert (entry.review, entry.tags["reviewed_by"], entry.aliases) == (APPROVED, "ada", ["live"])
+
+
+def test_a_failed_smoke_test_unpublishes_and_tags_the_version_and_keeps_the_live_one(
+    promotion: Promotion,
+) -> None:
+    promotion.push(promotion.version)
+    failing = promotion.register()
+    promotion.server.answer = interests(WRONG_SIZE)
+    with pytest.raises(StepError, match="finite numbers"):
+        promotion.push(failing)
+    entry = promotion.registry.version(failing)
+    assert promotion.store.live() == promotion.version
+    assert promotion.store.versions() == [promotion.version]
+    assert (entry.review, entry.tags["reviewed_by"]) == (FAILED, "smoke test")
+    assert "finite numbers" in entry.tags["review_reason"]
+    assert promotion.registry.version(promotion.version).aliases == ["live"]
+
+
+def test_a_failed_smoke_test_of_the_live_version_does_not_unpublish_it(promotion: Promotion) -> None:
+    promotion.push(promotion.version)
+    promotion.server.answer = interests(WRONG_SIZE)
+    with pytest.raises(StepError, match="finite numbers"):
+        promotion.push(promotion.version)
+    assert promotion.store.versions() == [promotion.version]
+    assert promotion.store.live() == promotion.version
+
+
+def test_a_version_that_failed_can_be_pushed_again(promotion: Promotion) -> None:
+    promotion.server.answer = interests(WRONG_SIZE)
+    with pytest.raises(StepError, match="finite numbers"):
+        promotion.push(promotion.version)
+    promotion.server.answer = interests(3)
+    promotion.push(promotion.version)
+    assert promotion.store.live() == promotion.version
+    assert promotion.registry.version(promotion.version).review == APPROVED
+
+
+def test_a_rejected_version_is_refused_before_it_is_published(promotion: Promotion) -> None:
+    promotion.registry.decide(promotion.version, REJECTED, "grace", "too many sequels")
+    with pytest.raises(StepError, match=rf"`penchant review approve {promotion.version}` overrules"):
+        promotion.push(promotion.version)
+    assert promotion.store.versions() == []
+    assert promotion.server.calls == 0
+    assert promotion.registry.version(promotion.version).review == REJECTED
+
+
+def test_approving_overrules_a_rejection(
+    promotion: Promotion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promotion.registry.decide(promotion.version, REJECTED, "grace", "too many sequels")
+    settings = Settings(home=tmp_path / "home", tracking_uri=promotion.tracking_uri, model_name=MODEL)
+    monkeypatch.setattr(review, "run_locally", lambda *arguments: promotion.push(promotion.version))
+    assert review.approve(settings, promotion.version, "ada") == f"version {promotion.version} is live"
+    entry = promotion.registry.version(promotion.version)
+    assert promotion.store.live() == promotion.version
+    assert (entry.review, entry.tags["reviewed_by"], entry.tags["review_reason"]) == (APPROVED, "ada", "")
+
+
+def test_a_version_is_live_although_its_interests_could_not_be_written(
+    promotion: Promotion, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise OSError("the online store is down")
+
+    monkeypatch.setattr(MATERIALIZE, fail)
+    promotion.push(promotion.version)
+    assert promotion.store.live() == promotion.version
+    assert "interests not written (the online store is down)" in capsys.readouterr().out
+
+
+def test_a_version_whose_files_changed_in_the_registry_is_not_published(promotion: Promotion) -> None:
+    (blend,) = promotion.registered.model.parent.rglob("artifacts/**/blend.json")
+    blend.write_text('{"features": [], "weights": [], "changed": true}')
+    with pytest.raises(StepError, match=r"differs from its manifest in ranking/blend\.json"):
+        promotion.push(promotion.version)
+    assert promotion.store.versions() == []
+
+
+def test_old_versions_are_unpublished_except_live_and_previous(
+    promotion: Promotion, capsys: pytest.CaptureFixture[str]
+) -> None:
+    promotion.push(promotion.version)
+    for version in range(promotion.version + 1, promotion.version + 4):
+        directory = Path(promotion.store.path("ranking", version))
+        directory.mkdir(parents=True)
+        (directory / "manifest.json").write_text("{}")
+    switch(promotion.store, promotion.version + 2)
+    promotion.server.version = promotion.version
+    promotion.push(promotion.version)
+    assert np.isin([promotion.version, promotion.version + 2], promotion.store.versions()).all()
+    assert f"it replaces version {promotion.version + 2}" in capsys.readouterr().out
