@@ -1,4 +1,4 @@
-"""The values that were used last, for what is dear to make and cheap to check."""
+"""Caches that drop the least recently used value."""
 
 from collections import OrderedDict
 from collections.abc import Hashable
@@ -10,12 +10,13 @@ V = TypeVar("V")
 
 
 class LruCache(Generic[K, V]):
-    """At most `most` values by key; the one that was used longest ago makes room. Any thread may ask."""
+    """At most `size` values by key; the least recently used is dropped. Thread-safe."""
 
-    def __init__(self, most: int) -> None:
-        self._values, self._most, self._lock = OrderedDict[K, V](), most, Lock()
+    def __init__(self, size: int) -> None:
+        self._values, self._size, self._lock = OrderedDict[K, V](), size, Lock()
 
     def get(self, key: K) -> V | None:
+        """Return the value of a key, None if there is none."""
         with self._lock:
             value = self._values.get(key)
             if value is not None:
@@ -23,8 +24,28 @@ class LruCache(Generic[K, V]):
             return value
 
     def put(self, key: K, value: V) -> None:
+        """Set the value of a key."""
         with self._lock:
             self._values[key] = value
             self._values.move_to_end(key)
-            if len(self._values) > self._most:
+            if len(self._values) > self._size:
                 self._values.popitem(last=False)
+
+
+class VersionedCache(Generic[K, V]):
+    """An LruCache of one value per key, which is valid only for the version that it was computed from.
+
+    A new version replaces the value, so that outdated values take no room.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._entries = LruCache[K, tuple[Hashable, V]](size)
+
+    def get(self, key: K, version: Hashable) -> V | None:
+        """Return the value of a key, None if there is none of this version."""
+        entry = self._entries.get(key)
+        return entry[1] if entry is not None and entry[0] == version else None
+
+    def put(self, key: K, version: Hashable, value: V) -> None:
+        """Set the value of a key."""
+        self._entries.put(key, (version, value))

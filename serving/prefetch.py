@@ -1,4 +1,4 @@
-"""Whoever has just recorded something asks next: what that answer needs is worked out while nobody waits."""
+"""Precomputes the next answer of a user who has just recorded an interaction."""
 
 import asyncio
 import logging
@@ -11,57 +11,57 @@ from serving.telemetry.metrics import Metrics
 logger = logging.getLogger(__name__)
 logger.addFilter(OncePerSecond())
 
-# Between two users, and before the first, who may go on recording.
-_PAUSE_S: Final = 0.002
+# Delay before each prefetch, so that a burst of recordings is handled first.
+_DELAY_S: Final = 0.002
 
-# An event loop that comes later than this to the end of a pause has calls waiting, and they go first.
-_LATE_S: Final = 0.001
+# If the event loop wakes up later than this after the delay, calls are waiting: the prefetch is skipped.
+_MAX_LAG_S: Final = 0.001
 
-# So many wait for their turn; one more and who has waited longest is left to their own answer.
-_WAITING: Final = 100
+# The longest queue of users; one more drops the user who has waited longest.
+_MAX_QUEUE: Final = 100
 
 
 class Prefetcher:
-    """One user at a time, in the order of their last recording."""
+    """Prefetches for one user at a time, in the order of their last recordings."""
 
-    def __init__(self, work_out: Callable[[str], Awaitable[None]], metrics: Metrics) -> None:
-        """`work_out`: keeps what the next answer of a user will need."""
-        self._work_out, self._counts = work_out, metrics.prefetches
-        self._users, self._some = dict[str, None](), asyncio.Event()
+    def __init__(self, prefetch: Callable[[str], Awaitable[None]], metrics: Metrics) -> None:
+        """`prefetch`: computes and caches what the next answer of a user needs."""
+        self._prefetch, self._counts = prefetch, metrics.prefetches
+        self._users, self._not_empty = dict[str, None](), asyncio.Event()
 
     def enqueue(self, user_ids: Iterable[str]) -> None:
-        """These have recorded something; where they are several, somebody imports, and nobody will ask."""
-        alone = set(user_ids)
-        if len(alone) != 1:
+        """Enqueue the user of a recording; several users are an import, after which nobody waits."""
+        distinct = set(user_ids)
+        if len(distinct) != 1:
             return
-        user_id = alone.pop()
+        user_id = distinct.pop()
         self._users.pop(user_id, None)
         self._users[user_id] = None
-        if len(self._users) > _WAITING:
-            self._next()
+        if len(self._users) > _MAX_QUEUE:
+            self._dequeue()
             self._counts["skipped"].inc()
-        self._some.set()
+        self._not_empty.set()
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Prefetch until cancelled."""
         loop = asyncio.get_running_loop()
-        while await self._some.wait():
-            due = loop.time() + _PAUSE_S
-            await asyncio.sleep(_PAUSE_S)
-            user_id = self._next()
-            if loop.time() - due > _LATE_S:
+        while await self._not_empty.wait():
+            wake_up = loop.time() + _DELAY_S
+            await asyncio.sleep(_DELAY_S)
+            user_id = self._dequeue()
+            if loop.time() - wake_up > _MAX_LAG_S:
                 self._counts["skipped"].inc()
                 continue
             try:
-                await self._work_out(user_id)
-            except Exception:  # their own answer will fail, or not; this goes on with the next
-                logger.exception("what the next answer of a user needs could not be worked out")
+                await self._prefetch(user_id)
+            except Exception:  # any error must leave the loop running; the user's own answer reports it
+                logger.exception("prefetch failed")
             else:
                 self._counts["completed"].inc()
 
-    def _next(self) -> str:
+    def _dequeue(self) -> str:
         user_id = next(iter(self._users))
         del self._users[user_id]
         if not self._users:
-            self._some.clear()
+            self._not_empty.clear()
         return user_id

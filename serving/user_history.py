@@ -1,8 +1,8 @@
-"""What the service knows of a user at this moment."""
+"""What the service knows of a user at the time of a request."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any
+import hashlib
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 from feature_repo.histories import History
 from feature_repo.interaction import Interaction
@@ -11,15 +11,50 @@ from serving.answers import Degradation
 
 
 @dataclass(frozen=True, slots=True)
+class UserVersion:
+    """The data that a user's history consists of: equal versions of one user mean equal histories.
+
+    All caches of per-user values use it as a part of their key.
+    """
+
+    snapshot: Hashable  # version of the user's features in the online store; None without a snapshot
+    delta: bytes  # digest of the interactions recorded since the snapshot; empty without any
+
+    @classmethod
+    def of(cls, snapshot: Hashable, delta: Iterable[Interaction]) -> "UserVersion":
+        """Build from a snapshot's version and the delta; an interaction id stands for the interaction."""
+        ids = "\0".join(sorted(interaction.interaction_id for interaction in delta))
+        return cls(snapshot, hashlib.blake2b(ids.encode(), digest_size=16).digest() if ids else b"")
+
+
+@dataclass(frozen=True, slots=True)
 class UserHistory:
-    """What the service knows of a user; `as_of` (µs) is 0 when there is no snapshot."""
+    """A user's history: the snapshot joined with the delta."""
 
     history: History
     profile: dict[str, str | float] = field(default_factory=dict)
-    as_of: int = 0
+    as_of: int = 0  # µs since the epoch, of the snapshot; 0 without a snapshot
     interest_state: InterestState | None = None  # after the snapshot's history
-    new: list[Interaction] = field(default_factory=list)  # in the history, not in the snapshot's, in order
+    new: list[Interaction] = field(default_factory=list)  # in the history, not in the snapshot; in order
     seen_before: Sequence[str] = ()  # items chosen before those of the history
     degraded: tuple[Degradation, ...] = ()
-    # Version of a release -> what it knows of all this, the last one's only.
-    known: dict[int, Any] = field(default_factory=dict, compare=False, repr=False)
+    user_id: str = ""
+    version: UserVersion | None = None  # None: nothing that is computed from it may be cached
+
+    def with_request_history(self, interactions: Sequence[Interaction]) -> "UserHistory":
+        """Return the history with the interactions that a request carries.
+
+        The same item at the same time is the same event, whatever its interaction id.
+        """
+        events = set(zip(self.history.item_ids, self.history.timestamps, strict=True)) if interactions else ()
+        history = self.history.extend(
+            interaction
+            for interaction in interactions
+            if (interaction.item_id, interaction.timestamp) not in events
+        )
+        if history is self.history:
+            return self
+        seen_before = [*self.seen_before, *self.history.item_ids]
+        return replace(
+            self, history=history, interest_state=None, new=[], seen_before=seen_before, version=None
+        )

@@ -14,8 +14,9 @@ from feature_repo.contract import INTEREST_MODEL
 from feature_repo.histories import History
 from serving.errors import Unavailable
 from serving.interest.client import InterestClient
+from serving.ranking.query import Query
 from serving.ranking.reranking import Reranker
-from serving.ranking.retrieval import Query, Retriever
+from serving.ranking.retrieval import Retriever
 from serving.release.ranking_data import Ranking
 from serving.release.release_store import ReleaseStore
 
@@ -60,12 +61,7 @@ def _check_answers(client: InterestClient, ranking: Ranking, version: int) -> No
     retriever, reranker = Retriever(ranking), Reranker(ranking)
     for history, interest in zip(histories, interests, strict=True):
         items = [ranking.catalog.index[item] for item in history.item_ids if item in ranking.catalog.index]
-        query = Query(
-            np.asarray(items, np.int32),
-            np.arange(len(items), dtype=np.int64),
-            interest,
-            now=time.time_ns() // 1000,
-        )
+        query = Query(ranking, np.asarray(items, np.int32), np.arange(len(items), dtype=np.int64), interest)
         candidates = retriever.retrieve(query)
         scores = reranker.scores(query, candidates.items)
         needed = min(TOP, len(ranking.catalog))

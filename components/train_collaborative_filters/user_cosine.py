@@ -2,7 +2,7 @@
 
 sim(u, v) = Σ r_ui r_vi / √(Σ r_ui² · Σ r_vi²), score(u, i) = Σ_v sim(u, v) r_vi / Σ_v |sim(u, v)|
 (Breese et al. 1998, "Empirical analysis of predictive algorithms for collaborative filtering"), with r = 1
-for what was chosen. The sums are taken where a history is known: serving.ranking.signals.
+for what was chosen. The sums are taken where a history is known: serving.ranking.source_scores.
 """
 
 import numpy as np

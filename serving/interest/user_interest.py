@@ -1,6 +1,5 @@
-"""A user's interest now: as the snapshot keeps it, advanced by what is new, or replayed from the history."""
+"""A user's current interest: the snapshot's, advanced by new interactions, or replayed from the history."""
 
-import hashlib
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -9,14 +8,14 @@ import numpy as np
 from feature_repo.attributes import Attributes
 from feature_repo.histories import History
 from feature_repo.interest_state import InterestBatch, InterestState
-from serving.lru_cache import LruCache
+from serving.lru_cache import VersionedCache
 from serving.release.arrays import FloatArray
 from serving.telemetry.metrics import Metrics
 from serving.user_history import UserHistory
 
 
 class InterestModelClient(Protocol):
-    """Interests [batch, interest size]; serving.interest.client.AsyncInterestClient is one."""
+    """Interests [batch, interest size]; implemented by serving.interest.client.AsyncInterestClient."""
 
     async def interest(
         self,
@@ -38,76 +37,67 @@ class InterestModelClient(Protocol):
 
 
 class UserInterest:
-    """[interest size] float32 after a history: the user's, with what the request carried.
+    """Interests [interest size] float32 of users after their histories, under one release.
 
-    The model is asked for no more than it must be, and never twice for the same: nothing new needs no call,
-    what is new needs its own steps. A state remembers what has left the history since; a replay does not.
+    Without new interactions the snapshot's interest is used, without a call to the model. New interactions
+    advance the snapshot's state by their own steps. That state includes interactions that have left the
+    history's window since; a replay does not.
+
+    The model's answers are cached by user id, release version and user version. They have a cache of their
+    own, because they are much smaller than the scores that LoadedRelease caches (0.3 KB instead of 60 to
+    200 KB) and more expensive (a call to another process), so that this cache holds many more users.
     """
 
-    def __init__(self, models: InterestModelClient, metrics: Metrics, remembered: int = 20_000) -> None:
-        """`remembered`: of how many users the last answer of the model is kept."""
+    def __init__(self, models: InterestModelClient, metrics: Metrics, cache_size: int = 20_000) -> None:
+        """`cache_size`: number of users."""
         self._models, self._metrics = models, metrics
-        self._answers = LruCache[Key, FloatArray](remembered)
+        self._cache = VersionedCache[str, FloatArray](cache_size)
 
-    def cached(self, user: UserHistory, history: History, version: int) -> FloatArray | None:
-        """As the snapshot or an earlier answer of the model holds it; None where the model must be asked."""
-        if history is not user.history:
-            return None
-        if (kept := _kept(user, version)) and not user.new:
+    def cached(self, user: UserHistory, release: int) -> FloatArray | None:
+        """Return the interest of the snapshot or of an earlier call; None if the model must compute it."""
+        if (state := _snapshot_state(user, release)) and not user.new:
             self._metrics.interests["snapshot"].inc()
-            return kept.interest
-        answer = self._answers.get(_key(user, version))
-        if answer is not None:
+            return state.interest
+        if user.version is None:
+            return None
+        interest = self._cache.get(user.user_id, (release, user.version))
+        if interest is not None:
             self._metrics.interests["cache"].inc()
-        return answer
+        return interest
 
-    async def compute(
-        self, user: UserHistory, history: History, version: int, timeout_s: float
-    ) -> FloatArray:
-        """What the model says.
+    async def compute(self, user: UserHistory, release: int, timeout_s: float) -> FloatArray:
+        """Call the model.
 
         Raises:
-            Unavailable: it gave no answer in `timeout_s`.
+            Unavailable: the model did not answer in `timeout_s`.
         """
-        if history is not user.history:
-            return await self._replay(user, history, version, timeout_s)
-        # What comes late belongs between the steps already made.
-        if (kept := _kept(user, version)) and user.new and user.new[0].timestamp > kept.as_of:
-            answer = await self._advance(kept, History().extend(user.new), version, timeout_s)
+        state = _snapshot_state(user, release)
+        # An interaction older than the state belongs between steps that the state includes already.
+        if state and user.new and user.new[0].timestamp > state.as_of:
+            interest = await self._advance(state, History().extend(user.new), release, timeout_s)
         else:
-            answer = await self._replay(user, history, version, timeout_s)
-        self._answers.put(_key(user, version), answer)
-        return answer
-
-    async def _advance(self, kept: InterestState, new: History, version: int, timeout_s: float) -> FloatArray:
-        self._metrics.interests["advance"].inc()
-        interest: FloatArray = (await self._models.advance(_batch(kept), [new], version, timeout_s))[0]
+            interest = await self._replay(user, release, timeout_s)
+        if user.version is not None:
+            self._cache.put(user.user_id, (release, user.version), interest)
         return interest
 
-    async def _replay(
-        self, user: UserHistory, history: History, version: int, timeout_s: float
+    async def _advance(
+        self, state: InterestState, new: History, release: int, timeout_s: float
     ) -> FloatArray:
+        self._metrics.interests["advance"].inc()
+        batch = InterestBatch(state.interest[np.newaxis], state.state[np.newaxis], np.array([state.as_of]))
+        interest: FloatArray = (await self._models.advance(batch, [new], release, timeout_s))[0]
+        return interest
+
+    async def _replay(self, user: UserHistory, release: int, timeout_s: float) -> FloatArray:
         self._metrics.interests["replay"].inc()
-        known = [Attributes.of(user.profile)]
-        interest: FloatArray = (await self._models.interest([history], version, timeout_s, known))[0]
+        attributes = [Attributes.of(user.profile)]
+        interests = await self._models.interest([user.history], release, timeout_s, attributes)
+        interest: FloatArray = interests[0]
         return interest
 
 
-def _kept(user: UserHistory, version: int) -> InterestState | None:
-    """After the snapshot's history, as this release worked it out."""
+def _snapshot_state(user: UserHistory, release: int) -> InterestState | None:
+    """Return the state after the snapshot's history; None if another release computed it."""
     state = user.interest_state
-    return state if state and state.release == version else None
-
-
-# An interaction belongs to one user, so the last one, the snapshot and what is new beside it name a history.
-Key = tuple[int, int, str, bytes]
-
-
-def _key(user: UserHistory, version: int) -> Key:
-    new = "\0".join(interaction.interaction_id for interaction in user.new)
-    digest = hashlib.blake2b(new.encode(), digest_size=16).digest()
-    return version, user.as_of, user.history.interaction_ids[-1], digest
-
-
-def _batch(kept: InterestState) -> InterestBatch:
-    return InterestBatch(kept.interest[np.newaxis], kept.state[np.newaxis], np.array([kept.as_of]))
+    return state if state and state.release == release else None

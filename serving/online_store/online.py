@@ -3,8 +3,9 @@
 `FeatureStore.get_online_features` runs the same queries at many times the cost.
 """
 
+import hashlib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +22,6 @@ from feature_repo.contract import (
 )
 from feature_repo.histories import History
 from feature_repo.interest_state import InterestState
-from serving.lru_cache import LruCache
 from serving.online_store.change_counter import SqliteChangeCounter
 from serving.online_store.readers import Reader, RedisReader, SqliteReader
 from serving.online_store.registry import read_features
@@ -33,9 +33,6 @@ _REDIS_TIMEOUT_S: Final = 0.5
 
 # In WAL mode a reader waits only while another process recovers the file.
 _LOCK_TIMEOUT_S: Final = 0.05
-
-# Users in the cache, about 15 KB each.
-_CACHED_USERS: Final = 800
 
 
 class FeaturesUnavailable(Exception):
@@ -73,46 +70,65 @@ class OnlineFeatures:
             ) from error
         self._features = list(views.values())
         self._change_counter: SqliteChangeCounter | None = None
-        self._cache = LruCache[str, tuple[int, UserFeatures | None]](_CACHED_USERS)
         self.gives_up_after_s = math.inf  # a network read has no upper bound
         if is_file(online_store):
             self.gives_up_after_s = _LOCK_TIMEOUT_S
             file = Path(online_store).absolute()
-            self._read: Reader = SqliteReader(SqliteConnections(file, _LOCK_TIMEOUT_S), views)
+            self._read_views: Reader = SqliteReader(SqliteConnections(file, _LOCK_TIMEOUT_S), views)
             self._change_counter = SqliteChangeCounter(SqliteConnection(file, _LOCK_TIMEOUT_S))
         else:
-            self._read = RedisReader(online_store, views, _REDIS_TIMEOUT_S)
+            self._read_views = RedisReader(online_store, views, _REDIS_TIMEOUT_S)
 
     def user(self, user_id: str) -> UserFeatures | None:
         """Return a user's features, or None for a user that was never materialized.
 
-        With SQLite, returns the same object until the next write to the store.
+        Raises:
+            FeaturesUnavailable: the online store is missing or does not answer.
+        """
+        read = self.read(user_id, None)
+        return read[1] if read else None
+
+    def read(self, user_id: str, known_version: Hashable) -> tuple[Hashable, UserFeatures | None] | None:
+        """Return the version of a user's features and the features; None if it is still `known_version`.
+
+        The version is never None. With SQLite it counts the writes to the store, and an unchanged user is not
+        read. With Redis it is a digest of the stored values, and those of an unchanged user are not decoded.
 
         Raises:
             FeaturesUnavailable: the online store is missing or does not answer.
         """
         try:
             if self._change_counter is None:
-                return self._user(user_id)
+                stored = self._read_views(user_id)
+                digest = _digest(stored)
+                return None if digest == known_version else (digest, self._decode(stored))
             changes = self._change_counter.changes()
-            cached = self._cache.get(user_id)
-            if cached is None or cached[0] != changes:
-                cached = changes, self._user(user_id)
-                self._cache.put(user_id, cached)
-            return cached[1]
+            if changes == known_version:
+                return None
+            return changes, self._decode(self._read_views(user_id))
         except Exception as error:  # errors of sqlite3, Redis and the file system share no base class
             raise FeaturesUnavailable(
                 f"online store {self._online_store} can't be read ({error}); {self._next_step}"
             ) from error
 
-    def _user(self, user_id: str) -> UserFeatures | None:
-        history, profile, state = map(_decode_view, self._features, self._read(user_id))
+    def _decode(self, stored: Sequence[Mapping[str, bytes]]) -> UserFeatures | None:
+        history, profile, state = map(_decode_view, self._features, stored)
         if not history:
             return None
         lists = {name: history[name] for name in HISTORY_LISTS}
         seen_before = profile.pop(SEEN_BEFORE, ())
         interest_state = _interest_state(state, history["as_of"])
         return UserFeatures(History(**lists), history["as_of"], profile, interest_state, seen_before)
+
+
+def _digest(stored: Sequence[Mapping[str, bytes]]) -> bytes:
+    digest = hashlib.blake2b(digest_size=16)
+    for view in stored:
+        for feature, value in sorted(view.items()):
+            digest.update(b"%s\0%d\0" % (feature.encode(), len(value)))
+            digest.update(value)
+        digest.update(b"\0")
+    return digest.digest()
 
 
 def _interest_state(state: Mapping[str, Any], snapshot: int) -> InterestState | None:

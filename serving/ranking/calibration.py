@@ -1,4 +1,4 @@
-"""From scores to the probability that a user chooses an item: what a bid is multiplied by."""
+"""Calibration of scores to the probability that a user chooses an item."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -8,26 +8,29 @@ from numpy.typing import NDArray
 
 from serving.release.arrays import FloatArray
 
-LARGEST: Final = 25.0
+MAX_LOGIT: Final = 25.0
 
 
-def share_logits(scores: FloatArray) -> NDArray[np.float64]:
-    """[m] log odds of the softmax of a query's scores [m], within ± LARGEST.
+def softmax_log_odds(scores: FloatArray) -> NDArray[np.float64]:
+    """Return the log odds [m] of the softmax of a query's scores [m], clipped to ± MAX_LOGIT.
 
-    They compare between queries, as the scores do not.
+    They are comparable between queries; the scores are not.
     """
     odds = np.exp((scores - scores.max(initial=-np.inf)).astype(np.float64))
-    others = np.maximum(odds.sum() - odds, np.exp(-LARGEST))
-    logits: NDArray[np.float64] = np.log(np.maximum(odds, np.exp(-2 * LARGEST)) / others)
-    return np.clip(logits, -LARGEST, LARGEST)
+    others = np.maximum(odds.sum() - odds, np.exp(-MAX_LOGIT))
+    logits: NDArray[np.float64] = np.log(np.maximum(odds, np.exp(-2 * MAX_LOGIT)) / others)
+    return np.clip(logits, -MAX_LOGIT, MAX_LOGIT)
 
 
 def click_probabilities(scores: FloatArray, blend: Mapping[str, Any]) -> NDArray[np.float64]:
-    """[m] the probability that each of a query's candidates is chosen next; `scores` [m] of all of them.
+    """Return the probability [m] that each of a query's candidates is chosen next.
 
-    The logistic was fitted by evaluate_release on held-out choices; a release without one takes the share.
+    evaluate_release fits the logistic function on held-out choices; a release without it uses the softmax.
+
+    Args:
+        scores: [m] of all candidates of the query.
     """
     calibration = blend.get("calibration", {"slope": 1.0, "intercept": 0.0})
-    logits = calibration["slope"] * share_logits(scores) + calibration["intercept"]
+    logits = calibration["slope"] * softmax_log_odds(scores) + calibration["intercept"]
     probabilities: NDArray[np.float64] = 1 / (1 + np.exp(-logits))
     return probabilities

@@ -1,4 +1,4 @@
-"""Why an item is answered: the interactions that speak for it, and one sentence a person understands."""
+"""Explanations of answered items: a sentence, and the past items with the most influence."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,22 +8,23 @@ from typing import Final
 import numpy as np
 from scipy.sparse import csr_array
 
+from serving.ranking.query import Query
 from serving.ranking.reranking import FEATURES
-from serving.ranking.signals import Query
-from serving.ranking.sparse_scores import placed
+from serving.ranking.sparse_scores import positions_of
 from serving.release.arrays import FloatArray, Indexes
 from serving.release.ranking_data import Ranking
-from serving.release.sparse import copied_rows
+from serving.release.sparse import copy_rows
 
-# Interactions that are looked at, the newest ones; each step back, one speaks this much less loudly.
+# Only the newest interactions explain an item; the weight falls by this factor with each step of age, faster
+# than in the scores, because a reason from long ago does not convince.
 RECENT: Final = 20
-DECAY: Final = 0.9
-_RECENCY_WEIGHTS: Final = (DECAY ** np.arange(RECENT, dtype=np.float32))[:, np.newaxis]
+REASON_DECAY: Final = 0.9
+_RECENCY_WEIGHTS: Final = (REASON_DECAY ** np.arange(RECENT, dtype=np.float32))[:, np.newaxis]
 
-# How many interactions an explanation names.
-NAMED: Final = 3
+# The most past items that an explanation lists.
+MAX_BECAUSE: Final = 3
 
-# Event type -> what the person did; another event type is not put into words.
+# Event type -> verb of the sentence; all other event types use "chose".
 _VERBS: Final = {
     "click": "clicked",
     "like": "liked",
@@ -39,19 +40,19 @@ _VERBS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One item's; `because` [≤ NAMED] are item indexes of the history, the strongest first."""
+    """The reason for one item; `because` [≤ MAX_BECAUSE] are past items, the most influential first."""
 
     sentence: str
     because: list[int]
 
 
-class Reasons:
-    """Gives reasons from a release; safe to share between threads."""
+class Explainer:
+    """Explains answered items; safe to share between threads."""
 
     def __init__(self, ranking: Ranking) -> None:
         self._ranking, self._catalog = ranking, ranking.catalog
 
-    def of(
+    def reasons(
         self,
         query: Query,
         event_types: Sequence[str],
@@ -59,35 +60,38 @@ class Reasons:
         contributions_over_mean: FloatArray,
         explain: bool,
     ) -> list[Reason]:
-        """For the answered `items` [k], distinct; only with `explain` does a reason name its interactions.
+        """Return the reasons for the answered `items` [k], distinct; past items only with `explain`.
 
         Args:
-            event_types: [≥ min(h, RECENT)], of the last of the query's history.
-            contributions_over_mean: [k, features] what each feature adds to the item's score beyond its mean;
-                the highest one gives the reason.
+            event_types: [≥ min(h, RECENT)], of the last interactions of the query's history.
+            contributions_over_mean: [k, features] what each feature adds to an item's score, minus its mean.
+                The feature with the largest value gives the sentence.
         """
         if not len(query.history) or not len(items):
             return [Reason("trending", [])] * len(items)
-        recent, events = query.history[-RECENT:][::-1], event_types[-RECENT:][::-1]
-        voices = _Voices(self._ranking, recent, items)
-        because = _because(recent, voices) if explain else [[]] * len(items)
+        influences = _Influences(self._ranking, query.history[-RECENT:][::-1], items)
+        events = event_types[-RECENT:][::-1]
+        because = _because(influences) if explain else [[]] * len(items)
+        orders = np.argsort(-contributions_over_mean).tolist()
         reasons = []
-        for place, (item, order) in enumerate(
-            zip(items.tolist(), np.argsort(-contributions_over_mean).tolist(), strict=True)
-        ):
-            told = (self._tell(FEATURES[term], item, place, voices, events) for term in order)
-            reasons.append(Reason(next(filter(None, told), "popular"), because[place]))
+        for position, (item, order) in enumerate(zip(items.tolist(), orders, strict=True)):
+            sentences = (
+                self._sentence(FEATURES[feature], item, position, influences, events) for feature in order
+            )
+            reasons.append(Reason(next(filter(None, sentences), "popular"), because[position]))
         return reasons
 
-    def _tell(self, term: str, item: int, place: int, voices: "_Voices", events: Sequence[str]) -> str:
-        """The sentence of a term; empty where nothing stands behind it that a person would know."""
-        match term:
+    def _sentence(
+        self, feature: str, item: int, position: int, influences: "_Influences", events: Sequence[str]
+    ) -> str:
+        """Return the sentence of a feature; empty if no past item or category supports it."""
+        match feature:
             case "transitions":
-                return self._about("often follows {title}", voices.follows, place, voices, events)
+                form, influence = "often follows {title}", influences.transitions
             case "item_cosine" | "ease" | "als":
-                return self._about("because you {verb} {title}", voices.alike, place, voices, events)
+                form, influence = "because you {verb} {title}", influences.item_cosine
             case "interest":
-                return self._about("close to {title}, which you {verb}", voices.taste, place, voices, events)
+                form, influence = "close to {title}, which you {verb}", influences.embeddings
             case "user_cosine":
                 return "chosen by people whose taste is like yours"
             case "sequence_knn":
@@ -95,83 +99,81 @@ class Reasons:
             case "content":
                 return f"more {categories[0]}" if (categories := self._catalog.categories[item]) else ""
             case "repeats":
-                return "you chose it before" if item in voices.recent else ""
+                return "you chose it before" if item in influences.recent_items else ""
             case _:
-                return {"popularity": "popular", "trend": "trending"}[term]
+                return {"popularity": "popular", "trend": "trending"}[feature]
+        past = influence.strongest[position]
+        return self._about(form, influences.recent_items[past], events[past]) if past >= 0 else ""
 
-    def _about(self, form: str, kind: "_Voice", place: int, voices: "_Voices", events: Sequence[str]) -> str:
-        past = kind.loudest[place]
-        if past < 0:
-            return ""
-        item = voices.recent[past]
+    def _about(self, form: str, item: int, event_type: str) -> str:
         title = self._catalog.titles[item] or self._catalog.item_ids[item]
-        return form.format(title=title, verb=_VERBS.get(events[past], "chose"))
+        return form.format(title=title, verb=_VERBS.get(event_type, "chose"))
 
 
 @dataclass(frozen=True, eq=False)
-class _Voice:
-    """How loudly each recent interaction speaks for each answered item, in one way."""
+class _Influence:
+    """The influence of each recent interaction on each answered item, of one kind."""
 
-    loudness: FloatArray  # [l, k]
+    values: FloatArray  # [recent, k]
 
     @cached_property
-    def loudest(self) -> list[int]:
-        """[k] the interaction that speaks loudest, -1 where none does."""
-        speaks = self.loudness.max(axis=0) > 0
-        loudest: list[int] = np.where(speaks, self.loudness.argmax(axis=0), -1).tolist()
-        return loudest
+    def strongest(self) -> list[int]:
+        """[k] position of the most influential interaction, -1 where none has any."""
+        has_any = self.values.max(axis=0) > 0
+        strongest: list[int] = np.where(has_any, self.values.argmax(axis=0), -1).tolist()
+        return strongest
 
 
-class _Voices:
-    """The ways in which recent interactions [l] speak for answered items [k]; most are never needed."""
+class _Influences:
+    """The kinds of influence of recent items on answered items [k], computed on first use."""
 
     def __init__(self, ranking: Ranking, recent: Indexes, items: Indexes) -> None:
+        """`recent`: item indexes, newest first."""
         self._ranking, self._recent, self._items = ranking, recent, items
-        self.recent = recent.tolist()
+        self.recent_items = recent.tolist()
 
     @cached_property
-    def follows(self) -> _Voice:
-        return self._faded(submatrix(self._ranking.filters.transitions, self._recent, self._items))
+    def transitions(self) -> _Influence:
+        return self._by_recency(submatrix(self._ranking.filters.transitions, self._recent, self._items))
 
     @cached_property
-    def alike(self) -> _Voice:
-        return self._faded(submatrix(self._ranking.filters.item_cosine, self._recent, self._items))
+    def item_cosine(self) -> _Influence:
+        return self._by_recency(submatrix(self._ranking.filters.item_cosine, self._recent, self._items))
 
     @cached_property
-    def taste(self) -> _Voice:
+    def embeddings(self) -> _Influence:
         embeddings = self._ranking.item_embeddings
-        # The bias in the last place says nothing about likeness.
+        # The last column is the item's bias, which does not measure similarity.
         products = embeddings[self._recent, :-1] @ embeddings[self._items, :-1].T
-        return self._faded(np.maximum(products, 0))
+        return self._by_recency(np.maximum(products, 0))
 
-    def _faded(self, loudness: FloatArray) -> _Voice:
-        # An item is no reason for itself.
-        loudness *= _RECENCY_WEIGHTS[: len(loudness)] * (self._recent[:, np.newaxis] != self._items)
-        return _Voice(loudness)
+    def _by_recency(self, values: FloatArray) -> _Influence:
+        # An item is not a reason for itself.
+        values *= _RECENCY_WEIGHTS[: len(values)] * (self._recent[:, np.newaxis] != self._items)
+        return _Influence(values)
 
 
 def submatrix(matrix: csr_array, rows: Indexes, columns: Indexes) -> FloatArray:
-    """matrix[rows][:, columns], dense float32, at a cost that does not grow with the matrix's width.
+    """Return matrix[rows][:, columns], dense float32, at a cost independent of the matrix's width.
 
     `columns` are distinct.
     """
-    found, values, starts = copied_rows(matrix, rows)
-    with placed(columns, matrix.shape[1]) as places:
-        place = places[found]
-    hit = np.flatnonzero(place)
+    row_columns, values, offsets = copy_rows(matrix, rows)
+    with positions_of(columns, matrix.shape[1]) as positions:
+        position = positions[row_columns]
+    entries = np.flatnonzero(position)
     dense = np.zeros((len(rows), len(columns)), np.float32)
-    dense[np.searchsorted(starts, hit, side="right") - 1, place[hit] - 1] = values[hit]
+    dense[np.searchsorted(offsets, entries, side="right") - 1, position[entries] - 1] = values[entries]
     return dense
 
 
-def _because(recent: Indexes, voices: _Voices) -> list[list[int]]:
-    """[k] lists of the items of the history that speak loudest, all kinds of voice being equal."""
-    kinds = (voices.follows.loudness, voices.alike.loudness, voices.taste.loudness)
-    together = np.sum([loudness / max(float(loudness.max()), 1e-9) for loudness in kinds], axis=0)
-    order = np.argsort(-together, axis=0, kind="stable")
-    return [
-        list(dict.fromkeys(int(recent[past]) for past in order[:, place] if together[past, place] > 0))[
-            :NAMED
-        ]
-        for place in range(together.shape[1])
-    ]
+def _because(influences: _Influences) -> list[list[int]]:
+    """Return [k] lists of the past items with the largest sum of influences, each kind scaled to 1."""
+    kinds = (influences.transitions.values, influences.item_cosine.values, influences.embeddings.values)
+    total = np.sum([values / max(float(values.max()), 1e-9) for values in kinds], axis=0)
+    order = np.argsort(-total, axis=0, kind="stable")
+    because = []
+    for item in range(total.shape[1]):
+        past = (influences.recent_items[position] for position in order[:, item] if total[position, item] > 0)
+        because.append(list(dict.fromkeys(past))[:MAX_BECAUSE])
+    return because

@@ -1,4 +1,4 @@
-"""The items nearest to an interest by inner product: exact, or by the release's inverted file."""
+"""Nearest items of an interest by inner product: exact, or with the release's approximate index."""
 
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,12 @@ from serving.release.item_embeddings import Precision
 
 
 class NearestItems:
-    """Searches `embeddings` [items, interest size] float32, or `file` where the release holds one.
-
-    At less than float32 the index holds, and reads, as many bytes less.
-    """
+    """An index of `embeddings` [items, interest size] float32, or the release's own index in `file`."""
 
     def __init__(
         self, embeddings: FloatArray, precision: Precision = "float32", file: Path | None = None
     ) -> None:
-        import faiss  # 13 MB that a small catalog has no use for
+        import faiss  # 13 MB that a small catalog does not need
 
         if file is not None:
             self._index: Any = faiss.read_index(str(file))
@@ -32,8 +29,8 @@ class NearestItems:
         self._index.add(padded)
 
     def search(self, interest: FloatArray, count: int) -> NDArray[np.int32]:
-        """The `count` nearest items, nearest first."""
+        """Return the `count` nearest items, nearest first; `interest`: [interest size]."""
         query = np.asarray(interest, np.float32)[np.newaxis]
         _, items = self._index.search(query if self._index.d == query.shape[1] else pad(query), count)
-        found: NDArray[np.int32] = items[0][items[0] >= 0].astype(np.int32)
-        return found
+        nearest: NDArray[np.int32] = items[0][items[0] >= 0].astype(np.int32)
+        return nearest

@@ -1,4 +1,4 @@
-"""What a client asks for, checked."""
+"""A validated recommendation request."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,15 +12,15 @@ NO_SCENARIO: Final = Scenario()
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """Items for one user; what is empty asks for nothing special."""
+    """A request for items for one user; an empty field sets no condition."""
 
     user_id: str
     k: int
-    history: Sequence[Interaction] = ()  # what the client knows of the user, oldest first
+    history: Sequence[Interaction] = ()  # interactions that the client sends, oldest first
     exclude: frozenset[str] = frozenset()
-    allow: frozenset[str] = frozenset()  # when given, nothing else is answered
+    allow: frozenset[str] = frozenset()  # if not empty, only these items are answered
     domain: str = ""
-    categories: frozenset[str] = frozenset()  # any of them
+    categories: frozenset[str] = frozenset()  # at least one of them
     include_seen: bool = False
     explain: bool = False
     scenario: Scenario = NO_SCENARIO

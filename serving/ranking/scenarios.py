@@ -1,4 +1,4 @@
-"""Policies by name: what a kind of answer, a feed, an ad slot, a digest, asks beside the user's interest."""
+"""Scenarios: named policies for kinds of answers, such as a feed, an ad slot or an e-mail."""
 
 import tomllib
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from serving.ranking.retrieval import SOURCES
+from serving.ranking.candidates import SOURCES
 
 SHIPPED: Final = Path(__file__).with_name("scenarios.toml")
 
@@ -15,7 +15,7 @@ _STRICT: Final = ConfigDict(frozen=True, extra="forbid")
 
 
 class FrequencyCap(BaseModel):
-    """An item that was shown `impressions` times within the last `days` is not answered."""
+    """An item that the user was shown `impressions` times within the last `days` is not answered."""
 
     model_config = _STRICT
 
@@ -24,7 +24,7 @@ class FrequencyCap(BaseModel):
 
 
 class Scenario(BaseModel):
-    """One policy; the default asks for nothing special. `scenarios.toml` says what each key means."""
+    """One scenario; the default sets no condition. `scenarios.toml` describes each key."""
 
     model_config = _STRICT
 
@@ -50,16 +50,16 @@ class Scenario(BaseModel):
         return self
 
     @property
-    def arranges(self) -> bool:
-        """Whether an answer is more than the highest values in their order."""
+    def diversifies(self) -> bool:
+        """Whether the answer may differ from the items with the highest values, in their order."""
         return bool(self.max_per_category or self.min_fresh_share or self.diversity)
 
 
 def load_scenarios(file: Path | None = None) -> Mapping[str, Scenario]:
-    """The policies of a TOML file by name, the shipped ones when none is given.
+    """Return the scenarios of a TOML file by name; those of `scenarios.toml` if no file is given.
 
     Raises:
-        ValueError: it can't be read, or a key is unknown or out of range; says what is allowed.
+        ValueError: the file can't be read, or a key is unknown or out of range; says what is allowed.
     """
     file = file or SHIPPED
     try:
@@ -75,14 +75,14 @@ def _scenario(name: str, table: object, file: Path) -> Scenario:
     try:
         return Scenario(name=name, **table)
     except ValidationError as error:
-        faults = "; ".join(_fault(fault["loc"], fault["msg"], fault["type"]) for fault in error.errors())
-        raise ValueError(f"scenarios {file}: [{name}] {faults}") from error
+        errors = "; ".join(_describe(each["loc"], each["msg"], each["type"]) for each in error.errors())
+        raise ValueError(f"scenarios {file}: [{name}] {errors}") from error
 
 
-def _fault(place: tuple[int | str, ...], message: str, kind: str) -> str:
-    key = ".".join(map(str, place))
+def _describe(location: tuple[int | str, ...], message: str, kind: str) -> str:
+    key = ".".join(map(str, location))
     if kind == "extra_forbidden":
-        return f"{key} is unknown; allowed are {_allowed(FrequencyCap if len(place) > 1 else Scenario)}"
+        return f"{key} is unknown; allowed are {_allowed(FrequencyCap if len(location) > 1 else Scenario)}"
     return f"{key}: {message}" if key else message
 
 

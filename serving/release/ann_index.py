@@ -1,4 +1,7 @@
-"""An inverted file over the embeddings of a large catalog: built with the release, not at its opening."""
+"""The approximate nearest-neighbour index of a large catalog, built when the release is written.
+
+An inverted file (IVF) of faiss over scalar-quantized item embeddings.
+"""
 
 from pathlib import Path
 from typing import Any, Final
@@ -11,34 +14,34 @@ from serving.release.arrays import FloatArray
 
 NEAREST: Final = "nearest.faiss"
 
-# Exact search takes about 3 ms there, and more for more items.
+# Up to this many items search is exact; it takes about 3 ms at this size.
 EXACT_ITEMS: Final = 200_000
 
-# Of the TOP nearest items, the share that an inverted file must find.
+# The share of the TOP nearest items that the index must find.
 RECALL: Final = 0.97
 TOP: Final = 100
 _SAMPLE: Final = 500
 
-# A byte a dimension, or two where a byte is too coarse. Beyond these probes little is saved.
+# One byte per dimension; two where one is too coarse. More probes than these save little over exact search.
 _CODES: Final = ("SQ8", "SQfp16")
 _PROBES: Final = (8, 16, 32, 64, 128, 256)
 _TRAINED_PER_LIST: Final = 40
 
-# Faiss reads scalar codes a register at a time only where they fill whole ones: ten times faster than else.
+# Faiss uses SIMD on scalar codes only for dimensions that are a multiple of this: ten times faster.
 _REGISTER: Final = 16
 
 
 def write_inverted_file(
     directory: Path, embeddings: FloatArray, interests: FloatArray | None, exact_items: int
 ) -> dict[str, Any]:
-    """Write NEAREST into `directory` for more than `exact_items` items; what the manifest says of it.
+    """Write NEAREST into `directory` for a catalog of more than `exact_items`; return its manifest entry.
 
     Args:
         embeddings: [items, interest size] float32.
-        interests: [n, interest size] float32 that recall is measured on; some items themselves where None.
+        interests: [n, interest size] float32, queries on which recall is measured; None uses item embeddings.
 
     Raises:
-        ReleaseError: the inverted file finds too few of the nearest items.
+        ReleaseError: the recall of the index is below RECALL.
     """
     (directory / NEAREST).unlink(missing_ok=True)
     if len(embeddings) <= exact_items:
@@ -70,18 +73,18 @@ def write_inverted_file(
             }
     raise ReleaseError(
         f"an inverted file over {len(embeddings):,} items finds {recall:.3f} of the {TOP} nearest items with "
-        f"{_PROBES[-1]} of {lists:,} lists probed, expected at least {RECALL}: the item embeddings do not "
-        f"cluster, as those of a model that learned little; look at its evaluation and train longer"
+        f"{_PROBES[-1]} of {lists:,} lists probed, expected at least {RECALL}: the item embeddings form no "
+        f"clusters, which is typical of a model that learned little; check its evaluation and train longer"
     )
 
 
 def pad(vectors: FloatArray) -> FloatArray:
-    """[n, size] -> [n, size or a little more]: zeros, which change no product, up to whole registers."""
+    """Pad vectors [n, size] with zeros to a multiple of the register size; products stay the same."""
     return np.pad(vectors, [(0, 0), (0, -vectors.shape[1] % _REGISTER)])
 
 
 def _choose_probes(index: Any, sample: FloatArray, nearest: NDArray[np.int64]) -> float:
-    """Sets the fewest probes that reach RECALL, and returns the recall with them."""
+    """Set the fewest probes that reach RECALL, and return the recall with them."""
     recall = 0.0
     for index.nprobe in _PROBES:
         _, found = index.search(sample, nearest.shape[1])

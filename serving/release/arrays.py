@@ -1,4 +1,4 @@
-"""The arrays that serving speaks of, and how they stand on disk: as .npy files, without pickle."""
+"""Array types, and arrays stored as .npy files without pickle."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -15,14 +15,14 @@ Indexes = NDArray[np.int32]
 
 
 def save_arrays(directory: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
-    """A file that somebody reads is replaced, never written over."""
+    """Write each array to `directory`/<name>.npy; a file is replaced, because a reader may have mapped it."""
     for name, array in arrays.items():
         with atomic_file(directory / f"{name}.npy") as staged:
             np.save(staged, array)
 
 
 def map_arrays(directory: Path, names: Iterable[str]) -> dict[str, NDArray[Any]]:
-    """Entries stay in their files until they are looked at, and all processes of a machine share them."""
+    """Memory-map arrays by name: pages load on first use, and all processes of a machine share them."""
     return {
         name: np.asarray(np.load(directory / f"{name}.npy", mmap_mode="r", allow_pickle=False))
         for name in names

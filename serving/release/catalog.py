@@ -1,4 +1,4 @@
-"""What can be answered: the items of a release."""
+"""The items of a release."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,14 +13,14 @@ FOREVER = np.iinfo(np.int64).max
 
 @dataclass(frozen=True)
 class Catalog:
-    """Every item of a release; position in these lists is the item's index everywhere."""
+    """All items of a release, as parallel lists; an item's position is its index in every other array."""
 
     item_ids: list[str]
     titles: list[str]
     categories: list[list[str]]
     domains: list[str]
     available_from: NDArray[np.int64]  # [items] µs since the epoch
-    available_until: NDArray[np.int64]  # [items] µs since the epoch, FOREVER when open
+    available_until: NDArray[np.int64]  # [items] µs since the epoch, FOREVER when there is no end
 
     @cached_property
     def index(self) -> dict[str, int]:
@@ -29,13 +29,13 @@ class Catalog:
 
     @cached_property
     def category_index(self) -> dict[str, int]:
-        """Category -> its column of `content`."""
+        """Category -> column of `content`."""
         distinct = dict.fromkeys(category for categories in self.categories for category in categories)
         return {category: column for column, category in enumerate(distinct)}
 
     @cached_property
     def content(self) -> csr_array:
-        """[items, distinct categories] float32, rows of unit length; a row of zeros where there is none."""
+        """[items, distinct categories] float32, rows of unit length, or of zeros for an item without any."""
         index = self.category_index
         columns = [[index[category] for category in dict.fromkeys(row)] for row in self.categories]
         lengths = np.fromiter(map(len, columns), np.int64, len(columns))
@@ -49,7 +49,7 @@ class Catalog:
 
     @classmethod
     def from_items(cls, items: pa.Table) -> "Catalog":
-        """From a table with the contract's item columns, in its row order."""
+        """Build from a table with the contract's item columns, in row order."""
         column = items.column
         return cls(
             item_ids=column("item_id").to_pylist(),
@@ -62,6 +62,6 @@ class Catalog:
 
 
 def _microseconds(column: pa.ChunkedArray, missing: int) -> NDArray[np.int64]:
-    """Not by `fill_null`: whatever makes an Arrow scalar imports pandas, 41 MB of it."""
-    moments = column.cast(pa.int64()).to_pylist()
-    return np.fromiter((missing if at is None else at for at in moments), np.int64, len(moments))
+    """Convert timestamps; without `fill_null`, because creating an Arrow scalar imports pandas (41 MB)."""
+    values = column.cast(pa.int64()).to_pylist()
+    return np.fromiter((missing if value is None else value for value in values), np.int64, len(values))

@@ -1,4 +1,4 @@
-"""What collaborative filtering learned of users and items, as a release keeps it."""
+"""The fitted collaborative filters of a release, in memory and on disk."""
 
 import shutil
 from dataclasses import dataclass
@@ -13,32 +13,32 @@ from serving.release.segments import Segments
 from serving.release.sparse import load_csr, save_csr
 from serving.release.user_sequences import UserSequences
 
-# Sparse matrices, each [items, items] but for user_items [users, items].
+# Sparse matrices: [items, items], except user_items [users, items].
 MATRICES = ("transitions", "item_cosine", "user_items")
 
 
 @dataclass(frozen=True)
 class CollaborativeFilters:
-    """The collaborative filters, fitted; rows and columns are item indexes of the catalog."""
+    """The fitted collaborative filters; item rows and columns are indexes of the catalog."""
 
     transitions: csr_array  # [items, items] P(column comes soon after row)
-    item_cosine: csr_array  # [items, items] the nearest items only
+    item_cosine: csr_array  # [items, items] entries of the nearest items only
     user_items: csr_array  # [users, items] rows of unit length
     popularity: FloatArray  # [items] interactions
-    trend: FloatArray  # [items] interactions, each halved per half-life of age
-    ease: csr_array | None = None  # [items, items] the strongest weights; None for a large catalog
-    als: FloatArray | None = None  # [items, factors] as factors.fold_in wants them; None before there was ALS
-    user_sequences: UserSequences | None = None  # None before there were any
+    trend: FloatArray  # [items] interactions, each weighted by 0.5 ** (age / half-life)
+    ease: csr_array | None = None  # [items, items] the largest weights; None for a large catalog
+    als: FloatArray | None = None  # [items, factors] for ranking.fold_in; None in releases older than ALS
+    user_sequences: UserSequences | None = None  # None in releases older than them
     segments: Segments | None = None  # None where users have no attributes
 
     @cached_property
     def item_users(self) -> csr_array:
-        """[items, users], user_items turned round: who chose an item."""
+        """[items, users], the transpose of user_items."""
         return self.user_items.T.tocsr()
 
     @property
     def item_counts(self) -> dict[str, int]:
-        """Part -> how many items it speaks of."""
+        """Name of a part -> its number of items."""
         counts = {name: getattr(self, name).shape[1] for name in MATRICES}
         if self.als is not None:
             counts["als"] = len(self.als)
@@ -48,22 +48,24 @@ class CollaborativeFilters:
 
     @classmethod
     def load(cls, directory: Path) -> "CollaborativeFilters":
+        """Open filters that `save` wrote; the sparse matrices are memory-mapped."""
         matrices, als = {name: load_csr(directory / name) for name in MATRICES}, directory / "als.npy"
         optional = {"ease": load_csr, "user_sequences": UserSequences.load, "segments": Segments.load}
-        found = {name: load for name, load in optional.items() if (directory / name).is_dir()}
+        parts = {name: load for name, load in optional.items() if (directory / name).is_dir()}
         return cls(
             **matrices,
-            **{name: load(directory / name) for name, load in found.items()},
+            **{name: load(directory / name) for name, load in parts.items()},
             als=np.load(als, allow_pickle=False) if als.exists() else None,
             popularity=np.load(directory / "popularity.npy", allow_pickle=False),
             trend=np.load(directory / "trend.npy", allow_pickle=False),
         )
 
     def save(self, directory: Path) -> None:
+        """Write all parts into `directory`, and remove optional parts of an earlier fit."""
         directory.mkdir(parents=True, exist_ok=True)
         for name in MATRICES:
             save_csr(getattr(self, name), directory / name)
-        for name in ("ease", "user_sequences", "segments"):  # a fit before this one may have left them
+        for name in ("ease", "user_sequences", "segments"):
             shutil.rmtree(directory / name, ignore_errors=True)
         (directory / "als.npy").unlink(missing_ok=True)
         if self.ease is not None:

@@ -1,4 +1,4 @@
-"""The item embeddings of a release on disk: whole, or at half or a quarter of the bytes."""
+"""The item embeddings of a release on disk, as float32, float16 or int8."""
 
 from pathlib import Path
 from typing import Final, Literal, cast
@@ -15,23 +15,23 @@ SCALES: Final = "item_scales.npy"
 
 
 def save_embeddings(directory: Path, embeddings: FloatArray, precision: Precision) -> None:
-    """Write `embeddings` [items, size + 1] float32, whose last column is the item's bias, into `directory`.
+    """Write `embeddings` [items, size + 1] float32 into `directory`; their last column is the item's bias.
 
-    EMBEDDINGS holds them as they are or as float16. At int8 it holds [items, size] in steps of the item's
-    own, and SCALES [items, 2] float32 the step and the bias, which is many times larger than the rest.
+    EMBEDDINGS holds them as float32 or float16. For int8 it holds [items, size] multiples of a step of each
+    item, and SCALES [items, 2] float32 holds the step and the bias, which is many times larger than the rest.
     """
     (directory / SCALES).unlink(missing_ok=True)
     stored: NDArray[np.float32] | NDArray[np.int8] = embeddings
     if precision == "int8":
-        own, bias = embeddings[:, :-1], embeddings[:, -1]
-        step = np.maximum(np.abs(own).max(axis=1, initial=0.0), np.float32(1e-30)) / np.float32(127)
-        stored = np.rint(own / step[:, np.newaxis]).astype(np.int8)
+        vectors, bias = embeddings[:, :-1], embeddings[:, -1]
+        step = np.maximum(np.abs(vectors).max(axis=1, initial=0.0), np.float32(1e-30)) / np.float32(127)
+        stored = np.rint(vectors / step[:, np.newaxis]).astype(np.int8)
         np.save(directory / SCALES, np.stack([step, bias], axis=1))
     np.save(directory / EMBEDDINGS, stored.astype(precision, copy=False))
 
 
 def load_embeddings(directory: Path) -> tuple[FloatArray, Precision]:
-    """[items, size + 1] float32 as they are served, and the precision that they were rounded to."""
+    """Return the embeddings [items, size + 1] as float32, and the precision at which they were stored."""
     stored = np.load(directory / EMBEDDINGS, allow_pickle=False)
     precision = cast(Precision, stored.dtype.name)
     if precision == "int8":

@@ -28,24 +28,24 @@ from serving.release.item_embeddings import Precision, load_embeddings, save_emb
 
 @dataclass(frozen=True)
 class Ranking:
-    """What turns an interest vector and a history into an answer, opened in memory."""
+    """The data of one release that ranks items for an interest and a history, opened in memory."""
 
     version: int
     catalog: Catalog
     item_embeddings: FloatArray  # [items, interest size]; interest · embedding is the logit
     filters: CollaborativeFilters
-    blend: dict[str, Any]  # terms and their weights, as fitted by evaluate_release
+    blend: dict[str, Any]  # features and their weights, as fitted by evaluate_release
     manifest: dict[str, Any]
-    precision: Precision = "float32"  # that the embeddings were rounded to
-    nearest: Path | None = None  # the inverted file over the embeddings of a large catalog
+    precision: Precision = "float32"  # at which the embeddings are stored
+    nearest: Path | None = None  # the nearest-neighbour index of a large catalog
 
     @classmethod
     def load(cls, directory: Path, version: int = 0) -> "Ranking":
         """Open a ranking directory.
 
         Raises:
-            ReleaseNotFound: nothing stands there.
-            ForeignRelease: it was built by another contract.
+            ReleaseNotFound: there is no manifest.
+            ForeignRelease: it was written under another version of the contract.
         """
         manifest_file = directory / MANIFEST
         if not manifest_file.exists():
@@ -55,7 +55,7 @@ class Ranking:
         manifest = json.loads(manifest_file.read_text())
         if manifest["fingerprint"] != fingerprint():
             raise ForeignRelease(
-                f"release {directory} was built by contract {manifest['fingerprint']}, this process speaks "
+                f"release {directory} was built by contract {manifest['fingerprint']}, this process uses "
                 f"{fingerprint()}: train and push with this version of Penchant (`penchant run`)"
             )
         embeddings, precision = load_embeddings(directory)
@@ -84,19 +84,20 @@ def write_ranking(
     exact_items: int = EXACT_ITEMS,
     **about: Any,
 ) -> None:
-    """Write a ranking directory beside the SavedModel `interest_model` that it belongs to.
+    """Write the ranking directory of a release.
 
     Args:
-        items: the catalog, one row an item, in index order.
+        items: the catalog, one row per item, in index order.
         item_embeddings: [items, interest size] float32.
-        precision: that the embeddings are stored and searched at.
-        interests: [n, interest size] float32 of users, that the index of a large catalog is measured on.
-        exact_items: a catalog of more gets an inverted file, which answers without a look at every item.
+        interest_model: the SavedModel of the same release; the manifest lists its checksums.
+        precision: at which the embeddings are stored and searched.
+        interests: [n, interest size] float32 of users, on which the recall of the index is measured.
+        exact_items: a catalog of more items gets a nearest-neighbour index.
         about: further entries of the manifest (run id, metrics), JSON-ready.
 
     Raises:
-        ReleaseError: catalog, embeddings and filters disagree about the number of items, or the
-            inverted file finds too few of the nearest items.
+        ReleaseError: catalog, embeddings and filters have different numbers of items, or the recall of the
+            nearest-neighbour index is too low.
     """
     counts = {
         "items": len(items),
@@ -104,7 +105,7 @@ def write_ranking(
         **filters.item_counts,
     }
     if len(set(counts.values())) != 1:
-        raise ReleaseError(f"a release needs one row an item in each part, got {counts}")
+        raise ReleaseError(f"each part of a release needs one row per item, got {counts}")
     filters.save(directory)
     pq.write_table(items, directory / "catalog.parquet")
     save_embeddings(directory, item_embeddings, precision)
@@ -118,15 +119,15 @@ def write_ranking(
 
 
 def checksums(directory: Path) -> dict[str, str]:
-    """Relative file name -> sha256, for every file below `directory`."""
+    """Return relative file name -> sha256 of every file below `directory`."""
     files = sorted(path for path in directory.rglob("*") if path.is_file())
     return {str(path.relative_to(directory)): _sha256(path) for path in files}
 
 
 def _read_whole(file: Path) -> pa.Table:
-    """As pq.read_table does, without the engine behind it, which takes 5 MB for good."""
-    with pq.ParquetFile(file) as opened:
-        return opened.read(use_threads=False)
+    """Read a table without `pq.read_table`, whose dataset engine occupies 5 MB for the process's lifetime."""
+    with pq.ParquetFile(file) as parquet:
+        return parquet.read(use_threads=False)
 
 
 def _sha256(path: Path) -> str:

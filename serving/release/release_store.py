@@ -18,20 +18,22 @@ from serving.release.ranking_data import Ranking
 
 
 class ReleaseStore:
-    """Where releases are published: any fsspec URL; a remote one is copied to `cache` as it is opened."""
+    """Releases at an fsspec URL; a release of a remote store is copied to `cache` when it is opened."""
 
     def __init__(self, url: str, cache: Path | None = None) -> None:
         self.filesystem, self.root = fsspec.url_to_fs(url)
         self._cache = cache
 
     def path(self, kind: str, version: int) -> str:
+        """Return the path of one directory of a release; `kind` is RANKING or INTEREST_MODEL."""
         return f"{self.root}/{kind}/{version}"
 
     def live(self) -> int | None:
-        """The live version, None before the first push."""
+        """Return the live version, None before the first push."""
         return self.live_record().get("version")
 
     def live_record(self) -> dict[str, Any]:
+        """Return the content of live.json, empty before the first push."""
         try:
             with self.filesystem.open(f"{self.root}/{LIVE}", "rb") as file:
                 record: dict[str, Any] = json.load(file)
@@ -40,7 +42,7 @@ class ReleaseStore:
         return record
 
     def versions(self) -> list[int]:
-        """Published versions, oldest first."""
+        """Return the published versions, oldest first."""
         try:
             entries = self.filesystem.ls(f"{self.root}/{RANKING}", detail=False)
         except FileNotFoundError:
@@ -49,11 +51,11 @@ class ReleaseStore:
         return sorted(int(name) for name in names if name.isdigit())
 
     def open(self, version: int) -> Ranking:
-        """The ranking of a version; raises as Ranking.load does."""
+        """Open the ranking of a version; raises the same errors as Ranking.load."""
         return Ranking.load(self.local(RANKING, version), version)
 
     def local(self, kind: str, version: int) -> Path:
-        """A local directory that holds `kind` of `version`.
+        """Return a local directory with `kind` of `version`; copies it from a remote store first.
 
         Raises:
             ReleaseError: the store is remote and no cache directory was given.

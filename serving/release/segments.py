@@ -1,4 +1,4 @@
-"""What is trending among users who are alike in an attribute: for those of whom nothing else is known."""
+"""Trends among users who share an attribute, for users without a history."""
 
 import json
 from collections.abc import Mapping
@@ -18,28 +18,28 @@ FILE: Final = "segments.json"
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """Users whose text attribute is `value`, or whose number lies from `low` to below `high` (None: open)."""
+    """Users whose attribute equals `value`, or is a number in [`low`, `high`); None means no bound."""
 
     attribute: str
-    interactions: float  # each halved per half-life of age, as in CollaborativeFilters.trend
-    prior: float  # so many interactions of everybody's are added: a small segment follows the crowd
+    interactions: float  # weighted by age as in CollaborativeFilters.trend
+    prior: float  # pseudo-count: this many interactions of all users are added, for small segments
     value: str | None = None
     low: float | None = None
     high: float | None = None
 
     def holds(self, profile: Mapping[str, str | float]) -> bool:
-        """Whether a user with this profile belongs to it."""
-        given = profile.get(self.attribute)
+        """Return whether a user with this profile belongs to the segment."""
+        attribute = profile.get(self.attribute)
         if self.value is not None:
-            return given == self.value
-        if not isinstance(given, int | float) or given != given:
+            return attribute == self.value
+        if not isinstance(attribute, int | float) or attribute != attribute:
             return False
-        return (self.low is None or given >= self.low) and (self.high is None or given < self.high)
+        return (self.low is None or attribute >= self.low) and (self.high is None or attribute < self.high)
 
 
 @dataclass(frozen=True)
 class Segments:
-    """A row of `trend` for each segment; only the strongest items of each are kept."""
+    """The segments, and the trend of each; only the top items of a segment have an entry."""
 
     segments: list[Segment]
     trend: csr_array  # [segments, items]
@@ -47,20 +47,23 @@ class Segments:
     def shares(
         self, profile: Mapping[str, str | float], trend: FloatArray, items: NDArray[np.int32]
     ) -> FloatArray | None:
-        """[m] how much of the interactions of those alike `items` [m] have, None where nobody is alike.
+        """Return each item's share [m] of the interactions of the user's segments; None without a segment.
 
-        The geometric mean over the user's segments, so that no attribute drowns the others. `trend`:
-        [catalog] of everybody.
+        The geometric mean over the user's segments, so that no attribute dominates the others.
+
+        Args:
+            trend: [catalog] trend among all users.
+            items: [m]
         """
         rows = [row for row, segment in enumerate(self.segments) if segment.holds(profile)]
         if not rows:
             return None
-        everybody = (trend[items] + np.float32(0.5)) / (float(trend.sum()) + 0.5 * len(trend))
+        overall = (trend[items] + np.float32(0.5)) / (float(trend.sum()) + 0.5 * len(trend))
         logs = np.zeros(len(items), np.float32)
         for row in rows:
-            segment, own = self.segments[row], self.trend[[row]].toarray()[0][items]
+            segment, counts = self.segments[row], self.trend[[row]].toarray()[0][items]
             logs += np.log(
-                (own + np.float32(segment.prior) * everybody)
+                (counts + np.float32(segment.prior) * overall)
                 / np.float32(segment.interactions + segment.prior)
             )
         shares: FloatArray = np.exp(logs / len(rows))
@@ -68,9 +71,11 @@ class Segments:
 
     @classmethod
     def load(cls, directory: Path) -> "Segments":
+        """Open segments that `save` wrote."""
         rows = json.loads((directory / FILE).read_text())
         return cls([Segment(**row) for row in rows], load_csr(directory))
 
     def save(self, directory: Path) -> None:
+        """Write the segments and their trends into `directory`."""
         save_csr(self.trend, directory)
         (directory / FILE).write_text(json.dumps([asdict(segment) for segment in self.segments]))

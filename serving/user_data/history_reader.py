@@ -1,8 +1,8 @@
-"""A user's history at this moment: Feast's snapshot, joined with what the log holds since."""
+"""Reads a user's current history: the online store's snapshot joined with the log's delta."""
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -19,27 +19,28 @@ from serving.lru_cache import LruCache
 from serving.telemetry.logs import OncePerSecond
 from serving.user_data.bulkhead import Bulkhead
 from serving.user_data.interaction_log import OVERLAP_US
-from serving.user_history import UserHistory
+from serving.user_history import UserHistory, UserVersion
 
 logger = logging.getLogger(__name__)
 logger.addFilter(OncePerSecond())
 
-# A feature store that could not be opened is tried again no sooner than this.
+# Delay before the feature store is opened again after a failure.
 _REOPEN_S: Final = 1.0
 
-# A part that took longer than this is read in a thread for so long: an event loop waits for nobody.
+# After a read that took longer than _SLOW_S, reads run in threads for _USE_THREADS_S: they must not block the
+# event loop.
 _SLOW_S: Final = 0.01
-_WARY_S: Final = 1.0
+_USE_THREADS_S: Final = 1.0
 
-# What the snapshot may take of the time for the history, so that the log still answers when Feast hangs.
+# The snapshot's part of the time budget, so that the log is still read when the feature store hangs.
 _SNAPSHOT_SHARE: Final = 0.6
 
-# Users whose history is kept as it was joined; each answer still reads what there is to join.
-_KEPT: Final = 800
+# The number of cached users, about 15 KB each.
+_CACHED_USERS: Final = 800
 
 
 class Snapshot(Protocol):
-    """A user's features as of the last materialization; serving.online_store.online.UserFeatures is one."""
+    """A user's features as of the last materialization, as serving.online_store.online.UserFeatures."""
 
     @property
     def history(self) -> History: ...
@@ -54,15 +55,17 @@ class Snapshot(Protocol):
 
 
 class Features(Protocol):
-    """Where snapshots come from; serving.online_store.online.OnlineFeatures is one."""
+    """The source of snapshots; implemented by serving.online_store.online.OnlineFeatures."""
 
     @property
     def gives_up_after_s(self) -> float: ...
-    def user(self, user_id: str, /) -> Snapshot | None: ...
+    def read(self, user_id: str, known_version: Hashable, /) -> tuple[Hashable, Snapshot | None] | None:
+        """Return the version of a user's snapshot and the snapshot; None if it is still `known_version`."""
+        ...
 
 
 class Log(Protocol):
-    """Where newer interactions come from; serving.user_data.interaction_log.InteractionLog is one."""
+    """The source of deltas; implemented by serving.user_data.interaction_log.InteractionLog."""
 
     @property
     def gives_up_after_s(self) -> float: ...
@@ -70,60 +73,49 @@ class Log(Protocol):
 
 
 class HistoryReader:
-    """Reads both parts within a budget: a store that hangs costs a request that much, and no more.
+    """Reads snapshot and delta within a time budget.
 
-    A part with a timeout of its own is read at once; one that may hang, or was slow a moment ago, is read in
-    a thread of its own.
+    A store with a short timeout of its own is read in the event loop. One that may hang, or was slow a moment
+    ago, is read in a thread of its own.
+
+    Caches the joined histories by user id. An entry is valid while the snapshot's version and the delta are
+    unchanged; both are checked at each read, so that a history is never outdated.
     """
 
-    def __init__(
-        self,
-        open_features: Callable[[], Features],
-        log: Log,
-        threads: int = 16,
-    ) -> None:
-        """`open_features` is called at the first read, and again from time to time until it succeeds."""
+    def __init__(self, open_features: Callable[[], Features], log: Log, threads: int = 16) -> None:
+        """`open_features` is called at the first read, and again at later reads until it succeeds."""
         self._open_features, self._log = open_features, log
         self._features: Features | None = None
         self._opening, self._retry_at = Lock(), 0.0
-        self._wary_until = 0.0
+        self._use_threads_until = 0.0
         self._snapshots, self._deltas = Bulkhead("snapshot", threads), Bulkhead("log", threads)
-        self._kept = LruCache[str, _Joined](_KEPT)
+        self._users = LruCache[str, _CachedUser](_CACHED_USERS)
 
     async def read(self, user_id: str, budget_s: float) -> UserHistory:
-        """The user's history within `budget_s`; what could not be read stands in `degraded`."""
-        start, reading = monotonic(), _Reading()
-        read_snapshot = partial(self._read_snapshot, user_id, reading)
-        read_log = partial(self._read_log, user_id, reading)
-        patience_s = self._features.gives_up_after_s if self._features else math.inf
-        worst_s = patience_s + self._log.gives_up_after_s
-        if worst_s <= budget_s and start >= self._wary_until:  # threads would cost half as much again
+        """Return the user's history within `budget_s`; `degraded` lists what could not be read."""
+        start, reading = monotonic(), _Reading(user_id, self._users.get(user_id))
+        read_snapshot = partial(self._read_snapshot, reading)
+        read_log = partial(self._read_log, reading)
+        snapshot_timeout_s = self._features.gives_up_after_s if self._features else math.inf
+        longest_s = snapshot_timeout_s + self._log.gives_up_after_s
+        if longest_s <= budget_s and start >= self._use_threads_until:  # threads cost half as much again
             read_snapshot()
             read_log()
             if monotonic() - start > _SLOW_S:
-                self._wary_until = monotonic() + _WARY_S
+                self._use_threads_until = monotonic() + _USE_THREADS_S
         else:
-            await self._within(budget_s * _SNAPSHOT_SHARE, self._snapshots, read_snapshot)
-            await self._within(start + budget_s - monotonic(), self._deltas, read_log)
-        return self._join(user_id, reading)
-
-    def _join(self, user_id: str, reading: "_Reading") -> UserHistory:
-        """What both parts give, the same object as before where both are the same as before."""
-        snapshot, delta = reading.snapshot, reading.delta
-        if snapshot is None or delta is None:
-            return reading.result()
-        known = self._kept.get(user_id)
-        if known is None or known.snapshot is not snapshot or known.delta != delta:
-            known = _Joined(snapshot, delta, reading.result())
-            if not known.user.degraded:
-                self._kept.put(user_id, known)
-        return known.user
+            await self._run(budget_s * _SNAPSHOT_SHARE, self._snapshots, read_snapshot)
+            await self._run(start + budget_s - monotonic(), self._deltas, read_log)
+        result = reading.result()
+        if result is not reading.cached and not result.user.degraded:
+            self._users.put(user_id, result)
+        return result.user
 
     def warm(self) -> None:
-        """Open both parts and read from each once, before the first request has to."""
+        """Open both stores and read once, before the first request does."""
         try:
-            self._opened().user("")
-        except Exception as error:  # as above: it is tried again when a request needs it
+            self._opened().read("", None)
+        except Exception as error:  # stores raise anything; the next request tries again
             logger.warning("the feature store can't be opened yet: %s", error)
         try:
             self._log.since("", 0)
@@ -131,28 +123,35 @@ class HistoryReader:
             logger.warning("the interaction log can't be opened yet: %s", error)
 
     def close(self) -> None:
+        """Stop the threads."""
         self._snapshots.close()
         self._deltas.close()
 
-    async def _within(self, seconds: float, bulkhead: Bulkhead, read: Callable[[], None]) -> None:
-        """Wait for `read`, but no longer than `seconds`."""
+    async def _run(self, timeout_s: float, bulkhead: Bulkhead, read: Callable[[], None]) -> None:
+        """Run `read` in a thread and wait for at most `timeout_s`."""
         try:
             with suppress(TimeoutError):
-                await bulkhead.run(seconds, read)
+                await bulkhead.run(timeout_s, read)
         except Unavailable as error:
             logger.warning("%s", error)
 
-    def _read_snapshot(self, user_id: str, reading: "_Reading") -> None:
+    def _read_snapshot(self, reading: "_Reading") -> None:
+        cached = reading.cached
+        known_version = cached.snapshot_version if cached else None
         try:
-            reading.snapshot = self._opened().user(user_id)
-        except Exception as error:  # whatever a store raises, the answer goes on without it
+            read = self._opened().read(reading.user_id, known_version)
+        except Exception as error:  # stores raise anything; the answer degrades
             logger.warning("no snapshot: %r", error, exc_info=logger.isEnabledFor(logging.DEBUG))
             reading.snapshot_failed = True
-        reading.snapshot_done = True
+        else:
+            if read is not None:
+                reading.snapshot = _VersionedSnapshot(*read)
+            elif cached:
+                reading.snapshot = _VersionedSnapshot(cached.snapshot_version, cached.snapshot)
 
-    def _read_log(self, user_id: str, reading: "_Reading") -> None:
+    def _read_log(self, reading: "_Reading") -> None:
         try:
-            reading.delta = self._log.since(user_id, reading.recorded_after)
+            reading.delta = self._log.since(reading.user_id, reading.recorded_after)
         except Unavailable as error:
             logger.warning("no delta: %s", error)
             reading.log_failed = True
@@ -173,61 +172,82 @@ class HistoryReader:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Joined:
-    """A user as both parts gave it."""
+class _VersionedSnapshot:
+    version: Hashable
+    snapshot: Snapshot | None  # None for a user without a snapshot
 
-    snapshot: Snapshot
-    delta: list[Interaction]
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _CachedUser:
+    """A joined history, and the parts that it was joined from; `user.version` identifies the delta."""
+
+    snapshot_version: Hashable
+    snapshot: Snapshot | None
     user: UserHistory
+
+    def has_versions(self, snapshot_version: Hashable, version: UserVersion) -> bool:
+        """Return whether both parts are unchanged; a user without a snapshot may have got one."""
+        return self.snapshot_version == snapshot_version and self.user.version == version
 
 
 @dataclass(slots=True)
 class _Reading:
-    """What has been read so far; the waiting request takes it as it stands when its budget is over."""
+    """The parts read so far; when the budget is over, the request continues with these."""
 
-    snapshot: Snapshot | None = None
-    snapshot_done: bool = False
+    user_id: str
+    cached: _CachedUser | None
+    snapshot: _VersionedSnapshot | None = None
     snapshot_failed: bool = False
     delta: list[Interaction] | None = None
     log_failed: bool = False
 
     @property
     def recorded_after(self) -> int:
-        return max(0, self.snapshot.as_of - OVERLAP_US) if self.snapshot else 0
+        snapshot = self.snapshot.snapshot if self.snapshot else None
+        return max(0, snapshot.as_of - OVERLAP_US) if snapshot else 0
 
-    def result(self) -> UserHistory:
-        snapshot, delta = self.snapshot, self.delta
+    def result(self) -> _CachedUser:
+        """Return the joined history, the cached one if both parts are unchanged."""
+        read, delta = self.snapshot or _VersionedSnapshot(None, None), self.delta
+        snapshot = read.snapshot
+        version = UserVersion.of(read.version if snapshot else None, delta or ())
+        degraded = tuple(self._degraded(self.snapshot is not None, delta is not None))
+        if self.cached and not degraded and self.cached.has_versions(read.version, version):
+            return self.cached
         base = snapshot.history if snapshot else History()
         new = base.new_interactions(delta) if delta else []
         history = base.join(new)
-        return UserHistory(
+        user = UserHistory(
             history=history,
             profile=snapshot.profile if snapshot else {},
             as_of=snapshot.as_of if snapshot else 0,
             interest_state=snapshot.interest_state if snapshot else None,
             new=new,
             seen_before=_seen_before(snapshot, new, left_out=len(base) + len(new) - len(history)),
-            degraded=tuple(self._degraded(delta)),
+            degraded=degraded,
+            user_id=self.user_id,
+            version=version,
         )
+        return _CachedUser(read.version, snapshot, user)
 
-    def _degraded(self, delta: list[Interaction] | None) -> list[Degradation]:
+    def _degraded(self, has_snapshot: bool, has_delta: bool) -> list[Degradation]:
         late, failed = "did not answer in time", "is unavailable"
-        lost = []
-        if not self.snapshot_done or self.snapshot_failed:
+        degraded = []
+        if not has_snapshot:
             reason = f"the feature store {failed if self.snapshot_failed else late}"
-            fallback = Fallback.INTERACTION_LOG if delta is not None else Fallback.REQUEST_HISTORY
-            lost.append(Degradation(Stage.HISTORY, reason, fallback))
-        if delta is None:
+            fallback = Fallback.INTERACTION_LOG if has_delta else Fallback.REQUEST_HISTORY
+            degraded.append(Degradation(Stage.HISTORY, reason, fallback))
+        if not has_delta:
             reason = f"the interaction log {failed if self.log_failed else late}"
-            fallback = Fallback.REQUEST_HISTORY if lost else Fallback.SNAPSHOT
-            lost.append(Degradation(Stage.HISTORY, reason, fallback))
-        return lost
+            fallback = Fallback.SNAPSHOT if has_snapshot else Fallback.REQUEST_HISTORY
+            degraded.append(Degradation(Stage.HISTORY, reason, fallback))
+        return degraded
 
 
 def _seen_before(snapshot: Snapshot | None, new: list[Interaction], left_out: int) -> Sequence[str]:
-    """What stood before the snapshot's history, and what has left it since."""
+    """Return the items chosen before the history's window: the snapshot's, and those that left it since."""
     seen = snapshot.seen_before if snapshot else ()
     if not left_out:
         return seen
-    stood = snapshot.history.item_ids[:left_out] if snapshot else ()
-    return [*seen, *stood, *(interaction.item_id for interaction in new[:left_out])]
+    oldest = snapshot.history.item_ids[:left_out] if snapshot else ()
+    return [*seen, *oldest, *(interaction.item_id for interaction in new[:left_out])]

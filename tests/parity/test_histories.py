@@ -1,8 +1,8 @@
-"""The same interactions down the offline and the online way give the same histories.
+"""The offline and the online path turn the same interactions into the same histories.
 
-Offline: build_features over everything, then Feast's point-in-time join, as a training row gets it.
-Online: an earlier snapshot, materialized and read from the online store, then extended by what was recorded
-since, as the service does with each request.
+Offline: build_features over all interactions, then Feast's point-in-time join, as for a training row.
+Online: an earlier snapshot, materialized and read from the online store, then extended with the interactions
+recorded since, as for a request.
 """
 
 import asyncio
@@ -27,12 +27,12 @@ from tests.feature_repo.planted import START, build_warehouse, interaction
 
 SNAPSHOT, NOW = START + 500, START + 1_000
 
-# One user who makes any spine possible, so that each drawn user may have any number of interactions.
+# One user with enough interactions for a spine, so that each random user may have any number of them.
 STEADY = [interaction("steady", f"i{at}", at) for at in (1, 2, 3, 4)]
 
 
 def offline(directory: Path, interactions: list[Interaction]) -> dict[str, History]:
-    """user -> the history of the row as of NOW."""
+    """Return user -> the history of the training row at NOW."""
     warehouse = build_warehouse(directory, interactions, NOW)
     file = directory / "training_set.parquet"
     fetch(warehouse.spine, warehouse.addresses, file)
@@ -43,16 +43,16 @@ def offline(directory: Path, interactions: list[Interaction]) -> dict[str, Histo
 
 
 def online(directory: Path, interactions: list[Interaction], users: set[str]) -> dict[str, History]:
-    """user -> the history that a request at NOW works with."""
-    known = [row for row in interactions if row.timestamp < SNAPSHOT]
-    warehouse = build_warehouse(directory, known, SNAPSHOT)
+    """Return user -> the history of a request at NOW."""
+    before = [row for row in interactions if row.timestamp < SNAPSHOT]
+    warehouse = build_warehouse(directory, before, SNAPSHOT)
     materialize(warehouse.addresses, SNAPSHOT)
     store = OnlineFeatures(warehouse.addresses)
     histories = {}
     for user in users:
         snapshot = store.user(user)
         base = snapshot.history if snapshot else History()
-        # The log is read with an overlap: what the snapshot holds already comes again.
+        # The log is read with an overlap, so that it returns some interactions of the snapshot again.
         since = [row for row in interactions if row.user_id == user and row.timestamp >= SNAPSHOT - 100]
         histories[user] = base.extend(since)
     return histories
@@ -66,7 +66,7 @@ def assert_equal(left: History, right: History) -> None:
 
 @st.composite
 def interaction_logs(draw: st.DrawFn) -> list[Interaction]:
-    """Users with none to more than twice MAX_HISTORY interactions on few moments, so with ties everywhere."""
+    """Draw users with 0 to over 2 * MAX_HISTORY interactions at few timestamps, so that ties are common."""
     log = list(STEADY)
     for user in ("ann", "bob", "cleo", "dan"):
         moments = draw(st.lists(st.integers(0, 999), min_size=1, max_size=8))
@@ -84,7 +84,7 @@ def interaction_logs(draw: st.DrawFn) -> list[Interaction]:
 
 @settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 @given(interaction_logs())
-def test_any_log_gives_equal_histories_on_both_ways(log: list[Interaction]) -> None:
+def test_any_log_gives_equal_histories_on_both_paths(log: list[Interaction]) -> None:
     with TemporaryDirectory() as directory:
         trained_on = offline(Path(directory, "offline"), log)
         users = {row.user_id for row in log}
@@ -94,7 +94,7 @@ def test_any_log_gives_equal_histories_on_both_ways(log: list[Interaction]) -> N
             assert_equal(trained_on[user], served[user])
 
 
-def test_a_long_history_that_goes_on_after_the_snapshot_is_equal_on_both_ways(tmp_path: Path) -> None:
+def test_a_long_history_that_continues_after_the_snapshot_is_equal_on_both_paths(tmp_path: Path) -> None:
     log = STEADY + [interaction("ann", f"i{at % 90}", at) for at in range(1, 999, 2)]
     assert len(log) - len(STEADY) > 2 * MAX_HISTORY
     trained_on = offline(tmp_path / "offline", log)["ann"]
@@ -104,14 +104,14 @@ def test_a_long_history_that_goes_on_after_the_snapshot_is_equal_on_both_ways(tm
     assert_equal(trained_on, served)
 
 
-def test_a_user_who_comes_after_the_snapshot_is_equal_on_both_ways(tmp_path: Path) -> None:
+def test_a_user_who_is_new_after_the_snapshot_is_equal_on_both_paths(tmp_path: Path) -> None:
     log = [*STEADY, interaction("new", "first", 700), interaction("new", "second", 700, id="before")]
     trained_on = offline(tmp_path / "offline", log)["new"]
     assert trained_on.item_ids == ["second", "first"]
     assert_equal(trained_on, online(tmp_path / "online", log, {"new"})["new"])
 
 
-def test_every_item_that_a_user_ever_chose_is_known_to_have_been_seen(tmp_path: Path) -> None:
+def test_every_item_that_a_user_ever_chose_is_in_the_history_or_seen_before(tmp_path: Path) -> None:
     log = STEADY + [interaction("ann", f"i{at}", at) for at in range(2, 998, 3)]
     warehouse = build_warehouse(tmp_path, [row for row in log if row.timestamp < SNAPSHOT], SNAPSHOT)
     materialize(warehouse.addresses, SNAPSHOT)

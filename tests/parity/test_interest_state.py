@@ -1,4 +1,4 @@
-"""The interest that is kept and advanced is the one that replaying the whole history gives."""
+"""The interest advanced from a stored state equals that of a replay of the whole history."""
 
 import asyncio
 import json
@@ -38,7 +38,7 @@ MINUTE = 60_000_000
 
 
 def walk(user: str, first: int, count: int, at: int) -> list[Interaction]:
-    """`count` interactions, one a minute from minute `at`."""
+    """Return `count` interactions, one per minute from minute `at`."""
     return [
         interaction(user, ITEMS[(7 * (first + step)) % 20], (at + step) * MINUTE, value=step % 5)
         for step in range(count)
@@ -52,7 +52,7 @@ USERS = pa.table({"user_id": ["ann", "cleo"], "hair": ["red", None], "age": [20,
 
 
 class Exported:
-    """An interest model that runs what was exported, and remembers how many steps it was asked for."""
+    """An interest model that runs the exported SavedModel and keeps the number of steps of each call."""
 
     def __init__(self, directory: Path) -> None:
         self._served, self.steps = ServedModel(directory), list[int]()
@@ -60,14 +60,13 @@ class Exported:
     async def interest(
         self, histories: Sequence[History], version: int | None, timeout_s: float, users: Sequence[Attributes]
     ) -> NDArray[np.float32]:
-        known = attributes.encode(users)
-        return self._run("serving_default", encode(histories) | known)
+        return self._run("serving_default", encode(histories) | attributes.encode(users))
 
     async def advance(
         self, interests: InterestBatch, histories: Sequence[History], version: int | None, timeout_s: float
     ) -> NDArray[np.float32]:
-        kept = {"state": interests.state, "as_of": interests.as_of[:, None]}
-        return self._run("advance", kept | encode(histories))
+        states = {"state": interests.state, "as_of": interests.as_of[:, None]}
+        return self._run("advance", states | encode(histories))
 
     async def close(self) -> None:
         self._served.close()
@@ -79,7 +78,7 @@ class Exported:
 
 
 def write_release(releases: Path, version: int, encoder: str, seed: int) -> None:
-    """Random weights, large enough that each step moves the interest."""
+    """Export a model with random weights, so large that each step changes the interest."""
     tf.keras.utils.set_random_seed(seed)
     vocabulary = Vocabulary(
         ITEMS, ["view"], [0.0, 1.0, 2.0, 3.0, 4.0], ["hair=red", "age<0", "age<1"], {"age": [30.0]}
@@ -103,7 +102,7 @@ def write_release(releases: Path, version: int, encoder: str, seed: int) -> None
 
 
 class World:
-    """A warehouse whose snapshot is online under a live release, and a service's way to an interest."""
+    """A warehouse whose snapshot is materialized under a live release, and what serving reads it with."""
 
     def __init__(self, directory: Path, encoder: str) -> None:
         self.releases = directory / "releases"
@@ -131,14 +130,13 @@ class World:
         assert user.degraded == ()
         return user
 
-    def read(self, user: UserHistory, history: History | None = None, version: int = 1) -> list[int]:
-        """The steps that the model was asked for; asserts that the answer equals a replay's."""
-        history = user.history if history is None else history
+    def read(self, user: UserHistory, version: int = 1) -> list[int]:
+        """Return the steps of each call to the model; assert that the interest equals a replay's."""
         self.model.steps.clear()
-        interest = asyncio.run(interest_after(self.interests, user, history, version))
+        interest = asyncio.run(interest_after(self.interests, user, version))
         steps = list(self.model.steps)
-        known = [Attributes.of(user.profile)]
-        replayed = asyncio.run(self.model.interest([history], version, 10, known))[0]
+        attributes = [Attributes.of(user.profile)]
+        replayed = asyncio.run(self.model.interest([user.history], version, 10, attributes))[0]
         np.testing.assert_allclose(interest, replayed, atol=1e-4)
         return steps
 
@@ -155,57 +153,57 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     world.close()
 
 
-def test_an_interest_starts_from_what_is_known_of_the_user(world: World) -> None:
-    """Cleo has a single interaction, so that her start still tells; of Bob nothing is known."""
-    for name, known in (("cleo", ["age"]), ("bob", [])):
+def test_the_first_interest_depends_on_the_user_s_attributes(world: World) -> None:
+    """Cleo has a single interaction, so that her attributes still have an effect; Bob has no attributes."""
+    for name, names in (("cleo", ["age"]), ("bob", [])):
         user = world.user(name)
-        assert Attributes.of(user.profile).names == known
-        unknown = asyncio.run(world.model.interest([user.history], 1, 10, [Attributes()]))[0]
-        own = asyncio.run(interest_after(world.interests, user, user.history, 1))
-        moved = np.abs(own - unknown).max()
-        assert (moved > 1e-3) == bool(known)
+        assert Attributes.of(user.profile).names == names
+        without_attributes = asyncio.run(world.model.interest([user.history], 1, 10, [Attributes()]))[0]
+        interest = asyncio.run(interest_after(world.interests, user, 1))
+        difference = np.abs(interest - without_attributes).max()
+        assert (difference > 1e-3) == bool(names)
 
 
-def test_nothing_new_asks_nothing_of_the_model(world: World) -> None:
+def test_the_model_is_not_called_without_new_interactions(world: World) -> None:
     for name in ("ann", "bob", "cleo"):
         assert world.read(world.user(name)) == []
 
 
-def test_what_is_new_costs_its_own_steps_however_long_the_history(world: World) -> None:
+def test_new_interactions_cost_their_own_steps_for_any_history_length(world: World) -> None:
     before = world.user("ann")
     world.log.record(walk("ann", 11, 3, 2_000))
     after = world.user("ann")
     assert (len(after.history), len(after.new)) == (33, 3)
     assert world.read(after) == [3]
-    kept = before.interest_state
-    assert kept is not None
+    state = before.interest_state
+    assert state is not None
     replayed = asyncio.run(world.model.interest([after.history], 1, 10, [Attributes()]))[0]
-    assert np.abs(replayed - kept.interest).max() > 0.01
+    assert np.abs(replayed - state.interest).max() > 0.01
 
 
-def test_what_comes_late_is_replayed_in_its_place(world: World) -> None:
+def test_a_late_interaction_is_replayed_at_its_position(world: World) -> None:
     world.log.record([interaction("bob", ITEMS[9], 2 * MINUTE + 1, id="late")])
     user = world.user("bob")
     assert user.history.interaction_ids.index("late") == 2
     assert world.read(user) == [6]
 
 
-def test_a_history_that_the_request_carries_is_replayed(world: World) -> None:
+def test_a_request_history_is_replayed(world: World) -> None:
     user = world.user("cleo")
-    carried = user.history.extend(walk("cleo", 4, 2, 3_000))
-    assert world.read(user, carried) == [3]
+    with_request_history = user.with_request_history(walk("cleo", 4, 2, 3_000))
+    assert world.read(with_request_history) == [3]
 
 
-def test_a_user_whom_no_snapshot_knows_is_replayed(world: World) -> None:
+def test_a_user_without_a_snapshot_is_replayed(world: World) -> None:
     world.log.record(walk("new", 5, 4, 2_000))
     assert world.read(world.user("new")) == [4]
 
 
-def test_only_the_release_that_worked_it_out_takes_it_on(world: World) -> None:
+def test_a_state_of_another_release_is_not_used(world: World) -> None:
     assert world.read(world.user("cleo"), version=2) == [1]
 
 
-def test_promotion_makes_way_for_its_release(world: World) -> None:
+def test_a_promotion_materializes_the_states_of_its_release(world: World) -> None:
     write_release(world.releases, 2, "gru", seed=2)
     world.promote(2)
     state = world.user("cleo").interest_state
@@ -220,7 +218,7 @@ def test_promotion_makes_way_for_its_release(world: World) -> None:
     assert world.read(world.user("cleo")) == []
 
 
-def test_a_state_of_another_snapshot_is_not_taken(world: World) -> None:
+def test_a_state_of_another_snapshot_is_not_used(world: World) -> None:
     newest = [*PLANTED, interaction("cleo", ITEMS[5], 9 * MINUTE)]
     newer = build_warehouse(world.warehouse.directory, newest, AS_OF + 1, users=USERS)
     world.materialize(newer, releases=False)

@@ -1,4 +1,4 @@
-"""A world whose answers are obvious: two tastes, comedy and horror, and a model that knows them."""
+"""A release with obvious answers: items of two categories, comedy and horror, and a fake interest model."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ TASTES = ("Comedy", "Horror")
 PER_TASTE = 20
 COUNT = len(TASTES) * PER_TASTE
 
-# Of each taste the first so many are films, the others books.
+# The first items of each category are films, the others books.
 FILMS = 12
 
 
@@ -48,16 +48,16 @@ def items() -> pa.Table:
 
 
 def item_embeddings() -> NDArray[np.float32]:
-    """[items, 3]: one axis a taste, the last the bias, a little higher for lower numbers."""
+    """Return [items, 3]: one dimension per category, then the bias, which falls with the number."""
     embeddings = np.zeros((COUNT, 3), np.float32)
-    for place in range(COUNT):
-        embeddings[place, place // PER_TASTE] = 1.0
-        embeddings[place, 2] = -0.01 * (place % PER_TASTE)
+    for item in range(COUNT):
+        embeddings[item, item // PER_TASTE] = 1.0
+        embeddings[item, 2] = -0.01 * (item % PER_TASTE)
     return embeddings
 
 
 def filters() -> CollaborativeFilters:
-    """Items of a taste follow and resemble one another, the next number most; lower numbers are popular."""
+    """Return filters: items of a category are similar, the next number follows most, low ones are popular."""
     same = np.kron(np.eye(len(TASTES)), np.ones((PER_TASTE, PER_TASTE)))
     np.fill_diagonal(same, 0)
     following = same * 0.02 + np.diag(np.ones(COUNT - 1), 1) * same * 0.5
@@ -74,7 +74,7 @@ def filters() -> CollaborativeFilters:
 
 
 def segments() -> Segments:
-    """Women like comedies, the lower number more, and the young horror."""
+    """Return segments: women choose comedies, young users horror, the lower numbers more."""
     trend = np.zeros((2, COUNT), np.float32)
     trend[0, :PER_TASTE] = np.arange(PER_TASTE, 0, -1) * 10
     trend[1, PER_TASTE:] = np.arange(PER_TASTE, 0, -1) * 10
@@ -84,20 +84,20 @@ def segments() -> Segments:
 
 
 def write_release(root: Path, version: int, titles: str = "", **about: str) -> None:
-    """Release `version` below `root`, not live yet: `titles` behind each title, `about` in its manifest."""
+    """Write release `version` below `root`; `titles` is appended to each title, `about` to the manifest."""
     table = items()
     renamed = [f"{title}{titles}" for title in table.column("title").to_pylist()]
     table = table.set_column(1, ITEMS.field("title"), pa.array(renamed))
     (root / "interest" / str(version)).mkdir(parents=True)
     weights = {"interest": 1.0, "transitions": 0.5, "item_cosine": 0.5}
-    blend = {"features": list(FEATURES), "weights": [weights.get(term, 0.1) for term in FEATURES]}
+    blend = {"features": list(FEATURES), "weights": [weights.get(feature, 0.1) for feature in FEATURES]}
     directory = root / "ranking" / str(version)
     model = root / "interest" / str(version)
     write_ranking(directory, table, item_embeddings(), filters(), blend, model, **about)
 
 
 class FakeInterestModel:
-    """Answers the recency-weighted mean of a history's tastes, as the trained model would."""
+    """Returns the recency-weighted mean of the history's item embeddings."""
 
     def __init__(self, *versions: int) -> None:
         self.versions, self.down, self.asked = list(versions), False, list[int | None]()
@@ -121,16 +121,14 @@ class FakeInterestModel:
         return np.asarray([*mean[:2], 1.0], np.float32)
 
 
-async def interest_after(
-    interests: UserInterest, user: UserHistory, history: History, version: int
-) -> NDArray[np.float32]:
-    """As an answer comes by it: at hand, or asked of the model."""
-    interest = interests.cached(user, history, version)
-    return await interests.compute(user, history, version, 10.0) if interest is None else interest
+async def interest_after(interests: UserInterest, user: UserHistory, release: int) -> NDArray[np.float32]:
+    """Return the interest as an answer gets it: cached, or computed by the model."""
+    interest = interests.cached(user, release)
+    return await interests.compute(user, release, 10.0) if interest is None else interest
 
 
 class FakeVersions:
-    """What a model server tells of a model that it holds."""
+    """Reports the versions of a fake model as a model server does."""
 
     def __init__(self, model: FakeInterestModel) -> None:
         self._model = model

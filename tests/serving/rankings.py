@@ -1,11 +1,11 @@
-"""Rankings of any size, at random, for what is compared with a plain loop or a brute force."""
+"""Random rankings of any size, for comparison with loops and brute force."""
 
 from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array, random_array
 
-from serving.ranking.signals import Query
+from serving.ranking.query import Query
 from serving.release.catalog import FOREVER, Catalog
 from serving.release.collaborative_filters import CollaborativeFilters
 from serving.release.ranking_data import Ranking
@@ -15,20 +15,20 @@ CATEGORIES = ("Drama", "Comedy", "Horror", "Action")
 
 
 def ranking(item_count: int, seed: int = 0, users: int = 60, blend: dict[str, Any] | None = None) -> Ranking:
-    """Everything is drawn at random but the categories: `catalog` says which item has which."""
+    """Return a ranking with random arrays; `catalog` describes the categories, which are not random."""
     generator = np.random.default_rng(seed)
 
-    def drawn(rows: int, density: float) -> csr_array:
+    def random_matrix(rows: int, density: float) -> csr_array:
         matrix = random_array(
             (rows, item_count), density=density, rng=generator, dtype=np.float32, format="csr"
         )
         return csr_array(matrix)
 
-    rows = drawn(users, 0.2)
+    rows = random_matrix(users, 0.2)
     rows.data[:] = 1
     lengths = np.diff(rows.indptr)
     rows.data /= np.repeat(np.sqrt(lengths), lengths).astype(np.float32)
-    transitions = drawn(item_count, min(1.0, 30 / item_count))
+    transitions = random_matrix(item_count, min(1.0, 30 / item_count))
     transitions.data /= 40
     popularity = generator.integers(0, 50, item_count).astype(np.float32)
     return Ranking(
@@ -37,11 +37,11 @@ def ranking(item_count: int, seed: int = 0, users: int = 60, blend: dict[str, An
         item_embeddings=generator.normal(size=(item_count, 8)).astype(np.float32),
         filters=CollaborativeFilters(
             transitions=transitions,
-            item_cosine=drawn(item_count, min(1.0, 30 / item_count)),
+            item_cosine=random_matrix(item_count, min(1.0, 30 / item_count)),
             user_items=rows,
             popularity=popularity,
             trend=popularity[::-1].copy(),
-            ease=drawn(item_count, min(1.0, 30 / item_count)),
+            ease=random_matrix(item_count, min(1.0, 30 / item_count)),
             als=generator.normal(size=(item_count, 4)).astype(np.float32),
             user_sequences=_sequences(generator, users, item_count),
         ),
@@ -57,7 +57,7 @@ def _sequences(generator: np.random.Generator, users: int, item_count: int) -> U
 
 
 def catalog(item_count: int) -> Catalog:
-    """Item i has CATEGORIES[i % 4], every third the next one too; odd ones are films, even ones books."""
+    """Item i has CATEGORIES[i % 4], every third item the next one too; odd items are films, others books."""
     categories = [
         [CATEGORIES[item % 4], *([CATEGORIES[(item + 1) % 4]] if item % 3 == 0 else [])]
         for item in range(item_count)
@@ -73,11 +73,12 @@ def catalog(item_count: int) -> Catalog:
 
 
 def query(ranking: Ranking, history: list[int], interest: bool = True, seed: int = 0) -> Query:
+    """Return a query with a random interest, or without an interest."""
     generator = np.random.default_rng(seed)
     vector = generator.normal(size=ranking.item_embeddings.shape[1]).astype(np.float32)
     return Query(
+        ranking,
         history=np.array(history, np.int32),
         timestamps=np.arange(len(history), dtype=np.int64),
         interest=vector if interest else None,
-        now=1_000_000,
     )

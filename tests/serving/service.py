@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,6 +49,11 @@ class FakeFeatures:
         if self.broken:
             raise ConnectionError("the online store was deleted")
         return self.snapshots.get(user_id)
+
+    def read(self, user_id: str, known_version: Hashable) -> tuple[Hashable, FakeSnapshot | None] | None:
+        snapshot = self.user(user_id)
+        version = repr(snapshot)
+        return None if version == known_version else (version, snapshot)
 
 
 @dataclass

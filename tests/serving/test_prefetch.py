@@ -63,7 +63,7 @@ def test_prefetcher_ignores_a_recording_of_several_users() -> None:
 def test_prefetcher_goes_on_after_a_user_that_fails(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
         assert prefetched(["broken"], ["a"]) == (["broken", "a"], 1, 0)
-    assert "could not be worked out" in caplog.text
+    assert "prefetch failed" in caplog.text
 
 
 def test_prefetcher_leaves_a_user_out_when_the_event_loop_is_busy() -> None:
@@ -71,5 +71,5 @@ def test_prefetcher_leaves_a_user_out_when_the_event_loop_is_busy() -> None:
 
 
 def test_prefetcher_drops_the_oldest_user_when_its_queue_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prefetch, "_WAITING", 2)
+    monkeypatch.setattr(prefetch, "_MAX_QUEUE", 2)
     assert prefetched(["a"], ["b"], ["c"]) == (["b", "c"], 2, 1)

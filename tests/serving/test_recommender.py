@@ -1,4 +1,4 @@
-"""The service as a client meets it: what is answered, from what, and what happens when parts fail."""
+"""Tests of the service through its client: answers, their basis, and degradations."""
 
 import asyncio
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from feature_repo.interaction import Interaction
 from serving.answers import Answer
 from serving.errors import Unavailable
 from serving.ranking.loaded_release import LoadedRelease
-from serving.ranking.signals import Query
+from serving.ranking.query import Query
 from tests.patience import HANG_S, wait_until
 from tests.serving.planted import COUNT, PER_TASTE
 from tests.serving.service import FakeSnapshot, Running, running
@@ -31,8 +31,8 @@ def service(tmp_path: Path) -> Iterator[Running]:
 def past(taste: str, *numbers: int, user: str = "u", start: int = DAY_US) -> list[Interaction]:
     items = [f"{taste}-{number}" for number in numbers]
     return [
-        Interaction(f"{user}-{item}", user, item, "rate", start + place, 5.0)
-        for place, item in enumerate(items)
+        Interaction(f"{user}-{item}", user, item, "rate", start + position, 5.0)
+        for position, item in enumerate(items)
     ]
 
 
@@ -51,48 +51,48 @@ def test_the_answer_follows_three_interactions_of_another_taste(service: Running
     assert after.recommendations[0].reason == "often follows Horror 9 of 1"
 
 
-def test_what_needs_no_interest_is_worked_out_while_the_model_is_asked(
+def test_scores_without_the_interest_are_computed_during_the_call_to_the_model(
     service: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    happened, answers, prepare = list[str](), service.model.interest, LoadedRelease.prepare
+    events, compute_interest, prepare = list[str](), service.model.interest, LoadedRelease.prepare
     is_prepared = asyncio.Event()
 
-    async def slow(*asked: Any) -> NDArray[np.float32]:
-        happened.append("asked")
+    async def interest(*arguments: Any) -> NDArray[np.float32]:
+        events.append("called")
         await asyncio.wait_for(is_prepared.wait(), HANG_S)
-        happened.append("answered")
-        return await answers(*asked)
+        events.append("answered")
+        return await compute_interest(*arguments)
 
     def prepared(release: LoadedRelease, query: Query) -> None:
-        happened.append("prepared")
+        events.append("prepared")
         prepare(release, query)
         is_prepared.set()
 
-    monkeypatch.setattr(service.model, "interest", slow)
+    monkeypatch.setattr(service.model, "interest", interest)
     monkeypatch.setattr(LoadedRelease, "prepare", prepared)
     service.features.snapshots["u"] = FakeSnapshot(History().extend(past("comedy", 3, 4, 5)), as_of=DAY_US)
     first = service.client.recommend("u", k=5)
-    assert happened == ["asked", "prepared", "answered"]
+    assert events == ["called", "prepared", "answered"]
     assert service.client.recommend("u", k=5).recommendations == first.recommendations
-    assert len(happened) == 3
+    assert len(events) == 3
 
 
-def test_who_has_recorded_finds_the_next_answer_ready(
+def test_the_next_answer_is_prefetched_after_a_recording(
     service: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("serving.prefetch._LATE_S", HANG_S)
+    monkeypatch.setattr("serving.prefetch._MAX_LAG_S", HANG_S)
     service.client.record_all(past("comedy", 3, 4, 5))
     wait_until(lambda: len(service.model.asked) == 1)
     answer = service.client.recommend("u", k=5)
     assert (tastes(answer), answer.degraded, len(service.model.asked)) == ({"Comedy"}, [], 1)
-    service.model.down = True  # a part that fails ahead of an answer fails that answer only where it must
+    service.model.down = True  # a prefetch that fails does not fail the answer
     service.client.record_all(past("horror", 1, 2, 3, start=2 * DAY_US))
-    assert [cut.stage for cut in service.client.recommend("u", k=5).degraded] == ["interest"]
+    assert [each.stage for each in service.client.recommend("u", k=5).degraded] == ["interest"]
     service.model.down = False
     assert tastes(service.client.recommend("u", k=5)) == {"Horror"}
 
 
-def test_seen_items_are_left_out_unless_asked_for(service: Running) -> None:
+def test_seen_items_are_left_out_unless_the_request_includes_them(service: Running) -> None:
     service.client.record_all(past("comedy", 3, 4, 5))
     unseen = {item.item_id for item in service.client.recommend("u", k=COUNT).recommendations}
     assert len(unseen) == COUNT - 3
@@ -100,7 +100,7 @@ def test_seen_items_are_left_out_unless_asked_for(service: Running) -> None:
     assert len(seen_too.recommendations) == COUNT
 
 
-def test_items_seen_before_the_history_s_window_are_left_out_too(service: Running) -> None:
+def test_items_older_than_the_history_are_left_out_too(service: Running) -> None:
     seen_before = ["comedy-3", "comedy-4", "no longer in the catalog"]
     snapshot = FakeSnapshot(History().extend(past("comedy", 5)), as_of=DAY_US, seen_before=seen_before)
     service.features.snapshots["u"] = snapshot
@@ -109,23 +109,23 @@ def test_items_seen_before_the_history_s_window_are_left_out_too(service: Runnin
     assert len(answered) == COUNT - 3
     assert not answered & {"comedy-3", "comedy-4", "comedy-5"}
     assert len(service.client.recommend("u", k=COUNT, include_seen=True).recommendations) == COUNT
-    # A history of its own in the request takes nothing back.
-    carried = service.client.recommend("u", k=COUNT, history=["horror-1"] * 3)
-    assert {item.item_id for item in carried.recommendations} == answered - {"horror-1"}
+    # A request history adds to the seen items.
+    with_request_history = service.client.recommend("u", k=COUNT, history=["horror-1"] * 3)
+    assert {item.item_id for item in with_request_history.recommendations} == answered - {"horror-1"}
 
 
-def test_a_release_that_learned_from_repeats_answers_seen_items_again(tmp_path: Path) -> None:
+def test_a_release_with_seen_items_keep_answers_seen_items_again(tmp_path: Path) -> None:
     with running(tmp_path, seen_items="keep") as service:
         service.client.record_all(past("comedy", 3, 4, 5))
         assert len(service.client.recommend("u", k=COUNT).recommendations) == COUNT
 
 
-def test_k_larger_than_the_catalog_gives_every_item_once(service: Running) -> None:
+def test_a_k_larger_than_the_catalog_returns_every_item_once(service: Running) -> None:
     items = [item.item_id for item in service.client.recommend("u", k=1000).recommendations]
     assert len(items) == len(set(items)) == COUNT
 
 
-def test_scores_fall_and_the_shares_of_an_explanation_sum_to_them(service: Running) -> None:
+def test_contributions_sum_to_the_scores_which_descend(service: Running) -> None:
     service.client.record_all(past("comedy", 3, 4, 5))
     answer = service.client.recommend("u", k=8, explain=True)
     scores = [item.score for item in answer.recommendations]
@@ -138,50 +138,52 @@ def test_scores_fall_and_the_shares_of_an_explanation_sum_to_them(service: Runni
         assert item.reason
 
 
-def test_rules_of_the_request_hold_and_still_fill_k(service: Running) -> None:
+def test_the_rules_of_a_request_apply_and_k_items_are_returned(service: Running) -> None:
     service.client.record_all(past("comedy", 1, 2, 3))
     horror = service.client.recommend("u", k=PER_TASTE, categories=["Horror"])
     assert (tastes(horror), len(horror.recommendations)) == ({"Horror"}, PER_TASTE)
-    allowed = service.client.recommend("u", allow_item_ids=["horror-1", "comedy-9", "unheard-of"])
+    allowed = service.client.recommend("u", allow_item_ids=["horror-1", "comedy-9", "unknown"])
     assert [item.item_id for item in allowed.recommendations] == ["comedy-9", "horror-1"]
-    unheard = service.client.recommend("u", allow_item_ids=["unheard-of"])
-    assert unheard.recommendations == []
-    without = service.client.recommend("u", k=COUNT, exclude_item_ids=["comedy-9", "unheard-of"])
+    unknown = service.client.recommend("u", allow_item_ids=["unknown"])
+    assert unknown.recommendations == []
+    without = service.client.recommend("u", k=COUNT, exclude_item_ids=["comedy-9", "unknown"])
     assert "comedy-9" not in {item.item_id for item in without.recommendations}
     assert service.client.recommend("u", domain="music").recommendations == []
 
 
-def test_the_ladder_of_a_cold_start_is_named(service: Running) -> None:
+def test_the_basis_of_a_cold_start_is_profile_segment_or_trend(service: Running) -> None:
     service.features.snapshots["profiled"] = FakeSnapshot(profile={"age": 30.0, "likes": "Western|Horror"})
     trending = service.client.recommend("unknown", k=2)
     assert (trending.basis, trending.recommendations[0].reason) == ("trending", "trending")
     assert [item.item_id for item in trending.recommendations] == ["comedy-19", "horror-19"]
     service.features.snapshots["woman"] = FakeSnapshot(profile={"gender": "F", "age": 30.0})
-    alike = service.client.recommend("woman", k=3)
-    assert (alike.basis, alike.recommendations[0].reason) == (
+    segment = service.client.recommend("woman", k=3)
+    assert (segment.basis, segment.recommendations[0].reason) == (
         "segment_trending",
         "trending among people like you",
     )
-    assert [item.item_id for item in alike.recommendations] == ["comedy-0", "comedy-1", "comedy-2"]
+    assert [item.item_id for item in segment.recommendations] == ["comedy-0", "comedy-1", "comedy-2"]
     profile = service.client.recommend("profiled", k=3)
     assert (profile.basis, tastes(profile)) == ("profile", {"Horror"})
     assert profile.recommendations[0].reason == "Horror, as your profile says"
     below = service.client.recommend("profiled", k=PER_TASTE + 1).recommendations[PER_TASTE]
     assert (below.categories, below.reason) == (["Comedy"], "trending")
-    carried = service.client.recommend("unknown", k=3, history=["horror-1", "horror-2"])
-    assert (carried.basis, tastes(carried)) == ("request_history", {"Horror"})
+    answer = service.client.recommend("unknown", k=3, history=["horror-1", "horror-2"])
+    assert (answer.basis, tastes(answer)) == ("request_history", {"Horror"})
     anonymous = service.client.recommend("", k=3, history=["horror-1", "horror-2"])
-    assert anonymous.recommendations == carried.recommendations
+    assert anonymous.recommendations == answer.recommendations
 
 
-def test_a_request_that_carries_what_was_recorded_counts_it_once(service: Running) -> None:
+def test_an_interaction_in_log_and_request_counts_once(service: Running) -> None:
     interactions = past("comedy", 3, 4, 5)
     service.client.record_all(interactions)
-    known = service.client.recommend("u", k=5)
-    assert service.client.recommend("u", k=5, history=interactions).recommendations == known.recommendations
+    recorded = service.client.recommend("u", k=5)
+    assert (
+        service.client.recommend("u", k=5, history=interactions).recommendations == recorded.recommendations
+    )
 
 
-def test_an_item_that_no_release_knows_is_recorded_and_named(service: Running) -> None:
+def test_an_item_unknown_to_the_release_is_recorded_and_reported(service: Running) -> None:
     fresh = Interaction("1", "u", "premiere", "view", DAY_US)
     recorded = service.client.record_all([fresh, *past("comedy", 3)])
     assert (recorded.recorded, recorded.unknown_item_ids) == (2, ["premiere"])
@@ -197,7 +199,7 @@ def test_a_repeated_interaction_id_is_not_recorded_again(service: Running) -> No
     assert tastes(service.client.recommend("u", k=5)) == {"Comedy"}
 
 
-def test_interests_show_the_turn_and_where_it_came_from(service: Running) -> None:
+def test_interests_show_recent_and_long_term_weights_and_the_shift(service: Running) -> None:
     service.client.record_all(past("comedy", *range(12)) + past("horror", *range(6), start=2 * DAY_US))
     interests = service.client.interests("u")
     assert [interest.category for interest in interests.interests] == ["Horror", "Comedy"]
@@ -208,33 +210,35 @@ def test_interests_show_the_turn_and_where_it_came_from(service: Running) -> Non
     assert service.client.interests("unknown").interests == []
 
 
-def test_without_the_model_the_filters_answer_until_it_is_back(service: Running) -> None:
+def test_filters_answer_until_the_model_is_back(service: Running) -> None:
     service.client.record_all(past("horror", 3, 4, 5))
     service.model.down = True
     degraded = service.client.recommend("u", k=5)
     assert tastes(degraded) == {"Horror"}
-    assert [(cut.stage, cut.fallback) for cut in degraded.degraded] == [("interest", "collaborative_filters")]
+    assert [(each.stage, each.fallback) for each in degraded.degraded] == [
+        ("interest", "collaborative_filters")
+    ]
     service.model.down = False
     assert service.client.recommend("u", k=5).degraded == []
 
 
-def test_without_the_feature_store_the_log_answers_until_it_is_back(service: Running) -> None:
+def test_the_log_answers_until_the_feature_store_is_back(service: Running) -> None:
     service.client.record_all(past("horror", 3, 4, 5))
     service.features.broken = True
     degraded = service.client.recommend("u", k=5)
     assert (tastes(degraded), degraded.basis) == ({"Horror"}, "history")
-    assert [(cut.stage, cut.fallback) for cut in degraded.degraded] == [("history", "interaction_log")]
+    assert [(each.stage, each.fallback) for each in degraded.degraded] == [("history", "interaction_log")]
     service.features.broken = False
     assert service.client.recommend("u", k=5).degraded == []
 
 
-def test_with_log_and_store_gone_the_request_s_own_history_answers_then_what_is_trending(
+def test_request_history_or_trend_answer_without_store_and_log(
     service: Running,
 ) -> None:
     service.features.broken = service.log.broken = True
-    carried = service.client.recommend("u", k=5, history=["horror-1", "horror-2"])
-    assert (tastes(carried), carried.basis, len(carried.degraded)) == ({"Horror"}, "request_history", 2)
-    assert "secret" not in str(carried.degraded)
+    answer = service.client.recommend("u", k=5, history=["horror-1", "horror-2"])
+    assert (tastes(answer), answer.basis, len(answer.degraded)) == ({"Horror"}, "request_history", 2)
+    assert "secret" not in str(answer.degraded)
     assert service.client.recommend("u", k=5).basis == "trending"
     with pytest.raises(Unavailable, match="database is locked"):
         service.client.record("u", "comedy-1")
@@ -249,14 +253,14 @@ def test_recommender_answers_from_the_request_history_when_store_and_log_hang(tm
         service.log.gate.clear()
         answer = service.client.recommend("u", k=5, history=["horror-1"])
         assert (answer.basis, tastes(answer)) == ("request_history", {"Horror"})
-        assert {cut.reason for cut in answer.degraded} == {
+        assert {each.reason for each in answer.degraded} == {
             "the feature store did not answer in time",
             "the interaction log did not answer in time",
         }
 
 
-def test_a_deadline_too_short_for_anything_is_answered_with_what_is_trending(tmp_path: Path) -> None:
+def test_trending_items_are_answered_under_a_too_short_deadline(tmp_path: Path) -> None:
     with running(tmp_path, deadline_ms=400, ranking_reserve_ms=1000) as service:
         answer = service.client.recommend("u", k=3, history=["horror-1"])
-        assert [cut.stage for cut in answer.degraded][-1] == "ranking"
+        assert [each.stage for each in answer.degraded][-1] == "ranking"
         assert (answer.basis, len(answer.recommendations)) == ("trending", 3)

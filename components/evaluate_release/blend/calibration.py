@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from serving.ranking.calibration import LARGEST, share_logits
+from serving.ranking.calibration import MAX_LOGIT, softmax_log_odds
 from serving.release.arrays import FloatArray
 
 # Bins of the log odds.
-EDGES: Final = np.linspace(-LARGEST, LARGEST, 2001)
+EDGES: Final = np.linspace(-MAX_LOGIT, MAX_LOGIT, 2001)
 
 Counts = NDArray[np.float64]
 
@@ -28,7 +28,7 @@ def fit_calibration(queries: Iterable[tuple[FloatArray, int]]) -> dict[str, floa
     """
     candidates, chosen = np.zeros(len(EDGES)), np.zeros(len(EDGES))
     for scores, target in queries:
-        bins = np.clip(np.searchsorted(EDGES, share_logits(scores)), 0, len(EDGES) - 1)
+        bins = np.clip(np.searchsorted(EDGES, softmax_log_odds(scores)), 0, len(EDGES) - 1)
         candidates += np.bincount(bins, minlength=len(EDGES))
         chosen[bins[target]] += 1
     slope, intercept = minimize(_loss, (1.0, 0.0), (candidates, chosen), jac=True, method="L-BFGS-B").x

@@ -11,8 +11,9 @@ from components.evaluate_release.data.ranked_queries import MAX_LENGTH, RankedQu
 from components.evaluate_release.metrics.accuracy import MISS
 from serving.ranking.cold_start import Profile, cold_scores
 from serving.ranking.loaded_release import LoadedRelease
-from serving.ranking.retrieval import Query
-from serving.ranking.rules import Rules, best
+from serving.ranking.query import Query
+from serving.ranking.rules import Rules
+from serving.ranking.top_k import best_positions
 from serving.release.arrays import FloatArray, Indexes
 from serving.release.ranking_data import Ranking
 
@@ -62,7 +63,7 @@ class ServedRanking:
         for position, target in enumerate(self._queries.targets):
             query, items = self._candidates(position)
             scores = self._scores(position, query, items)
-            first = items[best(scores, MAX_LENGTH)]
+            first = items[best_positions(scores, MAX_LENGTH)]
             answered[position, : len(first)] = first
             own = scores[items == target]
             if len(own):
@@ -73,12 +74,12 @@ class ServedRanking:
         queries = self._queries
         history = queries.items[position]
         query = Query(
+            self._release.ranking,
             history=history,
             timestamps=queries.timestamps[position],
             interest=self._interest[position] if len(history) else None,
-            now=int(queries.cutoffs[position]),
         )
-        rules = Rules(query.now, excluded=queries.seen[position])
+        rules = Rules(self._now(position), excluded=queries.seen[position])
         found = self._release.item_filter.select(rules, self._release.retriever.retrieve(query), MAX_LENGTH)
         return query, found.items
 
@@ -87,4 +88,7 @@ class ServedRanking:
         if len(query.history):
             return self._release.reranker.scores(query, items)
         profile = self._profiles.get(self._queries.user_ids[position], {})
-        return cold_scores(self._release, items, query.now, profile).scores
+        return cold_scores(self._release, items, self._now(position), profile).scores
+
+    def _now(self, position: int) -> int:
+        return int(self._queries.cutoffs[position])

@@ -15,20 +15,38 @@ from components.errors import StepError
 from components.train_collaborative_filters.component import train_collaborative_filters
 from components.train_collaborative_filters.fitting import FilterParameters, fit, fit_filters
 from components.train_collaborative_filters.interactions import read
-from serving.ranking import signals
-from serving.ranking.signals import Query
+from serving.ranking import source_scores
+from serving.release.arrays import Indexes
 from serving.release.collaborative_filters import CollaborativeFilters
 from tests.components.train_collaborative_filters.planted import checkerboard, interactions, write
 
 ITEMS = np.arange(12, dtype=np.int32)  # those of the checkerboard
 
-FILTERS: dict[str, Callable[[CollaborativeFilters, Query], NDArray[np.float32]]] = {
-    "transitions": lambda filters, query: signals.transitions(filters, query)[0].sums,
-    "item_cosine": lambda filters, query: signals.item_cosine(filters, query).sums,
-    "user_cosine": lambda filters, query: signals.user_cosine(filters, query).sums,
-    "ease": lambda filters, query: signals.ease(filters, query).sums,  # type: ignore[union-attr]
-    "als": lambda filters, query: signals.als(filters, query, ITEMS),  # type: ignore[dict-item,return-value]
-    "sequence_knn": lambda filters, query: signals.sequence_knn(filters, query).sums,  # type: ignore[union-attr]
+
+def als(filters: CollaborativeFilters, history: Indexes) -> NDArray[np.float32]:
+    assert filters.als is not None
+    scores: NDArray[np.float32] = filters.als @ source_scores.als_user(filters.als, history)
+    return scores
+
+
+def ease(filters: CollaborativeFilters, history: Indexes) -> NDArray[np.float32]:
+    scores = source_scores.ease(filters, history)
+    assert scores is not None
+    return scores.sums
+
+
+def sequence_knn(filters: CollaborativeFilters, history: Indexes) -> NDArray[np.float32]:
+    assert filters.user_sequences is not None
+    return source_scores.sequence_knn(filters.user_sequences, history, np.zeros(len(history), np.int64)).sums
+
+
+FILTERS: dict[str, Callable[[CollaborativeFilters, Indexes], NDArray[np.float32]]] = {
+    "transitions": lambda filters, history: source_scores.transitions(filters, history)[0].sums,
+    "item_cosine": lambda filters, history: source_scores.item_cosine(filters, history).sums,
+    "user_cosine": lambda filters, history: source_scores.user_cosine(filters, history).sums,
+    "ease": ease,
+    "als": als,
+    "sequence_knn": sequence_knn,
 }
 
 
@@ -38,8 +56,7 @@ def test_checkerboard(name: str) -> None:
     filters = fit_filters(world, FilterParameters())
     for user in range(world.user_count):
         history = world.items[world.users == user]
-        asked = Query(history, np.zeros(len(history), np.int64), None, now=0)
-        scores = FILTERS[name](filters, asked).copy()
+        scores = FILTERS[name](filters, history).copy()
         scores[history] = -np.inf
         (left_out,) = set(range(user % 2, 12, 2)) - set(history.tolist())
         assert np.argmax(scores) == left_out

@@ -1,4 +1,4 @@
-"""What is asked of the model for an interest, and what is not. That it is right: tests/parity."""
+"""Tests of the calls to the model; tests/parity compares their results with a replay."""
 
 import asyncio
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from feature_repo.interest_state import InterestBatch, InterestState
 from serving.errors import Unavailable
 from serving.interest.user_interest import UserInterest
 from serving.telemetry.metrics import Metrics
-from serving.user_history import UserHistory
+from serving.user_history import UserHistory, UserVersion
 from tests.serving.planted import interest_after
 
 SNAPSHOT = History().extend(Interaction(f"old-{at}", "u", f"item-{at}", "view", at) for at in (10, 20, 30))
@@ -22,10 +22,10 @@ STATE = InterestState(7, 30, np.full(4, 0.5, np.float32), np.array([1, 2], np.fl
 
 
 class CountingModel:
-    """Adds the timestamps up, and keeps what it was asked: the items, and whether from a state."""
+    """Sums the timestamps; keeps the kind and the items of each call."""
 
     def __init__(self) -> None:
-        self.asked: list[tuple[str, list[str]]] = []
+        self.calls: list[tuple[str, list[str]]] = []
         self.down = False
 
     async def interest(
@@ -40,18 +40,21 @@ class CountingModel:
 
     async def close(self) -> None: ...
 
-    def _answer(self, way: str, start: int, history: History, version: int | None) -> NDArray[np.float32]:
+    def _answer(self, kind: str, start: int, history: History, version: int | None) -> NDArray[np.float32]:
         if self.down:
             raise Unavailable("down")
-        self.asked.append((way, list(history.item_ids)))
+        self.calls.append((kind, list(history.item_ids)))
         return np.array([[start + sum(history.timestamps), version]], np.float32)
 
 
-def known(
-    *new: tuple[str, int], state: InterestState | None = STATE, snapshot: History = SNAPSHOT
+def user(
+    *new: tuple[str, int], user_id: str = "u", snapshot: int = 1, state: InterestState | None = STATE
 ) -> UserHistory:
-    fresh = [Interaction(f"{item}-{at}", "u", item, "view", at) for item, at in new]
-    return UserHistory(snapshot.extend(fresh), as_of=40, interest_state=state, new=fresh)
+    """Return a user with new interactions (item, timestamp) after SNAPSHOT; `snapshot` is its version."""
+    delta = [Interaction(f"{user_id}-{item}-{at}", user_id, item, "view", at) for item, at in new]
+    version = UserVersion.of(snapshot, delta)
+    history = SNAPSHOT.extend(delta)
+    return UserHistory(history, as_of=40, interest_state=state, new=delta, user_id=user_id, version=version)
 
 
 @pytest.fixture
@@ -59,65 +62,73 @@ def model() -> CountingModel:
     return CountingModel()
 
 
-def read(interests: UserInterest, user: UserHistory, version: int = 7) -> list[float]:
-    return asyncio.run(interest_after(interests, user, user.history, version)).tolist()
+def read(interests: UserInterest, user: UserHistory, release: int = 7) -> list[float]:
+    return asyncio.run(interest_after(interests, user, release)).tolist()
 
 
-def test_nothing_new_is_the_snapshots_interest(model: CountingModel) -> None:
-    assert read(UserInterest(model, Metrics()), known()) == [1, 2]
-    assert model.asked == []
+def test_the_snapshot_s_interest_is_returned_without_new_interactions(model: CountingModel) -> None:
+    assert read(UserInterest(model, Metrics()), user()) == [1, 2]
+    assert model.calls == []
 
 
-def test_what_is_new_is_asked_once_and_then_remembered(model: CountingModel) -> None:
+def test_the_model_is_called_once_for_the_same_new_interactions(model: CountingModel) -> None:
     interests = UserInterest(model, Metrics())
     for _ in range(3):
-        assert read(interests, known(("a", 50), ("b", 60))) == [170, 7]
-    assert model.asked == [("advance", ["a", "b"])]
-    assert read(interests, known(("a", 50), ("b", 60), ("c", 70))) == [240, 7]
-    assert len(model.asked) == 2
+        assert read(interests, user(("a", 50), ("b", 60))) == [170, 7]
+    assert model.calls == [("advance", ["a", "b"])]
+    assert read(interests, user(("a", 50), ("b", 60), ("c", 70))) == [240, 7]
+    assert len(model.calls) == 2
 
 
-def test_another_release_snapshot_or_user_is_asked_anew(model: CountingModel) -> None:
+@pytest.mark.parametrize(
+    ("changed", "release", "expected"),
+    [
+        (user(("a", 50)), 8, ("replay", [110, 8])),
+        (user(("b", 55)), 7, ("advance", [115, 7])),
+        (user(("a", 50), snapshot=2), 7, ("advance", [110, 7])),
+        (user(("a", 50), user_id="v"), 7, ("advance", [110, 7])),
+    ],
+)
+def test_another_release_delta_snapshot_or_user_calls_the_model_again(
+    changed: UserHistory, release: int, expected: tuple[str, list[float]], model: CountingModel
+) -> None:
     interests = UserInterest(model, Metrics())
-    other = History().extend([Interaction("theirs", "v", "item-10", "view", 15)])
-    users = [
-        known(("a", 50)),
-        known(("a", 50), state=None),
-        known(("b", 50)),
-        UserHistory(known(("a", 50)).history, as_of=45, new=known(("a", 50)).new),
-        UserHistory(other, as_of=40),
-    ]
-    versions = (7, 8, 7, 7, 7)
-    expected = [[110, 7], [110, 8], [110, 7], [110, 7], [15, 7]]
+    read(interests, user(("a", 50)))
     for _ in range(2):
-        found = [read(interests, user, version) for user, version in zip(users, versions, strict=True)]
-        assert found == expected
-    assert [way for way, _ in model.asked] == ["advance", "replay", "advance", "replay", "replay"]
+        assert read(interests, changed, release) == expected[1]
+    assert [kind for kind, _ in model.calls] == ["advance", expected[0]]
 
 
-def test_what_comes_late_is_replayed_whole(model: CountingModel) -> None:
-    assert read(UserInterest(model, Metrics()), known(("late", 25), ("new", 50))) == [135, 7]
-    assert model.asked == [("replay", ["item-10", "item-20", "late", "item-30", "new"])]
-
-
-def test_what_a_request_carries_is_replayed_each_time(model: CountingModel) -> None:
-    interests, user = UserInterest(model, Metrics()), known()
-    carried = user.history.extend([Interaction("mine", "u", "m", "view", 50)])
+def test_the_history_is_replayed_without_a_state(model: CountingModel) -> None:
+    interests = UserInterest(model, Metrics())
     for _ in range(2):
-        assert asyncio.run(interest_after(interests, user, carried, 7)).tolist() == [110, 7]
-    assert [way for way, _ in model.asked] == ["replay", "replay"]
+        assert read(interests, user(("a", 50), state=None)) == [110, 7]
+    assert [kind for kind, _ in model.calls] == ["replay"]
 
 
-def test_only_so_many_answers_are_remembered_the_last_ones(model: CountingModel) -> None:
-    interests = UserInterest(model, Metrics(), remembered=2)
-    for item in ("a", "b", "a", "c", "a", "b"):
-        read(interests, known((item, 50)))
-    assert [items for _, items in model.asked] == [["a"], ["b"], ["c"], ["b"]]
+def test_the_history_is_replayed_after_a_late_interaction(model: CountingModel) -> None:
+    assert read(UserInterest(model, Metrics()), user(("late", 25), ("new", 50))) == [135, 7]
+    assert model.calls == [("replay", ["item-10", "item-20", "late", "item-30", "new"])]
 
 
-def test_a_failure_is_not_remembered(model: CountingModel) -> None:
+def test_a_request_history_is_replayed_and_not_cached(model: CountingModel) -> None:
+    interests = UserInterest(model, Metrics())
+    with_request_history = user().with_request_history([Interaction("mine", "u", "m", "view", 50)])
+    for _ in range(2):
+        assert read(interests, with_request_history) == [110, 7]
+    assert [kind for kind, _ in model.calls] == ["replay", "replay"]
+
+
+def test_the_least_recently_used_interest_is_dropped(model: CountingModel) -> None:
+    interests = UserInterest(model, Metrics(), cache_size=2)
+    for user_id in ("a", "b", "a", "c", "a", "b"):
+        read(interests, user((user_id, 50), user_id=user_id))
+    assert [items for _, items in model.calls] == [["a"], ["b"], ["c"], ["b"]]
+
+
+def test_a_failure_is_not_cached(model: CountingModel) -> None:
     interests, model.down = UserInterest(model, Metrics()), True
     with pytest.raises(Unavailable):
-        read(interests, known(("a", 50)))
+        read(interests, user(("a", 50)))
     model.down = False
-    assert read(interests, known(("a", 50))) == [110, 7]
+    assert read(interests, user(("a", 50))) == [110, 7]

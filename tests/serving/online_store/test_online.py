@@ -207,15 +207,26 @@ def test_a_registry_without_views_is_an_error_with_the_view(tmp_path: Path, ware
         OnlineFeatures(empty)
 
 
-def test_user_is_cached_until_the_next_materialization(tmp_path: Path) -> None:
+def test_an_unchanged_user_is_not_returned_again(online: OnlineFeatures) -> None:
+    for user_id in ("ann", "nobody"):
+        first = online.read(user_id, None)
+        assert first is not None
+        version, features = first
+        assert features == online.user(user_id)
+        assert online.read(user_id, version) is None
+        assert online.read(user_id, "another version") == first
+
+
+def test_a_materialization_changes_the_version(tmp_path: Path) -> None:
     built = build_warehouse(tmp_path, PLANTED, AS_OF, users=USERS)
     materialize(built.addresses, AS_OF)
-    features = OnlineFeatures(built.addresses)
-    before = features.user("ann")
+    online = OnlineFeatures(built.addresses)
+    before = online.read("ann", None)
     assert before is not None
-    assert features.user("ann") is before
+    assert before[1] is not None
     build_warehouse(tmp_path, [*PLANTED, interaction("ann", "new", 40)], AS_OF + 1, users=USERS)
     materialize(built.addresses, AS_OF + 1)
-    after = features.user("ann")
+    after = online.read("ann", before[0])
     assert after is not None
-    assert list(after.history.item_ids) == [*before.history.item_ids, "new"]
+    assert after[1] is not None
+    assert list(after[1].history.item_ids) == [*before[1].history.item_ids, "new"]

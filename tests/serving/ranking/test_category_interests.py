@@ -14,8 +14,8 @@ CATALOG = Catalog(
 )
 
 
-def test_recent_interactions_weigh_more_now_and_the_same_in_the_long_term() -> None:
-    # Ages 1 and 0. Now: Drama 0.5**0.2 + 0.5, Comedy 0.5. Long term: Drama 1.5, Comedy 0.5.
+def test_recent_interactions_weigh_more_in_the_recent_interest_only() -> None:
+    # Ages 1 and 0. Recent: Drama 0.5**0.2 + 0.5, Comedy 0.5. Long term: Drama 1.5, Comedy 0.5.
     interests, shift = category_interests([0, 1], CATALOG)
     older = 0.5**0.2
     drama = (older + 0.5) / (older + 1)
@@ -26,15 +26,15 @@ def test_recent_interactions_weigh_more_now_and_the_same_in_the_long_term() -> N
     assert shift == pytest.approx(0.75 - drama)
 
 
-def test_an_interest_that_turns_shifts_far_and_one_that_stays_does_not() -> None:
-    steady, none = category_interests([0] * 40, CATALOG)
-    assert (none, len(steady)) == (0, 1)
-    turned = Catalog(**{**vars(CATALOG), "categories": [["Drama"], ["Comedy"], []]})
-    interests, shift = category_interests([0] * 60 + [1] * 20, turned)
+def test_the_shift_is_large_after_a_change_of_interest_and_zero_without_one() -> None:
+    interests, shift = category_interests([0] * 40, CATALOG)
+    assert (shift, len(interests)) == (0, 1)
+    two_categories = Catalog(**{**vars(CATALOG), "categories": [["Drama"], ["Comedy"], []]})
+    interests, shift = category_interests([0] * 60 + [1] * 20, two_categories)
     assert interests[0].category == "Comedy"
     assert 0.6 < shift <= 0.75
 
 
-def test_items_without_categories_say_nothing() -> None:
+def test_items_without_categories_are_skipped() -> None:
     assert category_interests([2, 2], CATALOG) == ([], 0)
     assert category_interests([], CATALOG) == ([], 0)

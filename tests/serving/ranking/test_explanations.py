@@ -9,11 +9,11 @@ from serving.ranking.explanations import submatrix
     ("rows", "columns"),
     [([3, 0, 3, 9], [7, 2, 0, 11]), ([], [1]), ([5], [6]), (list(range(10)), list(range(12)))],
 )
-def test_a_submatrix_is_what_dense_indexing_gives(rows: list[int], columns: list[int]) -> None:
+def test_a_submatrix_equals_dense_indexing(rows: list[int], columns: list[int]) -> None:
     matrix = random_array((10, 12), density=0.4, format="csr", rng=np.random.default_rng(1), dtype=np.float32)
     expected = matrix.toarray()[np.ix_(np.array(rows, int), np.array(columns, int))]
-    found = submatrix(matrix, np.array(rows, np.int32), np.array(columns, np.int32))
-    np.testing.assert_array_equal(found, expected)
+    result = submatrix(matrix, np.array(rows, np.int32), np.array(columns, np.int32))
+    np.testing.assert_array_equal(result, expected)
 
 
 def test_a_submatrix_of_an_empty_matrix_is_zero() -> None:

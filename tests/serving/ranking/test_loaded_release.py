@@ -1,4 +1,4 @@
-"""What a release keeps of users between two answers."""
+"""Tests of the cache of users that a release owns."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,9 @@ from feature_repo.interaction import Interaction
 from serving.ranking import loaded_release
 from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.request import Request
+from serving.release.arrays import FloatArray
 from serving.release.user_sequences import UserSequences
+from serving.user_history import UserHistory, UserVersion
 from tests.serving.rankings import ranking
 
 BLEND = {
@@ -20,62 +22,89 @@ BLEND = {
 INTEREST = np.ones(8, np.float32)
 
 
-def history(*items: int) -> History:
-    return History().extend(
-        Interaction(f"{at}", "u", f"item-{item}", "view", at) for at, item in enumerate(items)
-    )
+def user(*items: int, user_id: str = "u", snapshot: int = 1) -> UserHistory:
+    """Return a user whose interactions are all recorded since the snapshot."""
+    interactions = [
+        Interaction(f"{user_id}-{item}-{at}", user_id, f"item-{item}", "view", at)
+        for at, item in enumerate(items)
+    ]
+    version = UserVersion.of(snapshot, interactions)
+    return UserHistory(History().extend(interactions), user_id=user_id, version=version)
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Grows by one each time that neighbours are looked for."""
+def searches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Grows by one with each search for neighbours."""
     calls: list[int] = []
-    following = UserSequences.following
+    next_choices = UserSequences.next_choices
 
     def counted(*arguments: object) -> object:
         calls.append(1)
-        return following(*arguments)  # type: ignore[arg-type]
+        return next_choices(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(UserSequences, "following", counted)
+    monkeypatch.setattr(UserSequences, "next_choices", counted)
     return calls
 
 
-def scores(
-    release: LoadedRelease, known: loaded_release.Recognized, interest: object = INTEREST
-) -> list[float]:
-    query = release.query(known, interest, 7)  # type: ignore[arg-type]
+def scores(release: LoadedRelease, user: UserHistory, interest: FloatArray | None = INTEREST) -> list[float]:
+    query = release.index(user).query(interest)
     candidates = release.retriever.retrieve(query)
     return release.rank(query, candidates, Request("u", k=5)).scores.tolist()
 
 
-def test_a_user_s_next_list_costs_no_second_look(asked: list[int]) -> None:
+def test_an_equal_user_version_computes_no_scores_again(searches: list[int]) -> None:
     release = LoadedRelease(ranking(40, blend=BLEND))
-    asked.clear()
-    known = release.recognize(history(3, 4, 5))
-    first = scores(release, known)
-    assert scores(release, known) == first
-    assert len(asked) == 1
+    searches.clear()
+    first = scores(release, user(3, 4, 5))
+    assert scores(release, user(3, 4, 5)) == first
+    assert scores(release, user(3, 4, 5), None) != first
+    assert scores(release, user(3, 4, 5), -INTEREST) != first
+    assert len(searches) == 1
 
 
-def test_a_new_history_or_interest_is_worked_out_anew(asked: list[int]) -> None:
+@pytest.mark.parametrize("changed", [user(3, 4, 5, 6), user(3, 4, 5, snapshot=2), user(3, 4, 5, user_id="v")])
+def test_a_changed_user_version_computes_scores_again(changed: UserHistory, searches: list[int]) -> None:
     release = LoadedRelease(ranking(40, blend=BLEND))
-    known, longer = release.recognize(history(3, 4, 5)), release.recognize(history(3, 4, 5, 6))
-    before = scores(release, known)
-    for again in (scores(release, longer), scores(release, known, -INTEREST), scores(release, known, None)):
-        assert again != before
-    assert scores(release, known) == before
-    assert release.query(known, INTEREST, 8).now == 8
+    scores(release, user(3, 4, 5))
+    searches.clear()
+    scores(release, changed)
+    assert len(searches) == 1
 
 
-def test_who_was_asked_about_longest_ago_makes_room(
-    asked: list[int], monkeypatch: pytest.MonkeyPatch
+def test_a_user_without_a_version_is_not_cached(searches: list[int]) -> None:
+    release = LoadedRelease(ranking(40, blend=BLEND))
+    searches.clear()
+    with_request_history = user(3, 4).with_request_history([Interaction("c", "u", "item-5", "view", 9)])
+    for _ in range(2):
+        scores(release, with_request_history)
+    assert len(searches) == 2
+
+
+def test_another_release_computes_scores_again(searches: list[int]) -> None:
+    releases = [LoadedRelease(ranking(40, blend=BLEND, seed=seed)) for seed in (0, 1)]
+    searches.clear()
+    first, second = (scores(release, user(3, 4, 5)) for release in releases)
+    assert first != second
+    assert [scores(release, user(3, 4, 5)) for release in releases] == [first, second]
+    assert len(searches) == 2
+
+
+def test_the_least_recently_used_user_is_dropped_at_the_memory_limit(
+    searches: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loaded_release, "_KEPT_BYTES", 2 * 40 * loaded_release._BYTES_AN_ITEM)
+    monkeypatch.setattr(loaded_release, "_CACHE_BYTES", 2 * 40 * loaded_release._BYTES_PER_ITEM)
     release = LoadedRelease(ranking(40, blend=BLEND))
-    users = [release.recognize(history(item)) for item in (3, 4, 5)]
-    for known in users:
-        scores(release, known)
-    asked.clear()
-    for known in (users[2], users[1], users[0]):
-        scores(release, known)
-    assert len(asked) == 1
+    for user_id in "abc":
+        scores(release, user(3, 4, user_id=user_id))
+    searches.clear()
+    for user_id in "cba":
+        scores(release, user(3, 4, user_id=user_id))
+    assert len(searches) == 1
+
+
+def test_items_that_the_release_does_not_know_are_left_out() -> None:
+    release = LoadedRelease(ranking(40, blend=BLEND))
+    indexed = release.index(UserHistory(user(3, 99, 5).history, seen_before=["item-7", "item-98"]))
+    assert indexed.items.tolist() == [3, 5]
+    assert indexed.seen.tolist() == [3, 5, 7]
+    assert indexed.event_types == ["view", "view"]

@@ -1,11 +1,13 @@
-"""Candidates: every item of a small catalog, the right ones of a large one."""
+"""Tests of candidate retrieval: all items of a small catalog, the top items of each source of a large one."""
 
 import numpy as np
 import pytest
 
-from serving.ranking import retrieval, signals, sparse_scores
+from serving.answers import Source
+from serving.ranking import retrieval, source_scores, sparse_scores
+from serving.ranking.candidates import Candidates, SourceBits, source_bits
 from serving.ranking.nearest_items import NearestItems
-from serving.ranking.retrieval import SOURCES, Candidates, Retriever, SourceBits
+from serving.ranking.retrieval import Retriever
 from serving.release.ranking_data import Ranking
 from tests.serving.rankings import query, ranking
 
@@ -20,9 +22,8 @@ def large(monkeypatch: pytest.MonkeyPatch) -> Ranking:
     return ranking(400)
 
 
-def named_by(candidates: Candidates, source: str) -> set[int]:
-    bit = 1 << SOURCES.index(source)
-    return set(candidates.items[(candidates.sources & bit) > 0].tolist())
+def returned_by(candidates: Candidates, source: Source) -> set[int]:
+    return set(candidates.items[(candidates.sources & source_bits((source,))) > 0].tolist())
 
 
 def top(scores: np.ndarray, count: int) -> set[int]:
@@ -40,58 +41,57 @@ def test_every_item_of_a_small_catalog_is_a_candidate(history: list[int]) -> Non
 
 
 @pytest.mark.parametrize("size", ["small", "large"])
-def test_each_source_names_what_brute_force_names(size: str, request: pytest.FixtureRequest) -> None:
+def test_each_source_returns_what_brute_force_returns(size: str, request: pytest.FixtureRequest) -> None:
     world = request.getfixturevalue("large") if size == "large" else ranking(400)
-    filters, asked = world.filters, query(world, [5, 17, 200, 8])
-    candidates = Retriever(world, PER_SOURCE).retrieve(asked)
-    faded = signals.exponential_weights(4)
-    assert asked.interest is not None
-    brute = {
-        "interest": np.exp(world.item_embeddings @ asked.interest),
-        "transitions": signals.recent(4) @ filters.transitions.toarray()[asked.history],
-        "item_cosine": faded @ filters.item_cosine.toarray()[asked.history],
-        "ease": faded @ world.filters.ease.toarray()[asked.history],  # type: ignore[union-attr]
+    filters, world_query = world.filters, query(world, [5, 17, 200, 8])
+    candidates = Retriever(world, PER_SOURCE).retrieve(world_query)
+    weights, history = source_scores.exponential_weights(4), world_query.history
+    assert world_query.interest is not None
+    brute_force = {
+        Source.INTEREST: np.exp(world.item_embeddings @ world_query.interest),
+        Source.TRANSITIONS: source_scores.power_weights(4) @ filters.transitions.toarray()[history],
+        Source.ITEM_COSINE: weights @ filters.item_cosine.toarray()[history],
+        Source.EASE: weights @ filters.ease.toarray()[history],  # type: ignore[union-attr]
     }
-    for source, scores in brute.items():
-        assert named_by(candidates, source) == top(scores, PER_SOURCE), source
-    popular = filters.popularity[sorted(named_by(candidates, "popularity"))]
+    for source, scores in brute_force.items():
+        assert returned_by(candidates, source) == top(scores, PER_SOURCE), source
+    popular = filters.popularity[sorted(returned_by(candidates, Source.POPULARITY))]
     assert popular.min() >= np.sort(filters.popularity)[-PER_SOURCE]
 
 
-def test_candidates_are_distinct_and_each_is_named(large: Ranking) -> None:
+def test_candidates_are_distinct_and_each_has_a_source(large: Ranking) -> None:
     candidates = Retriever(large, PER_SOURCE).retrieve(query(large, [1, 2, 3]))
     assert (np.diff(candidates.items) > 0).all()
     assert candidates.sources.all()
     assert len(candidates.items) < 400
 
 
-def test_fresh_items_are_named_by_their_content(large: Ranking) -> None:
+def test_fresh_items_are_returned_by_their_content(large: Ranking) -> None:
     # Items 1, 5, 9 … are comedies; those never chosen are fresh.
     large.filters.popularity[:] = 50
     large.filters.popularity[[41, 45, 42]] = 0
     comedies = query(large, [1, 5, 13])
-    fresh = named_by(Retriever(large, per_source=10).retrieve(comedies), "fresh")
+    fresh = returned_by(Retriever(large, per_source=10).retrieve(comedies), Source.FRESH)
     assert fresh == {41, 45}
 
 
-def test_without_interest_the_filters_still_name(large: Ranking) -> None:
+def test_the_filters_return_items_without_an_interest(large: Ranking) -> None:
     candidates = Retriever(large, PER_SOURCE).retrieve(query(large, [1, 2], interest=False))
-    assert not named_by(candidates, "interest")
-    assert len(named_by(candidates, "transitions")) == PER_SOURCE
+    assert not returned_by(candidates, Source.INTEREST)
+    assert len(returned_by(candidates, Source.TRANSITIONS)) == PER_SOURCE
 
 
-def test_without_history_and_interest_the_popular_are_named(large: Ranking) -> None:
+def test_popular_and_trending_items_are_returned_without_history_and_interest(large: Ranking) -> None:
     candidates = Retriever(large, PER_SOURCE).retrieve(query(large, [], interest=False))
-    assert set(candidates.items.tolist()) == named_by(candidates, "popularity") | named_by(
-        candidates, "trend"
-    )
+    popular, trending = (returned_by(candidates, source) for source in (Source.POPULARITY, Source.TREND))
+    assert set(candidates.items.tolist()) == popular | trending
 
 
-def test_a_catalog_of_one_item() -> None:
+def test_a_catalog_of_one_item_is_retrieved() -> None:
     world = ranking(1)
     candidates = Retriever(world).retrieve(query(world, [0]))
     assert candidates.items.tolist() == [0]
-    assert "interest" in [source for source in SOURCES if named_by(candidates, source)]
+    assert returned_by(candidates, Source.INTEREST)
 
 
 def test_exact_search_is_exact() -> None:
@@ -103,32 +103,45 @@ def test_exact_search_is_exact() -> None:
 
 
 @pytest.mark.parametrize("size", ["small", "large"])
-def test_a_source_without_weight_is_asked_only_by_name(size: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_source_without_weight_is_used_only_if_requested(
+    size: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if size == "large":
         monkeypatch.setattr(retrieval, "EXHAUSTIVE_ITEMS", 10)
     blend = {"features": ["interest", "transitions", "item_cosine"], "weights": [1.0, 0.5, 0.0]}
     world = ranking(400, blend=blend)
-    asking = Retriever(world, PER_SOURCE)
-    candidates = asking.retrieve(query(world, [5, 17]))
-    assert named_by(candidates, "transitions")
-    assert not named_by(candidates, "item_cosine") | named_by(candidates, "user_cosine")
-    wanted = asking.retrieve(query(world, [5, 17]), wanted=1 << SOURCES.index("item_cosine"))
-    assert len(named_by(wanted, "item_cosine")) == PER_SOURCE
-    assert not named_by(wanted, "user_cosine")
+    retriever = Retriever(world, PER_SOURCE)
+    candidates = retriever.retrieve(query(world, [5, 17]))
+    assert returned_by(candidates, Source.TRANSITIONS)
+    assert not returned_by(candidates, Source.ITEM_COSINE) | returned_by(candidates, Source.USER_COSINE)
+    requested = int(source_bits((Source.ITEM_COSINE,)))
+    candidates = retriever.retrieve(query(world, [5, 17]), requested)
+    assert len(returned_by(candidates, Source.ITEM_COSINE)) == PER_SOURCE
+    assert not returned_by(candidates, Source.USER_COSINE)
 
 
 @pytest.mark.parametrize("size", ["small", "large"])
-def test_some_items_are_named_as_all_of_them_are(size: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_some_items_have_the_sources_that_they_have_among_all(
+    size: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     if size == "large":
         monkeypatch.setattr(retrieval, "EXHAUSTIVE_ITEMS", 10)
     world = ranking(400)
     candidates = Retriever(world, PER_SOURCE).retrieve(query(world, [5, 17, 200]))
-    places = np.array([7, 3, 60])
-    np.testing.assert_array_equal(candidates.naming(candidates.items[places]), candidates.sources[places])
+    some = np.array([7, 3, 60])
+    np.testing.assert_array_equal(candidates.sources_of(candidates.items[some]), candidates.sources[some])
 
 
-def test_an_item_that_is_no_candidate_is_named_by_none() -> None:
+def test_an_item_that_is_no_candidate_has_no_source() -> None:
     items = np.array([2, 5], np.int32)
     candidates = Candidates.of(items, np.array([1, 6], SourceBits))
-    assert candidates.naming(np.array([5, 4, 2, 9], np.int32)).tolist() == [6, 0, 1, 0]
-    assert Candidates.of(items[:0], candidates.sources[:0]).naming(items).tolist() == [0, 0]
+    assert candidates.sources_of(np.array([5, 4, 2, 9], np.int32)).tolist() == [6, 0, 1, 0]
+    assert Candidates.of(items[:0], candidates.sources[:0]).sources_of(items).tolist() == [0, 0]
+
+
+def test_a_union_adds_its_source_to_those_of_the_candidates() -> None:
+    candidates = Candidates.of(np.array([1, 3], np.int32), np.array([1, 2], SourceBits))
+    union = candidates.union(np.array([3, 2], np.int32), Source.FRESH)
+    fresh = source_bits((Source.FRESH,))
+    assert union.items.tolist() == [1, 2, 3]
+    assert union.sources.tolist() == [1, fresh, 2 | fresh]

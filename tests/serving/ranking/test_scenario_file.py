@@ -1,4 +1,4 @@
-"""A file of scenarios is read whole or refused with the key and what is allowed."""
+"""Tests that a scenario file is read, or rejected with the key and the allowed values."""
 
 from pathlib import Path
 
@@ -7,12 +7,12 @@ import pytest
 from serving.ranking.scenarios import FrequencyCap, Scenario, load_scenarios
 
 
-def test_the_shipped_ones_are_the_four() -> None:
+def test_the_default_file_has_four_scenarios() -> None:
     scenarios = load_scenarios()
     assert sorted(scenarios) == ["ads", "content", "email", "social"]
     assert scenarios["email"].frequency_cap == FrequencyCap(impressions=1, days=7)
     assert scenarios["social"].sources == ("followed",)
-    assert not Scenario().arranges
+    assert not Scenario().diversifies
 
 
 @pytest.mark.parametrize(
@@ -35,7 +35,7 @@ def test_the_shipped_ones_are_the_four() -> None:
         ("[feed\n", "expected a readable TOML file"),
     ],
 )
-def test_what_is_wrong_is_named_with_what_is_allowed(tmp_path: Path, text: str, message: str) -> None:
+def test_an_error_lists_the_key_and_the_allowed_values(tmp_path: Path, text: str, message: str) -> None:
     file = tmp_path / "mine.toml"
     file.write_text(text)
     with pytest.raises(ValueError, match=message) as caught:
@@ -43,6 +43,6 @@ def test_what_is_wrong_is_named_with_what_is_allowed(tmp_path: Path, text: str, 
     assert str(file) in str(caught.value)
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_the_error_of_a_missing_file_contains_its_path(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"nowhere\.toml: expected a readable TOML file"):
         load_scenarios(tmp_path / "nowhere.toml")

@@ -1,4 +1,4 @@
-"""The four scenarios that are shipped, each by its point, and what else a request may ask."""
+"""Tests of the four default scenarios, and of request fields that scenarios can set too."""
 
 import time
 from collections.abc import Iterator
@@ -28,15 +28,15 @@ def ids(answer: Answer) -> list[str]:
 
 
 def later(monkeypatch: pytest.MonkeyPatch, days: float) -> None:
-    """The service's clock is `days` ahead from now on."""
+    """Set the service's clock `days` ahead."""
     ahead = time.time_ns() + round(days * DAY_US) * 1000
     monkeypatch.setattr("serving.user_data.request_context.time.time_ns", lambda: ahead)
 
 
-# content: more than one taste in an answer
+# content: a diverse answer
 
 
-def test_content_brings_what_a_plain_answer_leaves_out(service: Running) -> None:
+def test_content_adds_a_second_category_and_fresh_items(service: Running) -> None:
     service.client.record_all(past("comedy", 1, 2, 3) + past("horror", 8))
     service.client.record_all(past("comedy", 4, start=2 * DAY_US))
     plain, content = (service.client.recommend("u", k=10, scenario=name) for name in ("", "content"))
@@ -49,7 +49,7 @@ def test_content_brings_what_a_plain_answer_leaves_out(service: Running) -> None
     assert fresh & set(ids(content))
 
 
-def test_an_explanation_names_the_rule_that_moved_or_removed(service: Running) -> None:
+def test_an_explanation_contains_the_rule_that_moved_or_removed_an_item(service: Running) -> None:
     service.client.record_all(past("comedy", 1, 2, 3))
     content = service.client.recommend(
         "u", k=10, scenario="content", explain=True, exclude_item_ids=["comedy-9"]
@@ -75,7 +75,7 @@ def test_an_explanation_names_the_rule_that_moved_or_removed(service: Running) -
     assert service.client.recommend("u", k=10).removed == []
 
 
-# ads: bid times the probability of being chosen, no more often than the cap
+# ads: bid times click probability, with a frequency cap
 
 
 def test_ads_are_ordered_by_bid_times_the_probability_of_a_click(service: Running) -> None:
@@ -86,24 +86,24 @@ def test_ads_are_ordered_by_bid_times_the_probability_of_a_click(service: Runnin
         "horror-1": 1.0,
         "horror-2": 1000.0,
         "comedy-6": 0.0,
-        "unheard-of": 9.0,
+        "unknown": 9.0,
     }
     answer = service.client.recommend("u", scenario="ads", bids=bids, explain=True)
-    chances = {item.item_id: item.click_probability for item in answer.recommendations}
-    assert set(chances) == {"comedy-4", "comedy-5", "horror-1", "horror-2"}
+    probabilities = {item.item_id: item.click_probability for item in answer.recommendations}
+    assert set(probabilities) == {"comedy-4", "comedy-5", "horror-1", "horror-2"}
     for item in answer.recommendations:
         assert item.click_probability is not None
         assert 0 < item.click_probability < 1
         assert item.score == pytest.approx(bids[item.item_id] * item.click_probability, rel=1e-5)
     scores = [item.score for item in answer.recommendations]
     assert scores == sorted(scores, reverse=True)
-    assert ids(answer)[0] == "horror-2"  # a bid makes up for what interest lacks
+    assert ids(answer)[0] == "horror-2"  # its bid outweighs its low probability
     assert answer.recommendations[0].reordered_by == "expected_value"
-    assert ids(answer)[1:] == ["comedy-4", "comedy-5", "horror-1"]  # of equal bids the likelier first
+    assert ids(answer)[1:] == ["comedy-4", "comedy-5", "horror-1"]  # equal bids: by probability
     assert {item.rule for item in answer.removed} >= {"bids", "seen"}
 
 
-def test_an_ad_is_not_shown_more_often_than_its_cap_and_comes_back_the_day_after(
+def test_an_ad_at_its_cap_is_left_out_until_the_next_day(
     service: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bids = {"comedy-4": 2.0, "horror-1": 1.0}
@@ -117,7 +117,7 @@ def test_an_ad_is_not_shown_more_often_than_its_cap_and_comes_back_the_day_after
     assert ids(service.client.recommend("u", k=1, scenario="ads", bids=bids)) == ["comedy-4"]
 
 
-def test_what_was_shown_is_no_interest(service: Running) -> None:
+def test_an_impression_is_not_part_of_the_history(service: Running) -> None:
     bids = {"horror-1": 1.0, "horror-2": 1.0}
     service.client.recommend("u", scenario="ads", bids=bids)
     assert service.client.recommend("u").basis == "trending"
@@ -129,22 +129,20 @@ def test_what_was_shown_is_no_interest(service: Running) -> None:
     assert len(service.log.since("u", 0)) == 1
 
 
-def test_bids_and_their_scenario_belong_together(service: Running) -> None:
-    with pytest.raises(
-        InvalidRequest, match="bids: expected a bid for each item that may be answered in scenario 'ads'"
-    ):
+def test_bids_are_required_by_their_scenario_and_rejected_without_it(service: Running) -> None:
+    with pytest.raises(InvalidRequest, match="bids: expected a bid for each item to rank in scenario 'ads'"):
         service.client.recommend("u", scenario="ads")
-    with pytest.raises(InvalidRequest, match="bids: expected none"):
+    with pytest.raises(InvalidRequest, match="bids: expected no bids"):
         service.client.recommend("u", bids={"comedy-1": 1.0})
     for bid in (-1.0, float("nan"), float("inf")):
         with pytest.raises(InvalidRequest, match=r"bids\['comedy-1'\]: expected a number from 0"):
             service.client.recommend("u", scenario="ads", bids={"comedy-1": bid})
 
 
-# social: from those one follows
+# social: items of followed users
 
 
-def test_social_answers_what_the_users_one_follows_had(service: Running) -> None:
+def test_social_answers_items_of_followed_users(service: Running) -> None:
     service.client.record_all(past("comedy", 1, 2))
     service.client.record_all(past("horror", 3, 4, user="friend"))
     service.features.snapshots["other"] = FakeSnapshot(
@@ -164,7 +162,7 @@ def test_social_answers_what_the_users_one_follows_had(service: Running) -> None
     assert answer.degraded == []
 
 
-def test_no_more_followed_users_are_read_than_the_scenario_allows(tmp_path: Path) -> None:
+def test_at_most_max_followed_users_are_read(tmp_path: Path) -> None:
     file = tmp_path / "scenarios.toml"
     file.write_text('[few]\nsources = ["followed"]\nmax_followed = 1\n')
     with running(tmp_path, scenarios=file) as service:
@@ -174,13 +172,13 @@ def test_no_more_followed_users_are_read_than_the_scenario_allows(tmp_path: Path
         ]
 
 
-def test_where_the_followed_had_nothing_every_source_answers_and_it_is_named(service: Running) -> None:
+def test_all_sources_are_used_if_followed_users_have_no_items(service: Running) -> None:
     answer = service.client.recommend("u", k=3, scenario="social", followed_user_ids=["stranger"])
     assert len(answer.recommendations) == 3
-    assert [(cut.stage, cut.fallback) for cut in answer.degraded] == [("sources", "all_sources")]
+    assert [(each.stage, each.fallback) for each in answer.degraded] == [("sources", "all_sources")]
 
 
-def test_followed_users_whose_histories_hang_are_named(tmp_path: Path) -> None:
+def test_followed_users_whose_histories_hang_are_reported(tmp_path: Path) -> None:
     with running(tmp_path, history_budget_ms=60) as service:
         service.features.gate.clear()
         service.log.gate.clear()
@@ -188,16 +186,14 @@ def test_followed_users_whose_histories_hang_are_named(tmp_path: Path) -> None:
             "", scenario="social", followed_user_ids=["a", "b"], history=["comedy-1"]
         )
         assert ("followed_users", "partial_histories") in [
-            (cut.stage, cut.fallback) for cut in answer.degraded
+            (each.stage, each.fallback) for each in answer.degraded
         ]
 
 
-# email: nothing twice within days
+# email: no item twice within some days
 
 
-def test_a_digest_never_repeats_an_item_within_its_days(
-    service: Running, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_email_repeats_no_item_within_its_days(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     service.client.record_all(past("comedy", 1, 2, 3))
     digests = [ids(service.client.recommend("u", k=10, scenario="email")) for _ in range(3)]
     assert len({item for digest in digests for item in digest}) == 30
@@ -207,7 +203,7 @@ def test_a_digest_never_repeats_an_item_within_its_days(
     assert ids(service.client.recommend("u", k=10, scenario="email")) == digests[0]
 
 
-def test_a_digest_asked_for_again_under_its_request_id_is_the_same(service: Running) -> None:
+def test_email_returns_the_same_items_for_the_same_request_id(service: Running) -> None:
     first, again = (service.client.recommend("u", scenario="email", request_id="monday") for _ in range(2))
     assert ids(first) == ids(again)
     assert len(service.log.shown("u", 0)) == 10
@@ -219,23 +215,23 @@ def test_a_digest_asked_for_again_under_its_request_id_is_the_same(service: Runn
     )
 
 
-def test_a_digest_without_the_log_says_that_it_may_repeat(
+def test_email_reports_a_missing_frequency_cap_without_the_log(
     service: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service.log.broken = True
     monkeypatch.setattr(service.log, "shown", service.log.since)
     answer = service.client.recommend("u", k=3, scenario="email")
     assert len(answer.recommendations) == 3
-    cuts = {(cut.stage, cut.fallback) for cut in answer.degraded}
-    assert {("frequency_cap", "no_frequency_cap"), ("impressions", "not_recorded")} <= cuts
+    degraded = {(each.stage, each.fallback) for each in answer.degraded}
+    assert {("frequency_cap", "no_frequency_cap"), ("impressions", "not_recorded")} <= degraded
     anonymous = service.client.recommend("", k=3, scenario="email")
-    assert {cut.reason for cut in anonymous.degraded} == {"the visitor has no user id"}
+    assert {each.reason for each in anonymous.degraded} == {"the visitor has no user id"}
 
 
-# what every request may ask
+# request fields
 
 
-def test_a_user_known_in_one_domain_is_served_in_another(service: Running) -> None:
+def test_a_history_of_one_domain_ranks_items_of_another(service: Running) -> None:
     films = past("horror", 1, 2, 3)
     assert all(int(given.item_id.split("-")[1]) < FILMS for given in films)
     service.client.record_all(films)
@@ -244,7 +240,7 @@ def test_a_user_known_in_one_domain_is_served_in_another(service: Running) -> No
     assert all(int(item.item_id.split("-")[1]) >= FILMS for item in books.recommendations)
 
 
-def test_a_scenario_may_name_the_domain(tmp_path: Path) -> None:
+def test_a_scenario_can_set_the_domain(tmp_path: Path) -> None:
     file = tmp_path / "scenarios.toml"
     file.write_text('[library]\ndomain = "books"\n')
     with running(tmp_path, scenarios=file) as service:
@@ -252,10 +248,10 @@ def test_a_scenario_may_name_the_domain(tmp_path: Path) -> None:
         assert len(books.recommendations) == 2 * (PER_TASTE - FILMS)
 
 
-def test_a_scenario_may_name_categories_and_block_items(tmp_path: Path) -> None:
+def test_a_scenario_can_set_categories_and_exclude_items(tmp_path: Path) -> None:
     file = tmp_path / "scenarios.toml"
     file.write_text(
-        '[matinee]\ncategories = ["Comedy"]\nexclude_item_ids = ["comedy-9", "unheard-of"]\n'
+        '[matinee]\ncategories = ["Comedy"]\nexclude_item_ids = ["comedy-9", "unknown"]\n'
         '[nursery]\nexclude_categories = ["Horror"]\n'
     )
     with running(tmp_path, scenarios=file) as service:
@@ -264,19 +260,19 @@ def test_a_scenario_may_name_categories_and_block_items(tmp_path: Path) -> None:
             "comedy-8",
             "comedy-9",
         }
-        asked = service.client.recommend("u", k=3, scenario="matinee", categories=["Horror"])
-        assert tastes(asked) == {"Horror"}
+        requested = service.client.recommend("u", k=3, scenario="matinee", categories=["Horror"])
+        assert tastes(requested) == {"Horror"}
         nursery = service.client.recommend("u", k=40, scenario="nursery", exclude_categories=["Unheard"])
         assert (tastes(nursery), len(nursery.recommendations)) == ({"Comedy"}, PER_TASTE)
 
 
-def test_categories_are_asked_out(service: Running) -> None:
+def test_excluded_categories_are_left_out(service: Running) -> None:
     service.client.record_all(past("comedy", 1, 2, 3))
     answer = service.client.recommend("u", k=40, exclude_categories=["Comedy", "Unheard"])
     assert (tastes(answer), len(answer.recommendations)) == ({"Horror"}, PER_TASTE)
 
 
-def test_an_unknown_scenario_is_refused_with_those_there_are(service: Running) -> None:
+def test_an_unknown_scenario_is_rejected_with_the_known_ones(service: Running) -> None:
     with pytest.raises(
         InvalidRequest, match="scenario: expected one of ads, content, email, social, got 'feed'"
     ):

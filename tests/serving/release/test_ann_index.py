@@ -1,4 +1,4 @@
-"""The index of a large catalog is part of its release: measured as it is built, refused if it misses much."""
+"""Tests of the index of a large catalog: its recall is measured, and too low a recall is an error."""
 
 import json
 from pathlib import Path
@@ -21,7 +21,7 @@ def clustered(count: int, groups: int = 40, size: int = 13) -> FloatArray:
     return (centres[np.arange(count) % groups] + 0.3 * random.normal(size=(count, size))).astype(np.float32)
 
 
-def test_it_finds_the_nearest_and_says_how_many(tmp_path: Path) -> None:
+def test_the_index_finds_the_nearest_items_and_reports_its_recall(tmp_path: Path) -> None:
     embeddings = clustered(4_000)
     interests = clustered(300, groups=7)
     about = write_inverted_file(tmp_path, embeddings, interests, exact_items=1_000)
@@ -29,35 +29,35 @@ def test_it_finds_the_nearest_and_says_how_many(tmp_path: Path) -> None:
     assert about["measured_on"] == "300 interests"
     assert about["index"] == "IVF63,SQ8"
     index = NearestItems(embeddings, file=tmp_path / NEAREST)
-    found = [set(index.search(interest, 50).tolist()) for interest in interests[:20]]
+    results = [set(index.search(interest, 50).tolist()) for interest in interests[:20]]
     nearest = [set(np.argsort(-(embeddings @ interest))[:50].tolist()) for interest in interests[:20]]
-    assert np.mean([len(a & b) / 50 for a, b in zip(found, nearest, strict=True)]) >= 0.95
+    assert np.mean([len(a & b) / 50 for a, b in zip(results, nearest, strict=True)]) >= 0.95
 
 
-def test_padding_changes_no_product() -> None:
+def test_padding_keeps_products_unchanged() -> None:
     padded = pad(clustered(5))
     assert padded.shape == (5, 16)
     np.testing.assert_allclose(padded @ padded.T, clustered(5) @ clustered(5).T, rtol=1e-6)
 
 
-def test_items_stand_for_interests_where_there_are_none(tmp_path: Path) -> None:
+def test_recall_is_measured_on_items_without_interests(tmp_path: Path) -> None:
     about = write_inverted_file(tmp_path, clustered(2_000), None, exact_items=1_000)
     assert about["measured_on"] == "500 items"
 
 
-def test_a_small_catalog_has_none(tmp_path: Path) -> None:
-    (tmp_path / NEAREST).write_text("of a larger catalog before")
+def test_a_small_catalog_gets_no_index_and_an_old_one_is_removed(tmp_path: Path) -> None:
+    (tmp_path / NEAREST).write_text("index of an earlier, larger catalog")
     assert write_inverted_file(tmp_path, clustered(1_000), None, exact_items=1_000) == {}
     assert not (tmp_path / NEAREST).exists()
 
 
-def test_more_probes_are_taken_until_enough_is_found(tmp_path: Path) -> None:
+def test_probes_grow_until_the_recall_is_reached(tmp_path: Path) -> None:
     scattered = np.random.default_rng(1).normal(size=(4_000, 16)).astype(np.float32)
     about = write_inverted_file(tmp_path, scattered, None, exact_items=1_000)
     assert about["probes"] > write_inverted_file(tmp_path, clustered(4_000), None, 1_000)["probes"]
 
 
-def test_one_that_misses_too_much_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_index_with_too_low_a_recall_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ann_index, "_PROBES", (1,))
     scattered = np.random.default_rng(1).normal(size=(4_000, 16)).astype(np.float32)
     with pytest.raises(
@@ -77,7 +77,9 @@ def write_release(directory: Path, exact_items: int) -> dict:
     return json.loads((ranking / "manifest.json").read_text())
 
 
-def test_a_release_holds_it_with_its_checksum(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_release_of_many_items_contains_the_index_and_its_checksum(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("serving.ranking.retrieval.EXHAUSTIVE_ITEMS", 1)
     manifest = write_release(tmp_path, exact_items=10)
     assert manifest["nearest"]["recall_at_100"] >= RECALL
@@ -87,7 +89,7 @@ def test_a_release_holds_it_with_its_checksum(tmp_path: Path, monkeypatch: pytes
     Retriever(ranking)
 
 
-def test_a_release_of_few_items_holds_none(tmp_path: Path) -> None:
+def test_a_release_of_few_items_contains_no_index(tmp_path: Path) -> None:
     manifest = write_release(tmp_path, exact_items=10_000)
     assert "nearest" not in manifest
     assert Ranking.load(tmp_path / "ranking").nearest is None

@@ -1,4 +1,4 @@
-"""A release is written whole or not at all, and opens as it was written."""
+"""Tests that a ranking directory opens as it was written, and that inconsistent parts are an error."""
 
 import subprocess
 import sys
@@ -22,23 +22,25 @@ def write(directory: Path, filters: CollaborativeFilters) -> Path:
     return directory
 
 
-def test_factors_open_as_they_were_written(tmp_path: Path) -> None:
+def test_als_factors_open_unchanged(tmp_path: Path) -> None:
     opened = Ranking.load(write(tmp_path / "1", replace(filters(), als=FACTORS)))
     np.testing.assert_array_equal(opened.filters.als, FACTORS)  # type: ignore[arg-type]
     assert "ranking/als.npy" in opened.manifest["files"]
 
 
-def test_a_release_from_before_there_were_factors_opens(tmp_path: Path) -> None:
+def test_a_release_without_als_factors_opens(tmp_path: Path) -> None:
     assert Ranking.load(write(tmp_path / "1", filters())).filters.als is None
 
 
-def test_factors_of_another_number_of_items_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ReleaseError, match=rf"one row an item in each part, got .*'als': {COUNT - 1}"):
+def test_als_factors_of_another_number_of_items_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(
+        ReleaseError, match=rf"each part of a release needs one row per item, got .*'als': {COUNT - 1}"
+    ):
         write(tmp_path / "1", replace(filters(), als=FACTORS[1:]))
 
 
 def test_opening_a_release_loads_no_pandas(tmp_path: Path) -> None:
-    """Arrow imports it at many a call, where it is installed."""
+    """Several functions of Arrow import pandas if it is installed."""
     directory = write(tmp_path / "1", filters())
     script = f"""
 import sys

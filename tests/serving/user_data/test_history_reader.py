@@ -1,7 +1,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from threading import Event, current_thread
 
@@ -30,7 +30,7 @@ class FakeSnapshot:
 
 
 class FakeFeatures:
-    """Snapshots by user; `gate` holds every read back while it is cleared, `broken` fails it."""
+    """Snapshots by user id; a read hangs while `gate` is cleared, and fails while `broken` is set."""
 
     gives_up_after_s = math.inf
 
@@ -44,9 +44,14 @@ class FakeFeatures:
             raise ConnectionError("feature store down")
         return self.snapshots.get(user_id)
 
+    def read(self, user_id: str, known_version: Hashable) -> tuple[Hashable, FakeSnapshot | None] | None:
+        snapshot = self.user(user_id)
+        version = repr(snapshot)
+        return None if version == known_version else (version, snapshot)
+
 
 class FakeLog:
-    """Interactions by user and when they were recorded."""
+    """Interactions with their recording times; `gate` and `broken` as in FakeFeatures."""
 
     gives_up_after_s = math.inf
 
@@ -58,7 +63,7 @@ class FakeLog:
         self.gate.wait(HANG_S)
         if self.broken:
             raise Unavailable("locked")
-        return [given for at, given in self.recorded if given.user_id == user_id and at > recorded_after]
+        return [each for at, each in self.recorded if each.user_id == user_id and at > recorded_after]
 
 
 def view(item: str, timestamp: int) -> Interaction:
@@ -70,8 +75,8 @@ LOG = FakeLog((AS_OF - OVERLAP_US + 1, view("b", 2)), (AS_OF + 5, view("c", 3)),
 
 
 @dataclass
-class Waiting:
-    """A reader whose answers are waited for."""
+class SyncReader:
+    """A HistoryReader with blocking calls."""
 
     reader: HistoryReader
 
@@ -86,9 +91,9 @@ class Waiting:
 def reading() -> Iterator["Reading"]:
     readers = []
 
-    def open_reader(features: Callable[[], Features], log: FakeLog, threads: int = 4) -> Waiting:
+    def open_reader(features: Callable[[], Features], log: FakeLog, threads: int = 4) -> SyncReader:
         readers.append(HistoryReader(features, log, threads))
-        return Waiting(readers[-1])
+        return SyncReader(readers[-1])
 
     yield open_reader
     for reader in readers:
@@ -103,57 +108,57 @@ def closed_gate() -> Iterator[Event]:
     gate.set()
 
 
-Reading = Callable[..., Waiting]
+Reading = Callable[..., SyncReader]
 
 
-def test_the_snapshot_is_joined_with_what_the_log_holds_since_without_repeats(reading: Reading) -> None:
-    known = reading(lambda: FEATURES, LOG).read("u", HANG_S)
-    assert known.history.item_ids == ["a", "b", "c"]
-    assert (known.as_of, known.profile, known.degraded) == (AS_OF, {"age": 30.0}, ())
+def test_snapshot_and_delta_are_joined_without_duplicates(reading: Reading) -> None:
+    user = reading(lambda: FEATURES, LOG).read("u", HANG_S)
+    assert user.history.item_ids == ["a", "b", "c"]
+    assert (user.as_of, user.profile, user.degraded) == (AS_OF, {"age": 30.0}, ())
 
 
-def test_a_user_without_a_snapshot_has_all_that_the_log_holds(reading: Reading) -> None:
-    known = reading(FakeFeatures, LOG).read("u", HANG_S)
-    assert known.history.item_ids == ["a", "b", "c"]
-    assert known.degraded == ()
+def test_a_user_without_a_snapshot_has_the_history_of_the_log(reading: Reading) -> None:
+    user = reading(FakeFeatures, LOG).read("u", HANG_S)
+    assert user.history.item_ids == ["a", "b", "c"]
+    assert user.degraded == ()
 
 
-def test_nobody_knows_an_unknown_user_and_that_is_no_degradation(reading: Reading) -> None:
-    known = reading(lambda: FEATURES, LOG).read("nobody", HANG_S)
-    assert (len(known.history), known.degraded) == (0, ())
+def test_an_unknown_user_has_an_empty_history_without_degradation(reading: Reading) -> None:
+    user = reading(lambda: FEATURES, LOG).read("nobody", HANG_S)
+    assert (len(user.history), user.degraded) == (0, ())
 
 
-def test_without_the_feature_store_the_log_answers_alone_until_it_is_back(reading: Reading) -> None:
+def test_the_log_alone_is_used_until_the_feature_store_is_back(reading: Reading) -> None:
     features = FakeFeatures(**FEATURES.snapshots)
     features.broken = True
     reader = reading(lambda: features, LOG)
-    known = reader.read("u", HANG_S)
-    assert known.history.item_ids == ["a", "b", "c"]
-    assert [(cut.stage, cut.fallback) for cut in known.degraded] == [("history", "interaction_log")]
-    assert "down" not in known.degraded[0].reason  # the cause is for the log, not for the client
+    user = reader.read("u", HANG_S)
+    assert user.history.item_ids == ["a", "b", "c"]
+    assert [(each.stage, each.fallback) for each in user.degraded] == [("history", "interaction_log")]
+    assert "down" not in user.degraded[0].reason  # clients do not see the cause
     features.broken = False
     assert reader.read("u", HANG_S).degraded == ()
 
 
 # A share that leaves the snapshot 2 ms of HANG_S and the log the rest.
-HASTY_SHARE = 1e-6
+TINY_SHARE = 1e-6
 
 
-def test_a_feature_store_that_hangs_costs_its_share_of_the_budget_and_the_log_answers(
+def test_the_log_alone_is_used_after_the_snapshot_share_if_the_feature_store_hangs(
     reading: Reading, closed_gate: Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(history_reader, "_SNAPSHOT_SHARE", HASTY_SHARE)
+    monkeypatch.setattr(history_reader, "_SNAPSHOT_SHARE", TINY_SHARE)
     features = FakeFeatures()
     features.gate = closed_gate
-    known = reading(lambda: features, LOG).read("u", HANG_S)
-    assert known.history.item_ids == ["a", "b", "c"]
-    assert [cut.reason for cut in known.degraded] == ["the feature store did not answer in time"]
+    user = reading(lambda: features, LOG).read("u", HANG_S)
+    assert user.history.item_ids == ["a", "b", "c"]
+    assert [each.reason for each in user.degraded] == ["the feature store did not answer in time"]
 
 
-def test_a_store_that_hangs_takes_no_more_threads_than_its_own(
+def test_a_store_that_hangs_occupies_only_its_own_threads(
     reading: Reading, closed_gate: Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(history_reader, "_SNAPSHOT_SHARE", HASTY_SHARE)
+    monkeypatch.setattr(history_reader, "_SNAPSHOT_SHARE", TINY_SHARE)
     features = FakeFeatures()
     features.gate = closed_gate
     reader = reading(lambda: features, LOG, threads=2)
@@ -161,40 +166,38 @@ def test_a_store_that_hangs_takes_no_more_threads_than_its_own(
         assert reader.read("u", HANG_S).history.item_ids == ["a", "b", "c"]
 
 
-def test_without_the_log_the_snapshot_answers_alone(reading: Reading) -> None:
+def test_the_snapshot_alone_is_used_without_the_log(reading: Reading) -> None:
     log = FakeLog()
     log.broken = True
-    known = reading(lambda: FEATURES, log).read("u", HANG_S)
-    assert known.history.item_ids == ["a", "b"]
-    assert [(cut.stage, cut.fallback) for cut in known.degraded] == [("history", "snapshot")]
+    user = reading(lambda: FEATURES, log).read("u", HANG_S)
+    assert user.history.item_ids == ["a", "b"]
+    assert [(each.stage, each.fallback) for each in user.degraded] == [("history", "snapshot")]
 
 
-def test_a_log_that_hangs_leaves_the_snapshot(
+def test_the_snapshot_alone_is_used_if_the_log_hangs(
     reading: Reading, closed_gate: Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(history_reader, "_SNAPSHOT_SHARE", HANG_S)  # the log alone runs out of time
     log = FakeLog()
     log.gate = closed_gate
-    known = reading(lambda: FEATURES, log).read("u", 0.1)
-    assert known.history.item_ids == ["a", "b"]
-    assert [cut.reason for cut in known.degraded] == ["the interaction log did not answer in time"]
+    user = reading(lambda: FEATURES, log).read("u", 0.1)
+    assert user.history.item_ids == ["a", "b"]
+    assert [each.reason for each in user.degraded] == ["the interaction log did not answer in time"]
 
 
-def test_without_both_nothing_is_known_and_both_are_named(reading: Reading) -> None:
+def test_the_history_is_empty_without_both_and_both_are_reported(reading: Reading) -> None:
     log = FakeLog()
     log.broken = True
 
     def closed() -> Features:
         raise FileNotFoundError("no registry")
 
-    known = reading(closed, log).read("u", HANG_S)
-    assert len(known.history) == 0
-    assert [cut.fallback for cut in known.degraded] == ["request_history", "request_history"]
+    user = reading(closed, log).read("u", HANG_S)
+    assert len(user.history) == 0
+    assert [each.fallback for each in user.degraded] == ["request_history", "request_history"]
 
 
-def test_a_feature_store_that_could_not_be_opened_is_tried_again(
-    reading: Reading, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_opening_the_feature_store_is_retried(reading: Reading, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(history_reader, "_REOPEN_S", 0.0)
     tries = []
 
@@ -209,30 +212,30 @@ def test_a_feature_store_that_could_not_be_opened_is_tried_again(
     assert len(tries) == 3
 
 
-def test_warming_reads_each_part_so_that_the_first_request_finds_them_open(reading: Reading) -> None:
-    asked: list[str] = []
+def test_warm_reads_from_both_stores(reading: Reading) -> None:
+    reads: list[str] = []
 
     class Opening(FakeFeatures):
         def user(self, user_id: str) -> FakeSnapshot | None:
-            asked.append("features")
+            reads.append("features")
             return super().user(user_id)
 
     class OpeningLog(FakeLog):
         def since(self, user_id: str, recorded_after: int) -> list[Interaction]:
-            asked.append("log")
+            reads.append("log")
             return super().since(user_id, recorded_after)
 
     features, log = Opening(), OpeningLog()
     reader = reading(lambda: features, log)
     reader.warm()
-    assert asked == ["features", "log"]
+    assert reads == ["features", "log"]
     features.broken = log.broken = True
-    reader.warm()  # a part that is down is a matter of the requests that need it
-    assert asked == ["features", "log"] * 2
+    reader.warm()  # no error: the next request tries again
+    assert reads == ["features", "log"] * 2
 
 
-class Patient(FakeFeatures):
-    """Gives up in time by itself; keeps which thread read it last, and takes `delay_s` of `clock`."""
+class FeaturesWithTimeout(FakeFeatures):
+    """Has a short timeout; keeps the thread of the last read, which moves `clock` by `delay_s`."""
 
     gives_up_after_s = 0.05
 
@@ -246,7 +249,7 @@ class Patient(FakeFeatures):
         return super().user(user_id)
 
 
-class PatientLog(FakeLog):
+class LogWithTimeout(FakeLog):
     gives_up_after_s = 0.05
     reader = ""
 
@@ -263,21 +266,23 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def test_parts_that_give_up_in_time_are_read_in_the_event_loop(reading: Reading, clock: list[float]) -> None:
-    features, log = Patient(clock), PatientLog(*LOG.recorded)
+def test_stores_with_short_timeouts_are_read_in_the_event_loop(reading: Reading, clock: list[float]) -> None:
+    features, log = FeaturesWithTimeout(clock), LogWithTimeout(*LOG.recorded)
     reader = reading(lambda: features, log)
     reader.warm()
     assert reader.read("u", HANG_S).history.item_ids == ["a", "b", "c"]
     assert {features.reader, log.reader} == {current_thread().name}
     features.gives_up_after_s = 2 * HANG_S  # longer than the budget
-    hurried = reader.read("u", HANG_S)
-    assert hurried.history.item_ids == ["a", "b", "c"]
+    within_threads = reader.read("u", HANG_S)
+    assert within_threads.history.item_ids == ["a", "b", "c"]
     assert features.reader.startswith("snapshot")
     assert log.reader.startswith("log")
 
 
-def test_a_part_that_was_slow_is_left_to_threads_for_a_while(reading: Reading, clock: list[float]) -> None:
-    features, log, here = Patient(clock), PatientLog(*LOG.recorded), current_thread().name
+def test_stores_are_read_in_threads_for_a_while_after_a_slow_read(
+    reading: Reading, clock: list[float]
+) -> None:
+    features, log, here = FeaturesWithTimeout(clock), LogWithTimeout(*LOG.recorded), current_thread().name
     reader = reading(lambda: features, log)
     reader.warm()
     features.delay_s = 0.02
@@ -291,28 +296,31 @@ def test_a_part_that_was_slow_is_left_to_threads_for_a_while(reading: Reading, c
     assert {features.reader, log.reader} == {here}
 
 
-def test_what_leaves_the_history_is_seen_all_the_same(reading: Reading) -> None:
+def test_items_that_leave_the_history_stay_in_seen_before(reading: Reading) -> None:
     whole = History().extend([view(f"old-{at}", 10 + at) for at in range(MAX_HISTORY)])
     features = FakeFeatures(u=FakeSnapshot(whole, seen_before=["ancient"]))
     log = FakeLog(
         (AS_OF + 1, view("late", 1)), (AS_OF + 2, view("new", 999)), (AS_OF + 3, view("newer", 1000))
     )
-    known = reading(lambda: features, log).read("u", HANG_S)
-    assert known.history.item_ids[-2:] == ["new", "newer"]
+    user = reading(lambda: features, log).read("u", HANG_S)
+    assert user.history.item_ids[-2:] == ["new", "newer"]
     ever = {"ancient", "late", "new", "newer", *whole.item_ids}
-    assert {*known.history.item_ids, *known.seen_before} == ever
-    assert len(known.seen_before) < 10
+    assert {*user.history.item_ids, *user.seen_before} == ever
+    assert len(user.seen_before) < 10
 
 
-def test_what_was_seen_before_costs_a_short_history_nothing(reading: Reading) -> None:
+def test_seen_before_is_empty_for_a_short_history(reading: Reading) -> None:
     assert reading(lambda: FEATURES, LOG).read("u", HANG_S).seen_before == ()
 
 
-def test_a_history_is_joined_anew_only_when_a_part_has_changed(reading: Reading) -> None:
+def test_a_history_is_cached_until_snapshot_or_delta_change(reading: Reading) -> None:
     features = FakeFeatures(u=FakeSnapshot(History().extend([view("a", 1), view("b", 2)])))
     log = FakeLog((AS_OF + 5, view("c", 3)))
     reader = reading(lambda: features, log)
     before = reader.read("u", HANG_S)
+    assert reader.read("u", HANG_S) is before
+    features.snapshots["v"] = FakeSnapshot(History())
+    reader.read("v", HANG_S)
     assert reader.read("u", HANG_S) is before
     log.recorded = (*log.recorded, (AS_OF + 6, view("d", 4)))
     newer = reader.read("u", HANG_S)
@@ -321,7 +329,7 @@ def test_a_history_is_joined_anew_only_when_a_part_has_changed(reading: Reading)
     assert reader.read("u", HANG_S).history.item_ids == ["x", "c", "d"]
 
 
-def test_a_history_without_its_log_is_not_kept(reading: Reading) -> None:
+def test_a_degraded_history_is_not_cached(reading: Reading) -> None:
     log = FakeLog((AS_OF + 5, view("c", 3)))
     features = FakeFeatures(u=FakeSnapshot(History().extend([view("a", 1)])))
     reader = reading(lambda: features, log)
@@ -331,3 +339,16 @@ def test_a_history_without_its_log_is_not_kept(reading: Reading) -> None:
     whole = reader.read("u", HANG_S)
     assert not whole.degraded
     assert whole.history.item_ids == ["a", "c"]
+
+
+def test_equal_versions_mean_equal_parts(reading: Reading) -> None:
+    features = FakeFeatures(u=FakeSnapshot(History().extend([view("a", 1)])))
+    log = FakeLog((AS_OF + 5, view("c", 3)), (AS_OF + 6, view("d", 4)))
+    version = reading(lambda: features, log).read("u", HANG_S).version
+    log.recorded = log.recorded[::-1]
+    assert reading(lambda: features, log).read("u", HANG_S).version == version
+    log.recorded = log.recorded[1:]
+    assert reading(lambda: features, log).read("u", HANG_S).version != version
+    features.broken = True
+    without_snapshot = reading(lambda: features, log).read("u", HANG_S)
+    assert without_snapshot.version not in (None, version)

@@ -5,7 +5,7 @@ import pytest
 
 from components.evaluate_release.blend.blend_fit import fit_blend
 from components.evaluate_release.blend.calibration import fit_calibration
-from serving.ranking.calibration import click_probabilities, share_logits
+from serving.ranking.calibration import click_probabilities, softmax_log_odds
 from tests.components.evaluate_release.blend.test_blend_fit import PLANTED, queries
 
 
@@ -48,7 +48,7 @@ def test_the_blend_contains_the_calibration() -> None:
 def test_without_calibration_the_probability_is_the_softmax_share() -> None:
     scores = np.log(np.array([0.5, 0.25, 0.25], np.float32))
     np.testing.assert_allclose(click_probabilities(scores, {}), [0.5, 0.25, 0.25], rtol=1e-6)
-    np.testing.assert_allclose(share_logits(scores), np.log([1, 1 / 3, 1 / 3]), atol=1e-6)
+    np.testing.assert_allclose(softmax_log_odds(scores), np.log([1, 1 / 3, 1 / 3]), atol=1e-6)
 
 
 def test_extreme_scores_stay_finite() -> None:

@@ -1,0 +1,123 @@
+"""A query: a user's history and interest, put to one release."""
+
+from collections.abc import Callable, Hashable
+from typing import Any, Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serving.ranking import source_scores
+from serving.ranking.sparse_scores import Scores, is_dense
+from serving.release.arrays import FloatArray, Indexes
+from serving.release.ranking_data import Ranking
+from serving.release.sparse import rows_dot
+
+T = TypeVar("T")
+
+# Reading rows of factors at scattered indexes takes this many times as long as reading them in order.
+GATHER_COST: Final = 4
+
+
+class Query:
+    """A history and an interest put to one release, with the scores computed for them.
+
+    Each score is computed on first use and kept, so that retrieval, reranking and the user's next answer
+    share it. Not locked: two threads may compute the same value twice, with the same result.
+    """
+
+    def __init__(
+        self,
+        ranking: Ranking,
+        history: Indexes,
+        timestamps: NDArray[np.int64],
+        interest: FloatArray | None = None,
+    ) -> None:
+        """Compute nothing yet.
+
+        Args:
+            history: [h] item indexes, oldest first, without items that the release does not know.
+            timestamps: [h] µs since the epoch.
+            interest: [interest size]; None when the model did not answer.
+        """
+        self.ranking, self.history, self.timestamps, self.interest = ranking, history, timestamps, interest
+        self._by_history: dict[Hashable, Any] = {}
+        self._by_interest: dict[Hashable, Any] = {}
+
+    def with_interest(self, interest: FloatArray) -> "Query":
+        """Return the same query with an interest; both share what depends on the history alone."""
+        query = Query(self.ranking, self.history, self.timestamps, interest)
+        query._by_history = self._by_history
+        return query
+
+    def once(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """Return `compute()` of the history alone, computed at the first call with this key."""
+        return _once(self._by_history, key, compute)
+
+    def once_by_interest(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """Return `compute()` of the interest too, computed at the first call with this key."""
+        return _once(self._by_interest, key, compute)
+
+    def logits(self) -> FloatArray:
+        """Return [items] float32: interest · embedding."""
+        embeddings = self.ranking.item_embeddings
+        return self.once_by_interest("logits", lambda: embeddings @ np.asarray(self.interest))
+
+    def transitions(self) -> tuple[Scores, float]:
+        """Return what source_scores.transitions returns."""
+        return self.once("transitions", lambda: source_scores.transitions(self.ranking.filters, self.history))
+
+    def item_cosine(self) -> Scores:
+        """Return what source_scores.item_cosine returns."""
+        return self.once("item_cosine", lambda: source_scores.item_cosine(self.ranking.filters, self.history))
+
+    def user_cosine(self) -> Scores:
+        """Return what source_scores.user_cosine returns."""
+        return self.once("user_cosine", lambda: source_scores.user_cosine(self.ranking.filters, self.history))
+
+    def ease(self) -> Scores | None:
+        """Return what source_scores.ease returns."""
+        return self.once("ease", lambda: source_scores.ease(self.ranking.filters, self.history))
+
+    def sequence_knn(self) -> Scores | None:
+        """Return what source_scores.sequence_knn returns; None in a release without sequences."""
+        sequences = self.ranking.filters.user_sequences
+        if sequences is None:
+            return None
+        return self.once(
+            "sequence_knn", lambda: source_scores.sequence_knn(sequences, self.history, self.timestamps)
+        )
+
+    def als(self, items: Indexes) -> FloatArray | None:
+        """Return the matrix factorisation's scores [m] of `items` [m]; None in a release without ALS."""
+        factors = self.ranking.filters.als
+        if factors is None:
+            return None
+        user = self.once("als", lambda: source_scores.als_user(factors, self.history))
+        if len(items) * GATHER_COST < len(factors):
+            return factors.take(items, axis=0) @ user
+        scores: FloatArray = (factors @ user).take(items)
+        return scores
+
+    def content_profile(self) -> FloatArray:
+        """Return what source_scores.content_profile returns."""
+        content = self.ranking.catalog.content
+        return self.once("content_profile", lambda: source_scores.content_profile(content, self.history))
+
+    def content_cosine(self, items: Indexes) -> FloatArray:
+        """Return the cosine [m] float32 of the categories of `items` [m] with those of the history."""
+        content, profile = self.ranking.catalog.content, self.content_profile()
+        if not is_dense(content.shape[0]):
+            return rows_dot(content, items, profile)
+        scores: FloatArray = self.once("content_cosine", lambda: content @ profile)
+        return scores.take(items)
+
+    def repeats(self) -> Scores:
+        """Return what source_scores.repeats returns."""
+        return source_scores.repeats(self.history, len(self.ranking.catalog))
+
+
+def _once(computed: dict[Hashable, Any], key: Hashable, compute: Callable[[], T]) -> T:
+    if key not in computed:
+        computed[key] = compute()
+    value: T = computed[key]
+    return value

@@ -1,0 +1,81 @@
+"""Selection of the answer among scored candidates, by score or by expected value."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serving.answers import Rule
+from serving.ranking.calibration import click_probabilities
+from serving.ranking.candidates import Candidates
+from serving.ranking.diversification import diversify
+from serving.ranking.request import Request
+from serving.ranking.top_k import best_positions
+from serving.release.arrays import FloatArray, Indexes
+from serving.release.ranking_data import Ranking
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredSelection:
+    """The answered candidates, best first."""
+
+    positions: NDArray[np.intp]  # [≤ k] among the candidates
+    values: FloatArray  # [≤ k] scores, or expected values
+    reordered_by: list[Rule | None]  # [≤ k] as in Selection
+    over_quota: Indexes  # items left out because a category of theirs has no slot left
+    probabilities: NDArray[np.float64] | None = None  # [≤ k] of a click; None for the objective "score"
+
+
+def select(
+    ranking: Ranking,
+    fresh: NDArray[np.bool_],
+    candidates: Candidates,
+    scores: FloatArray,
+    request: Request,
+    logits: FloatArray | None = None,
+) -> ScoredSelection:
+    """Select the k best of the candidates [m] under the request's scenario.
+
+    Args:
+        fresh: [catalog]
+        scores: [m]
+        logits: [m] input of the softmax behind click probabilities; the scores if None.
+    """
+    items, content = candidates.items, ranking.catalog.content
+    if request.scenario.objective == "score":
+        selection = diversify(scores, items, content, fresh, request.k, request.scenario)
+        return ScoredSelection(
+            selection.positions,
+            scores[selection.positions],
+            selection.reordered_by,
+            items[selection.over_quota],
+        )
+    bids = _bids(ranking, request)
+    with_bid = np.flatnonzero(bids[items] > 0)
+    probabilities = click_probabilities(scores if logits is None else logits, ranking.blend)[with_bid]
+    values = (bids[items[with_bid]] * probabilities).astype(np.float32)
+    selection = diversify(values, items[with_bid], content, fresh, request.k, request.scenario)
+    by_score = best_positions(scores[with_bid], request.k)
+    reordered_by = [
+        rule or (Rule.EXPECTED_VALUE if position != position_by_score else None)
+        for rule, position, position_by_score in zip(
+            selection.reordered_by, selection.positions, by_score, strict=False
+        )
+    ]
+    return ScoredSelection(
+        with_bid[selection.positions],
+        values[selection.positions],
+        reordered_by,
+        items[with_bid][selection.over_quota],
+        probabilities[selection.positions],
+    )
+
+
+def _bids(ranking: Ranking, request: Request) -> NDArray[np.float64]:
+    """Return the request's bid for each item of the catalog [catalog], 0 for items without one."""
+    index = ranking.catalog.index
+    bids = np.zeros(len(ranking.catalog), np.float64)
+    for item_id, bid in request.bids.items():
+        if item_id in index:
+            bids[index[item_id]] = bid
+    return bids

@@ -1,0 +1,127 @@
+"""The scores that each part of a release gives to items after a history."""
+
+from dataclasses import replace
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from serving.ranking.fold_in import fold_in
+from serving.ranking.sparse_scores import Scores, SparseScores
+from serving.ranking.top_k import top_k
+from serving.release.arrays import FloatArray, Indexes
+from serving.release.collaborative_filters import CollaborativeFilters
+from serving.release.sparse import copy_rows
+from serving.release.user_sequences import STEP_WEIGHTS, UserSequences
+
+# The weight of an interaction by its age in steps, 1 for the newest. What a user chooses next depends on the
+# last few interactions: age ** -NEXT_POWER. What a user likes depends on the last dozens:
+# LIKE_DECAY ** (age - 1).
+NEXT_POWER: Final = 1.5
+NEXT_INTERACTIONS: Final = 50
+LIKE_DECAY: Final = 0.93
+# Interactions with a lower weight are left out.
+MIN_WEIGHT: Final = 0.01
+
+# Nearest users of user_cosine. Fewer than for sequences, because each neighbour contributes all of its items.
+USER_NEIGHBOURS: Final = 50
+
+
+def exponential_weights(count: int) -> FloatArray:
+    """Return weights [≤ count] float32, oldest first: LIKE_DECAY ** (age - 1) ≥ MIN_WEIGHT, with sum 1."""
+    return _exponential_weights(_interactions_above_min_weight(count))
+
+
+def power_weights(count: int) -> FloatArray:
+    """Return weights [≤ NEXT_INTERACTIONS] float32, oldest first: age ** -NEXT_POWER, with sum 1."""
+    return _power_weights(min(count, NEXT_INTERACTIONS), NEXT_POWER)
+
+
+def transitions(filters: CollaborativeFilters, history: Indexes) -> tuple[Scores, float]:
+    """Return the probability that an item comes soon after the last interactions, and the remaining mass."""
+    scores = _weighted_rows(filters.transitions, history, power_weights(len(history)))
+    return scores.to_dense(), max(0.0, 1.0 - scores.total)
+
+
+def item_cosine(filters: CollaborativeFilters, history: Indexes) -> Scores:
+    """Return the weighted mean of the cosines to the history's items."""
+    return _mean_of_rows(filters.item_cosine, history).to_dense()
+
+
+def ease(filters: CollaborativeFilters, history: Indexes) -> Scores | None:
+    """Return the weighted mean of EASE's weights from the history's items; None in a release without EASE."""
+    return None if filters.ease is None else _mean_of_rows(filters.ease, history).to_dense()
+
+
+def als_user(item_factors: FloatArray, history: Indexes) -> FloatArray:
+    """Return the user's factors [factors], folded in from the history; scores are item_factors @ factors."""
+    count = _interactions_above_min_weight(len(history))
+    strengths = LIKE_DECAY ** np.arange(count - 1, -1, -1, dtype=np.float32)
+    return fold_in(item_factors, history[len(history) - count :], strengths)
+
+
+def user_cosine(filters: CollaborativeFilters, history: Indexes) -> Scores:
+    """Return score(u, i) = Σ_v sim(u, v) r_vi / Σ_v |sim(u, v)| over the nearest users v.
+
+    r_vi = 1 if v chose i. The items of u are weighted by age. The length of u's own row cancels out, so it is
+    not computed.
+    """
+    similarity = _mean_of_rows(filters.item_users, history).sums
+    nearest = top_k(similarity, USER_NEIGHBOURS)
+    weights = (similarity[nearest] / similarity[nearest].sum()).astype(np.float32)
+    scores = _weighted_rows(filters.user_items, nearest, weights)
+    return replace(scores, values=np.ones(len(scores.values), np.float32)).to_dense()
+
+
+def sequence_knn(sequences: UserSequences, history: Indexes, timestamps: NDArray[np.int64]) -> Scores:
+    """Return the scores of what the users with the nearest sequences chose next.
+
+    Args:
+        timestamps: [h] µs since the epoch, of `history`.
+    """
+    weights = _power_weights(min(len(history), NEXT_INTERACTIONS), 1.0)
+    newest = history[len(history) - len(weights) :]
+    end = int(timestamps[-1]) if len(timestamps) else 0
+    items, choice_weights = sequences.next_choices(newest, weights, end)
+    offsets = np.arange(len(items) + 1, dtype=np.int32) * np.int32(len(choice_weights))
+    values = np.tile(choice_weights, len(items))
+    return SparseScores(items.ravel(), values, offsets, STEP_WEIGHTS, sequences.places.shape[0]).to_dense()
+
+
+def content_profile(content: csr_array, history: Indexes) -> FloatArray:
+    """Return the weighted mean [categories] of the history's categories, of unit length, or zeros."""
+    profile = _mean_of_rows(content, history).sums
+    return profile / max(float(np.linalg.norm(profile)), 1e-9)
+
+
+def repeats(history: Indexes, item_count: int) -> Scores:
+    """Return how often each item was chosen before, each time weighted by 1 / age, with sum 1."""
+    return SparseScores.of(history, _power_weights(len(history), 1.0), item_count).to_dense()
+
+
+def _mean_of_rows(matrix: csr_array, history: Indexes) -> SparseScores:
+    return _weighted_rows(matrix, history, exponential_weights(len(history)))
+
+
+def _weighted_rows(matrix: csr_array, rows: Indexes, weights: FloatArray) -> SparseScores:
+    """Return the last len(weights) of `rows`, weighted."""
+    items, values, offsets = copy_rows(matrix, rows[len(rows) - len(weights) :])
+    return SparseScores(items, values, offsets, weights, matrix.shape[1])
+
+
+def _interactions_above_min_weight(count: int) -> int:
+    return min(count, int(np.log(MIN_WEIGHT) / np.log(LIKE_DECAY)) + 1)
+
+
+@lru_cache(maxsize=1024)
+def _power_weights(count: int, power: float) -> FloatArray:
+    weights = np.arange(count, 0, -1, dtype=np.float32) ** -power
+    return weights / max(float(weights.sum()), 1.0)
+
+
+@lru_cache(maxsize=1024)
+def _exponential_weights(count: int) -> FloatArray:
+    weights = np.float32(LIKE_DECAY) ** np.arange(count - 1, -1, -1, dtype=np.float32)
+    return weights / max(float(weights.sum()), 1.0)
