@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from feature_repo.interaction import Interaction
 from serving.answers import (
@@ -29,9 +29,10 @@ class EnumCodec(Generic[Kind]):
     """Converts one of the enums of `serving.answers` to the enum of the same name in the proto and back."""
 
     def __init__(self, kind: type[Kind]) -> None:
-        wire = pb.DESCRIPTOR.enum_types_by_name[kind.__name__]
-        self.names = {member: f"{kind.__name__.upper()}_{member.name}" for member in kind}
-        self._members = {wire.values_by_name[name].number: member for member, name in self.names.items()}
+        values, prefix = pb.DESCRIPTOR.enum_types_by_name[kind.__name__].values_by_name, kind.__name__.upper()
+        # Typed Any, because the stubs want the enum's own type, which does not exist at run time.
+        self.numbers: dict[Kind, Any] = {member: values[f"{prefix}_{member.name}"].number for member in kind}
+        self._members: dict[int, Kind] = {number: member for member, number in self.numbers.items()}
 
     def read(self, number: int) -> Kind:
         """Return the member, UNSPECIFIED for a number that only a newer version knows."""
@@ -50,10 +51,12 @@ def answer_message(answer: Answer) -> pb.RecommendResponse:
         recommendations=[_recommendation_message(item) for item in answer.recommendations],
         release_version=answer.release_version,
         request_id=answer.request_id,
-        basis=_BASIS.names[answer.basis],
+        basis=_BASIS.numbers[answer.basis],
         degraded=_degradation_messages(answer.degraded),
         removed=[
-            pb.Removed(item_id=item.item_id, title=item.title, score=item.score, rule=_RULE.names[item.rule])
+            pb.Removed(
+                item_id=item.item_id, title=item.title, score=item.score, rule=_RULE.numbers[item.rule]
+            )
             for item in answer.removed
         ],
     )
@@ -134,14 +137,15 @@ def _recommendation_message(item: Recommendation) -> pb.Recommendation:
         title=item.title,
         categories=item.categories,
         score=item.score,
-        sources=[_SOURCE.names[source] for source in item.sources],
+        sources=map(_SOURCE.numbers.__getitem__, item.sources),
         reason=item.reason,
         click_probability=item.click_probability,
-        reordered_by=_RULE.names[item.reordered_by] if item.reordered_by else None,
     )
     if item.contributions:  # passing empty fields to the constructor would take half of its time
         message.contributions.update(item.contributions)
         message.because_item_ids.extend(item.because_item_ids)
+    if item.reordered_by:
+        message.reordered_by = _RULE.numbers[item.reordered_by]
     return message
 
 
@@ -163,7 +167,7 @@ def _read_recommendation(message: pb.Recommendation) -> Recommendation:
 def _degradation_messages(degraded: Iterable[Degradation]) -> list[pb.Degradation]:
     return [
         pb.Degradation(
-            stage=_STAGE.names[cut.stage], reason=cut.reason, fallback=_FALLBACK.names[cut.fallback]
+            stage=_STAGE.numbers[cut.stage], reason=cut.reason, fallback=_FALLBACK.numbers[cut.fallback]
         )
         for cut in degraded
     ]
