@@ -1,4 +1,4 @@
-"""Several processes behind one port answer as one, outlive the death of any, and count together."""
+"""Several worker processes on one port: shared state, restart of dead workers, summed metrics."""
 
 import json
 import os
@@ -29,7 +29,7 @@ REQUESTS = "penchant_request_duration_seconds_count"
 
 @pytest.fixture
 def model_server() -> Iterator[str]:
-    """One that has version 1, and answers nothing else."""
+    """The address of a model server that has version 1 and implements GetModelStatus only."""
     available = prediction_pb2.ModelVersionStatus(
         version=1, state=prediction_pb2.ModelVersionStatus.AVAILABLE
     )
@@ -64,46 +64,50 @@ def supervisor(tmp_path: Path, model_server: str) -> Iterator["subprocess.Popen[
     process.wait(HANG_S)
 
 
-def told(process: "subprocess.Popen[str]") -> tuple[str, str]:
-    """Addresses of the metrics and of the service."""
+def printed_addresses(process: "subprocess.Popen[str]") -> tuple[str, str]:
+    """Return the addresses of the metrics and of the service."""
     assert process.stdout
     address, metrics = (process.stdout.readline().split()[-1] for _ in range(2))
     return metrics, address
 
 
-def lives(process: psutil.Process) -> bool:
+def is_alive(process: psutil.Process) -> bool:
     return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
 
 
 def workers(process: "subprocess.Popen[str]") -> list[psutil.Process]:
-    """Those that listen."""
-    children = [child for child in psutil.Process(process.pid).children() if lives(child)]
+    """Return the worker processes that listen."""
+    children = [child for child in psutil.Process(process.pid).children() if is_alive(child)]
     return [
         child
         for child in children
         if "serving.server" in child.cmdline()
-        and any(one.status == psutil.CONN_LISTEN for one in child.net_connections("tcp"))
+        and any(connection.status == psutil.CONN_LISTEN for connection in child.net_connections("tcp"))
     ]
 
 
 def connections(worker: psutil.Process, address: str) -> int:
     port = int(address.rsplit(":", 1)[1])
-    open_ = (one for one in worker.net_connections("tcp") if one.status == psutil.CONN_ESTABLISHED)
-    return sum(one.laddr.port == port for one in open_)
+    return sum(
+        connection.status == psutil.CONN_ESTABLISHED and connection.laddr.port == port
+        for connection in worker.net_connections("tcp")
+    )
 
 
-def each(address: str, processes: list[psutil.Process], stack: ExitStack) -> list[RecommenderServiceStub]:
-    """A client of each worker: the kernel deals connections, so they are opened until each has one."""
+def one_client_per_worker(
+    address: str, processes: list[psutil.Process], stack: ExitStack
+) -> list[RecommenderServiceStub]:
+    """Open connections until the kernel has given one to each worker; return a client of each worker."""
     clients: dict[int, RecommenderServiceStub] = {}
     counts = [connections(worker, address) for worker in processes]
     while len(clients) < len(processes):
         channel = stack.enter_context(grpc.insecure_channel(address, [("grpc.use_local_subchannel_pool", 1)]))
         grpc.channel_ready_future(channel).result(HANG_S)
         before, counts = counts, [connections(worker, address) for worker in processes]
-        (place,) = (place for place, count in enumerate(counts) if count > before[place])
-        clients.setdefault(place, RecommenderServiceStub(channel))  # type: ignore[no-untyped-call]
+        (index,) = (index for index, count in enumerate(counts) if count > before[index])
+        clients.setdefault(index, RecommenderServiceStub(channel))  # type: ignore[no-untyped-call]
         assert sum(counts) < 100, "all connections go to one worker"
-    return [clients[place] for place in range(len(processes))]
+    return [clients[index] for index in range(len(processes))]
 
 
 def recommend(client: RecommenderServiceStub, *history: str) -> pb.RecommendResponse:
@@ -123,16 +127,16 @@ def count(metrics: str, name: str, **labels: str) -> float:
     )
 
 
-def test_two_workers_answer_as_one_and_one_that_is_killed_is_replaced(
+def test_workers_share_recordings_and_a_killed_worker_is_replaced(
     supervisor: "subprocess.Popen[str]",
 ) -> None:
-    metrics, address = told(supervisor)
+    metrics, address = printed_addresses(supervisor)
     with ExitStack() as stack:
-        one, other = each(address, workers(supervisor), stack)
-        shown = recommend(one, "comedy-3").recommendations[0].item_id
+        first, second = one_client_per_worker(address, workers(supervisor), stack)
+        shown = recommend(first, "comedy-3").recommendations[0].item_id
         recorded = pb.Interaction(user_id="u", item_id=shown)
-        one.RecordInteractions(pb.RecordInteractionsRequest(interactions=[recorded]), timeout=HANG_S)
-        answer = recommend(other)
+        first.RecordInteractions(pb.RecordInteractionsRequest(interactions=[recorded]), timeout=HANG_S)
+        answer = recommend(second)
         assert answer.basis == pb.BASIS_HISTORY
         assert shown not in {item.item_id for item in answer.recommendations}
         assert count(metrics, "penchant_recorded_interactions_total") == 1
@@ -145,27 +149,27 @@ def test_two_workers_answer_as_one_and_one_that_is_killed_is_replaced(
             lambda: len(workers(supervisor)) == 2 and victim.pid not in {w.pid for w in workers(supervisor)}
         )
         assert survivor.is_running()
-        replaced = each(address, workers(supervisor), stack)
+        replaced = one_client_per_worker(address, workers(supervisor), stack)
         assert {recommend(client).basis for client in replaced} == {pb.BASIS_HISTORY}
         assert count(metrics, REQUESTS, method="Recommend", code="OK") > answered
     processes = workers(supervisor)
     supervisor.terminate()
     assert supervisor.wait(HANG_S) == 0
-    assert not any(map(lives, processes))
+    assert not any(map(is_alive, processes))
 
 
-def test_workers_do_not_outlive_who_minds_them(supervisor: "subprocess.Popen[str]") -> None:
-    told(supervisor)
+def test_workers_stop_when_their_supervisor_is_killed(supervisor: "subprocess.Popen[str]") -> None:
+    printed_addresses(supervisor)
     processes = workers(supervisor)
     assert len(processes) == 2
     supervisor.kill()
-    wait_until(lambda: not any(map(lives, processes)))
+    wait_until(lambda: not any(map(is_alive, processes)))
 
 
-def test_a_port_that_somebody_has_is_one_line_with_the_next_step(
+def test_a_port_in_use_stops_the_start_with_one_line(
     supervisor: "subprocess.Popen[str]", tmp_path: Path
 ) -> None:
-    _, address = told(supervisor)
+    _, address = printed_addresses(supervisor)
     port = address.rsplit(":", 1)[1]
     environment = {
         **os.environ,
@@ -184,28 +188,28 @@ def test_a_port_that_somebody_has_is_one_line_with_the_next_step(
     assert second.stderr.strip().splitlines()[-1].startswith("recommender: can't listen on 127.0.0.1:")
 
 
-def test_a_setting_that_no_worker_takes_ends_all(tmp_path: Path) -> None:
+def test_a_setting_that_stops_the_workers_stops_the_supervisor(tmp_path: Path) -> None:
     settings = {"HOME": str(tmp_path), "PORT": "0", "WORKERS": "2", "SCENARIOS": str(tmp_path / "none.toml")}
     environment = {**os.environ, **{f"PENCHANT_{name}": value for name, value in settings.items()}}
-    ended = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-m", "serving.server"],
         env=environment,
         capture_output=True,
         text=True,
         timeout=HANG_S,
     )
-    assert ended.returncode == 1
-    assert "none.toml" in ended.stderr
-    assert "Traceback" not in ended.stderr
+    assert completed.returncode == 1
+    assert "none.toml" in completed.stderr
+    assert "Traceback" not in completed.stderr
 
 
-def test_what_a_process_had_counted_outlives_it() -> None:
+def test_the_sum_keeps_the_counts_of_a_process_that_has_ended() -> None:
     pages = {
         "a": '# TYPE c counter\nc_total{x="1"} 2.0\n# TYPE g gauge\ng 5.0\n',
         "b": '# TYPE c counter\nc_total{x="1"} 3.0\nc_total{x="2"} 1.0\n# TYPE g gauge\ng 4.0\n',
     }
-    living = ["a", "b"]
-    summed = SummedMetrics(lambda: living, fetch=lambda page: pages[page])
+    live_pages = ["a", "b"]
+    summed = SummedMetrics(lambda: live_pages, fetch=lambda page: pages[page])
 
     def numbers() -> dict[tuple[str, ...], float]:
         return {
@@ -215,5 +219,5 @@ def test_what_a_process_had_counted_outlives_it() -> None:
         }
 
     assert numbers() == {("c_total", "1"): 5.0, ("c_total", "2"): 1.0, ("g",): 5.0}
-    living.remove("a")
+    live_pages.remove("a")
     assert numbers() == {("c_total", "1"): 5.0, ("c_total", "2"): 1.0, ("g",): 4.0}
