@@ -38,7 +38,7 @@ def penchant(
     First steps:
 
     ```
-    penchant demo                            # everything below, on MovieLens 100K
+    penchant demo                            # all steps below at once
     penchant run --dataset movielens-100k    # train a release; it goes live
     penchant serve                           # serve it until Ctrl-C
     penchant recommend 196                   # in another terminal

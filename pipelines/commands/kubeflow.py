@@ -44,8 +44,8 @@ def schedule(
 ) -> None:
     """Schedule the training pipeline on the Kubeflow Pipelines at PENCHANT_KUBEFLOW.
 
-    Each run starts from the weights of the live release; `--set warm_start=false` turns this off. A schedule
-    keeps the settings it was made with: after a change of a setting, schedule again.
+    Each training starts from the weights of the training run of the live release; `--set warm_start=false`
+    turns this off. A schedule keeps the settings it was made with: after a change, schedule again.
 
     ```
     penchant schedule '0 0 3 * * *'

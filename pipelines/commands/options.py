@@ -27,7 +27,9 @@ Policy = Annotated[
 By = Annotated[
     str,
     typer.Option(
-        help="Your name; the registry stores it with the decision.", default_factory=getpass.getuser
+        help="Your name; the registry stores it with the decision.",
+        default_factory=getpass.getuser,
+        show_default="your login name",
     ),
 ]
 Dataset = Annotated[str, typer.Option(help="A public data set; `penchant data` lists them.")]

@@ -38,8 +38,9 @@ def run(
 
     ```
     penchant run --dataset movielens-100k
-    penchant run --interactions interactions.csv --items items.csv --set epochs=5
-    penchant run                             # train again, with what was recorded
+    penchant run --dataset movielens-100k --set epochs=5 --policy review
+    penchant run --interactions interactions.csv --items items.csv
+    penchant run                          # again, with recorded interactions
     ```
     """
     with exit_on_error():

@@ -1,4 +1,4 @@
-"""The manifests of infra/, read as written and as kustomize renders them."""
+"""Fixtures that read the manifests of infra/, as files and as rendered by kustomize."""
 
 import shutil
 import subprocess
@@ -19,17 +19,19 @@ Manifest = dict[str, Any]
 
 @dataclass(frozen=True)
 class Overlay:
-    """One set-up of the cluster."""
+    """A kustomize overlay."""
 
     name: str
     folder: Path
 
     @property
     def settings(self) -> dict[str, str]:
-        """The environment of recommender and pipelines: the base's, overridden by the overlay's."""
+        """The environment of recommender and pipelines: the base settings, overridden by the overlay."""
         files = (KUBERNETES / "base" / "settings.env", self.folder / "settings.env")
         lines = [line for file in files for line in file.read_text().splitlines()]
-        return dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+        settings = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+        assert settings
+        return settings
 
     @property
     def kustomization(self) -> Manifest:
@@ -38,21 +40,28 @@ class Overlay:
 
 @dataclass(frozen=True)
 class Rendered:
-    """What `kubectl apply -k` would send."""
+    """The manifests that `kubectl apply -k` would send."""
 
     manifests: list[Manifest]
 
-    def kind(self, *kinds: str) -> list[Manifest]:
-        return [manifest for manifest in self.manifests if manifest["kind"] in kinds]
+    @property
+    def kinds(self) -> set[str]:
+        return {manifest["kind"] for manifest in self.manifests}
+
+    def kind(self, kind: str) -> list[Manifest]:
+        """The manifests of a kind, at least one: a loop over them must check something."""
+        manifests = [manifest for manifest in self.manifests if manifest["kind"] == kind]
+        assert manifests, f"no {kind} in the rendered manifests"
+        return manifests
 
     def named(self, kind: str, name: str) -> Manifest:
-        (found,) = (m for m in self.kind(kind) if m["metadata"]["name"] == name)
-        return found
+        (manifest,) = (m for m in self.kind(kind) if m["metadata"]["name"] == name)
+        return manifest
 
     @property
     def pods(self) -> dict[str, Manifest]:
-        """Name of a workload -> its pod template."""
-        workloads = self.kind("Deployment", "CronJob")
+        """Name of a Deployment or CronJob -> its pod template."""
+        workloads = self.kind("Deployment") + (self.kind("CronJob") if "CronJob" in self.kinds else [])
         return {
             manifest["metadata"]["name"]: manifest["spec"].get("jobTemplate", manifest)["spec"]["template"]
             for manifest in workloads
@@ -73,7 +82,7 @@ def read(file: Path) -> list[Manifest]:
 def render(folder: Path) -> Rendered:
     kubectl = shutil.which("kubectl")
     if not kubectl:
-        pytest.skip("kubectl is not on PATH: it renders the manifests")
+        pytest.skip("kubectl is not on the path; it renders the manifests")
     rendered = subprocess.run([kubectl, "kustomize", folder], capture_output=True, text=True, check=False)
     assert rendered.returncode == 0, rendered.stderr
     return Rendered([document for document in yaml.safe_load_all(rendered.stdout) if document])

@@ -1,4 +1,4 @@
-"""TensorFlow Serving is configured for the releases that are pushed and the requests that are sent."""
+"""The configuration of TensorFlow Serving fits the published releases and the requests."""
 
 import importlib.metadata
 import re
@@ -23,7 +23,7 @@ def model() -> model_server_config_pb2.ModelConfig:
     return model
 
 
-def test_it_holds_every_published_version_of_the_interest_model(
+def test_it_loads_every_published_version_of_the_interest_model(
     model: model_server_config_pb2.ModelConfig,
 ) -> None:
     assert model.name == INTEREST_MODEL
@@ -31,7 +31,7 @@ def test_it_holds_every_published_version_of_the_interest_model(
     assert model.model_version_policy.WhichOneof("policy_choice") == "all"
 
 
-def test_it_looks_where_releases_are_published(
+def test_its_base_path_is_the_folder_of_published_releases(
     model: model_server_config_pb2.ModelConfig, overlay: Overlay, rendered: Rendered
 ) -> None:
     (container,) = rendered.pods["model-server"]["spec"]["containers"]
@@ -47,13 +47,13 @@ def test_it_looks_where_releases_are_published(
     assert f"{overlay.settings['PENCHANT_RELEASES']}/" == f"s3://{bucket}/{prefix}"
 
 
-def test_its_files_are_those_its_flags_name(rendered: Rendered) -> None:
+def test_its_flags_name_every_configuration_file(rendered: Rendered) -> None:
     (container,) = rendered.pods["model-server"]["spec"]["containers"]
-    named = {arg.split("/")[-1] for arg in container["args"] if "_file=/etc/model-server/" in arg}
-    assert named == {file.name for file in CONFIG.iterdir()}
+    files = {arg.split("/")[-1] for arg in container["args"] if "_file=/etc/model-server/" in arg}
+    assert files == {file.name for file in CONFIG.iterdir()}
 
 
-def test_it_pads_a_batch_with_what_every_history_begins_with() -> None:
+def test_it_pads_a_batch_with_the_padding_values_of_a_history() -> None:
     parameters = (CONFIG / "batching.config").read_text()
     assert re.search(r"^pad_variable_length_inputs: true$", parameters, re.MULTILINE)
     encoded = encode([History(["a"], ["item"], ["view"], [1.0], [1])])
@@ -62,6 +62,6 @@ def test_it_pads_a_batch_with_what_every_history_begins_with() -> None:
     assert encoded["timestamps"][0, 0] == 0
 
 
-def test_it_is_of_the_version_whose_api_is_tested(overlay: Overlay) -> None:
+def test_its_version_is_that_of_the_tested_api(overlay: Overlay) -> None:
     tags = {image["name"]: image["newTag"] for image in overlay.kustomization["images"]}
     assert tags["tensorflow/serving"] == importlib.metadata.version("tensorflow-serving-api")

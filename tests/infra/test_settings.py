@@ -1,4 +1,4 @@
-"""What the manifests set is accepted by recommender and pipelines, and is one world to both."""
+"""Recommender and pipelines accept the settings of the manifests, and read the same addresses."""
 
 from urllib.parse import urlsplit
 
@@ -16,7 +16,7 @@ STORES = ("warehouse", "interaction_log", "registry", "online_store", "tracking_
 
 @pytest.fixture
 def loaded(overlay: Overlay, monkeypatch: pytest.MonkeyPatch) -> tuple[Settings, ServingSettings]:
-    # The image sets it; an overlay may.
+    # The default of the image.
     monkeypatch.setenv("PENCHANT_HOME", "/var/lib/penchant")
     for name, value in overlay.settings.items():
         monkeypatch.setenv(name, value)
@@ -32,24 +32,24 @@ def test_every_variable_is_a_setting(overlay: Overlay) -> None:
 def test_every_variable_in_a_manifest_is_a_setting() -> None:
     fields = Settings.model_fields.keys() | ServingSettings.model_fields.keys()
     lines = [line for file in INFRA.rglob("*.yaml") for line in file.read_text().splitlines()]
-    named = [line.split("name: ")[1] for line in lines if "name: PENCHANT_" in line]
-    assert named == ["PENCHANT_TOKENS"]
-    assert {name.removeprefix("PENCHANT_").lower() for name in named} <= fields
+    variables = [line.split("name: ")[1] for line in lines if "name: PENCHANT_" in line]
+    assert variables == ["PENCHANT_TOKENS"]
+    assert {name.removeprefix("PENCHANT_").lower() for name in variables} <= fields
 
 
-def test_recommender_and_pipelines_see_one_world(loaded: tuple[Settings, ServingSettings]) -> None:
-    of_pipelines, of_serving = loaded
+def test_recommender_and_pipelines_read_the_same_addresses(loaded: tuple[Settings, ServingSettings]) -> None:
+    pipeline_settings, serving_settings = loaded
     for name in SHARED:
-        assert getattr(of_pipelines, name) == getattr(of_serving, name), name
-    assert of_serving.features == of_pipelines.features
+        assert getattr(pipeline_settings, name) == getattr(serving_settings, name), name
+    assert serving_settings.features == pipeline_settings.features
 
 
-def test_production_keeps_nothing_inside_a_pod(production: Overlay, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PENCHANT_HOME", "/home-of-the-pod")
+def test_production_stores_no_data_in_a_pod(production: Overlay, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PENCHANT_HOME", "/pod-home")
     for name, value in production.settings.items():
         monkeypatch.setenv(name, value)
     settings = pipelines.load_settings()
-    assert [name for name in STORES if "/home-of-the-pod" in getattr(settings, name)] == []
+    assert [name for name in STORES if "/pod-home" in getattr(settings, name)] == []
     assert settings.accelerator_count > 0
     assert settings.image.endswith("-gpu")
 
@@ -60,7 +60,7 @@ def test_no_address_holds_a_password(overlay: Overlay) -> None:
         assert "password" not in value.lower(), name
 
 
-def test_the_recommender_is_reached_from_other_pods(loaded: tuple[Settings, ServingSettings]) -> None:
+def test_the_recommender_listens_for_other_pods(loaded: tuple[Settings, ServingSettings]) -> None:
     _, settings = loaded
     assert settings.host == "0.0.0.0"
     assert settings.metrics_port is not None

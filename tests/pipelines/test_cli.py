@@ -65,6 +65,19 @@ def test_help_shows_an_example_of_the_command(runner: CliRunner, path: tuple[str
     assert f"  {' '.join(('penchant', *path))}" in result.output
 
 
+@pytest.mark.parametrize("path", [(), ("review",), *COMMANDS], ids=lambda path: " ".join(path) or "penchant")
+def test_examples_fit_a_terminal_of_80_columns(
+    runner: CliRunner, monkeypatch: pytest.MonkeyPatch, path: tuple[str, ...]
+) -> None:
+    wide = runner.invoke(app, [*path, "--help"]).output
+    monkeypatch.setenv("COLUMNS", "80")
+    narrow = runner.invoke(app, [*path, "--help"]).output
+
+    examples = [line.strip() for line in wide.splitlines() if line.startswith("  penchant ")]
+    assert examples or path[:1] == ("review",)
+    assert [example for example in examples if example not in narrow] == []
+
+
 def test_version_is_the_version_of_the_package(runner: CliRunner) -> None:
     assert runner.invoke(app, ["--version"]).output == f"penchant {version('penchant')}\n"
 
