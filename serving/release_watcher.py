@@ -1,4 +1,4 @@
-"""Which release is live: the watcher that swaps it when another version goes live."""
+"""Watches live.json and switches to the live release."""
 
 import gc
 import logging
@@ -14,22 +14,22 @@ from serving.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
-# A version that could not be opened is tried again no sooner than this.
+# Delay before a version that could not be opened is tried again.
 _RETRY_S: Final = 5.0
 
-# How long the first release waits for a model server that starts beside this process.
-_PATIENCE_S: Final = 10.0
+# Time that the first release waits for the model server, which may start at the same time.
+_STARTUP_WAIT_S: Final = 10.0
 
 
 class ServedVersions(Protocol):
-    """What knows the versions a model server holds; serving.interest.client.InterestClient is one."""
+    """The versions that a model server has loaded; implemented by serving.interest.client.InterestClient."""
 
     def available_versions(self, timeout_s: float, /) -> list[int]: ...
     def close(self) -> None: ...
 
 
 class ReleaseWatcher:
-    """Follows live.json; `live()` is the release to answer with."""
+    """Polls live.json in a thread; `live()` returns the release to answer with."""
 
     def __init__(
         self,
@@ -39,36 +39,36 @@ class ReleaseWatcher:
         poll_s: float = 0.2,
         on_live: Callable[[], None] = lambda: None,
     ) -> None:
-        """`on_live` is called after each swap."""
+        """`on_live` is called after each switch to another release."""
         self._store, self._models, self._metrics = store, models, metrics
         self._poll_s, self._on_live = poll_s, on_live
         self._live: LoadedRelease | None = None
         self._next: LoadedRelease | None = None
-        self._tried: int | None = None
-        self._trouble, self._retry_at, self._patience = "", 0.0, 0.0
+        self._last_tried: int | None = None
+        self._problem, self._retry_at, self._wait_until = "", 0.0, 0.0
         self._stopped = Event()
-        self._thread = Thread(target=self._watch, name="releases", daemon=True)
+        self._thread = Thread(target=self._run, name="release watcher", daemon=True)
 
     @property
     def current(self) -> LoadedRelease | None:
-        """The live release, None before the first."""
+        """Return the live release, or None before the first."""
         return self._live
 
     def live(self) -> LoadedRelease:
-        """The live release.
+        """Return the live release.
 
         Raises:
-            Unavailable: there is none yet; says the next step.
+            Unavailable: no release is live yet; the message says the next step.
         """
         if self._live is None:
             raise Unavailable(
-                self._trouble or f"no release is live in {self._store.root}: train one with `penchant run`"
+                self._problem or f"no release is live in {self._store.root}: train one with `penchant run`"
             )
         return self._live
 
     def start(self) -> None:
-        """Watch in a thread, beginning now."""
-        self._patience = monotonic() + _PATIENCE_S
+        """Start the thread."""
+        self._wait_until = monotonic() + _STARTUP_WAIT_S
         self._thread.start()
 
     def close(self) -> None:
@@ -77,33 +77,36 @@ class ReleaseWatcher:
             self._thread.join()
 
     def refresh(self) -> None:
-        """Swap to the version that live.json names, once the model server serves it too.
+        """Switch to the version in live.json, once the model server serves it too.
 
-        What can't be used is reported, and the release in use stays.
+        If the version can't be used, logs the problem and keeps the current release.
         """
         try:
             version = self._store.live()
             if version is None or version == (self._live and self._live.version):
                 self._next = None
-            elif (release := self._opened(version)) and self._may_start(version):
+            elif (release := self._open(version)) and self._is_ready(version):
                 self._swap(release)
-        except Exception as error:  # a torn file raises anything, and the watch must outlive it
+        except Exception as error:  # an incomplete file can raise anything, and the thread must continue
             if self._report(f"the live release can't be used: {error!r}"):
                 self._metrics.release_failures.inc()
 
-    def _opened(self, version: int) -> LoadedRelease | None:
+    def _open(self, version: int) -> LoadedRelease | None:
         if self._next is None or self._next.version != version:
-            if version == self._tried and monotonic() < self._retry_at:
+            if version == self._last_tried and monotonic() < self._retry_at:
                 return None
-            self._tried, self._retry_at = version, monotonic() + _RETRY_S
+            self._last_tried, self._retry_at = version, monotonic() + _RETRY_S
             self._next = LoadedRelease(self._store.open(version))
         return self._next
 
-    def _may_start(self, version: int) -> bool:
-        """A first release does not wait for ever: it answers degraded rather than not at all."""
-        if self._is_served(version) or (self._live is None and monotonic() > self._patience):
+    def _is_ready(self, version: int) -> bool:
+        """Return whether the model server serves the version, or the first release has waited long enough.
+
+        Degraded answers are better than none.
+        """
+        if self._is_served(version) or (self._live is None and monotonic() > self._wait_until):
             return True
-        self._report(f"release {version} waits: the model server does not report it AVAILABLE")
+        self._report(f"release {version} waits: the model server does not report it as AVAILABLE")
         return False
 
     def _is_served(self, version: int) -> bool:
@@ -113,22 +116,24 @@ class ReleaseWatcher:
             return False
 
     def _swap(self, release: LoadedRelease) -> None:
-        before, self._live, self._next, self._trouble = self._live, release, None, ""
-        # A catalog is millions of objects that live as long as the release: keep the collector off them.
+        previous, self._live, self._next, self._problem = self._live, release, None, ""
+        # A catalog has millions of objects that live as long as the release: exempt them from collection.
         gc.freeze()
         self._metrics.release.set(release.version)
         self._metrics.newest_interaction.set(release.ranking.manifest.get("learned_until", 0) / 1e6)
         self._on_live()
-        logger.info("release %d is live, before: %s", release.version, before.version if before else "none")
+        logger.info(
+            "release %d is live, previous: %s", release.version, previous.version if previous else "none"
+        )
 
-    def _report(self, trouble: str) -> bool:
-        """Log a trouble when it is new, and say whether it was."""
-        new, self._trouble = trouble != self._trouble, trouble
+    def _report(self, problem: str) -> bool:
+        """Log a problem unless it was the last one logged; returns whether it is new."""
+        new, self._problem = problem != self._problem, problem
         if new:
-            logger.warning("%s", trouble, exc_info=logger.isEnabledFor(logging.DEBUG))
+            logger.warning("%s", problem, exc_info=logger.isEnabledFor(logging.DEBUG))
         return new
 
-    def _watch(self) -> None:
+    def _run(self) -> None:
         while not self._stopped.is_set():
             self.refresh()
             self._stopped.wait(self._poll_s)

@@ -35,7 +35,7 @@ class RequestRanking:
     rules: Rules = field(init=False)
 
     def __post_init__(self) -> None:
-        self.rules = self.release.rules(self.request, self.now, self.user.seen, self.context.shown)
+        self.rules = self.release.rules(self.request, self.now, self.user.seen, self.context.capped)
 
     def retrieve(self, fallback: Candidates | None = None) -> Candidates:
         """Return the candidates of the release's sources, or `fallback`, with the request's own items."""

@@ -152,7 +152,7 @@ async def _start_service(
     log_depth = LogDepth(dependencies.log, metrics)
     stack.callback(log_depth.close)
     min_timeout_s = _MIN_TIMEOUT_SHARE * settings.interest_budget_ms / 1000
-    models = CircuitBreaker(dependencies.models, metrics, least_s=min_timeout_s)
+    models = CircuitBreaker(dependencies.models, metrics, min_timeout_s=min_timeout_s)
     stack.push_async_callback(models.close)
     reporter = HealthReporter(SERVICE, histories.warm)
     poll_s = settings.release_poll_ms / 1000

@@ -1,4 +1,4 @@
-"""Leaves a model server alone that hangs, so that requests don't all wait in vain."""
+"""A circuit breaker for the model server: after repeated timeouts, calls fail at once for a while."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
@@ -12,34 +12,34 @@ from serving.interest.user_interest import InterestModelClient
 from serving.release.arrays import FloatArray
 from serving.telemetry.metrics import Metrics
 
-# A call that failed after this share of its time was waited for in vain; a refused connection fails at once.
+# A call that fails after this share of its timeout counts as timed out; a refused connection fails earlier.
 _TIMEOUT_SHARE: Final = 0.8
 
 
 class CircuitBreaker:
-    """An interest model that raises at once for `open_s` after `timeouts` waits in vain, one after the other.
+    """Wraps an interest model. `timeouts` consecutive timeouts open the circuit: calls raise CircuitOpen.
 
-    After the rest one call goes through and decides: an answer closes the circuit, another wait in vain
-    opens it again. Nygard 2018, "Release It!".
+    After `open_s` one trial call is allowed: a success closes the circuit, a timeout opens it again.
+    Nygard 2018, "Release It!".
     """
 
     def __init__(
         self,
         model: InterestModelClient,
         metrics: Metrics,
-        least_s: float,
+        min_timeout_s: float,
         timeouts: int = 5,
         open_s: float = 1.0,
     ) -> None:
-        """`least_s`: shorter waits say nothing, a client with a hasty deadline must not cut others off."""
+        """Ignores timeouts shorter than `min_timeout_s`: the deadline of the request was too close."""
         self._model, self._metrics = model, metrics
-        self._least_s, self._timeouts, self._open_s = least_s, timeouts, open_s
+        self._min_timeout_s, self._timeouts, self._open_s = min_timeout_s, timeouts, open_s
         self._consecutive_timeouts, self._open_until = 0, 0.0
 
     async def interest(
         self, histories: Sequence[History], version: int | None, timeout_s: float, users: Sequence[Attributes]
     ) -> FloatArray:
-        """Raises CircuitOpen while it rests, else what the model raises."""
+        """Raises CircuitOpen while the circuit is open, else the errors of the model."""
         return await self._guarded(
             lambda: self._model.interest(histories, version, timeout_s, users), timeout_s
         )
@@ -47,7 +47,7 @@ class CircuitBreaker:
     async def advance(
         self, interests: InterestBatch, histories: Sequence[History], version: int | None, timeout_s: float
     ) -> FloatArray:
-        """Raises CircuitOpen while it rests, else what the model raises."""
+        """Raises CircuitOpen while the circuit is open, else the errors of the model."""
         return await self._guarded(
             lambda: self._model.advance(interests, histories, version, timeout_s), timeout_s
         )
@@ -57,29 +57,29 @@ class CircuitBreaker:
 
     async def _guarded(self, call: Callable[[], Awaitable[FloatArray]], timeout_s: float) -> FloatArray:
         if self._consecutive_timeouts >= self._timeouts:
-            self._take_turn(timeout_s)
+            self._allow_trial(timeout_s)
         start = monotonic()
         try:
             answer = await call()
         except Unavailable:
-            if timeout_s >= self._least_s and monotonic() - start >= _TIMEOUT_SHARE * timeout_s:
-                self._count()
+            if timeout_s >= self._min_timeout_s and monotonic() - start >= _TIMEOUT_SHARE * timeout_s:
+                self._count_timeout()
             raise
         if self._consecutive_timeouts:
             self._consecutive_timeouts = 0
             self._metrics.circuit_open.set(0)
         return answer
 
-    def _take_turn(self, timeout_s: float) -> None:
-        """Only the first after a rest, and with time enough to decide, asks."""
+    def _allow_trial(self, timeout_s: float) -> None:
+        """Allow one call after `open_s`, with a timeout that counts; raise CircuitOpen for all others."""
         now = monotonic()
-        if now < self._open_until or timeout_s < self._least_s:
+        if now < self._open_until or timeout_s < self._min_timeout_s:
             raise CircuitOpen(
-                f"the model server is left alone after {self._consecutive_timeouts} waits in vain"
+                f"the model server is not called after {self._consecutive_timeouts} consecutive timeouts"
             )
         self._open_until = now + max(self._open_s, timeout_s)
 
-    def _count(self) -> None:
+    def _count_timeout(self) -> None:
         self._consecutive_timeouts += 1
         if self._consecutive_timeouts >= self._timeouts:
             self._open_until = monotonic() + self._open_s

@@ -1,7 +1,4 @@
-"""Interest vectors from a model server that speaks TensorFlow Serving's gRPC API, without TensorFlow here.
-
-For whoever waits in a thread, and for whoever waits in an event loop.
-"""
+"""Blocking and asyncio clients of the interest model over TensorFlow Serving's gRPC API."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,7 +18,7 @@ from serving.errors import Unavailable
 from serving.interest.tensors import to_array, to_tensor
 from serving.protos import prediction_pb2 as pb
 
-# A model server that comes back is found within a second; gRPC's own backoff grows to two minutes.
+# Reconnect within a second after a restart of the model server; gRPC's default backoff grows to two minutes.
 _CHANNEL_OPTIONS: Final = (
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
@@ -31,27 +28,28 @@ _CHANNEL_OPTIONS: Final = (
     ("grpc.max_receive_message_length", -1),
 )
 
-_OVER_TLS: Final = "https://"
+_TLS_PREFIX: Final = "https://"
 
 _NEXT_STEP: Final = {
     grpc.StatusCode.UNAVAILABLE: "start one with `penchant serve`, or set the address of a running one",
-    grpc.StatusCode.DEADLINE_EXCEEDED: "it is slow or overloaded: look at its load, or allow more time",
-    grpc.StatusCode.NOT_FOUND: "push that version, or see which ones it holds with GetModelStatus",
+    grpc.StatusCode.DEADLINE_EXCEEDED: "it is slow or overloaded: check its load, or allow more time",
+    grpc.StatusCode.NOT_FOUND: "push that version, or list the loaded ones with GetModelStatus",
 }
-_ANOTHER_MODEL: Final = "what it serves doesn't fit the contract: push a release of this version of Penchant"
+_WRONG_MODEL: Final = "its model does not match the contract: push a release of this version of Penchant"
 
 
 class _Client:
-    """A channel, of grpc or of grpc.aio, to the interest model.
+    """A channel to the interest model; subclasses choose grpc or grpc.aio.
 
     Args:
-        address: `host:port` of the embedded model server or of TensorFlow Serving; `https://host:port` where
-            it speaks TLS.
-        model_name: under which name the server holds the interest model.
-        credentials: for TLS; None trusts gRPC's roots, GRPC_DEFAULT_SSL_ROOTS_FILE_PATH names others.
+        address: `host:port` of the embedded model server or of TensorFlow Serving; `https://host:port` for
+            TLS.
+        model_name: the name of the interest model on the server.
+        credentials: for TLS; None trusts gRPC's root certificates, or those in the file of
+            GRPC_DEFAULT_SSL_ROOTS_FILE_PATH.
     """
 
-    _kind: Any
+    _grpc: Any
 
     def __init__(
         self,
@@ -60,12 +58,12 @@ class _Client:
         credentials: grpc.ChannelCredentials | None = None,
     ) -> None:
         self.address, self._model_name = address, model_name
-        host = address.removeprefix(_OVER_TLS)
+        host = address.removeprefix(_TLS_PREFIX)
         if host == address:
-            self._channel = self._kind.insecure_channel(host, _CHANNEL_OPTIONS)
+            self._channel = self._grpc.insecure_channel(host, _CHANNEL_OPTIONS)
         else:
             credentials = credentials or grpc.ssl_channel_credentials()
-            self._channel = self._kind.secure_channel(host, credentials, _CHANNEL_OPTIONS)
+            self._channel = self._grpc.secure_channel(host, credentials, _CHANNEL_OPTIONS)
         self._predict = self._method("PredictionService/Predict", pb.PredictResponse)
         self._get_model_status = self._method("ModelService/GetModelStatus", pb.GetModelStatusResponse)
 
@@ -78,9 +76,9 @@ class _Client:
 
 
 class InterestClient(_Client):
-    """Calls the interest model; safe to share between threads, and survives a server's restart."""
+    """The blocking client; safe to share between threads, and reconnects after a restart of the server."""
 
-    _kind = grpc
+    _grpc = grpc
 
     def interest(
         self,
@@ -89,16 +87,16 @@ class InterestClient(_Client):
         timeout_s: float = 1.0,
         users: Sequence[Attributes] | None = None,
     ) -> InterestBatch:
-        """The interests after whole histories; an empty one of a user without attributes gives a zero vector.
+        """Return the interests after whole histories; a zero vector for no history and no attributes.
 
         Args:
-            version: of the model; None takes the newest that is available.
-            users: what is known of each user beside the history; None of nobody anything.
+            version: of the model; None for the newest available one.
+            users: the attributes of each user; None for no attributes.
 
         Raises:
-            Unavailable: no answer in `timeout_s`, or none that fits the contract.
+            Unavailable: no answer in `timeout_s`, or an answer that does not match the contract.
         """
-        return self._run(_whole(histories, users, self._model_name, version), timeout_s)
+        return self._run(_interest_request(histories, users, self._model_name, version), timeout_s)
 
     def advance(
         self,
@@ -107,17 +105,17 @@ class InterestClient(_Client):
         version: int | None = None,
         timeout_s: float = 1.0,
     ) -> InterestBatch:
-        """The interests after what `histories` add to `interests`, row by row; raises as `interest` does."""
-        return self._run(_further(interests, histories, self._model_name, version), timeout_s)
+        """Return `interests` advanced by `histories`, row by row; raises as `interest`."""
+        return self._run(_advance_request(interests, histories, self._model_name, version), timeout_s)
 
     def available_versions(self, timeout_s: float = 1.0) -> list[int]:
-        """Versions that answer now, oldest first.
+        """Return the loaded versions, in ascending order.
 
         Raises:
-            Unavailable: no answer in `timeout_s`, or the server knows no such model.
+            Unavailable: no answer in `timeout_s`, or the server has no such model.
         """
         request = pb.GetModelStatusRequest(model_spec=pb.ModelSpec(name=self._model_name))
-        with _reaching(self.address):
+        with _errors_as_unavailable(self.address):
             statuses = self._get_model_status(request, timeout=timeout_s).model_version_status
         return sorted(s.version for s in statuses if s.state == pb.ModelVersionStatus.AVAILABLE)
 
@@ -125,14 +123,14 @@ class InterestClient(_Client):
         self._channel.close()
 
     def _run(self, request: pb.PredictRequest, timeout_s: float) -> InterestBatch:
-        with _reaching(self.address):
+        with _errors_as_unavailable(self.address):
             return _interests(self._predict(request, timeout=timeout_s))
 
 
 class AsyncInterestClient(_Client):
-    """As InterestClient, for an event loop, made in the one that it serves; it asks for interests alone."""
+    """The asyncio client; returns interests without states. Create it in the event loop that uses it."""
 
-    _kind = grpc.aio
+    _grpc = grpc.aio
 
     async def interest(
         self,
@@ -141,8 +139,8 @@ class AsyncInterestClient(_Client):
         timeout_s: float = 1.0,
         users: Sequence[Attributes] | None = None,
     ) -> NDArray[np.float32]:
-        """[batch, interest size]; arguments and errors as of InterestClient.interest."""
-        return await self._run(_whole(histories, users, self._model_name, version), timeout_s)
+        """Return [batch, interest size]; arguments and errors as in InterestClient.interest."""
+        return await self._run(_interest_request(histories, users, self._model_name, version), timeout_s)
 
     async def advance(
         self,
@@ -151,27 +149,27 @@ class AsyncInterestClient(_Client):
         version: int | None = None,
         timeout_s: float = 1.0,
     ) -> NDArray[np.float32]:
-        """[batch, interest size]; arguments and errors as of InterestClient.advance."""
-        return await self._run(_further(interests, histories, self._model_name, version), timeout_s)
+        """Return [batch, interest size]; arguments and errors as in InterestClient.advance."""
+        return await self._run(_advance_request(interests, histories, self._model_name, version), timeout_s)
 
     async def close(self) -> None:
         await self._channel.close()
 
     async def _run(self, request: pb.PredictRequest, timeout_s: float) -> NDArray[np.float32]:
-        request.output_filter.append(INTEREST)  # the state is eight times as long, and nobody here reads it
-        with _reaching(self.address):
+        request.output_filter.append(INTEREST)  # the state is eight times as large and not needed
+        with _errors_as_unavailable(self.address):
             response = await self._predict(request, timeout=timeout_s)
             return to_array(response.outputs[INTEREST]).astype(np.float32, copy=False)
 
 
-def _whole(
+def _interest_request(
     histories: Sequence[History], users: Sequence[Attributes] | None, model_name: str, version: int | None
 ) -> pb.PredictRequest:
-    known = attributes.encode(users or [Attributes()] * len(histories))
-    return _request("serving_default", encode(histories) | known, model_name, version)
+    inputs = encode(histories) | attributes.encode(users or [Attributes()] * len(histories))
+    return _request("serving_default", inputs, model_name, version)
 
 
-def _further(
+def _advance_request(
     interests: InterestBatch, histories: Sequence[History], model_name: str, version: int | None
 ) -> pb.PredictRequest:
     inputs = encode(histories) | {"state": interests.state, "as_of": interests.as_of[:, np.newaxis]}
@@ -192,19 +190,19 @@ def _request(
 
 
 def _interests(response: pb.PredictResponse) -> InterestBatch:
-    """Raises ValueError where it does not fit the contract."""
+    """Raises ValueError if the outputs do not match the contract."""
     interest, state, as_of = (to_array(response.outputs[name]) for name in ("interest", "state", "as_of"))
     return InterestBatch(interest.astype(np.float32), state.astype(np.float32), as_of.reshape(-1))
 
 
 @contextmanager
-def _reaching(address: str) -> Iterator[None]:
-    """Raises Unavailable, with the next step, for whatever goes wrong on the way to the model and back."""
+def _errors_as_unavailable(address: str) -> Iterator[None]:
+    """Convert errors of the call and of its answer to Unavailable, with the next step."""
     try:
         yield
     except grpc.RpcError as error:
-        step = _NEXT_STEP.get(error.code(), _ANOTHER_MODEL)
+        step = _NEXT_STEP.get(error.code(), _WRONG_MODEL)
         details = f"{error.code().name}: {error.details()}"
         raise Unavailable(f"model server {address} gave no answer ({details}); {step}") from error
     except ValueError as error:
-        raise Unavailable(f"model server {address}: {error}; {_ANOTHER_MODEL}") from error
+        raise Unavailable(f"model server {address}: {error}; {_WRONG_MODEL}") from error

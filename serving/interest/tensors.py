@@ -1,4 +1,4 @@
-"""NumPy arrays to TensorFlow's tensors on the wire and back, without TensorFlow."""
+"""Converts NumPy arrays to TensorFlow's tensor messages and back, without TensorFlow."""
 
 from typing import Any, Final
 
@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from serving.protos import prediction_pb2 as pb
 
-# On the wire -> NumPy's dtype, and the field that holds the numbers when tensor_content doesn't.
+# Wire type -> NumPy dtype, and the field of the values if they are not in tensor_content.
 _KINDS: Final[dict[pb.DataType, tuple[Any, str]]] = {
     pb.DT_FLOAT: (np.float32, "float_val"),
     pb.DT_DOUBLE: (np.float64, "double_val"),
@@ -24,7 +24,7 @@ def to_tensor(array: NDArray[Any], tensor: pb.Tensor) -> None:
     """Write `array` (numbers, or strings as objects) into `tensor`.
 
     Raises:
-        ValueError: its dtype isn't one that the API's subset carries.
+        ValueError: the dtype is not in the supported subset.
     """
     if array.dtype not in _DTYPES:
         raise ValueError(f"tensor: expected one of {sorted(map(str, _DTYPES))}, got {array.dtype}")
@@ -38,10 +38,10 @@ def to_tensor(array: NDArray[Any], tensor: pb.Tensor) -> None:
 
 
 def to_array(tensor: pb.Tensor) -> NDArray[Any]:
-    """The array in `tensor`, wherever the server put the values.
+    """Return the array in `tensor`; the values may be in tensor_content or in the field of the dtype.
 
     Raises:
-        ValueError: a dtype that the API's subset doesn't carry, or values that don't fill the shape.
+        ValueError: the dtype is not in the supported subset, or the values do not fill the shape.
     """
     if tensor.dtype not in _KINDS:
         raise ValueError(f"tensor: expected a dtype of {sorted(_KINDS)}, got {tensor.dtype}")
@@ -54,5 +54,5 @@ def to_array(tensor: pb.Tensor) -> NDArray[Any]:
         flat = np.array(values, np.uint16).view(np.float16)
     else:
         flat = np.array(values, dtype)
-    # TensorFlow's rule: one value stands for all.
+    # TensorFlow stores a constant tensor as one value.
     return np.broadcast_to(flat, shape) if len(flat) == 1 else flat.reshape(shape)

@@ -70,9 +70,9 @@ class OnlineFeatures:
             ) from error
         self._features = list(views.values())
         self._change_counter: SqliteChangeCounter | None = None
-        self.gives_up_after_s = math.inf  # a network read has no upper bound
+        self.max_read_s = math.inf  # a network read has no upper bound
         if is_file(online_store):
-            self.gives_up_after_s = _LOCK_TIMEOUT_S
+            self.max_read_s = _LOCK_TIMEOUT_S
             file = Path(online_store).absolute()
             self._read_views: Reader = SqliteReader(SqliteConnections(file, _LOCK_TIMEOUT_S), views)
             self._change_counter = SqliteChangeCounter(SqliteConnection(file, _LOCK_TIMEOUT_S))

@@ -18,7 +18,7 @@ from serving.errors import Unavailable
 from serving.lru_cache import LruCache
 from serving.telemetry.logs import OncePerSecond
 from serving.user_data.bulkhead import Bulkhead
-from serving.user_data.interaction_log import OVERLAP_US
+from serving.user_data.interaction_log import MAX_VISIBILITY_DELAY_US
 from serving.user_history import UserHistory, UserVersion
 
 logger = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class Features(Protocol):
     """The source of snapshots; implemented by serving.online_store.online.OnlineFeatures."""
 
     @property
-    def gives_up_after_s(self) -> float: ...
+    def max_read_s(self) -> float: ...
     def read(self, user_id: str, known_version: Hashable, /) -> tuple[Hashable, Snapshot | None] | None:
         """Return the version of a user's snapshot and the snapshot; None if it is still `known_version`."""
         ...
@@ -68,7 +68,7 @@ class Log(Protocol):
     """The source of deltas; implemented by serving.user_data.interaction_log.InteractionLog."""
 
     @property
-    def gives_up_after_s(self) -> float: ...
+    def max_read_s(self) -> float: ...
     def since(self, user_id: str, recorded_after: int, /) -> list[Interaction]: ...
 
 
@@ -96,8 +96,8 @@ class HistoryReader:
         start, reading = monotonic(), _Reading(user_id, self._users.get(user_id))
         read_snapshot = partial(self._read_snapshot, reading)
         read_log = partial(self._read_log, reading)
-        snapshot_timeout_s = self._features.gives_up_after_s if self._features else math.inf
-        longest_s = snapshot_timeout_s + self._log.gives_up_after_s
+        snapshot_timeout_s = self._features.max_read_s if self._features else math.inf
+        longest_s = snapshot_timeout_s + self._log.max_read_s
         if longest_s <= budget_s and start >= self._use_threads_until:  # threads cost half as much again
             read_snapshot()
             read_log()
@@ -204,7 +204,7 @@ class _Reading:
     @property
     def recorded_after(self) -> int:
         snapshot = self.snapshot.snapshot if self.snapshot else None
-        return max(0, snapshot.as_of - OVERLAP_US) if snapshot else 0
+        return max(0, snapshot.as_of - MAX_VISIBILITY_DELAY_US) if snapshot else 0
 
     def result(self) -> _CachedUser:
         """Return the joined history, the cached one if both parts are unchanged."""

@@ -1,4 +1,4 @@
-"""What a request asks about beside its user's history: what was shown lately, what the followed users had."""
+"""Data of a request besides the user's history: impressions, and the interactions of followed users."""
 
 import asyncio
 import hashlib
@@ -24,31 +24,33 @@ logger = logging.getLogger(__name__)
 logger.addFilter(OncePerSecond())
 
 _DAY_US: Final = 86_400_000_000
+_NO_USER_ID: Final = "the request has no user id"
+_LOG_UNAVAILABLE: Final = "the interaction log is unavailable"
 
 
 @dataclass(frozen=True, eq=False)
 class RequestContext:
-    """Item ids at their frequency cap; item ids that followed users had, and how many of them."""
+    """What a scenario needs to know besides the user's history."""
 
-    shown: frozenset[str] = frozenset()
-    followed: Mapping[str, int] = field(default_factory=dict)
+    capped: frozenset[str] = frozenset()  # item ids that reached their frequency cap
+    followed: Mapping[str, int] = field(default_factory=dict)  # item id -> followed users who have it
     degraded: tuple[Degradation, ...] = ()
 
 
-NOTHING: Final = RequestContext()
+EMPTY_CONTEXT: Final = RequestContext()
 
 
 class ImpressionLog(Protocol):
-    """serving.user_data.interaction_log.InteractionLog is one."""
+    """Implemented by serving.user_data.interaction_log.InteractionLog."""
 
-    def shown(self, user_id: str, recorded_after: int, /) -> list[tuple[str, str]]: ...
+    def impressions(self, user_id: str, recorded_after: int, /) -> list[tuple[str, str]]: ...
     def record(self, interactions: Sequence[Interaction], /) -> int: ...
 
 
 class RequestContextReader:
-    """Reads for the requests that ask for it, and remembers what they were shown.
+    """Reads the context of a request, and records the impressions of its answer.
 
-    Two requests for one user at the same moment may be shown the same: each reads before the other recorded.
+    Two concurrent requests of a user may get the same items: both read before either has recorded.
     """
 
     def __init__(
@@ -58,92 +60,85 @@ class RequestContextReader:
         self._bulkhead = Bulkhead("impressions", threads)
 
     async def read(self, request: Request, budget_s: float) -> RequestContext:
-        """What the scenario asks for, within `budget_s`; what could not be read stands in `degraded`."""
+        """Return what the scenario needs; what can't be read within `budget_s` is listed in `degraded`."""
         scenario = request.scenario
         follows = request.followed and (not scenario.sources or Source.FOLLOWED in scenario.sources)
         if not follows and not scenario.frequency_cap:
-            return NOTHING
+            return EMPTY_CONTEXT
         with self._metrics.stage("scenario"):
-            until = monotonic() + budget_s
+            deadline = monotonic() + budget_s
             degraded: list[Degradation] = []
-            shown = await self._shown(request, budget_s, degraded) if scenario.frequency_cap else frozenset()
-            followed = await self._followed(request, until, degraded) if follows else {}
-            return RequestContext(shown, followed, tuple(degraded))
+            capped = (
+                await self._capped(request, budget_s, degraded) if scenario.frequency_cap else frozenset()
+            )
+            followed = await self._followed(request, deadline, degraded) if follows else {}
+            return RequestContext(capped, followed, tuple(degraded))
 
     async def record_impressions(
-        self, request: Request, shown: Sequence[Recommendation], budget_s: float
+        self, request: Request, recommendations: Sequence[Recommendation], budget_s: float
     ) -> Degradation | None:
-        """Record what is answered as impressions; the same request's again changes nothing."""
-        if not request.scenario.record_impressions or not shown:
+        """Record the answer as impressions, if the scenario says so; a retry of the request adds none."""
+        if not request.scenario.record_impressions or not recommendations:
             return None
         if not request.user_id:
-            return Degradation(Stage.IMPRESSIONS, "the visitor has no user id", Fallback.NOT_RECORDED)
-        now, prefix = time.time_ns() // 1000, _prefix(request)
+            return Degradation(Stage.IMPRESSIONS, _NO_USER_ID, Fallback.NOT_RECORDED)
+        now, prefix = time.time_ns() // 1000, _id_prefix(request)
         impressions = [
             Interaction(f"{prefix}{_digest(item.item_id)}", request.user_id, item.item_id, IMPRESSION, now)
-            for item in shown
+            for item in recommendations
         ]
         with self._metrics.stage("scenario"):
             try:
                 new = await self._bulkhead.run(budget_s, self._log.record, impressions)
             except (Unavailable, TimeoutError) as error:
                 logger.warning("impressions are not recorded: %r", error)
-                return Degradation(
-                    Stage.IMPRESSIONS, "the interaction log did not take them", Fallback.NOT_RECORDED
-                )
+                return Degradation(Stage.IMPRESSIONS, _LOG_UNAVAILABLE, Fallback.NOT_RECORDED)
         self._metrics.impressions.inc(new)
         return None
 
     def close(self) -> None:
         self._bulkhead.close()
 
-    async def _shown(self, request: Request, budget_s: float, degraded: list[Degradation]) -> frozenset[str]:
-        """Items at their cap; what this same request showed before, if it is a retry, doesn't count."""
-        cap, prefix = request.scenario.frequency_cap, _prefix(request)
+    async def _capped(self, request: Request, budget_s: float, degraded: list[Degradation]) -> frozenset[str]:
+        """Return the items at their frequency cap; excludes impressions of this request, if a retry."""
+        cap = request.scenario.frequency_cap
         assert cap
         if not request.user_id:
-            degraded.append(
-                Degradation(Stage.FREQUENCY_CAP, "the visitor has no user id", Fallback.NO_FREQUENCY_CAP)
-            )
+            degraded.append(Degradation(Stage.FREQUENCY_CAP, _NO_USER_ID, Fallback.NO_FREQUENCY_CAP))
             return frozenset()
         since = time.time_ns() // 1000 - round(cap.days * _DAY_US)
         try:
-            rows = await self._bulkhead.run(budget_s, self._log.shown, request.user_id, since)
+            rows = await self._bulkhead.run(budget_s, self._log.impressions, request.user_id, since)
         except (Unavailable, TimeoutError) as error:
             logger.warning("impressions can't be counted: %r", error)
-            degraded.append(
-                Degradation(
-                    Stage.FREQUENCY_CAP, "the interaction log did not answer", Fallback.NO_FREQUENCY_CAP
-                )
-            )
+            degraded.append(Degradation(Stage.FREQUENCY_CAP, _LOG_UNAVAILABLE, Fallback.NO_FREQUENCY_CAP))
             return frozenset()
+        prefix = _id_prefix(request)
         counts = Counter(item for item, impression in rows if not impression.startswith(prefix))
         return frozenset(item for item, count in counts.items() if count >= cap.impressions)
 
     async def _followed(
-        self, request: Request, until: float, degraded: list[Degradation]
+        self, request: Request, deadline: float, degraded: list[Degradation]
     ) -> Mapping[str, int]:
-        had: Counter[str] = Counter()
-        asked = request.followed[: request.scenario.max_followed]
-        whole = 0
-        for user_id in asked:
-            if (left := until - monotonic()) <= 0:
+        """Count for each item the followed users whose history contains it."""
+        users: Counter[str] = Counter()
+        followed = request.followed[: request.scenario.max_followed]
+        complete = 0
+        for user_id in followed:
+            if (remaining_s := deadline - monotonic()) <= 0:
                 break
-            user = await self._histories.read(user_id, left)
-            await asyncio.sleep(0)  # there may be many: other calls come in between
-            whole += not user.degraded
-            had.update(set(user.history.item_ids))
-        if whole < len(asked):
-            reason = f"{len(asked) - whole} of {len(asked)} histories could not be read in time"
+            user = await self._histories.read(user_id, remaining_s)
+            await asyncio.sleep(0)  # let other calls run between many reads
+            complete += not user.degraded
+            users.update(set(user.history.item_ids))
+        if complete < len(followed):
+            reason = f"{len(followed) - complete} of {len(followed)} histories could not be read in time"
             degraded.append(Degradation(Stage.FOLLOWED_USERS, reason, Fallback.PARTIAL_HISTORIES))
-        return had
+        return users
 
 
-def _no_cap(reason: str) -> Degradation:
-    return Degradation(Stage.FREQUENCY_CAP, reason, Fallback.NO_FREQUENCY_CAP)
-
-
-def _prefix(request: Request) -> str:
+def _id_prefix(request: Request) -> str:
+    """Return the prefix of the interaction ids of the impressions of a request."""
     return f"impression-{_digest(request.user_id, request.request_id)}-"
 
 

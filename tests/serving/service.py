@@ -37,7 +37,7 @@ class FakeSnapshot:
 class FakeFeatures:
     """Snapshots by user id; a read hangs while `gate` is cleared, and fails while `broken` is set."""
 
-    gives_up_after_s = math.inf
+    max_read_s = math.inf
 
     def __init__(self) -> None:
         self.snapshots: dict[str, FakeSnapshot] = {}
@@ -74,7 +74,7 @@ class Running:
 class FragileLog(InteractionLog):
     """An interaction log; a call hangs while `gate` is cleared, and fails while `broken` is set."""
 
-    broken, gives_up_after_s = False, math.inf
+    broken, max_read_s = False, math.inf
 
     def __init__(self, url: str) -> None:
         super().__init__(url)

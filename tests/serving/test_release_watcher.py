@@ -1,4 +1,4 @@
-"""Going from one release to another while clients ask."""
+"""Switching the live release under load, and releases that can't be used."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +14,7 @@ from tests.serving.planted import write_release
 from tests.serving.service import Running, running
 
 
-def ask_until(address: str, stop: Event) -> list[Answer]:
+def recommend_until(address: str, stop: Event) -> list[Answer]:
     answers = []
     with Recommender(address, timeout_s=HANG_S) as client:
         while not stop.is_set():
@@ -23,15 +23,15 @@ def ask_until(address: str, stop: Event) -> list[Answer]:
 
 
 def versions_in(answer: Answer) -> set[int]:
-    """Which releases the titles come from, and the one that the answer names."""
-    titled = {int(item.title.rsplit(" of ", 1)[1]) for item in answer.recommendations}
-    return titled | {answer.release_version}
+    """Return the releases that the titles and the answer itself belong to."""
+    versions = {int(item.title.rsplit(" of ", 1)[1]) for item in answer.recommendations}
+    return versions | {answer.release_version}
 
 
-def test_ten_swaps_under_load_mix_no_versions_and_lose_no_answer(tmp_path: Path) -> None:
+def test_switches_under_load_mix_no_versions_and_lose_no_answer(tmp_path: Path) -> None:
     with running(tmp_path, versions=(1, 2)) as service, ThreadPoolExecutor(8) as pool:
         stop = Event()
-        clients = [pool.submit(ask_until, service.address, stop) for _ in range(8)]
+        clients = [pool.submit(recommend_until, service.address, stop) for _ in range(8)]
         try:
             for turn in range(10):
                 version = 2 - turn % 2
@@ -46,7 +46,7 @@ def test_ten_swaps_under_load_mix_no_versions_and_lose_no_answer(tmp_path: Path)
     assert set(service.model.asked) == {1, 2}
 
 
-def test_a_release_waits_until_the_model_server_holds_it(
+def test_a_release_waits_until_the_model_server_has_loaded_it(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with running(tmp_path, versions=(1, 2)) as service:
@@ -58,24 +58,24 @@ def test_a_release_waits_until_the_model_server_holds_it(
         wait_until(lambda: service.client.recommend("u").release_version == 2)
 
 
-def test_a_first_release_answers_degraded_rather_than_wait_for_ever(
+def test_the_first_release_answers_degraded_after_the_startup_wait(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("serving.release_watcher._PATIENCE_S", 0.3)
+    monkeypatch.setattr("serving.release_watcher._STARTUP_WAIT_S", 0.3)
     with running(tmp_path, live=None) as service:
         service.model.down = True
         service.go_live(1)
         wait_until(lambda: service.client.recommend("u", history=["comedy-1"]).release_version == 1)
-        cut = service.client.recommend("u", history=["comedy-1"]).degraded
-        assert [one.stage for one in cut] == ["interest"]
+        degraded = service.client.recommend("u", history=["comedy-1"]).degraded
+        assert [degradation.stage for degradation in degraded] == ["interest"]
 
 
-@pytest.mark.parametrize("fault", ["missing", "foreign", "torn", "half"])
-def test_a_release_that_can_not_be_used_leaves_the_one_in_use(
+@pytest.mark.parametrize("fault", ["missing", "wrong fingerprint", "empty file", "missing file"])
+def test_an_unusable_release_leaves_the_current_one_live(
     tmp_path: Path, fault: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with running(tmp_path) as service:
-        spoil(service, fault)
+        publish_faulty(service, fault)
         service.go_live(2)
         wait_until(lambda: "the live release can't be used" in caplog.text)
         assert service.client.recommend("u").release_version == 1
@@ -85,23 +85,23 @@ def test_a_release_that_can_not_be_used_leaves_the_one_in_use(
         wait_until(lambda: service.client.recommend("u").release_version == 3)
 
 
-def spoil(service: Running, fault: str) -> None:
+def publish_faulty(service: Running, fault: str) -> None:
     """Publish a version 2 with a fault."""
     service.model.versions = [1, 2]
     if fault == "missing":
         return
     write_release(service.root / "releases", 2, " of 2")
     directory = service.root / "releases" / "ranking" / "2"
-    if fault == "foreign":
+    if fault == "wrong fingerprint":
         manifest = json.loads((directory / "manifest.json").read_text())
         (directory / "manifest.json").write_text(json.dumps({**manifest, "fingerprint": "another"}))
-    if fault == "torn":
+    if fault == "empty file":
         (directory / "item_embeddings.npy").write_bytes(b"")
-    if fault == "half":
+    if fault == "missing file":
         (directory / "catalog.parquet").unlink()
 
 
-def test_a_live_record_that_is_torn_leaves_the_release_in_use(
+def test_an_incomplete_live_json_leaves_the_current_release_live(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with running(tmp_path) as service:

@@ -1,4 +1,4 @@
-"""A model server that takes calls and never answers is left alone, named, and asked again after a moment."""
+"""The circuit breaker: opens after timeouts, allows a trial call, and closes after an answer."""
 
 import asyncio
 from collections.abc import Sequence
@@ -23,16 +23,16 @@ STATE = InterestBatch(ANSWER, ANSWER, np.zeros(1, np.int64))
 
 
 class HangingModel:
-    """Takes all the time it is given while it hangs, as told by the clock that it moves."""
+    """Times out while it hangs; moves the clock by the timeout."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now, self.hangs, self.refuses, self.asked = 1000.0, True, False, 0
+        self.now, self.hangs, self.refuses, self.calls = 1000.0, True, False, 0
         monkeypatch.setattr("serving.interest.circuit_breaker.monotonic", lambda: self.now)
 
     async def interest(
         self, histories: Sequence[History], version: int | None, timeout_s: float, users: Sequence[Attributes]
     ) -> NDArray[np.float32]:
-        self.asked += 1
+        self.calls += 1
         if self.refuses:
             raise Unavailable("connection refused")
         if self.hangs:
@@ -55,11 +55,11 @@ def model(monkeypatch: pytest.MonkeyPatch) -> HangingModel:
 
 
 def breaker(model: HangingModel) -> CircuitBreaker:
-    return CircuitBreaker(model, Metrics(), least_s=0.05, timeouts=3, open_s=1.0)
+    return CircuitBreaker(model, Metrics(), min_timeout_s=0.05, timeouts=3, open_s=1.0)
 
 
-def ask(circuit: CircuitBreaker, times: int, timeout_s: float = 0.1) -> list[type[Exception] | None]:
-    """What each call raised."""
+def call(circuit: CircuitBreaker, times: int, timeout_s: float = 0.1) -> list[type[Exception] | None]:
+    """Return what each call raised."""
     raised: list[type[Exception] | None] = []
     for _ in range(times):
         try:
@@ -70,62 +70,66 @@ def ask(circuit: CircuitBreaker, times: int, timeout_s: float = 0.1) -> list[typ
     return raised
 
 
-def test_after_some_waits_in_vain_it_is_asked_once_in_a_while_until_it_answers(model: HangingModel) -> None:
+def is_open(circuit: CircuitBreaker) -> float | None:
+    return circuit._metrics.registry.get_sample_value("penchant_model_server_circuit_open")
+
+
+def test_the_circuit_opens_after_timeouts_and_closes_after_a_successful_trial(model: HangingModel) -> None:
     circuit = breaker(model)
-    assert ask(circuit, 6) == [Unavailable] * 3 + [CircuitOpen] * 3
-    assert (model.asked, circuit._metrics.circuit_open._value.get()) == (3, 1)
+    assert call(circuit, 6) == [Unavailable] * 3 + [CircuitOpen] * 3
+    assert (model.calls, is_open(circuit)) == (3, 1)
     model.now += 1.1
-    assert ask(circuit, 3) == [Unavailable, CircuitOpen, CircuitOpen]
+    assert call(circuit, 3) == [Unavailable, CircuitOpen, CircuitOpen]
     model.now, model.hangs = model.now + 1.1, False
-    assert ask(circuit, 3) == [None, None, None]
-    assert circuit._metrics.circuit_open._value.get() == 0
+    assert call(circuit, 3) == [None, None, None]
+    assert is_open(circuit) == 0
     model.refuses = True
     with pytest.raises(Unavailable, match="connection refused"):
         asyncio.run(circuit.advance(STATE, [History()], 1, 0.1))
 
 
-def test_an_answer_in_between_starts_the_count_anew(model: HangingModel) -> None:
+def test_a_success_resets_the_count_of_timeouts(model: HangingModel) -> None:
     circuit = breaker(model)
     for _ in range(4):
         model.hangs = True
-        assert ask(circuit, 2) == [Unavailable] * 2
+        assert call(circuit, 2) == [Unavailable] * 2
         model.hangs = False
-        assert ask(circuit, 1) == [None]
+        assert call(circuit, 1) == [None]
 
 
-def test_a_refusal_at_once_and_a_hasty_deadline_do_not_count(model: HangingModel) -> None:
+def test_refused_connections_and_short_deadlines_do_not_count(model: HangingModel) -> None:
     circuit = breaker(model)
-    assert ask(circuit, 10, timeout_s=0.01) == [Unavailable] * 10
+    assert call(circuit, 10, timeout_s=0.01) == [Unavailable] * 10
     model.refuses = True
-    assert ask(circuit, 10) == [Unavailable] * 10
+    assert call(circuit, 10) == [Unavailable] * 10
     model.refuses = model.hangs = False
-    assert ask(circuit, 1) == [None]
+    assert call(circuit, 1) == [None]
 
 
-def test_a_hasty_client_takes_nobodys_turn_to_ask(model: HangingModel) -> None:
+def test_a_call_with_a_short_deadline_is_no_trial(model: HangingModel) -> None:
     circuit = breaker(model)
-    ask(circuit, 3)
+    call(circuit, 3)
     model.now, model.hangs = model.now + 1.1, False
-    assert ask(circuit, 2, timeout_s=0.01) == [CircuitOpen] * 2
-    assert ask(circuit, 1) == [None]
+    assert call(circuit, 2, timeout_s=0.01) == [CircuitOpen] * 2
+    assert call(circuit, 1) == [None]
 
 
-def test_requests_of_a_service_stop_waiting_and_say_why(tmp_path: Path) -> None:
+def test_answers_say_that_the_circuit_is_open(tmp_path: Path) -> None:
     with running(tmp_path, interest_budget_ms=40) as service:
-        answers = service.model.interest
+        interest = service.model.interest
 
-        async def hang(*asked: Any) -> NDArray[np.float32]:
-            await asyncio.sleep(asked[2])
+        async def hang(*arguments: Any) -> NDArray[np.float32]:
+            await asyncio.sleep(arguments[2])
             raise Unavailable("deadline exceeded")
 
         service.model.interest = hang  # type: ignore[method-assign]
 
         def degradation() -> tuple[str, str, str]:
-            (cut,) = service.client.recommend("u", history=["comedy-1"]).degraded
-            return cut.stage, cut.reason, cut.fallback
+            (degraded,) = service.client.recommend("u", history=["comedy-1"]).degraded
+            return degraded.stage, degraded.reason, degraded.fallback
 
         assert degradation()[1] == "the model gave no answer in time"
-        is_open = ("interest", "the model hangs and is left alone", "collaborative_filters")
-        wait_until(lambda: degradation() == is_open)
-        service.model.interest = answers  # type: ignore[method-assign]
+        circuit_open = ("interest", "the model hangs and is left alone", "collaborative_filters")
+        wait_until(lambda: degradation() == circuit_open)
+        service.model.interest = interest  # type: ignore[method-assign]
         wait_until(lambda: not service.client.recommend("u", history=["comedy-1"]).degraded)

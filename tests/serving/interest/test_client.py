@@ -1,3 +1,5 @@
+"""The blocking and the asyncio client of the interest model, against the embedded model server."""
+
 import asyncio
 import subprocess
 import sys
@@ -35,7 +37,7 @@ def history(*item_ids: str) -> History:
 
 @pytest.fixture(scope="module")
 def releases(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Versions 1 and 2, whose interests are 1 and 2 times as long."""
+    """Versions 1 and 2; the interests of version 2 are twice those of version 1."""
     base_path = tmp_path_factory.mktemp("interest")
     for version in (1, 2):
         export(base_path / str(version), scale=version)
@@ -57,7 +59,7 @@ def client(server: tuple[ModelServer, int]) -> Iterator[InterestClient]:
     client.close()
 
 
-def test_interests_of_a_batch(client: InterestClient):
+def test_interest_returns_a_batch(client: InterestClient):
     interests = client.interest([history("i1", "i2"), history("i3")], version=1, timeout_s=HANG_S)
 
     # 0.5 * [1, 1] + [2, 1] = [2.5, 1.5]
@@ -72,21 +74,21 @@ def test_interests_of_a_batch(client: InterestClient):
     assert len(interests) == 2
 
 
-def test_an_empty_history_has_no_interest(client: InterestClient):
+def test_interest_is_zero_for_an_empty_history(client: InterestClient):
     interests = client.interest([history()], timeout_s=HANG_S)
 
     assert interests.interest.tolist() == [[0.0, 0.0]]
     assert interests.as_of.tolist() == [0]
 
 
-def test_unknown_items_are_passed_over(client: InterestClient):
-    known = client.interest([history("i1", "i2")], timeout_s=HANG_S)
+def test_interest_skips_unknown_items(client: InterestClient):
+    expected = client.interest([history("i1", "i2")], timeout_s=HANG_S)
     mixed = client.interest([history("i1", "no such item é", "i2")], timeout_s=HANG_S)
 
-    np.testing.assert_array_equal(known.interest, mixed.interest)
+    np.testing.assert_array_equal(expected.interest, mixed.interest)
 
 
-def test_every_length_up_to_the_longest_history(client: InterestClient):
+def test_interest_accepts_every_length_up_to_the_longest_history(client: InterestClient):
     lengths = range(0, 201, 7)
 
     interests = client.interest(
@@ -98,7 +100,7 @@ def test_every_length_up_to_the_longest_history(client: InterestClient):
     assert interests.as_of.tolist() == list(lengths)
 
 
-def test_advancing_a_state_equals_replaying_the_whole_history(client: InterestClient):
+def test_advance_equals_the_interest_of_the_whole_history(client: InterestClient):
     whole = client.interest([history("i1", "i2", "i3"), history("i4")], timeout_s=HANG_S)
     before = client.interest([history("i1", "i2"), history()], timeout_s=HANG_S)
     newer = [History(["c"], ["i3"], ["view"], [1.0], [3]), History(["d"], ["i4"], ["view"], [1.0], [1])]
@@ -110,7 +112,7 @@ def test_advancing_a_state_equals_replaying_the_whole_history(client: InterestCl
     np.testing.assert_array_equal(after.as_of, whole.as_of)
 
 
-def test_advancing_by_nothing_changes_nothing(client: InterestClient):
+def test_advance_by_an_empty_history_changes_nothing(client: InterestClient):
     before = client.interest([history("i1", "i2")], timeout_s=HANG_S)
 
     after = client.advance(before, [history()], timeout_s=HANG_S)
@@ -119,27 +121,27 @@ def test_advancing_by_nothing_changes_nothing(client: InterestClient):
     np.testing.assert_array_equal(after.as_of, before.as_of)
 
 
-def test_the_newest_version_answers_unless_one_is_named(client: InterestClient):
+def test_the_newest_version_is_the_default(client: InterestClient):
     assert client.available_versions(timeout_s=HANG_S) == [1, 2]
     assert client.interest([history("i1")], timeout_s=HANG_S).interest.tolist() == [[2.0, 2.0]]
     assert client.interest([history("i1")], version=1, timeout_s=HANG_S).interest.tolist() == [[1.0, 1.0]]
 
 
-def test_a_version_that_is_not_there_is_unavailable_by_name(client: InterestClient):
+def test_a_missing_version_is_unavailable(client: InterestClient):
     with pytest.raises(
         Unavailable, match=r"NOT_FOUND: Servable not found for request: Specific\(interest, 9\)"
     ):
         client.interest([history("i1")], version=9, timeout_s=HANG_S)
 
 
-def test_a_state_of_another_model_is_unavailable_with_the_next_step(client: InterestClient):
+def test_a_state_of_another_shape_is_unavailable_with_the_next_step(client: InterestClient):
     foreign = InterestBatch(np.zeros((1, 3), np.float32), np.zeros((1, 3), np.float32), np.zeros(1, np.int64))
 
     with pytest.raises(Unavailable, match=r"input state: expected shape .* push a release"):
         client.advance(foreign, [history("i1")], timeout_s=HANG_S)
 
 
-def test_concurrent_requests_of_unequal_lengths_each_get_their_own_answer(client: InterestClient):
+def test_concurrent_calls_of_unequal_lengths_get_their_own_answers(client: InterestClient):
     lengths = [n * 37 % 50 for n in range(200)]
     with ThreadPoolExecutor(16) as threads:
         interests = threads.map(
@@ -151,7 +153,7 @@ def test_concurrent_requests_of_unequal_lengths_each_get_their_own_answer(client
     np.testing.assert_allclose(answers, [2 * (1 - 0.5**length) for length in lengths], rtol=1e-6)
 
 
-def test_a_server_that_is_down_is_unavailable_and_found_again_by_the_same_client(releases: Path):
+def test_the_client_reconnects_after_a_restart_of_the_server(releases: Path):
     server, port = create_server(releases)
     server.start()
     client = InterestClient(f"127.0.0.1:{port}")
@@ -163,34 +165,35 @@ def test_a_server_that_is_down_is_unavailable_and_found_again_by_the_same_client
 
     server, _ = create_server(releases, port=port)
     server.start()
-    # From the channel's next attempt to connect on.
     wait_until(lambda: client.interest([history("i1")], timeout_s=HANG_S).interest.tolist() == [[2.0, 2.0]])
     client.close()
     server.stop().wait()
 
 
-def test_in_an_event_loop_the_answers_are_the_same(server: tuple[ModelServer, int], client: InterestClient):
+def test_the_asyncio_client_returns_the_same_interests(
+    server: tuple[ModelServer, int], client: InterestClient
+):
     histories = [history("i1", "i2"), history("i3")]
 
     before = client.interest(histories, version=2, timeout_s=HANG_S)
 
-    async def ask() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        waiting = AsyncInterestClient(client.address)
-        whole = await waiting.interest(histories, version=2, timeout_s=HANG_S)
-        further = await waiting.advance(before, histories, version=2, timeout_s=HANG_S)
+    async def call() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        own = AsyncInterestClient(client.address)
+        whole = await own.interest(histories, version=2, timeout_s=HANG_S)
+        advanced = await own.advance(before, histories, version=2, timeout_s=HANG_S)
         with pytest.raises(Unavailable, match=r"Servable not found for request: Specific\(interest, 7\)"):
-            await waiting.interest(histories, version=7, timeout_s=HANG_S)
+            await own.interest(histories, version=7, timeout_s=HANG_S)
         with pytest.raises(Unavailable, match="DEADLINE_EXCEEDED"):
-            await waiting.interest([history(*["i1"] * 200)] * 200, version=2, timeout_s=0.0001)
-        await waiting.close()
-        return whole, further
+            await own.interest([history(*["i1"] * 200)] * 200, version=2, timeout_s=0.0001)
+        await own.close()
+        return whole, advanced
 
-    whole, further = asyncio.run(ask())
+    whole, advanced = asyncio.run(call())
     np.testing.assert_array_equal(whole, before.interest)
-    np.testing.assert_array_equal(further, client.advance(before, histories, 2, HANG_S).interest)
+    np.testing.assert_array_equal(advanced, client.advance(before, histories, 2, HANG_S).interest)
 
 
-def test_a_call_is_on_its_way_after_so_many_turns_of_the_event_loop():
+def test_a_call_is_sent_after_turns_to_send_turns_of_the_event_loop():
     has_arrived = Event()
 
     def predict(body: bytes, context: grpc.ServicerContext) -> bytes:
@@ -205,29 +208,29 @@ def test_a_call_is_on_its_way_after_so_many_turns_of_the_event_loop():
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
 
-    async def ask() -> None:
+    async def call() -> None:
         client = AsyncInterestClient(f"127.0.0.1:{port}")
-        with pytest.raises(Unavailable):  # an empty answer fits no contract, and the connection stands
+        with pytest.raises(Unavailable):  # connects; an empty answer does not match the contract
             await client.interest([history("i1")], timeout_s=HANG_S)
         has_arrived.clear()
-        asked = asyncio.create_task(client.interest([history("i1")], timeout_s=HANG_S))
+        task = asyncio.create_task(client.interest([history("i1")], timeout_s=HANG_S))
         for _ in range(TURNS_TO_SEND):
             await asyncio.sleep(0)
         assert has_arrived.wait(HANG_S)  # the event loop is blocked meanwhile
         with pytest.raises(Unavailable):
-            await asked
+            await task
         await client.close()
 
-    asyncio.run(ask())
+    asyncio.run(call())
     server.stop(0).wait()
 
 
-def test_a_slow_answer_is_unavailable_when_the_time_is_up(client: InterestClient):
+def test_a_call_is_unavailable_after_its_timeout(client: InterestClient):
     with pytest.raises(Unavailable, match="DEADLINE_EXCEEDED"):
         client.interest([history(*["i1"] * 200)] * 200, timeout_s=0.0001)
 
 
-def test_a_model_of_another_name_is_unavailable(server: tuple[ModelServer, int]):
+def test_an_unknown_model_name_is_unavailable(server: tuple[ModelServer, int]):
     client = InterestClient(f"127.0.0.1:{server[1]}", model_name="mood")
 
     with pytest.raises(Unavailable, match="Could not find any versions of model mood"):
@@ -235,8 +238,8 @@ def test_a_model_of_another_name_is_unavailable(server: tuple[ModelServer, int])
     client.close()
 
 
-def test_the_client_needs_no_tensorflow():
-    heavy = {"tensorflow", "pandas", "keras"}
-    code = f"import sys, serving.interest.client; print({heavy} & set(sys.modules))"
+def test_the_client_does_not_import_tensorflow():
+    unwanted = {"tensorflow", "pandas", "keras"}
+    code = f"import sys, serving.interest.client; print({unwanted} & set(sys.modules))"
 
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "set()\n"

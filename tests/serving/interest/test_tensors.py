@@ -1,3 +1,5 @@
+"""Conversion of arrays to tensor messages, and parity with TensorFlow's TensorProto."""
+
 import numpy as np
 import pytest
 from tensorflow.core.framework.tensor_pb2 import TensorProto
@@ -20,7 +22,7 @@ ARRAYS = [
 
 
 @pytest.mark.parametrize("array", ARRAYS, ids=lambda array: f"{array.dtype}{list(array.shape)}")
-def test_an_array_comes_back_as_it_was(array: np.ndarray):
+def test_arrays_survive_a_round_trip(array: np.ndarray):
     tensor = pb.Tensor()
     to_tensor(array, tensor)
 
@@ -31,7 +33,7 @@ def test_an_array_comes_back_as_it_was(array: np.ndarray):
 
 
 @pytest.mark.parametrize("array", ARRAYS, ids=lambda array: f"{array.dtype}{list(array.shape)}")
-def test_tensorflow_reads_the_bytes_and_its_value_fields_are_read(array: np.ndarray):
+def test_tensors_are_wire_compatible_with_tensorflow(array: np.ndarray):
     ours = pb.Tensor()
     to_tensor(array, ours)
 
@@ -43,14 +45,14 @@ def test_tensorflow_reads_the_bytes_and_its_value_fields_are_read(array: np.ndar
     np.testing.assert_array_equal(to_array(pb.Tensor.FromString(answer.SerializeToString())), array)
 
 
-def test_one_value_stands_for_all():
+def test_one_value_fills_the_whole_shape():
     tensor = pb.Tensor(dtype=pb.DT_FLOAT, float_val=[2.5])
     tensor.tensor_shape.dim.add(size=2)
 
     assert to_array(tensor).tolist() == [2.5, 2.5]
 
 
-def test_values_that_do_not_fill_the_shape_are_refused():
+def test_values_that_do_not_fill_the_shape_are_rejected():
     tensor = pb.Tensor(dtype=pb.DT_FLOAT, float_val=[1, 2, 3])
     tensor.tensor_shape.dim.add(size=2)
 
@@ -58,7 +60,7 @@ def test_values_that_do_not_fill_the_shape_are_refused():
         to_array(tensor)
 
 
-def test_a_dtype_outside_the_api_is_refused():
+def test_an_unsupported_dtype_is_rejected():
     with pytest.raises(ValueError, match=r"expected one of .*float32.*, got complex128"):
         to_tensor(np.zeros(2, np.complex128), pb.Tensor())
     with pytest.raises(ValueError, match="expected a dtype of"):

@@ -206,10 +206,10 @@ def test_email_repeats_no_item_within_its_days(service: Running, monkeypatch: py
 def test_email_returns_the_same_items_for_the_same_request_id(service: Running) -> None:
     first, again = (service.client.recommend("u", scenario="email", request_id="monday") for _ in range(2))
     assert ids(first) == ids(again)
-    assert len(service.log.shown("u", 0)) == 10
+    assert len(service.log.impressions("u", 0)) == 10
     neighbour = service.client.recommend("v", scenario="email", request_id="monday")
     assert ids(neighbour) == ids(first)
-    assert len(service.log.shown("v", 0)) == 10
+    assert len(service.log.impressions("v", 0)) == 10
     assert not set(ids(service.client.recommend("u", scenario="email", request_id="tuesday"))) & set(
         ids(first)
     )
@@ -219,13 +219,13 @@ def test_email_reports_a_missing_frequency_cap_without_the_log(
     service: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service.log.broken = True
-    monkeypatch.setattr(service.log, "shown", service.log.since)
+    monkeypatch.setattr(service.log, "impressions", service.log.since)
     answer = service.client.recommend("u", k=3, scenario="email")
     assert len(answer.recommendations) == 3
     degraded = {(each.stage, each.fallback) for each in answer.degraded}
     assert {("frequency_cap", "no_frequency_cap"), ("impressions", "not_recorded")} <= degraded
     anonymous = service.client.recommend("", k=3, scenario="email")
-    assert {each.reason for each in anonymous.degraded} == {"the visitor has no user id"}
+    assert {each.reason for each in anonymous.degraded} == {"the request has no user id"}
 
 
 # request fields

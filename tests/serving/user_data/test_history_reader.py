@@ -14,7 +14,7 @@ from feature_repo.interest_state import InterestState
 from serving.errors import Unavailable
 from serving.user_data import history_reader
 from serving.user_data.history_reader import Features, HistoryReader, UserHistory
-from serving.user_data.interaction_log import OVERLAP_US
+from serving.user_data.interaction_log import MAX_VISIBILITY_DELAY_US
 from tests.patience import HANG_S
 
 AS_OF = 1_000_000_000_000
@@ -32,7 +32,7 @@ class FakeSnapshot:
 class FakeFeatures:
     """Snapshots by user id; a read hangs while `gate` is cleared, and fails while `broken` is set."""
 
-    gives_up_after_s = math.inf
+    max_read_s = math.inf
 
     def __init__(self, **snapshots: FakeSnapshot) -> None:
         self.snapshots, self.gate, self.broken = snapshots, Event(), False
@@ -53,7 +53,7 @@ class FakeFeatures:
 class FakeLog:
     """Interactions with their recording times; `gate` and `broken` as in FakeFeatures."""
 
-    gives_up_after_s = math.inf
+    max_read_s = math.inf
 
     def __init__(self, *recorded: tuple[int, Interaction]) -> None:
         self.recorded, self.gate, self.broken = recorded, Event(), False
@@ -71,7 +71,9 @@ def view(item: str, timestamp: int) -> Interaction:
 
 
 FEATURES = FakeFeatures(u=FakeSnapshot(History().extend([view("a", 1), view("b", 2)])))
-LOG = FakeLog((AS_OF - OVERLAP_US + 1, view("b", 2)), (AS_OF + 5, view("c", 3)), (9, view("a", 1)))
+LOG = FakeLog(
+    (AS_OF - MAX_VISIBILITY_DELAY_US + 1, view("b", 2)), (AS_OF + 5, view("c", 3)), (9, view("a", 1))
+)
 
 
 @dataclass
@@ -237,7 +239,7 @@ def test_warm_reads_from_both_stores(reading: Reading) -> None:
 class FeaturesWithTimeout(FakeFeatures):
     """Has a short timeout; keeps the thread of the last read, which moves `clock` by `delay_s`."""
 
-    gives_up_after_s = 0.05
+    max_read_s = 0.05
 
     def __init__(self, clock: list[float]) -> None:
         super().__init__(**FEATURES.snapshots)
@@ -250,7 +252,7 @@ class FeaturesWithTimeout(FakeFeatures):
 
 
 class LogWithTimeout(FakeLog):
-    gives_up_after_s = 0.05
+    max_read_s = 0.05
     reader = ""
 
     def since(self, user_id: str, recorded_after: int) -> list[Interaction]:
@@ -272,7 +274,7 @@ def test_stores_with_short_timeouts_are_read_in_the_event_loop(reading: Reading,
     reader.warm()
     assert reader.read("u", HANG_S).history.item_ids == ["a", "b", "c"]
     assert {features.reader, log.reader} == {current_thread().name}
-    features.gives_up_after_s = 2 * HANG_S  # longer than the budget
+    features.max_read_s = 2 * HANG_S  # longer than the budget
     within_threads = reader.read("u", HANG_S)
     assert within_threads.history.item_ids == ["a", "b", "c"]
     assert features.reader.startswith("snapshot")
