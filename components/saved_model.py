@@ -1,4 +1,4 @@
-"""The interest model as it is served, run offline."""
+"""Runs the exported interest model offline."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,24 +15,24 @@ from feature_repo.contract import SIGNATURES
 from feature_repo.histories import History, encode
 from feature_repo.interest_state import InterestBatch
 
-# Padded positions in one batch: keeps memory flat whatever the histories' length.
+# Padded positions per batch, which bounds the memory for any length of the histories.
 POSITIONS = 16_384
 
 
 class ServedModel:
-    """A SavedModel opened as TensorFlow Serving's loader does: a graph and a session, no Python objects.
+    """A SavedModel loaded as TensorFlow Serving does: a graph in a session, without Python objects.
 
-    `tf.saved_model.load` would hide a variable that TensorFlow Serving can't find; a session doesn't.
+    A variable that TensorFlow Serving can't find fails here too, but not with `tf.saved_model.load`.
     """
 
-    # Those of the contract that must be there.
+    # Signatures of the contract that the model must have.
     NEEDED: ClassVar[tuple[str, ...]] = tuple(SIGNATURES)
 
     def __init__(self, directory: Path) -> None:
-        """Open `directory`, which holds saved_model.pb.
+        """Load `directory`, which contains saved_model.pb.
 
         Raises:
-            StepError: there is no SavedModel, or it lacks a signature that is needed.
+            StepError: there is no SavedModel, or a signature is missing.
         """
         import tensorflow as tf
 
@@ -51,7 +51,7 @@ class ServedModel:
         self._signatures = {name: loaded.signature_def[name] for name in self.NEEDED}
 
     def run(self, signature: str, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Inputs and outputs by the names of the contract."""
+        """Run a signature; inputs and outputs are named as in the contract."""
         definition = self._signatures[signature]
         fetches = {name: tensor.name for name, tensor in definition.outputs.items()}
         feeds = {definition.inputs[name].name: value for name, value in inputs.items()}
@@ -71,43 +71,44 @@ class ServedModel:
 
 
 class SavedInterestModel(ServedModel):
-    """Its `serving_default` over many histories at once: the offline stand-in of InterestClient."""
+    """Runs `serving_default` for many histories: the offline counterpart of InterestClient."""
 
     NEEDED = ("serving_default",)
 
     def interest(
         self, histories: Sequence[History], users: Sequence[Attributes] | None = None
     ) -> NDArray[np.float32]:
-        """[histories, interest size] float32; as `interests` does."""
+        """Return [histories, interest size] float32; arguments and errors as in `interests`."""
         return self.interests(histories, users).interest
 
     def interests(
         self, histories: Sequence[History], users: Sequence[Attributes] | None = None
     ) -> InterestBatch:
-        """Interests and states in the order given; histories of like length share a batch.
+        """Return interests and states in the order of the histories, computed in batches of similar length.
 
         Args:
-            users: what is known of each history's user beside it; None of nobody anything.
+            users: the attributes of each history's user; None for no attributes.
 
         Raises:
-            StepError: the model answered a number that is not finite.
+            StepError: an interest is not finite.
         """
         order = sorted(range(len(histories)), key=lambda position: len(histories[position]), reverse=True)
         parts, start = [], 0
         while start < len(order):
             rows = max(1, POSITIONS // (1 + len(histories[order[start]])))
             batch = order[start : start + rows]
-            known = [users[position] if users else Attributes() for position in batch]
-            inputs = encode([histories[position] for position in batch]) | attributes.encode(known)
+            of_users = [users[position] if users else Attributes() for position in batch]
+            inputs = encode([histories[position] for position in batch]) | attributes.encode(of_users)
             parts.append(self.run("serving_default", inputs))
             start += rows
-        back = np.argsort(order)
+        original_order = np.argsort(order)
         interest, state, as_of = (
-            np.concatenate([part[name] for part in parts])[back] for name in ("interest", "state", "as_of")
+            np.concatenate([part[name] for part in parts])[original_order]
+            for name in ("interest", "state", "as_of")
         )
         if not np.isfinite(interest).all():
             raise StepError(
-                "the interest model answers numbers that are not finite: it diverged in training; "
-                "lower the learning rate or turn on gradient clipping"
+                "the interest model returns numbers that are not finite: it diverged in training; "
+                "use a lower learning rate or gradient clipping"
             )
         return InterestBatch(interest, state, as_of.reshape(-1))

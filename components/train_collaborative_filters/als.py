@@ -1,8 +1,8 @@
-"""Implicit-feedback matrix factorisation by alternating least squares, as item factors that suffice alone.
+"""Implicit-feedback matrix factorisation by alternating least squares (ALS).
 
-Hu, Koren & Volinsky 2008, "Collaborative filtering for implicit feedback datasets": what a user chose counts
-as 1, with confidence c, everything else as 0, with confidence 1. By the library `implicit`, whose solver is
-that of Takács et al. 2011, "Applications of the conjugate gradient method for implicit feedback".
+Hu, Koren & Volinsky 2008, "Collaborative filtering for implicit feedback datasets": chosen items are 1, with
+confidence c, all others 0, with confidence 1. The library `implicit` solves it as in Takács et al. 2011,
+"Applications of the conjugate gradient method for implicit feedback".
 """
 
 from typing import Final
@@ -20,19 +20,19 @@ SEED: Final = 20261124
 def als(
     interactions: Interactions, factors: int, regularisation: float, confidence: float, iterations: int
 ) -> FloatArray:
-    """[items, factors] float32, for `serving.ranking.fold_in`; the same for any number of threads.
+    """Return item factors [items, factors] float32 for `serving.ranking.fold_in`; reproducible with threads.
 
     Args:
-        regularisation: λ, in units of `chance`: it fits small and large data alike.
-        confidence: c of what was chosen, above 1.
+        regularisation: λ in units of `noise_singular_value`, so that one value suits small and large data.
+        confidence: c of chosen items, above 1.
     """
-    # Imported here: half a second, and only this step needs it.
+    # Imported here, because the import takes half a second.
     from implicit.cpu.als import AlternatingLeastSquares
     from threadpoolctl import threadpool_limits
 
     user_items = interactions.user_items()
-    penalty = regularisation * chance(user_items)
-    # Its own threads take a user each; those of BLAS would stand in their way, and it warns of them.
+    penalty = regularisation * noise_singular_value(user_items)
+    # `implicit` has threads of its own, and warns of BLAS threads, which would slow them down.
     with threadpool_limits(1, "blas"):
         model = AlternatingLeastSquares(
             factors, penalty, alpha=confidence, iterations=iterations, random_state=SEED
@@ -41,13 +41,13 @@ def als(
     return whitened(model.item_factors, penalty, confidence)
 
 
-def chance(user_items: csr_array) -> float:
-    """The largest singular value of as many ones thrown at random, less their mean: √(p (1 − p)) (√m + √n).
+def noise_singular_value(user_items: csr_array) -> float:
+    """Return the largest singular value of a random matrix with the same density: √(p (1 − p)) (√m + √n).
 
-    Factors penalised by λ keep of each singular value what is above λ (Mazumder et al. 2010, "Spectral
-    regularization algorithms for learning large incomplete matrices"): with this λ, what chance alone would
-    make is gone. Its edge: Yin et al. 1988, "On the limit of the largest eigenvalue of the large dimensional
-    sample covariance matrix".
+    The penalty λ shrinks each singular value by λ (Mazumder et al. 2010, "Spectral regularization algorithms
+    for learning large incomplete matrices"), so this λ removes what random choices would produce. The formula
+    is of Yin et al. 1988, "On the limit of the largest eigenvalue of the large dimensional sample covariance
+    matrix".
     """
     users, items = user_items.shape
     density = user_items.nnz / (users * items)
@@ -55,10 +55,10 @@ def chance(user_items: csr_array) -> float:
 
 
 def whitened(item_factors: FloatArray, penalty: float, confidence: float) -> FloatArray:
-    """Z = √(c − 1) Y L⁻ᵀ of Y [items, factors], where LLᵀ = G = YᵀY + λI.
+    """Return Z = √(c − 1) Y L⁻ᵀ for Y = `item_factors` [items, factors], where LLᵀ = G = YᵀY + λI.
 
-    After a history of the items h the model's scores are Y x, x = (G + (c − 1) Σ y_h y_hᵀ)⁻¹ c Σ y_h. They
-    are Z (I + Σ z_h z_hᵀ)⁻¹ Σ z_h, but for the factor c / (c − 1): Z needs no G, λ or c beside it.
+    After a history of the items h the model's scores are Y x, x = (G + (c − 1) Σ y_h y_hᵀ)⁻¹ c Σ y_h. Up to
+    the factor c / (c − 1) they equal Z (I + Σ z_h z_hᵀ)⁻¹ Σ z_h, which needs Z only, not G, λ or c.
     """
     exact = item_factors.astype(np.float64)
     gram = exact.T @ exact + penalty * np.eye(exact.shape[1])

@@ -1,4 +1,4 @@
-"""The pipeline step that fits the collaborative filters."""
+"""The pipeline step that trains the collaborative filters."""
 
 from kfp.dsl import Dataset, Input, Model, Output
 
@@ -13,7 +13,7 @@ def train_collaborative_filters(
     split: str,
     collaborative_filters: Output[Model],
 ) -> None:
-    """Count transitions, compute neighbours, and see what trends among whom, on one split."""
+    """Fit transitions, item and user neighbours, EASE, ALS, and the trends of user segments on one split."""
     from pathlib import Path
 
     from components.train_collaborative_filters.fitting import fit

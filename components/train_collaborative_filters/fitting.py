@@ -1,4 +1,4 @@
-"""The collaborative filters of a release, fitted on one split."""
+"""Fits the collaborative filters of a release on one split of the training set."""
 
 import time
 from collections.abc import Callable
@@ -29,18 +29,20 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class FilterParameters:
-    """Chosen on the validation parts of MovieLens-100K and -1M together; flat around these values."""
+    """Defaults chosen on the validation parts of MovieLens-100K and -1M; small changes make no difference."""
 
-    window: int = 10  # steps ahead that count as "soon after"
-    backward: float = 0.0  # what a step back counts, beside a step ahead
-    smoothing: float = 10.0  # counts of popularity in each item's transitions
-    neighbours: int = 200  # entries kept of each row of each matrix
-    max_users: int = 20_000  # users that a history is compared with, at each request
-    neighbour_pace: float = 0.2  # of trend's half-life: a neighbour's choice so far away in time counts half
+    window: int = 10  # steps ahead that count as a transition
+    backward: float = 0.0  # weight of a step back, relative to a step ahead
+    smoothing: float = 10.0  # pseudo-counts of popularity in each item's transitions
+    neighbours: int = 200  # entries kept per row of each matrix
+    max_users: int = 20_000  # users that each request compares a history with
+    neighbour_half_life_share: float = (
+        0.2  # half-life of a neighbour's choice, as a share of the trend's half-life
+    )
     ease_regularisation: float = 300.0
-    ease_max_items: int = 8_000  # about 15 s and 0.5 GB there; both grow faster than the catalog
+    ease_max_items: int = 8_000  # takes about 15 s and 0.5 GB; both grow faster than linearly
     als_factors: int = 64
-    als_regularisation: float = 1.0  # of what chance would make
+    als_regularisation: float = 1.0  # in units of als.noise_singular_value
     als_confidence: float = 3.0
     als_iterations: int = 10
 
@@ -53,17 +55,18 @@ def fit(
     parameters: FilterParameters | None = None,
     users: Path | None = None,
 ) -> None:
-    """Fit every filter on the windows of `split` ("train" or "all") and save them as `CollaborativeFilters`.
+    """Fit every filter on the windows of `split` ("train" or "all"), and save `CollaborativeFilters`.
 
-    With `users`, their attributes make the segments whose trends are kept.
+    Args:
+        users: user_id and attributes, which define the segments with a trend of their own.
 
     Raises:
         StepError: a file can't be read, the split is empty, or an item is not in `items`.
     """
     interactions = read(training_set, items, split)
     report(
-        f"{len(interactions):,} interactions of {interactions.user_count:,} users "
-        f"with {interactions.item_count:,} items (split {split})"
+        f"split {split}: {len(interactions):,} interactions, {interactions.user_count:,} users, "
+        f"{interactions.item_count:,} items"
     )
     attributes = read_table(users) if users else None
     fit_filters(interactions, parameters or FilterParameters(), attributes).save(output)
@@ -72,44 +75,52 @@ def fit(
 def fit_filters(
     interactions: Interactions, parameters: FilterParameters, users: pa.Table | None = None
 ) -> CollaborativeFilters:
-    """Every filter; pairs of a user's interactions are counted among the newest MAX_HISTORY of each user."""
-    chosen, recent = parameters, interactions.newest(MAX_HISTORY)
-    pace = half_life(interactions)
-    report(f"trend: half-life {pace / 86_400e6:.3g} days")
+    """Fit every filter; item pairs are counted in each user's newest MAX_HISTORY interactions."""
+    recent = interactions.newest(MAX_HISTORY)
+    trend_half_life = half_life(interactions)
+    report(f"half-life of the trend: {trend_half_life / 86_400e6:.3g} days")
     return CollaborativeFilters(
         transitions=_timed(
             "transitions",
             lambda: transitions(
-                interactions, chosen.window, chosen.backward, chosen.smoothing, chosen.neighbours
+                interactions,
+                parameters.window,
+                parameters.backward,
+                parameters.smoothing,
+                parameters.neighbours,
             ),
         ),
-        item_cosine=_timed("item cosine", lambda: item_cosine(recent, chosen.neighbours)),
-        user_items=_timed("user rows", lambda: user_rows(recent, chosen.max_users)),
+        item_cosine=_timed("item cosine", lambda: item_cosine(recent, parameters.neighbours)),
+        user_items=_timed("user rows", lambda: user_rows(recent, parameters.max_users)),
         popularity=popularity(interactions),
-        trend=trend(interactions, pace),
-        ease=_ease(recent, chosen),
-        als=_timed("ALS", lambda: _als(recent, chosen)),
+        trend=trend(interactions, trend_half_life),
+        ease=_ease(recent, parameters),
+        als=_timed("ALS", lambda: _als(recent, parameters)),
         user_sequences=_timed(
             "user sequences",
-            lambda: user_sequences(interactions, chosen.max_users, round(pace * chosen.neighbour_pace)),
+            lambda: user_sequences(
+                interactions,
+                parameters.max_users,
+                round(trend_half_life * parameters.neighbour_half_life_share),
+            ),
         ),
-        segments=_segments(interactions, users, pace) if users is not None else None,
+        segments=_segments(interactions, users, trend_half_life) if users is not None else None,
     )
 
 
-def _segments(interactions: Interactions, users: pa.Table, pace: int) -> Segments | None:
-    found = segments(interactions, users, pace)
-    priors = {segment.attribute: segment.prior for segment in found.segments} if found else {}
-    told = ", ".join(f"{name} with a prior of {prior:,.0f}" for name, prior in priors.items())
-    report(f"segments: {len(found.segments) if found else 0} by the users' attributes ({told or 'none'})")
-    return found
+def _segments(interactions: Interactions, users: pa.Table, trend_half_life: int) -> Segments | None:
+    fitted = segments(interactions, users, trend_half_life)
+    priors = {segment.attribute: segment.prior for segment in fitted.segments} if fitted else {}
+    by_attribute = ", ".join(f"{name} (prior {prior:,.0f})" for name, prior in priors.items())
+    report(f"{len(fitted.segments) if fitted else 0} user segments by {by_attribute or 'no attribute'}")
+    return fitted
 
 
 def _ease(interactions: Interactions, parameters: FilterParameters) -> csr_array | None:
     if interactions.item_count > parameters.ease_max_items:
         report(
-            f"EASE: left out, its time grows with the cube of the catalog: "
-            f"{interactions.item_count:,} items, at most {parameters.ease_max_items:,}"
+            f"EASE: skipped, since its time is cubic in the number of items "
+            f"({interactions.item_count:,}, the limit is {parameters.ease_max_items:,})"
         )
         return None
     return _timed("EASE", lambda: ease(interactions, parameters.ease_regularisation, parameters.neighbours))

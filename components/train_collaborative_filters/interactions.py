@@ -1,4 +1,4 @@
-"""The interactions of one split, as arrays of indexes."""
+"""Reads the interactions of one split as arrays of user and item indexes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,26 +16,26 @@ from components.errors import StepError
 
 @dataclass(frozen=True)
 class Interactions:
-    """Three parallel arrays [interactions], by user, each user's oldest first."""
+    """Three parallel arrays [interactions], sorted by user and time."""
 
     users: NDArray[np.int32]
     items: NDArray[np.int32]
     timestamps: NDArray[np.int64]  # µs since the epoch
     user_count: int
     item_count: int
-    user_ids: Sequence[str] = ()  # [users], where somebody asks who they are
+    user_ids: Sequence[str] = ()  # [users] or empty
 
     def __len__(self) -> int:
         return len(self.items)
 
     def newest(self, count: int) -> "Interactions":
-        """Each user's last `count`."""
+        """Return each user's newest `count` interactions."""
         ends = np.cumsum(np.bincount(self.users, minlength=self.user_count))
         kept = ends[self.users] - np.arange(len(self)) <= count
         return self._only(kept)
 
     def of_newest_users(self, count: int) -> "Interactions":
-        """Those of the `count` users whose last interaction is newest; users keep their order."""
+        """Return the interactions of the `count` most recently active users; users keep their order."""
         if self.user_count <= count:
             return self
         last = np.zeros(self.user_count, np.int64)
@@ -47,7 +47,7 @@ class Interactions:
         return Interactions(renumbered[part.users], part.items, part.timestamps, count, self.item_count)
 
     def user_items(self) -> csr_array:
-        """[users, items] float32, 1 where a user chose an item, once or often."""
+        """Return [users, items] float32, 1 where a user chose an item at least once."""
         shape = (self.user_count, self.item_count)
         matrix = csr_array((np.ones(len(self), np.float32), (self.users, self.items)), shape=shape)
         matrix.sum_duplicates()
@@ -61,7 +61,7 @@ class Interactions:
 
 
 def read(training_set: Path, items: Path, split: str) -> Interactions:
-    """The windows of `split` ("train" or "all"), joined; an item's index is its row in `items`.
+    """Read the windows of `split` ("train" or "all"); an item's index is its row in `items`.
 
     Raises:
         StepError: a file can't be read, the split is empty, or an item is not in `items`.
@@ -74,7 +74,7 @@ def read(training_set: Path, items: Path, split: str) -> Interactions:
     if not lengths.sum():
         raise StepError(
             f"{training_set} holds no interaction of split {split!r}: expected windows of 'train' or 'all'; "
-            "see that the spine has users before its first cutoff (more data, or --protocol leave-one-out)"
+            "the spine needs users before its first cutoff (more data, or --protocol leave-one-out)"
         )
     users = windows.column("user_id").combine_chunks().dictionary_encode()
     codes = users.indices.to_numpy()
@@ -91,37 +91,37 @@ def read(training_set: Path, items: Path, split: str) -> Interactions:
 
 
 def read_table(file: Path, columns: list[str] | None = None) -> pa.Table:
-    """The columns, or all, of a Parquet file.
+    """Read the columns, or all, of a Parquet file.
 
     Raises:
-        StepError: it can't be read, or lacks a column.
+        StepError: the file can't be read, or a column is missing.
     """
     try:
         return pq.read_table(file, columns=columns)
     except (OSError, pa.ArrowException) as error:
-        wanted = f" with the columns {columns}" if columns else ""
-        raise StepError(f"{file}: expected a Parquet file{wanted}: {error}") from error
+        expected = f" with the columns {columns}" if columns else ""
+        raise StepError(f"{file}: expected a Parquet file{expected}: {error}") from error
 
 
 def _flat(lists: pa.ChunkedArray) -> pa.Array:
     return pa.chunked_array([chunk.flatten() for chunk in lists.chunks], lists.type.value_type)
 
 
-def _indexes(item_ids: pa.ChunkedArray, known: pa.Array, items: Path) -> NDArray[np.int32]:
+def _indexes(item_ids: pa.ChunkedArray, catalog_ids: pa.Array, items: Path) -> NDArray[np.int32]:
     flat = _flat(item_ids)
-    found = pc.index_in(flat, value_set=known)
-    if found.null_count:
-        missing = flat.filter(pc.is_null(found))[0].as_py()
+    indexes = pc.index_in(flat, value_set=catalog_ids)
+    if indexes.null_count:
+        missing = flat.filter(pc.is_null(indexes))[0].as_py()
         raise StepError(
-            f"{found.null_count} interactions have an item that {items} lacks, the first {missing!r}: "
-            "give the items of the same run as the training set"
+            f"{indexes.null_count} interactions have an item that is not in {items}, first {missing!r}: "
+            "use the items and the training set of the same run"
         )
-    indexes: NDArray[np.int32] = found.to_numpy().astype(np.int32)
-    return indexes
+    array: NDArray[np.int32] = indexes.to_numpy().astype(np.int32)
+    return array
 
 
 def _ranges(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """starts[0], starts[0] + 1, … for lengths[0] numbers, then the next."""
+    """Concatenate the ranges [start, start + length)."""
     before = np.cumsum(lengths) - lengths
     ranges: NDArray[np.int64] = np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
     return ranges

@@ -1,6 +1,6 @@
-"""Which items are chosen by the same users: item-based collaborative filtering.
+"""Item-based collaborative filtering: similarity of items that the same users choose.
 
-Sarwar et al. 2001, "Item-based collaborative filtering recommendation algorithms"; on choices, not ratings.
+Sarwar et al. 2001, "Item-based collaborative filtering recommendation algorithms"; of choices, not ratings.
 """
 
 from typing import Final
@@ -9,14 +9,14 @@ import numpy as np
 from scipy.sparse import csr_array, vstack
 
 from components.train_collaborative_filters.interactions import Interactions
-from components.train_collaborative_filters.strongest import strongest
+from components.train_collaborative_filters.top_k_per_row import top_k_per_row
 
-# Pairs of (item, another item of one of its users) that are multiplied at a time: bounds the memory.
+# Number of products (item, user, item) computed at once, to bound the memory.
 BLOCK: Final = 50_000_000
 
 
 def item_cosine(interactions: Interactions, neighbours: int) -> csr_array:
-    """[items, items] float32: the cosine of the sets of users who chose each, of the `neighbours` nearest"""
+    """Return [items, items] float32: the cosine of the items' user sets, of the `neighbours` nearest."""
     user_items = interactions.user_items()
     users_of = user_items.sum(axis=0)
     user_items.data /= np.sqrt(users_of)[user_items.indices].astype(np.float32)
@@ -28,6 +28,6 @@ def item_cosine(interactions: Interactions, neighbours: int) -> csr_array:
         cosines = csr_array(item_users[start:end] @ user_items)
         rows = np.repeat(np.arange(start, end), np.diff(cosines.indptr))
         cosines.data[cosines.indices == rows] = 0
-        blocks.append(strongest(cosines, neighbours))
+        blocks.append(top_k_per_row(cosines, neighbours))
         start = end
     return csr_array(vstack(blocks, format="csr"))

@@ -1,4 +1,4 @@
-"""How often items are chosen, over all time and lately."""
+"""Popularity: the number of interactions per item, and its exponentially weighted trend."""
 
 from typing import Final
 
@@ -7,31 +7,31 @@ from numpy.typing import NDArray
 
 from components.train_collaborative_filters.interactions import Interactions
 
-# µs
+# In microseconds.
 HOUR: Final = 3_600_000_000
 MONTH: Final = 30 * 24 * HOUR
 
 
 def popularity(interactions: Interactions) -> NDArray[np.float32]:
-    """[items] interactions."""
+    """Return [items] the number of interactions."""
     return np.bincount(interactions.items, minlength=interactions.item_count).astype(np.float32)
 
 
 def half_life(interactions: Interactions) -> int:
-    """In µs: a tenth of the time that the interactions span: news and films each have their own pace."""
+    """Return a tenth of the interactions' time span in µs, since news and films have different speeds."""
     span = int(interactions.timestamps.max() - interactions.timestamps.min())
     return min(max(span // 10, HOUR), MONTH)
 
 
 def trend(interactions: Interactions, half_life: int) -> NDArray[np.float32]:
-    """[items] interactions, each halved per `half_life` (µs) before the newest of all."""
-    weights = fading(interactions, half_life)
+    """Return [items] the sum of the interactions' exponential weights."""
+    weights = exponential_weights(interactions, half_life)
     counts = np.bincount(interactions.items, weights, minlength=interactions.item_count)
     return counts.astype(np.float32)
 
 
-def fading(interactions: Interactions, half_life: int) -> NDArray[np.float64]:
-    """[interactions] 1 for the newest of all, halved per `half_life` (µs) of age."""
+def exponential_weights(interactions: Interactions, half_life: int) -> NDArray[np.float64]:
+    """Return [interactions] 1 for the newest interaction, halved per `half_life` (µs) of age."""
     ages = (interactions.timestamps.max() - interactions.timestamps) / half_life
     weights: NDArray[np.float64] = 0.5**ages
     return weights

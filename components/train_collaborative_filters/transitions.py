@@ -1,24 +1,24 @@
-"""Which items follow which: an item-to-item Markov chain that looks a few steps ahead.
+"""Item-to-item transition probabilities: a Markov chain that looks a few steps ahead.
 
-Rendle et al. 2010, "Factorizing Personalized Markov Chains" (the chain that they factorise); the skips over
-a few steps are the skip-grams of Guthrie et al. 2006, "A closer look at skip-gram modelling".
+Rendle et al. 2010, "Factorizing Personalized Markov Chains" (the chain before factorisation); steps over
+several items are the skip-grams of Guthrie et al. 2006, "A closer look at skip-gram modelling".
 """
 
 import numpy as np
 from scipy.sparse import csr_array
 
 from components.train_collaborative_filters.interactions import Interactions
-from components.train_collaborative_filters.strongest import strongest
+from components.train_collaborative_filters.top_k_per_row import top_k_per_row
 
 
 def transitions(
     interactions: Interactions, window: int, backward: float, smoothing: float, neighbours: int
 ) -> csr_array:
-    """[items, items] float32: P(column is among what comes soon after row).
+    """Return [items, items] float32: the probability that the column's item follows the row's item.
 
-    An item d steps ahead within `window` counts 1/√d, one as far behind `backward` of it. A row sums to
-    less than 1, by `smoothing` counts and by what is beyond its `neighbours` strongest entries: that mass
-    belongs to the items' popularity (Dirichlet smoothing).
+    An item d steps ahead within `window` has the weight 1/√d, one d steps back `backward` of it. The rest of
+    a row, `smoothing` pseudo-counts and the entries beyond the `neighbours` largest, is left to the items'
+    popularity (Dirichlet smoothing).
     """
     shape = (interactions.item_count, interactions.item_count)
     counts = csr_array(shape, dtype=np.float32)
@@ -32,4 +32,4 @@ def transitions(
         counts = counts + backward * counts.T.tocsr()
     totals = np.asarray(counts.sum(axis=1)).ravel() + smoothing
     counts.data /= np.repeat(totals, np.diff(counts.indptr)).astype(np.float32)
-    return strongest(counts, neighbours)
+    return top_k_per_row(counts, neighbours)

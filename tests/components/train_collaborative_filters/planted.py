@@ -1,4 +1,4 @@
-"""Worlds whose answers are obvious, as interactions and as the files that a run hands over."""
+"""Data sets with obvious answers, as interactions and as files of a run."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ START = 1_780_000_000 * SECOND
 
 
 def interactions(sequences: Sequence[Sequence[int]], item_count: int) -> Interactions:
-    """One user a sequence of item indexes, an interaction a second."""
+    """Return interactions from one list of item indexes per user, one interaction a second."""
     lengths = [len(sequence) for sequence in sequences]
     return Interactions(
         users=np.repeat(np.arange(len(sequences)), lengths).astype(np.int32),
@@ -29,9 +29,9 @@ def interactions(sequences: Sequence[Sequence[int]], item_count: int) -> Interac
 
 
 def checkerboard(users: int = 40, items: int = 12) -> Interactions:
-    """Even users go round the even items, odd users round the odd ones, and stop before the round is closed.
+    """Even users choose all even items but one, in a cycle; odd users all odd items but one.
 
-    The answer for a user is the one item of its colour that is left: it comes next.
+    The answer for a user is the missing item, which is the next one of the cycle.
     """
     rounds = [np.roll(np.arange(user % 2, items, 2), user // 2)[:-1] for user in range(users)]
     return interactions(rounds, items)
@@ -40,7 +40,7 @@ def checkerboard(users: int = 40, items: int = 12) -> Interactions:
 def write(
     directory: Path, interactions: Interactions, window: int = 200, split: str = "train"
 ) -> tuple[Path, Path]:
-    """A training set, newest window first, and its items; ids are "user-3" and "item-5"."""
+    """Write a training set, newest window first, and its items; ids are "user-3" and "item-5"."""
     rows = []
     for user in range(interactions.user_count):
         own = np.flatnonzero(interactions.users == user)

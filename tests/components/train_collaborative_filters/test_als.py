@@ -1,4 +1,4 @@
-"""The factorisation against the library that fits it, a solver of another kind, and chance itself."""
+"""ALS, compared with the library's own recalculation, a direct solver, and random matrices."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, csr_matrix
 from threadpoolctl import threadpool_limits
 
-from components.train_collaborative_filters.als import als, chance, whitened
+from components.train_collaborative_filters.als import als, noise_singular_value, whitened
 from serving.ranking.fold_in import fold_in
 from tests.components.train_collaborative_filters.planted import checkerboard, interactions
 
@@ -23,53 +23,53 @@ PENALTY, CONFIDENCE = 2.0, 5.0
 
 @pytest.fixture(scope="module")
 def model() -> AlternatingLeastSquares:
-    """Of 60 users who chose some 15 of 40 items at random."""
+    """A model of 60 users who chose about 15 of 40 items at random."""
     generator = np.random.default_rng(5)
     world = interactions([generator.integers(0, 40, 15) for _ in range(60)], item_count=40)
     with threadpool_limits(1, "blas"):
-        found = AlternatingLeastSquares(8, PENALTY, CONFIDENCE, random_state=1)
-        found.fit(csr_matrix(world.user_items()), show_progress=False)
-    return found
+        model = AlternatingLeastSquares(8, PENALTY, CONFIDENCE, random_state=1)
+        model.fit(csr_matrix(world.user_items()), show_progress=False)
+    return model
 
 
-def scores(model: AlternatingLeastSquares, items: list[int], strengths: list[float]) -> NDArray[np.float32]:
-    """[items] by `fold_in`, brought to the model's scale."""
+def scores(model: AlternatingLeastSquares, items: list[int], weights: list[float]) -> NDArray[np.float32]:
+    """Return [items] the scores of `fold_in`, in the model's scale."""
     factors = whitened(model.item_factors, PENALTY, CONFIDENCE)
-    user = fold_in(factors, np.array(items, np.int32), np.array(strengths, np.float32))
-    found: NDArray[np.float32] = CONFIDENCE / (CONFIDENCE - 1) * factors @ user
-    return found
+    user = fold_in(factors, np.array(items, np.int32), np.array(weights, np.float32))
+    scaled: NDArray[np.float32] = CONFIDENCE / (CONFIDENCE - 1) * factors @ user
+    return scaled
 
 
 @pytest.mark.parametrize("history", [[3], [3, 17, 4], list(range(0, 40, 2))])
-def test_folding_a_history_in_is_what_implicit_recalculates(
+def test_fold_in_equals_the_librarys_recalculation(
     model: AlternatingLeastSquares, history: list[int]
 ) -> None:
     row = csr_matrix((np.ones(len(history), np.float32), ([0] * len(history), history)), shape=(1, 40))
     with threadpool_limits(1, "blas"):
         expected = model.item_factors @ model.recalculate_user(0, row)
-    found = scores(model, history, [1.0] * len(history))
-    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    actual = scores(model, history, [1.0] * len(history))
+    np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_a_fading_choice_lies_between_one_that_counts_and_none(model: AlternatingLeastSquares) -> None:
-    """w (1 + a) y and w a y yᵀ are the sums of Hu et al. when a choice counts w of its confidence, 1 + a."""
-    strengths = [0.0, 0.3, 1.0]
+def test_weighted_fold_in_equals_a_direct_solver(model: AlternatingLeastSquares) -> None:
+    """w (1 + a) y and w a y yᵀ are the sums of Hu et al. for a choice of weight w and confidence 1 + a."""
+    weights = [0.0, 0.3, 1.0]
     exact = model.item_factors.astype(np.float64)
     system = exact.T @ exact + PENALTY * np.eye(8)
-    for item, strength in zip([3, 17, 4], strengths, strict=True):
-        system += strength * (CONFIDENCE - 1) * np.outer(exact[item], exact[item])
-    wanted = CONFIDENCE * np.array(strengths) @ exact[[3, 17, 4]]
-    expected = exact @ np.linalg.solve(system, wanted)
-    np.testing.assert_allclose(scores(model, [3, 17, 4], strengths), expected, rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(scores(model, [17, 4], strengths[1:]), expected, rtol=1e-4, atol=1e-5)
+    for item, weight in zip([3, 17, 4], weights, strict=True):
+        system += weight * (CONFIDENCE - 1) * np.outer(exact[item], exact[item])
+    right_side = CONFIDENCE * np.array(weights) @ exact[[3, 17, 4]]
+    expected = exact @ np.linalg.solve(system, right_side)
+    np.testing.assert_allclose(scores(model, [3, 17, 4], weights), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(scores(model, [17, 4], weights[1:]), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_nobody_is_nowhere(model: AlternatingLeastSquares) -> None:
+def test_an_empty_history_has_zero_scores(model: AlternatingLeastSquares) -> None:
     assert not scores(model, [], []).any()
 
 
-def test_the_same_interactions_give_the_same_factors_whatever_the_threads() -> None:
-    """Two processes, for the number of threads is read once."""
+def test_the_factors_do_not_depend_on_the_number_of_threads() -> None:
+    """In subprocesses, since the number of threads is read at the start."""
     code = (
         "from tests.components.train_collaborative_filters.planted import checkerboard\n"
         "from components.train_collaborative_filters.als import als\n"
@@ -91,14 +91,13 @@ def test_the_same_interactions_give_the_same_factors_whatever_the_threads() -> N
 
 
 @pytest.mark.parametrize(("users", "items", "density"), [(300, 400, 0.05), (1000, 100, 0.2)])
-def test_chance_is_the_largest_singular_value_of_chance(users: int, items: int, density: float) -> None:
+def test_noise_singular_value_is_that_of_a_random_matrix(users: int, items: int, density: float) -> None:
     thrown = np.random.default_rng(2).random((users, items)) < density
     largest = np.linalg.norm(thrown - density, ord=2)
-    assert chance(csr_array(thrown.astype(np.float32))) == pytest.approx(largest, rel=0.05)
+    assert noise_singular_value(csr_array(thrown.astype(np.float32))) == pytest.approx(largest, rel=0.05)
 
 
-def test_chance_alone_leaves_one_direction_popularity() -> None:
-    """Penalised by what chance makes, factors of random choices hold their mean and little else."""
+def test_als_of_random_choices_has_one_direction_the_popularity() -> None:
     generator = np.random.default_rng(3)
     world = interactions([np.flatnonzero(generator.random(150) < 0.1) for _ in range(200)], item_count=150)
     values = np.linalg.svd(als(world, 16, 1.2, 1.1, 30), compute_uv=False)

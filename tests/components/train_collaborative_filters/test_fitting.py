@@ -1,4 +1,4 @@
-"""The filters of a release, from the files of a run to the files of a release."""
+"""Fitting all filters of a release from the files of a run."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,7 +20,7 @@ from serving.release.arrays import Indexes
 from serving.release.collaborative_filters import CollaborativeFilters
 from tests.components.train_collaborative_filters.planted import checkerboard, interactions, write
 
-ITEMS = np.arange(12, dtype=np.int32)  # those of the checkerboard
+ITEMS = np.arange(12, dtype=np.int32)  # of the checkerboard
 
 
 def als(filters: CollaborativeFilters, history: Indexes) -> NDArray[np.float32]:
@@ -51,7 +51,7 @@ FILTERS: dict[str, Callable[[CollaborativeFilters, Indexes], NDArray[np.float32]
 
 
 @pytest.mark.parametrize("name", FILTERS)
-def test_checkerboard(name: str) -> None:
+def test_each_filter_finds_the_missing_item_of_the_checkerboard(name: str) -> None:
     world = checkerboard()
     filters = fit_filters(world, FilterParameters())
     for user in range(world.user_count):
@@ -62,7 +62,7 @@ def test_checkerboard(name: str) -> None:
         assert np.argmax(scores) == left_out
 
 
-def test_saved_filters_load_as_they_were(tmp_path: Path) -> None:
+def test_loaded_filters_equal_the_fitted_ones(tmp_path: Path) -> None:
     training_set, items = write(tmp_path, checkerboard())
     fit(training_set, items, "train", tmp_path / "filters")
     loaded, fitted = (
@@ -83,7 +83,7 @@ def test_saved_filters_load_as_they_were(tmp_path: Path) -> None:
     assert loaded.user_sequences.pace == fitted.user_sequences.pace
 
 
-def test_the_step_saves_the_filters_of_its_split(tmp_path: Path) -> None:
+def test_the_component_saves_the_filters_of_its_split(tmp_path: Path) -> None:
     training_set, items = write(tmp_path, checkerboard())
     parity = [{"user_id": f"user-{user}", "parity": ("even", "odd")[user % 2]} for user in range(40)]
     pq.write_table(pa.Table.from_pylist(parity), tmp_path / "users.parquet")
@@ -102,21 +102,21 @@ def test_the_step_saves_the_filters_of_its_split(tmp_path: Path) -> None:
     assert set(np.argsort(-shares)[:6].tolist()) == {1, 3, 5, 7, 9, 11}
 
 
-def test_fitting_twice_leaves_the_second(tmp_path: Path) -> None:
+def test_fitting_again_replaces_the_filters(tmp_path: Path) -> None:
     training_set, items = write(tmp_path, checkerboard())
     fit(training_set, items, "train", tmp_path / "filters")
     fit(training_set, items, "train", tmp_path / "filters", FilterParameters(ease_max_items=0))
     assert CollaborativeFilters.load(tmp_path / "filters").ease is None
 
 
-def test_saving_without_factors_leaves_none_of_before(tmp_path: Path) -> None:
+def test_saving_without_factors_deletes_the_previous_ones(tmp_path: Path) -> None:
     filters = fit_filters(checkerboard(), FilterParameters())
     filters.save(tmp_path)
     replace(filters, als=None).save(tmp_path)
     assert CollaborativeFilters.load(tmp_path).als is None
 
 
-def test_windows_of_a_user_join_oldest_first(tmp_path: Path) -> None:
+def test_windows_of_a_user_are_joined_oldest_first(tmp_path: Path) -> None:
     world = interactions([range(10), [3, 1]], item_count=10)
     found = read(*write(tmp_path, world, window=3), "train")
     np.testing.assert_array_equal(found.items, world.items)
@@ -124,13 +124,16 @@ def test_windows_of_a_user_join_oldest_first(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.timestamps, world.timestamps)
 
 
-def test_ease_is_left_out_of_a_large_catalog_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
+def test_ease_is_skipped_for_a_large_catalog(capsys: pytest.CaptureFixture[str]) -> None:
     filters = fit_filters(checkerboard(), FilterParameters(ease_max_items=11))
     assert filters.ease is None
-    assert "EASE: left out, its time grows with the cube of the catalog: 12 items" in capsys.readouterr().out
+    assert (
+        "EASE: skipped, since its time is cubic in the number of items (12, the limit is 11)"
+        in capsys.readouterr().out
+    )
 
 
-def test_a_catalog_of_one_item(tmp_path: Path) -> None:
+def test_filters_of_a_single_item_are_finite(tmp_path: Path) -> None:
     filters = fit_filters(interactions([[0, 0], [0]], item_count=1), FilterParameters())
     assert filters.popularity.tolist() == [3]
     assert filters.item_cosine.nnz == 0
@@ -138,27 +141,27 @@ def test_a_catalog_of_one_item(tmp_path: Path) -> None:
     assert np.isfinite(filters.als).all()
 
 
-def test_an_empty_split_is_reported(tmp_path: Path) -> None:
+def test_an_empty_split_raises(tmp_path: Path) -> None:
     training_set, items = write(tmp_path, checkerboard())
     with pytest.raises(StepError, match="no interaction of split 'all'"):
         fit(training_set, items, "all", tmp_path / "filters")
 
 
-def test_an_item_that_the_catalog_lacks_is_named(tmp_path: Path) -> None:
+def test_an_item_that_is_not_in_the_catalog_raises(tmp_path: Path) -> None:
     training_set, items = write(tmp_path, checkerboard())
     pq.write_table(pq.read_table(items).slice(0, 11), items)
     with pytest.raises(StepError, match="'item-11'"):
         fit(training_set, items, "train", tmp_path / "filters")
 
 
-def test_a_missing_column_is_named(tmp_path: Path) -> None:
+def test_a_missing_column_raises(tmp_path: Path) -> None:
     training_set, items = write(tmp_path, checkerboard())
     pq.write_table(pq.read_table(training_set).drop_columns(["item_ids"]), training_set)
     with pytest.raises(StepError, match="item_ids"):
         fit(training_set, items, "train", tmp_path / "filters")
 
 
-def test_a_file_that_is_no_parquet_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_not_parquet_raises(tmp_path: Path) -> None:
     training_set, items = write(tmp_path, checkerboard())
     items.write_text("item_id\n")
     with pytest.raises(StepError, match=r"items\.parquet: expected a Parquet file"):
