@@ -129,6 +129,7 @@ def test_contributions_sum_to_the_scores_which_descend(service: Running) -> None
     service.client.record_all(past("comedy", 3, 4, 5))
     answer = service.client.recommend("u", k=8, explain=True)
     scores = [item.score for item in answer.recommendations]
+    assert len(scores) == 8
     assert scores == sorted(scores, reverse=True)
     for item in answer.recommendations:
         assert sum(item.contributions.values()) == pytest.approx(item.score, abs=1e-4)

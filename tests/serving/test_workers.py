@@ -153,6 +153,7 @@ def test_workers_share_recordings_and_a_killed_worker_is_replaced(
         assert {recommend(client).basis for client in replaced} == {pb.BASIS_HISTORY}
         assert count(metrics, REQUESTS, method="Recommend", code="OK") > answered
     processes = workers(supervisor)
+    assert len(processes) == 2
     supervisor.terminate()
     assert supervisor.wait(HANG_S) == 0
     assert not any(map(is_alive, processes))

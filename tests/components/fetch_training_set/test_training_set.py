@@ -112,6 +112,7 @@ def test_an_unreadable_spine_is_named(tmp_path: Path, leaky: Warehouse) -> None:
 def test_each_row_says_what_is_known_of_its_user(tmp_path: Path) -> None:
     users = pa.table({"user_id": ["ann", "idle"], "hair": ["red", "blue"], "age": [34, 50]})
     table, _ = run(build_warehouse(tmp_path, PAST, AS_OF, users=users))
+    assert {"ann", "bob"} <= set(table["user_id"].to_pylist())
     for row in table.to_pylist():
         known = (["hair=red", "age"], [None, 34.0]) if row["user_id"] == "ann" else ([], [])
         values = [None if value != value else value for value in row["attribute_values"]]

@@ -1,6 +1,5 @@
 import shutil
 import threading
-import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
 
 from serving.model_server.model import Model
 from serving.model_server.versions import latest
-from tests.patience import HANG_S
+from tests.patience import HANG_S, wait_until
 from tests.serving.model_server.tiny_model import predict_request, sequences
 
 
@@ -32,8 +31,7 @@ def test_a_version_is_unloaded_only_when_its_last_request_is_answered(model: Mod
         shutil.rmtree(tmp_path / "1")
         poll = threading.Thread(target=model.poll)
         poll.start()
-        while state(model) != ModelVersionStatus.UNLOADING:
-            time.sleep(0.001)
+        wait_until(lambda: state(model) == ModelVersionStatus.UNLOADING)
         with pytest.raises(tf.errors.NotFoundError), model.lease(1):
             pass
         servable.predict(predict_request("tiny", sequences(["i1"])))

@@ -91,4 +91,6 @@ def test_queries_contain_the_choices_before_a_step_and_target_the_next(shift):
 
 
 def test_queries_exclude_no_item_when_seen_items_are_kept(shift):
-    assert not any(map(len, as_queries([shift], INDEX, keep_seen=True).seen))
+    seen = as_queries([shift], INDEX, keep_seen=True).seen
+    assert len(seen) == len(STEPS)
+    assert not any(map(len, seen))

@@ -12,6 +12,7 @@ def test_the_smallest_share_of_each_kernel_becomes_zero(kind: str) -> None:
     encoder = make_encoder(kind, 8, 2)
     encoder.build((None, None, 4))
     before = [variable.numpy() for variable in encoder.trainable_variables]
+    assert before
     prune(encoder, 0.75)
     for was, variable in zip(before, encoder.trainable_variables, strict=True):
         now = variable.numpy()
@@ -27,6 +28,7 @@ def test_nothing_is_pruned_unasked() -> None:
     encoder = make_encoder("gru", 8, 1)
     encoder.build((None, None, 4))
     before = [variable.numpy() for variable in encoder.trainable_variables]
+    assert before
     prune(encoder, 0.0)
     for was, variable in zip(before, encoder.trainable_variables, strict=True):
         np.testing.assert_array_equal(variable.numpy(), was)
