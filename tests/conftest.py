@@ -1,11 +1,11 @@
-"""What tests of several rooms share."""
+"""Fixtures that tests of several folders use, and settings of libraries."""
 
 import os
 import shutil
 from pathlib import Path
 
-# Before Feast: its metrics module puts prometheus_client, if that isn't loaded yet, into a mode in which all
-# registries of a process count together. The recommender loads them in this order too.
+# This import must come before Feast's, as in the recommender: Feast sets an environment variable that makes a
+# prometheus_client imported later share one set of counts between all registries of a process.
 import prometheus_client  # noqa: F401
 import pytest
 
@@ -15,7 +15,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 @pytest.fixture(scope="session")
 def empty_mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """MLflow's tables, made once: its migrations take seconds."""
+    """A database with MLflow's tables, made once, because its migrations take seconds."""
     from mlflow import MlflowClient
 
     database = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
@@ -25,6 +25,6 @@ def empty_mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def tracking_uri(empty_mlflow_database: Path, tmp_path: Path) -> str:
-    """An MLflow of the test's own, in SQLite."""
+    """The URI of an empty MLflow database that no other test uses."""
     shutil.copy(empty_mlflow_database, tmp_path / "mlflow.db")
     return f"sqlite:///{tmp_path}/mlflow.db"

@@ -12,8 +12,8 @@ from serving.errors import Unavailable
 HANG_S: Final = 1800.0
 
 
-def wait_until(condition: Callable[[], bool]) -> None:
-    """Poll until `condition()` is true; a service that is unavailable counts as false.
+def wait_until(condition: Callable[[], bool], pause_s: float = 0.01) -> None:
+    """Poll `condition()` every `pause_s` until it is true; an unavailable service counts as false.
 
     Raises:
         AssertionError: it is still false after HANG_S.
@@ -26,4 +26,4 @@ def wait_until(condition: Callable[[], bool]) -> None:
         except Unavailable:
             pass
         assert time.monotonic() < end, "the condition never became true"
-        time.sleep(0.01)
+        time.sleep(pause_s)

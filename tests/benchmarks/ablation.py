@@ -1,4 +1,4 @@
-"""What each input of the interest model brings: as by default, then with one switched after the other.
+"""Compares the interest model with and without each of its inputs, a training for each row and seed.
 
 python -m tests.benchmarks.ablation movielens-100k|FILE [--items FILE] [--keep-seen] [--seeds 3] [--home DIR]
 """
@@ -17,9 +17,9 @@ from pipelines.benchmark.plan import Plan
 from pipelines.benchmark.steps import train
 from tests.benchmarks.prepared import prepared, source_parser
 
-DEFAULTS: Final = "as by default"
+DEFAULTS: Final = "defaults"
 
-# Row -> what is set otherwise than by default.
+# Row -> the hyperparameters that differ from the defaults.
 ROWS: Final[dict[str, dict[str, bool]]] = {
     DEFAULTS: {},
     "without event types": {"use_event_types": False},
@@ -36,51 +36,51 @@ ROWS: Final[dict[str, dict[str, bool]]] = {
     },
 }
 
-Figures = Mapping[str, float]
+Metrics = Mapping[str, float]
 
 
-def trained(home: Path, plan: Plan, switched: dict[str, bool], seed: int) -> Figures:
-    """The validation figures of a training on what is prepared in `home`."""
-    return train(home, replace(plan, hyperparameters={**plan.hyperparameters, **switched}), seed)
+def trained(home: Path, plan: Plan, changes: dict[str, bool], seed: int) -> Metrics:
+    """Train on the data prepared in `home`; returns the validation metrics."""
+    return train(home, replace(plan, hyperparameters={**plan.hyperparameters, **changes}), seed)
 
 
-def table(source: str, seeds: list[int], rows: Mapping[str, list[Figures]]) -> Table:
-    """Means over the seeds; differences are taken seed by seed.
+def table(source: str, seeds: list[int], rows: Mapping[str, list[Metrics]]) -> Table:
+    """Return a table of means over the seeds; differences are taken seed by seed.
 
     Args:
-        rows: in ROWS' order, the figures of each seed.
+        rows: the metrics of each seed, in the order of ROWS.
     """
     shown = Table(title=source, title_justify="left", caption_justify="left")
-    told = ", ".join(map(str, seeds))
-    shown.caption = f"interest model alone, validation part, seeds {told}: mean ± standard deviation"
+    seed_list = ", ".join(map(str, seeds))
+    shown.caption = f"interest model alone, validation part, seeds {seed_list}: mean ± standard deviation"
     shown.add_column("inputs")
-    for heading in ("NDCG@10", "to the defaults", "HR@10"):
+    for heading in ("NDCG@10", "difference", "HR@10"):
         shown.add_column(heading, justify="right")
-    ndcg = {name: [figures["validation_ndcg_at_10"] for figures in found] for name, found in rows.items()}
-    for name, found in rows.items():
-        hit_rate = statistics.fmean(figures["validation_hr_at_10"] for figures in found)
-        differences = [one - other for one, other in zip(ndcg[name], ndcg[DEFAULTS], strict=True)]
-        apart = "" if name == DEFAULTS else _told(differences, "+")
-        shown.add_row(name, _told(ndcg[name]), apart, f"{hit_rate:.4f}")
+    ndcg = {name: [metrics["validation_ndcg_at_10"] for metrics in each] for name, each in rows.items()}
+    for name, of_seeds in rows.items():
+        hit_rate = statistics.fmean(metrics["validation_hr_at_10"] for metrics in of_seeds)
+        differences = [value - base for value, base in zip(ndcg[name], ndcg[DEFAULTS], strict=True)]
+        difference = "" if name == DEFAULTS else _mean_and_deviation(differences, "+")
+        shown.add_row(name, _mean_and_deviation(ndcg[name]), difference, f"{hit_rate:.4f}")
     return shown
 
 
-def _told(values: list[float], sign: str = "") -> str:
+def _mean_and_deviation(values: list[float], sign: str = "") -> str:
     spread = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
     return f"{statistics.fmean(values):{sign}.4f}{spread}"
 
 
 def main() -> None:
     parser = source_parser(__doc__)
-    parser.add_argument("--seeds", type=int, default=3, help="how many trainings a row")
-    given = parser.parse_args()
+    parser.add_argument("--seeds", type=int, default=3, help="trainings for each row")
+    arguments = parser.parse_args()
     first = Hyperparameters().seed
-    seeds = list(range(first, first + given.seeds))
-    with prepared(given) as (home, plan):
+    seeds = list(range(first, first + arguments.seeds))
+    with prepared(arguments) as (home, plan):
         rows = {
-            name: [trained(home, plan, switched, seed) for seed in seeds] for name, switched in ROWS.items()
+            name: [trained(home, plan, changes, seed) for seed in seeds] for name, changes in ROWS.items()
         }
-    Console().print(table(given.source, seeds, rows))
+    Console().print(table(arguments.source, seeds, rows))
 
 
 if __name__ == "__main__":

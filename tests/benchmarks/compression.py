@@ -1,4 +1,4 @@
-"""What serving a smaller model saves and costs: bytes, latency and quality, a row a way of compressing.
+"""Compares ways to compress the served model: a row for each, with size, latency and accuracy.
 
 python -m tests.benchmarks.compression movielens-100k|FILE [--items FILE] [--keep-seen] [--seed 7] [--home D]
 """
@@ -28,7 +28,7 @@ from serving.ranking.nearest_items import NearestItems
 from serving.release.item_embeddings import EMBEDDINGS, SCALES, FloatArray, Precision
 from tests.benchmarks.prepared import prepared, source_parser
 
-CATALOG: Final = 200_000  # as many items as are searched exactly
+CATALOG: Final = 200_000  # the largest catalog that is searched exactly
 PROBES: Final = 16
 PRECISIONS: Final[tuple[Precision, ...]] = ("float32", "float16", "int8")
 PRUNED: Final = (0.25, 0.5, 0.75, 0.9)
@@ -36,15 +36,15 @@ PRUNED: Final = (0.25, 0.5, 0.75, 0.9)
 
 @dataclass(frozen=True)
 class Row:
-    """One way of compressing; bytes on disk, milliseconds, and the test part's figures."""
+    """One way to compress: bytes, milliseconds, and the metrics of the test part."""
 
     name: str
     embeddings: int
-    model_zipped: int  # zeros take their place on disk, but not on the way to a server
+    model_zipped: int  # pruned weights are zeros, which save space only when compressed
     encode_ms: float
     search_ms: float
-    alone: tuple[float, float]  # NDCG@10 and HR@10 of the interest model
-    served: tuple[float, float]
+    alone: tuple[float, float]  # NDCG@10 and HR@10 of the interest model alone
+    served: tuple[float, float]  # NDCG@10 and HR@10 of the served ranking
 
     def __str__(self) -> str:
         return (
@@ -61,7 +61,7 @@ HEADER: Final = (
 
 
 def rebuilt(saved: SavedWeights, precision: Precision, pruned: float) -> InterestModel:
-    """The trained model, to be served at `precision` with `pruned` of its encoder's kernels zero."""
+    """Rebuild the trained model with embeddings of `precision` and the share `pruned` of its kernels zero."""
     content = next(array for path, array in saved.arrays.items() if path.endswith("/content"))
     settings = replace(saved.hyperparameters, mixed_precision=False, embedding_precision=precision)
     model = InterestModel(settings, len(saved.vocabulary.item_ids), saved.vocabulary.sizes, content)
@@ -72,7 +72,7 @@ def rebuilt(saved: SavedWeights, precision: Precision, pruned: float) -> Interes
 
 
 def row(home: Path, seed: int, output: Path, name: str, precision: Precision, pruned: float) -> Row:
-    """Export under `output`, and put the test part to it."""
+    """Export the model to `output` and measure it on the test part."""
     interest = home / f"interest-{seed}"
     saved = SavedWeights.load(interest)
     rows = read_rows(home / "training_set.parquet", "train")
@@ -111,7 +111,7 @@ def _encode_ms(directory: Path, history: History) -> float:
 
 
 def _search_ms(embeddings: FloatArray, precision: Precision) -> float:
-    """The 500 nearest among CATALOG items, these over and over with a little noise, on one thread."""
+    """Measure a search for the 500 nearest of CATALOG items: copies of the embeddings with some noise."""
     import faiss
 
     faiss.omp_set_num_threads(1)
@@ -134,14 +134,14 @@ def _best_ms(run: Callable[[], Any], times: int) -> float:
 def main() -> None:
     parser = source_parser(__doc__)
     parser.add_argument("--seed", type=int, default=Hyperparameters().seed)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     ways: list[tuple[str, Precision, float]] = [(precision, precision, 0.0) for precision in PRECISIONS]
     ways += [(f"pruned {share:.0%}", "float32", share) for share in PRUNED]
-    with prepared(given) as (home, plan):
+    with prepared(arguments) as (home, plan):
         filters(home, plan)
-        train(home, plan, given.seed)
-        rows = [row(home, given.seed, home / "compressed", *way) for way in ways]
-    print(f"search: 500 nearest of {CATALOG:,} items; encode: the longest history; seed {given.seed}")
+        train(home, plan, arguments.seed)
+        rows = [row(home, arguments.seed, home / "compressed", *way) for way in ways]
+    print(f"search: 500 nearest of {CATALOG:,} items; encode: the longest history; seed {arguments.seed}")
     print(HEADER, *rows, sep="\n")
 
 

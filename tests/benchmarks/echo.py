@@ -1,4 +1,4 @@
-"""The floor: a gRPC server set up as the recommender's, whose every answer is the bytes of a file.
+"""A gRPC server with the settings of the recommender that always answers with the bytes of a file.
 
 python -m tests.benchmarks.echo FILE
 """
@@ -14,7 +14,7 @@ from serving.configuration.settings import ServingSettings
 
 
 class Echo(grpc.GenericRpcHandler):
-    """One answer to everything."""
+    """Gives the same answer to every call."""
 
     def __init__(self, answer: bytes) -> None:
         self._handler = grpc.unary_unary_rpc_method_handler(lambda request, context: answer)

@@ -1,4 +1,4 @@
-"""What was measured, beside what is to be reached: a table for a person, and bench.json for a machine."""
+"""Measured figures next to their goals: tables for a person, and bench.json for a machine."""
 
 import json
 import os
@@ -6,7 +6,7 @@ import platform
 import time
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
@@ -14,50 +14,70 @@ from rich.table import Table
 from feature_repo.atomic_files import write_text_atomically
 from tests.benchmarks.load import Latencies
 
-_SHOWN = ("p50", "p95", "p99", "p999")
+_QUANTILES: Final = ("p50", "p95", "p99", "p999")
+
+# Key in bench.json -> name in the tables.
+LABELS: Final = {
+    "echo": "echo server",
+    "echo_after_pause": "echo server, after a pause of 50 ms",
+    "large": "catalog of 1 million items",
+    "long": "history of 200, nothing new",
+    "long_first": "history of 200, nothing new, first request of each user",
+    "long_new": "history of 200, 3 new interactions",
+    "long_new_first": "history of 200, 3 new interactions, first request of each user",
+    "long_recorded": "first request of a user who recorded 3 interactions 50 ms earlier",
+    "one_worker": "history of 200, 3 new interactions, one worker",
+    "open_loop": "open loop",
+    "record_to_answer": "recording an interaction and the next answer, together",
+    "short": "history of 10, nothing new",
+    "short_new": "history of 10, 3 new interactions",
+    "straightforward": "straightforward stack",
+    "swaps": "during release swaps",
+}
 
 
 @dataclass(frozen=True)
 class Goal:
-    """`value` is to be at most (or at least) `reach`; `of` says how it comes about."""
+    """`value` must be at most `target`, or at least with `at_least`; `detail` says how it was measured."""
 
-    what: str
+    name: str
     value: float
-    reach: float
-    of: str
+    target: float
+    detail: str
     at_least: bool = False
 
     @property
-    def reached(self) -> bool:
-        return self.value >= self.reach if self.at_least else self.value <= self.reach
+    def is_met(self) -> bool:
+        return self.value >= self.target if self.at_least else self.value <= self.target
 
 
 @dataclass
 class Figures:
-    """One run's."""
+    """The figures of one run of the benchmark."""
 
     goals: list[Goal] = field(default_factory=list)
     latencies: dict[str, Latencies] = field(default_factory=dict)
     stages_us: dict[str, dict[str, float]] = field(default_factory=dict)
     others: dict[str, float] = field(default_factory=dict)
 
-    def goal(self, what: str, value: float, reach: float, of: str, at_least: bool = False) -> None:
-        self.goals.append(Goal(what, value, reach, of, at_least))
+    def goal(self, name: str, value: float, target: float, detail: str, at_least: bool = False) -> None:
+        self.goals.append(Goal(name, value, target, detail, at_least))
 
-    def ratio(self, what: str, name: str, to: str, reach: float, at_least: bool = False) -> None:
-        """Of two p50s."""
-        value, base = self.latencies[name].p50, self.latencies[to].p50
-        self.goal(what, value / base, reach, f"{value:.3f} ms / {base:.3f} ms", at_least)
+    def ratio(self, name: str, measured: str, base: str, target: float, at_least: bool = False) -> None:
+        """Add a goal for the ratio of the p50 of two measured latencies."""
+        numerator, denominator = self.latencies[measured].p50, self.latencies[base].p50
+        detail = f"{numerator:.3f} ms / {denominator:.3f} ms"
+        self.goal(name, numerator / denominator, target, detail, at_least)
 
     def write(self, file: Path) -> None:
-        """As JSON, with the machine it was measured on."""
+        """Write all figures and a description of the machine as JSON."""
         machine = {
             "cores": os.cpu_count(),
             "load_average": os.getloadavg(),
             "python": platform.python_version(),
             "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
-        goals = [{**asdict(goal), "reached": goal.reached} for goal in self.goals]
+        goals = [{**asdict(goal), "is_met": goal.is_met} for goal in self.goals]
         content = {**asdict(self), "goals": goals, "machine": machine}
         write_text_atomically(file, json.dumps(content, indent=2))
 
@@ -67,44 +87,43 @@ class Figures:
         console.print(f"{os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}")
 
     def _goals(self) -> Table:
-        table = Table("what", "measured", "reach", "", "from", title="Goals")
+        table = Table("figure", "measured", "target", "", "how", title="Goals")
         for goal in self.goals:
-            bound = f"{'≥' if goal.at_least else '≤'} {goal.reach:g}"
-            mark = "reached" if goal.reached else "MISSED"
-            table.add_row(goal.what, f"{goal.value:.3g}", bound, mark, goal.of)
-        return table
-
-    def _latencies(self) -> Table:
-        table = Table("ms", "requests", *_SHOWN, "errors", "degraded", title="Latencies")
-        for name, measured in self.latencies.items():
-            quantiles = (f"{getattr(measured, quantile):.3f}" for quantile in _SHOWN)
+            bound = f"{'≥' if goal.at_least else '≤'} {goal.target:g}"
             table.add_row(
-                name, f"{measured.count:,}", *quantiles, str(measured.errors), str(measured.degraded)
+                goal.name, f"{goal.value:.3g}", bound, "met" if goal.is_met else "MISSED", goal.detail
             )
         return table
 
-    def _stages(self, name: str) -> Table:
-        stages = self.stages_us[name]
+    def _latencies(self) -> Table:
+        table = Table("requests of", "count", *_QUANTILES, "errors", "degraded", title="Latencies in ms")
+        for key, measured in self.latencies.items():
+            quantiles = (f"{getattr(measured, quantile):.3f}" for quantile in _QUANTILES)
+            counts = (str(measured.errors), str(measured.degraded))
+            table.add_row(LABELS[key], f"{measured.count:,}", *quantiles, *counts)
+        return table
+
+    def _stages(self, key: str) -> Table:
+        stages = self.stages_us[key]
         total = stages["client"]
-        table = Table("stage", "µs", "share", title=f"Where each µs goes: {name}, means")
+        table = Table("stage", "µs", "share", title=f"Mean time by stage: {LABELS[key]}")
         for stage, us in stages.items():
             table.add_row(stage, f"{us:.0f}", f"{us / total:.0%}")
         return table
 
     def _others(self) -> Table:
-        table = Table("what", "measured", title="Beside these")
-        for what, value in self.others.items():
-            table.add_row(what, f"{value:,.6g}")
+        table = Table("figure", "measured", title="Other figures")
+        for name, value in self.others.items():
+            table.add_row(name, f"{value:,.6g}")
         return table
 
 
 def stage_table(means_us: dict[str, float], client_us: float) -> dict[str, Any]:
-    """The stages, what the handler does beside them, gRPC around it, and their sum as the client sees it."""
+    """Return the µs of each stage, of the handler outside them, of gRPC, and of all as the client sees it."""
     stages = {name: us for name, us in means_us.items() if name != "handler"}
-    inside = sum(stages.values())
     return {
         **stages,
-        "beside the stages": means_us["handler"] - inside,
+        "outside the stages": means_us["handler"] - sum(stages.values()),
         "gRPC": client_us - means_us["handler"],
         "client": client_us,
     }

@@ -1,4 +1,4 @@
-"""The load generator: one client, many, or arrivals that wait for nobody. Runs in a process of its own."""
+"""The load generator: one client, many clients, or an open loop. It runs in a process of its own."""
 
 import gc
 import time
@@ -19,20 +19,20 @@ from serving.protos.recommender_pb2_grpc import RecommenderServiceStub
 _RECOMMEND: Final = "/penchant.v1.RecommenderService/Recommend"
 _TIMEOUT_S: Final = 5.0
 
-# From recording to the next request: nobody reads a page faster.
-_READING_S: Final = 0.05
+# Time between a recording and the next request of the same user.
+_PAUSE_S: Final = 0.05
 
-# Requests before the first that counts: connections, caches, branch predictors.
-WARMING: Final = 100
+# Requests before the first measured one: they open connections and fill caches.
+WARM_UP: Final = 100
 
 # Threads of the open loop, and the connections that they share.
-_ARRIVING: Final = 64
+_THREADS: Final = 64
 _CONNECTIONS: Final = 16
 
 
 @dataclass(frozen=True)
 class Target:
-    """A server and what it is asked, in turn."""
+    """A server, and the requests that it gets in turn."""
 
     address: str
     requests: tuple[bytes, ...]
@@ -45,7 +45,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Latencies:
-    """Milliseconds from when a request was due until its answer was there."""
+    """Latencies in milliseconds, from when a request was due until its answer arrived."""
 
     count: int
     mean: float
@@ -65,59 +65,63 @@ class Latencies:
 
 
 def one_client(targets: dict[str, Target], rounds: int, calls: int) -> dict[str, Latencies]:
-    """One request at a time; targets take turns, `calls` each, so that whatever else runs hits all alike."""
+    """Measure one request at a time.
+
+    Targets take turns with `calls` requests each, so that other load on the machine affects all of them.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in targets}
-    asks = {name: _asking(target) for name, target in targets.items()}
-    for ask in asks.values():
-        _timed(ask, WARMING)
+    clients = {name: _sender(target) for name, target in targets.items()}
+    for send in clients.values():
+        _timed(send, WARM_UP)
     for _ in range(rounds):
-        for name, ask in asks.items():
-            seconds[name] += _timed(ask, calls)
+        for name, send in clients.items():
+            seconds[name] += _timed(send, calls)
     return {name: Latencies.of(measured) for name, measured in seconds.items()}
 
 
 def plain(target: Target, calls: int) -> Latencies:
-    """One client and nothing else: every request that the server sees is counted."""
-    return Latencies.of(_timed(_asking(target), calls))
+    """Measure one client without a warm-up, so that every request that the server gets is measured."""
+    return Latencies.of(_timed(_sender(target), calls))
 
 
 def many_clients(
     targets: dict[str, Target], clients: int, rounds: int, seconds: float
 ) -> dict[str, list[float]]:
-    """Requests/s in each round, of `clients` that each send the next request when the last is answered.
+    """Return the requests/s of each round; each client sends its next request after its last answer.
 
-    Targets take turns, so that a round's rates are of one speed of the machine. Counted over a time and not a
-    number of calls: the kernel deals connections to workers unevenly, and nobody waits for the last one.
+    Targets take turns, so that the rates of one round belong to one speed of the machine. A round has a fixed
+    time, not a fixed number of calls: the kernel distributes connections unevenly to the workers, and the
+    rate must not depend on the slowest client.
     """
     rates: dict[str, list[float]] = {name: [] for name in targets}
     with ThreadPoolExecutor(clients) as pool:
-        asks = {
-            name: [_asking(target, start) for start in range(clients)] for name, target in targets.items()
+        senders = {
+            name: [_sender(target, start) for start in range(clients)] for name, target in targets.items()
         }
         for _ in range(rounds):
             for name in targets:
-                list(pool.map(lambda ask: _timed(ask, 10), asks[name]))
-                until = time.perf_counter() + seconds
-                answered = sum(pool.map(lambda ask, until=until: _count(ask, until), asks[name]))
-                rates[name].append(answered / seconds)
+                list(pool.map(lambda send: _timed(send, 10), senders[name]))
+                end = time.perf_counter() + seconds
+                answers = sum(pool.map(lambda send, end=end: _count(send, end), senders[name]))
+                rates[name].append(answers / seconds)
     return rates
 
 
 def open_loop(target: Target, rate: float, seconds: float) -> Latencies:
-    """Poisson arrivals, fixed before the first: a slow answer holds nobody back, and is counted as late.
+    """Measure requests that arrive by a Poisson process, whether or not earlier ones are answered.
 
-    Each of many threads takes the next arrival and waits for its moment; were all of them still waiting for
-    answers, what they take next would be late too, and counted from when it was due.
+    Each thread takes the next arrival and waits until it is due. When all threads still wait for answers, the
+    next request is sent late; its latency counts from when it was due.
     """
     generator = np.random.default_rng(11)
     due = np.cumsum(generator.exponential(1 / rate, max(1, int(rate * seconds)))).tolist()
     arrivals, lock, tally = iter(enumerate(due)), Lock(), _Tally()
 
-    with ExitStack() as opened, _uncollected():
+    with ExitStack() as opened, _without_garbage_collection():
         channels = (opened.enter_context(_channel(target)) for _ in range(_CONNECTIONS))
         calls = [channel.unary_unary(_RECOMMEND) for channel in channels]
-        pool = opened.enter_context(ThreadPoolExecutor(_ARRIVING))
-        for number in range(WARMING):
+        pool = opened.enter_context(ThreadPoolExecutor(_THREADS))
+        for number in range(WARM_UP):
             calls[number % _CONNECTIONS](target.requests[number % len(target.requests)], timeout=_TIMEOUT_S)
         start = time.perf_counter()
 
@@ -129,15 +133,15 @@ def open_loop(target: Target, rate: float, seconds: float) -> Latencies:
                     return
                 time.sleep(max(0.0, start + after - time.perf_counter()))
                 call = calls[number % _CONNECTIONS]
-                tally.ask(call, target.requests[number % len(target.requests)], start + after)
+                tally.send(call, target.requests[number % len(target.requests)], start + after)
 
-        list(pool.map(arrive, range(_ARRIVING)))
+        list(pool.map(arrive, range(_THREADS)))
     return Latencies.of(tally.seconds, tally.errors, tally.degraded)
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
-    """A collection of a million measured seconds would be counted as lateness of the server."""
+def _without_garbage_collection() -> Iterator[None]:
+    """Turn the garbage collector off: a collection would be measured as latency of the server."""
     gc.disable()
     try:
         yield
@@ -146,14 +150,14 @@ def _uncollected() -> Iterator[None]:
 
 
 class _Tally:
-    """Answers of the open loop; its lists and counts are only ever added to."""
+    """Results of the open loop; threads only append to its lists, which is safe."""
 
     def __init__(self) -> None:
         self.seconds: list[float] = []
         self._failed: list[int] = []
         self._degraded: list[int] = []
 
-    def ask(self, call: Callable[..., bytes], request: bytes, due: float) -> None:
+    def send(self, call: Callable[..., bytes], request: bytes, due: float) -> None:
         try:
             answer = call(request, timeout=_TIMEOUT_S)
         except grpc.RpcError:
@@ -172,10 +176,10 @@ class _Tally:
 
 
 def freshness(address: str, users: Sequence[str]) -> Latencies:
-    """From recording the best item until an answer that leaves it out, the answer included.
+    """Measure recording the best item of an answer and the next answer together.
 
     Raises:
-        RuntimeError: the next answer still holds it.
+        RuntimeError: the next answer still contains that item.
     """
     seconds = []
     with grpc.insecure_channel(address) as channel:
@@ -189,75 +193,76 @@ def freshness(address: str, users: Sequence[str]) -> Latencies:
             answer = stub.Recommend(request, timeout=_TIMEOUT_S)
             seconds.append(time.perf_counter() - start)
             if best in {item.item_id for item in answer.recommendations}:
-                raise RuntimeError(f"item {best}, recorded for user {user}, is answered again")
+                raise RuntimeError(f"item {best}, recorded by user {user}, is recommended again")
     return Latencies.of(seconds)
 
 
-def after_recording(address: str, users: Sequence[str], floor: Target) -> tuple[Latencies, Latencies]:
-    """The first answer to each user, _READING_S after recording three interactions; the floor beside."""
+def after_recording(address: str, users: Sequence[str], echo: Target) -> tuple[Latencies, Latencies]:
+    """Measure the first request of each user _PAUSE_S after recording three interactions, and the echo."""
     seconds: tuple[list[float], list[float]] = ([], [])
     target = Target.of(address, users)
-    ask, echo = _asking(target), _asking(floor)
-    _timed(echo, WARMING)
+    send, send_to_echo = _sender(target), _sender(echo)
+    _timed(send_to_echo, WARM_UP)
     with grpc.insecure_channel(address) as channel:
         stub = RecommenderServiceStub(channel)  # type: ignore[no-untyped-call]
         for user in users:
             new = [pb.Interaction(user_id=user, item_id=f"{17 * n + 5}", event_type="rate") for n in range(3)]
             stub.RecordInteractions(pb.RecordInteractionsRequest(interactions=new), timeout=_TIMEOUT_S)
-            time.sleep(_READING_S)
-            for measured, call in zip(seconds, (ask, echo), strict=True):
+            time.sleep(_PAUSE_S)
+            for measured, call in zip(seconds, (send, send_to_echo), strict=True):
                 measured += _timed(call, 1)
     return Latencies.of(seconds[0]), Latencies.of(seconds[1])
 
 
 def answer(target: Target) -> bytes:
-    """One answer, as it stands on the wire.
+    """Return the bytes of one answer.
 
     Raises:
-        RuntimeError: it is degraded or empty, so nothing measured would count.
+        RuntimeError: it is degraded, or has not 10 items, so the measurements would mean nothing.
     """
     with grpc.insecure_channel(target.address) as channel:
         call = channel.unary_unary(_RECOMMEND)
         for request in target.requests[1:]:
             call(request, timeout=_TIMEOUT_S)
-        given: bytes = call(target.requests[0], timeout=_TIMEOUT_S)
-    read = pb.RecommendResponse.FromString(given)
+        body: bytes = call(target.requests[0], timeout=_TIMEOUT_S)
+    read = pb.RecommendResponse.FromString(body)
     if read.degraded or len(read.recommendations) != 10 or read.basis != pb.BASIS_HISTORY:
         raise RuntimeError(f"expected 10 items from a history, nothing degraded, got {read}")
-    return given
+    return body
 
 
-def _asking(target: Target, start: int = 0) -> Callable[[], None]:
-    """Sends the next request on a connection of its own; clients begin at different ones."""
+def _sender(target: Target, start: int = 0) -> Callable[[], None]:
+    """Return a function that sends the next request on its own connection; `start` varies the first one."""
     call = _channel(target).unary_unary(_RECOMMEND)
     first = 7 * start % len(target.requests)
     requests = cycle([*target.requests[first:], *target.requests[:first]])
 
-    def ask() -> None:
+    def send() -> None:
         call(next(requests), timeout=_TIMEOUT_S)
 
-    return ask
+    return send
 
 
 def _channel(target: Target) -> grpc.Channel:
-    """A connection of its own: by default all channels to one address share one."""
+    """Open a separate connection; by default all channels to one address share one."""
     return grpc.insecure_channel(target.address, [("grpc.use_local_subchannel_pool", 1)])
 
 
-def _count(ask: Callable[[], None], until: float) -> int:
-    """How often it was answered before `until` on the performance counter."""
-    answered = 0
+def _count(send: Callable[[], None], end: float) -> int:
+    """Send requests until `end` on the performance counter; returns how many were answered before it."""
+    answers = 0
     while True:
-        ask()
-        if time.perf_counter() > until:
-            return answered
-        answered += 1
+        send()
+        if time.perf_counter() > end:
+            return answers
+        answers += 1
 
 
-def _timed(ask: Callable[[], None], calls: int) -> list[float]:
+def _timed(send: Callable[[], None], calls: int) -> list[float]:
+    """Return the seconds that each of `calls` requests took."""
     seconds = []
     for _ in range(calls):
         start = time.perf_counter()
-        ask()
+        send()
         seconds.append(time.perf_counter() - start)
     return seconds

@@ -1,4 +1,4 @@
-"""The measured servers, each in a process of its own, as a person would start them."""
+"""Starts the measured servers, each in a process of its own, as a user would."""
 
 import os
 import re
@@ -18,7 +18,8 @@ import grpc
 import psutil
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-_START_TIMEOUT_S: Final = 300.0
+from tests.patience import wait_until
+
 _QUIET: Final = {"TF_CPP_MIN_LOG_LEVEL": "3", "GRPC_VERBOSITY": "NONE"}
 
 
@@ -31,7 +32,7 @@ class Server:
     ready_s: float
 
     def resident_mb(self) -> float:
-        """With its workers."""
+        """Return the resident memory of the process and its workers."""
         processes = [self.process, *self.process.children()]
         return sum(float(process.memory_info().rss) for process in processes) / 1e6
 
@@ -42,12 +43,12 @@ class Server:
 
 @contextmanager
 def server(module: str, *arguments: str, health: bool = False, **environment: str) -> Iterator[Server]:
-    """`python -m module` until its line `… on HOST:PORT`; with `health`, until it reports SERVING.
+    """Start `python -m module`, and wait for its line `… on HOST:PORT`; with `health`, until it is SERVING.
 
     Raises:
-        RuntimeError: it ended or did not get ready; with the end of its log.
+        RuntimeError: it ended instead; the message has the end of its log.
     """
-    log = tempfile.TemporaryFile("w+")  # noqa: SIM115 (as long as the process)
+    log = tempfile.TemporaryFile("w+")  # noqa: SIM115 (open as long as the process)
     started = time.perf_counter()
     command = [sys.executable, "-m", module, *arguments]
     environment = {**os.environ, **_QUIET, **environment}
@@ -70,7 +71,7 @@ def server(module: str, *arguments: str, health: bool = False, **environment: st
 
 @dataclass(frozen=True)
 class Recommender:
-    """The recommender over a home, and its metrics."""
+    """A running recommender and the port of its metrics."""
 
     server: Server
     metrics_port: int
@@ -79,9 +80,9 @@ class Recommender:
         return Stages.read(self._metrics())
 
     def release(self) -> int:
-        """The version that answers, 0 before one does."""
-        found = re.search(r"^penchant_release_version (\S+)", self._metrics(), re.MULTILINE)
-        return int(float(found[1])) if found else 0
+        """Return the version of the release in use, 0 if there is none yet."""
+        match = re.search(r"^penchant_release_version (\S+)", self._metrics(), re.MULTILINE)
+        return int(float(match[1])) if match else 0
 
     def _metrics(self) -> str:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics") as page:
@@ -105,7 +106,7 @@ def recommender(home: Path, model_server: str, workers: int = 1) -> Iterator[Rec
 
 @dataclass(frozen=True)
 class Stages:
-    """What the recommender has measured of itself since its start, in seconds."""
+    """Times by stage since the start of the recommender, from its own metrics, in seconds."""
 
     requests: float
     total_s: float
@@ -129,24 +130,22 @@ class Stages:
         return Stages(self.requests - before.requests, self.total_s - before.total_s, stages)
 
     def mean_us(self) -> dict[str, float]:
-        """Stage -> µs of one request, and "handler" -> all of it."""
+        """Return stage -> mean µs of a request, and "handler" -> the whole handler."""
         means = {name: 1e6 * seconds / self.requests for name, seconds in self.stages_s.items()}
         return {**means, "handler": 1e6 * self.total_s / self.requests}
 
 
 def _wait_until_serving(address: str) -> None:
-    deadline = time.monotonic() + _START_TIMEOUT_S
     with grpc.insecure_channel(address) as channel:
         health = health_pb2_grpc.HealthStub(channel)
-        while True:
+
+        def is_serving() -> bool:
             try:
-                if health.Check(health_pb2.HealthCheckRequest(), timeout=1).status == 1:
-                    return
+                return bool(health.Check(health_pb2.HealthCheckRequest(), timeout=1).status == 1)
             except grpc.RpcError:
-                pass
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"{address} is not SERVING after {_START_TIMEOUT_S:.0f} s")
-            time.sleep(0.01)
+                return False
+
+        wait_until(is_serving)
 
 
 def _free_port() -> int:

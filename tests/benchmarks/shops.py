@@ -1,4 +1,4 @@
-"""Interactions of three made-up shops of different character."""
+"""Interactions of three synthetic shops: browsing sessions, shopping baskets, and reviews."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from feature_repo.contract import TIMESTAMP
 Rows = NDArray[np.int64]
 
 SEED: Final = 20261124
-START: Final = 1_704_067_200  # of 2024
+START: Final = 1_704_067_200  # 2024-01-01
 DAY: Final = 86_400
 
 
@@ -28,7 +28,7 @@ class Interactions:
     event_type: str
 
     def table(self) -> pa.Table:
-        """As `penchant benchmark --interactions` reads it."""
+        """Return a table as `penchant benchmark --interactions` reads it."""
         columns = {
             "user_id": pa.array([f"u{user}" for user in self.users]),
             "item_id": pa.array([f"i{item}" for item in self.items]),
@@ -39,7 +39,7 @@ class Interactions:
 
 
 def sessions(users: int = 4_000, items: int = 2_000) -> Interactions:
-    """Clicks: an item is mostly followed by one of its five successors; few are clicked twice."""
+    """Clicks: most items are followed by one of their five successors, and few are clicked twice."""
     random = np.random.default_rng(SEED)
     popularity = _long_tail(items, 0.8, random)
     successors = random.choice(items, (items, 5), p=popularity)
@@ -59,10 +59,10 @@ def sessions(users: int = 4_000, items: int = 2_000) -> Interactions:
 
 
 def baskets(users: int = 700, items: int = 3_000) -> Interactions:
-    """Purchases: each household buys its own staples again and again, and a little from a long tail."""
+    """Purchases: each household buys its own 15 staples repeatedly, and a few items from a long tail."""
     random = np.random.default_rng(SEED)
     popularity, price = _long_tail(items, 1.0, random), np.round(random.lognormal(1.2, 0.8, items), 2)
-    bought: list[tuple[int, int, int]] = []
+    purchases: list[tuple[int, int, int]] = []
     for user in range(users):
         staples = random.choice(items, 15, replace=False, p=popularity)
         liking = _long_tail(15, 0.7, random)
@@ -70,22 +70,22 @@ def baskets(users: int = 700, items: int = 3_000) -> Interactions:
         for _ in range(4 + random.poisson(6)):
             again = random.choice(staples, min(15, 1 + random.poisson(5)), replace=False, p=liking)
             other = random.choice(items, random.poisson(1.5), p=popularity)
-            bought += [(user, int(item), at) for item in random.permutation(np.unique([*again, *other]))]
+            purchases += [(user, int(item), at) for item in random.permutation(np.unique([*again, *other]))]
             at += int(DAY * random.gamma(20, 7 / 20))
-    rows = np.array(bought, np.int64).T
+    rows = np.array(purchases, np.int64).T
     return Interactions(*rows, price[rows[1]], "purchase")
 
 
 def reviews(users: int = 6_000, items: int = 1_500, genres: int = 30) -> Interactions:
-    """Ratings: 5 to 12 by each user, none twice, whose taste wanders from a genre to the one beside it.
+    """Ratings: each user rates 5 to 12 items once, and sometimes moves on to the next genre.
 
-    Half of what follows within a genre is the next of its series, the items in their order.
+    Within a genre, half of the ratings are of the next item in order, like a series.
     """
     random = np.random.default_rng(SEED)
     quality, members = random.normal(3.7, 0.6, items), np.arange(items).reshape(genres, -1)
     popularity = _long_tail(items, 0.9, random)[members]
     popularity /= popularity.sum(axis=1, keepdims=True)
-    given: list[tuple[int, int, int]] = []
+    ratings: list[tuple[int, int, int]] = []
     for user in range(users):
         genre, item, at = int(random.integers(genres)), -1, START + int(random.integers(300 * DAY))
         count, rated = random.integers(5, 13), set[int]()
@@ -97,15 +97,15 @@ def reviews(users: int = 6_000, items: int = 1_500, genres: int = 30) -> Interac
                 item = int(random.choice(members[genre], p=popularity[genre]))
             if item not in rated:
                 rated.add(item)
-                given.append((user, item, at))
+                ratings.append((user, item, at))
                 at += DAY + int(random.exponential(20 * DAY))
-    rows = np.array(given, np.int64).T
+    rows = np.array(ratings, np.int64).T
     values = np.clip(np.round(quality[rows[1]] + random.normal(0, 0.9, rows.shape[1])), 1, 5)
     return Interactions(*rows, values, "rate")
 
 
 def _long_tail(count: int, exponent: float, random: np.random.Generator) -> NDArray[np.float64]:
-    """[count] shares by Zipf's law, in random order."""
+    """Return shares by Zipf's law in random order: [count]."""
     shares = random.permutation((1.0 + np.arange(count)) ** -exponent)
     normed: NDArray[np.float64] = shares / shares.sum()
     return normed

@@ -1,4 +1,4 @@
-"""What one would write first: Feast's SDK, TensorFlow Serving's stub, NumPy, item features from Feast.
+"""A first version that one might write: Feast's SDK for users and items, TensorFlow Serving, NumPy.
 
 python -m tests.benchmarks.straightforward HOME MODEL_SERVER
 """
@@ -14,6 +14,8 @@ from typing import Any, Final
 import feast
 import grpc
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import tensorflow as tf
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
@@ -29,7 +31,7 @@ from serving.protos.recommender_pb2_grpc import (
 )
 from serving.release.release_store import ReleaseStore
 
-# Items whose features are fetched, as a reranker needs them.
+# Items whose features are read from Feast, as for a reranker.
 CANDIDATES: Final = 200
 POPULARITY: Final = "statistics:interactions"
 
@@ -42,7 +44,7 @@ INPUTS: Final = {
 
 
 class Straightforward(RecommenderServiceServicer):
-    """Answers Recommend from the same store, model server and release."""
+    """Answers Recommend from the same online store, model server and release as the recommender."""
 
     def __init__(self, settings: ServingSettings, model_server: str) -> None:
         releases = ReleaseStore(settings.releases)
@@ -81,13 +83,13 @@ class Straightforward(RecommenderServiceServicer):
         request.model_spec.name = INTEREST_MODEL
         for name, dtype in INPUTS.items():
             request.inputs[name].CopyFrom(tf.make_tensor_proto([history[name]], dtype))
-        for name, nothing in (("attributes", ""), ("attribute_values", float("nan"))):
-            request.inputs[name].CopyFrom(tf.make_tensor_proto([[nothing]]))
+        for name, empty in (("attributes", ""), ("attribute_values", float("nan"))):
+            request.inputs[name].CopyFrom(tf.make_tensor_proto([[empty]]))
         return np.asarray(tf.make_ndarray(self._stub.Predict(request).outputs["interest"])[0])
 
 
 def _item_store(settings: ServingSettings) -> Any:
-    """A Feast store of its own with the item views online."""
+    """Return a separate Feast store whose online store has the item features."""
     item = feast.Entity(name="item", join_keys=["item_id"], value_type=feast.ValueType.STRING)
     fields = {
         "statistics": feast.Field(name="interactions", dtype=feast.types.Int64),
@@ -100,7 +102,7 @@ def _item_store(settings: ServingSettings) -> Any:
             schema=[field],
             source=feast.FileSource(
                 name=f"{name}_table",
-                path=f"{settings.features}/item_{name}.parquet",
+                path=str(_write_table(settings.home, name)),
                 timestamp_field="event_timestamp",
             ),
         )
@@ -114,6 +116,21 @@ def _item_store(settings: ServingSettings) -> Any:
     with redirect_stdout(io.StringIO()):
         store.materialize(now - timedelta(days=365), now)
     return store
+
+
+def _write_table(home: Path, name: str) -> Path:
+    """Write the item table `name` as Feast reads it: the count of interactions, or the title."""
+    items = pq.read_table(home / "items.parquet", columns=["item_id", "title"])
+    if name == "statistics":
+        counts = pq.read_table(home / "interactions.parquet", columns=["item_id"])["item_id"].value_counts()
+        by_item = {count["values"]: count["counts"] for count in counts.to_pylist()}
+        column = pa.array([by_item.get(item, 0) for item in items["item_id"].to_pylist()], pa.int64())
+        items = items.drop_columns("title").append_column("interactions", column)
+    moment = pa.array([datetime.now(UTC)] * len(items), pa.timestamp("us", "UTC"))
+    file = home / "straightforward" / f"item_{name}.parquet"
+    file.parent.mkdir(exist_ok=True)
+    pq.write_table(items.append_column("event_timestamp", moment), file)
+    return file
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Made-up shops have the character that they are made for."""
+"""The synthetic shops have the properties that their descriptions claim."""
 
 from collections import Counter
 from itertools import pairwise
@@ -9,13 +9,13 @@ from tests.benchmarks.shops import Interactions, baskets, reviews, sessions
 
 
 def windows(shop: Interactions) -> list[np.ndarray]:
-    """The items of each user, oldest first."""
+    """Return the items of each user, oldest first."""
     starts = np.flatnonzero(np.diff(shop.users)) + 1
     return np.split(shop.items, starts)
 
 
-def followed_by_the_commonest(shop: Interactions) -> float:
-    """Of the steps from one item to the next, the share that goes where most from there do."""
+def share_of_likeliest_steps(shop: Interactions) -> float:
+    """Return the share of steps from an item to its most frequent successor."""
     steps = Counter(step for window in windows(shop) for step in pairwise(window))
     best: Counter[int] = Counter()
     for (item, _), count in steps.items():
@@ -24,32 +24,33 @@ def followed_by_the_commonest(shop: Interactions) -> float:
 
 
 def repeats(shop: Interactions) -> float:
+    """Return the share of interactions with an item that the user had before."""
     return 1 - sum(len(np.unique(window)) for window in windows(shop)) / len(shop.items)
 
 
-def test_clicks_follow_each_other() -> None:
+def test_sessions_have_likely_successors_and_few_repeats() -> None:
     shop = sessions(users=2_000, items=200)
-    assert 0.3 < followed_by_the_commonest(shop) < 0.6
+    assert 0.3 < share_of_likeliest_steps(shop) < 0.6
     assert repeats(shop) < 0.35
 
 
-def test_households_buy_their_staples_again() -> None:
+def test_baskets_repeat_items_in_no_fixed_order() -> None:
     shop = baskets(users=100)
     assert repeats(shop) > 0.5
-    assert followed_by_the_commonest(shop) < 0.3
+    assert share_of_likeliest_steps(shop) < 0.3
 
 
 def test_reviews_are_few_and_of_neighbouring_genres() -> None:
     shop = reviews(users=1_000)
-    of_users = windows(shop)
-    assert {len(window) for window in of_users} == set(range(5, 13))
+    by_user = windows(shop)
+    assert {len(window) for window in by_user} == set(range(5, 13))
     assert repeats(shop) == 0
-    for window in of_users:
+    for window in by_user:
         assert set(np.diff(window // 50) % 30) <= {0, 1, 2, 3, 4, 5}
     counts = np.sort(np.bincount(shop.items, minlength=1_500))[::-1]
     assert counts[:150].sum() > 0.4 * counts.sum()
 
 
-def test_a_shop_is_the_same_each_time() -> None:
+def test_a_shop_is_deterministic() -> None:
     assert reviews(users=20).table() == reviews(users=20).table()
     assert np.all(np.diff(sessions(users=20).users) >= 0)

@@ -1,4 +1,4 @@
-"""A straightforward PyTorch LSTM of the interest model's shapes and loss, a training step for each line read.
+"""A plain PyTorch LSTM with the shapes and the loss of the interest model; trains one step per input line.
 
 python torch_lstm.py BATCH LENGTH ITEMS SIZE UNITS THREADS
 """
@@ -10,7 +10,7 @@ from torch import nn
 
 
 class NextItem(nn.Module):
-    """Tied item embeddings, an LSTM, a projection, and a bias an item."""
+    """Tied item embeddings, an LSTM, a projection, and a bias for each item."""
 
     def __init__(self, items: int, size: int, units: int) -> None:
         super().__init__()

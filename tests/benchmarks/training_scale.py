@@ -1,8 +1,8 @@
-"""One epoch over a catalog of a million items: how time and memory grow with the interactions.
+"""Measures time and memory of one epoch on a catalog of a million items, for growing data.
 
 python -m tests.benchmarks.training_scale [--items 1000000] [--interactions 1000000 2500000 …] [--home DIR]
 
-With all its interactions it takes about an hour on two cores.
+With the default sizes it takes about an hour on two cores.
 """
 
 import argparse
@@ -24,14 +24,14 @@ from pipelines.benchmark.steps import peak_memory
 
 INTERACTIONS: Final = (1_000_000, 2_500_000, 5_000_000, 10_000_000)
 CATEGORIES: Final = 200
-MEAN_LENGTH: Final = 60  # interactions a user, before the window cuts the longest
-SESSION: Final = 6  # interactions in a row among like items
-REACH: Final = 20  # how far apart the items of a session lie
+MEAN_LENGTH: Final = 60  # interactions of a user, before the window cuts long histories
+SESSION: Final = 6  # interactions in a row with similar items
+REACH: Final = 20  # the items of a session are at most so many ids apart
 MINUTE, DAY = 60_000_000, 86_400_000_000
 
 
 class Unlogged:
-    """A tracker that keeps nothing."""
+    """A tracker that records nothing."""
 
     run_id = ""
 
@@ -47,7 +47,7 @@ def item_ids(count: int) -> list[str]:
 
 
 def write_items(file: Path, count: int) -> None:
-    """Each with two of CATEGORIES categories; like items stand side by side."""
+    """Write items with two of CATEGORIES categories each; neighbours share the first one."""
     near = np.arange(count) * CATEGORIES // count
     other = np.random.default_rng(1).integers(0, CATEGORIES, count)
     categories = [[f"c{a}", f"c{b}"] for a, b in zip(near.tolist(), other.tolist(), strict=True)]
@@ -57,7 +57,7 @@ def write_items(file: Path, count: int) -> None:
 
 
 def write_training_set(file: Path, items: int, interactions: int) -> None:
-    """Users of sessions: each session begins at an item by Zipf's law and stays among its neighbours."""
+    """Write users with sessions: each begins at an item by Zipf's law and stays near it."""
     random = np.random.default_rng(2)
     lengths = np.clip(random.lognormal(np.log(MEAN_LENGTH) - 0.5, 1.0, interactions // 25), 3, MAX_HISTORY)
     lengths = lengths.astype(np.int64)
@@ -66,8 +66,8 @@ def write_training_set(file: Path, items: int, interactions: int) -> None:
     count = int(lengths.sum())
     weights = np.cumsum(1 / np.arange(1, items + 1))
     ranks = np.searchsorted(weights, random.random(count // SESSION + 1) * weights[-1])
-    places = random.permutation(items)  # popularity says nothing about likeness
-    starts = np.repeat(places[ranks], SESSION)[:count]
+    item_of_rank = random.permutation(items)  # popular items are not similar items
+    starts = np.repeat(item_of_rank[ranks], SESSION)[:count]
     chosen = (starts + random.integers(0, REACH, count)) % items
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
     timestamps = DAY + np.arange(count) * MINUTE
@@ -89,7 +89,7 @@ def write_training_set(file: Path, items: int, interactions: int) -> None:
 
 
 def train_once(home: Path) -> dict[str, float]:
-    """One epoch by the step's own `train`, with the sizes it chooses; seconds, of which CPU, and bytes."""
+    """Train one epoch with the sizes that the step chooses; returns its figures, seconds and peak bytes."""
     from components.train_interest_model.training import train
 
     started = time.perf_counter()
@@ -107,7 +107,7 @@ def train_once(home: Path) -> dict[str, float]:
 
 
 def measure(home: Path, items: int, interactions: int) -> dict[str, float]:
-    """In a process of its own, so that memory is this training's alone."""
+    """Train in a process of its own, so that the peak memory belongs to this training alone."""
     write_training_set(home / "training_set.parquet", items, interactions)
     command = [sys.executable, "-m", "tests.benchmarks.training_scale", "--home", str(home), "--once"]
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
@@ -122,23 +122,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--items", type=int, default=1_000_000)
     parser.add_argument("--interactions", type=int, nargs="+", default=INTERACTIONS)
-    parser.add_argument("--home", type=Path, help="where the data go; a folder for the time being otherwise")
+    parser.add_argument("--home", type=Path, help="folder for the data (default: a temporary one)")
     parser.add_argument("--once", action="store_true", help=argparse.SUPPRESS)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    if given.once:
-        print(json.dumps(train_once(given.home)))
+    if arguments.once:
+        print(json.dumps(train_once(arguments.home)))
         return
-    rows = ["interactions    epoch s   positions/s   in all s      CPU s   peak GB"]
+    rows = ["interactions    epoch s   positions/s    total s      CPU s   peak GB"]
     with TemporaryDirectory() as folder:
-        home = given.home or Path(folder)
+        home = arguments.home or Path(folder)
         home.mkdir(parents=True, exist_ok=True)
-        write_items(home / "items.parquet", given.items)
-        for interactions in given.interactions:
-            figures = measure(home, given.items, interactions)
+        write_items(home / "items.parquet", arguments.items)
+        for interactions in arguments.interactions:
+            figures = measure(home, arguments.items, interactions)
             rows.append(line(interactions, figures))
             print(rows[-1], flush=True)
-    print(f"{given.items:,} items, one epoch", *rows, sep="\n")
+    print(f"{arguments.items:,} items, one epoch", *rows, sep="\n")
 
 
 def line(interactions: int, figures: dict[str, float]) -> str:

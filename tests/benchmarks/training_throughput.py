@@ -1,8 +1,8 @@
-"""Training positions/s beside the bare matrix products of the same shapes, and beside a PyTorch LSTM.
+"""Compares training positions/s with the bare matrix products of the same shapes, and with PyTorch.
 
 python -m tests.benchmarks.training_throughput [--torch-python PATH] [--threads 2] [--rounds 15]
 
-PATH is a Python in which torch can be imported, so that it need not stand in this environment:
+PATH is a Python that can import torch; torch need not be installed in this environment:
 python -m venv torchenv && torchenv/bin/pip install torch==2.13.0 && … --torch-python torchenv/bin/python
 """
 
@@ -30,19 +30,19 @@ from components.train_interest_model.loop.trainer import Trainer
 from components.train_interest_model.network.model import InterestModel
 from components.user_attributes import with_attributes
 
-# MovieLens-1M, 5-core, what is left of it for training: its sizes are the ones that training chooses.
+# The training part of MovieLens-1M's 5-core; training chooses its sizes from these statistics.
 LENGTH, ITEMS = 200, 3416
 MOVIELENS_1M: Final = Statistics(
     interactions=988_000, windows=8_100, items=ITEMS, mean_length=122.0, repeat_share=0.0
 )
-# How many of another's positions/s training is to reach.
+# The target for our positions/s as a share of the other's.
 GOALS: Final = {"bare products": 0.75, "PyTorch LSTM": 1.3}
 
 Step = Callable[[], Any]
 
 
 def windows(count: int) -> pa.Table:
-    """Full windows of random interactions, as rows of a training set."""
+    """Return full windows of random interactions, as rows of a training set."""
     random = np.random.default_rng(0)
     total = count * LENGTH
     lists = {
@@ -58,7 +58,7 @@ def windows(count: int) -> pa.Table:
 
 
 def training_step(settings: Hyperparameters) -> tuple[Step, int]:
-    """One step of the training loop on full windows, and its positions."""
+    """Return a step of the training loop on full windows, and its number of positions."""
     rows = windows(settings.batch_size)
     kinds, values = flatten(rows["event_types"]), flatten(rows["values"]).to_numpy()
     vocabulary = Vocabulary.build([str(item) for item in range(ITEMS)], kinds, values)
@@ -71,10 +71,10 @@ def training_step(settings: Hyperparameters) -> tuple[Step, int]:
 
 
 def bare_products(settings: Hyperparameters) -> Step:
-    """Every matrix product of a step, forward and backward, and nothing between them.
+    """Return every matrix product of a step, forward and backward, without anything else.
 
-    Of the input, the projection and the logits each as one; of the recurrence one a position forward and
-    one backward, whose shapes wait for each other, and the gradient of its kernel as one.
+    The input, the projection and the logits take one product each. The recurrence takes one for each position
+    forward and one backward, each of which needs the one before, and one for the gradient of its kernel.
     """
     batch, size, units = settings.batch_size, settings.embedding_size, settings.units
     positions = batch * LENGTH
@@ -107,7 +107,7 @@ def bare_products(settings: Hyperparameters) -> Step:
 
 @contextmanager
 def torch_step(python: Path, settings: Hyperparameters, threads: int) -> Iterator[Step]:
-    """A step of the straightforward PyTorch LSTM, in a process of its own that waits between steps."""
+    """Give a step of the plain PyTorch LSTM, in a process of its own that waits between steps."""
     sizes = (settings.batch_size, LENGTH, ITEMS, settings.embedding_size, settings.units, threads)
     command = [str(python), str(Path(__file__).with_name("torch_lstm.py")), *map(str, sizes)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -126,20 +126,20 @@ def torch_step(python: Path, settings: Hyperparameters, threads: int) -> Iterato
 
 
 def best_seconds(steps: dict[str, Step], rounds: int) -> dict[str, float]:
-    """The best of some rounds, in each all take their turn: what others do on the machine hits all alike."""
+    """Return the best time of each step; steps take turns, so that other load affects all of them."""
     best = dict.fromkeys(steps, float("inf"))
     for round_ in range(rounds + 1):
         for name, step in steps.items():
             started = time.perf_counter()
             step()
-            if round_:  # the first one traces and compiles
+            if round_:  # the first round traces and compiles
                 best[name] = min(best[name], time.perf_counter() - started)
     return best
 
 
 def show(seconds: dict[str, float], positions: int) -> None:
     ours = seconds["training step"]
-    print(f"{'':16}{'ms a step':>10}{'positions/s':>13}{'ours to it':>12}{'goal':>8}")
+    print(f"{'':16}{'ms a step':>10}{'positions/s':>13}{'ours / its':>12}{'target':>8}")
     for name, taken in seconds.items():
         line = f"{name:16}{1e3 * taken:10.1f}{positions / taken:13,.0f}"
         print(line + (f"{taken / ours:12.2f}{GOALS[name]:8.2f}" if name in GOALS else ""))
@@ -147,25 +147,25 @@ def show(seconds: dict[str, float], positions: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--torch-python", type=Path, help="a Python in which torch can be imported")
+    parser.add_argument("--torch-python", type=Path, help="a Python that can import torch")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=15)
-    given = parser.parse_args()
-    tf.config.threading.set_intra_op_parallelism_threads(given.threads)
+    arguments = parser.parse_args()
+    tf.config.threading.set_intra_op_parallelism_threads(arguments.threads)
     settings, _ = resolve(Hyperparameters(), MOVIELENS_1M)
     step, positions = training_step(settings)
     steps = {"training step": step, "bare products": bare_products(settings)}
-    python = given.torch_python or (Path(sys.executable) if importlib.util.find_spec("torch") else None)
+    python = arguments.torch_python or (Path(sys.executable) if importlib.util.find_spec("torch") else None)
     print(
         f"{settings.batch_size} windows of {LENGTH}, {ITEMS:,} items, embedding {settings.embedding_size}, "
-        f"{settings.units} units, {given.threads} threads, best of {given.rounds} rounds"
+        f"{settings.units} units, {arguments.threads} threads, best of {arguments.rounds} rounds"
     )
     if python is None:
-        print("torch is not installed: --help says how to compare with it")
-        show(best_seconds(steps, given.rounds), positions)
+        print("torch is not installed: see --help for a comparison with PyTorch")
+        show(best_seconds(steps, arguments.rounds), positions)
         return
-    with torch_step(python, settings, given.threads) as compared:
-        show(best_seconds({**steps, "PyTorch LSTM": compared}, given.rounds), positions)
+    with torch_step(python, settings, arguments.threads) as compared:
+        show(best_seconds({**steps, "PyTorch LSTM": compared}, arguments.rounds), positions)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A home to measure: what the pipeline makes of drawn interactions of MovieLens-1M's shape, untrained.
+"""Makes a home to measure: random interactions in the shape of MovieLens-1M, and an untrained model.
 
 python -m tests.benchmarks.world HOME [--users N] [--items N]
 """
@@ -37,13 +37,13 @@ from serving.user_data.interaction_log import InteractionLog
 VERSION: Final = 1
 CATEGORIES: Final = 18
 
-# Users that requests are made for, and how many interactions they have.
+# Users of a group that requests are made for, and the lengths of their histories.
 GROUP: Final = 100
 LONG, SHORT = 220, 10
 NEW: Final = 3
 
-# Term -> weight, mean and scale, as evaluate_release finds them on MovieLens-1M; the others it leaves out.
-_TERMS: Final = {
+# Feature -> weight, mean and scale, as evaluate_release fits them on MovieLens-1M.
+_FEATURES: Final = {
     "interest": (2.36, -12.1, 3.33),
     "ease": (0.057, 0.0002, 0.001),
     "sequence_knn": (0.84, -9.81, 1.68),
@@ -51,32 +51,33 @@ _TERMS: Final = {
     "trend": (0.085, -8.39, 0.6),
 }
 BLEND: Final = {
-    "features": list(_TERMS),
+    "features": list(_FEATURES),
     **{
-        name: [term[place] for term in _TERMS.values()]
-        for place, name in enumerate(("weights", "means", "scales"))
+        name: [feature[index] for feature in _FEATURES.values()]
+        for index, name in enumerate(("weights", "means", "scales"))
     },
 }
 
 
 @dataclass(frozen=True)
 class Shape:
-    """MovieLens-1M by default: about a million interactions."""
+    """Numbers of users and items; by default those of MovieLens-1M, with about a million interactions."""
 
     users: int = 6_040
     items: int = 3_706
 
     @property
     def large(self) -> bool:
-        """Too large to draw every user's taste for every item, and to count every pair."""
+        """Whether scores of each user and item, and counts of each pair of items, would take too long."""
         return self.items > 100_000
 
 
 def groups(shape: Shape) -> dict[str, list[str]]:
-    """Users by what their requests cost: the length of their history, and whether the log holds more.
+    """Return group -> user ids; a group has one length of history, with or without newer interactions.
 
-    Interactions are recorded for the `recorded` groups, so that a kept world stays as it was for the others.
-    Nobody asks twice for one of a `first` group: what the service remembers of an earlier answer is no help.
+    Only for users of the `recorded` groups does the benchmark record interactions, so that a world that is
+    used again stays the same for the others. A user of a `first` group gets one request, so that no cache of
+    the service helps.
     """
     counts = dict.fromkeys(("long_new", "long", "short_new", "short", "recorded", "long_recorded"), GROUP)
     counts |= dict.fromkeys(("long_new_first", "long_first"), shape.users // 3)
@@ -84,7 +85,7 @@ def groups(shape: Shape) -> dict[str, list[str]]:
 
 
 def make(home: Path, shape: Shape) -> None:
-    """Warehouse, online store, log and a live release below `home`, each by the step that makes it."""
+    """Make the warehouse, online store, log and live release of a home with the pipeline's own functions."""
     settings = ServingSettings(home=home)
     generator = np.random.default_rng(7)
     categories = generator.integers(0, CATEGORIES, (shape.items, 2))
@@ -125,7 +126,10 @@ def _items(categories: NDArray[np.int64]) -> pa.Table:
 def _interactions(
     generator: np.random.Generator, categories: NDArray[np.int64], shape: Shape, as_of: int
 ) -> tuple[NDArray[np.str_], NDArray[np.int64], NDArray[np.int64]]:
-    """User ids, items and timestamps (µs), by user and time: popularity like 1/rank, and a taste each."""
+    """Return user ids, items and timestamps (µs), by user and time.
+
+    The popularity of items falls with their rank, and each user prefers some categories.
+    """
     names = [user for group in groups(shape).values() for user in group]
     counts = np.clip(generator.lognormal(np.log(96), 1.0, shape.users), 20, 0.4 * shape.items).astype(int)
     counts[: len(names)] = [LONG if name.startswith("long") else SHORT for name in names]
@@ -137,8 +141,8 @@ def _interactions(
             drawn = generator.zipf(1.2, 4 * count) % shape.items
             chosen.append(generator.permutation(np.unique(drawn))[:count])
             continue
-        taste = generator.normal(0, 1, CATEGORIES)[categories].sum(axis=1)
-        drawn = popularity + taste + generator.gumbel(size=shape.items)
+        preference = generator.normal(0, 1, CATEGORIES)[categories].sum(axis=1)
+        drawn = popularity + preference + generator.gumbel(size=shape.items)
         chosen.append(generator.permutation(np.argpartition(-drawn, count)[:count]))
     lengths = np.array([len(row) for row in chosen])
     age = np.concatenate([np.arange(length, 0, -1) for length in lengths])
@@ -193,7 +197,7 @@ def _drawn_filters(
     chosen: NDArray[np.int64],
     timestamps: NDArray[np.int64],
 ) -> CollaborativeFilters:
-    """What counting gives for a catalog so large: 30 entries a row, popular items more often."""
+    """Return random filters for a large catalog: 30 entries in a row, popular items more often."""
 
     def drawn(rows: int, entries: int) -> csr_array:
         columns = np.sort(generator.zipf(1.2, (rows, entries)) % shape.items, axis=1).astype(np.int32)
@@ -216,7 +220,7 @@ def _drawn_filters(
 
 
 def _export(items: pa.Table, users: NDArray[np.str_], release: Path) -> None:
-    """An untrained LSTM of the size that training would choose."""
+    """Export an untrained LSTM of the size that training would choose."""
     from components.train_interest_model.auto_hyperparameters import Statistics, resolve
     from components.train_interest_model.data.content import ContentEncoder
     from components.train_interest_model.data.vocabulary import Vocabulary
@@ -235,20 +239,20 @@ def _export(items: pa.Table, users: NDArray[np.str_], release: Path) -> None:
 
 
 def _probes(items: pa.Table) -> pa.Table:
-    """A row as the training set holds it, for the export to answer."""
+    """Return a row of a training set, which the export needs to check itself."""
     row: dict[str, Any] = {
         "user_id": "probe",
         "target_item_id": None,
         "item_ids": items["item_id"].slice(0, 5).to_pylist(),
         "event_types": ["rate"] * 5,
         "values": [1.0, 2.0, 3.0, 4.0, 5.0],
-        "timestamps": [place * 60_000_000 for place in range(1, 6)],
+        "timestamps": [minute * 60_000_000 for minute in range(1, 6)],
     }
     return pa.Table.from_pylist([row], schema=TRAINING_SET)
 
 
 def _record(settings: ServingSettings, shape: Shape) -> None:
-    """NEW interactions after the snapshot, for those users whose name says so."""
+    """Record NEW interactions after the snapshot, for the users of the groups with `new` in their names."""
     now, log = time.time_ns() // 1000, InteractionLog(settings.interaction_log)
     kinds = groups(shape)
     for user in [*kinds["long_new"], *kinds["short_new"], *kinds["long_new_first"]]:
@@ -265,8 +269,8 @@ def main() -> None:
     parser.add_argument("home", type=Path)
     for name in ("users", "items"):
         parser.add_argument(f"--{name}", type=int, default=getattr(Shape, name))
-    given = parser.parse_args()
-    make(given.home, Shape(given.users, given.items))
+    arguments = parser.parse_args()
+    make(arguments.home, Shape(arguments.users, arguments.items))
 
 
 if __name__ == "__main__":
