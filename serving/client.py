@@ -35,8 +35,8 @@ _OPTIONS: Final = [
     ("grpc.service_config", json.dumps({"methodConfig": _METHODS})),
     ("grpc.max_reconnect_backoff_ms", 1000),
 ]
-# The details of a call that the server's gRPC core refused; a call that the client cancelled has others.
-_REFUSED_DETAILS: Final = "CANCELLED"
+# The details of a call that gRPC refused before the service; a call that the client cancelled has others.
+_REFUSED_DETAILS: Final = ("CANCELLED", "Concurrent RPC limit exceeded!")
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -249,7 +249,7 @@ def _error(address: str, code: grpc.StatusCode, details: str | None) -> errors.P
         return errors.Unavailable(
             f"recommender {address} did not answer in time: check its load, or raise timeout_s"
         )
-    if code is grpc.StatusCode.CANCELLED and details == _REFUSED_DETAILS:
+    if details in _REFUSED_DETAILS:
         return errors.TooManyRequests(f"recommender {address} has too many pending calls: retry in a second")
     if code is grpc.StatusCode.UNAVAILABLE and not (details or "").startswith("no release"):
         details = f"recommender {address}: {details}; start one with `penchant serve`"

@@ -12,6 +12,7 @@ import grpc.aio
 from google.protobuf.message import DecodeError
 
 from serving.api.authorization import Authorizer
+from serving.api.concurrency_limit import ConcurrencyLimit
 from serving.api.rate_limit import RateLimit
 from serving.errors import InvalidRequest, PenchantError
 from serving.telemetry import logs
@@ -28,22 +29,22 @@ _SERVICE_PREFIX: Final = "/penchant."
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """Admits, times, traces and logs each call of the service; converts exceptions to gRPC statuses.
 
-    A call passes the rate limit, then authorization, then waits for one of `max_in_flight` slots. A refused
-    call is counted and logged like an answered one, and takes no slot. Calls of other services (health,
-    reflection) are only authorized.
+    A call passes the rate limit, then authorization, then the concurrency limit. A refused call is counted
+    and logged like an answered one, and takes no slot. Calls of other services (health, reflection) are only
+    authorized.
     """
 
     def __init__(
         self,
         rate_limit: RateLimit,
         authorizer: Authorizer,
-        max_in_flight: int,
+        concurrency_limit: ConcurrencyLimit,
         metrics: Metrics,
         request_log: logs.RequestLog,
         tracing: "Tracing | None" = None,
     ) -> None:
         self._rate_limit, self._authorizer = rate_limit, authorizer
-        self._slots = asyncio.Semaphore(max_in_flight)
+        self._concurrency_limit = concurrency_limit
         self._metrics, self._request_log, self._tracing = metrics, request_log, tracing
 
     async def intercept_service(
@@ -76,7 +77,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             try:
                 self._rate_limit.take(context.peer())
                 self._authorizer.check(method, metadata)
-                async with self._slots:
+                async with self._concurrency_limit:
                     request = _parsed(body, handler.request_deserializer, name)
                     self._metrics.observe_queue(perf_counter() - arrived)
                     with self._span(name, metadata):

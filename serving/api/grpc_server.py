@@ -7,6 +7,7 @@ import grpc.aio
 
 from serving.api.authorization import Authorizer
 from serving.api.call_interceptor import CallInterceptor
+from serving.api.concurrency_limit import ConcurrencyLimit
 from serving.api.rate_limit import RateLimit
 from serving.configuration.settings import ServingSettings
 from serving.telemetry.logs import RequestLog
@@ -30,7 +31,7 @@ def create_server(
     interceptor = CallInterceptor(
         RateLimit(settings.requests_per_second),
         Authorizer(tokens),
-        settings.max_in_flight,
+        ConcurrencyLimit(settings.max_in_flight, settings.max_concurrent_requests),
         metrics,
         RequestLog(settings.log_requests, settings.log_user_ids),
         tracing,
@@ -46,7 +47,8 @@ def create_server(
             ("grpc.server.max_pending_requests", settings.max_concurrent_requests),
             ("grpc.server.max_pending_requests_hard_limit", settings.max_concurrent_requests),
         ],
-        maximum_concurrent_rpcs=settings.max_concurrent_requests,
+        # For clients that open calls and send no message; the concurrency limit refuses others first.
+        maximum_concurrent_rpcs=2 * settings.max_concurrent_requests,
     )
 
 

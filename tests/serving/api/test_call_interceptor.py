@@ -10,6 +10,7 @@ import pytest
 
 from serving.api.authorization import Authorizer
 from serving.api.call_interceptor import CallInterceptor
+from serving.api.concurrency_limit import ConcurrencyLimit
 from serving.api.rate_limit import RateLimit
 from serving.telemetry.logs import RequestLog
 from serving.telemetry.metrics import Metrics
@@ -39,13 +40,20 @@ class Context:
 def create_interceptor(
     metrics: Metrics,
     max_in_flight: int = 1,
+    max_concurrent_requests: int = 100,
     requests_per_second: float = 0,
     token: str = "",
     log: bool = False,
 ) -> CallInterceptor:
     authorizer = Authorizer({"admin": [token]} if token else {})
     request_log = RequestLog(enabled=log, user_ids=False)
-    return CallInterceptor(RateLimit(requests_per_second), authorizer, max_in_flight, metrics, request_log)
+    return CallInterceptor(
+        RateLimit(requests_per_second),
+        authorizer,
+        ConcurrencyLimit(max_in_flight, max_concurrent_requests),
+        metrics,
+        request_log,
+    )
 
 
 async def intercepted(interceptor: CallInterceptor, behavior: Behavior, token: str = "") -> Behavior:
@@ -186,3 +194,25 @@ def test_the_rate_limit_comes_before_authorization_so_that_it_also_limits_guesse
 
     asyncio.run(scenario())
     assert (count(metrics, "UNAUTHENTICATED"), count(metrics, "RESOURCE_EXHAUSTED")) == (2, 1)
+
+
+def test_a_call_above_the_queue_limit_is_counted_and_logged_and_refused_at_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    metrics = Metrics()
+
+    async def scenario() -> None:
+        interceptor = create_interceptor(metrics, max_in_flight=1, max_concurrent_requests=2, log=True)
+        call = await intercepted(interceptor, hang)
+        accepted = [asyncio.ensure_future(call(b"request", Context())) for _ in ("running", "waiting")]
+        await asyncio.sleep(0)
+        assert await refused(await intercepted(interceptor, echo)) is grpc.StatusCode.RESOURCE_EXHAUSTED
+        for task in accepted:
+            task.cancel()
+        await asyncio.gather(*accepted, return_exceptions=True)
+        assert await (await intercepted(interceptor, echo))(b"next", Context()) == b"next"
+
+    with caplog.at_level("INFO"):
+        asyncio.run(scenario())
+    assert count(metrics, "RESOURCE_EXHAUSTED") == 1
+    assert "method='Recommend' code='RESOURCE_EXHAUSTED'" in caplog.text
