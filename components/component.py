@@ -1,10 +1,10 @@
-"""The project's own kfp component: the image of this code base, nothing installed at run time."""
+"""The kfp component decorator of this project: the project's image, nothing installed at run time."""
 
 from functools import partial
 
 from kfp import dsl
 
-# The tag is replaced per environment by pipelines.settings (PENCHANT_IMAGE) when a pipeline is compiled.
+# Compiling a pipeline replaces it by the image in pipelines.settings (PENCHANT_IMAGE).
 IMAGE = "penchant/training:latest"
 
 component = partial(dsl.component, base_image=IMAGE, install_kfp_package=False)

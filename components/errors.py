@@ -1,5 +1,5 @@
-"""What a step's user can mend."""
+"""The error of a pipeline step that its user can correct."""
 
 
 class StepError(Exception):
-    """Its message says what was expected, what came (row, key or file), and the next step."""
+    """The message names the row, key or file, what was expected, and the next step."""

@@ -1,8 +1,8 @@
-"""How a step tells a person what it does: one marked line on standard output, which every runner shows."""
+"""Progress lines of a step: marked lines on standard output, which every runner shows."""
 
 MARK = "» "
 
 
 def report(line: str) -> None:
-    """Print `line` so that the runner shows it while the step runs."""
+    """Print `line`; the runner shows it while the step runs."""
     print(f"{MARK}{line}", flush=True)

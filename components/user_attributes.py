@@ -1,4 +1,4 @@
-"""Users' attributes as the interest model takes them, from the built features."""
+"""User attributes for the interest model, read from the features table of user profiles."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,42 +13,43 @@ from feature_repo.attributes import ACTIVITY, Attributes
 from feature_repo.contract import ATTRIBUTE_INPUTS, TRAINING_SET, USER_PROFILE
 
 NAMES, VALUES = (TRAINING_SET.field(name) for name in ATTRIBUTE_INPUTS)
-NOT_GIVEN = (*ACTIVITY, "user_id", "event_timestamp", "created")
+NOT_ATTRIBUTES = (*ACTIVITY, "user_id", "event_timestamp", "created")
 
 
 @dataclass(frozen=True)
 class UserAttributes:
-    """What is given of users, as of the snapshot: attributes come without a history.
+    """The newest attributes of all users; the sources keep no earlier values.
 
-    Kept as the columns that they are stored in: as Python objects a million users' would take gigabytes.
+    Stored as columns, because Python objects of a million users take gigabytes.
     """
 
-    profiles: pa.Table  # user_id, and a column an attribute
+    profiles: pa.Table  # user_id, and one column for each attribute
 
     @classmethod
     def read(cls, features: str) -> "UserAttributes":
+        """Read the attributes at a features location, a directory or an fsspec URL."""
         with fsspec.open(table_path(features, USER_PROFILE), "rb") as file:
             profiles = pq.ParquetFile(file)
-            names = [name for name in profiles.schema_arrow.names if name not in NOT_GIVEN]
+            names = [name for name in profiles.schema_arrow.names if name not in NOT_ATTRIBUTES]
             return cls(profiles.read(["user_id", *names]).combine_chunks())
 
-    def of(self, users: pa.ChunkedArray) -> list[Attributes]:
-        """Of each of `users` [n] string; empty where nothing is known."""
-        ids, given = self.profiles["user_id"], self.profiles.drop_columns("user_id")
-        if not given.num_columns:
+    def lookup(self, users: pa.ChunkedArray) -> list[Attributes]:
+        """Return the attributes of each of `users` [n] string; empty ones for an unknown user."""
+        ids, columns = self.profiles["user_id"], self.profiles.drop_columns("user_id")
+        if not columns.num_columns:
             return [Attributes()] * len(users)
         rows = pc.index_in(users.cast(ids.type), value_set=ids.combine_chunks())
-        return [Attributes.of(profile) for profile in given.take(rows).to_pylist()]
+        return [Attributes.of(profile) for profile in columns.take(rows).to_pylist()]
 
 
-def columns(known: Sequence[Attributes]) -> tuple[pa.Array, pa.Array]:
-    """The training set's `attributes` and `attribute_values`, a row each."""
-    names = pa.array([list(one.names) for one in known], NAMES.type)
-    return names, pa.array([list(one.values) for one in known], VALUES.type)
+def attribute_columns(rows: Sequence[Attributes]) -> tuple[pa.Array, pa.Array]:
+    """Return the columns `attributes` and `attribute_values` of the training set."""
+    names = pa.array([list(row.names) for row in rows], NAMES.type)
+    return names, pa.array([list(row.values) for row in rows], VALUES.type)
 
 
 def with_attributes(training_set: pa.Table) -> pa.Table:
-    """As it is, with empty attributes where it was fetched before there were any."""
+    """Add empty attribute columns to a training set of an older version, which has none."""
     for column in (NAMES, VALUES):
         if column.name not in training_set.column_names:
             training_set = training_set.append_column(column, pa.nulls(len(training_set), column.type))
@@ -56,6 +57,6 @@ def with_attributes(training_set: pa.Table) -> pa.Table:
 
 
 def attributes_of(training_set: pa.Table) -> list[Attributes]:
-    """Of each row's user."""
+    """Return the attributes of each row's user."""
     names, values = (training_set[column.name].to_pylist() for column in (NAMES, VALUES))
-    return [Attributes(one or [], other or []) for one, other in zip(names, values, strict=True)]
+    return [Attributes(*(entry or [] for entry in row)) for row in zip(names, values, strict=True)]

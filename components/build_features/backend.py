@@ -1,4 +1,4 @@
-"""Where the feature expressions are computed; the one place to name another Ibis backend."""
+"""The Ibis backend that computes the features; replace it here to use another one."""
 
 import tempfile
 from collections.abc import Iterator
@@ -10,16 +10,16 @@ import ibis.expr.types as ir
 
 from components.errors import StepError
 
-# Beyond it DuckDB spills to disk, so a step stays within a modest machine or pod.
+# DuckDB spills to disk above this limit, so that the step fits a small machine or pod.
 MEMORY_LIMIT = "4GB"
 
 
 @contextmanager
 def connect() -> Iterator[ibis.BaseBackend]:
-    """DuckDB in memory; for Spark `ibis.pyspark.connect(session)`: every expression compiles for both."""
+    """Yield DuckDB in memory. All expressions compile for Spark too: `ibis.pyspark.connect(session)`."""
     with tempfile.TemporaryDirectory(prefix="penchant-features-") as spill:
         backend = ibis.duckdb.connect(memory_limit=MEMORY_LIMIT, temp_directory=spill)
-        # Every table that is written states its order, so the scan's own needn't be kept in memory.
+        # Every written table has an ORDER BY, so DuckDB needn't buffer rows to keep the order of a scan.
         backend.raw_sql("SET preserve_insertion_order = false")
         backend.raw_sql("SET TimeZone = 'UTC'")
         try:
@@ -29,15 +29,15 @@ def connect() -> Iterator[ibis.BaseBackend]:
 
 
 def read(backend: ibis.BaseBackend, file: Path, name: str) -> ir.Table:
-    """The table of one Parquet file.
+    """Return the table in a Parquet file.
 
     Raises:
-        StepError: it is missing or no Parquet.
+        StepError: the file is missing or not Parquet.
     """
     try:
         return backend.read_parquet(file)
     except Exception as error:
         raise StepError(
             f"{name}: expected a readable Parquet file at {file} ({str(error).splitlines()[0]}); "
-            f"run the step that writes it again"
+            "run the step that writes it again"
         ) from error

@@ -1,4 +1,4 @@
-"""The pipeline step that turns interactions into feature tables."""
+"""The pipeline step that computes feature tables from interactions."""
 
 from kfp.dsl import Dataset, Input, Output
 

@@ -1,4 +1,7 @@
-"""From interactions and users to the offline feature store and the spine of the training set."""
+"""Computes the offline feature store and the spine of the training set from interactions and users.
+
+The spine (Feast: entity dataframe) lists the (user, cutoff) rows of the training set.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,60 +23,60 @@ from feature_repo.contract import IMPRESSION
 
 
 def build(interactions: Path, users: Path, as_of: int, protocol: str, warehouse: str, spine: Path) -> str:
-    """Write the feature tables and the spine; returns the location of the tables, `<warehouse>/features`.
+    """Write the feature tables and the spine; return the location of the tables, `<warehouse>/features`.
 
     Args:
         interactions, users: Parquet files with the contract's columns.
-        as_of: µs since the epoch; nothing that happened then or later is used, nor any impression.
+        as_of: µs since the epoch; interactions at this moment or later are ignored, and all impressions.
         protocol: "leave-one-out" or "time".
-        spine: the Parquet file to write: user_id, cutoff, split, target_item_id, in that order.
+        spine: the Parquet file to write, with the columns user_id, cutoff, split, target_item_id.
 
     Raises:
-        StepError: an unreadable file, too few interactions, an unknown protocol, an unfit user attribute.
+        StepError: an unreadable file, too few interactions, an unknown protocol, an invalid user attribute.
     """
     location = f"{warehouse.rstrip('/')}/features"
     with connect() as backend:
-        people, log = read(backend, users, "users"), read(backend, interactions, "interactions")
+        user_table, log = read(backend, users, "users"), read(backend, interactions, "interactions")
         log = log.filter(log.timestamp < timestamp(as_of), log.event_type != IMPRESSION)
-        rows = backend.create_table("spine", build_spine(log, as_of, protocol))
+        spine_table = backend.create_table("spine", build_spine(log, as_of, protocol))
         with atomic_file(spine) as staged_spine, publishing(location) as staging:
-            _check(rows, as_of, protocol)
-            profiles = build_user_profile(log, people)
+            _check_splits(spine_table, as_of, protocol)
+            profiles = build_user_profile(log, user_table)
             _write(staging, "user_profile", [_snapshot(profiles, as_of)])
-            _write(staging, "user_history", _histories(log, rows, profiles, as_of))
-            write(staged_spine, [rows.order_by("user_id", "cutoff", "split")])
+            _write(staging, "user_history", _histories(log, spine_table, profiles, as_of))
+            write(staged_spine, [spine_table.order_by("user_id", "cutoff", "split")])
     return location
 
 
-def _check(spine: ir.Table, as_of: int, protocol: str) -> None:
-    """Raises StepError unless there is something to learn from and something to be judged on."""
+def _check_splits(spine: ir.Table, as_of: int, protocol: str) -> None:
+    """Raise StepError unless every split has rows."""
     counts = spine.group_by("split").agg(rows=spine.count()).to_pyarrow().to_pylist()
     rows = {row["split"]: row["rows"] for row in counts}
     for split in ("all", "train", "validation", "test"):
         if not rows.get(split):
             raise StepError(
                 f"interactions before {moment(as_of)} give no row for the split {split!r} of "
-                f"protocol={protocol!r}: leave-one-out expects users with 3 interactions, time expects "
-                f"interactions before and after both of its moments; ingest more, or take the other protocol"
+                f"protocol={protocol!r}: leave-one-out needs users with 3 interactions, time needs "
+                "interactions before and after each of its two cutoffs; ingest more, or use the other one"
             )
     report(f"spine ({protocol}): " + ", ".join(f"{rows[split]:,} {split}" for split in sorted(rows)))
 
 
 def _snapshot(table: ir.Table, as_of: int) -> ir.Table:
-    """`table` with the times of what holds as of the snapshot, in key order."""
+    """Add the event time of the snapshot to `table`, and order it by key."""
     times = {"event_timestamp": timestamp(as_of), "created": timestamp(as_of)}
     return table.mutate(**times).order_by(table.columns[0])
 
 
 def _histories(log: ir.Table, spine: ir.Table, users: ir.Table, as_of: int) -> Iterator[ir.Table]:
-    """The histories of the spine, and of every user as of now, in parts; one row per user and cutoff.
+    """Yield the histories of the spine, and of each user as of the snapshot; one row per (user, cutoff).
 
-    The event time of a history is its cutoff: Feast joins rows up to and including a moment, so joined at the
-    cutoff comes the history strictly before it.
+    The event time of a history is its cutoff: Feast joins the newest row up to and including a moment, so a
+    join at the cutoff finds the history strictly before it.
     """
-    now = users.select("user_id", cutoff=timestamp(as_of).cast(TIMESTAMP))
-    wanted = ibis.union(spine.select("user_id", "cutoff"), now, distinct=True)
-    for interactions, moments in in_parts(log, wanted):
+    newest = users.select("user_id", cutoff=timestamp(as_of).cast(TIMESTAMP))
+    cutoffs = ibis.union(spine.select("user_id", "cutoff"), newest, distinct=True)
+    for interactions, moments in in_parts(log, cutoffs):
         histories = build_histories(interactions, moments).rename(event_timestamp="cutoff")
         times = {"as_of": ibis.literal(as_of, "int64"), "created": timestamp(as_of)}
         yield histories.mutate(**times).order_by("user_id", "event_timestamp")

@@ -1,4 +1,4 @@
-"""A user's history as of a moment, for any number of moments, at a cost that grows with the rows alone."""
+"""Computes users' histories as of many cutoffs, at a cost that grows linearly with the rows."""
 
 from collections.abc import Callable, Iterator
 
@@ -8,7 +8,7 @@ import ibis.expr.types as ir
 from components.build_features.times import TIMESTAMP, microseconds
 from feature_repo.contract import MAX_HISTORY
 
-# History list -> the column of an interaction that it holds.
+# Column of a history -> column of the interactions.
 LISTS = {
     "interaction_ids": "interaction_id",
     "item_ids": "item_id",
@@ -17,23 +17,24 @@ LISTS = {
     "timestamps": "micros",
 }
 
-# Moments whose histories are computed at once; at most 200 interactions each, so it bounds the memory.
+# Histories computed at once, to limit memory: each has up to 200 interactions.
 MOMENTS_PER_PART = 25_000
 
 
 def build_histories(interactions: ir.Table, moments: ir.Table, max_history: int = MAX_HISTORY) -> ir.Table:
-    """The last `max_history` interactions strictly before each moment, oldest first; empty lists when none.
+    """Compute the last `max_history` interactions strictly before each cutoff, oldest first.
 
     Args:
-        interactions: the contract's columns.
-        moments: user_id, cutoff; distinct.
+        interactions: a table with the contract's columns.
+        moments: a table with distinct rows of user_id and cutoff.
 
     Returns:
-        user_id, cutoff and the five lists of a History; a missing value is NaN.
+        user_id, cutoff and the five lists of a History, empty when there are no interactions; a missing
+        value is NaN.
 
-    A user's interactions are laid in order into blocks of `max_history`. A history ends within one block and
-    begins within it or the one before, so it is cut from two blocks: a join on equality, never one row per
-    pair of moment and interaction.
+    Each user's ordered interactions are divided into blocks of `max_history`. A history ends in one block and
+    begins in the same or the one before, so two joins on equality find it. A join of cutoffs and interactions
+    on time would have one row for each pair.
     """
     blocks = _blocks(interactions, max_history)
     ends = _ends(interactions, moments)
@@ -44,7 +45,7 @@ def build_histories(interactions: ir.Table, moments: ir.Table, max_history: int 
     joined = joined.left_join(older, ["user_id", "block"]).select(joined, "older")
     empty = ibis.literal([], type=blocks.history.type())
     span = ibis.coalesce(joined.older, empty).concat(ibis.coalesce(joined.newer, empty))
-    # What lies in blocks before `older` counts in the position, but is not in the span.
+    # Positions count from the first block; the span starts at the block `older`.
     stop = joined.end - ibis.greatest(joined.block - 1, 0) * max_history
     cut = joined.mutate(history=span[ibis.greatest(stop - max_history, 0) : stop])
     lists = {name: cut.history.map(_field(column)) for name, column in LISTS.items()}
@@ -54,34 +55,34 @@ def build_histories(interactions: ir.Table, moments: ir.Table, max_history: int 
 def in_parts(
     interactions: ir.Table, moments: ir.Table, size: int = MOMENTS_PER_PART
 ) -> Iterator[tuple[ir.Table, ir.Table]]:
-    """Interactions and moments of one range of user ids after the other, about `size` moments each."""
+    """Yield interactions and moments of consecutive ranges of user ids, with about `size` moments each."""
     counts = moments.group_by("user_id").agg(moments=moments.count())
     so_far = ibis.window(order_by="user_id", preceding=None, following=0)
-    placed = counts.mutate(part=counts.moments.sum().over(so_far) // size)
-    ranges = placed.group_by("part").agg(first=placed.user_id.min(), last=placed.user_id.max())
+    parts = counts.mutate(part=counts.moments.sum().over(so_far) // size)
+    ranges = parts.group_by("part").agg(first=parts.user_id.min(), last=parts.user_id.max())
     for row in ranges.order_by("part").to_pyarrow().to_pylist():
         first, last = row["first"], row["last"]
         yield tuple(table.filter(table.user_id.between(first, last)) for table in (interactions, moments))
 
 
 def _blocks(interactions: ir.Table, max_history: int) -> ir.Table:
-    """user_id, block, history: array of struct, ordered by its first field, the position."""
+    """Return user_id, block and history, an array of structs ordered by their first field, the position."""
     in_order = ibis.window(group_by="user_id", order_by=["timestamp", "interaction_id"])
-    placed = interactions.mutate(
+    rows = interactions.mutate(
         position=ibis.row_number().over(in_order),
         micros=microseconds(interactions.timestamp),
         value=ibis.coalesce(interactions.value, float("nan")).cast("float32"),
     )
-    placed = placed.mutate(
-        block=placed.position // max_history,
-        entry=ibis.struct({name: placed[name] for name in ("position", *LISTS.values())}),
+    rows = rows.mutate(
+        block=rows.position // max_history,
+        entry=ibis.struct({name: rows[name] for name in ("position", *LISTS.values())}),
     )
-    return placed.group_by("user_id", "block").agg(history=placed.entry.collect().sort())
+    return rows.group_by("user_id", "block").agg(history=rows.entry.collect().sort())
 
 
 def _ends(interactions: ir.Table, moments: ir.Table) -> ir.Table:
-    """moments with `end`: how many of the user's interactions are strictly before the cutoff."""
-    # At the same time a moment (0) stands before an interaction (1), so that it isn't counted.
+    """Add `end` to `moments`: the number of the user's interactions strictly before the cutoff."""
+    # At equal times a moment (0) sorts before an interaction (1), which is therefore not counted.
     events = interactions.select(
         "user_id", cutoff=interactions.timestamp.cast(TIMESTAMP), counted=ibis.literal(1, "int64")
     )

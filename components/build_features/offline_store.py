@@ -1,4 +1,4 @@
-"""The Parquet files that are Feast's offline store."""
+"""Writes the Parquet files of Feast's offline store."""
 
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -12,13 +12,13 @@ from fsspec.implementations.local import LocalFileSystem
 
 from feature_repo.atomic_files import staging_directory
 
-# Small groups let a reader skip to the users it wants.
+# Small row groups let a reader load few users without reading the whole file.
 ROWS_PER_GROUP = 5_000
 
 
 @contextmanager
 def publishing(location: str) -> Iterator[Path]:
-    """A directory whose files take their places at `location` once all of them are written, or not at all.
+    """Yield a staging directory; its files move to `location` when the block ends without an error.
 
     Args:
         location: a directory, or an fsspec URL.
@@ -38,7 +38,7 @@ def publishing(location: str) -> Iterator[Path]:
 
 
 def write(file: Path, parts: Iterable[ir.Table]) -> int:
-    """Write `parts`, one after another, as one Parquet file; returns its rows."""
+    """Write `parts` one after another to a Parquet file; return the number of rows."""
     rows, writer = 0, None
     try:
         for part in parts:

@@ -1,4 +1,4 @@
-"""Which moments of which users a protocol learns from and is judged on."""
+"""Computes the spine (Feast: entity dataframe): the (user, cutoff) rows to train on and to evaluate on."""
 
 from collections.abc import Callable
 
@@ -10,9 +10,9 @@ from components.errors import StepError
 from components.progress import report
 from feature_repo.contract import MAX_HISTORY
 
-# A shorter user under leave-one-out has nothing left to learn from once two interactions are held out.
+# Under leave-one-out: two interactions are held out, and one must be left to train on.
 MIN_INTERACTIONS = 3
-# Under "time": a heavy user must not drown the others, and more users than these no longer move a mean.
+# Under "time": limits the weight of very active users, and the users to a number that gives a stable mean.
 QUERIES_PER_USER = 10
 MAX_QUERY_USERS = 20_000
 
@@ -20,11 +20,11 @@ MAX_QUERY_USERS = 20_000
 def build_spine(
     interactions: ir.Table, as_of: int, protocol: str, max_history: int = MAX_HISTORY
 ) -> ir.Table:
-    """The rows of a protocol: user_id, cutoff, split, target_item_id (null but for queries).
+    """Return the rows of a protocol: user_id, cutoff, split, target_item_id (null except for queries).
 
     Args:
-        interactions: the contract's columns, all before `as_of` (µs). A user's timestamps should differ: of
-            two that share one at a window's edge, the older would fall between the windows.
+        interactions: a table with the contract's columns, all before `as_of` (µs). The timestamps of a user
+            must differ: of two equal ones at the edge of a window, the older would be in no window.
 
     Raises:
         StepError: an unknown protocol.
@@ -37,10 +37,10 @@ def build_spine(
 
 
 def windows(interactions: ir.Table, split: str, max_history: int) -> ir.Table:
-    """Cutoffs, going back from each user's `until` by `max_history` interactions.
+    """Return cutoffs that divide each user's interactions before `until` into windows of `max_history`.
 
-    A window's cutoff is the timestamp of the first interaction of the next newer window, so the histories
-    before the cutoffs hold each interaction once.
+    The cutoff of a window is the first timestamp of the next newer one, so the histories before the cutoffs
+    contain each interaction once.
     """
     before = interactions.filter(interactions.timestamp < interactions.until)
     ranked = before.mutate(age=_age(before), size=before.count().over(group_by="user_id"))
@@ -55,7 +55,7 @@ def windows(interactions: ir.Table, split: str, max_history: int) -> ir.Table:
 
 
 def _leave_one_out(interactions: ir.Table, as_of: int) -> tuple[ir.Table, list[ir.Table]]:
-    """The last interaction of a user is the test target, the one before it the validation target."""
+    """Hold out the last interaction of each user for the test, and the one before it for the validation."""
     ranked = interactions.mutate(age=_age(interactions), size=interactions.count().over(group_by="user_id"))
     held_out = ranked.filter(ranked.size >= MIN_INTERACTIONS)
     until = ranked.timestamp.max(where=(ranked.age == 1) & (ranked.size >= MIN_INTERACTIONS))
@@ -67,7 +67,7 @@ def _leave_one_out(interactions: ir.Table, as_of: int) -> tuple[ir.Table, list[i
 
 
 def _time(interactions: ir.Table, as_of: int) -> tuple[ir.Table, list[ir.Table]]:
-    """Two moments split everybody's interactions: learn before 80 %, validate up to 90 %, test after."""
+    """Split all interactions by time: 80 % to train, the next 10 % to validate, the rest to test."""
     micros = microseconds(interactions.timestamp)
     bounds = (
         interactions.agg(first=micros.quantile(0.8), second=micros.quantile(0.9)).to_pyarrow().to_pylist()
@@ -81,12 +81,12 @@ def _time(interactions: ir.Table, as_of: int) -> tuple[ir.Table, list[ir.Table]]
     )
     order = ibis.window(group_by=["user_id", "split"], order_by=["timestamp", "interaction_id"])
     ranked = later.mutate(rank=ibis.row_number().over(order))
-    first_ones = ranked.filter(ranked["rank"] < QUERIES_PER_USER)
-    return interactions.mutate(until=timestamp(first)), [_queries(first_ones, first_ones.split)]
+    queried = ranked.filter(ranked["rank"] < QUERIES_PER_USER)
+    return interactions.mutate(until=timestamp(first)), [_queries(queried, queried.split)]
 
 
 def _sample(interactions: ir.Table) -> ir.Table:
-    """At most MAX_QUERY_USERS user ids; which ones depends on the ids alone, so runs compare."""
+    """Return at most MAX_QUERY_USERS user ids, chosen by a hash of the id, so that every run has the same."""
     users = interactions.select("user_id").distinct()
     return users.order_by(users.user_id.hexdigest("md5")).limit(MAX_QUERY_USERS)
 
@@ -101,7 +101,7 @@ def _queries(targets: ir.Table, split: str | ir.StringColumn) -> ir.Table:
 
 
 def _age(interactions: ir.Table) -> ir.IntegerColumn:
-    """How many of the user's interactions are newer."""
+    """Return the number of the user's interactions that are newer than each."""
     newest_first = [ibis.desc(interactions.timestamp), ibis.desc(interactions.interaction_id)]
     return ibis.row_number().over(group_by="user_id", order_by=newest_first)
 

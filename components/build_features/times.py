@@ -1,4 +1,4 @@
-"""Moments as microseconds since the epoch and as timestamps."""
+"""Conversions between microseconds since the epoch and timestamps."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -11,7 +11,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def moment(microseconds: int) -> datetime:
-    """Exact, where datetime.fromtimestamp rounds a float."""
+    """Return the exact time; datetime.fromtimestamp rounds, because it takes a float."""
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
@@ -20,5 +20,5 @@ def timestamp(microseconds: int) -> ir.TimestampScalar:
 
 
 def microseconds(column: ir.TimestampColumn) -> ir.IntegerColumn:
-    """int64 µs since the epoch, exactly; seconds come back as floats from DuckDB."""
+    """Return int64 µs since the epoch. Exact: DuckDB returns seconds as floats."""
     return column.delta(_EPOCH, unit="microsecond")

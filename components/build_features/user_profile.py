@@ -1,4 +1,4 @@
-"""What is known of a user beside the history: given attributes, and how active they are."""
+"""User profiles: imported attributes, activity counts, and items seen before the history."""
 
 import ibis
 import ibis.expr.types as ir
@@ -12,10 +12,10 @@ RESERVED = (*ACTIVITY, "as_of", "event_timestamp", "created")
 
 
 def build_user_profile(interactions: ir.Table, users: ir.Table) -> ir.Table:
-    """One row per user of either table: text or float64 attributes, then activity figures, and seen_before.
+    """Return one row for each user of either table: attributes (text or float64), activity, seen_before.
 
     Raises:
-        StepError: an attribute has a name of ours, or is neither text nor a number.
+        StepError: an attribute has a reserved name, or is neither text nor a number.
     """
     activity = interactions.group_by("user_id").agg(
         interactions=interactions.count(),
@@ -27,8 +27,8 @@ def build_user_profile(interactions: ir.Table, users: ir.Table) -> ir.Table:
     attributes = users.select(
         "user_id", **{name: _attribute(users, name) for name in users.columns if name != "user_id"}
     )
-    everyone = ibis.union(users.select("user_id"), activity.select("user_id"), distinct=True)
-    joined = everyone.left_join(attributes, "user_id").select(everyone, *attributes.columns[1:])
+    all_users = ibis.union(users.select("user_id"), activity.select("user_id"), distinct=True)
+    joined = all_users.left_join(attributes, "user_id").select(all_users, *attributes.columns[1:])
     joined = joined.left_join(activity, "user_id").select(joined, *activity.columns[1:])
     joined = joined.left_join(build_seen_before(interactions), "user_id").select(joined, "seen_before")
     return joined.mutate(
@@ -38,7 +38,7 @@ def build_user_profile(interactions: ir.Table, users: ir.Table) -> ir.Table:
 
 def _attribute(users: ir.Table, name: str) -> ir.Value:
     column = users[name]
-    # Feast's DuckDB store drops columns that end so from its joins.
+    # Feast's DuckDB store drops columns with the suffix _y from its joins.
     if name in RESERVED or name.endswith("_y"):
         raise StepError(
             f"users: the attribute {name!r} has a reserved name ({', '.join(RESERVED)}, …_y): rename it"
@@ -48,6 +48,6 @@ def _attribute(users: ir.Table, name: str) -> ir.Value:
     if column.type().is_nested() or column.type().is_binary():
         raise StepError(
             f"users: the attribute {name!r} is {column.type()}; expected text or a number: "
-            f"leave the column out or give one column per entry"
+            "leave the column out, or use one column for each entry"
         )
     return column.cast("string")

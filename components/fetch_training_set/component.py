@@ -1,4 +1,4 @@
-"""The pipeline step that asks Feast for the training set."""
+"""The pipeline step that fetches the training set from Feast."""
 
 from kfp.dsl import Dataset, Input, Output
 
@@ -9,7 +9,7 @@ from components.component import component
 def fetch_training_set(
     spine: Input[Dataset], features: str, registry: str, online_store: str, training_set: Output[Dataset]
 ) -> None:
-    """Join each (user, cutoff) of the spine with the features as they stood at that moment."""
+    """Join each (user, cutoff) of the spine with the features as of that cutoff."""
     from pathlib import Path
 
     from components.fetch_training_set.training_set import fetch

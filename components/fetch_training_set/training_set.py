@@ -1,4 +1,7 @@
-"""The training set: each (user, cutoff) of the spine with its history, joined point in time by Feast."""
+"""Fetches the training set: each (user, cutoff) of the spine with its history.
+
+The spine (Feast: entity dataframe) is joined with the features point in time, by Feast.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,42 +15,45 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from components.errors import StepError
+from components.feast_backend import feast_backend
 from components.progress import report
-from components.user_attributes import UserAttributes, columns
+from components.user_attributes import UserAttributes, attribute_columns
 from feature_repo.addresses import FeatureStoreAddresses
 from feature_repo.atomic_files import atomic_file
 from feature_repo.contract import HISTORY_LISTS, SPINE, TRAINING_SET
 from feature_repo.features import TRAINING
 from feature_repo.store import open_store
 
-# Rows joined at once; each carries up to MAX_HISTORY interactions, so it bounds the memory.
+# Rows joined at once, to limit memory: each has up to MAX_HISTORY interactions.
 ROWS_PER_JOIN = 25_000
 ROWS_PER_GROUP = 5_000
 
 
+@feast_backend()
 def fetch(spine: Path, addresses: FeatureStoreAddresses, training_set: Path) -> dict[str, int | str]:
-    """Write the training set, in the spine's order; returns what it holds, for the artifact's metadata.
+    """Write the training set in the order of the spine; return row counts for the artifact's metadata.
 
     Args:
         spine: a Parquet file with the columns of SPINE, ordered by user_id and cutoff.
-        addresses: of the features that build_features computed for this spine.
+        addresses: of the features that build_features wrote together with this spine.
         training_set: the Parquet file to write, with the columns of TRAINING_SET.
 
     Raises:
-        StepError: an unreadable spine, a row without a history, or a history that reaches its cutoff.
+        StepError: the spine is unreadable, a row has no history, or a history reaches its cutoff.
     """
     started, rows = monotonic(), _read_spine(spine)
-    store, known = open_store(addresses), UserAttributes.read(addresses.features)
+    store, attributes = open_store(addresses), UserAttributes.read(addresses.features)
     interactions = 0
     with (
         atomic_file(training_set) as staged,
         pq.ParquetWriter(staged, TRAINING_SET, compression="zstd") as writer,
     ):
-        for table in _joined(store, rows, known):
+        for table in _join(store, rows, attributes):
             _check_point_in_time(table)
             writer.write_table(table, row_group_size=ROWS_PER_GROUP)
             interactions += len(table["item_ids"].combine_chunks().flatten())
-    report(f"training set: {rows.num_rows:,} rows, {interactions:,} places in {monotonic() - started:.1f} s")
+    seconds = monotonic() - started
+    report(f"training set: {rows.num_rows:,} rows, {interactions:,} interactions in {seconds:.1f} s")
     splits = {row["values"]: row["counts"] for row in pc.value_counts(rows["split"]).to_pylist()}
     return {"rows": rows.num_rows, "interactions": interactions, "feature_service": TRAINING, **splits}
 
@@ -62,43 +68,44 @@ def _read_spine(file: Path) -> pa.Table:
         ) from error
 
 
-def _joined(store: Any, spine: pa.Table, known: UserAttributes) -> Iterator[pa.Table]:
+def _join(store: Any, spine: pa.Table, attributes: UserAttributes) -> Iterator[pa.Table]:
     service = store.get_feature_service(TRAINING)
     for start in range(0, spine.num_rows, ROWS_PER_JOIN):
         rows = spine.slice(start, ROWS_PER_JOIN)
-        # Splits that share a moment of a user share its history: ask for it once.
+        # Rows of several splits may have the same user and cutoff: fetch each history once.
         keys = rows.select(["user_id", "cutoff"]).to_pandas().rename(columns={"cutoff": "event_timestamp"})
-        moment = keys.groupby(["user_id", "event_timestamp"], sort=False).ngroup().to_numpy()
-        moments = keys.drop_duplicates(ignore_index=True).assign(row=lambda found: np.arange(len(found)))
-        job = store.get_historical_features(entity_df=moments.copy(), features=service)
+        pair = keys.groupby(["user_id", "event_timestamp"], sort=False).ngroup().to_numpy()
+        pairs = keys.drop_duplicates(ignore_index=True).assign(row=lambda rows: np.arange(len(rows)))
+        job = store.get_historical_features(entity_df=pairs.copy(), features=service)
         histories = job.to_arrow().sort_by("row")
-        _check_complete(moments, histories)
-        lists = [histories[name].take(pa.array(moment)) for name in HISTORY_LISTS]
-        parts = [*rows.columns, *lists, *columns(known.of(rows["user_id"]))]
+        _check_complete(pairs, histories)
+        lists = [histories[name].take(pa.array(pair)) for name in HISTORY_LISTS]
+        parts = [*rows.columns, *lists, *attribute_columns(attributes.lookup(rows["user_id"]))]
         yield pa.Table.from_arrays(parts, names=TRAINING_SET.names).cast(TRAINING_SET)
 
 
-def _check_complete(moments: pd.DataFrame, histories: pa.Table) -> None:
-    """Raises StepError unless there is exactly one history for each moment; an empty one is one."""
+def _check_complete(pairs: pd.DataFrame, histories: pa.Table) -> None:
+    """Raise StepError unless each (user, cutoff) has exactly one history, which may be empty."""
     present = histories["row"].filter(histories["item_ids"].is_valid()).to_numpy()
-    missing = moments[~moments["row"].isin(present)]
-    if len(missing) or histories.num_rows != len(moments):
+    missing = pairs[~pairs["row"].isin(present)]
+    if len(missing) or histories.num_rows != len(pairs):
         raise StepError(
-            f"features: expected one history for each of {len(moments)} moments, got {histories.num_rows} "
-            f"rows, and none for {len(missing)} moments {missing.head(1).to_dict('records')}: the spine "
-            f"belongs to other features; run build_features again"
+            f"features: expected one history for each of {len(pairs)} (user, cutoff) pairs, got "
+            f"{histories.num_rows} rows; {len(missing)} pairs have none, such as "
+            f"{missing.head(1).to_dict('records')}: the spine belongs to other features; "
+            "run build_features again"
         )
 
 
 def _check_point_in_time(table: pa.Table) -> None:
-    """Raises StepError if a history holds anything that happened at its cutoff or later."""
+    """Raise StepError if a history has an interaction at its cutoff or later."""
     timestamps = table["timestamps"].combine_chunks()
     row = timestamps.value_parent_indices().to_numpy()
     cutoffs = table["cutoff"].cast(pa.int64()).to_numpy()
     late = np.flatnonzero(timestamps.flatten().to_numpy() >= cutoffs[row])
     if late.size:
-        at = table.slice(int(row[late[0]]), 1)
+        first = table.slice(int(row[late[0]]), 1)
         raise StepError(
-            f"features: the history of user {at['user_id'][0]} at {at['cutoff'][0]} reaches its cutoff: "
-            f"{late.size} places would leak the future; run build_features again"
+            f"features: the history of user {first['user_id'][0]} at {first['cutoff'][0]} reaches its "
+            f"cutoff; {late.size} interactions are at their cutoff or later; run build_features again"
         )

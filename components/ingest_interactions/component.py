@@ -1,4 +1,4 @@
-"""The pipeline step that gathers interactions."""
+"""The pipeline step that ingests interactions, items and users."""
 
 from kfp.dsl import Dataset, Output
 
@@ -17,7 +17,7 @@ def ingest_interactions(
     items: Output[Dataset],
     users: Output[Dataset],
 ) -> int:
-    """Add what is new in the sources to the warehouse and snapshot it; returns the snapshot's moment (µs)."""
+    """Add new rows of the sources to the warehouse and write a snapshot; returns its time in µs."""
     from pathlib import Path
 
     from components.ingest_interactions.ingestion import Sources, ingest

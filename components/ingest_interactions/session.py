@@ -1,4 +1,4 @@
-"""A DuckDB connection that counts in UTC and reaches whatever file system the warehouse is on."""
+"""DuckDB connections with the time zone UTC and access to the warehouse's file system."""
 
 import tempfile
 from collections.abc import Iterator
@@ -15,13 +15,13 @@ from components.errors import StepError
 
 @contextmanager
 def connect(*filesystems: AbstractFileSystem) -> Iterator[DuckDBPyConnection]:
-    """An in-memory database; what doesn't fit spills to a temporary directory that goes with it.
+    """Yield an in-memory database that spills to a temporary directory, and close it.
 
     Raises:
         StepError: the disk is full.
     """
     with tempfile.TemporaryDirectory(prefix="penchant-") as spill:
-        # Nothing is fetched at run time: the extensions used are inside the wheel.
+        # DuckDB must not download extensions; those in use are part of the wheel.
         config: dict[str, Any] = {"temp_directory": spill, "autoinstall_known_extensions": "false"}
         with duckdb.connect(config=config) as connection:
             connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
@@ -35,20 +35,20 @@ def connect(*filesystems: AbstractFileSystem) -> Iterator[DuckDBPyConnection]:
                 if "No space left on device" not in str(error):
                     raise
                 raise StepError(
-                    "the disk is full: free some space and run again; what was ingested before is untouched"
+                    "the disk is full: free some space and run again; the warehouse is unchanged"
                 ) from error
 
 
 def quote(identifier: str) -> str:
-    """An SQL identifier."""
+    """Return an SQL identifier."""
     return '"' + identifier.replace('"', '""') + '"'
 
 
 def literal(text: str) -> str:
-    """An SQL string."""
+    """Return an SQL string."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def paths(urls: list[str]) -> str:
-    """An SQL list of strings."""
+    """Return an SQL list of strings."""
     return "[" + ", ".join(literal(url) for url in urls) + "]"

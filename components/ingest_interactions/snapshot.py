@@ -1,8 +1,8 @@
-"""Everything ingested so far as three Parquet files that the next steps read.
+"""Writes all ingested rows to three Parquet files for the next steps.
 
-- *strict order*: a user's interactions at the same time (or overtaken by it) are spread by 1 µs each, in the
-  order their sources gave them, so that "strictly before" is exact.
-- *newest wins*: of several sources about one item or user the one ingested last holds.
+- *strict order*: equal timestamps of a user are made different by steps of 1 µs, in the order of the sources,
+  so that "strictly before" is unambiguous. A later timestamp moves too, if a changed one reaches it.
+- *newest wins*: if several sources describe an item or user, the one that was ingested last counts.
 """
 
 from collections.abc import Iterator
@@ -22,27 +22,27 @@ from components.ingest_interactions.warehouse import Warehouse
 from feature_repo.atomic_files import atomic_file
 from feature_repo.contract import INTERACTIONS, ITEMS, TIMESTAMP, USERS
 
-# The contract's columns; what is missing may be null, for validation to set aside.
+# The contract's columns, all nullable: validation quarantines rows with missing values.
 SNAPSHOT: Final = pa.schema([field.with_nullable(True) for field in INTERACTIONS])
 BATCH_ROWS: Final = 1_000_000
 BOOKKEEPING: Final = ("part", "source_row")
 
 
 def write_interactions(connection: DuckDBPyConnection, warehouse: Warehouse, file: Path) -> int:
-    """All interactions by (user, time, id) in the contract's columns; returns how many.
+    """Write all interactions, ordered by user, time and source row; return their number.
 
-    An id given twice for another user or item stays in: validation sets such rows aside.
+    Rows with one id but different users or items stay: validation quarantines them.
 
     Raises:
-        StepError: there is none yet.
+        StepError: the warehouse has no interactions.
     """
     parts = warehouse.parts("interactions")
     if parts is None:
         raise StepError(
-            f"no interactions in {warehouse.root} yet: name a data set (--dataset, see `penchant data`) "
-            "or give a file (--interactions FILE)"
+            f"the warehouse {warehouse.root} has no interactions yet: choose a data set (--dataset, see "
+            "`penchant data`) or a file (--interactions FILE)"
         )
-    # One sort, then a stream: window functions over the same order took three times the CPU time.
+    # One sort, then a stream: window functions in SQL took three times the CPU time.
     ordered = f'SELECT * FROM {parts} ORDER BY user_id, "timestamp", part, source_row'
     batches = connection.sql(ordered).to_arrow_reader(BATCH_ROWS)
     rows, dictionary = 0, ["user_id", "item_id", "event_type"]
@@ -54,10 +54,10 @@ def write_interactions(connection: DuckDBPyConnection, warehouse: Warehouse, fil
 
 
 def strictly_ordered(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Each time of a user at least the one before plus 1 µs.
+    """Make each time of a user at least 1 µs later than the one before; other times stay.
 
     Args:
-        batches: sorted by user and time (int64 µs, nulls last); times grow only where they must.
+        batches: sorted by user and time (int64 µs, nulls last).
     """
     last_user, last_time, start = None, 0, 0
     for batch in batches:
@@ -65,12 +65,12 @@ def strictly_ordered(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBat
         changed = pc.not_equal(users.slice(1).fill_null(""), users.slice(0, len(users) - 1).fill_null(""))
         groups = np.concatenate([[0], np.cumsum(changed.to_numpy(zero_copy_only=False))])
         times = batch.column("timestamp")
-        # The running maximum of (time - position), plus position.
+        # The running maximum of (time - position), plus position, grows by at least 1 in each row.
         positions = np.arange(start, start + len(batch))
-        slack = times.fill_null(0).to_numpy() - positions
+        offset = times.fill_null(0).to_numpy() - positions
         if users[0] == last_user:
-            slack[0] = max(slack[0], last_time + 1 - start)
-        spread = pd.Series(slack).groupby(groups).cummax().to_numpy() + positions
+            offset[0] = max(offset[0], last_time + 1 - start)
+        spread = pd.Series(offset).groupby(groups).cummax().to_numpy() + positions
         last_user, last_time, start = users[-1], int(spread[-1]), start + len(batch)
         strict = pa.array(spread, mask=times.is_null().to_numpy(zero_copy_only=False)).cast(TIMESTAMP)
         columns = [strict if name == "timestamp" else batch.column(name) for name in SNAPSHOT.names]
@@ -78,9 +78,9 @@ def strictly_ordered(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBat
 
 
 def write_items(connection: DuckDBPyConnection, warehouse: Warehouse, interactions: Path, file: Path) -> int:
-    """One row an item, known from a table or from any interaction, by item id; returns how many.
+    """Write one row for each item of the item tables or the interactions, ordered by id; return their number.
 
-    An item without a domain has the first that its interactions name.
+    An item without a domain gets the alphabetically first domain of its interactions.
     """
     described = _described(connection, warehouse, "items", interactions, ITEMS)
     query = f"""
@@ -90,16 +90,16 @@ def write_items(connection: DuckDBPyConnection, warehouse: Warehouse, interactio
             FROM read_parquet({literal(str(interactions))}) GROUP BY item_id
         ) AS seen USING (item_id) ORDER BY item_id
     """
-    return _write(_arranged(connection.sql(query).to_arrow_table(), ITEMS), file)
+    return _write(_arrange(connection.sql(query).to_arrow_table(), ITEMS), file)
 
 
 def write_users(connection: DuckDBPyConnection, warehouse: Warehouse, interactions: Path, file: Path) -> int:
-    """One row a user, known from a table or from any interaction, by user id; returns how many.
+    """Write one row for each user of the user tables or the interactions, ordered by id; return their number.
 
-    A text attribute whose every value is a number, none with a leading zero, counts as numbers.
+    A text attribute becomes a number if all values are numbers without leading zeros.
     """
     query = f"{_described(connection, warehouse, 'users', interactions, USERS)} ORDER BY user_id"
-    table = _arranged(connection.sql(query).to_arrow_table(), USERS)
+    table = _arrange(connection.sql(query).to_arrow_table(), USERS)
     for position, field in enumerate(table.schema):
         if (
             pa.types.is_string(field.type)
@@ -113,20 +113,20 @@ def write_users(connection: DuckDBPyConnection, warehouse: Warehouse, interactio
 def _described(
     connection: DuckDBPyConnection, warehouse: Warehouse, table: str, interactions: Path, schema: pa.Schema
 ) -> str:
-    """SQL for the newest row of each key, and a row of nulls for a key that only interactions name."""
+    """Return SQL for the newest row of each id, and a row of nulls for an id that only interactions have."""
     key = schema.names[0]
-    connection.register("nothing", schema.append(pa.field("part", pa.int64())).empty_table())
-    rows = warehouse.parts(table) or "nothing"
+    connection.register("no_rows", schema.append(pa.field("part", pa.int64())).empty_table())
+    rows = warehouse.parts(table) or "no_rows"
     newest = f"SELECT * FROM {rows} QUALIFY part = max(part) OVER (PARTITION BY {key})"
     seen = f"SELECT DISTINCT {key} FROM read_parquet({literal(str(interactions))}) WHERE {key} IS NOT NULL"
     return f"SELECT * FROM ({newest}) FULL JOIN ({seen}) USING ({key})"
 
 
-def _arranged(found: pa.Table, schema: pa.Schema) -> pa.Table:
-    """The contract's columns first, in its types, then the further ones."""
-    further = [name for name in found.column_names if name not in {*schema.names, *BOOKKEEPING}]
-    fields = [*schema, *(found.schema.field(name) for name in further)]
-    return found.select([*schema.names, *further]).cast(pa.schema(fields))
+def _arrange(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """Put the contract's columns first, in its types, then the extra ones."""
+    extra = [name for name in table.column_names if name not in {*schema.names, *BOOKKEEPING}]
+    fields = [*schema, *(table.schema.field(name) for name in extra)]
+    return table.select([*schema.names, *extra]).cast(pa.schema(fields))
 
 
 def _is_numeric(column: pa.ChunkedArray) -> bool:

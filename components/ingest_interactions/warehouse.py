@@ -1,7 +1,7 @@
-"""What has been ingested: Parquet parts, and the manifest `watermarks.json` that alone makes them count.
+"""The warehouse: Parquet parts with all ingested rows, and the manifest `watermarks.json` that lists them.
 
-A part that the manifest doesn't name, left by a run that was killed, is never read; the next run writes the
-same name again. So an ingest is one atomic step, and repeating it is harmless.
+A part that the manifest doesn't list, written by a killed run, is ignored, and the next run overwrites it. So
+an ingest is atomic, and a repeat is harmless.
 """
 
 import json
@@ -19,7 +19,7 @@ WATERMARKS: Final = "watermarks.json"
 
 @dataclass(frozen=True)
 class Part:
-    """`table` is interactions, items or users; `digest` tells the content of the source it was made from."""
+    """`table` is interactions, items or users; `digest` identifies the content of the source."""
 
     table: str
     path: str
@@ -30,7 +30,7 @@ class Part:
 
 @dataclass
 class Watermarks:
-    """`catalog` is the data set of this warehouse or "files"; `log` is the moment (µs) each log was read."""
+    """`catalog` is the name of a data set or "files"; `log` is log URL -> time (µs) of the last read."""
 
     catalog: str = ""
     parts: list[Part] = field(default_factory=list)
@@ -38,29 +38,29 @@ class Watermarks:
 
 
 class Warehouse:
-    """The parts below an fsspec URL or plain directory."""
+    """The warehouse in a directory or at an fsspec URL."""
 
     def __init__(self, url: str) -> None:
         self.filesystem, self.root = fsspec.url_to_fs(url)
         self.watermarks = self._read()
 
-    def holds(self, table: str, digest: str) -> bool:
-        """Whether this content is in; for items and users, whose newest table wins, whether it came last."""
+    def contains(self, table: str, digest: str) -> bool:
+        """Return whether this content was ingested; for items and users, whether it is the newest part."""
         digests = [part.digest for part in self.watermarks.parts if part.table == table]
         return digest in (digests if table == "interactions" else digests[-1:])
 
     def url(self, path: str) -> str:
-        """The full URL of a path below the warehouse, as DuckDB takes it."""
+        """Return the full URL of a path in the warehouse, for DuckDB."""
         url: str = self.filesystem.unstrip_protocol(f"{self.root}/{path}")
         return url.removeprefix("file://")
 
     def parts(self, table: str) -> str | None:
-        """SQL that scans the parts of a table, None when there is none."""
+        """Return SQL that scans the parts of a table; None when there are none."""
         urls = [self.url(part.path) for part in self.watermarks.parts if part.table == table]
         return f"read_parquet({paths(urls)}, union_by_name = true)" if urls else None
 
     def add(self, connection: DuckDBPyConnection, table: str, source: str, digest: str, query: str) -> int:
-        """Write the rows of `query` as the next part; returns how many. It counts once `commit` returned."""
+        """Write the rows of `query` to a new part; return their number. `commit` makes it visible."""
         number = len(self.watermarks.parts) + 1
         path = f"{table}/part-{source}-{number}.parquet"
         self.filesystem.makedirs(f"{self.root}/{table}", exist_ok=True)

@@ -5,7 +5,7 @@ from components.component import component
 
 @component
 def materialize_features(features: str, as_of: int, registry: str, online_store: str, releases: str) -> None:
-    """Write users' newest features, and their interest under the live release, to Feast's online store."""
+    """Write users' newest features, and their interests under the live release, to Feast's online store."""
     from components.materialize_features.materialization import materialize
     from feature_repo.addresses import FeatureStoreAddresses
 

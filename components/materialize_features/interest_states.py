@@ -1,4 +1,4 @@
-"""Each user's interest and encoder state after the snapshot's history, worked out in bulk."""
+"""Computes the interest and the encoder state of each user with a history, in batches."""
 
 import json
 import tempfile
@@ -33,42 +33,46 @@ from feature_repo.histories import History
 from feature_repo.interest_state import InterestBatch
 from serving.release.release_store import ReleaseStore
 
-# Histories read at once: bounds the memory.
-ROWS = 5_000
+# Histories read at once, to limit memory.
+ROWS_PER_BATCH = 5_000
 
 
-def work_out_live(releases: str, features: str) -> int | None:
-    """As `work_out`, under the live release; None before the first, or when another contract built it."""
+def compute_live_interest_states(releases: str, features: str) -> int | None:
+    """Call `compute_interest_states` for the live release.
+
+    Returns:
+        The event time in µs; None when no release is live, or when the live one has another contract.
+    """
     store = ReleaseStore(releases)
     version = store.live()
     if version is None:
         return None
     with store.filesystem.open(f"{store.path(RANKING, version)}/{MANIFEST}", "rb") as file:
         if json.load(file)["fingerprint"] != fingerprint():
-            report(f"interests: not under version {version}, which another contract built")
+            report(f"interests skipped: the live version {version} was built with another contract")
             return None
-    return work_out(version, releases, features)
+    return compute_interest_states(version, releases, features)
 
 
-def work_out(version: int, releases: str, features: str) -> int:
-    """Write the table of interest states at `features` under one release; returns its event time in µs.
+def compute_interest_states(version: int, releases: str, features: str) -> int:
+    """Write the table of interest states under one release to `features`; return its event time in µs.
 
     Raises:
-        StepError: no histories stand there, or the release holds no model that runs.
+        StepError: there are no histories, or the release has no usable interest model.
     """
     started, moment, users = time.monotonic(), time.time_ns() // 1000, 0
-    known = UserAttributes.read(features)
+    attributes = UserAttributes.read(features)
     filesystem, target = fsspec.url_to_fs(table_path(features, USER_INTEREST_STATE))
     schema = pa.schema([*INTEREST_STATES, ("event_timestamp", TIMESTAMP), ("created", TIMESTAMP)])
     with tempfile.TemporaryDirectory() as folder:
         model = ReleaseStore(releases, Path(folder)).local(INTEREST_MODEL, version)
         with (
-            SavedInterestModel(model) as opened,
+            SavedInterestModel(model) as interest_model,
             atomic_upload(filesystem, target) as file,
             pq.ParquetWriter(file, schema, compression="zstd") as writer,
         ):
-            for rows in _snapshot(features):
-                interests = opened.interests(_histories(rows), known.of(rows["user_id"]))
+            for rows in _newest_histories(features):
+                interests = interest_model.interests(_histories(rows), attributes.lookup(rows["user_id"]))
                 states = _states(rows, interests, version, moment)
                 writer.write_table(states.cast(schema))
                 users += states.num_rows
@@ -76,19 +80,19 @@ def work_out(version: int, releases: str, features: str) -> int:
     return moment
 
 
-def _snapshot(features: str) -> Iterator[pa.Table]:
-    """The newest history of each user who has one, in parts."""
+def _newest_histories(features: str) -> Iterator[pa.Table]:
+    """Yield batches with the newest history of each user that is not empty."""
     location = table_path(features, USER_HISTORY)
     try:
         file = fsspec.open(location, "rb").open()
     except FileNotFoundError as error:
-        raise StepError(f"interests: expected histories at {location}; run the pipeline first") from error
+        raise StepError(f"interests: no histories at {location}; run the training pipeline first") from error
     with file, pq.ParquetFile(file) as histories:
-        for batch in histories.iter_batches(ROWS):
+        for batch in histories.iter_batches(ROWS_PER_BATCH):
             rows = pa.Table.from_batches([batch])
             newest = pc.equal(rows["event_timestamp"].cast(pa.int64()), rows["as_of"])
-            known = pc.greater(pc.list_value_length(rows["item_ids"]), 0)
-            if (rows := rows.filter(pc.and_(newest, known))).num_rows:
+            filled = pc.greater(pc.list_value_length(rows["item_ids"]), 0)
+            if (rows := rows.filter(pc.and_(newest, filled))).num_rows:
                 yield rows
 
 

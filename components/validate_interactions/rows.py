@@ -21,7 +21,7 @@ from feature_repo.contract import INTERACTIONS
 # A million rows of strings take about 0.5 GB as a data frame, so a large snapshot is read in several frames.
 FRAME_ROWS: Final = 500_000
 
-# Bits beside those of the expectations.
+# Bits besides those of the expectations.
 BOT: Final = np.uint64(1 << 62)
 DUPLICATE: Final = np.uint64(1 << 63)
 

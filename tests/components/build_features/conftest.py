@@ -1,4 +1,4 @@
-"""What in-memory tables are computed by."""
+"""The Ibis backend of the tests' in-memory tables."""
 
 from collections.abc import Iterator
 
@@ -10,8 +10,8 @@ from components.build_features.backend import connect
 
 @pytest.fixture(scope="package", autouse=True)
 def backend() -> Iterator[None]:
-    before = ibis.options.default_backend
+    previous = ibis.options.default_backend
     with connect() as backend:
         ibis.set_backend(backend)
         yield
-        ibis.options.default_backend = before
+        ibis.options.default_backend = previous

@@ -1,4 +1,4 @@
-"""The step as a whole: what it writes, that it can run again, and what it refuses."""
+"""The whole step: its files, a second run, and its errors."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -26,14 +26,14 @@ def table(warehouse: Warehouse, name: str) -> pa.Table:
     return pq.read_table(f"{warehouse.features}/{name}.parquet")
 
 
-def test_tables_carry_the_times_that_feast_joins_by(warehouse: Warehouse) -> None:
+def test_tables_have_the_time_columns_of_feast(warehouse: Warehouse) -> None:
     assert warehouse.features == f"{warehouse.directory}/warehouse/features"
     for name in ("user_history", "user_profile"):
         schema = table(warehouse, name).schema
         assert schema.field("event_timestamp").type == schema.field("created").type == TIMESTAMP
 
 
-def test_the_event_time_of_a_history_is_its_cutoff_and_users_follow_in_order(warehouse: Warehouse) -> None:
+def test_histories_have_their_cutoff_as_event_time_and_are_ordered_by_user(warehouse: Warehouse) -> None:
     history = table(warehouse, "user_history")
     cutoffs = [at - START for at in history["event_timestamp"].cast(pa.int64()).to_pylist()]
     assert list(zip(history["user_id"].to_pylist(), cutoffs, strict=True)) == [
@@ -50,7 +50,7 @@ def test_the_event_time_of_a_history_is_its_cutoff_and_users_follow_in_order(war
     assert set(history["as_of"].to_pylist()) == {AS_OF}
 
 
-def test_what_happens_at_the_snapshot_or_later_is_in_no_table(tmp_path: Path, warehouse: Warehouse) -> None:
+def test_no_table_uses_interactions_at_the_snapshot_or_later(tmp_path: Path, warehouse: Warehouse) -> None:
     late = [interaction("ann", "late", 1_000), interaction("cleo", "late", 5_000)]
     other = build_warehouse(tmp_path, PLANTED + late, AS_OF, users=USERS)
     for name in ("user_history", "user_profile"):
@@ -58,18 +58,18 @@ def test_what_happens_at_the_snapshot_or_later_is_in_no_table(tmp_path: Path, wa
     assert pq.read_table(other.spine) == pq.read_table(warehouse.spine)
 
 
-def test_what_somebody_was_shown_is_in_no_table(tmp_path: Path, warehouse: Warehouse) -> None:
-    shown = [
+def test_no_table_uses_impressions(tmp_path: Path, warehouse: Warehouse) -> None:
+    impressions = [
         replace(interaction(user, item, at), event_type="impression")
         for user, item, at in [("ann", "i10", 35), ("bob", "i20", 990), ("zoe", "i30", 15)]
     ]
-    other = build_warehouse(tmp_path, PLANTED + shown, AS_OF, users=USERS)
+    other = build_warehouse(tmp_path, PLANTED + impressions, AS_OF, users=USERS)
     for name in ("user_history", "user_profile"):
         assert table(other, name) == table(warehouse, name)
     assert pq.read_table(other.spine) == pq.read_table(warehouse.spine)
 
 
-def test_a_second_run_writes_the_same_and_leaves_nothing_beside(tmp_path: Path, warehouse: Warehouse) -> None:
+def test_a_second_run_writes_the_same_files_and_no_others(tmp_path: Path, warehouse: Warehouse) -> None:
     for _ in range(2):
         again = build_warehouse(tmp_path, list(reversed(PLANTED)), AS_OF, users=USERS)
     for name in ("user_history", "user_profile"):
@@ -80,7 +80,7 @@ def test_a_second_run_writes_the_same_and_leaves_nothing_beside(tmp_path: Path, 
     ]
 
 
-def test_a_run_that_fails_leaves_the_tables_of_the_last_one(
+def test_a_failed_run_leaves_the_tables_of_the_last_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = build_warehouse(tmp_path, PLANTED, AS_OF)
@@ -95,14 +95,14 @@ def test_a_run_that_fails_leaves_the_tables_of_the_last_one(
     assert {file: file.read_bytes() for file in Path(before.features).iterdir()} == files
 
 
-def test_too_few_interactions_are_refused_with_what_was_expected(tmp_path: Path) -> None:
+def test_too_few_interactions_are_rejected_with_the_minimum(tmp_path: Path) -> None:
     with pytest.raises(StepError, match=r"no row for the split 'validation'.*users with 3 interactions"):
         build_warehouse(tmp_path, PLANTED[:2], AS_OF)
     with pytest.raises(StepError, match="no row for the split 'all'"):
         build_warehouse(tmp_path, [], AS_OF)
 
 
-def test_an_unreadable_file_is_named(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_rejected_with_its_path(tmp_path: Path) -> None:
     build_warehouse(tmp_path, PLANTED, AS_OF)
     files = [tmp_path / f"{name}.parquet" for name in ("interactions", "users")]
     files[1].write_bytes(b"PAR1 but not really")

@@ -1,4 +1,4 @@
-"""Histories per moment, against the rule that serving extends them by."""
+"""Histories as of cutoffs, compared with the histories that serving builds."""
 
 import ibis
 import pyarrow as pa
@@ -30,27 +30,27 @@ def histories(
     return {(user, at - START): History(**row) for (user, at), row in zip(keys, lists, strict=True)}
 
 
-def test_a_history_holds_the_last_interactions_strictly_before_the_moment() -> None:
+def test_a_history_has_the_last_interactions_strictly_before_the_cutoff() -> None:
     planted = [interaction("ann", item, at) for item, at in [("a", 1), ("b", 2), ("c", 3), ("d", 4)]]
-    got = histories(planted, [("ann", 4), ("ann", 5), ("ann", 1)], max_history=2)
-    assert got["ann", 4].item_ids == ["b", "c"]
-    assert got["ann", 5].item_ids == ["c", "d"]
-    assert got["ann", 1] == History()
+    found = histories(planted, [("ann", 4), ("ann", 5), ("ann", 1)], max_history=2)
+    assert found["ann", 4].item_ids == ["b", "c"]
+    assert found["ann", 5].item_ids == ["c", "d"]
+    assert found["ann", 1] == History()
 
 
-def test_interactions_at_the_moment_itself_are_left_out_and_ties_before_it_stand_in_id_order() -> None:
+def test_interactions_at_the_cutoff_are_excluded_and_earlier_ties_are_ordered_by_id() -> None:
     planted = [interaction("ann", item, 7, id=id) for item, id in [("a", "2"), ("b", "1"), ("c", "3")]]
     planted.append(interaction("ann", "late", 8))
-    got = histories(planted, [("ann", 7), ("ann", 8)], max_history=5)
-    assert got["ann", 7].item_ids == []
-    assert got["ann", 8].item_ids == ["b", "a", "c"]
+    found = histories(planted, [("ann", 7), ("ann", 8)], max_history=5)
+    assert found["ann", 7].item_ids == []
+    assert found["ann", 8].item_ids == ["b", "a", "c"]
 
 
 def test_a_user_without_interactions_has_an_empty_history() -> None:
     assert histories([interaction("ann", "a", 1)], [("bob", 5)], max_history=5) == {("bob", 5): History()}
 
 
-def test_a_missing_value_is_nan_and_times_keep_their_microsecond() -> None:
+def test_a_missing_value_is_nan_and_times_are_exact_to_the_microsecond() -> None:
     planted = [
         interaction("ann", "a", 123_457, value=float("nan")),
         interaction("ann", "b", 123_458, value=2.5),
@@ -66,19 +66,19 @@ rows = st.tuples(st.sampled_from(["ann", "bob"]), st.sampled_from("abc"), times)
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(rows, min_size=1, max_size=30), st.lists(times, min_size=1, max_size=6, unique=True))
-def test_every_history_is_the_one_that_serving_would_extend_to(
+def test_histories_equal_those_that_serving_builds(
     planted_rows: list[tuple[str, str, int]], cutoffs: list[int]
 ) -> None:
     planted = [interaction(*row, id=f"{n:02}") for n, row in enumerate(reversed(planted_rows))]
     moments = [(user, at) for user in ("ann", "bob", "cleo") for at in cutoffs]
     for max_history in (2, 4):
-        got = histories(planted, moments, max_history)
-        assert got == {
+        found = histories(planted, moments, max_history)
+        assert found == {
             (user, at): history_before(planted, user, START + at, max_history) for user, at in moments
         }
 
 
-def test_parts_hold_every_user_once_and_whole_in_order() -> None:
+def test_each_user_is_in_one_part_with_all_cutoffs() -> None:
     users = ["ann", "bob", "cleo", "dan", "eve"]
     log = ibis.memtable(interactions_table(interaction(user, "a", 1) for user in users))
     moments = moments_table([(user, at) for user in users for at in range(3)])

@@ -1,4 +1,4 @@
-"""Items chosen before the window of a history, worked by hand."""
+"""Items that were chosen before the history begins, with expected values computed by hand."""
 
 from typing import Any
 
@@ -15,23 +15,23 @@ def seen_before(*log: Interaction, **limits: int) -> dict[str, Any]:
 
 
 def chosen(user: str, items: str) -> list[Interaction]:
-    """One item a letter, in their order."""
+    """Return one interaction for each letter of `items`, in order."""
     return [interaction(user, item, at) for at, item in enumerate(items)]
 
 
-def test_what_stands_before_the_window_is_seen_once_each() -> None:
+def test_items_before_the_history_are_listed_once() -> None:
     log = [*chosen("ann", "cabbaxyz"), *chosen("bob", "xyz"), *chosen("cleo", "dxyz")]
     assert seen_before(*log, max_history=3) == {"ann": ["a", "b", "c"], "cleo": ["d"]}
 
 
-def test_what_was_chosen_again_within_the_window_stands_there_already() -> None:
+def test_items_of_the_history_are_not_listed() -> None:
     assert seen_before(*chosen("ann", "abcabz"), max_history=3) == {"ann": ["c"]}
 
 
-def test_the_items_chosen_last_are_kept_where_they_are_too_many() -> None:
+def test_the_newest_items_are_listed_when_there_are_too_many() -> None:
     assert seen_before(*chosen("ann", "adbcaxyz"), max_history=3, max_items=2) == {"ann": ["a", "c"]}
 
 
-def test_interactions_at_one_moment_go_by_their_ids() -> None:
+def test_interactions_at_equal_times_are_ordered_by_id() -> None:
     log = [interaction("ann", item, 5, id=item) for item in "bca"]
     assert seen_before(*log, max_history=2) == {"ann": ["a"]}

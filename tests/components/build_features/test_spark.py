@@ -1,4 +1,4 @@
-"""Every feature expression compiles for Spark, though a laptop never runs it there."""
+"""Every feature expression compiles for Spark; these tests don't run Spark."""
 
 import ibis
 import pyarrow as pa
@@ -12,7 +12,7 @@ from components.build_features.user_profile import build_user_profile
 from feature_repo.contract import INTERACTIONS
 from tests.feature_repo.planted import START
 
-# Parquet readers take every column as nullable.
+# A Parquet reader returns every column as nullable.
 INTERACTION_TABLE = ibis.table(
     ibis.Schema.from_pyarrow(pa.schema([(field.name, field.type) for field in INTERACTIONS])),
     name="interactions",
@@ -22,7 +22,7 @@ MOMENTS = ibis.table({"user_id": "string", "cutoff": "timestamp('UTC', 6)"}, nam
 
 
 class SparkOptions(Config):
-    """What loading ibis.pyspark would register, were it installed."""
+    """The options that ibis.pyspark registers when it is installed."""
 
     treat_nan_as_null: bool = False
 
@@ -42,5 +42,5 @@ def spark_options(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
     ids=["histories", "user_profile", "windows", "leave-one-out"],
 )
-def test_it_compiles_for_spark(table: ibis.Table) -> None:
+def test_the_expression_compiles_for_spark(table: ibis.Table) -> None:
     assert "SELECT" in ibis.to_sql(table, dialect="pyspark")

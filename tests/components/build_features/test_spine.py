@@ -1,4 +1,4 @@
-"""The two protocols by hand, and windows that hold each interaction once."""
+"""Both protocols with expected rows computed by hand, and windows that contain each interaction once."""
 
 from collections import Counter
 
@@ -20,7 +20,7 @@ Row = tuple[str, int, str | None]
 
 
 def rows(interactions: list[Interaction], protocol: str, max_history: int = 200) -> dict[str, list[Row]]:
-    """split -> its (user, cutoff after START, target), sorted."""
+    """Return split -> its sorted (user, cutoff after START, target)."""
     log = ibis.memtable(interactions_table(interactions))
     table = build_spine(log, START + AS_OF, protocol, max_history).to_pyarrow()
     cutoffs = table["cutoff"].cast(pa.int64()).to_pylist()
@@ -30,12 +30,16 @@ def rows(interactions: list[Interaction], protocol: str, max_history: int = 200)
     return {split: sorted(entries, key=str) for split, entries in found.items()}
 
 
-def walk(user: str, times: list[int]) -> list[Interaction]:
+def interactions_at(user: str, times: list[int]) -> list[Interaction]:
     return [interaction(user, f"i{at}", at) for at in times]
 
 
-def test_leave_one_out_holds_out_the_last_two_interactions_and_trains_before_them() -> None:
-    planted = walk("ann", [10, 20, 30, 40]) + walk("bob", [15, 25, 35]) + walk("cleo", [5, 50])
+def test_leave_one_out_holds_out_the_last_two_interactions() -> None:
+    planted = (
+        interactions_at("ann", [10, 20, 30, 40])
+        + interactions_at("bob", [15, 25, 35])
+        + interactions_at("cleo", [5, 50])
+    )
     assert rows(planted, "leave-one-out") == {
         "train": [("ann", 30, None), ("bob", 25, None), ("cleo", AS_OF, None)],
         "validation": [("ann", 30, "i30"), ("bob", 25, "i25")],
@@ -44,9 +48,9 @@ def test_leave_one_out_holds_out_the_last_two_interactions_and_trains_before_the
     }
 
 
-def test_time_splits_everybody_at_the_same_two_moments() -> None:
+def test_time_splits_all_users_at_the_same_two_moments() -> None:
     # Eleven moments 0, 10, …, 100: the 80 % quantile is 80, the 90 % quantile 90.
-    planted = walk("ann", [0, 20, 40, 60, 80, 100]) + walk("bob", [10, 30, 50, 70, 90])
+    planted = interactions_at("ann", [0, 20, 40, 60, 80, 100]) + interactions_at("bob", [10, 30, 50, 70, 90])
     assert rows(planted, "time") == {
         "train": [("ann", 80, None), ("bob", 80, None)],
         "validation": [("ann", 80, "i80")],
@@ -55,29 +59,29 @@ def test_time_splits_everybody_at_the_same_two_moments() -> None:
     }
 
 
-def test_time_asks_of_a_user_only_the_first_few_of_each_part(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_time_limits_the_queries_of_each_user_in_each_part(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spine, "QUERIES_PER_USER", 2)
-    found = rows(walk("ann", list(range(101))), "time")
+    found = rows(interactions_at("ann", list(range(101))), "time")
     assert [cutoff for _, cutoff, _ in found["validation"]] == [80, 81]
     assert [cutoff for _, cutoff, _ in found["test"]] == [90, 91]
 
 
-def test_time_judges_on_a_sample_of_users_that_depends_on_their_ids_alone(
+def test_time_samples_users_by_their_ids(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(spine, "MAX_QUERY_USERS", 5)
     users = [f"u{n}" for n in range(20)]
-    planted = [row for n, user in enumerate(users) for row in walk(user, [n, 90 + n])]
+    planted = [row for n, user in enumerate(users) for row in interactions_at(user, [n, 90 + n])]
     found = rows(planted, "time")
-    asked = {user for split in ("validation", "test") for user, _, _ in found[split]}
-    assert 1 <= len(asked) <= 5
+    queried = {user for split in ("validation", "test") for user, _, _ in found[split]}
+    assert 1 <= len(queried) <= 5
     assert found == rows(list(reversed(planted)), "time")
     assert {user for user, _, _ in found["all"]} == set(users)
 
 
 def test_an_older_window_ends_where_the_next_newer_one_begins() -> None:
-    # Before 60 (the validation target) stand five interactions: windows of two end at 60, 40 and 20.
-    found = rows(walk("ann", [10, 20, 30, 40, 50, 60, 70]), "leave-one-out", max_history=2)
+    # Five interactions are before 60, the validation target: windows of two end at 60, 40 and 20.
+    found = rows(interactions_at("ann", [10, 20, 30, 40, 50, 60, 70]), "leave-one-out", max_history=2)
     assert found["train"] == [("ann", 20, None), ("ann", 40, None), ("ann", 60, None)]
     assert found["all"] == [("ann", AS_OF, None), ("ann", 20, None), ("ann", 40, None), ("ann", 60, None)]
 
@@ -90,28 +94,28 @@ def test_an_older_window_ends_where_the_next_newer_one_begins() -> None:
     st.integers(2, 5),
     st.sampled_from(sorted(spine.PROTOCOLS)),
 )
-def test_windows_hold_each_interaction_exactly_once_and_nothing_held_out(
+def test_windows_contain_each_training_interaction_once_and_no_held_out_one(
     times: dict[str, set[int]], max_history: int, protocol: str
 ) -> None:
-    planted = [row for user, at in times.items() for row in walk(user, sorted(at))]
+    planted = [row for user, at in times.items() for row in interactions_at(user, sorted(at))]
     found = rows(planted, protocol, max_history)
     for split in ("train", "all"):
         newest: dict[str, int] = {}
-        held: Counter[str] = Counter()
+        contained: Counter[str] = Counter()
         for user, cutoff, _ in found[split]:
             newest[user] = max(cutoff, newest.get(user, 0))
-            held.update(history_before(planted, user, START + cutoff, max_history).interaction_ids)
+            contained.update(history_before(planted, user, START + cutoff, max_history).interaction_ids)
         until = {user: START + cutoff for user, cutoff in newest.items()}
-        assert held == Counter(
+        assert contained == Counter(
             row.interaction_id for row in planted if row.timestamp < until.get(row.user_id, 0)
         )
         if split == "all":
-            assert held.total() == len(planted)
+            assert contained.total() == len(planted)
         else:
             queries = found["validation"] + found["test"]
             assert all(cutoff >= newest.get(user, 0) for user, cutoff, _ in queries)
 
 
-def test_an_unknown_protocol_is_refused_by_name() -> None:
+def test_an_unknown_protocol_is_rejected_with_the_known_ones() -> None:
     with pytest.raises(StepError, match=r"'random'.*leave-one-out, time"):
-        rows(walk("ann", [1, 2, 3]), "random")
+        rows(interactions_at("ann", [1, 2, 3]), "random")

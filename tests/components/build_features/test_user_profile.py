@@ -27,7 +27,7 @@ def log() -> ibis.Table:
     return ibis.memtable(interactions_table(PLANTED))
 
 
-def test_a_profile_holds_attributes_and_activity_of_users_from_either_table() -> None:
+def test_profiles_join_attributes_and_activity_of_all_users() -> None:
     users = ibis.memtable(pa.table({"user_id": ["ann", "zoe"], "age": [30, 40], "plan": ["free", None]}))
     found = by_key(build_user_profile(log(), users))
     assert found["ann"] == {
@@ -46,14 +46,14 @@ def test_a_profile_holds_attributes_and_activity_of_users_from_either_table() ->
 
 
 @pytest.mark.parametrize(
-    ("column", "fault"),
+    ("column", "message"),
     [
         ({"interactions": [1]}, "'interactions' has a reserved name"),
         ({"loyalty_y": [1]}, "'loyalty_y' has a reserved name"),
         ({"tags": [["a"]]}, "'tags' is array<string>; expected text or a number"),
     ],
 )
-def test_an_attribute_that_can_not_be_a_feature_is_named(column: dict[str, Any], fault: str) -> None:
+def test_an_invalid_attribute_is_rejected_with_its_name(column: dict[str, Any], message: str) -> None:
     users = ibis.memtable(pa.table({"user_id": ["ann"], **column}))
-    with pytest.raises(StepError, match=fault):
+    with pytest.raises(StepError, match=message):
         build_user_profile(log(), users)

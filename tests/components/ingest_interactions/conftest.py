@@ -1,4 +1,4 @@
-"""A home on disk and a way to ingest into it."""
+"""A home directory to ingest into."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from components.ingest_interactions.ingestion import Sources, ingest
 
 @dataclass
 class Home:
-    """A directory with a warehouse, and the snapshot of the last ingest."""
+    """A directory with a warehouse and the snapshot of the last ingest."""
 
     root: Path
 
@@ -32,7 +32,7 @@ class Home:
         return self.table(name).to_pylist()
 
     def write(self, name: str, text: str) -> str:
-        """A file with `text`; its path."""
+        """Write a file; return its path."""
         path = self.root / name
         path.write_text(text, encoding="utf-8")
         return str(path)

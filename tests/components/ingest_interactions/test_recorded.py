@@ -1,4 +1,4 @@
-"""The interaction log as a source: read from its watermark, with an overlap, joined by id."""
+"""The interaction log as a source: read since the last run with an overlap, without duplicates."""
 
 import sqlite3
 from pathlib import Path
@@ -35,7 +35,7 @@ def set_recorded_at(url: str, interaction_id: str, moment: int) -> None:
     connection.close()
 
 
-def test_what_was_recorded_joins_the_files(home: Any, url: str) -> None:
+def test_recorded_interactions_are_added_to_those_of_files(home: Any, url: str) -> None:
     record(
         url,
         Interaction("r1", "ann", "milk", "view", NOW),
@@ -51,13 +51,13 @@ def test_what_was_recorded_joins_the_files(home: Any, url: str) -> None:
     assert Warehouse(str(home.warehouse)).watermarks.log == {url: as_of}
 
 
-def test_a_log_that_does_not_exist_yet_holds_nothing_and_is_not_made(home: Any, url: str) -> None:
+def test_a_missing_log_is_empty_and_is_not_created(home: Any, url: str) -> None:
     home.ingest(interactions_file=home.write("log.csv", FILE), interaction_log=url)
     assert len(home.rows("interactions")) == 1
     assert not Path(url.removeprefix("sqlite:///")).exists()
 
 
-def test_only_what_is_new_since_the_last_run_goes_in(
+def test_only_interactions_since_the_last_run_are_added(
     home: Any, url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     record(url, Interaction("r1", "ann", "milk", "view", NOW))
@@ -73,7 +73,7 @@ def test_only_what_is_new_since_the_last_run_goes_in(
     assert [part.rows for part in Warehouse(str(home.warehouse)).watermarks.parts] == [1, 1]
 
 
-def test_one_committed_late_is_found_within_the_overlap_and_not_before_it(home: Any, url: str) -> None:
+def test_a_late_commit_is_read_within_the_overlap_only(home: Any, url: str) -> None:
     record(url, Interaction("r1", "ann", "milk", "view", NOW))
     watermark = home.ingest(interaction_log=url)
     record(
@@ -89,13 +89,15 @@ def test_one_committed_late_is_found_within_the_overlap_and_not_before_it(home: 
     assert {row["interaction_id"] for row in home.rows("interactions")} == {"r1", "late"}
 
 
-def test_ties_are_ordered_by_id_as_serving_orders_them(home: Any, url: str) -> None:
+def test_equal_times_are_ordered_by_id_as_in_serving(home: Any, url: str) -> None:
     record(url, *(Interaction(name, "ann", name, "view", NOW) for name in ("c", "a", "b")))
     home.ingest(interaction_log=url)
     assert [row["interaction_id"] for row in home.rows("interactions")] == ["a", "b", "c"]
 
 
-def test_a_killed_run_reads_the_log_again(home: Any, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_log_is_read_again_after_a_killed_run(
+    home: Any, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     record(url, Interaction("r1", "ann", "milk", "view", NOW))
 
     def killed(self: Warehouse) -> None:
@@ -112,23 +114,23 @@ def test_a_killed_run_reads_the_log_again(home: Any, url: str, monkeypatch: pyte
     assert [path.name for path in home.warehouse.rglob("*.parquet")] == ["part-log-1.parquet"]
 
 
-def test_passwords_stay_out_of_the_watermarks() -> None:
+def test_watermarks_have_no_passwords() -> None:
     assert recorded.name("postgresql://shop:secret@db/log") == "postgresql://shop:***@db/log"
 
 
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("no url", r"URL can't be read; expected sqlite:///FILE or postgresql"),
+        ("no url", r"URL of the interaction log is invalid; expected sqlite:///FILE or postgresql"),
         ("mysql://host/db", r"expected sqlite:///FILE or postgresql"),
     ],
 )
-def test_a_log_that_is_none(home: Any, url: str, message: str) -> None:
+def test_an_unsupported_log_is_rejected(home: Any, url: str, message: str) -> None:
     with pytest.raises(StepError, match=message):
         home.ingest(interactions_file=home.write("log.csv", FILE), interaction_log=url)
 
 
-def test_a_damaged_log_is_said_plainly(home: Any, url: str) -> None:
+def test_a_damaged_log_is_an_error_with_its_url(home: Any, url: str) -> None:
     home.write("log.sqlite", "this is no database at all, and it is long enough to be seen as damaged" * 20)
-    with pytest.raises(StepError, match="interaction log can't be ingested"):
+    with pytest.raises(StepError, match=r"interaction log sqlite:.*log.sqlite can't be read"):
         home.ingest(interactions_file=home.write("log.csv", FILE), interaction_log=url)

@@ -1,4 +1,4 @@
-"""The newest features go online, once or twice, and say so when they can't."""
+"""Materializing: the newest features reach the online store, and errors say what to do."""
 
 import sqlite3
 from contextlib import closing
@@ -21,7 +21,7 @@ def run(warehouse: Warehouse) -> OnlineFeatures:
     return OnlineFeatures(warehouse.addresses)
 
 
-def test_the_newest_history_wins_and_a_second_run_changes_nothing(tmp_path: Path) -> None:
+def test_the_newest_history_is_online_and_a_second_run_changes_nothing(tmp_path: Path) -> None:
     warehouse = build_warehouse(tmp_path, PLANTED, AS_OF)
     once = run(warehouse).user("ann")
     assert once is not None
@@ -37,20 +37,22 @@ def test_the_next_snapshot_replaces_the_last_one(tmp_path: Path) -> None:
     assert (user.history.item_ids[-1], user.as_of) == ("new", AS_OF + 1_000)
 
 
-def test_features_of_another_moment_are_refused(tmp_path: Path) -> None:
+def test_features_with_another_as_of_are_rejected(tmp_path: Path) -> None:
     warehouse = build_warehouse(tmp_path, PLANTED, AS_OF)
     with pytest.raises(StepError, match=f"expected histories as of {AS_OF + 1}.*run build_features"):
         materialize(warehouse.addresses, AS_OF + 1)
 
 
-def test_what_does_not_come_back_fails_the_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_user_that_cannot_be_read_back_fails_the_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     warehouse = build_warehouse(tmp_path, PLANTED, AS_OF)
     monkeypatch.setattr(materialization.OnlineFeatures, "user", lambda *_: None)
     with pytest.raises(StepError, match=f"expected user bob as of {AS_OF}, read nothing"):
         run(warehouse)
 
 
-def test_a_reader_reads_on_while_the_store_is_written(tmp_path: Path) -> None:
+def test_a_reader_does_not_wait_for_a_writer(tmp_path: Path) -> None:
     warehouse = build_warehouse(tmp_path, PLANTED, AS_OF)
     online = run(warehouse)
     with closing(sqlite3.connect(warehouse.online_store)) as writer:
