@@ -1,4 +1,4 @@
-"""The embedded model server as a process: python -m serving.model_server --base-path DIR"""
+"""Command line of the embedded model server: python -m serving.model_server --base-path DIR"""
 
 import argparse
 import logging
@@ -16,7 +16,7 @@ _DRAIN_SECONDS = 10.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until SIGTERM or SIGINT; returns the exit code."""
+    """Serve until SIGTERM or SIGINT; return the exit code."""
     parser = _parser()
     options = parser.parse_args(arguments)
     stopped = Event()
@@ -25,14 +25,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger("serving.model_server").setLevel(logging.INFO)
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns that the v1 loader is an old one
-    # All read when the libraries are imported. The last one keeps `import tensorflow` from importing Keras,
-    # which nothing here needs: 1.5 s instead of 3.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns about the deprecated v1 loader
+    # The libraries read these when they are imported. The last one keeps `import tensorflow` from importing
+    # Keras, which the server does not need: 1.5 s instead of 3 s.
     os.environ |= {"GRPC_VERBOSITY": "NONE", "TF_CPP_MIN_LOG_LEVEL": "3", "TF_USE_LEGACY_KERAS": "1"}
     from serving.model_server.server import StartError, create_server
 
     try:
-        with _native_stderr_silent():
+        with _silence_native_stderr():
             server, port = create_server(**vars(options))
         server.start()
     except StartError as error:
@@ -56,10 +56,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="directory of version directories: DIR/1, DIR/2, ...",
     )
-    parser.add_argument("--model-name", default=INTEREST_MODEL, help="what clients call it (%(default)s)")
+    parser.add_argument("--model-name", default=INTEREST_MODEL, help="model name in requests (%(default)s)")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
     parser.add_argument(
-        "--port", type=int, default=8500, help="port to listen on, 0 for a free one (%(default)s)"
+        "--port", type=int, default=8500, help="port to listen on, 0 for any free port (%(default)s)"
     )
     parser.add_argument(
         "--version-policy",
@@ -68,22 +68,22 @@ def _parser() -> argparse.ArgumentParser:
         help="latest:COUNT, all or specific:VERSION,... (%(default)s)",
     )
     parser.add_argument(
-        "--poll-seconds", type=float, default=1.0, help="how often to look for versions (%(default)s)"
+        "--poll-seconds", type=float, default=1.0, help="time between two scans for versions (%(default)s)"
     )
-    parser.add_argument("--tls-certificate", type=Path, metavar="FILE", help="PEM chain of this server")
-    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="PEM private key of this server")
+    parser.add_argument("--tls-certificate", type=Path, metavar="FILE", help="PEM certificates of the server")
+    parser.add_argument("--tls-key", type=Path, metavar="FILE", help="PEM private key of the server")
     parser.add_argument(
         "--tls-client-ca",
         type=Path,
         metavar="FILE",
-        help="PEM roots of clients: asks each for a certificate",
+        help="PEM root certificates of clients; requires a client certificate",
     )
     return parser
 
 
 @contextmanager
-def _native_stderr_silent() -> Iterator[None]:
-    """Drop what native code prints: TensorFlow greets on stderr before it reads its log level."""
+def _silence_native_stderr() -> Iterator[None]:
+    """Discard the output of native code: TensorFlow writes to stderr before it reads its log level."""
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, 2)
     try:

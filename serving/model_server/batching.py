@@ -1,4 +1,4 @@
-"""Natural batching: what arrives while a batch runs is the next batch, so an idle server delays nothing."""
+"""Natural batching: calls that arrive while a batch runs form the next one; an idle server adds no delay."""
 
 import os
 import threading
@@ -14,32 +14,32 @@ from feature_repo.contract import PAD
 Array = NDArray[Any]
 Run = Callable[[list[Array]], list[Array]]
 
-# Rows of one batch; a larger request runs by itself, at once, so that it holds nobody up.
+# Rows of a batch; a larger call runs alone and at once, so that it delays no other call.
 _MAX_ROWS: Final = 64
 
 
 class _Call:
-    """One request's inputs, its place in the queue, and its answer."""
+    """A call that waits in the queue: its inputs and its outputs."""
 
     def __init__(self, arrays: list[Array], shapes: tuple[Any, ...]) -> None:
         self.arrays = arrays
-        self.shapes = shapes  # calls with equal ones can run together
+        self.shapes = shapes  # calls with equal shapes can share a batch
         self.rows = len(arrays[0])
-        self.turn: Future[list[_Call]] = Future()  # the batch to run, none when another thread ran it
+        self.batch: Future[list[_Call]] = Future()  # the batch to run; empty if another thread ran the call
         self.outputs: list[Array] | BaseException = []
 
 
 class Batcher:
-    """Runs concurrent calls of one signature together.
+    """Runs concurrent calls of a signature as one batch.
 
-    Sequence inputs of unequal length are padded with the tensor's first element, which is TensorFlow
-    Serving's rule (batching/batching_util.cc), and only where the first string of a call's own sequences is
-    the contract's pad, so that no history is ever changed.
+    Sequence inputs of unequal length are padded with their first element, as TensorFlow Serving does
+    (batching/batching_util.cc), but only in calls whose string sequences start with the contract's padding,
+    so that no history is changed.
 
     Args:
-        run: the signature; each array is [rows, ...], of inputs and of outputs.
+        run: runs the signature; inputs and outputs are arrays [rows, ...].
         sequences: for each input, whether it is a sequence [rows, length].
-        runners: how many batches run at once; half of the cores, for the others read and write the requests.
+        runners: batches that run at once; by default half of the cores, the others handle requests.
     """
 
     def __init__(
@@ -56,25 +56,26 @@ class Batcher:
         if len(rows) != 1 or rows.pop() > _MAX_ROWS:
             return self._run(arrays)
         call = _Call(arrays, self._shapes(arrays))
-        if batch := self._wait(call):
-            self._answer(batch)
-            self._hand_over()
+        if batch := self._join(call):
+            self._run_batch(batch)
+            self._start_next()
             for other in batch[1:]:
-                other.turn.set_result([])
+                other.batch.set_result([])
         if isinstance(call.outputs, BaseException):
             raise call.outputs
         return call.outputs
 
-    def _wait(self, call: _Call) -> list[_Call]:
+    def _join(self, call: _Call) -> list[_Call]:
+        """Return the batch that this thread must run; empty once another thread has run the call."""
         with self._lock:
             if self._idle:
                 self._idle -= 1
                 return [call]
             self._waiting.append(call)
-        return call.turn.result()
+        return call.batch.result()
 
-    def _hand_over(self) -> None:
-        """Let the longest waiting call run the next batch, in its own thread."""
+    def _start_next(self) -> None:
+        """Make the thread of the oldest waiting call run the next batch."""
         with self._lock:
             if not self._waiting:
                 self._idle += 1
@@ -87,10 +88,10 @@ class Batcher:
                 (batch if fits else rest).append(call)
                 rows += call.rows if fits else 0
             self._waiting = rest
-        batch[0].turn.set_result(batch)
+        batch[0].batch.set_result(batch)
 
-    def _answer(self, batch: list[_Call]) -> None:
-        if len(batch) > 1 and self._answer_together(batch):
+    def _run_batch(self, batch: list[_Call]) -> None:
+        if len(batch) > 1 and self._run_together(batch):
             return
         for call in batch:
             try:
@@ -98,8 +99,8 @@ class Batcher:
             except Exception as error:
                 call.outputs = error
 
-    def _answer_together(self, batch: list[_Call]) -> bool:
-        """False when the batch fails: then each call runs alone, so that one can't fail the others."""
+    def _run_together(self, batch: list[_Call]) -> bool:
+        """Return False if the batch fails; then each call runs alone, so that one can't fail the others."""
         ends = np.cumsum([call.rows for call in batch])
         try:
             outputs = self._run(
@@ -125,7 +126,7 @@ class Batcher:
 
 
 def _stack(arrays: Sequence[Array]) -> Array:
-    """One array [all rows, longest], short ones padded with their own first element."""
+    """Return one array [all rows, longest]; pads each array with its own first element."""
     if len({array.shape[1:] for array in arrays}) == 1:
         return np.concatenate(arrays)
     length = max(array.shape[1] for array in arrays)

@@ -1,4 +1,4 @@
-"""TensorFlow's own errors, raised with TensorFlow Serving's words, as gRPC answers."""
+"""Errors of the model server: TensorFlow's classes with TensorFlow Serving's messages, as gRPC statuses."""
 
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
@@ -10,7 +10,7 @@ from tensorflow import errors
 Failure: TypeAlias = errors.OpError
 
 _CODES: Final = {code.value[0]: code for code in grpc.StatusCode}
-# model_servers/grpc_status_util.cc; a graph's error can be longer than a client takes as metadata.
+# As in model_servers/grpc_status_util.cc: the error of a graph can be longer than gRPC metadata allows.
 _MESSAGE_LIMIT: Final = 1024
 
 
@@ -23,8 +23,8 @@ def not_found(message: str) -> Failure:
 
 
 def servable_not_found(model: str, version: int | None) -> Failure:
-    wanted = f"Latest({model})" if version is None else f"Specific({model}, {version})"
-    return not_found(f"Servable not found for request: {wanted}")
+    request = f"Latest({model})" if version is None else f"Specific({model}, {version})"
+    return not_found(f"Servable not found for request: {request}")
 
 
 def failed_precondition(message: str) -> Failure:
@@ -47,18 +47,18 @@ def shortened(failure: Failure) -> str:
 def rpc(
     behaviour: Callable[[Any], Any], request: type[Any], response: type[Any]
 ) -> "grpc.RpcMethodHandler[Any, Any]":
-    """A unary method; a failure of `behaviour` becomes the status with the same number.
+    """Return the handler of a unary method; a Failure becomes the gRPC status with the same code.
 
-    Bytes that are no message are INTERNAL, as gRPC in C++ answers them; gRPC in Python would log a traceback.
+    A body that can't be parsed is INTERNAL, as in gRPC for C++; gRPC for Python would log a traceback.
     """
 
     def answer(body: bytes, context: grpc.ServicerContext) -> Any:
-        if not context.is_active():  # an overloaded server would answer nobody but those who gave up
-            context.abort(grpc.StatusCode.CANCELLED, "the client is gone, or its deadline has passed")
+        if not context.is_active():  # an overloaded server must not work for cancelled calls
+            context.abort(grpc.StatusCode.CANCELLED, "the call was cancelled, or its deadline has passed")
         try:
             return behaviour(request.FromString(body))
         except DecodeError:
-            context.abort(grpc.StatusCode.INTERNAL, f"{len(body)} bytes are no {request.__name__}")
+            context.abort(grpc.StatusCode.INTERNAL, f"can't parse {len(body)} bytes as {request.__name__}")
         except Failure as failure:
             context.abort(_CODES[failure.error_code], shortened(failure))
 

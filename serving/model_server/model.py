@@ -1,4 +1,4 @@
-"""One model: its versions on disk, their states, and which version answers."""
+"""A model: its versions on disk, their states, and the version that answers a request."""
 
 import gc
 import logging
@@ -23,11 +23,11 @@ class _Version:
     state: int = ModelVersionStatus.START
     failure: Failure | None = None
     servable: Servable | None = None
-    requests: int = 0  # being answered by it now
+    requests: int = 0  # in progress
 
 
 class Model:
-    """Loads the new before it unloads the old (TensorFlow Serving's AvailabilityPreservingPolicy)."""
+    """Loads new versions before it unloads old ones (TensorFlow Serving's AvailabilityPreservingPolicy)."""
 
     def __init__(self, name: str, base_path: Path, policy: VersionPolicy) -> None:
         self.name = name
@@ -35,21 +35,21 @@ class Model:
         self.policy = policy
         self._aspired: set[int] = set()
         self._versions: dict[int, _Version] = {}
-        self._changed = Condition()  # of an RLock: `available` is asked with it held, too
-        self._lost = False
+        self._changed = Condition()  # with an RLock: `available` also runs while it is held
+        self._is_unreadable = False
 
     def retire(self) -> None:
-        """Aspire to no version from the next poll on; the states stay to be asked for."""
+        """Unload all versions at the next poll; their states can still be queried."""
         self.policy = none()
 
     def poll(self) -> None:
-        """Load and unload until the policy is met; one caller at a time."""
-        found = self._find()
-        if found is None:
+        """Load and unload versions to match the policy; one caller at a time."""
+        on_disk = self._find()
+        if on_disk is None:
             return
-        aspired = self.policy(found)
+        aspired = self.policy(on_disk)
         for version in sorted(aspired - self._aspired - set(self.available()), reverse=True):
-            self._load(version, found[version])
+            self._load(version, on_disk[version])
         self._aspired = aspired
         available = set(self.available())
         if not aspired or aspired & available:
@@ -68,10 +68,10 @@ class Model:
 
     @contextmanager
     def lease(self, number: int | None) -> Iterator[Servable]:
-        """The servable of a version (the newest for None), kept loaded until the block ends.
+        """Yield the servable of a version, the newest for None; it stays loaded until the block ends.
 
         Raises:
-            Failure: NOT_FOUND, that version isn't available.
+            Failure: NOT_FOUND, the version is not available.
         """
         with self._changed:
             version, servable = self._find_available(number)
@@ -85,20 +85,20 @@ class Model:
                     self._changed.notify_all()
 
     def _find(self) -> dict[int, Path] | None:
-        """None while the base path can't be read: what is loaded goes on serving."""
+        """Return the versions on disk; None if the base path can't be read, then loaded versions stay."""
         try:
-            found = find_versions(self.base_path)
+            versions = find_versions(self.base_path)
         except OSError as error:
-            if not self._lost:
+            if not self._is_unreadable:
                 _log.warning("model %s: can't list %s (%s)", self.name, self.base_path, error.strerror)
-            self._lost = True
+            self._is_unreadable = True
             return None
-        self._lost = False
-        return found
+        self._is_unreadable = False
+        return versions
 
     def _find_available(self, number: int | None) -> tuple[_Version, Servable]:
-        wanted = max(self.available(), default=None) if number is None else number
-        version = self._versions.get(wanted) if wanted is not None else None
+        chosen = max(self.available(), default=None) if number is None else number
+        version = self._versions.get(chosen) if chosen is not None else None
         if version is None or version.servable is None:
             raise servable_not_found(self.name, number)
         return version, version.servable
@@ -112,7 +112,7 @@ class Model:
         except Failure as failure:
             self._set(number, _Version(ModelVersionStatus.END, failure))
             _log.error(
-                "model %s: version %d can't be loaded from %s, the others go on serving: %s",
+                "model %s: can't load version %d from %s, the other versions stay loaded: %s",
                 self.name, number, directory, shortened(failure),
             )  # fmt: skip
             return
@@ -129,7 +129,7 @@ class Model:
         assert servable is not None
         servable.close()
         del servable
-        gc.collect()  # a Session and its graph point at each other, and hold every weight until collected
+        gc.collect()  # a Session and its graph form a reference cycle that holds all weights
         _log.info("model %s: version %d unloaded", self.name, number)
 
     def _set(self, number: int, version: _Version) -> None:

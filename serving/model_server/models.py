@@ -1,4 +1,4 @@
-"""Every model that is served: which one a request means, and how a new configuration takes over."""
+"""All served models: resolves the model of a request, and applies new configurations."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ _PLATFORM = "tensorflow"
 
 
 class ServedModels:
-    """The words of the errors are those of TensorFlow Serving's model_servers/server_core.cc."""
+    """The error messages are those of TensorFlow Serving's model_servers/server_core.cc."""
 
     def __init__(self) -> None:
         self._models: dict[str, Model] = {}
@@ -27,27 +27,27 @@ class ServedModels:
         self._polling = Lock()
 
     def add(self, name: str, base_path: Path, policy: VersionPolicy) -> None:
-        """Serve a model from the next poll on; one that is known keeps what it has loaded."""
+        """Serve a model from the next poll on; an existing model keeps its loaded versions."""
         model = self._models.setdefault(name, Model(name, base_path, policy))
         model.base_path, model.policy = base_path, policy
         self._served.add(name)
 
     def poll(self) -> None:
-        """Bring each model to what stands on disk; returns when it is loaded."""
+        """Load and unload versions to match the disk; returns when all are loaded."""
         with self._polling:
             for model in list(self._models.values()):
                 model.poll()
 
     def ready(self) -> bool:
-        """Whether each configured model has a version that answers."""
+        """Return whether each configured model has an available version."""
         return all(self._models[name].available() for name in list(self._served))
 
     @contextmanager
     def lease(self, spec: ModelSpec) -> Iterator[Servable]:
-        """The servable that `spec` means, kept loaded until the block ends.
+        """Yield the servable of `spec`; it stays loaded until the block ends.
 
         Raises:
-            Failure: INVALID_ARGUMENT for no name or an unknown label, NOT_FOUND when nothing serves it.
+            Failure: INVALID_ARGUMENT for a missing name or an unknown label, NOT_FOUND if unavailable.
         """
         version = self._version(spec)
         model = self._models.get(spec.name)
@@ -57,10 +57,10 @@ class ServedModels:
             yield servable
 
     def statuses(self, spec: ModelSpec) -> list[ModelVersionStatus]:
-        """The state of the versions that `spec` means, gone ones too, newest first.
+        """Return the states of the versions of `spec`, including unloaded ones, newest first.
 
         Raises:
-            Failure: NOT_FOUND, there has never been such a version.
+            Failure: NOT_FOUND, there was never such a version.
         """
         model = self._models.get(spec.name)
         statuses = model.statuses() if model else []
@@ -74,11 +74,11 @@ class ServedModels:
         return statuses
 
     def reload(self, configs: Sequence[ModelConfig]) -> None:
-        """Serve exactly what `configs` say; returns when new models have loaded.
+        """Serve the models in `configs` and no others; returns when new models are loaded.
 
         Raises:
-            Failure: the configuration is wrong, and nothing has changed; or UNKNOWN, a new model has no
-                version that could be loaded.
+            Failure: the configuration is invalid, and nothing has changed; or UNKNOWN, no version of a new
+                model could be loaded.
         """
         self._check(configs)
         labels = {config.name: dict(config.version_labels) for config in configs}
@@ -105,10 +105,10 @@ class ServedModels:
     def _replace(self, configs: Sequence[ModelConfig]) -> None:
         for config in configs:
             self.add(config.name, Path(config.base_path), configured_policy(config))
-        gone = self._served - {config.name for config in configs}
-        for name in gone:
+        removed = self._served - {config.name for config in configs}
+        for name in removed:
             self._models[name].retire()
-        self._served -= gone
+        self._served -= removed
 
     def _check(self, configs: Sequence[ModelConfig]) -> None:
         names = [config.name for config in configs]
@@ -146,14 +146,14 @@ class ServedModels:
 
 
 def _check_base_path(config: ModelConfig) -> None:
-    """TensorFlow Serving waits without end for a model whose base path holds no version; this says so."""
+    """Reject a base path without versions, where TensorFlow Serving would wait without end."""
     try:
-        found = find_versions(Path(config.base_path))
+        versions = find_versions(Path(config.base_path))
     except OSError as error:
         raise invalid(
             f"Could not find base path {config.base_path} for servable {config.name} with error {error}"
         ) from error
-    if not found:
+    if not versions:
         raise not_found(
             f"Unable to find a numerical version path for servable {config.name} at: {config.base_path}"
         )

@@ -1,4 +1,4 @@
-"""One version of a model, loaded and ready to answer."""
+"""A loaded version of a model."""
 
 from pathlib import Path
 from typing import Any, Self
@@ -13,11 +13,11 @@ from serving.model_server.tensors import to_tensor
 from serving.model_server.warmup import replay
 
 _DEFAULT_SIGNATURE = "serving_default"
-_INIT_OP = "__saved_model_init_op"  # stands among the signatures, but is none
+_INIT_OP = "__saved_model_init_op"  # listed with the signatures, but not a signature
 
 
 class Servable:
-    """A SavedModel in a Session of its own, as TensorFlow Serving holds it."""
+    """A SavedModel in its own Session, as in TensorFlow Serving."""
 
     def __init__(self, name: str, version: int, session: Any, meta_graph: MetaGraphDef) -> None:
         self.name = name
@@ -32,13 +32,13 @@ class Servable:
 
     @classmethod
     def load(cls, directory: Path, name: str, version: int) -> Self:
-        """Load the SavedModel in `directory` and answer its warmup requests.
+        """Load the SavedModel in `directory` and run its warmup requests.
 
-        The v1 loader restores by the graph alone, as TensorFlow Serving's C++ loader does, so an export
-        that only `tf.saved_model.load` can read fails here too.
+        The v1 loader uses the graph alone, as TensorFlow Serving's C++ loader does: an export that only
+        `tf.saved_model.load` can read fails here too.
 
         Raises:
-            Failure: it can't be loaded, or a warmup request fails.
+            Failure: the model can't be loaded, or a warmup request fails.
         """
         session = tf.compat.v1.Session(graph=tf.Graph(), config=_session_config())
         try:
@@ -48,7 +48,7 @@ class Servable:
         except tf.errors.OpError:
             session.close()
             raise
-        except Exception as error:  # the loader raises whatever a broken file makes it stumble over
+        except Exception as error:  # the loader does not limit its errors for broken files
             session.close()
             raise invalid(f"{type(error).__name__}: {error}") from error
         return servable
@@ -58,7 +58,7 @@ class Servable:
 
         Raises:
             Failure: FAILED_PRECONDITION for an unknown signature, INVALID_ARGUMENT for inputs or outputs
-                that don't fit it, or what the graph raised.
+                that do not match it, or an error of the graph.
         """
         key = request.model_spec.signature_name or _DEFAULT_SIGNATURE
         signature = self._signatures.get(key)
@@ -75,15 +75,15 @@ class Servable:
         return response
 
     def close(self) -> None:
-        """Free what it holds; no request may run any more."""
+        """Free the Session; no request may be in progress."""
         self._signatures.clear()
         self._session.close()
 
 
 def _session_config() -> Any:
-    """A request stays on the thread that brought it: fanned out, it gets slower and starves others.
+    """Run each request on its own thread: with thread pools it is slower and delays other requests.
 
-    An LSTM of 128 units over 20 interactions took 0.42 ms so, and 0.49 ms with thread pools of 1 or 2.
+    An LSTM of 128 units over 20 interactions took 0.42 ms, and 0.49 ms with thread pools of 1 or 2.
     """
     return tf.compat.v1.ConfigProto(
         intra_op_parallelism_threads=1, inter_op_parallelism_threads=-1, device_count={"GPU": 0}

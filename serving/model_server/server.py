@@ -1,4 +1,4 @@
-"""The embedded model server: a gRPC server, the models it answers for, and the watch over their files."""
+"""The embedded model server: a gRPC server and a thread that loads new versions of its models."""
 
 import gc
 import logging
@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 _log = logging.getLogger("serving.model_server")
 
 _OPTIONS: Final = (
-    ("grpc.so_reuseport", 0),  # else a second server would share the port without a word
+    ("grpc.so_reuseport", 0),  # otherwise a second server silently shares the port
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
 )
 
 
 class StartError(Exception):
-    """The server can't start; its message says why and what to do next."""
+    """The server can't start; the message says why and the next step."""
 
 
 class ModelServer:
-    """Polls the models' files until stopped; made by `create_server`."""
+    """Serves models and polls their files; made by `create_server`."""
 
     def __init__(self, server: grpc.Server, models: "ServedModels", poll_seconds: float) -> None:
         self._server = server
@@ -42,37 +42,37 @@ class ModelServer:
         self._health = health.HealthServicer()
         self._ready: bool | None = None
         self._stopped = Event()
-        self._watch = Thread(target=self._poll_until_stopped, name="watch", daemon=True)
+        self._poller = Thread(target=self._poll_until_stopped, name="poller", daemon=True)
         add_HealthServicer_to_server(self._health, server)
 
     def start(self) -> None:
-        """Load what stands on disk, then answer."""
-        # TensorFlow's modules stay for good; to look through them at each collection would stop every thread
-        # for a tenth of a second.
+        """Load the models, then accept requests."""
+        # TensorFlow's modules live as long as the process. Without freeze(), each garbage collection scans
+        # them and stops every thread for a tenth of a second.
         gc.collect()
         gc.freeze()
         self._poll()
         self._server.start()
-        self._watch.start()
+        self._poller.start()
 
     def stop(self, grace: float | None = None) -> Event:
-        """Refuse new requests, give those in flight `grace` seconds; the event says when all have ended.
+        """Reject new requests, and give those in progress `grace` seconds; set the event when all have ended.
 
-        A version that is being loaded is waited for: a process that ends meanwhile would crash.
+        Waits for a version that is being loaded: the process would crash if it ended earlier.
         """
         self._stopped.set()
         self._health.enter_graceful_shutdown()
-        ended: Event = self._server.stop(grace)
-        if self._watch.is_alive():
-            self._watch.join()
-        return ended
+        stopped: Event = self._server.stop(grace)
+        if self._poller.is_alive():
+            self._poller.join()
+        return stopped
 
     def _poll_until_stopped(self) -> None:
         while not self._stopped.wait(self._poll_seconds):
             try:
                 self._poll()
-            except Exception:  # what is loaded goes on serving, and the next poll tries again
-                _log.exception("model server: looking for versions failed")
+            except Exception:  # loaded versions stay, and the next poll tries again
+                _log.exception("model server: can't poll for versions")
 
     def _poll(self) -> None:
         from serving.model_server import model_service, prediction_service
@@ -100,17 +100,17 @@ def create_server(
     tls_key: Path | None = None,
     tls_client_ca: Path | None = None,
 ) -> tuple[ModelServer, int]:
-    """A server that is bound but not started, and its port.
+    """Return a server that is bound but not started, and its port.
 
     Args:
         base_path: directory of numeric version directories, each a SavedModel.
-        port: 0 takes a free one.
+        port: 0 for any free port.
         version_policy: `latest:COUNT`, `all` or `specific:VERSION,...`.
-        tls_certificate: with its key, PEM; `tls_client_ca` asks each client for a certificate of its roots.
+        tls_certificate: PEM, with its key; `tls_client_ca` requires client certificates of these roots.
 
     Raises:
-        StartError: the port is taken, the base path is no directory, or a TLS file is not what it should be.
-        ValueError: the version policy can't be read, or a part of TLS is missing.
+        StartError: the port is in use, the base path is no directory, or a TLS file is invalid.
+        ValueError: the version policy is invalid, or a TLS file is not given.
     """
     policy, tls = parse_policy(version_policy), ServerTls(tls_certificate, tls_key, tls_client_ca)
     if not Path(base_path).is_dir():
@@ -125,9 +125,9 @@ def create_server(
         raise StartError(str(error)) from error
     except RuntimeError as error:
         raise StartError(
-            f"can't listen on {host}:{port}, is another process there? Stop it or choose another --port"
+            f"can't listen on {host}:{port}: stop the process that uses it, or choose another --port"
         ) from error
-    # Only now, for TensorFlow takes seconds to import and a taken port should be told at once.
+    # Imported here, because TensorFlow takes seconds to import and a port in use should be reported at once.
     from serving.model_server.model_service import ModelService
     from serving.model_server.models import ServedModels
     from serving.model_server.prediction_service import PredictionService

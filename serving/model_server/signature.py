@@ -1,4 +1,4 @@
-"""One signature of a loaded model: what it takes, what it answers, and its run in a Session."""
+"""A signature of a loaded model: checks its inputs and outputs, and runs it in a Session."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from serving.model_server.tensors import Array, to_array
 
 @dataclass(frozen=True, slots=True)
 class _Tensor:
-    """An input or output; a size of -1 in `shape` fits any, and no shape fits every array."""
+    """An input or output; -1 in `shape` matches any size, and None any shape."""
 
     name: str
     dtype: Any
@@ -33,15 +33,15 @@ class _Tensor:
     def has_batch_dimension(self) -> bool:
         return self.shape is not None and self.shape[:1] == (-1,)
 
-    def fits(self, shape: tuple[int, ...]) -> bool:
+    def matches(self, shape: tuple[int, ...]) -> bool:
         return self.shape is None or (
             len(shape) == len(self.shape)
-            and all(own in (-1, size) for own, size in zip(self.shape, shape, strict=True))
+            and all(expected in (-1, size) for expected, size in zip(self.shape, shape, strict=True))
         )
 
 
 class Signature:
-    """Checks follow TensorFlow Serving's servables/tensorflow/predict_util.cc, words and order."""
+    """Makes the checks of TensorFlow Serving's servables/tensorflow/predict_util.cc, with its messages."""
 
     def __init__(self, session: Any, definition: SignatureDef) -> None:
         self._session = session
@@ -50,44 +50,44 @@ class Signature:
         self._runs: dict[tuple[str, ...], Run] = {}
 
     def arrays(self, inputs: Mapping[str, TensorProto]) -> list[Array]:
-        """The request's inputs in the signature's order.
+        """Return the inputs of a request in the order of the signature.
 
         Raises:
-            Failure: INVALID_ARGUMENT, an input is missing, unknown, unreadable, or of another dtype or rank.
+            Failure: INVALID_ARGUMENT, an input is missing, unknown, malformed, or has another dtype or shape.
         """
         if inputs.keys() != self._inputs.keys():
             raise invalid(self._mismatch(set(inputs)))
         return [self._checked(position, alias, inputs[alias]) for position, alias in enumerate(self._inputs)]
 
     def aliases(self, output_filter: Iterable[str]) -> tuple[str, ...]:
-        """Which outputs to answer: those asked for, all when none is.
+        """Return the outputs in `output_filter`; all outputs if it is empty.
 
         Raises:
-            Failure: INVALID_ARGUMENT, one is unknown or named twice.
+            Failure: INVALID_ARGUMENT, an output is unknown or listed twice.
         """
-        wanted = tuple(output_filter)
-        for alias in wanted:
+        aliases = tuple(output_filter)
+        for alias in aliases:
             if alias not in self._outputs:
                 raise invalid(
                     f"output tensor alias not found in signature: {alias} "
                     f"Outputs expected to be in the set {{{','.join(sorted(self._outputs))}}}."
                 )
-            if wanted.count(alias) > 1:
+            if aliases.count(alias) > 1:
                 raise invalid(f"duplicate output tensor alias: {alias}")
-        return wanted or tuple(self._outputs)
+        return aliases or tuple(self._outputs)
 
     def run(self, aliases: tuple[str, ...], arrays: list[Array]) -> list[Array]:
-        """The outputs named by `aliases`."""
-        # Two threads may both make one, and the first stays: harmless, and cheaper than a lock.
+        """Return the outputs `aliases`."""
+        # Two threads may create the callable at the same time; the first is kept. Cheaper than a lock.
         run = self._runs.get(aliases) or self._runs.setdefault(aliases, self._make_run(aliases))
         return run(arrays)
 
     def dtype(self, alias: str) -> Any:
-        """TensorFlow's dtype of an output."""
+        """Return TensorFlow's dtype of an output."""
         return self._outputs[alias].dtype
 
     def _make_run(self, aliases: tuple[str, ...]) -> Run:
-        # The session's own make_callable goes through `run` where it is fed: two and a half times as long.
+        # Session.make_callable calls Session.run if there are feeds: two and a half times as long.
         call = self._session._make_callable_from_options(
             CallableOptions(
                 feed=[tensor.name for tensor in self._inputs.values()],
@@ -107,20 +107,20 @@ class Signature:
     def _checked(self, position: int, alias: str, tensor: TensorProto) -> Array:
         own = self._inputs[alias]
         if tensor.dtype != own.dtype_enum:
-            given = _dtype_name(tensor.dtype)
+            provided = _dtype_name(tensor.dtype)
             raise invalid(
-                f"Expects arg[{position}] to be {own.dtype.name} but {given} is provided (input {alias})"
+                f"Expects arg[{position}] to be {own.dtype.name} but {provided} is provided (input {alias})"
             )
         array = to_array(tensor, alias)
-        if not own.fits(array.shape):
+        if not own.matches(array.shape):
             raise invalid(f"input {alias}: expected shape {own.shape}, got {array.shape}")
         return array
 
-    def _mismatch(self, given: set[str]) -> str:
-        wanted = set(self._inputs)
-        listed = [",".join(sorted(names)) for names in (given, wanted, given - wanted, wanted - given)]
+    def _mismatch(self, sent: set[str]) -> str:
+        required = set(self._inputs)
+        listed = [",".join(sorted(names)) for names in (sent, required, sent - required, required - sent)]
         return (
-            f"input size does not match signature: {len(given)}!={len(wanted)} len({{{listed[0]}}}) != "
+            f"input size does not match signature: {len(sent)}!={len(required)} len({{{listed[0]}}}) != "
             f"len({{{listed[1]}}}). Sent extra: {{{listed[2]}}}. Missing but required: {{{listed[3]}}}."
         )
 

@@ -1,4 +1,4 @@
-"""TensorProto to NumPy and back, the way TensorFlow Serving reads and answers."""
+"""Converts TensorProto to NumPy arrays and back, as TensorFlow Serving does."""
 
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from serving.model_server.errors import invalid
 
 Array = NDArray[Any]
 
-# Where Tensor::AsProtoField puts the values of each dtype (tensorflow/core/framework/tensor.cc).
+# The field of the values of each dtype in Tensor::AsProtoField (tensorflow/core/framework/tensor.cc).
 _FIELDS: Final = {
     tf.float32: "float_val",
     tf.float64: "double_val",
@@ -33,7 +33,7 @@ _FIELDS: Final = {
 
 
 def to_array(tensor: TensorProto, alias: str) -> Array:
-    """The array in `tensor`; `alias` is the input's name, for the error."""
+    """Return the array in `tensor`; `alias` is the name of the input in error messages."""
     try:
         array: Array = tf.make_ndarray(tensor)
     except (TypeError, ValueError, KeyError, OverflowError, MemoryError) as error:
@@ -42,7 +42,7 @@ def to_array(tensor: TensorProto, alias: str) -> Array:
 
 
 def to_tensor(array: Array, dtype: Any, tensor: TensorProto) -> None:
-    """Write `array` of TensorFlow's `dtype` into `tensor`, each value in the dtype's own field."""
+    """Write `array` into `tensor`, with the values in the field of TensorFlow's `dtype`."""
     tensor.dtype = dtype.as_datatype_enum
     tensor.tensor_shape.SetInParent()
     for size in array.shape:

@@ -1,4 +1,4 @@
-"""Which versions of a model stand on disk, and which of them are to be served."""
+"""Finds the versions of a model on disk, and selects those to serve by a policy."""
 
 import re
 from collections.abc import Callable, Collection
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tensorflow_serving.config.model_server_config_pb2 import ModelConfig
 
-# Versions found -> versions to serve.
+# Versions on disk -> versions to serve.
 VersionPolicy = Callable[[Collection[int]], set[int]]
 
 
 def find_versions(base_path: Path) -> dict[int, Path]:
-    """Version -> its directory, for every directory under `base_path` named by a number.
+    """Return the directories below `base_path` whose name is a number, by version.
 
-    Of `1` and `01` the last in order of name counts, as in TensorFlow Serving
+    Of `1` and `01`, the last one in alphabetical order is used, as in TensorFlow Serving
     (sources/storage_path/file_system_storage_path_source.cc).
     """
     directories = sorted(path for path in base_path.iterdir() if path.is_dir())
@@ -23,27 +23,27 @@ def find_versions(base_path: Path) -> dict[int, Path]:
 
 
 def latest(count: int) -> VersionPolicy:
-    return lambda found: set(sorted(found)[-max(count, 1) :])
+    return lambda versions: set(sorted(versions)[-max(count, 1) :])
 
 
 def every() -> VersionPolicy:
-    return lambda found: set(found)
+    return lambda versions: set(versions)
 
 
 def specific(versions: Collection[int]) -> VersionPolicy:
-    return lambda found: set(versions) & set(found)
+    return lambda on_disk: set(versions) & set(on_disk)
 
 
 def none() -> VersionPolicy:
-    """The policy of a model that has left the configuration."""
-    return lambda found: set()
+    """Return the policy of a model that was removed from the configuration."""
+    return lambda versions: set()
 
 
 def parse_policy(text: str) -> VersionPolicy:
-    """The policy that `latest:2`, `all` or `specific:3,4` names.
+    """Return the policy for a text like `latest:2`, `all` or `specific:3,4`.
 
     Raises:
-        ValueError: it names none.
+        ValueError: the text has another form.
     """
     kind, _, argument = text.partition(":")
     if kind == "all" and not argument:
@@ -56,7 +56,7 @@ def parse_policy(text: str) -> VersionPolicy:
 
 
 def configured_policy(config: "ModelConfig") -> VersionPolicy:
-    """The policy that a model's configuration asks for: the latest version when it says nothing."""
+    """Return the policy in a model's configuration; by default the latest version."""
     policy = config.model_version_policy
     choice = policy.WhichOneof("policy_choice")
     if choice == "all":

@@ -1,4 +1,4 @@
-"""Warmup: the requests that a SavedModel ships are answered once before it serves."""
+"""Runs the warmup requests of a SavedModel before it serves."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -11,16 +11,16 @@ from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
 from serving.model_server.errors import invalid, unimplemented
 
-# Both from TensorFlow Serving's servables/tensorflow/saved_model_warmup_util.h
+# As in TensorFlow Serving's servables/tensorflow/saved_model_warmup_util.h
 WARMUP_REQUESTS: Final = "assets.extra/tf_serving_warmup_requests"
 MAX_RECORDS: Final = 1000
 
 
 def replay(directory: Path, predict: Callable[[PredictRequest], object]) -> int:
-    """Send the warmup requests of the SavedModel in `directory` to `predict`; returns how many there were.
+    """Pass the warmup requests in `directory` to `predict`; return their number.
 
     Raises:
-        Failure: a record can't be read, is no Predict request, or failed; or there are more than 1,000.
+        Failure: a record can't be read or is no Predict request, a request fails, or there are over 1,000.
     """
     path = directory / WARMUP_REQUESTS
     if not path.exists():

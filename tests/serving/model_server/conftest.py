@@ -1,8 +1,8 @@
-"""A model server to test, and models to serve by it.
+"""Fixtures: a model server and models for it.
 
-The conformance suite drives any TensorFlow Serving through its own client. To point it at the real thing,
-start that with --file_system_poll_wait_seconds=1 and any model, and give its address and a directory that it
-sees under the same path:
+The conformance suite uses the official client. To run it against the real TensorFlow Serving, start that with
+--file_system_poll_wait_seconds=1 and any model, and set its address and a directory that both sides see under
+the same path:
 
     export MODEL_SERVER_ADDRESS=host:8500 MODEL_SERVER_BASE_PATH=/models
     pytest tests/serving/model_server -k conformance
@@ -24,14 +24,14 @@ from tests.serving.model_server.tiny_model import export
 
 @pytest.fixture(scope="session")
 def releases(tmp_path_factory: pytest.TempPathFactory) -> Mapping[float, Path]:
-    """Scale -> a SavedModel with that scale."""
+    """SavedModels by scale."""
     directory = tmp_path_factory.mktemp("releases")
     return {scale: export(directory / str(scale), scale) for scale in (1.0, 2.0)}
 
 
 @pytest.fixture(scope="session")
 def client(releases: Mapping[float, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
-    """Of the server at MODEL_SERVER_ADDRESS, or of an embedded one."""
+    """A client of the server at MODEL_SERVER_ADDRESS, or of an embedded one."""
     if address := os.environ.get("MODEL_SERVER_ADDRESS"):
         with grpc.insecure_channel(address) as channel:
             yield Client(channel, Path(os.environ["MODEL_SERVER_BASE_PATH"]), embedded=False)
@@ -47,21 +47,21 @@ def client(releases: Mapping[float, Path], tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture
 def new_model(client: Client, releases: Mapping[float, Path]) -> Iterator[Callable[[], ServedModel]]:
-    """Makes models with names of their own; nothing is published yet."""
-    made: list[ServedModel] = []
+    """A function that makes models with unique names and no versions."""
+    models: list[ServedModel] = []
 
     def make() -> ServedModel:
-        made.append(ServedModel(f"model-{time.monotonic_ns()}", client, releases))
-        return made[-1]
+        models.append(ServedModel(f"model-{time.monotonic_ns()}", client, releases))
+        return models[-1]
 
     yield make
-    for model in made:
+    for model in models:
         shutil.rmtree(model.path, ignore_errors=True)
 
 
 @pytest.fixture
 def model(new_model: Callable[[], ServedModel]) -> ServedModel:
-    """A model that serves version 1, and is the only one configured."""
+    """A model that serves version 1; no other model is configured."""
     model = new_model()
     model.publish(1)
     model.reload()

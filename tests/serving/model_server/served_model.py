@@ -26,7 +26,7 @@ END = ModelVersionStatus.END
 
 @contextmanager
 def fails(code: grpc.StatusCode, *words: str) -> Iterator[None]:
-    """The block must end with this gRPC status, and a message that holds the words."""
+    """Expect the block to end with this gRPC status and a message that contains `words`."""
     with pytest.raises(grpc.RpcError) as caught:
         yield
     assert caught.value.code() is code, caught.value.details()
@@ -35,7 +35,7 @@ def fails(code: grpc.StatusCode, *words: str) -> Iterator[None]:
 
 @dataclass
 class Client:
-    """The official client of the server under test, and the directory that server reads."""
+    """The official client of the server under test, and the base path of the server."""
 
     channel: grpc.Channel
     base_path: Path
@@ -53,7 +53,7 @@ class Client:
 
 @dataclass
 class ServedModel:
-    """A model under its own base path; `release` maps a scale to a SavedModel with that scale."""
+    """A model with its own base path; `release` maps a scale to a SavedModel."""
 
     name: str
     client: Client
@@ -65,7 +65,7 @@ class ServedModel:
         return self.client.base_path / self.name
 
     def publish(self, version: int | str, scale: float = 1.0) -> Path:
-        """Rename a complete directory into place, as releases are published."""
+        """Publish a version atomically, as releases are."""
         self.path.mkdir(exist_ok=True)
         staged = self.path / f".{version}.staged"
         shutil.copytree(self.release[scale], staged)
@@ -112,7 +112,7 @@ class ServedModel:
         return self.client.prediction.Predict(request, timeout=HANG_S)
 
     def interest(self, *history: str, version: int | None = None, label: str = "") -> list[float]:
-        """The interest after one history; [1, 1] x scale after `i1`."""
+        """Return the interest after one history; [1, 1] x scale after `i1`."""
         request = self.request(history or ["i1"])
         if version is not None:
             request.model_spec.version.value = version

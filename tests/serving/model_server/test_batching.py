@@ -13,7 +13,7 @@ Arrays = list[NDArray]
 
 
 class FirstHeld:
-    """Answers the sum of each row's values; its first run waits for `go`, so that later calls gather."""
+    """Returns the sum of each row; the first run blocks until `go`, so that later calls queue."""
 
     def __init__(self) -> None:
         self.runs: list[Arrays] = []
@@ -37,7 +37,7 @@ def run() -> FirstHeld:
 
 @pytest.fixture
 def send_while_busy(run: FirstHeld) -> Iterator[Callable[..., list[Future[Arrays]]]]:
-    """Sends calls while a first one runs, and lets that one end when they all wait."""
+    """Send calls while a first call runs, which ends once all others are queued."""
     batcher = Batcher(run, [True, True], runners=1)
     with ThreadPoolExecutor(16) as threads:
 
@@ -57,20 +57,20 @@ def send_while_busy(run: FirstHeld) -> Iterator[Callable[..., list[Future[Arrays
 
 
 def history(*values: float, pad: bytes = b"", rows: int = 1) -> Arrays:
-    """Ids and values of one history, a pad first."""
+    """Return ids and values of one history, starting with padding."""
     ids = np.full((rows, 1 + len(values)), b"i", object)
     ids[:, 0] = pad
     return [ids, np.tile(np.array([0.0, *values], np.float32), (rows, 1))]
 
 
-def test_an_idle_server_runs_a_call_at_once_and_alone(run: FirstHeld):
+def test_an_idle_batcher_runs_a_call_at_once_and_alone(run: FirstHeld):
     run.go.set()
 
     assert Batcher(run, [True, True], runners=1)(history(2.0, 3.0))[0].tolist() == [[5.0]]
     assert len(run.runs) == 1
 
 
-def test_calls_that_waited_run_together_and_each_gets_its_own_rows(run: FirstHeld, send_while_busy):
+def test_queued_calls_run_together_and_get_their_own_rows(run: FirstHeld, send_while_busy):
     futures = send_while_busy(history(2.0), history(3.0, rows=2), history(4.0))
 
     assert [future.result(HANG_S)[0].tolist() for future in futures] == [[[2.0]], [[3.0], [3.0]], [[4.0]]]
@@ -87,14 +87,14 @@ def test_shorter_histories_are_padded_with_their_first_element(run: FirstHeld, s
     assert values[short].tolist() == [0.0, 2.0, 0.0, 0.0]
 
 
-def test_a_history_that_does_not_begin_with_a_pad_is_never_padded(run: FirstHeld, send_while_busy):
+def test_a_history_without_leading_padding_is_not_padded(run: FirstHeld, send_while_busy):
     futures = send_while_busy(history(2.0, pad=b"i"), history(3.0, 4.0, pad=b"i"))
 
     assert [future.result(HANG_S)[0].item() for future in futures] == [2.0, 7.0]
     assert sorted(arrays[0].shape for arrays in run.runs[1:]) == [(1, 2), (1, 3)]
 
 
-def test_a_call_that_fails_does_not_fail_the_others(run: FirstHeld, send_while_busy):
+def test_a_failing_call_does_not_fail_the_others(run: FirstHeld, send_while_busy):
     good, bad = send_while_busy(history(2.0), history(-1.0))
 
     assert good.result(HANG_S)[0].item() == 2.0
@@ -102,7 +102,7 @@ def test_a_call_that_fails_does_not_fail_the_others(run: FirstHeld, send_while_b
         bad.result(HANG_S)
 
 
-def test_a_large_call_does_not_wait_in_the_queue(run: FirstHeld, send_while_busy):
+def test_a_large_call_is_not_queued(run: FirstHeld, send_while_busy):
     (large,) = send_while_busy(history(2.0, rows=65))
 
     assert len(large.result(HANG_S)[0]) == 65
@@ -115,7 +115,7 @@ def test_a_batch_holds_at_most_64_rows(run: FirstHeld, send_while_busy):
     assert [len(arrays[0]) for arrays in run.runs[1:]] == [60, 60, 30]
 
 
-def test_many_threads_each_get_their_own_answer(run: FirstHeld):
+def test_concurrent_threads_get_their_own_results(run: FirstHeld):
     run.go.set()
     batcher = Batcher(run, [True, True], runners=2)
     with ThreadPoolExecutor(16) as threads:

@@ -1,4 +1,4 @@
-"""Versions, labels and configurations, as TensorFlow Serving changes them while it serves."""
+"""Changes of versions, labels and configurations at run time, as in TensorFlow Serving."""
 
 import shutil
 from collections.abc import Callable
@@ -16,7 +16,7 @@ NOT_FOUND = grpc.StatusCode.NOT_FOUND
 PRECONDITION = grpc.StatusCode.FAILED_PRECONDITION
 
 
-def test_the_newest_version_answers_unless_one_is_named(model: ServedModel):
+def test_the_newest_version_is_the_default(model: ServedModel):
     model.publish(2, scale=2.0)
     model.wait_for(2, AVAILABLE)
 
@@ -25,7 +25,7 @@ def test_the_newest_version_answers_unless_one_is_named(model: ServedModel):
     assert model.interest(version=1) == [1.0, 1.0]
 
 
-def test_latest_unloads_what_falls_behind_once_the_new_is_loaded(model: ServedModel):
+def test_latest_unloads_the_oldest_version_once_the_new_one_is_loaded(model: ServedModel):
     model.publish(2, scale=2.0)
     model.publish(3, scale=2.0)
 
@@ -58,7 +58,7 @@ def test_status_of_one_version(model: ServedModel):
     assert (status.version, status.state, status.status.error_code) == (1, AVAILABLE, 0)
 
 
-def test_a_corrupt_version_ends_with_an_error_while_the_others_serve(model: ServedModel):
+def test_a_corrupt_version_ends_with_an_error_and_the_others_stay_available(model: ServedModel):
     staged = model.path / ".2.staged"
     shutil.copytree(model.release[1.0], staged)
     (staged / "saved_model.pb").write_bytes(b"no protobuf")
@@ -70,7 +70,7 @@ def test_a_corrupt_version_ends_with_an_error_while_the_others_serve(model: Serv
     assert model.interest() == [1.0, 1.0]
 
 
-def test_a_corrupt_newest_version_does_not_push_out_the_only_one_that_serves(model: ServedModel):
+def test_a_corrupt_newest_version_does_not_unload_the_only_available_one(model: ServedModel):
     model.policy = {"latest": {"num_versions": 1}}
     model.reload()
     (model.path / "2").mkdir()
@@ -105,7 +105,7 @@ def test_removing_the_last_version_unloads_it(model: ServedModel):
         model.interest()
 
 
-def test_a_version_that_comes_back_is_served_again(model: ServedModel):
+def test_a_restored_version_is_served_again(model: ServedModel):
     shutil.rmtree(model.path / "1")
     model.wait_for(1, END)
 
@@ -115,7 +115,7 @@ def test_a_version_that_comes_back_is_served_again(model: ServedModel):
     assert model.interest() == [2.0, 2.0]
 
 
-def test_names_that_are_no_numbers_are_passed_over_and_leading_zeros_count(model: ServedModel):
+def test_directory_names_must_be_numbers_and_may_have_leading_zeros(model: ServedModel):
     model.publish("draft")
     model.publish("007", scale=2.0)
 
@@ -134,7 +134,7 @@ def test_a_failing_warmup_request_fails_the_load(model: ServedModel):
     assert 'Serving signature key "mood" not found.' in status.error_message
 
 
-def test_a_specific_policy_serves_what_it_names(model: ServedModel):
+def test_a_specific_policy_serves_the_listed_versions(model: ServedModel):
     for version in (2, 3):
         model.publish(version, scale=2.0)
     model.policy = {"specific": {"versions": [1, 3]}}
@@ -159,7 +159,7 @@ def test_the_policy_all_serves_every_version(model: ServedModel):
         model.wait_for(version, AVAILABLE)
 
 
-def test_no_policy_means_the_latest_version(model: ServedModel):
+def test_the_default_policy_serves_the_latest_version(model: ServedModel):
     model.policy = {}
     model.reload()
     model.publish(2)
@@ -168,7 +168,7 @@ def test_no_policy_means_the_latest_version(model: ServedModel):
     model.wait_for(1, END)
 
 
-def test_labels_name_versions_and_can_be_moved(model: ServedModel):
+def test_labels_select_versions_and_can_be_moved(model: ServedModel):
     model.publish(2, scale=2.0)
     model.wait_for(2, AVAILABLE)
 
@@ -182,7 +182,7 @@ def test_labels_name_versions_and_can_be_moved(model: ServedModel):
         model.interest(label="canary")
 
 
-def test_a_label_for_a_version_that_is_not_available_is_refused_and_changes_nothing(model: ServedModel):
+def test_a_label_for_an_unavailable_version_is_rejected_without_effect(model: ServedModel):
     model.reload(stable=1)
 
     with fails(PRECONDITION, f"Request to assign label to version 9 of model {model.name}"):
@@ -217,13 +217,13 @@ def test_a_reload_of_a_new_model_that_cannot_be_loaded_fails(new_model: Callable
         broken.reload()
 
 
-def test_a_model_listed_twice_is_refused(model: ServedModel):
+def test_a_model_listed_twice_is_rejected(model: ServedModel):
     with fails(INVALID, f"Illegal to list model {model.name} multiple times in config list"):
         model.client.reload(model.config(), model.config())
     assert model.interest() == [1.0, 1.0]
 
 
-def test_a_model_without_a_platform_is_refused(model: ServedModel):
+def test_a_model_without_a_platform_is_rejected(model: ServedModel):
     config = model.config()
     config.model_platform = ""
 
@@ -231,6 +231,6 @@ def test_a_model_without_a_platform_is_refused(model: ServedModel):
         model.client.reload(config)
 
 
-def test_a_reload_without_a_model_list_is_refused(model: ServedModel):
+def test_a_reload_without_a_model_list_is_rejected(model: ServedModel):
     with fails(INVALID, "Only ModelConfigList is currently supported"):
         model.client.models.HandleReloadConfigRequest(ReloadConfigRequest(), timeout=HANG_S)

@@ -13,7 +13,7 @@ class Aborted(Exception):
 
 @dataclass
 class Context:
-    """What a method sees of a call."""
+    """The part of grpc.ServicerContext that handlers use."""
 
     active: bool = True
     status: tuple[grpc.StatusCode, str] | None = field(default=None)
@@ -30,7 +30,7 @@ def answer(behaviour, context: Context, body: bytes = b"") -> PredictResponse:
     return rpc(behaviour, PredictRequest, PredictResponse).unary_unary(body, context)
 
 
-def test_a_failure_becomes_the_status_with_its_number():
+def test_a_failure_becomes_the_status_with_the_same_code():
     context = Context()
 
     def fail(request: PredictRequest) -> PredictResponse:
@@ -41,7 +41,7 @@ def test_a_failure_becomes_the_status_with_its_number():
     assert context.status == (grpc.StatusCode.INVALID_ARGUMENT, "no")
 
 
-def test_a_message_longer_than_metadata_may_be_is_cut():
+def test_long_messages_are_truncated():
     context = Context()
 
     def fail(request: PredictRequest) -> PredictResponse:
@@ -52,7 +52,7 @@ def test_a_message_longer_than_metadata_may_be_is_cut():
     assert context.status == (grpc.StatusCode.INVALID_ARGUMENT, "x" * 1024 + "...TRUNCATED")
 
 
-def test_a_call_nobody_waits_for_is_not_answered():
+def test_a_cancelled_call_is_not_run():
     context = Context(active=False)
 
     with pytest.raises(Aborted):
@@ -61,11 +61,11 @@ def test_a_call_nobody_waits_for_is_not_answered():
     assert context.status[0] is grpc.StatusCode.CANCELLED
 
 
-def test_bytes_that_are_no_message_are_refused_without_a_traceback_in_the_log():
+def test_a_malformed_request_is_an_internal_error_without_a_traceback():
     context = Context()
 
     with pytest.raises(Aborted):
         answer(pytest.fail, context, body=b"\xff")
-    assert context.status == (grpc.StatusCode.INTERNAL, "1 bytes are no PredictRequest")
-    # gRPC logs what its own deserializer raises.
+    assert context.status == (grpc.StatusCode.INTERNAL, "can't parse 1 bytes as PredictRequest")
+    # gRPC logs the errors of its own deserializer.
     assert rpc(pytest.fail, PredictRequest, PredictResponse).request_deserializer is None

@@ -15,7 +15,7 @@ from tests.serving.model_server.tiny_model import predict_request, sequences
 
 @pytest.fixture
 def model(releases: Mapping[float, Path], tmp_path: Path) -> Model:
-    """Serves version 1 from `tmp_path`."""
+    """A model that serves version 1 from `tmp_path`."""
     shutil.copytree(releases[1.0], tmp_path / "1")
     model = Model("tiny", tmp_path, latest(1))
     model.poll()
@@ -26,7 +26,7 @@ def state(model: Model) -> int:
     return model.statuses()[0].state
 
 
-def test_a_version_is_unloaded_only_when_its_last_request_is_answered(model: Model, tmp_path: Path):
+def test_a_version_is_unloaded_after_its_last_request(model: Model, tmp_path: Path):
     with model.lease(1) as servable:
         shutil.rmtree(tmp_path / "1")
         poll = threading.Thread(target=model.poll)
@@ -40,7 +40,7 @@ def test_a_version_is_unloaded_only_when_its_last_request_is_answered(model: Mod
     assert state(model) == ModelVersionStatus.END
 
 
-def test_a_base_path_that_vanishes_leaves_what_is_loaded_in_service(
+def test_loaded_versions_stay_when_the_base_path_disappears(
     model: Model, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     shutil.rmtree(tmp_path)

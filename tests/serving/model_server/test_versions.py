@@ -18,19 +18,19 @@ FOUND = [3, 10, 1, 2]
         ("specific:2,10,77", {2, 10}),
     ],
 )
-def test_a_policy_chooses_by_number(text: str, served: set[int]):
+def test_policies_select_versions(text: str, served: set[int]):
     assert parse_policy(text)(FOUND) == served
 
 
 @pytest.mark.parametrize(
     "text", ["", "latest", "latest:0", "latest:x", "all:2", "specific:", "specific:1,", "newest:1"]
 )
-def test_what_is_no_policy_is_refused_with_what_would_be(text: str):
+def test_an_invalid_policy_is_rejected_with_the_valid_forms(text: str):
     with pytest.raises(ValueError, match=r"expected latest:COUNT, all or specific:VERSION"):
         parse_policy(text)
 
 
-def test_versions_are_the_directories_named_by_a_number(tmp_path: Path):
+def test_versions_are_directories_with_a_number_as_name(tmp_path: Path):
     for name in ("1", "002", "20", "-3", "4a", ".5", "draft"):
         (tmp_path / name).mkdir()
     (tmp_path / "7").write_text("a file")

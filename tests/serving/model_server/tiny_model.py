@@ -1,7 +1,7 @@
-"""A SavedModel of the contract's shape whose answers can be worked out by hand.
+"""A SavedModel with the contract's signatures, whose outputs can be computed by hand.
 
-Item `i3` has the vector [3, 1] x scale; the interest halves with every interaction and adds the item's
-vector. The state is the interest, and `top_items` ranks by the inner product.
+Item `i3` has the vector [3, 1] x scale. Each interaction halves the interest and adds the vector of its item.
+The state is the interest, and `top_items` ranks by the inner product.
 """
 
 import os
@@ -44,14 +44,14 @@ class TinyModel(tf.Module):
         vectors = tf.gather(self.vectors, tf.maximum(index, 0))
         for position in tf.range(tf.shape(item_ids)[1]):
             tf.autograph.experimental.set_loop_options(shape_invariants=[(state, tf.TensorShape([None, 2]))])
-            moved = 0.5 * state + vectors[:, position]
-            state = tf.where(known[:, position : position + 1], moved, state)
+            updated = 0.5 * state + vectors[:, position]
+            state = tf.where(known[:, position : position + 1], updated, state)
         seen = tf.where(item_ids != PAD, timestamps, 0)
         latest = tf.reduce_max(tf.concat([as_of, seen], 1), axis=1, keepdims=True)
         return {"interest": tf.identity(state), "state": state, "as_of": latest}
 
     def interest(self, attributes: Any, attribute_values: Any, **sequences: Any) -> dict[str, Any]:
-        """Attributes move nothing."""
+        """Ignores the attributes."""
         rows = tf.shape(sequences["item_ids"])[0]
         return self.advance(tf.zeros([rows, 2]), tf.zeros([rows, 1], tf.int64), **sequences)
 
@@ -79,7 +79,7 @@ def export(directory: Path, scale: float = 1.0) -> Path:
 
 
 def sequences(*histories: Sequence[str]) -> dict[str, np.ndarray]:
-    """The inputs of histories given by item ids; the n-th interaction happens at n µs, users are unknown."""
+    """Return the inputs for histories of item ids; the n-th timestamp is n µs, without attributes."""
     shape = (len(histories), 1 + max(map(len, histories)))
     item_ids, timestamps = np.full(shape, PAD, object), np.zeros(shape, np.int64)
     for row, history in enumerate(histories):
@@ -98,7 +98,7 @@ def sequences(*histories: Sequence[str]) -> dict[str, np.ndarray]:
 
 
 def predict_request(model: str, inputs: Mapping[str, np.ndarray], signature: str = "") -> PredictRequest:
-    """A request as the official client makes it."""
+    """Return a request as the official client builds it."""
     request = PredictRequest()
     request.model_spec.name = model
     request.model_spec.signature_name = signature
@@ -108,7 +108,7 @@ def predict_request(model: str, inputs: Mapping[str, np.ndarray], signature: str
 
 
 def write_warmup(directory: Path, requests: Sequence[PredictRequest]) -> None:
-    """Ship `requests` as the warmup of the SavedModel in `directory`."""
+    """Write `requests` as the warmup of the SavedModel in `directory`."""
     path = directory / "assets.extra" / "tf_serving_warmup_requests"
     path.parent.mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(path)) as writer:
