@@ -8,10 +8,10 @@ import numpy as np
 
 from serving.answers import Basis
 from serving.ranking.candidates import Candidates
+from serving.ranking.features import FEATURES
 from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.ranked_items import RankedItems
 from serving.ranking.request import Request
-from serving.ranking.reranking import FEATURES
 from serving.ranking.rules import Rules
 from serving.release.arrays import FloatArray, Indexes
 

@@ -2,24 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Final
 
 import numpy as np
-from scipy.sparse import csr_array
 
+from serving.ranking.features import FEATURES
+from serving.ranking.influences import RECENT, Influences
 from serving.ranking.query import Query
-from serving.ranking.reranking import FEATURES
-from serving.ranking.sparse_scores import positions_of
 from serving.release.arrays import FloatArray, Indexes
 from serving.release.ranking_data import Ranking
-from serving.release.sparse import copy_rows
-
-# Only the newest interactions explain an item; the weight falls by this factor with each step of age, faster
-# than in the scores, because a reason from long ago does not convince.
-RECENT: Final = 20
-REASON_DECAY: Final = 0.9
-_RECENCY_WEIGHTS: Final = (REASON_DECAY ** np.arange(RECENT, dtype=np.float32))[:, np.newaxis]
 
 # The most past items that an explanation lists.
 MAX_BECAUSE: Final = 3
@@ -69,9 +60,9 @@ class Explainer:
         """
         if not len(query.history) or not len(items):
             return [Reason("trending", [])] * len(items)
-        influences = _Influences(self._ranking, query.history[-RECENT:][::-1], items)
+        influences = Influences(self._ranking, query.history[-RECENT:][::-1], items)
         events = event_types[-RECENT:][::-1]
-        because = _because(influences) if explain else [[]] * len(items)
+        because = influences.strongest_items(MAX_BECAUSE) if explain else [[]] * len(items)
         orders = np.argsort(-contributions_over_mean).tolist()
         reasons = []
         for position, (item, order) in enumerate(zip(items.tolist(), orders, strict=True)):
@@ -82,7 +73,7 @@ class Explainer:
         return reasons
 
     def _sentence(
-        self, feature: str, item: int, position: int, influences: "_Influences", events: Sequence[str]
+        self, feature: str, item: int, position: int, influences: Influences, events: Sequence[str]
     ) -> str:
         """Return the sentence of a feature; empty if no past item or category supports it."""
         match feature:
@@ -108,72 +99,3 @@ class Explainer:
     def _about(self, form: str, item: int, event_type: str) -> str:
         title = self._catalog.titles[item] or self._catalog.item_ids[item]
         return form.format(title=title, verb=_VERBS.get(event_type, "chose"))
-
-
-@dataclass(frozen=True, eq=False)
-class _Influence:
-    """The influence of each recent interaction on each answered item, of one kind."""
-
-    values: FloatArray  # [recent, k]
-
-    @cached_property
-    def strongest(self) -> list[int]:
-        """[k] position of the most influential interaction, -1 where none has any."""
-        has_any = self.values.max(axis=0) > 0
-        strongest: list[int] = np.where(has_any, self.values.argmax(axis=0), -1).tolist()
-        return strongest
-
-
-class _Influences:
-    """The kinds of influence of recent items on answered items [k], computed on first use."""
-
-    def __init__(self, ranking: Ranking, recent: Indexes, items: Indexes) -> None:
-        """`recent`: item indexes, newest first."""
-        self._ranking, self._recent, self._items = ranking, recent, items
-        self.recent_items = recent.tolist()
-
-    @cached_property
-    def transitions(self) -> _Influence:
-        return self._by_recency(submatrix(self._ranking.filters.transitions, self._recent, self._items))
-
-    @cached_property
-    def item_cosine(self) -> _Influence:
-        return self._by_recency(submatrix(self._ranking.filters.item_cosine, self._recent, self._items))
-
-    @cached_property
-    def embeddings(self) -> _Influence:
-        embeddings = self._ranking.item_embeddings
-        # The last column is the item's bias, which does not measure similarity.
-        products = embeddings[self._recent, :-1] @ embeddings[self._items, :-1].T
-        return self._by_recency(np.maximum(products, 0))
-
-    def _by_recency(self, values: FloatArray) -> _Influence:
-        # An item is not a reason for itself.
-        values *= _RECENCY_WEIGHTS[: len(values)] * (self._recent[:, np.newaxis] != self._items)
-        return _Influence(values)
-
-
-def submatrix(matrix: csr_array, rows: Indexes, columns: Indexes) -> FloatArray:
-    """Return matrix[rows][:, columns], dense float32, at a cost independent of the matrix's width.
-
-    `columns` are distinct.
-    """
-    row_columns, values, offsets = copy_rows(matrix, rows)
-    with positions_of(columns, matrix.shape[1]) as positions:
-        position = positions[row_columns]
-    entries = np.flatnonzero(position)
-    dense = np.zeros((len(rows), len(columns)), np.float32)
-    dense[np.searchsorted(offsets, entries, side="right") - 1, position[entries] - 1] = values[entries]
-    return dense
-
-
-def _because(influences: _Influences) -> list[list[int]]:
-    """Return [k] lists of the past items with the largest sum of influences, each kind scaled to 1."""
-    kinds = (influences.transitions.values, influences.item_cosine.values, influences.embeddings.values)
-    total = np.sum([values / max(float(values.max()), 1e-9) for values in kinds], axis=0)
-    order = np.argsort(-total, axis=0, kind="stable")
-    because = []
-    for item in range(total.shape[1]):
-        past = (influences.recent_items[position] for position in order[:, item] if total[position, item] > 0)
-        because.append(list(dict.fromkeys(past))[:MAX_BECAUSE])
-    return because

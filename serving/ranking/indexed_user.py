@@ -6,7 +6,7 @@ from itertools import repeat
 
 import numpy as np
 
-from serving.ranking.explanations import RECENT
+from serving.ranking.influences import RECENT
 from serving.ranking.query import Query
 from serving.release.arrays import FloatArray, Indexes
 from serving.release.catalog import Catalog
@@ -26,11 +26,11 @@ class IndexedUser:
         item_ids, event_types = list(history.item_ids), list(history.event_types)
         items = np.fromiter(map(index.get, item_ids, repeat(-1)), np.int32, len(item_ids))
         timestamps = np.fromiter(history.timestamps, np.int64, len(item_ids))
-        known = np.flatnonzero(items >= 0)
-        if len(known) < len(items):
-            items, timestamps = items[known], timestamps[known]
+        positions = np.flatnonzero(items >= 0)
+        if len(positions) < len(items):
+            items, timestamps = items[positions], timestamps[positions]
         # Interned, because most event types of all users are equal.
-        self.event_types = [sys.intern(event_types[position]) for position in known[-RECENT:].tolist()]
+        self.event_types = [sys.intern(event_types[position]) for position in positions[-RECENT:].tolist()]
         self.items = items  # [h] oldest first
         self.seen = np.concatenate([items, item_indexes(ranking.catalog, user.seen_before)])
         self._query = Query(ranking, items, timestamps)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from serving.answers import Recommendation, Rule
 from serving.ranking.candidates import SOURCES, Candidates, SourceBits
 from serving.ranking.explanations import Reason
-from serving.ranking.reranking import FEATURES
+from serving.ranking.features import FEATURES
 from serving.ranking.selection import ScoredSelection
 from serving.release.arrays import FloatArray, Indexes
 from serving.release.catalog import Catalog

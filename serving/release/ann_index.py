@@ -87,8 +87,8 @@ def _choose_probes(index: Any, sample: FloatArray, nearest: NDArray[np.int64]) -
     """Set the fewest probes that reach RECALL, and return the recall with them."""
     recall = 0.0
     for index.nprobe in _PROBES:
-        _, found = index.search(sample, nearest.shape[1])
-        recall = float(np.mean([np.isin(a, b).mean() for a, b in zip(nearest, found, strict=True)]))
+        _, results = index.search(sample, nearest.shape[1])
+        recall = float(np.mean([np.isin(a, b).mean() for a, b in zip(nearest, results, strict=True)]))
         if recall >= RECALL:
             break
     return recall

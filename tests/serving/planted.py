@@ -13,36 +13,36 @@ from feature_repo.contract import ITEMS
 from feature_repo.histories import History
 from serving.errors import Unavailable
 from serving.interest.user_interest import UserInterest
-from serving.ranking.reranking import FEATURES
+from serving.ranking.features import FEATURES
 from serving.release.collaborative_filters import CollaborativeFilters
 from serving.release.ranking_data import write_ranking
 from serving.release.segments import Segment, Segments
 from serving.user_history import UserHistory
 
-TASTES = ("Comedy", "Horror")
-PER_TASTE = 20
-COUNT = len(TASTES) * PER_TASTE
+CATEGORIES = ("Comedy", "Horror")
+ITEMS_PER_CATEGORY = 20
+COUNT = len(CATEGORIES) * ITEMS_PER_CATEGORY
 
 # The first items of each category are films, the others books.
 FILMS = 12
 
 
-def item_id(taste: str, number: int) -> str:
-    return f"{taste.lower()}-{number}"
+def item_id(category: str, number: int) -> str:
+    return f"{category.lower()}-{number}"
 
 
 def items() -> pa.Table:
     rows = [
         {
-            "item_id": item_id(taste, number),
-            "title": f"{taste} {number}",
-            "categories": [taste],
+            "item_id": item_id(category, number),
+            "title": f"{category} {number}",
+            "categories": [category],
             "domain": "films" if number < FILMS else "books",
             "available_from": None,
             "available_until": None,
         }
-        for taste in TASTES
-        for number in range(PER_TASTE)
+        for category in CATEGORIES
+        for number in range(ITEMS_PER_CATEGORY)
     ]
     return pa.Table.from_pylist(rows, schema=ITEMS)
 
@@ -51,18 +51,18 @@ def item_embeddings() -> NDArray[np.float32]:
     """Return [items, 3]: one dimension per category, then the bias, which falls with the number."""
     embeddings = np.zeros((COUNT, 3), np.float32)
     for item in range(COUNT):
-        embeddings[item, item // PER_TASTE] = 1.0
-        embeddings[item, 2] = -0.01 * (item % PER_TASTE)
+        embeddings[item, item // ITEMS_PER_CATEGORY] = 1.0
+        embeddings[item, 2] = -0.01 * (item % ITEMS_PER_CATEGORY)
     return embeddings
 
 
 def filters() -> CollaborativeFilters:
     """Return filters: items of a category are similar, the next number follows most, low ones are popular."""
-    same = np.kron(np.eye(len(TASTES)), np.ones((PER_TASTE, PER_TASTE)))
+    same = np.kron(np.eye(len(CATEGORIES)), np.ones((ITEMS_PER_CATEGORY, ITEMS_PER_CATEGORY)))
     np.fill_diagonal(same, 0)
     following = same * 0.02 + np.diag(np.ones(COUNT - 1), 1) * same * 0.5
-    users = np.kron(np.eye(len(TASTES)), np.ones((3, PER_TASTE))) / np.sqrt(PER_TASTE)
-    popularity = np.tile(np.arange(PER_TASTE, 0, -1), len(TASTES)).astype(np.float32)
+    users = np.kron(np.eye(len(CATEGORIES)), np.ones((3, ITEMS_PER_CATEGORY))) / np.sqrt(ITEMS_PER_CATEGORY)
+    popularity = np.tile(np.arange(ITEMS_PER_CATEGORY, 0, -1), len(CATEGORIES)).astype(np.float32)
     return CollaborativeFilters(
         transitions=csr_array(following.astype(np.float32)),
         item_cosine=csr_array((same * 0.5).astype(np.float32)),
@@ -76,8 +76,8 @@ def filters() -> CollaborativeFilters:
 def segments() -> Segments:
     """Return segments: women choose comedies, young users horror, the lower numbers more."""
     trend = np.zeros((2, COUNT), np.float32)
-    trend[0, :PER_TASTE] = np.arange(PER_TASTE, 0, -1) * 10
-    trend[1, PER_TASTE:] = np.arange(PER_TASTE, 0, -1) * 10
+    trend[0, :ITEMS_PER_CATEGORY] = np.arange(ITEMS_PER_CATEGORY, 0, -1) * 10
+    trend[1, ITEMS_PER_CATEGORY:] = np.arange(ITEMS_PER_CATEGORY, 0, -1) * 10
     mass = float(trend[0].sum())
     named = [Segment("gender", mass, 20.0, value="F"), Segment("age", mass, 20.0, high=25.0)]
     return Segments(named, csr_array(trend))
@@ -100,7 +100,7 @@ class FakeInterestModel:
     """Returns the recency-weighted mean of the history's item embeddings."""
 
     def __init__(self, *versions: int) -> None:
-        self.versions, self.down, self.asked = list(versions), False, list[int | None]()
+        self.versions, self.down, self.calls = list(versions), False, list[int | None]()
         self._vectors = dict(zip(items().column("item_id").to_pylist(), item_embeddings(), strict=True))
 
     async def interest(
@@ -108,7 +108,7 @@ class FakeInterestModel:
     ) -> NDArray[np.float32]:
         if self.down or version not in self.versions:
             raise Unavailable("model server down")
-        self.asked.append(version)
+        self.calls.append(version)
         return np.stack([self._mean(history) for history in histories])
 
     async def close(self) -> None:

@@ -16,7 +16,7 @@ from serving.errors import Unavailable
 from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.query import Query
 from tests.patience import HANG_S, wait_until
-from tests.serving.planted import COUNT, PER_TASTE
+from tests.serving.planted import COUNT, ITEMS_PER_CATEGORY
 from tests.serving.service import FakeSnapshot, Running, running
 
 DAY_US = 86_400_000_000
@@ -28,26 +28,26 @@ def service(tmp_path: Path) -> Iterator[Running]:
         yield service
 
 
-def past(taste: str, *numbers: int, user: str = "u", start: int = DAY_US) -> list[Interaction]:
-    items = [f"{taste}-{number}" for number in numbers]
+def past(category: str, *numbers: int, user: str = "u", start: int = DAY_US) -> list[Interaction]:
+    items = [f"{category}-{number}" for number in numbers]
     return [
         Interaction(f"{user}-{item}", user, item, "rate", start + position, 5.0)
         for position, item in enumerate(items)
     ]
 
 
-def tastes(answer: Answer) -> set[str]:
+def categories(answer: Answer) -> set[str]:
     return {category for item in answer.recommendations for category in item.categories}
 
 
-def test_the_answer_follows_three_interactions_of_another_taste(service: Running) -> None:
+def test_the_answer_follows_three_interactions_of_another_category(service: Running) -> None:
     service.features.snapshots["u"] = FakeSnapshot(History().extend(past("comedy", *range(10))), as_of=DAY_US)
     before = service.client.recommend("u", k=5)
-    assert (tastes(before), before.basis, before.degraded) == ({"Comedy"}, "history", [])
+    assert (categories(before), before.basis, before.degraded) == ({"Comedy"}, "history", [])
     for number in (7, 8, 9):
         service.client.record("u", f"horror-{number}", event_type="like")
     after = service.client.recommend("u", k=5)
-    assert tastes(after) == {"Horror"}
+    assert categories(after) == {"Horror"}
     assert after.recommendations[0].reason == "often follows Horror 9 of 1"
 
 
@@ -82,14 +82,14 @@ def test_the_next_answer_is_prefetched_after_a_recording(
 ) -> None:
     monkeypatch.setattr("serving.prefetch._MAX_LAG_S", HANG_S)
     service.client.record_all(past("comedy", 3, 4, 5))
-    wait_until(lambda: len(service.model.asked) == 1)
+    wait_until(lambda: len(service.model.calls) == 1)
     answer = service.client.recommend("u", k=5)
-    assert (tastes(answer), answer.degraded, len(service.model.asked)) == ({"Comedy"}, [], 1)
+    assert (categories(answer), answer.degraded, len(service.model.calls)) == ({"Comedy"}, [], 1)
     service.model.down = True  # a prefetch that fails does not fail the answer
     service.client.record_all(past("horror", 1, 2, 3, start=2 * DAY_US))
     assert [each.stage for each in service.client.recommend("u", k=5).degraded] == ["interest"]
     service.model.down = False
-    assert tastes(service.client.recommend("u", k=5)) == {"Horror"}
+    assert categories(service.client.recommend("u", k=5)) == {"Horror"}
 
 
 def test_seen_items_are_left_out_unless_the_request_includes_them(service: Running) -> None:
@@ -141,8 +141,8 @@ def test_contributions_sum_to_the_scores_which_descend(service: Running) -> None
 
 def test_the_rules_of_a_request_apply_and_k_items_are_returned(service: Running) -> None:
     service.client.record_all(past("comedy", 1, 2, 3))
-    horror = service.client.recommend("u", k=PER_TASTE, categories=["Horror"])
-    assert (tastes(horror), len(horror.recommendations)) == ({"Horror"}, PER_TASTE)
+    horror = service.client.recommend("u", k=ITEMS_PER_CATEGORY, categories=["Horror"])
+    assert (categories(horror), len(horror.recommendations)) == ({"Horror"}, ITEMS_PER_CATEGORY)
     allowed = service.client.recommend("u", allow_item_ids=["horror-1", "comedy-9", "unknown"])
     assert [item.item_id for item in allowed.recommendations] == ["comedy-9", "horror-1"]
     unknown = service.client.recommend("u", allow_item_ids=["unknown"])
@@ -165,12 +165,12 @@ def test_the_basis_of_a_cold_start_is_profile_segment_or_trend(service: Running)
     )
     assert [item.item_id for item in segment.recommendations] == ["comedy-0", "comedy-1", "comedy-2"]
     profile = service.client.recommend("profiled", k=3)
-    assert (profile.basis, tastes(profile)) == ("profile", {"Horror"})
+    assert (profile.basis, categories(profile)) == ("profile", {"Horror"})
     assert profile.recommendations[0].reason == "Horror, as your profile says"
-    below = service.client.recommend("profiled", k=PER_TASTE + 1).recommendations[PER_TASTE]
+    below = service.client.recommend("profiled", k=ITEMS_PER_CATEGORY + 1).recommendations[ITEMS_PER_CATEGORY]
     assert (below.categories, below.reason) == (["Comedy"], "trending")
     answer = service.client.recommend("unknown", k=3, history=["horror-1", "horror-2"])
-    assert (answer.basis, tastes(answer)) == ("request_history", {"Horror"})
+    assert (answer.basis, categories(answer)) == ("request_history", {"Horror"})
     anonymous = service.client.recommend("", k=3, history=["horror-1", "horror-2"])
     assert anonymous.recommendations == answer.recommendations
 
@@ -197,7 +197,7 @@ def test_a_repeated_interaction_id_is_not_recorded_again(service: Running) -> No
     assert first == "mine"
     again = Interaction("mine", "u", "horror-1", "view", 1)
     assert service.client.record_all([again, *past("comedy", 4)]).recorded == 1
-    assert tastes(service.client.recommend("u", k=5)) == {"Comedy"}
+    assert categories(service.client.recommend("u", k=5)) == {"Comedy"}
 
 
 def test_interests_show_recent_and_long_term_weights_and_the_shift(service: Running) -> None:
@@ -215,7 +215,7 @@ def test_filters_answer_until_the_model_is_back(service: Running) -> None:
     service.client.record_all(past("horror", 3, 4, 5))
     service.model.down = True
     degraded = service.client.recommend("u", k=5)
-    assert tastes(degraded) == {"Horror"}
+    assert categories(degraded) == {"Horror"}
     assert [(each.stage, each.fallback) for each in degraded.degraded] == [
         ("interest", "collaborative_filters")
     ]
@@ -227,7 +227,7 @@ def test_the_log_answers_until_the_feature_store_is_back(service: Running) -> No
     service.client.record_all(past("horror", 3, 4, 5))
     service.features.broken = True
     degraded = service.client.recommend("u", k=5)
-    assert (tastes(degraded), degraded.basis) == ({"Horror"}, "history")
+    assert (categories(degraded), degraded.basis) == ({"Horror"}, "history")
     assert [(each.stage, each.fallback) for each in degraded.degraded] == [("history", "interaction_log")]
     service.features.broken = False
     assert service.client.recommend("u", k=5).degraded == []
@@ -238,7 +238,7 @@ def test_request_history_or_trend_answer_without_store_and_log(
 ) -> None:
     service.features.broken = service.log.broken = True
     answer = service.client.recommend("u", k=5, history=["horror-1", "horror-2"])
-    assert (tastes(answer), answer.basis, len(answer.degraded)) == ({"Horror"}, "request_history", 2)
+    assert (categories(answer), answer.basis, len(answer.degraded)) == ({"Horror"}, "request_history", 2)
     assert "secret" not in str(answer.degraded)
     assert service.client.recommend("u", k=5).basis == "trending"
     with pytest.raises(Unavailable, match="database is locked"):
@@ -253,7 +253,7 @@ def test_recommender_answers_from_the_request_history_when_store_and_log_hang(tm
         service.features.gate.clear()
         service.log.gate.clear()
         answer = service.client.recommend("u", k=5, history=["horror-1"])
-        assert (answer.basis, tastes(answer)) == ("request_history", {"Horror"})
+        assert (answer.basis, categories(answer)) == ("request_history", {"Horror"})
         assert {each.reason for each in answer.degraded} == {
             "the feature store did not answer in time",
             "the interaction log did not answer in time",

@@ -43,7 +43,7 @@ def test_switches_under_load_mix_no_versions_and_lose_no_answer(tmp_path: Path) 
     assert {len(versions_in(answer)) for answer in answers} == {1}
     assert {answer.release_version for answer in answers} == {1, 2}
     assert [answer.degraded for answer in answers if answer.degraded] == []
-    assert set(service.model.asked) == {1, 2}
+    assert set(service.model.calls) == {1, 2}
 
 
 def test_a_release_waits_until_the_model_server_has_loaded_it(

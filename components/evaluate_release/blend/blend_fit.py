@@ -12,7 +12,7 @@ from components.evaluate_release.blend.calibration import fit_calibration
 from components.evaluate_release.blend.conditional_logit import Choices, Weights, fit_weights
 from components.evaluate_release.blend.elimination import CrossFit, eliminate
 from components.progress import report
-from serving.ranking.reranking import FEATURES
+from serving.ranking.features import FEATURES
 from serving.release.arrays import FloatArray
 
 # More queries or candidates barely change a dozen weights, and cost time and memory.

@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from serving.ranking import source_scores, sparse_scores
+from serving.ranking.features import FEATURES
 from serving.ranking.fold_in import fold_in
 from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.request import Request
-from serving.ranking.reranking import FEATURES, Reranker
+from serving.ranking.reranking import Reranker
 from tests.serving.rankings import query, ranking
 
 ALL = np.arange(60, dtype=np.int32)

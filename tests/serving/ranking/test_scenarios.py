@@ -10,9 +10,9 @@ from feature_repo.histories import History
 from feature_repo.interaction import Interaction
 from serving.answers import Answer
 from serving.errors import InvalidRequest
-from tests.serving.planted import FILMS, PER_TASTE
+from tests.serving.planted import FILMS, ITEMS_PER_CATEGORY
 from tests.serving.service import FakeSnapshot, Running, running
-from tests.serving.test_recommender import past, tastes
+from tests.serving.test_recommender import categories, past
 
 DAY_US = 86_400_000_000
 
@@ -40,12 +40,16 @@ def test_content_adds_a_second_category_and_fresh_items(service: Running) -> Non
     service.client.record_all(past("comedy", 1, 2, 3) + past("horror", 8))
     service.client.record_all(past("comedy", 4, start=2 * DAY_US))
     plain, content = (service.client.recommend("u", k=10, scenario=name) for name in ("", "content"))
-    assert tastes(plain) == {"Comedy"}
-    assert tastes(content) == {"Comedy", "Horror"}
+    assert categories(plain) == {"Comedy"}
+    assert categories(content) == {"Comedy", "Horror"}
     assert ids(content)[0] == ids(plain)[0]
     counts = [category for item in content.recommendations for category in item.categories]
     assert max(counts.count("Comedy"), counts.count("Horror")) <= 5
-    fresh = {f"{taste}-{number}" for taste in ("comedy", "horror") for number in range(16, PER_TASTE)}
+    fresh = {
+        f"{category}-{number}"
+        for category in ("comedy", "horror")
+        for number in range(16, ITEMS_PER_CATEGORY)
+    }
     assert fresh & set(ids(content))
 
 
@@ -123,7 +127,7 @@ def test_an_impression_is_not_part_of_the_history(service: Running) -> None:
     assert service.client.recommend("u").basis == "trending"
     service.client.record("u", "comedy-3")
     service.client.record("u", "horror-3", event_type="impression")
-    assert tastes(service.client.recommend("u", k=5)) == {"Comedy"}
+    assert categories(service.client.recommend("u", k=5)) == {"Comedy"}
     impression = Interaction("1", "v", "horror-3", "impression", DAY_US)
     assert service.client.recommend("v", history=[impression]).basis == "trending"
     assert len(service.log.since("u", 0)) == 1
@@ -236,7 +240,7 @@ def test_a_history_of_one_domain_ranks_items_of_another(service: Running) -> Non
     assert all(int(given.item_id.split("-")[1]) < FILMS for given in films)
     service.client.record_all(films)
     books = service.client.recommend("u", k=5, domain="books")
-    assert (books.basis, tastes(books)) == ("history", {"Horror"})
+    assert (books.basis, categories(books)) == ("history", {"Horror"})
     assert all(int(item.item_id.split("-")[1]) >= FILMS for item in books.recommendations)
 
 
@@ -245,7 +249,7 @@ def test_a_scenario_can_set_the_domain(tmp_path: Path) -> None:
     file.write_text('[library]\ndomain = "books"\n')
     with running(tmp_path, scenarios=file) as service:
         books = service.client.recommend("u", k=40, scenario="library")
-        assert len(books.recommendations) == 2 * (PER_TASTE - FILMS)
+        assert len(books.recommendations) == 2 * (ITEMS_PER_CATEGORY - FILMS)
 
 
 def test_a_scenario_can_set_categories_and_exclude_items(tmp_path: Path) -> None:
@@ -256,20 +260,20 @@ def test_a_scenario_can_set_categories_and_exclude_items(tmp_path: Path) -> None
     )
     with running(tmp_path, scenarios=file) as service:
         matinee = service.client.recommend("u", k=40, scenario="matinee", exclude_item_ids=["comedy-8"])
-        assert set(ids(matinee)) == {f"comedy-{number}" for number in range(PER_TASTE)} - {
+        assert set(ids(matinee)) == {f"comedy-{number}" for number in range(ITEMS_PER_CATEGORY)} - {
             "comedy-8",
             "comedy-9",
         }
         requested = service.client.recommend("u", k=3, scenario="matinee", categories=["Horror"])
-        assert tastes(requested) == {"Horror"}
+        assert categories(requested) == {"Horror"}
         nursery = service.client.recommend("u", k=40, scenario="nursery", exclude_categories=["Unheard"])
-        assert (tastes(nursery), len(nursery.recommendations)) == ({"Comedy"}, PER_TASTE)
+        assert (categories(nursery), len(nursery.recommendations)) == ({"Comedy"}, ITEMS_PER_CATEGORY)
 
 
 def test_excluded_categories_are_left_out(service: Running) -> None:
     service.client.record_all(past("comedy", 1, 2, 3))
     answer = service.client.recommend("u", k=40, exclude_categories=["Comedy", "Unheard"])
-    assert (tastes(answer), len(answer.recommendations)) == ({"Horror"}, PER_TASTE)
+    assert (categories(answer), len(answer.recommendations)) == ({"Horror"}, ITEMS_PER_CATEGORY)
 
 
 def test_an_unknown_scenario_is_rejected_with_the_known_ones(service: Running) -> None:

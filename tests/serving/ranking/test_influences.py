@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.sparse import random_array
 
-from serving.ranking.explanations import submatrix
+from serving.ranking.influences import submatrix
 
 
 @pytest.mark.parametrize(
