@@ -53,7 +53,8 @@ def show(version: Number, home: Home = None) -> None:
         registry = open_registry(settings)
         entry = registry.version(version)
         for name, value in sorted(entry.tags.items()):
-            out.print(f"[bold]{name:>14}[/]  {value}", soft_wrap=True)
+            if value:
+                out.print(f"[bold]{name:>14}[/]  {value}", soft_wrap=True)
         for file in download_evaluation(registry, entry, settings.home / "review" / str(version)):
             out.print(f"[bold]{'evaluation':>14}[/]  {file}", soft_wrap=True)
 

@@ -35,7 +35,7 @@ def recommendations_table(answer: Answer, explain: bool = False, title: str | No
     table.add_column("score", justify="right")
     table.add_column("reason", overflow="fold")
     if explain:
-        table.add_column("contributions to the score", overflow="fold", style="dim")
+        table.add_column("contributions", no_wrap=True, style="dim")
     for position, item in enumerate(answer.recommendations, 1):
         categories, score = ", ".join(item.categories), f"{item.score:.2f}"
         row = [str(position), item.item_id, item.title, categories, score, item.reason]
@@ -56,7 +56,7 @@ def _caption(answer: Answer) -> str:
 
 def _contributions(contributions: dict[str, float]) -> str:
     largest_first = sorted(contributions.items(), key=lambda entry: -abs(entry[1]))
-    return "  ".join(f"{feature} {value:+.2f}" for feature, value in largest_first if value)
+    return "\n".join(f"{feature} {value:+.2f}" for feature, value in largest_first if value)
 
 
 def _words(name: str) -> str:
