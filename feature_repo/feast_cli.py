@@ -6,4 +6,4 @@ from feature_repo.features import feast_objects
 
 _HOME = Path(__file__).parents[1] / ".penchant"
 
-globals().update({f"{o.name}_{type(o).__name__}": o for o in feast_objects(f"{_HOME}/warehouse/features")})
+user, history, profile, interest_state, training, serving = feast_objects(f"{_HOME}/warehouse/features")
