@@ -53,12 +53,12 @@ def validate(
     snapshot = _check_snapshot(interactions, items, users, as_of, warehouse, data_docs)
     checkpoint = Checkpoint(interactions_suite(as_of))
     failed_bits = np.concatenate([checkpoint.run(frame) for frame in read_frames(interactions, items, users)])
-    found = find_bots_and_duplicates(interactions, np.flatnonzero(failed_bits))
-    failed_bits[found.bots] |= BOT
-    failed_bits[found.duplicates] |= DUPLICATE
+    bots_and_duplicates = find_bots_and_duplicates(interactions, np.flatnonzero(failed_bits))
+    failed_bits[bots_and_duplicates.bots] |= BOT
+    failed_bits[bots_and_duplicates.duplicates] |= DUPLICATE
     split_rows(interactions, failed_bits, checkpoint.results, valid_interactions, quarantine)
-    results = [*checkpoint.results, found.bot_result(len(failed_bits))]
-    counts = _count(failed_bits, found, [*snapshot, *results])
+    results = [*checkpoint.results, bots_and_duplicates.bot_result(len(failed_bits))]
+    counts = _count(failed_bits, bots_and_duplicates, [*snapshot, *results])
     verdict = judge_rows(counts, max_failed_share)
     docs.write(data_docs, as_of, verdict, counts, {"Each interaction": results, "The snapshot": snapshot})
     report(
@@ -95,15 +95,15 @@ def _check_snapshot(
 
 
 def _count(
-    failed_bits: NDArray[np.uint64], found: BotsAndDuplicates, results: list[ExpectationResult]
+    failed_bits: NDArray[np.uint64], bots_and_duplicates: BotsAndDuplicates, results: list[ExpectationResult]
 ) -> Counts:
     quarantined = int(np.count_nonzero(failed_bits & ~DUPLICATE))
     return {
         "rows": len(failed_bits),
         "valid_rows": int(np.count_nonzero(failed_bits == 0)),
         "quarantined_rows": quarantined,
-        "duplicate_rows": len(found.duplicates),
-        "bot_users": len(found.bot_users),
+        "duplicate_rows": len(bots_and_duplicates.duplicates),
+        "bot_users": len(bots_and_duplicates.bot_users),
         "failed_share": quarantined / len(failed_bits),
         "warnings": sum(not result.is_critical for result in failures(results)),
     }

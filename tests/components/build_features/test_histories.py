@@ -32,18 +32,18 @@ def histories(
 
 def test_a_history_has_the_last_interactions_strictly_before_the_cutoff() -> None:
     planted = [interaction("ann", item, at) for item, at in [("a", 1), ("b", 2), ("c", 3), ("d", 4)]]
-    found = histories(planted, [("ann", 4), ("ann", 5), ("ann", 1)], max_history=2)
-    assert found["ann", 4].item_ids == ["b", "c"]
-    assert found["ann", 5].item_ids == ["c", "d"]
-    assert found["ann", 1] == History()
+    actual = histories(planted, [("ann", 4), ("ann", 5), ("ann", 1)], max_history=2)
+    assert actual["ann", 4].item_ids == ["b", "c"]
+    assert actual["ann", 5].item_ids == ["c", "d"]
+    assert actual["ann", 1] == History()
 
 
 def test_interactions_at_the_cutoff_are_excluded_and_earlier_ties_are_ordered_by_id() -> None:
     planted = [interaction("ann", item, 7, id=id) for item, id in [("a", "2"), ("b", "1"), ("c", "3")]]
     planted.append(interaction("ann", "late", 8))
-    found = histories(planted, [("ann", 7), ("ann", 8)], max_history=5)
-    assert found["ann", 7].item_ids == []
-    assert found["ann", 8].item_ids == ["b", "a", "c"]
+    actual = histories(planted, [("ann", 7), ("ann", 8)], max_history=5)
+    assert actual["ann", 7].item_ids == []
+    assert actual["ann", 8].item_ids == ["b", "a", "c"]
 
 
 def test_a_user_without_interactions_has_an_empty_history() -> None:
@@ -72,8 +72,8 @@ def test_histories_equal_those_that_serving_builds(
     planted = [interaction(*row, id=f"{n:02}") for n, row in enumerate(reversed(planted_rows))]
     moments = [(user, at) for user in ("ann", "bob", "cleo") for at in cutoffs]
     for max_history in (2, 4):
-        found = histories(planted, moments, max_history)
-        assert found == {
+        actual = histories(planted, moments, max_history)
+        assert actual == {
             (user, at): history_before(planted, user, START + at, max_history) for user, at in moments
         }
 

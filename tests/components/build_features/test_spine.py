@@ -24,10 +24,10 @@ def rows(interactions: list[Interaction], protocol: str, max_history: int = 200)
     log = ibis.memtable(interactions_table(interactions))
     table = build_spine(log, START + AS_OF, protocol, max_history).to_pyarrow()
     cutoffs = table["cutoff"].cast(pa.int64()).to_pylist()
-    found: dict[str, list[Row]] = {split: [] for split in ("train", "validation", "test", "all")}
+    splits: dict[str, list[Row]] = {split: [] for split in ("train", "validation", "test", "all")}
     for row, cutoff in zip(table.to_pylist(), cutoffs, strict=True):
-        found[row["split"]].append((row["user_id"], cutoff - START, row["target_item_id"]))
-    return {split: sorted(entries, key=str) for split, entries in found.items()}
+        splits[row["split"]].append((row["user_id"], cutoff - START, row["target_item_id"]))
+    return {split: sorted(entries, key=str) for split, entries in splits.items()}
 
 
 def interactions_at(user: str, times: list[int]) -> list[Interaction]:
@@ -61,9 +61,9 @@ def test_time_splits_all_users_at_the_same_two_moments() -> None:
 
 def test_time_limits_the_queries_of_each_user_in_each_part(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spine, "QUERIES_PER_USER", 2)
-    found = rows(interactions_at("ann", list(range(101))), "time")
-    assert [cutoff for _, cutoff, _ in found["validation"]] == [80, 81]
-    assert [cutoff for _, cutoff, _ in found["test"]] == [90, 91]
+    splits = rows(interactions_at("ann", list(range(101))), "time")
+    assert [cutoff for _, cutoff, _ in splits["validation"]] == [80, 81]
+    assert [cutoff for _, cutoff, _ in splits["test"]] == [90, 91]
 
 
 def test_time_samples_users_by_their_ids(
@@ -72,18 +72,18 @@ def test_time_samples_users_by_their_ids(
     monkeypatch.setattr(spine, "MAX_QUERY_USERS", 5)
     users = [f"u{n}" for n in range(20)]
     planted = [row for n, user in enumerate(users) for row in interactions_at(user, [n, 90 + n])]
-    found = rows(planted, "time")
-    queried = {user for split in ("validation", "test") for user, _, _ in found[split]}
+    splits = rows(planted, "time")
+    queried = {user for split in ("validation", "test") for user, _, _ in splits[split]}
     assert 1 <= len(queried) <= 5
-    assert found == rows(list(reversed(planted)), "time")
-    assert {user for user, _, _ in found["all"]} == set(users)
+    assert splits == rows(list(reversed(planted)), "time")
+    assert {user for user, _, _ in splits["all"]} == set(users)
 
 
 def test_an_older_window_ends_where_the_next_newer_one_begins() -> None:
     # Five interactions are before 60, the validation target: windows of two end at 60, 40 and 20.
-    found = rows(interactions_at("ann", [10, 20, 30, 40, 50, 60, 70]), "leave-one-out", max_history=2)
-    assert found["train"] == [("ann", 20, None), ("ann", 40, None), ("ann", 60, None)]
-    assert found["all"] == [("ann", AS_OF, None), ("ann", 20, None), ("ann", 40, None), ("ann", 60, None)]
+    splits = rows(interactions_at("ann", [10, 20, 30, 40, 50, 60, 70]), "leave-one-out", max_history=2)
+    assert splits["train"] == [("ann", 20, None), ("ann", 40, None), ("ann", 60, None)]
+    assert splits["all"] == [("ann", AS_OF, None), ("ann", 20, None), ("ann", 40, None), ("ann", 60, None)]
 
 
 @settings(max_examples=20, deadline=None)
@@ -98,11 +98,11 @@ def test_windows_contain_each_training_interaction_once_and_no_held_out_one(
     times: dict[str, set[int]], max_history: int, protocol: str
 ) -> None:
     planted = [row for user, at in times.items() for row in interactions_at(user, sorted(at))]
-    found = rows(planted, protocol, max_history)
+    splits = rows(planted, protocol, max_history)
     for split in ("train", "all"):
         newest: dict[str, int] = {}
         contained: Counter[str] = Counter()
-        for user, cutoff, _ in found[split]:
+        for user, cutoff, _ in splits[split]:
             newest[user] = max(cutoff, newest.get(user, 0))
             contained.update(history_before(planted, user, START + cutoff, max_history).interaction_ids)
         until = {user: START + cutoff for user, cutoff in newest.items()}
@@ -112,7 +112,7 @@ def test_windows_contain_each_training_interaction_once_and_no_held_out_one(
         if split == "all":
             assert contained.total() == len(planted)
         else:
-            queries = found["validation"] + found["test"]
+            queries = splits["validation"] + splits["test"]
             assert all(cutoff >= newest.get(user, 0) for user, cutoff, _ in queries)
 
 

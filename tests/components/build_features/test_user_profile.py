@@ -29,8 +29,8 @@ def log() -> ibis.Table:
 
 def test_profiles_join_attributes_and_activity_of_all_users() -> None:
     users = ibis.memtable(pa.table({"user_id": ["ann", "zoe"], "age": [30, 40], "plan": ["free", None]}))
-    found = by_key(build_user_profile(log(), users))
-    assert found["ann"] == {
+    profiles = by_key(build_user_profile(log(), users))
+    assert profiles["ann"] == {
         "age": 30.0,
         "plan": "free",
         "interactions": 2,
@@ -40,9 +40,13 @@ def test_profiles_join_attributes_and_activity_of_all_users() -> None:
         "last_seen": START + 35 * DAY,
         "seen_before": None,
     }
-    assert found["bob"]["age"] is None
-    assert (found["bob"]["interactions"], found["bob"]["items"]) == (2, 2)
-    assert (found["zoe"]["age"], found["zoe"]["interactions"], found["zoe"]["last_seen"]) == (40.0, 0, None)
+    assert profiles["bob"]["age"] is None
+    assert (profiles["bob"]["interactions"], profiles["bob"]["items"]) == (2, 2)
+    assert (profiles["zoe"]["age"], profiles["zoe"]["interactions"], profiles["zoe"]["last_seen"]) == (
+        40.0,
+        0,
+        None,
+    )
 
 
 @pytest.mark.parametrize(
