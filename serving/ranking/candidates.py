@@ -21,7 +21,7 @@ SOURCES: Final = (
     Source.POPULARITY,
     Source.TREND,
     Source.FRESH,
-    Source.FOLLOWED,  # items of the users whom the requesting user follows; the request brings them
+    Source.FOLLOWED,  # items of followed users, which the request adds
 )
 SourceBits = np.uint16
 

@@ -87,7 +87,7 @@ def sequence_knn(sequences: UserSequences, history: Indexes, timestamps: NDArray
     items, choice_weights = sequences.next_choices(newest, weights, end)
     offsets = np.arange(len(items) + 1, dtype=np.int32) * np.int32(len(choice_weights))
     values = np.tile(choice_weights, len(items))
-    return SparseScores(items.ravel(), values, offsets, STEP_WEIGHTS, sequences.places.shape[0]).to_dense()
+    return SparseScores(items.ravel(), values, offsets, STEP_WEIGHTS, sequences.positions.shape[0]).to_dense()
 
 
 def content_profile(content: csr_array, history: Indexes) -> FloatArray:

@@ -43,7 +43,7 @@ class CollaborativeFilters:
         if self.als is not None:
             counts["als"] = len(self.als)
         if self.user_sequences is not None:
-            counts["user_sequences"] = self.user_sequences.places.shape[0]
+            counts["user_sequences"] = self.user_sequences.positions.shape[0]
         return counts
 
     @classmethod

@@ -40,7 +40,7 @@ class UserSequences:
     hours: FloatArray  # [entries] since the epoch
     damping: FloatArray  # [users] length ** -LENGTH_POWER
     # [items, users] int32: positions in `items` at which a user chose an item, one entry for each time.
-    places: csr_array
+    positions: csr_array
     pace: float  # hours: the distance in time from the history's end at which a choice counts half
 
     @classmethod
@@ -60,12 +60,12 @@ class UserSequences:
         padded[positions], hours[positions] = items, timestamps / _HOUR
         order = np.argsort(items, kind="stable")
         offsets = np.concatenate([[0], np.cumsum(np.bincount(items, minlength=item_count))])
-        places = csr_array(
+        by_item = csr_array(
             (positions[order].astype(np.int32), users[order], offsets.astype(np.int32)),
             shape=(item_count, len(lengths)),
         )
         damping = np.maximum(lengths, 1).astype(np.float32) ** np.float32(-LENGTH_POWER)
-        return cls(padded, hours, damping, places, pace / _HOUR)
+        return cls(padded, hours, damping, by_item, pace / _HOUR)
 
     def next_choices(self, history: Indexes, weights: FloatArray, now: int) -> tuple[Indexes, FloatArray]:
         """Return what the nearest users chose after an item that they share with `history`.
@@ -82,7 +82,7 @@ class UserSequences:
         Returns:
             [STEPS_AHEAD, n] item indexes, the item count after the end of a sequence; and [n] weights.
         """
-        users, positions, offsets = copy_rows(self.places, history)
+        users, positions, offsets = copy_rows(self.positions, history)
         ones = np.ones(len(users), np.float32)
         similarity = sum_rows(users, ones, offsets, weights, len(self.damping)) * self.damping
         bound = np.finfo(np.float32).tiny
@@ -102,8 +102,8 @@ class UserSequences:
         """Open sequences that `save` wrote; their entries are memory-mapped."""
         arrays = map_arrays(directory, ("items", "hours", "damping", "indptr", "users", "places", "pace"))
         shape = (len(arrays["indptr"]) - 1, len(arrays["damping"]))
-        places = csr_array((arrays["places"], arrays["users"], arrays["indptr"]), shape=shape)
-        return cls(arrays["items"], arrays["hours"], arrays["damping"], places, float(arrays["pace"]))
+        positions = csr_array((arrays["places"], arrays["users"], arrays["indptr"]), shape=shape)
+        return cls(arrays["items"], arrays["hours"], arrays["damping"], positions, float(arrays["pace"]))
 
     def save(self, directory: Path) -> None:
         """Write the arrays into `directory`."""
@@ -111,9 +111,9 @@ class UserSequences:
             "items": self.items,
             "hours": self.hours,
             "damping": self.damping,
-            "indptr": self.places.indptr,
-            "users": self.places.indices,
-            "places": self.places.data,
+            "indptr": self.positions.indptr,
+            "users": self.positions.indices,
+            "places": self.positions.data,
             "pace": np.asarray(self.pace),
         }
         save_arrays(directory, arrays)

@@ -73,7 +73,7 @@ def interaction_logs(draw: st.DrawFn) -> list[Interaction]:
         counts = [draw(st.integers(0, MAX_HISTORY // 2)) for _ in moments]
         for at, count in zip(moments, counts, strict=True):
             order = draw(st.permutations(range(min(count, 6))))
-            ids = [f"{user}-{at:03}-{place}" for place in [*order, *range(6, count)]]
+            ids = [f"{user}-{at:03}-{number}" for number in [*order, *range(6, count)]]
             values = (float("nan") if n % 3 == 0 else n / 7 for n in range(count))
             log += [
                 interaction(user, f"item{n % 50}", at, id=id, value=value)

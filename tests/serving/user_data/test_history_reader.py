@@ -262,7 +262,7 @@ class LogWithTimeout(FakeLog):
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The reader's clock in seconds; it stands still unless a test moves it."""
+    """The reader's clock in seconds, which only the test moves."""
     now = [time.monotonic()]
     monkeypatch.setattr(history_reader, "monotonic", lambda: now[0])
     return now
