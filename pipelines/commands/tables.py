@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from components.ingest_interactions.datasets import Dataset
 from serving.answers import Answer
 
 if TYPE_CHECKING:
+    # The modules of these types import DuckDB and MLflow, which most commands do not need.
+    from components.ingest_interactions.datasets import Dataset
     from components.register_release.registry import Version
 
 METRICS = {
@@ -68,7 +69,7 @@ def answer_json(answer: Answer) -> str:
     return json.dumps(asdict(answer), indent=2)
 
 
-def datasets_table(datasets: Sequence[Dataset]) -> Table:
+def datasets_table(datasets: Sequence["Dataset"]) -> Table:
     """One block a data set: description, size, source, licence and citation."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
