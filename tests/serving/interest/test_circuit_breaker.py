@@ -129,7 +129,7 @@ def test_answers_say_that_the_circuit_is_open(tmp_path: Path) -> None:
             return degraded.stage, degraded.reason, degraded.fallback
 
         assert degradation()[1] == "the model gave no answer in time"
-        circuit_open = ("interest", "the model hangs and is left alone", "collaborative_filters")
+        circuit_open = ("interest", "the model does not respond", "collaborative_filters")
         wait_until(lambda: degradation() == circuit_open)
         service.model.interest = interest  # type: ignore[method-assign]
         wait_until(lambda: not service.client.recommend("u", history=["comedy-1"]).degraded)
