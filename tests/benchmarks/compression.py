@@ -25,7 +25,8 @@ from components.train_interest_model.network.pruning import prune
 from feature_repo.histories import History
 from pipelines.benchmark.steps import filters, train
 from serving.ranking.nearest_items import NearestItems
-from serving.release.item_embeddings import EMBEDDINGS, SCALES, FloatArray, Precision
+from serving.release.arrays import FloatArray
+from serving.release.item_embeddings import EMBEDDINGS, SCALES, Precision
 from tests.benchmarks.prepared import prepared, source_parser
 
 CATALOG: Final = 200_000  # the largest catalog that is searched exactly
@@ -81,7 +82,7 @@ def row(home: Path, seed: int, output: Path, name: str, precision: Precision, pr
     export(model, saved.vocabulary, filter_seen, rows.slice(0, PROBES), output)
     ranking = assemble(output, home / "filters", home / "core/items.parquet")
     held = HeldOut.read(home / "training_set.parquet", ranking.catalog, keep_seen=not filter_seen)
-    figures = measure(ranking, output / "saved_model", held, "leave-one-out", str(output / "none")).figures
+    figures = measure(ranking, output / "saved_model", held, "leave-one-out", str(output / "none")).metrics
     alone, served = (
         (figures[model]["ndcg_at_10"].value, figures[model]["hr_at_10"].value)
         for model in ("interest", "served")
@@ -106,7 +107,7 @@ def _zipped(directory: Path) -> int:
 
 
 def _encode_ms(directory: Path, history: History) -> float:
-    with saved_model.InterestModel(directory) as model:
+    with saved_model.SavedInterestModel(directory) as model:
         return _best_ms(lambda: model.interest([history]), 60)
 
 

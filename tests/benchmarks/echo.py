@@ -17,7 +17,9 @@ class Echo(grpc.GenericRpcHandler):
     """Gives the same answer to every call."""
 
     def __init__(self, answer: bytes) -> None:
-        self._handler = grpc.unary_unary_rpc_method_handler(lambda request, context: answer)
+        self._handler: grpc.RpcMethodHandler[bytes, bytes] = grpc.unary_unary_rpc_method_handler(
+            lambda request, context: answer
+        )
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
         return self._handler

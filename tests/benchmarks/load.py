@@ -60,8 +60,8 @@ class Latencies:
     @classmethod
     def of(cls, seconds: Sequence[float], errors: int = 0, degraded: int = 0) -> "Latencies":
         ms = 1000 * np.asarray(seconds)
-        quantiles = (float(np.percentile(ms, share)) for share in (50, 95, 99, 99.9))
-        return cls(len(ms), float(ms.mean()), *quantiles, float(ms.max()), errors, degraded)
+        p50, p95, p99, p999 = np.percentile(ms, (50, 95, 99, 99.9)).tolist()
+        return cls(len(ms), float(ms.mean()), p50, p95, p99, p999, float(ms.max()), errors, degraded)
 
 
 def one_client(targets: dict[str, Target], rounds: int, calls: int) -> dict[str, Latencies]:
@@ -119,7 +119,7 @@ def open_loop(target: Target, rate: float, seconds: float) -> Latencies:
 
     with ExitStack() as opened, _without_garbage_collection():
         channels = (opened.enter_context(_channel(target)) for _ in range(_CONNECTIONS))
-        calls = [channel.unary_unary(_RECOMMEND) for channel in channels]
+        calls = [_call(channel) for channel in channels]
         pool = opened.enter_context(ThreadPoolExecutor(_THREADS))
         for number in range(WARM_UP):
             calls[number % _CONNECTIONS](target.requests[number % len(target.requests)], timeout=_TIMEOUT_S)
@@ -221,7 +221,7 @@ def answer(target: Target) -> bytes:
         RuntimeError: it is degraded, or has not 10 items, so the measurements would mean nothing.
     """
     with grpc.insecure_channel(target.address) as channel:
-        call = channel.unary_unary(_RECOMMEND)
+        call = _call(channel)
         for request in target.requests[1:]:
             call(request, timeout=_TIMEOUT_S)
         body: bytes = call(target.requests[0], timeout=_TIMEOUT_S)
@@ -231,9 +231,13 @@ def answer(target: Target) -> bytes:
     return body
 
 
+def _call(channel: grpc.Channel) -> "grpc.UnaryUnaryMultiCallable[bytes, bytes]":
+    return channel.unary_unary(_RECOMMEND)
+
+
 def _sender(target: Target, start: int = 0) -> Callable[[], None]:
     """Return a function that sends the next request on its own connection; `start` varies the first one."""
-    call = _channel(target).unary_unary(_RECOMMEND)
+    call = _call(_channel(target))
     first = 7 * start % len(target.requests)
     requests = cycle([*target.requests[first:], *target.requests[:first]])
 

@@ -55,7 +55,8 @@ def sessions(users: int = 4_000, items: int = 2_000) -> Interactions:
                 place = random.choice(5, p=(0.45, 0.25, 0.15, 0.1, 0.05))
                 item = int(successors[item, place]) if follows else int(random.choice(items, p=popularity))
             at += int(random.exponential(5 * DAY))
-    return Interactions(*np.array(clicks, np.int64).T, None, "click")
+    rows = np.array(clicks, np.int64).T
+    return Interactions(rows[0], rows[1], rows[2], None, "click")
 
 
 def baskets(users: int = 700, items: int = 3_000) -> Interactions:
@@ -73,7 +74,7 @@ def baskets(users: int = 700, items: int = 3_000) -> Interactions:
             purchases += [(user, int(item), at) for item in random.permutation(np.unique([*again, *other]))]
             at += int(DAY * random.gamma(20, 7 / 20))
     rows = np.array(purchases, np.int64).T
-    return Interactions(*rows, price[rows[1]], "purchase")
+    return Interactions(rows[0], rows[1], rows[2], price[rows[1]], "purchase")
 
 
 def reviews(users: int = 6_000, items: int = 1_500, genres: int = 30) -> Interactions:
@@ -101,7 +102,7 @@ def reviews(users: int = 6_000, items: int = 1_500, genres: int = 30) -> Interac
                 at += DAY + int(random.exponential(20 * DAY))
     rows = np.array(ratings, np.int64).T
     values = np.clip(np.round(quality[rows[1]] + random.normal(0, 0.9, rows.shape[1])), 1, 5)
-    return Interactions(*rows, values, "rate")
+    return Interactions(rows[0], rows[1], rows[2], values, "rate")
 
 
 def _long_tail(count: int, exponent: float, random: np.random.Generator) -> NDArray[np.float64]:

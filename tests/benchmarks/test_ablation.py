@@ -1,5 +1,7 @@
 """The table of the ablation, against values computed by hand."""
 
+from collections.abc import Mapping
+
 from rich.console import Console
 
 from components.train_interest_model.hyperparameters import Hyperparameters
@@ -7,7 +9,7 @@ from tests.benchmarks.ablation import DEFAULTS, ROWS, table
 
 
 def test_table_shows_the_mean_of_the_differences_of_each_seed() -> None:
-    rows = {
+    rows: dict[str, list[Mapping[str, float]]] = {
         name: [{"validation_ndcg_at_10": ndcg, "validation_hr_at_10": 2 * ndcg} for ndcg in seeds]
         for name, seeds in ((DEFAULTS, (0.1, 0.3)), ("with positions", (0.2, 0.4)))
     }

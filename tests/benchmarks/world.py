@@ -174,8 +174,10 @@ def _features(
     nullable = pa.schema([(field.name, field.type) for field in INTERACTIONS])
     pq.write_table(pa.table(columns, schema=nullable), home / "interactions.parquet")
     pq.write_table(USERS.empty_table(), home / "users.parquet")
-    files = (home / f"{name}.parquet" for name in ("interactions", "users"))
-    build(*files, as_of, "leave-one-out", f"{settings.home}/warehouse", home / "spine.parquet")
+    interactions, users_file = home / "interactions.parquet", home / "users.parquet"
+    build(
+        interactions, users_file, as_of, "leave-one-out", f"{settings.home}/warehouse", home / "spine.parquet"
+    )
     addresses = FeatureStoreAddresses(settings.features, settings.registry, settings.online_store)
     materialize(addresses, as_of)
 
@@ -213,7 +215,7 @@ def _drawn_filters(
     sequences = UserSequences.of(
         owners[order], chosen[order].astype(np.int32), timestamps[order], shape.items, pace=6 * 86_400_000_000
     )
-    trend = popularity / 10
+    trend = popularity / np.float32(10)
     return CollaborativeFilters(
         *matrices, popularity=popularity, trend=trend, als=factors, user_sequences=sequences
     )

@@ -78,6 +78,12 @@ def build_warehouse(
     }
     for name, table in tables.items():
         pq.write_table(table, directory / f"{name}.parquet")
-    files = (directory / f"{name}.parquet" for name in tables)
-    features = build(*files, as_of, protocol, str(directory / "warehouse"), directory / "spine.parquet")
+    features = build(
+        directory / "interactions.parquet",
+        directory / "users.parquet",
+        as_of,
+        protocol,
+        str(directory / "warehouse"),
+        directory / "spine.parquet",
+    )
     return Warehouse(directory, features, as_of)

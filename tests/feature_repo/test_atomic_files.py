@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import fsspec
@@ -99,7 +100,7 @@ def test_readers_never_find_a_half_written_file(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def killed_writer(tmp_path: Path) -> subprocess.Popen[str]:
+def killed_writer(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A process that is writing tmp_path/file.txt."""
     command = [sys.executable, "-c", KILLED_WRITER, str(tmp_path / "file.txt")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

@@ -28,4 +28,6 @@ def test_of_skips_missing_values_and_activity() -> None:
 def test_encode_starts_each_row_with_padding_and_pads_right() -> None:
     inputs = encode([Attributes.of({"gender": "F", "age": 34}), Attributes()])
     assert inputs["attributes"].tolist() == [[PAD, "gender=F", "age"], [PAD, PAD, PAD]]
-    assert_array_equal(inputs["attribute_values"], np.float32([[np.nan, np.nan, 34.0], [np.nan] * 3]))
+    assert_array_equal(
+        inputs["attribute_values"], np.array([[np.nan, np.nan, 34.0], [np.nan] * 3], np.float32)
+    )

@@ -39,7 +39,7 @@ def test_encode_starts_each_row_with_padding_and_pads_right() -> None:
     assert inputs["item_ids"].tolist() == [[PAD, "a", "b"], [PAD, PAD, PAD]]
     assert inputs["event_types"].tolist() == [[PAD, "view", "view"], [PAD, PAD, PAD]]
     assert inputs["timestamps"].tolist() == [[0, START + 10, START + 20], [0, 0, 0]]
-    np.testing.assert_array_equal(inputs["values"], np.float32([[np.nan, 2.5, 1.0], [np.nan] * 3]))
+    np.testing.assert_array_equal(inputs["values"], np.array([[np.nan, 2.5, 1.0], [np.nan] * 3], np.float32))
     assert {name: str(values.dtype) for name, values in inputs.items()} == {
         "item_ids": "object",
         "event_types": "object",

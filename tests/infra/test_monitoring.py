@@ -18,7 +18,7 @@ TARGET_LABELS = {"pod", "le"}
 
 def exposed() -> dict[str, set[str]]:
     """Return the labels of each sample that the recommender exposes, by sample name."""
-    metrics = list(Metrics().registry._collector_to_names)
+    metrics: list[Any] = list(Metrics().registry._collector_to_names)
     families = [(family, metric) for metric in metrics for family in metric.describe()]
     return {
         f"{family.name}{suffix}": set(metric._labelnames)

@@ -92,9 +92,9 @@ def build_wheel(folder: Path) -> Path:
 def install(folder: Path, wheel: Path, extra: str, compile_bytecode: bool = False) -> Environment:
     """Install the wheel and the locked packages of its extra into a new environment."""
     environment = Environment(folder)
-    options = ["--python", environment.python, *(["--compile-bytecode"] if compile_bytecode else [])]
-    requirements = ["--require-hashes", "--requirement", ROOT / "pyproject.toml"]
-    requirements += ["--constraint", ROOT / "requirements.lock", *(["--extra", extra] if extra else [])]
+    options = ["--python", str(environment.python), *(["--compile-bytecode"] if compile_bytecode else [])]
+    requirements = ["--require-hashes", "--requirement", f"{ROOT}/pyproject.toml"]
+    requirements += ["--constraint", f"{ROOT}/requirements.lock", *(["--extra", extra] if extra else [])]
     run(_uv(), "venv", "--python", sys.executable, folder)
     run(_uv(), "pip", "install", *options, *requirements)
     run(_uv(), "pip", "install", *options, "--no-deps", wheel)

@@ -43,7 +43,7 @@ def required_distributions(files: Iterable[Path]) -> dict[frozenset[NormalizedNa
         for names in _imports(file):
             top = names[0].split(".")[0]
             if top not in _OWN and top not in sys.stdlib_module_names:
-                providers = next(filter(None, map(_providers().get, names)), frozenset())
+                providers = next((_providers()[name] for name in names if name in _providers()), set())
                 required[frozenset(providers)].add(f"{file.relative_to(ROOT)}: {names[0]}")
     return dict(required)
 

@@ -30,6 +30,8 @@ NOT_IMPORTED: Final = {
     "pandas-stubs": "mypy reads it",
     "types-grpcio": "mypy reads it",
     "types-protobuf": "mypy reads it",
+    "types-psutil": "mypy reads it",
+    "types-pyyaml": "mypy reads it",
 }
 
 

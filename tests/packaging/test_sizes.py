@@ -89,7 +89,7 @@ def recommender(serving: Environment, model_server: str, tmp_path: Path) -> Iter
     (tmp_path / "releases" / "live.json").write_text(json.dumps({"version": 1}))
     settings = {"HOME": str(tmp_path), "PORT": "0", "MODEL_SERVER": model_server}
     variables = serving.variables(**{f"PENCHANT_{name}": value for name, value in settings.items()})
-    command = [serving.python, "-m", "serving.server"]
+    command = [str(serving.python), "-m", "serving.server"]
     process = subprocess.Popen(command, env=variables, cwd=tmp_path, stdout=subprocess.PIPE, text=True)
     assert process.stdout
     yield process.stdout.readline().removeprefix("recommender on ").strip()

@@ -65,7 +65,7 @@ class Exported:
     async def advance(
         self, interests: InterestBatch, histories: Sequence[History], version: int | None, timeout_s: float
     ) -> NDArray[np.float32]:
-        states = {"state": interests.state, "as_of": interests.as_of[:, None]}
+        states: dict[str, NDArray[np.generic]] = {"state": interests.state, "as_of": interests.as_of[:, None]}
         return self._run("advance", states | encode(histories))
 
     async def close(self) -> None:

@@ -4,6 +4,7 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer.main
@@ -139,7 +140,12 @@ def test_a_schedule_starts_warm_unless_set_otherwise(
     runner: CliRunner, monkeypatch: pytest.MonkeyPatch, options: list[str], expected: dict[str, object]
 ) -> None:
     calls = []
-    monkeypatch.setattr("pipelines.runner.schedule_on_kubeflow", lambda *call: calls.append(call) or "a1")
+
+    def schedule_on_kubeflow(*call: Any) -> str:
+        calls.append(call)
+        return "a1"
+
+    monkeypatch.setattr("pipelines.runner.schedule_on_kubeflow", schedule_on_kubeflow)
 
     result = runner.invoke(app, ["schedule", "0 0 3 * * *", *options])
 

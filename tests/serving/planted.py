@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,7 @@ from scipy.sparse import csr_array
 from feature_repo.attributes import Attributes
 from feature_repo.contract import ITEMS
 from feature_repo.histories import History
+from feature_repo.interest_state import InterestBatch
 from serving.errors import Unavailable
 from serving.interest.user_interest import UserInterest
 from serving.ranking.features import FEATURES
@@ -83,7 +85,7 @@ def segments() -> Segments:
     return Segments(named, csr_array(trend))
 
 
-def write_release(root: Path, version: int, titles: str = "", **about: str) -> None:
+def write_release(root: Path, version: int, titles: str = "", **about: Any) -> None:
     """Write release `version` below `root`; `titles` is appended to each title, `about` to the manifest."""
     table = items()
     renamed = [f"{title}{titles}" for title in table.column("title").to_pylist()]
@@ -110,6 +112,11 @@ class FakeInterestModel:
             raise Unavailable("model server down")
         self.calls.append(version)
         return np.stack([self._mean(history) for history in histories])
+
+    async def advance(
+        self, interests: InterestBatch, histories: Sequence[History], version: int | None, timeout_s: float
+    ) -> NDArray[np.float32]:
+        raise NotImplementedError
 
     async def close(self) -> None:
         self.down = True

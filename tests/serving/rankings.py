@@ -75,7 +75,7 @@ def catalog(item_count: int) -> Catalog:
 def query(ranking: Ranking, history: list[int], interest: bool = True, seed: int = 0) -> Query:
     """Return a query with a random interest, or without an interest."""
     generator = np.random.default_rng(seed)
-    vector = generator.normal(size=ranking.item_embeddings.shape[1]).astype(np.float32)
+    vector = generator.normal(size=(ranking.item_embeddings.shape[1],)).astype(np.float32)
     return Query(
         ranking,
         history=np.array(history, np.int32),

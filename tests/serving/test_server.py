@@ -104,7 +104,7 @@ def test_reflection_allows_a_call_in_json_without_the_proto_file(service: Runnin
 
 
 def test_mutual_tls_refuses_clients_without_a_certificate(tmp_path: Path, certificates: Certificates) -> None:
-    tls = {
+    tls: dict[str, Any] = {
         "tls_certificate": certificates.server,
         "tls_key": certificates.server_key,
         "tls_client_ca": certificates.authority,

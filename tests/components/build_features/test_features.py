@@ -104,10 +104,14 @@ def test_too_few_interactions_are_rejected_with_the_minimum(tmp_path: Path) -> N
 
 def test_an_unreadable_file_is_rejected_with_its_path(tmp_path: Path) -> None:
     build_warehouse(tmp_path, PLANTED, AS_OF)
-    files = [tmp_path / f"{name}.parquet" for name in ("interactions", "users")]
-    files[1].write_bytes(b"PAR1 but not really")
-    with pytest.raises(StepError, match=f"users: expected a readable Parquet file at {files[1]}"):
-        features.build(*files, AS_OF, "time", str(tmp_path / "warehouse"), tmp_path / "spine.parquet")
-    files[1].unlink()
+    interactions, users = tmp_path / "interactions.parquet", tmp_path / "users.parquet"
+    users.write_bytes(b"PAR1 but not really")
+    with pytest.raises(StepError, match=f"users: expected a readable Parquet file at {users}"):
+        features.build(
+            interactions, users, AS_OF, "time", str(tmp_path / "warehouse"), tmp_path / "spine.parquet"
+        )
+    users.unlink()
     with pytest.raises(StepError, match="users: expected a readable Parquet file"):
-        features.build(*files, AS_OF, "time", str(tmp_path / "warehouse"), tmp_path / "spine.parquet")
+        features.build(
+            interactions, users, AS_OF, "time", str(tmp_path / "warehouse"), tmp_path / "spine.parquet"
+        )

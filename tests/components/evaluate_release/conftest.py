@@ -1,5 +1,7 @@
 """Two ring data sets, built once."""
 
+from typing import Any
+
 import pytest
 
 from tests.components.evaluate_release.ring_world import World, build_world
@@ -18,7 +20,7 @@ def wrong_world(tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 @pytest.fixture(scope="session")
-def blend(world: World) -> dict:
+def blend(world: World) -> dict[str, Any]:
     """The blend fitted on `world`."""
     from components.evaluate_release.blend.blend_fit import fit_blend
     from components.evaluate_release.data.held_out import HeldOut

@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -48,7 +49,7 @@ class World:
 
 def row(
     user: int, items: list[int], times: list[int], cutoff: int, split: str, target: int | None = None
-) -> dict:
+) -> dict[str, Any]:
     return {
         "user_id": f"u{user:03d}",
         "cutoff": cutoff,
@@ -62,7 +63,7 @@ def row(
     }
 
 
-def training_rows() -> list[dict]:
+def training_rows() -> list[dict[str, Any]]:
     """Return the rows of the leave-one-out protocol: the last item is the test target."""
     rows = []
     for user in range(N_USERS):
@@ -154,7 +155,7 @@ def build_world(root: Path, step: int) -> World:
     return world
 
 
-def publish(world: World, blend: dict, root: Path, **about: object) -> str:
+def publish(world: World, blend: dict[str, Any], root: Path, **about: Any) -> str:
     """Publish the run as version 3, and make it live."""
     ranking, interest = root / "ranking" / "3", root / "interest" / "3"
     ranking.mkdir(parents=True)

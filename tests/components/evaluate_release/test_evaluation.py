@@ -5,6 +5,7 @@ import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -64,7 +65,7 @@ class Evaluated:
     gate_decision: str
     metrics: dict[str, float]
 
-    def document(self) -> dict:
+    def document(self) -> dict[str, Any]:
         return json.loads((self.output / "evaluation" / "metrics.json").read_text())
 
 
@@ -74,7 +75,7 @@ def evaluated(world, store, tmp_path_factory) -> Evaluated:
     return Evaluated(output, tracking, *run(world, tracking, output))
 
 
-def test_a_model_that_predicts_the_next_item_is_better(evaluated):
+def test_a_model_that_predicts_the_next_item_is_better(evaluated) -> None:
     metrics = evaluated.metrics
     assert evaluated.gate_decision == "better"
     # served, interest and transitions rank the target first
@@ -88,7 +89,7 @@ def test_a_model_that_predicts_the_next_item_is_better(evaluated):
 
 def test_a_model_that_predicts_less_than_the_live_version_is_worse(
     wrong_world, world, blend, store, tmp_path
-):
+) -> None:
     about = {"learned_until": START + 10 * MINUTE, "metrics": {}, "protocol": "leave-one-out"}
     publish(world, blend, tmp_path / "releases", **about)
     gate_decision, metrics = run(wrong_world, begin(store), tmp_path)
@@ -97,7 +98,7 @@ def test_a_model_that_predicts_less_than_the_live_version_is_worse(
     assert metrics["interest_ndcg_at_10"] == metrics["transitions_ndcg_at_10"] == 0.0
 
 
-def test_the_evaluation_has_all_that_registering_reads(evaluated):
+def test_the_evaluation_has_all_that_registering_reads(evaluated) -> None:
     held_out = evaluated.document()
     assert held_out["gate_decision"] == evaluated.gate_decision
     assert held_out["metrics"] == evaluated.metrics
@@ -108,7 +109,7 @@ def test_the_evaluation_has_all_that_registering_reads(evaluated):
     assert len(blend["features"]) == len(blend["weights"])
 
 
-def test_metrics_json_has_counts_intervals_and_p_values(evaluated):
+def test_metrics_json_has_counts_intervals_and_p_values(evaluated) -> None:
     held_out = evaluated.document()
     assert held_out["counts"]["test_queries"] == held_out["counts"]["test_users"] == N_USERS
     assert held_out["counts"]["items"] == N_ITEMS
@@ -119,7 +120,7 @@ def test_metrics_json_has_counts_intervals_and_p_values(evaluated):
     assert held_out["models"]["popularity"]["ndcg_at_10"]["p_value"] < 0.001
 
 
-def test_metrics_csv_has_a_row_for_each_model_metric_and_k(evaluated):
+def test_metrics_csv_has_a_row_for_each_model_metric_and_k(evaluated) -> None:
     with (evaluated.output / "evaluation" / "metrics.csv").open() as file:
         rows = list(csv.DictReader(file))
     keys = {(row["model"], row["metric"], row["k"]) for row in rows}
@@ -128,7 +129,7 @@ def test_metrics_csv_has_a_row_for_each_model_metric_and_k(evaluated):
         assert {(model, "ndcg", "10"), (model, "coverage", "20"), (model, "miscalibration", "10")} <= keys
 
 
-def test_the_report_is_a_self_contained_page(evaluated):
+def test_the_report_is_a_self_contained_page(evaluated) -> None:
     page = (evaluated.output / "report").read_text()
     assert "Item &lt;5&gt;" in page  # titles are escaped
     assert page.count("<svg") >= 3
@@ -138,7 +139,7 @@ def test_the_report_is_a_self_contained_page(evaluated):
         assert outside not in page
 
 
-def test_mlflow_has_metrics_gate_decision_and_files(evaluated):
+def test_mlflow_has_metrics_gate_decision_and_files(evaluated) -> None:
     client, run_id = evaluated.tracking.client, evaluated.tracking.run_id
     logged = client.get_run(run_id).data
     assert logged.metrics["test_ndcg_at_10"] == 1.0
@@ -150,13 +151,13 @@ def test_mlflow_has_metrics_gate_decision_and_files(evaluated):
     } <= files
 
 
-def test_each_attribute_of_the_users_is_a_slice(evaluated):
+def test_each_attribute_of_the_users_is_a_slice(evaluated) -> None:
     parts = [part for part in evaluated.document()["slices"] if part["dimension"] == "user's group"]
     assert [(part["label"], part["queries"]) for part in parts] == [("b", 80), ("a", 40)]
     assert "By user's group" in (evaluated.output / "report").read_text()
 
 
-def test_the_report_says_why_drift_was_not_measured(evaluated):
+def test_the_report_says_why_drift_was_not_measured(evaluated) -> None:
     drift = evaluated.document()["drift"]
     assert drift["kinds"] == {}
     assert "neither categories nor clusters give two item groups" in drift["why"]
@@ -164,14 +165,14 @@ def test_the_report_says_why_drift_was_not_measured(evaluated):
     assert not any("drift" in name for name in evaluated.metrics)
 
 
-def test_a_second_run_has_the_same_metrics_and_replaces_the_first(evaluated, world):
+def test_a_second_run_has_the_same_metrics_and_replaces_the_first(evaluated, world) -> None:
     output = evaluated.output
     before = sorted(path.name for path in output.iterdir())
     assert run(world, evaluated.tracking, output)[1] == evaluated.metrics
     assert sorted(path.name for path in output.iterdir()) == before
 
 
-def test_the_live_version_is_measured_on_new_queries(world, blend, store, tmp_path):
+def test_the_live_version_is_measured_on_new_queries(world, blend, store, tmp_path) -> None:
     about = {"learned_until": START + 10 * MINUTE, "metrics": {}, "protocol": "leave-one-out"}
     publish(world, blend, tmp_path / "releases", **about)
     gate_decision, metrics = run(world, begin(store), tmp_path)
@@ -182,7 +183,7 @@ def test_the_live_version_is_measured_on_new_queries(world, blend, store, tmp_pa
     assert "on 110 new queries" in page
 
 
-def test_artifacts_of_different_runs_are_refused(world, store, tmp_path):
+def test_artifacts_of_different_runs_are_refused(world, store, tmp_path) -> None:
     other = type(world)(tmp_path / "other")
     shutil.copytree(world.root, other.root)
     pq.write_table(pq.read_table(world.items).slice(0, 5), other.items)
@@ -191,7 +192,7 @@ def test_artifacts_of_different_runs_are_refused(world, store, tmp_path):
     assert not (tmp_path / "evaluation").exists()
 
 
-def test_the_component_returns_the_decision_and_logs_the_metrics(world, store, tmp_path):
+def test_the_component_returns_the_decision_and_logs_the_metrics(world, store, tmp_path) -> None:
     tracking = begin(store)
     parts = {
         name: Artifact(getattr(world, attribute))
@@ -223,8 +224,8 @@ def test_the_component_returns_the_decision_and_logs_the_metrics(world, store, t
 class Artifact:
     """A fake of kfp's artifacts: a path, and logged metrics."""
 
-    def __init__(self, path):
-        self.path, self.logged = str(path), {}
+    def __init__(self, path) -> None:
+        self.path, self.logged = str(path), dict[str, float]()
 
-    def log_metric(self, name, value):
+    def log_metric(self, name, value) -> None:
         self.logged[name] = value

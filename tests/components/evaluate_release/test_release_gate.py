@@ -20,13 +20,15 @@ def live(candidate: float, live: float) -> Comparison:
         (0.11, 0.04, Incomparable(4, "another protocol"), "worse", "another protocol; a reviewer decides"),
     ],
 )
-def test_decide_returns_the_outcome_with_a_reason(candidate, popularity, live_version, outcome, words):
+def test_decide_returns_the_outcome_with_a_reason(
+    candidate, popularity, live_version, outcome, words
+) -> None:
     decision = decide(candidate, popularity, live_version)
     assert decision.outcome == outcome
     assert words in decision.reason
 
 
-def test_the_reason_has_all_figures():
+def test_the_reason_has_all_figures() -> None:
     reason = decide(0.11, 0.04, live(0.09, 0.1)).reason
     for figure in ("0.1100", "0.0400", "0.0900", "0.1000", "both on 120 queries"):
         assert figure in reason

@@ -6,6 +6,7 @@ from typing import Any
 
 import fsspec
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from components.errors import StepError
@@ -253,7 +254,7 @@ def test_a_warehouse_may_be_any_fsspec_url(tmp_path: Path) -> None:
         ingest(Sources(interactions_file=str(tmp_path / "log.csv")), "memory://bucket/warehouse", *outputs)
     stored = [Path(file).name for file in fsspec.filesystem("memory").find("/bucket/warehouse")]
     assert sorted(stored) == ["part-file-1.parquet", "watermarks.json"]
-    assert snapshot.pq.read_metadata(outputs[0]).num_rows == 3
+    assert pq.read_metadata(outputs[0]).num_rows == 3
 
 
 def test_the_component_returns_the_time_of_the_snapshot(tmp_path: Path) -> None:
@@ -268,4 +269,4 @@ def test_the_component_returns_the_time_of_the_snapshot(tmp_path: Path) -> None:
         Artifact("interactions"), Artifact("items"), Artifact("users"),
     )  # fmt: skip
     assert as_of > before
-    assert snapshot.pq.read_metadata(tmp_path / "interactions").num_rows == 3
+    assert pq.read_metadata(tmp_path / "interactions").num_rows == 3

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from components.errors import StepError
-from components.materialize_features import materialization
 from components.materialize_features.materialization import materialize
 from serving.online_store.online import OnlineFeatures
 from tests.feature_repo.planted import START, Warehouse, build_warehouse, interaction
@@ -47,7 +46,7 @@ def test_a_user_that_cannot_be_read_back_fails_the_step(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     warehouse = build_warehouse(tmp_path, PLANTED, AS_OF)
-    monkeypatch.setattr(materialization.OnlineFeatures, "user", lambda *_: None)
+    monkeypatch.setattr(OnlineFeatures, "user", lambda *_: None)
     with pytest.raises(StepError, match=f"expected user bob as of {AS_OF}, read nothing"):
         run(warehouse)
 

@@ -5,6 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Event
+from typing import Any
 
 import grpc
 import numpy as np
@@ -64,7 +65,7 @@ def fake_model_server(answer: Answer) -> Iterator[FakeModelServer]:
         ("PredictionService", "Predict", predict, pb.PredictRequest),
         ("ModelService", "GetModelStatus", status, pb.GetModelStatusRequest),
     ):
-        handler = grpc.unary_unary_rpc_method_handler(
+        handler: grpc.RpcMethodHandler[Any, Any] = grpc.unary_unary_rpc_method_handler(
             function, request_type.FromString, lambda response: response.SerializeToString()
         )
         service_name = f"tensorflow.serving.{service}"

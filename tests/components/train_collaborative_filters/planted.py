@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from numpy.typing import ArrayLike
 
 from components.train_collaborative_filters.interactions import Interactions
 from feature_repo.contract import ITEMS, TRAINING_SET
@@ -16,12 +17,13 @@ SECOND = 1_000_000
 START = 1_780_000_000 * SECOND
 
 
-def interactions(sequences: Sequence[Sequence[int]], item_count: int) -> Interactions:
+def interactions(sequences: Sequence[ArrayLike], item_count: int) -> Interactions:
     """Return interactions from one list of item indexes per user, one interaction a second."""
-    lengths = [len(sequence) for sequence in sequences]
+    arrays = [np.asarray(sequence, np.int32) for sequence in sequences]
+    lengths = [len(array) for array in arrays]
     return Interactions(
         users=np.repeat(np.arange(len(sequences)), lengths).astype(np.int32),
-        items=np.concatenate([np.asarray(sequence, np.int32) for sequence in sequences]),
+        items=np.concatenate(arrays),
         timestamps=np.concatenate([START + SECOND * np.arange(length, dtype=np.int64) for length in lengths]),
         user_count=len(sequences),
         item_count=item_count,

@@ -36,8 +36,7 @@ def scores(model: AlternatingLeastSquares, items: list[int], weights: list[float
     """Return [items] the scores of `fold_in`, in the model's scale."""
     factors = whitened(model.item_factors, PENALTY, CONFIDENCE)
     user = fold_in(factors, np.array(items, np.int32), np.array(weights, np.float32))
-    scaled: NDArray[np.float32] = CONFIDENCE / (CONFIDENCE - 1) * factors @ user
-    return scaled
+    return (CONFIDENCE / (CONFIDENCE - 1) * factors @ user).astype(np.float32)
 
 
 @pytest.mark.parametrize("history", [[3], [3, 17, 4], list(range(0, 40, 2))])

@@ -66,7 +66,7 @@ def test_ease_equals_the_closed_form() -> None:
 
 def test_ease_of_an_item_without_interactions_is_zero() -> None:
     weights = ease(interactions([[0, 1]], item_count=3), regularisation=1, neighbours=3).toarray()
-    np.testing.assert_allclose(weights, [[0, 0.5, 0], [0.5, 0, 0], [0, 0, 0]], atol=1e-6)
+    np.testing.assert_allclose(weights, np.array([[0, 0.5, 0], [0.5, 0, 0], [0, 0, 0]]), atol=1e-6)
 
 
 def test_user_rows_have_unit_length_and_are_of_the_most_recent_users() -> None:

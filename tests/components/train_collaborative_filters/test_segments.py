@@ -1,5 +1,6 @@
 """User segments: which there are, their trends and their priors."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ USERS = 60
 ALL = np.arange(3, dtype=np.int32)
 
 
-def fitted(**attributes: list[object]) -> Segments | None:
+def fitted(**attributes: Sequence[object]) -> Segments | None:
     """Fit segments of 60 users; even users choose item 0, odd users item 1."""
     world = replace(
         interactions([[user % 2] for user in range(USERS)], item_count=3),

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from components.train_interest_model.tracking import Tracker
 from feature_repo.attributes import Attributes
 from feature_repo.contract import ITEMS, TRAINING_SET
 
@@ -25,17 +26,18 @@ SMALL = {
 }
 
 
-@dataclass
-class RecordingTracker:
-    """Keeps what a training logs."""
+@dataclass(frozen=True)
+class RecordingTracker(Tracker):
+    """Records what a training logs."""
 
+    client: Any = None
     run_id: str = "run"
     params: dict[str, Any] = field(default_factory=dict)
     metrics: list[tuple[int, dict[str, float]]] = field(default_factory=list)
     datasets: list[Path] = field(default_factory=list)
 
     def log_params(self, params: Mapping[str, Any]) -> None:
-        self.params |= params
+        self.params.update(params)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
         self.metrics.append((step, dict(metrics)))

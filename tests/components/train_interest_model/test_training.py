@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -35,7 +36,9 @@ from tests.components.train_interest_model.conftest import (
 NDCG = "validation_ndcg_at_10"
 
 
-def fit(world: World, output: Path, split: str = "train", base: Path | None = None, **settings: object):  # type: ignore[no-untyped-def]
+def fit(
+    world: World, output: Path, split: str = "train", base: Path | None = None, **settings: Any
+) -> dict[str, float]:
     return train(
         world.training_set, world.items, split, {**SMALL, **settings}, output, base, RecordingTracker()
     )
@@ -89,7 +92,7 @@ class Killed(BaseException):
 def test_a_killed_training_resumes_to_the_weights_of_an_unbroken_one(
     cycle: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings = {"epochs": 4, "dropout": 0.2, "loss": "sampled", "negatives": 40}
+    settings: dict[str, Any] = {"epochs": 4, "dropout": 0.2, "loss": "sampled", "negatives": 40}
     fit(cycle, tmp_path / "unbroken", **settings)
     save = Checkpoint.save
 
@@ -103,9 +106,14 @@ def test_a_killed_training_resumes_to_the_weights_of_an_unbroken_one(
         fit(cycle, tmp_path / "broken", **settings)
     assert not (tmp_path / "broken" / "saved_model").exists()
     monkeypatch.undo()
-    epochs = []
+    epochs = list[int]()
     run_epoch = Trainer._epoch
-    monkeypatch.setattr(Trainer, "_epoch", lambda *arguments: epochs.append(1) or run_epoch(*arguments))
+
+    def count_epoch(*arguments: Any) -> Any:
+        epochs.append(1)
+        return run_epoch(*arguments)
+
+    monkeypatch.setattr(Trainer, "_epoch", count_epoch)
     fit(cycle, tmp_path / "broken", **settings)
     assert len(epochs) == 2
     assert_same_weights(tmp_path / "unbroken", tmp_path / "broken")
@@ -187,14 +195,14 @@ def test_a_cold_user_gets_the_items_of_who_is_alike(tmp_path: Path) -> None:
     assert blind == pytest.approx(10 / 30, abs=0.1)
     served = ServedModel(tmp_path / "knowing" / "saved_model")
     for home, liked in halves.items():
-        user = attributes.encode([Attributes.of({"home": home, "hair": "never seen in training"})])
-        best = served.run("top_items", encode([History()]) | user)["item_ids"][0]
+        known = attributes.encode([Attributes.of({"home": home, "hair": "never seen in training"})])
+        best = served.run("top_items", encode([History()]) | known)["item_ids"][0]
         assert {item.decode() for item in best[:10]} <= set(liked)
     served.close()
 
 
 def test_attributes_that_nobody_has_are_done_without(cycle: World, tmp_path: Path) -> None:
-    asked = {"epochs": 1, "use_user_attributes": True}
+    asked: dict[str, Any] = {"epochs": 1, "use_user_attributes": True}
     fit(cycle, tmp_path / "base", **asked)
     fit(cycle, tmp_path / "refit", "all", base=tmp_path / "base", **asked)
     assert not SavedWeights.load(tmp_path / "refit").hyperparameters.use_user_attributes

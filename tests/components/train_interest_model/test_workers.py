@@ -58,4 +58,4 @@ def test_two_workers_hold_equal_weights_and_the_loss_of_one(cycle: World, tmp_pa
     # Only the first writes; equal validation figures and losses on both say that the other holds the same.
     assert not (tmp_path / "second" / "saved_model").exists()
     embeddings = [np.load(tmp_path / name / "item_embeddings.npy") for name in ("one", "first")]
-    np.testing.assert_allclose(*embeddings, atol=1e-3)
+    np.testing.assert_allclose(embeddings[0], embeddings[1], atol=1e-3)

@@ -57,7 +57,9 @@ class Snapshot:
         for name, table in tables.items():
             pq.write_table(table, self.root / f"{name}.parquet")
         return validate(
-            *(self.root / f"{name}.parquet" for name in tables),
+            self.root / "interactions.parquet",
+            self.root / "items.parquet",
+            self.root / "users.parquet",
             round(AS_OF.timestamp() * 1_000_000),
             str(self.root / "warehouse"),
             max_failed_share,

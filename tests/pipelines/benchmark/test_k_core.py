@@ -12,7 +12,7 @@ from components.errors import StepError
 from feature_repo.contract import INTERACTIONS, ITEMS, USERS
 from pipelines.benchmark.k_core import k_core, write_k_core
 
-PAIRS = [("a", "x"), ("a", "y"), ("b", "x"), ("b", "y"), ("c", "y"), ("c", "z")]
+PAIRS: list[tuple[str | None, str]] = [("a", "x"), ("a", "y"), ("b", "x"), ("b", "y"), ("c", "y"), ("c", "z")]
 
 
 def write(folder: Path, pairs: list[tuple[str | None, str]], event_types: list[str] | None = None) -> None:

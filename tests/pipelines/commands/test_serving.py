@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -18,7 +19,7 @@ def test_recommend_and_record_send_the_token_over_tls(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     certificates = issue(tmp_path)
-    secured = {
+    secured: dict[str, Any] = {
         "tokens": {"admin": [TOKEN]},
         "tls_certificate": certificates.server,
         "tls_key": certificates.server_key,

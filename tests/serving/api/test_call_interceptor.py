@@ -63,7 +63,8 @@ async def intercepted(interceptor: CallInterceptor, behavior: Behavior, token: s
         return grpc.unary_unary_rpc_method_handler(behavior, bytes)
 
     metadata = (("authorization", f"Bearer {token}"),) if token else ()
-    handler = await interceptor.intercept_service(continuation, HandlerCallDetails(RECOMMEND, metadata))
+    call: Any = HandlerCallDetails(RECOMMEND, metadata)
+    handler = await interceptor.intercept_service(continuation, call)
     wrapped: Behavior = handler.unary_unary
     return wrapped
 

@@ -10,7 +10,8 @@ import pytest
 
 from serving.answers import Answer
 from serving.errors import TooManyRequests
-from serving.ranking.loaded_release import LoadedRelease, RankedItems
+from serving.ranking.loaded_release import LoadedRelease
+from serving.ranking.ranked_items import RankedItems
 from tests.patience import HANG_S, wait_until
 from tests.serving.service import FakeFeatures, running
 
@@ -27,7 +28,7 @@ def test_requests_above_the_rate_are_refused(tmp_path: Path, monkeypatch: pytest
 def test_a_full_queue_refuses_further_calls_and_answers_those_accepted(
     tmp_path: Path, gate: Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limits = {"max_in_flight": 1, "max_concurrent_requests": 3}
+    limits: dict[str, Any] = {"max_in_flight": 1, "max_concurrent_requests": 3}
     with running(tmp_path, **limits) as service, ThreadPoolExecutor(5) as clients:
         monkeypatch.setattr(FakeFeatures, "user", lambda *_: gate.wait(HANG_S) and None)
         calls = [clients.submit(service.client.recommend, "u") for _ in range(5)]

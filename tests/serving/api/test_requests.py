@@ -76,9 +76,10 @@ def call(service: Running, method: str, body: bytes) -> tuple[grpc.StatusCode, s
     """Call a method with these bytes; return the status and its details."""
     with grpc.insecure_channel(service.address) as channel:
         try:
-            channel.unary_unary(f"/{SERVICE}/{method}")(body, timeout=HANG_S)
+            invoke: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(f"/{SERVICE}/{method}")
+            invoke(body, timeout=HANG_S)
         except grpc.RpcError as error:
-            return error.code(), error.details() or ""  # type: ignore[attr-defined]
+            return error.code(), error.details() or ""
     return grpc.StatusCode.OK, ""
 
 
@@ -108,7 +109,7 @@ def test_an_internal_error_is_logged_with_the_request_id_and_hidden_from_the_cli
         def fail(*_: Any) -> None:
             raise RuntimeError("the secret cause")
 
-        service.model.interest = fail  # type: ignore[method-assign]
+        service.model.interest = fail  # type: ignore[assignment, method-assign]
         with pytest.raises(PenchantError, match="request id mine") as caught:
             service.client.recommend("u", history=["comedy-1"], request_id="mine")
         assert "secret" not in str(caught.value)

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -28,7 +29,7 @@ def base_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return export(tmp_path_factory.mktemp("interest") / "1", scale=1).parent
 
 
-def files(certificates: Certificates, client_ca: bool = True) -> dict[str, Path]:
+def files(certificates: Certificates, client_ca: bool = True) -> dict[str, Any]:
     """TLS settings of a server; with `client_ca` it requires a client certificate."""
     paths = (certificates.server, certificates.server_key, certificates.authority)
     return dict(zip(SERVER[: 2 + client_ca], paths, strict=False))

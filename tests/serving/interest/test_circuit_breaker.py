@@ -122,7 +122,7 @@ def test_answers_say_that_the_circuit_is_open(tmp_path: Path) -> None:
             await asyncio.sleep(arguments[2])
             raise Unavailable("deadline exceeded")
 
-        service.model.interest = hang  # type: ignore[method-assign]
+        service.model.interest = hang  # type: ignore[assignment, method-assign]
 
         def degradation() -> tuple[str, str, str]:
             (degraded,) = service.client.recommend("u", history=["comedy-1"]).degraded

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 import grpc
 import numpy as np
@@ -59,36 +60,33 @@ def client(server: tuple[ModelServer, int]) -> Iterator[InterestClient]:
     client.close()
 
 
-def test_interest_returns_a_batch(client: InterestClient):
+def test_interest_returns_a_batch(client: InterestClient) -> None:
     interests = client.interest([history("i1", "i2"), history("i3")], version=1, timeout_s=HANG_S)
 
     # 0.5 * [1, 1] + [2, 1] = [2.5, 1.5]
     np.testing.assert_array_equal(interests.interest, np.array([[2.5, 1.5], [3.0, 1.0]], np.float32))
     np.testing.assert_array_equal(interests.state, interests.interest)
     np.testing.assert_array_equal(interests.as_of, np.array([2, 1]))
-    assert (interests.interest.dtype, interests.state.dtype, interests.as_of.dtype) == (
-        np.float32,
-        np.float32,
-        np.int64,
-    )
+    assert interests.interest.dtype == interests.state.dtype == np.float32
+    assert interests.as_of.dtype == np.int64
     assert len(interests) == 2
 
 
-def test_interest_is_zero_for_an_empty_history(client: InterestClient):
+def test_interest_is_zero_for_an_empty_history(client: InterestClient) -> None:
     interests = client.interest([history()], timeout_s=HANG_S)
 
     assert interests.interest.tolist() == [[0.0, 0.0]]
     assert interests.as_of.tolist() == [0]
 
 
-def test_interest_skips_unknown_items(client: InterestClient):
+def test_interest_skips_unknown_items(client: InterestClient) -> None:
     expected = client.interest([history("i1", "i2")], timeout_s=HANG_S)
     mixed = client.interest([history("i1", "no such item é", "i2")], timeout_s=HANG_S)
 
     np.testing.assert_array_equal(expected.interest, mixed.interest)
 
 
-def test_interest_accepts_every_length_up_to_the_longest_history(client: InterestClient):
+def test_interest_accepts_every_length_up_to_the_longest_history(client: InterestClient) -> None:
     lengths = range(0, 201, 7)
 
     interests = client.interest(
@@ -100,7 +98,7 @@ def test_interest_accepts_every_length_up_to_the_longest_history(client: Interes
     assert interests.as_of.tolist() == list(lengths)
 
 
-def test_advance_equals_the_interest_of_the_whole_history(client: InterestClient):
+def test_advance_equals_the_interest_of_the_whole_history(client: InterestClient) -> None:
     whole = client.interest([history("i1", "i2", "i3"), history("i4")], timeout_s=HANG_S)
     before = client.interest([history("i1", "i2"), history()], timeout_s=HANG_S)
     newer = [History(["c"], ["i3"], ["view"], [1.0], [3]), History(["d"], ["i4"], ["view"], [1.0], [1])]
@@ -112,7 +110,7 @@ def test_advance_equals_the_interest_of_the_whole_history(client: InterestClient
     np.testing.assert_array_equal(after.as_of, whole.as_of)
 
 
-def test_advance_by_an_empty_history_changes_nothing(client: InterestClient):
+def test_advance_by_an_empty_history_changes_nothing(client: InterestClient) -> None:
     before = client.interest([history("i1", "i2")], timeout_s=HANG_S)
 
     after = client.advance(before, [history()], timeout_s=HANG_S)
@@ -121,27 +119,27 @@ def test_advance_by_an_empty_history_changes_nothing(client: InterestClient):
     np.testing.assert_array_equal(after.as_of, before.as_of)
 
 
-def test_the_newest_version_is_the_default(client: InterestClient):
+def test_the_newest_version_is_the_default(client: InterestClient) -> None:
     assert client.available_versions(timeout_s=HANG_S) == [1, 2]
     assert client.interest([history("i1")], timeout_s=HANG_S).interest.tolist() == [[2.0, 2.0]]
     assert client.interest([history("i1")], version=1, timeout_s=HANG_S).interest.tolist() == [[1.0, 1.0]]
 
 
-def test_a_missing_version_is_unavailable(client: InterestClient):
+def test_a_missing_version_is_unavailable(client: InterestClient) -> None:
     with pytest.raises(
         Unavailable, match=r"NOT_FOUND: Servable not found for request: Specific\(interest, 9\)"
     ):
         client.interest([history("i1")], version=9, timeout_s=HANG_S)
 
 
-def test_a_state_of_another_shape_is_unavailable_with_the_next_step(client: InterestClient):
+def test_a_state_of_another_shape_is_unavailable_with_the_next_step(client: InterestClient) -> None:
     foreign = InterestBatch(np.zeros((1, 3), np.float32), np.zeros((1, 3), np.float32), np.zeros(1, np.int64))
 
     with pytest.raises(Unavailable, match=r"input state: expected shape .* push a release"):
         client.advance(foreign, [history("i1")], timeout_s=HANG_S)
 
 
-def test_concurrent_calls_of_unequal_lengths_get_their_own_answers(client: InterestClient):
+def test_concurrent_calls_of_unequal_lengths_get_their_own_answers(client: InterestClient) -> None:
     lengths = [n * 37 % 50 for n in range(200)]
     with ThreadPoolExecutor(16) as threads:
         interests = threads.map(
@@ -153,7 +151,7 @@ def test_concurrent_calls_of_unequal_lengths_get_their_own_answers(client: Inter
     np.testing.assert_allclose(answers, [2 * (1 - 0.5**length) for length in lengths], rtol=1e-6)
 
 
-def test_the_client_reconnects_after_a_restart_of_the_server(releases: Path):
+def test_the_client_reconnects_after_a_restart_of_the_server(releases: Path) -> None:
     server, port = create_server(releases)
     server.start()
     client = InterestClient(f"127.0.0.1:{port}")
@@ -172,7 +170,7 @@ def test_the_client_reconnects_after_a_restart_of_the_server(releases: Path):
 
 def test_the_asyncio_client_returns_the_same_interests(
     server: tuple[ModelServer, int], client: InterestClient
-):
+) -> None:
     histories = [history("i1", "i2"), history("i3")]
 
     before = client.interest(histories, version=2, timeout_s=HANG_S)
@@ -193,14 +191,16 @@ def test_the_asyncio_client_returns_the_same_interests(
     np.testing.assert_array_equal(advanced, client.advance(before, histories, 2, HANG_S).interest)
 
 
-def test_a_call_is_sent_after_turns_to_send_turns_of_the_event_loop():
+def test_a_call_is_sent_after_turns_to_send_turns_of_the_event_loop() -> None:
     has_arrived = Event()
 
     def predict(body: bytes, context: grpc.ServicerContext) -> bytes:
         has_arrived.set()
         return b""
 
-    handlers = {"Predict": grpc.unary_unary_rpc_method_handler(predict)}
+    handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
+        "Predict": grpc.unary_unary_rpc_method_handler(predict)
+    }
     server = grpc.server(ThreadPoolExecutor(1))
     server.add_generic_rpc_handlers(
         (grpc.method_handlers_generic_handler("tensorflow.serving.PredictionService", handlers),)
@@ -225,12 +225,12 @@ def test_a_call_is_sent_after_turns_to_send_turns_of_the_event_loop():
     server.stop(0).wait()
 
 
-def test_a_call_is_unavailable_after_its_timeout(client: InterestClient):
+def test_a_call_is_unavailable_after_its_timeout(client: InterestClient) -> None:
     with pytest.raises(Unavailable, match="DEADLINE_EXCEEDED"):
         client.interest([history(*["i1"] * 200)] * 200, timeout_s=0.0001)
 
 
-def test_an_unknown_model_name_is_unavailable(server: tuple[ModelServer, int]):
+def test_an_unknown_model_name_is_unavailable(server: tuple[ModelServer, int]) -> None:
     client = InterestClient(f"127.0.0.1:{server[1]}", model_name="mood")
 
     with pytest.raises(Unavailable, match="Could not find any versions of model mood"):
@@ -238,7 +238,7 @@ def test_an_unknown_model_name_is_unavailable(server: tuple[ModelServer, int]):
     client.close()
 
 
-def test_the_client_does_not_import_tensorflow():
+def test_the_client_does_not_import_tensorflow() -> None:
     unwanted = {"tensorflow", "pandas", "keras"}
     code = f"import sys, serving.interest.client; print({unwanted} & set(sys.modules))"
 

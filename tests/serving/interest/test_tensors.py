@@ -22,7 +22,7 @@ ARRAYS = [
 
 
 @pytest.mark.parametrize("array", ARRAYS, ids=lambda array: f"{array.dtype}{list(array.shape)}")
-def test_arrays_survive_a_round_trip(array: np.ndarray):
+def test_arrays_survive_a_round_trip(array: np.ndarray) -> None:
     tensor = pb.Tensor()
     to_tensor(array, tensor)
 
@@ -33,7 +33,7 @@ def test_arrays_survive_a_round_trip(array: np.ndarray):
 
 
 @pytest.mark.parametrize("array", ARRAYS, ids=lambda array: f"{array.dtype}{list(array.shape)}")
-def test_tensors_are_wire_compatible_with_tensorflow(array: np.ndarray):
+def test_tensors_are_wire_compatible_with_tensorflow(array: np.ndarray) -> None:
     ours = pb.Tensor()
     to_tensor(array, ours)
 
@@ -45,14 +45,14 @@ def test_tensors_are_wire_compatible_with_tensorflow(array: np.ndarray):
     np.testing.assert_array_equal(to_array(pb.Tensor.FromString(answer.SerializeToString())), array)
 
 
-def test_one_value_fills_the_whole_shape():
+def test_one_value_fills_the_whole_shape() -> None:
     tensor = pb.Tensor(dtype=pb.DT_FLOAT, float_val=[2.5])
     tensor.tensor_shape.dim.add(size=2)
 
     assert to_array(tensor).tolist() == [2.5, 2.5]
 
 
-def test_values_that_do_not_fill_the_shape_are_rejected():
+def test_values_that_do_not_fill_the_shape_are_rejected() -> None:
     tensor = pb.Tensor(dtype=pb.DT_FLOAT, float_val=[1, 2, 3])
     tensor.tensor_shape.dim.add(size=2)
 
@@ -60,7 +60,7 @@ def test_values_that_do_not_fill_the_shape_are_rejected():
         to_array(tensor)
 
 
-def test_an_unsupported_dtype_is_rejected():
+def test_an_unsupported_dtype_is_rejected() -> None:
     with pytest.raises(ValueError, match=r"expected one of .*float32.*, got complex128"):
         to_tensor(np.zeros(2, np.complex128), pb.Tensor())
     with pytest.raises(ValueError, match="expected a dtype of"):

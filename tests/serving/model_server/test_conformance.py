@@ -17,13 +17,13 @@ INVALID = grpc.StatusCode.INVALID_ARGUMENT
 NOT_FOUND = grpc.StatusCode.NOT_FOUND
 
 
-def test_predict_returns_the_model_spec_with_version_and_signature(model: ServedModel):
+def test_predict_returns_the_model_spec_with_version_and_signature(model: ServedModel) -> None:
     spec = model.predict(model.request()).model_spec
 
     assert (spec.name, spec.version.value, spec.signature_name) == (model.name, 1, "serving_default")
 
 
-def test_predict_returns_values_in_the_field_of_the_dtype(model: ServedModel):
+def test_predict_returns_values_in_the_field_of_the_dtype(model: ServedModel) -> None:
     outputs = model.predict(model.request(["i1", "i2"], ["i3"])).outputs
 
     # 0.5 * [1, 1] + [2, 1] = [2.5, 1.5]
@@ -34,7 +34,7 @@ def test_predict_returns_values_in_the_field_of_the_dtype(model: ServedModel):
     assert outputs["interest"].tensor_content == b""
 
 
-def test_predict_returns_strings(model: ServedModel):
+def test_predict_returns_strings(model: ServedModel) -> None:
     outputs = model.predict(model.request(["i1"], signature="top_items")).outputs
 
     # [1, 1] . [k, 1] = k + 1
@@ -42,7 +42,7 @@ def test_predict_returns_strings(model: ServedModel):
     assert list(outputs["scores"].float_val) == [10.0, 9.0, 8.0]
 
 
-def test_predict_reads_values_from_their_own_field_or_from_tensor_content(model: ServedModel):
+def test_predict_reads_values_from_their_own_field_or_from_tensor_content(model: ServedModel) -> None:
     request = model.request(["i1", "i2"])
     request.inputs["timestamps"].ClearField("tensor_content")
     request.inputs["timestamps"].int64_val.extend([0, 7, 8])
@@ -50,7 +50,7 @@ def test_predict_reads_values_from_their_own_field_or_from_tensor_content(model:
     assert list(model.predict(request).outputs["as_of"].int64_val) == [8]
 
 
-def test_predict_accepts_one_value_for_a_whole_shape(model: ServedModel):
+def test_predict_accepts_one_value_for_a_whole_shape(model: ServedModel) -> None:
     request = model.request(["i1", "i2"])
     request.inputs["timestamps"].ClearField("tensor_content")
     request.inputs["timestamps"].int64_val.extend([5])
@@ -58,18 +58,18 @@ def test_predict_accepts_one_value_for_a_whole_shape(model: ServedModel):
     assert list(model.predict(request).outputs["as_of"].int64_val) == [5]
 
 
-def test_an_empty_output_filter_selects_every_output(model: ServedModel):
+def test_an_empty_output_filter_selects_every_output(model: ServedModel) -> None:
     assert set(model.predict(model.request()).outputs) == set(SIGNATURES["serving_default"]["outputs"])
 
 
-def test_an_output_filter_limits_the_outputs(model: ServedModel):
+def test_an_output_filter_limits_the_outputs(model: ServedModel) -> None:
     request = model.request()
     request.output_filter.extend(["as_of"])
 
     assert set(model.predict(request).outputs) == {"as_of"}
 
 
-def test_an_output_filter_with_an_unknown_output_is_rejected(model: ServedModel):
+def test_an_output_filter_with_an_unknown_output_is_rejected(model: ServedModel) -> None:
     request = model.request()
     request.output_filter.append("mood")
 
@@ -77,7 +77,7 @@ def test_an_output_filter_with_an_unknown_output_is_rejected(model: ServedModel)
         model.predict(request)
 
 
-def test_an_output_filter_with_a_duplicate_is_rejected(model: ServedModel):
+def test_an_output_filter_with_a_duplicate_is_rejected(model: ServedModel) -> None:
     request = model.request()
     request.output_filter.extend(["as_of", "as_of"])
 
@@ -85,7 +85,7 @@ def test_an_output_filter_with_a_duplicate_is_rejected(model: ServedModel):
         model.predict(request)
 
 
-def test_a_request_without_model_spec_is_rejected(model: ServedModel):
+def test_a_request_without_model_spec_is_rejected(model: ServedModel) -> None:
     with fails(INVALID, "Missing ModelSpec"):
         model.predict(PredictRequest())
     with fails(INVALID, "Missing ModelSpec"):
@@ -94,7 +94,7 @@ def test_a_request_without_model_spec_is_rejected(model: ServedModel):
         model.client.models.GetModelStatus(GetModelStatusRequest(), timeout=HANG_S)
 
 
-def test_a_model_spec_without_a_name_is_rejected(model: ServedModel):
+def test_a_model_spec_without_a_name_is_rejected(model: ServedModel) -> None:
     request = model.request()
     request.model_spec.name = ""
 
@@ -102,7 +102,7 @@ def test_a_model_spec_without_a_name_is_rejected(model: ServedModel):
         model.predict(request)
 
 
-def test_an_unknown_model_is_not_found(model: ServedModel):
+def test_an_unknown_model_is_not_found(model: ServedModel) -> None:
     request = model.request()
     request.model_spec.name = "nobody"
 
@@ -110,17 +110,17 @@ def test_an_unknown_model_is_not_found(model: ServedModel):
         model.predict(request)
 
 
-def test_an_unknown_version_is_not_found(model: ServedModel):
+def test_an_unknown_version_is_not_found(model: ServedModel) -> None:
     with fails(NOT_FOUND, f"Servable not found for request: Specific({model.name}, 9)"):
         model.interest(version=9)
 
 
-def test_an_unknown_signature_is_a_failed_precondition(model: ServedModel):
+def test_an_unknown_signature_is_a_failed_precondition(model: ServedModel) -> None:
     with fails(grpc.StatusCode.FAILED_PRECONDITION, 'Serving signature key "mood" not found.'):
         model.predict(model.request(signature="mood"))
 
 
-def test_a_missing_input_is_rejected_by_name(model: ServedModel):
+def test_a_missing_input_is_rejected_by_name(model: ServedModel) -> None:
     request = model.request()
     del request.inputs["timestamps"]
 
@@ -128,7 +128,7 @@ def test_a_missing_input_is_rejected_by_name(model: ServedModel):
         model.predict(request)
 
 
-def test_an_extra_input_is_rejected_by_name(model: ServedModel):
+def test_an_extra_input_is_rejected_by_name(model: ServedModel) -> None:
     request = model.request()
     request.inputs["mood"].CopyFrom(tf.make_tensor_proto([1.0]))
 
@@ -136,7 +136,7 @@ def test_an_extra_input_is_rejected_by_name(model: ServedModel):
         model.predict(request)
 
 
-def test_an_input_under_a_wrong_name_is_rejected(model: ServedModel):
+def test_an_input_under_a_wrong_name_is_rejected(model: ServedModel) -> None:
     request = model.request()
     request.inputs["mood"].CopyFrom(request.inputs.pop("timestamps"))
 
@@ -144,7 +144,7 @@ def test_an_input_under_a_wrong_name_is_rejected(model: ServedModel):
         model.predict(request)
 
 
-def test_a_wrong_dtype_is_rejected(model: ServedModel):
+def test_a_wrong_dtype_is_rejected(model: ServedModel) -> None:
     request = model.request()
     request.inputs["timestamps"].CopyFrom(tf.make_tensor_proto([[0.0, 1.0]]))
 
@@ -152,7 +152,7 @@ def test_a_wrong_dtype_is_rejected(model: ServedModel):
         model.predict(request)
 
 
-def test_a_wrong_rank_is_rejected(model: ServedModel):
+def test_a_wrong_rank_is_rejected(model: ServedModel) -> None:
     request = model.request()
     request.inputs["item_ids"].CopyFrom(tf.make_tensor_proto([b"", b"i1"]))
 
@@ -160,7 +160,7 @@ def test_a_wrong_rank_is_rejected(model: ServedModel):
         model.predict(request)
 
 
-def test_values_that_do_not_fill_the_shape_are_rejected(model: ServedModel):
+def test_values_that_do_not_fill_the_shape_are_rejected(model: ServedModel) -> None:
     request = model.request(["i1", "i2"])
     request.inputs["values"].tensor_content = b"\0" * 7
 
@@ -168,7 +168,7 @@ def test_values_that_do_not_fill_the_shape_are_rejected(model: ServedModel):
         model.predict(request)
 
 
-def test_an_error_of_the_graph_keeps_its_status(model: ServedModel):
+def test_an_error_of_the_graph_keeps_its_status(model: ServedModel) -> None:
     request = model.request(["i1", "i2"])
     request.inputs["timestamps"].CopyFrom(tf.make_tensor_proto(np.zeros((5, 9), np.int64)))
 
@@ -177,7 +177,7 @@ def test_an_error_of_the_graph_keeps_its_status(model: ServedModel):
 
 
 @pytest.mark.parametrize("length", [0, 1, 2, 200])
-def test_predict_accepts_any_length(model: ServedModel, length: int):
+def test_predict_accepts_any_length(model: ServedModel, length: int) -> None:
     inputs = {name: array[:, 1:] for name, array in sequences(["i1"] * length).items()}
     request = model.request()
     for name, array in inputs.items():
@@ -188,7 +188,7 @@ def test_predict_accepts_any_length(model: ServedModel, length: int):
     assert list(model.predict(request).outputs["interest"].float_val) == pytest.approx([expected] * 2)
 
 
-def test_metadata_contains_every_signature(model: ServedModel):
+def test_metadata_contains_every_signature(model: ServedModel) -> None:
     metadata = model.metadata("signature_def")
 
     signatures = SignatureDefMap()
@@ -199,31 +199,31 @@ def test_metadata_contains_every_signature(model: ServedModel):
         assert set(signatures.signature_def[name].outputs) == set(signature["outputs"])
 
 
-def test_metadata_requires_a_field(model: ServedModel):
+def test_metadata_requires_a_field(model: ServedModel) -> None:
     with fails(INVALID, "GetModelMetadataRequest must specify at least one metadata_field"):
         model.metadata()
 
 
-def test_metadata_rejects_other_fields(model: ServedModel):
+def test_metadata_rejects_other_fields(model: ServedModel) -> None:
     with fails(INVALID, "mood", "is not supported"):
         model.metadata("mood")
 
 
-def test_metadata_of_an_unknown_model_is_not_found(model: ServedModel):
+def test_metadata_of_an_unknown_model_is_not_found(model: ServedModel) -> None:
     model.name = "nobody"
 
     with fails(NOT_FOUND, "Servable not found for request: Latest(nobody)"):
         model.metadata("signature_def")
 
 
-def test_status_of_an_unknown_model_is_not_found(model: ServedModel):
+def test_status_of_an_unknown_model_is_not_found(model: ServedModel) -> None:
     model.name = "nobody"
 
     with fails(NOT_FOUND, "Could not find any versions of model nobody"):
         model.statuses()
 
 
-def test_status_of_an_unknown_version_is_not_found(model: ServedModel):
+def test_status_of_an_unknown_version_is_not_found(model: ServedModel) -> None:
     request = GetModelStatusRequest()
     request.model_spec.name = model.name
     request.model_spec.version.value = 9

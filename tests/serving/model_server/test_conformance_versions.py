@@ -16,7 +16,7 @@ NOT_FOUND = grpc.StatusCode.NOT_FOUND
 PRECONDITION = grpc.StatusCode.FAILED_PRECONDITION
 
 
-def test_the_newest_version_is_the_default(model: ServedModel):
+def test_the_newest_version_is_the_default(model: ServedModel) -> None:
     model.publish(2, scale=2.0)
     model.wait_for(2, AVAILABLE)
 
@@ -25,7 +25,7 @@ def test_the_newest_version_is_the_default(model: ServedModel):
     assert model.interest(version=1) == [1.0, 1.0]
 
 
-def test_latest_unloads_the_oldest_version_once_the_new_one_is_loaded(model: ServedModel):
+def test_latest_unloads_the_oldest_version_once_the_new_one_is_loaded(model: ServedModel) -> None:
     model.publish(2, scale=2.0)
     model.publish(3, scale=2.0)
 
@@ -39,14 +39,14 @@ def test_latest_unloads_the_oldest_version_once_the_new_one_is_loaded(model: Ser
         model.interest(version=1)
 
 
-def test_status_lists_the_newest_version_first(model: ServedModel):
+def test_status_lists_the_newest_version_first(model: ServedModel) -> None:
     model.publish(2)
     model.wait_for(2, AVAILABLE)
 
     assert list(model.statuses()) == [2, 1]
 
 
-def test_status_of_one_version(model: ServedModel):
+def test_status_of_one_version(model: ServedModel) -> None:
     model.publish(2)
     model.wait_for(2, AVAILABLE)
     request = GetModelStatusRequest()
@@ -58,7 +58,7 @@ def test_status_of_one_version(model: ServedModel):
     assert (status.version, status.state, status.status.error_code) == (1, AVAILABLE, 0)
 
 
-def test_a_corrupt_version_ends_with_an_error_and_the_others_stay_available(model: ServedModel):
+def test_a_corrupt_version_ends_with_an_error_and_the_others_stay_available(model: ServedModel) -> None:
     staged = model.path / ".2.staged"
     shutil.copytree(model.release[1.0], staged)
     (staged / "saved_model.pb").write_bytes(b"no protobuf")
@@ -70,7 +70,7 @@ def test_a_corrupt_version_ends_with_an_error_and_the_others_stay_available(mode
     assert model.interest() == [1.0, 1.0]
 
 
-def test_a_corrupt_newest_version_does_not_unload_the_only_available_one(model: ServedModel):
+def test_a_corrupt_newest_version_does_not_unload_the_only_available_one(model: ServedModel) -> None:
     model.policy = {"latest": {"num_versions": 1}}
     model.reload()
     (model.path / "2").mkdir()
@@ -79,7 +79,7 @@ def test_a_corrupt_newest_version_does_not_unload_the_only_available_one(model: 
     assert model.interest() == [1.0, 1.0]
 
 
-def test_a_corrupt_version_that_is_replaced_under_a_new_number_is_served(model: ServedModel):
+def test_a_corrupt_version_that_is_replaced_under_a_new_number_is_served(model: ServedModel) -> None:
     (model.path / "2").mkdir()
     model.wait_for(2, END)
 
@@ -89,7 +89,7 @@ def test_a_corrupt_version_that_is_replaced_under_a_new_number_is_served(model: 
     assert model.interest() == [2.0, 2.0]
 
 
-def test_a_renamed_directory_is_another_version(model: ServedModel):
+def test_a_renamed_directory_is_another_version(model: ServedModel) -> None:
     (model.path / "1").rename(model.path / "5")
 
     model.wait_for(5, AVAILABLE)
@@ -97,7 +97,7 @@ def test_a_renamed_directory_is_another_version(model: ServedModel):
     assert model.interest() == [1.0, 1.0]
 
 
-def test_removing_the_last_version_unloads_it(model: ServedModel):
+def test_removing_the_last_version_unloads_it(model: ServedModel) -> None:
     shutil.rmtree(model.path / "1")
 
     model.wait_for(1, END)
@@ -105,7 +105,7 @@ def test_removing_the_last_version_unloads_it(model: ServedModel):
         model.interest()
 
 
-def test_a_restored_version_is_served_again(model: ServedModel):
+def test_a_restored_version_is_served_again(model: ServedModel) -> None:
     shutil.rmtree(model.path / "1")
     model.wait_for(1, END)
 
@@ -115,7 +115,7 @@ def test_a_restored_version_is_served_again(model: ServedModel):
     assert model.interest() == [2.0, 2.0]
 
 
-def test_directory_names_must_be_numbers_and_may_have_leading_zeros(model: ServedModel):
+def test_directory_names_must_be_numbers_and_may_have_leading_zeros(model: ServedModel) -> None:
     model.publish("draft")
     model.publish("007", scale=2.0)
 
@@ -123,7 +123,7 @@ def test_directory_names_must_be_numbers_and_may_have_leading_zeros(model: Serve
     assert set(model.statuses()) == {1, 7}
 
 
-def test_a_failing_warmup_request_fails_the_load(model: ServedModel):
+def test_a_failing_warmup_request_fails_the_load(model: ServedModel) -> None:
     staged = model.path / ".2.staged"
     shutil.copytree(model.release[1.0], staged)
     write_warmup(staged, [predict_request("tiny", sequences(["i1"]), "mood")])
@@ -134,7 +134,7 @@ def test_a_failing_warmup_request_fails_the_load(model: ServedModel):
     assert 'Serving signature key "mood" not found.' in status.error_message
 
 
-def test_a_specific_policy_serves_the_listed_versions(model: ServedModel):
+def test_a_specific_policy_serves_the_listed_versions(model: ServedModel) -> None:
     for version in (2, 3):
         model.publish(version, scale=2.0)
     model.policy = {"specific": {"versions": [1, 3]}}
@@ -149,7 +149,7 @@ def test_a_specific_policy_serves_the_listed_versions(model: ServedModel):
     model.wait_for(3, END)
 
 
-def test_the_policy_all_serves_every_version(model: ServedModel):
+def test_the_policy_all_serves_every_version(model: ServedModel) -> None:
     model.policy = {"all": {}}
     model.reload()
     for version in (2, 3):
@@ -159,7 +159,7 @@ def test_the_policy_all_serves_every_version(model: ServedModel):
         model.wait_for(version, AVAILABLE)
 
 
-def test_the_default_policy_serves_the_latest_version(model: ServedModel):
+def test_the_default_policy_serves_the_latest_version(model: ServedModel) -> None:
     model.policy = {}
     model.reload()
     model.publish(2)
@@ -168,7 +168,7 @@ def test_the_default_policy_serves_the_latest_version(model: ServedModel):
     model.wait_for(1, END)
 
 
-def test_labels_select_versions_and_can_be_moved(model: ServedModel):
+def test_labels_select_versions_and_can_be_moved(model: ServedModel) -> None:
     model.publish(2, scale=2.0)
     model.wait_for(2, AVAILABLE)
 
@@ -182,7 +182,7 @@ def test_labels_select_versions_and_can_be_moved(model: ServedModel):
         model.interest(label="canary")
 
 
-def test_a_label_for_an_unavailable_version_is_rejected_without_effect(model: ServedModel):
+def test_a_label_for_an_unavailable_version_is_rejected_without_effect(model: ServedModel) -> None:
     model.reload(stable=1)
 
     with fails(PRECONDITION, f"Request to assign label to version 9 of model {model.name}"):
@@ -190,7 +190,7 @@ def test_a_label_for_an_unavailable_version_is_rejected_without_effect(model: Se
     assert model.interest(label="stable") == [1.0, 1.0]
 
 
-def test_a_reload_replaces_the_configuration(new_model: Callable[[], ServedModel]):
+def test_a_reload_replaces_the_configuration(new_model: Callable[[], ServedModel]) -> None:
     one, other = new_model(), new_model()
     one.publish(1)
     other.publish(1, scale=2.0)
@@ -209,7 +209,7 @@ def test_a_reload_replaces_the_configuration(new_model: Callable[[], ServedModel
     assert one.interest() == [1.0, 1.0]
 
 
-def test_a_reload_of_a_new_model_that_cannot_be_loaded_fails(new_model: Callable[[], ServedModel]):
+def test_a_reload_of_a_new_model_that_cannot_be_loaded_fails(new_model: Callable[[], ServedModel]) -> None:
     broken = new_model()
     (broken.path / "1").mkdir(parents=True)
 
@@ -217,13 +217,13 @@ def test_a_reload_of_a_new_model_that_cannot_be_loaded_fails(new_model: Callable
         broken.reload()
 
 
-def test_a_model_listed_twice_is_rejected(model: ServedModel):
+def test_a_model_listed_twice_is_rejected(model: ServedModel) -> None:
     with fails(INVALID, f"Illegal to list model {model.name} multiple times in config list"):
         model.client.reload(model.config(), model.config())
     assert model.interest() == [1.0, 1.0]
 
 
-def test_a_model_without_a_platform_is_rejected(model: ServedModel):
+def test_a_model_without_a_platform_is_rejected(model: ServedModel) -> None:
     config = model.config()
     config.model_platform = ""
 
@@ -231,6 +231,6 @@ def test_a_model_without_a_platform_is_rejected(model: ServedModel):
         model.client.reload(config)
 
 
-def test_a_reload_without_a_model_list_is_rejected(model: ServedModel):
+def test_a_reload_without_a_model_list_is_rejected(model: ServedModel) -> None:
     with fails(INVALID, "Only ModelConfigList is currently supported"):
         model.client.models.HandleReloadConfigRequest(ReloadConfigRequest(), timeout=HANG_S)

@@ -1,4 +1,6 @@
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import grpc
 import pytest
@@ -26,11 +28,13 @@ class Context:
         raise Aborted
 
 
-def answer(behaviour, context: Context, body: bytes = b"") -> PredictResponse:
-    return rpc(behaviour, PredictRequest, PredictResponse).unary_unary(body, context)
+def answer(behaviour: Callable[[Any], Any], context: Any, body: bytes = b"") -> PredictResponse:
+    method = rpc(behaviour, PredictRequest, PredictResponse).unary_unary
+    assert method
+    return method(body, context)
 
 
-def test_a_failure_becomes_the_status_with_the_same_code():
+def test_a_failure_becomes_the_status_with_the_same_code() -> None:
     context = Context()
 
     def fail(request: PredictRequest) -> PredictResponse:
@@ -41,7 +45,7 @@ def test_a_failure_becomes_the_status_with_the_same_code():
     assert context.status == (grpc.StatusCode.INVALID_ARGUMENT, "no")
 
 
-def test_long_messages_are_truncated():
+def test_long_messages_are_truncated() -> None:
     context = Context()
 
     def fail(request: PredictRequest) -> PredictResponse:
@@ -52,7 +56,7 @@ def test_long_messages_are_truncated():
     assert context.status == (grpc.StatusCode.INVALID_ARGUMENT, "x" * 1024 + "...TRUNCATED")
 
 
-def test_a_cancelled_call_is_not_run():
+def test_a_cancelled_call_is_not_run() -> None:
     context = Context(active=False)
 
     with pytest.raises(Aborted):
@@ -61,7 +65,7 @@ def test_a_cancelled_call_is_not_run():
     assert context.status[0] is grpc.StatusCode.CANCELLED
 
 
-def test_a_malformed_request_is_an_internal_error_without_a_traceback():
+def test_a_malformed_request_is_an_internal_error_without_a_traceback() -> None:
     context = Context()
 
     with pytest.raises(Aborted):

@@ -26,7 +26,7 @@ def state(model: Model) -> int:
     return model.statuses()[0].state
 
 
-def test_a_version_is_unloaded_after_its_last_request(model: Model, tmp_path: Path):
+def test_a_version_is_unloaded_after_its_last_request(model: Model, tmp_path: Path) -> None:
     with model.lease(1) as servable:
         shutil.rmtree(tmp_path / "1")
         poll = threading.Thread(target=model.poll)
@@ -42,7 +42,7 @@ def test_a_version_is_unloaded_after_its_last_request(model: Model, tmp_path: Pa
 
 def test_loaded_versions_stay_when_the_base_path_disappears(
     model: Model, tmp_path: Path, caplog: pytest.LogCaptureFixture
-):
+) -> None:
     shutil.rmtree(tmp_path)
 
     model.poll()

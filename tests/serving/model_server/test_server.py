@@ -39,7 +39,7 @@ def run(*arguments: str) -> "subprocess.Popen[str]":
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_process_prints_its_address_serves_and_stops_on_a_signal(base_path: Path, number: int):
+def test_the_process_prints_its_address_serves_and_stops_on_a_signal(base_path: Path, number: int) -> None:
     process = run("--base-path", str(base_path), "--port", "0")
     assert process.stdout is not None
     line = process.stdout.readline()
@@ -56,7 +56,7 @@ def test_the_process_prints_its_address_serves_and_stops_on_a_signal(base_path: 
     assert [line.split(" in ")[0] for line in err.splitlines()] == ["model interest: version 1 loaded"]
 
 
-def test_a_port_in_use_prints_one_line_and_exits_with_1(base_path: Path, taken_port: int):
+def test_a_port_in_use_prints_one_line_and_exits_with_1(base_path: Path, taken_port: int) -> None:
     process = run("--base-path", str(base_path), "--port", str(taken_port))
 
     out, err = process.communicate(timeout=HANG_S)
@@ -68,7 +68,7 @@ def test_a_port_in_use_prints_one_line_and_exits_with_1(base_path: Path, taken_p
     )
 
 
-def test_a_missing_base_path_prints_one_line_and_exits_with_1(tmp_path: Path):
+def test_a_missing_base_path_prints_one_line_and_exits_with_1(tmp_path: Path) -> None:
     process = run("--base-path", str(tmp_path / "nowhere"))
 
     out, err = process.communicate(timeout=HANG_S)
@@ -77,7 +77,7 @@ def test_a_missing_base_path_prints_one_line_and_exits_with_1(tmp_path: Path):
     assert err.startswith(f"model server: no directory at {tmp_path}/nowhere: expected version directories")
 
 
-def test_an_invalid_policy_is_a_usage_error(base_path: Path):
+def test_an_invalid_policy_is_a_usage_error(base_path: Path) -> None:
     process = run("--base-path", str(base_path), "--port", "0", "--version-policy", "newest")
 
     out, err = process.communicate(timeout=HANG_S)
@@ -86,7 +86,7 @@ def test_an_invalid_policy_is_a_usage_error(base_path: Path):
     assert "expected latest:COUNT, all or specific:VERSION,..., got 'newest'" in err
 
 
-def test_two_servers_can_not_share_a_port(base_path: Path):
+def test_two_servers_can_not_share_a_port(base_path: Path) -> None:
     server, port = create_server(base_path)
 
     with pytest.raises(StartError, match=f"can't listen on 127.0.0.1:{port}"):
@@ -97,7 +97,7 @@ def test_two_servers_can_not_share_a_port(base_path: Path):
 @pytest.mark.parametrize(
     "service", ["", "tensorflow.serving.PredictionService", "tensorflow.serving.ModelService"]
 )
-def test_health_is_serving_while_a_version_is_available(base_path: Path, service: str):
+def test_health_is_serving_while_a_version_is_available(base_path: Path, service: str) -> None:
     (base_path / "1").rename(base_path / ".1")
     server, port = create_server(base_path, poll_seconds=0.01)
     server.start()

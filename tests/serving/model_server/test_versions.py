@@ -18,19 +18,19 @@ FOUND = [3, 10, 1, 2]
         ("specific:2,10,77", {2, 10}),
     ],
 )
-def test_policies_select_versions(text: str, served: set[int]):
+def test_policies_select_versions(text: str, served: set[int]) -> None:
     assert parse_policy(text)(FOUND) == served
 
 
 @pytest.mark.parametrize(
     "text", ["", "latest", "latest:0", "latest:x", "all:2", "specific:", "specific:1,", "newest:1"]
 )
-def test_an_invalid_policy_is_rejected_with_the_valid_forms(text: str):
+def test_an_invalid_policy_is_rejected_with_the_valid_forms(text: str) -> None:
     with pytest.raises(ValueError, match=r"expected latest:COUNT, all or specific:VERSION"):
         parse_policy(text)
 
 
-def test_versions_are_directories_with_a_number_as_name(tmp_path: Path):
+def test_versions_are_directories_with_a_number_as_name(tmp_path: Path) -> None:
     for name in ("1", "002", "20", "-3", "4a", ".5", "draft"):
         (tmp_path / name).mkdir()
     (tmp_path / "7").write_text("a file")

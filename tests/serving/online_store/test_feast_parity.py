@@ -8,7 +8,14 @@ from feast.infra.key_encoding_utils import serialize_entity_key
 from feast.infra.online_stores import helpers
 from feast.protos.feast.core.Registry_pb2 import Registry
 from feast.protos.feast.types.EntityKey_pb2 import EntityKey
-from feast.protos.feast.types.Value_pb2 import Value
+from feast.protos.feast.types.Value_pb2 import (
+    DoubleList,
+    FloatList,
+    Int64List,
+    Null,
+    StringList,
+    Value,
+)
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
 from feature_repo.contract import ENTITY_KEY_VERSION, FEAST_PROJECT
@@ -51,16 +58,16 @@ def test_hash_fields_equal_those_of_feast(feature: str) -> None:
     ("stored", "expected"),
     [
         (Value(), None),
-        (Value(null_val=0), None),
+        (Value(null_val=Null.NULL), None),
         (Value(string_val=""), ""),
         (Value(int64_val=0), 0),
         (Value(double_val=2.5), 2.5),
         (Value(float_val=0.5), 0.5),
-        (Value(string_list_val={"val": []}), []),
-        (Value(string_list_val={"val": ["a", ""]}), ["a", ""]),
-        (Value(int64_list_val={"val": [-1, 2**40]}), [-1, 2**40]),
-        (Value(float_list_val={"val": [0.5, -1.0]}), [0.5, -1.0]),
-        (Value(double_list_val={"val": [0.1]}), [0.1]),
+        (Value(string_list_val=StringList(val=[])), []),
+        (Value(string_list_val=StringList(val=["a", ""])), ["a", ""]),
+        (Value(int64_list_val=Int64List(val=[-1, 2**40])), [-1, 2**40]),
+        (Value(float_list_val=FloatList(val=[0.5, -1.0])), [0.5, -1.0]),
+        (Value(double_list_val=DoubleList(val=[0.1])), [0.1]),
     ],
     ids=lambda value: str(value).split(" ")[0].strip() or "unset",
 )
@@ -86,7 +93,7 @@ def test_messages_are_wire_compatible_with_those_of_feast(own: Descriptor, of_fe
         for field in own.fields:
             theirs = of_feast.fields_by_number[field.number]
             assert wire_format(field) == wire_format(theirs), field.full_name
-            if field.message_type:
+            if field.message_type and theirs.message_type:
                 pairs.append((field.message_type, theirs.message_type))
 
 

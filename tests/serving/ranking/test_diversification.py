@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from serving.answers import Rule
 from serving.ranking.diversification import Selection, diversify
 from serving.ranking.scenarios import Scenario
 from serving.ranking.top_k import best_positions
@@ -46,7 +47,7 @@ def test_diversity_equals_a_result_computed_by_hand() -> None:
     world, candidates = catalog(24), np.array([4, 8, 5], np.int32)
     scores, fresh = np.array([10, 9, 0], np.float32), np.zeros(24, bool)
 
-    def order(diversity: float) -> tuple[list[int], list[str]]:
+    def order(diversity: float) -> tuple[list[int], list[Rule | None]]:
         selection = diversify(scores, candidates, world.content, fresh, 3, Scenario(diversity=diversity))
         return candidates[selection.positions].tolist(), selection.reordered_by
 

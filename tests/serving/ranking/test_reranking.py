@@ -94,7 +94,7 @@ def test_scores_are_the_weighted_sum_of_scaled_features() -> None:
     expected = 2 * (column(features, "ease") - 0.5) / 0.1 + 3 * (column(features, "interest") + 4) / 2
     np.testing.assert_allclose(reranker.scores(world_query, ALL), expected, rtol=1e-4, atol=1e-4)
     scored = reranker.score(world_query, ALL)
-    contributions = scored.contributions(ALL)
+    contributions = scored.contributions(ALL.astype(np.intp))
     np.testing.assert_allclose(contributions.sum(axis=1), expected, rtol=1e-4, atol=1e-4)
     assert not column(contributions, "trend").any()
     share = np.arange(60, dtype=np.float32)

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from serving.errors import ReleaseError
 from serving.ranking.nearest_items import NearestItems
 from serving.ranking.retrieval import Retriever
 from serving.release import ann_index
-from serving.release.ann_index import NEAREST, RECALL, FloatArray, pad, write_inverted_file
+from serving.release.ann_index import NEAREST, RECALL, pad, write_inverted_file
+from serving.release.arrays import FloatArray
 from serving.release.ranking_data import Ranking, checksums, write_ranking
 from tests.serving.planted import filters, item_embeddings, items
 
@@ -67,7 +69,7 @@ def test_an_index_with_too_low_a_recall_is_an_error(tmp_path: Path, monkeypatch:
     assert not (tmp_path / NEAREST).exists()
 
 
-def write_release(directory: Path, exact_items: int) -> dict:
+def write_release(directory: Path, exact_items: int) -> dict[str, Any]:
     model = directory / "model"
     model.mkdir(parents=True)
     ranking = directory / "ranking"

@@ -24,7 +24,7 @@ def write(directory: Path, filters: CollaborativeFilters) -> Path:
 
 def test_als_factors_open_unchanged(tmp_path: Path) -> None:
     opened = Ranking.load(write(tmp_path / "1", replace(filters(), als=FACTORS)))
-    np.testing.assert_array_equal(opened.filters.als, FACTORS)  # type: ignore[arg-type]
+    np.testing.assert_array_equal(opened.filters.als, FACTORS)
     assert "ranking/als.npy" in opened.manifest["files"]
 
 

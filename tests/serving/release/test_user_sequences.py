@@ -35,7 +35,7 @@ def by_loop(
 ) -> np.ndarray:
     """Return scores [items], computed as the docstring of `UserSequences.next_choices` describes them."""
     owners, items, timestamps = sequences
-    weights = {}
+    weights = dict[int, float]()
     for age, item in enumerate(history[::-1][: source_scores.NEXT_INTERACTIONS], start=1):
         weights[item] = weights.get(item, 0.0) + 1 / age
     norm = sum(1 / age for age in range(1, len(history[-source_scores.NEXT_INTERACTIONS :]) + 1))

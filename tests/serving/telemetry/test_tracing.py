@@ -90,7 +90,7 @@ class Collector(TraceServiceServicer):
 
 def test_spans_are_exported_to_a_collector_over_otlp(tmp_path: Path) -> None:
     collector, server = Collector(), grpc.server(ThreadPoolExecutor(2))
-    add_TraceServiceServicer_to_server(collector, server)
+    add_TraceServiceServicer_to_server(collector, server)  # type: ignore[no-untyped-call]
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     with running(tmp_path, traces=f"http://127.0.0.1:{port}") as service:

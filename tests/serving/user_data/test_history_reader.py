@@ -13,8 +13,9 @@ from feature_repo.interaction import Interaction
 from feature_repo.interest_state import InterestState
 from serving.errors import Unavailable
 from serving.user_data import history_reader
-from serving.user_data.history_reader import Features, HistoryReader, UserHistory
+from serving.user_data.history_reader import Features, HistoryReader
 from serving.user_data.interaction_log import MAX_VISIBILITY_DELAY_US
+from serving.user_history import UserHistory
 from tests.patience import HANG_S
 
 AS_OF = 1_000_000_000_000

@@ -19,7 +19,7 @@ def table(*rows) -> pa.Table:
     )
 
 
-def test_items_are_catalog_indexes_without_unknown_items():
+def test_items_are_catalog_indexes_without_unknown_items() -> None:
     rows = table(row(1, [2, 9, 4], [10, 20, 30], 40, "test", 5))
     queries = read_queries(rows, "test", INDEX, seed=0)
     assert queries.items[0].tolist() == [2, 4]
@@ -29,12 +29,12 @@ def test_items_are_catalog_indexes_without_unknown_items():
     assert queries.cutoffs.tolist() == [40]
 
 
-def test_a_target_that_is_not_in_the_catalog_is_minus_one():
+def test_a_target_that_is_not_in_the_catalog_is_minus_one() -> None:
     queries = read_queries(table(row(1, [], [], 40, "test", 77)), "test", INDEX, seed=0)
     assert queries.targets.tolist() == [-1]
 
 
-def test_seen_has_all_items_before_the_cutoff_and_none_after():
+def test_seen_has_all_items_before_the_cutoff_and_none_after() -> None:
     rows = table(
         row(1, [0, 1], [10, 20], 30, "all"),  # an older window of the user
         row(1, [2, 3, 4], [30, 40, 50], 60, "all"),  # the newest window, with the target and later items
@@ -46,28 +46,28 @@ def test_seen_has_all_items_before_the_cutoff_and_none_after():
     assert not queries.repeated()[0]
 
 
-def test_repeated_marks_a_seen_target():
+def test_repeated_marks_a_seen_target() -> None:
     rows = table(row(1, [3, 2, 3], [10, 20, 30], 40, "all"), row(1, [3, 2], [10, 20], 30, "test", 3))
     assert read_queries(rows, "test", INDEX, seed=0).repeated().tolist() == [True]
 
 
-def test_seen_is_empty_when_seen_items_are_kept():
+def test_seen_is_empty_when_seen_items_are_kept() -> None:
     rows = table(row(1, [3, 2, 3], [10, 20, 30], 40, "all"), row(1, [3, 2], [10, 20], 30, "test", 3))
     assert len(read_queries(rows, "test", INDEX, seed=0, keep_seen=True).seen[0]) == 0
 
 
-def test_a_user_without_history_has_a_query():
+def test_a_user_without_history_has_a_query() -> None:
     rows = table(row(1, [3], [10], 20, "all"), row(1, [], [], 10, "test", 3))
     queries = read_queries(rows, "test", INDEX, seed=0)
     assert len(queries.histories[0]) == len(queries.items[0]) == len(queries.seen[0]) == 0
 
 
-def test_queries_of_one_user_share_a_number():
+def test_queries_of_one_user_share_a_number() -> None:
     rows = table(*(row(user, [1], [1], cutoff, "test", 2) for user in (7, 3) for cutoff in (10, 20)))
     assert read_queries(rows, "test", INDEX, seed=0).users.tolist() == [0, 0, 1, 1]
 
 
-def test_windows_are_each_users_newest_interactions():
+def test_windows_are_each_users_newest_interactions() -> None:
     rows = table(
         row(1, [0, 1], [10, 20], 30, "all"), row(1, [2, 9], [30, 40], 60, "all"), row(2, [5], [15], 60, "all")
     )
@@ -77,7 +77,7 @@ def test_windows_are_each_users_newest_interactions():
     assert windows.history(1).timestamps == [15]
 
 
-def test_select_keeps_all_lists_parallel():
+def test_select_keeps_all_lists_parallel() -> None:
     rows = table(*(row(user, [user], [1], 10, "test", 5) for user in range(4)))
     kept = read_queries(rows, "test", INDEX, seed=0).select(np.array([False, True, False, True]))
     assert kept.user_ids == ["u001", "u003"]
@@ -86,7 +86,7 @@ def test_select_keeps_all_lists_parallel():
     assert len(kept) == 2
 
 
-def test_a_sample_has_whole_users_and_is_reproducible():
+def test_a_sample_has_whole_users_and_is_reproducible() -> None:
     rows = table(*(row(user, [1], [1], cutoff, "test", 2) for user in range(50) for cutoff in (10, 20)))
     first, again, other = (read_queries(rows, "test", INDEX, seed, limit=20) for seed in (1, 1, 2))
     assert len(first) == 20
@@ -95,12 +95,12 @@ def test_a_sample_has_whole_users_and_is_reproducible():
     assert first.user_ids == again.user_ids != other.user_ids
 
 
-def test_an_empty_split_raises_with_the_requirements():
+def test_an_empty_split_raises_with_the_requirements() -> None:
     with pytest.raises(StepError, match=r"no test queries.*at least 3 interactions"):
         read_queries(table(row(1, [1], [1], 10, "all")), "test", INDEX, seed=0)
 
 
-def test_the_training_set_is_sorted_by_user_and_cutoff(tmp_path):
+def test_the_training_set_is_sorted_by_user_and_cutoff(tmp_path) -> None:
     shuffled = pa.Table.from_pylist(
         [row(2, [], [], 5, "test", 1), row(1, [], [], 9, "test", 1)], TRAINING_SET
     )
@@ -110,7 +110,7 @@ def test_the_training_set_is_sorted_by_user_and_cutoff(tmp_path):
     assert read["cutoff"].type == TIMESTAMP
 
 
-def test_a_missing_column_raises_with_its_name(tmp_path):
+def test_a_missing_column_raises_with_its_name(tmp_path) -> None:
     pq.write_table(pa.table({"user_id": ["a"]}), tmp_path / "training_set.parquet")
     with pytest.raises(StepError, match=r"lacks the columns \['cutoff'"):
         read_training_set(tmp_path / "training_set.parquet")

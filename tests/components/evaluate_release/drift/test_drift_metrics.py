@@ -18,7 +18,7 @@ def steps_by_users(*shares):
     return np.array(shares, np.float64).T
 
 
-def test_interactions_to_follow_is_the_first_step_at_which_half_of_the_list_is_in_the_new_group():
+def test_interactions_to_follow_is_the_first_step_at_which_half_of_the_list_is_in_the_new_group() -> None:
     # STEPS are 0, 1, 2, 3, 5, 8, 13, 20
     shares = steps_by_users(
         [0, 0.5, 0.9, 0.9, 0.9, 0.9, 0.9, 0.9],  # at once
@@ -29,7 +29,7 @@ def test_interactions_to_follow_is_the_first_step_at_which_half_of_the_list_is_i
     assert drift_metrics.interactions_to_follow(shares).tolist() == [1, 3, 20, np.inf]
 
 
-def test_model_drift_is_the_median_and_the_share_of_users_that_were_followed():
+def test_model_drift_is_the_median_and_the_share_of_users_that_were_followed() -> None:
     shares = steps_by_users([0, 1, 1, 1, 1, 1, 1, 1], [0, 0, 1, 1, 1, 1, 1, 1], [0] * 8, [0] * 8)
     metrics = drift_metrics.model_drift(shares, np.zeros_like(shares))
     assert (metrics.interactions_to_follow, metrics.followed) == (2, 0.5)
@@ -39,7 +39,7 @@ def test_model_drift_is_the_median_and_the_share_of_users_that_were_followed():
     assert never.followed == pytest.approx(1 / 3)
 
 
-def test_shares_count_the_first_ten_items_without_padding():
+def test_shares_count_the_first_ten_items_without_padding() -> None:
     members = np.zeros((2, 30), bool)
     members[0, :10] = members[1, 10:20] = True
     lists = np.full((len(STEPS), 2, 20), 25)
@@ -65,7 +65,7 @@ def ranked(users, first_step):
     return RankedQueries(np.where(new, 1, MISS), items)
 
 
-def test_measure_compares_models_that_follow_early_late_and_never():
+def test_measure_compares_models_that_follow_early_late_and_never() -> None:
     users, groups = shifts(12)
     metrics = drift_metrics.measure(
         users, groups, {"quick": ranked(12, 1), "slow": ranked(12, 4), "never": ranked(12, 99)}
@@ -77,7 +77,7 @@ def test_measure_compares_models_that_follow_early_late_and_never():
     assert metrics.pairs == {"old → new": 12}
 
 
-def test_measure_leaves_out_users_whose_list_was_in_the_new_group_before_the_shift():
+def test_measure_leaves_out_users_whose_list_was_in_the_new_group_before_the_shift() -> None:
     users, groups = shifts(15)
     ahead = ranked(15, 1)
     ahead.items[:3] = np.arange(20, 40)

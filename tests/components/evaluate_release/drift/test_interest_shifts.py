@@ -48,14 +48,14 @@ def shift():
     return found
 
 
-def test_choices_are_the_donors_unseen_items_of_the_new_group_only_in_order(shift):
+def test_choices_are_the_donors_unseen_items_of_the_new_group_only_in_order(shift) -> None:
     expected = [item for item in DONOR if item >= 45 and item != 90][:LENGTH]
     assert shift.items.tolist() == expected
     assert [chosen.item_id for chosen in shift.chosen] == [f"i{item}" for item in expected]
     assert (shift.old, shift.new, shift.user_id) == (0, 1, "u001")
 
 
-def test_the_shift_starts_at_the_cutoff_and_keeps_the_donors_time_gaps(shift):
+def test_the_shift_starts_at_the_cutoff_and_keeps_the_donors_time_gaps(shift) -> None:
     times = [chosen.timestamp for chosen in shift.chosen]
     assert times[0] == 5_000
     # item 90 is skipped after nine of the donor's items
@@ -71,11 +71,11 @@ def test_the_shift_starts_at_the_cutoff_and_keeps_the_donors_time_gaps(shift):
         ([*range(60, 72), *range(12)], DONOR),  # no group is new to the user
     ],
 )
-def test_there_is_no_shift_when(user, donor):
+def test_there_is_no_shift_when(user, donor) -> None:
     assert find_shifts(user, donor) == []
 
 
-def test_queries_contain_the_choices_before_a_step_and_target_the_next(shift):
+def test_queries_contain_the_choices_before_a_step_and_target_the_next(shift) -> None:
     queries = as_queries([shift, shift], INDEX, keep_seen=False)
     assert len(queries) == 2 * len(STEPS)
     for number, step in enumerate(STEPS):
@@ -90,7 +90,7 @@ def test_queries_contain_the_choices_before_a_step_and_target_the_next(shift):
     assert queries.attributes == [shift.attributes] * len(queries)
 
 
-def test_queries_exclude_no_item_when_seen_items_are_kept(shift):
+def test_queries_exclude_no_item_when_seen_items_are_kept(shift) -> None:
     seen = as_queries([shift], INDEX, keep_seen=True).seen
     assert len(seen) == len(STEPS)
     assert not any(map(len, seen))

@@ -38,7 +38,7 @@ def user_groups(count, users, items):
     return csr_array(matrix)
 
 
-def test_large_categories_are_groups_and_narrow_ones_can_be_shifted_to():
+def test_large_categories_are_groups_and_narrow_ones_can_be_shifted_to() -> None:
     sizes = {"broad": 60, "narrow": MIN_ITEMS, "tiny": MIN_ITEMS - 1}
     names = [name for name, size in sizes.items() for _ in range(size)]
     popularity = np.ones(len(names), np.float32)
@@ -51,7 +51,7 @@ def test_large_categories_are_groups_and_narrow_ones_can_be_shifted_to():
     assert found.narrow.tolist() == [1]
 
 
-def test_items_without_interactions_are_in_no_group():
+def test_items_without_interactions_are_in_no_group() -> None:
     names = ["one"] * 40 + ["other"] * 40 + ["rest"] * 100
     popularity = np.ones(len(names), np.float32)
     popularity[40:50] = 0  # "other" has thirty left, too few
@@ -60,7 +60,7 @@ def test_items_without_interactions_are_in_no_group():
     ).names == ["one", "rest"]
 
 
-def test_clusters_are_items_chosen_by_the_same_users():
+def test_clusters_are_items_chosen_by_the_same_users() -> None:
     user_items = user_groups(10, 30, 40)
     found = find_item_groups(catalog([[]] * 400), filters(user_items), seed=0)
     assert found.kind == "clusters"
@@ -70,11 +70,11 @@ def test_clusters_are_items_chosen_by_the_same_users():
     assert sum(len(cluster) == 1 for cluster in together) >= 8
 
 
-def test_a_small_catalog_without_categories_has_no_groups():
+def test_a_small_catalog_without_categories_has_no_groups() -> None:
     assert find_item_groups(catalog([[]] * 60), filters(user_groups(2, 20, 30)), seed=0) is None
 
 
-def test_shares_and_exclusive_items_by_hand():
+def test_shares_and_exclusive_items_by_hand() -> None:
     members = np.array([[1, 1, 0, 0], [0, 1, 1, 0]], bool)
     groups = ItemGroups("categories", ["a", "b"], members, np.array([0.5, 0.5]))
     histories = [np.array([0, 1, 2, 3]), np.array([], np.int32)]

@@ -15,7 +15,7 @@ def world(tmp_path_factory):
     return held_out, ranking, find_item_groups(ranking.catalog, ranking.filters, 0)
 
 
-def test_items_are_of_the_old_group_then_of_the_new_group_only(world):
+def test_items_are_of_the_old_group_then_of_the_new_group_only(world) -> None:
     held_out, ranking, groups = world
     shifts = shifts_of_simulated_users(held_out, ranking.filters.popularity, groups, 30, seed=3)
     assert len(shifts) == 30
@@ -28,7 +28,7 @@ def test_items_are_of_the_old_group_then_of_the_new_group_only(world):
     assert len({(shift.old, shift.new) for shift in shifts}) > 10
 
 
-def test_choices_are_a_minute_apart_and_the_shift_is_at_the_newest_cutoff(world):
+def test_choices_are_a_minute_apart_and_the_shift_is_at_the_newest_cutoff(world) -> None:
     held_out, ranking, groups = world
     shift = shifts_of_simulated_users(held_out, ranking.filters.popularity, groups, 1, seed=3)[0]
     times = [*shift.history.timestamps, *(chosen.timestamp for chosen in shift.chosen)]
@@ -38,7 +38,7 @@ def test_choices_are_a_minute_apart_and_the_shift_is_at_the_newest_cutoff(world)
     assert np.isnan(shift.chosen[0].value)
 
 
-def test_popular_items_are_drawn_more_often(world):
+def test_popular_items_are_drawn_more_often(world) -> None:
     held_out, ranking, groups = world
     popularity = np.where(np.arange(len(ranking.catalog)) < 100, 20, 1).astype(np.float32)
     shifts = shifts_of_simulated_users(held_out, popularity, groups, 50, seed=3)
@@ -46,7 +46,7 @@ def test_popular_items_are_drawn_more_often(world):
     assert np.mean(first) > 0.8
 
 
-def test_there_are_no_shifts_without_two_groups_of_enough_items(world):
+def test_there_are_no_shifts_without_two_groups_of_enough_items(world) -> None:
     held_out, ranking, groups = world
     identical = ItemGroups("categories", ["a", "b"], groups.members[[0, 0]], groups.base_rates[[0, 0]])
     assert shifts_of_simulated_users(held_out, ranking.filters.popularity, identical, 10, seed=3) == []

@@ -10,22 +10,22 @@ from components.evaluate_release.metrics import accuracy
 from components.evaluate_release.metrics.accuracy import MISS, PADDING
 
 
-def test_ranks_count_ties_against_the_model():
+def test_ranks_count_ties_against_the_model() -> None:
     # item 2 has the same score as items 0 and 3; item 1 has a higher one
     scores = np.array([[0.5, 0.9, 0.5, 0.5, 0.1]], np.float32)
     assert accuracy.ranks_of(scores, np.array([2])).tolist() == [4]
 
 
-def test_constant_scores_rank_every_target_last():
+def test_constant_scores_rank_every_target_last() -> None:
     assert accuracy.ranks_of(np.zeros((2, 7), np.float32), np.array([0, 6])).tolist() == [7, 7]
 
 
-def test_an_excluded_target_is_a_miss():
+def test_an_excluded_target_is_a_miss() -> None:
     scores = np.array([[1.0, -np.inf], [1.0, 2.0], [np.nan, 1.0]], np.float32)
     assert accuracy.ranks_of(scores, np.array([1, -1, 0])).tolist() == [MISS, MISS, MISS]
 
 
-def test_top_items_are_sorted_with_ties_in_index_order_and_padded():
+def test_top_items_are_sorted_with_ties_in_index_order_and_padded() -> None:
     scores = np.array([[1.0, 3.0, 3.0, 2.0], [-np.inf, 0.0, -np.inf, -np.inf]], np.float32)
     assert accuracy.top_items(scores, 3).tolist() == [[1, 2, 3], [1, -1, -1]]
     assert accuracy.top_items(scores, 5).tolist() == [[1, 2, 3, 0, -1], [1, -1, -1, -1, -1]]
@@ -44,7 +44,7 @@ def test_top_items_are_sorted_with_ties_in_index_order_and_padded():
         ("mrr", 1.0),
     ],
 )
-def test_several_targets_by_hand(metric, expected):
+def test_several_targets_by_hand(metric, expected) -> None:
     ranks = np.array([[1, 3, 12]])
     assert accuracy.ACCURACY[metric](ranks, 10) == pytest.approx([expected])
 
@@ -60,13 +60,13 @@ def test_several_targets_by_hand(metric, expected):
         ("mrr", [1, 0.1, 0, 0]),
     ],
 )
-def test_one_target_by_hand(metric, expected):
+def test_one_target_by_hand(metric, expected) -> None:
     """Ranks 1 and 10 are hits; rank 11 and MISS are not."""
     assert accuracy.ACCURACY[metric](np.array([1, 10, 11, MISS]), 10) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("metric", list(accuracy.ACCURACY))
-def test_padding_changes_nothing(metric):
+def test_padding_changes_nothing(metric) -> None:
     measure = accuracy.ACCURACY[metric]
     padded = measure(np.array([[2, 5, PADDING, PADDING], [4, PADDING, PADDING, PADDING]]), 5)
     assert padded == pytest.approx([measure(np.array([[2, 5]]), 5)[0], measure(np.array([4]), 5)[0]])
@@ -88,7 +88,7 @@ def naive(ranked: list[int], relevant: set[int], k: int) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("k", [1, 5, 20])
-def test_agreement_with_textbook_definitions_on_random_rankings(k):
+def test_agreement_with_textbook_definitions_on_random_rankings(k) -> None:
     rng = np.random.default_rng(k)
     expected, ranks = [], np.zeros((200, 6), np.int64)
     for row in ranks:
@@ -100,7 +100,7 @@ def test_agreement_with_textbook_definitions_on_random_rankings(k):
         assert metric(ranks, k) == pytest.approx([query[name] for query in expected]), name
 
 
-def test_ndcg_agrees_with_scikit_learn_on_random_scores():
+def test_ndcg_agrees_with_scikit_learn_on_random_scores() -> None:
     rng = np.random.default_rng(0)
     scores = rng.normal(size=(100, 40))
     targets = rng.integers(40, size=100)
@@ -111,7 +111,7 @@ def test_ndcg_agrees_with_scikit_learn_on_random_scores():
     assert ours == pytest.approx(theirs)
 
 
-def test_ranks_agree_with_top_items_where_nothing_ties():
+def test_ranks_agree_with_top_items_where_nothing_ties() -> None:
     rng = np.random.default_rng(1)
     scores = rng.normal(size=(50, 30))
     targets = rng.integers(30, size=50)

@@ -21,7 +21,7 @@ def catalog(domains):
     return Catalog(INDEX.to_pylist(), [""] * N, [[]] * N, domains, np.zeros(N, np.int64), open_ended)
 
 
-def test_each_dimension_splits_the_queries():
+def test_each_dimension_splits_the_queries() -> None:
     rows = pa.Table.from_pylist(
         [
             row(1, [], [], 3 * DAY, "test", 0),
@@ -51,7 +51,7 @@ def test_each_dimension_splits_the_queries():
     assert found == by_hand
 
 
-def test_each_attribute_of_the_users_is_a_dimension():
+def test_each_attribute_of_the_users_is_a_dimension() -> None:
     rows = pa.Table.from_pylist([row(user, [], [], 3 * DAY, "test", 0) for user in (1, 2, 3)], TRAINING_SET)
     queries = read_queries(rows, "test", INDEX, seed=0)
     users = pa.table({"user_id": ["u003", "u001"], "group": ["b", "a"], "country": ["x", "x"]})
@@ -64,7 +64,7 @@ def test_each_attribute_of_the_users_is_a_dimension():
     assert labels == {"a": [0], "b": [2]}
 
 
-def test_a_dimension_with_one_label_is_left_out():
+def test_a_dimension_with_one_label_is_left_out() -> None:
     rows = pa.Table.from_pylist([row(1, [], [], 3 * DAY, "test", 0)], TRAINING_SET)
     queries = read_queries(rows, "test", INDEX, seed=0)
     assert (
@@ -73,7 +73,7 @@ def test_a_dimension_with_one_label_is_left_out():
     )
 
 
-def test_measure_uses_only_the_queries_of_a_slice():
+def test_measure_uses_only_the_queries_of_a_slice() -> None:
     models = {"served": RankedQueries(np.array([1, MISS, 1]), np.zeros((3, 20), np.int32))}
     dimensions = {"user": {"old": np.array([True, True, False]), "new": np.array([False, False, True])}}
     old, new = slices.measure(dimensions, models, users=np.array([0, 1, 2]), seed=0)
@@ -81,7 +81,7 @@ def test_measure_uses_only_the_queries_of_a_slice():
     assert (new.low, new.high) == ({"served": 1.0}, {"served": 1.0})
 
 
-def test_an_items_age_starts_when_it_is_available_or_at_its_first_interaction():
+def test_an_items_age_starts_when_it_is_available_or_at_its_first_interaction() -> None:
     rows = pa.Table.from_pylist(
         [row(1, [0, 1], [10, 20], 30, "all"), row(2, [1, 9], [5, 7], 30, "all")], TRAINING_SET
     )

@@ -38,7 +38,7 @@ def theirs(random_rankings):
 
 @pytest.mark.parametrize("k", [10, 20])
 @pytest.mark.parametrize("name", list(THEIRS))
-def test_every_query_has_trec_evals_value(random_rankings, theirs, name, k):
+def test_every_query_has_trec_evals_value(random_rankings, theirs, name, k) -> None:
     scores, targets = random_rankings
     ranks = np.full((QUERIES, RELEVANT), accuracy.PADDING)
     for row, own, relevant in zip(ranks, scores, targets, strict=True):

@@ -19,7 +19,7 @@ def queries_of(*rows):
     return read_queries(pa.Table.from_pylist(list(rows), TRAINING_SET), "test", INDEX, seed=0)
 
 
-def test_popularity_excludes_seen_items():
+def test_popularity_excludes_seen_items() -> None:
     queries = queries_of(row(1, [0, 1], [1, 2], 3, "test", 3), row(2, [], [], 3, "test", 3))
     answers = baselines.popularity(queries, np.array([9, 8, 7, 6, 5], np.float32))
     assert answers.ranks.tolist() == [2, 4]
@@ -27,7 +27,7 @@ def test_popularity_excludes_seen_items():
     assert answers.items[1, :6].tolist() == [0, 1, 2, 3, 4, -1]
 
 
-def test_transitions_weight_the_last_interaction_most():
+def test_transitions_weight_the_last_interaction_most() -> None:
     # 3 follows 0, and 4 follows 1: after 0, 1 the scores are 1.0 for item 4 and 0.7 for item 3
     matrix = csr_array((np.ones(2, np.float32), ([0, 1], [3, 4])), shape=(5, 5))
     queries = queries_of(row(1, [0, 1], [1, 2], 3, "test", 3), row(2, [1, 0], [1, 2], 3, "test", 3))
@@ -36,23 +36,23 @@ def test_transitions_weight_the_last_interaction_most():
     assert answers.items[0, :2].tolist() == [4, 3]
 
 
-def test_a_target_without_transitions_ties_with_all_items_and_ranks_last():
+def test_a_target_without_transitions_ties_with_all_items_and_ranks_last() -> None:
     queries = queries_of(row(1, [0], [1], 3, "test", 2))
     answers = baselines.transitions(queries, csr_array((5, 5), dtype=np.float32))
     assert answers.ranks.tolist() == [4]  # of the four unseen items
 
 
-def test_recency_weights_by_hand():
+def test_recency_weights_by_hand() -> None:
     weights = baselines.recency_weights([np.array([2, 0, 2], np.int32), np.empty(0, np.int32)], 3)
     assert weights.toarray() == pytest.approx(np.array([[0.7, 0, 1 + 0.49], [0, 0, 0]]))
 
 
-def test_a_seen_target_is_a_miss():
+def test_a_seen_target_is_a_miss() -> None:
     queries = queries_of(row(1, [2, 3], [1, 2], 3, "test", 2))
     assert baselines.popularity(queries, np.ones(5, np.float32)).ranks.tolist() == [MISS]
 
 
-def test_the_batch_size_does_not_change_ranks(monkeypatch):
+def test_the_batch_size_does_not_change_ranks(monkeypatch) -> None:
     rng = np.random.default_rng(0)
     scores = rng.normal(size=(30, 5)).astype(np.float32)
     queries = queries_of(*(row(user, [user % 3], [1], 3, "test", 3 + user % 2) for user in range(30)))

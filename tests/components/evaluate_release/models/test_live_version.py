@@ -34,13 +34,13 @@ def candidate() -> RankedQueries:
     return RankedQueries(ranks, np.zeros((N_USERS, 20), np.int32))
 
 
-def test_there_is_no_comparison_before_the_first_release(tmp_path, held_out, candidate):
+def test_there_is_no_comparison_before_the_first_release(tmp_path, held_out, candidate) -> None:
     assert live_version.compare(str(tmp_path), "leave-one-out", held_out, candidate) is None
 
 
 def test_both_are_measured_on_queries_newer_than_the_live_versions_training_data(
     tmp_path, world, blend, held_out, candidate
-):
+) -> None:
     after_ten = START + 10 * MINUTE  # users 10 … 119 interact later than that: 110 queries
     releases = publish(world, blend, tmp_path, learned_until=after_ten, metrics={}, protocol="leave-one-out")
     found = live_version.compare(releases, "leave-one-out", held_out, candidate)
@@ -52,7 +52,9 @@ def test_both_are_measured_on_queries_newer_than_the_live_versions_training_data
     assert "110 test queries" in found.comparison.measured
 
 
-def test_the_recorded_metric_is_used_when_too_few_queries_are_new(tmp_path, world, held_out, candidate):
+def test_the_recorded_metric_is_used_when_too_few_queries_are_new(
+    tmp_path, world, held_out, candidate
+) -> None:
     later = START + N_USERS * MINUTE
     about = {"learned_until": later, "metrics": {"ndcg_at_10": 0.4}, "protocol": "leave-one-out"}
     found = live_version.compare(
@@ -65,7 +67,7 @@ def test_the_recorded_metric_is_used_when_too_few_queries_are_new(tmp_path, worl
 
 def test_the_recorded_metric_is_used_when_the_live_version_has_newer_training_data(
     tmp_path, world, held_out, candidate
-):
+) -> None:
     """The live version was refitted on all data; the candidate is measured before its refit."""
     early = pc.field("cutoff").cast(pa.int64()) <= START + 5 * MINUTE
     measured_early = replace(
@@ -84,14 +86,14 @@ def test_the_recorded_metric_is_used_when_the_live_version_has_newer_training_da
         ({"metrics": {"ndcg_at_10": 0.4}, "protocol": "leave-one-out"}, "protocol leave-one-out, not time"),
     ],
 )
-def test_incomparable_metrics_are_not_compared(tmp_path, world, held_out, candidate, about, reason):
+def test_incomparable_metrics_are_not_compared(tmp_path, world, held_out, candidate, about, reason) -> None:
     releases = publish(world, BLEND, tmp_path, learned_until=START + N_USERS * MINUTE, **about)
     comparison = live_version.compare(releases, "time", held_out, candidate).comparison
     assert isinstance(comparison, Incomparable)
     assert reason in comparison.reason
 
 
-def test_the_recorded_metric_is_used_for_another_contract(tmp_path, world, held_out, candidate):
+def test_the_recorded_metric_is_used_for_another_contract(tmp_path, world, held_out, candidate) -> None:
     about = {"learned_until": 0, "metrics": {"ndcg_at_10": 0.4}, "protocol": "time"}
     releases = publish(world, BLEND, tmp_path, **about)
     manifest = tmp_path / "ranking" / "3" / "manifest.json"
@@ -100,7 +102,7 @@ def test_the_recorded_metric_is_used_for_another_contract(tmp_path, world, held_
 
 
 @pytest.mark.parametrize("broken", ["manifest.json", "catalog.parquet"])
-def test_a_broken_live_release_raises_with_advice(tmp_path, world, held_out, candidate, broken):
+def test_a_broken_live_release_raises_with_advice(tmp_path, world, held_out, candidate, broken) -> None:
     about = {"learned_until": 0, "metrics": {}, "protocol": "time"}
     releases = publish(world, BLEND, tmp_path, **about)
     (tmp_path / "ranking" / "3" / broken).unlink()

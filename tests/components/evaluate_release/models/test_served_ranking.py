@@ -34,13 +34,13 @@ def rank(ranking, *rows, interest_in=None, profiles=None):
     return ServedRanking(ranking, queries, interest, profiles)
 
 
-def test_a_user_without_history_gets_trending_items(ranking):
+def test_a_user_without_history_gets_trending_items(ranking) -> None:
     answers = rank(ranking, row(1, [], [], 10, "test", 4)).answers()
     assert answers.items[0].tolist() == list(range(20))
     assert answers.ranks.tolist() == [5]
 
 
-def test_a_new_user_with_attributes_gets_their_segments_trending_items_first(ranking):
+def test_a_new_user_with_attributes_gets_their_segments_trending_items_first(ranking) -> None:
     # group "a" has interactions with items 30 and 31 only
     own = csr_array(([6.0, 3.0], ([0, 0], [30, 31])), shape=(1, N_ITEMS), dtype=np.float32)
     segments = Segments([Segment("group", interactions=9, prior=1, value="a")], own)
@@ -52,20 +52,20 @@ def test_a_new_user_with_attributes_gets_their_segments_trending_items_first(ran
     assert answers.ranks.tolist() == [2, 32]
 
 
-def test_items_of_the_profiles_categories_come_first(ranking):
+def test_items_of_the_profiles_categories_come_first(ranking) -> None:
     served = rank(ranking, row(1, [], [], 10, "test", 25), profiles={"u001": {"likes": "high"}})
     # items 20 to 39 are "high"
     assert served.answers().items[0].tolist() == list(range(20, 40))
 
 
-def test_the_next_item_comes_first_and_seen_items_are_excluded(ranking):
+def test_the_next_item_comes_first_and_seen_items_are_excluded(ranking) -> None:
     answers = rank(ranking, row(1, [4, 5, 6], [1, 2, 3], 10, "test", 7), interest_in=7).answers()
     assert answers.ranks.tolist() == [1]
     assert answers.items[0, 0] == 7
     assert not {4, 5, 6} & set(answers.items[0].tolist())
 
 
-def test_a_target_that_a_rule_excludes_is_a_miss(ranking):
+def test_a_target_that_a_rule_excludes_is_a_miss(ranking) -> None:
     later = ranking.catalog.available_from.copy()
     later[7] = 11  # a microsecond after the query
     closed = replace(ranking, catalog=replace(ranking.catalog, available_from=later))
@@ -73,7 +73,7 @@ def test_a_target_that_a_rule_excludes_is_a_miss(ranking):
     assert rank(closed, *rows, interest_in=7).answers().ranks.tolist() == [MISS, MISS]
 
 
-def test_examples_have_the_targets_position_and_no_cold_starts(ranking):
+def test_examples_have_the_targets_position_and_no_cold_starts(ranking) -> None:
     rows = (
         row(1, [4, 5], [1, 2], 10, "test", 6),
         row(2, [], [], 10, "test", 6),

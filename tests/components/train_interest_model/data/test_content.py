@@ -25,7 +25,7 @@ def test_few_terms_stand_as_they_are_with_rows_of_unit_length() -> None:
 def test_given_embeddings_join_with_unit_length_and_a_missing_one_is_zero() -> None:
     items = items_table(["a", "b", "c"], picture=[[3.0, 4.0], None, [0.0, 2.0]])
     vectors = ContentEncoder.fit(items).transform(items)
-    np.testing.assert_allclose(vectors, [[0.6, 0.8], [0, 0], [0, 1]], rtol=1e-6)
+    np.testing.assert_allclose(vectors, np.array([[0.6, 0.8], [0, 0], [0, 1]]), rtol=1e-6)
 
 
 def test_many_terms_are_projected_so_that_like_items_stay_alike() -> None:
