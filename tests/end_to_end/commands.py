@@ -1,0 +1,61 @@
+"""The `penchant` command, run as a user runs it."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Final
+
+from tests.patience import HANG_S, wait_until
+
+PENCHANT: Final = Path(sys.executable).with_name("penchant")
+
+# A model so small that a run takes half a minute.
+SMALL_MODEL: Final = ["--set", "epochs=4", "--set", "embedding_size=16", "--set", "units=16"]
+
+# Compiling with XLA takes longer than training so small a model.
+WITHOUT_XLA: Final = ["--set", "xla=false"]
+
+
+def environment(home: Path) -> dict[str, str]:
+    """The environment of a command that works in `home`."""
+    return {**os.environ, "PENCHANT_HOME": str(home), "COLUMNS": "160"}
+
+
+def penchant(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end."""
+    return subprocess.run(
+        [str(PENCHANT), *arguments],
+        env=environment(home),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=HANG_S,
+    )
+
+
+def train(*arguments: str, home: Path) -> str:
+    """Run the pipeline, which must succeed; returns what it printed."""
+    done = penchant("run", *SMALL_MODEL, *arguments, home=home)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def kill_run(step: str, line: str, home: Path) -> None:
+    """Start a run, and kill all its processes with SIGKILL once `step` has printed `line`."""
+    logs_before = set(home.glob("runs/*/run.log"))
+    task = step.lower().replace(" ", "-")
+
+    def has_printed() -> bool:
+        logs = set(home.glob("runs/*/run.log")) - logs_before
+        outputs = [log.read_text().partition(f"Executing task \x1b[96m'{task}'")[2] for log in logs]
+        return any(line in output for output in outputs)
+
+    command = [str(PENCHANT), "run", *SMALL_MODEL, *WITHOUT_XLA]
+    with subprocess.Popen(
+        command, env=environment(home), stdout=subprocess.DEVNULL, start_new_session=True
+    ) as run:
+        wait_until(lambda: run.poll() is not None or has_printed())
+        os.killpg(run.pid, signal.SIGKILL)
+    assert run.returncode == -signal.SIGKILL, f"the run ended before {step}"
