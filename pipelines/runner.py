@@ -44,7 +44,8 @@ def run_locally(function: PipelineFunction, settings: Settings, arguments: dict[
                     pipeline(**arguments)
             except RuntimeError as error:
                 raise RunError(reporter.failure(folder / "run.log") or str(error)) from error
-    _link_pages(folder)
+            finally:  # the page of a failed validation shows what failed
+                _link_pages(folder)
     return folder
 
 
@@ -121,7 +122,7 @@ def display_names(pipeline: Any) -> dict[str, str]:
 
 def _link_pages(folder: Path) -> None:
     for page in PAGES:
-        for artifact in folder.glob(f"steps/*/*/{page}"):
+        for artifact in sorted(folder.glob(f"steps/*/*/{page}"))[:1]:
             (folder / page).symlink_to(artifact.relative_to(folder))
 
 

@@ -15,6 +15,7 @@ ZHAI: Final = (
     "J. Zhai et al.: Actions Speak Louder than Words: Trillion-Parameter Sequential Transducers for "
     "Generative Recommendations. ICML 2024, arXiv:2402.17152"
 )
+DING: Final = "B. Ding, J. Zhai: Retrieval with Learned Similarities. WWW 2025, arXiv:2407.15462"
 
 
 @dataclass(frozen=True)
@@ -34,5 +35,6 @@ PUBLISHED: Final = {
         PublishedResult("SASRec, full cross-entropy", 0.315, 0.182, KLENITSKIY),
         PublishedResult("gSASRec", 0.3003, 0.1726, PETROV),
         PublishedResult("HSTU-large", 0.3294, 0.1893, ZHAI),
+        PublishedResult("HSTU-large with mixture of logits", 0.3412, 0.1979, DING),
     )
 }

@@ -79,6 +79,13 @@ def test_a_failed_step_is_reported_with_its_message_and_the_log(tmp_path: Path) 
     assert "run.log" in message
 
 
+def test_a_failed_run_links_the_pages_that_it_wrote(tmp_path: Path) -> None:
+    with pytest.raises(RunError):
+        run_locally(failing, load_settings(home=tmp_path), {"text": "hello"})
+
+    assert next(tmp_path.glob("runs/*/report.html")).read_text() == "<p>hello</p>"
+
+
 def test_a_second_run_in_the_same_home_is_refused(tmp_path: Path) -> None:
     with run_lock(tmp_path), pytest.raises(RunError, match="another run is in progress"):
         run_locally(passing, load_settings(home=tmp_path), {"text": "hello"})

@@ -82,8 +82,8 @@ def test_the_cost_of_a_model_is_that_of_its_steps() -> None:
 def test_published_results_are_shown_for_the_same_protocol_only() -> None:
     same = results(plan(), [evaluation(0.2, 0.1)])
 
-    assert [entry["model"] for entry in same["published"]][-1] == "HSTU-large"
-    assert "arXiv:2402.17152" in printed(same)
+    assert [entry["model"] for entry in same["published"]][-1] == "HSTU-large with mixture of logits"
+    assert "arXiv:2407.15462" in printed(same)
     for other_plan in (plan("movielens-100k"), plan(protocol="time"), plan(seen="keep")):
         different = results(other_plan, [evaluation(0.2, 0.1)])
         assert different["published"] == []
