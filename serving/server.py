@@ -27,7 +27,7 @@ from serving.interest.client import AsyncInterestClient, InterestClient
 from serving.interest.user_interest import InterestModelClient
 from serving.online_store.online import OnlineFeatures
 from serving.prefetch import Prefetcher
-from serving.process import STOP_SIGNALS, process_startup
+from serving.process.startup import STOP_SIGNALS, process_startup
 from serving.protos import recommender_pb2 as pb
 from serving.protos.recommender_pb2_grpc import add_RecommenderServiceServicer_to_server
 from serving.ranking.scenarios import load_scenarios
@@ -189,7 +189,7 @@ def main() -> int:
     """Serve until SIGTERM or SIGINT, then finish the calls in flight. Returns the exit code."""
     with process_startup() as settings:
         if settings.workers > 1:  # replaces this process: the supervisor needs none of its imports
-            os.execv(sys.executable, [sys.executable, "-m", "serving.workers"])
+            os.execv(sys.executable, [sys.executable, "-m", "serving.process.workers"])
         asyncio.run(_serve(settings))
     return 0
 

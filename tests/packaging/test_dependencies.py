@@ -48,7 +48,7 @@ DEVELOPMENT: Final = TRAINING | declared("dev")
 
 FILES: Final = {
     "client": import_closure(["serving.client"]),
-    "serving": import_closure(["serving.server", "serving.workers"]),
+    "serving": import_closure(["serving.server", "serving.process.workers"]),
     "training": source_files(*PACKAGES),
     "development": source_files(*PACKAGES, "tests"),
 }

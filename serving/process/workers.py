@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from serving.configuration.settings import ServingSettings
-from serving.process import process_startup, stop_event
+from serving.process.startup import process_startup, stop_event
 from serving.telemetry.worker_metrics import SummedMetrics
 
 logger = logging.getLogger(__name__)
