@@ -21,10 +21,10 @@ def train_interest_model(
     base_model: Optional[Input[Model]] = None,
     releases: str = "",
 ) -> str:
-    """Train on a split of the training set and track it in MLflow; returns the MLflow run.
+    """Train on a split of the training set and track the run in MLflow; returns the MLflow run.
 
-    `releases`: where the live version is, from whose training a warm start goes on. What the next one may go
-    on from is kept with the run.
+    `releases`: the release store of the live version, from whose training a warm start continues; the run
+    then keeps the files that the next warm start needs.
     """
     import tempfile
     from pathlib import Path
@@ -39,7 +39,7 @@ def train_interest_model(
         tracked_run(tracking_uri, experiment, run_id, split) as tracker,
         tempfile.TemporaryDirectory() as folder,
     ):
-        figures = train(
+        values = train(
             Path(training_set.path),
             Path(items.path),
             split,
@@ -51,6 +51,6 @@ def train_interest_model(
         )
         if releases:
             keep(Path(interest_model.path), tracker)
-        for name, value in figures.items():
+        for name, value in values.items():
             metrics.log_metric(name, value)
         return tracker.run_id

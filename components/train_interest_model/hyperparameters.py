@@ -1,4 +1,4 @@
-"""What of training can be set; what is left at AUTO is chosen from the data by `sizing`."""
+"""The hyperparameters of a training; AUTO values are chosen from the data by `auto_hyperparameters`."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from components.errors import StepError
 
-# In a dict from outside "auto" says the same.
+# In a dict, "auto" means the same.
 AUTO: Final = -1
 
 CHOICES: Final[dict[str, tuple[str, ...]]] = {
@@ -31,7 +31,7 @@ SHARES: Final = (
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """Sizes in units, rates per step, shares from 0 to 1."""
+    """Shares are from 0 to 1."""
 
     encoder: str = "lstm"
     embedding_size: int = AUTO
@@ -41,15 +41,15 @@ class Hyperparameters:
     use_event_types: bool = True
     use_values: bool = True
     use_time_gaps: bool = True
-    use_positions: bool = False  # MovieLens-100K, 3 seeds: validation NDCG@10 .130 with, .132 without
+    use_positions: bool = False  # MovieLens-100K, 3 seeds: validation NDCG@10 .130 with, .132 without them
     use_content: bool = True
-    # Where the users have any. It is for those without a history: with one it did not help on MovieLens-100K
-    # (3 seeds: validation NDCG@10 .129 with, .132 without).
+    # Ignored if no user has attributes. Helps users without a history only: on MovieLens-100K, 3 seeds,
+    # validation NDCG@10 is .129 with and .132 without them.
     use_user_attributes: bool = False
 
     dropout: float = AUTO  # of the encoder's inputs and outputs
-    item_dropout: float = 0.1  # of an item's own embedding, so that its content learns to stand alone
-    attribute_dropout: float = 0.5  # of a user's attributes, so that a history learns to stand alone
+    item_dropout: float = 0.1  # of an item's embedding, so that the model learns to use its content alone
+    attribute_dropout: float = 0.5  # of a user's attributes, so that the model learns to use a history alone
     weight_decay: float = 1e-3
     optimizer: str = "adamw"
     learning_rate: float = 3e-3
@@ -64,18 +64,18 @@ class Hyperparameters:
     seen_items: str = "auto"  # whether validation filters what the user has seen
     validation_rows: int = 2048
 
-    embedding_precision: str = "auto"  # of the items as they are served
-    pruning: float = 0.0  # share of the served encoder's kernels that is set to zero
+    embedding_precision: str = "auto"  # of the served item embeddings
+    pruning: float = 0.0  # share of the served encoder's weights that are set to zero
 
-    # From the live version's training, where that is honest. A schedule sets it; without it the same input
-    # gives the same figures, whatever is live.
+    # Start from the weights of the live version's training. Set by a schedule; without it, results depend on
+    # the input only, not on the live version.
     warm_start: bool = False
-    # Of the epochs of a training from nothing. MovieLens-100K in two nights, the second with a tenth more:
-    # validation NDCG@10 .155 after 8 epochs, and from nothing after 24.
+    # Share of a cold start's epochs. MovieLens-100K, a second run with a tenth more data: validation NDCG@10
+    # .155 after 8 epochs, the same as a cold start after 24.
     warm_epoch_share: float = 0.35
     warm_learning_rate_share: float = 0.5
 
-    refit_epoch_share: float = 0.15  # of the epochs that the base model took
+    refit_epoch_share: float = 0.15  # of the base model's epochs
     refit_learning_rate_share: float = 0.3  # of the base model's
 
     seed: int = 7
@@ -84,18 +84,18 @@ class Hyperparameters:
     deterministic: bool = False  # TensorFlow's deterministic kernels; on one CPU runs repeat without them
 
     @classmethod
-    def from_dict(cls, given: Mapping[str, Any]) -> "Hyperparameters":
-        """From a pipeline's parameter, where every number comes back as a float.
+    def from_dict(cls, values: Mapping[str, Any]) -> "Hyperparameters":
+        """Read a pipeline parameter, in which all numbers are floats.
 
         Raises:
             StepError: a key is unknown, or a value is of another type or outside its range.
         """
         allowed = {field.name: field.default for field in fields(cls)}
-        if unknown := sorted(set(given) - set(allowed)):
+        if unknown := sorted(set(values) - set(allowed)):
             raise StepError(
                 f"unknown hyperparameter {', '.join(map(repr, unknown))}: allowed are {', '.join(allowed)}"
             )
-        return cls(**{name: _cast(name, value, allowed[name]) for name, value in given.items()})
+        return cls(**{name: _cast(name, value, allowed[name]) for name, value in values.items()})
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -1,4 +1,4 @@
-"""The MLflow run of a pipeline run: training opens it, later steps go on in it."""
+"""The MLflow run of a pipeline run: the training starts it, later steps continue it."""
 
 import hashlib
 import os
@@ -15,16 +15,16 @@ from urllib.parse import urlsplit
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-# What a run's figures depend on beside its inputs.
+# Packages that a run's results depend on.
 PACKAGES: Final = ("tensorflow", "keras", "numpy", "scipy", "pyarrow", "mlflow", "penchant")
 
-# MLflow takes at most this many parameters a call, and this many characters a parameter.
+# MLflow's limits: parameters per call, and characters per parameter.
 PARAMS_A_CALL, PARAM_LENGTH = 100, 500
 
 
 @dataclass(frozen=True)
 class Tracker:
-    """One run, written to in batches: a call over HTTP takes 15 ms."""
+    """Writes to one run in batches, since a call over HTTP takes 15 ms."""
 
     client: "MlflowClient"
     run_id: str
@@ -45,7 +45,7 @@ class Tracker:
         )
 
     def log_dataset(self, file: Path, context: str, profile: str) -> None:
-        """Lineage: which file a training read, by its digest; `profile` says what it holds."""
+        """Log an input file by its digest; `profile` describes its contents."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         with file.open("rb") as opened:
@@ -58,7 +58,7 @@ class Tracker:
         self.client.log_text(self.run_id, text, artifact)
 
     def log_artifact(self, path: Path, folder: str = "") -> None:
-        """A file or a whole directory."""
+        """Log a file or a directory."""
         if path.is_dir():
             self.client.log_artifacts(self.run_id, str(path), folder or None)
         else:
@@ -67,9 +67,9 @@ class Tracker:
 
 @contextmanager
 def tracked_run(tracking_uri: str, experiment: str, run_id: str, split: str) -> Iterator[Tracker]:
-    """The run `run_id`, or a new one of `experiment` where that is empty.
+    """Continue the run `run_id`, or start a new one of `experiment` if that is empty.
 
-    It stays open for the steps that follow; a step that fails marks it FAILED.
+    The run stays open for the next steps; a failed step marks it FAILED.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     from mlflow import MlflowClient
@@ -90,12 +90,12 @@ def tracked_run(tracking_uri: str, experiment: str, run_id: str, split: str) -> 
 
 
 def _experiment_id(client: "MlflowClient", tracking_uri: str, name: str) -> str:
-    """The experiment's id; made where there is none, its artifacts beside an SQLite file."""
+    """Return an experiment's id, created if missing; artifacts of a SQLite store are next to the file."""
     from mlflow.exceptions import MlflowException
 
-    found = client.get_experiment_by_name(name)
-    if found is not None:
-        return str(found.experiment_id)
+    experiment = client.get_experiment_by_name(name)
+    if experiment is not None:
+        return str(experiment.experiment_id)
     location = None
     if tracking_uri.startswith("sqlite"):
         database = Path(urlsplit(tracking_uri).path.removeprefix("/")).resolve()
@@ -103,10 +103,10 @@ def _experiment_id(client: "MlflowClient", tracking_uri: str, name: str) -> str:
     try:
         return str(client.create_experiment(name, artifact_location=location))
     except MlflowException:
-        found = client.get_experiment_by_name(name)  # another run was first
-        if found is None:
+        experiment = client.get_experiment_by_name(name)  # another run has created it
+        if experiment is None:
             raise
-        return str(found.experiment_id)
+        return str(experiment.experiment_id)
 
 
 def _environment() -> str:

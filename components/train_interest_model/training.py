@@ -1,4 +1,4 @@
-"""From a split of the training set to a served model: read, choose sizes, train, export."""
+"""Trains the interest model: reads the data, chooses hyperparameters, trains, and exports."""
 
 import hashlib
 import json
@@ -28,9 +28,9 @@ from components.train_interest_model.tracking import Tracker
 from components.train_interest_model.training_data import TrainingData, read
 from components.train_interest_model.warm_start import leaked, read_held_out, write_learned
 
-PROBES = 16  # histories on which the export is compared with the model
+PROBES = 16  # histories for which the export is compared with the model
 
-# What a training reads, how it goes, and the weights that it starts from, if any.
+# Data, hyperparameters, and the weights to start from, if any.
 Start = tuple[TrainingData, Hyperparameters, SavedWeights | None]
 
 
@@ -46,103 +46,106 @@ def train(
 ) -> dict[str, float]:
     """Train on the windows of `split` and export to `output`.
 
-    Writes `saved_model/`, the item embeddings [items, size + 1], and what a warm start needs.
+    Writes `saved_model/`, the item embeddings [items, size + 1], and the files that a warm start reads.
 
     Args:
-        base_model: the output of a training that this one refits, with its settings.
-        warm_start: the output of an earlier run's training, to start from where that is honest.
+        base_model: the output of the training to refit, with its hyperparameters.
+        warm_start: the output of an earlier run's training, whose weights are used if they have not seen
+            held-out data.
 
     Returns:
-        Loss and speed of the last epoch; for split "train" the validation metrics of the weights kept.
+        Loss and speed of the last epoch; for split "train" also the validation metrics of the best epoch.
 
     Raises:
-        StepError: a hyperparameter, the training set or the base model is not what it must be.
+        StepError: a hyperparameter, the training set or the base model is invalid.
     """
-    given = Hyperparameters.from_dict(hyperparameters)
+    requested = Hyperparameters.from_dict(hyperparameters)
     if base_model:
-        data, settings, base = _refit(training_set, items, split, given, base_model)
+        data, settings, base = _refit(training_set, items, split, requested, base_model)
     else:
-        data, settings, base = _begin(training_set, items, split, given, warm_start)
+        data, settings, base = _begin(training_set, items, split, requested, warm_start)
     _prepare(settings)
     prefix = "" if split == "train" else "refit/"
     _track(tracker, settings, training_set, split, data, prefix)
-    tracker.log_params({f"{prefix}starts_from": "earlier weights" if base else "nothing"})
+    tracker.log_params({f"{prefix}start": "warm" if base else "cold"})
 
     trainer = _trainer(settings, data, base)
     validation = _validation(training_set, data, settings) if split == "train" else None
     checkpoint = Checkpoint(output / "checkpoint", _key(training_set, items, split, settings))
 
-    def on_epoch(figures: dict[str, float], epoch: int) -> None:
-        tracker.log_metrics({prefix + name: value for name, value in figures.items()}, epoch)
+    def on_epoch(metrics: dict[str, float], epoch: int) -> None:
+        tracker.log_metrics({prefix + name: value for name, value in metrics.items()}, epoch)
 
     state = trainer.fit(data.sequences, validation, checkpoint, on_epoch)
-    taken, gpus = trainer.takes_cudnn(), len(tf.config.list_physical_devices("GPU"))
-    compiled = ", the loop was compiled" if trainer.model.encoder.compiled else ""
-    report(f"cuDNN's recurrent kernel was {'taken' if taken else 'not taken'}, on {gpus} GPU(s){compiled}")
+    gpus = len(tf.config.list_physical_devices("GPU"))
+    compiled = ", LSTM compiled with XLA" if trainer.model.encoder.compiled else ""
+    report(f"{gpus} GPU(s), cuDNN kernel {'used' if trainer.uses_cudnn() else 'not used'}{compiled}")
     if is_chief(trainer.strategy):
         _write(trainer.model, data, state, output)
         if split == "train":
             write_learned(data.rows, warm_start if base else None, output)
         checkpoint.discard()
-    return _figures(state)
+    return _metrics(state)
 
 
-def _refit(training_set: Path, items: Path, split: str, given: Hyperparameters, base_model: Path) -> Start:
+def _refit(
+    training_set: Path, items: Path, split: str, requested: Hyperparameters, base_model: Path
+) -> Start:
     base = SavedWeights.load(base_model)
-    # The base went without attributes where no user had any.
-    given = replace(given, use_user_attributes=base.hyperparameters.use_user_attributes)
-    data = read(training_set, items, split, given, base)
-    settings, reasons = refit(given, base.hyperparameters, base.epochs)
-    _tell(settings, reasons)
+    # The base model has no attributes if no user had any.
+    requested = replace(requested, use_user_attributes=base.hyperparameters.use_user_attributes)
+    data = read(training_set, items, split, requested, base)
+    settings, reasons = refit(requested, base.hyperparameters, base.epochs)
+    _report_choices(settings, reasons)
     return data, settings, base
 
 
 def _begin(
-    training_set: Path, items: Path, split: str, given: Hyperparameters, earlier: Path | None
+    training_set: Path, items: Path, split: str, requested: Hyperparameters, earlier: Path | None
 ) -> Start:
-    """From an earlier training's weights where that is honest and their shapes are those of now."""
-    base = _honest_base(training_set, earlier) if earlier else None
-    data = read(training_set, items, split, given, base)
-    settings, reasons = _resolve(given, data)
-    if base and (other := _changed(settings, data.catalog, base)):
-        report(f"no warm start: {', '.join(other)} would be another")
-        base, data = None, read(training_set, items, split, given, None)
-        settings, reasons = _resolve(given, data)
+    """Start from an earlier training's weights, unless they have seen held-out data or have other shapes."""
+    base = _unleaked_base(training_set, earlier) if earlier else None
+    data = read(training_set, items, split, requested, base)
+    settings, reasons = _resolve(requested, data)
+    if base and (changed := _changed(settings, data.catalog, base)):
+        report(f"cold start: the live version's model differs in {', '.join(changed)}")
+        base, data = None, read(training_set, items, split, requested, None)
+        settings, reasons = _resolve(requested, data)
     if base:
-        settings, gentler = warm(settings)
-        reasons |= gentler
-        known = np.count_nonzero(base.trained(data.vocabulary))
-        report(f"warm start from weights that know {known:,} of {len(data.catalog):,} items")
-    _tell(settings, reasons)
+        settings, warm_reasons = warm(settings)
+        reasons |= warm_reasons
+        trained = np.count_nonzero(base.trained(data.vocabulary))
+        report(f"warm start: the earlier weights cover {trained:,} of {len(data.catalog):,} items")
+    _report_choices(settings, reasons)
     return data, settings, base
 
 
-def _honest_base(training_set: Path, earlier: Path) -> SavedWeights | None:
+def _unleaked_base(training_set: Path, earlier: Path) -> SavedWeights | None:
     if users := leaked(earlier, read_held_out(training_set)):
-        report(f"no warm start: it has learned what is held out now of {users:,} users")
+        report(f"cold start: the earlier weights have seen held-out interactions of {users:,} users")
         return None
     return SavedWeights.load(earlier)
 
 
 def _changed(settings: Hyperparameters, catalog: pa.Table, base: SavedWeights) -> list[str]:
-    """What of `base` is not as it would be in a training from nothing, and can't be learned by going on."""
+    """Return what differs between `base` and a cold start, and can't be changed by further training."""
     outdated = settings.use_content and not base.content.suits(catalog)
-    return [*differing(settings, base.hyperparameters), *(["the items' content"] if outdated else [])]
+    return [*differing(settings, base.hyperparameters), *(["the item content"] if outdated else [])]
 
 
-def _resolve(given: Hyperparameters, data: TrainingData) -> tuple[Hyperparameters, dict[str, str]]:
+def _resolve(requested: Hyperparameters, data: TrainingData) -> tuple[Hyperparameters, dict[str, str]]:
     if not data.vocabulary.attributes:
-        given = replace(given, use_user_attributes=False)
-    return resolve(given, Statistics.of(data.sequences, len(data.catalog)))
+        requested = replace(requested, use_user_attributes=False)
+    return resolve(requested, Statistics.of(data.sequences, len(data.catalog)))
 
 
-def _tell(settings: Hyperparameters, reasons: dict[str, str]) -> None:
+def _report_choices(settings: Hyperparameters, reasons: dict[str, str]) -> None:
     for name, reason in reasons.items():
-        report(f"{name} = {getattr(settings, name)}: {reason}")
+        report(f"{name} = {getattr(settings, name)} ({reason})")
 
 
 def _prepare(settings: Hyperparameters) -> None:
-    tf.get_logger().setLevel("ERROR")  # TensorFlow advises against the loader that its server uses
+    tf.get_logger().setLevel("ERROR")  # hides a deprecation warning of the loader
     tf.keras.utils.set_random_seed(settings.seed)
     if settings.deterministic:
         tf.config.experimental.enable_op_determinism()
@@ -158,21 +161,23 @@ def _trainer(settings: Hyperparameters, data: TrainingData, base: SavedWeights |
         steps = sum(1 for _ in data.sequences.batches(settings.batch_size, settings.seed))
         optimizer = make_optimizer(settings, settings.epochs * steps, _sparse_tables(model, strategy))
     windows, interactions = len(data.sequences), len(data.sequences.items)
-    report(f"{windows:,} windows of {interactions:,} interactions, {len(data.catalog):,} items")
+    report(
+        f"training data: {interactions:,} interactions in {windows:,} windows, {len(data.catalog):,} items"
+    )
     replicas = strategy.num_replicas_in_sync
-    report(f"{model.count_params():,} weights, {steps} steps an epoch, {replicas} replica(s)")
+    report(f"model: {model.count_params():,} weights, {steps} steps per epoch, {replicas} replica(s)")
     return Trainer(model, optimizer, strategy, settings, data.counts)
 
 
 def _sparse_tables(model: InterestModel, strategy: tf.distribute.Strategy) -> list[keras.Variable]:
-    """Of which a step moves some rows alone; replicas can reduce whole gradients only."""
+    """Return the tables with sparse updates; replicas can reduce dense gradients only."""
     settings = model.hyperparameters
     sparse = settings.loss == "sampled" and settings.optimizer == "adamw"
     return model.item_tables if sparse and strategy.num_replicas_in_sync == 1 else []
 
 
 def _start(model: InterestModel, data: TrainingData, base: SavedWeights | None) -> None:
-    """An item's bias begins at its log popularity: what answers where nothing is known of a user."""
+    """Initialise the weights; an item's bias is its log popularity, the answer for an unknown user."""
     counts = data.counts
     model.item_bias.assign(np.log((counts + 1) / (counts.mean() + 1)))
     trained = counts > 0
@@ -185,7 +190,7 @@ def _start(model: InterestModel, data: TrainingData, base: SavedWeights | None) 
 def _validation(training_set: Path, data: TrainingData, settings: Hyperparameters) -> Validation | None:
     rows = read_rows(training_set, "validation")
     if not len(rows):
-        report("no validation rows: training runs to its last epoch")
+        report("no validation rows: no early stopping")
         return None
     if len(rows) > settings.validation_rows:
         random = np.random.default_rng(settings.seed)
@@ -214,7 +219,7 @@ def _write(model: InterestModel, data: TrainingData, state: TrainingState, outpu
 
 
 def _as_served(model: InterestModel, data: TrainingData) -> InterestModel:
-    """Serving computes in float32, whatever training did, without cuDNN, which a CPU has not, and pruned."""
+    """Return the model for serving: in float32, without cuDNN, which a CPU does not have, and pruned."""
     settings = replace(model.hyperparameters, mixed_precision=False)
     copy = InterestModel(settings, len(data.catalog), data.vocabulary.sizes, model.content.numpy())
     for variable, original in zip(copy.weights, model.weights, strict=True):
@@ -223,15 +228,15 @@ def _as_served(model: InterestModel, data: TrainingData) -> InterestModel:
     return copy
 
 
-def _figures(state: TrainingState) -> dict[str, float]:
-    figures = {name: value for name, value in state.history[-1].items() if not name.startswith("validation")}
-    kept = state.history[state.best_epoch - 1]
-    figures |= {name: value for name, value in kept.items() if name.startswith("validation")}
-    return figures | {"best_epoch": state.best_epoch, "epochs": state.epoch}
+def _metrics(state: TrainingState) -> dict[str, float]:
+    metrics = {name: value for name, value in state.history[-1].items() if not name.startswith("validation")}
+    best = state.history[state.best_epoch - 1]
+    metrics |= {name: value for name, value in best.items() if name.startswith("validation")}
+    return metrics | {"best_epoch": state.best_epoch, "epochs": state.epoch}
 
 
 def _key(training_set: Path, items: Path, split: str, settings: Hyperparameters) -> str:
-    """Names the training that a checkpoint belongs to: its inputs and its settings."""
+    """Return the key of a training's checkpoint: its inputs and hyperparameters."""
     parts = [split, json.dumps(settings.to_dict())]
     for file in (training_set, items):
         with file.open("rb") as opened:

@@ -1,4 +1,4 @@
-"""What a training reads, as the model sees it."""
+"""Reads the training data and encodes it for the model."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +24,7 @@ from components.train_interest_model.hyperparameters import Hyperparameters
 
 @dataclass(frozen=True)
 class TrainingData:
-    """A split of the training set, and how it became numbers."""
+    """A split of the training set, and its encoding."""
 
     catalog: pa.Table
     rows: pa.Table
@@ -34,26 +34,26 @@ class TrainingData:
 
     @property
     def counts(self) -> NDArray[np.int64]:
-        """[items] training interactions."""
+        """[items] the number of training interactions."""
         return np.bincount(self.sequences.items, minlength=len(self.catalog))
 
 
 def read(
-    training_set: Path, items: Path, split: str, given: Hyperparameters, base: SavedWeights | None
+    training_set: Path, items: Path, split: str, requested: Hyperparameters, base: SavedWeights | None
 ) -> TrainingData:
-    """A base model's codes are kept and grow, so that its weights keep their meaning."""
+    """Read a split; a base model's codes don't change, so that its weights stay valid."""
     catalog, rows = pq.read_table(items), read_rows(training_set, split)
     vocabulary = Vocabulary.build(
         catalog["item_id"].to_pylist(),
         flatten(rows["event_types"]),
         flatten(rows["values"]).to_numpy(zero_copy_only=False).astype(np.float32),
     )
-    if given.use_user_attributes:
+    if requested.use_user_attributes:
         vocabulary = vocabulary.with_attributes(*flat_attributes(_one_row_a_user(rows))[1:])
     if base:
         vocabulary, content = base.vocabulary.grow(vocabulary), base.content
     else:
-        content = ContentEncoder.fit(catalog) if given.use_content else ContentEncoder.empty()
+        content = ContentEncoder.fit(catalog) if requested.use_content else ContentEncoder.empty()
     sequences = encode(rows, vocabulary)
     if not len(sequences.items):
         raise StepError(f"{training_set} has no interaction in split {split!r}: fetch the training set again")

@@ -1,8 +1,8 @@
-"""Where a nightly training starts from: what the live version's run trained, if no figure can leak by it.
+"""Warm starts from the weights of the live version's training, unless these have seen held-out data.
 
-The live version itself was refitted on all there was, held-out interactions too, so figures of a model that
-starts from it would say nothing. What its run trained before that, on the training part alone, stands in
-MLflow, and with it until when each user was learned: that tells whether anything held out now was among it.
+The live version itself was refitted on all data, so metrics of a model that starts from it would be leaked.
+Its run also trained a model on the training part only. MLflow keeps those weights, and for each user the
+newest interaction that they have seen, so that a later run can check for leaks.
 """
 
 import json
@@ -26,11 +26,11 @@ LEARNED: Final = "learned.parquet"
 
 
 def write_learned(rows: pa.Table, earlier: Path | None, output: Path) -> None:
-    """Beside the weights: user -> `until`, the last moment (µs) learned from.
+    """Write each user's newest training timestamp, `until` (µs), next to the weights.
 
     Args:
-        rows: of the training set, that were learned from.
-        earlier: the training that this one started from, and so what that had learned.
+        rows: the training rows.
+        earlier: the output of the training that this one started from.
     """
     users = rows["user_id"].combine_chunks().take(pc.list_parent_indices(rows["timestamps"].combine_chunks()))
     parts = [pa.table({"user_id": users, "until": flatten(rows["timestamps"])})]
@@ -43,7 +43,7 @@ def write_learned(rows: pa.Table, earlier: Path | None, output: Path) -> None:
 
 
 def keep(output: Path, tracker: Tracker) -> None:
-    """What a later run starts from, with its run; of several workers the chief alone has it."""
+    """Log the files that a later warm start reads; only the chief of several workers has them."""
     if not (output / LEARNED).exists():
         return
     for name in (WEIGHTS, CONTENT, ABOUT, LEARNED):
@@ -51,27 +51,27 @@ def keep(output: Path, tracker: Tracker) -> None:
 
 
 def fetch_base(releases: str, tracker: Tracker, folder: Path) -> Path | None:
-    """The base model of the live version's run, copied into `folder`; None, and said why, where none fits.
+    """Download the base model of the live version's run into `folder`; report why if it returns None.
 
     Raises:
-        StepError: live.json names a release that can't be read.
+        StepError: live.json refers to a release that can't be read.
     """
     store = ReleaseStore(releases)
     version = store.live()
     if version is None:
         return None
-    run_id, contract = _made_by(store, version)
+    run_id, contract = _origin(store, version)
     if contract != fingerprint():
-        report(f"no warm start: another contract built the live version {version}")
+        report(f"cold start: the live version {version} was built with another contract")
         return None
-    if not _kept(tracker, run_id):
-        report(f"no warm start: the run of the live version {version} kept no base model")
+    if not _has_base_model(tracker, run_id):
+        report(f"cold start: the run of the live version {version} has no base model")
         return None
     return Path(tracker.client.download_artifacts(run_id, FOLDER, str(folder)))
 
 
-def _made_by(store: ReleaseStore, version: int) -> tuple[str, str]:
-    """Run and fingerprint of a release."""
+def _origin(store: ReleaseStore, version: int) -> tuple[str, str]:
+    """Return the MLflow run and the fingerprint of a release."""
     file = f"{store.path(RANKING, version)}/{MANIFEST}"
     try:
         with store.filesystem.open(file, "rb") as opened:
@@ -79,12 +79,12 @@ def _made_by(store: ReleaseStore, version: int) -> tuple[str, str]:
         return manifest["run_id"], manifest["fingerprint"]
     except (OSError, KeyError, json.JSONDecodeError) as error:
         raise StepError(
-            f"{file} of the live version can't be read ({error!r}): roll back to a sound one with "
-            "`penchant review rollback`, or remove live.json to start anew"
+            f"{file} of the live version can't be read ({error!r}): roll back to an intact one with "
+            "`penchant review rollback`, or remove live.json"
         ) from error
 
 
-def _kept(tracker: Tracker, run_id: str) -> bool:
+def _has_base_model(tracker: Tracker, run_id: str) -> bool:
     from mlflow.exceptions import MlflowException
 
     try:
@@ -96,13 +96,13 @@ def _kept(tracker: Tracker, run_id: str) -> bool:
 
 
 def read_held_out(training_set: Path) -> pa.Table:
-    """user_id and cutoff of what is validated and tested on."""
+    """Read user_id and cutoff of the validation and test rows."""
     splits = [("split", "in", ["validation", "test"])]
     return pq.read_table(training_set, columns=["user_id", "cutoff"], filters=splits)
 
 
 def leaked(base: Path, held_out: pa.Table) -> int:
-    """Of how many users `base` learned an interaction at a cutoff of theirs or later: one held out now."""
+    """Return the number of users with held-out interactions that `base` has seen, at a cutoff or later."""
     first = held_out.group_by("user_id").aggregate([("cutoff", "min")])
     both = first.join(pq.read_table(base / LEARNED), "user_id", join_type="inner")
     return int(pc.sum(pc.greater_equal(both["until"], both["cutoff_min"].cast(pa.int64()))).as_py() or 0)

@@ -1,4 +1,4 @@
-"""What is known of an item beside its id, as one vector: categories, text, and embeddings made elsewhere."""
+"""Encodes an item's content as one vector: categories, text, and embedding columns."""
 
 import re
 from collections import Counter
@@ -14,20 +14,20 @@ from scipy.sparse.linalg import svds
 
 from serving.release.arrays import FloatArray
 
-CONTENT_SIZE: Final = 96  # sparse terms beyond this are projected (latent semantic analysis)
+CONTENT_SIZE: Final = 96  # more terms than this are projected (latent semantic analysis)
 MAX_TERMS: Final = 50_000
-NEW_TERMS: Final = 0.1  # of a catalog's, from which on an encoder that lacks them is outdated
+NEW_TERMS: Final = 0.1  # share of new terms in a catalog from which on an encoder is outdated
 WORD: Final = re.compile(r"\w+", re.UNICODE)
 NOT_TEXT: Final = ("item_id",)
 
 
 @dataclass(frozen=True)
 class ContentEncoder:
-    """Fitted on one catalog, used unchanged on the next, so that a warm start keeps its meaning."""
+    """Fitted on one catalog and reused for later ones, so that the weights of a warm start stay valid."""
 
     terms: list[str]  # "column:word"
     weights: FloatArray  # [terms] inverse document frequency
-    projection: FloatArray  # [terms, size], or [0, 0] when the terms are few enough to stand as they are
+    projection: FloatArray  # [terms, size], or [0, 0] without projection
     columns: list[str]  # the float-list columns
     widths: list[int]  # of each of those
 
@@ -53,11 +53,11 @@ class ContentEncoder:
 
     @classmethod
     def empty(cls) -> "ContentEncoder":
-        """Knows nothing of any item."""
+        """Return an encoder without content."""
         return cls([], np.zeros(0, np.float32), np.zeros((0, 0), np.float32), [], [])
 
     def suits(self, items: pa.Table) -> bool:
-        """Whether one fitted on `items` would see about as much in them: few terms more, the same vectors."""
+        """Return whether a new fit on `items` would have few new terms and the same embedding columns."""
         fresh = self._unprojected(items)
         new = set(fresh.terms) - set(self.terms)
         vectors = (fresh.columns, fresh.widths) == (self.columns, self.widths)
@@ -68,21 +68,23 @@ class ContentEncoder:
         return (self.projection.shape[1] or len(self.terms)) + sum(self.widths)
 
     def sparse(self, items: pa.Table) -> csr_array:
-        """[items, terms] TF-IDF, each row of unit length."""
-        index = {term: place for place, term in enumerate(self.terms)}
+        """Return [items, terms] TF-IDF, with rows of unit length."""
+        index = {term: column for column, term in enumerate(self.terms)}
         rows = [sorted({index[term] for term in words if term in index}) for words in _documents(items)]
         indptr = np.concatenate([[0], np.cumsum([len(row) for row in rows])])
-        indices = np.array([place for row in rows for place in row], np.int64)
+        indices = np.array([column for row in rows for column in row], np.int64)
         norms = np.array([np.sqrt((self.weights[row] ** 2).sum()) for row in rows])
         data = self.weights[indices] / np.repeat(norms, np.diff(indptr))
         return csr_array((data, indices, indptr), shape=(len(rows), len(self.terms)), dtype=np.float32)
 
     def transform(self, items: pa.Table) -> FloatArray:
-        """[items, size] float32; zeros where an item has nothing."""
+        """Return [items, size] float32; zeros for items without content."""
         sparse = self.sparse(items)
         text = sparse @ self.projection if self.projection.size else sparse.toarray()
-        given = [_vectors(items, name, width) for name, width in zip(self.columns, self.widths, strict=True)]
-        return np.concatenate([text, *given], axis=1).astype(np.float32)
+        vectors = [
+            _vectors(items, name, width) for name, width in zip(self.columns, self.widths, strict=True)
+        ]
+        return np.concatenate([text, *vectors], axis=1).astype(np.float32)
 
     def save(self, file: Path) -> None:
         np.savez(
@@ -107,7 +109,7 @@ class ContentEncoder:
 
 
 def _documents(items: pa.Table) -> Iterable[list[str]]:
-    """The terms of each item: whole categories, and the words of each text column."""
+    """Return the terms of each item: whole categories, and the words of each text column."""
     documents: list[list[str]] = [[] for _ in range(len(items))]
     for field in items.schema:
         if field.name in NOT_TEXT:
@@ -127,7 +129,7 @@ def _is_vector(kind: pa.DataType) -> bool:
 
 
 def _vectors(items: pa.Table, name: str, width: int) -> FloatArray:
-    """A float-list column, each row of unit length; zeros where it is missing or of another width."""
+    """Return an embedding column with rows of unit length; zeros for missing values or another width."""
     vectors = np.zeros((len(items), width), np.float32)
     if name in items.column_names:
         for row, vector in enumerate(items[name].to_pylist()):

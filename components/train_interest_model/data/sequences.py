@@ -1,4 +1,4 @@
-"""Rows of the training set as flat arrays, and as right-padded batches with a target at every position."""
+"""Encodes rows of the training set as flat arrays, and batches them right-padded."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -24,16 +24,16 @@ COLUMNS: Final = ("user_id", "cutoff", "target_item_id", "item_ids", "event_type
 
 @dataclass(frozen=True)
 class Sequences:
-    """Histories end to end: row r is [offsets[r], offsets[r + 1]) of each flat array, oldest first."""
+    """Concatenated histories: row r is [offsets[r], offsets[r + 1]) of each flat array, oldest first."""
 
     offsets: NDArray[np.int64]  # [rows + 1]
     items: IntArray  # [interactions] item index
     events: IntArray  # [interactions] event type code
     values: IntArray  # [interactions] value bucket
     gaps: IntArray  # [interactions] time gap bucket
-    positions: IntArray  # [interactions] place in the window, as a bucket
-    attributes: IntArray  # [rows, most of a user] attribute codes, 0 for none
-    targets: IntArray  # [rows] item index, -1 where a row has none
+    positions: IntArray  # [interactions] bucket of the position in the window
+    attributes: IntArray  # [rows, largest number of attributes] attribute codes, 0 for none
+    targets: IntArray  # [rows] item index, -1 for none
     users: NDArray[np.object_]  # [rows] user ids
 
     def __len__(self) -> int:
@@ -44,24 +44,24 @@ class Sequences:
         return np.diff(self.offsets)
 
     def of_row(self, row: int) -> IntArray:
-        """The items of one history."""
+        """Return the items of one history."""
         return self.items[self.offsets[row] : self.offsets[row + 1]]
 
     def pad(self, rows: NDArray[np.int64], width: int) -> dict[str, IntArray]:
-        """The inputs of some rows, each [rows, width] right-padded with 0, and what stands once a row."""
+        """Return inputs [rows, width] right-padded with 0, and the attributes and lengths of the rows."""
         lengths = np.minimum(self.lengths[rows], width)
         valid = np.arange(width) < lengths[:, None]
-        places = (self.offsets[rows][:, None] + np.arange(width))[valid]
+        indexes = (self.offsets[rows][:, None] + np.arange(width))[valid]
         padded = {name: np.zeros(valid.shape, np.int32) for name in INPUTS}
         for name, array in padded.items():
-            array[valid] = getattr(self, name)[places]
+            array[valid] = getattr(self, name)[indexes]
         return {**padded, "attributes": self.attributes[rows], "lengths": lengths.astype(np.int32)}
 
     def batches(self, batch_size: int, seed: int, bucket: int = 32) -> Iterator[dict[str, IntArray]]:
-        """All rows once: windows of like length together, batches in random order.
+        """Yield all rows once: windows of similar length in a batch, batches in random order.
 
-        A batch holds about `batch_size` full windows' worth of positions, so shorter windows come in
-        larger batches and padding stays small.
+        A batch has about as many positions as `batch_size` full windows, so batches of shorter windows have
+        more rows.
         """
         random = np.random.default_rng(seed)
         rows = random.permutation(np.flatnonzero(self.lengths > 0))
@@ -73,7 +73,7 @@ class Sequences:
 
 
 def _cuts(lengths: NDArray[np.int64], positions: int) -> list[int]:
-    """Where to cut the rows so that no batch, padded to its longest, passes `positions`."""
+    """Return where to split the rows so that no padded batch has more than `positions`."""
     cuts, longest = [0], 0
     for row, length in enumerate(lengths):
         longest = max(longest, length)
@@ -84,40 +84,42 @@ def _cuts(lengths: NDArray[np.int64], positions: int) -> list[int]:
 
 
 def read_rows(training_set: Path, split: str) -> pa.Table:
-    """The rows of a split by (user, cutoff): Feast's join keeps no order, and batches follow it.
+    """Read the rows of a split, sorted by (user, cutoff), since Feast's join returns no fixed order.
 
     Raises:
-        StepError: the file has no such column, or the split no interaction.
+        StepError: a column is missing.
     """
-    there = set(pq.read_schema(training_set).names)
-    missing = set(COLUMNS) - there
+    existing = set(pq.read_schema(training_set).names)
+    missing = set(COLUMNS) - existing
     if missing:
         raise StepError(
             f"{training_set} has no column {', '.join(sorted(missing))}: expected the training set that "
             "`fetch training set` writes; run the pipeline from there again"
         )
-    columns = [*COLUMNS, *(name for name in ATTRIBUTE_INPUTS if name in there)]
+    columns = [*COLUMNS, *(name for name in ATTRIBUTE_INPUTS if name in existing)]
     rows = with_attributes(pq.read_table(training_set, columns=columns, filters=[("split", "=", split)]))
     return rows.sort_by([("user_id", "ascending"), ("cutoff", "ascending")])
 
 
 def encode(rows: pa.Table, vocabulary: Vocabulary) -> Sequences:
-    """Rows as numbers; interactions with items that the vocabulary doesn't know are dropped."""
+    """Encode rows; interactions with items that are not in the vocabulary are dropped."""
     offsets = list_offsets(rows["item_ids"])
     timestamps = flatten(rows["timestamps"]).to_numpy().astype(np.int64)
     items = vocabulary.encode_items(flatten(rows["item_ids"]))
     known = items >= 0
-    kept = np.concatenate([[0], np.cumsum(known)])[offsets]
-    previous = _previous(timestamps[known], kept)
+    known_offsets = np.concatenate([[0], np.cumsum(known)])[offsets]
+    previous = _previous(timestamps[known], known_offsets)
     return Sequences(
-        offsets=kept,
+        offsets=known_offsets,
         items=items[known],
         events=vocabulary.encode_events(flatten(rows["event_types"]))[known],
         values=vocabulary.encode_values(
             flatten(rows["values"]).to_numpy(zero_copy_only=False).astype(np.float32)
         )[known],
         gaps=encode_gaps(timestamps[known], previous),
-        positions=encode_positions(np.arange(kept[-1]) - np.repeat(kept[:-1], np.diff(kept))),
+        positions=encode_positions(
+            np.arange(known_offsets[-1]) - np.repeat(known_offsets[:-1], np.diff(known_offsets))
+        ),
         attributes=_attributes(rows, vocabulary),
         targets=vocabulary.encode_items(rows["target_item_id"].combine_chunks()),
         users=rows["user_id"].to_numpy(zero_copy_only=False),
@@ -125,11 +127,11 @@ def encode(rows: pa.Table, vocabulary: Vocabulary) -> Sequences:
 
 
 def sample(sequences: Sequences, rows: NDArray[np.int64]) -> Sequences:
-    """Some rows, in that order."""
+    """Return some of the rows, in the given order."""
     lengths = sequences.lengths[rows]
     offsets = np.concatenate([[0], np.cumsum(lengths)])
-    places = np.repeat(sequences.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
-    flat = {name: getattr(sequences, name)[places] for name in INPUTS}
+    indexes = np.repeat(sequences.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
+    flat = {name: getattr(sequences, name)[indexes] for name in INPUTS}
     return replace(
         sequences,
         offsets=offsets,
@@ -141,17 +143,18 @@ def sample(sequences: Sequences, rows: NDArray[np.int64]) -> Sequences:
 
 
 def flatten(column: pa.ChunkedArray) -> pa.Array:
-    """A column of lists end to end."""
+    """Concatenate the lists of a column."""
     return pc.list_flatten(column.combine_chunks())
 
 
 def list_offsets(column: pa.ChunkedArray) -> NDArray[np.int64]:
+    """Return [rows + 1] the offsets of the lists in the flattened column."""
     lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy().astype(np.int64)
     return np.concatenate([[0], np.cumsum(lengths)])
 
 
 def flat_attributes(rows: pa.Table) -> tuple[NDArray[np.int64], pa.Array, NDArray[np.float32]]:
-    """Offsets [rows + 1], and the names and values of the users' attributes end to end."""
+    """Return offsets [rows + 1], and the concatenated names and values of the users' attributes."""
     names, values = (flatten(rows[name]) for name in ATTRIBUTE_INPUTS)
     floats = values.to_numpy(zero_copy_only=False).astype(np.float32)
     return list_offsets(rows["attributes"]), names, floats
@@ -166,7 +169,7 @@ def _attributes(rows: pa.Table, vocabulary: Vocabulary) -> IntArray:
 
 
 def _previous(timestamps: NDArray[np.int64], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The timestamp before each one in its row, 0 for a row's first."""
+    """Return the previous timestamp in the row, 0 for a row's first."""
     previous = np.concatenate([[0], timestamps[:-1]])[: len(timestamps)]
     previous[offsets[:-1][np.diff(offsets) > 0]] = 0
     return previous

@@ -1,4 +1,4 @@
-"""Writes the SavedModel with its warmup requests, and refuses one that answers otherwise than the model."""
+"""Exports the SavedModel with warmup requests, and checks that it answers as the trained model does."""
 
 from pathlib import Path
 from typing import Final, cast
@@ -29,14 +29,13 @@ def export(
 ) -> None:
     """Write `saved_model/` and the item embeddings [items, size + 1] under `output`.
 
-    The embeddings are rounded to the precision that they are served at; the SavedModel's, which histories are
-    read by, are not.
+    The item embeddings are rounded to the served precision; the SavedModel's own copy is not.
 
     Args:
-        probes: rows of the training set that what was written must answer as `model` does.
+        probes: rows of the training set for which the SavedModel is compared with `model`.
 
     Raises:
-        StepError: TensorFlow Serving's loader can't read what was written, or it answers otherwise.
+        StepError: TensorFlow Serving's loader can't load the SavedModel, or its answers differ.
     """
     tf.config.experimental.enable_tensor_float_32_execution(False)
     module = ServingModule(model, vocabulary, filter_seen)
@@ -48,7 +47,7 @@ def export(
 
 
 def _precision(chosen: str) -> Precision:
-    """One that nothing was chosen for loses nothing."""
+    """Return the precision of the embeddings; "auto" that was not resolved means float32."""
     return cast(Precision, chosen if chosen != "auto" else "float32")
 
 
@@ -64,13 +63,13 @@ def _check(directory: Path, model: InterestModel, vocabulary: Vocabulary, probes
     expected = model.last_interests(model.item_vectors(), codes).numpy()
     if not np.allclose(answer, expected, atol=TOLERANCE):
         raise StepError(
-            f"{directory} answers otherwise than the model that it was written from, by "
-            f"{np.abs(answer - expected).max():.2g}: nothing was exported; train again"
+            f"the SavedModel {directory} differs from the trained model by up to "
+            f"{np.abs(answer - expected).max():.2g}: it was not exported; train again"
         )
 
 
 def histories(rows: pa.Table) -> list[History]:
-    """Rows of the training set as the service would send them."""
+    """Return the histories of training set rows, as the recommender sends them."""
     columns = ("item_ids", "event_types", "values", "timestamps")
     return [
         History([], row["item_ids"], row["event_types"], row["values"], row["timestamps"])

@@ -1,4 +1,4 @@
-"""A trained model's weights with what they mean: settings, vocabulary and content encoder, without pickle."""
+"""Saves a trained model's weights with its settings, vocabulary and content encoder, without pickle."""
 
 import json
 from dataclasses import dataclass
@@ -16,18 +16,18 @@ from components.train_interest_model.network.model import InterestModel
 
 WEIGHTS, CONTENT, ABOUT = "weights.npz", "content.npz", "interest_model.json"
 
-# One row an item; matched by item id, not by place.
+# Variables with one row per item; rows are matched by item id.
 ITEM_ROWS: Final = ("item_embeddings", "item_bias", "content", "trained")
 
 
 @dataclass(frozen=True)
 class SavedWeights:
-    """`arrays`: by the variable's path in the model."""
+    """`arrays` is keyed by the variable's path in the model."""
 
     hyperparameters: Hyperparameters
     vocabulary: Vocabulary
     content: ContentEncoder
-    epochs: int  # after which the weights were kept
+    epochs: int  # the epoch of these weights
     arrays: dict[str, NDArray[Any]]
 
     @classmethod
@@ -55,11 +55,11 @@ class SavedWeights:
 
     @classmethod
     def load(cls, directory: Path) -> "SavedWeights":
-        """Raises StepError where `directory` holds no trained interest model."""
+        """Load the output of a training; raises StepError if a file is missing."""
         missing = [name for name in (WEIGHTS, CONTENT, ABOUT) if not (directory / name).exists()]
         if missing:
             raise StepError(
-                f"base model {directory} lacks {', '.join(missing)}: give the output directory of a training"
+                f"base model {directory} has no {', '.join(missing)}: use the output directory of a training"
             )
         about = json.loads((directory / ABOUT).read_text())
         with np.load(directory / WEIGHTS, allow_pickle=False) as saved:
@@ -73,12 +73,12 @@ class SavedWeights:
         )
 
     def start(self, model: InterestModel, vocabulary: Vocabulary) -> None:
-        """Set `model`'s weights; items are matched by id, codes that are new keep their initial row.
+        """Set `model`'s weights; items are matched by id, and new codes keep their initial rows.
 
-        A new item's own embedding starts at zero: until it is trained, its content speaks for it.
+        A new item's own embedding is zero until it is trained, so that its vector is its content's.
         """
         index = {item_id: row for row, item_id in enumerate(self.vocabulary.item_ids)}
-        known = np.array([index.get(item_id, -1) for item_id in vocabulary.item_ids], np.int64)
+        rows = np.array([index.get(item_id, -1) for item_id in vocabulary.item_ids], np.int64)
         for variable in model.weights:
             if variable.name in ("content", "trained"):
                 continue
@@ -86,16 +86,16 @@ class SavedWeights:
             if variable.name in ITEM_ROWS:
                 if variable.name == "item_embeddings":
                     value, saved = np.zeros_like(value), saved * self._array("trained")
-                value[known >= 0] = saved[known[known >= 0]]
+                value[rows >= 0] = saved[rows[rows >= 0]]
             else:
                 value[tuple(slice(size) for size in saved.shape)] = saved
             variable.assign(value)
 
     def trained(self, vocabulary: Vocabulary) -> NDArray[np.bool_]:
-        """[items] whether each item of `vocabulary` was ever a training item of these weights."""
-        seen = self._array("trained")[:, 0] > 0
-        names = {item_id for item_id, flag in zip(self.vocabulary.item_ids, seen, strict=True) if flag}
-        return np.array([item_id in names for item_id in vocabulary.item_ids], np.bool_)
+        """Return [items] whether each item of `vocabulary` was in the training data of these weights."""
+        flags = self._array("trained")[:, 0] > 0
+        trained = {item_id for item_id, flag in zip(self.vocabulary.item_ids, flags, strict=True) if flag}
+        return np.array([item_id in trained for item_id in vocabulary.item_ids], np.bool_)
 
     def _array(self, name: str) -> NDArray[Any]:
         return next(array for path, array in self.arrays.items() if path.rsplit("/", 1)[-1] == name)

@@ -1,4 +1,4 @@
-"""The interest model as TensorFlow Serving holds it: raw ids in, interest out."""
+"""The interest model for TensorFlow Serving: its inputs are raw ids."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -10,7 +10,7 @@ from components.train_interest_model.data.vocabulary import GAP_EDGES, POSITION_
 from components.train_interest_model.network.model import InterestModel
 from feature_repo.contract import ATTRIBUTE_INPUTS, PAD, SEQUENCE_INPUTS
 
-# As many as `top_items` answers, or the whole catalog where that is smaller.
+# Number of items that `top_items` returns; fewer in a smaller catalog.
 TOP_ITEMS: Final = 100
 
 SEQUENCES: Final = {name: tf.TensorSpec([None, None], dtype, name) for name, dtype in SEQUENCE_INPUTS.items()}
@@ -22,17 +22,17 @@ Tensors = dict[str, tf.Tensor]
 
 
 class ServingModule(tf.Module):  # type: ignore[misc]
-    """Raw variables only: TensorFlow Serving's loader fails on a tf.Module that holds a Keras 3 layer.
+    """Holds raw variables only: TensorFlow Serving's loader fails on a tf.Module with a Keras 3 layer.
 
-    The item vectors stand once, with content and bias folded in: [items, size + 1]. A user's state is the
-    encoder's, and how many interactions it holds: [state size].
+    The item vectors include content and bias: [items, size + 1]. A user's state is the encoder's state and
+    its number of interactions: [state size].
     """
 
     def __init__(self, model: InterestModel, vocabulary: Vocabulary, filter_seen: bool) -> None:
         super().__init__(name="interest")
         self._model: Callable[[], InterestModel] = lambda: (
             model
-        )  # reached through a call, so that tf.Module doesn't track it
+        )  # a function, so that tf.Module doesn't track the model
         self._filter_seen = filter_seen
         self.scoring = tf.Variable(model.scoring_vectors(), name="item_embeddings", trainable=False)
         self.weights = [*model.encoder.serving_weights(), *self._other_weights()]
@@ -45,7 +45,7 @@ class ServingModule(tf.Module):  # type: ignore[misc]
         self.state_size = model.encoder.state_size + 1
 
     def signatures(self) -> dict[str, Any]:
-        """The contract's signatures, traced."""
+        """Return the contract's signatures as concrete functions."""
         history = {**SEQUENCES, **ATTRIBUTES}
         state = {
             "state": tf.TensorSpec([None, self.state_size], tf.float32, "state"),
@@ -60,7 +60,7 @@ class ServingModule(tf.Module):  # type: ignore[misc]
     def serving_default(
         self, attributes: tf.Tensor, attribute_values: tf.Tensor, **history: tf.Tensor
     ) -> Tensors:
-        """A history to the interest after it, and the state that `advance` goes on from."""
+        """Compute interest and state after a whole history."""
         start = self._model().start(self.attribute_code(attributes, attribute_values))
         none = tf.zeros_like(start[:, :1])
         return self.advance(tf.concat([start, none], axis=1), tf.cast(none, tf.int64), **history)
@@ -74,47 +74,47 @@ class ServingModule(tf.Module):  # type: ignore[misc]
         values: tf.Tensor,
         timestamps: tf.Tensor,
     ) -> Tensors:
-        """State and the interactions since, to the interest after them: equal to replaying all."""
+        """Compute interest and state after further interactions; equals replaying the whole history."""
         items = self.item_index.lookup(item_ids)
         items, events, values, timestamps = _compact(
             items, self.event_code.lookup(event_types), values, timestamps
         )
         lengths = tf.reduce_sum(tf.cast(items >= 0, tf.int32), axis=1)
         previous = tf.concat([as_of, timestamps[:, :-1]], axis=1)
-        places = tf.cast(state[:, -1:], tf.int64) + tf.range(tf.shape(items, tf.int64)[1])
+        positions = tf.cast(state[:, -1:], tf.int64) + tf.range(tf.shape(items, tf.int64)[1])
         codes = {
             "items": tf.maximum(items, 0),
             "events": events,
             "values": self._value_buckets(values),
             "gaps": _gap_buckets(timestamps, previous),
-            "positions": _search(tf.constant(POSITION_EDGES), places),
+            "positions": _search(tf.constant(POSITION_EDGES), positions),
         }
         model = self._model()
-        # Rows first: to leave the bias out of the whole table would copy the catalog at each call.
+        # Gather first: slicing the bias off the whole table would copy it at each call.
         embedded = tf.gather(self.scoring, codes["items"])[:, :, :-1]
         encoded = model.encoder.advance(model.with_side_inputs(embedded, codes), state[:, :-1], lengths)
         last = tf.gather(tf.concat([as_of, timestamps], axis=1), lengths[:, None], batch_dims=1)
-        # Zeros: neither an interaction nor an attribute is known.
-        known = tf.cast(tf.reduce_any(encoded != 0, axis=1, keepdims=True), tf.float32)
-        interest = model.interests(encoded[:, : model.encoder.units]) * known
+        # The state is zero for a user without interactions and attributes.
+        is_known = tf.cast(tf.reduce_any(encoded != 0, axis=1, keepdims=True), tf.float32)
+        interest = model.interests(encoded[:, : model.encoder.units]) * is_known
         return {
-            "interest": tf.concat([interest, tf.ones_like(known)], axis=1),
+            "interest": tf.concat([interest, tf.ones_like(is_known)], axis=1),
             "state": tf.concat([encoded, state[:, -1:] + tf.cast(lengths[:, None], tf.float32)], axis=1),
             "as_of": last,
         }
 
     def top_items(self, item_ids: tf.Tensor, **others: tf.Tensor) -> Tensors:
-        """A history to its best items; a place that no item is left for holds "" and the lowest score."""
+        """Rank the catalog for a history; the lists are padded with "" and the lowest score."""
         interest = self.serving_default(item_ids=item_ids, **others)["interest"]
         scores = tf.matmul(interest, self.scoring, transpose_b=True)
         if self._filter_seen:
             seen = self.item_index.lookup(item_ids)
             rows = tf.broadcast_to(tf.range(tf.shape(seen)[0])[:, None], tf.shape(seen))
-            places = tf.boolean_mask(tf.stack([rows, seen], axis=2), seen >= 0)
-            lowest = tf.fill([tf.shape(places)[0]], tf.float32.min)
-            scores = tf.tensor_scatter_nd_min(scores, places, lowest)
-        best, places = tf.math.top_k(scores, self.top_k)
-        item_ids = tf.where(best > tf.float32.min, tf.gather(self.item_ids, places), PAD)
+            cells = tf.boolean_mask(tf.stack([rows, seen], axis=2), seen >= 0)
+            lowest = tf.fill([tf.shape(cells)[0]], tf.float32.min)
+            scores = tf.tensor_scatter_nd_min(scores, cells, lowest)
+        best, indexes = tf.math.top_k(scores, self.top_k)
+        item_ids = tf.where(best > tf.float32.min, tf.gather(self.item_ids, indexes), PAD)
         return {"item_ids": item_ids, "scores": best}
 
     def _other_weights(self) -> list[tf.Variable]:
@@ -128,20 +128,20 @@ class ServingModule(tf.Module):  # type: ignore[misc]
 
 
 class AttributeCodes(tf.Module):  # type: ignore[misc]
-    """Names and values of attributes to codes, as Vocabulary.encode_attributes does."""
+    """Encodes names and values of attributes, as Vocabulary.encode_attributes does."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         super().__init__(name="attributes")
         edges = vocabulary.attribute_edges
         longest = max(map(len, edges.values()), default=0)
-        padded = [[*cuts, *[np.inf] * (longest - len(cuts))] for cuts in edges.values()]
+        padded = [[*own, *[np.inf] * (longest - len(own))] for own in edges.values()]
         self._text = _index(vocabulary.attributes, 1, UNKNOWN)
         self._number = _index(list(edges), 1, 0)
         self._edges = np.array([[np.inf] * longest, *padded], np.float32)
         self._first = np.array([UNKNOWN, *map(vocabulary.first_bucket, edges)], np.int32)
 
     def __call__(self, names: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-        """[batch, most] each -> [batch, most] int32, UNKNOWN for what training did not know."""
+        """Map [batch, attributes] names and values to int32 codes, UNKNOWN for attributes not in training."""
         number = self._number.lookup(names)
         passed = tf.gather(tf.constant(self._edges), number) <= values[:, :, None]
         bucket = tf.reduce_sum(tf.cast(passed, tf.int32), axis=2)
@@ -150,7 +150,7 @@ class AttributeCodes(tf.Module):  # type: ignore[misc]
 
 
 def _compact(items: tf.Tensor, *others: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    """Known items moved to the front in their order, and a column that nothing stands in at the end."""
+    """Move known items to the front, in order, and append an empty column."""
     order = tf.argsort(tf.cast(items < 0, tf.int32), axis=1, stable=True)
     padded = []
     for part, fill in zip((items, *others), (-1, UNKNOWN, np.nan, 0), strict=True):
@@ -165,12 +165,12 @@ def _gap_buckets(timestamps: tf.Tensor, previous: tf.Tensor) -> tf.Tensor:
 
 
 def _search(edges: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-    places = tf.searchsorted(edges, tf.reshape(values, [-1]), side="right")
-    return tf.reshape(places, tf.shape(values))
+    buckets = tf.searchsorted(edges, tf.reshape(values, [-1]), side="right")
+    return tf.reshape(buckets, tf.shape(values))
 
 
 def _index(keys: list[str], first: int, missing: int) -> tf.lookup.StaticHashTable:
-    # A table can't be empty; what stands for nothing is known to none.
+    # A lookup table can't be empty, so an empty one maps the padding to `missing`.
     codes = tf.range(first, first + len(keys), dtype=tf.int32) if keys else tf.constant([missing])
     table = tf.lookup.KeyValueTensorInitializer(tf.constant(keys or [PAD], tf.string), codes)
     return tf.lookup.StaticHashTable(table, missing)

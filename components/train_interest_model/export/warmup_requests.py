@@ -1,4 +1,4 @@
-"""Warmup requests beside a SavedModel: a new version's first answers are then as fast as its later ones."""
+"""Writes warmup requests into a SavedModel, so that a new version's first answers are not slow."""
 
 from itertools import product
 from pathlib import Path
@@ -18,32 +18,33 @@ LENGTHS: Final = (0, 3, 20, 200)
 
 
 def write_warmup_requests(saved_model: Path, vocabulary: Vocabulary, state_size: int) -> None:
-    """Each signature with histories of several lengths, as TensorFlow Serving's PredictionLog.
+    """Write requests of each signature for several history lengths, as TensorFlow Serving's PredictionLog.
 
-    For all outputs, and for the interest alone: TensorFlow plans each set of outputs anew, for some 0.1 s.
+    Each is written for all outputs and for the interest only, since TensorFlow needs about 0.1 s to plan each
+    set of outputs.
     """
     from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
     file = saved_model / REQUESTS
     file.parent.mkdir()
     with tf.io.TFRecordWriter(str(file)) as writer:
-        for signature, wanted, length in product(SIGNATURES, ([], [INTEREST]), LENGTHS):
-            if set(wanted) <= SIGNATURES[signature]["outputs"].keys():
+        for signature, outputs, length in product(SIGNATURES, ([], [INTEREST]), LENGTHS):
+            if set(outputs) <= SIGNATURES[signature]["outputs"].keys():
                 log = PredictionLog()
                 request = log.predict_log.request
                 request.model_spec.name = INTEREST_MODEL
                 request.model_spec.signature_name = signature
-                request.output_filter.extend(wanted)
+                request.output_filter.extend(outputs)
                 for name, value in _inputs(signature, length, vocabulary, state_size).items():
                     request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
                 writer.write(log.SerializeToString())
 
 
 def _inputs(signature: str, length: int, vocabulary: Vocabulary, state_size: int) -> dict[str, Any]:
-    item_ids = [vocabulary.item_ids[place % len(vocabulary.item_ids)] for place in range(length)]
-    kind = (vocabulary.event_types or [""])[0]
-    timestamps = [(1 + place) * 1_000_000 for place in range(length)]
-    inputs = encode([History([], item_ids, [kind] * length, [1.0] * length, timestamps)])
+    item_ids = [vocabulary.item_ids[position % len(vocabulary.item_ids)] for position in range(length)]
+    event_type = (vocabulary.event_types or [""])[0]
+    timestamps = [(1 + position) * 1_000_000 for position in range(length)]
+    inputs = encode([History([], item_ids, [event_type] * length, [1.0] * length, timestamps)])
     if signature == "advance":
         return inputs | {"state": np.zeros((1, state_size), np.float32), "as_of": np.zeros((1, 1), np.int64)}
     names = vocabulary.attributes[:length]

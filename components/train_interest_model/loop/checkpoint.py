@@ -1,4 +1,4 @@
-"""A training's whole state in one file, replaced atomically after each epoch."""
+"""Saves a training's state in one file, replaced atomically after each epoch."""
 
 import json
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ Weights = list[NDArray[Any]]
 
 @dataclass
 class TrainingState:
-    """Where a training stands; epochs count from 1."""
+    """The progress of a training; epochs are counted from 1."""
 
     epoch: int = 0
     step: int = 0
@@ -28,7 +28,7 @@ class TrainingState:
 
 
 class Checkpoint:
-    """Under `directory`, for the training that `key` identifies; another's checkpoint is not taken up."""
+    """A checkpoint in `directory`; only a training with the same `key` can resume from it."""
 
     def __init__(self, directory: Path, key: str) -> None:
         self.file = directory / "training.npz"
@@ -38,12 +38,12 @@ class Checkpoint:
         about = {"key": self.key, "state": {**asdict(state), "best_weights": None}}
         arrays: dict[str, Any] = {"about": np.array(json.dumps(about))}
         for name, weights in (("m", model), ("o", optimizer), ("b", state.best_weights or [])):
-            arrays |= {f"{name}{place}": weight for place, weight in enumerate(weights)}
+            arrays |= {f"{name}{number}": weight for number, weight in enumerate(weights)}
         with atomic_file(self.file) as staged:
             np.savez(staged, **arrays)
 
     def load(self) -> tuple[TrainingState, Weights, Weights] | None:
-        """State, model weights and optimizer variables; None where there is nothing to resume."""
+        """Return state, model weights and optimizer variables, None without a matching checkpoint."""
         if not self.file.exists():
             return None
         with np.load(self.file, allow_pickle=False) as saved:
@@ -60,6 +60,6 @@ class Checkpoint:
 
 
 def _numbered(saved: Mapping[str, NDArray[Any]], name: str) -> Weights:
-    """The arrays `name`0, `name`1, … in order."""
+    """Return the arrays `name`0, `name`1, … in order."""
     count = sum(key.startswith(name) for key in saved)
-    return [saved[f"{name}{place}"] for place in range(count)]
+    return [saved[f"{name}{number}"] for number in range(count)]

@@ -1,4 +1,4 @@
-"""Where training runs: one device, all GPUs of a machine, or the workers that TF_CONFIG names."""
+"""Distributes the training: one device, all GPUs of a machine, or the workers in TF_CONFIG."""
 
 import json
 import os
@@ -17,7 +17,7 @@ SIGNATURE = {
 
 
 def make_strategy() -> tf.distribute.Strategy:
-    """Workers under TF_CONFIG, mirrored on several GPUs, otherwise one device."""
+    """Return a strategy for the workers in TF_CONFIG, several GPUs, or one device."""
     workers = json.loads(os.environ.get("TF_CONFIG", "{}")).get("cluster", {}).get("worker", [])
     if len(workers) > 1:
         return tf.distribute.MultiWorkerMirroredStrategy()
@@ -27,7 +27,7 @@ def make_strategy() -> tf.distribute.Strategy:
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Whether this process writes what all share."""
+    """Return whether this process writes the shared files."""
     resolver = strategy.cluster_resolver
     return resolver is None or resolver.task_type in (None, "chief") or resolver.task_id == 0
 
@@ -35,7 +35,7 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 def batches(
     sequences: Sequences, batch_size: int, seed: int, strategy: tf.distribute.Strategy
 ) -> Iterator[tuple[Any, int]]:
-    """One epoch of the same global batches on every worker, each replica its rows; with the target count."""
+    """Yield one epoch of global batches, split over the replicas, with their number of targets."""
     dataset = tf.data.Dataset.from_generator(
         lambda: sequences.batches(batch_size, seed), output_signature=SIGNATURE
     ).prefetch(tf.data.AUTOTUNE)
@@ -49,7 +49,7 @@ def batches(
 
 
 def _spread(batch: dict[str, tf.Tensor], strategy: tf.distribute.Strategy, replicas: int) -> Any:
-    """Row r to replica r modulo their number; a replica left without a row gets one without interactions."""
+    """Assign row r to replica r modulo their number; the batch is padded with empty rows."""
     short = -int(batch["lengths"].shape[0]) % replicas
     padded = {
         name: tf.pad(part, [[0, short], *[[0, 0]] * (part.shape.rank - 1)]) for name, part in batch.items()

@@ -1,4 +1,4 @@
-"""The training loop: one step over any tf.distribute strategy, early stopping, checkpoint and resume."""
+"""The training loop, with any tf.distribute strategy, early stopping, checkpoints and resuming."""
 
 import time
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from components.train_interest_model.network.model import InterestModel
 
 NDCG, HIT_RATE = "validation_ndcg_at_10", "validation_hr_at_10"
 
-# Called with an epoch's figures and its number.
+# Called with an epoch's metrics and its number.
 OnEpoch = Callable[[dict[str, float], int], None]
 
 
@@ -41,7 +41,9 @@ class Trainer:
             self.optimizer.build(self.model.trainable_variables)
         share = (self.counts + 1e-9) ** 0.75
         share /= share.sum()
-        self._cumulative = tf.constant(np.cumsum(share), tf.float64)  # a million shares are too fine for less
+        self._cumulative = tf.constant(
+            np.cumsum(share), tf.float64
+        )  # float32 is too coarse for a million items
         self._log_expected = tf.constant(np.log(share * self.hyperparameters.negatives + 1e-20), tf.float32)
         self._step = tf.function(
             self._distributed_step,
@@ -58,18 +60,18 @@ class Trainer:
         checkpoint: Checkpoint,
         on_epoch: OnEpoch,
     ) -> TrainingState:
-        """To the last epoch, or until `patience` epochs brought no better NDCG@10; keeps the best weights."""
+        """Train until the last epoch or no better NDCG@10 for `patience` epochs; set the best weights."""
         state = self._resume(checkpoint)
         settings = self.hyperparameters
         while state.epoch < settings.epochs and state.epoch - state.best_epoch < settings.patience:
-            figures = self._epoch(sequences, state)
+            metrics = self._epoch(sequences, state)
             if validation is not None:
                 ranks = validation.ranks(self.model)
-                figures[NDCG], figures[HIT_RATE] = (float(m(ranks, 10).mean()) for m in (ndcg, hit_rate))
-            self._keep_best(state, figures)
-            state.history.append(figures)
+                metrics[NDCG], metrics[HIT_RATE] = (float(m(ranks, 10).mean()) for m in (ndcg, hit_rate))
+            self._keep_best(state, metrics)
+            state.history.append(metrics)
             report(_line(state, settings.epochs))
-            on_epoch(figures, state.epoch)
+            on_epoch(metrics, state.epoch)
             if is_chief(self.strategy):
                 checkpoint.save(state, self._weights(), [v.numpy() for v in self.optimizer.variables])
         if state.best_weights is not None:
@@ -118,20 +120,20 @@ class Trainer:
         return loss
 
     def _loss(self, batch: dict[str, tf.Tensor], seed: tf.Tensor) -> tf.Tensor:
-        """Summed over all positions: each interaction is the target of what came before it."""
+        """Return the loss summed over all positions; each interaction is the target of the ones before it."""
         model, sampled = self.model, self.hyperparameters.loss == "sampled"
         rows, negatives = None, None
         if sampled:
             rows, batch, negatives = self._sample(batch, seed)
         vectors, bias = model.item_vectors(seed, rows), model.biases(rows)
         outputs = model(vectors, batch, seed)
-        following = tf.sequence_mask(batch["lengths"] - 1, tf.shape(outputs)[1])
-        interests = model.interests(tf.boolean_mask(outputs, following), seed)
-        targets = tf.boolean_mask(tf.roll(batch["items"], -1, axis=1), following)
-        # Nothing stands before a row's first interaction: the user's attributes answer, or the bias alone.
-        some = batch["lengths"] > 0
-        first = tf.boolean_mask(batch["items"][:, 0], some)
-        cold = tf.boolean_mask(model.cold_interests(batch, seed), some)
+        has_next = tf.sequence_mask(batch["lengths"] - 1, tf.shape(outputs)[1])
+        interests = model.interests(tf.boolean_mask(outputs, has_next), seed)
+        targets = tf.boolean_mask(tf.roll(batch["items"], -1, axis=1), has_next)
+        # A row's first interaction is predicted from the user's attributes, or from the bias only.
+        not_empty = batch["lengths"] > 0
+        first = tf.boolean_mask(batch["items"][:, 0], not_empty)
+        cold = tf.boolean_mask(model.cold_interests(batch, seed), not_empty)
         interests = tf.concat([interests, cold], axis=0)
         targets = tf.concat([targets, first], axis=0)
         if not sampled:
@@ -142,17 +144,17 @@ class Trainer:
     def _sample(
         self, batch: dict[str, tf.Tensor], seed: tf.Tensor
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor], tf.Tensor]:
-        """The items that a batch and its negatives need, each once, and both as places among these.
+        """Return the distinct items of batch and negatives, and both as indexes into these.
 
-        A large catalog is then touched where it is used, not as a whole at each step.
+        So a step reads and updates only these rows of a large catalog.
         """
         count, items = self.hyperparameters.negatives, batch["items"]
         drawn = draw_negatives(self._cumulative, count, seed + tf.constant([0, 4]))
-        rows, places = tf.unique(tf.concat([tf.reshape(items, [-1]), drawn], axis=0))
-        return rows, {**batch, "items": tf.reshape(places[:-count], tf.shape(items))}, places[-count:]
+        rows, indexes = tf.unique(tf.concat([tf.reshape(items, [-1]), drawn], axis=0))
+        return rows, {**batch, "items": tf.reshape(indexes[:-count], tf.shape(items))}, indexes[-count:]
 
-    def _keep_best(self, state: TrainingState, figures: dict[str, float]) -> None:
-        ndcg = figures.get(NDCG)
+    def _keep_best(self, state: TrainingState, metrics: dict[str, float]) -> None:
+        ndcg = metrics.get(NDCG)
         if ndcg is None or ndcg > state.best_ndcg:
             state.best_epoch = state.epoch
             state.best_ndcg = -1.0 if ndcg is None else ndcg
@@ -176,8 +178,8 @@ class Trainer:
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
 
-    def takes_cudnn(self) -> bool:
-        """Whether the traced step holds cuDNN's recurrent kernel."""
+    def uses_cudnn(self) -> bool:
+        """Return whether the traced step contains cuDNN's recurrent kernel."""
         functions = self._step._list_all_concrete_functions()
         graphs = [function.graph.as_graph_def() for function in functions]
         nodes = (node.op for graph in graphs for part in graph.library.function for node in part.node_def)
@@ -185,10 +187,10 @@ class Trainer:
 
 
 def _line(state: TrainingState, epochs: int) -> str:
-    figures = state.history[-1]
+    metrics = state.history[-1]
     left = state.seconds / state.epoch * (epochs - state.epoch)
-    parts = [f"epoch {state.epoch}/{epochs}: loss {figures['loss']:.3f}"]
-    if NDCG in figures:
-        parts.append(f"validation NDCG@10 {figures[NDCG]:.4f} (best {state.best_ndcg:.4f})")
-    parts += [f"{figures['positions_per_second']:,.0f} positions/s", f"at most {left:.0f} s left"]
+    parts = [f"epoch {state.epoch}/{epochs}: loss {metrics['loss']:.3f}"]
+    if NDCG in metrics:
+        parts.append(f"validation NDCG@10 {metrics[NDCG]:.4f} (best {state.best_ndcg:.4f})")
+    parts += [f"{metrics['positions_per_second']:,.0f} positions/s", f"at most {left:.0f} s left"]
     return ", ".join(parts)

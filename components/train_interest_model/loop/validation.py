@@ -1,4 +1,4 @@
-"""Ranks of the next item among all items: what early stopping watches."""
+"""Ranks the validation targets among all items, for early stopping."""
 
 import numpy as np
 import tensorflow as tf
@@ -12,16 +12,16 @@ SEEN = -np.inf
 
 
 class Validation:
-    """Queries, and what each user has seen, ready to be ranked again and again."""
+    """The validation queries, encoded once, with the items to exclude."""
 
     def __init__(self, queries: Sequences, seen: Sequences | None, batch_size: int = 128) -> None:
-        """`seen`: windows whose items are filtered beside the query's own history; None filters nothing."""
+        """`seen`: windows whose items are excluded, as are those of the history; None excludes nothing."""
         self.queries = queries
         self.batch_size = batch_size
         self._seen = _seen_items(queries, seen) if seen is not None else None
 
     def ranks(self, model: InterestModel) -> IntArray:
-        """[queries] int32 rank of each target, as in evaluate_release.metrics."""
+        """Return [queries] int32 the rank of each target, as in evaluate_release.metrics.accuracy."""
         vectors, scoring = model.item_vectors(), model.scoring_vectors().numpy()
         ranks = np.full(len(self.queries), MISS, np.int32)
         order = np.argsort(self.queries.lengths, kind="stable")

@@ -1,7 +1,7 @@
-"""The LSTM of Hochreiter & Schmidhuber 1997 for CPUs: its gradient written out, its loops compiled.
+"""The LSTM of Hochreiter & Schmidhuber 1997 for CPUs, with an explicit gradient and loops compiled by XLA.
 
-Keras's loop makes twenty operations a step, and adds up each kernel's gradient step by step. Here what does
-not wait for the step before is one product over all positions, and XLA fuses the rest.
+Keras's loop runs twenty operations a step, and sums each kernel's gradient step by step. Here everything that
+does not depend on the previous step is one matrix product over all positions, and XLA fuses the rest.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from feature_repo.contract import MAX_HISTORY
 
-# XLA compiles each shape anew, for a second: few shapes are made of many. An even number, see _twice.
+# XLA needs a second to compile each shape, so lengths and rows are padded to a few sizes. Even, see _twice.
 _STEPS: Final = MAX_HISTORY // 5
 _ROWS: Final = 8
 
@@ -21,11 +21,11 @@ Gradients = tuple[tf.Tensor, ...]
 def lstm(
     inputs: tf.Tensor, h: tf.Tensor, c: tf.Tensor, kernel: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor
 ) -> tf.Tensor:
-    """The outputs at every position, as keras.layers.LSTM gives them.
+    """Return the outputs at every position, equal to those of keras.layers.LSTM.
 
     Args:
         inputs: [batch, length, features] float32.
-        h, c: [batch, units] float32, the state before.
+        h, c: [batch, units] float32, the initial state.
         kernel, recurrent, bias: [features, 4 · units], [units, 4 · units], [4 · units], in Keras's order:
             input, forget, candidate, output.
 
@@ -41,7 +41,7 @@ def lstm(
 
 
 def _row_step(rows: tf.Tensor) -> tf.Tensor:
-    """At least _ROWS, and a quarter of the power of two below, so that padding stays small and shapes few."""
+    """Return a quarter of the next lower power of two, at least _ROWS: little padding, and few shapes."""
     octave = tf.math.log(tf.cast(tf.maximum(rows, 1), tf.float32)) / tf.math.log(2.0)
     return tf.maximum(_ROWS, tf.cast(2.0 ** (tf.floor(octave) - 2), tf.int32))
 
@@ -50,7 +50,7 @@ def _row_step(rows: tf.Tensor) -> tf.Tensor:
 def _lstm(
     x: tf.Tensor, h: tf.Tensor, c: tf.Tensor, kernel: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor
 ) -> tuple[tf.Tensor, Callable[[tf.Tensor], Gradients]]:
-    """All sequences [length, batch, …]: a step's rows lie together."""
+    """Run the LSTM on sequences [length, batch, …], in which a step's rows are contiguous."""
     outputs, cells, gates = _forward(x, h, c, kernel, recurrent, bias)
 
     def backward(upstream: tf.Tensor) -> Gradients:
@@ -64,26 +64,26 @@ def _lstm(
 def _forward(
     x: tf.Tensor, h: tf.Tensor, c: tf.Tensor, kernel: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Outputs and cells [length, batch, units], and gates [length, batch, 4 · units] as they were applied."""
+    """Return outputs and cells [length, batch, units], and activated gates [length, batch, 4 · units]."""
     length, rows, features = tf.unstack(tf.shape(x))
     units = h.shape[1]
     products = tf.reshape(tf.matmul(tf.reshape(x, [-1, features]), kernel) + bias, [length, rows, 4 * units])
 
-    def step(t: tf.Tensor, h: tf.Tensor, c: tf.Tensor, *kept: Any) -> tuple[Any, ...]:
+    def step(t: tf.Tensor, h: tf.Tensor, c: tf.Tensor, *arrays: Any) -> tuple[Any, ...]:
         i, f, a, o = tf.split(products[t] + tf.matmul(h, recurrent), 4, axis=1)
         i, f, a, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(a), tf.sigmoid(o)
         c = f * c + i * a
         h = o * tf.tanh(c)
-        made = (h, c, tf.concat([i, f, a, o], axis=1))
-        return (t + 1, h, c, *(array.write(t, part) for array, part in zip(kept, made, strict=True)))
+        values = (h, c, tf.concat([i, f, a, o], axis=1))
+        return (t + 1, h, c, *(array.write(t, value) for array, value in zip(arrays, values, strict=True)))
 
-    kept = [
+    arrays = [
         tf.TensorArray(tf.float32, length, element_shape=[None, size]) for size in (units, units, 4 * units)
     ]
-    _, _, _, *kept = tf.while_loop(
-        lambda t, *_: t < length, _twice(step), (0, h, c, *kept), parallel_iterations=1
+    _, _, _, *arrays = tf.while_loop(
+        lambda t, *_: t < length, _twice(step), (0, h, c, *arrays), parallel_iterations=1
     )
-    outputs, cells, gates = (array.stack() for array in kept)
+    outputs, cells, gates = (array.stack() for array in arrays)
     return outputs, cells, gates
 
 
@@ -99,9 +99,9 @@ def _backward(
     cells: tf.Tensor,
     gates: tf.Tensor,
 ) -> Gradients:
-    """The gradients by x, h, c, kernel, recurrent and bias."""
+    """Return the gradients by x, h, c, kernel, recurrent and bias."""
     length, units = tf.shape(x)[0], h.shape[1]
-    back = tf.transpose(recurrent)  # laid out once: as it stands, XLA multiplies by it six times as slowly
+    back = tf.transpose(recurrent)  # transposed once: XLA is six times slower with the original layout
     before = tf.concat([c[None], cells[:-1]], axis=0)
 
     def step(t: tf.Tensor, dh: tf.Tensor, dc: tf.Tensor, errors: Any) -> tuple[Any, ...]:
@@ -135,5 +135,5 @@ def _backward(
 
 
 def _twice(step: Callable[..., tuple[Any, ...]]) -> Callable[..., tuple[Any, ...]]:
-    """Two steps at each turn of a loop, whose own cost is then halved."""
+    """Run two steps per loop iteration, which halves the loop's overhead."""
     return lambda *state: step(*step(*state))

@@ -1,4 +1,4 @@
-"""Sequence encoders behind one interface: whole sequences for training, a kept state for serving."""
+"""Sequence encoders with one interface: whole sequences for training, incremental states for serving."""
 
 from typing import Any, Final
 
@@ -11,36 +11,36 @@ LAYERS: Final = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "rnn": kera
 
 
 class Encoder(keras.layers.Layer):  # type: ignore[misc]
-    """Reads a sequence from the left; its output at a position depends on no later one."""
+    """A causal encoder: the output at a position does not depend on later inputs."""
 
     compiled = False
     units: int
-    state_size: int  # numbers kept a user; the first `units` of them are the last output
+    state_size: int  # size of a user's state, whose first `units` numbers are the last output
 
     def call(self, inputs: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
-        """[batch, length, features] and the state before it, as in `advance` -> [batch, length, units]."""
+        """Map [batch, length, features] and the initial state to outputs [batch, length, units]."""
         raise NotImplementedError
 
     def serving_weights(self) -> list[tf.Variable]:
-        """The variables that `advance` reads, as they are now, for an export to keep."""
+        """Return the variables that `advance` reads, for the export."""
         return [variable.value for variable in self.variables]
 
     def advance(self, inputs: tf.Tensor, state: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-        """The state after the first `lengths` inputs of each row.
+        """Return the state after the first `lengths` inputs of each row.
 
         Args:
             inputs: [batch, length, features] float32, right-padded, length at least 1.
-            state: [batch, state_size] float32, zeros where nothing came before.
+            state: [batch, state_size] float32, zeros at the start of a sequence.
             lengths: [batch] int32.
         """
         raise NotImplementedError
 
 
 class RecurrentEncoder(Encoder):
-    """An LSTM, GRU or plain RNN; cuDNN's kernels are taken where Keras finds them."""
+    """An LSTM, GRU or simple RNN; uses cuDNN's kernels if Keras finds them."""
 
     def __init__(self, kind: str, units: int, compiled: bool = False, **options: Any) -> None:
-        """`compiled`: an LSTM reads whole sequences by XLA, on CPUs and in float32."""
+        """`compiled`: run an LSTM with XLA, on CPUs and in float32."""
         super().__init__(**options)
         self.compiled = compiled and kind == "lstm"
         self.layer = LAYERS[kind](
@@ -57,7 +57,7 @@ class RecurrentEncoder(Encoder):
     def serving_weights(self) -> list[tf.Variable]:
         if not isinstance(self.layer, keras.layers.LSTM):
             return super().serving_weights()
-        # Laid together once: at each call that takes longer than three steps.
+        # Concatenated once: at each call it would take longer than three steps of the LSTM.
         self.kernels = tf.Variable(self._lstm_kernels())
         return [self.kernels, self.layer.cell.bias.value]
 
@@ -71,14 +71,14 @@ class RecurrentEncoder(Encoder):
     def advance(self, inputs: tf.Tensor, state: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
         if isinstance(self.layer, keras.layers.LSTM):
             return self._advance_lstm(inputs, state, lengths)
-        # A masked step hands its state on unchanged. cuDNN is chosen while tracing, and what a GPU
-        # traced would fail on a CPU.
+        # A masked step does not change the state. cuDNN is chosen at tracing time, and a function traced
+        # on a GPU would fail on a CPU.
         self.layer.use_cudnn = False
         mask = tf.sequence_mask(lengths, tf.shape(inputs)[1])
         return self.layer(inputs, mask=mask, initial_state=state)[1]
 
     def _advance_lstm(self, inputs: tf.Tensor, state: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-        """By TensorFlow's fused kernel: one operation a sequence, not twenty a step."""
+        """Use TensorFlow's fused kernel: one operation per sequence instead of twenty per step."""
         h, c = tf.split(state, 2, axis=1)
         peephole = tf.zeros([self.units])
         steps = tf.raw_ops.BlockLSTMV2(
@@ -94,8 +94,8 @@ class RecurrentEncoder(Encoder):
             cell_clip=0.0,
             use_peephole=False,
         )
-        places = tf.stack([tf.maximum(lengths - 1, 0), tf.range(tf.shape(inputs)[0])], axis=1)
-        last = tf.concat([tf.gather_nd(steps.h, places), tf.gather_nd(steps.cs, places)], axis=1)
+        ends = tf.stack([tf.maximum(lengths - 1, 0), tf.range(tf.shape(inputs)[0])], axis=1)
+        last = tf.concat([tf.gather_nd(steps.h, ends), tf.gather_nd(steps.cs, ends)], axis=1)
         return tf.where(lengths[:, None] > 0, last, state)
 
     def _lstm_kernels(self) -> tf.Tensor:
@@ -104,7 +104,7 @@ class RecurrentEncoder(Encoder):
 
 
 class ConvolutionalEncoder(Encoder):
-    """Causal convolutions of width 3, their dilation doubling from layer to layer, each with a residual."""
+    """Causal convolutions of width 3 with residuals; the dilation doubles from layer to layer."""
 
     WIDTH = 3
 
@@ -134,24 +134,25 @@ class ConvolutionalEncoder(Encoder):
         self.built = True
 
     def call(self, inputs: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
-        _, *kept = self._split(state)
+        _, *buffers = self._split(state)
         x = self.entry(inputs)
-        for span, convolution, before in zip(self.spans, self.convolutions, kept, strict=True):
-            x = x + convolution(tf.concat([tf.reshape(before, [-1, span, self.units]), x], axis=1))
+        for span, convolution, buffer in zip(self.spans, self.convolutions, buffers, strict=True):
+            x = x + convolution(tf.concat([tf.reshape(buffer, [-1, span, self.units]), x], axis=1))
         return x
 
     def advance(self, inputs: tf.Tensor, state: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-        """Each layer keeps the inputs that its next outputs still reach back to."""
-        last, *kept = self._split(state)
+        """Advance the state, which has each layer's last inputs, as many as its next output reads."""
+        last, *buffers = self._split(state)
         x = self.entry(inputs)
-        further = []
-        for span, convolution, before in zip(self.spans, self.convolutions, kept, strict=True):
-            seen = tf.concat([tf.reshape(before, [-1, span, self.units]), x], axis=1)
-            places = lengths[:, None] + tf.range(span)
-            further.append(tf.reshape(tf.gather(seen, places, batch_dims=1), [-1, self.units * span]))
-            x = x + convolution(seen)
+        new_buffers = []
+        for span, convolution, buffer in zip(self.spans, self.convolutions, buffers, strict=True):
+            extended = tf.concat([tf.reshape(buffer, [-1, span, self.units]), x], axis=1)
+            positions = lengths[:, None] + tf.range(span)
+            newest = tf.gather(extended, positions, batch_dims=1)
+            new_buffers.append(tf.reshape(newest, [-1, self.units * span]))
+            x = x + convolution(extended)
         output = tf.gather(x, tf.maximum(lengths - 1, 0), batch_dims=1)
-        return tf.concat([tf.where(lengths[:, None] > 0, output, last), *further], axis=1)
+        return tf.concat([tf.where(lengths[:, None] > 0, output, last), *new_buffers], axis=1)
 
     def _split(self, state: tf.Tensor) -> list[tf.Tensor]:
         parts: list[tf.Tensor] = tf.split(state, [self.units, *(self.units * s for s in self.spans)], axis=1)
@@ -159,7 +160,7 @@ class ConvolutionalEncoder(Encoder):
 
 
 def make_encoder(kind: str, units: int, layers: int, compiled: bool = False, **options: Any) -> Encoder:
-    """`kind`: lstm, gru, rnn or cnn; `compiled` as a RecurrentEncoder takes it."""
+    """Create an encoder; `kind`: lstm, gru, rnn or cnn; `compiled` as in RecurrentEncoder."""
     if kind == "cnn":
         return ConvolutionalEncoder(units, layers, name="encoder", **options)
     return RecurrentEncoder(kind, units, compiled, name="encoder", **options)

@@ -1,14 +1,14 @@
-"""Softmax over the catalog: whole, or sampled with the logQ correction where the catalog is large."""
+"""Softmax losses: over the full catalog, or sampled with the logQ correction for a large catalog."""
 
 from collections.abc import Callable
 from typing import Any, Final
 
 import tensorflow as tf
 
-# A block of logits this large stays in a CPU's cache; a catalog's whole [positions, items] would not.
+# A block of logits of this size fits in a CPU's cache; all logits [positions, items] would not.
 BLOCK_LOGITS: Final = 1 << 21
 
-# Takes an item out of a softmax without making a gradient of NaN.
+# Logit that excludes an item from a softmax; -inf would make the gradient NaN.
 EXCLUDED: Final = -1e9
 
 Softmax = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]
@@ -19,10 +19,10 @@ Backward = Callable[[tf.Tensor], Gradients]
 def full_softmax(
     interests: tf.Tensor, vectors: tf.Tensor, bias: tf.Tensor, targets: tf.Tensor, xla: bool = True
 ) -> tf.Tensor:
-    """The summed cross-entropy of the targets against all items.
+    """Return the summed cross-entropy of the targets against all items.
 
-    Loss and gradient come from one pass over blocks of positions, so the logits are never held as a
-    whole (the idea of "Cut Your Losses in Large-Vocabulary Language Models", Wijmans et al., 2024).
+    Loss and gradient are computed in one pass over blocks of positions, so the logits are never all in
+    memory (the idea of "Cut Your Losses in Large-Vocabulary Language Models", Wijmans et al., 2024).
 
     Args:
         interests: [n, size] float32.
@@ -52,14 +52,14 @@ def sampled_softmax(
     negatives: tf.Tensor,
     log_expected: tf.Tensor,
 ) -> tf.Tensor:
-    """The summed cross-entropy against the target and shared negatives that stand for the whole catalog.
+    """Return the summed cross-entropy against the target and sampled negatives, shared by all positions.
 
-    The target is always there, so it alone is not corrected ("Correcting the LogQ Correction",
-    Khrylchenko et al., 2025); the partition function is then estimated without bias.
+    The target is always in the sample, so it is not corrected ("Correcting the LogQ Correction",
+    Khrylchenko et al., 2025); the estimate of the partition function is then unbiased.
 
     Args:
         negatives: [m] item indexes, drawn with replacement.
-        log_expected: [items] float32, log of how often an item is expected among them.
+        log_expected: [items] float32, log of an item's expected count among the negatives.
     """
     target_logits = tf.reduce_sum(interests * tf.gather(vectors, targets), axis=1) + tf.gather(bias, targets)
     corrected = tf.gather(bias - log_expected, negatives)
@@ -71,14 +71,14 @@ def sampled_softmax(
 
 
 def draw_negatives(cumulative: tf.Tensor, count: int, seed: tf.Tensor) -> tf.Tensor:
-    """[count] item indexes by their cumulative probability [items] float64, with replacement."""
+    """Draw [count] item indexes with replacement, by cumulative probabilities [items] float64."""
     uniform = tf.random.stateless_uniform([count], seed, dtype=tf.float64)
     drawn = tf.searchsorted(cumulative, uniform, side="right")
     return tf.minimum(drawn, tf.shape(cumulative)[0] - 1)
 
 
 def _block_size(items: int) -> int:
-    """A full batch of full windows is a whole number of the largest."""
+    """Return the number of positions per block; a full batch of full windows is a multiple of the largest."""
     size = 40
     while size < 640 and size * items < BLOCK_LOGITS:
         size *= 2
@@ -88,7 +88,7 @@ def _block_size(items: int) -> int:
 def _blocked_cross_entropy(
     h: tf.Tensor, e: tf.Tensor, b: tf.Tensor, targets: tf.Tensor, block: int, softmax: Softmax
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Loss, and its gradients by h, e and b."""
+    """Return the loss, and its gradients by h, e and b."""
     count = tf.shape(h)[0]
     blocks = (count + block - 1) // block
     short = blocks * block - count
@@ -113,7 +113,7 @@ def _blocked_cross_entropy(
 def _softmax(
     products: tf.Tensor, bias: tf.Tensor, targets: tf.Tensor, weight: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Loss, its gradient by the logits, and by the bias; one exponential a logit."""
+    """Return the loss, and its gradients by logits and bias; computes one exponential per logit."""
     logits = products + bias
     highest = tf.reduce_max(logits, axis=1, keepdims=True)
     odds = tf.exp(logits - highest)
@@ -129,7 +129,7 @@ _SOFTMAXES: dict[bool, Softmax] = {}
 
 
 def _compiled(xla: bool) -> Softmax:
-    """XLA fuses what lies between the matrix products; those are faster in TensorFlow's own kernels."""
+    """Compile the softmax with XLA; the matrix products are faster in TensorFlow's own kernels."""
     if xla not in _SOFTMAXES:
         _SOFTMAXES[xla] = tf.function(_softmax, jit_compile=True) if xla else _softmax
     return _SOFTMAXES[xla]

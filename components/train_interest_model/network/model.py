@@ -1,4 +1,4 @@
-"""The interest model: what a user did, in order, to a vector whose products with the items' rank them."""
+"""The interest model: maps a history to a vector whose products with the item vectors rank the items."""
 
 from typing import Any, Final
 
@@ -11,10 +11,10 @@ from components.train_interest_model.hyperparameters import Hyperparameters
 from components.train_interest_model.network.encoders import make_encoder
 from components.train_interest_model.network.losses import EXCLUDED
 
-# From so many units on, compiling an LSTM's loop saves more than the second that each shape of batch costs.
+# From this size on, a compiled LSTM saves more time than compiling takes, a second per batch shape.
 COMPILED_UNITS: Final = 256
 
-# The switchable inputs beside the item: their hyperparameter, by the name of their code.
+# Optional inputs: name of the code -> hyperparameter that switches it on.
 SIDE_INPUTS: Final = {
     "event": "use_event_types",
     "value": "use_values",
@@ -24,11 +24,11 @@ SIDE_INPUTS: Final = {
 
 
 class InterestModel(keras.layers.Layer):  # type: ignore[misc]
-    """Tied item embeddings with the items' content in them, an encoder, and a bias an item.
+    """Tied item embeddings that include the items' content, an encoder, and a bias per item.
 
-    An item's vector is its own embedding, learned from interactions, plus a projection of its content:
-    the one is zero for an item never seen in training, the other is not. A history starts from what is
-    known of its user beside it, or from zeros.
+    An item's vector is an embedding learned from interactions plus a projection of its content. The embedding
+    is zero for an item that is not in the training data. The encoder's initial state is computed from the
+    user's attributes, or zero.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class InterestModel(keras.layers.Layer):  # type: ignore[misc]
         content: NDArray[np.float32],
         **options: Any,
     ) -> None:
-        """`sizes`: rows of each side input's table; `content`: [items, content size], [items, 0] for none."""
+        """`sizes`: rows of each optional input's table; `content`: [items, content size]."""
         policy = "mixed_bfloat16" if hyperparameters.mixed_precision else "float32"
         super().__init__(dtype=policy, name="interest_model", **options)
         self.hyperparameters = hyperparameters
@@ -77,9 +77,9 @@ class InterestModel(keras.layers.Layer):  # type: ignore[misc]
         self.built = True
 
     def item_vectors(self, seed: tf.Tensor | None = None, rows: tf.Tensor | None = None) -> tf.Tensor:
-        """[items, size] float32, of all items or of `rows` [n] int32.
+        """Return [items, size] float32, of all items or of `rows` [n] int32.
 
-        With a `seed`, embeddings of random items are dropped for training.
+        With a `seed`, the embeddings of random items are dropped (item dropout).
         """
         own = _rows(self.item_embeddings, rows) * _rows(self.trained, rows)
         if seed is not None and self.content.shape[1]:
@@ -89,18 +89,18 @@ class InterestModel(keras.layers.Layer):  # type: ignore[misc]
         return own + tf.matmul(_rows(self.content, rows), self.content_kernel.value)
 
     def biases(self, rows: tf.Tensor | None = None) -> tf.Tensor:
-        """[items] float32 for training, of all items or of `rows` [n] int32.
+        """Return [items] float32 biases for training, of all items or of `rows` [n] int32.
 
-        What was never a training item is no negative either: content alone speaks for it.
+        Items that are not in the training data are excluded, so that they are never negatives.
         """
         return _rows(self.item_bias, rows) + EXCLUDED * (1 - _rows(self.trained, rows)[:, 0])
 
     def inputs(self, vectors: tf.Tensor, codes: dict[str, tf.Tensor]) -> tf.Tensor:
-        """[batch, length] item indexes and codes -> [batch, length, size]."""
+        """Map [batch, length] item indexes and codes to embeddings [batch, length, size]."""
         return self.with_side_inputs(tf.gather(vectors, codes["items"]), codes)
 
     def with_side_inputs(self, embedded: tf.Tensor, codes: dict[str, tf.Tensor]) -> tf.Tensor:
-        """Adds to [batch, length, size] of items what is known of each interaction beside its item."""
+        """Add the embeddings of the optional inputs to item embeddings [batch, length, size]."""
         for name, table in self.side_tables.items():
             embedded += tf.gather(table.value, codes[f"{name}s"])
         return embedded
@@ -108,7 +108,7 @@ class InterestModel(keras.layers.Layer):  # type: ignore[misc]
     def call(
         self, vectors: tf.Tensor, codes: dict[str, tf.Tensor], seed: tf.Tensor | None = None
     ) -> tf.Tensor:
-        """The encoder's output at every position, [batch, length, units]; dropout with a `seed`."""
+        """Return the encoder's outputs [batch, length, units]; with a `seed`, dropout is applied."""
         embedded = tf.cast(self._dropout(self.inputs(vectors, codes), seed, 1), self.compute_dtype)
         start = self.start(codes["attributes"])
         if seed is not None and self.start_tables:
@@ -118,49 +118,49 @@ class InterestModel(keras.layers.Layer):  # type: ignore[misc]
         return self.encoder(embedded, tf.cast(start, self.compute_dtype))
 
     def start(self, attributes: tf.Tensor) -> tf.Tensor:
-        """[batch, most] attribute codes -> [batch, state size] float32, zeros where nothing is known."""
+        """Map codes [batch, attributes] to initial states [batch, state size], zeros without attributes."""
         if not self.start_tables:
             return tf.zeros([tf.shape(attributes)[0], self.encoder.state_size])
         embeddings, kernel = self.start_tables
-        known = tf.cast(attributes > 0, tf.float32)[:, :, None]
-        total = tf.reduce_sum(tf.gather(embeddings.value, attributes) * known, axis=1)
-        mean = total / tf.maximum(tf.reduce_sum(known, axis=1), 1.0)
+        mask = tf.cast(attributes > 0, tf.float32)[:, :, None]
+        total = tf.reduce_sum(tf.gather(embeddings.value, attributes) * mask, axis=1)
+        mean = total / tf.maximum(tf.reduce_sum(mask, axis=1), 1.0)
         return tf.tanh(tf.matmul(mean, kernel.value))
 
     def cold_interests(self, codes: dict[str, tf.Tensor], seed: tf.Tensor | None = None) -> tf.Tensor:
-        """[batch, size] before each row's first interaction; zeros for a user of whom nothing is known."""
+        """Return [batch, size] interests before the first interaction; zeros for users without attributes."""
         attributes = codes["attributes"]
         if not self.start_tables:
             return tf.zeros([tf.shape(attributes)[0], self.item_embeddings.shape[1]])
-        known = tf.cast(tf.reduce_any(attributes > 0, axis=1), tf.float32)[:, None]
-        return self.interests(self.start(attributes)[:, : self.encoder.units], seed) * known
+        has_attributes = tf.cast(tf.reduce_any(attributes > 0, axis=1), tf.float32)[:, None]
+        return self.interests(self.start(attributes)[:, : self.encoder.units], seed) * has_attributes
 
     def interests(self, outputs: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
-        """[n, units] -> [n, size]."""
+        """Map encoder outputs [n, units] to interests [n, size]."""
         return tf.cast(self.projection(self._dropout(outputs, seed, 2)), tf.float32)
 
     def last_interests(self, vectors: tf.Tensor, codes: dict[str, tf.Tensor]) -> tf.Tensor:
-        """[batch, size + 1] after each row's last interaction; of an empty one the cold interest and 1."""
+        """Return [batch, size + 1] interests after the last interaction, or cold ones; a column is 1."""
         lengths = codes["lengths"]
         last = tf.gather(self(vectors, codes), tf.maximum(lengths - 1, 0), batch_dims=1)
-        some = lengths[:, None] > 0
-        interests = tf.where(some, self.interests(last), self.cold_interests(codes))
+        has_history = lengths[:, None] > 0
+        interests = tf.where(has_history, self.interests(last), self.cold_interests(codes))
         return tf.concat([interests, tf.ones_like(interests[:, :1])], axis=1)
 
     def scoring_vectors(self) -> tf.Tensor:
-        """[items, size + 1] float32: the item's vector and its bias, for the constant 1 of an interest."""
+        """Return [items, size + 1] float32: vectors and biases, for interests with a constant 1."""
         return tf.concat([self.item_vectors(), self.item_bias.value[:, None]], axis=1)
 
-    def _dropout(self, x: tf.Tensor, seed: tf.Tensor | None, place: int) -> tf.Tensor:
-        """Seeded by the step alone, so that a resumed training repeats an unbroken one."""
+    def _dropout(self, x: tf.Tensor, seed: tf.Tensor | None, layer: int) -> tf.Tensor:
+        """Apply dropout, seeded by the step, so that a resumed training equals an uninterrupted one."""
         rate = self.hyperparameters.dropout
         if seed is None or not rate:
             return x
-        return tf.nn.experimental.stateless_dropout(x, rate, seed=seed + tf.constant([0, place]))
+        return tf.nn.experimental.stateless_dropout(x, rate, seed=seed + tf.constant([0, layer]))
 
     @property
     def item_tables(self) -> list[keras.Variable]:
-        """What is learned of each item, a row an item."""
+        """The trainable tables with one row per item."""
         return [self.item_embeddings, self.item_bias]
 
     def _table(

@@ -1,4 +1,4 @@
-"""Magnitude pruning: the smallest weights of an encoder's kernels set to zero."""
+"""Magnitude pruning: sets the smallest weights of an encoder's kernels to zero."""
 
 import numpy as np
 
@@ -6,10 +6,10 @@ from components.train_interest_model.network.encoders import Encoder
 
 
 def prune(encoder: Encoder, share: float) -> None:
-    """Set the smallest `share` of each kernel to zero, in place; biases stay.
+    """Set the smallest `share` of each kernel's weights to zero, in place; biases are not pruned.
 
-    By kernel, since an input's weights and a state's differ in size (Han et al. 2015, "Learning both Weights
-    and Connections for Efficient Neural Networks").
+    Each kernel is pruned separately, since input and state weights differ in magnitude (Han et al. 2015,
+    "Learning both Weights and Connections for Efficient Neural Networks").
     """
     for variable in encoder.trainable_variables:
         kernel = variable.numpy()

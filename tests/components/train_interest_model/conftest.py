@@ -1,4 +1,4 @@
-"""Small worlds with a planted answer: which item follows which."""
+"""Small data sets with an obvious answer: each item is followed by the same one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ from feature_repo.attributes import Attributes
 from feature_repo.contract import ITEMS, TRAINING_SET
 
 SECOND = 1_000_000
-# Without XLA, whose compiling takes longer than these trainings.
+# Without XLA, since compiling takes longer than these trainings.
 SMALL = {
     "embedding_size": 16,
     "units": 24,
@@ -58,34 +58,34 @@ class World:
 def history_row(
     user: str, split: str, items: Sequence[str], target: str | None = None, **profile: str | float
 ) -> dict[str, Any]:
-    """A row of the training set, one interaction a minute; `profile`: the user's attributes."""
-    known = Attributes.of(profile)
-    timestamps = [(1 + place) * 60 * SECOND for place in range(len(items))]
+    """Return a row of the training set, one interaction a minute; `profile`: the user's attributes."""
+    attributes = Attributes.of(profile)
+    timestamps = [(1 + position) * 60 * SECOND for position in range(len(items))]
     return {
         "user_id": user,
         "cutoff": (1 + len(items)) * 60 * SECOND,
         "split": split,
         "target_item_id": target,
-        "interaction_ids": [f"{user}-{place}" for place in range(len(items))],
+        "interaction_ids": [f"{user}-{position}" for position in range(len(items))],
         "item_ids": list(items),
-        "event_types": ["click" if place % 2 else "view" for place in range(len(items))],
-        "values": [float(place % 5) for place in range(len(items))],
+        "event_types": ["click" if position % 2 else "view" for position in range(len(items))],
+        "values": [float(position % 5) for position in range(len(items))],
         "timestamps": timestamps,
-        "attributes": list(known.names),
-        "attribute_values": list(known.values),
+        "attributes": list(attributes.names),
+        "attribute_values": list(attributes.values),
     }
 
 
 def items_table(item_ids: Sequence[str], **columns: Sequence[Any]) -> pa.Table:
-    """The contract's item columns, null but for the ids, and what `columns` gives."""
+    """Return a table with the contract's item columns, null except the ids and `columns`."""
     empty = {name: [None] * len(item_ids) for name in ITEMS.names}
     table = pa.table({**empty, "item_id": list(item_ids)}, schema=ITEMS)
     for name, values in columns.items():
-        known = name in ITEMS.names
-        column = pa.array(list(values), ITEMS.field(name).type if known else None)
+        in_contract = name in ITEMS.names
+        column = pa.array(list(values), ITEMS.field(name).type if in_contract else None)
         table = (
             table.set_column(table.column_names.index(name), name, column)
-            if known
+            if in_contract
             else table.append_column(name, column)
         )
     return table
@@ -100,7 +100,7 @@ def write_world(directory: Path, rows: Sequence[dict[str, Any]], items: pa.Table
 
 
 def cycle_rows(item_ids: Sequence[str], users: int, length: int, seed: int = 0) -> list[dict[str, Any]]:
-    """Users walk round one cycle of the items from random places; train, validation and all rows."""
+    """Return rows of users who follow one cycle of the items from random starts."""
     random = np.random.default_rng(seed)
     rows = []
     for user in range(users):
@@ -113,11 +113,11 @@ def cycle_rows(item_ids: Sequence[str], users: int, length: int, seed: int = 0) 
 
 
 def shuffled_rows(item_ids: Sequence[str], users: int, length: int, seed: int = 0) -> list[dict[str, Any]]:
-    """As many interactions, in an order that says nothing."""
+    """Return the same number of interactions in a random order."""
     random = np.random.default_rng(seed)
     rows = []
     for user in range(users):
-        walk = [item_ids[place] for place in random.permutation(len(item_ids))[: length + 1]]
+        walk = [item_ids[position] for position in random.permutation(len(item_ids))[: length + 1]]
         rows.append(history_row(f"u{user}", "train", walk[:-1]))
         rows.append(history_row(f"u{user}", "validation", walk[:-1], walk[-1]))
     return rows
@@ -130,7 +130,7 @@ def tracker() -> RecordingTracker:
 
 @pytest.fixture(scope="session")
 def cycle(tmp_path_factory: pytest.TempPathFactory) -> World:
-    """60 items in one cycle, walked by 160 users."""
-    item_ids = [f"i{place}" for place in range(60)]
+    """60 items in one cycle, followed by 160 users."""
+    item_ids = [f"i{position}" for position in range(60)]
     rows = cycle_rows(item_ids, users=160, length=12)
     return write_world(tmp_path_factory.mktemp("cycle"), rows, items_table(item_ids))

@@ -7,7 +7,7 @@ from components.train_interest_model.hyperparameters import AUTO, Hyperparameter
 DENSE = Statistics(interactions=1_000_000, windows=9_000, items=3_400, mean_length=111, repeat_share=0)
 
 
-def test_numbers_of_a_pipeline_become_the_types_they_stand_for() -> None:
+def test_from_dict_casts_floats_to_the_fields_types() -> None:
     settings = Hyperparameters.from_dict(
         {"units": 64.0, "dropout": 0, "use_content": False, "epochs": "auto"}
     )
@@ -17,7 +17,7 @@ def test_numbers_of_a_pipeline_become_the_types_they_stand_for() -> None:
     assert settings.epochs == AUTO
 
 
-def test_what_was_written_is_read_back() -> None:
+def test_from_dict_reads_to_dict() -> None:
     settings = Hyperparameters(encoder="gru", units=32)
     assert Hyperparameters.from_dict(settings.to_dict()) == settings
 
@@ -35,13 +35,13 @@ def test_what_was_written_is_read_back() -> None:
         ({"xla": "yes"}, "xla is true or false, got 'yes'"),
     ],
 )
-def test_a_wrong_setting_is_named_with_what_is_allowed(given: dict[str, object], message: str) -> None:
+def test_an_invalid_value_raises_with_the_allowed_ones(given: dict[str, object], message: str) -> None:
     with pytest.raises(StepError) as raised:
         Hyperparameters.from_dict(given)
     assert message in str(raised.value)
 
 
-def test_what_is_left_open_is_chosen_from_the_data_with_a_reason() -> None:
+def test_resolve_chooses_all_auto_values_with_reasons() -> None:
     settings, reasons = resolve(Hyperparameters(units=48), DENSE)
     assert settings.units == 48
     assert "units" not in reasons
@@ -51,7 +51,7 @@ def test_what_is_left_open_is_chosen_from_the_data_with_a_reason() -> None:
     assert "3,400 items" in reasons["loss"]
 
 
-def test_a_large_catalog_gets_the_sampled_softmax_and_repeats_keep_seen_items() -> None:
+def test_resolve_chooses_sampled_softmax_for_many_items_and_keeps_seen_items_for_many_repeats() -> None:
     large = Statistics(interactions=10**7, windows=10**6, items=10**6, mean_length=10, repeat_share=0.4)
     settings, _ = resolve(Hyperparameters(), large)
     assert (settings.loss, settings.seen_items) == ("sampled", "keep")
@@ -59,22 +59,22 @@ def test_a_large_catalog_gets_the_sampled_softmax_and_repeats_keep_seen_items() 
     assert resolve(Hyperparameters(), DENSE)[0].embedding_precision == "float32"
 
 
-def test_a_refit_takes_its_share_of_the_base_models_epochs() -> None:
+def test_a_refit_has_a_share_of_the_base_models_epochs() -> None:
     base, _ = resolve(Hyperparameters(), DENSE)
     settings, _ = refit(Hyperparameters(refit_epoch_share=0.2), base, base_epochs=30)
     assert settings.epochs == 6
     assert settings.units == base.units
 
 
-def test_a_refit_serves_as_the_base_model_does_unless_it_is_told_otherwise() -> None:
+def test_a_refit_has_the_base_models_compression_unless_requested_otherwise() -> None:
     base, _ = resolve(Hyperparameters(embedding_precision="int8", pruning=0.5), DENSE)
-    as_before, _ = refit(Hyperparameters(), base, base_epochs=30)
-    assert (as_before.embedding_precision, as_before.pruning) == ("int8", 0.5)
-    otherwise, _ = refit(Hyperparameters(embedding_precision="float16", pruning=0.25), base, base_epochs=30)
-    assert (otherwise.embedding_precision, otherwise.pruning) == ("float16", 0.25)
+    unchanged, _ = refit(Hyperparameters(), base, base_epochs=30)
+    assert (unchanged.embedding_precision, unchanged.pruning) == ("int8", 0.5)
+    requested, _ = refit(Hyperparameters(embedding_precision="float16", pruning=0.25), base, base_epochs=30)
+    assert (requested.embedding_precision, requested.pruning) == ("float16", 0.25)
 
 
-def test_a_refit_refuses_another_shape_than_the_base_model_has() -> None:
+def test_a_refit_with_another_shape_raises() -> None:
     base, _ = resolve(Hyperparameters(units=32), DENSE)
     with pytest.raises(StepError, match="units = 64 but the base model has 32"):
         refit(Hyperparameters(units=64), base, base_epochs=10)

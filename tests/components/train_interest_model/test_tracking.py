@@ -6,7 +6,7 @@ from mlflow import MlflowClient
 from components.train_interest_model.tracking import tracked_run
 
 
-def test_a_run_is_opened_gone_on_with_and_left_open(tracking_uri: str, tmp_path: Path) -> None:
+def test_a_run_is_started_continued_and_left_open(tracking_uri: str, tmp_path: Path) -> None:
     data = tmp_path / "rows.parquet"
     data.write_bytes(b"rows")
     with tracked_run(tracking_uri, "nights", "", "train") as tracker:
@@ -26,7 +26,7 @@ def test_a_run_is_opened_gone_on_with_and_left_open(tracking_uri: str, tmp_path:
     assert run.inputs.dataset_inputs[0].dataset.name == "rows.parquet"
 
 
-def test_artifacts_of_an_sqlite_store_stand_beside_it(tracking_uri: str, tmp_path: Path) -> None:
+def test_artifacts_of_a_sqlite_store_are_next_to_it(tracking_uri: str, tmp_path: Path) -> None:
     with tracked_run(tracking_uri, "nights", "", "train") as tracker:
         pass
     environment = list((tmp_path / "artifacts").rglob("environment.txt"))
@@ -35,7 +35,7 @@ def test_artifacts_of_an_sqlite_store_stand_beside_it(tracking_uri: str, tmp_pat
     assert "tensorflow==" in environment[0].read_text()
 
 
-def test_a_failed_step_marks_its_run(tracking_uri: str) -> None:
+def test_a_failed_step_marks_its_run_as_failed(tracking_uri: str) -> None:
     with pytest.raises(RuntimeError), tracked_run(tracking_uri, "nights", "", "train") as tracker:
         raise RuntimeError
     assert MlflowClient(tracking_uri).get_run(tracker.run_id).info.status == "FAILED"

@@ -1,4 +1,4 @@
-"""The next night's training: from what the last one learned, and never from what is held out now."""
+"""Warm starts: from the previous run's weights, unless they have seen held-out data."""
 
 import json
 from pathlib import Path
@@ -49,19 +49,19 @@ def fit(world: World, output: Path, start: Path | None = None, **settings: objec
 
 
 def second_night(cycle: World, directory: Path) -> World:
-    """Everybody has taken two more steps, some of them to items of today."""
+    """All users have two more interactions, and some have new items."""
     rows = cycle_rows(cycle.item_ids, users=160, length=14)
     for user in range(80):
         rows.append(history_row(f"n{user}", "train", ["i3", "new0", "new1"] * 3))
     return write_world(directory, rows, items_table([*reversed(cycle.item_ids), "new0", "new1"]))
 
 
-def test_the_second_night_takes_a_third_of_the_steps_and_knows_the_new_items(
+def test_a_warm_start_takes_a_third_of_the_epochs_and_learns_new_items(
     cycle: World, first_night: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world = second_night(cycle, tmp_path)
     warm = [figures for _, figures in fit(world, tmp_path / "warm", first_night).metrics]
-    assert "warm start from weights that know 60 of 62 items" in capsys.readouterr().out
+    assert "warm start: the earlier weights cover 60 of 62 items" in capsys.readouterr().out
     cold = [figures for _, figures in fit(world, tmp_path / "cold", epochs=2).metrics]
     assert len(warm) == 4
     assert warm[0][NDCG] > 0.8 > 0.4 > cold[0][NDCG]
@@ -71,29 +71,32 @@ def test_the_second_night_takes_a_third_of_the_steps_and_knows_the_new_items(
     assert learned.trained(learned.vocabulary).all()
 
 
-def test_nothing_starts_from_what_has_learned_an_interaction_that_is_held_out_now(
+def test_weights_that_have_seen_held_out_interactions_are_not_used(
     cycle: World, first_night: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The older data of a backfill: everybody's held-out step is one that the first night learned."""
+    """Older data, as in a backfill: the first training has seen all held-out interactions."""
     rows = cycle_rows(cycle.item_ids, users=160, length=8)
     world = write_world(tmp_path, rows, items_table(cycle.item_ids))
     assert leaked(first_night, read_held_out(world.training_set)) == 160
     assert leaked(first_night, read_held_out(cycle.training_set)) == 0
     tracker = fit(world, tmp_path / "out", first_night, epochs=1)
-    assert "no warm start: it has learned what is held out now of 160 users" in capsys.readouterr().out
-    assert tracker.params["starts_from"] == "nothing"
+    assert (
+        "cold start: the earlier weights have seen held-out interactions of 160 users"
+        in capsys.readouterr().out
+    )
+    assert tracker.params["start"] == "cold"
     assert tracker.metrics[0][1][NDCG] < 0.4
 
 
-def test_a_leak_is_counted_to_the_microsecond(tmp_path: Path) -> None:
+def test_leaked_compares_timestamps_to_the_microsecond(tmp_path: Path) -> None:
     pq.write_table(pa.table({"user_id": ["a", "b", "c"], "until": [9, 10, 11]}), tmp_path / LEARNED)
     moments = pa.array([10, 20, 10, 10], pa.timestamp("us", tz="UTC"))
     held_out = pa.table({"user_id": ["a", "a", "b", "new"], "cutoff": moments})
-    assert leaked(tmp_path, held_out) == 1  # b: what comes at the cutoff is held out
+    assert leaked(tmp_path, held_out) == 1  # user b: the interaction at the cutoff is held out
 
 
-def test_what_the_start_had_learned_counts_as_learned(tmp_path: Path) -> None:
-    """Night by night: a user whose interactions are gone since stays known to the weights."""
+def test_learned_includes_what_the_earlier_weights_have_seen(tmp_path: Path) -> None:
+    """Also for a user who has no interactions any more."""
     earlier, later = tmp_path / "earlier", tmp_path / "later"
     for directory, start, users in ((earlier, None, {"a": 3, "b": 3}), (later, earlier, {"b": 2, "c": 1})):
         directory.mkdir()
@@ -107,32 +110,32 @@ def test_what_the_start_had_learned_counts_as_learned(tmp_path: Path) -> None:
     }
 
 
-def test_other_sizes_start_from_nothing(
+def test_other_sizes_need_a_cold_start(
     cycle: World, first_night: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     fit(cycle, tmp_path / "out", first_night, epochs=1, units=8)
     out = capsys.readouterr().out
-    assert "no warm start: units would be another" in out
-    assert "warm start from" not in out
+    assert "cold start: the live version's model differs in units" in out
+    assert "warm start" not in out
 
 
-def test_a_catalog_that_says_more_of_its_items_starts_from_nothing(
+def test_new_content_columns_need_a_cold_start(
     cycle: World, first_night: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     items = items_table(cycle.item_ids, picture=[[float(place), 1.0] for place in range(60)])
     world = write_world(tmp_path, cycle_rows(cycle.item_ids, users=16, length=12), items)
     fit(world, tmp_path / "out", first_night, epochs=1)
-    assert "no warm start: the items' content would be another" in capsys.readouterr().out
+    assert "cold start: the live version's model differs in the item content" in capsys.readouterr().out
     assert SavedWeights.load(tmp_path / "out").content.columns == ["picture"]
 
 
-def test_a_refit_has_nothing_to_start_from(cycle: World, first_night: Path, tmp_path: Path) -> None:
+def test_a_refit_writes_no_files_for_a_warm_start(cycle: World, first_night: Path, tmp_path: Path) -> None:
     train(cycle.training_set, cycle.items, "all", {}, tmp_path, first_night, RecordingTracker())
     assert (first_night / LEARNED).exists()
     assert not (tmp_path / LEARNED).exists()
 
 
-def test_the_live_versions_run_keeps_what_the_next_starts_from(
+def test_the_base_model_of_the_live_versions_run_is_fetched(
     first_night: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from mlflow import MlflowClient
@@ -144,7 +147,7 @@ def test_the_live_versions_run_keeps_what_the_next_starts_from(
     assert fetch_base(str(releases), runs[1], tmp_path) is None
     publish(releases, runs[0].run_id, fingerprint())
     assert fetch_base(str(releases), runs[1], tmp_path) is None
-    assert "the run of the live version 3 kept no base model" in capsys.readouterr().out
+    assert "the run of the live version 3 has no base model" in capsys.readouterr().out
 
     keep(first_night, runs[0])
     (tmp_path / "fetched").mkdir()

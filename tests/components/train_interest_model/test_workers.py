@@ -1,4 +1,4 @@
-"""Several processes train as one: tf.distribute's MultiWorkerMirroredStrategy through TF_CONFIG."""
+"""Distributed training with several processes: MultiWorkerMirroredStrategy with TF_CONFIG."""
 
 import json
 import os
@@ -42,7 +42,7 @@ def start(world: World, output: Path, tf_config: dict[str, object] | None) -> su
     )
 
 
-def test_two_workers_hold_equal_weights_and_the_loss_of_one(cycle: World, tmp_path: Path) -> None:
+def test_two_workers_have_equal_weights_and_the_loss_of_one_worker(cycle: World, tmp_path: Path) -> None:
     addresses = [f"127.0.0.1:{port}" for port in free_ports(2)]
     processes = {"one": start(cycle, tmp_path / "one", None)}
     for place, name in enumerate(("first", "second")):

@@ -1,4 +1,4 @@
-"""One training process, started by `test_workers` with its place in TF_CONFIG."""
+"""One training process, started by `test_workers` with TF_CONFIG."""
 
 import json
 import sys
@@ -9,7 +9,7 @@ from tests.components.train_interest_model.conftest import RecordingTracker
 
 
 def main(training_set: str, items: str, hyperparameters: str, output: str) -> None:
-    """Trains, and writes what it came to beside the output."""
+    """Train, and write the metrics next to the output."""
     tracker = RecordingTracker()
     train(Path(training_set), Path(items), "train", json.loads(hyperparameters), Path(output), None, tracker)
     losses = [figures["loss"] for _, figures in tracker.metrics]

@@ -9,7 +9,7 @@ from components.train_interest_model.data.content import CONTENT_SIZE, ContentEn
 from tests.components.train_interest_model.conftest import items_table
 
 
-def test_few_terms_stand_as_they_are_with_rows_of_unit_length() -> None:
+def test_few_terms_are_not_projected_and_have_rows_of_unit_length() -> None:
     items = items_table(
         ["a", "b", "c", "d"],
         categories=[["Noir"], ["Noir", "Drama"], ["Drama"], None],
@@ -22,13 +22,13 @@ def test_few_terms_stand_as_they_are_with_rows_of_unit_length() -> None:
     np.testing.assert_allclose(vectors[0], [0, 0.5**0.5, 0, 0.5**0.5], rtol=1e-6)
 
 
-def test_given_embeddings_join_with_unit_length_and_a_missing_one_is_zero() -> None:
+def test_embedding_columns_have_unit_length_and_missing_values_are_zero() -> None:
     items = items_table(["a", "b", "c"], picture=[[3.0, 4.0], None, [0.0, 2.0]])
     vectors = ContentEncoder.fit(items).transform(items)
     np.testing.assert_allclose(vectors, np.array([[0.6, 0.8], [0, 0], [0, 1]]), rtol=1e-6)
 
 
-def test_many_terms_are_projected_so_that_like_items_stay_alike() -> None:
+def test_many_terms_are_projected_and_similar_items_stay_similar() -> None:
     random = np.random.default_rng(0)
     topics = [[f"{topic}word{word}" for word in range(60)] for topic in range(4)]
     titles = [" ".join(random.choice(topics[place % 4], 12, replace=False)) for place in range(80)]
@@ -43,7 +43,7 @@ def test_many_terms_are_projected_so_that_like_items_stay_alike() -> None:
     assert np.nanmean(alike[same]) > 5 * np.nanmean(alike[~same])
 
 
-def test_a_saved_encoder_gives_the_same_vectors_to_another_catalog(tmp_path: Path) -> None:
+def test_a_loaded_encoder_gives_the_same_vectors(tmp_path: Path) -> None:
     first = items_table(["a", "b", "c"], categories=[["x"], ["x", "y"], ["y"]], picture=[[1.0], [2.0], None])
     encoder = ContentEncoder.fit(first)
     encoder.save(tmp_path / "content.npz")
@@ -73,7 +73,7 @@ print(hashlib.sha256(ContentEncoder.fit(items).transform(items).tobytes()).hexdi
 """
 
 
-def test_processes_with_other_hash_seeds_agree_to_the_bit() -> None:
+def test_the_encoder_does_not_depend_on_the_hash_seed() -> None:
     said = {
         subprocess.run(
             [sys.executable, "-c", SCRIPT],

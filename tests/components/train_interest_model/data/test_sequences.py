@@ -18,7 +18,7 @@ from tests.components.train_interest_model.conftest import (
 VOCABULARY = Vocabulary(["a", "b", "c"], ["click", "view"], [0.0, 1.0, 2.0])
 
 
-def test_a_row_becomes_codes_and_the_gap_before_its_first_interaction_is_none() -> None:
+def test_encode_maps_a_row_to_codes_and_the_first_gap_to_unknown() -> None:
     rows = pa.Table.from_pylist([history_row("u", "validation", ["b", "a"], "c")], schema=TRAINING_SET)
     encoded = encode(rows, VOCABULARY)
     assert encoded.items.tolist() == [1, 0]
@@ -28,7 +28,7 @@ def test_a_row_becomes_codes_and_the_gap_before_its_first_interaction_is_none() 
     assert encoded.targets.tolist() == [2]
 
 
-def test_unknown_items_are_dropped_and_the_gap_spans_them() -> None:
+def test_unknown_items_are_dropped_and_gaps_span_them() -> None:
     rows = pa.Table.from_pylist(
         [history_row("u", "train", ["zz", "a", "zz", "b"]), history_row("v", "train", ["zz"])],
         schema=TRAINING_SET,
@@ -45,7 +45,7 @@ def test_a_gap_bucket_starts_at_its_power_of_two() -> None:
     assert encode_gaps(times, np.zeros(5, np.int64)).tolist() == [0] * 5
 
 
-def test_an_epoch_holds_every_interaction_once_right_padded() -> None:
+def test_an_epoch_has_every_interaction_once_right_padded() -> None:
     random = np.random.default_rng(0)
     rows = [
         history_row(f"u{user}", "train", random.choice(["a", "b", "c"], random.integers(1, 90)).tolist())
@@ -63,21 +63,21 @@ def test_an_epoch_holds_every_interaction_once_right_padded() -> None:
     assert all((one["items"] == other["items"]).all() for one, other in zip(batches, again, strict=True))
 
 
-def test_growing_keeps_old_codes() -> None:
+def test_grow_keeps_the_codes() -> None:
     grown = VOCABULARY.grow(Vocabulary(["c", "d"], ["buy", "view"], [7.0]))
     assert grown.item_ids == ["c", "d"]
     assert grown.event_types == ["click", "view", "buy"]
     assert grown.value_edges == [0.0, 1.0, 2.0]
 
 
-def test_many_values_are_cut_at_their_quantiles() -> None:
+def test_many_values_are_split_at_quantiles() -> None:
     values = np.arange(1000, dtype=np.float32)
     vocabulary = Vocabulary.build(["a"], pa.array(["view"]), values)
     counts = np.bincount(vocabulary.encode_values(values))
     assert counts[counts > 0].tolist() == pytest.approx([62.5] * 16, abs=1)
 
 
-def test_a_missing_value_and_an_unknown_event_type_have_the_code_of_unknown() -> None:
+def test_missing_values_and_unknown_event_types_are_unknown() -> None:
     row = history_row("u", "train", ["a", "b", "c"])
     row["values"], row["event_types"] = [None, float("nan"), 9.0], ["buy", "", "click"]
     encoded = encode(pa.Table.from_pylist([row], schema=TRAINING_SET), VOCABULARY)
@@ -86,7 +86,7 @@ def test_a_missing_value_and_an_unknown_event_type_have_the_code_of_unknown() ->
 
 
 def people() -> pa.Table:
-    """Twenty users aged 20 to 39, every other from Oslo; one hair colour is a single user's."""
+    """Return rows of twenty users aged 20 to 39, half of them from Oslo, and one with a unique hair color."""
     rows = [
         history_row(f"u{n}", "train", ["a"], age=20 + n, city="Oslo" if n % 2 else "Rome") for n in range(20)
     ]
@@ -94,7 +94,7 @@ def people() -> pa.Table:
     return pa.Table.from_pylist(rows, schema=TRAINING_SET)
 
 
-def test_attributes_that_enough_users_have_become_codes_and_numbers_fall_into_buckets() -> None:
+def test_frequent_attributes_have_codes_and_numbers_have_buckets() -> None:
     vocabulary = VOCABULARY.with_attributes(*flat_attributes(people())[1:])
     assert vocabulary.attributes == ["city=Oslo", "city=Rome", *[f"age<{bucket}" for bucket in range(8)]]
     codes = encode(people(), vocabulary).attributes
@@ -105,31 +105,31 @@ def test_attributes_that_enough_users_have_become_codes_and_numbers_fall_into_bu
     assert counts.tolist() == pytest.approx([2.5] * 8, abs=0.5)
 
 
-def test_growing_keeps_the_codes_of_attributes() -> None:
-    known = VOCABULARY.with_attributes(*flat_attributes(people())[1:])
+def test_grow_keeps_the_codes_of_attributes() -> None:
+    vocabulary = VOCABULARY.with_attributes(*flat_attributes(people())[1:])
     other = Vocabulary(
         ["c"], [], [], ["city=Bonn", "city=Rome", "age<0", "age<1", "pay<0"], {"age": [90.0], "pay": []}
     )
-    grown = known.grow(other)
-    assert grown.attributes == [*known.attributes, "city=Bonn", "pay<0"]
-    assert grown.attribute_edges == {**known.attribute_edges, "pay": []}
+    grown = vocabulary.grow(other)
+    assert grown.attributes == [*vocabulary.attributes, "city=Bonn", "pay<0"]
+    assert grown.attribute_edges == {**vocabulary.attribute_edges, "pay": []}
     codes = grown.encode_attributes(pa.array(["pay", "city=Bonn"]), np.array([5, np.nan], np.float32))
     assert codes.tolist() == [12, 11]
 
 
-def test_a_training_set_of_before_has_no_attributes(cycle: World, tmp_path: Path) -> None:
+def test_an_older_training_set_has_no_attributes(cycle: World, tmp_path: Path) -> None:
     rows = pq.read_table(cycle.training_set).drop_columns(["attributes", "attribute_values"])
     pq.write_table(rows, tmp_path / "rows.parquet")
     assert encode(read_rows(tmp_path / "rows.parquet", "train"), VOCABULARY).attributes.shape == (160, 0)
 
 
-def test_positions_count_what_is_known_from_the_start_of_the_window() -> None:
+def test_positions_count_known_items_from_the_start_of_the_window() -> None:
     row = history_row("u", "train", ["a", "zz", "b", "a", "a", "c"])
     encoded = encode(pa.Table.from_pylist([row, row], schema=TRAINING_SET), VOCABULARY)
     assert encoded.positions.tolist() == [0, 1, 2, 2, 3] * 2
 
 
-def test_reading_names_the_missing_column(cycle: World, tmp_path: Path) -> None:
+def test_a_missing_column_raises_with_its_name(cycle: World, tmp_path: Path) -> None:
     assert len(flatten(read_rows(cycle.training_set, "train")["item_ids"])) == 160 * 12
     rows = pq.read_table(cycle.training_set).drop_columns(["target_item_id", "timestamps"])
     pq.write_table(rows, tmp_path / "rows.parquet")

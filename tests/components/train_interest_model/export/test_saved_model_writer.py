@@ -1,4 +1,4 @@
-"""The SavedModel as TensorFlow Serving's loader reads it, against the model that it was written from."""
+"""The exported SavedModel, compared with the trained model."""
 
 from pathlib import Path
 from typing import Any
@@ -33,13 +33,13 @@ KNOWN: dict[str, Any] = {
 }
 
 
-def encode(whole: list[History], known: list[Attributes] | None = None) -> dict[str, np.ndarray]:
-    """What `serving_default` takes."""
-    return encode_histories(whole) | attributes.encode(known or [Attributes()] * len(whole))
+def encode(whole: list[History], of_users: list[Attributes] | None = None) -> dict[str, np.ndarray]:
+    """Return the inputs of `serving_default`."""
+    return encode_histories(whole) | attributes.encode(of_users or [Attributes()] * len(whole))
 
 
 def untrained(world: World, encoder: str) -> tuple[InterestModel, Vocabulary]:
-    """Random weights: nothing that parity rests on is near zero by training."""
+    """Return a model with random weights, so that no part of the comparison is near zero."""
     tf.keras.utils.set_random_seed(3)
     vocabulary = Vocabulary(world.item_ids, ["click", "view"], [0.0, 1.0, 2.0, 3.0, 4.0], **KNOWN)
     settings = Hyperparameters(
@@ -74,7 +74,7 @@ def exported(request: pytest.FixtureRequest, cycle: World, tmp_path_factory: pyt
     served.close()
 
 
-def test_it_answers_as_the_keras_model(exported) -> None:  # type: ignore[no-untyped-def]
+def test_the_saved_model_equals_the_keras_model(exported) -> None:  # type: ignore[no-untyped-def]
     model, vocabulary, rows, _, served = exported
     encoded = encode_rows(rows, vocabulary)
     expected = model.last_interests(model.item_vectors(), encoded.pad(np.arange(4), 13)).numpy()
@@ -84,12 +84,12 @@ def test_it_answers_as_the_keras_model(exported) -> None:  # type: ignore[no-unt
     assert answer["as_of"].tolist() == [[row[-1]] for row in rows["timestamps"].to_pylist()]
 
 
-def test_advancing_equals_replaying(exported) -> None:  # type: ignore[no-untyped-def]
+def test_advance_equals_replaying_the_history(exported) -> None:  # type: ignore[no-untyped-def]
     *_, rows, _, served = exported
     whole = histories(rows)
-    known = attributes_of(rows)
-    replayed = served.run("serving_default", encode(whole, known))
-    before = served.run("serving_default", encode([part(history, 0, -3) for history in whole], known))
+    of_users = attributes_of(rows)
+    replayed = served.run("serving_default", encode(whole, of_users))
+    before = served.run("serving_default", encode([part(history, 0, -3) for history in whole], of_users))
     kept = {"state": before["state"], "as_of": before["as_of"]}
     rest = encode_histories([part(history, -3, None) for history in whole])
     advanced = served.run("advance", {**kept, **rest})
@@ -101,14 +101,14 @@ def test_advancing_equals_replaying(exported) -> None:  # type: ignore[no-untype
     assert np.abs(replayed["interest"] - before["interest"]).max() > 0.01
 
 
-def test_unknown_ids_and_pads_are_skipped_wherever_they_stand(exported) -> None:  # type: ignore[no-untyped-def]
+def test_unknown_ids_and_padding_are_skipped_at_any_position(exported) -> None:  # type: ignore[no-untyped-def]
     *_, rows, _, served = exported
     clean = encode(histories(rows))
     random = np.random.default_rng(1)
     count, length = clean["item_ids"].shape
     width = length + 15
     noisy = {
-        "item_ids": random.choice(np.array([PAD, "never heard of"], object), (count, width)),
+        "item_ids": random.choice(np.array([PAD, "unknown"], object), (count, width)),
         "event_types": np.full((count, width), "view", object),
         "values": np.full((count, width), 3, np.float32),
         "timestamps": np.full((count, width), 77, np.int64),
@@ -117,14 +117,14 @@ def test_unknown_ids_and_pads_are_skipped_wherever_they_stand(exported) -> None:
         places = np.sort(random.permutation(width)[:length])
         for name in noisy:
             noisy[name][row, places] = clean[name][row]
-    known = {name: clean[name] for name in ATTRIBUTE_INPUTS}
-    expected, answer = served.run("serving_default", clean), served.run("serving_default", noisy | known)
+    of_users = {name: clean[name] for name in ATTRIBUTE_INPUTS}
+    expected, answer = served.run("serving_default", clean), served.run("serving_default", noisy | of_users)
     for name, value in expected.items():
         np.testing.assert_allclose(answer[name], value, atol=1e-5, err_msg=name)
 
 
 @pytest.mark.parametrize("length", [0, 1, 3])
-def test_an_empty_history_is_answered_by_the_items_bias(exported, length: int) -> None:  # type: ignore[no-untyped-def]
+def test_an_empty_history_ranks_items_by_bias(exported, length: int) -> None:  # type: ignore[no-untyped-def]
     model, vocabulary, *_, served = exported
     empty = {name: value[:, [0] * length] for name, value in encode([History()]).items()}
     answer = served.run("serving_default", empty)
@@ -134,7 +134,7 @@ def test_an_empty_history_is_answered_by_the_items_bias(exported, length: int) -
     assert best == vocabulary.item_ids[int(np.argmax(model.item_bias.numpy()))]
 
 
-def test_an_empty_history_beside_a_full_one_changes_neither(exported) -> None:  # type: ignore[no-untyped-def]
+def test_empty_and_full_histories_can_share_a_batch(exported) -> None:  # type: ignore[no-untyped-def]
     *_, rows, _, served = exported
     whole = histories(rows)
     alone = served.run("serving_default", encode(whole))["interest"]
@@ -143,7 +143,7 @@ def test_an_empty_history_beside_a_full_one_changes_neither(exported) -> None:  
     assert mixed[[0, -1], :-1].any() == np.False_
 
 
-def test_a_cold_interest_is_that_of_the_attributes_that_training_knew(exported) -> None:  # type: ignore[no-untyped-def]
+def test_a_cold_interest_depends_on_the_known_attributes_only(exported) -> None:  # type: ignore[no-untyped-def]
     model, *_, rows, _, served = exported
     cold = served.run("serving_default", encode([History()] * 4, attributes_of(rows)))
     codes = np.array([[2, 5], [0, 4], [0, 0], [3, 1]], np.int32)  # 40 is in the bucket from 40 on, 39 is not
@@ -151,7 +151,7 @@ def test_a_cold_interest_is_that_of_the_attributes_that_training_knew(exported) 
     np.testing.assert_allclose(cold["interest"][:, :-1], expected, atol=1e-5)
     assert not expected[2].any()
     assert np.abs(expected[[0, 1, 3]]).mean() > 0.1
-    # In a batch beside a longer row, TensorFlow Serving repeats the first element.
+    # In a batch with a longer row, TensorFlow Serving repeats the first element.
     longer = {
         name: value[:, [0, *range(value.shape[1]), 0]]
         for name, value in attributes.encode(attributes_of(rows)).items()
@@ -160,7 +160,7 @@ def test_a_cold_interest_is_that_of_the_attributes_that_training_knew(exported) 
     np.testing.assert_allclose(padded["interest"], cold["interest"], atol=1e-6)
 
 
-def test_top_items_are_the_best_unseen_by_the_embeddings_beside_it(exported) -> None:  # type: ignore[no-untyped-def]
+def test_top_items_are_the_best_unseen_items_by_the_exported_embeddings(exported) -> None:  # type: ignore[no-untyped-def]
     _, vocabulary, rows, directory, served = exported
     whole = histories(rows)
     embeddings = np.load(directory / "item_embeddings.npy")
@@ -179,15 +179,15 @@ def test_top_items_are_the_best_unseen_by_the_embeddings_beside_it(exported) -> 
         assert set(answer["item_ids"][row, left:]) == {b""}
 
 
-def test_the_signatures_are_the_contracts(exported) -> None:  # type: ignore[no-untyped-def]
+def test_the_signatures_equal_the_contract(exported) -> None:  # type: ignore[no-untyped-def]
     *_, directory, _ = exported
     with tf.compat.v1.Session(graph=tf.Graph()) as session:
         loaded = tf.compat.v1.saved_model.load(session, ["serve"], str(directory / "saved_model"))
-    for name, terms in SIGNATURES.items():
+    for name, sides in SIGNATURES.items():
         definition = loaded.signature_def[name]
         for side, declared in (("inputs", definition.inputs), ("outputs", definition.outputs)):
             dtypes = {key: tf.as_dtype(info.dtype).name for key, info in declared.items()}
-            assert dtypes == terms[side]
+            assert dtypes == sides[side]
 
 
 def test_every_warmup_request_runs(exported) -> None:  # type: ignore[no-untyped-def]
@@ -195,19 +195,21 @@ def test_every_warmup_request_runs(exported) -> None:  # type: ignore[no-untyped
 
     *_, directory, served = exported
     records = list(tf.data.TFRecordDataset(str(directory / "saved_model" / REQUESTS)).as_numpy_iterator())
-    asked = set()
+    requests = set()
     for record in records:
         request = PredictionLog.FromString(record).predict_log.request
         inputs = {name: tf.make_ndarray(tensor) for name, tensor in request.inputs.items()}
         assert served.run(request.model_spec.signature_name, inputs)
-        asked.add((request.model_spec.signature_name, tuple(request.output_filter), inputs["item_ids"].size))
+        requests.add(
+            (request.model_spec.signature_name, tuple(request.output_filter), inputs["item_ids"].size)
+        )
     kinds = dict.fromkeys(SIGNATURES, ()).items() | {
         (signature, (INTEREST,)) for signature in ("serving_default", "advance")
     }
-    assert asked == {(*kind, 1 + length) for kind in kinds for length in LENGTHS}
+    assert requests == {(*kind, 1 + length) for kind in kinds for length in LENGTHS}
 
 
-def test_every_weight_is_stored_once(exported) -> None:  # type: ignore[no-untyped-def]
+def test_every_weight_is_stored_only_once(exported) -> None:  # type: ignore[no-untyped-def]
     *_, directory, _ = exported
     names = [
         name
@@ -222,7 +224,7 @@ def test_every_weight_is_stored_once(exported) -> None:  # type: ignore[no-untyp
     assert not [shape for shape in sizes if shape in ([60, 8], [60, 3])]
 
 
-def test_a_model_that_answers_otherwise_is_not_exported(
+def test_a_saved_model_with_other_answers_is_not_exported(
     cycle: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, vocabulary = untrained(cycle, "gru")
@@ -231,7 +233,7 @@ def test_a_model_that_answers_otherwise_is_not_exported(
         lambda timestamps, _: tf.zeros_like(timestamps),
     )
     rows = read_rows(cycle.training_set, "all").slice(0, 4)
-    with pytest.raises(StepError, match="answers otherwise than the model"):
+    with pytest.raises(StepError, match="differs from the trained model"):
         export(model, vocabulary, True, rows, tmp_path)
     assert not (tmp_path / "saved_model").exists()
     assert not pq.ParquetFile(cycle.training_set).closed

@@ -1,4 +1,4 @@
-"""A sparse gradient moves its rows as a whole one would, and leaves the others alone."""
+"""Sparse gradients update their rows as in AdamW, and no other rows."""
 
 import keras
 import numpy as np
@@ -15,7 +15,7 @@ START = RANDOM.normal(size=(6, 3)).astype(np.float32)
 
 
 def trained(sparse: bool, start: np.ndarray, name: str = "item_embeddings", decay: float = 0.5) -> np.ndarray:
-    """A table after five steps whose gradients lie in ROWS."""
+    """Return a table after five steps with gradients in ROWS."""
     table = keras.Variable(start, name=name)
     settings = Hyperparameters(learning_rate=0.1, weight_decay=decay)
     optimizer = make_optimizer(settings, 10, [table] if sparse else [])
@@ -28,12 +28,12 @@ def trained(sparse: bool, start: np.ndarray, name: str = "item_embeddings", deca
     return table.numpy()
 
 
-def test_rows_that_are_in_every_step_move_as_in_adamw() -> None:
+def test_rows_in_every_step_are_updated_as_in_adamw() -> None:
     np.testing.assert_allclose(trained(True, START)[ROWS], trained(False, START)[ROWS], rtol=1e-5)
     assert np.abs(trained(True, START)[ROWS] - START[ROWS]).min() > 0.01
 
 
-def test_the_other_rows_rest() -> None:
+def test_other_rows_do_not_change() -> None:
     others = [0, 2, 3, 5]
     np.testing.assert_array_equal(trained(True, START)[others], START[others])
 
@@ -45,7 +45,7 @@ def test_a_bias_is_not_decayed() -> None:
     assert (trained(True, START, decay=0.5)[ROWS] != trained(True, START, decay=0.0)[ROWS]).all()
 
 
-def test_clipping_counts_sparse_and_whole_gradients_together() -> None:
+def test_clip_uses_the_norm_of_sparse_and_dense_gradients() -> None:
     whole, values = tf.constant([3.0]), tf.constant([[0.0, 4.0]])
     sparse = tf.IndexedSlices(values, tf.constant([7]), tf.constant([9, 2]))
     clipped = clip([whole, sparse], 1.0)

@@ -16,7 +16,7 @@ def built(kind: str) -> Encoder:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_output_depends_on_no_later_input(kind: str) -> None:
+def test_an_output_does_not_depend_on_later_inputs(kind: str) -> None:
     encoder = built(kind)
     inputs = np.random.default_rng(0).normal(size=(2, 20, 5)).astype(np.float32)
     changed = inputs.copy()
@@ -28,7 +28,7 @@ def test_an_output_depends_on_no_later_input(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_advancing_a_state_equals_reading_the_whole(kind: str) -> None:
+def test_advance_equals_the_whole_sequence(kind: str) -> None:
     encoder = built(kind)
     inputs = np.random.default_rng(0).normal(size=(3, 40, 5)).astype(np.float32)
     state = tf.constant(np.random.default_rng(1).normal(size=(3, encoder.state_size)).astype(np.float32))
@@ -60,8 +60,8 @@ def _with_gradients(
 
 
 @pytest.mark.parametrize(("rows", "length"), [(1, 1), (5, 37), (70, 41)])
-def test_a_compiled_lstm_is_that_of_keras(rows: int, length: int) -> None:
-    """In its outputs and in the gradients by the inputs, the state before them and the weights."""
+def test_the_compiled_lstm_equals_keras(rows: int, length: int) -> None:
+    """Outputs, and gradients by inputs, initial state and weights."""
     generator = np.random.default_rng(2)
     inputs, state, upstream = (
         tf.constant(generator.normal(size=shape).astype(np.float32))
@@ -78,7 +78,7 @@ def test_a_compiled_lstm_is_that_of_keras(rows: int, length: int) -> None:
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
-def test_many_shapes_of_batches_are_compiled_as_few() -> None:
+def test_many_batch_shapes_are_padded_to_few() -> None:
     padded = {(rows + -rows % int(_row_step(tf.constant(rows)))) for rows in range(1, 1281)}
     assert len(padded) < 30
     assert all(min(size for size in padded if size >= rows) <= 1.25 * rows + 8 for rows in range(1, 1281))

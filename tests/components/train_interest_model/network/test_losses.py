@@ -22,9 +22,7 @@ def plain(interests: tf.Tensor, vectors: tf.Tensor, bias: tf.Tensor) -> tf.Tenso
 
 
 @pytest.mark.parametrize("xla", [False, True])
-def test_the_blocked_softmax_has_the_plain_ones_loss_and_gradients(
-    xla: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_blocked_softmax_equals_the_plain_one(xla: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         "components.train_interest_model.network.losses.BLOCK_LOGITS", 1
     )  # blocks of 64: 2.3 of them
@@ -37,7 +35,7 @@ def test_the_blocked_softmax_has_the_plain_ones_loss_and_gradients(
         np.testing.assert_allclose(gradient, wanted, atol=1e-4)
 
 
-def test_an_excluded_item_gets_no_gradient() -> None:
+def test_an_excluded_item_has_no_gradient() -> None:
     absent = 31  # never a target
     vectors = tf.concat([VECTORS, tf.ones([2, 8])], axis=0)
     bias = tf.concat([BIAS, [EXCLUDED, EXCLUDED]], axis=0)
@@ -48,7 +46,7 @@ def test_an_excluded_item_gets_no_gradient() -> None:
     assert np.abs(tape.gradient(loss, vectors)[absent]).max() == 0
 
 
-def test_the_sampled_softmax_comes_to_the_full_one_with_many_negatives() -> None:
+def test_the_sampled_softmax_approaches_the_full_one_with_many_negatives() -> None:
     share = np.linspace(1, 4, 30)
     share /= share.sum()
     count = 60_000
@@ -65,7 +63,7 @@ def test_the_sampled_softmax_comes_to_the_full_one_with_many_negatives() -> None
         assert error < 0.05
 
 
-def test_the_sampled_softmax_without_correction_would_be_far_off() -> None:
+def test_without_correction_the_sampled_softmax_is_biased() -> None:
     share = np.linspace(1, 4, 30)
     share /= share.sum()
     negatives = draw_negatives(tf.constant(np.cumsum(share), tf.float64), 1000, tf.constant([1, 2]))

@@ -1,4 +1,4 @@
-"""Pruning sets the smallest weights of each kernel to zero and leaves the rest."""
+"""Pruning sets the smallest weights of each kernel to zero."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def test_the_smallest_share_of_each_kernel_becomes_zero(kind: str) -> None:
         np.testing.assert_array_equal(now[now != 0], was[now != 0])
 
 
-def test_nothing_is_pruned_unasked() -> None:
+def test_a_share_of_zero_prunes_nothing() -> None:
     encoder = make_encoder("gru", 8, 1)
     encoder.build((None, None, 4))
     before = [variable.numpy() for variable in encoder.trainable_variables]
