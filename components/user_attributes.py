@@ -8,9 +8,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from feature_repo.addresses import table_path
 from feature_repo.attributes import ACTIVITY, Attributes
-from feature_repo.contract import ATTRIBUTE_INPUTS, TRAINING_SET, USER_PROFILE
+from feature_repo.contract import ATTRIBUTE_INPUTS, USER_PROFILE
+from feature_repo.schemas import TRAINING_SET
+from feature_repo.store_addresses import table_path
 
 NAMES, VALUES = (TRAINING_SET.field(name) for name in ATTRIBUTE_INPUTS)
 NOT_ATTRIBUTES = (*ACTIVITY, "user_id", "event_timestamp", "created")

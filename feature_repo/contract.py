@@ -1,10 +1,12 @@
-"""The contract between training and serving: columns, dtypes, history length, signatures, file names."""
+"""The contract between training and serving: history length, Feast names, signatures, file names."""
 
 import hashlib
 import json
 from typing import Final
 
 import pyarrow as pa
+
+from feature_repo.schemas import INTERACTIONS, ITEMS, USERS
 
 # A user's history as a feature: the last MAX_HISTORY interactions, oldest first.
 MAX_HISTORY: Final = 200
@@ -18,59 +20,6 @@ PAD: Final = ""
 # The event type of an item shown to a user; never part of a history.
 IMPRESSION: Final = "impression"
 
-TIMESTAMP: Final = pa.timestamp("us", tz="UTC")
-
-INTERACTIONS: Final = pa.schema(
-    [
-        pa.field("interaction_id", pa.string(), nullable=False),
-        pa.field("user_id", pa.string(), nullable=False),
-        pa.field("item_id", pa.string(), nullable=False),
-        pa.field("event_type", pa.string(), nullable=False),
-        pa.field("value", pa.float64()),
-        pa.field("timestamp", TIMESTAMP, nullable=False),
-        pa.field("domain", pa.string()),
-    ]
-)
-
-# More text columns, and columns of float lists (imported embeddings), may follow.
-ITEMS: Final = pa.schema(
-    [
-        pa.field("item_id", pa.string(), nullable=False),
-        pa.field("title", pa.string()),
-        pa.field("categories", pa.list_(pa.string())),
-        pa.field("domain", pa.string()),
-        pa.field("available_from", TIMESTAMP),
-        pa.field("available_until", TIMESTAMP),
-    ]
-)
-
-# Categorical and numeric attributes may follow.
-USERS: Final = pa.schema([pa.field("user_id", pa.string(), nullable=False)])
-
-# One row for each user and cutoff (Feast: entity dataframe).
-SPINE: Final = pa.schema(
-    [
-        pa.field("user_id", pa.string()),
-        pa.field("cutoff", TIMESTAMP),
-        pa.field("split", pa.string()),
-        pa.field("target_item_id", pa.string()),  # set in validation and test rows only
-    ]
-)
-
-# The spine joined with histories: oldest first, timestamps in µs since the epoch, all before the cutoff.
-TRAINING_SET: Final = pa.schema(
-    [
-        *SPINE,
-        pa.field("interaction_ids", pa.list_(pa.string())),
-        pa.field("item_ids", pa.list_(pa.string())),
-        pa.field("event_types", pa.list_(pa.string())),
-        pa.field("values", pa.list_(pa.float32())),
-        pa.field("timestamps", pa.list_(pa.int64())),
-        pa.field("attributes", pa.list_(pa.string())),  # the fields of attributes.Attributes
-        pa.field("attribute_values", pa.list_(pa.float32())),
-    ]
-)
-
 # Feast's project, the version of its entity keys, and the feature views in its online store.
 FEAST_PROJECT: Final = "penchant"
 ENTITY_KEY_VERSION: Final = 3
@@ -83,18 +32,6 @@ HISTORY_LISTS: Final = ("interaction_ids", "item_ids", "event_types", "values", 
 
 # A list feature of user_profile: items of interactions older than the history.
 SEEN_BEFORE: Final = "seen_before"
-
-# The columns of user_interest_state: a user's interest under one release, and the encoder's state.
-INTEREST_STATES: Final = pa.schema(
-    [
-        pa.field("user_id", pa.string()),
-        pa.field("release", pa.int64()),
-        pa.field("snapshot", pa.int64()),  # as_of of the history that the state was computed from, µs
-        pa.field("as_of", pa.int64()),  # timestamp of the last interaction in the state, µs
-        pa.field("state", pa.list_(pa.float32())),
-        pa.field("interest", pa.list_(pa.float32())),
-    ]
-)
 
 # The sequence inputs of every signature, each [batch, length]; timestamps in µs since the epoch.
 SEQUENCE_INPUTS: Final = {

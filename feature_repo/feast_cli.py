@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from feature_repo.features import feast_objects
+from feature_repo.feature_views import feast_objects
 
 _HOME = Path(__file__).parents[1] / ".penchant"
 

@@ -11,16 +11,16 @@ import feast
 from feast.repo_config import RepoConfig
 from sqlalchemy.exc import IntegrityError
 
-from feature_repo.addresses import FILE_URLS, FeatureStoreAddresses, is_file
 from feature_repo.contract import ENTITY_KEY_VERSION, FEAST_PROJECT
-from feature_repo.features import feast_objects
+from feature_repo.feature_views import feast_objects
+from feature_repo.store_addresses import FILE_URLS, FeatureStoreAddresses, is_file
 
 # Rows converted and written at once while materializing: limits the memory and the size of a transaction.
 _ROWS_PER_WRITE: Final = 2_000
 
 _APPLY_ATTEMPTS: Final = 5
 
-_REGISTRY_STORE: Final = "feature_repo.registry_file.AtomicFileRegistryStore"
+_REGISTRY_STORE: Final = "feature_repo.feast_registry_file.AtomicFileRegistryStore"
 
 
 def open_store(addresses: FeatureStoreAddresses) -> Any:

@@ -10,16 +10,16 @@ from typing import Any, Final
 from rich.console import Console
 
 from components.ingest_interactions.datasets import find
-from components.register_release.registry import CANDIDATE
+from components.register_release.model_registry import CANDIDATE
 from pipelines.commands.tables import metrics_table, recommendations_table
 from pipelines.demo_scenario import absent_category, typical_user
 from pipelines.errors import RunError
+from pipelines.local_servers import serve_live_release
 from pipelines.pipeline_arguments import source_arguments, training_arguments
 from pipelines.review import approve, open_registry
 from pipelines.runner import run_locally
-from pipelines.serving_processes import serve_live_release
 from pipelines.settings import Settings, load_settings
-from pipelines.training import training
+from pipelines.training_pipeline import training
 from serving.client import Recommender
 from serving.release.release_store import ReleaseStore
 

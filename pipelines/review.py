@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from components.register_release.registry import APPROVED, REJECTED, Registry, Version
+from components.register_release.model_registry import APPROVED, REJECTED, Registry, Version
 from pipelines.pipeline_arguments import promotion_arguments
-from pipelines.promotion import promotion
+from pipelines.promotion_pipeline import promotion
 from pipelines.runner import run_locally, submit
 from pipelines.settings import Settings
 from serving.release.release_store import ReleaseStore

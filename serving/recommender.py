@@ -19,7 +19,7 @@ from serving.answers import (
 from serving.deadline import Budgets, Deadline
 from serving.errors import CircuitOpen, Unavailable
 from serving.interest.user_interest import InterestModelClient, UserInterest
-from serving.ranking.candidates import Candidates
+from serving.ranking.candidate_set import Candidates
 from serving.ranking.category_interests import category_interests
 from serving.ranking.indexed_user import IndexedUser
 from serving.ranking.loaded_release import LoadedRelease

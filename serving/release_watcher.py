@@ -22,7 +22,7 @@ _STARTUP_WAIT_S: Final = 10.0
 
 
 class ServedVersions(Protocol):
-    """The versions that a model server has loaded; implemented by serving.interest.client.InterestClient."""
+    """The versions that a model server has loaded; implemented by model_server_client.InterestClient."""
 
     def available_versions(self, timeout_s: float, /) -> list[int]: ...
     def close(self) -> None: ...

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from serving.answers import Basis, Degradation, Fallback, Recommendation, Removed, Rule, Stage
-from serving.ranking.candidates import Candidates
+from serving.ranking.candidate_set import Candidates
 from serving.ranking.cold_start import cold_scores, rank_cold
 from serving.ranking.indexed_user import IndexedUser
 from serving.ranking.loaded_release import LoadedRelease

@@ -15,7 +15,7 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import start_http_server
 
-from feature_repo.addresses import FeatureStoreAddresses
+from feature_repo.store_addresses import FeatureStoreAddresses
 from serving.api.grpc_server import create_server, listen
 from serving.api.health import HealthReporter
 from serving.api.service import RecommenderService
@@ -23,9 +23,9 @@ from serving.api.validation import RequestLimits
 from serving.configuration.settings import ServingSettings
 from serving.deadline import Budgets
 from serving.interest.circuit_breaker import CircuitBreaker
-from serving.interest.client import AsyncInterestClient, InterestClient
+from serving.interest.model_server_client import AsyncInterestClient, InterestClient
 from serving.interest.user_interest import InterestModelClient
-from serving.online_store.online import OnlineFeatures
+from serving.online_store.online_features import OnlineFeatures
 from serving.prefetch import Prefetcher
 from serving.process.startup import STOP_SIGNALS, process_startup
 from serving.protos import recommender_pb2 as pb
@@ -35,7 +35,7 @@ from serving.recommender import RecommendationEngine
 from serving.recorder import Recorder, WritableLog
 from serving.release.release_store import ReleaseStore
 from serving.release_watcher import ReleaseWatcher, ServedVersions
-from serving.telemetry.log_depth import CountedLog, LogDepth
+from serving.telemetry.interaction_log_depth import CountedLog, LogDepth
 from serving.telemetry.loop_lag import watch_lag
 from serving.telemetry.metrics import Metrics
 from serving.user_data.history_reader import Features, HistoryReader, Log

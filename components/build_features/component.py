@@ -2,7 +2,7 @@
 
 from kfp.dsl import Dataset, Input, Output
 
-from components.component import component
+from components.component_decorator import component
 
 
 @component
@@ -17,7 +17,7 @@ def build_features(
     """Write histories and user profiles to the offline store; returns its location."""
     from pathlib import Path
 
-    from components.build_features.features import build
+    from components.build_features.feature_tables import build
 
     return build(
         Path(interactions.path),

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import ibis
 import ibis.expr.types as ir
 
-from components.build_features.times import TIMESTAMP, microseconds
+from components.build_features.cutoffs import TIMESTAMP, microseconds
 from feature_repo.contract import MAX_HISTORY
 
 # Column of a history -> column of the interactions.

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import ibis
 import ibis.expr.types as ir
 
-from components.build_features.times import TIMESTAMP, microseconds, moment, timestamp
+from components.build_features.cutoffs import TIMESTAMP, microseconds, moment, timestamp
 from components.errors import StepError
 from components.progress import report
 from feature_repo.contract import MAX_HISTORY

@@ -3,8 +3,8 @@
 import ibis
 import ibis.expr.types as ir
 
+from components.build_features.cutoffs import microseconds
 from components.build_features.seen_before import build_seen_before
-from components.build_features.times import microseconds
 from components.errors import StepError
 from feature_repo.attributes import ACTIVITY
 

@@ -2,7 +2,7 @@
 
 from kfp.dsl import Dataset, Input, Output
 
-from components.component import component
+from components.component_decorator import component
 
 
 @component
@@ -13,7 +13,7 @@ def fetch_training_set(
     from pathlib import Path
 
     from components.fetch_training_set.training_set import fetch
-    from feature_repo.addresses import FeatureStoreAddresses
+    from feature_repo.store_addresses import FeatureStoreAddresses
 
     addresses = FeatureStoreAddresses(features, registry, online_store)
     training_set.metadata.update(fetch(Path(spine.path), addresses, Path(training_set.path)))

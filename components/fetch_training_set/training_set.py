@@ -18,11 +18,12 @@ from components.errors import StepError
 from components.feast_backend import feast_backend
 from components.progress import report
 from components.user_attributes import UserAttributes, attribute_columns
-from feature_repo.addresses import FeatureStoreAddresses
 from feature_repo.atomic_files import atomic_file
-from feature_repo.contract import HISTORY_LISTS, SPINE, TRAINING_SET
-from feature_repo.features import TRAINING
+from feature_repo.contract import HISTORY_LISTS
+from feature_repo.feature_views import TRAINING
+from feature_repo.schemas import SPINE, TRAINING_SET
 from feature_repo.store import open_store
+from feature_repo.store_addresses import FeatureStoreAddresses
 
 # Rows joined at once, to limit memory: each has up to MAX_HISTORY interactions.
 ROWS_PER_JOIN = 25_000

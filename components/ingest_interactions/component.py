@@ -2,7 +2,7 @@
 
 from kfp.dsl import Dataset, Output
 
-from components.component import component
+from components.component_decorator import component
 
 
 @component

@@ -10,9 +10,9 @@ import duckdb
 from duckdb import DuckDBPyConnection
 
 from components.errors import StepError
-from components.ingest_interactions import datasets, files, recorded, snapshot
-from components.ingest_interactions.conformance import conform
-from components.ingest_interactions.session import connect
+from components.ingest_interactions import datasets, recorded_interactions, snapshot, table_files
+from components.ingest_interactions.duckdb_session import connect
+from components.ingest_interactions.schema_conformance import conform
 from components.ingest_interactions.warehouse import Warehouse
 from components.progress import report
 
@@ -109,24 +109,24 @@ def _add_dataset(connection: DuckDBPyConnection, store: Warehouse, name: str) ->
 
 def _add_file(connection: DuckDBPyConnection, store: Warehouse, table: str, url: str) -> None:
     name = PurePosixPath(url).name
-    digest = files.digest(table, url)
+    digest = table_files.digest(table, url)
     if store.contains(table, digest):
         report(f"{name}: the same content is already ingested, skipped")
         return
-    relation = files.read(connection, url)
+    relation = table_files.read(connection, url)
     try:
         query = conform(connection, relation, table, name)
     except duckdb.InvalidInputException as error:
-        raise files.unreadable(name, error) from error
+        raise table_files.unreadable(name, error) from error
     added = _add(connection, store, table, "file", digest, query)
     (read,) = connection.execute("SELECT count(*) FROM conformed").fetchall()[0]
     report(f"{name}: {read:,} {table} read, {added:,} new, {read - added:,} already ingested or repeated")
 
 
 def _add_recorded(connection: DuckDBPyConnection, store: Warehouse, url: str, as_of: int) -> None:
-    name = recorded.name(url)
+    name = recorded_interactions.name(url)
     since = store.watermarks.log.get(name, 0)
-    if recorded.load(connection, url, since):
+    if recorded_interactions.load(connection, url, since):
         rows = "SELECT row_number() OVER (ORDER BY interaction_id) AS source_row, * FROM recorded"
         new = connection.sql(_new(store, rows)).aggregate("count(*)").fetchall()[0][0]
         if new:

@@ -7,7 +7,7 @@ from typing import Final
 
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
-from components.ingest_interactions.session import literal
+from components.ingest_interactions.duckdb_session import literal
 
 Tables = dict[str, DuckDBPyRelation]
 

@@ -6,7 +6,7 @@ from typing import Final
 from duckdb import DuckDBPyRelation
 
 from components.errors import StepError
-from components.ingest_interactions.session import quote
+from components.ingest_interactions.duckdb_session import quote
 
 EXPECTED: Final = "ISO 8601 (2026-01-31T12:00:00Z) or epoch seconds, ms or µs"
 

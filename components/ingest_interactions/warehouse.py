@@ -11,7 +11,7 @@ from typing import Any, Final
 import fsspec
 from duckdb import DuckDBPyConnection
 
-from components.ingest_interactions.session import literal, paths
+from components.ingest_interactions.duckdb_session import literal, paths
 from feature_repo.atomic_files import atomic_upload
 
 WATERMARKS: Final = "watermarks.json"

@@ -1,12 +1,12 @@
 """The pipeline step that fills the online store."""
 
-from components.component import component
+from components.component_decorator import component
 
 
 @component
 def materialize_features(features: str, as_of: int, registry: str, online_store: str, releases: str) -> None:
     """Write users' newest features, and their interests under the live release, to Feast's online store."""
     from components.materialize_features.materialization import materialize
-    from feature_repo.addresses import FeatureStoreAddresses
+    from feature_repo.store_addresses import FeatureStoreAddresses
 
     materialize(FeatureStoreAddresses(features, registry, online_store), as_of, releases)

@@ -16,21 +16,20 @@ from components.errors import StepError
 from components.progress import report
 from components.saved_model import SavedInterestModel
 from components.user_attributes import UserAttributes
-from feature_repo.addresses import table_path
 from feature_repo.atomic_files import atomic_upload
 from feature_repo.contract import (
     HISTORY_LISTS,
     INTEREST_MODEL,
-    INTEREST_STATES,
     MANIFEST,
     RANKING,
-    TIMESTAMP,
     USER_HISTORY,
     USER_INTEREST_STATE,
     fingerprint,
 )
 from feature_repo.histories import History
 from feature_repo.interest_state import InterestBatch
+from feature_repo.schemas import INTEREST_STATES, TIMESTAMP
+from feature_repo.store_addresses import table_path
 from serving.release.release_store import ReleaseStore
 
 # Histories read at once, to limit memory.

@@ -19,10 +19,10 @@ from components.materialize_features.interest_states import (
     compute_live_interest_states,
 )
 from components.progress import report
-from feature_repo.addresses import FeatureStoreAddresses, is_file, table_path
 from feature_repo.contract import USER_HISTORY, USER_INTEREST_STATE, USER_PROFILE
 from feature_repo.store import open_store
-from serving.online_store.online import OnlineFeatures
+from feature_repo.store_addresses import FeatureStoreAddresses, is_file, table_path
+from serving.online_store.online_features import OnlineFeatures
 
 
 @feast_backend()

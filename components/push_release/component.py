@@ -1,6 +1,6 @@
 """The pipeline step that makes a registered version live."""
 
-from components.component import component
+from components.component_decorator import component
 
 
 @component
@@ -17,7 +17,7 @@ def push_release(
 ) -> None:
     """Publish, smoke-test and switch to a version; when a step fails, the live version does not change."""
     from components.push_release.promotion import push
-    from feature_repo.addresses import FeatureStoreAddresses
+    from feature_repo.store_addresses import FeatureStoreAddresses
 
     addresses = FeatureStoreAddresses(features, registry, online_store)
     push(version, approved_by, model_name, tracking_uri, releases, model_server, addresses)

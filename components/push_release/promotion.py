@@ -7,8 +7,8 @@ from components.errors import StepError
 from components.progress import report
 from components.push_release.publication import prune, publish, switch, unpublish, verify
 from components.push_release.smoke_test import smoke_test
-from components.register_release.registry import APPROVED, FAILED, LIVE, REJECTED, Registry
-from feature_repo.addresses import FeatureStoreAddresses
+from components.register_release.model_registry import APPROVED, FAILED, LIVE, REJECTED, Registry
+from feature_repo.store_addresses import FeatureStoreAddresses
 from serving.release.release_store import ReleaseStore
 
 

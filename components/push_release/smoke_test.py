@@ -13,10 +13,10 @@ from components.errors import StepError
 from feature_repo.contract import INTEREST_MODEL
 from feature_repo.histories import History
 from serving.errors import Unavailable
-from serving.interest.client import InterestClient
+from serving.interest.model_server_client import InterestClient
+from serving.ranking.candidate_retrieval import Retriever
 from serving.ranking.query import Query
 from serving.ranking.reranking import Reranker
-from serving.ranking.retrieval import Retriever
 from serving.release.ranking_data import Ranking
 from serving.release.release_store import ReleaseStore
 

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from components.progress import report
-from components.register_release.registry import Registry
+from components.register_release.model_registry import Registry
 from feature_repo.contract import INTEREST_MODEL, RANKING, SIGNATURES, fingerprint
 from serving.release.ann_index import EXACT_ITEMS
 from serving.release.collaborative_filters import CollaborativeFilters
@@ -22,7 +22,7 @@ from serving.release.ranking_data import write_ranking
 # Packages that load the model.
 REQUIREMENTS = ("tensorflow", "numpy")
 
-LOADER = "components.register_release.pyfunc"
+LOADER = "components.register_release.mlflow_pyfunc"
 
 
 def register(

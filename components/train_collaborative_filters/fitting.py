@@ -14,15 +14,15 @@ from components.train_collaborative_filters.als import als
 from components.train_collaborative_filters.ease import ease
 from components.train_collaborative_filters.interactions import Interactions, read, read_table
 from components.train_collaborative_filters.item_cosine import item_cosine
+from components.train_collaborative_filters.item_transitions import transitions
 from components.train_collaborative_filters.popularity import half_life, popularity, trend
-from components.train_collaborative_filters.segments import segments
-from components.train_collaborative_filters.transitions import transitions
 from components.train_collaborative_filters.user_cosine import user_rows
+from components.train_collaborative_filters.user_segments import segments
 from components.train_collaborative_filters.user_sequences import user_sequences
 from feature_repo.contract import MAX_HISTORY
 from serving.release.arrays import FloatArray
 from serving.release.collaborative_filters import CollaborativeFilters
-from serving.release.segments import Segments
+from serving.release.user_segments import Segments
 
 T = TypeVar("T")
 

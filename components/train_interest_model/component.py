@@ -4,7 +4,7 @@ from typing import Optional
 
 from kfp.dsl import Dataset, Input, Metrics, Model, Output
 
-from components.component import component
+from components.component_decorator import component
 
 
 @component
@@ -29,8 +29,8 @@ def train_interest_model(
     import tempfile
     from pathlib import Path
 
+    from components.train_interest_model.experiment_tracking import tracked_run
     from components.train_interest_model.hyperparameters import Hyperparameters
-    from components.train_interest_model.tracking import tracked_run
     from components.train_interest_model.training import train
     from components.train_interest_model.warm_start import fetch_base, keep
 

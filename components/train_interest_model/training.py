@@ -14,17 +14,17 @@ import tensorflow as tf
 from components.progress import report
 from components.train_interest_model.auto_hyperparameters import Statistics, differing, refit, resolve, warm
 from components.train_interest_model.data.sequences import encode, read_rows
+from components.train_interest_model.experiment_tracking import Tracker
 from components.train_interest_model.export.saved_model_writer import export
 from components.train_interest_model.export.saved_weights import SavedWeights
 from components.train_interest_model.hyperparameters import Hyperparameters
-from components.train_interest_model.loop.checkpoint import Checkpoint, TrainingState
-from components.train_interest_model.loop.distribution import is_chief, make_strategy
+from components.train_interest_model.loop.distribution_strategy import is_chief, make_strategy
 from components.train_interest_model.loop.optimizers import make_optimizer
 from components.train_interest_model.loop.trainer import Trainer
-from components.train_interest_model.loop.validation import Validation
+from components.train_interest_model.loop.training_checkpoint import Checkpoint, TrainingState
+from components.train_interest_model.loop.validation_metrics import Validation
 from components.train_interest_model.network.model import InterestModel
 from components.train_interest_model.network.pruning import prune
-from components.train_interest_model.tracking import Tracker
 from components.train_interest_model.training_data import TrainingData, read
 from components.train_interest_model.warm_start import leaked, read_held_out, write_learned
 

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from components.errors import StepError
-from components.train_interest_model.data.content import ContentEncoder
+from components.train_interest_model.data.item_content import ContentEncoder
 from components.train_interest_model.data.sequences import (
     Sequences,
     encode,

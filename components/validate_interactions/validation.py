@@ -9,9 +9,9 @@ from components.errors import StepError
 from components.progress import report
 from components.validate_interactions import data_docs as docs
 from components.validate_interactions.bots_and_duplicates import BotsAndDuplicates, find_bots_and_duplicates
-from components.validate_interactions.checkpoint import Checkpoint
 from components.validate_interactions.expectation_results import ExpectationResult, failures, format_failures
 from components.validate_interactions.expectations import ROWS, interactions_suite, snapshot_suite
+from components.validate_interactions.gx_checkpoint import Checkpoint
 from components.validate_interactions.rows import BOT, DUPLICATE, read_frames, split_rows
 from components.validate_interactions.snapshot_metrics import measure_snapshot, save_row_count
 from components.validate_interactions.verdict import Counts, judge_rows, judge_snapshot

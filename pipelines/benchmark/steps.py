@@ -24,10 +24,10 @@ PEAK_MEMORY: Final = "peak_memory.txt"
 
 def prepare(home: Path, plan: Plan) -> None:
     """Ingest the data, reduce it to the k-core, build the features, and fetch the training set."""
-    from components.build_features.features import build
+    from components.build_features.feature_tables import build
     from components.fetch_training_set.training_set import fetch
     from components.ingest_interactions.ingestion import Sources, ingest
-    from feature_repo.addresses import FeatureStoreAddresses
+    from feature_repo.store_addresses import FeatureStoreAddresses
     from pipelines.benchmark.k_core import write_k_core
 
     warehouse = home / "warehouse"
@@ -54,7 +54,7 @@ def filters(home: Path, plan: Plan) -> None:
 
 def train(home: Path, plan: Plan, seed: int) -> dict[str, float]:
     """Train the interest model on the training split; return its metrics on the validation split."""
-    from components.train_interest_model.tracking import tracked_run
+    from components.train_interest_model.experiment_tracking import tracked_run
     from components.train_interest_model.training import train
 
     _, items, _ = _tables(home / "core")

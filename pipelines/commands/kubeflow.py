@@ -22,10 +22,10 @@ def compile_pipelines(
     ```
     """
     with exit_on_error():
-        from pipelines.promotion import promotion
+        from pipelines.promotion_pipeline import promotion
         from pipelines.runner import compile_pipeline
         from pipelines.settings import load_settings
-        from pipelines.training import training
+        from pipelines.training_pipeline import training
 
         output.mkdir(parents=True, exist_ok=True)
         for pipeline in (training, promotion):
@@ -56,7 +56,7 @@ def schedule(
         from pipelines.pipeline_arguments import parse_hyperparameters, training_arguments
         from pipelines.runner import schedule_on_kubeflow
         from pipelines.settings import load_settings
-        from pipelines.training import training
+        from pipelines.training_pipeline import training
 
         settings = load_settings()
         hyperparameters = {"warm_start": True, **parse_hyperparameters(hyperparameter or [])}

@@ -14,7 +14,7 @@ from serving.answers import Answer
 if TYPE_CHECKING:
     # The modules of these types import DuckDB and MLflow, which most commands do not need.
     from components.ingest_interactions.datasets import Dataset
-    from components.register_release.registry import Version
+    from components.register_release.model_registry import Version
 
 METRICS = {
     "ndcg_at_10": "NDCG@10",

@@ -48,7 +48,7 @@ def run(
         from pipelines.pipeline_arguments import parse_hyperparameters, source_arguments, training_arguments
         from pipelines.runner import run_locally
         from pipelines.settings import load_settings
-        from pipelines.training import training
+        from pipelines.training_pipeline import training
 
         settings = load_settings(home=home, policy=policy)
         hyperparameters = parse_hyperparameters(hyperparameter or [])

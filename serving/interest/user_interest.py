@@ -15,7 +15,7 @@ from serving.user_history import UserHistory
 
 
 class InterestModelClient(Protocol):
-    """Interests [batch, interest size]; implemented by serving.interest.client.AsyncInterestClient."""
+    """Interests [batch, interest size]; implemented by model_server_client.AsyncInterestClient."""
 
     async def interest(
         self,

@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 
 from serving.answers import Basis
-from serving.ranking.candidates import Candidates
-from serving.ranking.features import FEATURES
+from serving.ranking.blend_features import FEATURES
+from serving.ranking.candidate_set import Candidates
 from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.ranked_items import RankedItems
 from serving.ranking.request import Request

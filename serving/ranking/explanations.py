@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from serving.ranking.features import FEATURES
+from serving.ranking.blend_features import FEATURES
 from serving.ranking.influences import RECENT, Influences
 from serving.ranking.query import Query
 from serving.release.arrays import FloatArray, Indexes

@@ -7,14 +7,14 @@ import numpy as np
 
 from serving.answers import Recommendation, Source
 from serving.lru_cache import VersionedCache
-from serving.ranking.candidates import Candidates, SourceBits, source_bits
+from serving.ranking.candidate_retrieval import Retriever
+from serving.ranking.candidate_set import Candidates, SourceBits, source_bits
 from serving.ranking.explanations import Explainer
 from serving.ranking.indexed_user import IndexedUser, item_indexes
 from serving.ranking.query import Query
 from serving.ranking.ranked_items import RankedItems
 from serving.ranking.request import Request
 from serving.ranking.reranking import Reranker
-from serving.ranking.retrieval import Retriever
 from serving.ranking.rules import NO_ITEMS, ItemFilter, Rules
 from serving.ranking.selection import ScoredSelection, select
 from serving.ranking.sparse_scores import is_dense

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.answers import Recommendation, Rule
-from serving.ranking.candidates import SOURCES, Candidates, SourceBits
+from serving.ranking.blend_features import FEATURES
+from serving.ranking.candidate_set import SOURCES, Candidates, SourceBits
 from serving.ranking.explanations import Reason
-from serving.ranking.features import FEATURES
 from serving.ranking.selection import ScoredSelection
 from serving.release.arrays import FloatArray, Indexes
 from serving.release.catalog import Catalog

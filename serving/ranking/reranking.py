@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.ranking.features import FEATURES, FeatureComputer
+from serving.ranking.blend_features import FEATURES, FeatureComputer
 from serving.ranking.query import Query
 from serving.release.arrays import FloatArray, Indexes
 from serving.release.ranking_data import Ranking

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.answers import Rule, Source
-from serving.ranking.candidates import Candidates, source_bits
-from serving.ranking.retrieval import FRESH_INTERACTIONS
+from serving.ranking.candidate_retrieval import FRESH_INTERACTIONS
+from serving.ranking.candidate_set import Candidates, source_bits
 from serving.release.arrays import FloatArray, Indexes
 from serving.release.catalog import Catalog
 

@@ -7,7 +7,7 @@ from typing import Final, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from serving.ranking.candidates import SOURCES
+from serving.ranking.candidate_set import SOURCES
 
 SHIPPED: Final = Path(__file__).with_name("scenarios.toml")
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from serving.answers import Rule
 from serving.ranking.calibration import click_probabilities
-from serving.ranking.candidates import Candidates
+from serving.ranking.candidate_set import Candidates
 from serving.ranking.diversification import diversify
 from serving.ranking.request import Request
 from serving.ranking.top_k import best_positions

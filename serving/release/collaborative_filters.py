@@ -9,8 +9,8 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from serving.release.arrays import FloatArray
-from serving.release.segments import Segments
 from serving.release.sparse import load_csr, save_csr
+from serving.release.user_segments import Segments
 from serving.release.user_sequences import UserSequences
 
 # Sparse matrices: [items, items], except user_items [users, items].

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from serving.answers import Answer
-from serving.ranking.candidates import SOURCES, SourceBits
+from serving.ranking.candidate_set import SOURCES, SourceBits
 
 if TYPE_CHECKING:
     from serving.telemetry.tracing import Tracing

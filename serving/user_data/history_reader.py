@@ -40,7 +40,7 @@ _CACHED_USERS: Final = 800
 
 
 class Snapshot(Protocol):
-    """A user's features as of the last materialization, as serving.online_store.online.UserFeatures."""
+    """A user's features as of the last materialization, as in online_features.UserFeatures."""
 
     @property
     def history(self) -> History: ...
@@ -55,7 +55,7 @@ class Snapshot(Protocol):
 
 
 class Features(Protocol):
-    """The source of snapshots; implemented by serving.online_store.online.OnlineFeatures."""
+    """The source of snapshots; implemented by serving.online_store.online_features.OnlineFeatures."""
 
     @property
     def max_read_s(self) -> float: ...

@@ -20,9 +20,9 @@ import tensorflow as tf
 from tensorflow_serving.apis.predict_pb2 import PredictRequest
 from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
-from feature_repo.addresses import FeatureStoreAddresses
 from feature_repo.contract import HISTORY_LISTS, INTEREST_MODEL, USER_HISTORY
 from feature_repo.store import connect_store
+from feature_repo.store_addresses import FeatureStoreAddresses
 from serving.configuration.settings import ServingSettings
 from serving.protos import recommender_pb2 as pb
 from serving.protos.recommender_pb2_grpc import (

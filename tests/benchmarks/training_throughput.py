@@ -24,7 +24,7 @@ from components.train_interest_model.auto_hyperparameters import Statistics, res
 from components.train_interest_model.data.sequences import encode, flatten
 from components.train_interest_model.data.vocabulary import Vocabulary
 from components.train_interest_model.hyperparameters import Hyperparameters
-from components.train_interest_model.loop.distribution import batches, make_strategy
+from components.train_interest_model.loop.distribution_strategy import batches, make_strategy
 from components.train_interest_model.loop.optimizers import make_optimizer
 from components.train_interest_model.loop.trainer import Trainer
 from components.train_interest_model.network.model import InterestModel

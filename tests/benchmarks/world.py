@@ -16,18 +16,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from feature_repo.addresses import FeatureStoreAddresses
-from feature_repo.contract import (
-    INTERACTIONS,
-    INTEREST_MODEL,
-    ITEMS,
-    LIVE,
-    RANKING,
-    TIMESTAMP,
-    TRAINING_SET,
-    USERS,
-)
+from feature_repo.contract import INTEREST_MODEL, LIVE, RANKING
 from feature_repo.interaction import Interaction
+from feature_repo.schemas import INTERACTIONS, ITEMS, TIMESTAMP, TRAINING_SET, USERS
+from feature_repo.store_addresses import FeatureStoreAddresses
 from serving.configuration.settings import ServingSettings
 from serving.release.collaborative_filters import CollaborativeFilters
 from serving.release.ranking_data import write_ranking
@@ -158,7 +150,7 @@ def _features(
     timestamps: NDArray[np.int64],
     as_of: int,
 ) -> None:
-    from components.build_features.features import build
+    from components.build_features.feature_tables import build
     from components.materialize_features.materialization import materialize
 
     count = len(users)
@@ -224,7 +216,7 @@ def _drawn_filters(
 def _export(items: pa.Table, users: NDArray[np.str_], release: Path) -> None:
     """Export an untrained LSTM of the size that training would choose."""
     from components.train_interest_model.auto_hyperparameters import Statistics, resolve
-    from components.train_interest_model.data.content import ContentEncoder
+    from components.train_interest_model.data.item_content import ContentEncoder
     from components.train_interest_model.data.vocabulary import Vocabulary
     from components.train_interest_model.export.saved_model_writer import export
     from components.train_interest_model.hyperparameters import Hyperparameters

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.serving_processes import serve_live_release
+from pipelines.local_servers import serve_live_release
 from pipelines.settings import Settings, load_settings
 from serving.client import Recommender
 from serving.release.release_store import ReleaseStore
@@ -39,7 +39,7 @@ def store(settings: Settings) -> ReleaseStore:
 def recommender(settings: Settings) -> Iterator[Recommender]:
     """A client of a recommender with unlimited budgets: on a busy machine any other may run out."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("pipelines.serving_processes.START_TIMEOUT_S", HANG_S)
+        patch.setattr("pipelines.local_servers.START_TIMEOUT_S", HANG_S)
         for name in ("DEADLINE_MS", "HISTORY_BUDGET_MS", "INTEREST_BUDGET_MS"):
             patch.setenv(f"PENCHANT_{name}", str(1000 * HANG_S))
         with (

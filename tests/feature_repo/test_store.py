@@ -10,9 +10,9 @@ from feast.cli.cli import cli
 from sqlalchemy.exc import IntegrityError
 
 import feature_repo
-from feature_repo.addresses import FeatureStoreAddresses
 from feature_repo.contract import FEAST_PROJECT, USER_HISTORY
 from feature_repo.store import connect_store, open_store
+from feature_repo.store_addresses import FeatureStoreAddresses
 from tests.feature_repo.planted import START, Warehouse, build_warehouse, interaction
 
 AS_OF = START + 1_000
@@ -78,7 +78,7 @@ def test_a_failed_write_leaves_the_registry_unchanged(
     def fail(_: int) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("feature_repo.registry_file.os.fsync", fail)
+    monkeypatch.setattr("feature_repo.feast_registry_file.os.fsync", fail)
     with pytest.raises(OSError, match="no space"):
         store.apply(store.get_feature_view(USER_HISTORY))
     assert view_names(addresses) == VIEWS

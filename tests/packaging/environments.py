@@ -18,7 +18,7 @@ from tests.packaging.imports import ROOT
 SIZES: Final = {
     "client": ("", "serving.client"),
     "serving": ("serving", "serving.server"),
-    "training": ("training", "pipelines.training"),
+    "training": ("training", "pipelines.training_pipeline"),
 }
 
 _NAMES: Final = "import importlib.metadata as m, json; print(json.dumps([d.name for d in m.distributions()]))"

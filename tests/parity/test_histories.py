@@ -20,7 +20,7 @@ from components.materialize_features.materialization import materialize
 from feature_repo.contract import HISTORY_LISTS, MAX_HISTORY
 from feature_repo.histories import History, encode
 from feature_repo.interaction import Interaction
-from serving.online_store.online import OnlineFeatures
+from serving.online_store.online_features import OnlineFeatures
 from serving.user_data.history_reader import HistoryReader
 from serving.user_data.interaction_log import InteractionLog
 from tests.feature_repo.planted import START, build_warehouse, interaction

@@ -19,12 +19,13 @@ from components.train_interest_model.hyperparameters import Hyperparameters
 from components.train_interest_model.network.model import InterestModel
 from feature_repo import attributes
 from feature_repo.attributes import Attributes
-from feature_repo.contract import TRAINING_SET, fingerprint
+from feature_repo.contract import fingerprint
 from feature_repo.histories import History, encode
 from feature_repo.interaction import Interaction
 from feature_repo.interest_state import InterestBatch
+from feature_repo.schemas import TRAINING_SET
 from serving.interest.user_interest import UserInterest
-from serving.online_store.online import OnlineFeatures
+from serving.online_store.online_features import OnlineFeatures
 from serving.telemetry.metrics import Metrics
 from serving.user_data.history_reader import HistoryReader
 from serving.user_data.interaction_log import InteractionLog

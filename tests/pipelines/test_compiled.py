@@ -9,10 +9,10 @@ from google.protobuf import json_format
 from kfp.kubernetes import kubernetes_executor_config_pb2 as kubernetes
 from kfp.pipeline_spec import pipeline_spec_pb2 as spec
 
-from pipelines.promotion import promotion
+from pipelines.promotion_pipeline import promotion
 from pipelines.runner import compile_pipeline
 from pipelines.settings import Settings, load_settings
-from pipelines.training import training
+from pipelines.training_pipeline import training
 
 IMAGE = "penchant/training:1.2.3-gpu"
 GATED = "push-release"

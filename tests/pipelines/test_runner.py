@@ -8,7 +8,7 @@ from textwrap import dedent
 import pytest
 from kfp.dsl import HTML, Dataset, Input, Output
 
-from components.component import component
+from components.component_decorator import component
 from pipelines.errors import RunError
 from pipelines.runner import run_locally, run_lock, schedule_on_kubeflow
 from pipelines.settings import load_settings

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from feature_repo.attributes import Attributes
-from feature_repo.contract import ITEMS
 from feature_repo.histories import History
 from feature_repo.interest_state import InterestBatch
+from feature_repo.schemas import ITEMS
 from serving.errors import Unavailable
 from serving.interest.user_interest import UserInterest
-from serving.ranking.features import FEATURES
+from serving.ranking.blend_features import FEATURES
 from serving.release.collaborative_filters import CollaborativeFilters
 from serving.release.ranking_data import write_ranking
-from serving.release.segments import Segment, Segments
+from serving.release.user_segments import Segment, Segments
 from serving.user_history import UserHistory
 
 CATEGORIES = ("Comedy", "Horror")

@@ -10,9 +10,9 @@ from threadpoolctl import threadpool_limits
 
 from components.evaluate_release.blend.calibration import fit_calibration
 from components.evaluate_release.blend.conditional_logit import Choices, Weights, fit_weights
-from components.evaluate_release.blend.elimination import CrossFit, eliminate
+from components.evaluate_release.blend.feature_elimination import CrossFit, eliminate
 from components.progress import report
-from serving.ranking.features import FEATURES
+from serving.ranking.blend_features import FEATURES
 from serving.release.arrays import FloatArray
 
 # More queries or candidates barely change a dozen weights, and cost time and memory.

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.errors import StepError
-from components.train_interest_model.data.content import ContentEncoder
+from components.train_interest_model.data.item_content import ContentEncoder
 from components.train_interest_model.data.vocabulary import Vocabulary
 from components.train_interest_model.hyperparameters import Hyperparameters
 from components.train_interest_model.network.model import InterestModel

@@ -13,10 +13,10 @@ from components.evaluate_release.metrics.accuracy import hit_rate, ndcg
 from components.progress import report
 from components.train_interest_model.data.sequences import Sequences
 from components.train_interest_model.hyperparameters import Hyperparameters
-from components.train_interest_model.loop.checkpoint import Checkpoint, TrainingState
-from components.train_interest_model.loop.distribution import SIGNATURE, batches, is_chief
+from components.train_interest_model.loop.distribution_strategy import SIGNATURE, batches, is_chief
 from components.train_interest_model.loop.optimizers import clip, takes_rows
-from components.train_interest_model.loop.validation import Validation
+from components.train_interest_model.loop.training_checkpoint import Checkpoint, TrainingState
+from components.train_interest_model.loop.validation_metrics import Validation
 from components.train_interest_model.network.losses import draw_negatives, full_softmax, sampled_softmax
 from components.train_interest_model.network.model import InterestModel
 

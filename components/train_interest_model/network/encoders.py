@@ -5,7 +5,7 @@ from typing import Any, Final
 import keras
 import tensorflow as tf
 
-from components.train_interest_model.network import compiled_lstm
+from components.train_interest_model.network import lstm_cpu_kernel
 
 LAYERS: Final = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "rnn": keras.layers.SimpleRNN}
 
@@ -65,7 +65,7 @@ class RecurrentEncoder(Encoder):
         parts = tf.split(state, self.state_size // self.units, axis=1)
         if self.compiled:
             weights = [variable.value for variable in self.layer.cell.trainable_variables]
-            return compiled_lstm.lstm(inputs, *parts, *map(tf.convert_to_tensor, weights))
+            return lstm_cpu_kernel.lstm(inputs, *parts, *map(tf.convert_to_tensor, weights))
         return self.layer(inputs, initial_state=parts)[0]
 
     def advance(self, inputs: tf.Tensor, state: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:

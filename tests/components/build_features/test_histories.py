@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.build_features.histories import build_histories, in_parts
-from feature_repo.contract import TIMESTAMP
 from feature_repo.histories import History
 from feature_repo.interaction import Interaction
+from feature_repo.schemas import TIMESTAMP
 from tests.feature_repo.planted import START, history_before, interaction, interactions_table
 
 

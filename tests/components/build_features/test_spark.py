@@ -5,11 +5,11 @@ import pyarrow as pa
 import pytest
 from ibis.config import Config
 
+from components.build_features.cutoffs import timestamp
 from components.build_features.histories import build_histories
 from components.build_features.spine import PROTOCOLS, windows
-from components.build_features.times import timestamp
 from components.build_features.user_profile import build_user_profile
-from feature_repo.contract import INTERACTIONS
+from feature_repo.schemas import INTERACTIONS
 from tests.feature_repo.planted import START
 
 # A Parquet reader returns every column as nullable.

@@ -8,7 +8,7 @@ import pytest
 
 from components.errors import StepError
 from components.materialize_features.materialization import materialize
-from serving.online_store.online import OnlineFeatures
+from serving.online_store.online_features import OnlineFeatures
 from tests.feature_repo.planted import START, Warehouse, build_warehouse, interaction
 
 AS_OF = START + 1_000

@@ -9,8 +9,8 @@ import pytest
 from components.errors import StepError
 from components.push_release.promotion import push
 from components.push_release.publication import switch
-from components.register_release.registry import APPROVED, FAILED, REJECTED, Registry
-from feature_repo.addresses import FeatureStoreAddresses
+from components.register_release.model_registry import APPROVED, FAILED, REJECTED, Registry
+from feature_repo.store_addresses import FeatureStoreAddresses
 from pipelines import review
 from pipelines.settings import Settings
 from serving.release.release_store import ReleaseStore

@@ -6,9 +6,9 @@ from scipy.sparse import csr_array
 
 from components.train_collaborative_filters.ease import ease
 from components.train_collaborative_filters.item_cosine import item_cosine
+from components.train_collaborative_filters.item_transitions import transitions
 from components.train_collaborative_filters.popularity import HOUR, MONTH, half_life, popularity, trend
 from components.train_collaborative_filters.top_k_per_row import top_k_per_row
-from components.train_collaborative_filters.transitions import transitions
 from components.train_collaborative_filters.user_cosine import user_rows
 from tests.components.train_collaborative_filters.planted import SECOND, interactions
 

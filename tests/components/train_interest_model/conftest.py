@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components.train_interest_model.tracking import Tracker
+from components.train_interest_model.experiment_tracking import Tracker
 from feature_repo.attributes import Attributes
-from feature_repo.contract import ITEMS, TRAINING_SET
+from feature_repo.schemas import ITEMS, TRAINING_SET
 
 SECOND = 1_000_000
 # Without XLA, since compiling takes longer than these trainings.

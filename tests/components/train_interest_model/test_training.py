@@ -13,8 +13,8 @@ import tensorflow as tf
 from components.errors import StepError
 from components.saved_model import ServedModel
 from components.train_interest_model.export.saved_weights import SavedWeights
-from components.train_interest_model.loop.checkpoint import Checkpoint, TrainingState
 from components.train_interest_model.loop.trainer import Trainer
+from components.train_interest_model.loop.training_checkpoint import Checkpoint, TrainingState
 from components.train_interest_model.training import train
 from feature_repo import attributes
 from feature_repo.attributes import Attributes

@@ -8,8 +8,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.errors import StepError
+from components.train_interest_model.experiment_tracking import Tracker
 from components.train_interest_model.export.saved_weights import SavedWeights
-from components.train_interest_model.tracking import Tracker
 from components.train_interest_model.training import train
 from components.train_interest_model.warm_start import (
     LEARNED,
@@ -19,7 +19,8 @@ from components.train_interest_model.warm_start import (
     read_held_out,
     write_learned,
 )
-from feature_repo.contract import TRAINING_SET, fingerprint
+from feature_repo.contract import fingerprint
+from feature_repo.schemas import TRAINING_SET
 from tests.components.train_interest_model.conftest import (
     SECOND,
     SMALL,

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import BestAvailableEncryption
 
 from serving.configuration.tls import ServerTls
 from serving.errors import Unavailable
-from serving.interest.client import InterestClient
+from serving.interest.model_server_client import InterestClient
 from serving.model_server.server import StartError, create_server
 from tests.patience import HANG_S
 from tests.serving.model_server.tiny_model import export

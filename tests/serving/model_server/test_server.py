@@ -12,7 +12,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from feature_repo.histories import History
-from serving.interest.client import InterestClient
+from serving.interest.model_server_client import InterestClient
 from serving.model_server.server import StartError, create_server
 from tests.patience import HANG_S
 

@@ -25,7 +25,7 @@ from serving.protos import feature_store_pb2
 
 SCRIPT = """
 import sys
-import serving.online_store.online, serving.server
+import serving.online_store.online_features, serving.server
 training_only = {"feast", "pandas", "tensorflow", "mlflow", "great_expectations", "kfp", "duckdb", "ibis"}
 assert not training_only & set(sys.modules), training_only & set(sys.modules)
 import feast

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from serving.ranking import source_scores, sparse_scores
-from serving.ranking.features import FEATURES
+from serving.ranking.blend_features import FEATURES
 from serving.ranking.fold_in import fold_in
 from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.request import Request

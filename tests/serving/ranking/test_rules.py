@@ -3,7 +3,7 @@
 import numpy as np
 
 from serving.answers import Source
-from serving.ranking.candidates import Candidates, SourceBits, source_bits
+from serving.ranking.candidate_set import Candidates, SourceBits, source_bits
 from serving.ranking.rules import ItemFilter, Rules
 from serving.release.catalog import Catalog
 from tests.serving.rankings import catalog

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from serving.errors import ReleaseError
+from serving.ranking.candidate_retrieval import Retriever
 from serving.ranking.nearest_items import NearestItems
-from serving.ranking.retrieval import Retriever
 from serving.release import ann_index
 from serving.release.ann_index import NEAREST, RECALL, pad, write_inverted_file
 from serving.release.arrays import FloatArray
@@ -82,7 +82,7 @@ def write_release(directory: Path, exact_items: int) -> dict[str, Any]:
 def test_a_release_of_many_items_contains_the_index_and_its_checksum(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("serving.ranking.retrieval.EXHAUSTIVE_ITEMS", 1)
+    monkeypatch.setattr("serving.ranking.candidate_retrieval.EXHAUSTIVE_ITEMS", 1)
     manifest = write_release(tmp_path, exact_items=10)
     assert manifest["nearest"]["recall_at_100"] >= RECALL
     assert manifest["files"][f"ranking/{NEAREST}"] == checksums(tmp_path / "ranking")[NEAREST]

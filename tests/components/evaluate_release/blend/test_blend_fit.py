@@ -11,7 +11,7 @@ from components.evaluate_release.blend.conditional_logit import (
     log_loss,
     log_losses,
 )
-from serving.ranking.features import FEATURES
+from serving.ranking.blend_features import FEATURES
 
 COUNT = len(FEATURES)
 WEIGHTS = {"interest": 2.0, "transitions": 1.0, "ease": 0.5, "content": -1.0}

@@ -21,9 +21,10 @@ from components.train_interest_model.network.model import InterestModel
 from components.user_attributes import attributes_of
 from feature_repo import attributes
 from feature_repo.attributes import Attributes
-from feature_repo.contract import ATTRIBUTE_INPUTS, INTEREST, PAD, SIGNATURES, TRAINING_SET
+from feature_repo.contract import ATTRIBUTE_INPUTS, INTEREST, PAD, SIGNATURES
 from feature_repo.histories import History
 from feature_repo.histories import encode as encode_histories
+from feature_repo.schemas import TRAINING_SET
 from tests.components.train_interest_model.conftest import World
 
 ENCODERS = ("lstm", "gru", "rnn", "cnn")

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from components.train_interest_model.network.compiled_lstm import _row_step
 from components.train_interest_model.network.encoders import Encoder, make_encoder
+from components.train_interest_model.network.lstm_cpu_kernel import _row_step
 
 KINDS = ("lstm", "gru", "rnn", "cnn")
 

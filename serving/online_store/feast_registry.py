@@ -5,8 +5,8 @@ from collections.abc import Iterable, Sequence
 import fsspec
 import sqlalchemy
 
-from feature_repo.addresses import FILE_URLS, is_file
 from feature_repo.contract import FEAST_PROJECT
+from feature_repo.store_addresses import FILE_URLS, is_file
 from serving.protos.feature_store_pb2 import FeatureView, Registry
 
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from feature_repo.addresses import FeatureStoreAddresses
 from feature_repo.contract import USER_HISTORY, USER_INTEREST_STATE, USER_PROFILE
 from feature_repo.store import connect_store, open_store
-from serving.online_store.registry import read_features
+from feature_repo.store_addresses import FeatureStoreAddresses
+from serving.online_store.feast_registry import read_features
 from tests.feature_repo.planted import START, build_warehouse, interaction
 
 VIEWS = (USER_HISTORY, USER_PROFILE, USER_INTEREST_STATE)

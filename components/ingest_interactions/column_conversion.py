@@ -7,7 +7,7 @@ from duckdb import DuckDBPyRelation
 
 from components.errors import StepError
 from components.ingest_interactions import timestamps
-from components.ingest_interactions.session import quote
+from components.ingest_interactions.duckdb_session import quote
 from components.progress import report
 
 NESTED = ("STRUCT", "MAP", "UNION", "BLOB")

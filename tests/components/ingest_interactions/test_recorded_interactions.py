@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from components.errors import StepError
-from components.ingest_interactions import recorded
+from components.ingest_interactions import recorded_interactions
 from components.ingest_interactions.warehouse import Warehouse
 from feature_repo.interaction import Interaction
 from serving.user_data.interaction_log import InteractionLog
@@ -81,8 +81,8 @@ def test_a_late_commit_is_read_within_the_overlap_only(home: Any, url: str) -> N
         Interaction("late", "ann", "tea", "view", NOW),
         Interaction("ancient", "ann", "film", "view", NOW),
     )
-    set_recorded_at(url, "late", watermark - recorded.OVERLAP_US + 1_000_000)
-    set_recorded_at(url, "ancient", watermark - recorded.OVERLAP_US - 1_000_000)
+    set_recorded_at(url, "late", watermark - recorded_interactions.OVERLAP_US + 1_000_000)
+    set_recorded_at(url, "ancient", watermark - recorded_interactions.OVERLAP_US - 1_000_000)
 
     home.ingest(interaction_log=url)
 
@@ -115,7 +115,7 @@ def test_the_log_is_read_again_after_a_killed_run(
 
 
 def test_watermarks_have_no_passwords() -> None:
-    assert recorded.name("postgresql://shop:secret@db/log") == "postgresql://shop:***@db/log"
+    assert recorded_interactions.name("postgresql://shop:secret@db/log") == "postgresql://shop:***@db/log"
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pytest
 
 from components.errors import StepError
 from components.train_collaborative_filters.popularity import HOUR
-from components.train_collaborative_filters.segments import MAX_VALUES, MIN_USERS, PRIORS, segments
-from serving.release.segments import Segment, Segments
+from components.train_collaborative_filters.user_segments import MAX_VALUES, MIN_USERS, PRIORS, segments
+from serving.release.user_segments import Segment, Segments
 from tests.components.train_collaborative_filters.planted import interactions
 
 USERS = 60

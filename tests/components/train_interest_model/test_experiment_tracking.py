@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from components.train_interest_model.tracking import tracked_run
+from components.train_interest_model.experiment_tracking import tracked_run
 
 
 def test_a_run_is_started_continued_and_left_open(tracking_uri: str, tmp_path: Path) -> None:

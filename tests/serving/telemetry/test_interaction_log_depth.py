@@ -6,7 +6,7 @@ import pytest
 
 from feature_repo.interaction import Interaction
 from serving.errors import Unavailable
-from serving.telemetry.log_depth import LogDepth
+from serving.telemetry.interaction_log_depth import LogDepth
 from serving.telemetry.metrics import Metrics
 from serving.user_data.interaction_log import InteractionLog
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from feature_repo.histories import History
 from feature_repo.interest_state import InterestBatch
 from serving.errors import Unavailable
-from serving.interest.client import AsyncInterestClient, InterestClient
+from serving.interest.model_server_client import AsyncInterestClient, InterestClient
 from serving.model_server.server import ModelServer, create_server
 from serving.recommender import TURNS_TO_SEND
 from tests.patience import HANG_S, wait_until
@@ -240,6 +240,6 @@ def test_an_unknown_model_name_is_unavailable(server: tuple[ModelServer, int]) -
 
 def test_the_client_does_not_import_tensorflow() -> None:
     unwanted = {"tensorflow", "pandas", "keras"}
-    code = f"import sys, serving.interest.client; print({unwanted} & set(sys.modules))"
+    code = f"import sys, serving.interest.model_server_client; print({unwanted} & set(sys.modules))"
 
     assert subprocess.check_output([sys.executable, "-c", code], text=True) == "set()\n"

@@ -11,10 +11,10 @@ import ibis
 import ibis.expr.types as ir
 
 from components.build_features.backend import connect, read
+from components.build_features.cutoffs import TIMESTAMP, moment, timestamp
 from components.build_features.histories import build_histories, in_parts
 from components.build_features.offline_store import publishing, write
 from components.build_features.spine import build_spine
-from components.build_features.times import TIMESTAMP, moment, timestamp
 from components.build_features.user_profile import build_user_profile
 from components.errors import StepError
 from components.progress import report

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.answers import Source
-from serving.ranking.candidates import Candidates, SourceBits, source_bits
+from serving.ranking.candidate_set import Candidates, SourceBits, source_bits
 from serving.ranking.nearest_items import NearestItems
 from serving.ranking.query import Query
 from serving.ranking.sparse_scores import DenseScores, Scores

@@ -10,7 +10,7 @@ import fsspec
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from components.errors import StepError
-from components.ingest_interactions.session import literal
+from components.ingest_interactions.duckdb_session import literal
 
 PARQUET: Final = {".parquet", ".pq"}
 CSV: Final = {".csv", ".tsv", ".txt"}

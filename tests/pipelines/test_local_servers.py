@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import server_process
+from pipelines import child_process
 from pipelines.errors import RunError
-from pipelines.serving_processes import serve_live_release
+from pipelines.local_servers import serve_live_release
 from pipelines.settings import Settings, load_settings
 from serving.client import Recommender
 from tests.patience import HANG_S
@@ -47,11 +47,11 @@ def test_a_server_that_ended_is_restarted_on_its_port_after_the_delay(
 
         server.popen.kill()
         server.popen.wait()
-        monkeypatch.setattr(server_process, "RESTART_DELAY_S", math.inf)
+        monkeypatch.setattr(child_process, "RESTART_DELAY_S", math.inf)
         processes.restart_ended(messages.append)
         assert messages == []
 
-        monkeypatch.setattr(server_process, "RESTART_DELAY_S", 0.0)
+        monkeypatch.setattr(child_process, "RESTART_DELAY_S", 0.0)
         processes.restart_ended(messages.append)
         (message,) = messages
         assert "server ended with exit code -9" in message

@@ -12,19 +12,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from feature_repo.addresses import FeatureStoreAddresses, is_file
-from feature_repo.contract import (
-    HISTORY_LISTS,
-    SEEN_BEFORE,
-    USER_HISTORY,
-    USER_INTEREST_STATE,
-    USER_PROFILE,
-)
+from feature_repo.contract import HISTORY_LISTS, SEEN_BEFORE, USER_HISTORY, USER_INTEREST_STATE, USER_PROFILE
 from feature_repo.histories import History
 from feature_repo.interest_state import InterestState
+from feature_repo.store_addresses import FeatureStoreAddresses, is_file
 from serving.online_store.change_counter import SqliteChangeCounter
+from serving.online_store.feast_registry import read_features
 from serving.online_store.readers import Reader, RedisReader, SqliteReader
-from serving.online_store.registry import read_features
 from serving.online_store.sqlite_connections import SqliteConnection, SqliteConnections
 from serving.online_store.stored_values import decode
 

@@ -11,8 +11,8 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from feature_repo.contract import INTEREST_MODEL
+from pipelines.child_process import Command, ServerProcess
 from pipelines.errors import RunError
-from pipelines.server_process import Command, ServerProcess
 from pipelines.settings import Settings
 from serving.configuration.settings import load_settings as load_serving_settings
 from serving.release.release_store import ReleaseStore

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from components.train_interest_model.data.content import CONTENT_SIZE, ContentEncoder
+from components.train_interest_model.data.item_content import CONTENT_SIZE, ContentEncoder
 from tests.components.train_interest_model.conftest import items_table
 
 
@@ -66,7 +66,7 @@ def test_an_encoder_suits_a_catalog_until_a_tenth_of_its_terms_are_new() -> None
 
 SCRIPT = """
 import hashlib, pyarrow as pa
-from components.train_interest_model.data.content import ContentEncoder
+from components.train_interest_model.data.item_content import ContentEncoder
 titles = [" ".join(f"word{(place * step) % 211}" for step in range(1, 14)) for place in range(150)]
 items = pa.table({"item_id": [str(place) for place in range(150)], "title": titles})
 print(hashlib.sha256(ContentEncoder.fit(items).transform(items).tobytes()).hexdigest())

@@ -7,9 +7,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components.build_features import features
+from components.build_features import feature_tables
 from components.errors import StepError
-from feature_repo.contract import TIMESTAMP
+from feature_repo.schemas import TIMESTAMP
 from tests.feature_repo.planted import START, Warehouse, build_warehouse, interaction
 
 AS_OF = START + 1_000
@@ -89,7 +89,7 @@ def test_a_failed_run_leaves_the_tables_of_the_last_one(
     def fail(*_: object) -> None:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(features, "build_histories", fail)
+    monkeypatch.setattr(feature_tables, "build_histories", fail)
     with pytest.raises(OSError, match="no space"):
         build_warehouse(tmp_path, PLANTED[:4], AS_OF + 1)
     assert {file: file.read_bytes() for file in Path(before.features).iterdir()} == files
@@ -107,11 +107,11 @@ def test_an_unreadable_file_is_rejected_with_its_path(tmp_path: Path) -> None:
     interactions, users = tmp_path / "interactions.parquet", tmp_path / "users.parquet"
     users.write_bytes(b"PAR1 but not really")
     with pytest.raises(StepError, match=f"users: expected a readable Parquet file at {users}"):
-        features.build(
+        feature_tables.build(
             interactions, users, AS_OF, "time", str(tmp_path / "warehouse"), tmp_path / "spine.parquet"
         )
     users.unlink()
     with pytest.raises(StepError, match="users: expected a readable Parquet file"):
-        features.build(
+        feature_tables.build(
             interactions, users, AS_OF, "time", str(tmp_path / "warehouse"), tmp_path / "spine.parquet"
         )

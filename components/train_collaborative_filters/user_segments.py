@@ -23,7 +23,7 @@ from components.errors import StepError
 from components.train_collaborative_filters.interactions import Interactions
 from components.train_collaborative_filters.popularity import exponential_weights
 from components.train_collaborative_filters.top_k_per_row import top_k_per_row
-from serving.release.segments import Segment, Segments
+from serving.release.user_segments import Segment, Segments
 
 MAX_VALUES: Final = 50
 QUANTILES: Final = 5

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from serving.answers import Source
-from serving.ranking import retrieval, source_scores, sparse_scores
-from serving.ranking.candidates import Candidates, SourceBits, source_bits
+from serving.ranking import candidate_retrieval, source_scores, sparse_scores
+from serving.ranking.candidate_retrieval import Retriever
+from serving.ranking.candidate_set import Candidates, SourceBits, source_bits
 from serving.ranking.nearest_items import NearestItems
-from serving.ranking.retrieval import Retriever
 from serving.release.ranking_data import Ranking
 from tests.serving.rankings import query, ranking
 
@@ -17,7 +17,7 @@ PER_SOURCE = 15
 @pytest.fixture
 def large(monkeypatch: pytest.MonkeyPatch) -> Ranking:
     """A catalog that counts as large."""
-    monkeypatch.setattr(retrieval, "EXHAUSTIVE_ITEMS", 10)
+    monkeypatch.setattr(candidate_retrieval, "EXHAUSTIVE_ITEMS", 10)
     monkeypatch.setattr(sparse_scores, "DENSE_ITEMS", 10)
     return ranking(400)
 
@@ -107,7 +107,7 @@ def test_a_source_without_weight_is_used_only_if_requested(
     size: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if size == "large":
-        monkeypatch.setattr(retrieval, "EXHAUSTIVE_ITEMS", 10)
+        monkeypatch.setattr(candidate_retrieval, "EXHAUSTIVE_ITEMS", 10)
     blend = {"features": ["interest", "transitions", "item_cosine"], "weights": [1.0, 0.5, 0.0]}
     world = ranking(400, blend=blend)
     retriever = Retriever(world, PER_SOURCE)
@@ -125,7 +125,7 @@ def test_some_items_have_the_sources_that_they_have_among_all(
     size: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if size == "large":
-        monkeypatch.setattr(retrieval, "EXHAUSTIVE_ITEMS", 10)
+        monkeypatch.setattr(candidate_retrieval, "EXHAUSTIVE_ITEMS", 10)
     world = ranking(400)
     candidates = Retriever(world, PER_SOURCE).retrieve(query(world, [5, 17, 200]))
     some = np.array([7, 3, 60])

