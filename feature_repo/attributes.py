@@ -18,7 +18,7 @@ SEPARATOR: Final = "|"
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """Parallel lists. A text has the name "column=text" and the value NaN; a number has the name "column"."""
+    """Parallel lists: a text has the name "column=text" and the value NaN, a number has the name "column"."""
 
     names: Sequence[str] = ()
     values: Sequence[float] = ()
@@ -39,6 +39,8 @@ class Attributes:
 
 def encode(users: Sequence[Attributes]) -> dict[str, NDArray[np.generic]]:
     """Return the attribute inputs of the SavedModel, each [batch, 1 + most attributes], right-padded.
+
+    `attributes` is str (object), `attribute_values` is float32.
 
     Each row starts with padding, for the reason given in histories.encode.
     """

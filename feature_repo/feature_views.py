@@ -24,8 +24,8 @@ SERVING = "serving"
 
 _TIMES = ("event_timestamp", "created")
 
-# A row matches its own cutoff only: a cutoff without a row gets null, not an older history. It also keeps
-# Feast's join from carrying all older histories along.
+# A row matches its own cutoff only: a cutoff without a row gets null, not an older history. Without a ttl,
+# Feast's join would also read all older histories.
 _EXACT_MATCH = timedelta(microseconds=1)
 
 

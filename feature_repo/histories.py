@@ -31,7 +31,7 @@ class History:
     def new_interactions(self, interactions: Iterable[Interaction]) -> list[Interaction]:
         """Return the `interactions` that the history does not contain, in its order, without duplicate ids.
 
-        Skips impressions: being shown an item is no sign of interest.
+        Skips impressions: they show no interest of the user.
         """
         new = {i.interaction_id: i for i in interactions if i.event_type != IMPRESSION}
         last = self.timestamps[-1] if new and len(self) else -1
@@ -45,7 +45,7 @@ class History:
         return self.join(self.new_interactions(interactions), max_history)
 
     def join(self, interactions: Sequence[Interaction], max_history: int = MAX_HISTORY) -> "History":
-        """Return what extend returns, for `interactions` returned by new_interactions."""
+        """Return the history with `interactions`, which new_interactions returned, cut to `max_history`."""
         if not interactions:
             return self
         new = History(
@@ -99,6 +99,8 @@ class Concatenated(LazyList):
 
 def encode(histories: Sequence[History]) -> dict[str, NDArray[np.generic]]:
     """Return the sequence inputs of the SavedModel, each [batch, 1 + longest history], right-padded.
+
+    The dtypes are str (object), str (object), float32 and int64, as in contract.SEQUENCE_INPUTS.
 
     Each row starts with padding: TensorFlow Serving's batching pads with the first element of a tensor
     (tensorflow_serving/batching/batching_util.cc), and an empty history needs at least one element.

@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from feature_repo.contract import ENTITY_KEY_VERSION, FEAST_PROJECT
 from feature_repo.feature_views import feast_objects
-from feature_repo.store_addresses import FILE_URLS, FeatureStoreAddresses, is_file
+from feature_repo.store_addresses import FILE_URLS, FeatureStoreAddresses, is_file, without_password
 
 # Rows converted and written at once while materializing: limits the memory and the size of a transaction.
 _ROWS_PER_WRITE: Final = 2_000
@@ -28,7 +28,7 @@ def open_store(addresses: FeatureStoreAddresses) -> Any:
 
     Raises:
         FileNotFoundError: a feature table is missing.
-        ValueError: the online store's address has another form.
+        ValueError: the online store's address is neither a file path nor a redis:// URL.
     """
     store, objects = connect_store(addresses), feast_objects(addresses.features)
     for attempt in range(_APPLY_ATTEMPTS):
@@ -74,7 +74,8 @@ def _online_store(address: str) -> dict[str, str]:
     url = urlsplit(address)
     if url.scheme not in ("redis", "rediss") or not url.hostname:
         raise ValueError(
-            f"online_store={address!r}: expected a SQLite file path or redis://[[user]:password@]host:port[/db]"
+            f"online_store={without_password(address)!r}: "
+            "expected a SQLite file path or redis://[[user]:password@]host:port[/db]"
         )
     options = {
         "db": int(url.path.strip("/") or 0),

@@ -1,5 +1,6 @@
 """Addresses of the feature store: file paths or URLs."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -20,6 +21,11 @@ class FeatureStoreAddresses:
 def is_file(address: str) -> bool:
     """Return whether an address is a local path rather than a URL."""
     return "://" not in address
+
+
+def without_password(address: str) -> str:
+    """Return an address to show in a message, with *** instead of the password of a URL."""
+    return re.sub(r"(?<=://)([^:/@]*):.*@", r"\1:***@", address)
 
 
 def table_path(features: str, name: str) -> str:

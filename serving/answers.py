@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Basis(StrEnum):
-    """What the ranking of an answer rests on."""
+    """The data that the ranking of an answer is based on."""
 
     UNSPECIFIED = "unspecified"  # a newer server sent a value that this version does not know
     HISTORY = "history"
@@ -29,7 +29,7 @@ class Stage(StrEnum):
 
 
 class Fallback(StrEnum):
-    """What is used instead of a stage that failed or ran out of time."""
+    """The replacement for a stage that failed or ran out of time."""
 
     UNSPECIFIED = "unspecified"
     INTERACTION_LOG = "interaction_log"
@@ -81,7 +81,7 @@ class Rule(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Degradation:
-    """A stage that failed or ran out of time, the reason, and what was used instead."""
+    """A stage that failed or ran out of time, the reason for the operator, and the fallback."""
 
     stage: Stage
     reason: str
@@ -128,11 +128,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """The ids in request order, the number of new ones, and the items that the live release lacks."""
+    """A finished recording: the ids in request order, the number of new ones, and the unknown items."""
 
     interaction_ids: list[str]
     recorded: int
-    unknown_item_ids: list[str] = field(default_factory=list)
+    unknown_item_ids: list[str] = field(default_factory=list)  # recorded, but not in the live release
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,9 @@ _OPTIONS: Final = [
 # The details of a call that gRPC refused before the service; a call that the client cancelled has others.
 _REFUSED_DETAILS: Final = ("CANCELLED", "Concurrent RPC limit exceeded!")
 
+# How gRPC's own details begin if no server listens at the address; all other details come from the service.
+_NOT_CONNECTED: Final = ("failed to connect", "DNS resolution failed", "Domain name not found")
+
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 
@@ -56,7 +59,7 @@ _ERRORS: Final = {
 class RecommendOptions(TypedDict, total=False):
     """Optional arguments of `recommend`."""
 
-    history: Sequence[Interaction | str]  # of this user, oldest first; an item id stands for a view
+    history: Sequence[Interaction | str]  # of this user, oldest first; an item id means a view of the item
     exclude_item_ids: Sequence[str]
     allow_item_ids: Sequence[str]  # when not empty, only these items are returned
     domain: str
@@ -90,7 +93,7 @@ class TlsFiles(TypedDict, total=False):
 class Recommender:
     """A connection to the recommender service; safe to share between threads.
 
-    Every method raises a subclass of serving.errors.PenchantError: InvalidRequest names the wrong field;
+    Every method raises a subclass of serving.errors.PenchantError. InvalidRequest contains the wrong field;
     after TooManyRequests and Unavailable, a later retry may succeed.
     """
 
@@ -107,18 +110,18 @@ class Recommender:
 
     def recommend(self, user_id: str, k: int = 10, **options: Unpack[RecommendOptions]) -> Answer:
         """Return items for a user, best first; trending items for an unknown user."""
-        return read_answer(self._call(self._stub.Recommend, _recommend(user_id, k, options)))
+        return read_answer(self._call(self._stub.Recommend, _recommend_request(user_id, k, options)))
 
     def record(
         self, user_id: str, item_id: str, event_type: str = "view", **options: Unpack[RecordOptions]
     ) -> str:
-        """Record one interaction, which is durable on return; return its id."""
-        recorded = self._call(self._stub.RecordInteractions, _record(user_id, item_id, event_type, options))
-        return read_recorded(recorded).interaction_ids[0]
+        """Record one interaction and return its id; it is durable on return."""
+        request = _record_request(user_id, item_id, event_type, options)
+        return read_recorded(self._call(self._stub.RecordInteractions, request)).interaction_ids[0]
 
     def record_all(self, interactions: Iterable[Interaction]) -> Recorded:
-        """Record many interactions, all or none."""
-        return read_recorded(self._call(self._stub.RecordInteractions, _record_all(interactions)))
+        """Record all interactions or none; they are durable on return."""
+        return read_recorded(self._call(self._stub.RecordInteractions, _record_all_request(interactions)))
 
     def interests(self, user_id: str, k: int = 10) -> UserInterests:
         """Return the user's k strongest categories, with their current and long-term weights."""
@@ -158,16 +161,16 @@ class AsyncRecommender:
         self._stub = RecommenderServiceStub(self._channel)  # type: ignore[no-untyped-call]
 
     async def recommend(self, user_id: str, k: int = 10, **options: Unpack[RecommendOptions]) -> Answer:
-        return read_answer(await self._call(self._stub.Recommend, _recommend(user_id, k, options)))
+        return read_answer(await self._call(self._stub.Recommend, _recommend_request(user_id, k, options)))
 
     async def record(
         self, user_id: str, item_id: str, event_type: str = "view", **options: Unpack[RecordOptions]
     ) -> str:
-        request = _record(user_id, item_id, event_type, options)
+        request = _record_request(user_id, item_id, event_type, options)
         return read_recorded(await self._call(self._stub.RecordInteractions, request)).interaction_ids[0]
 
     async def record_all(self, interactions: Iterable[Interaction]) -> Recorded:
-        request = _record_all(interactions)
+        request = _record_all_request(interactions)
         return read_recorded(await self._call(self._stub.RecordInteractions, request))
 
     async def interests(self, user_id: str, k: int = 10) -> UserInterests:
@@ -194,7 +197,7 @@ class AsyncRecommender:
             raise _error(self._address, error.code(), error.details()) from error
 
 
-def _recommend(user_id: str, k: int, options: RecommendOptions) -> pb.RecommendRequest:
+def _recommend_request(user_id: str, k: int, options: RecommendOptions) -> pb.RecommendRequest:
     return pb.RecommendRequest(
         user_id=user_id,
         k=k,
@@ -213,7 +216,7 @@ def _recommend(user_id: str, k: int, options: RecommendOptions) -> pb.RecommendR
     )
 
 
-def _record(
+def _record_request(
     user_id: str, item_id: str, event_type: str, options: RecordOptions
 ) -> pb.RecordInteractionsRequest:
     message = pb.Interaction(
@@ -229,7 +232,7 @@ def _record(
     return pb.RecordInteractionsRequest(interactions=[message])
 
 
-def _record_all(interactions: Iterable[Interaction]) -> pb.RecordInteractionsRequest:
+def _record_all_request(interactions: Iterable[Interaction]) -> pb.RecordInteractionsRequest:
     messages = [interaction_message(interaction) for interaction in interactions]
     return pb.RecordInteractionsRequest(interactions=messages)
 
@@ -251,6 +254,6 @@ def _error(address: str, code: grpc.StatusCode, details: str | None) -> errors.P
         )
     if details in _REFUSED_DETAILS:
         return errors.TooManyRequests(f"recommender {address} has too many pending calls: retry in a second")
-    if code is grpc.StatusCode.UNAVAILABLE and not (details or "").startswith("no release"):
+    if code is grpc.StatusCode.UNAVAILABLE and (details or "").startswith(_NOT_CONNECTED):
         details = f"recommender {address}: {details}; start one with `penchant serve`"
     return _ERRORS.get(code, errors.PenchantError)(details)

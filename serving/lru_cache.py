@@ -35,7 +35,7 @@ class LruCache(Generic[K, V]):
 class VersionedCache(Generic[K, V]):
     """An LruCache of one value per key, which is valid only for the version that it was computed from.
 
-    A new version replaces the value, so that outdated values take no room.
+    A new version replaces the value, so that outdated values take no memory.
     """
 
     def __init__(self, size: int) -> None:

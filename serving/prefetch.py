@@ -30,7 +30,7 @@ class Prefetcher:
         self._users, self._not_empty = dict[str, None](), asyncio.Event()
 
     def enqueue(self, user_ids: Iterable[str]) -> None:
-        """Enqueue the user of a recording; several users are an import, after which nobody waits."""
+        """Enqueue the user of a recording; ignore several users: an import, after which no user waits."""
         distinct = set(user_ids)
         if len(distinct) != 1:
             return

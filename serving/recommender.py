@@ -1,4 +1,4 @@
-"""The steps of an answer: history, interest, candidates, rules, reranking, reasons."""
+"""The stages of an answer: history, scenario, interest, retrieval, rules, reranking, explanations."""
 
 import asyncio
 import logging
@@ -39,25 +39,25 @@ logger = logging.getLogger(__name__)
 logger.addFilter(OncePerSecond())
 
 # Iterations of the event loop until a call to the model is sent: one starts the task, one is gRPC's own.
-TURNS_TO_SEND: Final = 2
+LOOP_ITERATIONS_TO_SEND: Final = 2
 
 # The time limit of a prefetch.
 _PREFETCH_TIMEOUT_S: Final = 1.0
 
 
 class RecommendationEngine:
-    """Answers from the live release; a dependency that fails degrades the answer, which says so."""
+    """Answers requests with the live release; an answer lists each failed dependency in `degraded`."""
 
     def __init__(
         self,
         releases: ReleaseWatcher,
         histories: HistoryReader,
-        models: InterestModelClient,
+        model: InterestModelClient,
         metrics: Metrics,
         budgets: Budgets,
         request_context: RequestContextReader,
     ) -> None:
-        self._releases, self._histories, self._interests = releases, histories, UserInterest(models, metrics)
+        self._releases, self._histories, self._interests = releases, histories, UserInterest(model, metrics)
         self._metrics, self._budgets, self._request_context = metrics, budgets, request_context
 
     async def recommend(self, request: Request, deadline: Deadline) -> Answer:
@@ -77,7 +77,7 @@ class RecommendationEngine:
             query = await self._query(release, user, indexed, deadline, degraded)
         late = not self._budgets.allow_ranking(deadline)
         if late:
-            degraded.append(Degradation(Stage.RANKING, "no time was left for it", Fallback.TRENDING))
+            degraded.append(Degradation(Stage.RANKING, "too little time was left", Fallback.TRENDING))
         cold = late or not len(indexed.items)
         with self._metrics.stage("retrieval"):
             now = time.time_ns() // 1000
@@ -92,11 +92,11 @@ class RecommendationEngine:
         if not_recorded:
             degraded.append(not_recorded)
         answer = Answer(items, release.version, request.request_id, basis, degraded, removed)
-        self._metrics.count(answer, ranked.sources, request.scenario.name)
+        self._metrics.count_answer(answer, ranked.sources, request.scenario.name)
         return answer
 
     async def prefetch(self, user_id: str) -> None:
-        """Compute and cache the scores of the user's next answer; errors are left to that answer."""
+        """Compute and cache the scores of the user's next answer; that answer reports what fails here."""
         release, deadline = self._releases.current, Deadline.after(_PREFETCH_TIMEOUT_S)
         if release is None:
             return
@@ -147,7 +147,10 @@ class RecommendationEngine:
         deadline: Deadline,
         degraded: list[Degradation],
     ) -> Query:
-        """Return the query, with the interest if the model answers; other scores are computed meanwhile."""
+        """Return the query, with the interest if the model answers.
+
+        All scores that need no interest are computed during the call to the model.
+        """
         query = indexed.query(None)
         if not len(indexed.items):
             return query
@@ -155,7 +158,7 @@ class RecommendationEngine:
         if interest is None:
             async with asyncio.TaskGroup() as group:
                 call = group.create_task(self._interest(release.version, user, deadline, degraded))
-                for _ in range(TURNS_TO_SEND):
+                for _ in range(LOOP_ITERATIONS_TO_SEND):
                     await asyncio.sleep(0)
                 release.prepare(query)
             interest = call.result()

@@ -1,4 +1,4 @@
-"""Recording of interactions within the client's deadline."""
+"""Records interactions in the log within the client's deadline."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -30,8 +30,8 @@ class Recorder:
     async def record(self, interactions: Sequence[Interaction], deadline: Deadline) -> Recorded:
         """Record all interactions or none; they are durable on return.
 
-        Items that the live release lacks are recorded too, because they may be new. The result lists them,
-        because their ids may be wrong.
+        Interactions with items that the live release does not contain are recorded too: the items may be new.
+        The result lists these items, because their ids may be wrong.
 
         Raises:
             Unavailable: the log did not store the interactions in time.

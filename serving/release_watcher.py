@@ -29,18 +29,18 @@ class ServedVersions(Protocol):
 
 
 class ReleaseWatcher:
-    """Polls live.json in a thread; `live()` returns the release to answer with."""
+    """Polls live.json in a thread; `live()` returns the release that answers requests."""
 
     def __init__(
         self,
         store: ReleaseStore,
-        models: ServedVersions,
+        model_server: ServedVersions,
         metrics: Metrics,
         poll_s: float = 0.2,
         on_live: Callable[[], None] = lambda: None,
     ) -> None:
         """`on_live` is called after each switch to another release."""
-        self._store, self._models, self._metrics = store, models, metrics
+        self._store, self._model_server, self._metrics = store, model_server, metrics
         self._poll_s, self._on_live = poll_s, on_live
         self._live: LoadedRelease | None = None
         self._next: LoadedRelease | None = None
@@ -100,9 +100,9 @@ class ReleaseWatcher:
         return self._next
 
     def _is_ready(self, version: int) -> bool:
-        """Return whether the model server serves the version, or the first release has waited long enough.
+        """Return whether the model server serves the version.
 
-        Degraded answers are better than none.
+        The first release is also ready after _STARTUP_WAIT_S, because degraded answers are better than none.
         """
         if self._is_served(version) or (self._live is None and monotonic() > self._wait_until):
             return True
@@ -111,13 +111,13 @@ class ReleaseWatcher:
 
     def _is_served(self, version: int) -> bool:
         try:
-            return version in self._models.available_versions(1.0)
+            return version in self._model_server.available_versions(1.0)
         except Unavailable:
             return False
 
     def _swap(self, release: LoadedRelease) -> None:
         previous, self._live, self._next, self._problem = self._live, release, None, ""
-        # A catalog has millions of objects that live as long as the release: exempt them from collection.
+        # A catalog has millions of objects that live as long as the release: garbage collection skips them.
         gc.freeze()
         self._metrics.release.set(release.version)
         self._metrics.newest_interaction.set(release.ranking.manifest.get("learned_until", 0) / 1e6)

@@ -1,4 +1,4 @@
-"""One request ranked by one release: retrieval, rules, reranking, and the removed items of an explanation."""
+"""Ranks one request with one release: retrieval, rules, reranking, explanations."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -30,7 +30,7 @@ class RequestRanking:
     now: int  # µs since the epoch
     profile: Mapping[str, str | float]
     context: RequestContext
-    cold: bool  # there is no history, or no time left to use it
+    cold: bool  # rank without the history: it is empty, or too little time is left
     degraded: list[Degradation] = field(default_factory=list)
     rules: Rules = field(init=False)
 
@@ -77,7 +77,7 @@ class RequestRanking:
         return self.release.rank(self.query, candidates, self.request), Basis.HISTORY
 
     def present(self, ranked: RankedItems) -> list[Recommendation]:
-        """Return the recommendations; followed users are the reason for the items that they chose."""
+        """Return the recommendations; the reason of an item of followed users is their number."""
         items = self.release.present(self.query, self.user.event_types, ranked, self.request.explain)
         followed = self.context.followed
         if not followed:
@@ -88,7 +88,10 @@ class RequestRanking:
         ]
 
     def removed(self, retrieved: Candidates, ranked: RankedItems) -> list[Removed]:
-        """Return those of the k best retrieved items that are not answered, best first, with the rule."""
+        """Return the items among the k best retrieved ones that are not in `ranked`, best first.
+
+        Each has the rule that removed it.
+        """
         scores = self._scores(retrieved.items)
         positions = best_positions(scores, self.request.k)
         positions = positions[~np.isin(retrieved.items[positions], ranked.items)]
@@ -131,4 +134,4 @@ class RequestRanking:
 def _reason_by_followed(count: int) -> str:
     if count == 0:
         return ""
-    return "chosen by somebody you follow" if count == 1 else f"chosen by {count} people you follow"
+    return "chosen by a person you follow" if count == 1 else f"chosen by {count} people you follow"

@@ -1,4 +1,4 @@
-"""The recommender process: wiring of its parts, start, stop."""
+"""The recommender process: wires, starts and stops its parts."""
 
 import asyncio
 import logging
@@ -52,10 +52,10 @@ SERVICE: Final = pb.DESCRIPTOR.services_by_name["RecommenderService"].full_name
 # Time for calls in flight to finish after SIGTERM.
 _DRAIN_S: Final = 5.0
 
-# A worker that has no release by then listens all the same: recording needs no release.
+# Time that a worker waits for its first release before it listens without one: recording needs no release.
 _READY_TIMEOUT_S: Final = 5.0
 
-# Interval at which a worker checks that its supervisor lives.
+# Interval at which a worker checks that its supervisor is alive.
 _SUPERVISOR_CHECK_S: Final = 1.0
 
 # A timeout shorter than this share of the interest budget does not count against the model server.
@@ -63,7 +63,7 @@ _MIN_TIMEOUT_SHARE: Final = 0.5
 
 
 class SharedLog(Log, WritableLog, CountedLog, ImpressionLog, Protocol):
-    """The interaction log, as all its users together need it."""
+    """The parts of the interaction log that all its users need together."""
 
     def close(self) -> None: ...
 
@@ -73,8 +73,8 @@ class Dependencies:
     """The external parts of the recommender; tests pass their own."""
 
     store: ReleaseStore
-    models: InterestModelClient
-    versions: ServedVersions
+    model: InterestModelClient
+    model_server: ServedVersions
     log: SharedLog
     open_features: Callable[[], Features]
 
@@ -90,14 +90,14 @@ class Dependencies:
 
         return cls(
             store=ReleaseStore(settings.releases, Path(settings.cache)),
-            models=AsyncInterestClient(settings.model_server, credentials=credentials),
-            versions=InterestClient(settings.model_server, credentials=credentials),
+            model=AsyncInterestClient(settings.model_server, credentials=credentials),
+            model_server=InterestClient(settings.model_server, credentials=credentials),
             log=InteractionLog(settings.interaction_log),
             open_features=open_features,
         )
 
     def close(self) -> None:
-        self.versions.close()
+        self.model_server.close()
         self.log.close()
 
 
@@ -152,19 +152,19 @@ async def _start_service(
     log_depth = LogDepth(dependencies.log, metrics)
     stack.callback(log_depth.close)
     min_timeout_s = _MIN_TIMEOUT_SHARE * settings.interest_budget_ms / 1000
-    models = CircuitBreaker(dependencies.models, metrics, min_timeout_s=min_timeout_s)
-    stack.push_async_callback(models.close)
+    model = CircuitBreaker(dependencies.model, metrics, min_timeout_s=min_timeout_s)
+    stack.push_async_callback(model.close)
     reporter = HealthReporter(SERVICE, histories.warm)
     poll_s = settings.release_poll_ms / 1000
     releases = ReleaseWatcher(
-        dependencies.store, dependencies.versions, metrics, poll_s, on_live=reporter.report_serving
+        dependencies.store, dependencies.model_server, metrics, poll_s, on_live=reporter.report_serving
     )
     # In a thread, because the watcher may be waiting for this event loop.
     stack.push_async_callback(asyncio.to_thread, releases.close)
     recorder = Recorder(dependencies.log, releases, metrics, settings.max_in_flight)
     stack.callback(recorder.close)
     recommender = RecommendationEngine(
-        releases, histories, models, metrics, _budgets(settings), request_context
+        releases, histories, model, metrics, _budgets(settings), request_context
     )
     prefetcher = Prefetcher(recommender.prefetch, metrics)
     service = RecommenderService(
@@ -186,9 +186,9 @@ async def _start_service(
 
 
 def main() -> int:
-    """Serve until SIGTERM or SIGINT, then finish the calls in flight. Returns the exit code."""
+    """Serve until SIGTERM or SIGINT, then finish the calls in flight; return the exit code."""
     with process_startup() as settings:
-        if settings.workers > 1:  # replaces this process: the supervisor needs none of its imports
+        if settings.workers > 1:  # replaces this process, so that the supervisor is without its imports
             os.execv(sys.executable, [sys.executable, "-m", "serving.process.workers"])
         asyncio.run(_serve(settings))
     return 0
@@ -211,7 +211,7 @@ async def _serve(settings: ServingSettings) -> None:
 def _tracing(settings: ServingSettings) -> "Tracing | None":
     if settings.trace_file is None and not settings.traces:
         return None
-    from serving.telemetry.tracing import Tracing  # loads OpenTelemetry's SDK, so only when it is used
+    from serving.telemetry.tracing import Tracing  # imported here, because it loads OpenTelemetry's SDK
 
     return Tracing(settings.trace_file, settings.traces, settings.trace_share)
 

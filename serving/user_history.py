@@ -1,4 +1,4 @@
-"""What the service knows of a user at the time of a request."""
+"""A user's history and profile at the time of a request, and the version of the data behind them."""
 
 import hashlib
 from collections.abc import Hashable, Iterable, Sequence
@@ -12,7 +12,7 @@ from serving.answers import Degradation
 
 @dataclass(frozen=True, slots=True)
 class UserVersion:
-    """The data that a user's history consists of: equal versions of one user mean equal histories.
+    """Identifies the data behind a user's history: equal versions of one user mean equal histories.
 
     All caches of per-user values use it as a part of their key.
     """
@@ -22,21 +22,21 @@ class UserVersion:
 
     @classmethod
     def of(cls, snapshot: Hashable, delta: Iterable[Interaction]) -> "UserVersion":
-        """Build from a snapshot's version and the delta; an interaction id stands for the interaction."""
+        """Build from a snapshot's version and the ids of the interactions of the delta."""
         ids = "\0".join(sorted(interaction.interaction_id for interaction in delta))
         return cls(snapshot, hashlib.blake2b(ids.encode(), digest_size=16).digest() if ids else b"")
 
 
 @dataclass(frozen=True, slots=True)
 class UserHistory:
-    """A user's history: the snapshot joined with the delta."""
+    """A user's history: the snapshot in the online store joined with the delta, the later interactions."""
 
     history: History
     profile: dict[str, str | float] = field(default_factory=dict)
     as_of: int = 0  # µs since the epoch, of the snapshot; 0 without a snapshot
     interest_state: InterestState | None = None  # after the snapshot's history
     new: list[Interaction] = field(default_factory=list)  # in the history, not in the snapshot; in order
-    seen_before: Sequence[str] = ()  # items chosen before those of the history
+    seen_before: Sequence[str] = ()  # items of interactions older than the history
     degraded: tuple[Degradation, ...] = ()
     user_id: str = ""
     version: UserVersion | None = None  # None: nothing that is computed from it may be cached

@@ -26,7 +26,7 @@ class Authorizer:
 
     def __init__(self, tokens: Mapping[Scope, Sequence[str]]) -> None:
         """`tokens`: tokens by scope; without any token, every call is allowed."""
-        self._digests = [(_digest(token), scope) for scope, listed in tokens.items() for token in listed]
+        self._digests = [(_digest(token), scope) for scope, texts in tokens.items() for token in texts]
 
     def check(self, method: str, metadata: Mapping[str, str | bytes]) -> None:
         """Check a call of `method` (`/package.Service/Method`).
@@ -39,7 +39,7 @@ class Authorizer:
             return
         digest = _digest(str(metadata.get("authorization", "")).removeprefix("Bearer "))
         # Compares with every digest, so that the time taken does not reveal which one matched.
-        scopes = {scope for known, scope in self._digests if hmac.compare_digest(known, digest)}
+        scopes = {scope for valid, scope in self._digests if hmac.compare_digest(valid, digest)}
         if not scopes:
             raise Unauthenticated(
                 "authorization: expected metadata 'authorization: Bearer TOKEN' with a valid token; "

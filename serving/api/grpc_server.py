@@ -26,7 +26,7 @@ def create_server(
 ) -> grpc.aio.Server:
     """Create a server without services; call it in the event loop that serves."""
     tokens = {
-        scope: [token.get_secret_value() for token in listed] for scope, listed in settings.tokens.items()
+        scope: [secret.get_secret_value() for secret in secrets] for scope, secrets in settings.tokens.items()
     }
     interceptor = CallInterceptor(
         RateLimit(settings.requests_per_second),
@@ -42,12 +42,12 @@ def create_server(
             # By default gRPC lets a second server share the port; only workers may.
             ("grpc.so_reuseport", int(settings.shared_port)),
             ("grpc.max_receive_message_length", settings.max_message_bytes),
-            # While the event loop is busy, calls wait in gRPC's core. The core refuses more than these with
-            # CANCELLED at once, without the interpreter: they would wait longer than their deadline.
+            # While the event loop is busy, calls wait in gRPC's core. The core refuses further calls at once,
+            # with CANCELLED and without running Python: they would wait longer than their deadline.
             ("grpc.server.max_pending_requests", settings.max_concurrent_requests),
             ("grpc.server.max_pending_requests_hard_limit", settings.max_concurrent_requests),
         ],
-        # For clients that open calls and send no message; the concurrency limit refuses others first.
+        # Limits clients that open calls and send no message; the concurrency limit refuses all others first.
         maximum_concurrent_rpcs=2 * settings.max_concurrent_requests,
     )
 

@@ -1,4 +1,4 @@
-"""The gRPC health check: SERVING once a release is live and its data stores are open."""
+"""The gRPC health check: SERVING once a release is live and the data stores are open."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,12 +13,12 @@ _WARM_UP_S: Final = 15.0
 
 
 class HealthReporter:
-    """Sets the health status; create it in the server's event loop. `ready` is set by the first release."""
+    """Sets the health status, and sets `ready` when it is SERVING; create it in the server's event loop."""
 
     def __init__(self, service: str, warm_up: Callable[[], None]) -> None:
-        """`warm_up` runs in a thread and opens what the first answer would otherwise have to wait for."""
+        """`warm_up` runs in a thread and opens the data stores, so that the first request need not wait."""
         self.servicer, self.ready = health.aio.HealthServicer(), asyncio.Event()
-        self._names, self._loop = ("", service), asyncio.get_running_loop()
+        self._services, self._loop = ("", service), asyncio.get_running_loop()
         self._warm_up = Thread(target=warm_up, name="warm-up", daemon=True)
 
     async def start(self) -> None:
@@ -33,5 +33,5 @@ class HealthReporter:
         asyncio.run_coroutine_threadsafe(self._set(HealthCheckResponse.SERVING), self._loop)
 
     async def _set(self, status: int) -> None:
-        for name in self._names:
-            await self.servicer.set(name, status)
+        for service in self._services:
+            await self.servicer.set(service, status)

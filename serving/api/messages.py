@@ -30,12 +30,12 @@ class EnumCodec(Generic[Kind]):
 
     def __init__(self, kind: type[Kind]) -> None:
         values, prefix = pb.DESCRIPTOR.enum_types_by_name[kind.__name__].values_by_name, kind.__name__.upper()
-        # Typed Any, because the stubs want the enum's own type, which does not exist at run time.
+        # Typed Any, because the stubs require the enum's own type, which does not exist at run time.
         self.numbers: dict[Kind, Any] = {member: values[f"{prefix}_{member.name}"].number for member in kind}
         self._members: dict[int, Kind] = {number: member for member, number in self.numbers.items()}
 
     def read(self, number: int) -> Kind:
-        """Return the member, UNSPECIFIED for a number that only a newer version knows."""
+        """Return the member of a number; UNSPECIFIED for a number that only a newer version defines."""
         return self._members.get(number, self._members[0])
 
 
@@ -167,9 +167,11 @@ def _read_recommendation(message: pb.Recommendation) -> Recommendation:
 def _degradation_messages(degraded: Iterable[Degradation]) -> list[pb.Degradation]:
     return [
         pb.Degradation(
-            stage=_STAGE.numbers[cut.stage], reason=cut.reason, fallback=_FALLBACK.numbers[cut.fallback]
+            stage=_STAGE.numbers[degradation.stage],
+            reason=degradation.reason,
+            fallback=_FALLBACK.numbers[degradation.fallback],
         )
-        for cut in degraded
+        for degradation in degraded
     ]
 
 

@@ -1,4 +1,4 @@
-"""Validation of requests; InvalidRequest names the field, its value and what is allowed."""
+"""Validation of requests: errors are InvalidRequest with the field, its value and what is allowed."""
 
 import hashlib
 import math
@@ -40,6 +40,7 @@ class RequestLimits:
 
 
 def read_k(k: int, limits: RequestLimits) -> int:
+    """Return the number of items; DEFAULT_K for 0."""
     if k > limits.max_k:
         raise InvalidRequest.of("k", k, f"0 (for {DEFAULT_K}) to {limits.max_k}")
     return k or DEFAULT_K
@@ -57,6 +58,7 @@ def read_id(field: str, value: str, empty: bool = False) -> str:
 
 
 def read_ids(field: str, values: Iterable[str]) -> frozenset[str]:
+    """Return the distinct ids; each must be valid for read_id."""
     ids = frozenset(read_id(field, value) for value in values)
     if len(ids) > MAX_IDS:
         raise InvalidRequest.of(field, f"{len(ids)} ids", f"at most {MAX_IDS}")
@@ -64,6 +66,7 @@ def read_ids(field: str, values: Iterable[str]) -> frozenset[str]:
 
 
 def read_scenario(name: str, scenarios: Mapping[str, Scenario]) -> Scenario:
+    """Return the scenario of this name; NO_SCENARIO for an empty name."""
     if name and name not in scenarios:
         names = ", ".join(sorted(scenarios)) or "none, because this server has no scenarios"
         raise InvalidRequest.of("scenario", name, f"one of {names}")
@@ -78,7 +81,7 @@ def read_followed(user_ids: Sequence[str]) -> list[str]:
 
 
 def read_bids(bids: Mapping[str, float], scenario: Scenario) -> dict[str, float]:
-    """Return item id -> bid; only a scenario that ranks by expected value takes bids, and it needs them."""
+    """Return item id -> bid; a scenario that ranks by expected value requires bids, others allow none."""
     if (scenario.objective == "expected_value") != bool(bids):
         allowed = "no bids" if bids else "a bid for each item to rank"
         raise InvalidRequest.of("bids", f"{len(bids)} bids", f"{allowed} in scenario {scenario.name!r}")

@@ -10,8 +10,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 class Addresses(BaseSettings):
     """Each address defaults to an embedded store below `home`; a variable PENCHANT_… sets another one.
 
-    Put passwords into the mounted secret of the client in question (PGSERVICEFILE, AWS_…), not into an
-    address: addresses are pipeline parameters, which everyone who may see a run can read.
+    Put a password into a secret that the client library reads (PGSERVICEFILE, AWS_…), not into an address:
+    addresses are pipeline parameters, which everyone who may see a run can read.
     """
 
     model_config = SettingsConfigDict(
@@ -44,7 +44,7 @@ class Addresses(BaseSettings):
         """Read the environment; an argument that is not None overrides it.
 
         Raises:
-            ValueError: names each wrong key, its value and what is allowed, but shows no secret.
+            ValueError: lists each wrong key, its value and what is allowed, but shows no secret.
         """
         try:
             return cls(**{name: value for name, value in arguments.items() if value is not None})

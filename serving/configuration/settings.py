@@ -27,7 +27,7 @@ class ServingSettings(Addresses):
         None, ge=0, le=65535, description="port of the Prometheus metrics of all workers; off when absent"
     )
 
-    workers: int = Field(1, ge=1, le=256, description="processes that share the port; best one per CPU core")
+    workers: int = Field(1, ge=1, le=256, description="processes that share the port; set one per CPU core")
     shared_port: bool = Field(False, description="let other processes listen on the port; set for workers")
 
     cache: str = Field("", description="folder for copies of remote releases")
@@ -39,8 +39,8 @@ class ServingSettings(Addresses):
     deadline_ms: float = Field(
         1000, gt=0, description="longest time for an answer; a client's own deadline shortens it"
     )
-    history_budget_ms: float = Field(150, gt=0, description="timeout for reading the history")
-    interest_budget_ms: float = Field(150, gt=0, description="timeout for the model server")
+    history_budget_ms: float = Field(150, gt=0, description="timeout of reading the history")
+    interest_budget_ms: float = Field(150, gt=0, description="timeout of a call to the model server")
     ranking_reserve_ms: float = Field(10, ge=0, description="time that earlier stages leave for ranking")
     release_poll_ms: float = Field(200, gt=0, description="interval at which the live version is read")
 
@@ -75,7 +75,7 @@ class ServingSettings(Addresses):
     )
     trace_file: Path | None = Field(None, description="file for spans as JSON lines; off when absent")
     trace_share: float = Field(
-        1.0, ge=0, le=1, description="share of requests to trace; those that a client traces come on top"
+        1.0, ge=0, le=1, description="share of requests to trace; a request that its client traces always is"
     )
     scenarios: Path | None = Field(None, description="TOML file of scenarios; the shipped ones when absent")
 

@@ -1,4 +1,4 @@
-"""TLS files of a server: its own certificate, and the roots for certificates of its clients."""
+"""TLS files of a server: its own certificate, and the roots that its clients' certificates must have."""
 
 import ssl
 from dataclasses import dataclass

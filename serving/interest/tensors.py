@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from serving.protos import prediction_pb2 as pb
 
-# Wire type -> NumPy dtype, and the field of the values if they are not in tensor_content.
+# Wire type -> NumPy dtype, and the field that holds the values if tensor_content is empty.
 _KINDS: Final[dict[pb.DataType, tuple[Any, str]]] = {
     pb.DT_FLOAT: (np.float32, "float_val"),
     pb.DT_DOUBLE: (np.float64, "double_val"),

@@ -39,65 +39,63 @@ class InterestModelClient(Protocol):
 class UserInterest:
     """Interests [interest size] float32 of users after their histories, under one release.
 
-    Without new interactions the snapshot's interest is used, without a call to the model. New interactions
-    advance the snapshot's state by their own steps. That state includes interactions that have left the
-    history's window since; a replay does not.
+    Without new interactions, the interest is read from the snapshot, without a call to the model. With new
+    ones, the model advances the snapshot's state by these alone. Unlike a replay, that state includes
+    interactions that have left the history's window since.
 
     The model's answers are cached by user id, release version and user version. They have a cache of their
     own, because they are much smaller than the scores that LoadedRelease caches (0.3 KB instead of 60 to
     200 KB) and more expensive (a call to another process), so that this cache holds many more users.
     """
 
-    def __init__(self, models: InterestModelClient, metrics: Metrics, cache_size: int = 20_000) -> None:
+    def __init__(self, model: InterestModelClient, metrics: Metrics, cache_size: int = 20_000) -> None:
         """`cache_size`: number of users."""
-        self._models, self._metrics = models, metrics
+        self._model, self._metrics = model, metrics
         self._cache = VersionedCache[str, FloatArray](cache_size)
 
-    def cached(self, user: UserHistory, release: int) -> FloatArray | None:
+    def cached(self, user: UserHistory, release_version: int) -> FloatArray | None:
         """Return the interest of the snapshot or of an earlier call; None if the model must compute it."""
-        if (state := _snapshot_state(user, release)) and not user.new:
+        if (state := _snapshot_state(user, release_version)) and not user.new:
             self._metrics.interests["snapshot"].inc()
             return state.interest
         if user.version is None:
             return None
-        interest = self._cache.get(user.user_id, (release, user.version))
+        interest = self._cache.get(user.user_id, (release_version, user.version))
         if interest is not None:
             self._metrics.interests["cache"].inc()
         return interest
 
-    async def compute(self, user: UserHistory, release: int, timeout_s: float) -> FloatArray:
-        """Call the model.
+    async def compute(self, user: UserHistory, release_version: int, timeout_s: float) -> FloatArray:
+        """Return the interest that the model computes, and cache it.
 
         Raises:
             Unavailable: the model did not answer in `timeout_s`.
         """
-        state = _snapshot_state(user, release)
+        state = _snapshot_state(user, release_version)
         # An interaction older than the state belongs between steps that the state includes already.
         if state and user.new and user.new[0].timestamp > state.as_of:
-            interest = await self._advance(state, History().extend(user.new), release, timeout_s)
+            interest = await self._advance(state, History().extend(user.new), timeout_s)
         else:
-            interest = await self._replay(user, release, timeout_s)
+            interest = await self._replay(user, release_version, timeout_s)
         if user.version is not None:
-            self._cache.put(user.user_id, (release, user.version), interest)
+            self._cache.put(user.user_id, (release_version, user.version), interest)
         return interest
 
-    async def _advance(
-        self, state: InterestState, new: History, release: int, timeout_s: float
-    ) -> FloatArray:
+    async def _advance(self, state: InterestState, new: History, timeout_s: float) -> FloatArray:
         self._metrics.interests["advance"].inc()
         batch = InterestBatch(state.interest[np.newaxis], state.state[np.newaxis], np.array([state.as_of]))
-        interest: FloatArray = (await self._models.advance(batch, [new], release, timeout_s))[0]
+        interest: FloatArray = (await self._model.advance(batch, [new], state.release, timeout_s))[0]
         return interest
 
-    async def _replay(self, user: UserHistory, release: int, timeout_s: float) -> FloatArray:
+    async def _replay(self, user: UserHistory, release_version: int, timeout_s: float) -> FloatArray:
         self._metrics.interests["replay"].inc()
         attributes = [Attributes.of(user.profile)]
-        interests = await self._models.interest([user.history], release, timeout_s, attributes)
+        interests = await self._model.interest([user.history], release_version, timeout_s, attributes)
         interest: FloatArray = interests[0]
         return interest
 
 
-def _snapshot_state(user: UserHistory, release: int) -> InterestState | None:
+def _snapshot_state(user: UserHistory, release_version: int) -> InterestState | None:
     """Return the state after the snapshot's history; None if another release computed it."""
     state = user.interest_state
-    return state if state and state.release == release else None
+    return state if state and state.release == release_version else None

@@ -19,7 +19,7 @@ _MAX_ROWS: Final = 64
 
 
 class _Call:
-    """A call that waits in the queue: its inputs and its outputs."""
+    """A call that waits in the queue, with its inputs and outputs."""
 
     def __init__(self, arrays: list[Array], shapes: tuple[Any, ...]) -> None:
         self.arrays = arrays
@@ -39,7 +39,8 @@ class Batcher:
     Args:
         run: runs the signature; inputs and outputs are arrays [rows, ...].
         sequences: for each input, whether it is a sequence [rows, length].
-        runners: batches that run at once; by default half of the cores, the others handle requests.
+        runners: number of batches that run at once; by default half of the cores, so that the others can
+            handle requests.
     """
 
     def __init__(

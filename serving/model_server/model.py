@@ -27,7 +27,10 @@ class _Version:
 
 
 class Model:
-    """Loads new versions before it unloads old ones (TensorFlow Serving's AvailabilityPreservingPolicy)."""
+    """A model by name, which loads new versions before it unloads old ones.
+
+    This is TensorFlow Serving's AvailabilityPreservingPolicy.
+    """
 
     def __init__(self, name: str, base_path: Path, policy: VersionPolicy) -> None:
         self.name = name
@@ -61,7 +64,7 @@ class Model:
             return [n for n, version in self._versions.items() if version.servable is not None]
 
     def statuses(self) -> list[ModelVersionStatus]:
-        """Newest first, as TensorFlow Serving's monitor keeps them."""
+        """Return the states of all versions, newest first, as TensorFlow Serving's monitor does."""
         with self._changed:
             versions = sorted(self._versions.items(), reverse=True)
             return [_status(number, version) for number, version in versions]
@@ -85,7 +88,7 @@ class Model:
                     self._changed.notify_all()
 
     def _find(self) -> dict[int, Path] | None:
-        """Return the versions on disk; None if the base path can't be read, then loaded versions stay."""
+        """Return the versions on disk; None if the base path can't be read, so that loaded versions stay."""
         try:
             versions = find_versions(self.base_path)
         except OSError as error:

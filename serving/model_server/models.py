@@ -18,7 +18,7 @@ _PLATFORM = "tensorflow"
 
 
 class ServedModels:
-    """The error messages are those of TensorFlow Serving's model_servers/server_core.cc."""
+    """The models by name; errors have the messages of TensorFlow Serving's model_servers/server_core.cc."""
 
     def __init__(self) -> None:
         self._models: dict[str, Model] = {}

@@ -33,7 +33,7 @@ class StartError(Exception):
 
 
 class ModelServer:
-    """Serves models and polls their files; made by `create_server`."""
+    """Serves models and polls for new versions; `create_server` returns one."""
 
     def __init__(self, server: grpc.Server, models: "ServedModels", poll_seconds: float) -> None:
         self._server = server

@@ -17,7 +17,7 @@ from serving.model_server.tensors import Array, to_array
 
 @dataclass(frozen=True, slots=True)
 class _Tensor:
-    """An input or output; -1 in `shape` matches any size, and None any shape."""
+    """An input or output; -1 in `shape` matches any size, and the shape None matches any shape."""
 
     name: str
     dtype: Any
@@ -41,7 +41,7 @@ class _Tensor:
 
 
 class Signature:
-    """Makes the checks of TensorFlow Serving's servables/tensorflow/predict_util.cc, with its messages."""
+    """Checks and runs calls of one signature, with the errors of TensorFlow Serving's predict_util.cc."""
 
     def __init__(self, session: Any, definition: SignatureDef) -> None:
         self._session = session

@@ -15,18 +15,15 @@ import numpy as np
 from feature_repo.contract import HISTORY_LISTS, SEEN_BEFORE, USER_HISTORY, USER_INTEREST_STATE, USER_PROFILE
 from feature_repo.histories import History
 from feature_repo.interest_state import InterestState
-from feature_repo.store_addresses import FeatureStoreAddresses, is_file
+from feature_repo.store_addresses import FeatureStoreAddresses, is_file, without_password
 from serving.online_store.change_counter import SqliteChangeCounter
 from serving.online_store.feast_registry import read_features
 from serving.online_store.readers import Reader, RedisReader, SqliteReader
-from serving.online_store.sqlite_connections import SqliteConnection, SqliteConnections
+from serving.online_store.sqlite_connections import LOCK_TIMEOUT_S, SqliteConnection, SqliteConnections
 from serving.online_store.stored_values import decode
 
 # Longest wait for Redis; the caller enforces the deadline of the request.
 _REDIS_TIMEOUT_S: Final = 0.5
-
-# In WAL mode a reader waits only while another process recovers the file.
-_LOCK_TIMEOUT_S: Final = 0.05
 
 
 class FeaturesUnavailable(Exception):
@@ -60,16 +57,16 @@ class OnlineFeatures:
             views = read_features(registry, (USER_HISTORY, USER_PROFILE, USER_INTEREST_STATE))
         except Exception as error:  # errors of files, object stores and databases share no base class
             raise FeaturesUnavailable(
-                f"Feast's registry {registry} can't be read ({error}); {self._next_step}"
+                f"Feast's registry {without_password(registry)} can't be read ({error}); {self._next_step}"
             ) from error
-        self._features = list(views.values())
+        self._feature_names = list(views.values())
         self._change_counter: SqliteChangeCounter | None = None
         self.max_read_s = math.inf  # a network read has no upper bound
         if is_file(online_store):
-            self.max_read_s = _LOCK_TIMEOUT_S
+            self.max_read_s = LOCK_TIMEOUT_S
             file = Path(online_store).absolute()
-            self._read_views: Reader = SqliteReader(SqliteConnections(file, _LOCK_TIMEOUT_S), views)
-            self._change_counter = SqliteChangeCounter(SqliteConnection(file, _LOCK_TIMEOUT_S))
+            self._read_views: Reader = SqliteReader(SqliteConnections(file), views)
+            self._change_counter = SqliteChangeCounter(SqliteConnection(file))
         else:
             self._read_views = RedisReader(online_store, views, _REDIS_TIMEOUT_S)
 
@@ -102,11 +99,12 @@ class OnlineFeatures:
             return changes, self._decode(self._read_views(user_id))
         except Exception as error:  # errors of sqlite3, Redis and the file system share no base class
             raise FeaturesUnavailable(
-                f"online store {self._online_store} can't be read ({error}); {self._next_step}"
+                f"online store {without_password(self._online_store)} can't be read ({error}); "
+                f"{self._next_step}"
             ) from error
 
     def _decode(self, stored: Sequence[Mapping[str, bytes]]) -> UserFeatures | None:
-        history, profile, state = map(_decode_view, self._features, stored)
+        history, profile, state = map(_decode_view, self._feature_names, stored)
         if not history:
             return None
         lists = {name: history[name] for name in HISTORY_LISTS}

@@ -32,7 +32,7 @@ class Reader(Protocol):
 
 
 class RedisReader:
-    """Reads the hash that Feast writes for a user, in one round trip; Feast's own class makes one a view."""
+    """Reads a user's hash, which Feast writes, in one round trip; Feast's own class makes one per view."""
 
     def __init__(self, address: str, views: Views, timeout_s: float) -> None:
         """Connects at the first read. `timeout_s` limits connecting and each read; nothing is retried."""
@@ -49,9 +49,8 @@ class RedisReader:
 
     def __call__(self, user_id: str) -> list[Stored]:
         views = [Stored() for _ in range(self._count)]
-        key: Any = (
-            entity_key(user_id) + FEAST_PROJECT.encode()
-        )  # redis-py accepts bytes, its type hints do not
+        # Typed Any: redis-py accepts bytes, but its type hints do not.
+        key: Any = entity_key(user_id) + FEAST_PROJECT.encode()
         values: Any = self._client.hmget(key, self._fields)
         for (view, feature), value in zip(self._features, values, strict=True):
             if value is not None:
@@ -62,7 +61,7 @@ class RedisReader:
 class SqliteReader:
     """Reads the tables that Feast writes.
 
-    Feast's own class runs one query a view and parses timestamps that are not needed: 61 µs against 27 µs.
+    Feast's own class runs one query per view and parses timestamps that are not needed: 61 µs against 27 µs.
     """
 
     def __init__(self, connections: SqliteConnections, views: Views) -> None:

@@ -1,4 +1,4 @@
-"""Start and stop of a recommender process."""
+"""Starts a recommender process: settings, logs, and the signals that stop it."""
 
 import signal
 import sys
@@ -20,7 +20,7 @@ STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 @contextmanager
 def process_startup() -> Iterator[ServingSettings]:
-    """Load the settings and configure the process; report an error of the start in one line.
+    """Load the settings and configure the process; print an error of the start in one line.
 
     Raises:
         SystemExit: with code 1, for a wrong setting, a port in use or a file that can't be read.

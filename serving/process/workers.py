@@ -1,4 +1,4 @@
-"""The supervisor of several worker processes on one port: starts them, replaces dead ones, stops them.
+"""Supervises several worker processes on one port: starts them, replaces dead ones, stops them.
 
 The interpreter computes one answer at a time, so each CPU core needs a process. The kernel distributes
 connections among them (SO_REUSEPORT). The supervisor serves only the metrics, summed over the workers.
@@ -22,37 +22,16 @@ logger = logging.getLogger(__name__)
 # Interval of the liveness check; a worker that fails at its start is restarted this often.
 _CHECK_S: Final = 0.5
 
-# Time for workers to stop; longer than the time that they give their calls in flight.
+# Time for workers to stop; longer than serving.server gives the calls in flight.
 _STOP_S: Final = 15.0
 
 
 @dataclass(frozen=True)
 class Worker:
-    """A server process that listens; `metrics` is the address (host:port) of its metrics."""
+    """A server process that listens."""
 
     process: "subprocess.Popen[str]"
-    metrics: str | None
-
-    @classmethod
-    def start(cls, settings: ServingSettings, port: int) -> "subprocess.Popen[str]":
-        environment = {**os.environ, "PENCHANT_WORKERS": "1", "PENCHANT_SHARED_PORT": "true"}
-        environment["PENCHANT_PORT"] = str(port)
-        if settings.metrics_port is not None:
-            environment["PENCHANT_METRICS_PORT"] = "0"
-        command = [sys.executable, "-m", "serving.server"]
-        return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-
-    @classmethod
-    def wait_until_listening(
-        cls, process: "subprocess.Popen[str]", settings: ServingSettings
-    ) -> "Worker | None":
-        """Wait for the lines that announce the addresses; None when the process ended instead."""
-        assert process.stdout
-        lines = [process.stdout.readline() for _ in range(1 if settings.metrics_port is None else 2)]
-        if not lines[-1].startswith("recommender on "):
-            process.wait()
-            return None
-        return cls(process, lines[0].split()[-1] if len(lines) > 1 else None)
+    metrics: str | None  # address (host:port) of its metrics
 
 
 class Workers:
@@ -70,20 +49,20 @@ class Workers:
         return [worker.metrics for worker in self._workers if worker.metrics]
 
     def start(self) -> bool:
-        """Start all workers at the same time; False when one of them fails to start."""
-        processes = [Worker.start(self._settings, self.port) for _ in range(self._settings.workers)]
-        started = [Worker.wait_until_listening(process, self._settings) for process in processes]
-        self._workers = [worker for worker in started if worker]
-        return len(self._workers) == len(started)
+        """Start all workers at the same time; return False if one of them fails to start."""
+        processes = [_start_process(self._settings, self.port) for _ in range(self._settings.workers)]
+        workers = [_wait_until_listening(process, self._settings) for process in processes]
+        self._workers = [worker for worker in workers if worker]
+        return len(self._workers) == len(workers)
 
     def replace_dead(self) -> None:
-        """Start another worker for each that has ended."""
+        """Start a new worker for each one that has ended."""
         for number, worker in enumerate(self._workers):
             if (code := worker.process.poll()) is None:
                 continue
             logger.error("worker %d ended with exit code %d; starting another", number, code)
-            process = Worker.start(self._settings, self.port)
-            if replacement := Worker.wait_until_listening(process, self._settings):
+            process = _start_process(self._settings, self.port)
+            if replacement := _wait_until_listening(process, self._settings):
                 self._workers[number] = replacement
 
     def stop(self) -> None:
@@ -99,8 +78,27 @@ class Workers:
         self._reservation.close()
 
 
+def _start_process(settings: ServingSettings, port: int) -> "subprocess.Popen[str]":
+    environment = {**os.environ, "PENCHANT_WORKERS": "1", "PENCHANT_SHARED_PORT": "true"}
+    environment["PENCHANT_PORT"] = str(port)
+    if settings.metrics_port is not None:
+        environment["PENCHANT_METRICS_PORT"] = "0"
+    command = [sys.executable, "-m", "serving.server"]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+
+
+def _wait_until_listening(process: "subprocess.Popen[str]", settings: ServingSettings) -> Worker | None:
+    """Wait for the lines that announce the addresses; return None if the process ends instead."""
+    assert process.stdout
+    lines = [process.stdout.readline() for _ in range(1 if settings.metrics_port is None else 2)]
+    if not lines[-1].startswith("recommender on "):
+        process.wait()
+        return None
+    return Worker(process, lines[0].split()[-1] if len(lines) > 1 else None)
+
+
 def main() -> int:
-    """Serve until SIGTERM or SIGINT. Returns the exit code."""
+    """Serve until SIGTERM or SIGINT; return the exit code."""
     with process_startup() as settings:
         workers = Workers(settings)
         metrics_port = settings.metrics_port

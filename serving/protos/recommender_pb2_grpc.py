@@ -55,7 +55,7 @@ class RecommenderServiceServicer:
     """Missing associated documentation comment in .proto file."""
 
     def Recommend(self, request, context):
-        """Returns items for a user, best first, before the call's deadline; `degraded` lists what was left out for it.
+        """Returns items for a user, best first, before the call's deadline; `degraded` lists the fallbacks that it needed.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -1,4 +1,4 @@
-"""Counts the interactions in the log that the feature snapshot does not contain, in a thread of its own."""
+"""Counts the interactions that were recorded after the feature snapshot, in a thread of its own."""
 
 import logging
 from threading import Event, Thread
@@ -17,7 +17,7 @@ class CountedLog(Protocol):
 
 
 class LogDepth:
-    """Updates the gauge every `period_s`; keeps the last value if the log can't be read."""
+    """Updates the gauge Metrics.log_depth every `period_s`; keeps the last value if the log can't be read."""
 
     def __init__(self, log: CountedLog, metrics: Metrics, period_s: float = 15.0) -> None:
         self._log, self._metrics, self._period_s = log, metrics, period_s

@@ -12,7 +12,7 @@ TEXT: Final = "%(asctime)s %(levelname)s %(name)s %(message)s"
 # Id of the request in progress, "" outside of a request.
 request_id: Final[ContextVar[str]] = ContextVar("request_id", default="")
 
-# Longest text from a client in a log line, the length limit of ids.
+# Longest text from a client in a log line; equal to the length limit of ids.
 MAX_LENGTH: Final = 256
 
 _PERIOD_S: Final = 1.0
@@ -66,6 +66,7 @@ class RequestLog:
         self._logger = logging.getLogger("serving.requests")
 
     def add(self, method: str, code: str, seconds: float, request: object) -> None:
+        """Log a finished call; `request` is None if it was refused before its message was parsed."""
         if not self._enabled:
             return
         fields: dict[str, Any] = {"method": method, "code": code, "milliseconds": round(seconds * 1000, 3)}
@@ -76,8 +77,8 @@ class RequestLog:
         self._logger.info("%s request_id=%r", values, request_id.get(), extra={"fields": fields})
 
 
-def configure(form: Literal["text", "json"]) -> None:
+def configure(log_format: Literal["text", "json"]) -> None:
     """Write all log lines of this process to stderr, as text or JSON."""
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonFormatter() if form == "json" else logging.Formatter(TEXT))
+    handler.setFormatter(JsonFormatter() if log_format == "json" else logging.Formatter(TEXT))
     logging.basicConfig(level=logging.INFO, handlers=[handler])

@@ -19,7 +19,7 @@ _BUCKETS_S: Final = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1,
 # From the arrival of a call until it is admitted and parsed.
 _QUEUE: Final = "queue"
 
-# The stages of a Recommend call, in order; `scenario` only where the scenario reads more than the history.
+# The stages of a Recommend call, in order; `scenario` only if the scenario needs more data than the history.
 STAGES: Final = (
     _QUEUE,
     "request",
@@ -90,7 +90,7 @@ class Metrics:
         self.interests = {origin: interests.labels(origin) for origin in INTEREST_ORIGINS}
         self.circuit_open = self._gauge(
             "penchant_model_server_circuit_open",
-            "1 while calls are blocked after timeouts",
+            "1 while calls of the model server are blocked after timeouts, else 0",
         )
 
     def _init_recordings(self) -> None:
@@ -102,7 +102,7 @@ class Metrics:
         )
         self.log_depth = self._gauge(
             "penchant_interactions_after_snapshot",
-            "Interactions in the log, later than the snapshot",
+            "Interactions that were recorded in the log after the snapshot",
         )
         prefetches = self._counter(
             "penchant_prefetches_total", "Precomputed answers of users who recorded an interaction", "outcome"
@@ -122,7 +122,7 @@ class Metrics:
         snapshot_age = self._gauge("penchant_snapshot_age_seconds", "Age of the newest feature snapshot read")
         snapshot_age.set_function(self._snapshot_age)
 
-    def count(self, answer: Answer, sources: NDArray[SourceBits], scenario: str = "") -> None:
+    def count_answer(self, answer: Answer, sources: NDArray[SourceBits], scenario: str = "") -> None:
         """Count an answer; `sources` [k] holds the candidate sources of its items, as bits of SOURCES."""
         self._answers(answer.basis).inc()
         if scenario:
@@ -140,7 +140,7 @@ class Metrics:
             self._tracing.describe(answer)
 
     def observe_snapshot(self, as_of: int) -> None:
-        """Note that a user's features come from the snapshot of `as_of` (µs since the epoch)."""
+        """Set the snapshot's time to `as_of` (µs since the epoch), unless a newer snapshot was observed."""
         self.snapshot_as_of = max(self.snapshot_as_of, as_of)
 
     def observe_request(self, method: str, code: str, seconds: float) -> None:

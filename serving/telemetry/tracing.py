@@ -21,15 +21,15 @@ from serving.telemetry.logs import OncePerSecond
 
 _SERVICE: Final = "penchant-recommender"
 
-# Timeout of an export. Its spans are lost then; the next spans are a new attempt.
+# Timeout of an export. The spans of a failed export are lost; it is not retried.
 _EXPORT_TIMEOUT_S: Final = 3.0
 
 
 class Tracing:
-    """Exports spans in a background thread; a client's `traceparent` makes them part of its trace."""
+    """Exports spans in a background thread; a request with a `traceparent` continues its client's trace."""
 
     def __init__(self, file: Path | None = None, collector: str = "", share: float = 1.0) -> None:
-        """Traces a `share` of the requests, and every request that its client traces.
+        """Traces a `share` (0 to 1) of the requests, and every request that its client traces.
 
         Args:
             file: receives spans as JSON lines.
@@ -44,18 +44,18 @@ class Tracing:
         self._provider = TracerProvider(
             sampler=ParentBased(TraceIdRatioBased(share)), resource=Resource.create(identity)
         )
-        self._closing = ExitStack()
+        self._files = ExitStack()
         if file:
-            self._provider.add_span_processor(BatchSpanProcessor(self._lines(file)))
+            self._provider.add_span_processor(BatchSpanProcessor(self._file_exporter(file)))
         if collector:
-            self._provider.add_span_processor(BatchSpanProcessor(_over_otlp(collector)))
+            self._provider.add_span_processor(BatchSpanProcessor(_otlp_exporter(collector)))
         self._tracer = self._provider.get_tracer(__name__)
         self._propagator = TraceContextTextMapPropagator()
 
-    def _lines(self, file: Path) -> SpanExporter:
+    def _file_exporter(self, file: Path) -> SpanExporter:
         file.parent.mkdir(parents=True, exist_ok=True)
-        opened = self._closing.enter_context(file.open("a", encoding="utf-8"))
-        return ConsoleSpanExporter(out=opened, formatter=_line)
+        lines = self._files.enter_context(file.open("a", encoding="utf-8"))
+        return ConsoleSpanExporter(out=lines, formatter=_json_line)
 
     @contextmanager
     def request(self, method: str, request_id: str, metadata: Mapping[str, str]) -> Iterator[None]:
@@ -67,9 +67,9 @@ class Tracing:
             yield
 
     @contextmanager
-    def stage(self, name: str, timed: AbstractContextManager[Any]) -> Iterator[None]:
-        """Open the span of a stage, and enter `timed` in it."""
-        with self._tracer.start_as_current_span(name), timed:
+    def stage(self, name: str, timer: AbstractContextManager[Any]) -> Iterator[None]:
+        """Open the span of a stage, and enter `timer` in it."""
+        with self._tracer.start_as_current_span(name), timer:
             yield
 
     def describe(self, answer: Answer) -> None:
@@ -84,15 +84,15 @@ class Tracing:
     def close(self) -> None:
         """Export the remaining spans."""
         self._provider.shutdown()
-        self._closing.close()
+        self._files.close()
 
 
-def _over_otlp(collector: str) -> SpanExporter:
+def _otlp_exporter(collector: str) -> SpanExporter:
     from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter
 
     logging.getLogger(OTLPSpanExporter.__module__.rpartition(".")[0]).addFilter(OncePerSecond())
     return OTLPSpanExporter(endpoint=collector, timeout=_EXPORT_TIMEOUT_S)
 
 
-def _line(span: ReadableSpan) -> str:
+def _json_line(span: ReadableSpan) -> str:
     return f"{span.to_json(indent=None)}\n"

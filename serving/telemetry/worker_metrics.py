@@ -3,6 +3,7 @@
 import logging
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from http.client import HTTPException
 from threading import Lock
 from typing import Final
 
@@ -30,9 +31,9 @@ def _fetch(page: str) -> str:
 
 
 class SummedMetrics(Collector):
-    """Adds counters and histograms; of a gauge, takes the largest value.
+    """Sums counters and histograms over the processes; takes the largest value of each gauge.
 
-    The last counts of a process that has ended remain in the sums, so that no counter falls.
+    The last counts of a process that has ended remain in the sums, so that no counter decreases.
     """
 
     def __init__(self, pages: Callable[[], Sequence[str]], fetch: Callable[[str], str] = _fetch) -> None:
@@ -74,8 +75,8 @@ class SummedMetrics(Collector):
         """Return the gauges of a process; stores its counters and histograms in `_last`."""
         try:
             text = self._fetch(page)
-        except OSError as error:
-            logger.warning("no metrics from %s: %s", page, error)
+        except (OSError, HTTPException) as error:  # the process may end while it answers
+            logger.warning("no metrics from %s: %r", page, error)
             return {}
         gauges, counts = Samples(), Samples()
         for family in text_string_to_metric_families(text):

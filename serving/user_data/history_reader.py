@@ -75,20 +75,20 @@ class Log(Protocol):
 class HistoryReader:
     """Reads snapshot and delta within a time budget.
 
-    A store with a short timeout of its own is read in the event loop. One that may hang, or was slow a moment
-    ago, is read in a thread of its own.
+    The stores are read in the event loop if their own timeouts fit into the budget and they were fast in the
+    last second; otherwise in threads.
 
     Caches the joined histories by user id. An entry is valid while the snapshot's version and the delta are
     unchanged; both are checked at each read, so that a history is never outdated.
     """
 
-    def __init__(self, open_features: Callable[[], Features], log: Log, threads: int = 16) -> None:
+    def __init__(self, open_features: Callable[[], Features], log: Log, max_in_flight: int = 16) -> None:
         """`open_features` is called at the first read, and again at later reads until it succeeds."""
         self._open_features, self._log = open_features, log
         self._features: Features | None = None
-        self._opening, self._retry_at = Lock(), 0.0
+        self._open_lock, self._retry_at = Lock(), 0.0
         self._use_threads_until = 0.0
-        self._snapshots, self._deltas = Bulkhead("snapshot", threads), Bulkhead("log", threads)
+        self._snapshots, self._deltas = Bulkhead("snapshot", max_in_flight), Bulkhead("log", max_in_flight)
         self._users = LruCache[str, _CachedUser](_CACHED_USERS)
 
     async def read(self, user_id: str, budget_s: float) -> UserHistory:
@@ -98,7 +98,8 @@ class HistoryReader:
         read_log = partial(self._read_log, reading)
         snapshot_timeout_s = self._features.max_read_s if self._features else math.inf
         longest_s = snapshot_timeout_s + self._log.max_read_s
-        if longest_s <= budget_s and start >= self._use_threads_until:  # threads cost half as much again
+        # Without threads, a read takes two thirds of the time.
+        if longest_s <= budget_s and start >= self._use_threads_until:
             read_snapshot()
             read_log()
             if monotonic() - start > _SLOW_S:
@@ -115,7 +116,7 @@ class HistoryReader:
         """Open both stores and read once, before the first request does."""
         try:
             self._opened().read("", None)
-        except Exception as error:  # stores raise anything; the next request tries again
+        except Exception as error:  # a store can raise any exception; the next request tries again
             logger.warning("the feature store can't be opened yet: %s", error)
         try:
             self._log.since("", 0)
@@ -140,7 +141,7 @@ class HistoryReader:
         known_version = cached.snapshot_version if cached else None
         try:
             read = self._opened().read(reading.user_id, known_version)
-        except Exception as error:  # stores raise anything; the answer degrades
+        except Exception as error:  # a store can raise any exception; the answer degrades
             logger.warning("no snapshot: %r", error, exc_info=logger.isEnabledFor(logging.DEBUG))
             reading.snapshot_failed = True
         else:
@@ -159,10 +160,10 @@ class HistoryReader:
     def _opened(self) -> Features:
         if self._features is not None:
             return self._features
-        with self._opening:
+        with self._open_lock:
             if self._features is None:
                 if monotonic() < self._retry_at:
-                    raise Unavailable("the feature store could not be opened a moment ago")
+                    raise Unavailable(f"the feature store could not be opened in the last {_REOPEN_S:g} s")
                 try:
                     self._features = self._open_features()
                 except Exception:
@@ -179,14 +180,14 @@ class _VersionedSnapshot:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _CachedUser:
-    """A joined history, and the parts that it was joined from; `user.version` identifies the delta."""
+    """A joined history and its snapshot; `user.version` identifies the delta."""
 
     snapshot_version: Hashable
     snapshot: Snapshot | None
     user: UserHistory
 
     def has_versions(self, snapshot_version: Hashable, version: UserVersion) -> bool:
-        """Return whether both parts are unchanged; a user without a snapshot may have got one."""
+        """Return whether snapshot and delta are unchanged; a user without a snapshot may have got one."""
         return self.snapshot_version == snapshot_version and self.user.version == version
 
 
@@ -208,10 +209,12 @@ class _Reading:
 
     def result(self) -> _CachedUser:
         """Return the joined history, the cached one if both parts are unchanged."""
-        read, delta = self.snapshot or _VersionedSnapshot(None, None), self.delta
+        # Read each attribute once: a thread that is late may still set it.
+        read, delta = self.snapshot, self.delta
+        degraded = tuple(self._degraded(read is not None, delta is not None))
+        read = read or _VersionedSnapshot(None, None)
         snapshot = read.snapshot
         version = UserVersion.of(read.version if snapshot else None, delta or ())
-        degraded = tuple(self._degraded(self.snapshot is not None, delta is not None))
         if self.cached and not degraded and self.cached.has_versions(read.version, version):
             return self.cached
         base = snapshot.history if snapshot else History()
@@ -245,7 +248,7 @@ class _Reading:
 
 
 def _seen_before(snapshot: Snapshot | None, new: list[Interaction], left_out: int) -> Sequence[str]:
-    """Return the items chosen before the history's window: the snapshot's, and those that left it since."""
+    """Return the items that are older than the history: the snapshot's, and `left_out` that left it since."""
     seen = snapshot.seen_before if snapshot else ()
     if not left_out:
         return seen

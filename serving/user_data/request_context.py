@@ -30,10 +30,12 @@ _LOG_UNAVAILABLE: Final = "the interaction log is unavailable"
 
 @dataclass(frozen=True, eq=False)
 class RequestContext:
-    """What a scenario needs to know besides the user's history."""
+    """The data of a request besides the user's history; empty if its scenario needs none."""
 
     capped: frozenset[str] = frozenset()  # item ids that reached their frequency cap
-    followed: Mapping[str, int] = field(default_factory=dict)  # item id -> followed users who have it
+    followed: Mapping[str, int] = field(
+        default_factory=dict
+    )  # item id -> followed users with it in a history
     degraded: tuple[Degradation, ...] = ()
 
 
@@ -54,13 +56,13 @@ class RequestContextReader:
     """
 
     def __init__(
-        self, histories: HistoryReader, log: ImpressionLog, metrics: Metrics, threads: int = 16
+        self, histories: HistoryReader, log: ImpressionLog, metrics: Metrics, max_in_flight: int = 16
     ) -> None:
         self._histories, self._log, self._metrics = histories, log, metrics
-        self._bulkhead = Bulkhead("impressions", threads)
+        self._bulkhead = Bulkhead("impressions", max_in_flight)
 
     async def read(self, request: Request, budget_s: float) -> RequestContext:
-        """Return what the scenario needs; what can't be read within `budget_s` is listed in `degraded`."""
+        """Return the context that the scenario needs; `degraded` lists what it lacks after `budget_s`."""
         scenario = request.scenario
         follows = request.followed and (not scenario.sources or Source.FOLLOWED in scenario.sources)
         if not follows and not scenario.frequency_cap:
@@ -77,7 +79,10 @@ class RequestContextReader:
     async def record_impressions(
         self, request: Request, recommendations: Sequence[Recommendation], budget_s: float
     ) -> Degradation | None:
-        """Record the answer as impressions, if the scenario says so; a retry of the request adds none."""
+        """Record the answered items as impressions, if the scenario records them.
+
+        A retry of the request adds no impressions. Returns the degradation if they could not be recorded.
+        """
         if not request.scenario.record_impressions or not recommendations:
             return None
         if not request.user_id:
@@ -100,7 +105,7 @@ class RequestContextReader:
         self._bulkhead.close()
 
     async def _capped(self, request: Request, budget_s: float, degraded: list[Degradation]) -> frozenset[str]:
-        """Return the items at their frequency cap; excludes impressions of this request, if a retry."""
+        """Return the items at their frequency cap; impressions of an earlier attempt do not count."""
         cap = request.scenario.frequency_cap
         assert cap
         if not request.user_id:

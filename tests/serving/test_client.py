@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from serving.client import AsyncRecommender
+from serving.client import AsyncRecommender, Recommender
 from serving.errors import InvalidRequest, Unavailable
 from tests.patience import HANG_S
 from tests.serving.service import Running, running
@@ -68,3 +68,14 @@ def test_a_retry_after_a_lost_response_records_an_interaction_once(tmp_path: Pat
         service.log.record = record_and_fail  # type: ignore[method-assign]
         service.client.record("u", "comedy-1")
         assert len(service.log.since("u", 0)) == 1
+
+
+def test_an_error_advises_to_start_a_service_only_if_none_listens(tmp_path: Path) -> None:
+    advice = "start one with `penchant serve`"
+    with Recommender("127.0.0.1:1", timeout_s=HANG_S) as client, pytest.raises(Unavailable, match=advice):
+        client.recommend("u")
+    with running(tmp_path, live=None) as service:
+        service.log.broken = True
+        with pytest.raises(Unavailable, match="database is locked") as caught:
+            service.client.record("u", "comedy-1")
+    assert advice not in str(caught.value)

@@ -97,8 +97,8 @@ def test_the_recommender_calls_the_model_server_with_its_own_certificate_and_grp
     code = (
         "import asyncio; from serving.server import Dependencies\n"
         "from serving.configuration.settings import load_settings\n"
-        "async def versions(): return Dependencies.of(load_settings()).versions.available_versions(1800)\n"
-        "print(asyncio.run(versions()))"
+        "async def read(): return Dependencies.of(load_settings()).model_server.available_versions(1800)\n"
+        "print(asyncio.run(read()))"
     )
     environment = {**os.environ, **{name: str(value) for name, value in settings.items()}}
     completed = subprocess.run(

@@ -19,7 +19,7 @@ from feature_repo.interest_state import InterestBatch
 from serving.errors import Unavailable
 from serving.interest.model_server_client import AsyncInterestClient, InterestClient
 from serving.model_server.server import ModelServer, create_server
-from serving.recommender import TURNS_TO_SEND
+from serving.recommender import LOOP_ITERATIONS_TO_SEND
 from tests.patience import HANG_S, wait_until
 from tests.serving.model_server.tiny_model import export
 
@@ -191,7 +191,7 @@ def test_the_asyncio_client_returns_the_same_interests(
     np.testing.assert_array_equal(advanced, client.advance(before, histories, 2, HANG_S).interest)
 
 
-def test_a_call_is_sent_after_turns_to_send_turns_of_the_event_loop() -> None:
+def test_a_call_is_sent_after_loop_iterations_to_send() -> None:
     has_arrived = Event()
 
     def predict(body: bytes, context: grpc.ServicerContext) -> bytes:
@@ -214,7 +214,7 @@ def test_a_call_is_sent_after_turns_to_send_turns_of_the_event_loop() -> None:
             await client.interest([history("i1")], timeout_s=HANG_S)
         has_arrived.clear()
         task = asyncio.create_task(client.interest([history("i1")], timeout_s=HANG_S))
-        for _ in range(TURNS_TO_SEND):
+        for _ in range(LOOP_ITERATIONS_TO_SEND):
             await asyncio.sleep(0)
         assert has_arrived.wait(HANG_S)  # the event loop is blocked meanwhile
         with pytest.raises(Unavailable):

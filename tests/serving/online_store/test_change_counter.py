@@ -24,7 +24,7 @@ def write(file: Path) -> None:
 
 
 def test_the_count_grows_with_a_write(file: Path) -> None:
-    counter = SqliteChangeCounter(SqliteConnection(file, 1.0))
+    counter = SqliteChangeCounter(SqliteConnection(file))
     before = counter.changes()
     assert counter.changes() == before
     write(file)
@@ -32,7 +32,7 @@ def test_the_count_grows_with_a_write(file: Path) -> None:
 
 
 def test_all_threads_see_the_same_count(file: Path) -> None:
-    counter = SqliteChangeCounter(SqliteConnection(file, 1.0))
+    counter = SqliteChangeCounter(SqliteConnection(file))
     before = counter.changes()
     with ThreadPoolExecutor(4) as pool:
         assert set(pool.map(lambda _: counter.changes(), range(100))) == {before}
@@ -41,7 +41,7 @@ def test_all_threads_see_the_same_count(file: Path) -> None:
 
 
 def test_the_count_grows_when_the_file_is_replaced(file: Path, tmp_path: Path) -> None:
-    counter = SqliteChangeCounter(SqliteConnection(file, 1.0))
+    counter = SqliteChangeCounter(SqliteConnection(file))
     before = counter.changes()
     sqlite3.connect(tmp_path / "new.db").close()
     (tmp_path / "new.db").touch()
@@ -50,7 +50,7 @@ def test_the_count_grows_when_the_file_is_replaced(file: Path, tmp_path: Path) -
 
 
 def test_a_missing_file_is_an_error(file: Path) -> None:
-    counter = SqliteChangeCounter(SqliteConnection(file, 1.0))
+    counter = SqliteChangeCounter(SqliteConnection(file))
     counter.changes()
     file.unlink()
     with pytest.raises(OSError, match="No such file"):

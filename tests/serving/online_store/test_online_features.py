@@ -178,6 +178,15 @@ def test_an_unreachable_redis_is_an_error_with_its_address(warehouse: Warehouse)
         online.user("ann")
 
 
+def test_errors_do_not_show_passwords(warehouse: Warehouse) -> None:
+    online = OnlineFeatures(replace(warehouse.addresses, online_store="redis://:s3cret@127.0.0.1:1"))
+    with pytest.raises(FeaturesUnavailable, match=r"redis://:\*\*\*@127\.0\.0\.1:1 can't be read") as store:
+        online.user("ann")
+    with pytest.raises(FeaturesUnavailable, match=r"postgresql://ann:\*\*\*@") as registry:
+        OnlineFeatures(replace(warehouse.addresses, registry="postgresql://ann:s3cret@127.0.0.1:1/feast"))
+    assert "s3cret" not in f"{store.value} {registry.value}"
+
+
 def test_redis_is_read_again_after_its_restart(warehouse: Warehouse, tmp_path: Path) -> None:
     port = free_port()
     with redis_server(tmp_path, port) as address:
@@ -188,7 +197,7 @@ def test_redis_is_read_again_after_its_restart(warehouse: Warehouse, tmp_path: P
     with pytest.raises(FeaturesUnavailable, match="can't be read"):
         online.user("ann")
     with redis_server(tmp_path, port):
-        assert online.user("ann") is None  # it starts empty
+        assert online.user("ann") is None  # the new server is empty
         materialize(addresses, AS_OF)
         assert online.user("ann") == before
 

@@ -8,7 +8,7 @@ from threading import Barrier
 
 import pytest
 
-from serving.online_store.sqlite_connections import SqliteConnections
+from serving.online_store.sqlite_connections import LOCK_TIMEOUT_S, SqliteConnections
 from tests.patience import HANG_S
 
 
@@ -25,7 +25,7 @@ def read(connections: SqliteConnections) -> int:
 
 def test_each_thread_has_its_own_connection(tmp_path: Path) -> None:
     write(tmp_path / "a.db", 1)
-    connections, barrier = SqliteConnections(tmp_path / "a.db", 1), Barrier(3)
+    connections, barrier = SqliteConnections(tmp_path / "a.db"), Barrier(3)
 
     def get(_: int) -> tuple[int, int]:
         barrier.wait(HANG_S)
@@ -40,14 +40,14 @@ def test_each_thread_has_its_own_connection(tmp_path: Path) -> None:
 def test_a_replaced_file_is_opened(tmp_path: Path) -> None:
     write(tmp_path / "a.db", 1)
     write(tmp_path / "b.db", 2)
-    connections = SqliteConnections(tmp_path / "a.db", 1)
+    connections = SqliteConnections(tmp_path / "a.db")
     assert read(connections) == 1
     (tmp_path / "b.db").replace(tmp_path / "a.db")
     assert read(connections) == 2
 
 
 def test_a_missing_file_is_an_error_and_is_not_created(tmp_path: Path) -> None:
-    connections = SqliteConnections(tmp_path / "none.db", 1)
+    connections = SqliteConnections(tmp_path / "none.db")
     with pytest.raises(FileNotFoundError, match=r"none\.db"):
         connections.get()
     assert not list(tmp_path.iterdir())
@@ -55,7 +55,7 @@ def test_a_missing_file_is_an_error_and_is_not_created(tmp_path: Path) -> None:
 
 def test_a_read_fails_after_the_lock_timeout(tmp_path: Path) -> None:
     write(tmp_path / "a.db", 1)
-    connections = SqliteConnections(tmp_path / "a.db", 0.02)
+    connections = SqliteConnections(tmp_path / "a.db")
     with closing(sqlite3.connect(tmp_path / "a.db", isolation_level=None)) as writer:
         writer.execute("BEGIN EXCLUSIVE")
         with pytest.raises(sqlite3.OperationalError, match="locked"):
@@ -63,4 +63,4 @@ def test_a_read_fails_after_the_lock_timeout(tmp_path: Path) -> None:
         writer.rollback()
     assert read(connections) == 1
     (busy_timeout_ms,) = connections.get().execute("PRAGMA busy_timeout").fetchone()
-    assert busy_timeout_ms == 20
+    assert busy_timeout_ms == 1000 * LOCK_TIMEOUT_S

@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from http.client import IncompleteRead
 from pathlib import Path
 from typing import Any
 
@@ -202,6 +203,19 @@ def test_a_setting_that_stops_the_workers_stops_the_supervisor(tmp_path: Path) -
     assert completed.returncode == 1
     assert "none.toml" in completed.stderr
     assert "Traceback" not in completed.stderr
+
+
+def test_a_process_that_ends_while_it_answers_keeps_its_last_counts() -> None:
+    answers = iter(["# TYPE c counter\nc_total 2.0\n"])
+
+    def fetch(_: str) -> str:
+        for answer in answers:
+            return answer
+        raise IncompleteRead(b"# TYPE c coun")
+
+    summed = SummedMetrics(lambda: ["a"], fetch)
+    for _ in range(2):
+        assert [family.samples[0].value for family in summed.collect()] == [2.0]
 
 
 def test_the_sum_keeps_the_counts_of_a_process_that_has_ended() -> None:

@@ -157,8 +157,8 @@ def test_social_answers_items_of_followed_users(service: Running) -> None:
     )
     reasons = {item.item_id: item.reason for item in answer.recommendations}
     assert reasons == {
-        "comedy-9": "chosen by somebody you follow",
-        "horror-3": "chosen by somebody you follow",
+        "comedy-9": "chosen by a person you follow",
+        "horror-3": "chosen by a person you follow",
         "horror-4": "chosen by 2 people you follow",
     }  # comedy-2 is seen
     assert ids(answer)[0] == "comedy-9"

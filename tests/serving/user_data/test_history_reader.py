@@ -94,8 +94,8 @@ class SyncReader:
 def reading() -> Iterator["Reading"]:
     readers = []
 
-    def open_reader(features: Callable[[], Features], log: FakeLog, threads: int = 4) -> SyncReader:
-        readers.append(HistoryReader(features, log, threads))
+    def open_reader(features: Callable[[], Features], log: FakeLog, max_in_flight: int = 4) -> SyncReader:
+        readers.append(HistoryReader(features, log, max_in_flight))
         return SyncReader(readers[-1])
 
     yield open_reader
@@ -164,7 +164,7 @@ def test_a_store_that_hangs_occupies_only_its_own_threads(
     monkeypatch.setattr(history_reader, "_SNAPSHOT_SHARE", TINY_SHARE)
     features = FakeFeatures()
     features.gate = closed_gate
-    reader = reading(lambda: features, LOG, threads=2)
+    reader = reading(lambda: features, LOG, max_in_flight=2)
     for _ in range(5):
         assert reader.read("u", HANG_S).history.item_ids == ["a", "b", "c"]
 
