@@ -46,7 +46,7 @@ bench-training: $(INSTALLED) ## Measure training: against its matrix products, a
 	$(BIN)/python -m tests.benchmarks.training_throughput $(if $(TORCH),--torch-python $(TORCH))
 	$(BIN)/python -m tests.benchmarks.training_scale
 
-bench-model: $(INSTALLED) ## Measure the value of each input and the loss by compression on DATA; the defaults on synthetic shops
+bench-model: $(INSTALLED) ## Measure on DATA what each input adds and what compression costs; measure the defaults on synthetic shops
 	$(BIN)/python -m tests.benchmarks.ablation $(DATA)
 	$(BIN)/python -m tests.benchmarks.compression $(DATA)
 	$(BIN)/python -m tests.benchmarks.synthetic

@@ -1,4 +1,4 @@
-"""User attributes for the interest model, read from the features table of user profiles."""
+"""Reads user attributes for the interest model from the offline store's user profiles."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""A server process of this machine: start, restart and stop."""
+"""Starts, restarts and stops a server process on this machine."""
 
 import os
 import subprocess
@@ -46,6 +46,7 @@ class ServerProcess:
 
     @property
     def may_restart(self) -> bool:
+        """Whether RESTART_DELAY_S have passed since the last start."""
         return time.monotonic() - self._started_at >= RESTART_DELAY_S
 
     @property

@@ -69,7 +69,7 @@ def run_demo(
 
 
 def _default_home(dataset: str) -> Path | None:
-    """Return a home of its own for each other data set, because a home holds one catalog."""
+    """Return another home for each data set but the default one, because a home holds one catalog."""
     if "PENCHANT_HOME" in os.environ or dataset in ("", DEFAULT_DATASET):
         return None
     return Path(f".penchant-{dataset}")
@@ -116,7 +116,7 @@ def _print_next_steps(settings: Settings, folder: Path, user: str, console: Cons
         ("Request recommendations, in another terminal:", f"penchant recommend {user} --explain"),
         ("Record an interaction:", f"penchant record {user} ITEM --event-type like"),
         ("Train again, with what you recorded:", f"penchant run{home}"),
-        ("List the versions, and go back to the one before:", f"penchant review list{home}"),
+        ("List the versions, and make the previous one live again:", f"penchant review list{home}"),
         ("", f"penchant review rollback{home}"),
         ("Open the evaluation report in a browser:", str(folder / "report.html")),
         ("Open the validation report in a browser:", str(folder / "data_docs.html")),

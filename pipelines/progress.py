@@ -1,4 +1,4 @@
-"""Shows the progress of a local run: a line per step, what it reports, and the error of a failed step."""
+"""Shows the progress of a local run: the steps, the lines that they report, and the error of a failed one."""
 
 import io
 import re

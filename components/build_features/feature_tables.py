@@ -11,10 +11,10 @@ import ibis
 import ibis.expr.types as ir
 
 from components.build_features.backend import connect, read
-from components.build_features.cutoffs import TIMESTAMP, moment, timestamp
-from components.build_features.histories import build_histories, in_parts
+from components.build_features.histories import build_histories, split_by_user
 from components.build_features.offline_store import publishing, write
 from components.build_features.spine import build_spine
+from components.build_features.time_conversion import TIMESTAMP, timestamp, to_datetime
 from components.build_features.user_profile import build_user_profile
 from components.errors import StepError
 from components.progress import report
@@ -27,7 +27,7 @@ def build(interactions: Path, users: Path, as_of: int, protocol: str, warehouse:
 
     Args:
         interactions, users: Parquet files with the contract's columns.
-        as_of: µs since the epoch; interactions at this moment or later are ignored, and all impressions.
+        as_of: µs since the epoch; interactions at this time or later are ignored, and all impressions.
         protocol: "leave-one-out" or "time".
         spine: the Parquet file to write, with the columns user_id, cutoff, split, target_item_id.
 
@@ -55,7 +55,7 @@ def _check_splits(spine: ir.Table, as_of: int, protocol: str) -> None:
     for split in ("all", "train", "validation", "test"):
         if not rows.get(split):
             raise StepError(
-                f"interactions before {moment(as_of)} give no row for the split {split!r} of "
+                f"interactions before {to_datetime(as_of)} give no row for the split {split!r} of "
                 f"protocol={protocol!r}: leave-one-out needs users with 3 interactions, time needs "
                 "interactions before and after each of its two cutoffs; ingest more, or use the other one"
             )
@@ -71,13 +71,13 @@ def _snapshot(table: ir.Table, as_of: int) -> ir.Table:
 def _histories(log: ir.Table, spine: ir.Table, users: ir.Table, as_of: int) -> Iterator[ir.Table]:
     """Yield the histories of the spine, and of each user as of the snapshot; one row per (user, cutoff).
 
-    The event time of a history is its cutoff: Feast joins the newest row up to and including a moment, so a
+    The event time of a history is its cutoff: Feast joins the newest row up to and including a time, so a
     join at the cutoff finds the history strictly before it.
     """
     newest = users.select("user_id", cutoff=timestamp(as_of).cast(TIMESTAMP))
     cutoffs = ibis.union(spine.select("user_id", "cutoff"), newest, distinct=True)
-    for interactions, moments in in_parts(log, cutoffs):
-        histories = build_histories(interactions, moments).rename(event_timestamp="cutoff")
+    for interactions, part in split_by_user(log, cutoffs):
+        histories = build_histories(interactions, part).rename(event_timestamp="cutoff")
         times = {"as_of": ibis.literal(as_of, "int64"), "created": timestamp(as_of)}
         yield histories.mutate(**times).order_by("user_id", "event_timestamp")
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import ibis
 import ibis.expr.types as ir
 
-from components.build_features.cutoffs import TIMESTAMP, microseconds
+from components.build_features.time_conversion import TIMESTAMP, microseconds
 from feature_repo.contract import MAX_HISTORY
 
 # Column of a history -> column of the interactions.
@@ -18,15 +18,15 @@ LISTS = {
 }
 
 # Histories computed at once, to limit memory: each has up to 200 interactions.
-MOMENTS_PER_PART = 25_000
+CUTOFFS_PER_PART = 25_000
 
 
-def build_histories(interactions: ir.Table, moments: ir.Table, max_history: int = MAX_HISTORY) -> ir.Table:
+def build_histories(interactions: ir.Table, cutoffs: ir.Table, max_history: int = MAX_HISTORY) -> ir.Table:
     """Compute the last `max_history` interactions strictly before each cutoff, oldest first.
 
     Args:
         interactions: a table with the contract's columns.
-        moments: a table with distinct rows of user_id and cutoff.
+        cutoffs: a table with distinct rows of user_id and cutoff.
 
     Returns:
         user_id, cutoff and the five lists of a History, empty when there are no interactions; a missing
@@ -37,7 +37,7 @@ def build_histories(interactions: ir.Table, moments: ir.Table, max_history: int 
     on time would have one row for each pair.
     """
     blocks = _blocks(interactions, max_history)
-    ends = _ends(interactions, moments)
+    ends = _ends(interactions, cutoffs)
     ends = ends.mutate(block=(ends.end - 1) // max_history)
     newer = blocks.rename(newer="history")
     older = blocks.select("user_id", block=blocks.block + 1, older=blocks.history)
@@ -52,17 +52,17 @@ def build_histories(interactions: ir.Table, moments: ir.Table, max_history: int 
     return cut.select("user_id", "cutoff", **lists)
 
 
-def in_parts(
-    interactions: ir.Table, moments: ir.Table, size: int = MOMENTS_PER_PART
+def split_by_user(
+    interactions: ir.Table, cutoffs: ir.Table, size: int = CUTOFFS_PER_PART
 ) -> Iterator[tuple[ir.Table, ir.Table]]:
-    """Yield interactions and moments of consecutive ranges of user ids, with about `size` moments each."""
-    counts = moments.group_by("user_id").agg(moments=moments.count())
+    """Yield interactions and cutoffs of consecutive ranges of user ids, with about `size` cutoffs each."""
+    counts = cutoffs.group_by("user_id").agg(cutoffs=cutoffs.count())
     so_far = ibis.window(order_by="user_id", preceding=None, following=0)
-    parts = counts.mutate(part=counts.moments.sum().over(so_far) // size)
+    parts = counts.mutate(part=counts.cutoffs.sum().over(so_far) // size)
     ranges = parts.group_by("part").agg(first=parts.user_id.min(), last=parts.user_id.max())
     for row in ranges.order_by("part").to_pyarrow().to_pylist():
         first, last = row["first"], row["last"]
-        yield tuple(table.filter(table.user_id.between(first, last)) for table in (interactions, moments))
+        yield tuple(table.filter(table.user_id.between(first, last)) for table in (interactions, cutoffs))
 
 
 def _blocks(interactions: ir.Table, max_history: int) -> ir.Table:
@@ -80,13 +80,13 @@ def _blocks(interactions: ir.Table, max_history: int) -> ir.Table:
     return rows.group_by("user_id", "block").agg(history=rows.entry.collect().sort())
 
 
-def _ends(interactions: ir.Table, moments: ir.Table) -> ir.Table:
-    """Add `end` to `moments`: the number of the user's interactions strictly before the cutoff."""
-    # At equal times a moment (0) sorts before an interaction (1), which is therefore not counted.
+def _ends(interactions: ir.Table, cutoffs: ir.Table) -> ir.Table:
+    """Add `end` to `cutoffs`: the number of the user's interactions strictly before the cutoff."""
+    # At equal times a cutoff (0) sorts before an interaction (1), which is therefore not counted.
     events = interactions.select(
         "user_id", cutoff=interactions.timestamp.cast(TIMESTAMP), counted=ibis.literal(1, "int64")
     )
-    marks = moments.select("user_id", cutoff=moments.cutoff.cast(TIMESTAMP), counted=ibis.literal(0, "int64"))
+    marks = cutoffs.select("user_id", cutoff=cutoffs.cutoff.cast(TIMESTAMP), counted=ibis.literal(0, "int64"))
     both = ibis.union(events, marks)
     so_far = ibis.window(group_by="user_id", order_by=["cutoff", "counted"], preceding=None, following=0)
     both = both.mutate(end=both.counted.sum().over(so_far))

@@ -1,4 +1,4 @@
-"""Items that a user chose before the history begins, so that they are not recommended as new."""
+"""Computes the items that a user chose before the history begins: the recommender filters them too."""
 
 import ibis
 import ibis.expr.types as ir
@@ -11,7 +11,7 @@ def build_seen_before(
 ) -> ir.Table:
     """Return user_id and seen_before, the items whose last interaction is older than the history.
 
-    Only the newest `max_items` of them, sorted by id. A user without such items has no row.
+    `seen_before` has the newest `max_items` of them, sorted by id. A user without such items has no row.
     """
     newest_first = [ibis.desc(interactions.timestamp), ibis.desc(interactions.interaction_id)]
     aged = interactions.mutate(age=ibis.row_number().over(group_by="user_id", order_by=newest_first))

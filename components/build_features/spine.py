@@ -5,14 +5,14 @@ from collections.abc import Callable
 import ibis
 import ibis.expr.types as ir
 
-from components.build_features.cutoffs import TIMESTAMP, microseconds, moment, timestamp
+from components.build_features.time_conversion import TIMESTAMP, microseconds, timestamp, to_datetime
 from components.errors import StepError
 from components.progress import report
 from feature_repo.contract import MAX_HISTORY
 
 # Under leave-one-out: two interactions are held out, and one must be left to train on.
 MIN_INTERACTIONS = 3
-# Under "time": limits the weight of very active users, and the users to a number that gives a stable mean.
+# Under "time": limits per user, so that very active users do not dominate, and of the number of users.
 QUERIES_PER_USER = 10
 MAX_QUERY_USERS = 20_000
 
@@ -37,7 +37,9 @@ def build_spine(
 
 
 def windows(interactions: ir.Table, split: str, max_history: int) -> ir.Table:
-    """Return cutoffs that divide each user's interactions before `until` into windows of `max_history`.
+    """Return the rows of a split: cutoffs that divide each user's interactions into windows of `max_history`.
+
+    Only interactions before the column `until` count.
 
     The cutoff of a window is the first timestamp of the next newer one, so the histories before the cutoffs
     contain each interaction once.
@@ -73,7 +75,10 @@ def _time(interactions: ir.Table, as_of: int) -> tuple[ir.Table, list[ir.Table]]
         interactions.agg(first=micros.quantile(0.8), second=micros.quantile(0.9)).to_pyarrow().to_pylist()
     )
     first, second = (int(bound) for bound in bounds[0].values())
-    report(f"train before {moment(first):%Y-%m-%d %H:%M}, validation before {moment(second):%Y-%m-%d %H:%M}")
+    report(
+        f"train before {to_datetime(first):%Y-%m-%d %H:%M}, "
+        f"validation before {to_datetime(second):%Y-%m-%d %H:%M}"
+    )
     later = interactions.filter(interactions.timestamp >= timestamp(first))
     later = later.semi_join(_sample(later), "user_id")
     later = later.mutate(

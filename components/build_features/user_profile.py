@@ -1,10 +1,10 @@
-"""User profiles: imported attributes, activity counts, and items seen before the history."""
+"""Computes user profiles: imported attributes, activity counts, and items seen before the history."""
 
 import ibis
 import ibis.expr.types as ir
 
-from components.build_features.cutoffs import microseconds
 from components.build_features.seen_before import build_seen_before
+from components.build_features.time_conversion import microseconds
 from components.errors import StepError
 from feature_repo.attributes import ACTIVITY
 

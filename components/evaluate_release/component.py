@@ -20,7 +20,7 @@ def evaluate_release(
     metrics: Output[Metrics],
     report: Output[HTML],
 ) -> str:
-    """Fit the blend on the validation part, rank all items on the test part; returns "better" or "worse"."""
+    """Fit the blend on the validation split, measure on the test split; returns "better" or "worse"."""
     from pathlib import Path
 
     from components.evaluate_release.evaluation import evaluate

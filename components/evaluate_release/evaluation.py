@@ -52,7 +52,11 @@ def evaluate(
 
 
 def keeps_seen(interest_model: Path) -> bool:
-    """Return whether seen items may be recommended again, as the training decided."""
+    """Return whether seen items may be recommended again, as the training chose.
+
+    Raises:
+        StepError: the training's output has no `interest_model.json`.
+    """
     file = interest_model / "interest_model.json"
     if not file.exists():
         raise StepError(f"no {file}: expected the output of 'Train interest model'; run it again")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final, Literal
 
-# The candidate was measured before its refit on all data, so a smaller loss is not a regression.
+# The candidate was measured before its refit on all data, so a slightly lower metric is no regression.
 TOLERANCE: Final = 0.97
 
 # Fewer test queries than this are too few to compare with the live version.
@@ -30,6 +30,8 @@ class Incomparable:
 
 @dataclass(frozen=True)
 class GateDecision:
+    """The outcome, and a sentence that gives the reason."""
+
     outcome: Literal["better", "worse"]
     reason: str
 

@@ -6,7 +6,7 @@ import pyarrow as pa
 from duckdb import DuckDBPyRelation
 
 from components.errors import StepError
-from components.ingest_interactions import timestamps
+from components.ingest_interactions import timestamp_format
 from components.ingest_interactions.duckdb_session import quote
 from components.progress import report
 
@@ -35,9 +35,9 @@ def contract_column(relation: DuckDBPyRelation, field: pa.Field, name: str) -> C
     if field.name not in relation.columns:
         return Conversion(f"NULL::{_sql_type(field.type)}")
     if pa.types.is_timestamp(field.type):
-        times = timestamps.detect(relation, field.name, name)
+        times = timestamp_format.detect(relation, field.name, name)
         report(f"{name}: {field.name} read as {times.label}")
-        return Conversion(times.sql, f"{times.sql} IS NULL", timestamps.EXPECTED)
+        return Conversion(times.sql, f"{times.sql} IS NULL", timestamp_format.EXPECTED)
     if pa.types.is_floating(field.type):
         number = f"TRY_CAST({column} AS DOUBLE)"
         return Conversion(f"CASE WHEN NOT isnan({number}) THEN {number} END", f"{number} IS NULL", "a number")
@@ -72,7 +72,7 @@ def extra_column(relation: DuckDBPyRelation, column: str, table: str, name: str)
         return Conversion(
             f"array_to_string({identifier}, ' ')" if element == "VARCHAR" else f"{identifier}::FLOAT[]"
         )
-    if timestamps.is_number(kind) and table == "users":
+    if timestamp_format.is_number(kind) and table == "users":
         return Conversion(f"{identifier}::DOUBLE")
     text = _null_if_empty(identifier)
     is_embedding = f"bool_and({text}[1] = '[' AND TRY_CAST({text} AS FLOAT[]) IS NOT NULL)"
@@ -97,7 +97,7 @@ def _text(relation: DuckDBPyRelation, column: str, name: str) -> str:
 
 def _aggregate_sample(relation: DuckDBPyRelation, text: str, aggregate: str) -> bool:
     """Return whether a boolean aggregate holds for the first 10,000 cells with a value."""
-    sample = relation.filter(f"{text} IS NOT NULL").limit(timestamps.SAMPLE_ROWS)
+    sample = relation.filter(f"{text} IS NOT NULL").limit(timestamp_format.SAMPLE_ROWS)
     return bool(sample.aggregate(aggregate).fetchall()[0][0])
 
 

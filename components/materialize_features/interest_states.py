@@ -37,7 +37,7 @@ ROWS_PER_BATCH = 5_000
 
 
 def compute_live_interest_states(releases: str, features: str) -> int | None:
-    """Call `compute_interest_states` for the live release.
+    """Call `compute_interest_states` for the live release, if it has the current contract.
 
     Returns:
         The event time in µs; None when no release is live, or when the live one has another contract.
@@ -54,12 +54,12 @@ def compute_live_interest_states(releases: str, features: str) -> int | None:
 
 
 def compute_interest_states(version: int, releases: str, features: str) -> int:
-    """Write the table of interest states under one release to `features`; return its event time in µs.
+    """Write the interest states of all users under one release to `features`; return their event time in µs.
 
     Raises:
         StepError: there are no histories, or the release has no usable interest model.
     """
-    started, moment, users = time.monotonic(), time.time_ns() // 1000, 0
+    started, event_time, users = time.monotonic(), time.time_ns() // 1000, 0
     attributes = UserAttributes.read(features)
     filesystem, target = fsspec.url_to_fs(table_path(features, USER_INTEREST_STATE))
     schema = pa.schema([*INTEREST_STATES, ("event_timestamp", TIMESTAMP), ("created", TIMESTAMP)])
@@ -72,11 +72,12 @@ def compute_interest_states(version: int, releases: str, features: str) -> int:
         ):
             for rows in _newest_histories(features):
                 interests = interest_model.interests(_histories(rows), attributes.lookup(rows["user_id"]))
-                states = _states(rows, interests, version, moment)
+                states = _states(rows, interests, version, event_time)
                 writer.write_table(states.cast(schema))
                 users += states.num_rows
-    report(f"interests of {users:,} users under version {version} in {time.monotonic() - started:.1f} s")
-    return moment
+    seconds = time.monotonic() - started
+    report(f"computed the interests of {users:,} users with version {version} in {seconds:.1f} s")
+    return event_time
 
 
 def _newest_histories(features: str) -> Iterator[pa.Table]:
@@ -100,9 +101,9 @@ def _histories(rows: pa.Table) -> list[History]:
     return [History(*lists) for lists in zip(*columns, strict=True)]
 
 
-def _states(rows: pa.Table, interests: InterestBatch, version: int, moment: int) -> pa.Table:
+def _states(rows: pa.Table, interests: InterestBatch, version: int, event_time: int) -> pa.Table:
     count = rows.num_rows
-    times = pa.array(np.full(count, moment), pa.int64()).cast(TIMESTAMP)
+    times = pa.array(np.full(count, event_time), pa.int64()).cast(TIMESTAMP)
     return pa.table(
         {
             "user_id": rows["user_id"],

@@ -48,8 +48,11 @@ def materialize(addresses: FeatureStoreAddresses, as_of: int, releases: str = ""
     _check_last(OnlineFeatures(addresses), str(users[-1]), as_of)
     if states is not None:
         write(store, states, USER_INTEREST_STATE)
-    moment = datetime.fromtimestamp(as_of / 1e6, UTC)
-    report(f"{len(users):,} users online as of {moment:%Y-%m-%d %H:%M:%S} in {monotonic() - started:.1f} s")
+    snapshot_time, seconds = datetime.fromtimestamp(as_of / 1e6, UTC), monotonic() - started
+    report(
+        f"wrote {len(users):,} users as of {snapshot_time:%Y-%m-%d %H:%M:%S} UTC to the online store "
+        f"in {seconds:.1f} s"
+    )
 
 
 @feast_backend()
@@ -63,9 +66,9 @@ def materialize_interests(version: int, releases: str, addresses: FeatureStoreAd
     write(store, compute_interest_states(version, releases, addresses.features), USER_INTEREST_STATE)
 
 
-def write(store: Any, moment: int, *views: str) -> None:
-    """Copy the rows with the event time `moment` (µs since the epoch) to the online store."""
-    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=moment)
+def write(store: Any, event_time: int, *views: str) -> None:
+    """Copy the views' rows with this event time (µs since the epoch) to the online store."""
+    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=event_time)
     with redirect_stdout(io.StringIO()):  # Feast prints a progress bar
         store.materialize(at, at, feature_views=list(views))
 

@@ -30,4 +30,5 @@ class InterestPyfunc:
 
 
 def _load_pyfunc(path: str) -> InterestPyfunc:
+    """Load a release; MLflow calls the function by this name."""
     return InterestPyfunc(Path(path) / INTEREST_MODEL)

@@ -20,6 +20,9 @@ from components.errors import StepError
 CANDIDATE = "candidate"  # the newest version, until it is reviewed
 LIVE = "live"  # the version that the recommender serves
 
+# Versions per call of MLflow.
+PAGE_SIZE = 200
+
 # The value of the tag `review`.
 WAITING, APPROVED, REJECTED, FAILED = "waiting", "approved", "rejected", "failed its smoke test"
 
@@ -40,7 +43,7 @@ class Version:
 
 
 class Registry:
-    """The versions of one registered model."""
+    """Reads and changes the versions of one registered model."""
 
     def __init__(self, tracking_uri: str, model_name: str) -> None:
         self.client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
@@ -65,8 +68,7 @@ class Registry:
 
     def versions(self) -> list[Version]:
         """Return all versions, newest first."""
-        entries = self.client.search_model_versions(f"name='{self.model_name}'", max_results=200)
-        aliases = self._aliases()
+        aliases, entries = self._aliases(), self._entries()
         return sorted((_version(entry, aliases) for entry in entries), key=lambda v: -v.number)
 
     def version(self, number: int) -> Version:
@@ -106,6 +108,16 @@ class Registry:
             artifact_uri=uri, dst_path=str(directory), tracking_uri=self.client.tracking_uri
         )
         return Path(target) / "data" / "release"
+
+    def _entries(self) -> list[ModelVersion]:
+        """Return all pages of MLflow's versions."""
+        query, entries, token = f"name='{self.model_name}'", [], None
+        while True:
+            page = self.client.search_model_versions(query, max_results=PAGE_SIZE, page_token=token)
+            entries += page
+            token = page.token
+            if not token:
+                return entries
 
     def _aliases(self) -> dict[str, int]:
         try:

@@ -1,8 +1,10 @@
 """Assembles a release from the steps' outputs and registers it in the model registry."""
 
 import json
+import shutil
 import tempfile
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -40,8 +42,8 @@ def register(
     with tempfile.TemporaryDirectory() as folder:
         release = Path(folder) / "release"
         ranking = release / RANKING
-        (release / INTEREST_MODEL).parent.mkdir(parents=True)
-        _copy(interest_model / "saved_model", release / INTEREST_MODEL)
+        release.mkdir()
+        shutil.copytree(interest_model / "saved_model", release / INTEREST_MODEL)
         ranking.mkdir()
         catalog, filters = pq.read_table(items), CollaborativeFilters.load(collaborative_filters)
         embeddings, precision = load_embeddings(interest_model)
@@ -63,10 +65,10 @@ def register(
         )
         model = _log(release, tracking_uri, run_id)
     registry = Registry(tracking_uri, model_name)
-    version = registry.add(model.model_uri, model.model_id, run_id, _tags(metrics, gate_decision))
+    number = registry.add(model.model_uri, model.model_id, run_id, _tags(metrics, gate_decision))
     registry.client.set_terminated(run_id, "FINISHED")
-    report(f"version {version} of {model_name} is the candidate: {metrics['reason']}")
-    return version
+    report(f"version {number} of {model_name} is the candidate: {metrics['reason']}")
+    return number
 
 
 def _interests(
@@ -123,12 +125,4 @@ def _tags(metrics: dict[str, Any], gate_decision: str) -> dict[str, str]:
 
 
 def _pinned(name: str) -> str:
-    from importlib.metadata import version
-
     return f"{name}=={version(name)}"
-
-
-def _copy(source: Path, target: Path) -> None:
-    import shutil
-
-    shutil.copytree(source, target)

@@ -23,7 +23,8 @@ def als(
     """Return item factors [items, factors] float32 for `serving.ranking.fold_in`; reproducible with threads.
 
     Args:
-        regularisation: λ in units of `noise_singular_value`, so that one value suits small and large data.
+        regularisation: the penalty λ in units of `noise_singular_value`, so that one value suits data of any
+            size.
         confidence: c of chosen items, above 1.
     """
     # Imported here, because the import takes half a second.
@@ -38,7 +39,7 @@ def als(
             factors, penalty, alpha=confidence, iterations=iterations, random_state=SEED
         )
         model.fit(csr_matrix(user_items), show_progress=False)
-    return whitened(model.item_factors, penalty, confidence)
+    return whiten(model.item_factors, penalty, confidence)
 
 
 def noise_singular_value(user_items: csr_array) -> float:
@@ -54,7 +55,7 @@ def noise_singular_value(user_items: csr_array) -> float:
     return float(max(1.0, np.sqrt(density * (1 - density)) * (np.sqrt(users) + np.sqrt(items))))
 
 
-def whitened(item_factors: FloatArray, penalty: float, confidence: float) -> FloatArray:
+def whiten(item_factors: FloatArray, penalty: float, confidence: float) -> FloatArray:
     """Return Z = √(c − 1) Y L⁻ᵀ for Y = `item_factors` [items, factors], where LLᵀ = G = YᵀY + λI.
 
     After a history of the items h the model's scores are Y x, x = (G + (c − 1) Σ y_h y_hᵀ)⁻¹ c Σ y_h. Up to

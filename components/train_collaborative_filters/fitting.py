@@ -29,16 +29,15 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class FilterParameters:
-    """Defaults chosen on the validation parts of MovieLens-100K and -1M; small changes make no difference."""
+    """Defaults are chosen on the validation splits of MovieLens-100K and -1M; small changes don't matter."""
 
     window: int = 10  # steps ahead that count as a transition
     backward: float = 0.0  # weight of a step back, relative to a step ahead
     smoothing: float = 10.0  # pseudo-counts of popularity in each item's transitions
     neighbours: int = 200  # entries kept per row of each matrix
     max_users: int = 20_000  # users that each request compares a history with
-    neighbour_half_life_share: float = (
-        0.2  # half-life of a neighbour's choice, as a share of the trend's half-life
-    )
+    # Half-life of a neighbour's choice, as a share of the trend's half-life.
+    neighbour_half_life_share: float = 0.2
     ease_regularisation: float = 300.0
     ease_max_items: int = 8_000  # takes about 15 s and 0.5 GB; both grow faster than linearly
     als_factors: int = 64

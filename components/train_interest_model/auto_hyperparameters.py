@@ -45,7 +45,7 @@ class Statistics:
     windows: int
     items: int
     mean_length: float
-    repeat_share: float  # share of interactions whose item is in the same window before
+    repeat_share: float  # share of interactions whose item occurred earlier in the same window
 
     @classmethod
     def of(cls, sequences: Sequences, items: int) -> "Statistics":
@@ -77,10 +77,10 @@ def resolve(
     return hyperparameters, reasons
 
 
-def refit(
+def for_refit(
     requested: Hyperparameters, base: Hyperparameters, base_epochs: int
 ) -> tuple[Hyperparameters, dict[str, str]]:
-    """Return the base model's hyperparameters with fewer epochs and a lower learning rate, and the reasons.
+    """Return the base model's hyperparameters with fewer epochs and a lower learning rate; reasons by name.
 
     Raises:
         StepError: a requested hyperparameter would change the shapes of the weights.
@@ -110,12 +110,12 @@ def refit(
     }
 
 
-def differing(settings: Hyperparameters, base: Hyperparameters) -> list[str]:
-    """Return the names of hyperparameters that change the shapes of the weights of `base`."""
+def changed_shapes(settings: Hyperparameters, base: Hyperparameters) -> list[str]:
+    """Return the names of the hyperparameters whose change from `base` changes the shapes of the weights."""
     return [name for name in SHAPES if getattr(settings, name) != getattr(base, name)]
 
 
-def warm(settings: Hyperparameters) -> tuple[Hyperparameters, dict[str, str]]:
+def for_warm_start(settings: Hyperparameters) -> tuple[Hyperparameters, dict[str, str]]:
     """Return the hyperparameters of a warm start, from those of a cold start, and the reasons by name."""
     share, rate_share = settings.warm_epoch_share, settings.warm_learning_rate_share
     epochs = max(1, round(share * settings.epochs))

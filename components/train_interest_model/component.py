@@ -32,7 +32,7 @@ def train_interest_model(
     from components.train_interest_model.experiment_tracking import tracked_run
     from components.train_interest_model.hyperparameters import Hyperparameters
     from components.train_interest_model.training import train
-    from components.train_interest_model.warm_start import fetch_base, keep
+    from components.train_interest_model.warm_start import fetch_base, log_base_model
 
     warm = bool(releases) and Hyperparameters.from_dict(hyperparameters).warm_start
     with (
@@ -50,7 +50,7 @@ def train_interest_model(
             warm_start=fetch_base(releases, tracker, Path(folder)) if warm else None,
         )
         if releases:
-            keep(Path(interest_model.path), tracker)
+            log_base_model(Path(interest_model.path), tracker)
         for name, value in values.items():
             metrics.log_metric(name, value)
         return tracker.run_id

@@ -1,4 +1,4 @@
-"""The hyperparameters of a training; AUTO values are chosen from the data by `auto_hyperparameters`."""
+"""Defines the hyperparameters; AUTO values are chosen from the data by `auto_hyperparameters`."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -31,7 +31,7 @@ SHARES: Final = (
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """Shares are from 0 to 1."""
+    """The hyperparameters of a training; shares are from 0 to below 1."""
 
     encoder: str = "lstm"
     embedding_size: int = AUTO
@@ -61,7 +61,7 @@ class Hyperparameters:
 
     loss: str = "auto"
     negatives: int = 2048  # of the sampled softmax, shared by a batch
-    seen_items: str = "auto"  # whether validation filters what the user has seen
+    seen_items: str = "auto"  # filter: items that the user has seen are not recommended again; keep: they are
     validation_rows: int = 2048
 
     embedding_precision: str = "auto"  # of the served item embeddings
@@ -108,10 +108,10 @@ def _cast(name: str, value: Any, default: Any) -> Any:
         return AUTO
     if isinstance(default, bool):
         if value not in (True, False):
-            raise StepError(f"hyperparameter {name} is true or false, got {value!r}")
+            raise StepError(f"hyperparameter {name} must be true or false, got {value!r}")
         return bool(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise StepError(f"hyperparameter {name} is a number, got {value!r}")
+        raise StepError(f"hyperparameter {name} must be a number, got {value!r}")
     if value == AUTO == default:
         return AUTO
     return _in_range(name, value, float if isinstance(default, float) or name in SHARES else int)
@@ -119,15 +119,15 @@ def _cast(name: str, value: Any, default: Any) -> Any:
 
 def _choice(name: str, value: Any) -> str:
     if value not in CHOICES[name]:
-        raise StepError(f"hyperparameter {name} is one of {', '.join(CHOICES[name])}, got {value!r}")
+        raise StepError(f"hyperparameter {name} must be one of {', '.join(CHOICES[name])}, got {value!r}")
     return str(value)
 
 
 def _in_range(name: str, value: float, kind: type[int] | type[float]) -> float:
     if kind is int and value != int(value):
-        raise StepError(f"hyperparameter {name} is a whole number, got {value!r}")
+        raise StepError(f"hyperparameter {name} must be a whole number, got {value!r}")
     if name in SHARES and not 0 <= value < 1:
-        raise StepError(f"hyperparameter {name} is a share from 0 to below 1, got {value!r}")
+        raise StepError(f"hyperparameter {name} must be a share from 0 to below 1, got {value!r}")
     if value < 0 or (value == 0 and kind is int and name != "seed"):
-        raise StepError(f"hyperparameter {name} is above 0, got {value!r}")
+        raise StepError(f"hyperparameter {name} must be above 0, got {value!r}")
     return kind(value)

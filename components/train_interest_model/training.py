@@ -12,7 +12,13 @@ import pyarrow as pa
 import tensorflow as tf
 
 from components.progress import report
-from components.train_interest_model.auto_hyperparameters import Statistics, differing, refit, resolve, warm
+from components.train_interest_model.auto_hyperparameters import (
+    Statistics,
+    changed_shapes,
+    for_refit,
+    for_warm_start,
+    resolve,
+)
 from components.train_interest_model.data.sequences import encode, read_rows
 from components.train_interest_model.experiment_tracking import Tracker
 from components.train_interest_model.export.saved_model_writer import export
@@ -26,7 +32,7 @@ from components.train_interest_model.loop.validation_metrics import Validation
 from components.train_interest_model.network.model import InterestModel
 from components.train_interest_model.network.pruning import prune
 from components.train_interest_model.training_data import TrainingData, read
-from components.train_interest_model.warm_start import leaked, read_held_out, write_learned
+from components.train_interest_model.warm_start import count_leaked_users, read_held_out, write_trained_until
 
 PROBES = 16  # histories for which the export is compared with the model
 
@@ -63,7 +69,7 @@ def train(
     if base_model:
         data, settings, base = _refit(training_set, items, split, requested, base_model)
     else:
-        data, settings, base = _begin(training_set, items, split, requested, warm_start)
+        data, settings, base = _first_fit(training_set, items, split, requested, warm_start)
     _prepare(settings)
     prefix = "" if split == "train" else "refit/"
     _track(tracker, settings, training_set, split, data, prefix)
@@ -83,7 +89,7 @@ def train(
     if is_chief(trainer.strategy):
         _write(trainer.model, data, state, output)
         if split == "train":
-            write_learned(data.rows, warm_start if base else None, output)
+            write_trained_until(data.rows, warm_start if base else None, output)
         checkpoint.discard()
     return _metrics(state)
 
@@ -95,12 +101,12 @@ def _refit(
     # The base model has no attributes if no user had any.
     requested = replace(requested, use_user_attributes=base.hyperparameters.use_user_attributes)
     data = read(training_set, items, split, requested, base)
-    settings, reasons = refit(requested, base.hyperparameters, base.epochs)
+    settings, reasons = for_refit(requested, base.hyperparameters, base.epochs)
     _report_choices(settings, reasons)
     return data, settings, base
 
 
-def _begin(
+def _first_fit(
     training_set: Path, items: Path, split: str, requested: Hyperparameters, earlier: Path | None
 ) -> Start:
     """Start from an earlier training's weights, unless they have seen held-out data or have other shapes."""
@@ -112,7 +118,7 @@ def _begin(
         base, data = None, read(training_set, items, split, requested, None)
         settings, reasons = _resolve(requested, data)
     if base:
-        settings, warm_reasons = warm(settings)
+        settings, warm_reasons = for_warm_start(settings)
         reasons |= warm_reasons
         trained = np.count_nonzero(base.trained(data.vocabulary))
         report(f"warm start: the earlier weights cover {trained:,} of {len(data.catalog):,} items")
@@ -121,7 +127,7 @@ def _begin(
 
 
 def _unleaked_base(training_set: Path, earlier: Path) -> SavedWeights | None:
-    if users := leaked(earlier, read_held_out(training_set)):
+    if users := count_leaked_users(earlier, read_held_out(training_set)):
         report(f"cold start: the earlier weights have seen held-out interactions of {users:,} users")
         return None
     return SavedWeights.load(earlier)
@@ -130,7 +136,7 @@ def _unleaked_base(training_set: Path, earlier: Path) -> SavedWeights | None:
 def _changed(settings: Hyperparameters, catalog: pa.Table, base: SavedWeights) -> list[str]:
     """Return what differs between `base` and a cold start, and can't be changed by further training."""
     outdated = settings.use_content and not base.content.suits(catalog)
-    return [*differing(settings, base.hyperparameters), *(["the item content"] if outdated else [])]
+    return [*changed_shapes(settings, base.hyperparameters), *(["the item content"] if outdated else [])]
 
 
 def _resolve(requested: Hyperparameters, data: TrainingData) -> tuple[Hyperparameters, dict[str, str]]:
@@ -157,7 +163,7 @@ def _trainer(settings: Hyperparameters, data: TrainingData, base: SavedWeights |
         model = InterestModel(
             settings, len(data.catalog), data.vocabulary.sizes, data.content.transform(data.catalog)
         )
-        _start(model, data, base)
+        _initialise(model, data, base)
         steps = sum(1 for _ in data.sequences.batches(settings.batch_size, settings.seed))
         optimizer = make_optimizer(settings, settings.epochs * steps, _sparse_tables(model, strategy))
     windows, interactions = len(data.sequences), len(data.sequences.items)
@@ -176,13 +182,13 @@ def _sparse_tables(model: InterestModel, strategy: tf.distribute.Strategy) -> li
     return model.item_tables if sparse and strategy.num_replicas_in_sync == 1 else []
 
 
-def _start(model: InterestModel, data: TrainingData, base: SavedWeights | None) -> None:
-    """Initialise the weights; an item's bias is its log popularity, the answer for an unknown user."""
+def _initialise(model: InterestModel, data: TrainingData, base: SavedWeights | None) -> None:
+    """Initialise the weights; an item's bias is its log popularity, which ranks items for an unknown user."""
     counts = data.counts
     model.item_bias.assign(np.log((counts + 1) / (counts.mean() + 1)))
     trained = counts > 0
     if base:
-        base.start(model, data.vocabulary)
+        base.assign_to(model, data.vocabulary)
         trained |= base.trained(data.vocabulary)
     model.trained.assign(trained.astype(np.float32)[:, None])
 

@@ -1,8 +1,8 @@
 """Warm starts from the weights of the live version's training, unless these have seen held-out data.
 
 The live version itself was refitted on all data, so metrics of a model that starts from it would be leaked.
-Its run also trained a model on the training part only. MLflow keeps those weights, and for each user the
-newest interaction that they have seen, so that a later run can check for leaks.
+Its run also trained a model on the training split only. MLflow keeps those weights, and for each user the
+newest interaction in their training data, so that a later run can check for leaks.
 """
 
 import json
@@ -22,10 +22,10 @@ from feature_repo.contract import MANIFEST, RANKING, fingerprint
 from serving.release.release_store import ReleaseStore
 
 FOLDER: Final = "base_model"
-LEARNED: Final = "learned.parquet"
+TRAINED_UNTIL: Final = "learned.parquet"
 
 
-def write_learned(rows: pa.Table, earlier: Path | None, output: Path) -> None:
+def write_trained_until(rows: pa.Table, earlier: Path | None, output: Path) -> None:
     """Write each user's newest training timestamp, `until` (µs), next to the weights.
 
     Args:
@@ -35,18 +35,18 @@ def write_learned(rows: pa.Table, earlier: Path | None, output: Path) -> None:
     users = rows["user_id"].combine_chunks().take(pc.list_parent_indices(rows["timestamps"].combine_chunks()))
     parts = [pa.table({"user_id": users, "until": flatten(rows["timestamps"])})]
     if earlier:
-        parts.append(pq.read_table(earlier / LEARNED))
+        parts.append(pq.read_table(earlier / TRAINED_UNTIL))
     latest = pa.concat_tables(parts).group_by("user_id").aggregate([("until", "max")])
     pq.write_table(
-        latest.select(["user_id", "until_max"]).rename_columns(["user_id", "until"]), output / LEARNED
+        latest.select(["user_id", "until_max"]).rename_columns(["user_id", "until"]), output / TRAINED_UNTIL
     )
 
 
-def keep(output: Path, tracker: Tracker) -> None:
-    """Log the files that a later warm start reads; only the chief of several workers has them."""
-    if not (output / LEARNED).exists():
+def log_base_model(output: Path, tracker: Tracker) -> None:
+    """Log the files that a later warm start reads to MLflow; only the chief of several workers has them."""
+    if not (output / TRAINED_UNTIL).exists():
         return
-    for name in (WEIGHTS, CONTENT, ABOUT, LEARNED):
+    for name in (WEIGHTS, CONTENT, ABOUT, TRAINED_UNTIL):
         tracker.log_artifact(output / name, FOLDER)
 
 
@@ -101,8 +101,8 @@ def read_held_out(training_set: Path) -> pa.Table:
     return pq.read_table(training_set, columns=["user_id", "cutoff"], filters=splits)
 
 
-def leaked(base: Path, held_out: pa.Table) -> int:
-    """Return the number of users with held-out interactions that `base` has seen, at a cutoff or later."""
+def count_leaked_users(base: Path, held_out: pa.Table) -> int:
+    """Count the users for whom `base` was trained on an interaction at their first cutoff or later."""
     first = held_out.group_by("user_id").aggregate([("cutoff", "min")])
-    both = first.join(pq.read_table(base / LEARNED), "user_id", join_type="inner")
+    both = first.join(pq.read_table(base / TRAINED_UNTIL), "user_id", join_type="inner")
     return int(pc.sum(pc.greater_equal(both["until"], both["cutoff_min"].cast(pa.int64()))).as_py() or 0)

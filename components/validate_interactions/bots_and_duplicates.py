@@ -1,10 +1,10 @@
-"""Finds interactions that keep to the contract but say nothing about a user's taste.
+"""Finds bots and duplicates: interactions that meet the contract, but do not show a user's interest.
 
 The rules:
 
 - *duplicate*: the same user, item, event type and value again within a second (a double click, or a retry
   with a new id). The first interaction stays, the others are dropped.
-- *bot*: a user with more than 2,000 interactions within any hour, one every 1.8 seconds without a pause. The
+- *bot*: a user with more than 2,000 interactions within any hour, one every 1.8 seconds. The
   most active person of MovieLens 1M, where people rate from lists, has 726. All interactions of a bot are
   quarantined.
 

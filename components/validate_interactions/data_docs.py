@@ -1,4 +1,4 @@
-"""The Data Docs: the validation's verdict and every expectation's result on one self-contained HTML page.
+"""Renders the Data Docs: the verdict and the result of every expectation, on one self-contained HTML page.
 
 Great Expectations' own Data Docs load styles and scripts from the internet.
 """
@@ -20,10 +20,10 @@ TEMPLATE: Final = "data_docs_template.html"
 def write(
     page: Path, as_of: int, verdict: Verdict, counts: Counts, suites: dict[str, list[ExpectationResult]]
 ) -> None:
-    """Replace `page`.
+    """Write the page atomically.
 
     Args:
-        as_of: the moment of the run, µs since the epoch.
+        as_of: the time of the snapshot, µs since the epoch.
         counts: row counts by name; only "rows" when the snapshot as a whole failed.
         suites: title of a suite -> its results.
     """
@@ -41,7 +41,7 @@ def render(as_of: int, verdict: Verdict, counts: Counts, suites: dict[str, list[
         lstrip_blocks=True,
     )
     return environment.get_template(TEMPLATE).render(
-        moment=f"{datetime.fromtimestamp(as_of / 1_000_000, UTC):%Y-%m-%d %H:%M:%S} UTC",
+        snapshot_time=f"{datetime.fromtimestamp(as_of / 1_000_000, UTC):%Y-%m-%d %H:%M:%S} UTC",
         verdict=verdict,
         counts=counts,
         failures=[result for result in failed if result.is_critical],

@@ -65,7 +65,7 @@ def interactions_suite(as_of: int) -> ExpectationSuite:
     """Return the expectations of each row, for the contract's columns and those that `read_frames` adds.
 
     Args:
-        as_of: the moment of the run, µs since the epoch.
+        as_of: the time of the snapshot, µs since the epoch.
     """
     not_null, matches = gxe.ExpectColumnValuesToNotBeNull, gxe.ExpectColumnValuesToMatchRegex
     between, in_set = gxe.ExpectColumnValuesToBeBetween, gxe.ExpectColumnValuesToBeInSet

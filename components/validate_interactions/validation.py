@@ -33,7 +33,7 @@ def validate(
 
     Args:
         interactions, items, users: Parquet files as ingested.
-        as_of: the moment of the run, µs since the epoch.
+        as_of: the time of the snapshot, µs since the epoch.
         warehouse: a directory or fsspec URL that keeps the row count of the last run, to detect lost rows.
         max_failed_share: the run stops when a larger share of the rows (0 to 1) goes to the quarantine.
         valid_interactions: Parquet file to write, in the contract's schema and the order of `interactions`.

@@ -1,4 +1,4 @@
-"""Interest drift in a benchmark: means over the seeds, and their tables."""
+"""Averages the interest drift of a benchmark over the seeds, and builds its tables."""
 
 import statistics
 from collections.abc import Iterator, Mapping

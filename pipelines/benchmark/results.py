@@ -1,4 +1,4 @@
-"""The results of a benchmark: one JSON document, and the tables that show it."""
+"""Builds the results of a benchmark: one JSON document, and the tables that show it."""
 
 import json
 import statistics
@@ -139,7 +139,7 @@ def _protocol_text(results: dict[str, Any]) -> str:
         f"Commit: {results['commit'] or 'unknown'}.",
     ]
     if not results["published"]:
-        lines.append("No published results are known for this data set and protocol.")
+        lines.append("There are no published results for this data set and protocol.")
     return "\n".join(lines)
 
 

@@ -77,7 +77,11 @@ def reject(
     version: Number,
     by: By,
     reason: Annotated[
-        str, typer.Option(prompt="Reason", help="Why; the registry stores it. Asked for when missing.")
+        str,
+        typer.Option(
+            prompt="Reason",
+            help="The reason; the registry stores it. You are asked for it if missing.",
+        ),
     ],
     home: Home = None,
 ) -> None:

@@ -1,4 +1,4 @@
-"""The tables that the commands print."""
+"""Builds the tables that the commands print."""
 
 import json
 import time
@@ -27,7 +27,7 @@ METRICS = {
 
 
 def recommendations_table(answer: Answer, explain: bool = False, title: str | None = None) -> Table:
-    """One row an item, best first; the caption lists degraded stages and, with explain, removed items."""
+    """Return one row per item, best first; the caption lists degraded stages and removed items."""
     table = Table(title=title, title_justify="left", caption=_caption(answer), caption_justify="left")
     table.add_column("", justify="right", style="dim")
     table.add_column("item", style="dim")
@@ -70,7 +70,7 @@ def answer_json(answer: Answer) -> str:
 
 
 def datasets_table(datasets: Sequence["Dataset"]) -> Table:
-    """One block a data set: description, size, source, licence and citation."""
+    """Return one block per data set: description, size, source, licence and citation."""
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim")
     table.add_column(overflow="fold")
@@ -93,7 +93,7 @@ def datasets_table(datasets: Sequence["Dataset"]) -> Table:
 
 
 def metrics_table(run: Path) -> Table:
-    """One row a model, the served ranking first, from the evaluation in a run's folder."""
+    """Return one row per model, the served ranking first, from the evaluation in the folder of a run."""
     evaluation = json.loads(next(run.glob("steps/*/evaluate-release/evaluation/metrics.json")).read_text())
     counts = evaluation["counts"]
     seen = "except" if evaluation["seen_items"] == "filter" else "including"
@@ -112,7 +112,7 @@ def metrics_table(run: Path) -> Table:
 
 
 def versions_table(versions: Sequence["Version"], live: int | None) -> Table:
-    """One row a registered version, newest first."""
+    """Return one row per version, in the given order; `live` is the number of the live one."""
     table = Table("version", "state", "NDCG@10", "HR@10", "gate", "review", "by", "registered (UTC)")
     for version in versions:
         tags = version.tags

@@ -52,7 +52,7 @@ def table(source: str, seeds: list[int], rows: Mapping[str, list[Metrics]]) -> T
     """
     shown = Table(title=source, title_justify="left", caption_justify="left")
     seed_list = ", ".join(map(str, seeds))
-    shown.caption = f"interest model alone, validation part, seeds {seed_list}: mean ± standard deviation"
+    shown.caption = f"interest model alone, validation split, seeds {seed_list}: mean ± standard deviation"
     shown.add_column("inputs")
     for heading in ("NDCG@10", "difference", "HR@10"):
         shown.add_column(heading, justify="right")

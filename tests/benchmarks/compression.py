@@ -37,7 +37,7 @@ PRUNED: Final = (0.25, 0.5, 0.75, 0.9)
 
 @dataclass(frozen=True)
 class Row:
-    """One way to compress: bytes, milliseconds, and the metrics of the test part."""
+    """One way to compress: bytes, milliseconds, and the metrics of the test split."""
 
     name: str
     embeddings: int
@@ -73,7 +73,7 @@ def rebuilt(saved: SavedWeights, precision: Precision, pruned: float) -> Interes
 
 
 def row(home: Path, seed: int, output: Path, name: str, precision: Precision, pruned: float) -> Row:
-    """Export the model to `output` and measure it on the test part."""
+    """Export the model to `output` and measure it on the test split."""
     interest = home / f"interest-{seed}"
     saved = SavedWeights.load(interest)
     rows = read_rows(home / "training_set.parquet", "train")

@@ -33,7 +33,7 @@ def benchmark(shop: str, folder: Path, seeds: int, console: Console) -> dict[str
 def table(documents: dict[str, dict[str, Any]]) -> Table:
     """Return a table with a row for each model, and the mean metrics of each shop."""
     seeds = ", ".join(map(str, next(iter(documents.values()))["seeds"]))
-    shown = Table("model", title="Synthetic shops, test part", title_justify="left", caption_justify="left")
+    shown = Table("model", title="Synthetic shops, test split", title_justify="left", caption_justify="left")
     shown.caption = f"leave-one-out, default hyperparameters, seeds {seeds}"
     for shop in documents:
         for heading in TABLE_METRICS.values():

@@ -30,7 +30,7 @@ from components.train_interest_model.loop.trainer import Trainer
 from components.train_interest_model.network.model import InterestModel
 from components.user_attributes import with_attributes
 
-# The training part of MovieLens-1M's 5-core; training chooses its sizes from these statistics.
+# The training split of MovieLens-1M's 5-core; training chooses its sizes from these statistics.
 LENGTH, ITEMS = 200, 3416
 MOVIELENS_1M: Final = Statistics(
     interactions=988_000, windows=8_100, items=ITEMS, mean_length=122.0, repeat_share=0.0

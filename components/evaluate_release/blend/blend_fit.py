@@ -1,4 +1,4 @@
-"""Fits the weights of the reranker's features on the items that users chose in the validation part."""
+"""Fits the weights of the reranker's features on the items that users chose in the validation split."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -19,7 +19,7 @@ from serving.release.arrays import FloatArray
 MAX_QUERIES: Final = 2_000
 MAX_CANDIDATES: Final = 1_000
 
-# From the strongest: each fit starts from the previous one.
+# Strongest first, since each fit starts from the weights of the previous one.
 PENALTIES: Final = (1e-1, 1e-2, 1e-3, 1e-4)
 
 # A feature with a smaller deviation is constant, and gets no weight.

@@ -17,8 +17,7 @@ from components.evaluate_release.blend.conditional_logit import (
     log_losses,
 )
 
-# A feature is removed when that raises the log loss by less than this share, one standard error included:
-# a feature is kept unless it is known to be useless.
+# A feature is removed if that raises the log loss, plus one standard error, by less than this share.
 TOLERANCE: Final = 1e-3
 
 

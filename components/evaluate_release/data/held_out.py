@@ -34,7 +34,11 @@ class HeldOut:
     def read(
         cls, file: Path, catalog: Catalog, keep_seen: bool = False, users: Path | None = None
     ) -> "HeldOut":
-        """Read the queries; raises StepError if a target is not in the catalog, or `users` has no user_id."""
+        """Read the queries.
+
+        Raises:
+            StepError: a split has no query, a target is not in the catalog, or `users` has no user_id.
+        """
         training_set, index = read_training_set(file), pa.array(catalog.item_ids, pa.string())
         validation, test = (
             read_queries(training_set, split, index, SEED, keep_seen) for split in ("validation", "test")
@@ -62,7 +66,7 @@ class HeldOut:
 
     @property
     def trained_until(self) -> int:
-        """Newest cutoff (µs) of the training part: the measured model has seen no later interaction."""
+        """Newest cutoff (µs) of the training split: the measured model has seen no later interaction."""
         rows = self.training_set.filter(pc.equal(self.training_set["split"], "train"))
         return int(pc.max(rows["cutoff"].cast(pa.int64())).as_py() or 0)
 
@@ -74,5 +78,6 @@ class HeldOut:
 
     @property
     def trained_users(self) -> set[str]:
+        """Ids of the users in the training split."""
         rows = self.training_set.filter(pc.equal(self.training_set["split"], "train"))
         return set(rows["user_id"].to_pylist())

@@ -1,4 +1,4 @@
-"""Users who shift to another item group: their history before, and their choices after the shift."""
+"""Builds interest shifts: users with a history in one item group, whose next choices are in another."""
 
 from dataclasses import dataclass, field
 from itertools import islice
@@ -16,14 +16,15 @@ from feature_repo.interaction import Interaction
 
 # Numbers of interactions since the shift at which models are queried; 0 is before the shift.
 STEPS: Final = (0, 1, 2, 3, 5, 8, 13, 20)
-# Choices per shift: one more than the last step, which is that step's target.
+# Choices per shift: the last step needs one more, its target.
 LENGTH: Final = STEPS[-1] + 1
 
-# A user is of a group with this many interactions, this share of them in the group …
+# A user belongs to a group with at least this many interactions, at least this share of them in the group.
 MIN_HISTORY, DOMINANT = 20, 0.5
-# … and a group is new to a user who has at most this part of its share of all interactions.
+# A group is new to a user if its share of the user's items is at most this fraction of its base rate.
 NEW: Final = 0.5
-# A donor's choices continue a user's history: one of this many users with the largest share of the group.
+# The choices after the shift are those of another user, the donor: one of this many users with the largest
+# share of the new group.
 DONORS: Final = 20
 
 
@@ -44,7 +45,7 @@ class InterestShift:
 def shifts_of_real_users(
     queries: Queries, windows: Windows, groups: ItemGroups, count: int, seed: int
 ) -> list[InterestShift]:
-    """Return shifts of at most `count` users of one group to a group that is new to them.
+    """Return shifts of at most `count` users who belong to one group, to a group that is new to them.
 
     Args:
         queries: held out; the shift is at the timestamp of the target.

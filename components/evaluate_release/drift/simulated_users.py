@@ -1,4 +1,4 @@
-"""Simulated users who choose items of one group only, then of another group only."""
+"""Simulates users who choose items of one group only, then of another group only."""
 
 from collections import Counter
 from itertools import chain

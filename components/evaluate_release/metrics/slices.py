@@ -42,14 +42,14 @@ def split_queries(
 
     Args:
         first_seen: [items] µs; an item's age is the time from then to the query.
-        trained_users: users of the training part.
+        trained_users: ids of the users in the training split.
         users: user_id and attributes; each attribute is a dimension.
     """
     attributes = split_by_attribute(users, queries.user_ids) if users is not None else {}
     is_trained = np.fromiter((user_id in trained_users for user_id in queries.user_ids), bool, len(queries))
     dimensions = {
         "history length": _by_length(queries.lengths()),
-        "user": {"in the training part": is_trained, "new": ~is_trained},
+        "user": {"in the training split": is_trained, "new": ~is_trained},
         "target's popularity": _by_popularity(popularity, queries.targets),
         "target's age": _by_age((queries.cutoffs - first_seen[queries.targets]) / MICROSECONDS_A_DAY),
         "target's domain": _by_domain(catalog, queries.targets),
@@ -99,7 +99,7 @@ def _by_popularity(popularity: FloatArray, targets: NDArray[np.int32]) -> Masks:
     above = np.empty(len(popularity))
     above[order] = (np.cumsum(popularity[order]) - popularity[order]) / max(popularity.sum(), 1)
     share = np.where(popularity[targets] > 0, above[targets], 2.0)
-    labels = ("head third", "middle third", "tail third", "not in the training part")
+    labels = ("head third", "middle third", "tail third", "not in the training split")
     return _between(share, (0, 1 / 3, 2 / 3, 2), labels)
 
 

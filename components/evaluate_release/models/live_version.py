@@ -2,7 +2,7 @@
 
 A candidate is measured before its refit on all data; the live version has had its refit. Where the live
 version has trained on newer interactions than the candidate, a comparison on the same queries would be
-unfair. Then each is taken at the metric that it reached before its own refit.
+unfair. Then the metrics that both had before their refits are compared.
 """
 
 import json

@@ -80,8 +80,8 @@ class ServedRanking:
             interest=self._interest[position] if len(history) else None,
         )
         rules = Rules(self._now(position), excluded=queries.seen[position])
-        found = self._release.item_filter.select(rules, self._release.retriever.retrieve(query), MAX_LENGTH)
-        return query, found.items
+        retrieved = self._release.retriever.retrieve(query)
+        return query, self._release.item_filter.select(rules, retrieved, MAX_LENGTH).items
 
     def _scores(self, position: int, query: Query, items: Indexes) -> FloatArray:
         """Score by the blend, or without a history by the cold-start rules: profile, segment trend, trend."""

@@ -103,23 +103,21 @@ def read_rows(training_set: Path, split: str) -> pa.Table:
 
 def encode(rows: pa.Table, vocabulary: Vocabulary) -> Sequences:
     """Encode rows; interactions with items that are not in the vocabulary are dropped."""
-    offsets = list_offsets(rows["item_ids"])
+    all_offsets = list_offsets(rows["item_ids"])
     timestamps = flatten(rows["timestamps"]).to_numpy().astype(np.int64)
     items = vocabulary.encode_items(flatten(rows["item_ids"]))
-    known = items >= 0
-    known_offsets = np.concatenate([[0], np.cumsum(known)])[offsets]
-    previous = _previous(timestamps[known], known_offsets)
+    in_vocabulary = items >= 0
+    offsets = np.concatenate([[0], np.cumsum(in_vocabulary)])[all_offsets]
+    previous = _previous(timestamps[in_vocabulary], offsets)
     return Sequences(
-        offsets=known_offsets,
-        items=items[known],
-        events=vocabulary.encode_events(flatten(rows["event_types"]))[known],
+        offsets=offsets,
+        items=items[in_vocabulary],
+        events=vocabulary.encode_events(flatten(rows["event_types"]))[in_vocabulary],
         values=vocabulary.encode_values(
             flatten(rows["values"]).to_numpy(zero_copy_only=False).astype(np.float32)
-        )[known],
-        gaps=encode_gaps(timestamps[known], previous),
-        positions=encode_positions(
-            np.arange(known_offsets[-1]) - np.repeat(known_offsets[:-1], np.diff(known_offsets))
-        ),
+        )[in_vocabulary],
+        gaps=encode_gaps(timestamps[in_vocabulary], previous),
+        positions=encode_positions(np.arange(offsets[-1]) - np.repeat(offsets[:-1], np.diff(offsets))),
         attributes=_attributes(rows, vocabulary),
         targets=vocabulary.encode_items(rows["target_item_id"].combine_chunks()),
         users=rows["user_id"].to_numpy(zero_copy_only=False),

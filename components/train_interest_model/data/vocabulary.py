@@ -1,4 +1,4 @@
-"""Encodes ids, values and times as the model's input codes; saved with its weights."""
+"""Encodes ids, values and times as the model's input codes; the vocabulary is saved with the weights."""
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field, replace
@@ -22,7 +22,7 @@ POSITION_EDGES: Final = np.array([1 << power for power in range(8)], np.int64)
 # A text attribute of fewer users gets no code, since it would identify them.
 ATTRIBUTE_USERS: Final = 5
 ATTRIBUTE_BUCKETS: Final = 8
-MOST_ATTRIBUTES: Final = 10_000
+MAX_ATTRIBUTES: Final = 10_000
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,8 @@ class Vocabulary:
     value_edges: list[float]  # ascending; a value's bucket is 1 + the number of edges up to it
     # "column=text", and "column<0", "column<1", … for the buckets of a numeric attribute.
     attributes: list[str] = field(default_factory=list)
-    attribute_edges: dict[str, list[float]] = field(
-        default_factory=dict
-    )  # of each numeric attribute, ascending
+    # Of each numeric attribute, ascending.
+    attribute_edges: dict[str, list[float]] = field(default_factory=dict)
 
     @classmethod
     def build(cls, item_ids: list[str], event_types: pa.Array, values: NDArray[np.float32]) -> "Vocabulary":
@@ -52,9 +51,7 @@ class Vocabulary:
         """Add the training users' attributes [n] that enough of them have."""
         numeric = ~np.isnan(values)
         texts = Counter(names.filter(pa.array(~numeric)).to_pylist())
-        tokens = sorted(
-            name for name, count in texts.most_common(MOST_ATTRIBUTES) if count >= ATTRIBUTE_USERS
-        )
+        tokens = sorted(name for name, count in texts.most_common(MAX_ATTRIBUTES) if count >= ATTRIBUTE_USERS)
         edges = {}
         for name in sorted(set(names.filter(pa.array(numeric)).to_pylist())):
             own = values[numeric & pc.equal(names, name).to_numpy(zero_copy_only=False)]

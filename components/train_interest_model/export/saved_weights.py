@@ -72,8 +72,8 @@ class SavedWeights:
             arrays,
         )
 
-    def start(self, model: InterestModel, vocabulary: Vocabulary) -> None:
-        """Set `model`'s weights; items are matched by id, and new codes keep their initial rows.
+    def assign_to(self, model: InterestModel, vocabulary: Vocabulary) -> None:
+        """Assign the weights to `model`; items are matched by id, and new codes keep their initial rows.
 
         A new item's own embedding is zero until it is trained, so that its vector is its content's.
         """

@@ -30,9 +30,8 @@ class ServingModule(tf.Module):  # type: ignore[misc]
 
     def __init__(self, model: InterestModel, vocabulary: Vocabulary, filter_seen: bool) -> None:
         super().__init__(name="interest")
-        self._model: Callable[[], InterestModel] = lambda: (
-            model
-        )  # a function, so that tf.Module doesn't track the model
+        # A function, so that tf.Module doesn't track the model.
+        self._model: Callable[[], InterestModel] = lambda: model
         self._filter_seen = filter_seen
         self.scoring = tf.Variable(model.scoring_vectors(), name="item_embeddings", trainable=False)
         self.weights = [*model.encoder.serving_weights(), *self._other_weights()]
@@ -61,7 +60,7 @@ class ServingModule(tf.Module):  # type: ignore[misc]
         self, attributes: tf.Tensor, attribute_values: tf.Tensor, **history: tf.Tensor
     ) -> Tensors:
         """Compute interest and state after a whole history."""
-        start = self._model().start(self.attribute_code(attributes, attribute_values))
+        start = self._model().initial_states(self.attribute_code(attributes, attribute_values))
         none = tf.zeros_like(start[:, :1])
         return self.advance(tf.concat([start, none], axis=1), tf.cast(none, tf.int64), **history)
 
@@ -95,10 +94,10 @@ class ServingModule(tf.Module):  # type: ignore[misc]
         encoded = model.encoder.advance(model.with_side_inputs(embedded, codes), state[:, :-1], lengths)
         last = tf.gather(tf.concat([as_of, timestamps], axis=1), lengths[:, None], batch_dims=1)
         # The state is zero for a user without interactions and attributes.
-        is_known = tf.cast(tf.reduce_any(encoded != 0, axis=1, keepdims=True), tf.float32)
-        interest = model.interests(encoded[:, : model.encoder.units]) * is_known
+        has_input = tf.cast(tf.reduce_any(encoded != 0, axis=1, keepdims=True), tf.float32)
+        interest = model.interests(encoded[:, : model.encoder.units]) * has_input
         return {
-            "interest": tf.concat([interest, tf.ones_like(is_known)], axis=1),
+            "interest": tf.concat([interest, tf.ones_like(has_input)], axis=1),
             "state": tf.concat([encoded, state[:, -1:] + tf.cast(lengths[:, None], tf.float32)], axis=1),
             "as_of": last,
         }
@@ -150,7 +149,7 @@ class AttributeCodes(tf.Module):  # type: ignore[misc]
 
 
 def _compact(items: tf.Tensor, *others: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    """Move known items to the front, in order, and append an empty column."""
+    """Move items of the vocabulary to the front, in order, and append an empty column."""
     order = tf.argsort(tf.cast(items < 0, tf.int32), axis=1, stable=True)
     padded = []
     for part, fill in zip((items, *others), (-1, UNKNOWN, np.nan, 0), strict=True):

@@ -28,7 +28,7 @@ OnEpoch = Callable[[dict[str, float], int], None]
 
 @dataclass
 class Trainer:
-    """Trains `model` in place."""
+    """Trains `model` in place, with early stopping on the validation NDCG@10."""
 
     model: InterestModel
     optimizer: keras.optimizers.Optimizer
@@ -41,9 +41,8 @@ class Trainer:
             self.optimizer.build(self.model.trainable_variables)
         share = (self.counts + 1e-9) ** 0.75
         share /= share.sum()
-        self._cumulative = tf.constant(
-            np.cumsum(share), tf.float64
-        )  # float32 is too coarse for a million items
+        # float32 is too coarse for a million items.
+        self._cumulative = tf.constant(np.cumsum(share), tf.float64)
         self._log_expected = tf.constant(np.log(share * self.hyperparameters.negatives + 1e-20), tf.float32)
         self._step = tf.function(
             self._distributed_step,

@@ -110,14 +110,14 @@ class InterestModel(keras.layers.Layer):  # type: ignore[misc]
     ) -> tf.Tensor:
         """Return the encoder's outputs [batch, length, units]; with a `seed`, dropout is applied."""
         embedded = tf.cast(self._dropout(self.inputs(vectors, codes), seed, 1), self.compute_dtype)
-        start = self.start(codes["attributes"])
+        start = self.initial_states(codes["attributes"])
         if seed is not None and self.start_tables:
             rate = self.hyperparameters.attribute_dropout
             kept = tf.random.stateless_uniform([tf.shape(start)[0], 1], seed + tf.constant([0, 5])) >= rate
             start *= tf.cast(kept, start.dtype)
         return self.encoder(embedded, tf.cast(start, self.compute_dtype))
 
-    def start(self, attributes: tf.Tensor) -> tf.Tensor:
+    def initial_states(self, attributes: tf.Tensor) -> tf.Tensor:
         """Map codes [batch, attributes] to initial states [batch, state size], zeros without attributes."""
         if not self.start_tables:
             return tf.zeros([tf.shape(attributes)[0], self.encoder.state_size])
@@ -133,14 +133,17 @@ class InterestModel(keras.layers.Layer):  # type: ignore[misc]
         if not self.start_tables:
             return tf.zeros([tf.shape(attributes)[0], self.item_embeddings.shape[1]])
         has_attributes = tf.cast(tf.reduce_any(attributes > 0, axis=1), tf.float32)[:, None]
-        return self.interests(self.start(attributes)[:, : self.encoder.units], seed) * has_attributes
+        return self.interests(self.initial_states(attributes)[:, : self.encoder.units], seed) * has_attributes
 
     def interests(self, outputs: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
         """Map encoder outputs [n, units] to interests [n, size]."""
         return tf.cast(self.projection(self._dropout(outputs, seed, 2)), tf.float32)
 
     def last_interests(self, vectors: tf.Tensor, codes: dict[str, tf.Tensor]) -> tf.Tensor:
-        """Return [batch, size + 1] interests after the last interaction, or cold ones; a column is 1."""
+        """Return [batch, size + 1] interests after the last interaction; the last column is 1.
+
+        A user without interactions gets `cold_interests`.
+        """
         lengths = codes["lengths"]
         last = tf.gather(self(vectors, codes), tf.maximum(lengths - 1, 0), batch_dims=1)
         has_history = lengths[:, None] > 0

@@ -5,28 +5,26 @@ import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.build_features.histories import build_histories, in_parts
+from components.build_features.histories import build_histories, split_by_user
 from feature_repo.histories import History
 from feature_repo.interaction import Interaction
 from feature_repo.schemas import TIMESTAMP
 from tests.feature_repo.planted import START, history_before, interaction, interactions_table
 
 
-def moments_table(moments: list[tuple[str, int]]) -> ibis.Table:
-    users, cutoffs = [user for user, _ in moments], [START + at for _, at in moments]
-    return ibis.memtable(
-        pa.table({"user_id": users, "cutoff": pa.array(cutoffs, pa.int64()).cast(TIMESTAMP)})
-    )
+def cutoffs_table(cutoffs: list[tuple[str, int]]) -> ibis.Table:
+    users, times = [user for user, _ in cutoffs], [START + at for _, at in cutoffs]
+    return ibis.memtable(pa.table({"user_id": users, "cutoff": pa.array(times, pa.int64()).cast(TIMESTAMP)}))
 
 
 def histories(
-    interactions: list[Interaction], moments: list[tuple[str, int]], max_history: int
+    interactions: list[Interaction], cutoffs: list[tuple[str, int]], max_history: int
 ) -> dict[tuple[str, int], History]:
     log = ibis.memtable(interactions_table(interactions))
-    table = build_histories(log, moments_table(moments), max_history).to_pyarrow()
-    cutoffs = table["cutoff"].cast(pa.int64()).to_pylist()
+    table = build_histories(log, cutoffs_table(cutoffs), max_history).to_pyarrow()
+    times = table["cutoff"].cast(pa.int64()).to_pylist()
     lists = table.drop_columns(["user_id", "cutoff"]).to_pylist()
-    keys = zip(table["user_id"].to_pylist(), cutoffs, strict=True)
+    keys = zip(table["user_id"].to_pylist(), times, strict=True)
     return {(user, at - START): History(**row) for (user, at), row in zip(keys, lists, strict=True)}
 
 
@@ -67,21 +65,21 @@ rows = st.tuples(st.sampled_from(["ann", "bob"]), st.sampled_from("abc"), times)
 @settings(max_examples=25, deadline=None)
 @given(st.lists(rows, min_size=1, max_size=30), st.lists(times, min_size=1, max_size=6, unique=True))
 def test_histories_equal_those_that_serving_builds(
-    planted_rows: list[tuple[str, str, int]], cutoffs: list[int]
+    planted_rows: list[tuple[str, str, int]], cutoff_times: list[int]
 ) -> None:
     planted = [interaction(*row, id=f"{n:02}") for n, row in enumerate(reversed(planted_rows))]
-    moments = [(user, at) for user in ("ann", "bob", "cleo") for at in cutoffs]
+    cutoffs = [(user, at) for user in ("ann", "bob", "cleo") for at in cutoff_times]
     for max_history in (2, 4):
-        actual = histories(planted, moments, max_history)
+        actual = histories(planted, cutoffs, max_history)
         assert actual == {
-            (user, at): history_before(planted, user, START + at, max_history) for user, at in moments
+            (user, at): history_before(planted, user, START + at, max_history) for user, at in cutoffs
         }
 
 
 def test_each_user_is_in_one_part_with_all_cutoffs() -> None:
     users = ["ann", "bob", "cleo", "dan", "eve"]
     log = ibis.memtable(interactions_table(interaction(user, "a", 1) for user in users))
-    moments = moments_table([(user, at) for user in users for at in range(3)])
-    parts = [part.user_id.to_pyarrow().to_pylist() for _, part in in_parts(log, moments, size=7)]
+    cutoffs = cutoffs_table([(user, at) for user in users for at in range(3)])
+    parts = [part.user_id.to_pyarrow().to_pylist() for _, part in split_by_user(log, cutoffs, size=7)]
     assert [sorted(set(part)) for part in parts] == [["ann", "bob"], ["cleo", "dan"], ["eve"]]
     assert sum(map(len, parts)) == 15

@@ -5,9 +5,9 @@ import pyarrow as pa
 import pytest
 from ibis.config import Config
 
-from components.build_features.cutoffs import timestamp
 from components.build_features.histories import build_histories
 from components.build_features.spine import PROTOCOLS, windows
+from components.build_features.time_conversion import timestamp
 from components.build_features.user_profile import build_user_profile
 from feature_repo.schemas import INTERACTIONS
 from tests.feature_repo.planted import START
@@ -18,7 +18,7 @@ INTERACTION_TABLE = ibis.table(
     name="interactions",
 )
 USER_TABLE = ibis.table({"user_id": "string", "age": "int64", "plan": "string"}, name="users")
-MOMENTS = ibis.table({"user_id": "string", "cutoff": "timestamp('UTC', 6)"}, name="moments")
+CUTOFFS = ibis.table({"user_id": "string", "cutoff": "timestamp('UTC', 6)"}, name="cutoffs")
 
 
 class SparkOptions(Config):
@@ -35,7 +35,7 @@ def spark_options(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     "table",
     [
-        build_histories(INTERACTION_TABLE, MOMENTS),
+        build_histories(INTERACTION_TABLE, CUTOFFS),
         build_user_profile(INTERACTION_TABLE, USER_TABLE),
         windows(INTERACTION_TABLE.mutate(until=timestamp(START)), "all", 200),
         ibis.union(*PROTOCOLS["leave-one-out"](INTERACTION_TABLE, START)[1]),

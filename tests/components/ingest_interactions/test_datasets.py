@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import shlex
 import zipfile
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -36,6 +37,11 @@ def uninstall(monkeypatch: pytest.MonkeyPatch, name: str, **changes: Any) -> Non
     """Replace a data set by one whose wheel is not installed."""
     absent = replace(REGISTRY[name], requirement="penchant-absent-wheel==1.0", **changes)
     monkeypatch.setitem(REGISTRY, name, absent)
+
+
+def test_the_install_command_quotes_a_path_with_a_space(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", "/my shop/python")
+    assert "/my shop/python" in shlex.split(describe()[0].install)
 
 
 @pytest.mark.parametrize("name", NAMES)

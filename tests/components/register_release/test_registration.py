@@ -109,6 +109,14 @@ def test_a_new_version_is_the_candidate_with_its_metrics_as_tags(parts: Release,
     assert registry.client.get_run(parts.run_id).info.status == "FINISHED"
 
 
+def test_versions_on_all_pages_are_listed(
+    parts: Release, registry: Registry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registered = [parts.register(), parts.register(), parts.register()]
+    monkeypatch.setattr("components.register_release.model_registry.PAGE_SIZE", 2)
+    assert [version.number for version in registry.versions()] == registered[::-1]
+
+
 def test_a_decision_is_stored_and_removes_the_candidate_alias(parts: Release, registry: Registry) -> None:
     version = parts.register()
 

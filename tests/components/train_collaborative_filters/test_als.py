@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array, csr_matrix
 from threadpoolctl import threadpool_limits
 
-from components.train_collaborative_filters.als import als, noise_singular_value, whitened
+from components.train_collaborative_filters.als import als, noise_singular_value, whiten
 from serving.ranking.fold_in import fold_in
 from tests.components.train_collaborative_filters.planted import checkerboard, interactions
 
@@ -34,7 +34,7 @@ def model() -> AlternatingLeastSquares:
 
 def scores(model: AlternatingLeastSquares, items: list[int], weights: list[float]) -> NDArray[np.float32]:
     """Return [items] the scores of `fold_in`, in the model's scale."""
-    factors = whitened(model.item_factors, PENALTY, CONFIDENCE)
+    factors = whiten(model.item_factors, PENALTY, CONFIDENCE)
     user = fold_in(factors, np.array(items, np.int32), np.array(weights, np.float32))
     return (CONFIDENCE / (CONFIDENCE - 1) * factors @ user).astype(np.float32)
 

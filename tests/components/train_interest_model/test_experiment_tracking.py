@@ -1,3 +1,5 @@
+"""The MLflow run: started, continued by later steps, and marked when a step fails."""
+
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,9 @@
+"""Hyperparameters: invalid values, and the values chosen from the data, for refits and warm starts."""
+
 import pytest
 
 from components.errors import StepError
-from components.train_interest_model.auto_hyperparameters import Statistics, refit, resolve
+from components.train_interest_model.auto_hyperparameters import Statistics, for_refit, resolve
 from components.train_interest_model.hyperparameters import AUTO, Hyperparameters
 
 DENSE = Statistics(interactions=1_000_000, windows=9_000, items=3_400, mean_length=111, repeat_share=0)
@@ -23,21 +25,21 @@ def test_from_dict_reads_to_dict() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("values", "message"),
     [
         ({"unit": 64}, "unknown hyperparameter 'unit': allowed are encoder, embedding_size, units"),
-        ({"encoder": "transformer"}, "encoder is one of lstm, gru, rnn, cnn, got 'transformer'"),
-        ({"units": 1.5}, "units is a whole number, got 1.5"),
-        ({"units": "many"}, "units is a number, got 'many'"),
-        ({"dropout": 1}, "dropout is a share from 0 to below 1, got 1"),
-        ({"epochs": 0}, "epochs is above 0, got 0"),
-        ({"learning_rate": -0.1}, "learning_rate is above 0, got -0.1"),
-        ({"xla": "yes"}, "xla is true or false, got 'yes'"),
+        ({"encoder": "transformer"}, "encoder must be one of lstm, gru, rnn, cnn, got 'transformer'"),
+        ({"units": 1.5}, "units must be a whole number, got 1.5"),
+        ({"units": "many"}, "units must be a number, got 'many'"),
+        ({"dropout": 1}, "dropout must be a share from 0 to below 1, got 1"),
+        ({"epochs": 0}, "epochs must be above 0, got 0"),
+        ({"learning_rate": -0.1}, "learning_rate must be above 0, got -0.1"),
+        ({"xla": "yes"}, "xla must be true or false, got 'yes'"),
     ],
 )
-def test_an_invalid_value_raises_with_the_allowed_ones(given: dict[str, object], message: str) -> None:
+def test_an_invalid_value_raises_with_the_allowed_ones(values: dict[str, object], message: str) -> None:
     with pytest.raises(StepError) as raised:
-        Hyperparameters.from_dict(given)
+        Hyperparameters.from_dict(values)
     assert message in str(raised.value)
 
 
@@ -61,20 +63,22 @@ def test_resolve_chooses_sampled_softmax_for_many_items_and_keeps_seen_items_for
 
 def test_a_refit_has_a_share_of_the_base_models_epochs() -> None:
     base, _ = resolve(Hyperparameters(), DENSE)
-    settings, _ = refit(Hyperparameters(refit_epoch_share=0.2), base, base_epochs=30)
+    settings, _ = for_refit(Hyperparameters(refit_epoch_share=0.2), base, base_epochs=30)
     assert settings.epochs == 6
     assert settings.units == base.units
 
 
 def test_a_refit_has_the_base_models_compression_unless_requested_otherwise() -> None:
     base, _ = resolve(Hyperparameters(embedding_precision="int8", pruning=0.5), DENSE)
-    unchanged, _ = refit(Hyperparameters(), base, base_epochs=30)
+    unchanged, _ = for_refit(Hyperparameters(), base, base_epochs=30)
     assert (unchanged.embedding_precision, unchanged.pruning) == ("int8", 0.5)
-    requested, _ = refit(Hyperparameters(embedding_precision="float16", pruning=0.25), base, base_epochs=30)
+    requested, _ = for_refit(
+        Hyperparameters(embedding_precision="float16", pruning=0.25), base, base_epochs=30
+    )
     assert (requested.embedding_precision, requested.pruning) == ("float16", 0.25)
 
 
 def test_a_refit_with_another_shape_raises() -> None:
     base, _ = resolve(Hyperparameters(units=32), DENSE)
     with pytest.raises(StepError, match="units = 64 but the base model has 32"):
-        refit(Hyperparameters(units=64), base, base_epochs=10)
+        for_refit(Hyperparameters(units=64), base, base_epochs=10)

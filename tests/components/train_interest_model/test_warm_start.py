@@ -12,12 +12,12 @@ from components.train_interest_model.experiment_tracking import Tracker
 from components.train_interest_model.export.saved_weights import SavedWeights
 from components.train_interest_model.training import train
 from components.train_interest_model.warm_start import (
-    LEARNED,
+    TRAINED_UNTIL,
+    count_leaked_users,
     fetch_base,
-    keep,
-    leaked,
+    log_base_model,
     read_held_out,
-    write_learned,
+    write_trained_until,
 )
 from feature_repo.contract import fingerprint
 from feature_repo.schemas import TRAINING_SET
@@ -78,8 +78,8 @@ def test_weights_that_have_seen_held_out_interactions_are_not_used(
     """Older data, as in a backfill: the first training has seen all held-out interactions."""
     rows = cycle_rows(cycle.item_ids, users=160, length=8)
     world = write_world(tmp_path, rows, items_table(cycle.item_ids))
-    assert leaked(first_night, read_held_out(world.training_set)) == 160
-    assert leaked(first_night, read_held_out(cycle.training_set)) == 0
+    assert count_leaked_users(first_night, read_held_out(world.training_set)) == 160
+    assert count_leaked_users(first_night, read_held_out(cycle.training_set)) == 0
     tracker = fit(world, tmp_path / "out", first_night, epochs=1)
     assert (
         "cold start: the earlier weights have seen held-out interactions of 160 users"
@@ -90,10 +90,10 @@ def test_weights_that_have_seen_held_out_interactions_are_not_used(
 
 
 def test_leaked_compares_timestamps_to_the_microsecond(tmp_path: Path) -> None:
-    pq.write_table(pa.table({"user_id": ["a", "b", "c"], "until": [9, 10, 11]}), tmp_path / LEARNED)
+    pq.write_table(pa.table({"user_id": ["a", "b", "c"], "until": [9, 10, 11]}), tmp_path / TRAINED_UNTIL)
     moments = pa.array([10, 20, 10, 10], pa.timestamp("us", tz="UTC"))
     held_out = pa.table({"user_id": ["a", "a", "b", "new"], "cutoff": moments})
-    assert leaked(tmp_path, held_out) == 1  # user b: the interaction at the cutoff is held out
+    assert count_leaked_users(tmp_path, held_out) == 1  # user b: the interaction at the cutoff is held out
 
 
 def test_learned_includes_what_the_earlier_weights_have_seen(tmp_path: Path) -> None:
@@ -102,8 +102,8 @@ def test_learned_includes_what_the_earlier_weights_have_seen(tmp_path: Path) -> 
     for directory, start, users in ((earlier, None, {"a": 3, "b": 3}), (later, earlier, {"b": 2, "c": 1})):
         directory.mkdir()
         rows = [history_row(user, "train", ["i0"] * length) for user, length in users.items()]
-        write_learned(pa.Table.from_pylist(rows, schema=TRAINING_SET), start, directory)
-    learned = pq.read_table(later / LEARNED).to_pylist()
+        write_trained_until(pa.Table.from_pylist(rows, schema=TRAINING_SET), start, directory)
+    learned = pq.read_table(later / TRAINED_UNTIL).to_pylist()
     assert {row["user_id"]: row["until"] for row in learned} == {
         "a": 180 * SECOND,
         "b": 180 * SECOND,
@@ -132,8 +132,8 @@ def test_new_content_columns_need_a_cold_start(
 
 def test_a_refit_writes_no_files_for_a_warm_start(cycle: World, first_night: Path, tmp_path: Path) -> None:
     train(cycle.training_set, cycle.items, "all", {}, tmp_path, first_night, RecordingTracker())
-    assert (first_night / LEARNED).exists()
-    assert not (tmp_path / LEARNED).exists()
+    assert (first_night / TRAINED_UNTIL).exists()
+    assert not (tmp_path / TRAINED_UNTIL).exists()
 
 
 def test_the_base_model_of_the_live_versions_run_is_fetched(
@@ -150,12 +150,12 @@ def test_the_base_model_of_the_live_versions_run_is_fetched(
     assert fetch_base(str(releases), runs[1], tmp_path) is None
     assert "the run of the live version 3 has no base model" in capsys.readouterr().out
 
-    keep(first_night, runs[0])
+    log_base_model(first_night, runs[0])
     (tmp_path / "fetched").mkdir()
     base = fetch_base(str(releases), runs[1], tmp_path / "fetched")
     assert base is not None
     assert SavedWeights.load(base).vocabulary == SavedWeights.load(first_night).vocabulary
-    assert (base / LEARNED).read_bytes() == (first_night / LEARNED).read_bytes()
+    assert (base / TRAINED_UNTIL).read_bytes() == (first_night / TRAINED_UNTIL).read_bytes()
 
     publish(releases, "0" * 32, fingerprint())
     assert fetch_base(str(releases), runs[1], tmp_path) is None

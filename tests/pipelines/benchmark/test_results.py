@@ -87,7 +87,7 @@ def test_published_results_are_shown_for_the_same_protocol_only() -> None:
     for other_plan in (plan("movielens-100k"), plan(protocol="time"), plan(seen="keep")):
         different = results(other_plan, [evaluation(0.2, 0.1)])
         assert different["published"] == []
-        assert "No published results are known" in printed(different)
+        assert "There are no published results" in printed(different)
 
 
 def test_the_output_states_split_seeds_and_commit() -> None:

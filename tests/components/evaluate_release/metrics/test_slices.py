@@ -39,8 +39,8 @@ def test_each_dimension_splits_the_queries() -> None:
     )
     by_hand = {
         "history length": {"none": [0], "5–19": [1, 2]},
-        "user": {"in the training part": [0, 1], "new": [2]},
-        "target's popularity": {"head third": [0], "middle third": [1], "not in the training part": [2]},
+        "user": {"in the training split": [0, 1], "new": [2]},
+        "target's popularity": {"head third": [0], "middle third": [1], "not in the training split": [2]},
         "target's age": {"up to a week": [0, 2], "older": [1]},
         "target's domain": {"film": [0], "book": [1, 2]},
     }

@@ -1,3 +1,5 @@
+"""The content encoder: term weights, projection, embedding columns, and reuse for a later catalog."""
+
 import os
 import subprocess
 import sys

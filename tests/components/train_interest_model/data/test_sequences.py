@@ -1,3 +1,5 @@
+"""Sequences and vocabulary: codes computed by hand, batches, and growth to a later catalog."""
+
 from pathlib import Path
 
 import numpy as np
@@ -123,7 +125,7 @@ def test_an_older_training_set_has_no_attributes(cycle: World, tmp_path: Path) -
     assert encode(read_rows(tmp_path / "rows.parquet", "train"), VOCABULARY).attributes.shape == (160, 0)
 
 
-def test_positions_count_known_items_from_the_start_of_the_window() -> None:
+def test_positions_count_items_of_the_vocabulary_from_the_start_of_the_window() -> None:
     row = history_row("u", "train", ["a", "zz", "b", "a", "a", "c"])
     encoded = encode(pa.Table.from_pylist([row, row], schema=TRAINING_SET), VOCABULARY)
     assert encoded.positions.tolist() == [0, 1, 2, 2, 3] * 2

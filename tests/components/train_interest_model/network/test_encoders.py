@@ -1,3 +1,5 @@
+"""Every encoder is causal, and its incremental state equals a run over the whole sequence."""
+
 import numpy as np
 import pytest
 import tensorflow as tf

@@ -1,3 +1,5 @@
+"""The softmax losses, compared with plain implementations."""
+
 import numpy as np
 import pytest
 import tensorflow as tf

@@ -1,4 +1,4 @@
-"""Conversions between microseconds since the epoch and timestamps."""
+"""Converts between microseconds since the epoch and timestamps."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -10,13 +10,14 @@ TIMESTAMP = "timestamp('UTC', 6)"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def moment(microseconds: int) -> datetime:
-    """Return the exact time; datetime.fromtimestamp rounds, because it takes a float."""
+def to_datetime(microseconds: int) -> datetime:
+    """Return the exact time in UTC; datetime.fromtimestamp rounds, because it takes a float."""
     return _EPOCH + timedelta(microseconds=microseconds)
 
 
 def timestamp(microseconds: int) -> ir.TimestampScalar:
-    return ibis.literal(moment(microseconds), type=TIMESTAMP)
+    """Return a literal of the type TIMESTAMP."""
+    return ibis.literal(to_datetime(microseconds), type=TIMESTAMP)
 
 
 def microseconds(column: ir.TimestampColumn) -> ir.IntegerColumn:
