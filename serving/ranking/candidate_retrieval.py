@@ -16,13 +16,14 @@ from serving.ranking.top_k import kth_largest, top_k
 from serving.release.arrays import Indexes
 from serving.release.ranking_data import Ranking
 
-# Up to this many items all are candidates: ranking all of them takes a millisecond.
+# In a catalog of up to this many items, all items are candidates: ranking all of them takes a millisecond.
 EXHAUSTIVE_ITEMS: Final = 5_000
 
-# An item with fewer interactions is fresh: the filters know too little of it, so its content scores it. Only
-# the newest fresh items are scored, and a share of what another source may return is returned.
+# An item with fewer interactions is fresh: it has too few for the filters, so it is scored by its content.
 FRESH_INTERACTIONS: Final = 5
+# Only this many fresh items, the newest, are scored.
 FRESH_ITEMS: Final = 20_000
+# The source FRESH returns at most this share of `per_source` items.
 FRESH_SHARE: Final = 0.2
 
 
@@ -30,7 +31,7 @@ class Retriever:
     """Retrieves the best `per_source` items of each source; safe to share between threads."""
 
     def __init__(self, ranking: Ranking, per_source: int = 500) -> None:
-        """Compute what is the same for every query; a large catalog's nearest-neighbour index is opened."""
+        """Prepare the arrays that every query uses; for a large catalog, open the nearest-neighbour index."""
         filters, catalog = ranking.filters, ranking.catalog
         self._per_source = per_source
         self._exhaustive = len(catalog) <= EXHAUSTIVE_ITEMS

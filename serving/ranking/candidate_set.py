@@ -31,7 +31,7 @@ SourcesOf = Callable[[Indexes], NDArray[SourceBits]]
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """Distinct items in index order, and a function for their sources, which most items never need."""
+    """Distinct items in index order, and a function that returns sources, because few items need them."""
 
     items: Indexes  # [m]
     sources_of: SourcesOf

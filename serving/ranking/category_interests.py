@@ -12,7 +12,7 @@ HALF_LIFE: Final = 5.0
 
 
 def category_interests(items: Sequence[int], catalog: Catalog) -> tuple[list[CategoryInterest], float]:
-    """Return the weight of each category, highest first, and the shift from the long-term interest.
+    """Return the weights of a user's categories, highest first, and the shift from the long-term interest.
 
     Args:
         items: [h] indexes, oldest first. An item's weight is split between its categories: 1 in the long-term

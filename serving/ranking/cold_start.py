@@ -69,10 +69,10 @@ def cold_scores(release: LoadedRelease, items: Indexes, now: int, profile: Profi
     categories = _profile_categories(profile, catalog.category_index)
     if not categories:
         return ColdScores(scores, trend, ())
-    liked = release.item_filter.permitted(Rules(now, categories=categories), items)
-    if not liked.any():
+    in_profile = release.item_filter.permitted(Rules(now, categories=categories), items)
+    if not in_profile.any():
         return ColdScores(scores, trend, ())
-    return ColdScores(scores + liked * (scores.max() + np.float32(1)), trend, categories)
+    return ColdScores(scores + in_profile * (scores.max() + np.float32(1)), trend, categories)
 
 
 def _profile_categories(profile: Profile, category_index: Mapping[str, int]) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ MMR_POOL: Final = 10
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """Selected positions among the scored items, best first, and what moved them."""
+    """Selected positions among the scored items, best first, and the rules that changed their order."""
 
     positions: NDArray[np.intp]  # [≤ k]
     reordered_by: list[Rule | None]  # [≤ k] the scenario's key that set the position; None for the value

@@ -84,9 +84,9 @@ class Explainer:
             case "interest":
                 form, influence = "close to {title}, which you {verb}", influences.embeddings
             case "user_cosine":
-                return "chosen by people whose taste is like yours"
+                return "chosen by people with a history like yours"
             case "sequence_knn":
-                return "chosen next by people who chose what you did"
+                return "chosen next by people who chose the same items"
             case "content":
                 return f"more {categories[0]}" if (categories := self._catalog.categories[item]) else ""
             case "repeats":

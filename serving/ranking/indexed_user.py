@@ -17,7 +17,7 @@ from serving.user_history import UserHistory
 class IndexedUser:
     """A user's history in item indexes, and the query with all scores computed for it.
 
-    Items that the release does not know are left out.
+    Items that the release does not contain are left out.
     """
 
     def __init__(self, ranking: Ranking, user: UserHistory) -> None:

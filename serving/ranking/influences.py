@@ -12,8 +12,8 @@ from serving.release.arrays import FloatArray, Indexes
 from serving.release.ranking_data import Ranking
 from serving.release.sparse import copy_rows
 
-# Only the newest interactions explain an item; the weight falls by this factor with each step of age, faster
-# than in the scores, because a reason from long ago does not convince.
+# Only the newest interactions explain an item. Their influence falls by this factor with each step of age,
+# faster than in the scores, because users doubt a reason that is old.
 RECENT: Final = 20
 REASON_DECAY: Final = 0.9
 _RECENCY_WEIGHTS: Final = (REASON_DECAY ** np.arange(RECENT, dtype=np.float32))[:, np.newaxis]
@@ -21,7 +21,7 @@ _RECENCY_WEIGHTS: Final = (REASON_DECAY ** np.arange(RECENT, dtype=np.float32))[
 
 @dataclass(frozen=True, eq=False)
 class Influence:
-    """The influence of each recent interaction on each answered item, of one kind."""
+    """One kind of influence: that of each recent interaction on each answered item."""
 
     values: FloatArray  # [recent, k]
 

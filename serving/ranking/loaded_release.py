@@ -29,7 +29,7 @@ _CACHE_BYTES: Final = 48_000_000
 _BYTES_PER_ITEM: Final = 16
 _BYTES_PER_SPARSE_USER: Final = 200_000
 
-# If no time is left for retrieval, this many of the most trending items are the candidates.
+# If too little time is left for retrieval, this many of the most trending items are the candidates.
 _TRENDING: Final = 2_000
 
 
@@ -82,21 +82,21 @@ class LoadedRelease:
         request: Request,
         now: int,
         seen: Indexes = NO_ITEMS,
-        shown: Iterable[str] = (),
+        capped: Iterable[str] = (),
     ) -> Rules:
         """Return the rules of a request in item indexes; unknown item ids are ignored.
 
         Args:
             now: µs since the epoch.
-            seen: items that the user has chosen before.
-            shown: ids of the items at their frequency cap.
+            seen: [n] indexes of the items that the user has interacted with.
+            capped: ids of the items at their frequency cap.
         """
         scenario, catalog = request.scenario, self.ranking.catalog
         return Rules(
             now=now,
             excluded=item_indexes(catalog, request.exclude.union(scenario.exclude_item_ids)),
             seen=NO_ITEMS if request.include_seen or self._keeps_seen else seen,
-            shown=item_indexes(catalog, shown),
+            capped=item_indexes(catalog, capped),
             allowed=item_indexes(catalog, request.allow) if request.allow else None,
             domain=request.domain or scenario.domain,
             categories=tuple(request.categories or scenario.categories),

@@ -17,7 +17,7 @@ class NearestItems:
     def __init__(
         self, embeddings: FloatArray, precision: Precision = "float32", file: Path | None = None
     ) -> None:
-        import faiss  # 13 MB that a small catalog does not need
+        import faiss  # imported here, because it takes 13 MB and a small catalog does not need it
 
         if file is not None:
             self._index: Any = faiss.read_index(str(file))

@@ -1,4 +1,4 @@
-"""A query: a user's history and interest, put to one release."""
+"""A query: a user's history and interest, and the scores that one release computes for them."""
 
 from collections.abc import Callable, Hashable
 from typing import Any, Final, TypeVar
@@ -19,7 +19,7 @@ GATHER_COST: Final = 4
 
 
 class Query:
-    """A history and an interest put to one release, with the scores computed for them.
+    """A history and an interest, with the scores that one release computes for them.
 
     Each score is computed on first use and kept, so that retrieval, reranking and the user's next answer
     share it. Not locked: two threads may compute the same value twice, with the same result.
@@ -32,10 +32,10 @@ class Query:
         timestamps: NDArray[np.int64],
         interest: FloatArray | None = None,
     ) -> None:
-        """Compute nothing yet.
+        """Store the arguments; scores are computed on first use.
 
         Args:
-            history: [h] item indexes, oldest first, without items that the release does not know.
+            history: [h] item indexes, oldest first, without items that the release does not contain.
             timestamps: [h] µs since the epoch.
             interest: [interest size]; None when the model did not answer.
         """
@@ -44,21 +44,21 @@ class Query:
         self._by_interest: dict[Hashable, Any] = {}
 
     def with_interest(self, interest: FloatArray) -> "Query":
-        """Return the same query with an interest; both share what depends on the history alone."""
+        """Return the same query with an interest; both share the scores that need no interest."""
         query = Query(self.ranking, self.history, self.timestamps, interest)
         query._by_history = self._by_history
         return query
 
     def once(self, key: Hashable, compute: Callable[[], T]) -> T:
-        """Return `compute()` of the history alone, computed at the first call with this key."""
+        """Return `compute()`, which depends on the history alone; only the first call with a key computes."""
         return _once(self._by_history, key, compute)
 
     def once_by_interest(self, key: Hashable, compute: Callable[[], T]) -> T:
-        """Return `compute()` of the interest too, computed at the first call with this key."""
+        """Return `compute()`, which depends on the interest too; only the first call with a key computes."""
         return _once(self._by_interest, key, compute)
 
     def logits(self) -> FloatArray:
-        """Return [items] float32: interest · embedding."""
+        """Return interest · embedding [items] float32."""
         embeddings = self.ranking.item_embeddings
         return self.once_by_interest("logits", lambda: embeddings @ np.asarray(self.interest))
 

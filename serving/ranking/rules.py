@@ -28,8 +28,8 @@ class Rules:
     now: int  # µs since the epoch; an item must be available at this time
     excluded: Indexes = field(default_factory=lambda: NO_ITEMS)  # the block lists of request and scenario
     seen: Indexes = field(default_factory=lambda: NO_ITEMS)
-    shown: Indexes = field(default_factory=lambda: NO_ITEMS)  # items at the scenario's frequency cap
-    allowed: Indexes | None = None  # if given, only these items are permitted
+    capped: Indexes = field(default_factory=lambda: NO_ITEMS)  # items at the scenario's frequency cap
+    allowed: Indexes | None = None  # if not None, only these items are permitted
     domain: str = ""
     categories: tuple[str, ...] = ()  # at least one of them
     excluded_categories: tuple[str, ...] = ()  # none of them
@@ -74,8 +74,8 @@ class ItemFilter:
             yield Rule.EXCLUDE_ITEM_IDS, ~_is_in(items, rules.excluded)
         if len(rules.seen):
             yield Rule.SEEN, ~_is_in(items, rules.seen)
-        if len(rules.shown):
-            yield Rule.FREQUENCY_CAP, ~_is_in(items, rules.shown)
+        if len(rules.capped):
+            yield Rule.FREQUENCY_CAP, ~_is_in(items, rules.capped)
         if rules.allowed is not None:
             yield Rule.ALLOW_ITEM_IDS, _is_in(items, rules.allowed)
         if rules.domain:

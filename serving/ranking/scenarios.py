@@ -43,7 +43,7 @@ class Scenario(BaseModel):
     record_impressions: bool = False
 
     @model_validator(mode="after")
-    def _known_sources(self) -> Self:
+    def _check_sources(self) -> Self:
         unknown = sorted(set(self.sources) - set(SOURCES))
         if unknown:
             raise ValueError(f"sources: {unknown} are unknown; allowed are {', '.join(SOURCES)}")
@@ -51,7 +51,7 @@ class Scenario(BaseModel):
 
     @property
     def diversifies(self) -> bool:
-        """Whether the answer may differ from the items with the highest values, in their order."""
+        """Whether the scenario can select other items than the k with the highest values, or reorder them."""
         return bool(self.max_per_category or self.min_fresh_share or self.diversity)
 
 

@@ -1,4 +1,4 @@
-"""The scores that each part of a release gives to items after a history."""
+"""Scores of all items for a history: one function for each source of candidates or feature."""
 
 from dataclasses import replace
 from functools import lru_cache

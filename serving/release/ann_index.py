@@ -22,7 +22,7 @@ RECALL: Final = 0.97
 TOP: Final = 100
 _SAMPLE: Final = 500
 
-# One byte per dimension; two where one is too coarse. More probes than these save little over exact search.
+# One byte per dimension; two if one is too coarse. More probes would save little over exact search.
 _CODES: Final = ("SQ8", "SQfp16")
 _PROBES: Final = (8, 16, 32, 64, 128, 256)
 _TRAINED_PER_LIST: Final = 40
@@ -49,8 +49,8 @@ def write_inverted_file(
     import faiss
 
     embeddings = pad(embeddings)
-    chosen = np.random.default_rng(0).permutation(len(embeddings))
-    sample = embeddings[chosen[:_SAMPLE]] if interests is None else pad(interests[:_SAMPLE])
+    shuffled = np.random.default_rng(0).permutation(len(embeddings))
+    sample = embeddings[shuffled[:_SAMPLE]] if interests is None else pad(interests[:_SAMPLE])
     exact: Any = faiss.IndexFlatIP(embeddings.shape[1])
     exact.add(embeddings)
     _, nearest = exact.search(sample, TOP)
@@ -60,7 +60,7 @@ def write_inverted_file(
         index: Any = faiss.index_factory(
             embeddings.shape[1], f"IVF{lists},{code}", faiss.METRIC_INNER_PRODUCT
         )
-        index.train(embeddings[chosen[: _TRAINED_PER_LIST * lists]])
+        index.train(embeddings[shuffled[: _TRAINED_PER_LIST * lists]])
         index.add(embeddings)
         recall = _choose_probes(index, sample, nearest)
         if recall >= RECALL:

@@ -27,8 +27,8 @@ class CollaborativeFilters:
     popularity: FloatArray  # [items] interactions
     trend: FloatArray  # [items] interactions, each weighted by 0.5 ** (age / half-life)
     ease: csr_array | None = None  # [items, items] the largest weights; None for a large catalog
-    als: FloatArray | None = None  # [items, factors] for ranking.fold_in; None in releases older than ALS
-    user_sequences: UserSequences | None = None  # None in releases older than them
+    als: FloatArray | None = None  # [items, factors] for ranking.fold_in; None in older releases
+    user_sequences: UserSequences | None = None  # None in older releases
     segments: Segments | None = None  # None where users have no attributes
 
     @cached_property

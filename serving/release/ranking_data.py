@@ -1,4 +1,4 @@
-"""A ranking directory: its format, how it is opened and how it is written.
+"""Opens and writes a ranking directory: the data of a release that ranks items.
 
 ranking/<version>/    catalog.parquet  item_embeddings.npy  <matrix>/{indptr,indices,data,shape}.npy
                       popularity.npy  trend.npy  als.npy  blend.json  manifest.json  user_sequences/
@@ -28,7 +28,7 @@ from serving.release.item_embeddings import Precision, load_embeddings, save_emb
 
 @dataclass(frozen=True)
 class Ranking:
-    """The data of one release that ranks items for an interest and a history, opened in memory."""
+    """The data of one release that ranks items for a history and an interest."""
 
     version: int
     catalog: Catalog
@@ -82,7 +82,7 @@ def write_ranking(
     precision: Precision = "float32",
     interests: FloatArray | None = None,
     exact_items: int = EXACT_ITEMS,
-    **about: Any,
+    **manifest_entries: Any,
 ) -> None:
     """Write the ranking directory of a release.
 
@@ -93,7 +93,7 @@ def write_ranking(
         precision: at which the embeddings are stored and searched.
         interests: [n, interest size] float32 of users, on which the recall of the index is measured.
         exact_items: a catalog of more items gets a nearest-neighbour index.
-        about: further entries of the manifest (run id, metrics), JSON-ready.
+        manifest_entries: further entries of the manifest (run id, metrics), JSON-ready.
 
     Raises:
         ReleaseError: catalog, embeddings and filters have different numbers of items, or the recall of the
@@ -111,10 +111,10 @@ def write_ranking(
     save_embeddings(directory, item_embeddings, precision)
     (directory / "blend.json").write_text(json.dumps(blend, indent=2))
     if index := write_inverted_file(directory, item_embeddings, interests, exact_items):
-        about["nearest"] = index
+        manifest_entries["nearest"] = index
     files = {f"{RANKING}/{name}": digest for name, digest in checksums(directory).items() if name != MANIFEST}
     files |= {f"{INTEREST_MODEL}/{name}": digest for name, digest in checksums(interest_model).items()}
-    manifest = {"fingerprint": fingerprint(), **about, "files": files}
+    manifest = {"fingerprint": fingerprint(), **manifest_entries, "files": files}
     (directory / MANIFEST).write_text(json.dumps(manifest, indent=2))
 
 

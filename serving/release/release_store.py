@@ -1,4 +1,4 @@
-"""The store where releases are published, and the record of the live version.
+"""The store of published releases, and the record of the live version.
 
 interest/<version>/   a SavedModel in TensorFlow Serving's layout
 ranking/<version>/    a ranking directory: serving.release.ranking_data
@@ -12,6 +12,7 @@ from typing import Any
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from feature_repo.atomic_files import atomic_directory
 from feature_repo.contract import LIVE, RANKING
 from serving.errors import ReleaseError
 from serving.release.ranking_data import Ranking
@@ -66,6 +67,8 @@ class ReleaseStore:
             raise ReleaseError(f"release store {self.root} is remote: a cache directory is needed to open it")
         target = self._cache / kind / str(version)
         if not (target / ".complete").exists():
-            self.filesystem.get(self.path(kind, version) + "/", str(target) + "/", recursive=True)
-            (target / ".complete").touch()
+            # Atomic, because several workers may copy at once, and a worker maps the files into its memory.
+            with atomic_directory(target) as staged:
+                self.filesystem.get(self.path(kind, version) + "/", f"{staged}/", recursive=True)
+                (staged / ".complete").touch()
         return target

@@ -27,7 +27,7 @@ class Segment:
     low: float | None = None
     high: float | None = None
 
-    def holds(self, profile: Mapping[str, str | float]) -> bool:
+    def contains(self, profile: Mapping[str, str | float]) -> bool:
         """Return whether a user with this profile belongs to the segment."""
         attribute = profile.get(self.attribute)
         if self.value is not None:
@@ -55,7 +55,7 @@ class Segments:
             trend: [catalog] trend among all users.
             items: [m]
         """
-        rows = [row for row, segment in enumerate(self.segments) if segment.holds(profile)]
+        rows = [row for row, segment in enumerate(self.segments) if segment.contains(profile)]
         if not rows:
             return None
         overall = (trend[items] + np.float32(0.5)) / (float(trend.sum()) + 0.5 * len(trend))

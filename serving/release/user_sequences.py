@@ -41,7 +41,7 @@ class UserSequences:
     damping: FloatArray  # [users] length ** -LENGTH_POWER
     # [items, users] int32: positions in `items` at which a user chose an item, one entry for each time.
     positions: csr_array
-    pace: float  # hours: the distance in time from the history's end at which a choice counts half
+    half_weight_hours: float  # a choice this far in time from the history's end counts half
 
     @classmethod
     def of(
@@ -50,7 +50,7 @@ class UserSequences:
         items: Indexes,
         timestamps: NDArray[np.int64],
         item_count: int,
-        pace: int,
+        half_weight_us: int,
     ) -> "UserSequences":
         """Build from parallel arrays [interactions], sorted by user (from 0) and then time; times in µs."""
         lengths = np.bincount(users)
@@ -65,14 +65,14 @@ class UserSequences:
             shape=(item_count, len(lengths)),
         )
         damping = np.maximum(lengths, 1).astype(np.float32) ** np.float32(-LENGTH_POWER)
-        return cls(padded, hours, damping, by_item, pace / _HOUR)
+        return cls(padded, hours, damping, by_item, half_weight_us / _HOUR)
 
     def next_choices(self, history: Indexes, weights: FloatArray, now: int) -> tuple[Indexes, FloatArray]:
         """Return what the nearest users chose after an item that they share with `history`.
 
         similarity(u) = length(u) ** -LENGTH_POWER · Σ weights of u's choices that are in the history. A
-        shared choice gives weight · similarity(u)² / (1 + |its time − now| / pace) to each of the STEPS_AHEAD
-        choices that follow it, before STEP_WEIGHTS.
+        shared choice gives weight · similarity(u)² / (1 + |its time − now| / half_weight_hours) to each of
+        the STEPS_AHEAD choices that follow it, before STEP_WEIGHTS.
 
         Args:
             history: [h] item indexes.
@@ -90,16 +90,17 @@ class UserSequences:
             bound = max(bound, np.partition(similarity, -SEQUENCE_NEIGHBOURS)[-SEQUENCE_NEIGHBOURS])
         is_neighbour = similarity >= bound
         shared = np.flatnonzero(is_neighbour.take(users))
-        positions, likeness = positions.take(shared), similarity.take(users.take(shared))
-        choice_weights = np.repeat(weights, np.diff(np.searchsorted(shared, offsets))) * likeness * likeness
-        choice_weights /= 1 + np.abs(self.hours.take(positions) - np.float32(now / _HOUR)) / np.float32(
-            self.pace
-        )
+        positions, shared_similarity = positions.take(shared), similarity.take(users.take(shared))
+        choice_weights = np.repeat(weights, np.diff(np.searchsorted(shared, offsets)))
+        choice_weights = choice_weights * shared_similarity * shared_similarity
+        distance = np.abs(self.hours.take(positions) - np.float32(now / _HOUR))
+        choice_weights /= 1 + distance / np.float32(self.half_weight_hours)
         return self.items.take(positions + _STEPS), choice_weights
 
     @classmethod
     def load(cls, directory: Path) -> "UserSequences":
         """Open sequences that `save` wrote; their entries are memory-mapped."""
+        # The files of release format 2 name the positions "places" and half_weight_hours "pace".
         arrays = map_arrays(directory, ("items", "hours", "damping", "indptr", "users", "places", "pace"))
         shape = (len(arrays["indptr"]) - 1, len(arrays["damping"]))
         positions = csr_array((arrays["places"], arrays["users"], arrays["indptr"]), shape=shape)
@@ -114,6 +115,6 @@ class UserSequences:
             "indptr": self.positions.indptr,
             "users": self.positions.indices,
             "places": self.positions.data,
-            "pace": np.asarray(self.pace),
+            "pace": np.asarray(self.half_weight_hours),
         }
         save_arrays(directory, arrays)

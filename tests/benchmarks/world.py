@@ -205,7 +205,11 @@ def _drawn_filters(
     owners = np.unique(users, return_inverse=True)[1].astype(np.int32)
     order = np.argsort(owners, kind="stable")
     sequences = UserSequences.of(
-        owners[order], chosen[order].astype(np.int32), timestamps[order], shape.items, pace=6 * 86_400_000_000
+        owners[order],
+        chosen[order].astype(np.int32),
+        timestamps[order],
+        shape.items,
+        half_weight_us=6 * 86_400_000_000,
     )
     trend = popularity / np.float32(10)
     return CollaborativeFilters(

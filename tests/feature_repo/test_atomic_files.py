@@ -20,7 +20,7 @@ from feature_repo.atomic_files import (
     write_text_atomically,
 )
 
-KILLED_WRITER = """
+WRITER = """
 import sys, time
 from pathlib import Path
 from feature_repo.atomic_files import atomic_file
@@ -50,7 +50,7 @@ def test_a_file_is_replaced_when_the_block_ends(tmp_path: Path) -> None:
     assert names(target.parent) == ["file.txt"]
 
 
-def test_an_error_leaves_the_old_file_alone(tmp_path: Path) -> None:
+def test_an_error_leaves_the_old_file_unchanged(tmp_path: Path) -> None:
     target = tmp_path / "file.txt"
     target.write_text("old")
     with pytest.raises(FileNotFoundError), atomic_file(target) as staged:
@@ -59,7 +59,7 @@ def test_an_error_leaves_the_old_file_alone(tmp_path: Path) -> None:
     assert names(tmp_path) == ["file.txt"]
 
 
-def test_a_library_that_appends_a_suffix_finds_it_there_already(tmp_path: Path) -> None:
+def test_the_staged_path_has_the_suffix_that_a_library_would_append(tmp_path: Path) -> None:
     with atomic_file(tmp_path / "array.npy") as staged:
         np.save(staged, np.arange(3))
     assert np.load(tmp_path / "array.npy").tolist() == [0, 1, 2]
@@ -71,7 +71,7 @@ def test_a_file_gets_the_permissions_of_any_new_file(tmp_path: Path) -> None:
     assert (tmp_path / "atomic").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
-def test_two_writers_of_a_file_do_not_mix_and_the_last_to_finish_wins(tmp_path: Path) -> None:
+def test_of_two_writers_of_a_file_the_last_to_finish_wins(tmp_path: Path) -> None:
     target = tmp_path / "file.txt"
     with atomic_file(target) as first:
         first.write_text("first")
@@ -100,9 +100,9 @@ def test_readers_never_find_a_half_written_file(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def killed_writer(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+def writer(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """A process that is writing tmp_path/file.txt."""
-    command = [sys.executable, "-c", KILLED_WRITER, str(tmp_path / "file.txt")]
+    command = [sys.executable, "-c", WRITER, str(tmp_path / "file.txt")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "writing\n"
@@ -110,26 +110,24 @@ def killed_writer(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
-def test_the_next_write_deletes_what_a_killed_writer_left(
-    tmp_path: Path, killed_writer: subprocess.Popen[str]
+def test_the_next_write_deletes_the_files_of_a_killed_writer(
+    tmp_path: Path, writer: subprocess.Popen[str]
 ) -> None:
-    os.kill(killed_writer.pid, signal.SIGKILL)
-    killed_writer.wait()
+    os.kill(writer.pid, signal.SIGKILL)
+    writer.wait()
     (leftover,) = tmp_path.iterdir()
     assert (leftover / "file.txt").read_text() == "half"
     write_text_atomically(tmp_path / "file.txt", "whole")
     assert names(tmp_path) == ["file.txt"]
 
 
-def test_a_write_spares_what_another_living_process_is_writing(
-    tmp_path: Path, killed_writer: subprocess.Popen[str]
-) -> None:
+def test_a_write_keeps_the_files_of_a_running_writer(tmp_path: Path, writer: subprocess.Popen[str]) -> None:
     write_text_atomically(tmp_path / "file.txt", "whole")
     (staged,) = tmp_path.glob(".file.txt.*/file.txt")
     assert staged.read_text() == "half"
 
 
-def test_a_directory_is_replaced_whole(tmp_path: Path) -> None:
+def test_a_directory_is_replaced_when_the_block_ends(tmp_path: Path) -> None:
     target = tmp_path / "release"
     with atomic_directory(target) as staged:
         (staged / "old").write_text("")
@@ -140,7 +138,7 @@ def test_a_directory_is_replaced_whole(tmp_path: Path) -> None:
     assert names(tmp_path) == ["release"]
 
 
-def test_an_error_leaves_the_old_directory_alone(tmp_path: Path) -> None:
+def test_an_error_leaves_the_old_directory_unchanged(tmp_path: Path) -> None:
     target = tmp_path / "release"
     with atomic_directory(target) as staged:
         (staged / "old").write_text("")
@@ -150,7 +148,7 @@ def test_an_error_leaves_the_old_directory_alone(tmp_path: Path) -> None:
     assert names(tmp_path) == ["release"]
 
 
-def test_concurrent_writers_of_a_directory_leave_one_whole_version(tmp_path: Path) -> None:
+def test_concurrent_writers_of_a_directory_leave_one_complete_version(tmp_path: Path) -> None:
     target, errors = tmp_path / "release", []
 
     def write(version: str) -> None:
@@ -172,7 +170,7 @@ def test_concurrent_writers_of_a_directory_leave_one_whole_version(tmp_path: Pat
     assert names(tmp_path) == ["release"]
 
 
-def test_a_removed_directory_leaves_nothing(tmp_path: Path) -> None:
+def test_remove_directory_leaves_no_file_and_accepts_a_missing_directory(tmp_path: Path) -> None:
     (tmp_path / "release").mkdir()
     (tmp_path / "release" / "file").write_text("")
     remove_directory(tmp_path / "release")
@@ -181,7 +179,7 @@ def test_a_removed_directory_leaves_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("protocol", ["file", "memory"])
-def test_an_upload_is_visible_once_it_is_whole(protocol: str, tmp_path: Path) -> None:
+def test_an_upload_is_visible_once_it_is_complete(protocol: str, tmp_path: Path) -> None:
     filesystem = fsspec.filesystem(protocol)
     path = f"{tmp_path}/new folder/file"
     with atomic_upload(filesystem, path) as file:

@@ -114,7 +114,7 @@ def test_feast_apply_registers_every_object(
     (home / "feast").mkdir()
     monkeypatch.chdir(repo)
     monkeypatch.syspath_prepend(repo)
-    done = CliRunner().invoke(cli, ["apply"])
-    assert done.exit_code == 0, done.output
+    result = CliRunner().invoke(cli, ["apply"])
+    assert result.exit_code == 0, result.output
     assert view_names(addresses_in(home / "feast")) == VIEWS
     assert FEAST_PROJECT in (repo / "feature_store.yaml").read_text()

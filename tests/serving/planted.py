@@ -59,7 +59,7 @@ def item_embeddings() -> NDArray[np.float32]:
 
 
 def filters() -> CollaborativeFilters:
-    """Return filters: items of a category are similar, the next number follows most, low ones are popular."""
+    """Return filters: items of a category are similar, number n + 1 follows n, low numbers are popular."""
     same = np.kron(np.eye(len(CATEGORIES)), np.ones((ITEMS_PER_CATEGORY, ITEMS_PER_CATEGORY)))
     np.fill_diagonal(same, 0)
     following = same * 0.02 + np.diag(np.ones(COUNT - 1), 1) * same * 0.5
@@ -76,7 +76,7 @@ def filters() -> CollaborativeFilters:
 
 
 def segments() -> Segments:
-    """Return segments: women choose comedies, young users horror, the lower numbers more."""
+    """Return segments: women choose comedies and young users horror, low numbers more often."""
     trend = np.zeros((2, COUNT), np.float32)
     trend[0, :ITEMS_PER_CATEGORY] = np.arange(ITEMS_PER_CATEGORY, 0, -1) * 10
     trend[1, ITEMS_PER_CATEGORY:] = np.arange(ITEMS_PER_CATEGORY, 0, -1) * 10
@@ -85,8 +85,8 @@ def segments() -> Segments:
     return Segments(named, csr_array(trend))
 
 
-def write_release(root: Path, version: int, titles: str = "", **about: Any) -> None:
-    """Write release `version` below `root`; `titles` is appended to each title, `about` to the manifest."""
+def write_release(root: Path, version: int, titles: str = "", **manifest_entries: Any) -> None:
+    """Write release `version` below `root`; `titles` is appended to each title."""
     table = items()
     renamed = [f"{title}{titles}" for title in table.column("title").to_pylist()]
     table = table.set_column(1, ITEMS.field("title"), pa.array(renamed))
@@ -95,7 +95,7 @@ def write_release(root: Path, version: int, titles: str = "", **about: Any) -> N
     blend = {"features": list(FEATURES), "weights": [weights.get(feature, 0.1) for feature in FEATURES]}
     directory = root / "ranking" / str(version)
     model = root / "interest" / str(version)
-    write_ranking(directory, table, item_embeddings(), filters(), blend, model, **about)
+    write_ranking(directory, table, item_embeddings(), filters(), blend, model, **manifest_entries)
 
 
 class FakeInterestModel:
@@ -128,10 +128,12 @@ class FakeInterestModel:
         return np.asarray([*mean[:2], 1.0], np.float32)
 
 
-async def interest_after(interests: UserInterest, user: UserHistory, release: int) -> NDArray[np.float32]:
+async def interest_after(
+    interests: UserInterest, user: UserHistory, release_version: int
+) -> NDArray[np.float32]:
     """Return the interest as an answer gets it: cached, or computed by the model."""
-    interest = interests.cached(user, release)
-    return await interests.compute(user, release, 10.0) if interest is None else interest
+    interest = interests.cached(user, release_version)
+    return await interests.compute(user, release_version, 10.0) if interest is None else interest
 
 
 class FakeVersions:

@@ -53,7 +53,9 @@ def ranking(item_count: int, seed: int = 0, users: int = 60, blend: dict[str, An
 def _sequences(generator: np.random.Generator, users: int, item_count: int) -> UserSequences:
     owners = np.repeat(np.arange(users), 20).astype(np.int32)
     items = generator.integers(0, item_count, len(owners)).astype(np.int32)
-    return UserSequences.of(owners, items, np.arange(len(owners), dtype=np.int64), item_count, pace=1_000)
+    return UserSequences.of(
+        owners, items, np.arange(len(owners), dtype=np.int64), item_count, half_weight_us=1_000
+    )
 
 
 def catalog(item_count: int) -> Catalog:

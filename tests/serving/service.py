@@ -57,7 +57,7 @@ class FakeFeatures:
 
 
 @dataclass
-class Running:
+class RunningService:
     """A running service, its client, and its dependencies."""
 
     address: str
@@ -107,7 +107,7 @@ def running(
     seen_items: str = "filter",
     drain_s: float = 0,
     **settings: Any,
-) -> Iterator[Running]:
+) -> Iterator[RunningService]:
     """Run a service over planted releases below `root`, with these settings."""
     for version in versions:
         write_release(root / "releases", version, f" of {version}", seen_items=seen_items)
@@ -123,7 +123,7 @@ def running(
         portal.wrap_async_context_manager(run_server(serving_settings, dependencies, drain_s)) as port,
         Recommender(f"127.0.0.1:{port}", timeout_s=HANG_S) as client,
     ):
-        service = Running(f"127.0.0.1:{port}", root, client, model, features, log)
+        service = RunningService(f"127.0.0.1:{port}", root, client, model, features, log)
         if live:
             service.go_live(live)
             wait_until(lambda: client.recommend("nobody").release_version == live)

@@ -6,7 +6,7 @@ from typing import Any
 
 
 class SteppedEventLoop(asyncio.SelectorEventLoop):
-    """Its clock `now`, in seconds, stands still unless the test moves it."""
+    """Its clock `now`, in seconds, changes only when the test moves it."""
 
     now = 100.0
 
@@ -14,7 +14,7 @@ class SteppedEventLoop(asyncio.SelectorEventLoop):
         return self.now
 
     async def pass_time(self, seconds: float, steps: int = 1) -> None:
-        """Move the clock by `seconds` in equal steps, and run what has become due after each step."""
+        """Move the clock by `seconds` in equal steps, and run the timers that are due after each step."""
         for _ in range(steps):
             self.now += seconds / steps
             for _ in range(5):

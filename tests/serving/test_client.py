@@ -13,16 +13,16 @@ import pytest
 from serving.client import AsyncRecommender, Recommender
 from serving.errors import InvalidRequest, Unavailable
 from tests.patience import HANG_S
-from tests.serving.service import Running, running
+from tests.serving.service import RunningService, running
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     with running(tmp_path_factory.mktemp("service")) as service:
         yield service
 
 
-def test_the_example_of_the_readme_runs(service: Running, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_example_of_the_readme_runs(service: RunningService, capsys: pytest.CaptureFixture[str]) -> None:
     readme = (Path(__file__).parents[2] / "serving" / "README.md").read_text()
     (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
     assert '"127.0.0.1:50051"' in example
@@ -39,7 +39,7 @@ def test_the_client_imports_only_grpc_and_protobuf() -> None:
     assert imported.stdout.split() == []
 
 
-def test_the_async_client_recommends_and_records(service: Running) -> None:
+def test_the_async_client_recommends_and_records(service: RunningService) -> None:
     async def scenario() -> None:
         async with AsyncRecommender(service.address, HANG_S) as client:
             await client.record("async", "horror-3", event_type="rate", value=5.0, timestamp=1_000_000)

@@ -1,3 +1,5 @@
+"""Caches drop the least recently used value; a versioned cache returns a value for its version only."""
+
 from serving.lru_cache import LruCache, VersionedCache
 
 

@@ -12,8 +12,8 @@ from serving.telemetry.metrics import Metrics
 from tests.serving.stepped_event_loop import SteppedEventLoop, run_stepped
 
 
-class FakeWork:
-    """Keeps the users it is called with; fails for the user "broken"."""
+class FakePrefetch:
+    """Records the users it is called with; fails for the user "broken"."""
 
     def __init__(self) -> None:
         self.users: list[str] = []
@@ -26,13 +26,13 @@ class FakeWork:
 
 
 def prefetched(*recorded: Sequence[str], busy_s: float = 0.0) -> tuple[list[str], float | None, float | None]:
-    """Prefetched users in order, and the counts of users made ready and left.
+    """Return the prefetched users in order, and the counts of completed and skipped prefetches.
 
     Args:
         recorded: the users of each recording.
         busy_s: how long the event loop is blocked after the recordings.
     """
-    work, metrics = FakeWork(), Metrics()
+    work, metrics = FakePrefetch(), Metrics()
 
     async def serve(loop: SteppedEventLoop) -> None:
         prefetcher = Prefetcher(work, metrics)
@@ -60,13 +60,13 @@ def test_prefetcher_ignores_a_recording_of_several_users() -> None:
     assert prefetched(["a", "b"], []) == ([], 0, 0)
 
 
-def test_prefetcher_goes_on_after_a_user_that_fails(caplog: pytest.LogCaptureFixture) -> None:
+def test_prefetcher_continues_after_a_failed_user(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR):
         assert prefetched(["broken"], ["a"]) == (["broken", "a"], 1, 0)
     assert "prefetch failed" in caplog.text
 
 
-def test_prefetcher_leaves_a_user_out_when_the_event_loop_is_busy() -> None:
+def test_prefetcher_skips_a_user_when_the_event_loop_is_busy() -> None:
     assert prefetched(["a"], busy_s=0.15) == ([], 0, 1)
 
 

@@ -17,13 +17,13 @@ from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.query import Query
 from tests.patience import HANG_S, wait_until
 from tests.serving.planted import COUNT, ITEMS_PER_CATEGORY
-from tests.serving.service import FakeSnapshot, Running, running
+from tests.serving.service import FakeSnapshot, RunningService, running
 
 DAY_US = 86_400_000_000
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[Running]:
+def service(tmp_path: Path) -> Iterator[RunningService]:
     with running(tmp_path) as service:
         yield service
 
@@ -40,7 +40,7 @@ def categories(answer: Answer) -> set[str]:
     return {category for item in answer.recommendations for category in item.categories}
 
 
-def test_the_answer_follows_three_interactions_of_another_category(service: Running) -> None:
+def test_three_interactions_with_another_category_change_the_answer(service: RunningService) -> None:
     service.features.snapshots["u"] = FakeSnapshot(History().extend(past("comedy", *range(10))), as_of=DAY_US)
     before = service.client.recommend("u", k=5)
     assert (categories(before), before.basis, before.degraded) == ({"Comedy"}, "history", [])
@@ -52,7 +52,7 @@ def test_the_answer_follows_three_interactions_of_another_category(service: Runn
 
 
 def test_scores_without_the_interest_are_computed_during_the_call_to_the_model(
-    service: Running, monkeypatch: pytest.MonkeyPatch
+    service: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     events, compute_interest, prepare = list[str](), service.model.interest, LoadedRelease.prepare
     is_prepared = asyncio.Event()
@@ -78,7 +78,7 @@ def test_scores_without_the_interest_are_computed_during_the_call_to_the_model(
 
 
 def test_the_next_answer_is_prefetched_after_a_recording(
-    service: Running, monkeypatch: pytest.MonkeyPatch
+    service: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("serving.prefetch._MAX_LAG_S", HANG_S)
     service.client.record_all(past("comedy", 3, 4, 5))
@@ -92,7 +92,7 @@ def test_the_next_answer_is_prefetched_after_a_recording(
     assert categories(service.client.recommend("u", k=5)) == {"Horror"}
 
 
-def test_seen_items_are_left_out_unless_the_request_includes_them(service: Running) -> None:
+def test_seen_items_are_left_out_unless_the_request_includes_them(service: RunningService) -> None:
     service.client.record_all(past("comedy", 3, 4, 5))
     unseen = {item.item_id for item in service.client.recommend("u", k=COUNT).recommendations}
     assert len(unseen) == COUNT - 3
@@ -100,7 +100,7 @@ def test_seen_items_are_left_out_unless_the_request_includes_them(service: Runni
     assert len(seen_too.recommendations) == COUNT
 
 
-def test_items_older_than_the_history_are_left_out_too(service: Running) -> None:
+def test_items_of_interactions_older_than_the_history_are_left_out(service: RunningService) -> None:
     seen_before = ["comedy-3", "comedy-4", "no longer in the catalog"]
     snapshot = FakeSnapshot(History().extend(past("comedy", 5)), as_of=DAY_US, seen_before=seen_before)
     service.features.snapshots["u"] = snapshot
@@ -120,12 +120,12 @@ def test_a_release_with_seen_items_keep_answers_seen_items_again(tmp_path: Path)
         assert len(service.client.recommend("u", k=COUNT).recommendations) == COUNT
 
 
-def test_a_k_larger_than_the_catalog_returns_every_item_once(service: Running) -> None:
+def test_a_k_larger_than_the_catalog_returns_every_item_once(service: RunningService) -> None:
     items = [item.item_id for item in service.client.recommend("u", k=1000).recommendations]
     assert len(items) == len(set(items)) == COUNT
 
 
-def test_contributions_sum_to_the_scores_which_descend(service: Running) -> None:
+def test_contributions_sum_to_the_scores_which_descend(service: RunningService) -> None:
     service.client.record_all(past("comedy", 3, 4, 5))
     answer = service.client.recommend("u", k=8, explain=True)
     scores = [item.score for item in answer.recommendations]
@@ -139,7 +139,7 @@ def test_contributions_sum_to_the_scores_which_descend(service: Running) -> None
         assert item.reason
 
 
-def test_the_rules_of_a_request_apply_and_k_items_are_returned(service: Running) -> None:
+def test_the_rules_of_a_request_apply_and_k_items_are_returned(service: RunningService) -> None:
     service.client.record_all(past("comedy", 1, 2, 3))
     horror = service.client.recommend("u", k=ITEMS_PER_CATEGORY, categories=["Horror"])
     assert (categories(horror), len(horror.recommendations)) == ({"Horror"}, ITEMS_PER_CATEGORY)
@@ -152,7 +152,7 @@ def test_the_rules_of_a_request_apply_and_k_items_are_returned(service: Running)
     assert service.client.recommend("u", domain="music").recommendations == []
 
 
-def test_the_basis_of_a_cold_start_is_profile_segment_or_trend(service: Running) -> None:
+def test_the_basis_of_a_cold_start_is_profile_segment_or_trend(service: RunningService) -> None:
     service.features.snapshots["profiled"] = FakeSnapshot(profile={"age": 30.0, "likes": "Western|Horror"})
     trending = service.client.recommend("unknown", k=2)
     assert (trending.basis, trending.recommendations[0].reason) == ("trending", "trending")
@@ -175,7 +175,7 @@ def test_the_basis_of_a_cold_start_is_profile_segment_or_trend(service: Running)
     assert anonymous.recommendations == answer.recommendations
 
 
-def test_an_interaction_in_log_and_request_counts_once(service: Running) -> None:
+def test_an_interaction_in_log_and_request_counts_once(service: RunningService) -> None:
     interactions = past("comedy", 3, 4, 5)
     service.client.record_all(interactions)
     recorded = service.client.recommend("u", k=5)
@@ -184,7 +184,7 @@ def test_an_interaction_in_log_and_request_counts_once(service: Running) -> None
     )
 
 
-def test_an_item_unknown_to_the_release_is_recorded_and_reported(service: Running) -> None:
+def test_an_item_unknown_to_the_release_is_recorded_and_reported(service: RunningService) -> None:
     fresh = Interaction("1", "u", "premiere", "view", DAY_US)
     recorded = service.client.record_all([fresh, *past("comedy", 3)])
     assert (recorded.recorded, recorded.unknown_item_ids) == (2, ["premiere"])
@@ -192,7 +192,7 @@ def test_an_item_unknown_to_the_release_is_recorded_and_reported(service: Runnin
     assert service.client.recommend("other", k=3, history=["premiere"]).basis == "trending"
 
 
-def test_a_repeated_interaction_id_is_not_recorded_again(service: Running) -> None:
+def test_a_repeated_interaction_id_is_not_recorded_again(service: RunningService) -> None:
     first = service.client.record("u", "comedy-3", interaction_id="mine")
     assert first == "mine"
     again = Interaction("mine", "u", "horror-1", "view", 1)
@@ -200,7 +200,7 @@ def test_a_repeated_interaction_id_is_not_recorded_again(service: Running) -> No
     assert categories(service.client.recommend("u", k=5)) == {"Comedy"}
 
 
-def test_interests_show_recent_and_long_term_weights_and_the_shift(service: Running) -> None:
+def test_interests_show_recent_and_long_term_weights_and_the_shift(service: RunningService) -> None:
     service.client.record_all(past("comedy", *range(12)) + past("horror", *range(6), start=2 * DAY_US))
     interests = service.client.interests("u")
     assert [interest.category for interest in interests.interests] == ["Horror", "Comedy"]
@@ -211,7 +211,7 @@ def test_interests_show_recent_and_long_term_weights_and_the_shift(service: Runn
     assert service.client.interests("unknown").interests == []
 
 
-def test_filters_answer_until_the_model_is_back(service: Running) -> None:
+def test_collaborative_filters_rank_until_the_model_is_back(service: RunningService) -> None:
     service.client.record_all(past("horror", 3, 4, 5))
     service.model.down = True
     degraded = service.client.recommend("u", k=5)
@@ -223,7 +223,7 @@ def test_filters_answer_until_the_model_is_back(service: Running) -> None:
     assert service.client.recommend("u", k=5).degraded == []
 
 
-def test_the_log_answers_until_the_feature_store_is_back(service: Running) -> None:
+def test_the_log_gives_the_history_until_the_feature_store_is_back(service: RunningService) -> None:
     service.client.record_all(past("horror", 3, 4, 5))
     service.features.broken = True
     degraded = service.client.recommend("u", k=5)
@@ -233,8 +233,8 @@ def test_the_log_answers_until_the_feature_store_is_back(service: Running) -> No
     assert service.client.recommend("u", k=5).degraded == []
 
 
-def test_request_history_or_trend_answer_without_store_and_log(
-    service: Running,
+def test_the_request_history_or_the_trend_is_used_without_store_and_log(
+    service: RunningService,
 ) -> None:
     service.features.broken = service.log.broken = True
     answer = service.client.recommend("u", k=5, history=["horror-1", "horror-2"])

@@ -11,7 +11,7 @@ from serving.answers import Answer
 from serving.client import Recommender
 from tests.patience import HANG_S, wait_until
 from tests.serving.planted import write_release
-from tests.serving.service import Running, running
+from tests.serving.service import RunningService, running
 
 
 def recommend_until(address: str, stop: Event) -> list[Answer]:
@@ -85,7 +85,7 @@ def test_an_unusable_release_leaves_the_current_one_live(
         wait_until(lambda: service.client.recommend("u").release_version == 3)
 
 
-def publish_faulty(service: Running, fault: str) -> None:
+def publish_faulty(service: RunningService, fault: str) -> None:
     """Publish a version 2 with a fault."""
     service.model.versions = [1, 2]
     if fault == "missing":

@@ -9,9 +9,9 @@ import pytest
 
 from feature_repo.interaction import Interaction
 from tests.serving.planted import COUNT
-from tests.serving.service import Running, running
+from tests.serving.service import RunningService, running
 
-Replicas = tuple[Running, Running]
+Replicas = tuple[RunningService, RunningService]
 
 
 @pytest.fixture

@@ -25,12 +25,12 @@ from serving.client import Recommender
 from serving.errors import Unavailable
 from serving.server import SERVICE
 from tests.patience import HANG_S, wait_until
-from tests.serving.service import FakeFeatures, Running, running
+from tests.serving.service import FakeFeatures, RunningService, running
 from tests.serving.tls import Certificates
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     with running(tmp_path_factory.mktemp("service")) as service:
         yield service
 
@@ -90,7 +90,7 @@ def test_health_check_serves_only_once_the_feature_store_answers(
         assert service.client.recommend("u").degraded == []
 
 
-def test_reflection_allows_a_call_in_json_without_the_proto_file(service: Running) -> None:
+def test_reflection_allows_a_call_in_json_without_the_proto_file(service: RunningService) -> None:
     with grpc.insecure_channel(service.address) as channel:
         database = ProtoReflectionDescriptorDatabase(channel)
         assert {SERVICE, "grpc.health.v1.Health"} <= set(database.get_services())

@@ -35,6 +35,17 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ReleaseStore:
     return ReleaseStore(f"memory://{tmp_path.name}/store", cache=tmp_path / "cache")
 
 
+def test_a_copied_release_replaces_one_whose_copy_was_interrupted(tmp_path: Path) -> None:
+    store = ReleaseStore(f"memory://{tmp_path.name}/store", cache=tmp_path / "cache")
+    publish(make_release(tmp_path / "release"), store, version=1)
+    interrupted = tmp_path / "cache" / "ranking" / "1"
+    interrupted.mkdir(parents=True)
+    (interrupted / "leftover.npy").write_text("half")
+    assert store.local("ranking", 1) == interrupted
+    assert not (interrupted / "leftover.npy").exists()
+    assert (interrupted / "manifest.json").exists()
+
+
 def test_a_valid_release_passes_verification(release: Path) -> None:
     verify(release)
 

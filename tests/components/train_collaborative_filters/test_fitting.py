@@ -80,7 +80,7 @@ def test_loaded_filters_equal_the_fitted_ones(tmp_path: Path) -> None:
     assert loaded.user_sequences is not None
     assert fitted.user_sequences is not None
     np.testing.assert_array_equal(loaded.user_sequences.items, fitted.user_sequences.items)
-    assert loaded.user_sequences.pace == fitted.user_sequences.pace
+    assert loaded.user_sequences.half_weight_hours == fitted.user_sequences.half_weight_hours
 
 
 def test_the_component_saves_the_filters_of_its_split(tmp_path: Path) -> None:

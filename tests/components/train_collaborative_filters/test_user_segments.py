@@ -80,13 +80,13 @@ def test_users_without_user_id_raise() -> None:
 
 def test_a_segment_holds_matching_profiles() -> None:
     young = Segment("age", 1, 1, high=30.0)
-    assert young.holds({"age": 29.9})
-    assert not young.holds({"age": 30.0})
-    assert not young.holds({"age": "29"})
-    assert not young.holds({"age": float("nan")})
-    assert not young.holds({})
-    assert Segment("gender", 1, 1, value="F").holds({"gender": "F", "age": 3.0})
-    assert not Segment("gender", 1, 1, value="F").holds({"gender": "M"})
+    assert young.contains({"age": 29.9})
+    assert not young.contains({"age": 30.0})
+    assert not young.contains({"age": "29"})
+    assert not young.contains({"age": float("nan")})
+    assert not young.contains({})
+    assert Segment("gender", 1, 1, value="F").contains({"gender": "F", "age": 3.0})
+    assert not Segment("gender", 1, 1, value="F").contains({"gender": "M"})
 
 
 def test_shares_by_hand_after_saving_and_loading(tmp_path: Path) -> None:

@@ -13,11 +13,11 @@ from serving.errors import PenchantError
 from serving.protos import recommender_pb2 as pb
 from serving.server import SERVICE
 from tests.patience import HANG_S, wait_until
-from tests.serving.service import Running, running
+from tests.serving.service import RunningService, running
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
     with running(tmp_path_factory.mktemp("service")) as service:
         yield service
 
@@ -72,7 +72,7 @@ METHODS = {
 }
 
 
-def call(service: Running, method: str, body: bytes) -> tuple[grpc.StatusCode, str]:
+def call(service: RunningService, method: str, body: bytes) -> tuple[grpc.StatusCode, str]:
     """Call a method with these bytes; return the status and its details."""
     with grpc.insecure_channel(service.address) as channel:
         try:
@@ -94,7 +94,7 @@ def call(service: Running, method: str, body: bytes) -> tuple[grpc.StatusCode, s
     ],
 )
 def test_a_wrong_field_is_an_invalid_argument_that_names_it(
-    service: Running, message: pb.RecommendRequest, field: str
+    service: RunningService, message: pb.RecommendRequest, field: str
 ) -> None:
     code, details = call(service, "Recommend", message.SerializeToString())
     assert code is grpc.StatusCode.INVALID_ARGUMENT
@@ -117,14 +117,16 @@ def test_an_internal_error_is_logged_with_the_request_id_and_hidden_from_the_cli
         assert "'mine'" in caplog.text
 
 
-def test_a_message_above_the_size_limit_is_refused(service: Running) -> None:
+def test_a_message_above_the_size_limit_is_refused(service: RunningService) -> None:
     code, _ = call(service, "Recommend", b"\x0a" + b"\xff" * (2 << 20))
     assert code is grpc.StatusCode.RESOURCE_EXHAUSTED
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(request=REQUEST)
-def test_any_request_is_answered_or_refused_with_what_was_expected(service: Running, request: Any) -> None:
+def test_any_request_is_answered_or_refused_with_what_was_expected(
+    service: RunningService, request: Any
+) -> None:
     code, details = call(service, METHODS[type(request)], request.SerializeToString())
     assert code in (grpc.StatusCode.OK, grpc.StatusCode.INVALID_ARGUMENT), details
     assert code is grpc.StatusCode.OK or ": expected " in details
@@ -133,7 +135,7 @@ def test_any_request_is_answered_or_refused_with_what_was_expected(service: Runn
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(body=st.binary(max_size=200), method=st.sampled_from(sorted(METHODS.values())))
 def test_any_bytes_are_answered_or_refused_with_what_was_expected(
-    service: Running, body: bytes, method: str
+    service: RunningService, body: bytes, method: str
 ) -> None:
     code, details = call(service, method, body)
     assert code in (grpc.StatusCode.OK, grpc.StatusCode.INVALID_ARGUMENT), details

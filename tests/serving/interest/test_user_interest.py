@@ -22,7 +22,7 @@ STATE = InterestState(7, 30, np.full(4, 0.5, np.float32), np.array([1, 2], np.fl
 
 
 class CountingModel:
-    """Sums the timestamps; keeps the kind and the items of each call."""
+    """Sums the timestamps; records the kind and the items of each call."""
 
     def __init__(self) -> None:
         self.calls: list[tuple[str, list[str]]] = []

@@ -1,3 +1,5 @@
+"""Errors of the model server as gRPC statuses."""
+
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,3 +1,5 @@
+"""Unloading of versions, and a base path that disappears."""
+
 import shutil
 import threading
 from collections.abc import Mapping

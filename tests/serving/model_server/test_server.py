@@ -1,3 +1,5 @@
+"""The process and the port of the model server: start, stop, errors and health."""
+
 import shutil
 import signal
 import socket

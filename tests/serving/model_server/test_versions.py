@@ -1,10 +1,12 @@
+"""Versions on disk, and the policies that select them."""
+
 from pathlib import Path
 
 import pytest
 
 from serving.model_server.versions import find_versions, parse_policy
 
-FOUND = [3, 10, 1, 2]
+ON_DISK = [3, 10, 1, 2]
 
 
 @pytest.mark.parametrize(
@@ -19,7 +21,7 @@ FOUND = [3, 10, 1, 2]
     ],
 )
 def test_policies_select_versions(text: str, served: set[int]) -> None:
-    assert parse_policy(text)(FOUND) == served
+    assert parse_policy(text)(ON_DISK) == served
 
 
 @pytest.mark.parametrize(

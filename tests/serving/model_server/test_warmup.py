@@ -1,3 +1,5 @@
+"""Warmup requests of a SavedModel."""
+
 import shutil
 from collections.abc import Mapping
 from pathlib import Path

@@ -40,12 +40,12 @@ class TinyModel(tf.Module):
         self, state: Any, as_of: Any, item_ids: Any, event_types: Any, values: Any, timestamps: Any
     ) -> dict[str, Any]:
         index = self.index.lookup(item_ids)
-        known = index >= 0
+        is_known = index >= 0
         vectors = tf.gather(self.vectors, tf.maximum(index, 0))
         for position in tf.range(tf.shape(item_ids)[1]):
             tf.autograph.experimental.set_loop_options(shape_invariants=[(state, tf.TensorShape([None, 2]))])
             updated = 0.5 * state + vectors[:, position]
-            state = tf.where(known[:, position : position + 1], updated, state)
+            state = tf.where(is_known[:, position : position + 1], updated, state)
         seen = tf.where(item_ids != PAD, timestamps, 0)
         latest = tf.reduce_max(tf.concat([as_of, seen], 1), axis=1, keepdims=True)
         return {"interest": tf.identity(state), "state": state, "as_of": latest}
@@ -86,14 +86,14 @@ def sequences(*histories: Sequence[str]) -> dict[str, np.ndarray]:
         item_ids[row, 1 : 1 + len(history)] = history
         timestamps[row, 1 : 1 + len(history)] = np.arange(1, 1 + len(history))
     values = np.zeros(shape, np.float32)
-    nothing = np.full((len(histories), 1), PAD, object)
-    known = {"attributes": nothing, "attribute_values": np.full(nothing.shape, np.nan, np.float32)}
+    padding = np.full((len(histories), 1), PAD, object)
     return {
         "item_ids": item_ids,
         "event_types": item_ids,
         "values": values,
         "timestamps": timestamps,
-        **known,
+        "attributes": padding,
+        "attribute_values": np.full(padding.shape, np.nan, np.float32),
     }
 
 

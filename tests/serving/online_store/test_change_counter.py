@@ -1,3 +1,5 @@
+"""The change counter of a SQLite file: writes, threads, and a replaced or missing file."""
+
 import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

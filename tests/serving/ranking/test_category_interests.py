@@ -1,3 +1,5 @@
+"""Recent and long-term interest in categories, and the shift between them."""
+
 import numpy as np
 import pytest
 

@@ -1,3 +1,5 @@
+"""Submatrices, from which influences are read."""
+
 import numpy as np
 import pytest
 from scipy.sparse import random_array

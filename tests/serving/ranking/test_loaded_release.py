@@ -102,7 +102,7 @@ def test_the_least_recently_used_user_is_dropped_at_the_memory_limit(
     assert len(searches) == 1
 
 
-def test_items_that_the_release_does_not_know_are_left_out() -> None:
+def test_items_that_the_release_does_not_contain_are_left_out() -> None:
     release = LoadedRelease(ranking(40, blend=BLEND))
     indexed = release.index(UserHistory(user(3, 99, 5).history, seen_before=["item-7", "item-98"]))
     assert indexed.items.tolist() == [3, 5]

@@ -109,7 +109,7 @@ def test_removed_by_returns_the_first_rule_that_removes_an_item() -> None:
         NOW,
         excluded=items(2),
         seen=items(2, 3),
-        shown=items(4),
+        capped=items(4),
         allowed=ALL[:9],
         domain="books",
         categories=("Horror",),

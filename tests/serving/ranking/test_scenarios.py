@@ -11,14 +11,14 @@ from feature_repo.interaction import Interaction
 from serving.answers import Answer
 from serving.errors import InvalidRequest
 from tests.serving.planted import FILMS, ITEMS_PER_CATEGORY
-from tests.serving.service import FakeSnapshot, Running, running
+from tests.serving.service import FakeSnapshot, RunningService, running
 from tests.serving.test_recommender import categories, past
 
 DAY_US = 86_400_000_000
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[Running]:
+def service(tmp_path: Path) -> Iterator[RunningService]:
     with running(tmp_path) as service:
         yield service
 
@@ -36,7 +36,7 @@ def later(monkeypatch: pytest.MonkeyPatch, days: float) -> None:
 # content: a diverse answer
 
 
-def test_content_adds_a_second_category_and_fresh_items(service: Running) -> None:
+def test_content_adds_a_second_category_and_fresh_items(service: RunningService) -> None:
     service.client.record_all(past("comedy", 1, 2, 3) + past("horror", 8))
     service.client.record_all(past("comedy", 4, start=2 * DAY_US))
     plain, content = (service.client.recommend("u", k=10, scenario=name) for name in ("", "content"))
@@ -53,7 +53,7 @@ def test_content_adds_a_second_category_and_fresh_items(service: Running) -> Non
     assert fresh & set(ids(content))
 
 
-def test_an_explanation_contains_the_rule_that_moved_or_removed_an_item(service: Running) -> None:
+def test_an_explanation_contains_the_rule_that_moved_or_removed_an_item(service: RunningService) -> None:
     service.client.record_all(past("comedy", 1, 2, 3))
     content = service.client.recommend(
         "u", k=10, scenario="content", explain=True, exclude_item_ids=["comedy-9"]
@@ -82,7 +82,7 @@ def test_an_explanation_contains_the_rule_that_moved_or_removed_an_item(service:
 # ads: bid times click probability, with a frequency cap
 
 
-def test_ads_are_ordered_by_bid_times_the_probability_of_a_click(service: Running) -> None:
+def test_ads_are_ordered_by_bid_times_the_probability_of_a_click(service: RunningService) -> None:
     service.client.record_all(past("comedy", 1, 2, 3))
     bids = {
         "comedy-4": 1.0,
@@ -108,20 +108,20 @@ def test_ads_are_ordered_by_bid_times_the_probability_of_a_click(service: Runnin
 
 
 def test_an_ad_at_its_cap_is_left_out_until_the_next_day(
-    service: Running, monkeypatch: pytest.MonkeyPatch
+    service: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bids = {"comedy-4": 2.0, "horror-1": 1.0}
     shown = [ids(service.client.recommend("u", k=1, scenario="ads", bids=bids)) for _ in range(7)]
     assert shown == [["comedy-4"]] * 3 + [["horror-1"]] * 3 + [[]]
     removed = service.client.recommend("u", k=40, scenario="ads", bids=bids, explain=True).removed
     assert {item.rule for item in removed} == {"bids", "frequency_cap"}
-    other = service.client.recommend("somebody else", k=1, scenario="ads", bids=bids)
+    other = service.client.recommend("another user", k=1, scenario="ads", bids=bids)
     assert ids(other) == ["comedy-4"]
     later(monkeypatch, days=1.1)
     assert ids(service.client.recommend("u", k=1, scenario="ads", bids=bids)) == ["comedy-4"]
 
 
-def test_an_impression_is_not_part_of_the_history(service: Running) -> None:
+def test_an_impression_is_not_part_of_the_history(service: RunningService) -> None:
     bids = {"horror-1": 1.0, "horror-2": 1.0}
     service.client.recommend("u", scenario="ads", bids=bids)
     assert service.client.recommend("u").basis == "trending"
@@ -133,7 +133,7 @@ def test_an_impression_is_not_part_of_the_history(service: Running) -> None:
     assert len(service.log.since("u", 0)) == 1
 
 
-def test_bids_are_required_by_their_scenario_and_rejected_without_it(service: Running) -> None:
+def test_bids_are_required_by_their_scenario_and_rejected_without_it(service: RunningService) -> None:
     with pytest.raises(InvalidRequest, match="bids: expected a bid for each item to rank in scenario 'ads'"):
         service.client.recommend("u", scenario="ads")
     with pytest.raises(InvalidRequest, match="bids: expected no bids"):
@@ -146,7 +146,7 @@ def test_bids_are_required_by_their_scenario_and_rejected_without_it(service: Ru
 # social: items of followed users
 
 
-def test_social_answers_items_of_followed_users(service: Running) -> None:
+def test_social_answers_items_of_followed_users(service: RunningService) -> None:
     service.client.record_all(past("comedy", 1, 2))
     service.client.record_all(past("horror", 3, 4, user="friend"))
     service.features.snapshots["other"] = FakeSnapshot(
@@ -176,7 +176,7 @@ def test_at_most_max_followed_users_are_read(tmp_path: Path) -> None:
         ]
 
 
-def test_all_sources_are_used_if_followed_users_have_no_items(service: Running) -> None:
+def test_all_sources_are_used_if_followed_users_have_no_items(service: RunningService) -> None:
     answer = service.client.recommend("u", k=3, scenario="social", followed_user_ids=["stranger"])
     assert len(answer.recommendations) == 3
     assert [(each.stage, each.fallback) for each in answer.degraded] == [("sources", "all_sources")]
@@ -197,7 +197,9 @@ def test_followed_users_whose_histories_hang_are_reported(tmp_path: Path) -> Non
 # email: no item twice within some days
 
 
-def test_email_repeats_no_item_within_its_days(service: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_email_repeats_no_item_within_its_days(
+    service: RunningService, monkeypatch: pytest.MonkeyPatch
+) -> None:
     service.client.record_all(past("comedy", 1, 2, 3))
     digests = [ids(service.client.recommend("u", k=10, scenario="email")) for _ in range(3)]
     assert len({item for digest in digests for item in digest}) == 30
@@ -207,7 +209,7 @@ def test_email_repeats_no_item_within_its_days(service: Running, monkeypatch: py
     assert ids(service.client.recommend("u", k=10, scenario="email")) == digests[0]
 
 
-def test_email_returns_the_same_items_for_the_same_request_id(service: Running) -> None:
+def test_email_returns_the_same_items_for_the_same_request_id(service: RunningService) -> None:
     first, again = (service.client.recommend("u", scenario="email", request_id="monday") for _ in range(2))
     assert ids(first) == ids(again)
     assert len(service.log.impressions("u", 0)) == 10
@@ -220,7 +222,7 @@ def test_email_returns_the_same_items_for_the_same_request_id(service: Running) 
 
 
 def test_email_reports_a_missing_frequency_cap_without_the_log(
-    service: Running, monkeypatch: pytest.MonkeyPatch
+    service: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service.log.broken = True
     monkeypatch.setattr(service.log, "impressions", service.log.since)
@@ -235,9 +237,9 @@ def test_email_reports_a_missing_frequency_cap_without_the_log(
 # request fields
 
 
-def test_a_history_of_one_domain_ranks_items_of_another(service: Running) -> None:
+def test_a_history_of_one_domain_ranks_items_of_another(service: RunningService) -> None:
     films = past("horror", 1, 2, 3)
-    assert all(int(given.item_id.split("-")[1]) < FILMS for given in films)
+    assert all(int(film.item_id.split("-")[1]) < FILMS for film in films)
     service.client.record_all(films)
     books = service.client.recommend("u", k=5, domain="books")
     assert (books.basis, categories(books)) == ("history", {"Horror"})
@@ -270,13 +272,13 @@ def test_a_scenario_can_set_categories_and_exclude_items(tmp_path: Path) -> None
         assert (categories(nursery), len(nursery.recommendations)) == ({"Comedy"}, ITEMS_PER_CATEGORY)
 
 
-def test_excluded_categories_are_left_out(service: Running) -> None:
+def test_excluded_categories_are_left_out(service: RunningService) -> None:
     service.client.record_all(past("comedy", 1, 2, 3))
     answer = service.client.recommend("u", k=40, exclude_categories=["Comedy", "Unheard"])
     assert (categories(answer), len(answer.recommendations)) == ({"Horror"}, ITEMS_PER_CATEGORY)
 
 
-def test_an_unknown_scenario_is_rejected_with_the_known_ones(service: Running) -> None:
+def test_an_unknown_scenario_is_rejected_with_the_valid_names(service: RunningService) -> None:
     with pytest.raises(
         InvalidRequest, match="scenario: expected one of ads, content, email, social, got 'feed'"
     ):

@@ -1,3 +1,5 @@
+"""The positions of the highest scores."""
+
 import numpy as np
 
 from serving.ranking.top_k import best_positions

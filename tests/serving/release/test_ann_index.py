@@ -26,10 +26,10 @@ def clustered(count: int, groups: int = 40, size: int = 13) -> FloatArray:
 def test_the_index_finds_the_nearest_items_and_reports_its_recall(tmp_path: Path) -> None:
     embeddings = clustered(4_000)
     interests = clustered(300, groups=7)
-    about = write_inverted_file(tmp_path, embeddings, interests, exact_items=1_000)
-    assert about["recall_at_100"] >= RECALL
-    assert about["measured_on"] == "300 interests"
-    assert about["index"] == "IVF63,SQ8"
+    entry = write_inverted_file(tmp_path, embeddings, interests, exact_items=1_000)
+    assert entry["recall_at_100"] >= RECALL
+    assert entry["measured_on"] == "300 interests"
+    assert entry["index"] == "IVF63,SQ8"
     index = NearestItems(embeddings, file=tmp_path / NEAREST)
     results = [set(index.search(interest, 50).tolist()) for interest in interests[:20]]
     nearest = [set(np.argsort(-(embeddings @ interest))[:50].tolist()) for interest in interests[:20]]
@@ -43,8 +43,8 @@ def test_padding_keeps_products_unchanged() -> None:
 
 
 def test_recall_is_measured_on_items_without_interests(tmp_path: Path) -> None:
-    about = write_inverted_file(tmp_path, clustered(2_000), None, exact_items=1_000)
-    assert about["measured_on"] == "500 items"
+    entry = write_inverted_file(tmp_path, clustered(2_000), None, exact_items=1_000)
+    assert entry["measured_on"] == "500 items"
 
 
 def test_a_small_catalog_gets_no_index_and_an_old_one_is_removed(tmp_path: Path) -> None:
@@ -55,8 +55,8 @@ def test_a_small_catalog_gets_no_index_and_an_old_one_is_removed(tmp_path: Path)
 
 def test_probes_grow_until_the_recall_is_reached(tmp_path: Path) -> None:
     scattered = np.random.default_rng(1).normal(size=(4_000, 16)).astype(np.float32)
-    about = write_inverted_file(tmp_path, scattered, None, exact_items=1_000)
-    assert about["probes"] > write_inverted_file(tmp_path, clustered(4_000), None, 1_000)["probes"]
+    entry = write_inverted_file(tmp_path, scattered, None, exact_items=1_000)
+    assert entry["probes"] > write_inverted_file(tmp_path, clustered(4_000), None, 1_000)["probes"]
 
 
 def test_an_index_with_too_low_a_recall_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -31,7 +31,7 @@ def by_loop(
     history: list[int],
     end: int,
     neighbours: int,
-    pace: int,
+    half_weight_us: int,
 ) -> np.ndarray:
     """Return scores [items], computed as the docstring of `UserSequences.next_choices` describes them."""
     owners, items, timestamps = sequences
@@ -50,7 +50,7 @@ def by_loop(
             continue
         own, times = items[owners == user].tolist(), timestamps[owners == user]
         for position, item in enumerate(own):
-            distance = abs(int(times[position]) - end) / pace
+            distance = abs(int(times[position]) - end) / half_weight_us
             weight = weights.get(item, 0.0) / norm * similar**2 / (1 + distance)
             for step, next_item in enumerate(own[position + 1 : position + 1 + STEPS_AHEAD], start=1):
                 scores[next_item] += weight / step
@@ -68,7 +68,7 @@ def test_scores_equal_those_of_a_loop_over_users(
 ) -> None:
     monkeypatch.setattr(user_sequences, "SEQUENCE_NEIGHBOURS", neighbours)
     data = random_sequences(seed=1)
-    sequences = UserSequences.of(*data, ITEMS, pace=72 * HOUR)
+    sequences = UserSequences.of(*data, ITEMS, half_weight_us=72 * HOUR)
     times = 450_200 * HOUR + np.arange(len(history), dtype=np.int64)
     expected = by_loop(data, history, int(times[-1]), neighbours, 72 * HOUR)
     np.testing.assert_allclose(scores(sequences, history, times), expected, rtol=2e-3, atol=1e-7)
@@ -78,27 +78,29 @@ def test_the_order_of_choices_decides() -> None:
     # Users who chose 0 then 1 chose 2 next; users who chose 1 then 0 chose 3 next.
     owners = np.repeat(np.arange(6), 3).astype(np.int32)
     items = np.array([0, 1, 2] * 3 + [1, 0, 3] * 3, np.int32)
-    sequences = UserSequences.of(owners, items, np.arange(18, dtype=np.int64), 4, pace=HOUR)
+    sequences = UserSequences.of(owners, items, np.arange(18, dtype=np.int64), 4, half_weight_us=HOUR)
     for history, next_item, other in (([0, 1], 2, 3), ([1, 0], 3, 2)):
         sums = scores(sequences, history, np.zeros(2, np.int64))
         assert sums[next_item] > sums[other]
 
 
-def test_choices_near_in_time_weigh_more() -> None:
+def test_choices_near_in_time_have_larger_weights() -> None:
     owners = np.repeat(np.arange(2), 2).astype(np.int32)
     timestamps = np.array([0, 0, 1_000 * HOUR, 1_000 * HOUR])
-    sequences = UserSequences.of(owners, np.array([0, 1, 0, 2], np.int32), timestamps, 3, pace=72 * HOUR)
+    sequences = UserSequences.of(
+        owners, np.array([0, 1, 0, 2], np.int32), timestamps, 3, half_weight_us=72 * HOUR
+    )
     assert np.argmax(scores(sequences, [0], np.array([990 * HOUR]))) == 2
     assert np.argmax(scores(sequences, [0], np.array([10 * HOUR]))) == 1
 
 
 def test_scores_are_zero_without_a_history() -> None:
-    sequences = UserSequences.of(*random_sequences(seed=2), ITEMS, pace=HOUR)
+    sequences = UserSequences.of(*random_sequences(seed=2), ITEMS, half_weight_us=HOUR)
     assert not scores(sequences, [], np.empty(0, np.int64)).any()
 
 
 def test_saved_sequences_load_unchanged(tmp_path: Path) -> None:
-    sequences = UserSequences.of(*random_sequences(seed=3), ITEMS, pace=5 * HOUR)
+    sequences = UserSequences.of(*random_sequences(seed=3), ITEMS, half_weight_us=5 * HOUR)
     sequences.save(tmp_path)
     loaded = UserSequences.load(tmp_path)
     history, weights = np.array([3, 8], np.int32), np.array([0.3, 0.7], np.float32)

@@ -1,3 +1,5 @@
+"""The history of a user: joined, cached, and degraded when a store hangs or fails."""
+
 import asyncio
 import math
 import time
