@@ -50,6 +50,7 @@ class StepReporter(io.TextIOBase):
         return True
 
     def write(self, text: str, /) -> int:
+        """Write to the log, and show the progress at each full line."""
         self._log.write(text)
         self._log.flush()
         *lines, self._line = (self._line + text).split("\n")

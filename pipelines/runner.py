@@ -99,7 +99,11 @@ def schedule_on_kubeflow(
 
 @contextlib.contextmanager
 def run_lock(home: Path) -> Iterator[None]:
-    """Lock the home for one run; the operating system frees the lock when the process ends."""
+    """Lock the home for one run; the operating system frees the lock when the process ends.
+
+    Raises:
+        RunError: another run has the lock.
+    """
     lock = FileLock(home / "run.lock")
     try:
         lock.acquire(blocking=False)

@@ -59,7 +59,8 @@ def _check_splits(spine: ir.Table, as_of: int, protocol: str) -> None:
                 f"protocol={protocol!r}: leave-one-out needs users with 3 interactions, time needs "
                 "interactions before and after each of its two cutoffs; ingest more, or use the other one"
             )
-    report(f"spine ({protocol}): " + ", ".join(f"{rows[split]:,} {split}" for split in sorted(rows)))
+    sizes = ", ".join(f"{rows[split]:,} {split}" for split in sorted(rows))
+    report(f"rows of the spine, protocol {protocol}: {sizes}")
 
 
 def _snapshot(table: ir.Table, as_of: int) -> ir.Table:

@@ -27,7 +27,7 @@ def build_spine(
             must differ: of two equal ones at the edge of a window, the older would be in no window.
 
     Raises:
-        StepError: an unknown protocol.
+        StepError: an unknown protocol, or no interactions to split by time.
     """
     if protocol not in PROTOCOLS:
         raise StepError(f"protocol={protocol!r}: expected one of {', '.join(sorted(PROTOCOLS))}")
@@ -74,6 +74,10 @@ def _time(interactions: ir.Table, as_of: int) -> tuple[ir.Table, list[ir.Table]]
     bounds = (
         interactions.agg(first=micros.quantile(0.8), second=micros.quantile(0.9)).to_pyarrow().to_pylist()
     )
+    if None in bounds[0].values():
+        raise StepError(
+            f"no interactions before {to_datetime(as_of)} except impressions: ingest clicks or purchases too"
+        )
     first, second = (int(bound) for bound in bounds[0].values())
     report(
         f"train before {to_datetime(first):%Y-%m-%d %H:%M}, "

@@ -18,6 +18,7 @@ class InterestPyfunc:
         self._model = tf.saved_model.load(str(saved_model))
 
     def predict(self, inputs: dict[str, NDArray[Any]], params: Any = None) -> dict[str, NDArray[Any]]:
+        """Run `serving_default`; MLflow passes `params`, which have no effect."""
         import tensorflow as tf
 
         # MLflow passes NumPy strings, TensorFlow expects objects.

@@ -49,6 +49,7 @@ class Statistics:
 
     @classmethod
     def of(cls, sequences: Sequences, items: int) -> "Statistics":
+        """Compute the statistics of a split; `items` is the size of the catalog."""
         rows = np.repeat(np.arange(len(sequences)), sequences.lengths)
         distinct = len(np.unique(rows * np.int64(items) + sequences.items))
         count = len(sequences.items)

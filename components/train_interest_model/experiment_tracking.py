@@ -30,6 +30,7 @@ class Tracker:
     run_id: str
 
     def log_params(self, params: Mapping[str, Any]) -> None:
+        """Log parameters as text, cut at PARAM_LENGTH characters."""
         from mlflow.entities import Param
 
         rows = [Param(name, str(value)[:PARAM_LENGTH]) for name, value in params.items()]
@@ -37,6 +38,7 @@ class Tracker:
             self.client.log_batch(self.run_id, params=rows[start : start + PARAMS_A_CALL])
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
+        """Log metrics at a step, the epoch."""
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
@@ -67,7 +69,7 @@ class Tracker:
 
 @contextmanager
 def tracked_run(tracking_uri: str, experiment: str, run_id: str, split: str) -> Iterator[Tracker]:
-    """Continue the run `run_id`, or start a new one of `experiment` if that is empty.
+    """Continue the run `run_id`, or start a new one in `experiment` if `run_id` is empty.
 
     The run stays open for the next steps; a failed step marks it FAILED.
     """

@@ -41,7 +41,11 @@ class TrainingData:
 def read(
     training_set: Path, items: Path, split: str, requested: Hyperparameters, base: SavedWeights | None
 ) -> TrainingData:
-    """Read a split; a base model's codes don't change, so that its weights stay valid."""
+    """Read a split; a base model's codes don't change, so that its weights stay valid.
+
+    Raises:
+        StepError: a column is missing, or the split has no interaction with an item of the catalog.
+    """
     catalog, rows = pq.read_table(items), read_rows(training_set, split)
     vocabulary = Vocabulary.build(
         catalog["item_id"].to_pylist(),

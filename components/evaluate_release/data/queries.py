@@ -1,4 +1,4 @@
-"""Held-out rows of the training set as queries: a history, and the item that came next."""
+"""Reads held-out rows of the training set as queries: a history, and the item that came next."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -91,7 +91,11 @@ class Windows:
 
 
 def read_training_set(file: Path) -> pa.Table:
-    """Read the training set, sorted by (user, cutoff), since Feast's join returns no fixed order."""
+    """Read the training set, sorted by (user, cutoff), since Feast's join returns no fixed order.
+
+    Raises:
+        StepError: a column is missing.
+    """
     table = with_attributes(pq.read_table(file))
     missing = [name for name in TRAINING_SET.names if name not in table.column_names]
     if missing:

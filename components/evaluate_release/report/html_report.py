@@ -49,6 +49,8 @@ MAX_ITEMS: Final = 10
 
 @dataclass(frozen=True)
 class Cell:
+    """A cell of the metrics table; `best` marks the best model of its row."""
+
     figure: Figure | None
     best: bool
 

@@ -29,10 +29,11 @@ class ContentEncoder:
     weights: FloatArray  # [terms] inverse document frequency
     projection: FloatArray  # [terms, size], or [0, 0] without projection
     columns: list[str]  # the float-list columns
-    widths: list[int]  # of each of those
+    widths: list[int]  # of the float-list columns
 
     @classmethod
     def fit(cls, items: pa.Table) -> "ContentEncoder":
+        """Choose the terms of a catalog, and a projection if there are more than CONTENT_SIZE of them."""
         unprojected = cls._unprojected(items)
         if len(unprojected.terms) <= CONTENT_SIZE:
             return unprojected

@@ -42,6 +42,7 @@ class SavedWeights:
         return cls(model.hyperparameters, vocabulary, content, epochs, arrays)
 
     def save(self, directory: Path) -> None:
+        """Write the files WEIGHTS, CONTENT and ABOUT."""
         directory.mkdir(parents=True, exist_ok=True)
         arrays: dict[str, Any] = {path.replace("/", "|"): array for path, array in self.arrays.items()}
         np.savez(directory / WEIGHTS, **arrays)
@@ -55,7 +56,11 @@ class SavedWeights:
 
     @classmethod
     def load(cls, directory: Path) -> "SavedWeights":
-        """Load the output of a training; raises StepError if a file is missing."""
+        """Load the output of a training.
+
+        Raises:
+            StepError: a file is missing.
+        """
         missing = [name for name in (WEIGHTS, CONTENT, ABOUT) if not (directory / name).exists()]
         if missing:
             raise StepError(

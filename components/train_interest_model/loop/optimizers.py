@@ -23,6 +23,7 @@ class RowwiseAdamW(keras.optimizers.AdamW):  # type: ignore[misc]
         self.exclude_from_weight_decay(var_list=list(tables), var_names=["bias"])
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Update the rows of a sparse gradient; Keras calls this for each variable."""
         if not isinstance(gradient, tf.IndexedSlices):
             super().update_step(gradient, variable, learning_rate)
             return

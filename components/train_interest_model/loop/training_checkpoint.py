@@ -35,6 +35,7 @@ class Checkpoint:
         self.key = key
 
     def save(self, state: TrainingState, model: Weights, optimizer: Weights) -> None:
+        """Replace the file by this state, the weights of the model and the variables of the optimizer."""
         about = {"key": self.key, "state": {**asdict(state), "best_weights": None}}
         arrays: dict[str, Any] = {"about": np.array(json.dumps(about))}
         for name, weights in (("m", model), ("o", optimizer), ("b", state.best_weights or [])):

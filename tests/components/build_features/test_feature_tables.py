@@ -102,6 +102,12 @@ def test_too_few_interactions_are_rejected_with_the_minimum(tmp_path: Path) -> N
         build_warehouse(tmp_path, [], AS_OF)
 
 
+def test_impressions_alone_are_rejected_by_the_split_by_time(tmp_path: Path) -> None:
+    impressions = [replace(row, event_type="impression") for row in PLANTED]
+    with pytest.raises(StepError, match=r"no interactions before .* except impressions"):
+        build_warehouse(tmp_path, impressions, AS_OF, protocol="time")
+
+
 def test_an_unreadable_file_is_rejected_with_its_path(tmp_path: Path) -> None:
     build_warehouse(tmp_path, PLANTED, AS_OF)
     interactions, users = tmp_path / "interactions.parquet", tmp_path / "users.parquet"
