@@ -85,7 +85,8 @@ def train(
     state = trainer.fit(data.sequences, validation, checkpoint, on_epoch)
     gpus = len(tf.config.list_physical_devices("GPU"))
     compiled = ", LSTM compiled with XLA" if trainer.model.encoder.compiled else ""
-    report(f"{gpus} GPU(s), cuDNN kernel {'used' if trainer.uses_cudnn() else 'not used'}{compiled}")
+    cudnn = f"with{'' if gpus and trainer.uses_cudnn() else 'out'} cuDNN's kernel"
+    report(f"trained on {f'{gpus} GPU(s), {cudnn}' if gpus else 'the CPU'}{compiled}")
     if is_chief(trainer.strategy):
         _write(trainer.model, data, state, output)
         if split == "train":

@@ -105,7 +105,7 @@ def show(title: str, answer: Answer) -> None:
 show("user-0", recommender.recommend("user-0", k=5))
 
 # %% [markdown]
-# The recommender has never heard of the next user, so it returns what is trending.
+# The next user has no interactions, so the recommender returns trending items.
 
 # %%
 show("a new user", recommender.recommend("a new user", k=5))

@@ -18,20 +18,20 @@ def test_transitions_by_hand() -> None:
     world = interactions([[0, 1, 2], [0, 1]], item_count=3)
     counts = np.array([[0, 2, 2**-0.5], [0, 0, 1], [0, 0, 0]])
     expected = counts / (counts.sum(axis=1, keepdims=True) + 10)
-    found = transitions(world, window=2, backward=0, smoothing=10, neighbours=3)
-    np.testing.assert_allclose(found.toarray(), expected, rtol=1e-6)
+    actual = transitions(world, window=2, backward=0, smoothing=10, neighbours=3)
+    np.testing.assert_allclose(actual.toarray(), expected, rtol=1e-6)
 
 
 def test_transitions_are_within_the_window_and_the_user() -> None:
     world = interactions([[0, 1, 2], [3]], item_count=4)
-    found = transitions(world, window=1, backward=0, smoothing=1, neighbours=4).toarray()
-    assert set(zip(*np.nonzero(found), strict=True)) == {(0, 1), (1, 2)}
+    actual = transitions(world, window=1, backward=0, smoothing=1, neighbours=4).toarray()
+    assert set(zip(*np.nonzero(actual), strict=True)) == {(0, 1), (1, 2)}
 
 
 def test_backward_transitions_have_their_weight() -> None:
     world = interactions([[0, 1]], item_count=2)
-    found = transitions(world, window=1, backward=0.5, smoothing=1, neighbours=2).toarray()
-    np.testing.assert_allclose(found, [[0, 1 / 2], [0.5 / 1.5, 0]])
+    actual = transitions(world, window=1, backward=0.5, smoothing=1, neighbours=2).toarray()
+    np.testing.assert_allclose(actual, [[0, 1 / 2], [0.5 / 1.5, 0]])
 
 
 def test_transition_rows_sum_to_less_than_one() -> None:
@@ -43,8 +43,8 @@ def test_transition_rows_sum_to_less_than_one() -> None:
 
 def test_item_cosine_by_hand() -> None:
     # Item 0 has users {0, 1}, item 1 {0}, item 2 {1, 2}; repeated choices count once.
-    found = item_cosine(interactions([[0, 1, 0], [0, 2], [2]], item_count=3), neighbours=3).toarray()
-    np.testing.assert_allclose(found, [[0, 2**-0.5, 0.5], [2**-0.5, 0, 0], [0.5, 0, 0]], rtol=1e-6)
+    actual = item_cosine(interactions([[0, 1, 0], [0, 2], [2]], item_count=3), neighbours=3).toarray()
+    np.testing.assert_allclose(actual, [[0, 2**-0.5, 0.5], [2**-0.5, 0, 0], [0.5, 0, 0]], rtol=1e-6)
 
 
 def test_item_cosine_does_not_depend_on_the_block_size(monkeypatch: pytest.MonkeyPatch) -> None:

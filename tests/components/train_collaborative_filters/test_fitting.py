@@ -118,10 +118,10 @@ def test_saving_without_factors_deletes_the_previous_ones(tmp_path: Path) -> Non
 
 def test_windows_of_a_user_are_joined_oldest_first(tmp_path: Path) -> None:
     world = interactions([range(10), [3, 1]], item_count=10)
-    found = read(*write(tmp_path, world, window=3), "train")
-    np.testing.assert_array_equal(found.items, world.items)
-    np.testing.assert_array_equal(found.users, world.users)
-    np.testing.assert_array_equal(found.timestamps, world.timestamps)
+    actual = read(*write(tmp_path, world, window=3), "train")
+    np.testing.assert_array_equal(actual.items, world.items)
+    np.testing.assert_array_equal(actual.users, world.users)
+    np.testing.assert_array_equal(actual.timestamps, world.timestamps)
 
 
 def test_ease_is_skipped_for_a_large_catalog(capsys: pytest.CaptureFixture[str]) -> None:

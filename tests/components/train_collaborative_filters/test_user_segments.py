@@ -29,17 +29,17 @@ def fitted(**attributes: Sequence[object]) -> Segments | None:
     return segments(world, pa.table({"user_id": ids, **columns}), half_life=10_000 * HOUR)
 
 
-def bounds(found: Segments | None) -> list[tuple[str, str | None, float | None, float | None]]:
-    assert found is not None
-    return [(each.attribute, each.value, each.low, each.high) for each in found.segments]
+def bounds(actual: Segments | None) -> list[tuple[str, str | None, float | None, float | None]]:
+    assert actual is not None
+    return [(each.attribute, each.value, each.low, each.high) for each in actual.segments]
 
 
 def test_each_value_of_a_text_attribute_is_a_segment_with_a_trend() -> None:
-    found = fitted(gender=["F" if user % 2 else "M" for user in range(USERS)])
-    assert found is not None
-    assert bounds(found) == [("gender", "F", None, None), ("gender", "M", None, None)]
-    np.testing.assert_allclose(found.trend.toarray(), [[0, 30, 0], [30, 0, 0]], rtol=1e-3)
-    assert [round(each.interactions) for each in found.segments] == [30, 30]
+    actual = fitted(gender=["F" if user % 2 else "M" for user in range(USERS)])
+    assert actual is not None
+    assert bounds(actual) == [("gender", "F", None, None), ("gender", "M", None, None)]
+    np.testing.assert_allclose(actual.trend.toarray(), [[0, 30, 0], [30, 0, 0]], rtol=1e-3)
+    assert [round(each.interactions) for each in actual.segments] == [30, 30]
 
 
 def test_a_numeric_attribute_is_split_into_quantiles() -> None:
@@ -65,9 +65,9 @@ def test_a_predictive_attribute_has_a_small_prior_and_a_random_one_a_large_prior
     predictive = ["left" if side else "right" for side in sides]
     random = generator.choice(["heads", "tails"], 400).tolist()
     users = pa.table({"user_id": world.user_ids, "predictive": predictive, "random": random})
-    found = segments(world, users, half_life=10_000 * HOUR)
-    assert found is not None
-    priors = {segment.attribute: segment.prior for segment in found.segments}
+    actual = segments(world, users, half_life=10_000 * HOUR)
+    assert actual is not None
+    priors = {segment.attribute: segment.prior for segment in actual.segments}
     assert priors["predictive"] == PRIORS[0]
     assert priors["random"] >= PRIORS[3]
 
@@ -90,9 +90,9 @@ def test_a_segment_holds_matching_profiles() -> None:
 
 
 def test_shares_by_hand_after_saving_and_loading(tmp_path: Path) -> None:
-    found = fitted(gender=["F" if user % 2 else "M" for user in range(USERS)], all=["yes"] * USERS)
-    assert found is not None
-    found.save(tmp_path / "segments")
+    actual = fitted(gender=["F" if user % 2 else "M" for user in range(USERS)], all=["yes"] * USERS)
+    assert actual is not None
+    actual.save(tmp_path / "segments")
     loaded, trend = Segments.load(tmp_path / "segments"), np.array([30, 30, 0], np.float32)
     overall = np.array([30.5, 30.5, 0.5]) / 61.5
     gender_prior, all_prior = {segment.attribute: segment.prior for segment in loaded.segments}.values()

@@ -30,7 +30,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def interactions(folder: Path) -> Path:
-    """The shop, and a user outside the 5-core, who bought twice an item that nobody else bought."""
+    """The shop, and a user outside the 5-core: the only buyer of one item, with two purchases."""
     files = write_shop(folder)
     rare = "\n".join(f"passer-by,rare,purchase,2026-01-0{day}T00:00:00+00:00" for day in (1, 2))
     files["interactions"].write_text(files["interactions"].read_text() + rare + "\n")

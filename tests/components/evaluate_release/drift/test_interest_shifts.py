@@ -44,8 +44,8 @@ def find_shifts(user_items=USER, donor_items=DONOR, **at_most):
 
 @pytest.fixture
 def shift():
-    (found,) = find_shifts()
-    return found
+    (only,) = find_shifts()
+    return only
 
 
 def test_choices_are_the_donors_unseen_items_of_the_new_group_only_in_order(shift) -> None:

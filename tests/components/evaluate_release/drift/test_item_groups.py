@@ -43,12 +43,12 @@ def test_large_categories_are_groups_and_narrow_ones_can_be_shifted_to() -> None
     names = [name for name, size in sizes.items() for _ in range(size)]
     popularity = np.ones(len(names), np.float32)
     popularity[:60] = 3  # 180 of 241 interactions
-    found = find_item_groups(
+    groups = find_item_groups(
         catalog([[name] for name in names]), filters(csr_array((1, len(names))), popularity), 0
     )
-    assert (found.kind, found.names) == ("categories", ["broad", "narrow"])
-    assert found.base_rates == pytest.approx([180 / 241, 31 / 241])
-    assert found.narrow.tolist() == [1]
+    assert (groups.kind, groups.names) == ("categories", ["broad", "narrow"])
+    assert groups.base_rates == pytest.approx([180 / 241, 31 / 241])
+    assert groups.narrow.tolist() == [1]
 
 
 def test_items_without_interactions_are_in_no_group() -> None:
@@ -62,10 +62,10 @@ def test_items_without_interactions_are_in_no_group() -> None:
 
 def test_clusters_are_items_chosen_by_the_same_users() -> None:
     user_items = user_groups(10, 30, 40)
-    found = find_item_groups(catalog([[]] * 400), filters(user_items), seed=0)
-    assert found.kind == "clusters"
+    groups = find_item_groups(catalog([[]] * 400), filters(user_items), seed=0)
+    assert groups.kind == "clusters"
     together = [
-        np.flatnonzero(found.members[:, 40 * group : 40 * group + 40].all(axis=1)) for group in range(10)
+        np.flatnonzero(groups.members[:, 40 * group : 40 * group + 40].all(axis=1)) for group in range(10)
     ]
     assert sum(len(cluster) == 1 for cluster in together) >= 8
 

@@ -44,23 +44,23 @@ def test_each_dimension_splits_the_queries() -> None:
         "target's age": {"up to a week": [0, 2], "older": [1]},
         "target's domain": {"film": [0], "book": [1, 2]},
     }
-    found = {
+    actual = {
         name: {label: np.flatnonzero(mask).tolist() for label, mask in cut.items()}
         for name, cut in dimensions.items()
     }
-    assert found == by_hand
+    assert actual == by_hand
 
 
 def test_each_attribute_of_the_users_is_a_dimension() -> None:
     rows = pa.Table.from_pylist([row(user, [], [], 3 * DAY, "test", 0) for user in (1, 2, 3)], TRAINING_SET)
     queries = read_queries(rows, "test", INDEX, seed=0)
     users = pa.table({"user_id": ["u003", "u001"], "group": ["b", "a"], "country": ["x", "x"]})
-    found = slices.split_queries(
+    actual = slices.split_queries(
         queries, catalog([""] * N), np.ones(N, np.float32), np.zeros(N, np.int64), set(), users
     )
     # all users share the country, and u002 has no attributes
-    assert list(found) == ["user's group"]
-    labels = {label: np.flatnonzero(mask).tolist() for label, mask in found["user's group"].items()}
+    assert list(actual) == ["user's group"]
+    labels = {label: np.flatnonzero(mask).tolist() for label, mask in actual["user's group"].items()}
     assert labels == {"a": [0], "b": [2]}
 
 

@@ -43,13 +43,13 @@ def test_both_are_measured_on_queries_newer_than_the_live_versions_training_data
 ) -> None:
     after_ten = START + 10 * MINUTE  # users 10 … 119 interact later than that: 110 queries
     releases = publish(world, blend, tmp_path, learned_until=after_ten, metrics={}, protocol="leave-one-out")
-    found = live_version.compare(releases, "leave-one-out", held_out, candidate)
-    assert found.new_queries.sum() == len(found.answers.ranks) == 110
-    assert (found.answers.ranks == 1).all()
-    assert found.answers.items[:, 0].tolist() == held_out.test.targets[found.new_queries].tolist()
-    assert found.comparison.live == 1.0
-    assert found.comparison.candidate == pytest.approx(50 / 110)
-    assert "110 test queries" in found.comparison.measured
+    result = live_version.compare(releases, "leave-one-out", held_out, candidate)
+    assert result.new_queries.sum() == len(result.answers.ranks) == 110
+    assert (result.answers.ranks == 1).all()
+    assert result.answers.items[:, 0].tolist() == held_out.test.targets[result.new_queries].tolist()
+    assert result.comparison.live == 1.0
+    assert result.comparison.candidate == pytest.approx(50 / 110)
+    assert "110 test queries" in result.comparison.measured
 
 
 def test_the_recorded_metric_is_used_when_too_few_queries_are_new(
@@ -57,12 +57,12 @@ def test_the_recorded_metric_is_used_when_too_few_queries_are_new(
 ) -> None:
     later = START + N_USERS * MINUTE
     about = {"learned_until": later, "metrics": {"ndcg_at_10": 0.4}, "protocol": "leave-one-out"}
-    found = live_version.compare(
+    result = live_version.compare(
         publish(world, BLEND, tmp_path, **about), "leave-one-out", held_out, candidate
     )
-    assert found.answers is None
-    assert (found.comparison.live, found.comparison.candidate) == (0.4, 0.5)
-    assert "only 0 test queries are newer than its training data" in found.comparison.measured
+    assert result.answers is None
+    assert (result.comparison.live, result.comparison.candidate) == (0.4, 0.5)
+    assert "only 0 test queries are newer than its training data" in result.comparison.measured
 
 
 def test_the_recorded_metric_is_used_when_the_live_version_has_newer_training_data(
@@ -74,9 +74,9 @@ def test_the_recorded_metric_is_used_when_the_live_version_has_newer_training_da
         held_out, training_set=held_out.training_set.filter((pc.field("split") != "train") | early)
     )
     about = {"learned_until": START + 10 * MINUTE, "metrics": {"ndcg_at_10": 0.4}, "protocol": "time"}
-    found = live_version.compare(publish(world, BLEND, tmp_path, **about), "time", measured_early, candidate)
-    assert (found.answers, found.comparison.live, found.comparison.candidate) == (None, 0.4, 0.5)
-    assert "its training data is newer than the candidate's" in found.comparison.measured
+    result = live_version.compare(publish(world, BLEND, tmp_path, **about), "time", measured_early, candidate)
+    assert (result.answers, result.comparison.live, result.comparison.candidate) == (None, 0.4, 0.5)
+    assert "its training data is newer than the candidate's" in result.comparison.measured
 
 
 @pytest.mark.parametrize(

@@ -21,9 +21,9 @@ INDEX = pa.array([f"i{item}" for item in range(N_ITEMS)])
 @pytest.fixture
 def ranking(world, blend):
     """The ring, with a trend that decreases with the item's index."""
-    found = assemble(world.interest_model, world.filters, world.items)
+    assembled = assemble(world.interest_model, world.filters, world.items)
     trend = np.arange(N_ITEMS, 0, -1, dtype=np.float32)
-    return replace(found, blend=blend, filters=replace(found.filters, trend=trend))
+    return replace(assembled, blend=blend, filters=replace(assembled.filters, trend=trend))
 
 
 def rank(ranking, *rows, interest_in=None, profiles=None):

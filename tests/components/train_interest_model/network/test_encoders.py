@@ -69,14 +69,14 @@ def test_the_compiled_lstm_equals_keras(rows: int, length: int) -> None:
         tf.constant(generator.normal(size=shape).astype(np.float32))
         for shape in ((rows, length, 5), (rows, 12), (rows, length, 6))
     )
-    found = []
+    results = []
     for compiled in (True, False):
         tf.keras.utils.set_random_seed(1)
         encoder = make_encoder("lstm", units=6, layers=1, compiled=compiled)
         encoder.build((None, None, 5))
-        found.append(_with_gradients(encoder, inputs, state, upstream))
-    assert len(found[0]) == 6
-    for ours, theirs in zip(*found, strict=True):
+        results.append(_with_gradients(encoder, inputs, state, upstream))
+    assert len(results[0]) == 6
+    for ours, theirs in zip(*results, strict=True):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
 
 
