@@ -21,9 +21,9 @@ def commands(command: object, path: tuple[str, ...] = ()) -> dict[tuple[str, ...
         return {path: command}
     assert isinstance(command, TyperGroup)
     return {
-        found: entry
+        child_path: entry
         for name, child in command.commands.items()
-        for found, entry in commands(child, (*path, name)).items()
+        for child_path, entry in commands(child, (*path, name)).items()
     }
 
 
