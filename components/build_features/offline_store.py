@@ -25,9 +25,9 @@ def publishing(location: str) -> Iterator[Path]:
     """
     filesystem, target = fsspec.url_to_fs(location)
     if isinstance(filesystem, LocalFileSystem):
-        with staging_directory(Path(target)) as staging:
+        # Inside the target, because the target may be a mount point or a link to another file system.
+        with staging_directory(Path(target, "staging")) as staging:
             yield staging
-            Path(target).mkdir(exist_ok=True)
             for file in sorted(staging.iterdir()):
                 file.replace(Path(target, file.name))
     else:
