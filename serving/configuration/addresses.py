@@ -1,10 +1,18 @@
 """The addresses that training and serving share, read from the environment."""
 
+import os
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+# Former names of settings -> their names now.
+_RENAMED: Final = {
+    "PENCHANT_THREADS": "PENCHANT_MAX_IN_FLIGHT",
+    "PENCHANT_SECRET": "PENCHANT_SECRET_NAME",
+    "PENCHANT_VOLUME": "PENCHANT_VOLUME_CLAIM",
+}
 
 
 class Addresses(BaseSettings):
@@ -44,8 +52,13 @@ class Addresses(BaseSettings):
         """Read the environment; an argument that is not None overrides it.
 
         Raises:
-            ValueError: lists each wrong key, its value and what is allowed, but shows no secret.
+            ValueError: lists each wrong key, its value and what is allowed, but shows no secret. Or lists the
+                variables with a former name, which would have no effect.
         """
+        if renamed := sorted(_RENAMED.keys() & os.environ):
+            raise ValueError(
+                "settings: " + "; ".join(f"{name} is now called {_RENAMED[name]}" for name in renamed)
+            )
         try:
             return cls(**{name: value for name, value in arguments.items() if value is not None})
         except ValidationError as error:

@@ -46,6 +46,18 @@ def test_an_error_names_the_key_its_value_and_what_is_allowed(
 
 
 @pytest.mark.parametrize(
+    ("former", "name"),
+    [("THREADS", "MAX_IN_FLIGHT"), ("SECRET", "SECRET_NAME"), ("VOLUME", "VOLUME_CLAIM")],
+)
+def test_a_former_name_is_refused_with_the_new_name(
+    monkeypatch: pytest.MonkeyPatch, former: str, name: str
+) -> None:
+    monkeypatch.setenv(f"PENCHANT_{former}", "4")
+    with pytest.raises(ValueError, match=f"PENCHANT_{former} is now called PENCHANT_{name}$"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
     "tokens", ['{"recommend": ["short"]}', '{"other": ["short-but-long-enough"]}', "short"]
 )
 def test_an_error_does_not_show_tokens(monkeypatch: pytest.MonkeyPatch, tokens: str) -> None:
