@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from components.errors import StepError
 from components.register_release.model_registry import APPROVED, REJECTED, Registry, Version
 from pipelines.pipeline_arguments import promotion_arguments
 from pipelines.promotion_pipeline import promotion
@@ -50,12 +51,18 @@ def rollback(settings: Settings, by: str) -> str:
 
     Raises:
         LookupError: there is no earlier version.
+        StepError: it was rejected since.
     """
     record = ReleaseStore(settings.releases).live_record()
     previous = record.get("previous")
     if previous is None:
         raise LookupError(
             f"nothing to roll back to: no version was live before the current one in {settings.releases}"
+        )
+    if open_registry(settings).version(previous).review == REJECTED:
+        raise StepError(
+            f"version {previous} was live before, but it was rejected: "
+            f"`penchant review approve {previous}` overrules the rejection"
         )
     return approve(settings, previous, f"{by}, rolling back {record['version']}")
 

@@ -112,6 +112,23 @@ def test_approving_overrules_a_rejection(
     assert (entry.review, entry.tags["reviewed_by"], entry.tags["review_reason"]) == (APPROVED, "ada", "")
 
 
+def test_a_rollback_does_not_overrule_a_rejection(promotion: Promotion, tmp_path: Path) -> None:
+    promotion.push(promotion.version)
+    newer = promotion.register()
+    promotion.push(newer)
+    promotion.registry.decide(promotion.version, REJECTED, "grace", "it shows recalled items")
+    settings = Settings(
+        home=tmp_path / "home",
+        tracking_uri=promotion.tracking_uri,
+        model_name=MODEL,
+        releases=promotion.releases,
+    )
+    with pytest.raises(StepError, match=rf"rejected: `penchant review approve {promotion.version}`"):
+        review.rollback(settings, "ada")
+    assert promotion.store.live() == newer
+    assert promotion.registry.version(promotion.version).review == REJECTED
+
+
 def test_a_version_is_live_although_its_interests_could_not_be_written(
     promotion: Promotion, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
