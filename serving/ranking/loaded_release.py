@@ -23,11 +23,12 @@ from serving.release.arrays import FloatArray, Indexes
 from serving.release.ranking_data import Ranking
 from serving.user_history import UserHistory
 
-# The memory limit of the cached users. A user of a small catalog takes up to four numbers per item, one for
-# each source; a user of a large catalog takes the entries of the sparse scores.
-_CACHE_BYTES: Final = 48_000_000
-_BYTES_PER_ITEM: Final = 16
-_BYTES_PER_SPARSE_USER: Final = 200_000
+# The memory limit of the cached users. A user takes a history, and up to eight numbers per item of a small
+# catalog, one for each feature, or the entries of the sparse scores of a large catalog.
+CACHE_BYTES: Final = 100_000_000
+_BYTES_PER_USER: Final = 8_000
+_BYTES_PER_ITEM: Final = 32
+_BYTES_PER_SPARSE_USER: Final = 400_000
 
 # If too little time is left for retrieval, this many of the most trending items are the candidates.
 _TRENDING: Final = 2_000
@@ -57,8 +58,7 @@ class LoadedRelease:
         trend_bit = source_bits((Source.TREND,))
         self.trending = Candidates.of(trending, np.full(len(trending), trend_bit, SourceBits))
         count = len(ranking.catalog)
-        bytes_per_user = _BYTES_PER_ITEM * max(1, count) if is_dense(count) else _BYTES_PER_SPARSE_USER
-        self._users = VersionedCache[str, IndexedUser](_CACHE_BYTES // bytes_per_user)
+        self._users = VersionedCache[str, IndexedUser](max_cached_users(count))
         self._first_item = np.arange(min(1, count), dtype=np.int32)
         self._rank_once()
 
@@ -150,3 +150,9 @@ class LoadedRelease:
         query = Query(self.ranking, first, np.zeros(len(first), np.int64), interest)
         candidates = self.item_filter.select(Rules(now=0, excluded=first), self.retriever.retrieve(query), 1)
         self.present(query, [""] * len(first), self.rank(query, candidates, Request("", k=1)), explain=True)
+
+
+def max_cached_users(item_count: int) -> int:
+    """Return how many users of a catalog of this size fit into CACHE_BYTES."""
+    scores = _BYTES_PER_ITEM * item_count if is_dense(item_count) else _BYTES_PER_SPARSE_USER
+    return CACHE_BYTES // (_BYTES_PER_USER + scores)

@@ -1,11 +1,14 @@
 """Tests of the cache of users that a release owns."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
 from feature_repo.histories import History
 from feature_repo.interaction import Interaction
 from serving.ranking import loaded_release
+from serving.ranking.blend_features import FEATURES
 from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.request import Request
 from serving.release.arrays import FloatArray
@@ -92,7 +95,7 @@ def test_another_release_computes_scores_again(searches: list[int]) -> None:
 def test_the_least_recently_used_user_is_dropped_at_the_memory_limit(
     searches: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loaded_release, "_CACHE_BYTES", 2 * 40 * loaded_release._BYTES_PER_ITEM)
+    monkeypatch.setattr(loaded_release, "max_cached_users", lambda item_count: 2)
     release = LoadedRelease(ranking(40, blend=BLEND))
     for user_id in "abc":
         scores(release, user(3, 4, user_id=user_id))
@@ -108,3 +111,19 @@ def test_items_that_the_release_does_not_contain_are_left_out() -> None:
     assert indexed.items.tolist() == [3, 5]
     assert indexed.seen.tolist() == [3, 5, 7]
     assert indexed.event_types == ["view", "view"]
+
+
+@pytest.mark.parametrize("item_count", [1, 40, 1_000, 4_000])
+def test_the_cached_users_take_no_more_memory_than_the_limit(item_count: int) -> None:
+    features = {"features": list(FEATURES), "weights": [1.0] * len(FEATURES)}
+    release = LoadedRelease(ranking(item_count, blend=features))
+    users = [user(*range(min(100, item_count)), user_id=str(number)) for number in range(20)]
+    scores(release, users[0])  # allocates what all users share
+    tracemalloc.start()
+    for each in users[1:]:
+        scores(release, each)
+    bytes_per_user = tracemalloc.get_traced_memory()[0] / len(users[1:])
+    tracemalloc.stop()
+    limit = loaded_release.max_cached_users(item_count)
+    assert limit >= 30
+    assert limit * bytes_per_user <= loaded_release.CACHE_BYTES
