@@ -30,8 +30,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     """Admits, times, traces and logs each call of the service; converts exceptions to gRPC statuses.
 
     A call passes the rate limit, then authorization, then the concurrency limit. A refused call is counted
-    and logged like an answered one, and takes no slot. Calls of other services (health, reflection) are only
-    authorized.
+    and logged like an answered one, and takes no slot. Calls of other services (health, reflection) and of
+    unknown methods are only authorized.
     """
 
     def __init__(
@@ -53,13 +53,12 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         handler_call_details: grpc.HandlerCallDetails,
     ) -> Any:
         method, metadata = handler_call_details.method, dict(handler_call_details.invocation_metadata)
-        if not method.startswith(_SERVICE_PREFIX):
+        handler = await continuation(handler_call_details)
+        if handler is None or not method.startswith(_SERVICE_PREFIX):
             try:
                 self._authorizer.check(method, metadata)
             except PenchantError as error:
                 return _refusing_handler(error)
-        handler = await continuation(handler_call_details)
-        if handler is None or not method.startswith(_SERVICE_PREFIX):
             return handler
         # The handler receives bytes: gRPC would log a traceback for a message that it can't parse, uncounted.
         return grpc.unary_unary_rpc_method_handler(

@@ -1,6 +1,7 @@
 """Bearer tokens: what each scope allows, and which calls need none."""
 
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -62,3 +63,15 @@ def test_the_server_checks_the_tokens_of_all_its_services(tmp_path: Path) -> Non
             health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=HANG_S)
             with pytest.raises(grpc.RpcError):
                 ProtoReflectionDescriptorDatabase(channel).get_services()
+
+
+def test_an_unknown_method_needs_a_token_too(tmp_path: Path) -> None:
+    with (
+        running(tmp_path, live=None, tokens=SCOPES) as service,
+        grpc.insecure_channel(service.address) as channel,
+    ):
+        unknown: Any = channel.unary_unary("/penchant.v1.RecommenderService/Unknown")
+        for token, code in (("x", "UNAUTHENTICATED"), ("r", "PERMISSION_DENIED"), ("a", "UNIMPLEMENTED")):
+            with pytest.raises(grpc.RpcError) as raised:
+                unknown(b"", HANG_S, (("authorization", f"Bearer {token * 20}"),))
+            assert raised.value.code().name == code
