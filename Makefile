@@ -19,7 +19,7 @@ demo: $(INSTALLED) ## Train, promote, serve and recommend on MovieLens-100K (DAT
 	@$(BIN)/penchant demo $(DATA)
 
 test: $(INSTALLED) ## Run all tests
-	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: $(INSTALLED) ## Check style, types and the allowed imports between packages
 	$(BIN)/ruff check .

@@ -13,6 +13,20 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
+# Files with few long tests; started first, so that no process is left with one of them at the end.
+LONGEST = ("end_to_end", "examples", "test_demo.py", "packaging", "train_interest_model")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of LONGEST first, in that order; all others keep their order."""
+
+    def rank(item: pytest.Item) -> int:
+        parts = item.path.parts
+        return next((number for number, name in enumerate(LONGEST) if name in parts), len(LONGEST))
+
+    items.sort(key=rank)
+
+
 @pytest.fixture(scope="session")
 def empty_mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with MLflow's tables, made once, because its migrations take seconds."""
