@@ -1,4 +1,4 @@
-"""Trains the interest model: reads the data, chooses hyperparameters, trains, and exports."""
+"""Trains the interest model, tracks the run in MLflow, and exports the model."""
 
 import hashlib
 import json
@@ -8,17 +8,9 @@ from typing import Any
 
 import keras
 import numpy as np
-import pyarrow as pa
 import tensorflow as tf
 
 from components.progress import report
-from components.train_interest_model.auto_hyperparameters import (
-    Statistics,
-    changed_shapes,
-    for_refit,
-    for_warm_start,
-    resolve,
-)
 from components.train_interest_model.data.sequences import encode, read_rows
 from components.train_interest_model.experiment_tracking import Tracker
 from components.train_interest_model.export.saved_model_writer import export
@@ -31,13 +23,11 @@ from components.train_interest_model.loop.training_checkpoint import Checkpoint,
 from components.train_interest_model.loop.validation_metrics import Validation
 from components.train_interest_model.network.model import InterestModel
 from components.train_interest_model.network.pruning import prune
-from components.train_interest_model.training_data import TrainingData, read
-from components.train_interest_model.warm_start import count_leaked_users, read_held_out, write_trained_until
+from components.train_interest_model.training_data import TrainingData
+from components.train_interest_model.training_start import start_fit, start_refit
+from components.train_interest_model.warm_start import write_trained_until
 
 PROBES = 16  # histories for which the export is compared with the model
-
-# Data, hyperparameters, and the weights to start from, if any.
-Start = tuple[TrainingData, Hyperparameters, SavedWeights | None]
 
 
 def train(
@@ -67,9 +57,9 @@ def train(
     """
     requested = Hyperparameters.from_dict(hyperparameters)
     if base_model:
-        data, settings, base = _refit(training_set, items, split, requested, base_model)
+        data, settings, base = start_refit(training_set, items, split, requested, base_model)
     else:
-        data, settings, base = _first_fit(training_set, items, split, requested, warm_start)
+        data, settings, base = start_fit(training_set, items, split, requested, warm_start)
     _prepare(settings)
     prefix = "" if split == "train" else "refit/"
     _track(tracker, settings, training_set, split, data, prefix)
@@ -83,10 +73,7 @@ def train(
         tracker.log_metrics({prefix + name: value for name, value in metrics.items()}, epoch)
 
     state = trainer.fit(data.sequences, validation, checkpoint, on_epoch)
-    gpus = len(tf.config.list_physical_devices("GPU"))
-    compiled = ", LSTM compiled with XLA" if trainer.model.encoder.compiled else ""
-    cudnn = f"with{'' if gpus and trainer.uses_cudnn() else 'out'} cuDNN's kernel"
-    report(f"trained on {f'{gpus} GPU(s), {cudnn}' if gpus else 'the CPU'}{compiled}")
+    report(f"trained on {_device(trainer)}")
     if is_chief(trainer.strategy):
         _write(trainer.model, data, state, output)
         if split == "train":
@@ -95,60 +82,12 @@ def train(
     return _metrics(state)
 
 
-def _refit(
-    training_set: Path, items: Path, split: str, requested: Hyperparameters, base_model: Path
-) -> Start:
-    base = SavedWeights.load(base_model)
-    # The base model has no attributes if no user had any.
-    requested = replace(requested, use_user_attributes=base.hyperparameters.use_user_attributes)
-    data = read(training_set, items, split, requested, base)
-    settings, reasons = for_refit(requested, base.hyperparameters, base.epochs)
-    _report_choices(settings, reasons)
-    return data, settings, base
-
-
-def _first_fit(
-    training_set: Path, items: Path, split: str, requested: Hyperparameters, earlier: Path | None
-) -> Start:
-    """Start from an earlier training's weights, unless they have seen held-out data or have other shapes."""
-    base = _unleaked_base(training_set, earlier) if earlier else None
-    data = read(training_set, items, split, requested, base)
-    settings, reasons = _resolve(requested, data)
-    if base and (changed := _changed(settings, data.catalog, base)):
-        report(f"cold start: the live version's model differs in {', '.join(changed)}")
-        base, data = None, read(training_set, items, split, requested, None)
-        settings, reasons = _resolve(requested, data)
-    if base:
-        settings, warm_reasons = for_warm_start(settings)
-        reasons |= warm_reasons
-        trained = np.count_nonzero(base.trained(data.vocabulary))
-        report(f"warm start: the earlier weights cover {trained:,} of {len(data.catalog):,} items")
-    _report_choices(settings, reasons)
-    return data, settings, base
-
-
-def _unleaked_base(training_set: Path, earlier: Path) -> SavedWeights | None:
-    if users := count_leaked_users(earlier, read_held_out(training_set)):
-        report(f"cold start: the earlier weights have seen held-out interactions of {users:,} users")
-        return None
-    return SavedWeights.load(earlier)
-
-
-def _changed(settings: Hyperparameters, catalog: pa.Table, base: SavedWeights) -> list[str]:
-    """Return what differs between `base` and a cold start, and can't be changed by further training."""
-    outdated = settings.use_content and not base.content.suits(catalog)
-    return [*changed_shapes(settings, base.hyperparameters), *(["the item content"] if outdated else [])]
-
-
-def _resolve(requested: Hyperparameters, data: TrainingData) -> tuple[Hyperparameters, dict[str, str]]:
-    if not data.vocabulary.attributes:
-        requested = replace(requested, use_user_attributes=False)
-    return resolve(requested, Statistics.of(data.sequences, len(data.catalog)))
-
-
-def _report_choices(settings: Hyperparameters, reasons: dict[str, str]) -> None:
-    for name, reason in reasons.items():
-        report(f"{name} = {getattr(settings, name)} ({reason})")
+def _device(trainer: Trainer) -> str:
+    """Describe the devices and kernels of a finished training."""
+    gpus = len(tf.config.list_physical_devices("GPU"))
+    if not gpus:
+        return "the CPU" + (", LSTM compiled with XLA" if trainer.model.encoder.compiled else "")
+    return f"{gpus} GPU(s), {'with' if trainer.uses_cudnn() else 'without'} cuDNN's kernel"
 
 
 def _prepare(settings: Hyperparameters) -> None:

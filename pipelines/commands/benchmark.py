@@ -10,7 +10,9 @@ from pipelines.commands.options import Hyperparameter, Interactions, Items, Prot
 
 
 def benchmark(
-    dataset: Annotated[str, typer.Argument(help="movielens-100k or movielens-1m; else --interactions.")] = "",
+    dataset: Annotated[
+        str, typer.Argument(help="movielens-100k or movielens-1m. Leave it out with --interactions.")
+    ] = "",
     interactions: Interactions = None,
     items: Items = None,
     min_interactions: Annotated[

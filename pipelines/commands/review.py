@@ -22,7 +22,9 @@ penchant review rollback
     rich_markup_mode="markdown",
 )
 
-Number = Annotated[int, typer.Argument(metavar="VERSION", help="A version number of `penchant review list`.")]
+Number = Annotated[
+    int, typer.Argument(metavar="VERSION", help="A version number from `penchant review list`.")
+]
 
 
 @review.command("list")

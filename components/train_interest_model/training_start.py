@@ -1,0 +1,91 @@
+"""Reads the data, and chooses the hyperparameters and the weights that a training starts from."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from components.progress import report
+from components.train_interest_model.auto_hyperparameters import (
+    Statistics,
+    changed_shapes,
+    for_refit,
+    for_warm_start,
+    resolve,
+)
+from components.train_interest_model.export.saved_weights import SavedWeights
+from components.train_interest_model.hyperparameters import Hyperparameters
+from components.train_interest_model.training_data import TrainingData, read
+from components.train_interest_model.warm_start import count_leaked_users, read_held_out
+
+# Data, hyperparameters, and the weights to start from, if any.
+Start = tuple[TrainingData, Hyperparameters, SavedWeights | None]
+
+
+def start_refit(
+    training_set: Path, items: Path, split: str, requested: Hyperparameters, base_model: Path
+) -> Start:
+    """Start from the weights and hyperparameters of `base_model`, the output of another training.
+
+    Raises:
+        StepError: the base model or the training set is invalid, or the weights would get other shapes.
+    """
+    base = SavedWeights.load(base_model)
+    # The base model has no attributes if no user had any.
+    requested = replace(requested, use_user_attributes=base.hyperparameters.use_user_attributes)
+    data = read(training_set, items, split, requested, base)
+    settings, reasons = for_refit(requested, base.hyperparameters, base.epochs)
+    _report_choices(settings, reasons)
+    return data, settings, base
+
+
+def start_fit(
+    training_set: Path, items: Path, split: str, requested: Hyperparameters, earlier: Path | None
+) -> Start:
+    """Start from random weights, or from an earlier training's if they fit and saw no held-out data.
+
+    Args:
+        earlier: the output of the earlier training, or None.
+
+    Raises:
+        StepError: the training set or the earlier output is invalid.
+    """
+    base = _unleaked_base(training_set, earlier) if earlier else None
+    data = read(training_set, items, split, requested, base)
+    settings, reasons = _resolve(requested, data)
+    if base and (changed := _changed(settings, data.catalog, base)):
+        report(f"cold start: the live version's model differs in {', '.join(changed)}")
+        base, data = None, read(training_set, items, split, requested, None)
+        settings, reasons = _resolve(requested, data)
+    if base:
+        settings, warm_reasons = for_warm_start(settings)
+        reasons |= warm_reasons
+        trained = np.count_nonzero(base.trained(data.vocabulary))
+        report(f"warm start: the earlier weights cover {trained:,} of {len(data.catalog):,} items")
+    _report_choices(settings, reasons)
+    return data, settings, base
+
+
+def _unleaked_base(training_set: Path, earlier: Path) -> SavedWeights | None:
+    if users := count_leaked_users(earlier, read_held_out(training_set)):
+        report(f"cold start: the earlier weights have seen held-out interactions of {users:,} users")
+        return None
+    return SavedWeights.load(earlier)
+
+
+def _changed(settings: Hyperparameters, catalog: pa.Table, base: SavedWeights) -> list[str]:
+    """Return what differs between `base` and a cold start, and can't be changed by further training."""
+    outdated = settings.use_content and not base.content.suits(catalog)
+    return [*changed_shapes(settings, base.hyperparameters), *(["the item content"] if outdated else [])]
+
+
+def _resolve(requested: Hyperparameters, data: TrainingData) -> tuple[Hyperparameters, dict[str, str]]:
+    if not data.vocabulary.attributes:
+        requested = replace(requested, use_user_attributes=False)
+    return resolve(requested, Statistics.of(data.sequences, len(data.catalog)))
+
+
+def _report_choices(settings: Hyperparameters, reasons: dict[str, str]) -> None:
+    for name, reason in reasons.items():
+        report(f"{name} = {getattr(settings, name)} ({reason})")
