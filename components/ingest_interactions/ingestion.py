@@ -18,13 +18,13 @@ from components.progress import report
 
 # Of equal interactions, in the warehouse or in one source, the first one counts.
 NEW: Final = """
-    SELECT * FROM ({rows}) AS candidate {only_new}
+    SELECT * FROM ({rows}) AS incoming {only_new}
     QUALIFY row_number() OVER (PARTITION BY interaction_id, user_id, item_id ORDER BY source_row) = 1
 """
 ONLY_NEW: Final = """
-    ANTI JOIN {parts} AS stored ON candidate.interaction_id = stored.interaction_id
-    AND candidate.user_id IS NOT DISTINCT FROM stored.user_id
-    AND candidate.item_id IS NOT DISTINCT FROM stored.item_id
+    ANTI JOIN {parts} AS stored ON incoming.interaction_id = stored.interaction_id
+    AND incoming.user_id IS NOT DISTINCT FROM stored.user_id
+    AND incoming.item_id IS NOT DISTINCT FROM stored.item_id
 """
 
 

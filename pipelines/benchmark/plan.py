@@ -37,7 +37,7 @@ def make_plan(
     if bool(dataset) == bool(interactions):
         raise ValueError(f"give one of {', '.join(REGISTRY)}, or your own --interactions FILE, not both")
     if dataset and dataset not in REGISTRY:
-        raise ValueError(f"unknown benchmark {dataset!r}: expected one of {', '.join(REGISTRY)}")
+        raise ValueError(f"unknown data set {dataset!r}: expected one of {', '.join(REGISTRY)}")
     if items and not interactions:
         raise ValueError("--items needs --interactions too")
     options = {"seed": "--seeds", "seen_items": "--keep-seen"}

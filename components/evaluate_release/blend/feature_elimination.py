@@ -51,8 +51,8 @@ class CrossFit:
 def eliminate(halves: tuple[Choices, Choices], penalty: float, fit: CrossFit) -> CrossFit:
     """Return `fit` without the useless features; at least one is kept.
 
-    Tries each feature once, the weakest first. Every candidate is compared with the best fit so far, so that
-    small losses don't add up.
+    Tries each feature once, the weakest first. Each smaller fit is compared with the best one so far, so
+    that small losses don't add up.
     """
     best, tried = fit, set[int]()
     while len(fit.features) > 1 and (untried := set(fit.features.tolist()) - tried):
@@ -63,7 +63,7 @@ def eliminate(halves: tuple[Choices, Choices], penalty: float, fit: CrossFit) ->
         start = fit.weights[0][others], fit.weights[1][others]
         without = CrossFit.of(halves, fit.features[others], penalty, start)
         if _is_harmless(without.losses - best.losses, best.loss):
-            fit, best = without, min(best, without, key=lambda candidate: candidate.loss)
+            fit, best = without, min(best, without, key=lambda tested: tested.loss)
     return fit
 
 

@@ -19,7 +19,7 @@ def test_from_dict_casts_floats_to_the_fields_types() -> None:
     assert settings.epochs == AUTO
 
 
-def test_from_dict_reads_to_dict() -> None:
+def test_from_dict_inverts_to_dict() -> None:
     settings = Hyperparameters(encoder="gru", units=32)
     assert Hyperparameters.from_dict(settings.to_dict()) == settings
 

@@ -120,7 +120,7 @@ def test_peak_memory_excludes_the_parent_process() -> None:
     [
         ([], "give one of movielens-100k, movielens-1m, or your own"),
         (["movielens-100k", "--interactions", "y.csv"], "not both"),
-        (["netflix"], "unknown benchmark 'netflix'"),
+        (["netflix"], "unknown data set 'netflix'"),
         (["movielens-100k", "--items", "x.csv"], "--items needs --interactions"),
         (["--interactions", "absent.csv"], "file not found: absent.csv"),
         (["movielens-100k", "--set", "seed=3"], "use --seeds"),
