@@ -8,20 +8,21 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Event
 
 from feature_repo.contract import INTEREST_MODEL
 
 _DRAIN_SECONDS = 10.0
+
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT; return the exit code."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    stopped = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stopped.set())
+    # Blocked in all threads, for sigwait below: a signal that a handler receives just before the main thread
+    # waits for an event would not wake it up.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
     sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger("serving.model_server").setLevel(logging.INFO)
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         parser.error(str(error))
     print(f"model server on {options.host}:{port}", flush=True)
-    stopped.wait()
+    signal.sigwait(_STOP_SIGNALS)
     server.stop(_DRAIN_SECONDS).wait()
     return 0
 

@@ -13,9 +13,9 @@ from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
 
 from serving.model_server.errors import Failure, servable_not_found, shortened
 from serving.model_server.servable import Servable
-from serving.model_server.versions import VersionPolicy, find_versions, none
+from serving.model_server.versions import VersionPolicy, find_versions, no_versions
 
-_log = logging.getLogger("serving.model_server")
+logger = logging.getLogger("serving.model_server")
 
 
 @dataclass
@@ -43,7 +43,7 @@ class Model:
 
     def retire(self) -> None:
         """Unload all versions at the next poll; their states can still be queried."""
-        self.policy = none()
+        self.policy = no_versions()
 
     def poll(self) -> None:
         """Load and unload versions to match the policy; one caller at a time."""
@@ -93,7 +93,7 @@ class Model:
             versions = find_versions(self.base_path)
         except OSError as error:
             if not self._is_unreadable:
-                _log.warning("model %s: can't list %s (%s)", self.name, self.base_path, error.strerror)
+                logger.warning("model %s: can't list %s (%s)", self.name, self.base_path, error.strerror)
             self._is_unreadable = True
             return None
         self._is_unreadable = False
@@ -114,13 +114,13 @@ class Model:
             servable = Servable.load(directory, self.name, number)
         except Failure as failure:
             self._set(number, _Version(ModelVersionStatus.END, failure))
-            _log.error(
+            logger.error(
                 "model %s: can't load version %d from %s, the other versions stay loaded: %s",
                 self.name, number, directory, shortened(failure),
             )  # fmt: skip
             return
         self._set(number, _Version(ModelVersionStatus.AVAILABLE, servable=servable))
-        _log.info("model %s: version %d loaded in %.2f s", self.name, number, time.perf_counter() - started)
+        logger.info("model %s: version %d loaded in %.2f s", self.name, number, time.perf_counter() - started)
 
     def _unload(self, number: int) -> None:
         with self._changed:
@@ -133,7 +133,7 @@ class Model:
         servable.close()
         del servable
         gc.collect()  # a Session and its graph form a reference cycle that holds all weights
-        _log.info("model %s: version %d unloaded", self.name, number)
+        logger.info("model %s: version %d unloaded", self.name, number)
 
     def _set(self, number: int, version: _Version) -> None:
         with self._changed:

@@ -19,7 +19,7 @@ from serving.model_server.versions import parse_policy
 if TYPE_CHECKING:
     from serving.model_server.models import ServedModels
 
-_log = logging.getLogger("serving.model_server")
+logger = logging.getLogger("serving.model_server")
 
 _OPTIONS: Final = (
     ("grpc.so_reuseport", 0),  # otherwise a second server silently shares the port
@@ -72,7 +72,7 @@ class ModelServer:
             try:
                 self._poll()
             except Exception:  # loaded versions stay, and the next poll tries again
-                _log.exception("model server: can't poll for versions")
+                logger.exception("model server: can't poll for versions")
 
     def _poll(self) -> None:
         from serving.model_server import model_service, prediction_service

@@ -26,7 +26,7 @@ def latest(count: int) -> VersionPolicy:
     return lambda versions: set(sorted(versions)[-max(count, 1) :])
 
 
-def every() -> VersionPolicy:
+def all_versions() -> VersionPolicy:
     return lambda versions: set(versions)
 
 
@@ -34,7 +34,7 @@ def specific(versions: Collection[int]) -> VersionPolicy:
     return lambda on_disk: set(versions) & set(on_disk)
 
 
-def none() -> VersionPolicy:
+def no_versions() -> VersionPolicy:
     """Return the policy of a model that was removed from the configuration."""
     return lambda versions: set()
 
@@ -47,7 +47,7 @@ def parse_policy(text: str) -> VersionPolicy:
     """
     kind, _, argument = text.partition(":")
     if kind == "all" and not argument:
-        return every()
+        return all_versions()
     if kind == "latest" and re.fullmatch(r"[1-9][0-9]*", argument):
         return latest(int(argument))
     if kind == "specific" and re.fullmatch(r"[0-9]+(,[0-9]+)*", argument):
@@ -60,7 +60,7 @@ def configured_policy(config: "ModelConfig") -> VersionPolicy:
     policy = config.model_version_policy
     choice = policy.WhichOneof("policy_choice")
     if choice == "all":
-        return every()
+        return all_versions()
     if choice == "specific":
         return specific(policy.specific.versions)
     return latest(policy.latest.num_versions)

@@ -2,24 +2,20 @@
 
 import logging
 import math
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from threading import Lock
 from time import monotonic
 from typing import Final, Protocol
 
-from feature_repo.histories import History
 from feature_repo.interaction import Interaction
-from feature_repo.interest_state import InterestState
-from serving.answers import Degradation, Fallback, Stage
 from serving.errors import Unavailable
 from serving.lru_cache import LruCache
 from serving.telemetry.logs import OncePerSecond
 from serving.user_data.bulkhead import Bulkhead
-from serving.user_data.interaction_log import MAX_VISIBILITY_DELAY_US
-from serving.user_history import UserHistory, UserVersion
+from serving.user_data.history_join import HistoryParts, JoinedHistory, Snapshot, VersionedSnapshot
+from serving.user_history import UserHistory
 
 logger = logging.getLogger(__name__)
 logger.addFilter(OncePerSecond())
@@ -37,21 +33,6 @@ _SNAPSHOT_SHARE: Final = 0.6
 
 # The number of cached users, about 15 KB each.
 _CACHED_USERS: Final = 800
-
-
-class Snapshot(Protocol):
-    """A user's features as of the last materialization, as in online_features.UserFeatures."""
-
-    @property
-    def history(self) -> History: ...
-    @property
-    def as_of(self) -> int: ...
-    @property
-    def profile(self) -> dict[str, str | float]: ...
-    @property
-    def interest_state(self) -> InterestState | None: ...
-    @property
-    def seen_before(self) -> Sequence[str]: ...
 
 
 class Features(Protocol):
@@ -89,13 +70,13 @@ class HistoryReader:
         self._open_lock, self._retry_at = Lock(), 0.0
         self._use_threads_until = 0.0
         self._snapshots, self._deltas = Bulkhead("snapshot", max_in_flight), Bulkhead("log", max_in_flight)
-        self._users = LruCache[str, _CachedUser](_CACHED_USERS)
+        self._users = LruCache[str, JoinedHistory](_CACHED_USERS)
 
     async def read(self, user_id: str, budget_s: float) -> UserHistory:
         """Return the user's history within `budget_s`; `degraded` lists what could not be read."""
-        start, reading = monotonic(), _Reading(user_id, self._users.get(user_id))
-        read_snapshot = partial(self._read_snapshot, reading)
-        read_log = partial(self._read_log, reading)
+        start, parts = monotonic(), HistoryParts(user_id, self._users.get(user_id))
+        read_snapshot = partial(self._read_snapshot, parts)
+        read_log = partial(self._read_log, parts)
         snapshot_timeout_s = self._features.max_read_s if self._features else math.inf
         longest_s = snapshot_timeout_s + self._log.max_read_s
         # Without threads, a read takes two thirds of the time.
@@ -107,8 +88,8 @@ class HistoryReader:
         else:
             await self._run(budget_s * _SNAPSHOT_SHARE, self._snapshots, read_snapshot)
             await self._run(start + budget_s - monotonic(), self._deltas, read_log)
-        result = reading.result()
-        if result is not reading.cached and not result.user.degraded:
+        result = parts.join()
+        if result is not parts.cached and not result.user.degraded:
             self._users.put(user_id, result)
         return result.user
 
@@ -136,26 +117,26 @@ class HistoryReader:
         except Unavailable as error:
             logger.warning("%s", error)
 
-    def _read_snapshot(self, reading: "_Reading") -> None:
-        cached = reading.cached
+    def _read_snapshot(self, parts: HistoryParts) -> None:
+        cached = parts.cached
         known_version = cached.snapshot_version if cached else None
         try:
-            read = self._opened().read(reading.user_id, known_version)
+            read = self._opened().read(parts.user_id, known_version)
         except Exception as error:  # a store can raise any exception; the answer degrades
             logger.warning("no snapshot: %r", error, exc_info=logger.isEnabledFor(logging.DEBUG))
-            reading.snapshot_failed = True
+            parts.snapshot_failed = True
         else:
             if read is not None:
-                reading.snapshot = _VersionedSnapshot(*read)
+                parts.snapshot = VersionedSnapshot(*read)
             elif cached:
-                reading.snapshot = _VersionedSnapshot(cached.snapshot_version, cached.snapshot)
+                parts.snapshot = VersionedSnapshot(cached.snapshot_version, cached.snapshot)
 
-    def _read_log(self, reading: "_Reading") -> None:
+    def _read_log(self, parts: HistoryParts) -> None:
         try:
-            reading.delta = self._log.since(reading.user_id, reading.recorded_after)
+            parts.delta = self._log.since(parts.user_id, parts.recorded_after)
         except Unavailable as error:
             logger.warning("no delta: %s", error)
-            reading.log_failed = True
+            parts.log_failed = True
 
     def _opened(self) -> Features:
         if self._features is not None:
@@ -170,87 +151,3 @@ class HistoryReader:
                     self._retry_at = monotonic() + _REOPEN_S
                     raise
         return self._features
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _VersionedSnapshot:
-    version: Hashable
-    snapshot: Snapshot | None  # None for a user without a snapshot
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _CachedUser:
-    """A joined history and its snapshot; `user.version` identifies the delta."""
-
-    snapshot_version: Hashable
-    snapshot: Snapshot | None
-    user: UserHistory
-
-    def has_versions(self, snapshot_version: Hashable, version: UserVersion) -> bool:
-        """Return whether snapshot and delta are unchanged; a user without a snapshot may have got one."""
-        return self.snapshot_version == snapshot_version and self.user.version == version
-
-
-@dataclass(slots=True)
-class _Reading:
-    """The parts read so far; when the budget is over, the request continues with these."""
-
-    user_id: str
-    cached: _CachedUser | None
-    snapshot: _VersionedSnapshot | None = None
-    snapshot_failed: bool = False
-    delta: list[Interaction] | None = None
-    log_failed: bool = False
-
-    @property
-    def recorded_after(self) -> int:
-        snapshot = self.snapshot.snapshot if self.snapshot else None
-        return max(0, snapshot.as_of - MAX_VISIBILITY_DELAY_US) if snapshot else 0
-
-    def result(self) -> _CachedUser:
-        """Return the joined history, the cached one if both parts are unchanged."""
-        # Read each attribute once: a thread that is late may still set it.
-        read, delta = self.snapshot, self.delta
-        degraded = tuple(self._degraded(read is not None, delta is not None))
-        read = read or _VersionedSnapshot(None, None)
-        snapshot = read.snapshot
-        version = UserVersion.of(read.version if snapshot else None, delta or ())
-        if self.cached and not degraded and self.cached.has_versions(read.version, version):
-            return self.cached
-        base = snapshot.history if snapshot else History()
-        new = base.new_interactions(delta) if delta else []
-        history = base.join(new)
-        user = UserHistory(
-            history=history,
-            profile=snapshot.profile if snapshot else {},
-            as_of=snapshot.as_of if snapshot else 0,
-            interest_state=snapshot.interest_state if snapshot else None,
-            new=new,
-            seen_before=_seen_before(snapshot, new, left_out=len(base) + len(new) - len(history)),
-            degraded=degraded,
-            user_id=self.user_id,
-            version=version,
-        )
-        return _CachedUser(read.version, snapshot, user)
-
-    def _degraded(self, has_snapshot: bool, has_delta: bool) -> list[Degradation]:
-        late, failed = "did not answer in time", "is unavailable"
-        degraded = []
-        if not has_snapshot:
-            reason = f"the feature store {failed if self.snapshot_failed else late}"
-            fallback = Fallback.INTERACTION_LOG if has_delta else Fallback.REQUEST_HISTORY
-            degraded.append(Degradation(Stage.HISTORY, reason, fallback))
-        if not has_delta:
-            reason = f"the interaction log {failed if self.log_failed else late}"
-            fallback = Fallback.SNAPSHOT if has_snapshot else Fallback.REQUEST_HISTORY
-            degraded.append(Degradation(Stage.HISTORY, reason, fallback))
-        return degraded
-
-
-def _seen_before(snapshot: Snapshot | None, new: list[Interaction], left_out: int) -> Sequence[str]:
-    """Return the items that are older than the history: the snapshot's, and `left_out` that left it since."""
-    seen = snapshot.seen_before if snapshot else ()
-    if not left_out:
-        return seen
-    oldest = snapshot.history.item_ids[:left_out] if snapshot else ()
-    return [*seen, *oldest, *(interaction.item_id for interaction in new[:left_out])]

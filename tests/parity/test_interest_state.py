@@ -154,7 +154,7 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     world.close()
 
 
-def test_the_first_interest_depends_on_the_user_s_attributes(world: World) -> None:
+def test_the_first_interest_depends_on_user_attributes(world: World) -> None:
     """Cleo has a single interaction, so that her attributes still have an effect; Bob has no attributes."""
     for name, names in (("cleo", ["age"]), ("bob", [])):
         user = world.user(name)

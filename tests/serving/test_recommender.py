@@ -184,7 +184,7 @@ def test_an_interaction_in_log_and_request_counts_once(service: RunningService) 
     )
 
 
-def test_an_item_unknown_to_the_release_is_recorded_and_reported(service: RunningService) -> None:
+def test_an_item_that_the_release_does_not_contain_is_recorded_and_reported(service: RunningService) -> None:
     fresh = Interaction("1", "u", "premiere", "view", DAY_US)
     recorded = service.client.record_all([fresh, *past("comedy", 3)])
     assert (recorded.recorded, recorded.unknown_item_ids) == (2, ["premiere"])

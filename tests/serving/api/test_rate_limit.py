@@ -13,7 +13,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return now
 
 
-def test_a_client_may_send_one_second_s_requests_at_once_and_then_at_the_rate(clock: list[float]) -> None:
+def test_a_client_may_send_the_requests_of_one_second_at_once(
+    clock: list[float],
+) -> None:
     limit = RateLimit(2)
     limit.take("ipv4:10.0.0.1:1")
     limit.take("ipv4:10.0.0.1:2")  # another connection of the same address

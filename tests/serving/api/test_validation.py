@@ -85,7 +85,7 @@ def test_a_recording_generates_missing_ids_event_types_and_timestamps_in_request
     assert (first.event_type, math.isnan(first.value), second.value) == ("view", True, 2.5)
 
 
-def test_the_client_s_values_are_kept_to_the_microsecond() -> None:
+def test_values_from_the_client_are_returned_unchanged_to_the_microsecond() -> None:
     message = view(
         interaction_id="mine", event_type="rate", timestamp=at(1_700_000_000, 123_456_789), domain="d"
     )
@@ -100,7 +100,7 @@ def test_a_recording_without_or_with_too_many_interactions_is_refused(count: int
         read_interactions(recording(*[view()] * count), LIMITS)
 
 
-def test_a_request_s_history_must_belong_to_its_user_and_has_a_maximum_length() -> None:
+def test_a_history_in_a_request_must_belong_to_its_user_and_has_a_maximum_length() -> None:
     request = pb.RecommendRequest(user_id="u", history=[view(), view(user_id="", timestamp=at(5))])
     first, second = read_history(request, LIMITS)
     assert (first.user_id, second.user_id, second.timestamp) == ("u", "u", 5_000_000)

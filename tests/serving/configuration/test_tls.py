@@ -85,7 +85,7 @@ def test_the_model_server_without_mutual_tls_answers_clients_that_trust_it(
     server.stop().wait()
 
 
-def test_the_recommender_calls_the_model_server_with_its_own_certificate_and_grpc_s_roots(
+def test_the_recommender_calls_the_model_server_with_its_own_certificate_and_the_roots_of_grpc(
     mutual_tls_server: str, certificates: Certificates
 ) -> None:
     settings = {

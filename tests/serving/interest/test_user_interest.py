@@ -62,11 +62,11 @@ def model() -> CountingModel:
     return CountingModel()
 
 
-def read(interests: UserInterest, user: UserHistory, release: int = 7) -> list[float]:
-    return asyncio.run(interest_after(interests, user, release)).tolist()
+def read(interests: UserInterest, user: UserHistory, release_version: int = 7) -> list[float]:
+    return asyncio.run(interest_after(interests, user, release_version)).tolist()
 
 
-def test_the_snapshot_s_interest_is_returned_without_new_interactions(model: CountingModel) -> None:
+def test_the_interest_of_the_snapshot_is_returned_without_new_interactions(model: CountingModel) -> None:
     assert read(UserInterest(model, Metrics()), user()) == [1, 2]
     assert model.calls == []
 

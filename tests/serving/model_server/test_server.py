@@ -88,7 +88,7 @@ def test_an_invalid_policy_is_a_usage_error(base_path: Path) -> None:
     assert "expected latest:COUNT, all or specific:VERSION,..., got 'newest'" in err
 
 
-def test_two_servers_can_not_share_a_port(base_path: Path) -> None:
+def test_two_servers_cannot_share_a_port(base_path: Path) -> None:
     server, port = create_server(base_path)
 
     with pytest.raises(StartError, match=f"can't listen on 127.0.0.1:{port}"):

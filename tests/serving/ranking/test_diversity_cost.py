@@ -44,6 +44,6 @@ def test_content_gains_diversity_for_few_lost_hits() -> None:
     assert 0.85 * plain_ndcg < ndcg < plain_ndcg
 
 
-def test_diversity_grows_with_the_scenario_s_diversity() -> None:
+def test_a_larger_diversity_of_the_scenario_gives_more_diverse_answers() -> None:
     diversity = [measure(Scenario(diversity=value))[1] for value in (0.0, 0.2, 0.6)]
     assert diversity == sorted(set(diversity))

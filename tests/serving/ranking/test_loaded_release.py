@@ -37,7 +37,7 @@ def user(*items: int, user_id: str = "u", snapshot: int = 1) -> UserHistory:
 
 @pytest.fixture
 def searches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Grows by one with each search for neighbours."""
+    """A list that grows by one with each search for neighbours."""
     calls: list[int] = []
     next_choices = UserSequences.next_choices
 

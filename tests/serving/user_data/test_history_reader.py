@@ -15,7 +15,7 @@ from feature_repo.interaction import Interaction
 from feature_repo.interest_state import InterestState
 from serving.errors import Unavailable
 from serving.user_data import history_reader
-from serving.user_data.history_reader import Features, HistoryReader, _Reading, _VersionedSnapshot
+from serving.user_data.history_reader import Features, HistoryReader
 from serving.user_data.interaction_log import MAX_VISIBILITY_DELAY_US
 from serving.user_history import UserHistory
 from tests.patience import HANG_S
@@ -357,16 +357,3 @@ def test_equal_versions_mean_equal_parts(reading: Reading) -> None:
     features.broken = True
     without_snapshot = reading(lambda: features, log).read("u", HANG_S)
     assert without_snapshot.version not in (None, version)
-
-
-def test_a_snapshot_that_arrives_while_the_parts_are_joined_is_left_out_and_reported() -> None:
-    class Delta(list[Interaction]):
-        def __iter__(self) -> Iterator[Interaction]:
-            parts.snapshot = _VersionedSnapshot("v", FakeSnapshot(History().extend([view("a", 1)])))
-            return super().__iter__()
-
-    parts = _Reading("u", cached=None)
-    parts.delta = Delta([view("c", 3)])
-    user = parts.result().user
-    assert user.history.item_ids == ["c"]
-    assert [(each.stage, each.fallback) for each in user.degraded] == [("history", "interaction_log")]
