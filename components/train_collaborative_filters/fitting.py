@@ -109,9 +109,12 @@ def fit_filters(
 
 def _segments(interactions: Interactions, users: pa.Table, trend_half_life: int) -> Segments | None:
     fitted = segments(interactions, users, trend_half_life)
-    priors = {segment.attribute: segment.prior for segment in fitted.segments} if fitted else {}
+    if fitted is None:
+        report("no user segments: no attribute of the users gives any")
+        return None
+    priors = {segment.attribute: segment.prior for segment in fitted.segments}
     by_attribute = ", ".join(f"{name} (prior {prior:,.0f})" for name, prior in priors.items())
-    report(f"{len(fitted.segments) if fitted else 0} user segments by {by_attribute or 'no attribute'}")
+    report(f"{len(fitted.segments)} user segments by {by_attribute}")
     return fitted
 
 

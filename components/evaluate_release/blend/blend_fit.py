@@ -69,8 +69,7 @@ def fit_blend(features: Sequence[FloatArray], targets: Sequence[int]) -> dict[st
         for query in usable
     )
     report(
-        f"click probability: log odds = {curve['slope']:.3f} · log odds of the softmax share "
-        f"{curve['intercept']:+.3f}"
+        f"calibration of click probabilities: slope {curve['slope']:.3f}, intercept {curve['intercept']:.3f}"
     )
     about = {"queries": len(choices), "penalty": penalty, "log_loss": fit.loss, "guessing": guessing}
     return _blend(weights, means, scales, **about, calibration=curve)

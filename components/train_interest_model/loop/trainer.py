@@ -191,5 +191,7 @@ def _line(state: TrainingState, epochs: int) -> str:
     parts = [f"epoch {state.epoch}/{epochs}: loss {metrics['loss']:.3f}"]
     if NDCG in metrics:
         parts.append(f"validation NDCG@10 {metrics[NDCG]:.4f} (best {state.best_ndcg:.4f})")
-    parts += [f"{metrics['positions_per_second']:,.0f} positions/s", f"at most {left:.0f} s left"]
+    parts.append(f"{metrics['positions_per_second']:,.0f} positions/s")
+    if state.epoch < epochs:
+        parts.append(f"at most {left:.0f} s left")
     return ", ".join(parts)
