@@ -56,8 +56,17 @@ def test_expressions_use_existing_labels(name: str) -> None:
     metrics = set(re.findall(r"\bpenchant_\w+", expression))
     labels = {label for metric in metrics for label in exposed()[metric]} | TARGET_LABELS
     grouped = [label for group in re.findall(r"\bby \(([^)]*)\)", expression) for label in group.split(", ")]
-    matched = re.findall(r'(\w+)\s*=~?\s*"', expression)
+    matched = re.findall(r'(\w+)\s*[=!]~?\s*"', expression)
     assert {*grouped, *matched} <= labels
+
+
+@pytest.mark.parametrize("name", expressions())
+def test_refused_calls_do_not_hide_slow_failed_or_degraded_ones(name: str) -> None:
+    expression = expressions()[name]
+    for quantile in re.findall(r"penchant_request_duration_seconds_bucket(\S*)", expression):
+        assert 'code!~"UNAUTHENTICATED|PERMISSION_DENIED|RESOURCE_EXHAUSTED"' in quantile
+    for denominator in re.findall(r"/.*sum\(rate\(penchant_request_duration_seconds_count(\S*)", expression):
+        assert 'code!~"UNAUTHENTICATED|PERMISSION_DENIED"' in denominator
 
 
 def test_the_dashboard_shows_every_metric() -> None:
