@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 
 from feature_repo.attributes import ACTIVITY, Attributes
 from feature_repo.contract import ATTRIBUTE_INPUTS, USER_PROFILE
-from feature_repo.schemas import TRAINING_SET
 from feature_repo.store_addresses import table_path
+from feature_repo.table_schemas import TRAINING_SET
 
 NAMES, VALUES = (TRAINING_SET.field(name) for name in ATTRIBUTE_INPUTS)
 NOT_ATTRIBUTES = (*ACTIVITY, "user_id", "event_timestamp", "created")

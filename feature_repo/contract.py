@@ -6,7 +6,7 @@ from typing import Final
 
 import pyarrow as pa
 
-from feature_repo.schemas import INTERACTIONS, ITEMS, USERS
+from feature_repo.table_schemas import INTERACTIONS, ITEMS, USERS
 
 # A user's history as a feature: the last MAX_HISTORY interactions, oldest first.
 MAX_HISTORY: Final = 200

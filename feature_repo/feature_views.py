@@ -16,8 +16,8 @@ import pyarrow.parquet as pq
 from feast.types import Array, Float32, Float64, Int64, String
 
 from feature_repo.contract import HISTORY_LISTS, USER_HISTORY, USER_INTEREST_STATE, USER_PROFILE
-from feature_repo.schemas import INTEREST_STATES
 from feature_repo.store_addresses import table_path
+from feature_repo.table_schemas import INTEREST_STATES
 
 TRAINING = "training"
 SERVING = "serving"

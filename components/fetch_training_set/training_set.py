@@ -21,9 +21,9 @@ from components.user_attributes import UserAttributes, attribute_columns
 from feature_repo.atomic_files import atomic_file
 from feature_repo.contract import HISTORY_LISTS
 from feature_repo.feature_views import TRAINING
-from feature_repo.schemas import SPINE, TRAINING_SET
 from feature_repo.store import open_store
 from feature_repo.store_addresses import FeatureStoreAddresses
+from feature_repo.table_schemas import SPINE, TRAINING_SET
 
 # Rows joined at once, to limit memory: each has up to MAX_HISTORY interactions.
 ROWS_PER_JOIN = 25_000

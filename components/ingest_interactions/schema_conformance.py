@@ -17,7 +17,7 @@ from duckdb import DuckDBPyConnection, DuckDBPyRelation
 from components.errors import StepError
 from components.ingest_interactions.column_conversion import Conversion, contract_column, extra_column
 from components.ingest_interactions.duckdb_session import quote
-from feature_repo.schemas import INTERACTIONS, ITEMS, USERS
+from feature_repo.table_schemas import INTERACTIONS, ITEMS, USERS
 
 SCHEMAS: Final = {"interactions": INTERACTIONS, "items": ITEMS, "users": USERS}
 REQUIRED: Final = {

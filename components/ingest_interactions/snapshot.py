@@ -20,7 +20,7 @@ from components.errors import StepError
 from components.ingest_interactions.duckdb_session import literal
 from components.ingest_interactions.warehouse import Warehouse
 from feature_repo.atomic_files import atomic_file
-from feature_repo.schemas import INTERACTIONS, ITEMS, TIMESTAMP, USERS
+from feature_repo.table_schemas import INTERACTIONS, ITEMS, TIMESTAMP, USERS
 
 # The contract's columns, all nullable: validation quarantines rows with missing values.
 SNAPSHOT: Final = pa.schema([field.with_nullable(True) for field in INTERACTIONS])

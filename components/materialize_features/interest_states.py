@@ -28,8 +28,8 @@ from feature_repo.contract import (
 )
 from feature_repo.histories import History
 from feature_repo.interest_state import InterestBatch
-from feature_repo.schemas import INTEREST_STATES, TIMESTAMP
 from feature_repo.store_addresses import table_path
+from feature_repo.table_schemas import INTEREST_STATES, TIMESTAMP
 from serving.release.release_store import ReleaseStore
 
 # Histories read at once, to limit memory.

@@ -13,7 +13,7 @@ import pyarrow as pa
 from great_expectations import ExpectationSuite
 from great_expectations.expectations.expectation import Expectation
 
-from feature_repo.schemas import INTERACTIONS
+from feature_repo.table_schemas import INTERACTIONS
 
 # The recommender accepts the same ids (serving.api.validation).
 TEXT: Final = r"^[^\x00-\x1f\x7f]{1,256}\Z"

@@ -16,7 +16,7 @@ from components.validate_interactions.bots_and_duplicates import BOT_REASON
 from components.validate_interactions.expectation_results import ExpectationResult
 from components.validate_interactions.expectations import IN_ITEMS, IN_USERS, OCCURRENCES
 from feature_repo.atomic_files import atomic_file
-from feature_repo.schemas import INTERACTIONS
+from feature_repo.table_schemas import INTERACTIONS
 
 # A million rows of strings take about 0.5 GB as a data frame, so a large snapshot is read in several frames.
 FRAME_ROWS: Final = 500_000

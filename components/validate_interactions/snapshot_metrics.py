@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from components.validate_interactions.expectations import GROWTH, ROWS, described_metric, type_metric
 from feature_repo.atomic_files import atomic_upload
-from feature_repo.schemas import INTERACTIONS
+from feature_repo.table_schemas import INTERACTIONS
 
 LAST_RUN: Final = "validation.json"
 

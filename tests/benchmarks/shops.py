@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from feature_repo.schemas import TIMESTAMP
+from feature_repo.table_schemas import TIMESTAMP
 
 Rows = NDArray[np.int64]
 

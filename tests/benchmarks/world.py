@@ -18,8 +18,8 @@ from scipy.sparse import csr_array
 
 from feature_repo.contract import INTEREST_MODEL, LIVE, RANKING
 from feature_repo.interaction import Interaction
-from feature_repo.schemas import INTERACTIONS, ITEMS, TIMESTAMP, TRAINING_SET, USERS
 from feature_repo.store_addresses import FeatureStoreAddresses
+from feature_repo.table_schemas import INTERACTIONS, ITEMS, TIMESTAMP, TRAINING_SET, USERS
 from serving.configuration.settings import ServingSettings
 from serving.release.collaborative_filters import CollaborativeFilters
 from serving.release.ranking_data import write_ranking

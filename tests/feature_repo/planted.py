@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 from components.build_features.feature_tables import build
 from feature_repo.histories import History
 from feature_repo.interaction import Interaction
-from feature_repo.schemas import INTERACTIONS, TIMESTAMP, USERS
 from feature_repo.store_addresses import FeatureStoreAddresses
+from feature_repo.table_schemas import INTERACTIONS, TIMESTAMP, USERS
 
 # 2023-11-14 22:13:20 UTC, the origin of planted times.
 START = 1_700_000_000_000_000

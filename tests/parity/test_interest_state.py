@@ -23,7 +23,7 @@ from feature_repo.contract import fingerprint
 from feature_repo.histories import History, encode
 from feature_repo.interaction import Interaction
 from feature_repo.interest_state import InterestBatch
-from feature_repo.schemas import TRAINING_SET
+from feature_repo.table_schemas import TRAINING_SET
 from serving.interest.user_interest import UserInterest
 from serving.online_store.online_features import OnlineFeatures
 from serving.telemetry.metrics import Metrics

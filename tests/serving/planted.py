@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 from feature_repo.attributes import Attributes
 from feature_repo.histories import History
 from feature_repo.interest_state import InterestBatch
-from feature_repo.schemas import ITEMS
+from feature_repo.table_schemas import ITEMS
 from serving.errors import Unavailable
 from serving.interest.user_interest import UserInterest
 from serving.ranking.blend_features import FEATURES

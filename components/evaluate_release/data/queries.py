@@ -14,7 +14,7 @@ from components.errors import StepError
 from components.user_attributes import attributes_of, with_attributes
 from feature_repo.attributes import Attributes
 from feature_repo.histories import History
-from feature_repo.schemas import TRAINING_SET
+from feature_repo.table_schemas import TRAINING_SET
 
 Indexes = NDArray[np.int32]  # item indexes of a catalog, -1 for an item that is not in it
 Times = NDArray[np.int64]  # µs since the epoch

@@ -9,7 +9,7 @@ import pytest
 
 from components.build_features import feature_tables
 from components.errors import StepError
-from feature_repo.schemas import TIMESTAMP
+from feature_repo.table_schemas import TIMESTAMP
 from tests.feature_repo.planted import START, Warehouse, build_warehouse, interaction
 
 AS_OF = START + 1_000

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from components.build_features.histories import build_histories, split_by_user
 from feature_repo.histories import History
 from feature_repo.interaction import Interaction
-from feature_repo.schemas import TIMESTAMP
+from feature_repo.table_schemas import TIMESTAMP
 from tests.feature_repo.planted import START, history_before, interaction, interactions_table
 
 

@@ -9,7 +9,7 @@ from components.build_features.histories import build_histories
 from components.build_features.spine import PROTOCOLS, windows
 from components.build_features.time_conversion import timestamp
 from components.build_features.user_profile import build_user_profile
-from feature_repo.schemas import INTERACTIONS
+from feature_repo.table_schemas import INTERACTIONS
 from tests.feature_repo.planted import START
 
 # A Parquet reader returns every column as nullable.

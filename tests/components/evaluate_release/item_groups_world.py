@@ -10,7 +10,7 @@ from components.evaluate_release.data.held_out import HeldOut
 from components.evaluate_release.evaluation import assemble
 from components.train_collaborative_filters.fitting import fit
 from feature_repo.contract import SIGNATURES
-from feature_repo.schemas import TIMESTAMP, TRAINING_SET
+from feature_repo.table_schemas import TIMESTAMP, TRAINING_SET
 from serving.release.ranking_data import Ranking
 from tests.components.evaluate_release.ring_world import MINUTE, START, row
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.sparse import csr_array
 
-from feature_repo.schemas import TIMESTAMP, TRAINING_SET
+from feature_repo.table_schemas import TIMESTAMP, TRAINING_SET
 from serving.release.collaborative_filters import CollaborativeFilters
 from serving.release.ranking_data import write_ranking
 

@@ -9,7 +9,7 @@ import pytest
 from components.errors import StepError
 from components.fetch_training_set import training_set
 from components.fetch_training_set.training_set import fetch
-from feature_repo.schemas import TRAINING_SET
+from feature_repo.table_schemas import TRAINING_SET
 from tests.feature_repo.planted import START, Warehouse, build_warehouse, history_before, interaction
 
 AS_OF = START + 1_000

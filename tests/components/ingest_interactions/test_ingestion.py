@@ -14,7 +14,7 @@ from components.ingest_interactions import snapshot
 from components.ingest_interactions.component import ingest_interactions
 from components.ingest_interactions.ingestion import Sources, ingest
 from components.ingest_interactions.warehouse import Warehouse
-from feature_repo.schemas import INTERACTIONS, ITEMS
+from feature_repo.table_schemas import INTERACTIONS, ITEMS
 
 DAY = 1_700_000_000
 BASIC = f"user_id,item_id,timestamp\nann,tea,{DAY}\nann,milk,{DAY + 5}\nbob,tea,{DAY + 1}\n"

@@ -8,7 +8,7 @@ from scipy.sparse import csr_array
 
 from components.register_release import registration
 from components.register_release.interests import sample_interests
-from feature_repo.schemas import ITEMS
+from feature_repo.table_schemas import ITEMS
 from serving.release.collaborative_filters import CollaborativeFilters
 from tests.components.evaluate_release.ring_world import N_ITEMS, item_table, save_ring_model
 

@@ -14,7 +14,7 @@ from components.errors import StepError
 from components.push_release.publication import verify
 from components.register_release.model_registry import APPROVED, LIVE, REJECTED, WAITING, Registry
 from components.register_release.registration import register
-from feature_repo.schemas import ITEMS
+from feature_repo.table_schemas import ITEMS
 from serving.errors import ReleaseError
 from serving.release.collaborative_filters import CollaborativeFilters
 from serving.release.ranking_data import Ranking

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from numpy.typing import ArrayLike
 
 from components.train_collaborative_filters.interactions import Interactions
-from feature_repo.schemas import ITEMS, TRAINING_SET
+from feature_repo.table_schemas import ITEMS, TRAINING_SET
 
 SECOND = 1_000_000
 

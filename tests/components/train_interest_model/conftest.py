@@ -12,7 +12,7 @@ import pytest
 
 from components.train_interest_model.experiment_tracking import Tracker
 from feature_repo.attributes import Attributes
-from feature_repo.schemas import ITEMS, TRAINING_SET
+from feature_repo.table_schemas import ITEMS, TRAINING_SET
 
 SECOND = 1_000_000
 # Without XLA, since compiling takes longer than these trainings.

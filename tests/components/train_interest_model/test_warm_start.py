@@ -20,7 +20,7 @@ from components.train_interest_model.warm_start import (
     write_trained_until,
 )
 from feature_repo.contract import fingerprint
-from feature_repo.schemas import TRAINING_SET
+from feature_repo.table_schemas import TRAINING_SET
 from tests.components.train_interest_model.conftest import (
     SECOND,
     SMALL,

@@ -12,7 +12,7 @@ import pytest
 
 from components.validate_interactions.rows import QUARANTINE
 from components.validate_interactions.validation import validate
-from feature_repo.schemas import INTERACTIONS, ITEMS, USERS
+from feature_repo.table_schemas import INTERACTIONS, ITEMS, USERS
 
 AS_OF = datetime(2024, 6, 1, tzinfo=UTC)
 NULLABLE = pa.schema(list(QUARANTINE)[: len(INTERACTIONS)])

@@ -14,7 +14,7 @@ from components.errors import StepError
 from components.validate_interactions import rows
 from components.validate_interactions.component import validate_interactions
 from components.validate_interactions.expectations import EXPECTED_TEXT
-from feature_repo.schemas import INTERACTIONS
+from feature_repo.table_schemas import INTERACTIONS
 from tests.components.validate_interactions.conftest import AS_OF, NULLABLE, valid_rows
 
 NO_TEXT = f"not {EXPECTED_TEXT}"

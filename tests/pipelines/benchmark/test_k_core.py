@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.errors import StepError
-from feature_repo.schemas import INTERACTIONS, ITEMS, USERS
+from feature_repo.table_schemas import INTERACTIONS, ITEMS, USERS
 from pipelines.benchmark.k_core import k_core, write_k_core
 
 PAIRS: list[tuple[str | None, str]] = [("a", "x"), ("a", "y"), ("b", "x"), ("b", "y"), ("c", "y"), ("c", "z")]

@@ -7,7 +7,7 @@ import pytest
 
 from components.errors import StepError
 from components.evaluate_release.data.queries import read_queries, read_training_set, read_windows
-from feature_repo.schemas import TIMESTAMP, TRAINING_SET
+from feature_repo.table_schemas import TIMESTAMP, TRAINING_SET
 from tests.components.evaluate_release.ring_world import row
 
 INDEX = pa.array([f"i{item}" for item in range(6)])

@@ -13,7 +13,7 @@ from components.evaluate_release.drift.interest_shifts import (
     shifts_of_real_users,
 )
 from components.evaluate_release.drift.item_groups import ItemGroups
-from feature_repo.schemas import TRAINING_SET
+from feature_repo.table_schemas import TRAINING_SET
 from tests.components.evaluate_release.ring_world import row
 
 ITEMS = 100

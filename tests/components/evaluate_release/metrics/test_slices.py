@@ -7,7 +7,7 @@ from components.evaluate_release.data.queries import read_queries
 from components.evaluate_release.data.ranked_queries import RankedQueries
 from components.evaluate_release.metrics import slices
 from components.evaluate_release.metrics.accuracy import MISS
-from feature_repo.schemas import TRAINING_SET
+from feature_repo.table_schemas import TRAINING_SET
 from serving.release.catalog import FOREVER, Catalog
 from tests.components.evaluate_release.ring_world import row
 

@@ -9,7 +9,7 @@ from components.evaluate_release.data.queries import read_queries
 from components.evaluate_release.metrics.accuracy import MISS
 from components.evaluate_release.models import baselines
 from components.evaluate_release.models.full_ranking import rank_all
-from feature_repo.schemas import TRAINING_SET
+from feature_repo.table_schemas import TRAINING_SET
 from tests.components.evaluate_release.ring_world import row
 
 INDEX = pa.array([f"i{item}" for item in range(5)])

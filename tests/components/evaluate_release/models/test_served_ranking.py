@@ -11,7 +11,7 @@ from components.evaluate_release.data.queries import read_queries
 from components.evaluate_release.evaluation import assemble
 from components.evaluate_release.metrics.accuracy import MISS
 from components.evaluate_release.models.served_ranking import ServedRanking
-from feature_repo.schemas import TRAINING_SET
+from feature_repo.table_schemas import TRAINING_SET
 from serving.release.user_segments import Segment, Segments
 from tests.components.evaluate_release.ring_world import N_ITEMS, row
 

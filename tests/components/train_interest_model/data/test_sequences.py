@@ -10,7 +10,7 @@ import pytest
 from components.errors import StepError
 from components.train_interest_model.data.sequences import encode, flat_attributes, flatten, read_rows
 from components.train_interest_model.data.vocabulary import Vocabulary, encode_gaps
-from feature_repo.schemas import TRAINING_SET
+from feature_repo.table_schemas import TRAINING_SET
 from tests.components.train_interest_model.conftest import (
     SECOND,
     World,

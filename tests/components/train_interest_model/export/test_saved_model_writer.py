@@ -24,7 +24,7 @@ from feature_repo.attributes import Attributes
 from feature_repo.contract import ATTRIBUTE_INPUTS, INTEREST, PAD, SIGNATURES
 from feature_repo.histories import History
 from feature_repo.histories import encode as encode_histories
-from feature_repo.schemas import TRAINING_SET
+from feature_repo.table_schemas import TRAINING_SET
 from tests.components.train_interest_model.conftest import World
 
 ENCODERS = ("lstm", "gru", "rnn", "cnn")
