@@ -5,6 +5,7 @@ from contextlib import AbstractContextManager
 from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
 from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -36,6 +37,8 @@ STAGES: Final = (
 # Origin of an interest vector: stored with the snapshot, cached from an earlier call of the model, computed
 # from the stored state and the new interactions, or computed from the whole history.
 INTEREST_ORIGINS: Final = ("snapshot", "cache", "advance", "replay")
+
+_BIT_INDEXES: Final = np.arange(len(SOURCES), dtype=SourceBits)
 
 
 class Metrics:
@@ -129,11 +132,7 @@ class Metrics:
             self._scenarios.labels(scenario).inc()
         for degradation in answer.degraded:
             self._degradations.labels(degradation.stage, degradation.fallback).inc()
-        items = [0] * len(SOURCES)
-        for bits in sources.tolist():
-            for source in _set_bits(bits):
-                items[source] += 1
-        for counter, count in zip(self._items, items, strict=True):
+        for counter, count in zip(self._items, _count_bits(sources), strict=True):
             if count:
                 counter.inc(count)
         if self._tracing:
@@ -153,7 +152,7 @@ class Metrics:
 
     def stage(self, name: str) -> AbstractContextManager[Any]:
         """Return a context manager that times a stage of a call."""
-        timer = self._stages[name].time()
+        timer = _StageTimer(self._stages[name])
         return timer if self._tracing is None else self._tracing.stage(name, timer)
 
     def _snapshot_age(self) -> float:
@@ -169,6 +168,22 @@ class Metrics:
         return Histogram(name, documentation, labels, buckets=_BUCKETS_S, registry=self.registry)
 
 
-@cache
-def _set_bits(bits: int) -> tuple[int, ...]:
-    return tuple(index for index in range(len(SOURCES)) if bits >> index & 1)
+class _StageTimer:
+    """Observes the duration of its block, in less time than the timer of prometheus_client takes."""
+
+    __slots__ = ("_histogram", "_start")
+
+    def __init__(self, histogram: Histogram) -> None:
+        self._histogram = histogram
+
+    def __enter__(self) -> None:
+        self._start = time.perf_counter()
+
+    def __exit__(self, *_: object) -> None:
+        self._histogram.observe(time.perf_counter() - self._start)
+
+
+def _count_bits(numbers: NDArray[SourceBits]) -> list[int]:
+    """Return for each of SOURCES in how many of the numbers its bit is set."""
+    counts: list[int] = (numbers[:, np.newaxis] >> _BIT_INDEXES & 1).sum(axis=0, dtype=np.int64).tolist()
+    return counts
