@@ -1,0 +1,236 @@
+"""The sign and strength of feedback: one implementation for training and serving."""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from feature_repo.event_types import KNOWN, OPINIONS, RATE, Kind
+
+FloatArray = NDArray[np.float32]
+
+# A user's mean rating counts as much as the mean of all users once the user has this many ratings.
+MEAN_PRIOR: Final = 5.0
+
+# A negative rating is this many standard deviations of all ratings below the user's mean, or more.
+DISLIKE_DEVIATIONS: Final = 0.75
+
+# A negative preference of at least this strength is an opinion: it holds until the user likes the item.
+OPINION: Final = 0.5
+
+# Values are a rating scale if they span at most this much; larger ones are amounts, such as prices or counts.
+MAX_SCALE_SPAN: Final = 100.0
+MAX_SCALE_VALUES: Final = 201
+# Rarer values, such as typing errors, do not define the ends of the scale.
+MIN_VALUE_SHARE: Final = 0.001
+
+_UNKNOWN: Final = (Kind.NEUTRAL, 1.0)
+
+
+@dataclass(frozen=True)
+class RatingScale:
+    """The distribution of the ratings of a data set."""
+
+    low: float
+    high: float
+    mean: float
+    deviation: float
+    like_from: float | None = (
+        None  # ratings from here on are positive, for every user; None: learned per user
+    )
+
+    @classmethod
+    def learn(cls, values: NDArray[np.float64], like_from: float | None = None) -> "RatingScale | None":
+        """Return the scale of ratings [n]; None if there are none, or if they are amounts and no scale."""
+        values = values[np.isfinite(values)]
+        if not len(values):
+            return None
+        distinct, counts = np.unique(values, return_counts=True)
+        usual = distinct[counts >= MIN_VALUE_SHARE * len(values)]
+        usual = usual if len(usual) else distinct
+        low, high = float(usual[0]), float(usual[-1])
+        is_scale = high - low <= MAX_SCALE_SPAN and (len(usual) <= MAX_SCALE_VALUES or low < 0)
+        if not is_scale and like_from is None:
+            return None
+        return cls(low, high, float(values.mean()), float(values.std()), like_from)
+
+    def bounds(self, sums: FloatArray, counts: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return for users with these sums and counts of ratings: positive from, and negative up to.
+
+        Positive are ratings from the user's mean on, which is shrunk to the mean of all users. Negative are
+        ratings at least DISLIKE_DEVIATIONS standard deviations below, in the lower half of the scale. The
+        upper quarter of the scale is always positive, its lowest value always negative.
+        """
+        span = self.high - self.low
+        if self.like_from is not None:
+            like_from = np.full(len(sums), self.like_from, np.float32)
+        else:
+            means = (sums + MEAN_PRIOR * self.mean) / (counts + MEAN_PRIOR)
+            like_from = np.clip(means, self.low + span / 8, self.high - span / 4).astype(np.float32)
+        margin = DISLIKE_DEVIATIONS * self.deviation
+        below_middle = np.nextafter(np.float32((self.low + self.high) / 2), np.float32(-np.inf))
+        dislike_to = np.maximum(
+            np.minimum(like_from - np.float32(margin), below_middle), np.float32(self.low)
+        )
+        return like_from, np.minimum(dislike_to, np.nextafter(like_from, np.float32(-np.inf)))
+
+
+@dataclass(frozen=True)
+class FeedbackPolicy:
+    """The kind and weight of each event type, and the rating scale; stored in each release.
+
+    An event type that is in neither `kinds` nor event_types.KNOWN is neutral.
+    """
+
+    kinds: Mapping[str, Kind] = field(default_factory=dict)  # these come before the known event types
+    weights: Mapping[str, float] = field(default_factory=dict)
+    ratings: RatingScale | None = None
+    all_positive: bool = False  # everything but exposures is positive with weight 1, negative ratings too
+
+    def kind(self, event_type: str) -> Kind:
+        """Return the kind of an event type, of a rating's too: POSITIVE, although it depends on the value."""
+        return self._kind_and_weight(event_type)[0]
+
+    def is_exposure(self, event_type: str) -> bool:
+        return self.kind(event_type) is Kind.EXPOSURE
+
+    def preferences(
+        self,
+        item_ids: Sequence[Any] | NDArray[Any],
+        event_types: Sequence[str],
+        values: Sequence[float] | NDArray[Any],
+        offsets: NDArray[np.int64] | None = None,
+    ) -> FloatArray:
+        """Return the preference [n] float32 of each interaction: positive, negative, or 0 for neutral ones.
+
+        - A positive interaction counts with the weight of its event type.
+        - A rating is positive, neutral or negative by its value (RatingScale.bounds).
+        - A cancellation, or a positive interaction with a negative amount, is neutral. It makes the last
+          positive interaction with the item neutral too, unless it takes back only a part of the amount.
+        - The last opinion about an item counts: a dislike makes all earlier positive interactions with the
+          item neutral; a later like makes the dislike neutral; a later rating replaces an earlier one.
+
+        Args:
+            item_ids: [n] ids or indexes, each user's oldest first.
+            values: [n] ratings or amounts, NaN for none.
+            offsets: [users + 1] the first interaction of each user; None for one user.
+        """
+        count = len(item_ids)
+        pairs = {event_type: self._kind_and_weight(event_type) for event_type in set(event_types)}
+        numbers = np.asarray(values, np.float32)
+        signed = {
+            event_type: weight if kind is Kind.POSITIVE else -weight if kind is Kind.NEGATIVE else 0.0
+            for event_type, (kind, weight) in pairs.items()
+        }
+        result = np.fromiter(map(signed.__getitem__, event_types), np.float32, count)
+        if self.all_positive:
+            return result
+        offsets = np.array([0, count], np.int64) if offsets is None else offsets
+
+        def has(names: Set[str]) -> NDArray[np.bool_]:
+            return np.fromiter(map(names.__contains__, event_types), bool, count)
+
+        is_rating = np.zeros(count, bool)
+        if self.ratings is not None and RATE in pairs and pairs[RATE][0] is Kind.POSITIVE:
+            is_rating = has({RATE}) & ~np.isnan(numbers)
+            self._rate(result, numbers, is_rating, offsets)
+        cancels = has({event_type for event_type, (kind, _) in pairs.items() if kind is Kind.CANCELLATION})
+        refunds = (result > 0) & ~is_rating & (numbers < 0)
+        result[refunds] = 0
+        cancels |= refunds
+        if cancels.any() or is_rating.any() or (result <= -OPINION).any():
+            keys = _keys(item_ids, offsets)
+            _cancel(result, cancels, keys, numbers)
+            _keep_last_opinions(result, has(OPINIONS), is_rating, keys)
+        return result
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), indent=2, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> "FeedbackPolicy":
+        stored = json.loads(text)
+        return cls(
+            kinds={name: Kind(kind) for name, kind in stored["kinds"].items()},
+            weights=stored["weights"],
+            ratings=RatingScale(**stored["ratings"]) if stored["ratings"] else None,
+            all_positive=stored["all_positive"],
+        )
+
+    def _kind_and_weight(self, event_type: str) -> tuple[Kind, float]:
+        kind, weight = KNOWN.get(event_type, _UNKNOWN)
+        kind = self.kinds.get(event_type, kind)
+        if self.all_positive and kind is not Kind.EXPOSURE:
+            return Kind.POSITIVE, 1.0
+        return kind, self.weights.get(event_type, weight)
+
+    def _rate(
+        self, result: FloatArray, values: FloatArray, is_rating: NDArray[np.bool_], offsets: NDArray[np.int64]
+    ) -> None:
+        """Set the preferences of the ratings; a negative one is stronger the lower the value."""
+        assert self.ratings is not None
+        rated = np.flatnonzero(is_rating)
+        users = np.searchsorted(offsets, rated, side="right") - 1
+        sums = np.bincount(users, values[rated], len(offsets) - 1).astype(np.float32)
+        counts = np.bincount(users, minlength=len(offsets) - 1).astype(np.float32)
+        like_from, dislike_to = (bound[users] for bound in self.ratings.bounds(sums, counts))
+        ratings = values[rated]
+        depth = (like_from - ratings) / np.maximum(like_from - np.float32(self.ratings.low), np.float32(1e-6))
+        negative = -np.clip(depth, OPINION, 1).astype(np.float32)
+        result[rated] *= np.where(ratings >= like_from, 1, np.where(ratings <= dislike_to, negative, 0))
+
+
+def _cancel(
+    result: FloatArray, cancels: NDArray[np.bool_], keys: NDArray[np.int64], values: FloatArray
+) -> None:
+    """Make the last positive interaction before each cancellation neutral, unless its amount is larger.
+
+    Args:
+        keys: [n] equal for interactions of the same user with the same item.
+    """
+    if not cancels.any():
+        return
+    concerned = np.flatnonzero(np.isin(keys, keys[cancels]))
+    positives: dict[int, list[int]] = defaultdict(list)
+    amounts = np.abs(values).tolist()
+    for position in concerned.tolist():
+        before = positives[int(keys[position])]
+        if result[position] > 0:
+            before.append(position)
+        elif cancels[position] and before:
+            amounts[before[-1]] -= amounts[position]
+            if not amounts[before[-1]] > 0:  # without amounts the difference is NaN
+                result[before.pop()] = 0
+
+
+def _keep_last_opinions(
+    result: FloatArray,
+    states_opinion: NDArray[np.bool_],
+    is_rating: NDArray[np.bool_],
+    keys: NDArray[np.int64],
+) -> None:
+    """Make interactions neutral that a later opinion about the same item replaces; arguments as above."""
+    is_negative = result <= -OPINION
+    opinions = np.flatnonzero(states_opinion | is_rating | is_negative)[::-1]
+    with_opinion, first = np.unique(keys[opinions], return_index=True)
+    last = opinions[first]
+    replaced = is_rating | is_negative
+    replaced[last] = False
+    result[replaced] = 0
+    disliked = with_opinion[result[last] < 0]
+    result[(result > 0) & np.isin(keys, disliked)] = 0
+
+
+def _keys(item_ids: Sequence[Any] | NDArray[Any], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return [n] numbers that are equal for interactions of the same user with the same item."""
+    if isinstance(item_ids, np.ndarray) and np.issubdtype(item_ids.dtype, np.integer):
+        codes = item_ids.astype(np.int64)
+    else:
+        numbers: dict[Any, int] = {}
+        codes = np.fromiter((numbers.setdefault(i, len(numbers)) for i in item_ids), np.int64, len(item_ids))
+    users = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+    return users * (int(codes.max(initial=0)) + 1) + codes
