@@ -19,7 +19,7 @@ from duckdb import DuckDBPyConnection
 from components.errors import StepError
 from components.ingest_interactions import movielens
 from components.ingest_interactions.movielens import Tables
-from components.ingest_interactions.warehouse import Warehouse
+from components.ingest_interactions.warehouse.manifest import Warehouse
 
 CITATION: Final = (
     "F. Maxwell Harper and Joseph A. Konstan. 2015. The MovieLens Datasets: History and Context. "

@@ -10,10 +10,12 @@ import duckdb
 from duckdb import DuckDBPyConnection
 
 from components.errors import StepError
-from components.ingest_interactions import datasets, recorded_interactions, snapshot, table_files
+from components.ingest_interactions import datasets
+from components.ingest_interactions.columns.schema_conformance import conform
 from components.ingest_interactions.duckdb_session import connect
-from components.ingest_interactions.schema_conformance import conform
-from components.ingest_interactions.warehouse import Warehouse
+from components.ingest_interactions.files import table_files
+from components.ingest_interactions.warehouse import recorded_interactions, snapshot
+from components.ingest_interactions.warehouse.manifest import Warehouse
 from components.progress import report
 
 # Of equal interactions, in the warehouse or in one source, the first one counts.

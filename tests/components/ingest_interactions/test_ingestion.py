@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.errors import StepError
-from components.ingest_interactions import snapshot
 from components.ingest_interactions.component import ingest_interactions
 from components.ingest_interactions.ingestion import Sources, ingest
-from components.ingest_interactions.warehouse import Warehouse
+from components.ingest_interactions.warehouse import snapshot
+from components.ingest_interactions.warehouse.manifest import Warehouse
 from feature_repo.table_schemas import INTERACTIONS, ITEMS
 
 DAY = 1_700_000_000

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from components.errors import StepError
-from components.ingest_interactions import recorded_interactions
-from components.ingest_interactions.warehouse import Warehouse
+from components.ingest_interactions.warehouse import recorded_interactions
+from components.ingest_interactions.warehouse.manifest import Warehouse
 from feature_repo.interaction import Interaction
 from serving.user_data.interaction_log import InteractionLog
 

@@ -15,7 +15,7 @@ from typing import Final
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from components.errors import StepError
-from components.ingest_interactions.column_conversion import Conversion, contract_column, extra_column
+from components.ingest_interactions.columns.column_conversion import Conversion, contract_column, extra_column
 from components.ingest_interactions.duckdb_session import quote
 from feature_repo.table_schemas import INTERACTIONS, ITEMS, USERS
 

@@ -18,7 +18,7 @@ from duckdb import DuckDBPyConnection
 
 from components.errors import StepError
 from components.ingest_interactions.duckdb_session import literal
-from components.ingest_interactions.warehouse import Warehouse
+from components.ingest_interactions.warehouse.manifest import Warehouse
 from feature_repo.atomic_files import atomic_file
 from feature_repo.table_schemas import INTERACTIONS, ITEMS, TIMESTAMP, USERS
 

@@ -6,8 +6,8 @@ import pyarrow as pa
 from duckdb import DuckDBPyRelation
 
 from components.errors import StepError
-from components.ingest_interactions import timestamp_format
 from components.ingest_interactions.duckdb_session import quote
+from components.ingest_interactions.times import timestamp_format
 from components.progress import report
 
 NESTED = ("STRUCT", "MAP", "UNION", "BLOB")
