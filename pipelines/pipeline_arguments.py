@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from components.errors import StepError
+from components.ingest_interactions.reading import COLUMNS_FIELD, COLUMNS_OPTION, Reading
 from components.train_interest_model.hyperparameters import Hyperparameters
 from pipelines.settings import Settings
 
@@ -69,6 +70,42 @@ def source_arguments(
         "dataset": dataset,
         **{name: str(file.absolute()) if file else "" for name, file in files.items()},
     }
+
+
+def reading_arguments(**options: Any) -> dict[str, Any]:
+    """Return the parameter `reading`: the options of a command that say how its files are read.
+
+    Args:
+        options: by the keys of reading.Reading; None for an option that was not given. Columns are texts such
+            as `["visitorid=user_id,itemid=item_id"]`, or a JSON object.
+
+    Raises:
+        ValueError: an option is malformed, or its value is not allowed.
+    """
+    given = {name: value for name, value in options.items() if value is not None}
+    for table, field in COLUMNS_FIELD.items():
+        if texts := given.get(field):
+            given[field] = _parse_columns(COLUMNS_OPTION[table], texts)
+    try:
+        Reading.parse(given, "the options")
+    except StepError as error:
+        raise ValueError(str(error)) from error
+    return {"reading": given}
+
+
+def _parse_columns(option: str, texts: list[str]) -> dict[str, str]:
+    """Parse `["a=user_id,b=item_id"]`, or JSON for names that contain a comma."""
+    columns: dict[str, str] = {}
+    for text in texts:
+        if text.lstrip().startswith("{"):
+            columns |= json.loads(text)
+            continue
+        for pair in text.split(","):
+            source, separator, name = pair.rpartition("=")
+            if not separator or not source.strip():
+                raise ValueError(f"{option} {text}: expected NAME=COLUMN,…, such as visitorid=user_id")
+            columns[source.strip()] = name.strip()
+    return columns
 
 
 def parse_hyperparameters(pairs: list[str]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ def training(
     interactions_file: str = "",
     items_file: str = "",
     users_file: str = "",
+    reading: dict = {},  # noqa: B006 (the default of a pipeline parameter)
     protocol: str = "time",
     policy: str = "auto",
     max_failed_share: float = 0.05,
@@ -54,6 +55,7 @@ def training(
         users_file=users_file,
         interaction_log=interaction_log,
         warehouse=warehouse,
+        reading=reading,
     ).set_display_name("Ingest interactions")
     ingested.set_caching_options(False)
     items, as_of = ingested.outputs["items"], ingested.outputs["Output"]

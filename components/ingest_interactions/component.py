@@ -13,6 +13,7 @@ def ingest_interactions(
     users_file: str,
     interaction_log: str,
     warehouse: str,
+    reading: dict,
     interactions: Output[Dataset],
     items: Output[Dataset],
     users: Output[Dataset],
@@ -22,5 +23,5 @@ def ingest_interactions(
 
     from components.ingest_interactions.ingestion import Sources, ingest
 
-    sources = Sources(dataset, interactions_file, items_file, users_file, interaction_log)
+    sources = Sources(dataset, interactions_file, items_file, users_file, interaction_log, reading)
     return ingest(sources, warehouse, Path(interactions.path), Path(items.path), Path(users.path))

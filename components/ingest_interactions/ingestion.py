@@ -2,9 +2,10 @@
 
 import tempfile
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Any, Final
 
 import duckdb
 from duckdb import DuckDBPyConnection
@@ -12,8 +13,9 @@ from duckdb import DuckDBPyConnection
 from components.errors import StepError
 from components.ingest_interactions import datasets
 from components.ingest_interactions.columns.schema_conformance import conform
-from components.ingest_interactions.duckdb_session import connect
+from components.ingest_interactions.duckdb_session import connect, quote
 from components.ingest_interactions.files import table_files
+from components.ingest_interactions.reading import Reading, reading_of
 from components.ingest_interactions.warehouse import recorded_interactions, snapshot
 from components.ingest_interactions.warehouse.manifest import Warehouse
 from components.progress import report
@@ -32,13 +34,17 @@ ONLY_NEW: Final = """
 
 @dataclass(frozen=True)
 class Sources:
-    """Sources, "" for none: the name of a data set, paths or URLs of files, the URL of an interaction log."""
+    """Sources, "" for none: the name of a data set, paths or URLs of files, the URL of an interaction log.
+
+    `reading` has the keys of reading.Reading: how the files are read.
+    """
 
     dataset: str = ""
     interactions_file: str = ""
     items_file: str = ""
     users_file: str = ""
     interaction_log: str = ""
+    reading: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def tables(self) -> dict[str, str]:
@@ -67,7 +73,7 @@ def ingest(sources: Sources, warehouse: str, interactions: Path, items: Path, us
         if sources.dataset:
             _add_dataset(connection, store, sources.dataset)
         for table, url in sources.tables.items():
-            _add_file(connection, store, table, url)
+            _add_file(connection, store, table, url, reading_of(url, table, sources.reading))
         if sources.interaction_log:
             _add_recorded(connection, store, sources.interaction_log, as_of)
         store.commit()
@@ -109,13 +115,19 @@ def _add_dataset(connection: DuckDBPyConnection, store: Warehouse, name: str) ->
             report(f"{name}: {added:,} {table} from {origin}")
 
 
-def _add_file(connection: DuckDBPyConnection, store: Warehouse, table: str, url: str) -> None:
+def _add_file(
+    connection: DuckDBPyConnection, store: Warehouse, table: str, url: str, reading: Reading
+) -> None:
     name = PurePosixPath(url).name
     digest = table_files.digest(table, url)
     if store.contains(table, digest):
         report(f"{name}: the same content is already ingested, skipped")
         return
     relation = table_files.read(connection, url)
+    renamed = reading.columns_of(table)
+    relation = relation.project(
+        ", ".join(f"{quote(column)} AS {quote(renamed.get(column, column))}" for column in relation.columns)
+    )
     try:
         query = conform(connection, relation, table, name)
     except duckdb.InvalidInputException as error:

@@ -39,6 +39,23 @@ Interactions = Annotated[
 ]
 Items = Annotated[Path | None, typer.Option(help="Your items, CSV or Parquet: item_id, title, categories, …")]
 Users = Annotated[Path | None, typer.Option(help="Your users, CSV or Parquet: user_id and attributes.")]
+Columns = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME=COLUMN,…",
+        help="Which column of the interactions file is which, such as visitorid=user_id,itemid=item_id. "
+        "Usual names are known. `price=` ignores a column; `items[].id=item_id` makes a row of each element "
+        "of a list.",
+    ),
+]
+ItemColumns = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=COLUMN,…", help="Which column of the items file is which, as in --columns."),
+]
+UserColumns = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=COLUMN,…", help="Which column of the users file is which, as in --columns."),
+]
 Hyperparameter = Annotated[
     list[str] | None,
     typer.Option(

@@ -6,13 +6,16 @@ import typer
 
 from pipelines.commands.errors import exit_on_error, out
 from pipelines.commands.options import (
+    Columns,
     Dataset,
     Home,
     Hyperparameter,
     Interactions,
+    ItemColumns,
     Items,
     Policy,
     Protocol,
+    UserColumns,
     Users,
 )
 
@@ -22,6 +25,9 @@ def run(
     interactions: Interactions = None,
     items: Items = None,
     users: Users = None,
+    columns: Columns = None,
+    item_columns: ItemColumns = None,
+    user_columns: UserColumns = None,
     home: Home = None,
     protocol: Protocol = "time",
     policy: Policy = None,
@@ -45,7 +51,12 @@ def run(
     """
     with exit_on_error():
         from pipelines.commands.tables import metrics_table
-        from pipelines.pipeline_arguments import parse_hyperparameters, source_arguments, training_arguments
+        from pipelines.pipeline_arguments import (
+            parse_hyperparameters,
+            reading_arguments,
+            source_arguments,
+            training_arguments,
+        )
         from pipelines.runner import run_locally
         from pipelines.settings import load_settings
         from pipelines.training_pipeline import training
@@ -54,6 +65,7 @@ def run(
         hyperparameters = parse_hyperparameters(hyperparameter or [])
         arguments = training_arguments(settings, protocol, max_failed_share, hyperparameters)
         arguments |= source_arguments(dataset, interactions, items, users)
+        arguments |= reading_arguments(columns=columns, item_columns=item_columns, user_columns=user_columns)
         folder = run_locally(training, settings, arguments)
         out.print(metrics_table(folder))
         out.print(f"Evaluation report: {folder / 'report.html'}", soft_wrap=True)
@@ -67,6 +79,9 @@ def demo(
     interactions: Interactions = None,
     items: Items = None,
     users: Users = None,
+    columns: Columns = None,
+    item_columns: ItemColumns = None,
+    user_columns: UserColumns = None,
     home: Home = None,
     hyperparameter: Hyperparameter = None,
 ) -> None:
@@ -83,10 +98,11 @@ def demo(
     """
     with exit_on_error():
         from pipelines.demo import run_demo
-        from pipelines.pipeline_arguments import parse_hyperparameters
+        from pipelines.pipeline_arguments import parse_hyperparameters, reading_arguments
 
         hyperparameters = parse_hyperparameters(hyperparameter or [])
-        run_demo(dataset, interactions, items, users, home, hyperparameters, out)
+        reading = reading_arguments(columns=columns, item_columns=item_columns, user_columns=user_columns)
+        run_demo(dataset, interactions, items, users, home, hyperparameters, reading, out)
 
 
 def data() -> None:

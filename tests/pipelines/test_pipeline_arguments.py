@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.pipeline_arguments import parse_hyperparameters, source_arguments
+from pipelines.pipeline_arguments import parse_hyperparameters, reading_arguments, source_arguments
 
 
 def test_hyperparameters_keep_their_types() -> None:
@@ -45,3 +45,30 @@ def test_a_data_set_together_with_a_file_is_refused() -> None:
 def test_items_without_interactions_are_refused() -> None:
     with pytest.raises(ValueError, match="--interactions"):
         source_arguments("", None, Path("items.csv"), None)
+
+
+def test_columns_are_parsed_from_pairs_and_from_json() -> None:
+    given = reading_arguments(columns=["visitorid=user_id, itemid=item_id", '{"a,b": "value"}', "price="])
+
+    assert given == {
+        "reading": {
+            "columns": {"visitorid": "user_id", "itemid": "item_id", "a,b": "value", "price": ""},
+        }
+    }
+
+
+def test_options_that_are_not_given_are_left_out() -> None:
+    assert reading_arguments(columns=None, item_columns=None) == {"reading": {}}
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (["visitorid"], "--columns visitorid: expected NAME=COLUMN"),
+        (["visitorid=person"], "visitorid=person: expected a column of interaction_id, user_id"),
+        (["a=user_id,b=user_id"], "more than one column for user_id"),
+    ],
+)
+def test_wrong_columns_are_refused_before_the_run(columns: list[str], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        reading_arguments(columns=columns)

@@ -21,7 +21,7 @@ class Home:
     def warehouse(self) -> Path:
         return self.root / "warehouse"
 
-    def ingest(self, **sources: str) -> int:
+    def ingest(self, **sources: Any) -> int:
         files = (self.root / f"{table}.parquet" for table in ("interactions", "items", "users"))
         return ingest(Sources(**sources), str(self.warehouse), *files)
 

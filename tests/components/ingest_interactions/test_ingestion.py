@@ -265,7 +265,7 @@ def test_the_component_returns_the_time_of_the_snapshot(tmp_path: Path) -> None:
     (tmp_path / "it's [1].csv").write_text(BASIC)
     before = datetime.now(UTC).timestamp() * 1_000_000
     as_of = ingest_interactions.python_func(
-        "", str(tmp_path / "it's [1].csv"), "", "", "", str(tmp_path / "warehouse"),
+        "", str(tmp_path / "it's [1].csv"), "", "", "", str(tmp_path / "warehouse"), {},
         Artifact("interactions"), Artifact("items"), Artifact("users"),
     )  # fmt: skip
     assert as_of > before

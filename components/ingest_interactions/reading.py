@@ -1,0 +1,111 @@
+"""How to read the user's files: options of a command, and a TOML with the same keys beside a file."""
+
+import tomllib
+from collections.abc import Mapping
+from typing import Any, Final
+
+import fsspec
+from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+
+from components.errors import StepError
+from feature_repo.table_schemas import INTERACTIONS, ITEMS, USERS
+
+# Table -> the field of Reading with its columns, and the option of the command.
+COLUMNS_FIELD: Final = {"interactions": "columns", "items": "item_columns", "users": "user_columns"}
+COLUMNS_OPTION: Final = {
+    "interactions": "--columns",
+    "items": "--item-columns",
+    "users": "--user-columns",
+}
+ALLOWED: Final = {
+    "columns": INTERACTIONS.names,
+    "item_columns": ITEMS.names,
+    "user_columns": USERS.names,
+}
+
+
+class Reading(BaseModel):
+    """The keys of the pipeline parameter `reading`, and of the TOML beside a file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # Column of the file -> column of the contract, "" to ignore it.
+    columns: dict[str, str] = {}
+    item_columns: dict[str, str] = {}
+    user_columns: dict[str, str] = {}
+
+    @field_validator("columns", "item_columns", "user_columns")
+    @classmethod
+    def _check_columns(cls, columns: dict[str, str], info: Any) -> dict[str, str]:
+        allowed = ALLOWED[info.field_name]
+        for source, name in columns.items():
+            if name and name not in allowed and info.field_name == "columns":
+                raise ValueError(f"{source}={name}: expected a column of {', '.join(allowed)}")
+        targets = [name for name in columns.values() if name]
+        if repeated := sorted({name for name in targets if targets.count(name) > 1}):
+            raise ValueError(f"more than one column for {', '.join(repeated)}")
+        return columns
+
+    def columns_of(self, table: str) -> dict[str, str]:
+        """Return the given columns of interactions, items or users."""
+        columns: dict[str, str] = getattr(self, COLUMNS_FIELD[table])
+        return columns
+
+    @classmethod
+    def parse(cls, options: Mapping[str, Any], origin: str) -> "Reading":
+        """Check the options.
+
+        Args:
+            origin: where they come from, in error messages.
+
+        Raises:
+            StepError: a key is unknown, or a value is not allowed.
+        """
+        try:
+            return cls.model_validate(dict(options))
+        except ValidationError as error:
+            problems = "; ".join(_problem(problem) for problem in error.errors())
+            raise StepError(f"{origin}: {problems}") from error
+
+
+def reading_of(url: str, table: str, options: Mapping[str, Any]) -> Reading:
+    """Return the options for one file: those of the TOML beside it, `url` + ".toml", and `options` over them.
+
+    In the TOML, `columns` is about the table of its own file.
+
+    Raises:
+        StepError: the TOML is damaged, or has a key or value that is not allowed.
+    """
+    beside = _read_toml(f"{url}.toml")
+    if beside and table != "interactions" and "columns" in beside:
+        beside[COLUMNS_FIELD[table]] = beside.pop("columns")
+    if beside:
+        Reading.parse(beside, f"{url}.toml")
+    merged = {**beside, **options}
+    for field in ALLOWED:
+        merged[field] = _merge_columns(beside.get(field, {}), options.get(field, {}))
+    return Reading.parse(merged, "the reading options")
+
+
+def _merge_columns(beside: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+    """Return both; a given one replaces those of the same source or target."""
+    targets = {name for name in given.values() if name}
+    return {source: name for source, name in beside.items() if name not in targets} | dict(given)
+
+
+def _read_toml(url: str) -> dict[str, Any]:
+    try:
+        with fsspec.open(url, "rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise StepError(f"{url}: not a TOML file ({error}); correct it or remove it") from error
+
+
+def _problem(problem: Any) -> str:
+    key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {key!r}; expected one of {', '.join(Reading.model_fields)}"
+    message = str(problem["msg"]).removeprefix("Value error, ")
+    return f"{key}: {message}"

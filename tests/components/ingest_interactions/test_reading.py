@@ -1,0 +1,48 @@
+"""Options that say how a file is read come from the command and from a TOML beside the file."""
+
+from pathlib import Path
+
+import pytest
+
+from components.errors import StepError
+from components.ingest_interactions.reading import Reading, reading_of
+
+
+def test_an_option_replaces_a_column_of_the_toml_beside_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "log.csv"
+    (tmp_path / "log.csv.toml").write_text('[columns]\nvisitor = "user_id"\nthing = "item_id"\n')
+    given = {"columns": {"member": "user_id"}}
+
+    reading = reading_of(str(file), "interactions", given)
+
+    assert reading.columns_of("interactions") == {"thing": "item_id", "member": "user_id"}
+
+
+def test_columns_of_a_toml_are_about_the_table_of_its_file(tmp_path: Path) -> None:
+    (tmp_path / "things.csv.toml").write_text('[columns]\nsku = "item_id"\n')
+
+    reading = reading_of(str(tmp_path / "things.csv"), "items", {"columns": {"who": "user_id"}})
+
+    assert reading.columns_of("items") == {"sku": "item_id"}
+    assert reading.columns_of("interactions") == {"who": "user_id"}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("colums = 1", r"log.csv.toml: unknown key 'colums'; expected one of columns"),
+        ("columns = 1", r"log.csv.toml: columns: .*dictionary"),
+        ("[columns]\nwho = 'user'", r"columns: who=user: expected a column of interaction_id, user_id"),
+        ("[columns]\na = 'user_id'\nb = 'user_id'", "more than one column for user_id"),
+        ("[columns", r"log.csv.toml: not a TOML file"),
+    ],
+)
+def test_a_wrong_toml_is_refused_with_its_name(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "log.csv.toml").write_text(text)
+    with pytest.raises(StepError, match=message):
+        reading_of(str(tmp_path / "log.csv"), "interactions", {})
+
+
+def test_numbers_from_a_pipeline_parameter_are_refused_as_columns() -> None:
+    with pytest.raises(StepError, match=r"the options: columns\.who: .*string"):
+        Reading.parse({"columns": {"who": 1.0}}, "the options")
