@@ -123,7 +123,7 @@ def _add_file(
     if store.contains(table, digest):
         report(f"{name}: the same content is already ingested, skipped")
         return
-    relation = table_files.read(connection, url)
+    relation = table_files.open_table(connection, url, reading).relation
     renamed = reading.columns_of(table)
     relation = relation.project(
         ", ".join(f"{quote(column)} AS {quote(renamed.get(column, column))}" for column in relation.columns)

@@ -2,10 +2,10 @@
 
 import tomllib
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import fsspec
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, StrictBool, ValidationError, field_validator
 
 from components.errors import StepError
 from feature_repo.table_schemas import INTERACTIONS, ITEMS, USERS
@@ -25,9 +25,30 @@ ALLOWED: Final = {
 
 
 class Reading(BaseModel):
-    """The keys of the pipeline parameter `reading`, and of the TOML beside a file."""
+    """The keys of the pipeline parameter `reading`, and of the TOML beside a file.
+
+    Attributes:
+        delimiter: what separates cells, such as ";" or "::"; "blanks" for runs of blanks.
+        quote: the quote character; "" for a file without quotes.
+        encoding: a name that Python knows, such as "utf-16" or "windows-1252".
+        header: whether the first line has the names of the columns.
+        decimal: the decimal mark of numbers in text.
+        sheet: the sheet of a workbook.
+        member: the file in a zip or tar archive.
+        compression: how the file is compressed.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # None: detect it.
+    delimiter: str | None = None
+    quote: str | None = None
+    encoding: str | None = None
+    header: StrictBool | None = None
+    decimal: Literal[",", "."] | None = None
+    sheet: str | None = None
+    member: str | None = None
+    compression: Literal["none", "gzip", "zstd", "bzip2", "xz", "zip", "tar"] | None = None
 
     # Column of the file -> column of the contract, "" to ignore it.
     columns: dict[str, str] = {}

@@ -38,7 +38,7 @@ def conform(connection: DuckDBPyConnection, relation: DuckDBPyRelation, table: s
     """Return SQL for the contract's columns (times as BIGINT µs), extra columns, and `source_row`.
 
     Args:
-        relation: unconverted columns and `source_row`, as `files.read` returns them.
+        relation: unconverted columns and `source_row`, as `files.open_table` returns them.
         name: the source in error messages, such as a file name.
 
     Raises:

@@ -7,13 +7,16 @@ from typing import Any, Final
 
 import duckdb
 import fsspec
-from duckdb import DuckDBPyConnection, DuckDBPyRelation
+from duckdb import DuckDBPyConnection
 
 from components.errors import StepError
 from components.ingest_interactions.duckdb_session import literal
+from components.ingest_interactions.files.opened_table import OpenedTable
+from components.ingest_interactions.reading import Reading
 
 PARQUET: Final = {".parquet", ".pq"}
 CSV: Final = {".csv", ".tsv", ".txt"}
+DETECT: Final = Reading()
 DELIMITERS: Final = ",;\t|"
 
 
@@ -36,8 +39,8 @@ def digest(table: str, url: str) -> str:
     return hasher.hexdigest()
 
 
-def read(connection: DuckDBPyConnection, url: str) -> DuckDBPyRelation:
-    """Return all columns and `source_row`, 1 for the first row after the header; CSV cells are text.
+def open_table(connection: DuckDBPyConnection, url: str, options: Reading = DETECT) -> OpenedTable:
+    """Open the table at `url`, a path or an fsspec URL; the relation is valid as long as the connection.
 
     Raises:
         StepError: the file is neither CSV nor Parquet, is damaged, or has no rows.
@@ -58,11 +61,13 @@ def read(connection: DuckDBPyConnection, url: str) -> DuckDBPyRelation:
                 f"{', '.join(sorted(CSV | PARQUET))} (CSV also with .gz)"
             )
         relation = connection.sql(scan)
-        if not relation.limit(1).fetchall():
+        relation.limit(1).fetchall()
+        (rows,) = relation.aggregate("count(*)").fetchall()[0]
+        if not rows:
             raise StepError(f"{name}: no rows after the header; expected at least one")
     except duckdb.Error as error:
         raise unreadable(name, error) from error
-    return relation
+    return OpenedTable(relation, name, "Parquet" if suffixes & PARQUET else "CSV", rows)
 
 
 def unreadable(name: str, error: duckdb.Error) -> StepError:

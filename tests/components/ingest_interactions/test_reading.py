@@ -30,7 +30,7 @@ def test_columns_of_a_toml_are_about_the_table_of_its_file(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("colums = 1", r"log.csv.toml: unknown key 'colums'; expected one of columns"),
+        ("colums = 1", r"log.csv.toml: unknown key 'colums'; expected one of .*delimiter.*columns"),
         ("columns = 1", r"log.csv.toml: columns: .*dictionary"),
         ("[columns]\nwho = 'user'", r"columns: who=user: expected a column of interaction_id, user_id"),
         ("[columns]\na = 'user_id'\nb = 'user_id'", "more than one column for user_id"),
@@ -46,3 +46,19 @@ def test_a_wrong_toml_is_refused_with_its_name(tmp_path: Path, text: str, messag
 def test_numbers_from_a_pipeline_parameter_are_refused_as_columns() -> None:
     with pytest.raises(StepError, match=r"the options: columns\.who: .*string"):
         Reading.parse({"columns": {"who": 1.0}}, "the options")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('header = "no"', r"header: .*boolean"),
+        ('compression = "rar"', r"compression: .*'gzip', 'zstd'"),
+        ('decimal = ";"', r"decimal: .*',' or '.'"),
+    ],
+)
+def test_an_option_about_the_file_has_one_of_the_allowed_values(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    (tmp_path / "log.csv.toml").write_text(text)
+    with pytest.raises(StepError, match=rf"log.csv.toml: {message}"):
+        reading_of(str(tmp_path / "log.csv"), "interactions", {})
