@@ -6,6 +6,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from feature_repo.event_types import KNOWN, OPINIONS
 from feature_repo.table_schemas import INTERACTIONS, ITEMS, USERS
 
 # A user's history as a feature: the last MAX_HISTORY interactions, oldest first.
@@ -16,9 +17,6 @@ MAX_SEEN_BEFORE: Final = 2_000
 
 # Padding of every string sequence; skipped inside the SavedModel.
 PAD: Final = ""
-
-# The event type of an item shown to a user; never part of a history.
-IMPRESSION: Final = "impression"
 
 # Feast's project, the version of its entity keys, and the feature views in its online store.
 FEAST_PROJECT: Final = "penchant"
@@ -70,8 +68,11 @@ RANKING: Final = "ranking"
 MANIFEST: Final = "manifest.json"
 LIVE: Final = "live.json"
 
+# The feedback policy in a ranking directory.
+FEEDBACK: Final = "feedback.json"
+
 # Raise this when the layout of a release file changes: older releases are then refused instead of misread.
-RELEASE_FORMAT: Final = 2
+RELEASE_FORMAT: Final = 3
 
 
 def fingerprint() -> str:
@@ -84,6 +85,8 @@ def fingerprint() -> str:
         "items": _columns(ITEMS),
         "users": _columns(USERS),
         "signatures": SIGNATURES,
+        "event_types": KNOWN,
+        "opinions": sorted(OPINIONS),
     }
     return hashlib.sha256(json.dumps(contract, sort_keys=True).encode()).hexdigest()[:16]
 

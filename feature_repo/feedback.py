@@ -4,6 +4,7 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -44,19 +45,27 @@ class RatingScale:
     )
 
     @classmethod
-    def learn(cls, values: NDArray[np.float64], like_from: float | None = None) -> "RatingScale | None":
-        """Return the scale of ratings [n]; None if there are none, or if they are amounts and no scale."""
-        values = values[np.isfinite(values)]
+    def learn(
+        cls, values: NDArray[np.float64], counts: NDArray[np.int64], like_from: float | None = None
+    ) -> "RatingScale | None":
+        """Return the scale of ratings; None if there are none, or if they are amounts and no scale.
+
+        Args:
+            values: [n] the distinct ratings, in ascending order.
+            counts: [n] how often each one was given.
+            like_from: ratings from here on are positive; None: learned per user.
+        """
         if not len(values):
             return None
-        distinct, counts = np.unique(values, return_counts=True)
-        usual = distinct[counts >= MIN_VALUE_SHARE * len(values)]
-        usual = usual if len(usual) else distinct
+        usual = values[counts >= MIN_VALUE_SHARE * counts.sum()]
+        usual = usual if len(usual) else values
         low, high = float(usual[0]), float(usual[-1])
         is_scale = high - low <= MAX_SCALE_SPAN and (len(usual) <= MAX_SCALE_VALUES or low < 0)
         if not is_scale and like_from is None:
             return None
-        return cls(low, high, float(values.mean()), float(values.std()), like_from)
+        mean = float(np.average(values, weights=counts))
+        deviation = float(np.sqrt(np.average((values - mean) ** 2, weights=counts)))
+        return cls(low, high, mean, deviation, like_from)
 
     def bounds(self, sums: FloatArray, counts: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return for users with these sums and counts of ratings: positive from, and negative up to.
@@ -147,6 +156,25 @@ class FeedbackPolicy:
             _cancel(result, cancels, keys, numbers)
             _keep_last_opinions(result, has(OPINIONS), is_rating, keys)
         return result
+
+    @classmethod
+    def read(cls, file: Path) -> "FeedbackPolicy":
+        """Read a policy that `write` wrote.
+
+        Raises:
+            ValueError: the file is missing or not a policy.
+        """
+        try:
+            return cls.from_json(file.read_text())
+        except (OSError, KeyError, TypeError, ValueError) as error:
+            raise ValueError(
+                f"{file}: expected the feedback policy that ingest_interactions writes "
+                f"({type(error).__name__}: {error}); run that step again"
+            ) from error
+
+    def write(self, file: Path) -> None:
+        """Write the policy as JSON."""
+        file.write_text(self.to_json())
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2, sort_keys=True)

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_repo.contract import IMPRESSION, MAX_HISTORY, PAD
+from feature_repo.contract import MAX_HISTORY, PAD
+from feature_repo.event_types import IMPRESSION
 from feature_repo.interaction import Interaction
 from feature_repo.lazy_list import LazyList
 

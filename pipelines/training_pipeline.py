@@ -27,6 +27,7 @@ def training(
     items_file: str = "",
     users_file: str = "",
     reading: dict = {},  # noqa: B006 (the default of a pipeline parameter)
+    feedback: dict = {},  # noqa: B006 (the default of a pipeline parameter)
     protocol: str = "time",
     policy: str = "auto",
     max_failed_share: float = 0.05,
@@ -56,15 +57,18 @@ def training(
         interaction_log=interaction_log,
         warehouse=warehouse,
         reading=reading,
+        feedback_options=feedback,
     ).set_display_name("Ingest interactions")
     ingested.set_caching_options(False)
     items, as_of = ingested.outputs["items"], ingested.outputs["Output"]
+    users, feedback_policy = ingested.outputs["users"], ingested.outputs["feedback"]
 
     # Invalid interactions go to the quarantine, with the reason.
     validated = validate_interactions(
         interactions=ingested.outputs["interactions"],
         items=items,
-        users=ingested.outputs["users"],
+        users=users,
+        feedback=feedback_policy,
         as_of=as_of,
         warehouse=warehouse,
         max_failed_share=max_failed_share,
@@ -73,7 +77,8 @@ def training(
     # One row per user and cutoff; the history holds the interactions strictly before the cutoff.
     built = build_features(
         interactions=validated.outputs["valid_interactions"],
-        users=ingested.outputs["users"],
+        users=users,
+        feedback=feedback_policy,
         as_of=as_of,
         protocol=protocol,
         warehouse=warehouse,
@@ -101,6 +106,7 @@ def training(
     fitted_model = train_interest_model(
         training_set=training_set,
         items=items,
+        feedback=feedback_policy,
         split="train",
         hyperparameters=hyperparameters,
         tracking_uri=tracking_uri,
@@ -109,7 +115,7 @@ def training(
     ).set_display_name("Train interest model")
     run_id = fitted_model.outputs["Output"]
     fitted_filters = train_collaborative_filters(
-        training_set=training_set, items=items, users=ingested.outputs["users"], split="train"
+        training_set=training_set, items=items, users=users, feedback=feedback_policy, split="train"
     ).set_display_name("Train collaborative filters")
 
     # Compare the served ranking over all items with the baselines and the live version.
@@ -118,7 +124,8 @@ def training(
         collaborative_filters=fitted_filters.outputs["collaborative_filters"],
         training_set=training_set,
         items=items,
-        users=ingested.outputs["users"],
+        users=users,
+        feedback=feedback_policy,
         protocol=protocol,
         releases=releases,
         tracking_uri=tracking_uri,
@@ -129,6 +136,7 @@ def training(
     refitted_model = train_interest_model(
         training_set=training_set,
         items=items,
+        feedback=feedback_policy,
         split="all",
         hyperparameters=hyperparameters,
         tracking_uri=tracking_uri,
@@ -137,7 +145,7 @@ def training(
         base_model=fitted_model.outputs["interest_model"],
     ).set_display_name("Refit interest model")
     refitted_filters = train_collaborative_filters(
-        training_set=training_set, items=items, users=ingested.outputs["users"], split="all"
+        training_set=training_set, items=items, users=users, feedback=feedback_policy, split="all"
     ).set_display_name("Refit collaborative filters")
 
     # Register the refitted parts together with the evaluation.

@@ -1,6 +1,6 @@
 """The pipeline step that computes feature tables from interactions."""
 
-from kfp.dsl import Dataset, Input, Output
+from kfp.dsl import Artifact, Dataset, Input, Output
 
 from components.component_decorator import component
 
@@ -9,6 +9,7 @@ from components.component_decorator import component
 def build_features(
     interactions: Input[Dataset],
     users: Input[Dataset],
+    feedback: Input[Artifact],
     as_of: int,
     protocol: str,
     warehouse: str,
@@ -18,10 +19,12 @@ def build_features(
     from pathlib import Path
 
     from components.build_features.feature_tables import build
+    from feature_repo.feedback import FeedbackPolicy
 
     return build(
         Path(interactions.path),
         Path(users.path),
+        FeedbackPolicy.read(Path(feedback.path)),
         as_of,
         protocol,
         warehouse,

@@ -19,14 +19,24 @@ from components.build_features.user_profile import build_user_profile
 from components.errors import StepError
 from components.progress import report
 from feature_repo.atomic_files import atomic_file
-from feature_repo.contract import IMPRESSION
+from feature_repo.event_types import IMPRESSION
+from feature_repo.feedback import FeedbackPolicy
 
 
-def build(interactions: Path, users: Path, as_of: int, protocol: str, warehouse: str, spine: Path) -> str:
+def build(
+    interactions: Path,
+    users: Path,
+    feedback: FeedbackPolicy,
+    as_of: int,
+    protocol: str,
+    warehouse: str,
+    spine: Path,
+) -> str:
     """Write the feature tables and the spine; return the location of the tables, `<warehouse>/features`.
 
     Args:
         interactions, users: Parquet files with the contract's columns.
+        feedback: the sign and strength of each interaction; targets are positive ones.
         as_of: µs since the epoch; interactions at this time or later are ignored, and all impressions.
         protocol: "leave-one-out" or "time".
         spine: the Parquet file to write, with the columns user_id, cutoff, split, target_item_id.

@@ -12,6 +12,7 @@ def evaluate_release(
     training_set: Input[Dataset],
     items: Input[Dataset],
     users: Input[Dataset],
+    feedback: Input[Artifact],
     protocol: str,
     releases: str,
     tracking_uri: str,
@@ -24,6 +25,7 @@ def evaluate_release(
     from pathlib import Path
 
     from components.evaluate_release.evaluation import evaluate
+    from feature_repo.feedback import FeedbackPolicy
 
     # Browsers render a file as HTML by this ending.
     report.path += ".html"
@@ -33,6 +35,7 @@ def evaluate_release(
         Path(training_set.path),
         Path(items.path),
         Path(users.path),
+        FeedbackPolicy.read(Path(feedback.path)),
         protocol,
         releases,
         tracking_uri,

@@ -10,6 +10,7 @@ from components.evaluate_release.data.held_out import HeldOut
 from components.evaluate_release.measurement import measure
 from components.evaluate_release.report import result_files, tracking
 from components.evaluate_release.report.html_report import write_report
+from feature_repo.feedback import FeedbackPolicy
 from serving.release.catalog import Catalog
 from serving.release.collaborative_filters import CollaborativeFilters
 from serving.release.item_embeddings import EMBEDDINGS, load_embeddings
@@ -22,6 +23,7 @@ def evaluate(
     training_set: Path,
     items: Path,
     users: Path | None,
+    feedback: FeedbackPolicy,
     protocol: str,
     releases: str,
     tracking_uri: str,
@@ -34,6 +36,7 @@ def evaluate(
 
     Args:
         users: user_id and attributes, or None.
+        feedback: the sign and strength of each interaction.
 
     Returns:
         The gate's decision, "better" or "worse", and the metrics: the served ranking's without a prefix

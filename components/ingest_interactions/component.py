@@ -1,6 +1,6 @@
 """The pipeline step that ingests interactions, items and users."""
 
-from kfp.dsl import Dataset, Output
+from kfp.dsl import Artifact, Dataset, Output
 
 from components.component_decorator import component
 
@@ -14,14 +14,18 @@ def ingest_interactions(
     interaction_log: str,
     warehouse: str,
     reading: dict,
+    feedback_options: dict,
     interactions: Output[Dataset],
     items: Output[Dataset],
     users: Output[Dataset],
+    feedback: Output[Artifact],
 ) -> int:
     """Add new rows of the sources to the warehouse and write a snapshot; returns its time in µs."""
     from pathlib import Path
 
-    from components.ingest_interactions.ingestion import Sources, ingest
+    from components.ingest_interactions.feedback_options import FeedbackOptions
+    from components.ingest_interactions.ingestion import Outputs, Sources, ingest
 
     sources = Sources(dataset, interactions_file, items_file, users_file, interaction_log, reading)
-    return ingest(sources, warehouse, Path(interactions.path), Path(items.path), Path(users.path))
+    outputs = Outputs(Path(interactions.path), Path(items.path), Path(users.path), Path(feedback.path))
+    return ingest(sources, FeedbackOptions.from_dict(feedback_options), warehouse, outputs)

@@ -14,6 +14,8 @@ from components.errors import StepError
 from components.ingest_interactions import datasets
 from components.ingest_interactions.columns.schema_conformance import conform
 from components.ingest_interactions.duckdb_session import connect, quote
+from components.ingest_interactions.feedback_options import FeedbackOptions
+from components.ingest_interactions.feedback_report import learn_feedback
 from components.ingest_interactions.files import table_files
 from components.ingest_interactions.reading import Reading, reading_of
 from components.ingest_interactions.warehouse import recorded_interactions, snapshot
@@ -53,12 +55,22 @@ class Sources:
         return {table: url for table, url in files.items() if url}
 
 
-def ingest(sources: Sources, warehouse: str, interactions: Path, items: Path, users: Path) -> int:
+@dataclass(frozen=True)
+class Outputs:
+    """The files that an ingest writes: three Parquet files with the contract's columns, and the policy."""
+
+    interactions: Path
+    items: Path
+    users: Path
+    feedback: Path
+
+
+def ingest(sources: Sources, options: FeedbackOptions, warehouse: str, outputs: Outputs) -> int:
     """Add new rows of the sources to the warehouse, and write the snapshot.
 
     Args:
         warehouse: a directory or an fsspec URL.
-        interactions, items, users: Parquet files to write, with the contract's columns.
+        options: what event types and ratings mean, where the known event types don't say it.
 
     Returns:
         The time of the snapshot, µs since the epoch; it has all interactions recorded in the log before.
@@ -77,9 +89,10 @@ def ingest(sources: Sources, warehouse: str, interactions: Path, items: Path, us
         if sources.interaction_log:
             _add_recorded(connection, store, sources.interaction_log, as_of)
         store.commit()
-        rows = snapshot.write_interactions(connection, store, interactions)
-        item_count = snapshot.write_items(connection, store, interactions, items)
-        user_count = snapshot.write_users(connection, store, interactions, users)
+        rows = snapshot.write_interactions(connection, store, outputs.interactions)
+        item_count = snapshot.write_items(connection, store, outputs.interactions, outputs.items)
+        user_count = snapshot.write_users(connection, store, outputs.interactions, outputs.users)
+        learn_feedback(connection, outputs.interactions, options).write(outputs.feedback)
     report(f"snapshot: {rows:,} interactions, {item_count:,} items, {user_count:,} users")
     return as_of
 

@@ -1,6 +1,6 @@
 """The pipeline step that trains the collaborative filters."""
 
-from kfp.dsl import Dataset, Input, Model, Output
+from kfp.dsl import Artifact, Dataset, Input, Model, Output
 
 from components.component_decorator import component
 
@@ -10,6 +10,7 @@ def train_collaborative_filters(
     training_set: Input[Dataset],
     items: Input[Dataset],
     users: Input[Dataset],
+    feedback: Input[Artifact],
     split: str,
     collaborative_filters: Output[Model],
 ) -> None:
@@ -17,11 +18,13 @@ def train_collaborative_filters(
     from pathlib import Path
 
     from components.train_collaborative_filters.fitting import fit
+    from feature_repo.feedback import FeedbackPolicy
 
     fit(
         Path(training_set.path),
         Path(items.path),
         split,
         Path(collaborative_filters.path),
+        FeedbackPolicy.read(Path(feedback.path)),
         users=Path(users.path),
     )

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,6 +20,7 @@ from components.train_collaborative_filters.user_cosine import user_rows
 from components.train_collaborative_filters.user_segments import segments
 from components.train_collaborative_filters.user_sequences import user_sequences
 from feature_repo.contract import MAX_HISTORY
+from feature_repo.feedback import FeedbackPolicy
 from serving.release.arrays import FloatArray
 from serving.release.collaborative_filters import CollaborativeFilters
 from serving.release.user_segments import Segments
@@ -51,12 +52,14 @@ def fit(
     items: Path,
     split: str,
     output: Path,
+    feedback: FeedbackPolicy,
     parameters: FilterParameters | None = None,
     users: Path | None = None,
 ) -> None:
     """Fit every filter on the windows of `split` ("train" or "all"), and save `CollaborativeFilters`.
 
     Args:
+        feedback: the sign and strength of each interaction; saved with the filters.
         users: user_id and attributes, which define the segments with a trend of their own.
 
     Raises:
@@ -68,7 +71,8 @@ def fit(
         f"{interactions.item_count:,} items"
     )
     attributes = read_table(users) if users else None
-    fit_filters(interactions, parameters or FilterParameters(), attributes).save(output)
+    filters = fit_filters(interactions, parameters or FilterParameters(), attributes)
+    replace(filters, feedback=feedback).save(output)
 
 
 def fit_filters(

@@ -2,7 +2,7 @@
 
 from typing import Optional
 
-from kfp.dsl import Dataset, Input, Metrics, Model, Output
+from kfp.dsl import Artifact, Dataset, Input, Metrics, Model, Output
 
 from components.component_decorator import component
 
@@ -11,6 +11,7 @@ from components.component_decorator import component
 def train_interest_model(
     training_set: Input[Dataset],
     items: Input[Dataset],
+    feedback: Input[Artifact],
     split: str,
     hyperparameters: dict,
     tracking_uri: str,
@@ -33,6 +34,7 @@ def train_interest_model(
     from components.train_interest_model.hyperparameters import Hyperparameters
     from components.train_interest_model.training import train
     from components.train_interest_model.warm_start import fetch_base, log_base_model
+    from feature_repo.feedback import FeedbackPolicy
 
     warm = bool(releases) and Hyperparameters.from_dict(hyperparameters).warm_start
     with (
@@ -47,6 +49,7 @@ def train_interest_model(
             Path(interest_model.path),
             base_model=Path(base_model.path) if base_model else None,
             tracker=tracker,
+            feedback=FeedbackPolicy.read(Path(feedback.path)),
             warm_start=fetch_base(releases, tracker, Path(folder)) if warm else None,
         )
         if releases:

@@ -26,6 +26,7 @@ from components.train_interest_model.network.pruning import prune
 from components.train_interest_model.training_data import TrainingData
 from components.train_interest_model.training_start import start_fit, start_refit
 from components.train_interest_model.warm_start import write_trained_until
+from feature_repo.feedback import FeedbackPolicy
 
 PROBES = 16  # histories for which the export is compared with the model
 
@@ -38,6 +39,7 @@ def train(
     output: Path,
     base_model: Path | None,
     tracker: Tracker,
+    feedback: FeedbackPolicy,
     warm_start: Path | None = None,
 ) -> dict[str, float]:
     """Train on the windows of `split` and export to `output`.
@@ -46,6 +48,7 @@ def train(
 
     Args:
         base_model: the output of the training to refit, with its hyperparameters.
+        feedback: the sign and strength of each interaction.
         warm_start: the output of an earlier run's training, whose weights are used if they have not seen
             held-out data.
 

@@ -26,7 +26,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from components.validate_interactions.expectation_results import EXAMPLES, ExpectationResult
-from feature_repo.contract import IMPRESSION
+from feature_repo.event_types import IMPRESSION
 
 BOT_INTERACTIONS_PER_HOUR: Final = 2_000
 DUPLICATE_SECONDS: Final = 1

@@ -1,6 +1,6 @@
 """The pipeline step that validates interactions."""
 
-from kfp.dsl import HTML, Dataset, Input, Metrics, Output
+from kfp.dsl import HTML, Artifact, Dataset, Input, Metrics, Output
 
 from components.component_decorator import component
 
@@ -10,6 +10,7 @@ def validate_interactions(
     interactions: Input[Dataset],
     items: Input[Dataset],
     users: Input[Dataset],
+    feedback: Input[Artifact],
     as_of: int,
     warehouse: str,
     max_failed_share: float,
@@ -22,6 +23,7 @@ def validate_interactions(
     from pathlib import Path
 
     from components.validate_interactions.validation import validate
+    from feature_repo.feedback import FeedbackPolicy
 
     # Browsers tell a page from its source text by this ending.
     data_docs.path += ".html"
@@ -29,6 +31,7 @@ def validate_interactions(
         Path(interactions.path),
         Path(items.path),
         Path(users.path),
+        FeedbackPolicy.read(Path(feedback.path)),
         as_of,
         warehouse,
         max_failed_share,

@@ -15,12 +15,14 @@ from components.validate_interactions.gx_checkpoint import Checkpoint
 from components.validate_interactions.rows import BOT, DUPLICATE, read_frames, split_rows
 from components.validate_interactions.snapshot_metrics import measure_snapshot, save_row_count
 from components.validate_interactions.verdict import Counts, judge_rows, judge_snapshot
+from feature_repo.feedback import FeedbackPolicy
 
 
 def validate(
     interactions: Path,
     items: Path,
     users: Path,
+    feedback: FeedbackPolicy,
     as_of: int,
     warehouse: str,
     max_failed_share: float,
@@ -33,6 +35,7 @@ def validate(
 
     Args:
         interactions, items, users: Parquet files as ingested.
+        feedback: the kind of each event type.
         as_of: the time of the snapshot, µs since the epoch.
         warehouse: a directory or fsspec URL that keeps the row count of the last run, to detect lost rows.
         max_failed_share: the run stops when a larger share of the rows (0 to 1) goes to the quarantine.

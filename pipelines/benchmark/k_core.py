@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from components.errors import StepError
 from components.progress import report
 from feature_repo.atomic_files import atomic_file
-from feature_repo.contract import IMPRESSION
+from feature_repo.event_types import IMPRESSION
 
 REQUIRED_COLUMNS: Final = ("user_id", "item_id", "timestamp")
 

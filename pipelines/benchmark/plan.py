@@ -1,6 +1,6 @@
 """The plan of a benchmark: what is measured, and how."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ class Plan:
     min_interactions: int
     protocol: str
     hyperparameters: dict[str, Any]
+    feedback: dict[str, Any] = field(default_factory=dict)  # of FeedbackOptions
 
 
 def make_plan(

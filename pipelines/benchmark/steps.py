@@ -3,7 +3,8 @@
 `python -m pipelines.benchmark.steps HOME STEP [SEED]` runs one step in a process of its own.
 Each calls the steps of the training pipeline. HOME holds their files:
 
-plan.json  ingested/  core/  spine.parquet  training_set.parquet  filters/  interest-SEED/  evaluation-SEED/
+plan.json  feedback.json  ingested/  core/  spine.parquet  training_set.parquet  filters/  interest-SEED/
+evaluation-SEED/
 """
 
 import json
@@ -16,6 +17,8 @@ from pathlib import Path
 from typing import Final
 
 from components.errors import StepError
+from feature_repo.contract import FEEDBACK
+from feature_repo.feedback import FeedbackPolicy
 from pipelines.benchmark.plan import Plan
 
 FAILURE: Final = "failure.txt"
@@ -26,18 +29,20 @@ def prepare(home: Path, plan: Plan) -> None:
     """Ingest the data, reduce it to the k-core, build the features, and fetch the training set."""
     from components.build_features.feature_tables import build
     from components.fetch_training_set.training_set import fetch
-    from components.ingest_interactions.ingestion import Sources, ingest
+    from components.ingest_interactions.feedback_options import FeedbackOptions
+    from components.ingest_interactions.ingestion import Outputs, Sources, ingest
     from feature_repo.store_addresses import FeatureStoreAddresses
     from pipelines.benchmark.k_core import write_k_core
 
     warehouse = home / "warehouse"
     sources = Sources(plan.dataset, plan.interactions_file, plan.items_file)
     (home / "ingested").mkdir(exist_ok=True)
-    as_of = ingest(sources, str(warehouse), *_tables(home / "ingested"))
+    outputs = Outputs(*_tables(home / "ingested"), home / FEEDBACK)
+    as_of = ingest(sources, FeedbackOptions.from_dict(plan.feedback), str(warehouse), outputs)
     write_k_core(home / "ingested", home / "core", plan.min_interactions)
     spine = home / "spine.parquet"
     interactions, _, users = _tables(home / "core")
-    features = build(interactions, users, as_of, plan.protocol, str(warehouse), spine)
+    features = build(interactions, users, _policy(home), as_of, plan.protocol, str(warehouse), spine)
     registry, online_store = str(home / "feast/registry.db"), str(home / "feast/online_store.db")
     addresses = FeatureStoreAddresses(features, registry, online_store)
     fetch(spine, addresses, home / "training_set.parquet")
@@ -49,7 +54,8 @@ def filters(home: Path, plan: Plan) -> None:
     from components.train_collaborative_filters.fitting import fit
 
     _, items, users = _tables(home / "core")
-    fit(home / "training_set.parquet", items, "train", home / "filters", users=users)
+    output = home / "filters"
+    fit(home / "training_set.parquet", items, "train", output, _policy(home), users=users)
 
 
 def train(home: Path, plan: Plan, seed: int) -> dict[str, float]:
@@ -61,7 +67,8 @@ def train(home: Path, plan: Plan, seed: int) -> dict[str, float]:
     hyperparameters = {**plan.hyperparameters, "seed": seed}
     output = home / f"interest-{seed}"
     with tracked_run(_tracking_uri(home), "benchmark", "", "train") as tracker:
-        return train(home / "training_set.parquet", items, "train", hyperparameters, output, None, tracker)
+        data, policy = (home / "training_set.parquet", items), _policy(home)
+        return train(*data, "train", hyperparameters, output, None, tracker, policy)
 
 
 def evaluate(home: Path, plan: Plan, seed: int) -> None:
@@ -119,6 +126,10 @@ def _create_tracking_database(home: Path) -> None:
     from mlflow import MlflowClient
 
     MlflowClient(_tracking_uri(home)).search_experiments()
+
+
+def _policy(home: Path) -> FeedbackPolicy:
+    return FeedbackPolicy.read(home / FEEDBACK)
 
 
 def _tables(folder: Path) -> tuple[Path, Path, Path]:

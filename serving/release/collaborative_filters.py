@@ -1,13 +1,15 @@
 """The fitted collaborative filters of a release, in memory and on disk."""
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from scipy.sparse import csr_array
 
+from feature_repo.contract import FEEDBACK
+from feature_repo.feedback import FeedbackPolicy
 from serving.release.arrays import FloatArray
 from serving.release.sparse import load_csr, save_csr
 from serving.release.user_segments import Segments
@@ -30,6 +32,7 @@ class CollaborativeFilters:
     als: FloatArray | None = None  # [items, factors] for ranking.fold_in; None in older releases
     user_sequences: UserSequences | None = None  # None in older releases
     segments: Segments | None = None  # None where users have no attributes
+    feedback: FeedbackPolicy = field(default_factory=FeedbackPolicy)  # under which the filters were fitted
 
     @cached_property
     def item_users(self) -> csr_array:
@@ -58,6 +61,7 @@ class CollaborativeFilters:
             als=np.load(als, allow_pickle=False) if als.exists() else None,
             popularity=np.load(directory / "popularity.npy", allow_pickle=False),
             trend=np.load(directory / "trend.npy", allow_pickle=False),
+            feedback=FeedbackPolicy.read(directory / FEEDBACK),
         )
 
     def save(self, directory: Path) -> None:
@@ -78,3 +82,4 @@ class CollaborativeFilters:
             self.segments.save(directory / "segments")
         np.save(directory / "popularity.npy", self.popularity)
         np.save(directory / "trend.npy", self.trend)
+        self.feedback.write(directory / FEEDBACK)

@@ -2,6 +2,7 @@
 
 ranking/<version>/    catalog.parquet  item_embeddings.npy  <matrix>/{indptr,indices,data,shape}.npy
                       popularity.npy  trend.npy  als.npy  blend.json  manifest.json  user_sequences/
+                      feedback.json
                       ease/            only for a small catalog
                       nearest.faiss    only for a large catalog
                       item_scales.npy  only for int8 embeddings
@@ -18,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from feature_repo.contract import INTEREST_MODEL, MANIFEST, RANKING, fingerprint
+from feature_repo.feedback import FeedbackPolicy
 from serving.errors import ForeignRelease, ReleaseError, ReleaseNotFound
 from serving.release.ann_index import EXACT_ITEMS, NEAREST, write_inverted_file
 from serving.release.arrays import FloatArray
@@ -38,6 +40,11 @@ class Ranking:
     manifest: dict[str, Any]
     precision: Precision = "float32"  # at which the embeddings are stored
     nearest: Path | None = None  # the nearest-neighbour index of a large catalog
+
+    @property
+    def feedback(self) -> FeedbackPolicy:
+        """The sign and strength of each interaction, as in training."""
+        return self.filters.feedback
 
     @classmethod
     def load(cls, directory: Path, version: int = 0) -> "Ranking":

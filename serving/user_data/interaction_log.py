@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from feature_repo.contract import IMPRESSION
+from feature_repo.event_types import IMPRESSION
 from feature_repo.interaction import Interaction
 from serving.errors import Unavailable
 from serving.online_store.sqlite_connections import LOCK_TIMEOUT_S, SqliteConnections

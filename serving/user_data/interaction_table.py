@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from feature_repo.contract import IMPRESSION
+from feature_repo.event_types import IMPRESSION
 from feature_repo.interaction import Interaction
 
 METADATA: Final = sa.MetaData()

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 from typing import Final, Protocol
 
-from feature_repo.contract import IMPRESSION
+from feature_repo.event_types import IMPRESSION
 from feature_repo.interaction import Interaction
 from serving.answers import Degradation, Fallback, Recommendation, Source, Stage
 from serving.errors import Unavailable

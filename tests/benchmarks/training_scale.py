@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from feature_repo.contract import MAX_HISTORY
+from feature_repo.feedback import FeedbackPolicy
 from feature_repo.table_schemas import ITEMS
 from pipelines.benchmark.steps import peak_memory
 
@@ -102,6 +103,7 @@ def train_once(home: Path) -> dict[str, float]:
         home / "interest_model",
         None,
         Unlogged(),  # type: ignore[arg-type]
+        FeedbackPolicy(),
     )
     taken = {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time()}
     return {**figures, **taken, "peak_bytes": peak_memory()}

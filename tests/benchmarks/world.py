@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from feature_repo.contract import INTEREST_MODEL, LIVE, RANKING
+from feature_repo.feedback import FeedbackPolicy
 from feature_repo.interaction import Interaction
 from feature_repo.store_addresses import FeatureStoreAddresses
 from feature_repo.table_schemas import INTERACTIONS, ITEMS, TIMESTAMP, TRAINING_SET, USERS
@@ -167,9 +168,8 @@ def _features(
     pq.write_table(pa.table(columns, schema=nullable), home / "interactions.parquet")
     pq.write_table(USERS.empty_table(), home / "users.parquet")
     interactions, users_file = home / "interactions.parquet", home / "users.parquet"
-    build(
-        interactions, users_file, as_of, "leave-one-out", f"{settings.home}/warehouse", home / "spine.parquet"
-    )
+    warehouse, spine = f"{settings.home}/warehouse", home / "spine.parquet"
+    build(interactions, users_file, FeedbackPolicy(), as_of, "leave-one-out", warehouse, spine)
     addresses = FeatureStoreAddresses(settings.features, settings.registry, settings.online_store)
     materialize(addresses, as_of)
 
@@ -180,7 +180,7 @@ def _filters(home: Path, settings: ServingSettings, release: Path) -> Collaborat
 
     addresses = FeatureStoreAddresses(settings.features, settings.registry, settings.online_store)
     fetch(home / "spine.parquet", addresses, home / "training_set.parquet")
-    fit(home / "training_set.parquet", home / "items.parquet", "all", release / "filters")
+    fit(home / "training_set.parquet", home / "items.parquet", "all", release / "filters", FeedbackPolicy())
     return CollaborativeFilters.load(release / "filters")
 
 

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.build_features.feature_tables import build
+from feature_repo.feedback import FeedbackPolicy
 from feature_repo.histories import History
 from feature_repo.interaction import Interaction
 from feature_repo.store_addresses import FeatureStoreAddresses
@@ -81,6 +82,7 @@ def build_warehouse(
     features = build(
         directory / "interactions.parquet",
         directory / "users.parquet",
+        FeedbackPolicy(),
         as_of,
         protocol,
         str(directory / "warehouse"),

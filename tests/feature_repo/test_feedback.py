@@ -10,7 +10,12 @@ from hypothesis import strategies as st
 from feature_repo.event_types import KNOWN, Kind, canonical_event_type
 from feature_repo.feedback import FeedbackPolicy, RatingScale
 
-FIVE_STARS = RatingScale.learn(np.array([1, 2, 3, 3, 4, 4, 4, 5, 5], float))
+
+def learned(values: list[float], like_from: float | None = None) -> RatingScale | None:
+    return RatingScale.learn(*np.unique(np.array(values, float), return_counts=True), like_from)
+
+
+FIVE_STARS = learned([1, 2, 3, 3, 4, 4, 4, 5, 5])
 POLICY = FeedbackPolicy(ratings=FIVE_STARS)
 
 # (item, event type, value) of one user, oldest first.
@@ -68,7 +73,7 @@ def test_each_user_of_a_batch_has_an_own_mean_and_own_items() -> None:
 
 
 def test_a_told_threshold_holds_for_every_user() -> None:
-    policy = FeedbackPolicy(ratings=RatingScale.learn(np.array([1.0, 2, 3, 4, 5]), like_from=3))
+    policy = FeedbackPolicy(ratings=learned([1, 2, 3, 4, 5], like_from=3))
     events = [event("rate", item=str(stars), value=stars) for stars in (1, 2, 3, 4, 5)]
     assert [np.sign(value) for value in preferences(*events, policy=policy)] == [-1, 0, 1, 1, 1]
 
@@ -85,14 +90,14 @@ def test_a_told_threshold_holds_for_every_user() -> None:
 def test_scales_of_all_sizes_have_a_positive_and_a_negative_end(
     values: list[float], signs: list[int]
 ) -> None:
-    policy = FeedbackPolicy(ratings=RatingScale.learn(np.array(values, float)))
+    policy = FeedbackPolicy(ratings=learned(values))
     distinct = sorted(set(values))
     found = [float(np.sign(preferences(event("rate", value=v), policy=policy)[0])) for v in distinct]
     assert found == signs
 
 
 def test_amounts_are_no_rating_scale() -> None:
-    assert RatingScale.learn(np.array([1, 3, 20, 450, 12_000.0])) is None
+    assert learned([1, 3, 20, 450, 12_000]) is None
     assert preferences(event("rate", value=1), policy=FeedbackPolicy()) == [1]
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from components.build_features import feature_tables
 from components.errors import StepError
+from feature_repo.feedback import FeedbackPolicy
 from feature_repo.table_schemas import TIMESTAMP
 from tests.feature_repo.planted import START, Warehouse, build_warehouse, interaction
 
@@ -111,13 +112,10 @@ def test_impressions_alone_are_rejected_by_the_split_by_time(tmp_path: Path) -> 
 def test_an_unreadable_file_is_rejected_with_its_path(tmp_path: Path) -> None:
     build_warehouse(tmp_path, PLANTED, AS_OF)
     interactions, users = tmp_path / "interactions.parquet", tmp_path / "users.parquet"
+    outputs = str(tmp_path / "warehouse"), tmp_path / "spine.parquet"
     users.write_bytes(b"PAR1 but not really")
     with pytest.raises(StepError, match=f"users: expected a readable Parquet file at {users}"):
-        feature_tables.build(
-            interactions, users, AS_OF, "time", str(tmp_path / "warehouse"), tmp_path / "spine.parquet"
-        )
+        feature_tables.build(interactions, users, FeedbackPolicy(), AS_OF, "time", *outputs)
     users.unlink()
     with pytest.raises(StepError, match="users: expected a readable Parquet file"):
-        feature_tables.build(
-            interactions, users, AS_OF, "time", str(tmp_path / "warehouse"), tmp_path / "spine.parquet"
-        )
+        feature_tables.build(interactions, users, FeedbackPolicy(), AS_OF, "time", *outputs)

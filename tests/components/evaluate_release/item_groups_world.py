@@ -10,6 +10,7 @@ from components.evaluate_release.data.held_out import HeldOut
 from components.evaluate_release.evaluation import assemble
 from components.train_collaborative_filters.fitting import fit
 from feature_repo.contract import SIGNATURES
+from feature_repo.feedback import FeedbackPolicy
 from feature_repo.table_schemas import TIMESTAMP, TRAINING_SET
 from serving.release.ranking_data import Ranking
 from tests.components.evaluate_release.ring_world import MINUTE, START, row
@@ -82,6 +83,6 @@ def build(root: Path, categories: bool = True) -> tuple[Ranking, Path, HeldOut]:
     save_model(model)
     pq.write_table(training_set(), root / "training_set.parquet")
     pq.write_table(item_table(categories), root / "items.parquet")
-    fit(root / "training_set.parquet", root / "items.parquet", "train", root / "filters")
+    fit(root / "training_set.parquet", root / "items.parquet", "train", root / "filters", FeedbackPolicy())
     ranking = assemble(model, root / "filters", root / "items.parquet")
     return ranking, model / "saved_model", HeldOut.read(root / "training_set.parquet", ranking.catalog)

@@ -14,6 +14,7 @@ from mlflow import MlflowClient
 from components.errors import StepError
 from components.evaluate_release.component import evaluate_release
 from components.evaluate_release.evaluation import evaluate
+from feature_repo.feedback import FeedbackPolicy
 from tests.components.evaluate_release.ring_world import MINUTE, N_ITEMS, N_USERS, START, publish
 
 
@@ -49,6 +50,7 @@ def run(world, tracking, output):
         world.training_set,
         world.items,
         world.users,
+        FeedbackPolicy(),
         "leave-one-out",
         str(output / "releases"),
         tracking.uri,
@@ -204,9 +206,11 @@ def test_the_component_returns_the_decision_and_logs_the_metrics(world, store, t
             "users": "users",
         }.items()
     }
+    FeedbackPolicy().write(tmp_path / "feedback.json")
     metrics, report = Artifact(tmp_path / "metrics"), Artifact(tmp_path / "report")
     gate_decision = evaluate_release.python_func(
         **parts,
+        feedback=Artifact(tmp_path / "feedback.json"),
         protocol="leave-one-out",
         releases=str(tmp_path / "releases"),
         tracking_uri=tracking.uri,

@@ -8,7 +8,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from components.ingest_interactions.ingestion import Sources, ingest
+from components.ingest_interactions.feedback_options import FeedbackOptions
+from components.ingest_interactions.ingestion import Outputs, Sources, ingest
+from feature_repo.feedback import FeedbackPolicy
 
 
 @dataclass
@@ -21,9 +23,18 @@ class Home:
     def warehouse(self) -> Path:
         return self.root / "warehouse"
 
-    def ingest(self, **sources: Any) -> int:
-        files = (self.root / f"{table}.parquet" for table in ("interactions", "items", "users"))
-        return ingest(Sources(**sources), str(self.warehouse), *files)
+    def ingest(self, options: dict[str, Any] | None = None, /, **sources: Any) -> int:
+        feedback = FeedbackOptions.from_dict(options or {})
+        return ingest(Sources(**sources), feedback, str(self.warehouse), self.outputs)
+
+    @property
+    def outputs(self) -> Outputs:
+        names = ("interactions.parquet", "items.parquet", "users.parquet", "feedback.json")
+        return Outputs(*(self.root / name for name in names))
+
+    @property
+    def feedback(self) -> FeedbackPolicy:
+        return FeedbackPolicy.read(self.root / "feedback.json")
 
     def table(self, name: str) -> pa.Table:
         return pq.read_table(self.root / f"{name}.parquet")

@@ -11,7 +11,8 @@ import pytest
 
 from components.errors import StepError
 from components.ingest_interactions.component import ingest_interactions
-from components.ingest_interactions.ingestion import Sources, ingest
+from components.ingest_interactions.feedback_options import FeedbackOptions
+from components.ingest_interactions.ingestion import Outputs, Sources, ingest
 from components.ingest_interactions.warehouse import snapshot
 from components.ingest_interactions.warehouse.manifest import Warehouse
 from feature_repo.table_schemas import INTERACTIONS, ITEMS
@@ -249,12 +250,13 @@ class TestOneCatalog:
 
 def test_a_warehouse_may_be_any_fsspec_url(tmp_path: Path) -> None:
     (tmp_path / "log.csv").write_text(BASIC)
-    outputs = [tmp_path / f"{name}.parquet" for name in ("interactions", "items", "users")]
+    names = ("interactions.parquet", "items.parquet", "users.parquet", "feedback.json")
+    outputs, sources = Outputs(*(tmp_path / name for name in names)), Sources("", str(tmp_path / "log.csv"))
     for _ in range(2):
-        ingest(Sources(interactions_file=str(tmp_path / "log.csv")), "memory://bucket/warehouse", *outputs)
+        ingest(sources, FeedbackOptions(), "memory://bucket/warehouse", outputs)
     stored = [Path(file).name for file in fsspec.filesystem("memory").find("/bucket/warehouse")]
     assert sorted(stored) == ["part-file-1.parquet", "watermarks.json"]
-    assert pq.read_metadata(outputs[0]).num_rows == 3
+    assert pq.read_metadata(outputs.interactions).num_rows == 3
 
 
 def test_the_component_returns_the_time_of_the_snapshot(tmp_path: Path) -> None:
@@ -265,8 +267,8 @@ def test_the_component_returns_the_time_of_the_snapshot(tmp_path: Path) -> None:
     (tmp_path / "it's [1].csv").write_text(BASIC)
     before = datetime.now(UTC).timestamp() * 1_000_000
     as_of = ingest_interactions.python_func(
-        "", str(tmp_path / "it's [1].csv"), "", "", "", str(tmp_path / "warehouse"), {},
-        Artifact("interactions"), Artifact("items"), Artifact("users"),
+        "", str(tmp_path / "it's [1].csv"), "", "", "", str(tmp_path / "warehouse"), {}, {},
+        Artifact("interactions"), Artifact("items"), Artifact("users"), Artifact("feedback"),
     )  # fmt: skip
     assert as_of > before
     assert pq.read_metadata(tmp_path / "interactions").num_rows == 3

@@ -8,18 +8,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from kfp.dsl import Dataset, Model
+from kfp.dsl import Artifact, Dataset, Model
 from numpy.typing import NDArray
 
 from components.errors import StepError
 from components.train_collaborative_filters.component import train_collaborative_filters
 from components.train_collaborative_filters.fitting import FilterParameters, fit, fit_filters
 from components.train_collaborative_filters.interactions import read
+from feature_repo.event_types import Kind
+from feature_repo.feedback import FeedbackPolicy, RatingScale
 from serving.ranking import source_scores
 from serving.release.arrays import Indexes
 from serving.release.collaborative_filters import CollaborativeFilters
 from tests.components.train_collaborative_filters.planted import checkerboard, interactions, write
 
+POLICY = FeedbackPolicy({"view": Kind.POSITIVE}, {"purchase": 2.0}, RatingScale(1, 5, 3.5, 1.1))
 ITEMS = np.arange(12, dtype=np.int32)  # of the checkerboard
 
 
@@ -64,7 +67,7 @@ def test_each_filter_finds_the_missing_item_of_the_checkerboard(name: str) -> No
 
 def test_loaded_filters_equal_the_fitted_ones(tmp_path: Path) -> None:
     training_set, items = write(tmp_path, checkerboard())
-    fit(training_set, items, "train", tmp_path / "filters")
+    fit(training_set, items, "train", tmp_path / "filters", POLICY)
     loaded, fitted = (
         CollaborativeFilters.load(tmp_path / "filters"),
         fit_filters(checkerboard(), FilterParameters()),
@@ -87,14 +90,17 @@ def test_the_component_saves_the_filters_of_its_split(tmp_path: Path) -> None:
     training_set, items = write(tmp_path, checkerboard())
     parity = [{"user_id": f"user-{user}", "parity": ("even", "odd")[user % 2]} for user in range(40)]
     pq.write_table(pa.Table.from_pylist(parity), tmp_path / "users.parquet")
+    POLICY.write(tmp_path / "feedback.json")
     train_collaborative_filters.python_func(
         training_set=Dataset(uri=str(training_set)),
         items=Dataset(uri=str(items)),
         users=Dataset(uri=str(tmp_path / "users.parquet")),
+        feedback=Artifact(uri=str(tmp_path / "feedback.json")),
         split="train",
         collaborative_filters=Model(uri=str(tmp_path / "filters")),
     )
     filters = CollaborativeFilters.load(tmp_path / "filters")
+    assert filters.feedback == POLICY
     assert filters.popularity.sum() == len(checkerboard())
     assert filters.segments is not None
     shares = filters.segments.shares({"parity": "odd"}, filters.trend, np.arange(12, dtype=np.int32))
@@ -104,8 +110,8 @@ def test_the_component_saves_the_filters_of_its_split(tmp_path: Path) -> None:
 
 def test_fitting_again_replaces_the_filters(tmp_path: Path) -> None:
     training_set, items = write(tmp_path, checkerboard())
-    fit(training_set, items, "train", tmp_path / "filters")
-    fit(training_set, items, "train", tmp_path / "filters", FilterParameters(ease_max_items=0))
+    fit(training_set, items, "train", tmp_path / "filters", POLICY)
+    fit(training_set, items, "train", tmp_path / "filters", POLICY, FilterParameters(ease_max_items=0))
     assert CollaborativeFilters.load(tmp_path / "filters").ease is None
 
 
@@ -144,25 +150,25 @@ def test_filters_of_a_single_item_are_finite(tmp_path: Path) -> None:
 def test_an_empty_split_raises(tmp_path: Path) -> None:
     training_set, items = write(tmp_path, checkerboard())
     with pytest.raises(StepError, match="no interaction of split 'all'"):
-        fit(training_set, items, "all", tmp_path / "filters")
+        fit(training_set, items, "all", tmp_path / "filters", POLICY)
 
 
 def test_an_item_that_is_not_in_the_catalog_raises(tmp_path: Path) -> None:
     training_set, items = write(tmp_path, checkerboard())
     pq.write_table(pq.read_table(items).slice(0, 11), items)
     with pytest.raises(StepError, match="'item-11'"):
-        fit(training_set, items, "train", tmp_path / "filters")
+        fit(training_set, items, "train", tmp_path / "filters", POLICY)
 
 
 def test_a_missing_column_raises(tmp_path: Path) -> None:
     training_set, items = write(tmp_path, checkerboard())
     pq.write_table(pq.read_table(training_set).drop_columns(["item_ids"]), training_set)
     with pytest.raises(StepError, match="item_ids"):
-        fit(training_set, items, "train", tmp_path / "filters")
+        fit(training_set, items, "train", tmp_path / "filters", POLICY)
 
 
 def test_a_file_that_is_not_parquet_raises(tmp_path: Path) -> None:
     training_set, items = write(tmp_path, checkerboard())
     items.write_text("item_id\n")
     with pytest.raises(StepError, match=r"items\.parquet: expected a Parquet file"):
-        fit(training_set, items, "train", tmp_path / "filters")
+        fit(training_set, items, "train", tmp_path / "filters", POLICY)

@@ -18,6 +18,7 @@ from components.train_interest_model.loop.training_checkpoint import Checkpoint,
 from components.train_interest_model.training import train
 from feature_repo import attributes
 from feature_repo.attributes import Attributes
+from feature_repo.feedback import FeedbackPolicy
 from feature_repo.histories import History, encode
 from serving.release.item_embeddings import load_embeddings
 from tests.components.train_interest_model.conftest import (
@@ -38,9 +39,8 @@ NDCG = "validation_ndcg_at_10"
 def fit(
     world: World, output: Path, split: str = "train", base: Path | None = None, **settings: Any
 ) -> dict[str, float]:
-    return train(
-        world.training_set, world.items, split, {**SMALL, **settings}, output, base, RecordingTracker()
-    )
+    chosen, tracker = {**SMALL, **settings}, RecordingTracker()
+    return train(world.training_set, world.items, split, chosen, output, base, tracker, FeedbackPolicy())
 
 
 @pytest.mark.parametrize("encoder", ["lstm", "gru", "rnn", "cnn"])
@@ -205,7 +205,8 @@ def test_attributes_are_switched_off_when_no_user_has_any(cycle: World, tmp_path
 
 def test_params_metrics_and_data_sets_are_tracked(cycle: World, tmp_path: Path) -> None:
     tracker = RecordingTracker()
-    train(cycle.training_set, cycle.items, "train", {**SMALL, "epochs": 2.0}, tmp_path, None, tracker)
+    settings = {**SMALL, "epochs": 2.0}
+    train(cycle.training_set, cycle.items, "train", settings, tmp_path, None, tracker, FeedbackPolicy())
     assert tracker.params["units"] == 24
     assert tracker.params["epochs"] == 2
     assert tracker.params["start"] == "cold"

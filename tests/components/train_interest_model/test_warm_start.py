@@ -20,6 +20,7 @@ from components.train_interest_model.warm_start import (
     write_trained_until,
 )
 from feature_repo.contract import fingerprint
+from feature_repo.feedback import FeedbackPolicy
 from feature_repo.table_schemas import TRAINING_SET
 from tests.components.train_interest_model.conftest import (
     SECOND,
@@ -45,7 +46,7 @@ def first_night(cycle: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def fit(world: World, output: Path, start: Path | None = None, **settings: object) -> RecordingTracker:
     tracker, chosen = RecordingTracker(), {**NIGHTLY, **settings}
-    train(world.training_set, world.items, "train", chosen, output, None, tracker, start)
+    train(world.training_set, world.items, "train", chosen, output, None, tracker, FeedbackPolicy(), start)
     return tracker
 
 
@@ -131,7 +132,8 @@ def test_new_content_columns_need_a_cold_start(
 
 
 def test_a_refit_writes_no_files_for_a_warm_start(cycle: World, first_night: Path, tmp_path: Path) -> None:
-    train(cycle.training_set, cycle.items, "all", {}, tmp_path, first_night, RecordingTracker())
+    tracker = RecordingTracker()
+    train(cycle.training_set, cycle.items, "all", {}, tmp_path, first_night, tracker, FeedbackPolicy())
     assert (first_night / TRAINED_UNTIL).exists()
     assert not (tmp_path / TRAINED_UNTIL).exists()
 

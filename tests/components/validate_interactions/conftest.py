@@ -12,6 +12,7 @@ import pytest
 
 from components.validate_interactions.rows import QUARANTINE
 from components.validate_interactions.validation import validate
+from feature_repo.feedback import FeedbackPolicy
 from feature_repo.table_schemas import INTERACTIONS, ITEMS, USERS
 
 AS_OF = datetime(2024, 6, 1, tzinfo=UTC)
@@ -44,6 +45,7 @@ class Snapshot:
     schema: pa.Schema = NULLABLE
     items: list[dict[str, Any]] | None = None
     users: list[dict[str, Any]] | None = None
+    feedback: FeedbackPolicy = field(default_factory=FeedbackPolicy)
 
     def validate(self, max_failed_share: float = 0.05) -> dict[str, int | float]:
         used_ids = {name: {row[name] for row in self.rows} - {None} for name in ("item_id", "user_id")}
@@ -60,6 +62,7 @@ class Snapshot:
             self.root / "interactions.parquet",
             self.root / "items.parquet",
             self.root / "users.parquet",
+            self.feedback,
             round(AS_OF.timestamp() * 1_000_000),
             str(self.root / "warehouse"),
             max_failed_share,

@@ -14,6 +14,7 @@ from components.errors import StepError
 from components.validate_interactions import rows
 from components.validate_interactions.component import validate_interactions
 from components.validate_interactions.expectations import EXPECTED_TEXT
+from feature_repo.feedback import FeedbackPolicy
 from feature_repo.table_schemas import INTERACTIONS
 from tests.components.validate_interactions.conftest import AS_OF, NULLABLE, valid_rows
 
@@ -276,10 +277,11 @@ def test_the_component_logs_the_counts(snapshot: Any, tmp_path: Path) -> None:
             self.logged[name] = value
 
     snapshot.validate()
+    FeedbackPolicy().write(tmp_path / "feedback.json")
     metrics = Metrics()
     validate_interactions.python_func(
         Artifact("interactions.parquet"), Artifact("items.parquet"), Artifact("users.parquet"),
-        round(AS_OF.timestamp() * 1_000_000), str(tmp_path / "warehouse"), 0.05,
+        Artifact("feedback.json"), round(AS_OF.timestamp() * 1_000_000), str(tmp_path / "warehouse"), 0.05,
         Artifact("valid.parquet"), Artifact("quarantine.parquet"), Artifact("docs.html"), metrics,
     )  # fmt: skip
     assert metrics.logged["valid_rows"] == 200
