@@ -9,6 +9,7 @@ from kfp.dsl.pipeline_context import Pipeline
 from kfp.dsl.pipeline_task import PipelineTask
 
 from pipelines.settings import Settings
+from pipelines.step_environment import set_variables
 
 # The component that gets CPUs, memory and an accelerator.
 TRAINING_COMPONENT: Final = "train-interest-model"
@@ -19,14 +20,18 @@ BACKOFF: Final = "30s"
 
 
 def build_pipeline(function: Callable[..., None], settings: Settings | None = None) -> Any:
-    """Return the kfp pipeline of `function`; with settings, its tasks are configured for Kubernetes."""
+    """Return the kfp pipeline of `function`, with the environment variables of its steps.
+
+    With settings, its tasks are also configured for Kubernetes.
+    """
 
     @dsl.pipeline(name=f"penchant-{function.__name__}")
     @wraps(function)
     def pipeline(*args: Any, **kwargs: Any) -> None:
         function(*args, **kwargs)
-        if settings:
-            for task in Pipeline.get_default_pipeline().tasks.values():
+        for task in Pipeline.get_default_pipeline().tasks.values():
+            set_variables(task)
+            if settings:
                 _configure(task, settings)
 
     return pipeline

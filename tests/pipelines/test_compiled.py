@@ -12,6 +12,7 @@ from kfp.pipeline_spec import pipeline_spec_pb2 as spec
 from pipelines.promotion_pipeline import promotion
 from pipelines.runner import compile_pipeline
 from pipelines.settings import Settings, load_settings
+from pipelines.step_environment import VARIABLES
 from pipelines.training_pipeline import training
 
 IMAGE = "penchant/training:1.2.3-gpu"
@@ -182,6 +183,16 @@ def test_steps_with_inputs_or_effects_outside_the_pipeline_are_not_cached(on_gpu
         if not name.startswith("condition") and not task.caching_options.enable_cache
     }
     assert uncached == {"ingest-interactions", "materialize-features", "register-release", GATED}
+
+
+def test_steps_get_the_variables_of_their_libraries(on_gpu: Compiled) -> None:
+    variables = {
+        name.removeprefix("exec-"): {variable.name: variable.value for variable in container.env}
+        for name, container in on_gpu.executors.items()
+    }
+    keras_3 = {"TF_USE_LEGACY_KERAS": "0", "KERAS_BACKEND": "tensorflow"}
+    assert variables["train-interest-model"] == variables["train-interest-model-2"] == keras_3
+    assert {name: variables[name] for name in VARIABLES} == VARIABLES
 
 
 def test_display_names_are_unique(on_gpu: Compiled) -> None:
