@@ -12,12 +12,14 @@ from duckdb import DuckDBPyConnection
 
 from components.errors import StepError
 from components.ingest_interactions import datasets
+from components.ingest_interactions.columns.mapped_table import map_table
 from components.ingest_interactions.columns.schema_conformance import conform
-from components.ingest_interactions.duckdb_session import connect, quote
+from components.ingest_interactions.duckdb_session import connect
 from components.ingest_interactions.feedback_options import FeedbackOptions
 from components.ingest_interactions.feedback_report import learn_feedback
 from components.ingest_interactions.files import table_files
 from components.ingest_interactions.reading import Reading, reading_of
+from components.ingest_interactions.source_table import open_source
 from components.ingest_interactions.warehouse import recorded_interactions, snapshot
 from components.ingest_interactions.warehouse.manifest import Warehouse
 from components.progress import report
@@ -123,7 +125,7 @@ def _add_dataset(connection: DuckDBPyConnection, store: Warehouse, name: str) ->
     with tempfile.TemporaryDirectory(prefix="penchant-") as folder:
         tables, origin = datasets.read(connection, dataset, store, Path(folder))
         for table, relation in tables.items():
-            rows = conform(connection, relation, table, name)
+            rows = conform(connection, map_table(relation, table, name))
             added = _add(connection, store, table, name, name, rows)
             report(f"{name}: {added:,} {table} from {origin}")
 
@@ -136,13 +138,11 @@ def _add_file(
     if store.contains(table, digest):
         report(f"{name}: the same content is already ingested, skipped")
         return
-    relation = table_files.open_table(connection, url, reading).relation
-    renamed = reading.columns_of(table)
-    relation = relation.project(
-        ", ".join(f"{quote(column)} AS {quote(renamed.get(column, column))}" for column in relation.columns)
-    )
+    opened, mapped = open_source(connection, table, url, reading)
+    for line in (opened.description, *opened.notes, *mapped.description):
+        report(f"{name}: {line}")
     try:
-        query = conform(connection, relation, table, name)
+        query = conform(connection, mapped)
     except duckdb.InvalidInputException as error:
         raise table_files.unreadable(name, error) from error
     added = _add(connection, store, table, "file", digest, query)

@@ -1,98 +1,145 @@
-"""SQL expressions that convert the cells of a source's column to the contract's type."""
+"""SQL expressions that convert the cells of a mapped table to the contract's types."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import pyarrow as pa
 from duckdb import DuckDBPyRelation
 
 from components.errors import StepError
+from components.ingest_interactions.columns import categories
+from components.ingest_interactions.columns.mapped_table import MappedTable
+from components.ingest_interactions.columns.missing_values import cleaned, is_missing_word, trimmed
+from components.ingest_interactions.columns.numbers import number
 from components.ingest_interactions.duckdb_session import quote
 from components.ingest_interactions.times import timestamp_format
 from components.progress import report
 
-NESTED = ("STRUCT", "MAP", "UNION", "BLOB")
+NESTED: Final = ("STRUCT", "MAP", "UNION")
+FLOATS: Final = ("FLOAT", "DOUBLE")
+# Whole numbers above this are not exact in a float of 64 bits.
+EXACT_FLOAT: Final = 2**53
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """`sql` converts a cell; `invalid` is true for a cell that is not `expected`, such as "a number"."""
+    """How a cell is converted.
+
+    Attributes:
+        sql: the converted cell.
+        invalid: true for a cell that is not `expected`, such as "a number"; such a cell is an error.
+        notes: what to tell the user -> condition of the cells that it is about.
+    """
 
     sql: str
     invalid: str = "false"
     expected: str = ""
+    notes: tuple[tuple[str, str], ...] = ()
 
 
-def contract_column(relation: DuckDBPyRelation, field: pa.Field, name: str) -> Conversion:
+def contract_column(mapped: MappedTable, field: pa.Field) -> Conversion:
     """Convert a column of the contract; times to BIGINT microseconds, an absent column to NULL.
-
-    Args:
-        name: the source in error messages, such as a file name.
 
     Raises:
         StepError: the column's type can't be converted.
     """
-    column = quote(field.name)
+    relation, column = mapped.relation, quote(field.name)
     if field.name not in relation.columns:
         return Conversion(f"NULL::{_sql_type(field.type)}")
     if pa.types.is_timestamp(field.type):
-        times = timestamp_format.detect(relation, field.name, name)
-        report(f"{name}: {field.name} read as {times.label}")
+        times = timestamp_format.detect(relation, field.name, mapped.name)
+        report(f"{mapped.name}: {mapped.mapping.source(field.name)} read as {times.label}")
         return Conversion(times.sql, f"{times.sql} IS NULL", timestamp_format.EXPECTED)
     if pa.types.is_floating(field.type):
-        number = f"TRY_CAST({column} AS DOUBLE)"
-        return Conversion(f"CASE WHEN NOT isnan({number}) THEN {number} END", f"{number} IS NULL", "a number")
-    if pa.types.is_list(field.type):
-        words = (
-            f"{column}::VARCHAR[]"
-            if _kind(relation, field.name).endswith("]")
-            else f"string_split({column}, '|')"
-        )
+        sql, label = number(relation, column)
+        if label:
+            report(f"{mapped.name}: {mapped.mapping.source(field.name)} read as {label}")
+        present = cleaned(f"{column}::VARCHAR")
         return Conversion(
-            f"list_filter(list_transform({words}, lambda word: trim(word)), lambda word: word <> '')"
+            f"CASE WHEN isfinite({sql}) THEN {sql} END",
+            f"{present} IS NOT NULL AND NOT coalesce(isfinite({sql}), false)",
+            "a number",
         )
-    return Conversion(_text(relation, field.name, name))
+    if pa.types.is_list(field.type):
+        separator = mapped.mapping.layout.category_separator if mapped.mapping.layout else ""
+        is_list = kind(relation, field.name).endswith("]")
+        sql, label = categories.words(relation, column, is_list, separator)
+        report(f"{mapped.name}: {mapped.mapping.source(field.name)} read as {label}")
+        return Conversion(sql)
+    return _text(mapped, field.name)
 
 
-def extra_column(relation: DuckDBPyRelation, column: str, table: str, name: str) -> Conversion:
+def extra_column(mapped: MappedTable, column: str) -> Conversion:
     """Convert a column that is not in the contract.
 
     Users: numbers or text. Items: text, or lists of floats, written as [0.1, 0.2] in CSV.
-
-    Raises:
-        StepError: the column has another type.
     """
-    identifier, kind = quote(column), _kind(relation, column)
-    element = kind.rsplit("[", 1)[0]
-    is_list = kind.endswith("]")
-    if kind.startswith(NESTED) or element.endswith("]") or (is_list and table == "users"):
-        raise StepError(
-            f"{name}: column {column} has the type {kind}; expected text, numbers or (items) lists of numbers"
-        )
-    if is_list:
-        return Conversion(
-            f"array_to_string({identifier}, ' ')" if element == "VARCHAR" else f"{identifier}::FLOAT[]"
-        )
-    if timestamp_format.is_number(kind) and table == "users":
+    identifier, sql_type = quote(column), kind(mapped.relation, column)
+    element = sql_type.rsplit("[", 1)[0]
+    if sql_type.endswith("]"):
+        is_vector = mapped.table == "items" and timestamp_format.is_number(element)
+        return Conversion(f"{identifier}::FLOAT[]" if is_vector else f"array_to_string({identifier}, ' ')")
+    if timestamp_format.is_number(sql_type) and mapped.table == "users":
         return Conversion(f"{identifier}::DOUBLE")
-    text = _null_if_empty(identifier)
+    text = cleaned(_as_text(identifier, sql_type))
     is_embedding = f"bool_and({text}[1] = '[' AND TRY_CAST({text} AS FLOAT[]) IS NOT NULL)"
-    if table == "items" and _aggregate_sample(relation, text, is_embedding):
+    if mapped.table == "items" and _aggregate_sample(mapped.relation, text, is_embedding):
         return Conversion(f"{text}::FLOAT[]")
     return Conversion(text)
 
 
-def _text(relation: DuckDBPyRelation, column: str, name: str) -> str:
-    identifier, kind = quote(column), _kind(relation, column)
-    if kind.endswith("]") or kind.startswith(NESTED):
-        raise StepError(f"{name}: column {column} has the type {kind}; expected text or whole numbers")
-    if kind in {"FLOAT", "DOUBLE"}:
-        whole = f"{identifier} = trunc({identifier})"
-        return f"CASE WHEN {whole} THEN {identifier}::HUGEINT::VARCHAR ELSE {identifier}::VARCHAR END"
-    text = _null_if_empty(identifier)
-    if not column.endswith("_id"):
-        return text
-    all_whole = _aggregate_sample(relation, text, f"bool_and(regexp_full_match({text}, '-?[0-9]+[.]0'))")
-    return rf"regexp_replace({text}, '^(-?[0-9]+)[.]0$', '\1')" if all_whole else text
+def kind(relation: DuckDBPyRelation, column: str) -> str:
+    """Return the SQL type of a column."""
+    return str(relation.select(quote(column)).types[0])
+
+
+def _text(mapped: MappedTable, column: str) -> Conversion:
+    identifier, sql_type = quote(column), kind(mapped.relation, column)
+    if sql_type.endswith("]") or sql_type.startswith(NESTED):
+        raise StepError(
+            f"{mapped.name}: column {mapped.mapping.source(column)} has the type {sql_type}; "
+            "expected text or whole numbers"
+        )
+    if sql_type in FLOATS or sql_type.startswith("DECIMAL"):
+        return _from_number(identifier, sql_type)
+    text = _as_text(identifier, sql_type)
+    has_blanks = f"{trimmed(text)} <> {text} AND {trimmed(text)} <> ''"
+    notes = {
+        "had blanks around them, which were removed": has_blanks,
+        "say that the value is missing, and are empty now": is_missing_word(text),
+    }
+    if column.endswith("_id") and _all_whole(mapped.relation, cleaned(text)):
+        whole = f"regexp_replace({cleaned(text)}, '^(-?[0-9]+)[.]0+$', '\\1')"
+        notes["were whole numbers such as 12.0, and are 12 now"] = f"{whole} <> {cleaned(text)}"
+        return Conversion(whole, notes=tuple(notes.items()))
+    return Conversion(cleaned(text), notes=tuple(notes.items()))
+
+
+def _from_number(identifier: str, sql_type: str) -> Conversion:
+    """Write whole floats and decimals without a fraction."""
+    without_fraction = f"TRY_CAST({identifier} AS HUGEINT)::VARCHAR"
+    text = (
+        f"CASE WHEN {identifier} = trunc({identifier}) THEN {without_fraction} ELSE {identifier}::VARCHAR END"
+    )
+    if sql_type.startswith("DECIMAL"):
+        return Conversion(text)
+    inexact = f"abs({identifier}) > {EXACT_FLOAT}"
+    advice = "are floats above 2^53, whose last digits are lost: write the column as text or whole numbers"
+    return Conversion(f"CASE WHEN isfinite({identifier}) THEN {text} END", notes=((advice, inexact),))
+
+
+def _as_text(identifier: str, sql_type: str) -> str:
+    if sql_type == "JSON":
+        return f"json_extract_string({identifier}, '$')"
+    return f"decode({identifier})" if sql_type == "BLOB" else f"{identifier}::VARCHAR"
+
+
+def _all_whole(relation: DuckDBPyRelation, text: str) -> bool:
+    """Return whether every cell is a whole number with a fraction of zeros, as in 12.0."""
+    all_whole = f"bool_and(regexp_full_match({text}, '-?[0-9]+[.]0+'))"
+    return _aggregate_sample(relation, text, all_whole) and bool(
+        relation.filter(f"{text} IS NOT NULL").aggregate(all_whole).fetchall()[0][0]
+    )
 
 
 def _aggregate_sample(relation: DuckDBPyRelation, text: str, aggregate: str) -> bool:
@@ -101,17 +148,9 @@ def _aggregate_sample(relation: DuckDBPyRelation, text: str, aggregate: str) -> 
     return bool(sample.aggregate(aggregate).fetchall()[0][0])
 
 
-def _null_if_empty(identifier: str) -> str:
-    return f"nullif({identifier}::VARCHAR, '')"
-
-
-def _kind(relation: DuckDBPyRelation, column: str) -> str:
-    return str(relation.select(quote(column)).types[0])
-
-
-def _sql_type(kind: pa.DataType) -> str:
-    if pa.types.is_timestamp(kind):
+def _sql_type(field_type: pa.DataType) -> str:
+    if pa.types.is_timestamp(field_type):
         return "BIGINT"
-    if pa.types.is_list(kind):
+    if pa.types.is_list(field_type):
         return "VARCHAR[]"
-    return "DOUBLE" if pa.types.is_floating(kind) else "VARCHAR"
+    return "DOUBLE" if pa.types.is_floating(field_type) else "VARCHAR"

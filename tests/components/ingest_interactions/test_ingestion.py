@@ -139,7 +139,7 @@ class TestItemsAndUsers:
         items = {row.pop("item_id"): row for row in home.rows("items")}
         assert list(items) == ["cake", "milk", "tea"]
         assert items["tea"]["title"] == "Tea"
-        assert items["tea"]["categories"] == ["hot", "drink"]
+        assert items["tea"]["categories"] == ["drink", "hot"]
         assert items["tea"]["colour"] is None
         assert items["milk"]["title"] is None
         assert home.rows("users") == [

@@ -1,0 +1,29 @@
+"""Cells that mean "no value", and blanks around cells."""
+
+from typing import Final
+
+from components.ingest_interactions.duckdb_session import literal
+
+# What databases, pandas, R, Hive, JavaScript and Google Analytics write for a missing value.
+MISSING: Final = (
+    "NULL", "null", "Null", "nan", "NaN", "NAN", "None", r"\N", "<NA>", "(not set)", "(not provided)",
+    "undefined",
+)  # fmt: skip
+_MISSING_SQL: Final = "(" + ", ".join(map(literal, MISSING)) + ")"
+# Space, tab, line ends, no-break space, byte-order mark.
+_BLANKS: Final = "' ' || chr(9) || chr(10) || chr(13) || chr(160) || chr(65279)"
+
+
+def trimmed(text: str) -> str:
+    """Return SQL for the text of a VARCHAR expression without blanks around it."""
+    return f"trim({text}, {_BLANKS})"
+
+
+def cleaned(text: str) -> str:
+    """Return SQL for the trimmed text, NULL for an empty cell or a word that means a missing value."""
+    return f"CASE WHEN {trimmed(text)} NOT IN {_MISSING_SQL} THEN nullif({trimmed(text)}, '') END"
+
+
+def is_missing_word(text: str) -> str:
+    """Return SQL for whether the cell has a word that means a missing value."""
+    return f"{trimmed(text)} IN {_MISSING_SQL}"
