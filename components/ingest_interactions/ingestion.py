@@ -20,6 +20,7 @@ from components.ingest_interactions.feedback_report import learn_feedback
 from components.ingest_interactions.files import table_files
 from components.ingest_interactions.reading import Reading, reading_of
 from components.ingest_interactions.source_table import open_source
+from components.ingest_interactions.times.time_zones import future_note
 from components.ingest_interactions.warehouse import recorded_interactions, snapshot
 from components.ingest_interactions.warehouse.manifest import Warehouse
 from components.progress import report
@@ -145,9 +146,17 @@ def _add_file(
         query = conform(connection, mapped)
     except duckdb.InvalidInputException as error:
         raise table_files.unreadable(name, error) from error
+    if table == "interactions" and reading.timezone is None:
+        _report_future(connection, name)
     added = _add(connection, store, table, "file", digest, query)
     (read,) = connection.execute("SELECT count(*) FROM conformed").fetchall()[0]
     report(f"{name}: {read:,} {table} read, {added:,} new, {read - added:,} already ingested or repeated")
+
+
+def _report_future(connection: DuckDBPyConnection, name: str) -> None:
+    ((newest,),) = connection.execute('SELECT max("timestamp") FROM conformed').fetchall()
+    if note := future_note("timestamp", newest, time.time_ns() // 1000):
+        report(f"{name}: {note}")
 
 
 def _add_recorded(connection: DuckDBPyConnection, store: Warehouse, url: str, as_of: int) -> None:

@@ -8,6 +8,7 @@ import fsspec
 from pydantic import BaseModel, ConfigDict, StrictBool, ValidationError, field_validator
 
 from components.errors import StepError
+from components.ingest_interactions.times.time_options import TimeOptions, check_format, check_timezone
 from feature_repo.table_schemas import INTERACTIONS, ITEMS, USERS
 
 # Table -> the field of Reading with its columns, and the option of the command.
@@ -36,6 +37,9 @@ class Reading(BaseModel):
         sheet: the sheet of a workbook.
         member: the file in a zip or tar archive.
         compression: how the file is compressed.
+        timezone: the IANA name of the zone of times without an offset.
+        time_format: a strptime format, or what numbers are (times.time_options.NUMBER_FORMATS).
+        day_first: whether 02/03/2024 is the second of March.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -49,11 +53,28 @@ class Reading(BaseModel):
     sheet: str | None = None
     member: str | None = None
     compression: Literal["none", "gzip", "zstd", "bzip2", "xz", "zip", "tar"] | None = None
+    timezone: str | None = None
+    time_format: str | None = None
+    day_first: StrictBool | None = None
 
     # Column of the file -> column of the contract, "" to ignore it.
     columns: dict[str, str] = {}
     item_columns: dict[str, str] = {}
     user_columns: dict[str, str] = {}
+
+    @field_validator("timezone")
+    @classmethod
+    def _check_timezone(cls, timezone: str | None) -> str | None:
+        return timezone and check_timezone(timezone)
+
+    @field_validator("time_format")
+    @classmethod
+    def _check_time_format(cls, time_format: str | None) -> str | None:
+        return time_format and check_format(time_format)
+
+    @property
+    def times(self) -> TimeOptions:
+        return TimeOptions(self.timezone or "", self.time_format or "", self.day_first)
 
     @field_validator("columns", "item_columns", "user_columns")
     @classmethod

@@ -22,7 +22,8 @@ def open_source(
     opened = open_table(connection, url, reading)
     if opened.has_names and reading.header is None and is_first_row(_names(opened), table, opened.name):
         opened = open_table(connection, url, reading.model_copy(update={"header": False}))
-    mapped = map_table(opened.relation, table, opened.name, reading.columns_of(table), opened.has_names)
+    columns, names = reading.columns_of(table), opened.has_names
+    mapped = map_table(opened.relation, table, opened.name, columns, names, reading.times)
     return opened, mapped
 
 

@@ -56,6 +56,28 @@ UserColumns = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=COLUMN,…", help="Which column of the users file is which, as in --columns."),
 ]
+Timezone = Annotated[
+    str | None,
+    typer.Option(
+        metavar="ZONE",
+        help="The time zone of times without an offset, such as Europe/London. Default: UTC.",
+    ),
+]
+TimeFormat = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FORMAT",
+        help="The format of the times, such as '%d/%m/%Y %H:%M', or what numbers are: s, ms, us, ns (epoch), "
+        "days, excel, order (only an order). Default: detected, and reported.",
+    ),
+]
+DayFirst = Annotated[
+    bool | None,
+    typer.Option(
+        "--day-first/--month-first",
+        help="Whether 02/03/2024 is the second of March. Default: as the other dates of the file say.",
+    ),
+]
 Hyperparameter = Annotated[
     list[str] | None,
     typer.Option(

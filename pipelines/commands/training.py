@@ -8,6 +8,7 @@ from pipelines.commands.errors import exit_on_error, out
 from pipelines.commands.options import (
     Columns,
     Dataset,
+    DayFirst,
     Home,
     Hyperparameter,
     Interactions,
@@ -15,6 +16,8 @@ from pipelines.commands.options import (
     Items,
     Policy,
     Protocol,
+    TimeFormat,
+    Timezone,
     UserColumns,
     Users,
 )
@@ -28,6 +31,9 @@ def run(
     columns: Columns = None,
     item_columns: ItemColumns = None,
     user_columns: UserColumns = None,
+    timezone: Timezone = None,
+    time_format: TimeFormat = None,
+    day_first: DayFirst = None,
     home: Home = None,
     protocol: Protocol = "time",
     policy: Policy = None,
@@ -65,7 +71,14 @@ def run(
         hyperparameters = parse_hyperparameters(hyperparameter or [])
         arguments = training_arguments(settings, protocol, max_failed_share, hyperparameters)
         arguments |= source_arguments(dataset, interactions, items, users)
-        arguments |= reading_arguments(columns=columns, item_columns=item_columns, user_columns=user_columns)
+        arguments |= reading_arguments(
+            columns=columns,
+            item_columns=item_columns,
+            user_columns=user_columns,
+            timezone=timezone,
+            time_format=time_format,
+            day_first=day_first,
+        )
         folder = run_locally(training, settings, arguments)
         out.print(metrics_table(folder))
         out.print(f"Evaluation report: {folder / 'report.html'}", soft_wrap=True)
@@ -82,6 +95,9 @@ def demo(
     columns: Columns = None,
     item_columns: ItemColumns = None,
     user_columns: UserColumns = None,
+    timezone: Timezone = None,
+    time_format: TimeFormat = None,
+    day_first: DayFirst = None,
     home: Home = None,
     hyperparameter: Hyperparameter = None,
 ) -> None:
@@ -101,7 +117,14 @@ def demo(
         from pipelines.pipeline_arguments import parse_hyperparameters, reading_arguments
 
         hyperparameters = parse_hyperparameters(hyperparameter or [])
-        reading = reading_arguments(columns=columns, item_columns=item_columns, user_columns=user_columns)
+        reading = reading_arguments(
+            columns=columns,
+            item_columns=item_columns,
+            user_columns=user_columns,
+            timezone=timezone,
+            time_format=time_format,
+            day_first=day_first,
+        )
         run_demo(dataset, interactions, items, users, home, hyperparameters, reading, out)
 
 

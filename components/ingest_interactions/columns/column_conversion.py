@@ -13,6 +13,7 @@ from components.ingest_interactions.columns.missing_values import cleaned, is_mi
 from components.ingest_interactions.columns.numbers import number
 from components.ingest_interactions.duckdb_session import quote
 from components.ingest_interactions.times import timestamp_format
+from components.ingest_interactions.times.time_column import SAMPLE_ROWS
 from components.progress import report
 
 NESTED: Final = ("STRUCT", "MAP", "UNION")
@@ -47,9 +48,10 @@ def contract_column(mapped: MappedTable, field: pa.Field) -> Conversion:
     if field.name not in relation.columns:
         return Conversion(f"NULL::{_sql_type(field.type)}")
     if pa.types.is_timestamp(field.type):
-        times = timestamp_format.detect(relation, field.name, mapped.name)
-        report(f"{mapped.name}: {mapped.mapping.source(field.name)} read as {times.label}")
-        return Conversion(times.sql, f"{times.sql} IS NULL", timestamp_format.EXPECTED)
+        times = timestamp_format.detect(relation, field.name, mapped.name, mapped.times)
+        for line in (f"read as {times.label}", *times.notes):
+            report(f"{mapped.name}: {mapped.mapping.source(field.name)} {line}")
+        return Conversion(times.sql, times.invalid, times.expected)
     if pa.types.is_floating(field.type):
         sql, label = number(relation, column)
         if label:
@@ -144,7 +146,7 @@ def _all_whole(relation: DuckDBPyRelation, text: str) -> bool:
 
 def _aggregate_sample(relation: DuckDBPyRelation, text: str, aggregate: str) -> bool:
     """Return whether a boolean aggregate holds for the first 10,000 cells with a value."""
-    sample = relation.filter(f"{text} IS NOT NULL").limit(timestamp_format.SAMPLE_ROWS)
+    sample = relation.filter(f"{text} IS NOT NULL").limit(SAMPLE_ROWS)
     return bool(sample.aggregate(aggregate).fetchall()[0][0])
 
 

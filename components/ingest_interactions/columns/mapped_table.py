@@ -13,6 +13,8 @@ from components.ingest_interactions.columns.column_mapping import ROW, ColumnMap
 from components.ingest_interactions.columns.source_paths import Source
 from components.ingest_interactions.columns.usual_names import ROW_NUMBERS, normalized, without_type
 from components.ingest_interactions.duckdb_session import literal, quote
+from components.ingest_interactions.times.time_options import TimeOptions
+from components.ingest_interactions.times.timestamp_format import NO_OPTIONS
 from feature_repo.event_types import KNOWN, RATE, canonical_event_type
 
 # Names of files that are known event types, but usually mean something else.
@@ -32,6 +34,7 @@ class MappedTable:
         name: the file's name, for messages.
         ignored: columns of the file that are not used.
         notes: what was assumed or left out, one sentence each, to be told to the user.
+        times: how the file writes times.
     """
 
     relation: DuckDBPyRelation
@@ -40,6 +43,7 @@ class MappedTable:
     mapping: ColumnMapping
     ignored: tuple[str, ...]
     notes: tuple[str, ...]
+    times: TimeOptions = NO_OPTIONS
 
     @property
     def description(self) -> list[str]:
@@ -61,6 +65,7 @@ def map_table(
     name: str,
     given: Mapping[str, str] | None = None,
     has_names: bool = True,
+    times: TimeOptions = NO_OPTIONS,
 ) -> MappedTable:
     """Find the columns, and return the table with the contract's names; see find_columns.
 
@@ -85,7 +90,7 @@ def map_table(
         notes += _rows_without_item(arranged)
         arranged = arranged.filter("item_id IS NOT NULL")
     ignored = tuple(column for column in others if without_type(column) not in extra and column not in extra)
-    return MappedTable(arranged, table, name, mapping, ignored, tuple(notes))
+    return MappedTable(arranged, table, name, mapping, ignored, tuple(notes), times)
 
 
 def event_of_name(name: str) -> str | None:

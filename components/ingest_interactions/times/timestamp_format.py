@@ -1,63 +1,88 @@
-"""Detects the format of a time column: a time type, ISO 8601 text, or epoch numbers of some unit."""
+"""Detects the format of a time column: a time type, text, or numbers."""
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Final
 
 from duckdb import DuckDBPyRelation
 
 from components.errors import StepError
-from components.ingest_interactions.duckdb_session import quote
+from components.ingest_interactions.duckdb_session import literal, quote
+from components.ingest_interactions.times.number_times import NumberColumn, read_numbers
+from components.ingest_interactions.times.text_patterns import MISSING, NUMBER
+from components.ingest_interactions.times.text_times import read_text
+from components.ingest_interactions.times.time_column import TimeColumn
+from components.ingest_interactions.times.time_format import TimeFormat
+from components.ingest_interactions.times.time_options import NUMBER_FORMATS, TimeOptions
+from components.ingest_interactions.times.time_zones import daylight_saving_notes, utc_micros, zone_words
 
-EXPECTED: Final = "ISO 8601 (2026-01-31T12:00:00Z) or epoch seconds, ms or µs"
-
-# Smallest value (the year 1973), name, factor to microseconds.
-UNITS: Final = (
-    (1e17, "epoch nanoseconds", 1e-3),
-    (1e14, "epoch microseconds", 1.0),
-    (1e11, "epoch milliseconds", 1e3),
-    (1e8, "epoch seconds", 1e6),
-)
-SAMPLE_ROWS: Final = 10_000
+NO_OPTIONS: Final = TimeOptions()
 
 
-@dataclass(frozen=True)
-class TimeFormat:
-    """`sql` converts a value to BIGINT microseconds since the epoch, NULL for an invalid one."""
+def detect(
+    relation: DuckDBPyRelation, column: str, name: str, options: TimeOptions = NO_OPTIONS
+) -> TimeFormat:
+    """Return the format of most of the first 10,000 values of `column`.
 
-    label: str
-    sql: str
-
-
-def detect(relation: DuckDBPyRelation, column: str, name: str) -> TimeFormat:
-    """Return the format of most of the first 10,000 values of `column`; text without an offset is UTC.
+    Args:
+        relation: unconverted columns and `source_row`.
+        name: the source in messages.
 
     Raises:
-        StepError: the numbers are too small for any unit, or the column's type is no time.
+        StepError: the values are no times, or ambiguous; the message has a row, its cell and an option.
     """
-    kind = str(relation.select(quote(column)).types[0])
+    times = TimeColumn(relation, column, name)
+    found = _detect(times, options)
+    missing = f"regexp_matches({times.text}, {literal(MISSING.pattern)})"
+    found = replace(found, invalid=f"{found.sql} IS NULL AND NOT {missing}")
+    if found.local == "NULL":
+        return found
+    return replace(found, notes=tuple(daylight_saving_notes(times, found.local, options.zone)))
+
+
+def _detect(column: TimeColumn, options: TimeOptions) -> TimeFormat:
+    kind, stated = column.type, options.time_format
     if kind.startswith(("TIMESTAMP", "DATE")):
-        return TimeFormat(kind.lower(), _micros(f"{quote(column)}::TIMESTAMPTZ"))
+        return _typed(column, options)
     if not is_number(kind) and kind != "VARCHAR":
-        raise StepError(f"{name}: column {column} has the type {kind}; expected {EXPECTED}")
-    sample = relation.filter(f"{quote(column)} IS NOT NULL").limit(SAMPLE_ROWS)
-    number = f"TRY_CAST({quote(column)} AS DOUBLE)"
-    finite = f"FILTER (isfinite({number}))"
-    values, numbers, median = sample.aggregate(
-        f"count(*), count(*) {finite}, quantile_disc(abs({number}), 0.5) {finite}"
-    ).fetchall()[0]
-    if 2 * numbers <= values:
-        return TimeFormat("ISO 8601", _micros(f"TRY_CAST(trim({quote(column)}::VARCHAR) AS TIMESTAMPTZ)"))
-    for minimum, label, factor in UNITS:
-        if median >= minimum:
-            return TimeFormat(label, f"TRY_CAST(round({number} * {factor!r}) AS BIGINT)")
-    raise StepError(
-        f"{name}: column {column} has numbers like {median:.0f}, which are before 1973 in every unit; "
-        f"expected {EXPECTED}"
-    )
+        raise StepError(
+            f"{column.source}: column {column.name} has the type {kind}; expected times, text or numbers"
+        )
+    cells = column.sample()
+    if not cells:
+        return TimeFormat("times, all of them missing", "NULL::BIGINT")
+    if stated and stated not in NUMBER_FORMATS:
+        return _stated(column, options)
+    numbers = [cell for cell in cells if NUMBER.match(cell.text)]
+    if stated and not numbers:
+        raise column.error(cells[0], f"expected a number, because of --time-format {stated}")
+    if stated or 2 * len(numbers) > len(cells):
+        return read_numbers(NumberColumn(column, numbers), options)
+    return read_text(column, cells, options)
 
 
-def _micros(time: str) -> str:
-    return f"CASE WHEN isfinite({time}) THEN epoch_us({time}) END"
+def _typed(column: TimeColumn, options: TimeOptions) -> TimeFormat:
+    kind, identifier = column.type, quote(column.name)
+    unused = f"; --time-format {options.time_format} is not used" if options.time_format else ""
+    if kind == "TIMESTAMP WITH TIME ZONE" or kind.startswith("TIMESTAMPTZ"):
+        moment = f"{identifier}::TIMESTAMPTZ"
+        label = f"{kind.lower()}, {zone_words(0, 1, options.timezone)}{unused}"
+        return TimeFormat(label, f"epoch_us(CASE WHEN isfinite({moment}) THEN {moment} END)")
+    local = f"{identifier}::TIMESTAMP"
+    label = f"{kind.lower()} {zone_words(1, 1, options.timezone)}{unused}"
+    return TimeFormat(label, utc_micros(local, options.zone), local)
+
+
+def _stated(column: TimeColumn, options: TimeOptions) -> TimeFormat:
+    """Read text, or numbers as text, in the stated strptime format."""
+    stated = options.time_format
+    text = f"regexp_replace({column.text}, '^([0-9]+)[.]0$', '\\1')"
+    time = f"try_strptime({text}, {literal(stated)})"
+    expected = f"a time in the format {stated!r} of --time-format"
+    if "%z" in stated or "%Z" in stated:
+        label = f"{stated} (as stated), {zone_words(0, 1, options.timezone)}"
+        return TimeFormat(label, f"epoch_us({time})", expected=expected)
+    label = f"{stated} (as stated), {zone_words(1, 1, options.timezone)}"
+    return TimeFormat(label, utc_micros(time, options.zone), time, expected=expected)
 
 
 def is_number(kind: str) -> bool:

@@ -6,6 +6,7 @@ import pytest
 
 from components.errors import StepError
 from components.ingest_interactions.reading import Reading, reading_of
+from components.ingest_interactions.times.time_options import TimeOptions
 
 
 def test_an_option_replaces_a_column_of_the_toml_beside_the_file(tmp_path: Path) -> None:
@@ -27,9 +28,18 @@ def test_columns_of_a_toml_are_about_the_table_of_its_file(tmp_path: Path) -> No
     assert reading.columns_of("interactions") == {"who": "user_id"}
 
 
+def test_times_are_described_by_option_or_toml(tmp_path: Path) -> None:
+    (tmp_path / "log.csv.toml").write_text('timezone = "europe/paris"\nday_first = true\n')
+    times = reading_of(str(tmp_path / "log.csv"), "interactions", {"timezone": "Asia/Tokyo"}).times
+    assert times == TimeOptions("Asia/Tokyo", "", True)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
+        ("timezone = 'Berlin'", r"log.csv.toml: timezone: --timezone Berlin: unknown.*Europe/Berlin"),
+        ("time_format = '%H'", r"log.csv.toml: time_format: .*no date"),
+        ("day_first = 1", r"log.csv.toml: day_first: .*boolean"),
         ("colums = 1", r"log.csv.toml: unknown key 'colums'; expected one of .*delimiter.*columns"),
         ("columns = 1", r"log.csv.toml: columns: .*dictionary"),
         ("[columns]\nwho = 'user'", r"columns: who=user: expected a column of interaction_id, user_id"),

@@ -58,20 +58,18 @@ class TestTimes:
         home.ingest(interactions_file=home.write("log.csv", f"{HEADER}ann,tea,{SECONDS}.25\n"))
         assert home.rows("interactions")[0]["timestamp"] == MOMENT.replace(microsecond=250_000)
 
-    @pytest.mark.parametrize("cell", ["yesterday", "2024-02-30", "infinity", "13/01/2024"])
+    @pytest.mark.parametrize("cell", ["yesterday", "2024-02-30", "infinity"])
     def test_an_invalid_time_is_rejected_with_its_row(self, home: Any, cell: str) -> None:
         text = f"{HEADER}ann,tea,2024-01-31\nbob,tea,{cell}\nbob,tea,{cell}\n"
-        with pytest.raises(StepError, match=rf"log.csv: row 2: timestamp is '{cell}'.*ISO 8601.*2 row\(s\)"):
+        with pytest.raises(
+            StepError, match=rf"log.csv: row 2: timestamp is '{cell}'.*'2024-01-31'.*2 row\(s\)"
+        ):
             home.ingest(interactions_file=home.write("log.csv", text))
 
     def test_a_text_among_epoch_numbers_is_rejected_with_its_row(self, home: Any) -> None:
         text = f"{HEADER}a,x,{SECONDS}\na,y,{SECONDS}\na,z,2024-01-31\n"
         with pytest.raises(StepError, match="row 3: timestamp is '2024-01-31'"):
             home.ingest(interactions_file=home.write("log.csv", text))
-
-    def test_numbers_that_are_no_epoch_are_rejected(self, home: Any) -> None:
-        with pytest.raises(StepError, match="timestamp has numbers like 20240131"):
-            home.ingest(interactions_file=home.write("log.csv", f"{HEADER}ann,tea,20240131\n"))
 
 
 class TestCells:
