@@ -163,17 +163,12 @@ class TestBadFiles:
             ("log.csv", HEADER, r"log.csv: no rows after the header"),
             ("log.csv", "user_id,item_id,item_id\na,b,c\n", r"columns \['item_id'\] more than once"),
             ("log.csv", "user_id,,timestamp\na,b,1\n", r"a column without a name"),
-            ("log.csv", f"{HEADER}a,b,1700000000,x\n", r"log.csv: CSV Error on Line: 2.*Correct that line"),
             (
-                "log.parquet",
-                "user_id,item_id",
-                r"log.parquet: damaged, or not a Parquet file",
+                "log.csv",
+                f"{HEADER}a,b,1700000000,x\n",
+                r"log.csv: 1 of 1 lines can't be read.*line 2: 4 cells",
             ),
-            (
-                "log.json",
-                "{}",
-                r"log.json: unknown format; expected a file name that ends in .csv, .parquet",
-            ),
+            ("log.json", "{}", r"log.json: the JSON objects have no keys"),
         ],
     )
     def test_text_files(self, home: Any, name: str, text: str, message: str) -> None:
@@ -186,7 +181,7 @@ class TestBadFiles:
             home.ingest(interactions_file=str(home.root / "nowhere.csv"))
 
     def test_a_directory(self, home: Any) -> None:
-        with pytest.raises(StepError, match=r"items file .* can't be read \(Is a directory\).*--items FILE"):
+        with pytest.raises(StepError, match=r"items file .* can't be read \(no table files there\).*--items FILE"):
             home.ingest(items_file=str(home.root))
 
     def test_a_truncated_parquet(self, home: Any) -> None:
@@ -212,8 +207,8 @@ class TestBadFiles:
     def test_a_file_in_another_encoding(self, home: Any) -> None:
         path = home.root / "log.csv"
         path.write_bytes(f"{HEADER}caf\xe9,tea,{SECONDS}\n".encode("latin-1"))
-        with pytest.raises(StepError, match=r"not utf-8 encoded.*Save it as UTF-8"):
-            home.ingest(interactions_file=str(path))
+        home.ingest(interactions_file=str(path))
+        assert home.rows("interactions")[0]["user_id"] == "café"
 
     def test_an_item_without_an_id_is_rejected_with_its_row(self, home: Any) -> None:
         text = "item_id,title\ntea,Tea\n,Nameless\n"

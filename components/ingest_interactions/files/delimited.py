@@ -1,0 +1,82 @@
+"""Reads delimited text files with DuckDB's reader, all cells as text."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from duckdb import DuckDBPyConnection
+
+from components.ingest_interactions.duckdb_session import literal, quote
+from components.ingest_interactions.files import rejected_lines, swallowed_lines
+from components.ingest_interactions.files.staging import patterns
+from components.ingest_interactions.files.text_table import TextTable
+
+
+@dataclass(frozen=True)
+class Scan:
+    """SQL that yields the columns of files of one layout."""
+
+    sql: str
+    rows: int
+    notes: list[str]
+
+
+def collapse_blanks(source: Path, target: Path) -> None:
+    """Write a copy in which each run of blanks is one tab."""
+    with source.open(encoding="utf-8", newline="") as reader, target.open("w", encoding="utf-8") as writer:
+        for line in reader:
+            writer.write("\t".join(line.split()) + "\n")
+
+
+def read(
+    connection: DuckDBPyConnection, paths: dict[Path, str], table: TextTable, partitions: list[str], name: str
+) -> Scan:
+    """Return a scan of files that are written in the same way.
+
+    Args:
+        paths: path -> name in messages, "" if there is one file.
+        partitions: the columns in the folders of the paths.
+
+    Raises:
+        StepError: too many lines are no row.
+    """
+    reader = _reader(paths, table, partitions)
+    rejected = rejected_lines.count(connection, reader, {str(path): label for path, label in paths.items()})
+    notes = [rejected.note(name, table.width)]
+    scan = f"{reader}, ignore_errors = true)"
+    if table.separators.quote:
+        known = rejected.rows + rejected.lines + table.skip * len(paths)
+        columns = [_unique(table, position) for position in range(table.width)]
+        delimiter = table.separators.delimiter
+        notes.append(
+            swallowed_lines.find(
+                connection, scan, list(paths), columns, delimiter, known, rejected.rows, name
+            )
+        )
+    cells = [_cell(table, table.header.names[position]) for position in table.header.kept]
+    selected = ", ".join([*cells, *(quote(column) for column in partitions)])
+    return Scan(f"SELECT {selected} FROM {scan}", rejected.rows, [note for note in notes if note])
+
+
+def _reader(paths: dict[Path, str], table: TextTable, partitions: list[str]) -> str:
+    found = table.separators
+    delimiter = "\t" if found.delimiter == "blanks" else found.delimiter
+    columns = ", ".join(f"{literal(_unique(table, position))}: 'VARCHAR'" for position in range(table.width))
+    return (
+        f"read_csv({patterns(list(paths))}, delim = {literal(delimiter)}, quote = {literal(found.quote)}, "
+        f"escape = {literal(found.escape)}, nullstr = '', header = false, skip = {table.skip}, "
+        f"compression = 'none', auto_detect = false, columns = {{{columns}}}, "
+        f"hive_partitioning = {bool(partitions)}, hive_types_autocast = false"
+    )
+
+
+def _unique(table: TextTable, position: int) -> str:
+    """Return the name of a column; a column that is not read gets one that no other has."""
+    return table.header.names[position] if position in table.header.kept else f"\x00unread {position}"
+
+
+def _cell(table: TextTable, name: str) -> str:
+    if name not in table.decimal_commas:
+        return quote(name)
+    column = quote(name)
+    number = f"replace(replace({column}, '.', ''), ',', '.')"
+    return f"CASE WHEN {column} LIKE '%,%' THEN {number} ELSE {column} END AS {column}"

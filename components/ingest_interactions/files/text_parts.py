@@ -1,0 +1,89 @@
+"""Reads delimited text files together: parts of one table, with the same columns."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from duckdb import DuckDBPyConnection
+
+from components.ingest_interactions.files import delimited, text_table
+from components.ingest_interactions.files.column_names import check_columns
+from components.ingest_interactions.files.delimited import Scan
+from components.ingest_interactions.files.staging import Staging
+from components.ingest_interactions.files.text_table import TextTable
+from components.ingest_interactions.reading import Reading
+
+Tables = dict[Path, TextTable]
+
+
+def scan(
+    connection: DuckDBPyConnection,
+    paths: dict[Path, str],
+    reading: Reading,
+    partitions: list[str],
+    name: str,
+    staging: Staging,
+) -> tuple[Scan, str, bool]:
+    """Return a scan of all files, their layout in words, and whether they have a header.
+
+    Args:
+        paths: local path -> name in messages.
+
+    Raises:
+        StepError: the files have different columns, or too many lines are no row.
+    """
+    tables = {path: text_table.describe(path, reading, label or name) for path, label in paths.items()}
+    tables, notes = _with_first_names(tables, paths)
+    check_columns(
+        {
+            paths[path]: {table.header.names[position] for position in table.header.kept}
+            for path, table in tables.items()
+        },
+        name,
+    )
+    groups: dict[object, list[Path]] = {}
+    for path, table in tables.items():
+        groups.setdefault(table.layout, []).append(path)
+    scans = [
+        delimited.read(
+            connection, _plain(members, paths, tables, staging), tables[members[0]], partitions, name
+        )
+        for members in groups.values()
+    ]
+    sql = " UNION ALL BY NAME ".join(f"({part.sql})" for part in scans) if len(scans) > 1 else scans[0].sql
+    first = next(iter(tables.values()))
+    notes += list(dict.fromkeys(note for table in tables.values() for note in table.notes))
+    notes += [note for part in scans for note in part.notes]
+    words = {",": "CSV", "\t": "TSV"}.get(first.separators.delimiter, "text")
+    return (
+        Scan(sql, sum(part.rows for part in scans), notes),
+        f"{words} {first.separators}",
+        first.header.has_names,
+    )
+
+
+def _plain(members: list[Path], paths: dict[Path, str], tables: Tables, staging: Staging) -> dict[Path, str]:
+    """Return files that DuckDB can split: it knows no separator of several blanks."""
+    if tables[members[0]].separators.delimiter != "blanks":
+        return {path: paths[path] for path in members}
+    plain = {}
+    for path in members:
+        target = staging.new()
+        delimited.collapse_blanks(path, target)
+        plain[target] = paths[path]
+    return plain
+
+
+def _with_first_names(tables: Tables, paths: dict[Path, str]) -> tuple[Tables, list[str]]:
+    """Give the names of the first file to others without a header, as parts of a file that was split."""
+    first = next(iter(tables.values()))
+    nameless = [path for path, table in tables.items() if not table.header.has_names]
+    if not first.header.has_names or not nameless:
+        return tables, []
+    for path in nameless:
+        if tables[path].width == first.width:
+            tables[path] = replace(
+                tables[path], header=first.header, notes=[], decimal_commas=first.decimal_commas
+            )
+    return tables, [
+        f"{len(nameless)} file(s) without a header have the columns of {next(iter(paths.values()))}"
+    ]

@@ -1,0 +1,146 @@
+"""Finds out how a delimited text file is written: separators, header, and what stands above it."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from components.errors import StepError
+from components.ingest_interactions.files import separators
+from components.ingest_interactions.files.cells import Split, split
+from components.ingest_interactions.files.header import Header, is_header, read_header
+from components.ingest_interactions.files.separators import Separators
+from components.ingest_interactions.reading import Reading
+
+SEPARATOR_LINE: Final = re.compile(r"sep=(.|\\t)\s*$", re.IGNORECASE)
+NAME: Final = re.compile(r"[\w.:\-/]+")
+NUMBER_WITH_COMMA: Final = re.compile(r"[-+]?\d{1,3}(\.\d{3})+(,\d+)?|[-+]?\d+(,\d+)?")
+MOST_TITLE_RECORDS: Final = 20
+SAMPLE_RECORDS: Final = 2000
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """`skip` is the number of lines before the first row, `width` the number of cells of a row."""
+
+    separators: Separators
+    header: Header
+    skip: int
+    notes: list[str]
+    decimal_commas: list[str]
+
+    @property
+    def width(self) -> int:
+        """The number of cells of a row."""
+        return len(self.header.names)
+
+    @property
+    def layout(self) -> tuple[object, ...]:
+        """What files must have in common to be read together."""
+        header = self.header
+        return self.separators, tuple(header.names), tuple(header.kept), self.skip, tuple(self.decimal_commas)
+
+
+def describe(path: Path, reading: Reading, name: str) -> TextTable:
+    """Describe a UTF-8 file.
+
+    Raises:
+        StepError: the header has a missing or repeated name, or an option is wrong.
+    """
+    lines = separators.sample(path).split("\n")
+    above, told = _above(lines)
+    if told is not None and reading.delimiter is None:
+        reading = reading.model_copy(update={"delimiter": told})
+    body = "\n".join(lines[above:])
+    found = separators.detect(path, body, reading, name)
+    sample = split(body, found.delimiter, found.quote, found.escape)
+    title = _title_records(sample)
+    records = sample.records[title : title + SAMPLE_RECORDS] or [[""]]
+    numbers = [above + line for line in sample.lines[title:]] or [above]
+    comment = _commented_header(lines[:above], records, sample.width, found, reading)
+    if comment:
+        header = read_header(split(comment, *_fields(found)).records[0], records, True, sample.width, name)
+    else:
+        header = read_header(records[0], records[1:], reading.header, max(sample.width, 1), name)
+    skip = numbers[0]
+    if header.is_line and not comment:
+        skip = (
+            numbers[1] if len(numbers) > 1 else numbers[0] + 1 + sum(cell.count("\n") for cell in records[0])
+        )
+        records = records[1:]
+    left_out = [line for line in lines[: numbers[0]] if line.strip("# ") not in ("", comment)]
+    notes = _notes(
+        header, [line for line in left_out if not SEPARATOR_LINE.match(line)], found, reading, name
+    )
+    commas = _decimal_commas(header, records, reading, found)
+    if commas:
+        notes.append(f"decimal commas in {', '.join(commas)}: read as decimal points")
+    return TextTable(found, header, skip, notes, commas)
+
+
+def _fields(found: Separators) -> tuple[str, str, str]:
+    return found.delimiter, found.quote, found.escape
+
+
+def _above(lines: list[str]) -> tuple[int, str | None]:
+    """Return the number of blank and comment lines at the top, and the separator of the line "sep=;"."""
+    told = None
+    for number, line in enumerate(lines):
+        if match := SEPARATOR_LINE.match(line):
+            told = "\t" if match.group(1) == "\\t" else match.group(1)
+        elif line.strip() and not line.startswith("#"):
+            return number, told
+    # Only comments: the last one may be a header without rows.
+    return max((number for number, line in enumerate(lines) if line.strip()), default=0), told
+
+
+def _title_records(sample: Split) -> int:
+    """Return the number of records at the top that have too few cells to be a header."""
+    for number, record in enumerate(sample.records[:MOST_TITLE_RECORDS]):
+        if len(record) >= max(2, sample.width - 1):
+            return number
+    return 0
+
+
+def _commented_header(
+    above: list[str], records: list[list[str]], width: int, found: Separators, reading: Reading
+) -> str:
+    """Return the last comment above the first record without its "#" if it has the names of the columns."""
+    comments = [line.strip("# ") for line in above if line.startswith("#")]
+    if not comments or reading.header is False:
+        return ""
+    cells = [cell.strip() for cell in (split(comments[-1], *_fields(found)).records or [[]])[0]]
+    has_names = len(cells) == width > 1 and all(NAME.fullmatch(cell) for cell in cells)
+    return comments[-1] if has_names and is_header(cells, records) else ""
+
+
+def _notes(header: Header, left_out: list[str], found: Separators, reading: Reading, name: str) -> list[str]:
+    notes = list(header.notes)
+    if left_out:
+        notes.append(f"{len(left_out)} line(s) above the table are left out: {left_out[0][:60]!r}")
+    if len(header.names) == 1 and reading.delimiter is not None:
+        raise StepError(
+            f"{name}: the reading option delimiter, {reading.delimiter!r}, separates no line; "
+            f"the first one is {header.names[0][:80]!r}"
+        )
+    if len(header.names) == 1:
+        notes.append(
+            "one column: neither comma, semicolon, tab, |, :: nor blanks separate the lines evenly; "
+            "the reading option delimiter says what does"
+        )
+    return notes
+
+
+def _decimal_commas(
+    header: Header, records: list[list[str]], reading: Reading, found: Separators
+) -> list[str]:
+    """Return the columns whose cells are all numbers, some with a decimal comma."""
+    if reading.decimal == "." or (reading.decimal is None and found.delimiter == ","):
+        return []
+    columns = []
+    for position in header.kept:
+        cells = [record[position].strip() for record in records if len(record) == len(header.names)]
+        filled = [cell for cell in cells if cell]
+        if any("," in cell for cell in filled) and all(NUMBER_WITH_COMMA.fullmatch(cell) for cell in filled):
+            columns.append(header.names[position])
+    return columns
