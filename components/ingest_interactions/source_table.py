@@ -19,9 +19,9 @@ def open_source(
     Raises:
         StepError: the file can't be read, or it is not clear which column is which.
     """
-    opened = open_table(connection, url, reading)
+    opened = open_table(connection, url, reading, table)
     if opened.has_names and reading.header is None and is_first_row(_names(opened), table, opened.name):
-        opened = open_table(connection, url, reading.model_copy(update={"header": False}))
+        opened = open_table(connection, url, reading.model_copy(update={"header": False}), table)
     columns, names = reading.columns_of(table), opened.has_names
     mapped = map_table(opened.relation, table, opened.name, columns, names, reading.times)
     return opened, mapped

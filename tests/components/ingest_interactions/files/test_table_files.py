@@ -181,7 +181,9 @@ class TestBadFiles:
             home.ingest(interactions_file=str(home.root / "nowhere.csv"))
 
     def test_a_directory(self, home: Any) -> None:
-        with pytest.raises(StepError, match=r"items file .* can't be read \(no table files there\).*--items FILE"):
+        with pytest.raises(
+            StepError, match=r"items file .* can't be read \(no table files there\).*--items FILE"
+        ):
             home.ingest(items_file=str(home.root))
 
     def test_a_truncated_parquet(self, home: Any) -> None:
