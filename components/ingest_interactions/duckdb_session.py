@@ -49,6 +49,20 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
+def finite(number: str) -> str:
+    """Return SQL for a FLOAT or DOUBLE, NULL for NaN and infinity.
+
+    isnan must not be used: DuckDB 2.0 answers it by the statistics of a Parquet file, which leave out NaN.
+    """
+    return f"CASE WHEN isfinite({number}) THEN {number} END"
+
+
+def finite_vector(vector: str) -> str:
+    """Return SQL for a list of FLOATs, NULL for one that has a NaN, an infinity or a missing number."""
+    all_finite = f"list_bool_and(list_transform({vector}, lambda x: coalesce(isfinite(x), false)))"
+    return f"CASE WHEN {all_finite} THEN {vector} END"
+
+
 def paths(urls: list[str]) -> str:
     """Return an SQL list of strings."""
     return "[" + ", ".join(literal(url) for url in urls) + "]"

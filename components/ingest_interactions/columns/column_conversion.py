@@ -11,7 +11,7 @@ from components.ingest_interactions.columns import categories
 from components.ingest_interactions.columns.mapped_table import MappedTable
 from components.ingest_interactions.columns.missing_values import cleaned, is_missing_word, trimmed
 from components.ingest_interactions.columns.numbers import number
-from components.ingest_interactions.duckdb_session import quote
+from components.ingest_interactions.duckdb_session import finite, finite_vector, quote
 from components.ingest_interactions.times import timestamp_format
 from components.ingest_interactions.times.time_column import SAMPLE_ROWS
 from components.progress import report
@@ -20,6 +20,8 @@ NESTED: Final = ("STRUCT", "MAP", "UNION")
 FLOATS: Final = ("FLOAT", "DOUBLE")
 # Whole numbers above this are not exact in a float of 64 bits.
 EXACT_FLOAT: Final = 2**53
+INFINITE: Final = "are infinite, and count as missing"
+NOT_FINITE: Final = "have numbers that are NaN, infinite or missing, and count as missing"
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def contract_column(mapped: MappedTable, field: pa.Field) -> Conversion:
             report(f"{mapped.name}: {mapped.mapping.source(field.name)} read as {label}")
         present = cleaned(f"{column}::VARCHAR")
         return Conversion(
-            f"CASE WHEN isfinite({sql}) THEN {sql} END",
+            finite(sql),
             f"{present} IS NOT NULL AND NOT coalesce(isfinite({sql}), false)",
             "a number",
         )
@@ -79,15 +81,24 @@ def extra_column(mapped: MappedTable, column: str) -> Conversion:
     identifier, sql_type = quote(column), kind(mapped.relation, column)
     element = sql_type.rsplit("[", 1)[0]
     if sql_type.endswith("]"):
-        is_vector = mapped.table == "items" and timestamp_format.is_number(element)
-        return Conversion(f"{identifier}::FLOAT[]" if is_vector else f"array_to_string({identifier}, ' ')")
+        if mapped.table == "items" and timestamp_format.is_number(element):
+            return _vector(f"{identifier}::FLOAT[]")
+        return Conversion(f"array_to_string({identifier}, ' ')")
     if timestamp_format.is_number(sql_type) and mapped.table == "users":
-        return Conversion(f"{identifier}::DOUBLE")
+        number_of_user = f"{identifier}::DOUBLE"
+        return Conversion(finite(number_of_user), notes=((INFINITE, f"isinf({number_of_user})"),))
     text = cleaned(_as_text(identifier, sql_type))
     is_embedding = f"bool_and({text}[1] = '[' AND TRY_CAST({text} AS FLOAT[]) IS NOT NULL)"
     if mapped.table == "items" and _aggregate_sample(mapped.relation, text, is_embedding):
-        return Conversion(f"{text}::FLOAT[]")
+        return _vector(f"{text}::FLOAT[]")
     return Conversion(text)
+
+
+def _vector(vector: str) -> Conversion:
+    return Conversion(
+        finite_vector(vector),
+        notes=((NOT_FINITE, f"{vector} IS NOT NULL AND {finite_vector(vector)} IS NULL"),),
+    )
 
 
 def kind(relation: DuckDBPyRelation, column: str) -> str:
@@ -127,7 +138,9 @@ def _from_number(identifier: str, sql_type: str) -> Conversion:
         return Conversion(text)
     inexact = f"abs({identifier}) > {EXACT_FLOAT}"
     advice = "are floats above 2^53, whose last digits are lost: write the column as text or whole numbers"
-    return Conversion(f"CASE WHEN isfinite({identifier}) THEN {text} END", notes=((advice, inexact),))
+    return Conversion(
+        f"CASE WHEN {finite(identifier)} IS NOT NULL THEN {text} END", notes=((advice, inexact),)
+    )
 
 
 def _as_text(identifier: str, sql_type: str) -> str:

@@ -17,8 +17,7 @@ def number(relation: DuckDBPyRelation, column: str) -> tuple[str, str]:
     """
     kind = str(relation.select(column).types[0])
     if kind in ("FLOAT", "DOUBLE"):
-        # Without the detour isfinite is answered by the statistics of a Parquet file, which leave out NaN.
-        return f"TRY_CAST({column}::VARCHAR AS DOUBLE)", ""
+        return f"{column}::DOUBLE", ""
     if kind not in ("VARCHAR", "JSON"):
         return f"{column}::DOUBLE", ""
     text = cleaned(f"{column}::VARCHAR")
