@@ -27,10 +27,13 @@ KNOWN: Final[dict[str, tuple[Kind, float]]] = {
         (
             *("view", "click", "search", "play", "listen", "watch", "read", "download", "complete", "follow"),
             *("save", "share", "comment", "like", RATE, "cart", "wishlist", "purchase", "subscribe"),
+            *("visit", "install", "contact", "apply"),
         ),
         (Kind.POSITIVE, 1.0),
     ),
-    **dict.fromkeys(("dislike", "hide", "block", "report", "unsubscribe"), (Kind.NEGATIVE, 1.0)),
+    **dict.fromkeys(
+        ("dislike", "hide", "block", "report", "unsubscribe", "uninstall"), (Kind.NEGATIVE, 1.0)
+    ),
     "skip": (Kind.NEGATIVE, 0.25),
     **dict.fromkeys(
         (
@@ -39,7 +42,13 @@ KNOWN: Final[dict[str, tuple[Kind, float]]] = {
         ),
         (Kind.CANCELLATION, 1.0),
     ),
-    **dict.fromkeys(("undislike", "pause", "stop", "open", "close"), (Kind.NEUTRAL, 1.0)),
+    **dict.fromkeys(
+        (
+            *("undislike", "pause", "resume", "stop", "open", "close", "scroll", "heartbeat"),
+            *("session_start", "login", "sign_up", "view_cart", "begin_checkout"),
+        ),
+        (Kind.NEUTRAL, 1.0),
+    ),
     IMPRESSION: (Kind.EXPOSURE, 1.0),
 }  # fmt: skip
 
@@ -48,51 +57,103 @@ OPINIONS: Final = frozenset(
     {*("like", "save", "share", "follow", "subscribe", "wishlist", "cart", "purchase"), "undislike"}
 )
 
-# Other spelling -> known event type; compared without case, blanks, hyphens and underscores.
-_SPELLINGS: Final = {
-    **dict.fromkeys(("impressions", "exposure", "shown", "display", "displayed", "viewitemlist"), IMPRESSION),
-    **dict.fromkeys(
-        ("pageview", "viewitem", "productview", "productviewed", "detailview", "viewed", "viewcontent"),
-        "view",
+# Known event type -> other spellings, compared without case, blanks and punctuation. They are the words of
+# GA4, Segment, Snowplow, RetailRocket, YooChoose, OTTO, REES46, Taobao, Yambda, Last.fm, gorse, Amazon
+# Personalize and metarank.
+_SPELLINGS: Final[dict[str, tuple[str, ...]]] = {
+    IMPRESSION: (
+        *("impressions", "exposure", "exposed", "shown", "display", "displayed", "ranking", "viewitemlist"),
+        *("listview", "productlistviewed", "productimpression", "itemimpression", "viewpromotion"),
+        *("promoview", "promotionviewed"),
     ),
-    **dict.fromkeys(("clicked", "clicks", "selectitem", "tap", "productclicked"), "click"),
-    **dict.fromkeys(("searched", "query"), "search"),
-    **dict.fromkeys(("played", "start", "stream", "listened", "listening"), "play"),
-    **dict.fromkeys(("watched", "viewvideo"), "watch"),
-    **dict.fromkeys(("liked", "likes", "thumbsup", "upvote", "heart", "love", "loved"), "like"),
-    **dict.fromkeys(("favorite", "favourite", "favorited", "bookmark", "saved", "star"), "save"),
-    **dict.fromkeys(("rating", "rated", "review", "reviewed", "stars"), RATE),
-    **dict.fromkeys(
-        ("addtocart", "carts", "addcart", "cartadd", "basket", "addtobasket", "productadded"), "cart"
+    "view": (
+        *("views", "viewed", "viewing", "pv", "pageview", "screenview", "viewitem", "itemview", "itemviewed"),
+        *("productview", "productviewed", "viewproduct", "viewcontent", "detail", "detailview", "detailpage"),
+        *("productdetailview", "articleview", "browse"),
     ),
-    **dict.fromkeys(("addtowishlist", "wish", "productaddedtowishlist"), "wishlist"),
-    **dict.fromkeys(
-        (
-            *("buy", "buys", "bought", "purchased", "transaction", "order", "ordered", "checkout", "orders"),
-            *("ordercompleted", "conversion"),
-        ),
-        "purchase",
+    "click": (
+        *("clicks", "clicked", "clickout", "tap", "select", "selectitem", "selectcontent", "itemclick"),
+        *("productclick", "productclicked", "listclick", "promoclick", "promotionclicked", "selectpromotion"),
     ),
-    **dict.fromkeys(("completed", "finish", "finished"), "complete"),
-    **dict.fromkeys(
-        ("disliked", "thumbsdown", "downvote", "unfavorable", "hate", "notinterested", "notforme"), "dislike"
+    "search": ("searches", "searched", "query", "sitesearch", "viewsearchresults", "productssearched"),
+    "play": ("plays", "played", "start", "stream", "streamed", "videostart", "videoplay", "scrobble"),
+    "listen": ("listens", "listened", "listening"),
+    "watch": ("watches", "watched", "watching", "viewvideo", "videoprogress"),
+    "read": ("reads", "reading"),
+    "download": ("downloads", "downloaded", "filedownload"),
+    "complete": ("completed", "completion", "finish", "finished", "videocomplete"),
+    "follow": ("follows", "followed", "following"),
+    "save": (
+        *("saves", "saved", "fav", "favs", "favorite", "favorites", "favourite", "favourites", "favorited"),
+        *("favourited", "addtofavorites", "addtofavourites", "bookmark", "bookmarked", "bookmarks", "star"),
+        *("starred", "collect", "pin", "pinned", "addtolist", "addtoplaylist", "addtolibrary"),
     ),
-    **dict.fromkeys(("hidden", "dismiss", "dismissed"), "hide"),
-    **dict.fromkeys(("skipped", "skips", "trackskip"), "skip"),
-    **dict.fromkeys(("returned", "returns"), "return"),
-    **dict.fromkeys(("refunded", "chargeback"), "refund"),
-    **dict.fromkeys(("cancelled", "canceled", "cancellation", "ordercancelled"), "cancel"),
-    **dict.fromkeys(("unhide", "unblock"), "undislike"),
-    **dict.fromkeys(("unfavorite", "unfavourite", "unbookmark"), "unsave"),
-    **dict.fromkeys(("removecart", "productremoved", "removefrombasket"), "remove_from_cart"),
+    "share": ("shares", "shared", "productshared", "retweet", "repost"),
+    "comment": ("comments", "commented", "reply", "replied"),
+    "like": (
+        *("likes", "liked", "thumbsup", "thumbup", "upvote", "upvoted", "heart", "hearted", "love", "loved"),
+    ),
+    RATE: ("rates", "rating", "ratings", "rated", "review", "reviews", "reviewed", "stars", "score",
+           "productreviewed"),
+    "cart": (
+        *("carts", "carted", "addtocart", "addcart", "cartadd", "addedtocart", "basket", "addtobasket"),
+        *("addtobag", "productadded", "productaddedtocart", "wishlistproductaddedtocart"),
+    ),
+    "wishlist": ("wish", "addtowishlist", "addwishlist", "addedtowishlist", "productaddedtowishlist"),
+    "purchase": (
+        *("purchases", "purchased", "buy", "buys", "bought", "order", "orders", "ordered", "reorder"),
+        *("transaction", "transactions", "transactionitem", "checkout", "checkoutcompleted", "conversion"),
+        *("ordercompleted", "orderplaced", "orderpaid", "ecommercepurchase", "inapppurchase", "sale", "sold"),
+        *("book", "booked", "booking", "reserve", "reserved", "reservation", "rent", "rented", "rental"),
+    ),
+    "subscribe": ("subscribes", "subscribed", "subscription"),
+    "visit": ("visits", "visited", "checkin", "checkins", "checkedin"),
+    "install": ("installs", "installed"),
+    "contact": ("contacted", "lead", "generatelead", "inquiry", "enquiry"),
+    "apply": ("applied", "application", "jobapply"),
+    "dislike": (
+        *("dislikes", "disliked", "thumbsdown", "thumbdown", "downvote", "downvoted", "unfavorable", "hate"),
+        *("hated", "notinterested", "notforme", "notrecommended"),
+    ),
+    "hide": ("hides", "hidden", "dismiss", "dismissed"),
+    "block": ("blocks", "blocked", "ban", "banned", "mute", "muted"),
+    "report": ("reports", "reported", "flag", "flagged"),
+    "unsubscribe": ("unsubscribed",),
+    "uninstall": ("uninstalls", "uninstalled"),
+    "skip": ("skips", "skipped", "trackskip", "skiptrack"),
+    "return": ("returns", "returned", "productreturned", "orderreturned", "itemreturned"),
+    "refund": ("refunds", "refunded", "orderrefunded", "chargeback"),
+    "cancel": ("cancels", "cancelled", "canceled", "cancellation", "ordercancelled", "ordercanceled"),
+    "unlike": ("unlikes", "unliked", "unheart", "unlove", "unvote"),
+    "undislike": ("undislikes", "undisliked", "unhide", "unblock", "unban", "unmute"),
+    "unfollow": ("unfollows", "unfollowed"),
+    "unsave": ("unsaved", "unfav", "unfavorite", "unfavourite", "unbookmark", "unstar"),
+    "remove_from_cart": ("removecart", "cartremove", "productremoved", "removefrombasket", "removefrombag"),
+    "remove_from_wishlist": ("removewishlist", "wishlistremove", "productremovedfromwishlist"),
+    "pause": ("paused", "videopause"),
+    "stop": ("stopped",),
+    "open": ("opened", "opens"),
+    "close": ("closed", "closes"),
+    "heartbeat": ("pageping", "userengagement", "ping"),
+    "session_start": ("firstvisit", "firstopen", "sessionstarted", "appopen"),
+    "login": ("signin", "loggedin"),
+    "sign_up": ("register", "registered", "registration", "completeregistration"),
+    "view_cart": ("cartviewed", "viewbasket"),
+    "begin_checkout": (
+        *("checkoutstarted", "checkoutstep", "initiatecheckout", "addpaymentinfo", "addshippinginfo"),
+        *("paymentinfoentered", "checkoutstepviewed", "checkoutstepcompleted"),
+    ),
 }  # fmt: skip
-_SEPARATORS: Final = re.compile(r"[\s_\-]+")
+_PUNCTUATION: Final = re.compile(r"[\W_]+")
+_CANONICAL: Final = {
+    **{_PUNCTUATION.sub("", name): name for name in KNOWN},
+    **{spelling: name for name, spellings in _SPELLINGS.items() for spelling in spellings},
+}
 
 
 def canonical_event_type(event_type: str) -> str:
     """Return the known event type of a spelling, such as "cart" for "Add-To-Cart"; else the text itself."""
-    key = _SEPARATORS.sub("", event_type.strip().lower())
+    if event_type in KNOWN:
+        return event_type
+    key = _PUNCTUATION.sub("", event_type.lower())
     return _CANONICAL.get(key, event_type.strip())
-
-
-_CANONICAL: Final = {**{_SEPARATORS.sub("", name): name for name in KNOWN}, **_SPELLINGS}

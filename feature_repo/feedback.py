@@ -67,6 +67,14 @@ class RatingScale:
         deviation = float(np.sqrt(np.average((values - mean) ** 2, weights=counts)))
         return cls(low, high, mean, deviation, like_from)
 
+    @property
+    def like_range(self) -> tuple[float, float]:
+        """The lowest and the highest rating from which liking may begin for a user."""
+        if self.like_from is not None:
+            return self.like_from, self.like_from
+        span = self.high - self.low
+        return self.low + span / 8, self.high - span / 4
+
     def bounds(self, sums: FloatArray, counts: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return for users with these sums and counts of ratings: positive from, and negative up to.
 
@@ -74,12 +82,8 @@ class RatingScale:
         ratings at least DISLIKE_DEVIATIONS standard deviations below, in the lower half of the scale. The
         upper quarter of the scale is always positive, its lowest value always negative.
         """
-        span = self.high - self.low
-        if self.like_from is not None:
-            like_from = np.full(len(sums), self.like_from, np.float32)
-        else:
-            means = (sums + MEAN_PRIOR * self.mean) / (counts + MEAN_PRIOR)
-            like_from = np.clip(means, self.low + span / 8, self.high - span / 4).astype(np.float32)
+        means = (sums + MEAN_PRIOR * self.mean) / (counts + MEAN_PRIOR)
+        like_from = np.clip(means, *self.like_range).astype(np.float32)
         margin = DISLIKE_DEVIATIONS * self.deviation
         below_middle = np.nextafter(np.float32((self.low + self.high) / 2), np.float32(-np.inf))
         dislike_to = np.maximum(
@@ -103,6 +107,10 @@ class FeedbackPolicy:
     def kind(self, event_type: str) -> Kind:
         """Return the kind of an event type, of a rating's too: POSITIVE, although it depends on the value."""
         return self._kind_and_weight(event_type)[0]
+
+    def weight(self, event_type: str) -> float:
+        """Return the weight of an event type: of its kind's sign, whatever the value of the interaction."""
+        return self._kind_and_weight(event_type)[1]
 
     def is_exposure(self, event_type: str) -> bool:
         return self.kind(event_type) is Kind.EXPOSURE

@@ -33,13 +33,13 @@ def run_demo(
     users: Path | None,
     home: Path | None,
     hyperparameters: dict[str, Any],
-    reading: dict[str, Any],
+    options: dict[str, Any],
     console: Console,
 ) -> None:
     """Run the demo on a public data set, or on files of interactions, items and users.
 
     Args:
-        reading: the result of reading_arguments.
+        options: the results of reading_arguments and feedback_arguments.
 
     Raises:
         ValueError: both a data set and files, or items without interactions.
@@ -54,7 +54,7 @@ def run_demo(
 
     console.rule("Step 1 of 4: run the training pipeline", align="left")
     arguments = training_arguments(settings, "time", 0.05, hyperparameters) | {"policy": "review"}
-    folder = run_locally(training, settings, arguments | sources | reading)
+    folder = run_locally(training, settings, arguments | sources | options)
 
     console.rule("Step 2 of 4: approve the new release", align="left")
     console.print(approve(settings, _candidate(settings), "demo"))

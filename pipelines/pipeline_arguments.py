@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from components.errors import StepError
+from components.ingest_interactions.feedback_options import KINDS, parse_options
 from components.ingest_interactions.reading import COLUMNS_FIELD, COLUMNS_OPTION, Reading
 from components.train_interest_model.hyperparameters import Hyperparameters
 from pipelines.settings import Settings
@@ -91,6 +92,31 @@ def reading_arguments(**options: Any) -> dict[str, Any]:
     except StepError as error:
         raise ValueError(str(error)) from error
     return {"reading": given}
+
+
+def feedback_arguments(
+    positive: list[str] | None,
+    negative: list[str] | None,
+    neutral: list[str] | None,
+    exposure: list[str] | None,
+    min_value: str | None,
+    all_positive: bool | None,
+) -> dict[str, Any]:
+    """Return the parameter `feedback`: what event types and ratings mean; None for an option not given.
+
+    Args:
+        positive, negative: texts such as `["purchase=3,save"]`, with weights; the others without.
+        min_value: a number, or "auto" to learn where liking begins.
+
+    Raises:
+        ValueError: an option is malformed, or its value is not allowed.
+    """
+    texts = (positive, negative, neutral, exposure)
+    kinds = {kind: given or [] for kind, given in zip(KINDS, texts, strict=True)}
+    try:
+        return {"feedback": parse_options(kinds, min_value, all_positive)}
+    except StepError as error:
+        raise ValueError(str(error)) from error
 
 
 def _parse_columns(option: str, texts: list[str]) -> dict[str, str]:

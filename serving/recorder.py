@@ -1,8 +1,10 @@
 """Records interactions in the log within the client's deadline."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
+from feature_repo.event_types import IMPRESSION, Kind
 from feature_repo.interaction import Interaction
 from serving.answers import Recorded
 from serving.deadline import Deadline
@@ -30,12 +32,14 @@ class Recorder:
     async def record(self, interactions: Sequence[Interaction], deadline: Deadline) -> Recorded:
         """Record all interactions or none; they are durable on return.
 
+        Event types that the live release's feedback policy calls exposures are recorded as impressions.
         Interactions with items that the live release does not contain are recorded too: the items may be new.
         The result lists these items, because their ids may be wrong.
 
         Raises:
             Unavailable: the log did not store the interactions in time.
         """
+        interactions = self._with_impressions(interactions)
         try:
             new = await self._bulkhead.run(deadline.remaining_s(), self._log.record, interactions)
         except TimeoutError as error:
@@ -49,6 +53,18 @@ class Recorder:
 
     def close(self) -> None:
         self._bulkhead.close()
+
+    def _with_impressions(self, interactions: Sequence[Interaction]) -> Sequence[Interaction]:
+        release = self._releases.current
+        kinds = release.ranking.feedback.kinds if release else {}
+        if not kinds:
+            return interactions
+        return [
+            replace(interaction, event_type=IMPRESSION)
+            if kinds.get(interaction.event_type) is Kind.EXPOSURE
+            else interaction
+            for interaction in interactions
+        ]
 
     def _unknown_items(self, interactions: Sequence[Interaction]) -> list[str]:
         release = self._releases.current

@@ -28,4 +28,4 @@ def ingest_interactions(
 
     sources = Sources(dataset, interactions_file, items_file, users_file, interaction_log, reading)
     outputs = Outputs(Path(interactions.path), Path(items.path), Path(users.path), Path(feedback.path))
-    return ingest(sources, FeedbackOptions.from_dict(feedback_options), warehouse, outputs)
+    return ingest(sources, FeedbackOptions.parse(feedback_options), warehouse, outputs)

@@ -16,7 +16,13 @@ from components.ingest_interactions.columns.mapped_table import map_table
 from components.ingest_interactions.columns.schema_conformance import conform
 from components.ingest_interactions.duckdb_session import connect
 from components.ingest_interactions.feedback_options import FeedbackOptions
-from components.ingest_interactions.feedback_report import learn_feedback
+from components.ingest_interactions.feedback_report import (
+    check_known,
+    count_event_types,
+    learn_feedback,
+    report_event_types,
+    snapshot_event_type,
+)
 from components.ingest_interactions.files import table_files
 from components.ingest_interactions.reading import Reading, reading_of
 from components.ingest_interactions.source_table import open_source
@@ -68,22 +74,25 @@ class Outputs:
     feedback: Path
 
 
-def ingest(sources: Sources, options: FeedbackOptions, warehouse: str, outputs: Outputs) -> int:
+def ingest(sources: Sources, given: FeedbackOptions, warehouse: str, outputs: Outputs) -> int:
     """Add new rows of the sources to the warehouse, and write the snapshot.
 
     Args:
         warehouse: a directory or an fsspec URL.
-        options: what event types and ratings mean, where the known event types don't say it.
+        given: what event types and ratings mean; the warehouse keeps it for later runs.
 
     Returns:
         The time of the snapshot, µs since the epoch; it has all interactions recorded in the log before.
 
     Raises:
-        StepError: a source is missing, unreadable or of another catalog; the warehouse is unchanged.
+        StepError: a source is missing, unreadable or of another catalog, or has an unknown event type; the
+            warehouse is unchanged.
     """
     as_of = time.time_ns() // 1000
     store = Warehouse(warehouse)
     _check_catalog(sources, store)
+    options = given.over(FeedbackOptions.parse(store.watermarks.feedback, f"{warehouse}: feedback"))
+    store.watermarks.feedback = options.to_dict()
     with connect(store.filesystem) as connection:
         if sources.dataset:
             _add_dataset(connection, store, sources.dataset)
@@ -91,11 +100,16 @@ def ingest(sources: Sources, options: FeedbackOptions, warehouse: str, outputs: 
             _add_file(connection, store, table, url, reading_of(url, table, sources.reading))
         if sources.interaction_log:
             _add_recorded(connection, store, sources.interaction_log, as_of)
+        event_types = count_event_types(connection, store)
+        check_known(event_types, options)
         store.commit()
-        rows = snapshot.write_interactions(connection, store, outputs.interactions)
+        event_type = snapshot_event_type(event_types, options)
+        rows = snapshot.write_interactions(connection, store, outputs.interactions, event_type)
         item_count = snapshot.write_items(connection, store, outputs.interactions, outputs.items)
         user_count = snapshot.write_users(connection, store, outputs.interactions, outputs.users)
-        learn_feedback(connection, outputs.interactions, options).write(outputs.feedback)
+        policy = learn_feedback(connection, outputs.interactions, options)
+    policy.write(outputs.feedback)
+    report_event_types(event_types, policy)
     report(f"snapshot: {rows:,} interactions, {item_count:,} items, {user_count:,} users")
     return as_of
 

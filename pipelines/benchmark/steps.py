@@ -38,7 +38,7 @@ def prepare(home: Path, plan: Plan) -> None:
     sources = Sources(plan.dataset, plan.interactions_file, plan.items_file)
     (home / "ingested").mkdir(exist_ok=True)
     outputs = Outputs(*_tables(home / "ingested"), home / FEEDBACK)
-    as_of = ingest(sources, FeedbackOptions.from_dict(plan.feedback), str(warehouse), outputs)
+    as_of = ingest(sources, FeedbackOptions.parse(plan.feedback), str(warehouse), outputs)
     write_k_core(home / "ingested", home / "core", plan.min_interactions)
     spine = home / "spine.parquet"
     interactions, _, users = _tables(home / "core")

@@ -1,12 +1,24 @@
 """The command `benchmark`."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from pipelines.commands.errors import exit_on_error, out
-from pipelines.commands.options import Hyperparameter, Interactions, Items, Protocol
+from pipelines.commands.options import (
+    AllPositive,
+    Exposure,
+    Hyperparameter,
+    Interactions,
+    Items,
+    MinValue,
+    Negative,
+    Neutral,
+    Positive,
+    Protocol,
+)
 
 
 def benchmark(
@@ -29,6 +41,12 @@ def benchmark(
     json_file: Annotated[
         Path | None, typer.Option("--json", dir_okay=False, help="Write all figures to this file.")
     ] = None,
+    positive: Positive = None,
+    negative: Negative = None,
+    neutral: Neutral = None,
+    exposure: Exposure = None,
+    min_value: MinValue = None,
+    all_positive: AllPositive = None,
     hyperparameter: Hyperparameter = None,
 ) -> None:
     """Train and evaluate under a published protocol; print the results next to published ones.
@@ -39,6 +57,7 @@ def benchmark(
     ```
     penchant benchmark movielens-100k
     penchant benchmark movielens-1m --seeds 1 --json results.json
+    penchant benchmark movielens-1m --all-positive    # low ratings count too
     penchant benchmark --interactions interactions.csv --protocol time
     ```
     """
@@ -46,11 +65,13 @@ def benchmark(
         from pipelines.benchmark.benchmark import run_benchmark
         from pipelines.benchmark.plan import make_plan
         from pipelines.benchmark.results import result_tables, write_json
-        from pipelines.pipeline_arguments import parse_hyperparameters
+        from pipelines.pipeline_arguments import feedback_arguments, parse_hyperparameters
         from pipelines.settings import load_settings
 
         hyperparameters = parse_hyperparameters(hyperparameter or [])
         plan = make_plan(dataset, interactions, items, min_interactions, protocol, keep_seen, hyperparameters)
+        options = feedback_arguments(positive, negative, neutral, exposure, min_value, all_positive)
+        plan = replace(plan, **options)
         results = run_benchmark(plan, seeds, load_settings(), out)
         out.print(*result_tables(results), sep="\n")
         if json_file:

@@ -78,6 +78,43 @@ DayFirst = Annotated[
         help="Whether 02/03/2024 is the second of March. Default: as the other dates of the file say.",
     ),
 ]
+Positive = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME[=WEIGHT],…",
+        help="Event types that show interest, such as purchase=3,save. Usual names are known; a run prints "
+        "what each one means. The home keeps these options for later runs.",
+    ),
+]
+Negative = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME[=WEIGHT],…",
+        help="Event types that show dislike, such as dislike,return. A weight below 0.5 is a hint only.",
+    ),
+]
+Neutral = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME,…", help="Event types that say nothing about the opinion, such as pause."),
+]
+Exposure = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME,…", help="Event types of items that were only shown, such as listed."),
+]
+MinValue = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NUMBER",
+        help="Ratings from here on are positive. `auto`: learned from each user's mean (default).",
+    ),
+]
+AllPositive = Annotated[
+    bool | None,
+    typer.Option(
+        "--all-positive/--by-value",
+        help="Every interaction is positive, low ratings and dislikes too. Default: by value and event type.",
+    ),
+]
 Hyperparameter = Annotated[
     list[str] | None,
     typer.Option(

@@ -6,15 +6,21 @@ import typer
 
 from pipelines.commands.errors import exit_on_error, out
 from pipelines.commands.options import (
+    AllPositive,
     Columns,
     Dataset,
     DayFirst,
+    Exposure,
     Home,
     Hyperparameter,
     Interactions,
     ItemColumns,
     Items,
+    MinValue,
+    Negative,
+    Neutral,
     Policy,
+    Positive,
     Protocol,
     TimeFormat,
     Timezone,
@@ -34,6 +40,12 @@ def run(
     timezone: Timezone = None,
     time_format: TimeFormat = None,
     day_first: DayFirst = None,
+    positive: Positive = None,
+    negative: Negative = None,
+    neutral: Neutral = None,
+    exposure: Exposure = None,
+    min_value: MinValue = None,
+    all_positive: AllPositive = None,
     home: Home = None,
     protocol: Protocol = "time",
     policy: Policy = None,
@@ -52,12 +64,14 @@ def run(
     penchant run --dataset movielens-100k
     penchant run --dataset movielens-100k --set epochs=5 --policy review
     penchant run --interactions interactions.csv --items items.csv
+    penchant run --interactions shop.csv --positive reorder=3 --negative broken
     penchant run                          # again, with recorded interactions
     ```
     """
     with exit_on_error():
         from pipelines.commands.tables import metrics_table
         from pipelines.pipeline_arguments import (
+            feedback_arguments,
             parse_hyperparameters,
             reading_arguments,
             source_arguments,
@@ -79,6 +93,7 @@ def run(
             time_format=time_format,
             day_first=day_first,
         )
+        arguments |= feedback_arguments(positive, negative, neutral, exposure, min_value, all_positive)
         folder = run_locally(training, settings, arguments)
         out.print(metrics_table(folder))
         out.print(f"Evaluation report: {folder / 'report.html'}", soft_wrap=True)
@@ -98,6 +113,12 @@ def demo(
     timezone: Timezone = None,
     time_format: TimeFormat = None,
     day_first: DayFirst = None,
+    positive: Positive = None,
+    negative: Negative = None,
+    neutral: Neutral = None,
+    exposure: Exposure = None,
+    min_value: MinValue = None,
+    all_positive: AllPositive = None,
     home: Home = None,
     hyperparameter: Hyperparameter = None,
 ) -> None:
@@ -114,7 +135,11 @@ def demo(
     """
     with exit_on_error():
         from pipelines.demo import run_demo
-        from pipelines.pipeline_arguments import parse_hyperparameters, reading_arguments
+        from pipelines.pipeline_arguments import (
+            feedback_arguments,
+            parse_hyperparameters,
+            reading_arguments,
+        )
 
         hyperparameters = parse_hyperparameters(hyperparameter or [])
         reading = reading_arguments(
@@ -125,7 +150,8 @@ def demo(
             time_format=time_format,
             day_first=day_first,
         )
-        run_demo(dataset, interactions, items, users, home, hyperparameters, reading, out)
+        feedback = feedback_arguments(positive, negative, neutral, exposure, min_value, all_positive)
+        run_demo(dataset, interactions, items, users, home, hyperparameters, reading | feedback, out)
 
 
 def data() -> None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from feature_repo.event_types import canonical_event_type
 from feature_repo.interaction import Interaction
 from serving.errors import InvalidRequest
 from serving.protos import recommender_pb2 as pb
@@ -126,7 +127,8 @@ def _interaction(field: str, message: pb.Interaction, now: int, user_id: str, st
             f"{field}.user_id", message.user_id, f"empty or {user_id!r}, as in the request"
         )
     item_id = read_id(f"{field}.item_id", message.item_id)
-    event_type = read_id(f"{field}.event_type", message.event_type, empty=True) or DEFAULT_EVENT
+    written = read_id(f"{field}.event_type", message.event_type, empty=True)
+    event_type = canonical_event_type(written) or DEFAULT_EVENT
     timestamp = _timestamp(f"{field}.timestamp", message, now)
     interaction_id = read_id(f"{field}.interaction_id", message.interaction_id, empty=True)
     generated_id = uuid.uuid4().hex if stored else _digest(item_id, event_type, timestamp)

@@ -4,7 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.pipeline_arguments import parse_hyperparameters, reading_arguments, source_arguments
+from pipelines.pipeline_arguments import (
+    feedback_arguments,
+    parse_hyperparameters,
+    reading_arguments,
+    source_arguments,
+)
 
 
 def test_hyperparameters_keep_their_types() -> None:
@@ -72,3 +77,18 @@ def test_options_that_are_not_given_are_left_out() -> None:
 def test_wrong_columns_are_refused_before_the_run(columns: list[str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         reading_arguments(columns=columns)
+
+
+def test_feedback_options_become_one_parameter() -> None:
+    arguments = feedback_arguments(["purchase=3,save"], ["dislike"], None, ["listed"], "3", None)
+    kinds = {"purchase": "positive", "save": "positive", "dislike": "negative", "listed": "exposure"}
+    assert arguments == {"feedback": {"kinds": kinds, "weights": {"purchase": 3.0}, "min_value": 3.0}}
+
+
+def test_no_feedback_option_leaves_what_the_home_keeps() -> None:
+    assert feedback_arguments(None, None, None, None, None, None) == {"feedback": {}}
+
+
+def test_a_wrong_feedback_option_is_refused_before_the_run() -> None:
+    with pytest.raises(ValueError, match="--positive purchase: 'x' is not a number"):
+        feedback_arguments(["purchase=x"], None, None, None, None, None)

@@ -30,11 +30,15 @@ class Part:
 
 @dataclass
 class Watermarks:
-    """`catalog` is the name of a data set or "files"; `log` is log URL -> time (µs) of the last read."""
+    """`catalog` is the name of a data set or "files"; `log` is log URL -> time (µs) of the last read.
+
+    `feedback`: the options of feedback_options.FeedbackOptions that were given last.
+    """
 
     catalog: str = ""
     parts: list[Part] = field(default_factory=list)
     log: dict[str, int] = field(default_factory=dict)
+    feedback: dict[str, Any] = field(default_factory=dict)
 
 
 class Warehouse:
@@ -54,9 +58,10 @@ class Warehouse:
         url: str = self.filesystem.unstrip_protocol(f"{self.root}/{path}")
         return url.removeprefix("file://")
 
-    def parts(self, table: str) -> str | None:
-        """Return SQL that scans the parts of a table; None when there are none."""
-        urls = [self.url(part.path) for part in self.watermarks.parts if part.table == table]
+    def parts(self, table: str, source: str = "") -> str | None:
+        """Return SQL that scans the parts of a table, from one source or all; None when there are none."""
+        parts = (part for part in self.watermarks.parts if part.table == table)
+        urls = [self.url(part.path) for part in parts if source in ("", part.source)]
         return f"read_parquet({paths(urls)}, union_by_name = true)" if urls else None
 
     def add(self, connection: DuckDBPyConnection, table: str, source: str, digest: str, query: str) -> int:
@@ -82,4 +87,5 @@ class Warehouse:
                 stored: dict[str, Any] = json.load(file)
         except FileNotFoundError:
             return Watermarks()
-        return Watermarks(stored["catalog"], [Part(**part) for part in stored["parts"]], stored["log"])
+        parts = [Part(**part) for part in stored["parts"]]
+        return Watermarks(stored["catalog"], parts, stored["log"], stored.get("feedback", {}))

@@ -1,16 +1,13 @@
 """Writes all ingested rows to three Parquet files for the next steps.
 
-- *strict order*: equal timestamps of a user are made different by steps of 1 µs, in the order of the sources,
-  so that "strictly before" is unambiguous. A later timestamp moves too, if a changed one reaches it.
+- *order*: interactions are ordered by user, time and interaction id, whatever the order of the sources.
+  Equal times of a user stay equal: nothing is known about the order inside such a step.
 - *newest wins*: if several sources describe an item or user, the one that was ingested last counts.
 """
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -20,7 +17,7 @@ from components.errors import StepError
 from components.ingest_interactions.duckdb_session import literal
 from components.ingest_interactions.warehouse.manifest import Warehouse
 from feature_repo.atomic_files import atomic_file
-from feature_repo.table_schemas import INTERACTIONS, ITEMS, TIMESTAMP, USERS
+from feature_repo.table_schemas import INTERACTIONS, ITEMS, USERS
 
 # The contract's columns, all nullable: validation quarantines rows with missing values.
 SNAPSHOT: Final = pa.schema([field.with_nullable(True) for field in INTERACTIONS])
@@ -28,10 +25,15 @@ BATCH_ROWS: Final = 1_000_000
 BOOKKEEPING: Final = ("part", "source_row")
 
 
-def write_interactions(connection: DuckDBPyConnection, warehouse: Warehouse, file: Path) -> int:
-    """Write all interactions, ordered by user, time and source row; return their number.
+def write_interactions(
+    connection: DuckDBPyConnection, warehouse: Warehouse, file: Path, event_type: str = "event_type"
+) -> int:
+    """Write all interactions, ordered by user, time and id; return their number.
 
     Rows with one id but different users or items stay: validation quarantines them.
+
+    Args:
+        event_type: SQL of the column event_type.
 
     Raises:
         StepError: the warehouse has no interactions.
@@ -42,39 +44,17 @@ def write_interactions(connection: DuckDBPyConnection, warehouse: Warehouse, fil
             f"the warehouse {warehouse.root} has no interactions yet: choose a data set (--dataset, see "
             "`penchant data`) or a file (--interactions FILE)"
         )
-    # One sort, then a stream: window functions in SQL took three times the CPU time.
-    ordered = f'SELECT * FROM {parts} ORDER BY user_id, "timestamp", part, source_row'
+    ordered = f"""
+        SELECT * REPLACE ({event_type} AS event_type) FROM {parts}
+        ORDER BY user_id, "timestamp", interaction_id, item_id
+    """
     batches = connection.sql(ordered).to_arrow_reader(BATCH_ROWS)
     rows, dictionary = 0, ["user_id", "item_id", "event_type"]
     with atomic_file(file) as staged, pq.ParquetWriter(staged, SNAPSHOT, use_dictionary=dictionary) as writer:
-        for batch in strictly_ordered(batches):
-            writer.write_batch(batch)
+        for batch in batches:
+            writer.write_batch(batch.select(SNAPSHOT.names).cast(SNAPSHOT))
             rows += len(batch)
     return rows
-
-
-def strictly_ordered(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Make each time of a user at least 1 µs later than the one before; other times stay.
-
-    Args:
-        batches: sorted by user and time (int64 µs, nulls last).
-    """
-    last_user, last_time, start = None, 0, 0
-    for batch in batches:
-        users = batch.column("user_id")
-        changed = pc.not_equal(users.slice(1).fill_null(""), users.slice(0, len(users) - 1).fill_null(""))
-        groups = np.concatenate([[0], np.cumsum(changed.to_numpy(zero_copy_only=False))])
-        times = batch.column("timestamp")
-        # The running maximum of (time - position), plus position, grows by at least 1 in each row.
-        positions = np.arange(start, start + len(batch))
-        offset = times.fill_null(0).to_numpy() - positions
-        if users[0] == last_user:
-            offset[0] = max(offset[0], last_time + 1 - start)
-        spread = pd.Series(offset).groupby(groups).cummax().to_numpy() + positions
-        last_user, last_time, start = users[-1], int(spread[-1]), start + len(batch)
-        strict = pa.array(spread, mask=times.is_null().to_numpy(zero_copy_only=False)).cast(TIMESTAMP)
-        columns = [strict if name == "timestamp" else batch.column(name) for name in SNAPSHOT.names]
-        yield pa.RecordBatch.from_arrays(columns, schema=SNAPSHOT)
 
 
 def write_items(connection: DuckDBPyConnection, warehouse: Warehouse, interactions: Path, file: Path) -> int:

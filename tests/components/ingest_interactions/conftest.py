@@ -24,7 +24,7 @@ class Home:
         return self.root / "warehouse"
 
     def ingest(self, options: dict[str, Any] | None = None, /, **sources: Any) -> int:
-        feedback = FeedbackOptions.from_dict(options or {})
+        feedback = FeedbackOptions.parse(options or {})
         return ingest(Sources(**sources), feedback, str(self.warehouse), self.outputs)
 
     @property

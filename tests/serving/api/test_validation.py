@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from feature_repo.event_types import IMPRESSION
 from serving.api.validation import RequestLimits, read_history, read_id, read_ids, read_interactions, read_k
 from serving.errors import InvalidRequest
 from serving.protos import recommender_pb2 as pb
@@ -92,6 +93,16 @@ def test_values_from_the_client_are_returned_unchanged_to_the_microsecond() -> N
     (read,) = read_interactions(recording(message), LIMITS)
     assert (read.interaction_id, read.event_type, read.domain) == ("mine", "rate", "d")
     assert read.timestamp == 1_700_000_000_123_456
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [("Add-To-Cart", "cart"), ("Impressions", IMPRESSION), ("unbox", "unbox"), ("  ", "view")],
+)
+def test_event_types_are_read_as_in_training(written: str, read: str) -> None:
+    (interaction,) = read_interactions(recording(view(event_type=written)), LIMITS)
+    (in_history,) = read_history(pb.RecommendRequest(user_id="u", history=[view(event_type=written)]), LIMITS)
+    assert (interaction.event_type, in_history.event_type) == (read, read)
 
 
 @pytest.mark.parametrize("count", [0, 3])

@@ -127,7 +127,7 @@ class TestCells:
         assert [row["user_id"] for row in home.rows("users")] == ["ann"]
 
     def test_interaction_ids_of_the_file_stay(self, home: Any) -> None:
-        text = f"interaction_id,user_id,item_id,timestamp\nx1,ann,tea,{SECONDS}\n,ann,milk,{SECONDS}\n"
+        text = f"interaction_id,user_id,item_id,timestamp\nx1,ann,tea,{SECONDS}\n,ann,milk,{SECONDS + 1}\n"
         home.ingest(interactions_file=home.write("log.csv", text))
         first, second = (row["interaction_id"] for row in home.rows("interactions"))
         assert first == "x1"
@@ -224,7 +224,7 @@ class TestBadFiles:
 
 
 def test_rows_of_a_large_file_are_numbered_in_file_order(home: Any) -> None:
-    rows = "".join(f"u{n % 7},i{n},{SECONDS}\n" for n in range(300_000))
+    rows = "".join(f"u{n % 7},i{n},{SECONDS + n}\n" for n in range(300_000))
     with pytest.raises(StepError, match="row 300001: timestamp is 'x'"):
         home.ingest(interactions_file=home.write("log.csv", f"{HEADER}{rows}ann,tea,x\n"))
     home.ingest(interactions_file=home.write("log.csv", HEADER + rows))
