@@ -83,7 +83,7 @@ def extra_column(mapped: MappedTable, column: str) -> Conversion:
     if sql_type.endswith("]"):
         if mapped.table == "items" and timestamp_format.is_number(element):
             return _vector(f"{identifier}::FLOAT[]")
-        return Conversion(f"array_to_string({identifier}, ' ')")
+        return Conversion(f"nullif(array_to_string({identifier}, ' '), '')")
     if timestamp_format.is_number(sql_type) and mapped.table == "users":
         number_of_user = f"{identifier}::DOUBLE"
         return Conversion(finite(number_of_user), notes=((INFINITE, f"isinf({number_of_user})"),))

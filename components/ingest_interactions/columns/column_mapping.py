@@ -96,8 +96,9 @@ class _Search:
 
     def take_layout(self, layout: Layout) -> None:
         for target, path in layout.columns.items():
-            if target not in self.paths and self.source.sql(path) is not None:
-                self._take(target, path)
+            present = self.source.present(path)
+            if target not in self.paths and present:
+                self._take(target, present)
 
     def take_usual_names(self) -> None:
         for target, groups in USUAL_NAMES[self.table].items():

@@ -10,6 +10,7 @@ from duckdb import DuckDBPyRelation
 from duckdb.sqltypes import DuckDBPyType
 
 from components.ingest_interactions.columns.column_mapping import ROW, ColumnMapping, find_columns
+from components.ingest_interactions.columns.missing_values import cleaned
 from components.ingest_interactions.columns.source_paths import Source
 from components.ingest_interactions.columns.usual_names import ROW_NUMBERS, normalized, without_type
 from components.ingest_interactions.duckdb_session import literal, quote
@@ -87,8 +88,9 @@ def map_table(
     columns = [quote(ROW), *(f"{sql} AS {quote(name)}" for name, sql in {**cells, **extra}.items())]
     arranged = relation.project(", ".join(columns))
     if mapping.layout and mapping.layout.needs_item:
-        notes += _rows_without_item(arranged)
-        arranged = arranged.filter("item_id IS NOT NULL")
+        has_item = f"{cleaned('item_id::VARCHAR')} IS NOT NULL"
+        notes += _rows_without_item(arranged.filter(f"NOT ({has_item})"))
+        arranged = arranged.filter(has_item)
     ignored = tuple(column for column in others if without_type(column) not in extra and column not in extra)
     return MappedTable(arranged, table, name, mapping, ignored, tuple(notes), times)
 
@@ -105,6 +107,8 @@ def event_of_name(name: str) -> str | None:
 def _cell(source: Source, target: str, path: str, mapping: ColumnMapping) -> str:
     sql = source.sql(path)
     assert sql is not None
+    if str(source.relation.project(sql).types[0]) == "JSON":
+        sql = f"json_extract_string({sql}, '$')"
     if target != "event_type" or not (mapping.layout and mapping.layout.event_types):
         return sql
     spelling = f"regexp_replace(lower({sql}), '[\\s_-]+', '', 'g')"
@@ -153,8 +157,7 @@ def _is_nested(kind: DuckDBPyType) -> bool:
 
 def _rows_without_item(relation: DuckDBPyRelation) -> list[str]:
     groups = (
-        relation.filter("item_id IS NULL")
-        .aggregate("event_type::VARCHAR AS event, count(*) AS number", "event_type")
+        relation.aggregate("event_type::VARCHAR AS event, count(*) AS number", "event_type")
         .order("number DESC, event")
         .fetchall()
     )

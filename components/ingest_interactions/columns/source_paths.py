@@ -43,6 +43,12 @@ class Source:
                     return self._combined(path.split(separator), separator, function)
         return self._field(path)
 
+    def present(self, path: str) -> str:
+        """Return the path without the alternatives that the relation does not have; "" for none."""
+        if self._field(path) is not None:
+            return path
+        return "|".join(part for part in path.split("|") if self.sql(part) is not None)
+
     def _combined(self, parts: list[str], separator: str, function: str) -> str | None:
         found = [self.sql(part.strip()) for part in parts]
         present = [sql for sql in found if sql is not None]
