@@ -54,7 +54,10 @@ class TestValues:
         values = pa.array([5.0, float("nan"), 1.0])
         columns = {"user_id": ["a", "b", "c"], "item_id": [1, 2, 3], "timestamp": [1_700_000_000] * 3}
         pq.write_table(pa.table({**columns, "value": values}), tmp_path / "t.parquet", **writer)
-        scan = f"SELECT file_row_number + 1 AS source_row, * EXCLUDE (file_row_number) FROM read_parquet('{tmp_path}/t.parquet', file_row_number = true)"
+        scan = (
+            "SELECT file_row_number + 1 AS source_row, * EXCLUDE (file_row_number) "
+            f"FROM read_parquet('{tmp_path}/t.parquet', file_row_number = true)"
+        )
         mapped = map_table(connection.sql(scan), "interactions", "t.parquet")
         assert connection.sql(conform(connection, mapped)).project("value").fetchall() == [
             (5.0,),
