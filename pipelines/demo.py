@@ -28,9 +28,9 @@ DEFAULT_DATASET: Final = "movielens-100k"
 
 def run_demo(
     dataset: str,
-    interactions: Path | None,
-    items: Path | None,
-    users: Path | None,
+    interactions: str | None,
+    items: str | None,
+    users: str | None,
     home: Path | None,
     hyperparameters: dict[str, Any],
     options: dict[str, Any],

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from components.errors import StepError
 from components.ingest_interactions.feedback_options import KINDS, parse_options
-from components.ingest_interactions.reading import COLUMNS_FIELD, COLUMNS_OPTION, Reading
+from components.ingest_interactions.reading import COLUMNS_FIELD, COLUMNS_OPTION, FILE_FIELDS, Reading
 from components.train_interest_model.hyperparameters import Hyperparameters
 from pipelines.settings import Settings
 
@@ -55,9 +55,9 @@ def promotion_arguments(settings: Settings, version: int, approved_by: str) -> d
 
 
 def source_arguments(
-    dataset: str, interactions: Path | None, items: Path | None, users: Path | None
+    dataset: str, interactions: str | None, items: str | None, users: str | None
 ) -> dict[str, str]:
-    """Return the sources of the training pipeline; files by absolute path, "" for none.
+    """Return the sources of the training pipeline; files by absolute path or URL, "" for none.
 
     Raises:
         ValueError: a data set and files, or items or users without interactions.
@@ -69,8 +69,12 @@ def source_arguments(
         raise ValueError("--items and --users need --interactions too")
     return {
         "dataset": dataset,
-        **{name: str(file.absolute()) if file else "" for name, file in files.items()},
+        **{name: _address(file) if file else "" for name, file in files.items()},
     }
+
+
+def _address(file: str) -> str:
+    return file if "://" in file else str(Path(file).expanduser().absolute())
 
 
 def reading_arguments(**options: Any) -> dict[str, Any]:
@@ -78,12 +82,14 @@ def reading_arguments(**options: Any) -> dict[str, Any]:
 
     Args:
         options: by the keys of reading.Reading; None for an option that was not given. Columns are texts such
-            as `["visitorid=user_id,itemid=item_id"]`, or a JSON object.
+            as `["visitorid=user_id,itemid=item_id"]`, or a JSON object. `files` has texts such as
+            `["delimiter=;", "header=false"]`.
 
     Raises:
         ValueError: an option is malformed, or its value is not allowed.
     """
     given = {name: value for name, value in options.items() if value is not None}
+    given |= _parse_file_options(given.pop("files", []))
     for table, field in COLUMNS_FIELD.items():
         if texts := given.get(field):
             given[field] = _parse_columns(COLUMNS_OPTION[table], texts)
@@ -117,6 +123,23 @@ def feedback_arguments(
         return {"feedback": parse_options(kinds, min_value, all_positive)}
     except StepError as error:
         raise ValueError(str(error)) from error
+
+
+def _parse_file_options(texts: list[str]) -> dict[str, Any]:
+    """Parse `["delimiter=;", "header=false"]`."""
+    given: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or name not in FILE_FIELDS:
+            raise ValueError(
+                f"--reading {text}: expected NAME=VALUE, where NAME is one of {', '.join(FILE_FIELDS)}"
+            )
+        given[name] = {"tab": "\t", "\\t": "\t"}.get(value, value) if name == "delimiter" else value
+        if name == "header":
+            if value not in ("true", "false"):
+                raise ValueError(f"--reading {text}: expected header=true or header=false")
+            given[name] = value == "true"
+    return given
 
 
 def _parse_columns(option: str, texts: list[str]) -> dict[str, str]:

@@ -25,6 +25,12 @@ ALLOWED: Final = {
 }
 
 
+# The fields of Reading that say how a file is written.
+FILE_FIELDS: Final = (
+    "delimiter", "quote", "encoding", "header", "decimal", "sheet", "member", "compression",
+)  # fmt: skip
+
+
 class Reading(BaseModel):
     """The keys of the pipeline parameter `reading`, and of the TOML beside a file.
 

@@ -69,7 +69,8 @@ def benchmark(
         from pipelines.settings import load_settings
 
         hyperparameters = parse_hyperparameters(hyperparameter or [])
-        plan = make_plan(dataset, interactions, items, min_interactions, protocol, keep_seen, hyperparameters)
+        own, described = (Path(file) if file else None for file in (interactions, items))
+        plan = make_plan(dataset, own, described, min_interactions, protocol, keep_seen, hyperparameters)
         options = feedback_arguments(positive, negative, neutral, exposure, min_value, all_positive)
         plan = replace(plan, **options)
         results = run_benchmark(plan, seeds, load_settings(), out)

@@ -34,11 +34,11 @@ By = Annotated[
 ]
 Dataset = Annotated[str, typer.Option(help="A public data set; `penchant data` lists them.")]
 Interactions = Annotated[
-    Path | None,
-    typer.Option(help="Your interactions, CSV or Parquet, with columns user_id, item_id and timestamp."),
+    str | None,
+    typer.Option(help="Your interactions: a table file of any usual kind, a folder of such files, or a URL."),
 ]
-Items = Annotated[Path | None, typer.Option(help="Your items, CSV or Parquet: item_id, title, categories, …")]
-Users = Annotated[Path | None, typer.Option(help="Your users, CSV or Parquet: user_id and attributes.")]
+Items = Annotated[str | None, typer.Option(help="Your items: item_id, title, categories, …")]
+Users = Annotated[str | None, typer.Option(help="Your users: user_id and attributes.")]
 Columns = Annotated[
     list[str] | None,
     typer.Option(
@@ -113,6 +113,16 @@ AllPositive = Annotated[
     typer.Option(
         "--all-positive/--by-value",
         help="Every interaction is positive, low ratings and dislikes too. Default: by value and event type.",
+    ),
+]
+FileReading = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--reading",
+        metavar="NAME=VALUE",
+        help="How your files are written, if that is detected wrongly: delimiter=';' (or tab, blanks), "
+        "quote=, encoding=windows-1251, header=false, decimal=',', sheet=, member= (in an archive), "
+        "compression=. Repeat the option for more.",
     ),
 ]
 Hyperparameter = Annotated[

@@ -11,6 +11,7 @@ from pipelines.commands.options import (
     Dataset,
     DayFirst,
     Exposure,
+    FileReading,
     Home,
     Hyperparameter,
     Interactions,
@@ -46,6 +47,7 @@ def run(
     exposure: Exposure = None,
     min_value: MinValue = None,
     all_positive: AllPositive = None,
+    reading: FileReading = None,
     home: Home = None,
     protocol: Protocol = "time",
     policy: Policy = None,
@@ -92,6 +94,7 @@ def run(
             timezone=timezone,
             time_format=time_format,
             day_first=day_first,
+            files=reading,
         )
         arguments |= feedback_arguments(positive, negative, neutral, exposure, min_value, all_positive)
         folder = run_locally(training, settings, arguments)
@@ -119,6 +122,7 @@ def demo(
     exposure: Exposure = None,
     min_value: MinValue = None,
     all_positive: AllPositive = None,
+    reading: FileReading = None,
     home: Home = None,
     hyperparameter: Hyperparameter = None,
 ) -> None:
@@ -142,16 +146,17 @@ def demo(
         )
 
         hyperparameters = parse_hyperparameters(hyperparameter or [])
-        reading = reading_arguments(
+        arguments = reading_arguments(
             columns=columns,
             item_columns=item_columns,
             user_columns=user_columns,
             timezone=timezone,
             time_format=time_format,
             day_first=day_first,
+            files=reading,
         )
         feedback = feedback_arguments(positive, negative, neutral, exposure, min_value, all_positive)
-        run_demo(dataset, interactions, items, users, home, hyperparameters, reading | feedback, out)
+        run_demo(dataset, interactions, items, users, home, hyperparameters, arguments | feedback, out)
 
 
 def data() -> None:

@@ -32,7 +32,7 @@ def test_an_unknown_hyperparameter_is_refused_with_the_allowed_names() -> None:
 
 
 def test_files_become_absolute_paths() -> None:
-    sources = source_arguments("", Path("interactions.csv"), None, None)
+    sources = source_arguments("", "interactions.csv", None, None)
 
     assert sources == {
         "dataset": "",
@@ -42,14 +42,18 @@ def test_files_become_absolute_paths() -> None:
     }
 
 
+def test_urls_stay_as_they_are() -> None:
+    assert source_arguments("", "s3://bucket/a", None, None)["interactions_file"] == "s3://bucket/a"
+
+
 def test_a_data_set_together_with_a_file_is_refused() -> None:
     with pytest.raises(ValueError, match="not both"):
-        source_arguments("movielens-100k", Path("interactions.csv"), None, None)
+        source_arguments("movielens-100k", "interactions.csv", None, None)
 
 
 def test_items_without_interactions_are_refused() -> None:
     with pytest.raises(ValueError, match="--interactions"):
-        source_arguments("", None, Path("items.csv"), None)
+        source_arguments("", None, "items.csv", None)
 
 
 def test_columns_are_parsed_from_pairs_and_from_json() -> None:
@@ -92,3 +96,25 @@ def test_no_feedback_option_leaves_what_the_home_keeps() -> None:
 def test_a_wrong_feedback_option_is_refused_before_the_run() -> None:
     with pytest.raises(ValueError, match="--positive purchase: 'x' is not a number"):
         feedback_arguments(["purchase=x"], None, None, None, None, None)
+
+
+def test_options_about_files_are_parsed_to_their_types() -> None:
+    given = ["delimiter=tab", "header=false", "quote=", "decimal=,"]
+
+    reading = reading_arguments(files=given)["reading"]
+
+    assert reading == {"delimiter": "\t", "header": False, "quote": "", "decimal": ","}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("delimiter", "expected NAME=VALUE"),
+        ("colour=red", "NAME is one of delimiter, quote"),
+        ("header=no", "expected header=true or header=false"),
+        ("decimal=x", "decimal: "),
+    ],
+)
+def test_a_wrong_option_about_files_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        reading_arguments(files=[text])

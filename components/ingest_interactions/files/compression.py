@@ -123,8 +123,8 @@ def _choose(names: list[str], archive: str, member: str | None) -> str:
         raise StepError(f"{archive}: the archive is empty; expected a table in it")
     problem = f"has no single file {member!r}" if member is not None else f"holds {len(tables)} tables"
     raise StepError(
-        f"{archive}: the archive {problem}; it has: {found or ', '.join(names[:20])}. Say which one with the "
-        'reading option member = "NAME", or unpack the archive'
+        f"{archive}: the archive {problem}; it has: {found or ', '.join(names[:20])}. Say which one with "
+        "--reading member=NAME, or unpack the archive"
     )
 
 

@@ -65,7 +65,7 @@ def read_header(
     if not (is_header(first, others) if given is None else given):
         note = (
             f"no header: line 1 has values, so the columns are called column_1 to column_{width}; "
-            "the reading option header = true says that it has names"
+            "--reading header=true says that it has names"
         )
         return Header(_numbered(width), list(range(width)), False, False, [note] if given is None else [])
     names = [cell.strip() for cell in first]
@@ -106,7 +106,7 @@ def _check_names(names: list[str], name: str) -> None:
     problem = f"columns {repeated} more than once" if repeated else "a column without a name"
     raise StepError(
         f"{name}: the header line has {problem}; expected one name for each column: {', '.join(names)[:99]}. "
-        "If it is no header but a row, say so with the reading option header = false"
+        "If it is no header but a row, say so with --reading header=false"
     )
 
 

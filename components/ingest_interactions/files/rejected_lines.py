@@ -44,8 +44,7 @@ class Rejected:
         if self.lines > HIGHEST_SHARE * (self.lines + self.rows):
             raise StepError(
                 f"{name}: {what}: {shown}. Correct them: a cell with the separator must be in quotes. "
-                "If the file is written in another way than described, say so with the reading options "
-                "delimiter, quote and header"
+                "If the separator or the quotes are others, say which with --reading delimiter=… or quote=…"
             )
         return f"{what}, and are left out: {shown}"
 

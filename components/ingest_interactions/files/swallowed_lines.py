@@ -53,7 +53,5 @@ def find(
         return None
     what = f"{cells:,} cells look like {lines:,} whole lines, the first one in row {row} ({first!r})"
     if lines > HIGHEST_SHARE * (rows + lines):
-        raise StepError(
-            f"{name}: {what}: close the quote, or say with the reading option quote = '' that there is none"
-        )
+        raise StepError(f"{name}: {what}: close the quote, or say with --reading quote= that there is none")
     return f"{what}: a quote is missing there, or is one too many"

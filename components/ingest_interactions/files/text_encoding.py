@@ -19,8 +19,8 @@ BYTE_ORDER_MARKS: Final = (
     (codecs.BOM_UTF16_BE, "utf-16", "UTF-16 BE"),
 )
 ASK: Final = (
-    'say it with the reading option encoding, such as "windows-1251" (Cyrillic), "iso8859-2" (Central '
-    'European), "gb18030" (Chinese), "shift_jis" (Japanese) or "cp437" (DOS)'
+    "say which one with --reading encoding=NAME, such as windows-1251 (Cyrillic), iso8859-2 (central "
+    "European), gb18030 (Chinese), shift_jis (Japanese) or cp437 (DOS)"
 )
 
 

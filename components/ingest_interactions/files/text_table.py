@@ -120,13 +120,13 @@ def _notes(header: Header, left_out: list[str], found: Separators, reading: Read
         notes.append(f"{len(left_out)} line(s) above the table are left out: {left_out[0][:60]!r}")
     if len(header.names) == 1 and reading.delimiter is not None:
         raise StepError(
-            f"{name}: the reading option delimiter, {reading.delimiter!r}, separates no line; "
+            f"{name}: --reading delimiter={reading.delimiter} separates no line; "
             f"the first one is {header.names[0][:80]!r}"
         )
     if len(header.names) == 1:
         notes.append(
             "one column: neither comma, semicolon, tab, |, :: nor blanks separate the lines evenly; "
-            "the reading option delimiter says what does"
+            "--reading delimiter=CHARACTER says what does"
         )
     return notes
 

@@ -50,11 +50,11 @@ def unpack(path: Path, name: str, reading: Reading, staging: Staging) -> Unpacke
         if len(layers) == MOST_LAYERS:
             raise StepError(f"{name}: compressed with {', '.join(layers)} and more: unpack it first")
         if not layers and kind not in (reading.compression or kind, "tar"):
-            raise StepError(f"{name} is {kind}, unlike the reading option compression: leave that out")
+            raise StepError(f"{name} is {kind}: leave out --reading compression={reading.compression}")
         path, inner = compression.unpack(path, kind, inner, reading.member, staging)
         layers.append(f"{kind} ({inner})" if kind in ("zip", "tar") else kind)
     if not layers and reading.compression not in (None, "none"):
-        raise StepError(f"{name} is not {reading.compression}: leave out the reading option compression")
+        raise StepError(f"{name} is not compressed so: leave out --reading compression={reading.compression}")
     kind = formats.detect(path, name)
     if kind == "text":
         path, encoding, more = _as_utf8(path, name, reading, staging)
@@ -85,8 +85,8 @@ def _as_utf8(path: Path, name: str, reading: Reading, staging: Staging) -> tuple
         notes.append(f"{encoding.damaged:,} byte(s) are not valid UTF-8: each is read as U+FFFD (\ufffd)")
     if encoding.label in ("Windows-1252", "Latin-1"):
         notes.append(
-            f"not UTF-8, read as {encoding.label}: if letters are wrong, give another one with the reading "
-            "option encoding"
+            f"not UTF-8, read as {encoding.label}: if letters are wrong, give another one with "
+            "--reading encoding=NAME"
         )
     is_utf8 = encoding.codec in ("utf-8", "utf-8-sig") and not encoding.damaged
     if not is_utf8 or text_encoding.count_line_ends(path).are_mixed:

@@ -42,7 +42,7 @@ def read(path: Path, reading: Reading, name: str) -> tuple[pa.Table, Header, str
     if len({tuple(rows[0]) for rows in sheets.values()}) > 1:
         raise StepError(
             f"{name}: the workbook has several tables: {', '.join(sheets)}. "
-            'Say which one with the reading option sheet = "NAME"'
+            "Say which one with --reading sheet=NAME"
         )
     first, *others = next(iter(sheets.values()))
     header = read_header(first, others[:2000], reading.header, len(first), name)
