@@ -45,20 +45,20 @@ class Statistics:
     windows: int
     items: int
     mean_length: float
-    repeat_share: float  # share of interactions whose item occurred earlier in the same window
+    repeat_share: float  # share of positive interactions whose item has an earlier one in the same window
 
     @classmethod
     def of(cls, sequences: Sequences, items: int) -> "Statistics":
         """Compute the statistics of a split; `items` is the size of the catalog."""
-        rows = np.repeat(np.arange(len(sequences)), sequences.lengths)
-        distinct = len(np.unique(rows * np.int64(items) + sequences.items))
+        rows = np.repeat(np.arange(len(sequences)), sequences.lengths)[sequences.target_weights > 0]
+        distinct = len(np.unique(rows * np.int64(items) + sequences.target_items))
         count = len(sequences.items)
         return cls(
             interactions=count,
             windows=len(sequences),
             items=items,
             mean_length=count / max(1, len(sequences)),
-            repeat_share=1 - distinct / max(1, count),
+            repeat_share=1 - distinct / max(1, len(rows)),
         )
 
 
@@ -149,7 +149,11 @@ def _choices(data: Statistics) -> list[tuple[str, Any, str]]:
             f"for {data.items:,} items; full up to {FULL_SOFTMAX_ITEMS:,}",
         ),
         ("embedding_precision", "float16" if large else "float32", f"for {data.items:,} items"),
-        ("seen_items", "keep" if keep else "filter", f"{data.repeat_share:.0%} of interactions are repeats"),
+        (
+            "seen_items",
+            "keep" if keep else "filter",
+            f"{data.repeat_share:.0%} of the positive ones are repeats",
+        ),
     ]
 
 

@@ -48,7 +48,7 @@ def train(
 
     Args:
         base_model: the output of the training to refit, with its hyperparameters.
-        feedback: the sign and strength of each interaction.
+        feedback: the sign and strength of each interaction; positive ones are targets.
         warm_start: the output of an earlier run's training, whose weights are used if they have not seen
             held-out data.
 
@@ -60,9 +60,9 @@ def train(
     """
     requested = Hyperparameters.from_dict(hyperparameters)
     if base_model:
-        data, settings, base = start_refit(training_set, items, split, requested, base_model)
+        data, settings, base = start_refit(training_set, items, split, requested, base_model, feedback)
     else:
-        data, settings, base = start_fit(training_set, items, split, requested, warm_start)
+        data, settings, base = start_fit(training_set, items, split, requested, warm_start, feedback)
     _prepare(settings)
     prefix = "" if split == "train" else "refit/"
     _track(tracker, settings, training_set, split, data, prefix)
@@ -70,7 +70,7 @@ def train(
 
     trainer = _trainer(settings, data, base)
     validation = _validation(training_set, data, settings) if split == "train" else None
-    checkpoint = Checkpoint(output / "checkpoint", _key(training_set, items, split, settings))
+    checkpoint = Checkpoint(output / "checkpoint", _key(training_set, items, split, settings, feedback))
 
     def on_epoch(metrics: dict[str, float], epoch: int) -> None:
         tracker.log_metrics({prefix + name: value for name, value in metrics.items()}, epoch)
@@ -111,7 +111,8 @@ def _trainer(settings: Hyperparameters, data: TrainingData, base: SavedWeights |
         optimizer = make_optimizer(settings, settings.epochs * steps, _sparse_tables(model, strategy))
     windows, interactions = len(data.sequences), len(data.sequences.items)
     report(
-        f"training data: {interactions:,} interactions in {windows:,} windows, {len(data.catalog):,} items"
+        f"training data: {interactions:,} interactions in {windows:,} windows, "
+        f"{len(data.sequences.target_items):,} of them positive, {len(data.catalog):,} items"
     )
     replicas = strategy.num_replicas_in_sync
     report(f"model: {model.count_params():,} weights, {steps} steps per epoch, {replicas} replica(s)")
@@ -126,10 +127,13 @@ def _sparse_tables(model: InterestModel, strategy: tf.distribute.Strategy) -> li
 
 
 def _initialise(model: InterestModel, data: TrainingData, base: SavedWeights | None) -> None:
-    """Initialise the weights; an item's bias is its log popularity, which ranks items for an unknown user."""
+    """Initialise the weights; an item's bias is its log popularity, which ranks items for an unknown user.
+
+    An item that no user chose, but some did not like, is trained too: as an input, and never as a target.
+    """
     counts = data.counts
     model.item_bias.assign(np.log((counts + 1) / (counts.mean() + 1)))
-    trained = counts > 0
+    trained = np.bincount(data.sequences.items, minlength=len(counts)) > 0
     if base:
         base.assign_to(model, data.vocabulary)
         trained |= base.trained(data.vocabulary)
@@ -157,7 +161,12 @@ def _track(
     prefix: str,
 ) -> None:
     tracker.log_params({prefix + name: value for name, value in settings.to_dict().items()})
-    counts = {"rows": len(data.rows), "interactions": len(data.sequences.items), "items": len(data.catalog)}
+    counts = {
+        "rows": len(data.rows),
+        "interactions": len(data.sequences.items),
+        "positive": len(data.sequences.target_items),
+        "items": len(data.catalog),
+    }
     tracker.log_dataset(training_set, split, json.dumps(counts))
 
 
@@ -184,9 +193,11 @@ def _metrics(state: TrainingState) -> dict[str, float]:
     return metrics | {"best_epoch": state.best_epoch, "epochs": state.epoch}
 
 
-def _key(training_set: Path, items: Path, split: str, settings: Hyperparameters) -> str:
+def _key(
+    training_set: Path, items: Path, split: str, settings: Hyperparameters, feedback: FeedbackPolicy
+) -> str:
     """Return the key of a training's checkpoint: its inputs and hyperparameters."""
-    parts = [split, json.dumps(settings.to_dict())]
+    parts = [split, json.dumps(settings.to_dict()), feedback.to_json()]
     for file in (training_set, items):
         with file.open("rb") as opened:
             parts.append(hashlib.file_digest(opened, "sha256").hexdigest())

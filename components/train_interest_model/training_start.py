@@ -18,13 +18,19 @@ from components.train_interest_model.export.saved_weights import SavedWeights
 from components.train_interest_model.hyperparameters import Hyperparameters
 from components.train_interest_model.training_data import TrainingData, read
 from components.train_interest_model.warm_start import count_leaked_users, read_held_out
+from feature_repo.feedback import FeedbackPolicy
 
 # Data, hyperparameters, and the weights to start from, if any.
 Start = tuple[TrainingData, Hyperparameters, SavedWeights | None]
 
 
 def start_refit(
-    training_set: Path, items: Path, split: str, requested: Hyperparameters, base_model: Path
+    training_set: Path,
+    items: Path,
+    split: str,
+    requested: Hyperparameters,
+    base_model: Path,
+    feedback: FeedbackPolicy,
 ) -> Start:
     """Start from the weights and hyperparameters of `base_model`, the output of another training.
 
@@ -34,14 +40,19 @@ def start_refit(
     base = SavedWeights.load(base_model)
     # The base model has no attributes if no user had any.
     requested = replace(requested, use_user_attributes=base.hyperparameters.use_user_attributes)
-    data = read(training_set, items, split, requested, base)
+    data = read(training_set, items, split, requested, base, feedback)
     settings, reasons = for_refit(requested, base.hyperparameters, base.epochs)
     _report_choices(settings, reasons)
     return data, settings, base
 
 
 def start_fit(
-    training_set: Path, items: Path, split: str, requested: Hyperparameters, earlier: Path | None
+    training_set: Path,
+    items: Path,
+    split: str,
+    requested: Hyperparameters,
+    earlier: Path | None,
+    feedback: FeedbackPolicy,
 ) -> Start:
     """Start from random weights, or from an earlier training's if they fit and saw no held-out data.
 
@@ -52,11 +63,11 @@ def start_fit(
         StepError: the training set or the earlier output is invalid.
     """
     base = _unleaked_base(training_set, earlier) if earlier else None
-    data = read(training_set, items, split, requested, base)
+    data = read(training_set, items, split, requested, base, feedback)
     settings, reasons = _resolve(requested, data)
     if base and (changed := _changed(settings, data.catalog, base)):
         report(f"cold start: the live version's model differs in {', '.join(changed)}")
-        base, data = None, read(training_set, items, split, requested, None)
+        base, data = None, read(training_set, items, split, requested, None, feedback)
         settings, reasons = _resolve(requested, data)
     if base:
         settings, warm_reasons = for_warm_start(settings)

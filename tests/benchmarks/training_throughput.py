@@ -29,6 +29,7 @@ from components.train_interest_model.loop.optimizers import make_optimizer
 from components.train_interest_model.loop.trainer import Trainer
 from components.train_interest_model.network.model import InterestModel
 from components.user_attributes import with_attributes
+from feature_repo.feedback import FeedbackPolicy
 
 # The training split of MovieLens-1M's 5-core; training chooses its sizes from these statistics.
 LENGTH, ITEMS = 200, 3416
@@ -61,13 +62,17 @@ def training_step(settings: Hyperparameters) -> tuple[Step, int]:
     """Return a step of the training loop on full windows, and its number of positions."""
     rows = windows(settings.batch_size)
     kinds, values = flatten(rows["event_types"]), flatten(rows["values"]).to_numpy()
-    vocabulary = Vocabulary.build([str(item) for item in range(ITEMS)], kinds, values)
-    sequences = encode(rows, vocabulary)
+    feedback = FeedbackPolicy()
+    vocabulary = Vocabulary.build([str(item) for item in range(ITEMS)], kinds, values, feedback)
+    sequences = encode(rows, vocabulary, feedback)
     model = InterestModel(settings, ITEMS, vocabulary.sizes, np.zeros((ITEMS, 0), np.float32))
     counts = np.bincount(sequences.items, minlength=ITEMS)
     trainer = Trainer(model, make_optimizer(settings, 1000), make_strategy(), settings, counts)
-    batch, targets = next(batches(sequences, settings.batch_size, 1, trainer.strategy))
-    return lambda: trainer._step(batch, tf.constant(float(targets)), tf.constant(0)).numpy(), targets
+    batch, weight = next(batches(sequences, settings.batch_size, 1, trainer.strategy))
+    step = trainer._step
+    return lambda: step(batch, tf.constant(weight), tf.constant(0)).numpy(), batch[
+        "items"
+    ].shape.num_elements()
 
 
 def bare_products(settings: Hyperparameters) -> Step:

@@ -1,9 +1,9 @@
 """Encodes rows of the training set as flat arrays, and batches them right-padded."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -12,13 +12,26 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from components.errors import StepError
-from components.train_interest_model.data.vocabulary import Vocabulary, encode_gaps, encode_positions
+from components.train_interest_model.data.vocabulary import (
+    SKIPPED,
+    Vocabulary,
+    encode_gaps,
+    encode_positions,
+)
 from components.user_attributes import with_attributes
 from feature_repo.contract import ATTRIBUTE_INPUTS
+from feature_repo.feedback import FeedbackPolicy
 
 IntArray = NDArray[np.int32]
+FloatArray = NDArray[np.float32]
+# Name -> [rows, length] codes or weights, [rows, attributes] codes, or [rows] lengths.
+Batch = dict[str, NDArray[Any]]
+
+# Interactions of a row's first step are predicted from the initial state.
+START: Final = -1
 
 INPUTS: Final = ("items", "events", "values", "gaps", "positions")
+TARGETS: Final = ("predicted_from", "target_weights")
 COLUMNS: Final = ("user_id", "cutoff", "target_item_id", "item_ids", "event_types", "values", "timestamps")
 
 
@@ -32,6 +45,10 @@ class Sequences:
     values: IntArray  # [interactions] value bucket
     gaps: IntArray  # [interactions] time gap bucket
     positions: IntArray  # [interactions] bucket of the position in the window
+    # [interactions] position in the row of the last interaction of the step before, START in the first step.
+    # A step is all interactions of a row with one timestamp; their order means nothing.
+    predicted_from: IntArray
+    target_weights: FloatArray  # [interactions] weight in the loss, 0 for an interaction that is no target
     attributes: IntArray  # [rows, largest number of attributes] attribute codes, 0 for none
     targets: IntArray  # [rows] item index, -1 for none
     users: NDArray[np.object_]  # [rows] user ids
@@ -47,24 +64,33 @@ class Sequences:
         """Return the items of one history."""
         return self.items[self.offsets[row] : self.offsets[row + 1]]
 
-    def pad(self, rows: NDArray[np.int64], width: int) -> dict[str, IntArray]:
-        """Return inputs [rows, width] right-padded with 0, and the attributes and lengths of the rows."""
+    @property
+    def target_items(self) -> IntArray:
+        """[targets] item index of each interaction that is a target of the loss."""
+        return self.items[self.target_weights > 0]
+
+    def pad(self, rows: NDArray[np.int64], width: int) -> Batch:
+        """Return inputs and targets [rows, width] right-padded with 0, the rows' attributes and lengths."""
         lengths = np.minimum(self.lengths[rows], width)
         valid = np.arange(width) < lengths[:, None]
         indexes = (self.offsets[rows][:, None] + np.arange(width))[valid]
-        padded = {name: np.zeros(valid.shape, np.int32) for name in INPUTS}
-        for name, array in padded.items():
-            array[valid] = getattr(self, name)[indexes]
+        padded: Batch = {}
+        for name in (*INPUTS, *TARGETS):
+            flat = getattr(self, name)
+            padded[name] = np.zeros(valid.shape, flat.dtype)
+            padded[name][valid] = flat[indexes]
         return {**padded, "attributes": self.attributes[rows], "lengths": lengths.astype(np.int32)}
 
-    def batches(self, batch_size: int, seed: int, bucket: int = 32) -> Iterator[dict[str, IntArray]]:
-        """Yield all rows once: windows of similar length in a batch, batches in random order.
+    def batches(self, batch_size: int, seed: int, bucket: int = 32) -> Iterator[Batch]:
+        """Yield all rows with a target once: windows of similar length in a batch, batches in random order.
 
         A batch has about as many positions as `batch_size` full windows, so batches of shorter windows have
         more rows.
         """
         random = np.random.default_rng(seed)
-        rows = random.permutation(np.flatnonzero(self.lengths > 0))
+        rows = random.permutation(
+            np.unique(np.searchsorted(self.offsets, np.flatnonzero(self.target_weights), "right") - 1)
+        )
         rows = rows[np.argsort(self.lengths[rows] // bucket, kind="stable")]
         cuts = _cuts(self.lengths[rows], batch_size * int(self.lengths.max(initial=1)))
         for cut in random.permutation(len(cuts) - 1):
@@ -101,42 +127,33 @@ def read_rows(training_set: Path, split: str) -> pa.Table:
     return rows.sort_by([("user_id", "ascending"), ("cutoff", "ascending")])
 
 
-def encode(rows: pa.Table, vocabulary: Vocabulary) -> Sequences:
-    """Encode rows; interactions with items that are not in the vocabulary are dropped."""
+def encode(rows: pa.Table, vocabulary: Vocabulary, feedback: FeedbackPolicy | None = None) -> Sequences:
+    """Encode rows; interactions whose item or event type the model does not read are dropped.
+
+    Args:
+        rows: sorted by user and cutoff.
+        feedback: makes positive interactions targets; a user's rows must be disjoint windows. None: there are
+            no targets.
+    """
     all_offsets = list_offsets(rows["item_ids"])
-    timestamps = flatten(rows["timestamps"]).to_numpy().astype(np.int64)
     items = vocabulary.encode_items(flatten(rows["item_ids"]))
-    in_vocabulary = items >= 0
-    offsets = np.concatenate([[0], np.cumsum(in_vocabulary)])[all_offsets]
-    previous = _previous(timestamps[in_vocabulary], offsets)
+    events = vocabulary.encode_events(flatten(rows["event_types"]))
+    read = (items >= 0) & (events != SKIPPED)
+    offsets = np.concatenate([[0], np.cumsum(read)])[all_offsets]
+    timestamps = flatten(rows["timestamps"]).to_numpy().astype(np.int64)[read]
+    values = flatten(rows["values"]).to_numpy(zero_copy_only=False).astype(np.float32)[read]
     return Sequences(
         offsets=offsets,
-        items=items[in_vocabulary],
-        events=vocabulary.encode_events(flatten(rows["event_types"]))[in_vocabulary],
-        values=vocabulary.encode_values(
-            flatten(rows["values"]).to_numpy(zero_copy_only=False).astype(np.float32)
-        )[in_vocabulary],
-        gaps=encode_gaps(timestamps[in_vocabulary], previous),
+        items=items[read],
+        events=events[read],
+        values=vocabulary.encode_values(values),
+        gaps=encode_gaps(timestamps, _previous(timestamps, offsets)),
         positions=encode_positions(np.arange(offsets[-1]) - np.repeat(offsets[:-1], np.diff(offsets))),
+        predicted_from=_predicted_from(timestamps, offsets),
+        target_weights=_target_weights(rows, feedback)[read],
         attributes=_attributes(rows, vocabulary),
         targets=vocabulary.encode_items(rows["target_item_id"].combine_chunks()),
         users=rows["user_id"].to_numpy(zero_copy_only=False),
-    )
-
-
-def sample(sequences: Sequences, rows: NDArray[np.int64]) -> Sequences:
-    """Return some of the rows, in the given order."""
-    lengths = sequences.lengths[rows]
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    indexes = np.repeat(sequences.offsets[rows] - offsets[:-1], lengths) + np.arange(offsets[-1])
-    flat = {name: getattr(sequences, name)[indexes] for name in INPUTS}
-    return replace(
-        sequences,
-        offsets=offsets,
-        attributes=sequences.attributes[rows],
-        targets=sequences.targets[rows],
-        users=sequences.users[rows],
-        **flat,
     )
 
 
@@ -171,3 +188,31 @@ def _previous(timestamps: NDArray[np.int64], offsets: NDArray[np.int64]) -> NDAr
     previous = np.concatenate([[0], timestamps[:-1]])[: len(timestamps)]
     previous[offsets[:-1][np.diff(offsets) > 0]] = 0
     return previous
+
+
+def _predicted_from(timestamps: NDArray[np.int64], offsets: NDArray[np.int64]) -> IntArray:
+    """Return for each interaction the position in the row at which the step before ends, or START."""
+    count = len(timestamps)
+    positions = np.arange(count) - np.repeat(offsets[:-1], np.diff(offsets))
+    begins = (positions == 0) | np.concatenate([[True], timestamps[1:] != timestamps[:-1]])[:count]
+    first_of_step = np.maximum.accumulate(np.where(begins, np.arange(count), 0))
+    return (positions[first_of_step] - 1).astype(np.int32)
+
+
+def _target_weights(rows: pa.Table, feedback: FeedbackPolicy | None) -> FloatArray:
+    """Return [interactions of `rows`] the preference of positive interactions, 0 for all others.
+
+    Computed over all rows of a user, since a later opinion or cancellation may be in a later window.
+    """
+    offsets = list_offsets(rows["item_ids"])
+    if feedback is None:
+        return np.zeros(offsets[-1], np.float32)
+    users = rows["user_id"].to_numpy(zero_copy_only=False)
+    first_rows = np.flatnonzero(np.concatenate([[True], users[1:] != users[:-1]])[: len(users)])
+    preferences = feedback.preferences(
+        flatten(rows["item_ids"]).dictionary_encode().indices.to_numpy(),
+        flatten(rows["event_types"]).to_pylist(),
+        flatten(rows["values"]).to_numpy(zero_copy_only=False).astype(np.float32),
+        np.append(offsets[first_rows], offsets[-1]),
+    )
+    return np.maximum(preferences, 0)

@@ -9,8 +9,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from feature_repo.event_types import KNOWN, Kind
+from feature_repo.feedback import FeedbackPolicy
+
 # Code of an event type that is not in training, a missing value, and the gap before a first interaction.
 UNKNOWN: Final = 0
+
+# Code of an event type whose interactions the model does not read.
+SKIPPED: Final = -1
+
+# An event type that is not positive, such as "dislike", is read only if the training data has this many
+# interactions of it: with fewer the model would take the disliked item for one that the user likes.
+MIN_EVENTS: Final = 1_000
 
 # Bucket edges of time gaps in µs: they double from one second to about four years.
 GAP_EDGES: Final = np.array([1_000_000 << power for power in range(28)], np.int64)
@@ -36,16 +46,35 @@ class Vocabulary:
     attributes: list[str] = field(default_factory=list)
     # Of each numeric attribute, ascending.
     attribute_edges: dict[str, list[float]] = field(default_factory=dict)
+    # Positive event types that are not in the training data: they are read, with the code UNKNOWN.
+    untrained_events: list[str] = field(default_factory=list)
+    skips_other_events: bool = False  # other event types are skipped, else they are read as UNKNOWN
 
     @classmethod
-    def build(cls, item_ids: list[str], event_types: pa.Array, values: NDArray[np.float32]) -> "Vocabulary":
+    def build(
+        cls,
+        item_ids: list[str],
+        event_types: pa.Array,
+        values: NDArray[np.float32],
+        feedback: FeedbackPolicy,
+    ) -> "Vocabulary":
         """Build from all item ids, and the training interactions' event types and values (NaN for none)."""
         present = values[~np.isnan(values)]
         distinct = np.unique(present)
         if len(distinct) > VALUE_BUCKETS:
             distinct = np.unique(np.quantile(present, np.linspace(0, 1, VALUE_BUCKETS + 1)[:-1]))
-        types = sorted(set(pc.unique(event_types).to_pylist()) - {"", None})
-        return cls(item_ids, types, [float(edge) for edge in distinct.astype(np.float32)])
+        counts = {row["values"]: row["counts"] for row in pc.value_counts(event_types).to_pylist()}
+        counts = {name: count for name, count in counts.items() if name}
+        names = {*KNOWN, *feedback.kinds, *counts}
+        positive = {name for name in names if feedback.kind(name) is Kind.POSITIVE}
+        trained = {name for name, count in counts.items() if name in positive or count >= MIN_EVENTS}
+        return cls(
+            item_ids,
+            sorted(trained),
+            [float(edge) for edge in distinct.astype(np.float32)],
+            untrained_events=sorted(positive - trained),
+            skips_other_events=not feedback.all_positive,
+        )
 
     def with_attributes(self, names: pa.Array, values: NDArray[np.float32]) -> "Vocabulary":
         """Add the training users' attributes [n] that enough of them have."""
@@ -70,6 +99,8 @@ class Vocabulary:
             self.value_edges,
             _union(self.attributes, [name for name in other.attributes if name not in foreign]),
             edges,
+            [name for name in other.untrained_events if name not in self.event_types],
+            other.skips_other_events,
         )
 
     def encode_attributes(self, names: pa.Array, values: NDArray[np.float32]) -> NDArray[np.int32]:
@@ -86,8 +117,11 @@ class Vocabulary:
         return 1 + self.attributes.index(f"{name}<0")
 
     def encode_events(self, event_types: pa.Array) -> NDArray[np.int32]:
-        """Map [n] strings to codes [n], UNKNOWN for a new event type."""
-        return 1 + _index_in(event_types, self.event_types)
+        """Map [n] strings to codes [n]: from 1, UNKNOWN, or SKIPPED."""
+        codes = 1 + _index_in(event_types, self.event_types)
+        if self.skips_other_events:
+            codes[(codes == UNKNOWN) & (_index_in(event_types, self.untrained_events) < 0)] = SKIPPED
+        return codes
 
     def encode_items(self, item_ids: pa.Array) -> NDArray[np.int32]:
         """Map [n] strings to indexes [n], -1 for an unknown item."""

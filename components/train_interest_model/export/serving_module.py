@@ -6,7 +6,13 @@ from typing import Any, Final
 import numpy as np
 import tensorflow as tf
 
-from components.train_interest_model.data.vocabulary import GAP_EDGES, POSITION_EDGES, UNKNOWN, Vocabulary
+from components.train_interest_model.data.vocabulary import (
+    GAP_EDGES,
+    POSITION_EDGES,
+    SKIPPED,
+    UNKNOWN,
+    Vocabulary,
+)
 from components.train_interest_model.network.model import InterestModel
 from feature_repo.contract import ATTRIBUTE_INPUTS, PAD, SEQUENCE_INPUTS
 
@@ -36,7 +42,7 @@ class ServingModule(tf.Module):  # type: ignore[misc]
         self.scoring = tf.Variable(model.scoring_vectors(), name="item_embeddings", trainable=False)
         self.weights = [*model.encoder.serving_weights(), *self._other_weights()]
         self.item_index = _index(vocabulary.item_ids, 0, -1)
-        self.event_code = _index(vocabulary.event_types, 1, UNKNOWN)
+        self.event_code = _event_codes(vocabulary)
         self.item_ids = tf.constant(vocabulary.item_ids, tf.string)
         self.value_edges = tf.constant(vocabulary.value_edges, tf.float32)
         self.attribute_code = AttributeCodes(vocabulary)
@@ -75,9 +81,9 @@ class ServingModule(tf.Module):  # type: ignore[misc]
     ) -> Tensors:
         """Compute interest and state after further interactions; equals replaying the whole history."""
         items = self.item_index.lookup(item_ids)
-        items, events, values, timestamps = _compact(
-            items, self.event_code.lookup(event_types), values, timestamps
-        )
+        events = self.event_code.lookup(event_types)
+        items, events = tf.where(events == SKIPPED, -1, items), tf.maximum(events, UNKNOWN)
+        items, events, values, timestamps = _compact(items, events, values, timestamps)
         lengths = tf.reduce_sum(tf.cast(items >= 0, tf.int32), axis=1)
         previous = tf.concat([as_of, timestamps[:, :-1]], axis=1)
         positions = tf.cast(state[:, -1:], tf.int64) + tf.range(tf.shape(items, tf.int64)[1])
@@ -149,7 +155,7 @@ class AttributeCodes(tf.Module):  # type: ignore[misc]
 
 
 def _compact(items: tf.Tensor, *others: tf.Tensor) -> tuple[tf.Tensor, ...]:
-    """Move items of the vocabulary to the front, in order, and append an empty column."""
+    """Move interactions whose item is not -1 to the front, in order, and append an empty column."""
     order = tf.argsort(tf.cast(items < 0, tf.int32), axis=1, stable=True)
     padded = []
     for part, fill in zip((items, *others), (-1, UNKNOWN, np.nan, 0), strict=True):
@@ -166,6 +172,16 @@ def _gap_buckets(timestamps: tf.Tensor, previous: tf.Tensor) -> tf.Tensor:
 def _search(edges: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
     buckets = tf.searchsorted(edges, tf.reshape(values, [-1]), side="right")
     return tf.reshape(buckets, tf.shape(values))
+
+
+def _event_codes(vocabulary: Vocabulary) -> tf.lookup.StaticHashTable:
+    """Return the codes of event types, as Vocabulary.encode_events computes them."""
+    names = [*vocabulary.event_types, *vocabulary.untrained_events] or [PAD]
+    codes = [*range(1, 1 + len(vocabulary.event_types)), *[UNKNOWN] * len(vocabulary.untrained_events)]
+    initializer = tf.lookup.KeyValueTensorInitializer(
+        tf.constant(names, tf.string), tf.constant(codes or [UNKNOWN], tf.int32)
+    )
+    return tf.lookup.StaticHashTable(initializer, SKIPPED if vocabulary.skips_other_events else UNKNOWN)
 
 
 def _index(keys: list[str], first: int, missing: int) -> tf.lookup.StaticHashTable:

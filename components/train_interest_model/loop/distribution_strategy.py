@@ -10,7 +10,8 @@ import tensorflow as tf
 from components.train_interest_model.data.sequences import INPUTS, Sequences
 
 SIGNATURE = {
-    **{name: tf.TensorSpec([None, None], tf.int32) for name in INPUTS},
+    **{name: tf.TensorSpec([None, None], tf.int32) for name in (*INPUTS, "predicted_from")},
+    "target_weights": tf.TensorSpec([None, None], tf.float32),
     "attributes": tf.TensorSpec([None, None], tf.int32),
     "lengths": tf.TensorSpec([None], tf.int32),
 }
@@ -34,18 +35,18 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 
 def batches(
     sequences: Sequences, batch_size: int, seed: int, strategy: tf.distribute.Strategy
-) -> Iterator[tuple[Any, int]]:
-    """Yield one epoch of global batches, split over the replicas, with their number of targets."""
+) -> Iterator[tuple[Any, float]]:
+    """Yield one epoch of global batches, split over the replicas, with the sum of their target weights."""
     dataset = tf.data.Dataset.from_generator(
         lambda: sequences.batches(batch_size, seed), output_signature=SIGNATURE
     ).prefetch(tf.data.AUTOTUNE)
     replicas = strategy.num_replicas_in_sync
     for batch in dataset:
-        targets = int(tf.reduce_sum(batch["lengths"]))
+        weight = float(tf.reduce_sum(batch["target_weights"]))
         if replicas == 1:
-            yield batch, targets
+            yield batch, weight
         else:
-            yield _spread(batch, strategy, replicas), targets
+            yield _spread(batch, strategy, replicas), weight
 
 
 def _spread(batch: dict[str, tf.Tensor], strategy: tf.distribute.Strategy, replicas: int) -> Any:

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from components.evaluate_release.metrics.accuracy import hit_rate, ndcg
 from components.progress import report
-from components.train_interest_model.data.sequences import Sequences
+from components.train_interest_model.data.sequences import START, Sequences
 from components.train_interest_model.hyperparameters import Hyperparameters
 from components.train_interest_model.loop.distribution_strategy import SIGNATURE, batches, is_chief
 from components.train_interest_model.loop.optimizers import clip, takes_rows
@@ -34,7 +34,7 @@ class Trainer:
     optimizer: keras.optimizers.Optimizer
     strategy: tf.distribute.Strategy
     hyperparameters: Hyperparameters
-    counts: np.ndarray[Any, Any]  # [items] training interactions, for the sampled softmax
+    counts: np.ndarray[Any, Any]  # [items] targets of the loss, for the sampled softmax
 
     def __post_init__(self) -> None:
         with self.strategy.scope():
@@ -78,30 +78,30 @@ class Trainer:
         return state
 
     def _epoch(self, sequences: Sequences, state: TrainingState) -> dict[str, float]:
-        started, losses, positions = time.perf_counter(), [], 0
+        started, losses, total = time.perf_counter(), [], 0.0
         seed = self.hyperparameters.seed * 10_007 + state.epoch
-        for batch, targets in batches(sequences, self.hyperparameters.batch_size, seed, self.strategy):
-            losses.append(self._step(batch, tf.constant(targets, tf.float32), tf.constant(state.step)))
+        for batch, weight in batches(sequences, self.hyperparameters.batch_size, seed, self.strategy):
+            losses.append(self._step(batch, tf.constant(weight, tf.float32), tf.constant(state.step)))
             state.step += 1
-            positions += targets
-        loss = float(tf.add_n(losses)) / max(1, positions)
+            total += weight
+        loss = float(tf.add_n(losses)) / total
         seconds = time.perf_counter() - started
         state.epoch += 1
         state.seconds += seconds
-        return {"loss": loss, "positions_per_second": positions / seconds}
+        return {"loss": loss, "positions_per_second": len(sequences.items) / seconds}
 
-    def _distributed_step(self, batch: Any, targets: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
-        losses = self.strategy.run(self._replica_step, args=(batch, targets, step))
+    def _distributed_step(self, batch: Any, weight: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+        losses = self.strategy.run(self._replica_step, args=(batch, weight, step))
         return self.strategy.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None)
 
-    def _replica_step(self, batch: dict[str, tf.Tensor], targets: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
+    def _replica_step(self, batch: dict[str, tf.Tensor], weight: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         context = tf.distribute.get_replica_context()
         replica = tf.cast(context.replica_id_in_sync_group, tf.int32)
         seed = tf.stack([self.hyperparameters.seed * 10_007 + replica, step * 8])
         variables = self.model.trainable_variables
         with tf.GradientTape() as tape:
             loss = self._loss(batch, seed)
-            mean = loss / targets
+            mean = loss / weight
         gradients = [
             gradient if takes_rows(self.optimizer, variable) else tf.convert_to_tensor(gradient)
             for gradient, variable in zip(
@@ -119,26 +119,26 @@ class Trainer:
         return loss
 
     def _loss(self, batch: dict[str, tf.Tensor], seed: tf.Tensor) -> tf.Tensor:
-        """Return the loss summed over all positions; each interaction is the target of the ones before it."""
+        """Return the loss summed over all targets; each is predicted from the state before its step."""
         model, sampled = self.model, self.hyperparameters.loss == "sampled"
         rows, negatives = None, None
         if sampled:
             rows, batch, negatives = self._sample(batch, seed)
         vectors, bias = model.item_vectors(seed, rows), model.biases(rows)
         outputs = model(vectors, batch, seed)
-        has_next = tf.sequence_mask(batch["lengths"] - 1, tf.shape(outputs)[1])
-        interests = model.interests(tf.boolean_mask(outputs, has_next), seed)
-        targets = tf.boolean_mask(tf.roll(batch["items"], -1, axis=1), has_next)
-        # A row's first interaction is predicted from the user's attributes, or from the bias only.
-        not_empty = batch["lengths"] > 0
-        first = tf.boolean_mask(batch["items"][:, 0], not_empty)
-        cold = tf.boolean_mask(model.cold_interests(batch, seed), not_empty)
-        interests = tf.concat([interests, cold], axis=0)
-        targets = tf.concat([targets, first], axis=0)
+        is_target, is_first = batch["target_weights"] > 0, batch["predicted_from"] == START
+        later, first = tf.where(is_target & ~is_first), tf.where(is_target & is_first)
+        positions = tf.gather_nd(batch["predicted_from"], later)
+        states = tf.gather_nd(outputs, tf.stack([tf.cast(later[:, 0], tf.int32), positions], axis=1))
+        # A row's first step is predicted from the user's attributes, or from the bias only.
+        cold = tf.gather(model.cold_interests(batch, seed), first[:, 0])
+        interests = tf.concat([model.interests(states, seed), cold], axis=0)
+        cells = tf.concat([later, first], axis=0)
+        targets, weights = (tf.gather_nd(batch[name], cells) for name in ("items", "target_weights"))
         if not sampled:
-            return full_softmax(interests, vectors, bias, targets, self.hyperparameters.xla)
+            return full_softmax(interests, vectors, bias, targets, weights, self.hyperparameters.xla)
         expected = tf.gather(self._log_expected, rows)
-        return sampled_softmax(interests, vectors, bias, targets, negatives, expected)
+        return sampled_softmax(interests, vectors, bias, targets, weights, negatives, expected)
 
     def _sample(
         self, batch: dict[str, tf.Tensor], seed: tf.Tensor

@@ -17,9 +17,14 @@ Backward = Callable[[tf.Tensor], Gradients]
 
 
 def full_softmax(
-    interests: tf.Tensor, vectors: tf.Tensor, bias: tf.Tensor, targets: tf.Tensor, xla: bool = True
+    interests: tf.Tensor,
+    vectors: tf.Tensor,
+    bias: tf.Tensor,
+    targets: tf.Tensor,
+    weights: tf.Tensor,
+    xla: bool = True,
 ) -> tf.Tensor:
-    """Return the summed cross-entropy of the targets against all items.
+    """Return the weighted sum of the targets' cross-entropies against all items.
 
     Loss and gradient are computed in one pass over blocks of positions, so the logits are never all in
     memory (the idea of "Cut Your Losses in Large-Vocabulary Language Models", Wijmans et al., 2024).
@@ -29,12 +34,13 @@ def full_softmax(
         vectors: [items, size] float32.
         bias: [items] float32.
         targets: [n] int32 item indexes.
+        weights: [n] float32.
     """
     block = _block_size(int(vectors.shape[0]))
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def loss_of(h: tf.Tensor, e: tf.Tensor, b: tf.Tensor) -> tuple[tf.Tensor, Backward]:
-        loss, dh, de, db = _blocked_cross_entropy(h, e, b, targets, block, _compiled(xla))
+        loss, dh, de, db = _blocked_cross_entropy(h, e, b, targets, weights, block, _compiled(xla))
 
         def backward(upstream: tf.Tensor) -> Gradients:
             return upstream * dh, upstream * de, upstream * db
@@ -49,10 +55,11 @@ def sampled_softmax(
     vectors: tf.Tensor,
     bias: tf.Tensor,
     targets: tf.Tensor,
+    weights: tf.Tensor,
     negatives: tf.Tensor,
     log_expected: tf.Tensor,
 ) -> tf.Tensor:
-    """Return the summed cross-entropy against the target and sampled negatives, shared by all positions.
+    """Return the weighted sum of the cross-entropies against the target and shared sampled negatives.
 
     The target is always in the sample, so it is not corrected ("Correcting the LogQ Correction",
     Khrylchenko et al., 2025); the estimate of the partition function is then unbiased.
@@ -67,7 +74,7 @@ def sampled_softmax(
     hit = targets[:, None] == negatives[None, :]
     logits = tf.where(hit, EXCLUDED, logits)
     partition = tf.reduce_logsumexp(tf.concat([target_logits[:, None], logits], axis=1), axis=1)
-    return tf.reduce_sum(partition - target_logits)
+    return tf.reduce_sum(weights * (partition - target_logits))
 
 
 def draw_negatives(cumulative: tf.Tensor, count: int, seed: tf.Tensor) -> tf.Tensor:
@@ -86,7 +93,13 @@ def _block_size(items: int) -> int:
 
 
 def _blocked_cross_entropy(
-    h: tf.Tensor, e: tf.Tensor, b: tf.Tensor, targets: tf.Tensor, block: int, softmax: Softmax
+    h: tf.Tensor,
+    e: tf.Tensor,
+    b: tf.Tensor,
+    targets: tf.Tensor,
+    weights: tf.Tensor,
+    block: int,
+    softmax: Softmax,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
     """Return the loss, and its gradients by h, e and b."""
     count = tf.shape(h)[0]
@@ -94,7 +107,7 @@ def _blocked_cross_entropy(
     short = blocks * block - count
     rows = tf.reshape(tf.pad(h, [[0, short], [0, 0]]), [blocks, block, h.shape[1]])
     wanted = tf.reshape(tf.pad(targets, [[0, short]]), [blocks, block])
-    weight = tf.reshape(tf.pad(tf.ones([count]), [[0, short]]), [blocks, block])
+    weight = tf.reshape(tf.pad(weights, [[0, short]]), [blocks, block])
 
     def body(i: tf.Tensor, loss: tf.Tensor, dh: Any, de: tf.Tensor, db: tf.Tensor) -> tuple[Any, ...]:
         block_loss, error, bias_error = softmax(

@@ -18,6 +18,7 @@ from components.train_interest_model.loop.training_checkpoint import Checkpoint,
 from components.train_interest_model.training import train
 from feature_repo import attributes
 from feature_repo.attributes import Attributes
+from feature_repo.event_types import Kind
 from feature_repo.feedback import FeedbackPolicy
 from feature_repo.histories import History, encode
 from serving.release.item_embeddings import load_embeddings
@@ -73,6 +74,111 @@ def test_a_training_is_reproducible_for_any_order_of_the_rows(cycle: World, tmp_
     assert first[NDCG] == second[NDCG]
     assert first["loss"] == second["loss"]
     assert_same_weights(tmp_path / "first", tmp_path / "second")
+
+
+def paired_rows(users: int, minutes: float) -> list[dict[str, Any]]:
+    """Return rows of random pairs: a<n>, and `minutes` later b<n>; queries ask for the partner of an a<n>."""
+    random, rows = np.random.default_rng(0), []
+    for user in range(users):
+        pairs = random.permutation(30)[:7]
+        walk = [f"{letter}{pair}" for pair in pairs for letter in "ab"]
+        train, query = (
+            history_row(f"u{user}", "train", walk[:12]),
+            history_row(f"u{user}", "validation", walk[:13], walk[13]),
+        )
+        for row in (train, query):
+            row["timestamps"] = [
+                int((10 * (position // 2) + minutes * (position % 2)) * 60 * SECOND) + SECOND
+                for position in range(len(row["item_ids"]))
+            ]
+            row["cutoff"] = row["timestamps"][-1] + SECOND
+        rows += [train, query]
+    return rows
+
+
+def test_interactions_of_one_step_do_not_predict_each_other(tmp_path: Path) -> None:
+    """By chance NDCG@10 among 47 unseen items is 4.54 / 47 = 0.097."""
+    items = items_table([f"{letter}{pair}" for pair in range(30) for letter in "ab"])
+    apart = write_world(tmp_path / "apart", paired_rows(160, minutes=1), items)
+    together = write_world(tmp_path / "together", paired_rows(160, minutes=0), items)
+    assert fit(apart, tmp_path / "a", epochs=12)[NDCG] > 0.8
+    assert fit(together, tmp_path / "t", epochs=12)[NDCG] < 0.15
+
+
+def test_both_items_of_a_step_are_predicted_from_the_step_before(tmp_path: Path) -> None:
+    """Steps of two items follow a cycle; a query's target is one of the two items of the next step."""
+    random, rows = np.random.default_rng(0), []
+    for user in range(160):
+        start, side = int(random.integers(30)), user % 2
+        walk = [f"{letter}{(start + step) % 30}" for step in range(7) for letter in "ab"]
+        train = history_row(f"u{user}", "train", walk[:12])
+        train["timestamps"] = [(1 + position // 2) * 60 * SECOND for position in range(12)]
+        query = {**train, "split": "validation", "target_item_id": walk[12 + side]}
+        rows += [train, query]
+    items = items_table([f"{letter}{pair}" for pair in range(30) for letter in "ab"])
+    figures = fit(write_world(tmp_path, rows, items), tmp_path / "out", epochs=15)
+    assert figures["validation_hr_at_10"] > 0.95
+    # Both items of a step are equally likely: the mean of ranks 1 and 2 is (1 + 0.63) / 2.
+    assert figures[NDCG] == pytest.approx(0.815, abs=0.06)
+
+
+def with_hated_item(walk: list[str], user: int, event_type: str) -> dict[str, Any]:
+    """Return a training row in which every second interaction is of the item "bad"."""
+    row = history_row(f"u{user}", "train", [item for chosen in walk for item in (chosen, "bad")])
+    row["event_types"] = ["view", event_type] * len(walk)
+    return row
+
+
+@pytest.mark.parametrize("event_type", ["dislike", "view"])
+def test_a_disliked_item_is_no_target(event_type: str, cycle: World, tmp_path: Path) -> None:
+    random, rows = np.random.default_rng(0), []
+    for user in range(160):
+        start = int(random.integers(60))
+        rows.append(
+            with_hated_item([f"i{(start + step) % 60}" for step in range(8)], user, event_type=event_type)
+        )
+    items = items_table([*cycle.item_ids, "bad"])
+    fit(write_world(tmp_path, rows, items), tmp_path / "out", epochs=8, seen_items="keep")
+    bias = SavedWeights.load(tmp_path / "out").arrays["interest_model/item_bias"]
+    hated_rank = int(np.count_nonzero(bias >= bias[-1]))
+    assert hated_rank == (61 if event_type == "dislike" else 1)
+    history = ["i6", "bad", "i7"] if event_type == "view" else ["i6", "bad", "i7", "bad"]
+    next_item = follower(tmp_path / "out", *history, events=("view", event_type))
+    assert next_item == ("i8" if event_type == "dislike" else "bad")
+
+
+def test_a_dislike_that_training_did_not_see_does_not_change_the_interest(
+    cycle: World, tmp_path: Path
+) -> None:
+    fit(cycle, tmp_path, epochs=1)
+    with ServedModel(tmp_path / "saved_model") as served:
+        answers = []
+        for last in ("", "dislike", "never heard of", "like"):
+            events = ["view", last] if last else ["view"]
+            history = History(
+                [], ["i3", "i9"][: len(events)], events, [1.0] * len(events), [SECOND] * len(events)
+            )
+            inputs = encode([history]) | attributes.encode([Attributes()])
+            answers.append(served.run("serving_default", inputs)["state"])
+    alone, disliked, unknown, liked = answers
+    np.testing.assert_array_equal(alone, disliked)
+    np.testing.assert_array_equal(alone, unknown)
+    assert np.abs(alone - liked).max() > 1e-3
+
+
+def test_no_positive_interaction_raises(cycle: World, tmp_path: Path) -> None:
+    nothing = FeedbackPolicy(kinds={"view": Kind.NEUTRAL, "click": Kind.NEUTRAL})
+    with pytest.raises(StepError, match=r"none of the 1,920 interactions .* is positive: .*--positive"):
+        train(
+            cycle.training_set,
+            cycle.items,
+            "train",
+            SMALL,
+            tmp_path,
+            None,
+            RecordingTracker(),
+            feedback=nothing,
+        )
 
 
 class Killed(BaseException):
@@ -221,13 +327,13 @@ def test_an_empty_split_and_an_incomplete_base_model_raise(cycle: World, tmp_pat
         fit(cycle, tmp_path / "out", base=tmp_path)
 
 
-def follower(directory: Path, *items: str) -> str:
+def follower(directory: Path, *items: str, events: tuple[str, str] = ("view", "click")) -> str:
     """Return the first item that the exported model recommends after `items`, one a minute."""
     served = ServedModel(directory / "saved_model")
-    events = ["click" if position % 2 else "view" for position in range(len(items))]
+    event_types = [events[position % 2] for position in range(len(items))]
     times = [60 * SECOND * (1 + position) for position in range(len(items))]
     values = [float(position) for position in range(len(items))]
-    history = encode([History([], list(items), events, values, times)])
+    history = encode([History([], list(items), event_types, values, times)])
     answer = served.run("top_items", history | attributes.encode([Attributes()]))
     served.close()
     return str(answer["item_ids"][0, 0].decode())

@@ -8,8 +8,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.errors import StepError
-from components.train_interest_model.data.sequences import encode, flat_attributes, flatten, read_rows
-from components.train_interest_model.data.vocabulary import Vocabulary, encode_gaps
+from components.train_interest_model.data.sequences import (
+    START,
+    encode,
+    flat_attributes,
+    flatten,
+    read_rows,
+)
+from components.train_interest_model.data.vocabulary import MIN_EVENTS, SKIPPED, Vocabulary, encode_gaps
+from feature_repo.event_types import Kind
+from feature_repo.feedback import FeedbackPolicy
 from feature_repo.table_schemas import TRAINING_SET
 from tests.components.train_interest_model.conftest import (
     SECOND,
@@ -53,13 +61,15 @@ def test_an_epoch_has_every_interaction_once_right_padded() -> None:
         history_row(f"u{user}", "train", random.choice(["a", "b", "c"], random.integers(1, 90)).tolist())
         for user in range(50)
     ]
-    encoded = encode(pa.Table.from_pylist(rows, schema=TRAINING_SET), VOCABULARY)
+    encoded = encode(pa.Table.from_pylist(rows, schema=TRAINING_SET), VOCABULARY, FeedbackPolicy())
     batches = list(encoded.batches(batch_size=4, seed=3))
     lengths = np.concatenate([batch["lengths"] for batch in batches])
     assert sorted(lengths) == sorted(encoded.lengths)
     for batch in batches:
         places = np.arange(batch["items"].shape[1])
-        assert (batch["items"][places >= batch["lengths"][:, None]] == 0).all()
+        padding = places >= batch["lengths"][:, None]
+        assert (batch["items"][padding] == 0).all()
+        assert (batch["target_weights"] == np.where(padding, 0, 1)).all()
         assert batch["items"].size <= 4 * encoded.lengths.max()
     again = list(encoded.batches(batch_size=4, seed=3))
     assert all((one["items"] == other["items"]).all() for one, other in zip(batches, again, strict=True))
@@ -74,7 +84,7 @@ def test_grow_keeps_the_codes() -> None:
 
 def test_many_values_are_split_at_quantiles() -> None:
     values = np.arange(1000, dtype=np.float32)
-    vocabulary = Vocabulary.build(["a"], pa.array(["view"]), values)
+    vocabulary = Vocabulary.build(["a"], pa.array(["view"]), values, FeedbackPolicy())
     counts = np.bincount(vocabulary.encode_values(values))
     assert counts[counts > 0].tolist() == pytest.approx([62.5] * 16, abs=1)
 
@@ -137,3 +147,61 @@ def test_a_missing_column_raises_with_its_name(cycle: World, tmp_path: Path) -> 
     pq.write_table(rows, tmp_path / "rows.parquet")
     with pytest.raises(StepError, match="has no column target_item_id, timestamps"):
         read_rows(tmp_path / "rows.parquet", "train")
+
+
+def test_an_interaction_is_predicted_from_the_end_of_the_step_before() -> None:
+    row = history_row("u", "train", ["a", "b", "zz", "c", "a", "b"])
+    row["timestamps"] = [5, 5, 5, 7, 7, 8]  # the unknown item belongs to the first step
+    rows = pa.Table.from_pylist([row, history_row("v", "train", ["a", "b"])], schema=TRAINING_SET)
+    encoded = encode(rows, VOCABULARY)
+    assert encoded.predicted_from.tolist() == [START, START, 1, 1, 3, START, 0]
+
+
+def test_a_row_that_begins_at_the_time_of_the_row_before_begins_a_step() -> None:
+    rows = [history_row(user, "train", ["a", "b"]) for user in "uv"]
+    for row in rows:
+        row["timestamps"] = [5, 5]
+    encoded = encode(pa.Table.from_pylist(rows, schema=TRAINING_SET), VOCABULARY)
+    assert encoded.predicted_from.tolist() == [START] * 4
+
+
+def test_positive_interactions_are_targets_with_their_weight() -> None:
+    row = history_row("u", "train", ["a", "b", "c", "a"])
+    row["event_types"] = ["view", "dislike", "purchase", "pause"]
+    policy = FeedbackPolicy(weights={"purchase": 3.0})
+    vocabulary = Vocabulary(["a", "b", "c"], ["dislike", "pause", "purchase", "view"], [])
+    encoded = encode(pa.Table.from_pylist([row], schema=TRAINING_SET), vocabulary, policy)
+    assert encoded.target_weights.tolist() == [1, 0, 3, 0]
+    assert encoded.target_items.tolist() == [0, 2]
+    assert encoded.items.tolist() == [0, 1, 2, 0]
+    assert encode(pa.Table.from_pylist([row], schema=TRAINING_SET), vocabulary).target_items.tolist() == []
+
+
+def test_a_dislike_in_a_later_window_makes_earlier_interactions_no_targets() -> None:
+    first, second = (history_row("u", "train", ["a", "b"]) for _ in range(2))
+    second["cutoff"] += 1_000 * SECOND
+    second["timestamps"] = [time + 1_000 * SECOND for time in second["timestamps"]]
+    second["event_types"] = ["dislike", "view"]
+    vocabulary = Vocabulary(["a", "b"], ["click", "dislike", "view"], [])
+    rows = pa.Table.from_pylist([first, second, history_row("v", "train", ["a"])], schema=TRAINING_SET)
+    assert encode(rows, vocabulary, FeedbackPolicy()).target_weights.tolist() == [0, 1, 0, 1, 1]
+
+
+def test_rows_without_a_target_are_in_no_batch() -> None:
+    disliked, liked = history_row("u", "train", ["a", "b"]), history_row("v", "train", ["c"])
+    disliked["event_types"] = ["dislike", "dislike"]
+    vocabulary = Vocabulary(["a", "b", "c"], ["dislike", "view"], [])
+    rows = pa.Table.from_pylist([disliked, liked], schema=TRAINING_SET)
+    (batch,) = encode(rows, vocabulary, FeedbackPolicy()).batches(batch_size=4, seed=0)
+    assert batch["items"].tolist() == [[2]]
+
+
+def test_the_model_reads_event_types_that_are_positive_or_frequent() -> None:
+    events = pa.array(["view"] * 5 + ["dislike"] * MIN_EVENTS + ["skip"] * (MIN_EVENTS - 1) + ["oops"])
+    policy = FeedbackPolicy(kinds={"enrol": Kind.POSITIVE, "click": Kind.NEGATIVE})
+    vocabulary = Vocabulary.build(["a"], events, np.empty(0, np.float32), policy)
+    assert vocabulary.event_types == ["dislike", "view"]
+    asked = pa.array(["view", "dislike", "enrol", "like", "skip", "click", "oops", "never heard of"])
+    assert vocabulary.encode_events(asked).tolist() == [2, 1, 0, 0, *[SKIPPED] * 4]
+    everything = Vocabulary.build(["a"], events, np.empty(0, np.float32), FeedbackPolicy(all_positive=True))
+    assert (everything.encode_events(asked) >= 0).all()

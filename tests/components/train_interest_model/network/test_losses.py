@@ -16,11 +16,12 @@ INTERESTS = tf.constant(RANDOM.normal(size=(150, 8)), tf.float32)
 VECTORS = tf.constant(RANDOM.normal(size=(30, 8)), tf.float32)
 BIAS = tf.constant(RANDOM.normal(size=30), tf.float32)
 TARGETS = tf.constant(RANDOM.integers(0, 30, 150), tf.int32)
+WEIGHTS = tf.constant(RANDOM.choice([0.5, 1.0, 3.0], 150), tf.float32)
 
 
 def plain(interests: tf.Tensor, vectors: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
     logits = tf.matmul(interests, vectors, transpose_b=True) + bias
-    return tf.reduce_sum(tf.nn.sparse_softmax_cross_entropy_with_logits(TARGETS, logits))
+    return tf.reduce_sum(WEIGHTS * tf.nn.sparse_softmax_cross_entropy_with_logits(TARGETS, logits))
 
 
 @pytest.mark.parametrize("xla", [False, True])
@@ -31,7 +32,7 @@ def test_the_blocked_softmax_equals_the_plain_one(xla: bool, monkeypatch: pytest
     inputs = (INTERESTS, VECTORS, BIAS)
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(inputs)
-        loss, expected = 2 * full_softmax(*inputs, TARGETS, xla), 2 * plain(*inputs)
+        loss, expected = 2 * full_softmax(*inputs, TARGETS, WEIGHTS, xla), 2 * plain(*inputs)
     assert float(loss) == pytest.approx(float(expected), rel=1e-5)
     for gradient, wanted in zip(tape.gradient(loss, inputs), tape.gradient(expected, inputs), strict=True):
         np.testing.assert_allclose(gradient, wanted, atol=1e-4)
@@ -43,7 +44,7 @@ def test_an_excluded_item_has_no_gradient() -> None:
     bias = tf.concat([BIAS, [EXCLUDED, EXCLUDED]], axis=0)
     with tf.GradientTape() as tape:
         tape.watch(vectors)
-        loss = full_softmax(INTERESTS, vectors, bias, TARGETS)
+        loss = full_softmax(INTERESTS, vectors, bias, TARGETS, WEIGHTS)
     assert float(loss) == pytest.approx(float(plain(INTERESTS, VECTORS, BIAS)), rel=1e-5)
     assert np.abs(tape.gradient(loss, vectors)[absent]).max() == 0
 
@@ -57,7 +58,7 @@ def test_the_sampled_softmax_approaches_the_full_one_with_many_negatives() -> No
     inputs = (INTERESTS, VECTORS, BIAS)
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(inputs)
-        sampled = sampled_softmax(*inputs, TARGETS, negatives, log_expected)
+        sampled = sampled_softmax(*inputs, TARGETS, WEIGHTS, negatives, log_expected)
         full = plain(*inputs)
     assert float(sampled) == pytest.approx(float(full), rel=0.01)
     for gradient, wanted in zip(tape.gradient(sampled, inputs), tape.gradient(full, inputs), strict=True):
@@ -69,7 +70,7 @@ def test_without_correction_the_sampled_softmax_is_biased() -> None:
     share = np.linspace(1, 4, 30)
     share /= share.sum()
     negatives = draw_negatives(tf.constant(np.cumsum(share), tf.float64), 1000, tf.constant([1, 2]))
-    loss = sampled_softmax(INTERESTS, VECTORS, BIAS, TARGETS, negatives, tf.zeros(30))
+    loss = sampled_softmax(INTERESTS, VECTORS, BIAS, TARGETS, WEIGHTS, negatives, tf.zeros(30))
     assert float(loss) > 1.5 * float(plain(INTERESTS, VECTORS, BIAS))
 
 
