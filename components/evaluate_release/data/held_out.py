@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 from components.errors import StepError
 from components.evaluate_release.data import user_profiles
 from components.evaluate_release.data.queries import Queries, read_queries, read_training_set
+from feature_repo.feedback import FeedbackPolicy
 from serving.ranking.cold_start import Profile
 from serving.release.catalog import Catalog
 
@@ -27,12 +28,18 @@ class HeldOut:
     index: pa.Array  # [items] string
     validation: Queries
     test: Queries
+    feedback: FeedbackPolicy
     keep_seen: bool
     users: pa.Table | None = None  # user_id and attributes
 
     @classmethod
     def read(
-        cls, file: Path, catalog: Catalog, keep_seen: bool = False, users: Path | None = None
+        cls,
+        file: Path,
+        catalog: Catalog,
+        feedback: FeedbackPolicy,
+        keep_seen: bool = False,
+        users: Path | None = None,
     ) -> "HeldOut":
         """Read the queries.
 
@@ -41,7 +48,8 @@ class HeldOut:
         """
         training_set, index = read_training_set(file), pa.array(catalog.item_ids, pa.string())
         validation, test = (
-            read_queries(training_set, split, index, SEED, keep_seen) for split in ("validation", "test")
+            read_queries(training_set, split, index, SEED, feedback, keep_seen)
+            for split in ("validation", "test")
         )
         for part in (validation, test):
             if (part.targets < 0).any():
@@ -51,12 +59,12 @@ class HeldOut:
                     "and the training set of the same run"
                 )
         table = user_profiles.read_users(users) if users else None
-        return cls(training_set, index, validation, test, keep_seen, table)
+        return cls(training_set, index, validation, test, feedback, keep_seen, table)
 
     def test_for(self, item_ids: list[str]) -> Queries:
         """Return the same test queries with items as indexes of another catalog."""
         index = pa.array(item_ids, pa.string())
-        return read_queries(self.training_set, "test", index, SEED, self.keep_seen)
+        return read_queries(self.training_set, "test", index, SEED, self.feedback, self.keep_seen)
 
     @property
     def learned_until(self) -> int:

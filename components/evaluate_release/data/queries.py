@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from components.errors import StepError
 from components.user_attributes import attributes_of, with_attributes
 from feature_repo.attributes import Attributes
+from feature_repo.feedback import OPINION, FeedbackPolicy
 from feature_repo.histories import History
 from feature_repo.table_schemas import TRAINING_SET
+from serving.release.arrays import FloatArray
 
 Indexes = NDArray[np.int32]  # item indexes of a catalog, -1 for an item that is not in it
 Times = NDArray[np.int64]  # µs since the epoch
@@ -38,12 +40,23 @@ class Queries:
     histories: list[History]  # interactions before the cutoff, at most MAX_HISTORY
     items: list[Indexes]  # the histories' items that are in the catalog
     timestamps: list[Times]  # of `items`
+    preferences: list[FloatArray]  # of `items`, as of the cutoff
     seen: list[Indexes]  # items to exclude because the user has seen them, ascending
     sampled_from: int  # number of queries before sampling
     attributes: list[Attributes] = field(default_factory=list)  # of each query's user, or empty
 
     def __len__(self) -> int:
         return len(self.histories)
+
+    def liked(self) -> list[Indexes]:
+        """Return [queries] the items of the history's positive interactions, oldest first."""
+        pairs = zip(self.items, self.preferences, strict=True)
+        return [items[preferences > 0] for items, preferences in pairs]
+
+    def disliked(self) -> list[Indexes]:
+        """Return [queries] the items that the user dislikes at the cutoff: they are never recommended."""
+        pairs = zip(self.items, self.preferences, strict=True)
+        return [items[preferences <= -OPINION] for items, preferences in pairs]
 
     def repeated(self) -> NDArray[np.bool_]:
         """Return [queries] whether the target is a seen item: then it is excluded and can't be answered."""
@@ -65,6 +78,7 @@ class Queries:
             histories=part(self.histories),
             items=part(self.items),
             timestamps=part(self.timestamps),
+            preferences=part(self.preferences),
             seen=part(self.seen),
             sampled_from=self.sampled_from,
             attributes=part(self.attributes) if self.attributes else [],
@@ -80,6 +94,7 @@ class Windows:
     """Each user's newest interactions, one row per user."""
 
     items: list[Indexes]  # -1 for an item that is not in the catalog
+    preferences: list[FloatArray]  # of `items`
     rows: pa.Table
 
     def __len__(self) -> int:
@@ -111,6 +126,7 @@ def read_queries(
     split: str,
     index: pa.Array,
     seed: int,
+    feedback: FeedbackPolicy,
     keep_seen: bool = False,
     limit: int = MAX_QUERIES,
 ) -> Queries:
@@ -118,6 +134,7 @@ def read_queries(
 
     Args:
         index: [items] string, the catalog's item ids.
+        feedback: the sign and strength of each interaction.
         keep_seen: don't exclude items that the user has seen.
 
     Raises:
@@ -133,6 +150,7 @@ def read_queries(
     sample = _sample(rows, limit, seed)
     user_ids, cutoffs = sample["user_id"].to_pylist(), sample["cutoff"].cast(pa.int64()).to_numpy()
     items, timestamps = _indexes(sample["item_ids"], index), _arrays(sample["timestamps"])
+    preferences = preferences_of(sample, feedback)
     by_user = {} if keep_seen else interactions_by_user(training_set, index)
     targets = pc.fill_null(pc.index_in(sample["target_item_id"], index), -1).to_numpy()
     return Queries(
@@ -143,18 +161,35 @@ def read_queries(
         histories=_histories(sample),
         items=[row[row >= 0] for row in items],
         timestamps=[times[row >= 0] for row, times in zip(items, timestamps, strict=True)],
+        preferences=[signs[row >= 0] for row, signs in zip(items, preferences, strict=True)],
         seen=[NO_ITEMS] * len(sample) if keep_seen else _seen(by_user, user_ids, cutoffs, items),
         sampled_from=len(rows),
         attributes=attributes_of(sample),
     )
 
 
-def read_windows(training_set: pa.Table, index: pa.Array, seed: int, limit: int = MAX_QUERIES) -> Windows:
+def read_windows(
+    training_set: pa.Table, index: pa.Array, seed: int, feedback: FeedbackPolicy, limit: int = MAX_QUERIES
+) -> Windows:
     """Read the newest window of each user of the split "all"; above `limit`, of a random sample of users."""
     rows = _sample(_rows_of(training_set, "all"), limit, seed)
     users = rows["user_id"].to_numpy(zero_copy_only=False)
     rows = rows.filter(pa.array(np.append(users[1:] != users[:-1], True)[: len(rows)]))
-    return Windows(_indexes(rows["item_ids"], index), rows)
+    return Windows(_indexes(rows["item_ids"], index), preferences_of(rows, feedback), rows)
+
+
+def preferences_of(rows: pa.Table, feedback: FeedbackPolicy) -> list[FloatArray]:
+    """Return [rows] the preferences of each row's history, from that history alone, as serving does."""
+    lists = rows["item_ids"].combine_chunks()
+    bounds = _bounds(lists)
+    flat = {name: rows[name].combine_chunks().flatten() for name in ("item_ids", "event_types", "values")}
+    preferences = feedback.preferences(
+        flat["item_ids"].dictionary_encode().indices.to_numpy(),
+        flat["event_types"].to_pylist(),
+        flat["values"].to_numpy(zero_copy_only=False).astype(np.float32),
+        np.array([0, *bounds, len(flat["item_ids"])], np.int64),
+    )
+    return np.split(preferences, bounds)
 
 
 def interactions_by_user(

@@ -37,7 +37,7 @@ def measure_drift(ranking: Ranking, saved_model: Path, held_out: HeldOut) -> Dri
         return DriftResults(
             why="Interest drift was not measured: neither categories nor clusters give two item groups."
         )
-    windows = read_windows(held_out.training_set, held_out.index, SEED)
+    windows = read_windows(held_out.training_set, held_out.index, SEED, held_out.feedback)
     shifts = {
         "real": shifts_of_real_users(held_out.test, windows, groups, MAX_USERS, SEED),
         "simulated": shifts_of_simulated_users(held_out, ranking.filters.popularity, groups, MAX_USERS, SEED),
@@ -62,7 +62,7 @@ def _measure_kinds(
         for kind, of_kind in shifts.items():
             if len(of_kind) < MIN_USERS:
                 continue
-            queries = as_queries(of_kind, held_out.index, held_out.keep_seen)
+            queries = as_queries(of_kind, held_out.index, held_out.keep_seen, held_out.feedback)
             metrics = measure(of_kind, groups, _answers(ranking, model, queries, len(of_kind)))
             if metrics is not None:
                 kinds[kind] = metrics
@@ -87,7 +87,7 @@ def _answers(
         INTEREST: by_product(interest, ranking.item_embeddings),
     }
     if (factors := ranking.filters.als) is not None:
-        folded_in = _fold_in_all(factors, queries.items)
+        folded_in = _fold_in_all(factors, queries.liked())
         answers[ALS_FOLDED_IN] = by_product(folded_in, factors)
         # Retrained nightly: a user's factors stay those of before the shift.
         answers[ALS] = by_product(np.tile(folded_in[:users], (len(STEPS), 1)), factors)

@@ -1,4 +1,4 @@
-"""Builds interest shifts: users with a history in one item group, whose next choices are in another."""
+"""Builds interest shifts: users who like one item group, and whose next choices are in another."""
 
 from dataclasses import dataclass, field
 from itertools import islice
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from components.evaluate_release.data.queries import Indexes, Queries, Windows
 from components.evaluate_release.drift.item_groups import ItemGroups
 from feature_repo.attributes import Attributes
+from feature_repo.feedback import FeedbackPolicy
 from feature_repo.histories import History
 from feature_repo.interaction import Interaction
 
@@ -51,8 +52,9 @@ def shifts_of_real_users(
         queries: held out; the shift is at the timestamp of the target.
         windows: all users' newest interactions, from which the donors are taken.
     """
-    shares = groups.shares(queries.items)
-    of_one_group = (shares.max(axis=1, initial=0) >= DOMINANT) & (queries.lengths() >= MIN_HISTORY)
+    liked = queries.liked()
+    shares, lengths = groups.shares(liked), np.fromiter(map(len, liked), np.int64, len(liked))
+    of_one_group = (shares.max(axis=1, initial=0) >= DOMINANT) & (lengths >= MIN_HISTORY)
     rng, donors = np.random.default_rng(seed), _donors(windows, groups)
     shifts: list[InterestShift] = []
     for position in rng.permutation(np.flatnonzero(of_one_group)).tolist():
@@ -73,9 +75,12 @@ def shifts_of_real_users(
 
 def _donors(windows: Windows, groups: ItemGroups) -> list[Indexes]:
     """Return for each group the users with the largest share of it, if they have LENGTH items of it."""
-    in_catalog = [items[items >= 0] for items in windows.items]
-    shares = groups.shares(in_catalog)
-    enough = shares * np.array([[len(items)] for items in in_catalog]) >= LENGTH
+    liked = [
+        items[(items >= 0) & (preferences > 0)]
+        for items, preferences in zip(windows.items, windows.preferences, strict=True)
+    ]
+    shares = groups.shares(liked)
+    enough = shares * np.array([[len(items)] for items in liked]) >= LENGTH
     ordered = np.argsort(-np.where(enough, shares, -1), axis=0, kind="stable")[:DONORS]
     return [rows[enough[rows, group]] for group, rows in enumerate(ordered.T)]
 
@@ -88,9 +93,10 @@ def _shift(
     allowed: NDArray[np.bool_],
     old_and_new: tuple[int, int],
 ) -> InterestShift | None:
-    """Continue a history with the donor's first LENGTH `allowed` unseen items; None if there are fewer."""
+    """Continue a history with the donor's first LENGTH liked, `allowed` and unseen items; None if too few."""
     items, seen = windows.items[donor], np.union1d(queries.seen[position], queries.items[position])
-    usable = np.flatnonzero((items >= 0) & allowed[items] & ~np.isin(items, seen))
+    liked = windows.preferences[donor] > 0
+    usable = np.flatnonzero((items >= 0) & liked & allowed[items] & ~np.isin(items, seen))
     first = np.sort(np.unique(items[usable], return_index=True)[1])[:LENGTH]
     usable = usable[first]
     history, user_id = windows.history(donor), queries.user_ids[position]
@@ -114,12 +120,15 @@ def _shift(
     )
 
 
-def as_queries(shifts: list[InterestShift], index: pa.Array, keep_seen: bool) -> Queries:
+def as_queries(
+    shifts: list[InterestShift], index: pa.Array, keep_seen: bool, feedback: FeedbackPolicy
+) -> Queries:
     """Return [STEPS x shifts] queries for the next choice: all shifts at step 0, then all at step 1, …
 
     Args:
         index: [items] string, the catalog's item ids.
         keep_seen: don't exclude items that the user has seen.
+        feedback: the sign and strength of each interaction.
     """
     pairs = [(shift, step) for step in STEPS for shift in shifts]
     histories = [shift.history.extend(shift.chosen[:step]) for shift, step in pairs]
@@ -128,6 +137,9 @@ def as_queries(shifts: list[InterestShift], index: pa.Array, keep_seen: bool) ->
         np.array([item_index.get(item, -1) for item in history.item_ids], np.int32) for history in histories
     ]
     times = [np.asarray(history.timestamps, np.int64) for history in histories]
+    preferences = [
+        feedback.preferences(history.item_ids, history.event_types, history.values) for history in histories
+    ]
     seen = [np.union1d(shift.seen, shift.items[:step]).astype(np.int32) for shift, step in pairs]
     return Queries(
         user_ids=[shift.user_id for shift, _ in pairs],
@@ -137,6 +149,7 @@ def as_queries(shifts: list[InterestShift], index: pa.Array, keep_seen: bool) ->
         histories=histories,
         items=[row[row >= 0] for row in items],
         timestamps=[moments[row >= 0] for row, moments in zip(items, times, strict=True)],
+        preferences=[signs[row >= 0] for row, signs in zip(items, preferences, strict=True)],
         seen=[row[:0] for row in seen] if keep_seen else seen,
         sampled_from=len(pairs),
         attributes=[shift.attributes for shift, _ in pairs],

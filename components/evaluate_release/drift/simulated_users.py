@@ -1,13 +1,15 @@
 """Simulates users who choose items of one group only, then of another group only."""
 
 from collections import Counter
-from itertools import chain
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from components.evaluate_release.data.held_out import HeldOut
+from components.evaluate_release.data.queries import preferences_of
 from components.evaluate_release.drift.interest_shifts import LENGTH, MIN_HISTORY, InterestShift
 from components.evaluate_release.drift.item_groups import ItemGroups
 from feature_repo.histories import History
@@ -23,7 +25,7 @@ def shifts_of_simulated_users(
     """Return `count` shifts, one choice a minute; items are drawn by their popularity.
 
     The shift is at the newest cutoff of the test queries, so that trends and availability are of that time.
-    Event type and value are typical of the test queries' histories.
+    Event type and value are typical of the positive interactions in the test queries' histories.
     """
     rng, now = np.random.default_rng(seed), int(held_out.test.cutoffs.max())
     event_type, value = _typical(held_out)
@@ -68,10 +70,13 @@ def _draw(
 
 def _typical(held_out: HeldOut) -> tuple[str, float]:
     """Return the most frequent event type, and the median value or NaN if most interactions have none."""
-    event_types = Counter(chain.from_iterable(history.event_types for history in held_out.test.histories))
-    values = np.array(
-        [*chain.from_iterable(history.values for history in held_out.test.histories)], np.float64
+    rows = held_out.training_set.filter(pc.equal(held_out.training_set["split"], "test"))
+    positive = pa.array(np.concatenate(preferences_of(rows, held_out.feedback)) > 0)
+    event_types, values = (
+        rows[name].combine_chunks().flatten().filter(positive) for name in ("event_types", "values")
     )
-    present = values[~np.isnan(values)]
-    median = float(np.median(present)) if 2 * len(present) > len(values) else float("nan")
-    return (event_types.most_common(1)[0][0] if event_types else "view"), median
+    numbers = values.to_numpy(zero_copy_only=False).astype(np.float64)
+    present = numbers[~np.isnan(numbers)]
+    median = float(np.median(present)) if 2 * len(present) > len(numbers) else float("nan")
+    counts = Counter({row["values"]: row["counts"] for row in event_types.value_counts().to_pylist()})
+    return (counts.most_common(1)[0][0] if counts else "view"), median

@@ -5,12 +5,13 @@ from typing import Final
 import numpy as np
 from scipy.sparse import csr_array
 
-from components.evaluate_release.data.queries import Indexes, Queries
+from components.evaluate_release.data.queries import Indexes, Queries, Times
 from components.evaluate_release.data.ranked_queries import RankedQueries
 from components.evaluate_release.models.full_ranking import rank_all
 from serving.release.arrays import FloatArray
 
-# The item n steps back has the weight DECAY**n; after MAX_STEPS the weight is negligible.
+# An item n steps back has the weight DECAY**n; after MAX_STEPS the weight is negligible. A step is all
+# interactions with one timestamp.
 DECAY: Final = 0.7
 MAX_STEPS: Final = 20
 
@@ -25,23 +26,32 @@ def popularity(queries: Queries, popularity: FloatArray) -> RankedQueries:
 
 
 def transitions(queries: Queries, transitions: csr_array) -> RankedQueries:
-    """Rank items by how often they follow the user's last items; transitions: [items, items]."""
+    """Rank items by how often they follow the last items that the user liked; transitions: [items, items]."""
+    liked = queries.liked()
+    times = [
+        times[preferences > 0]
+        for times, preferences in zip(queries.timestamps, queries.preferences, strict=True)
+    ]
 
     def scores(part: slice) -> FloatArray:
-        weights = recency_weights(queries.items[part], transitions.shape[0])
+        weights = recency_weights(liked[part], times[part], transitions.shape[0])
         return np.asarray((weights @ transitions).toarray(), np.float32)
 
     return rank_all(scores, queries, transitions.shape[1])
 
 
-def recency_weights(histories: list[Indexes], n_items: int) -> csr_array:
-    """Return [histories, items]: DECAY**n for the item n steps back, summed over repeats."""
-    recent = [history[-MAX_STEPS:][::-1] for history in histories]
-    lengths = [len(history) for history in recent]
+def recency_weights(histories: list[Indexes], timestamps: list[Times], n_items: int) -> csr_array:
+    """Return [histories, items]: DECAY**n for an item n steps back, summed over repeats.
+
+    Args:
+        timestamps: of `histories`, oldest first.
+    """
+    ages = [np.cumsum(np.diff(times[::-1], prepend=times[-1:]) != 0) for times in timestamps]
+    recent = [history[::-1][age < MAX_STEPS] for history, age in zip(histories, ages, strict=True)]
     indices = np.concatenate([*recent, np.empty(0, np.int32)])
-    steps = np.concatenate([*map(np.arange, lengths), np.empty(0, np.int64)])
+    steps = np.concatenate([*(age[age < MAX_STEPS] for age in ages), np.empty(0, np.int64)])
     weights = csr_array(
-        ((DECAY**steps).astype(np.float32), indices, np.cumsum([0, *lengths])),
+        ((DECAY**steps).astype(np.float32), indices, np.cumsum([0, *map(len, recent)])),
         shape=(len(histories), n_items),
     )
     weights.sum_duplicates()

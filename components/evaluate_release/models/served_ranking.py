@@ -20,7 +20,7 @@ from serving.release.ranking_data import Ranking
 
 @dataclass(frozen=True)
 class BlendExamples:
-    """The data that the blend is fitted on, one entry per query that has a history."""
+    """The data that the blend is fitted on, one entry per query whose user likes something."""
 
     features: list[FloatArray]  # [candidates, features]
     targets: list[int]  # position of the target among the candidates, -1 if it is not a candidate
@@ -44,9 +44,10 @@ class ServedRanking:
         """
         self._release = LoadedRelease(ranking)
         self._queries, self._interest, self._profiles = queries, interest, profiles or {}
+        self._disliked = queries.disliked()
 
     def examples(self) -> BlendExamples:
-        """Return the features of each query's candidates; queries without a history are left out."""
+        """Return the features of each query's candidates; queries of users without a like are left out."""
         examples = BlendExamples([], [])
         for position, target in enumerate(self._queries.targets):
             query, items = self._candidates(position)
@@ -72,19 +73,20 @@ class ServedRanking:
 
     def _candidates(self, position: int) -> tuple[Query, Indexes]:
         queries = self._queries
-        history = queries.items[position]
+        positive = queries.preferences[position] > 0
         query = Query(
             self._release.ranking,
-            history=history,
-            timestamps=queries.timestamps[position],
-            interest=self._interest[position] if len(history) else None,
+            history=queries.items[position][positive],
+            timestamps=queries.timestamps[position][positive],
+            interest=self._interest[position] if positive.any() else None,
         )
-        rules = Rules(self._now(position), excluded=queries.seen[position])
+        excluded = np.union1d(queries.seen[position], self._disliked[position])
+        rules = Rules(self._now(position), excluded=excluded.astype(np.int32))
         retrieved = self._release.retriever.retrieve(query)
         return query, self._release.item_filter.select(rules, retrieved, MAX_LENGTH).items
 
     def _scores(self, position: int, query: Query, items: Indexes) -> FloatArray:
-        """Score by the blend, or without a history by the cold-start rules: profile, segment trend, trend."""
+        """Score by the blend, or without a like by the cold-start rules: profile, segment trend, trend."""
         if len(query.history):
             return self._release.reranker.scores(query, items)
         profile = self._profiles.get(self._queries.user_ids[position], {})

@@ -1,16 +1,22 @@
 """Queries from the training set: order, indexes, seen items, sampling, invalid input."""
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from components.errors import StepError
+from components.evaluate_release.data.held_out_targets import check_targets
 from components.evaluate_release.data.queries import read_queries, read_training_set, read_windows
+from feature_repo.feedback import FeedbackPolicy
 from feature_repo.table_schemas import TIMESTAMP, TRAINING_SET
 from tests.components.evaluate_release.ring_world import row
 
 INDEX = pa.array([f"i{item}" for item in range(6)])
+
+POLICY = FeedbackPolicy()
 
 
 def table(*rows) -> pa.Table:
@@ -21,7 +27,7 @@ def table(*rows) -> pa.Table:
 
 def test_items_are_catalog_indexes_without_unknown_items() -> None:
     rows = table(row(1, [2, 9, 4], [10, 20, 30], 40, "test", 5))
-    queries = read_queries(rows, "test", INDEX, seed=0)
+    queries = read_queries(rows, "test", INDEX, 0, POLICY)
     assert queries.items[0].tolist() == [2, 4]
     assert queries.timestamps[0].tolist() == [10, 30]
     assert queries.histories[0].item_ids == ["i2", "i9", "i4"]
@@ -30,7 +36,7 @@ def test_items_are_catalog_indexes_without_unknown_items() -> None:
 
 
 def test_a_target_that_is_not_in_the_catalog_is_minus_one() -> None:
-    queries = read_queries(table(row(1, [], [], 40, "test", 77)), "test", INDEX, seed=0)
+    queries = read_queries(table(row(1, [], [], 40, "test", 77)), "test", INDEX, 0, POLICY)
     assert queries.targets.tolist() == [-1]
 
 
@@ -41,37 +47,37 @@ def test_seen_has_all_items_before_the_cutoff_and_none_after() -> None:
         row(1, [2], [30], 40, "test", 3),
         row(2, [5], [15], 60, "all"),
     )
-    queries = read_queries(rows, "test", INDEX, seed=0)
+    queries = read_queries(rows, "test", INDEX, 0, POLICY)
     assert queries.seen[0].tolist() == [0, 1, 2]
     assert not queries.repeated()[0]
 
 
 def test_repeated_marks_a_seen_target() -> None:
     rows = table(row(1, [3, 2, 3], [10, 20, 30], 40, "all"), row(1, [3, 2], [10, 20], 30, "test", 3))
-    assert read_queries(rows, "test", INDEX, seed=0).repeated().tolist() == [True]
+    assert read_queries(rows, "test", INDEX, 0, POLICY).repeated().tolist() == [True]
 
 
 def test_seen_is_empty_when_seen_items_are_kept() -> None:
     rows = table(row(1, [3, 2, 3], [10, 20, 30], 40, "all"), row(1, [3, 2], [10, 20], 30, "test", 3))
-    assert len(read_queries(rows, "test", INDEX, seed=0, keep_seen=True).seen[0]) == 0
+    assert len(read_queries(rows, "test", INDEX, 0, POLICY, keep_seen=True).seen[0]) == 0
 
 
 def test_a_user_without_history_has_a_query() -> None:
     rows = table(row(1, [3], [10], 20, "all"), row(1, [], [], 10, "test", 3))
-    queries = read_queries(rows, "test", INDEX, seed=0)
+    queries = read_queries(rows, "test", INDEX, 0, POLICY)
     assert len(queries.histories[0]) == len(queries.items[0]) == len(queries.seen[0]) == 0
 
 
 def test_queries_of_one_user_share_a_number() -> None:
     rows = table(*(row(user, [1], [1], cutoff, "test", 2) for user in (7, 3) for cutoff in (10, 20)))
-    assert read_queries(rows, "test", INDEX, seed=0).users.tolist() == [0, 0, 1, 1]
+    assert read_queries(rows, "test", INDEX, 0, POLICY).users.tolist() == [0, 0, 1, 1]
 
 
 def test_windows_are_each_users_newest_interactions() -> None:
     rows = table(
         row(1, [0, 1], [10, 20], 30, "all"), row(1, [2, 9], [30, 40], 60, "all"), row(2, [5], [15], 60, "all")
     )
-    windows = read_windows(rows, INDEX, seed=0)
+    windows = read_windows(rows, INDEX, 0, POLICY)
     assert [items.tolist() for items in windows.items] == [[2, -1], [5]]
     assert windows.history(0).item_ids == ["i2", "i9"]
     assert windows.history(1).timestamps == [15]
@@ -79,7 +85,7 @@ def test_windows_are_each_users_newest_interactions() -> None:
 
 def test_select_keeps_all_lists_parallel() -> None:
     rows = table(*(row(user, [user], [1], 10, "test", 5) for user in range(4)))
-    kept = read_queries(rows, "test", INDEX, seed=0).select(np.array([False, True, False, True]))
+    kept = read_queries(rows, "test", INDEX, 0, POLICY).select(np.array([False, True, False, True]))
     assert kept.user_ids == ["u001", "u003"]
     assert kept.users.tolist() == [0, 1]
     assert [items.tolist() for items in kept.items] == [[1], [3]]
@@ -88,7 +94,7 @@ def test_select_keeps_all_lists_parallel() -> None:
 
 def test_a_sample_has_whole_users_and_is_reproducible() -> None:
     rows = table(*(row(user, [1], [1], cutoff, "test", 2) for user in range(50) for cutoff in (10, 20)))
-    first, again, other = (read_queries(rows, "test", INDEX, seed, limit=20) for seed in (1, 1, 2))
+    first, again, other = (read_queries(rows, "test", INDEX, seed, POLICY, limit=20) for seed in (1, 1, 2))
     assert len(first) == 20
     assert first.sampled_from == 100
     assert all(first.user_ids.count(user) == 2 for user in first.user_ids)
@@ -97,7 +103,7 @@ def test_a_sample_has_whole_users_and_is_reproducible() -> None:
 
 def test_an_empty_split_raises_with_the_requirements() -> None:
     with pytest.raises(StepError, match=r"no test queries.*at least 3 interactions"):
-        read_queries(table(row(1, [1], [1], 10, "all")), "test", INDEX, seed=0)
+        read_queries(table(row(1, [1], [1], 10, "all")), "test", INDEX, 0, POLICY)
 
 
 def test_the_training_set_is_sorted_by_user_and_cutoff(tmp_path) -> None:
@@ -114,3 +120,33 @@ def test_a_missing_column_raises_with_its_name(tmp_path) -> None:
     pq.write_table(pa.table({"user_id": ["a"]}), tmp_path / "training_set.parquet")
     with pytest.raises(StepError, match=r"lacks the columns \['cutoff'"):
         read_training_set(tmp_path / "training_set.parquet")
+
+
+def with_events(line: dict[str, Any], *event_types: str) -> dict[str, Any]:
+    return line | {"event_types": list(event_types)}
+
+
+def test_liked_and_disliked_items_are_those_as_of_the_cutoff() -> None:
+    history = row(1, [3, 2, 3, 1], [10, 20, 30, 40], 50, "test", 2)
+    rows = table(with_events(history, "view", "view", "dislike", "view"))
+    queries = read_queries(rows, "test", INDEX, 0, POLICY)
+    assert queries.liked()[0].tolist() == [2, 1]
+    assert queries.disliked()[0].tolist() == [3]
+    assert queries.preferences[0].tolist() == [0, 1, -1, 1]
+    assert queries.items[0].tolist() == [3, 2, 3, 1]
+
+
+def held_out_rows(*event_types: str) -> pa.Table:
+    everything = with_events(row(1, [3, 2, 1], [10, 20, 30], 40, "all"), *event_types)
+    return table(everything, row(1, [3, 2], [10, 20], 30, "test", 1), row(1, [3], [10], 20, "validation", 2))
+
+
+def test_positive_targets_are_accepted() -> None:
+    check_targets(held_out_rows("dislike", "view", "purchase"), POLICY)
+
+
+@pytest.mark.parametrize("event_types", [("view", "view", "dislike"), ("view", "pause", "view")])
+def test_a_target_that_is_not_positive_raises(event_types: tuple[str, ...]) -> None:
+    item, user = ("i1" if event_types[2] == "dislike" else "i2"), "u001"
+    with pytest.raises(StepError, match=rf"1 of 2 held-out .* such as item '{item}' of user '{user}'"):
+        check_targets(held_out_rows(*event_types), POLICY)

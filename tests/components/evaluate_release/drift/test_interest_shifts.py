@@ -13,6 +13,7 @@ from components.evaluate_release.drift.interest_shifts import (
     shifts_of_real_users,
 )
 from components.evaluate_release.drift.item_groups import ItemGroups
+from feature_repo.feedback import FeedbackPolicy
 from feature_repo.table_schemas import TRAINING_SET
 from tests.components.evaluate_release.ring_world import row
 
@@ -25,6 +26,8 @@ GROUPS = ItemGroups("categories", ["old", "new"], MEMBERS, np.array([0.8, 0.2]))
 DONOR = [42, *range(99, 85, -1), 3, 4, *range(85, 60, -1)]
 USER = [*range(MIN_HISTORY), 90]
 
+POLICY = FeedbackPolicy()
+
 
 def find_shifts(user_items=USER, donor_items=DONOR, **at_most):
     donor_times = [100 + 10 * step for step in range(len(donor_items))]
@@ -36,9 +39,9 @@ def find_shifts(user_items=USER, donor_items=DONOR, **at_most):
         ],
         TRAINING_SET,
     )
-    queries = read_queries(rows, "test", INDEX, seed=0)
+    queries = read_queries(rows, "test", INDEX, 0, POLICY)
     return shifts_of_real_users(
-        queries, read_windows(rows, INDEX, seed=0), GROUPS, at_most.get("count", 5), seed=0
+        queries, read_windows(rows, INDEX, 0, POLICY), GROUPS, at_most.get("count", 5), seed=0
     )
 
 
@@ -76,7 +79,7 @@ def test_there_is_no_shift_when(user, donor) -> None:
 
 
 def test_queries_contain_the_choices_before_a_step_and_target_the_next(shift) -> None:
-    queries = as_queries([shift, shift], INDEX, keep_seen=False)
+    queries = as_queries([shift, shift], INDEX, keep_seen=False, feedback=POLICY)
     assert len(queries) == 2 * len(STEPS)
     for number, step in enumerate(STEPS):
         for position in (2 * number, 2 * number + 1):
@@ -91,6 +94,6 @@ def test_queries_contain_the_choices_before_a_step_and_target_the_next(shift) ->
 
 
 def test_queries_exclude_no_item_when_seen_items_are_kept(shift) -> None:
-    seen = as_queries([shift], INDEX, keep_seen=True).seen
+    seen = as_queries([shift], INDEX, keep_seen=True, feedback=POLICY).seen
     assert len(seen) == len(STEPS)
     assert not any(map(len, seen))

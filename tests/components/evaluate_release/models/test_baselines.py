@@ -9,14 +9,17 @@ from components.evaluate_release.data.queries import read_queries
 from components.evaluate_release.metrics.accuracy import MISS
 from components.evaluate_release.models import baselines
 from components.evaluate_release.models.full_ranking import rank_all
+from feature_repo.feedback import FeedbackPolicy
 from feature_repo.table_schemas import TRAINING_SET
 from tests.components.evaluate_release.ring_world import row
 
 INDEX = pa.array([f"i{item}" for item in range(5)])
 
+POLICY = FeedbackPolicy()
+
 
 def queries_of(*rows):
-    return read_queries(pa.Table.from_pylist(list(rows), TRAINING_SET), "test", INDEX, seed=0)
+    return read_queries(pa.Table.from_pylist(list(rows), TRAINING_SET), "test", INDEX, 0, POLICY)
 
 
 def test_popularity_excludes_seen_items() -> None:
@@ -43,8 +46,12 @@ def test_a_target_without_transitions_ties_with_all_items_and_ranks_last() -> No
 
 
 def test_recency_weights_by_hand() -> None:
-    weights = baselines.recency_weights([np.array([2, 0, 2], np.int32), np.empty(0, np.int32)], 3)
-    assert weights.toarray() == pytest.approx(np.array([[0.7, 0, 1 + 0.49], [0, 0, 0]]))
+    weights = baselines.recency_weights(
+        [np.array([2, 0, 1, 2], np.int32), np.empty(0, np.int32)],
+        [np.array([5, 6, 6, 9]), np.empty(0, np.int64)],
+        3,
+    )
+    assert weights.toarray() == pytest.approx(np.array([[0.7, 0.7, 1 + 0.49], [0, 0, 0]]))
 
 
 def test_a_seen_target_is_a_miss() -> None:
@@ -63,3 +70,22 @@ def test_the_batch_size_does_not_change_ranks(monkeypatch) -> None:
     parts = rank_all(lambda part: scores[part], queries, 5)
     assert np.array_equal(whole.ranks, parts.ranks)
     assert np.array_equal(whole.items, parts.items)
+
+
+def test_a_disliked_item_is_no_vote_and_not_recommended_when_seen_items_are_kept() -> None:
+    rows = row(1, [0, 1], [1, 2], 3, "test", 2) | {"event_types": ["view", "dislike"]}
+    table = pa.Table.from_pylist([rows], TRAINING_SET)
+    queries = read_queries(table, "test", INDEX, 0, POLICY, keep_seen=True)
+    follows = csr_array(np.array([[0, 0, 1, 2, 0], [0, 0, 0, 0, 9]] + [[0] * 5] * 3, np.float32))
+    answers = baselines.transitions(queries, follows)
+    assert answers.items[0, :3].tolist() == [3, 2, 0]
+    assert 1 not in answers.items[0]
+
+
+def test_the_order_inside_a_step_changes_no_weight() -> None:
+    times = [np.array([1, 2, 2, 3])]
+    weights = [
+        baselines.recency_weights([np.array(items, np.int32)], times, 5).toarray().tolist()
+        for items in ([0, 1, 2, 3], [0, 2, 1, 3], [0, 1, 3, 2])
+    ]
+    assert weights[0] == weights[1] != weights[2]

@@ -11,11 +11,14 @@ from components.evaluate_release.data.queries import read_queries
 from components.evaluate_release.evaluation import assemble
 from components.evaluate_release.metrics.accuracy import MISS
 from components.evaluate_release.models.served_ranking import ServedRanking
+from feature_repo.feedback import FeedbackPolicy
 from feature_repo.table_schemas import TRAINING_SET
 from serving.release.user_segments import Segment, Segments
 from tests.components.evaluate_release.ring_world import N_ITEMS, row
 
 INDEX = pa.array([f"i{item}" for item in range(N_ITEMS)])
+
+POLICY = FeedbackPolicy()
 
 
 @pytest.fixture
@@ -27,7 +30,7 @@ def ranking(world, blend):
 
 
 def rank(ranking, *rows, interest_in=None, profiles=None):
-    queries = read_queries(pa.Table.from_pylist(list(rows), TRAINING_SET), "test", INDEX, seed=0)
+    queries = read_queries(pa.Table.from_pylist(list(rows), TRAINING_SET), "test", INDEX, 0, POLICY)
     interest = np.zeros((len(queries), N_ITEMS), np.float32)
     if interest_in is not None:
         interest[:, interest_in] = 1

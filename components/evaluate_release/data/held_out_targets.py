@@ -1,0 +1,49 @@
+"""Checks that the targets of the held-out queries are positive interactions."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from components.errors import StepError
+from feature_repo.feedback import FeedbackPolicy
+
+KEYS = ("user_id", "cutoff", "target_item_id")
+
+
+def check_targets(training_set: pa.Table, feedback: FeedbackPolicy) -> None:
+    """Raise StepError if a query's target is not a positive interaction at its cutoff.
+
+    Args:
+        training_set: sorted by user and cutoff; its split "all" has each interaction once.
+    """
+    queries = training_set.filter(pc.is_in(training_set["split"], pa.array(["validation", "test"])))
+    queries = queries.select(KEYS).set_column(1, "cutoff", queries["cutoff"].cast(pa.int64()))
+    wrong = queries.join(_positives(training_set, queries["user_id"], feedback), KEYS, join_type="left anti")
+    if len(wrong):
+        first = wrong.sort_by([(name, "ascending") for name in KEYS]).slice(0, 1).to_pylist()[0]
+        raise StepError(
+            f"{len(wrong):,} of {len(queries):,} held-out interactions are not positive, such as item "
+            f"{first['target_item_id']!r} of user {first['user_id']!r}: the training set was built with "
+            "another feedback policy; run 'Build features' again"
+        )
+
+
+def _positives(training_set: pa.Table, users: pa.ChunkedArray, feedback: FeedbackPolicy) -> pa.Table:
+    """Return user, timestamp and item of the positive interactions of `users`, named as a query's KEYS."""
+    rows = training_set.filter(
+        pc.and_(pc.equal(training_set["split"], "all"), pc.is_in(training_set["user_id"], users.unique()))
+    )
+    flat = {
+        name: pc.list_flatten(rows[name].combine_chunks())
+        for name in ("item_ids", "event_types", "values", "timestamps")
+    }
+    owners = rows["user_id"].combine_chunks().take(pc.list_parent_indices(rows["item_ids"].combine_chunks()))
+    codes = owners.dictionary_encode().indices.to_numpy()
+    preferences = feedback.preferences(
+        flat["item_ids"].dictionary_encode().indices.to_numpy(),
+        flat["event_types"].to_pylist(),
+        flat["values"].to_numpy(zero_copy_only=False).astype(np.float32),
+        np.array([*np.flatnonzero(np.diff(codes, prepend=-1)), len(codes)], np.int64),
+    )
+    columns = (owners, flat["timestamps"].cast(pa.int64()), flat["item_ids"])
+    return pa.table(dict(zip(KEYS, columns, strict=True))).filter(pa.array(preferences > 0))
