@@ -25,8 +25,10 @@ class Settings(Addresses):
         "", description="host:port of TensorFlow Serving, https://host:port for TLS; empty: the embedded one"
     )
 
-    policy: Literal["auto", "review"] = Field(
-        "auto", description="auto: a release that beats the live one goes live; review: a person approves it"
+    policy: Literal["auto", "auto-unless-worse", "review"] = Field(
+        "auto",
+        description="auto: a release goes live that is shown to be better than the live one; "
+        "auto-unless-worse: one that is not shown to be worse, too; review: a person approves it",
     )
     model_name: str = Field("penchant", description="name of the registered model in MLflow")
     experiment: str = Field("penchant", description="name of the experiment in MLflow and Kubeflow")

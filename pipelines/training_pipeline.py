@@ -46,7 +46,7 @@ def training(
     7. Evaluate the served ranking on the test split.
     8. Refit both on all interactions, so that the release knows the newest ones.
     9. Register the release as the candidate.
-    10. Push it if it is better than the live one and the policy is "auto".
+    10. Push it if the evaluation says so: it is better than the live one, and the policy allows it.
     """
     # The sources change without a change of the parameters, so this step must not be cached.
     ingested = ingest_interactions(
@@ -130,6 +130,7 @@ def training(
         releases=releases,
         tracking_uri=tracking_uri,
         run_id=run_id,
+        policy=policy,
     ).set_display_name("Evaluate release")
 
     # Fit both again, with the validation and test interactions too.
@@ -154,21 +155,17 @@ def training(
         collaborative_filters=refitted_filters.outputs["collaborative_filters"],
         items=items,
         evaluation=evaluated.outputs["evaluation"],
-        gate_decision=evaluated.outputs["Output"],
         tracking_uri=tracking_uri,
         run_id=run_id,
         model_name=model_name,
     ).set_display_name("Register release")
     registered.set_caching_options(False)
 
-    # The gate: the policy is "auto", and the release is better than the live one.
-    with (
-        dsl.If(policy == "auto", name="policy-is-auto"),
-        dsl.If(evaluated.outputs["Output"] == "better", name="better-than-live"),
-    ):
+    # The gate, by evidence and policy: components/evaluate_release/release_gate.py.
+    with dsl.If(evaluated.outputs["Output"] == "push", name="goes-live"):
         push_release(
             version=registered.output,
-            approved_by="policy auto",
+            approved_by=f"policy {policy}",
             model_name=model_name,
             tracking_uri=tracking_uri,
             releases=releases,

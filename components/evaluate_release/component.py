@@ -1,4 +1,4 @@
-"""The pipeline step that decides whether a release is better than the live version."""
+"""The pipeline step that decides whether a release goes live."""
 
 from kfp.dsl import HTML, Artifact, Dataset, Input, Metrics, Model, Output
 
@@ -17,11 +17,12 @@ def evaluate_release(
     releases: str,
     tracking_uri: str,
     run_id: str,
+    policy: str,
     evaluation: Output[Artifact],
     metrics: Output[Metrics],
     report: Output[HTML],
 ) -> str:
-    """Fit the blend on the validation split, measure on the test split; returns "better" or "worse"."""
+    """Fit the blend on the validation split, measure on the test split; returns "push" or "hold"."""
     from pathlib import Path
 
     from components.evaluate_release.evaluation import evaluate
@@ -40,9 +41,10 @@ def evaluate_release(
         releases,
         tracking_uri,
         run_id,
+        policy,
         evaluation=Path(evaluation.path),
         report=Path(report.path),
     )
     for name, value in values.items():
         metrics.log_metric(name, value)
-    return gate_decision
+    return "push" if gate_decision.goes_live else "hold"

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 from components.errors import StepError
 from components.evaluate_release.data.held_out import HeldOut
 from components.evaluate_release.measurement import measure
+from components.evaluate_release.release_gate import GateDecision
 from components.evaluate_release.report import result_files, tracking
 from components.evaluate_release.report.html_report import write_report
 from feature_repo.feedback import FeedbackPolicy
@@ -28,30 +29,33 @@ def evaluate(
     releases: str,
     tracking_uri: str,
     run_id: str,
+    policy: str,
     *,
     evaluation: Path,
     report: Path,
-) -> tuple[str, dict[str, float]]:
+) -> tuple[GateDecision, dict[str, float]]:
     """Evaluate a candidate; write blend.json, metrics.json and metrics.csv to `evaluation`, HTML to `report`.
 
     Args:
         users: user_id and attributes, or None.
         feedback: the sign and strength of each interaction.
 
+        policy: of release_gate.decide.
+
     Returns:
-        The gate's decision, "better" or "worse", and the metrics: the served ranking's without a prefix
+        The gate's decision, and the metrics: the served ranking's without a prefix
         (`ndcg_at_10`), the others' with their model's name (`popularity_ndcg_at_10`).
 
     Raises:
         StepError: the inputs are of different runs, or there are no held-out queries.
     """
     ranking = assemble(interest_model, collaborative_filters, items)
-    held_out = HeldOut.read(training_set, ranking.catalog, keep_seen=keeps_seen(interest_model), users=users)
-    results = measure(ranking, interest_model / "saved_model", held_out, protocol, releases)
+    held_out = HeldOut.read(training_set, ranking.catalog, feedback, keeps_seen(interest_model), users)
+    results = measure(ranking, interest_model / "saved_model", held_out, protocol, releases, policy)
     result_files.write_results(results, evaluation)
     write_report(results, tracking.learning_curves(tracking_uri, run_id), report)
     tracking.log(tracking_uri, run_id, results, evaluation, report)
-    return results.gate_decision.outcome, results.metrics_by_name
+    return results.gate_decision, results.metrics_by_name
 
 
 def keeps_seen(interest_model: Path) -> bool:

@@ -16,13 +16,22 @@ from components.evaluate_release.data.ranked_queries import RankedQueries
 from components.evaluate_release.drift.drift_study import measure_drift
 from components.evaluate_release.metrics import slices
 from components.evaluate_release.metrics.accuracy import ndcg
+from components.evaluate_release.metrics.bootstrap import difference_interval
 from components.evaluate_release.metrics.metric_calculator import HEADLINE, Figure, MetricCalculator
 from components.evaluate_release.metrics.slices import Slice
-from components.evaluate_release.model_names import INTEREST, LIVE, POPULARITY, SERVED, TRANSITIONS
+from components.evaluate_release.model_names import (
+    INTEREST,
+    LABELS,
+    LIVE,
+    POPULARITY,
+    SERVED,
+    TRANSITIONS,
+)
 from components.evaluate_release.models import baselines, live_version
 from components.evaluate_release.models.full_ranking import rank_all
 from components.evaluate_release.models.served_ranking import ServedRanking
-from components.evaluate_release.release_gate import decide
+from components.evaluate_release.release_gate import Evidence, decide
+from components.evaluate_release.report.notes import notes
 from components.evaluate_release.report.results import EvaluationResults
 from components.progress import report
 from components.saved_model import SavedInterestModel
@@ -33,7 +42,7 @@ Metrics = dict[str, Figure]  # name of a metric -> its figure
 
 
 def measure(
-    ranking: Ranking, saved_model: Path, held_out: HeldOut, protocol: str, releases: str
+    ranking: Ranking, saved_model: Path, held_out: HeldOut, protocol: str, releases: str, policy: str
 ) -> EvaluationResults:
     """Fit the blend on the validation queries, then measure every model on the test queries."""
     report(
@@ -52,16 +61,15 @@ def measure(
         candidate = replace(ranking, blend=blend)
         served = ServedRanking(candidate, held_out.test, test, held_out.profiles).answers()
         models = {SERVED: served, **rank_by_single_models(ranking, held_out.test, test)}
-        live = live_version.compare(releases, protocol, held_out, served)
-    with timed("computed metrics and intervals"):
         baseline = max((POPULARITY, TRANSITIONS), key=lambda name: ndcg(models[name].ranks, 10).mean())
+    with timed("computed metrics and intervals"):
         metrics = _metrics(ranking, held_out, models, baseline)
+        live = live_version.compare(releases, protocol, held_out, served, metrics[SERVED][HEADLINE])
         if live and live.answers is not None:
             metrics[LIVE] = _live_metrics(ranking, held_out, models, baseline, live)
         measured_slices = _slices(ranking, held_out, models)
     with timed("measured interest drift"):
         drift = measure_drift(candidate, saved_model, held_out)
-    ndcg_served, ndcg_popularity = (metrics[name][HEADLINE].value for name in (SERVED, POPULARITY))
     results = EvaluationResults(
         protocol=protocol,
         seed=SEED,
@@ -77,10 +85,24 @@ def measure(
         blend=blend,
         keep_seen=held_out.keep_seen,
         live=live,
-        gate_decision=decide(ndcg_served, ndcg_popularity, live.comparison if live else None),
+        gate_decision=decide(
+            _evidence(held_out.test, models, baseline), live.comparison if live else None, policy
+        ),
     )
     _report_results(results)
     return results
+
+
+def _evidence(queries: Queries, models: dict[str, RankedQueries], baseline: str) -> Evidence:
+    ours, theirs = (ndcg(models[name].ranks, 10) for name in (SERVED, baseline))
+    return Evidence(
+        queries=len(queries),
+        users=len(np.unique(queries.users)),
+        candidate=float(ours.mean()),
+        baseline=float(theirs.mean()),
+        baseline_name=LABELS[baseline].lower(),
+        difference=difference_interval(ours, theirs, queries.users, SEED),
+    )
 
 
 def rank_by_single_models(
@@ -115,12 +137,14 @@ def timed(action: str) -> Iterator[None]:
 def _report_results(results: EvaluationResults) -> None:
     for name, metrics in results.metrics.items():
         ndcg_at_10, hr_at_10 = metrics["ndcg_at_10"], metrics["hr_at_10"]
-        interval = f"({ndcg_at_10.low:.4f} to {ndcg_at_10.high:.4f})"
-        report(f"{name}: NDCG@10 {ndcg_at_10.value:.4f} {interval}, HR@10 {hr_at_10.value:.4f}")
+        interval = "" if ndcg_at_10.low is None else f" ({ndcg_at_10.low:.4f} to {ndcg_at_10.high:.4f})"
+        report(f"{name}: NDCG@10 {ndcg_at_10.value:.4f}{interval}, HR@10 {hr_at_10.value:.4f}")
     seen, no_candidate = (
         results.counts[name] for name in ("test_targets_seen_before", "test_targets_no_candidate")
     )
-    report(f"misses: {seen:,} test targets were seen before, {no_candidate:,} were not retrieved")
+    report(f"misses: {seen:,} test targets are excluded, {no_candidate:,} were not retrieved")
+    for note in notes(results):
+        report(f"note: {note}")
     report(f"{results.gate_decision.outcome}: {results.gate_decision.reason}")
 
 

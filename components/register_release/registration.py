@@ -32,7 +32,6 @@ def register(
     collaborative_filters: Path,
     items: Path,
     evaluation: Path,
-    gate_decision: str,
     tracking_uri: str,
     run_id: str,
     model_name: str,
@@ -65,7 +64,7 @@ def register(
         )
         model = _log(release, tracking_uri, run_id)
     registry = Registry(tracking_uri, model_name)
-    number = registry.add(model.model_uri, model.model_id, run_id, _tags(metrics, gate_decision))
+    number = registry.add(model.model_uri, model.model_id, run_id, _tags(metrics))
     registry.client.set_terminated(run_id, "FINISHED")
     report(f"version {number} of {model_name} is the candidate: {metrics['reason']}")
     return number
@@ -109,14 +108,14 @@ def _signature() -> Any:
     return ModelSignature(inputs=schema(serving["inputs"]), outputs=schema(serving["outputs"]))
 
 
-def _tags(metrics: dict[str, Any], gate_decision: str) -> dict[str, str]:
+def _tags(metrics: dict[str, Any]) -> dict[str, str]:
     headlines = {
         name: f"{value:.4f}"
         for name, value in metrics["metrics"].items()
         if name in ("ndcg_at_10", "hr_at_10")
     }
     return {
-        "gate_decision": gate_decision,
+        "gate_decision": metrics["gate_decision"],
         "reason": metrics["reason"],
         "protocol": metrics["protocol"],
         "fingerprint": fingerprint(),

@@ -1,6 +1,6 @@
 """The plan of a benchmark: what is measured, and how."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ class Plan:
     min_interactions: int
     protocol: str
     hyperparameters: dict[str, Any]
-    feedback: dict[str, Any] = field(default_factory=dict)  # of FeedbackOptions
+    feedback: dict[str, Any]  # of FeedbackOptions
 
 
 def make_plan(
@@ -28,6 +28,7 @@ def make_plan(
     protocol: str,
     keep_seen: bool,
     hyperparameters: dict[str, Any],
+    feedback: dict[str, Any],
 ) -> Plan:
     """Check the options of `penchant benchmark` and build the plan.
 
@@ -50,4 +51,4 @@ def make_plan(
             raise ValueError(f"file not found: {file}")
     interactions_file, items_file = (str(file.absolute()) if file else "" for file in (interactions, items))
     hyperparameters = {**hyperparameters, "seen_items": "keep" if keep_seen else "filter"}
-    return Plan(dataset, interactions_file, items_file, min_interactions, protocol, hyperparameters)
+    return Plan(dataset, interactions_file, items_file, min_interactions, protocol, hyperparameters, feedback)

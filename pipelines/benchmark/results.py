@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from rich.table import Table
 
+from components.ingest_interactions.feedback_options import FeedbackOptions
 from feature_repo.atomic_files import write_text_atomically
 from pipelines.benchmark.drift import drift_tables, mean_drift
 from pipelines.benchmark.plan import Plan
@@ -22,8 +23,14 @@ MODELS: Final = {
     "popularity": ("popularity", ("filters",)),
 }
 TABLE_METRICS: Final = {"hr_at_10": "HR@10", "ndcg_at_10": "NDCG@10"}
-# Protocol, k of the k-core, and treatment of seen items in the publications.
-PUBLISHED_PROTOCOL: Final = ("leave-one-out", 5, "filter")
+# Protocol, k of the k-core, treatment of seen items, and whether all interactions are positive, in the
+# publications.
+PUBLISHED_PROTOCOL: Final = ("leave-one-out", 5, "filter", True)
+# Whether all interactions are positive -> what counts.
+FEEDBACK_RULES: Final = {
+    True: "every interaction counts as positive, whatever its rating, as in publications (--all-positive)",
+    False: "only positive interactions are targets and votes, as in production (--by-value)",
+}
 
 
 @dataclass(frozen=True)
@@ -59,13 +66,15 @@ def make_results(
         and the values of the seeds; `seconds` is a mean over the seeds, `peak_memory_bytes` the maximum.
     """
     first = evaluations[0]
-    protocol = (plan.protocol, plan.min_interactions, plan.hyperparameters["seen_items"])
+    all_positive = FeedbackOptions.parse(plan.feedback).all_positive
+    protocol = (plan.protocol, plan.min_interactions, plan.hyperparameters["seen_items"], all_positive)
     published = PUBLISHED.get(plan.dataset, ()) if protocol == PUBLISHED_PROTOCOL else ()
     return {
         "benchmark": plan.dataset or plan.interactions_file,
         "protocol": plan.protocol,
         "min_interactions": plan.min_interactions,
         "seen_items": first["seen_items"],
+        "all_positive": all_positive,
         "rules": first["rules"],
         "data": data,
         "counts": first["counts"],
@@ -131,6 +140,7 @@ def _protocol_text(results: dict[str, Any]) -> str:
         f"items ({f'{minimum}-core' if minimum else 'all interactions'}).",
         f"Protocol: {results['protocol']}; {counts['validation_queries']:,} validation queries, "
         f"{counts['test_queries']:,} test queries. All choices are made on the validation split.",
+        f"Feedback: {FEEDBACK_RULES[results['all_positive']]}.",
         f"Candidates: {rules['candidates']}. Ties: {rules['ties']}. Seen items: {rules['seen items']}"
         + (f" ({repeated:,} of the test targets)." if repeated else "."),
         f"Seeds: {', '.join(map(str, results['seeds']))}; mean ± standard deviation.",

@@ -81,8 +81,11 @@ def evaluate(home: Path, plan: Plan, seed: int) -> None:
     model = home / f"interest-{seed}"
     _, items, users = _tables(home / "core")
     ranking = assemble(model, home / "filters", items)
-    held_out = HeldOut.read(home / "training_set.parquet", ranking.catalog, keeps_seen(model), users)
-    results = measure(ranking, model / "saved_model", held_out, plan.protocol, str(home / "releases"))
+    keep_seen = keeps_seen(model)
+    held_out = HeldOut.read(home / "training_set.parquet", ranking.catalog, _policy(home), keep_seen, users)
+    results = measure(
+        ranking, model / "saved_model", held_out, plan.protocol, str(home / "releases"), "review"
+    )
     result_files.write_results(results, home / f"evaluation-{seed}")
 
 

@@ -1,6 +1,5 @@
 """The command `benchmark`."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -8,7 +7,6 @@ import typer
 
 from pipelines.commands.errors import exit_on_error, out
 from pipelines.commands.options import (
-    AllPositive,
     Exposure,
     Hyperparameter,
     Interactions,
@@ -46,7 +44,14 @@ def benchmark(
     neutral: Neutral = None,
     exposure: Exposure = None,
     min_value: MinValue = None,
-    all_positive: AllPositive = None,
+    all_positive: Annotated[
+        bool | None,
+        typer.Option(
+            "--all-positive/--by-value",
+            help="Every interaction is positive, low ratings too, as in publications. This is the default, "
+            "unless another option says what is positive. --by-value: as in production.",
+        ),
+    ] = None,
     hyperparameter: Hyperparameter = None,
 ) -> None:
     """Train and evaluate under a published protocol; print the results next to published ones.
@@ -57,7 +62,7 @@ def benchmark(
     ```
     penchant benchmark movielens-100k
     penchant benchmark movielens-1m --seeds 1 --json results.json
-    penchant benchmark movielens-1m --all-positive    # low ratings count too
+    penchant benchmark movielens-100k --by-value      # low ratings are negative, as in production
     penchant benchmark --interactions interactions.csv --protocol time
     ```
     """
@@ -70,9 +75,12 @@ def benchmark(
 
         hyperparameters = parse_hyperparameters(hyperparameter or [])
         own, described = (Path(file) if file else None for file in (interactions, items))
-        plan = make_plan(dataset, own, described, min_interactions, protocol, keep_seen, hyperparameters)
+        if all_positive is None:
+            all_positive = not (positive or negative or neutral or min_value)
         options = feedback_arguments(positive, negative, neutral, exposure, min_value, all_positive)
-        plan = replace(plan, **options)
+        plan = make_plan(
+            dataset, own, described, min_interactions, protocol, keep_seen, hyperparameters, **options
+        )
         results = run_benchmark(plan, seeds, load_settings(), out)
         out.print(*result_tables(results), sep="\n")
         if json_file:

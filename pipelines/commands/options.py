@@ -18,10 +18,11 @@ Protocol = Annotated[
     ),
 ]
 Policy = Annotated[
-    Literal["auto", "review"] | None,
+    Literal["auto", "auto-unless-worse", "review"] | None,
     typer.Option(
-        help="auto: a release that beats the live one goes live at once. review: a person approves it first "
-        "(`penchant review`). Default: PENCHANT_POLICY, else auto."
+        help="auto: a release goes live at once if it is shown to be better than the live one. "
+        "auto-unless-worse: also if their difference is within its interval. review: a person approves it "
+        "first (`penchant review`). Default: PENCHANT_POLICY, else auto."
     ),
 ]
 By = Annotated[

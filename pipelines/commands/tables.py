@@ -101,7 +101,8 @@ def metrics_table(run: Path) -> Table:
         "model",
         caption=f"{counts['test_queries']:,} test queries of {counts['test_users']:,} users. All "
         f"{counts['items']:,} items are ranked, {seen} those the user has seen; a tie counts against the "
-        f"model. Protocol: {evaluation['protocol']}; seed: {evaluation['seed']}.\n{evaluation['reason']}",
+        f"model. Protocol: {evaluation['protocol']}; seed: {evaluation['seed']}.\n"
+        + "\n".join([f"{evaluation['gate_decision']}: {evaluation['reason']}", *evaluation["notes"]]),
         caption_justify="left",
     )
     for heading in METRICS.values():

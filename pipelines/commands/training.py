@@ -59,7 +59,8 @@ def run(
     """Run the training pipeline on this machine.
 
     It ingests and validates interactions, builds features, trains and evaluates a release, and registers it.
-    A release that beats the live one goes live, unless `--policy review` leaves the decision to a person.
+    A release that is shown to be better than the live one goes live, unless `--policy review` leaves the
+    decision to a person; the first release goes live unless it is worse than the best baseline.
     Every run also learns from the interactions that the recommender recorded since the last one.
 
     ```

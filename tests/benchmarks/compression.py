@@ -22,6 +22,8 @@ from components.train_interest_model.export.saved_weights import SavedWeights
 from components.train_interest_model.hyperparameters import Hyperparameters
 from components.train_interest_model.network.model import InterestModel
 from components.train_interest_model.network.pruning import prune
+from feature_repo.contract import FEEDBACK
+from feature_repo.feedback import FeedbackPolicy
 from feature_repo.histories import History
 from pipelines.benchmark.steps import filters, train
 from serving.ranking.nearest_items import NearestItems
@@ -81,8 +83,13 @@ def row(home: Path, seed: int, output: Path, name: str, precision: Precision, pr
     model = rebuilt(saved, precision, pruned)
     export(model, saved.vocabulary, filter_seen, rows.slice(0, PROBES), output)
     ranking = assemble(output, home / "filters", home / "core/items.parquet")
-    held = HeldOut.read(home / "training_set.parquet", ranking.catalog, keep_seen=not filter_seen)
-    figures = measure(ranking, output / "saved_model", held, "leave-one-out", str(output / "none")).metrics
+    held = HeldOut.read(
+        home / "training_set.parquet", ranking.catalog, FeedbackPolicy.read(home / FEEDBACK), not filter_seen
+    )
+    releases = str(output / "none")
+    figures = measure(
+        ranking, output / "saved_model", held, "leave-one-out", releases, policy="review"
+    ).metrics
     alone, served = (
         (figures[model]["ndcg_at_10"].value, figures[model]["hr_at_10"].value)
         for model in ("interest", "served")

@@ -6,11 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Final
 
 from components.errors import StepError
 from components.ingest_interactions.datasets import REGISTRY
 from pipelines.benchmark.plan import Plan, make_plan
 from pipelines.benchmark.steps import prepare
+
+# Every interaction is positive, as in publications.
+PUBLIC: Final = {"all_positive": True}
 
 
 def source_parser(description: str | None) -> argparse.ArgumentParser:
@@ -31,7 +35,7 @@ def prepared(arguments: argparse.Namespace) -> Iterator[tuple[Path, Plan]]:
     named = arguments.source in REGISTRY
     dataset, file = (arguments.source, None) if named else ("", Path(arguments.source))
     try:
-        plan = make_plan(dataset, file, arguments.items, 5, "leave-one-out", arguments.keep_seen, {})
+        plan = make_plan(dataset, file, arguments.items, 5, "leave-one-out", arguments.keep_seen, {}, PUBLIC)
         with TemporaryDirectory() as folder:
             home = arguments.home or Path(folder)
             if not (home / "training_set.parquet").exists():

@@ -26,7 +26,7 @@ def benchmark(shop: str, folder: Path, seeds: int, console: Console) -> dict[str
     """Run `penchant benchmark` with default hyperparameters; returns its document."""
     file = folder / f"{shop}.parquet"
     pq.write_table(SHOPS[shop]().table(), file)
-    plan = make_plan("", file, None, 5, "leave-one-out", shop in KEEPS_SEEN, {})
+    plan = make_plan("", file, None, 5, "leave-one-out", shop in KEEPS_SEEN, {}, {})
     return run_benchmark(plan, seeds, load_settings(), console)
 
 

@@ -102,23 +102,21 @@ def test_every_task_except_ingestion_depends_on_validation() -> None:
     assert independent == {"ingest-interactions", "validate-interactions"}
 
 
-def test_a_release_is_pushed_only_when_the_policy_is_auto_and_it_is_better(on_gpu: Compiled) -> None:
-    policy, gate = on_gpu.task("condition-1"), on_gpu.task("condition-2")
+def test_a_release_is_pushed_only_when_the_evaluation_says_so(on_gpu: Compiled) -> None:
+    gate = on_gpu.task("condition-1")
 
-    assert policy.task_info.name == "policy-is-auto"
-    assert policy.trigger_policy.condition == ("inputs.parameter_values['pipelinechannel--policy'] == 'auto'")
-    assert gate.task_info.name == "better-than-live"
+    assert gate.task_info.name == "goes-live"
     assert gate.trigger_policy.condition == (
-        "inputs.parameter_values['pipelinechannel--evaluate-release-Output'] == 'better'"
+        "inputs.parameter_values['pipelinechannel--evaluate-release-Output'] == 'push'"
     )
-    components = on_gpu.spec.components
-    assert set(components[policy.component_ref.name].dag.tasks) == {"condition-2"}
-    assert set(components[gate.component_ref.name].dag.tasks) == {GATED}
+    assert set(on_gpu.spec.components[gate.component_ref.name].dag.tasks) == {GATED}
 
 
 def test_the_gate_reads_the_decision_of_the_evaluation(on_gpu: Compiled) -> None:
     gate = on_gpu.task("condition-1").inputs.parameters["pipelinechannel--evaluate-release-Output"]
     assert gate.task_output_parameter.producer_task == "evaluate-release"
+    policy = on_gpu.task("evaluate-release").inputs.parameters["policy"]
+    assert policy.component_input_parameter == "policy"
     pushed = on_gpu.task(GATED).inputs.parameters["version"]
     assert pushed.component_input_parameter == "pipelinechannel--register-release-Output"
 

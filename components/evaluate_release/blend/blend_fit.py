@@ -22,6 +22,8 @@ MAX_CANDIDATES: Final = 1_000
 # Strongest first, since each fit starts from the weights of the previous one.
 PENALTIES: Final = (1e-1, 1e-2, 1e-3, 1e-4)
 
+INTEREST: Final = FEATURES.index("interest")
+
 # A feature with a smaller deviation is constant, and gets no weight.
 MIN_SCALE: Final = 1e-7
 
@@ -36,8 +38,9 @@ def fit_blend(features: Sequence[FloatArray], targets: Sequence[int]) -> dict[st
 
     Returns:
         blend.json: features, weights, means and scales (lists in the order of FEATURES), the number of
-        queries, the penalty, the cross-validated log loss of the blend and of a uniform guess, and the
-        calibration of scores to click probabilities. With fewer than 2 queries all weights are 1.
+        queries, the penalty, the cross-validated log loss of the blend, of the blend with the interest if
+        that was removed, and of a uniform guess, and the calibration of scores to click probabilities. With
+        fewer than 2 queries all weights are 1.
 
     Raises:
         ValueError: features or targets have another shape.
@@ -55,7 +58,9 @@ def fit_blend(features: Sequence[FloatArray], targets: Sequence[int]) -> dict[st
     )
     # Threads don't speed up matrices with so few columns, and would make sums depend on their number.
     with threadpool_limits(1, "blas"):
-        weights, penalty, fit = _fit(choices, np.flatnonzero(scales >= MIN_SCALE))
+        usable_features = np.flatnonzero(scales >= MIN_SCALE)
+        weights, penalty, fit = _fit(choices, usable_features)
+        with_interest = _loss_with(choices, INTEREST, usable_features, penalty, fit)
     report(_features_line(fit.features))
     guessing = float(np.log(choices.lengths).mean())
     report(
@@ -71,7 +76,8 @@ def fit_blend(features: Sequence[FloatArray], targets: Sequence[int]) -> dict[st
     report(
         f"calibration of click probabilities: slope {curve['slope']:.3f}, intercept {curve['intercept']:.3f}"
     )
-    about = {"queries": len(choices), "penalty": penalty, "log_loss": fit.loss, "guessing": guessing}
+    about: dict[str, Any] = {"queries": len(choices), "penalty": penalty, "log_loss": fit.loss}
+    about |= {"log_loss_with_interest": with_interest, "guessing": guessing}
     return _blend(weights, means, scales, **about, calibration=curve)
 
 
@@ -101,6 +107,16 @@ def _fit(choices: Choices, features: NDArray[np.intp]) -> tuple[Weights, float, 
         choices.with_features(reduced.features), best_penalty, reduced.weights[0]
     )
     return weights, best_penalty, reduced
+
+
+def _loss_with(
+    choices: Choices, feature: int, usable: NDArray[np.intp], penalty: float, fit: CrossFit
+) -> float | None:
+    """Return the cross-validated log loss with a removed feature; None if it is kept, or constant."""
+    if feature in fit.features or feature not in usable:
+        return None
+    start = (np.append(fit.weights[0], 0.0), np.append(fit.weights[1], 0.0))
+    return CrossFit.of(choices.halves(), np.append(fit.features, feature), penalty, start).loss
 
 
 def _features_line(kept: NDArray[np.intp]) -> str:

@@ -3,7 +3,7 @@
 Queries of one user are correlated, so users are drawn, not queries (Davison & Hinkley 1997).
 """
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,11 @@ from serving.release.arrays import AnyFloatArray
 
 IntArray = NDArray[np.integer[Any]]
 
-CHUNK = 100  # resamples held in memory at once
+CHUNK: Final = 100  # resamples held in memory at once
+
+# With fewer users there is no interval: a bootstrap's would be too narrow (Davison & Hinkley 1997, chapter
+# 5), and that of one user has no width at all.
+MIN_USERS: Final = 30
 
 
 def bootstrap_means(
@@ -42,13 +46,26 @@ def bootstrap_means(
 def intervals(
     values: AnyFloatArray, users: IntArray, seed: int, resamples: int = 1000, level: float = 0.95
 ) -> AnyFloatArray:
-    """Return [2, metrics] the low and high bound of each mean; arguments as in `bootstrap_means`."""
+    """Return [2, metrics] the low and high bound of each mean, NaN with fewer than MIN_USERS users.
+
+    The arguments are those of `bootstrap_means`.
+    """
+    if len(np.unique(users)) < MIN_USERS:
+        return np.full((2, values.shape[1]), np.nan)
     means = bootstrap_means(values, users, seed, resamples)
     tail = (1 - level) / 2
     empty = np.isnan(means).all(axis=0)
     bounds = np.full((2, means.shape[1]), np.nan)
     bounds[:, ~empty] = np.nanquantile(means[:, ~empty], [tail, 1 - tail], axis=0)
     return bounds
+
+
+def difference_interval(
+    ours: AnyFloatArray, theirs: AnyFloatArray, users: IntArray, seed: int
+) -> tuple[float, float] | None:
+    """Return the 95 % interval of the mean of ours − theirs [queries]; None below MIN_USERS users."""
+    low, high = intervals((ours - theirs)[:, np.newaxis], users, seed)[:, 0]
+    return None if np.isnan(low) else (float(low), float(high))
 
 
 def paired_p_values(

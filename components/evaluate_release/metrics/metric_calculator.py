@@ -24,7 +24,10 @@ MAX_CATEGORIES: Final = 128
 
 @dataclass(frozen=True)
 class Figure:
-    """A mean over queries, its 95 % confidence interval by user, and its p value against a baseline."""
+    """A mean over queries, its 95 % confidence interval by user, and its p value against a baseline.
+
+    There is no interval with too few users.
+    """
 
     value: float
     low: float | None = None
@@ -59,7 +62,7 @@ class MetricCalculator:
         bounds = intervals(np.stack(list(values.values()), axis=1), users, seed)
         p_values = self._p_values(answers, baseline)
         figures = {
-            name: Figure(float(np.nanmean(row)), float(low), float(high), p_values.get(name))
+            name: Figure(float(np.nanmean(row)), _bound(low), _bound(high), p_values.get(name))
             for (name, row), (low, high) in zip(values.items(), bounds.T, strict=True)
         }
         return figures | self._of_all_lists(answers)
@@ -95,11 +98,16 @@ class MetricCalculator:
 
     @cached_property
     def _history_categories(self) -> AnyFloatArray:
-        longest = max(map(len, self._queries.items), default=0)
-        padded = np.full((len(self._queries), longest), -1, np.int32)
-        for row, items in zip(padded, self._queries.items, strict=True):
+        """[queries, categories] the distribution of the categories that each user likes."""
+        liked = self._queries.liked()
+        padded = np.full((len(liked), max(map(len, liked), default=0)), -1, np.int32)
+        for row, items in zip(padded, liked, strict=True):
             row[: len(items)] = items
         return list_metrics.category_distribution(padded, self._categories)
+
+
+def _bound(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
 
 
 def accuracy(answers: RankedQueries) -> dict[str, AnyFloatArray]:

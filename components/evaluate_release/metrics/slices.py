@@ -26,7 +26,7 @@ class Slice:
     queries: int
     ndcg_at_10: dict[str, float]
     recall_at_10: dict[str, float]
-    low: dict[str, float]  # bounds of NDCG@10's 95 % interval by user
+    low: dict[str, float]  # bounds of NDCG@10's 95 % interval by user; empty with too few users
     high: dict[str, float]
 
 
@@ -72,8 +72,9 @@ def measure(
             gains = np.stack([ndcg(ranked.ranks[mask], 10) for ranked in models.values()], axis=1)
             low, high = intervals(gains, np.unique(users[mask], return_inverse=True)[1], seed)
             hits = [float(recall(ranked.ranks[mask], 10).mean()) for ranked in models.values()]
-            rows = (gains.mean(axis=0).tolist(), hits, low.tolist(), high.tolist())
-            by_model = [dict(zip(models, row, strict=True)) for row in rows]
+            bounds = [[] if np.isnan(bound).any() else bound.tolist() for bound in (low, high)]
+            rows = (gains.mean(axis=0).tolist(), hits, *bounds)
+            by_model = [dict(zip(models, row, strict=False)) for row in rows]
             slices.append(Slice(dimension, label, int(mask.sum()), *by_model))
     return slices
 

@@ -17,10 +17,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from components.errors import StepError
-from components.evaluate_release.data.held_out import HeldOut
+from components.evaluate_release.data.held_out import SEED, HeldOut
 from components.evaluate_release.data.ranked_queries import RankedQueries
 from components.evaluate_release.metrics.accuracy import ndcg
-from components.evaluate_release.metrics.metric_calculator import HEADLINE
+from components.evaluate_release.metrics.bootstrap import difference_interval
+from components.evaluate_release.metrics.metric_calculator import HEADLINE, Figure
 from components.evaluate_release.models.served_ranking import ServedRanking
 from components.evaluate_release.release_gate import MIN_QUERIES, Comparison, Incomparable
 from components.saved_model import SavedInterestModel
@@ -38,8 +39,13 @@ class LiveVersion:
     answers: RankedQueries | None = None  # to the new queries, items as indexes of the candidate's catalog
 
 
-def compare(releases: str, protocol: str, held_out: HeldOut, candidate: RankedQueries) -> LiveVersion | None:
+def compare(
+    releases: str, protocol: str, held_out: HeldOut, candidate: RankedQueries, figure: Figure
+) -> LiveVersion | None:
     """Compare the candidate's answers to the test queries with the live version's; None without a live one.
+
+    Args:
+        figure: the candidate's NDCG@10 on all test queries.
 
     Raises:
         StepError: live.json refers to a release that can't be opened.
@@ -60,7 +66,7 @@ def compare(releases: str, protocol: str, held_out: HeldOut, candidate: RankedQu
                 f"the live release {version} at {releases} can't be opened ({error!r}): roll back to an "
                 "intact one with `penchant review rollback`, or remove live.json"
             ) from error
-    return LiveVersion(_by_recorded_metric(version, manifest, protocol, unfair, candidate))
+    return LiveVersion(_by_recorded_metric(version, manifest, protocol, unfair, figure))
 
 
 def _why_unfair(manifest: dict[str, Any], n_queries: int, trained_until: int) -> str:
@@ -87,10 +93,12 @@ def _on_new_queries(
     with SavedInterestModel(store.local(INTEREST_MODEL, version)) as model:
         interest = model.interest(queries.histories, queries.attributes)
     answers = ServedRanking(ranking, queries, interest, held_out.profiles).answers()
+    theirs, ours = ndcg(answers.ranks, 10), ndcg(candidate.ranks[new_queries], 10)
     comparison = Comparison(
         version=version,
-        live=float(ndcg(answers.ranks, 10).mean()),
-        candidate=float(ndcg(candidate.ranks[new_queries], 10).mean()),
+        live=float(theirs.mean()),
+        candidate=float(ours.mean()),
+        difference=difference_interval(ours, theirs, queries.users, SEED),
         measured=f"both on the {len(queries)} test queries newer than its training data",
     )
     # The additional last entry maps -1, no item, to -1.
@@ -100,8 +108,9 @@ def _on_new_queries(
 
 
 def _by_recorded_metric(
-    version: int, manifest: dict[str, Any], protocol: str, unfair: str, candidate: RankedQueries
+    version: int, manifest: dict[str, Any], protocol: str, unfair: str, candidate: Figure
 ) -> Comparison | Incomparable:
+    """Compare two means on different queries: the difference has a sign if their intervals don't overlap."""
     recorded = manifest.get("metrics", {}).get(HEADLINE)
     if recorded is None:
         return Incomparable(version, f"its manifest records no {HEADLINE}, and {unfair}")
@@ -110,5 +119,9 @@ def _by_recorded_metric(
             version,
             f"it was measured with the protocol {manifest.get('protocol')}, not {protocol}, and {unfair}",
         )
-    mean = float(ndcg(candidate.ranks, 10).mean())
-    return Comparison(version, float(recorded), mean, f"measured before its own refit, since {unfair}")
+    low, high = (manifest["metrics"].get(f"{HEADLINE}_{bound}") for bound in ("low", "high"))
+    difference = None
+    if None not in (low, high, candidate.low, candidate.high):
+        difference = (float(candidate.low - high), float(candidate.high - low))
+    measured = f"measured before its own refit, since {unfair}"
+    return Comparison(version, float(recorded), candidate.value, difference, measured)

@@ -12,6 +12,7 @@ from components.evaluate_release.drift.interest_shifts import STEPS
 from components.evaluate_release.metrics.accuracy import ACCURACY, MISS
 from components.evaluate_release.metrics.metric_calculator import KS, Figure
 from components.evaluate_release.model_names import LABELS, SERVED
+from components.evaluate_release.report.notes import notes
 from components.evaluate_release.report.plot_style import COLORS
 from components.evaluate_release.report.plots import plots
 from components.evaluate_release.report.result_files import rules, utc
@@ -32,7 +33,11 @@ METRICS: Final = {
     "novelty": ("Novelty", True, "mean -log2 of an item's share of all interactions, in bits"),
     "serendipity": ("Serendipity", True, "share of a list that is a hit and not in the popularity list"),
     "gini": ("Gini", False, "inequality of exposure: 0 if all items are shown equally, 1 if only one is"),
-    "miscalibration": ("Miscalibration", False, "KL divergence of the list's categories from the history's"),
+    "miscalibration": (
+        "Miscalibration",
+        False,
+        "KL divergence of the list's categories from the liked ones",
+    ),
 }
 COUNTS: Final = {
     "items": "items in the catalog",
@@ -40,7 +45,7 @@ COUNTS: Final = {
     "test_queries": "test queries",
     "test_users": "users with test queries",
     "test_queries_without_history": "test queries without a history",
-    "test_targets_seen_before": "test targets that the user had seen: misses, since seen items are excluded",
+    "test_targets_seen_before": "test targets that are excluded: misses",
     "test_targets_no_candidate": "test targets that were not retrieved: misses of the served ranking",
 }
 MAX_USERS: Final = 10
@@ -78,6 +83,8 @@ def context(results: EvaluationResults, curves: dict[str, Curve]) -> dict[str, A
         "blend": blend_weights(results.blend),
         "users": users(results),
         "rules": rules(results),
+        "headline": headline(results),
+        "notes": notes(results),
         "counts": {label: results.counts[name] for name, label in COUNTS.items()},
         "spans": {
             name: f"{utc(int(part.cutoffs.min()))} to {utc(int(part.cutoffs.max()))}"
@@ -85,6 +92,16 @@ def context(results: EvaluationResults, curves: dict[str, Curve]) -> dict[str, A
         },
         "learned_until": utc(results.learned_until),
     }
+
+
+def headline(results: EvaluationResults) -> str:
+    """Return the gate's decision in a few words."""
+    compared = "the live version" if results.live else "the best baseline"
+    return {
+        "better": f"Better than {compared}",
+        "undecided": f"Not shown to be better than {compared}",
+        "worse": "Worse than the live version" if results.live else "Worse than the best baseline",
+    }[results.gate_decision.outcome]
 
 
 def table(results: EvaluationResults, k: int) -> dict[str, dict[str, Cell]]:

@@ -115,10 +115,11 @@ def svg(canvas: Canvas) -> str:
 
 def _intervals(axes: Axes, figures: dict[str, Figure]) -> None:
     for position, (name, figure) in enumerate(figures.items()):
-        low, high = figure.low or 0.0, figure.high or 0.0
-        axes.plot(
-            [low, high], [position] * 2, color=COLORS[name], linewidth=7, alpha=0.25, solid_capstyle="butt"
-        )
+        if figure.low is not None and figure.high is not None:
+            span = [figure.low, figure.high]
+            axes.plot(
+                span, [position] * 2, color=COLORS[name], linewidth=7, alpha=0.25, solid_capstyle="butt"
+            )
         axes.plot(figure.value, position, "o", color=COLORS[name], markersize=8)
         label, at = f"{figure.value:.3f}", (figure.value, position)
         axes.annotate(label, at, (0, 9), textcoords="offset points", ha="center", fontsize=9)
@@ -132,7 +133,7 @@ def _slice_panel(axes: Axes, row: list[Slice], title: str) -> None:
     for name in [name for name in row[0].ndcg_at_10 if name != LIVE]:
         if name == SERVED:
             for position, part in zip(positions, row, strict=True):
-                span = [part.low[name], part.high[name]]
+                span = [part.low.get(name, np.nan), part.high.get(name, np.nan)]
                 axes.plot(
                     span, [position] * 2, color=COLORS[name], linewidth=7, alpha=0.2, solid_capstyle="butt"
                 )

@@ -10,6 +10,8 @@ import pyarrow as pa
 import pyarrow.csv
 
 from components.evaluate_release.data.queries import Queries
+from components.evaluate_release.metrics.bootstrap import MIN_USERS
+from components.evaluate_release.report.notes import notes
 from components.evaluate_release.report.results import EvaluationResults
 from feature_repo.atomic_files import atomic_directory
 
@@ -27,6 +29,8 @@ def to_json(results: EvaluationResults) -> dict[str, Any]:
     return {
         "gate_decision": results.gate_decision.outcome,
         "reason": results.gate_decision.reason,
+        "goes_live": results.gate_decision.goes_live,
+        "notes": notes(results),
         "protocol": results.protocol,
         "rules": rules(results),
         "seen_items": "keep" if results.keep_seen else "filter",
@@ -48,11 +52,14 @@ def to_json(results: EvaluationResults) -> dict[str, Any]:
 def rules(results: EvaluationResults) -> dict[str, str]:
     """Describe in words how the metrics were measured."""
     filtered = "excluded; a target that the user has seen is a miss"
+    kept = "may be recommended again, except disliked ones"
     return {
+        "targets": "positive interactions",
         "candidates": "all items of the catalog",
-        "seen items": "may be recommended again" if results.keep_seen else filtered,
+        "seen items": kept if results.keep_seen else filtered,
         "ties": "count against the model",
-        "intervals": "95 %, bootstrap over users",
+        "steps": "interactions of a user with one timestamp are not predicted from each other",
+        "intervals": f"95 %, bootstrap over users; none with fewer than {MIN_USERS} users",
         "p values": "two-sided randomisation test over users",
     }
 

@@ -10,7 +10,7 @@ from components.evaluate_release.data.queries import Queries
 from components.evaluate_release.data.ranked_queries import RankedQueries
 from components.evaluate_release.drift.drift_metrics import DriftResults
 from components.evaluate_release.metrics.accuracy import MISS
-from components.evaluate_release.metrics.metric_calculator import Figure
+from components.evaluate_release.metrics.metric_calculator import HEADLINE, Figure
 from components.evaluate_release.metrics.slices import Slice
 from components.evaluate_release.model_names import SERVED
 from components.evaluate_release.models.live_version import LiveVersion
@@ -60,11 +60,19 @@ class EvaluationResults:
 
     @property
     def metrics_by_name(self) -> dict[str, float]:
-        """All metrics in one dict: `ndcg_at_10` of the served ranking, `popularity_ndcg_at_10` of another."""
+        """All metrics in one dict: `ndcg_at_10` of the served ranking, `popularity_ndcg_at_10` of another.
+
+        A later run compares itself with the bounds `ndcg_at_10_low` and `ndcg_at_10_high`.
+        """
         values = {
             (model, name): figure.value
             for model, metrics in self.metrics.items()
             for name, figure in metrics.items()
+        }
+        headline = self.metrics[SERVED][HEADLINE]
+        bounds = {"low": headline.low, "high": headline.high}
+        values |= {
+            (SERVED, f"{HEADLINE}_{name}"): value for name, value in bounds.items() if value is not None
         }
         drift = {(model, DRIFT): value for model, value in self.drift.interactions_to_follow.items()}
         named = (values | drift).items()

@@ -27,9 +27,10 @@ def blend(world: World) -> dict[str, Any]:
     from components.evaluate_release.evaluation import assemble
     from components.evaluate_release.models.served_ranking import ServedRanking
     from components.saved_model import SavedInterestModel
+    from feature_repo.feedback import FeedbackPolicy
 
     ranking = assemble(world.interest_model, world.filters, world.items)
-    validation = HeldOut.read(world.training_set, ranking.catalog).validation
+    validation = HeldOut.read(world.training_set, ranking.catalog, FeedbackPolicy()).validation
     with SavedInterestModel(world.interest_model / "saved_model") as model:
         examples = ServedRanking(ranking, validation, model.interest(validation.histories)).examples()
     return fit_blend(examples.features, examples.targets)

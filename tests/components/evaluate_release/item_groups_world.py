@@ -85,4 +85,8 @@ def build(root: Path, categories: bool = True) -> tuple[Ranking, Path, HeldOut]:
     pq.write_table(item_table(categories), root / "items.parquet")
     fit(root / "training_set.parquet", root / "items.parquet", "train", root / "filters", FeedbackPolicy())
     ranking = assemble(model, root / "filters", root / "items.parquet")
-    return ranking, model / "saved_model", HeldOut.read(root / "training_set.parquet", ranking.catalog)
+    return (
+        ranking,
+        model / "saved_model",
+        HeldOut.read(root / "training_set.parquet", ranking.catalog, FeedbackPolicy()),
+    )

@@ -1,34 +1,75 @@
-"""The release gate: beat popularity, and reach 97 % of the live version."""
+"""The release gate: enough queries, at least the best baseline, a difference that is shown."""
 
 import pytest
 
-from components.evaluate_release.release_gate import Comparison, Incomparable, decide
+from components.evaluate_release.release_gate import (
+    MIN_QUERIES,
+    Comparison,
+    Evidence,
+    Incomparable,
+    Interval,
+    decide,
+)
+
+ABOVE, AROUND, BELOW = (0.01, 0.03), (-0.01, 0.02), (-0.03, -0.01)
 
 
-def live(candidate: float, live: float) -> Comparison:
-    return Comparison(version=4, live=live, candidate=candidate, measured="both on 120 queries")
+def evidence(
+    candidate: float = 0.11, difference: Interval | None = ABOVE, queries: int = 300, users: int = 120
+) -> Evidence:
+    return Evidence(queries, users, candidate, 0.10, "transition counts", difference)
+
+
+def live(difference: Interval | None) -> Comparison:
+    return Comparison(4, 0.09, 0.095, difference, measured="both on 120 queries")
+
+
+CASES = [
+    (evidence(), None, "better", "beats the best baseline, transition counts (0.1000)"),
+    (evidence(difference=AROUND), None, "undecided", "not shown to beat, the best baseline"),
+    (evidence(candidate=0.0999), None, "worse", "0.0999 is below the best baseline"),
+    (evidence(), live(ABOVE), "better", "is better than the live version 4 (0.0900, both on 120 queries)"),
+    (evidence(), live(AROUND), "undecided", "is not shown to differ from the live version 4"),
+    (evidence(), live(None), "undecided", "there is no interval of the difference"),
+    (evidence(), live(BELOW), "worse", "is worse than the live version 4"),
+    (evidence(candidate=0.0999), live(ABOVE), "worse", "is below the best baseline"),
+    (evidence(), Incomparable(4, "another protocol"), "undecided", "live version 4: another protocol"),
+    (evidence(queries=4, users=1), None, "undecided", "4 test queries of 1 user can't show"),
+    (evidence(0.01, BELOW, 99, 99), None, "undecided", f"at least {MIN_QUERIES} queries of 30 users"),
+    (evidence(queries=2000, users=29), live(ABOVE), "undecided", "2,000 test queries of 29 users"),
+]
+
+
+@pytest.mark.parametrize(("evidence", "live_version", "outcome", "words"), CASES)
+def test_decide_returns_the_outcome_with_a_reason(evidence, live_version, outcome, words) -> None:
+    decision = decide(evidence, live_version, "review")
+    assert decision.outcome == outcome
+    assert words in decision.reason
+    assert not decision.goes_live
 
 
 @pytest.mark.parametrize(
-    ("candidate", "popularity", "live_version", "outcome", "words"),
+    ("policy", "live_version", "goes_live"),
     [
-        (0.11, 0.04, None, "better", "no version is live yet"),
-        (0.04, 0.04, None, "worse", "does not beat popularity"),
-        (0.11, 0.04, live(0.097, 0.1), "better", "reaches 97% of the live version 4"),
-        (0.11, 0.04, live(0.0969, 0.1), "worse", "is below 97% of the live version 4"),
-        (0.03, 0.04, live(0.2, 0.1), "worse", "does not beat popularity"),
-        (0.11, 0.04, Incomparable(4, "another protocol"), "worse", "another protocol; a reviewer decides"),
+        ("auto", live(ABOVE), True),
+        ("auto", live(AROUND), False),
+        ("auto", live(BELOW), False),
+        ("auto", Incomparable(4, "another protocol"), False),
+        ("auto-unless-worse", live(AROUND), True),
+        ("auto-unless-worse", Incomparable(4, "another protocol"), True),
+        ("auto-unless-worse", live(BELOW), False),
+        ("review", live(ABOVE), False),
     ],
 )
-def test_decide_returns_the_outcome_with_a_reason(
-    candidate, popularity, live_version, outcome, words
-) -> None:
-    decision = decide(candidate, popularity, live_version)
-    assert decision.outcome == outcome
-    assert words in decision.reason
+def test_what_goes_live_depends_on_policy_and_evidence(policy, live_version, goes_live) -> None:
+    decision = decide(evidence(), live_version, policy)
+    assert decision.goes_live == goes_live
+    assert ("review approve" in decision.reason) == (decision.outcome == "undecided" and not goes_live)
 
 
-def test_the_reason_has_all_figures() -> None:
-    reason = decide(0.11, 0.04, live(0.09, 0.1)).reason
-    for figure in ("0.1100", "0.0400", "0.0900", "0.1000", "both on 120 queries"):
-        assert figure in reason
+def test_the_first_release_goes_live_unless_it_is_worse_than_the_best_baseline() -> None:
+    few = decide(evidence(queries=1, users=1), None, "auto")
+    assert (few.outcome, few.goes_live) == ("undecided", True)
+    assert "no version is live yet" in few.reason
+    assert not decide(evidence(candidate=0.05), None, "auto").goes_live
+    assert not decide(evidence(), None, "review").goes_live

@@ -48,6 +48,7 @@ class Release:
                     "protocol": "time",
                     "seen_items": "filter",
                     "learned_until": 17,
+                    "gate_decision": "better",
                     "reason": "beats popularity",
                 }
             )
@@ -59,7 +60,6 @@ class Release:
             self.filters,
             self.items,
             self.evaluation,
-            "better",
             self.tracking_uri,
             self.run_id,
             MODEL,

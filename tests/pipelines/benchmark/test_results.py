@@ -21,8 +21,13 @@ COSTS = [
 ]
 
 
-def plan(dataset: str = "movielens-1m", protocol: str = "leave-one-out", seen: str = "filter") -> Plan:
-    return Plan(dataset, "", "", 5, protocol, {"seen_items": seen})
+def plan(
+    dataset: str = "movielens-1m",
+    protocol: str = "leave-one-out",
+    seen: str = "filter",
+    all_positive: bool = True,
+) -> Plan:
+    return Plan(dataset, "", "", 5, protocol, {"seen_items": seen}, {"all_positive": all_positive})
 
 
 def evaluation(hr: float, ndcg: float) -> dict[str, Any]:
@@ -84,10 +89,21 @@ def test_published_results_are_shown_for_the_same_protocol_only() -> None:
 
     assert [entry["model"] for entry in same["published"]][-1] == "HSTU-large with mixture of logits"
     assert "arXiv:2407.15462" in printed(same)
-    for other_plan in (plan("movielens-100k"), plan(protocol="time"), plan(seen="keep")):
+    others = (plan("movielens-100k"), plan(protocol="time"), plan(seen="keep"), plan(all_positive=False))
+    for other_plan in others:
         different = results(other_plan, [evaluation(0.2, 0.1)])
         assert different["published"] == []
         assert "There are no published results" in printed(different)
+
+
+@pytest.mark.parametrize(
+    ("all_positive", "words"), [(True, "counts as positive, whatever its rating"), (False, "only positive")]
+)
+def test_the_output_states_which_feedback_counts(all_positive: bool, words: str) -> None:
+    document = results(plan(all_positive=all_positive), [evaluation(0.2, 0.1)])
+
+    assert document["all_positive"] == all_positive
+    assert words in printed(document)
 
 
 def test_the_output_states_split_seeds_and_commit() -> None:

@@ -67,6 +67,14 @@ def test_a_weak_feature_that_helps_is_kept() -> None:
     assert np.flatnonzero(blend["weights"]).tolist() == [0, 1]
 
 
+def test_the_loss_with_the_interest_is_kept_when_it_is_removed() -> None:
+    without = np.array([0.0, *PLANTED[1:]])
+    removed = fit_blend(*queries(without, count=1500))
+    assert removed["weights"][0] == 0
+    assert removed["log_loss_with_interest"] == pytest.approx(removed["log_loss"], rel=1e-3)
+    assert fit_blend(*queries(PLANTED))["log_loss_with_interest"] is None
+
+
 def test_constant_features_have_no_weight() -> None:
     features, chosen = queries(PLANTED, count=10)
     blend = fit_blend([np.ones_like(rows) for rows in features], chosen)

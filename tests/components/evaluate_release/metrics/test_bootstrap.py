@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from components.evaluate_release.metrics.bootstrap import bootstrap_means, intervals, paired_p_values
+from components.evaluate_release.metrics.bootstrap import (
+    MIN_USERS,
+    bootstrap_means,
+    difference_interval,
+    intervals,
+    paired_p_values,
+)
 
 
 def test_the_interval_equals_the_normal_interval_for_many_users() -> None:
@@ -19,6 +25,29 @@ def test_repeated_queries_of_a_user_do_not_shrink_the_interval() -> None:
     single = intervals(one, np.arange(200), seed=3)
     repeated = intervals(np.repeat(one, 10, axis=0), np.repeat(np.arange(200), 10), seed=3)
     assert repeated == pytest.approx(single)
+
+
+def test_too_few_users_have_no_interval() -> None:
+    values, users = np.ones((100, 1)), np.arange(100) % (MIN_USERS - 1)
+    assert np.isnan(intervals(values, users, seed=0)).all()
+    assert difference_interval(values[:, 0], values[:, 0], users, seed=0) is None
+    assert intervals(values, np.arange(100) % MIN_USERS, seed=0).tolist() == [[1.0], [1.0]]
+
+
+def test_the_fewest_users_with_an_interval_are_covered_in_nine_of_ten_trials() -> None:
+    rng, covered = np.random.default_rng(5), 0
+    for trial in range(200):
+        values = rng.binomial(1, 0.3, (MIN_USERS, 1)).astype(float)
+        low, high = intervals(values, np.arange(MIN_USERS), seed=trial, resamples=300)[:, 0]
+        covered += int(low <= 0.3 <= high)
+    assert covered >= 180
+
+
+def test_the_interval_of_a_difference_is_paired() -> None:
+    hard = np.random.default_rng(0).normal(0, 10, 400)
+    gain = np.random.default_rng(1).normal(0.5, 0.1, 400)
+    interval = difference_interval(hard + gain, hard, np.arange(400), seed=0)
+    assert interval == pytest.approx((0.49, 0.51), abs=0.01)  # unpaired it would be 2 wide
 
 
 def test_95_percent_intervals_contain_the_true_mean_in_about_95_percent_of_trials() -> None:
@@ -40,8 +69,8 @@ def test_the_same_seed_draws_the_same_resamples() -> None:
 
 
 def test_queries_without_a_value_are_left_out() -> None:
-    values = np.array([[1.0, np.nan], [1.0, 2.0], [np.nan, np.nan]])
-    bounds = intervals(values, np.arange(3), seed=0, resamples=50)
+    values = np.tile([[1.0, np.nan], [1.0, 2.0], [np.nan, np.nan]], (MIN_USERS // 3, 1))
+    bounds = intervals(values, np.arange(MIN_USERS), seed=0, resamples=50)
     assert bounds == pytest.approx(np.array([[1.0, 2.0], [1.0, 2.0]]))
 
 

@@ -7,6 +7,8 @@ from components.evaluate_release.data.queries import read_queries
 from components.evaluate_release.data.ranked_queries import RankedQueries
 from components.evaluate_release.metrics import slices
 from components.evaluate_release.metrics.accuracy import MISS
+from components.evaluate_release.metrics.bootstrap import MIN_USERS
+from feature_repo.feedback import FeedbackPolicy
 from feature_repo.table_schemas import TRAINING_SET
 from serving.release.catalog import FOREVER, Catalog
 from tests.components.evaluate_release.ring_world import row
@@ -14,6 +16,8 @@ from tests.components.evaluate_release.ring_world import row
 N = 4
 INDEX = pa.array([f"i{item}" for item in range(N)])
 DAY = slices.MICROSECONDS_A_DAY
+
+POLICY = FeedbackPolicy()
 
 
 def catalog(domains):
@@ -30,7 +34,7 @@ def test_each_dimension_splits_the_queries() -> None:
         ],
         TRAINING_SET,
     )
-    queries = read_queries(rows, "test", INDEX, seed=0)
+    queries = read_queries(rows, "test", INDEX, 0, POLICY)
     # item 0 holds 50 of 100 interactions, 1 the next 30, 2 none
     popularity = np.array([50, 30, 0, 20], np.float32)
     first_seen = np.array([0, 0, 399 * DAY, 0])
@@ -53,7 +57,7 @@ def test_each_dimension_splits_the_queries() -> None:
 
 def test_each_attribute_of_the_users_is_a_dimension() -> None:
     rows = pa.Table.from_pylist([row(user, [], [], 3 * DAY, "test", 0) for user in (1, 2, 3)], TRAINING_SET)
-    queries = read_queries(rows, "test", INDEX, seed=0)
+    queries = read_queries(rows, "test", INDEX, 0, POLICY)
     users = pa.table({"user_id": ["u003", "u001"], "group": ["b", "a"], "country": ["x", "x"]})
     actual = slices.split_queries(
         queries, catalog([""] * N), np.ones(N, np.float32), np.zeros(N, np.int64), set(), users
@@ -66,7 +70,7 @@ def test_each_attribute_of_the_users_is_a_dimension() -> None:
 
 def test_a_dimension_with_one_label_is_left_out() -> None:
     rows = pa.Table.from_pylist([row(1, [], [], 3 * DAY, "test", 0)], TRAINING_SET)
-    queries = read_queries(rows, "test", INDEX, seed=0)
+    queries = read_queries(rows, "test", INDEX, 0, POLICY)
     assert (
         slices.split_queries(queries, catalog([""] * N), np.ones(N, np.float32), np.zeros(N, np.int64), set())
         == {}
@@ -74,10 +78,13 @@ def test_a_dimension_with_one_label_is_left_out() -> None:
 
 
 def test_measure_uses_only_the_queries_of_a_slice() -> None:
-    models = {"served": RankedQueries(np.array([1, MISS, 1]), np.zeros((3, 20), np.int32))}
-    dimensions = {"user": {"old": np.array([True, True, False]), "new": np.array([False, False, True])}}
-    old, new = slices.measure(dimensions, models, users=np.array([0, 1, 2]), seed=0)
+    ranks = np.array([1, MISS] + [1] * MIN_USERS)
+    models = {"served": RankedQueries(ranks, np.zeros((len(ranks), 20), np.int32))}
+    is_old = np.arange(len(ranks)) < 2
+    dimensions = {"user": {"old": is_old, "new": ~is_old}}
+    old, new = slices.measure(dimensions, models, users=np.arange(len(ranks)), seed=0)
     assert (old.queries, old.ndcg_at_10, old.recall_at_10) == (2, {"served": 0.5}, {"served": 0.5})
+    assert (old.low, old.high) == ({}, {})
     assert (new.low, new.high) == ({"served": 1.0}, {"served": 1.0})
 
 
