@@ -26,7 +26,7 @@ class Split:
     def width(self) -> int:
         """The most frequent number of cells."""
         widths = Counter(len(record) for record in self.records)
-        return widths.most_common(1)[0][0] if widths else 0
+        return max(widths, key=lambda width: (widths[width], width), default=0)
 
     @property
     def consistency(self) -> float:

@@ -20,11 +20,12 @@ class Scan:
     notes: list[str]
 
 
-def collapse_blanks(source: Path, target: Path) -> None:
-    """Write a copy in which each run of blanks is one tab."""
-    with source.open(encoding="utf-8", newline="") as reader, target.open("w", encoding="utf-8") as writer:
-        for line in reader:
-            writer.write("\t".join(line.split()) + "\n")
+def simplify(source: Path, target: Path, empty: int, has_blanks: bool) -> None:
+    """Write a copy in which the first lines are empty, and each run of blanks is one tab."""
+    with source.open(encoding="utf-8-sig", newline="") as lines, target.open("w", encoding="utf-8") as file:
+        for number, line in enumerate(lines):
+            text = "" if number < empty else line.rstrip("\r\n")
+            file.write(("\t".join(text.split()) if has_blanks else text) + "\n")
 
 
 def read(

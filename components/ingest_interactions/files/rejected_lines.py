@@ -9,6 +9,8 @@ from duckdb import DuckDBPyConnection
 
 from components.errors import StepError
 
+# An open quote causes the other errors of its line.
+ORDER: Final = "file_path, line_byte_position, error_type <> 'UNQUOTED VALUE'"
 HIGHEST_SHARE: Final = 0.05
 SHOWN: Final = 3
 REASONS: Final = {
@@ -65,7 +67,7 @@ def count(connection: DuckDBPyConnection, scan: str, names: dict[str, str]) -> R
     (rows,) = connection.execute(f"SELECT count(*) FROM {scan}, {stored})").fetchall()[0]
     rejected = REJECTED.format(**tables)
     # One line can have several errors: too many cells, for example, are one error each.
-    found = f"SELECT DISTINCT ON (file_path, line_byte_position) * FROM ({rejected}) ORDER BY ALL"
+    found = f"SELECT DISTINCT ON (file_path, line_byte_position) * FROM ({rejected}) ORDER BY {ORDER}"
     (lines,) = connection.execute(f"SELECT coalesce(sum(1 + breaks), 0) FROM ({found})").fetchall()[0]
     first = connection.execute(f"{found} LIMIT {SHOWN}").fetchall()
     for table in tables.values():

@@ -10,8 +10,13 @@ from components.ingest_interactions.duckdb_session import literal, quote
 from components.ingest_interactions.files.rejected_lines import HIGHEST_SHARE
 from components.ingest_interactions.files.text_encoding import count_line_ends
 
-BREAKS: Final = "(length({cell}) - length(replace({cell}, chr(10), '')))"
-SEPARATORS: Final = "(length({cell}) - length(replace({cell}, {delimiter}, ''))) / length({delimiter})"
+# Fewer lines may look so by chance.
+FEWEST_LINES: Final = 20
+SEPARATORS: Final = "(length({text}) - length(replace({text}, {delimiter}, ''))) / {length}"
+# A cell of column k that begins in one row and ends in a later one holds the rest of the first row, whole
+# rows, and the last row up to column k.
+SUSPECT: Final = """contains({cell}, chr(10)) AND {first} = {width} - 1 - {column} AND {last} = {column}
+    AND len(list_filter({lines}[2:-2], lambda line: {inner} <> {width} - 1)) = 0"""
 
 
 def find(
@@ -26,8 +31,6 @@ def find(
 ) -> str | None:
     """Return a sentence about such cells; None if there are none.
 
-    A cell that takes the place of n line breaks of rows with w cells has exactly n (w - 1) separators.
-
     Args:
         scan: SQL of a table with the columns.
         known_lines: the lines that are rows, headers, or are left out.
@@ -37,21 +40,27 @@ def find(
     """
     if len(columns) < 3 or sum(count_line_ends(path).feeds for path in paths) <= known_lines:
         return None
-    breaks, suspects = [], []
-    for column in columns:
-        count = BREAKS.format(cell=quote(column))
-        separators = SEPARATORS.format(cell=quote(column), delimiter=literal(delimiter))
-        suspect = f"contains({quote(column)}, chr(10)) AND {separators} = {len(columns) - 1} * {count}"
-        breaks.append(f"CASE WHEN {suspect} THEN {count} ELSE 0 END")
-        suspects.append(f"CASE WHEN {suspect} THEN left({quote(column)}, 60) END")
-    lines, cells, row, first = connection.execute(
-        "SELECT sum(lost), count(*), min(number), arg_min(cell, number) FROM ("
-        f"SELECT row_number() OVER () AS number, {' + '.join(breaks)} AS lost, "
-        f"coalesce({', '.join(suspects)}) AS cell FROM {scan}) WHERE lost > 0"
+    suspects = [
+        f"CASE WHEN {_suspect(column, position, len(columns), delimiter)} THEN {quote(column)} END"
+        for position, column in enumerate(columns)
+    ]
+    cells = f"SELECT row_number() OVER () AS number, coalesce({', '.join(suspects)}) AS cell FROM {scan}"
+    lines, count, row, first = connection.execute(
+        "SELECT sum(length(cell) - length(replace(cell, chr(10), ''))), count(*), min(number), "
+        f"left(arg_min(cell, number), 60) FROM ({cells}) WHERE cell IS NOT NULL"
     ).fetchall()[0]
-    if not cells:
+    if not count:
         return None
-    what = f"{cells:,} cells look like {lines:,} whole lines, the first one in row {row} ({first!r})"
-    if lines > HIGHEST_SHARE * (rows + lines):
+    what = f"{count:,} cell(s) look like {lines:,} whole lines, the first one in row {row} ({first!r})"
+    if lines > max(FEWEST_LINES, HIGHEST_SHARE * (rows + lines)):
         raise StepError(f"{name}: {what}: close the quote, or say with --reading quote= that there is none")
     return f"{what}: a quote is missing there, or is one too many"
+
+
+def _suspect(column: str, position: int, width: int, delimiter: str) -> str:
+    lines = f"string_split({quote(column)}, chr(10))"
+    separators = {
+        name: SEPARATORS.format(text=text, delimiter=literal(delimiter), length=len(delimiter))
+        for name, text in (("first", f"{lines}[1]"), ("last", f"{lines}[-1]"), ("inner", "line"))
+    }
+    return SUSPECT.format(cell=quote(column), lines=lines, width=width, column=position, **separators)

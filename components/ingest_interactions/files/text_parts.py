@@ -62,13 +62,14 @@ def scan(
 
 
 def _plain(members: list[Path], paths: dict[Path, str], tables: Tables, staging: Staging) -> dict[Path, str]:
-    """Return files that DuckDB can split: it knows no separator of several blanks."""
-    if tables[members[0]].separators.delimiter != "blanks":
-        return {path: paths[path] for path in members}
+    """Return files that DuckDB can split and whose lines it counts as they are."""
     plain = {}
     for path in members:
-        target = staging.new()
-        delimited.collapse_blanks(path, target)
+        table, target = tables[path], path
+        has_blanks = table.separators.delimiter == "blanks"
+        if has_blanks or table.has_quotes_above:
+            target = staging.new()
+            delimited.simplify(path, target, table.skip if table.has_quotes_above else 0, has_blanks)
         plain[target] = paths[path]
     return plain
 

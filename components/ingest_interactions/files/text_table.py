@@ -21,13 +21,19 @@ SAMPLE_RECORDS: Final = 2000
 
 @dataclass(frozen=True)
 class TextTable:
-    """`skip` is the number of lines before the first row, `width` the number of cells of a row."""
+    """How a file is written.
+
+    Attributes:
+        skip: the number of lines before the first row.
+        has_quotes_above: whether quotes in these lines would change how DuckDB counts them.
+    """
 
     separators: Separators
     header: Header
     skip: int
     notes: list[str]
     decimal_commas: list[str]
+    has_quotes_above: bool = False
 
     @property
     def width(self) -> int:
@@ -75,7 +81,9 @@ def describe(path: Path, reading: Reading, name: str) -> TextTable:
     commas = _decimal_commas(header, records, reading, found)
     if commas:
         notes.append(f"decimal commas in {', '.join(commas)}: read as decimal points")
-    return TextTable(found, header, skip, notes, commas)
+    titles = "\n".join(lines[: numbers[0]])
+    has_quotes_above = found.quote != "" and (found.quote in titles or "\n" in "".join(header.names))
+    return TextTable(found, header, skip, notes, commas, has_quotes_above)
 
 
 def _fields(found: Separators) -> tuple[str, str, str]:

@@ -57,9 +57,8 @@ def unpack(path: Path, name: str, reading: Reading, staging: Staging) -> Unpacke
         raise StepError(f"{name} is not compressed so: leave out --reading compression={reading.compression}")
     kind = formats.detect(path, name)
     if kind == "text":
-        path, encoding, more = _as_utf8(path, name, reading, staging)
+        path, kind, encoding, more = _as_utf8(path, name, reading, staging)
         notes += more
-        kind = "JSON" if json_objects.is_json(path) else "text"
     named = COMPRESSED.get(PurePosixPath(name).suffix.lower(), "")
     if layers and layers[0].split(" ")[0] != named:
         notes.append(f"{name} is compressed with {layers[0]}, which its name does not say")
@@ -78,7 +77,8 @@ def _words(kind: str) -> str:
     return {"text": "delimited text", "workbook": "a workbook"}.get(kind, kind)
 
 
-def _as_utf8(path: Path, name: str, reading: Reading, staging: Staging) -> tuple[Path, str, list[str]]:
+def _as_utf8(path: Path, name: str, reading: Reading, staging: Staging) -> tuple[Path, str, str, list[str]]:
+    """Return the text as UTF-8, "text" or "JSON", the original encoding, and notes."""
     encoding = text_encoding.detect(path, name, reading.encoding)
     notes = []
     if encoding.damaged:
@@ -89,8 +89,11 @@ def _as_utf8(path: Path, name: str, reading: Reading, staging: Staging) -> tuple
             "--reading encoding=NAME"
         )
     is_utf8 = encoding.codec in ("utf-8", "utf-8-sig") and not encoding.damaged
-    if not is_utf8 or text_encoding.count_line_ends(path).are_mixed:
+    kind = "JSON" if is_utf8 and json_objects.is_json(path) else "text"
+    # DuckDB takes a byte order mark for a part of the first JSON object.
+    has_mark = kind == "JSON" and encoding.codec == "utf-8-sig"
+    if not is_utf8 or has_mark or text_encoding.count_line_ends(path).are_mixed:
         target = staging.new()
         text_encoding.rewrite(path, target, encoding, name)
-        path = target
-    return path, "" if encoding.label == "UTF-8" else encoding.label, notes
+        path, kind = target, "JSON" if json_objects.is_json(target) else "text"
+    return path, kind, "" if encoding.label == "UTF-8" else encoding.label, notes
