@@ -39,7 +39,14 @@ def test_one_of_several_tables_is_chosen_by_the_option(folder: Any) -> None:
 
 
 def test_titles_and_empty_cells_around_the_table_are_left_out(folder: Any) -> None:
-    rows = [["Sales report"], [], [None, "user", "item"], [], [None, "ann", 1], [None, "bob", 2]]
+    rows: list[list[Any]] = [
+        ["Sales report"],
+        [],
+        [None, "user", "item"],
+        [],
+        [None, "ann", 1],
+        [None, "bob", 2],
+    ]
     assert folder.read("a.xlsx", workbook(S=rows)) == [
         {"user": "ann", "item": "1"},
         {"user": "bob", "item": "2"},
