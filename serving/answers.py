@@ -77,6 +77,8 @@ class Rule(StrEnum):
     MAX_PER_CATEGORY = "max_per_category"
     MIN_FRESH_SHARE = "min_fresh_share"
     DIVERSITY = "diversity"
+    DISLIKED = "disliked"
+    LIKE_DISLIKED = "like_disliked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,15 @@ class Removed:
 
 
 @dataclass(frozen=True, slots=True)
+class DislikeEffect:
+    """What the answer has less of, and the disliked items that caused it, newest first."""
+
+    reason: str  # a sentence for the user: "less Horror: you disliked Shining, The (1980)"
+    category: str  # "" for items that are similar to the disliked ones without a common category
+    because_item_ids: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """Items for a user, best first."""
 
@@ -124,6 +135,9 @@ class Answer:
     basis: Basis
     degraded: list[Degradation] = field(default_factory=list)
     removed: list[Removed] = field(default_factory=list)  # with explain
+    dislike_effects: list[DislikeEffect] = field(
+        default_factory=list
+    )  # empty if no dislike changed the answer
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ from serving.answers import (
     Degradation,
     Fallback,
     Recommendation,
-    Removed,
     Stage,
     UserInterests,
 )
@@ -71,27 +70,36 @@ class RecommendationEngine:
             stored = await self._read(request.user_id, deadline)
             user = stored.with_request_history(request.history)
             indexed = release.index(user)
-        context = await self._request_context.read(request, self._budgets.for_history(deadline))
+        feedback = release.ranking.feedback
+        context = await self._request_context.read(request, feedback, self._budgets.for_history(deadline))
         degraded = [*user.degraded, *context.degraded]
         with self._metrics.stage("interest"):
             query = await self._query(release, user, indexed, deadline, degraded)
         late = not self._budgets.allow_ranking(deadline)
         if late:
             degraded.append(Degradation(Stage.RANKING, "too little time was left", Fallback.TRENDING))
-        cold = late or not len(indexed.items)
+        cold = late or indexed.is_cold
         with self._metrics.stage("retrieval"):
             now = time.time_ns() // 1000
             ranking = RequestRanking(
                 release, request, indexed, query, now, user.profile, context, cold, degraded
             )
             retrieved = ranking.retrieve(release.trending if late else None)
-        items, removed, ranked, basis = self._rank(ranking, retrieved)
+        items, ranked, basis = self._rank(ranking, retrieved)
         if basis == Basis.HISTORY and not len(stored.history):
             basis = Basis.REQUEST_HISTORY
         not_recorded = await self._request_context.record_impressions(request, items, deadline.remaining_s())
         if not_recorded:
             degraded.append(not_recorded)
-        answer = Answer(items, release.version, request.request_id, basis, degraded, removed)
+        answer = Answer(
+            recommendations=items,
+            release_version=release.version,
+            request_id=request.request_id,
+            basis=basis,
+            degraded=degraded,
+            removed=ranking.removed(retrieved, ranked) if request.explain else [],
+            dislike_effects=release.dislike_effects(query, ranked),
+        )
         self._metrics.count_answer(answer, ranked.sources, request.scenario.name)
         return answer
 
@@ -102,7 +110,7 @@ class RecommendationEngine:
             return
         user = await self._read(user_id, deadline)
         indexed = release.index(user)
-        if len(indexed.items) and not user.degraded:
+        if not indexed.is_cold and not user.degraded:
             release.prepare(await self._query(release, user, indexed, deadline, []))
 
     async def interests(self, user_id: str, k: int, deadline: Deadline) -> UserInterests:
@@ -115,21 +123,21 @@ class RecommendationEngine:
         with self._metrics.stage("history"):
             user = await self._read(user_id, deadline)
             indexed = release.index(user)
-        interests, shift = category_interests(indexed.items.tolist(), release.ranking.catalog)
+        query = indexed.query(None)
+        interests, shift = category_interests(query.history, query.weights, release.ranking.catalog)
         return UserInterests(interests[:k], shift, release.version, list(user.degraded))
 
     def _rank(
         self, ranking: RequestRanking, retrieved: Candidates
-    ) -> tuple[list[Recommendation], list[Removed], RankedItems, Basis]:
-        """Return the recommendations, the removed items, the ranked items, and their basis."""
+    ) -> tuple[list[Recommendation], RankedItems, Basis]:
+        """Return the recommendations, the ranked items, and their basis."""
         with self._metrics.stage("rules"):
             candidates = ranking.select(retrieved)
         with self._metrics.stage("reranking"):
             ranked, basis = ranking.rank(retrieved, candidates)
         with self._metrics.stage("explanations"):
             items = ranking.present(ranked)
-            removed = ranking.removed(retrieved, ranked) if ranking.request.explain else []
-        return items, removed, ranked, basis
+        return items, ranked, basis
 
     async def _read(self, user_id: str, deadline: Deadline) -> UserHistory:
         if not user_id:
@@ -152,7 +160,7 @@ class RecommendationEngine:
         All scores that need no interest are computed during the call to the model.
         """
         query = indexed.query(None)
-        if not len(indexed.items):
+        if indexed.is_cold:
             return query
         interest = self._interests.cached(user, release.version)
         if interest is None:

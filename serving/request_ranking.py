@@ -35,7 +35,9 @@ class RequestRanking:
     rules: Rules = field(init=False)
 
     def __post_init__(self) -> None:
-        self.rules = self.release.rules(self.request, self.now, self.user.seen, self.context.capped)
+        self.rules = self.release.rules(
+            self.request, self.now, self.user.seen, self.context.capped, self.user.disliked
+        )
 
     def retrieve(self, fallback: Candidates | None = None) -> Candidates:
         """Return the candidates of the release's sources, or `fallback`, with the request's own items."""
@@ -73,7 +75,9 @@ class RequestRanking:
 
     def _rank(self, candidates: Candidates) -> tuple[RankedItems, Basis]:
         if self.cold:
-            return rank_cold(self.release, candidates, self.request, self.now, self.profile)
+            return rank_cold(
+                self.release, candidates, self.request, self.now, self.profile, self.query.dislikes
+            )
         return self.release.rank(self.query, candidates, self.request), Basis.HISTORY
 
     def present(self, ranked: RankedItems) -> list[Recommendation]:
@@ -90,11 +94,13 @@ class RequestRanking:
     def removed(self, retrieved: Candidates, ranked: RankedItems) -> list[Removed]:
         """Return the items among the k best retrieved ones that are not in `ranked`, best first.
 
-        Each has the rule that removed it.
+        Each has the rule that removed it. The k best with dislikes are meant, and the k best without them.
         """
-        scores = self._scores(retrieved.items)
-        positions = best_positions(scores, self.request.k)
+        scores, without_dislikes = self._scores(retrieved.items)
+        best = [best_positions(each, self.request.k) for each in (scores, without_dislikes)]
+        positions = np.union1d(*best)
         positions = positions[~np.isin(retrieved.items[positions], ranked.items)]
+        positions = positions[np.argsort(-scores[positions], kind="stable")]
         items = retrieved.items[positions]
         ascending = np.sort(items)
         by_rules = self.release.item_filter.removed_by(self.rules, ascending)
@@ -108,18 +114,23 @@ class RequestRanking:
                 catalog.item_ids[item],
                 catalog.titles[item],
                 score,
-                rules[item] or self._rule_of_scenario(item, sources, ranked),
+                rules[item] or self._other_rule(item, sources, ranked),
             )
             for item, score, sources in rows
         ]
 
-    def _scores(self, items: Indexes) -> FloatArray:
+    def _scores(self, items: Indexes) -> tuple[FloatArray, FloatArray]:
+        """Return the scores of `items` [m] with and without dislikes."""
         if self.cold:
-            return cold_scores(self.release, items, self.now, self.profile).scores
-        return self.release.reranker.scores(self.query, items)
+            cold = cold_scores(self.release, items, self.now, self.profile, self.query.dislikes)
+            return cold.scores, cold.without_dislikes
+        scored = self.release.reranker.score(self.query, items)
+        return scored.scores, scored.without_dislikes()
 
-    def _rule_of_scenario(self, item: int, sources: int, ranked: RankedItems) -> Rule:
-        """Return the scenario's key that leaves out an item which no rule removes."""
+    def _other_rule(self, item: int, sources: int, ranked: RankedItems) -> Rule:
+        """Return why an item is left out that no rule removes: dislikes, or a key of the scenario."""
+        if item in ranked.displaced:
+            return Rule.LIKE_DISLIKED
         scenario = self.request.scenario
         if self.rules.sources and not sources & self.rules.sources:
             return Rule.SOURCES

@@ -27,7 +27,7 @@ METRICS = {
 
 
 def recommendations_table(answer: Answer, explain: bool = False, title: str | None = None) -> Table:
-    """Return one row per item, best first; the caption lists degraded stages and removed items."""
+    """Return one row per item, best first; the caption says what dislikes, failures and rules changed."""
     table = Table(title=title, title_justify="left", caption=_caption(answer), caption_justify="left")
     table.add_column("", justify="right", style="dim")
     table.add_column("item", style="dim")
@@ -46,6 +46,7 @@ def recommendations_table(answer: Answer, explain: bool = False, title: str | No
 
 def _caption(answer: Answer) -> str:
     lines = [f"release {answer.release_version}, basis: {_words(answer.basis)}"]
+    lines.extend(effect.reason for effect in answer.dislike_effects)
     for degradation in answer.degraded:
         stage, fallback = _words(degradation.stage), _words(degradation.fallback)
         lines.append(f"degraded: {stage} ({degradation.reason}), fallback: {fallback}")

@@ -11,6 +11,7 @@ from serving.answers import (
     Basis,
     CategoryInterest,
     Degradation,
+    DislikeEffect,
     Fallback,
     Recommendation,
     Recorded,
@@ -59,6 +60,12 @@ def answer_message(answer: Answer) -> pb.RecommendResponse:
             )
             for item in answer.removed
         ],
+        dislike_effects=[
+            pb.DislikeEffect(
+                reason=effect.reason, category=effect.category, because_item_ids=effect.because_item_ids
+            )
+            for effect in answer.dislike_effects
+        ],
     )
 
 
@@ -71,6 +78,10 @@ def read_answer(message: pb.RecommendResponse) -> Answer:
         degraded=_read_degradations(message.degraded),
         removed=[
             Removed(item.item_id, item.title, item.score, _RULE.read(item.rule)) for item in message.removed
+        ],
+        dislike_effects=[
+            DislikeEffect(effect.reason, effect.category, list(effect.because_item_ids))
+            for effect in message.dislike_effects
         ],
     )
 

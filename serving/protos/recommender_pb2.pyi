@@ -74,6 +74,8 @@ class Rule(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RULE_MAX_PER_CATEGORY: _ClassVar[Rule]
     RULE_MIN_FRESH_SHARE: _ClassVar[Rule]
     RULE_DIVERSITY: _ClassVar[Rule]
+    RULE_DISLIKED: _ClassVar[Rule]
+    RULE_LIKE_DISLIKED: _ClassVar[Rule]
 BASIS_UNSPECIFIED: Basis
 BASIS_HISTORY: Basis
 BASIS_REQUEST_HISTORY: Basis
@@ -124,6 +126,8 @@ RULE_EXPECTED_VALUE: Rule
 RULE_MAX_PER_CATEGORY: Rule
 RULE_MIN_FRESH_SHARE: Rule
 RULE_DIVERSITY: Rule
+RULE_DISLIKED: Rule
+RULE_LIKE_DISLIKED: Rule
 
 class Interaction(_message.Message):
     __slots__ = ("interaction_id", "user_id", "item_id", "event_type", "value", "timestamp", "domain")
@@ -225,6 +229,16 @@ class Removed(_message.Message):
     rule: Rule
     def __init__(self, item_id: _Optional[str] = ..., title: _Optional[str] = ..., score: _Optional[float] = ..., rule: _Optional[_Union[Rule, str]] = ...) -> None: ...
 
+class DislikeEffect(_message.Message):
+    __slots__ = ("reason", "category", "because_item_ids")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    CATEGORY_FIELD_NUMBER: _ClassVar[int]
+    BECAUSE_ITEM_IDS_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    category: str
+    because_item_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, reason: _Optional[str] = ..., category: _Optional[str] = ..., because_item_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
 class Degradation(_message.Message):
     __slots__ = ("stage", "reason", "fallback")
     STAGE_FIELD_NUMBER: _ClassVar[int]
@@ -236,20 +250,22 @@ class Degradation(_message.Message):
     def __init__(self, stage: _Optional[_Union[Stage, str]] = ..., reason: _Optional[str] = ..., fallback: _Optional[_Union[Fallback, str]] = ...) -> None: ...
 
 class RecommendResponse(_message.Message):
-    __slots__ = ("recommendations", "release_version", "request_id", "basis", "degraded", "removed")
+    __slots__ = ("recommendations", "release_version", "request_id", "basis", "degraded", "removed", "dislike_effects")
     RECOMMENDATIONS_FIELD_NUMBER: _ClassVar[int]
     RELEASE_VERSION_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     BASIS_FIELD_NUMBER: _ClassVar[int]
     DEGRADED_FIELD_NUMBER: _ClassVar[int]
     REMOVED_FIELD_NUMBER: _ClassVar[int]
+    DISLIKE_EFFECTS_FIELD_NUMBER: _ClassVar[int]
     recommendations: _containers.RepeatedCompositeFieldContainer[Recommendation]
     release_version: int
     request_id: str
     basis: Basis
     degraded: _containers.RepeatedCompositeFieldContainer[Degradation]
     removed: _containers.RepeatedCompositeFieldContainer[Removed]
-    def __init__(self, recommendations: _Optional[_Iterable[_Union[Recommendation, _Mapping]]] = ..., release_version: _Optional[int] = ..., request_id: _Optional[str] = ..., basis: _Optional[_Union[Basis, str]] = ..., degraded: _Optional[_Iterable[_Union[Degradation, _Mapping]]] = ..., removed: _Optional[_Iterable[_Union[Removed, _Mapping]]] = ...) -> None: ...
+    dislike_effects: _containers.RepeatedCompositeFieldContainer[DislikeEffect]
+    def __init__(self, recommendations: _Optional[_Iterable[_Union[Recommendation, _Mapping]]] = ..., release_version: _Optional[int] = ..., request_id: _Optional[str] = ..., basis: _Optional[_Union[Basis, str]] = ..., degraded: _Optional[_Iterable[_Union[Degradation, _Mapping]]] = ..., removed: _Optional[_Iterable[_Union[Removed, _Mapping]]] = ..., dislike_effects: _Optional[_Iterable[_Union[DislikeEffect, _Mapping]]] = ...) -> None: ...
 
 class RecordInteractionsRequest(_message.Message):
     __slots__ = ("interactions",)

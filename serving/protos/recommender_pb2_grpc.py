@@ -69,7 +69,7 @@ class RecommenderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetInterests(self, request, context):
-        """Returns a user's current interest in categories, and its distance from the long-term interest.
+        """Returns a user's current interest in categories, by positive interactions, and its distance from the long-term interest.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

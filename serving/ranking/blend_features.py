@@ -23,6 +23,7 @@ FEATURES: Final = (
     "popularity",
     "trend",
     "repeats",
+    "dislikes",
 )
 
 # Keeps a logarithm finite; below the probability of any item in a catalog of a billion.
@@ -109,6 +110,9 @@ class FeatureComputer:
 
     def _repeats(self, query: Query, items: Indexes) -> AnyFloatArray:
         return query.repeats().at(items)
+
+    def _dislikes(self, query: Query, items: Indexes) -> AnyFloatArray | float:
+        return 0.0 if query.dislikes is None else query.dislikes.of_items(items)
 
 
 # Functions of the class, not bound methods: an object that holds its own bound methods is a reference cycle,

@@ -60,7 +60,8 @@ class Explainer:
         """
         if not len(query.history) or not len(items):
             return [Reason("trending", [])] * len(items)
-        influences = Influences(self._ranking, query.history[-RECENT:][::-1], items)
+        votes = None if query.weights is None else query.weights[-RECENT:][::-1]
+        influences = Influences(self._ranking, query.history[-RECENT:][::-1], items, votes)
         events = event_types[-RECENT:][::-1]
         because = influences.strongest_items(MAX_BECAUSE) if explain else [[]] * len(items)
         orders = np.argsort(-contributions_over_mean).tolist()
@@ -91,6 +92,8 @@ class Explainer:
                 return f"more {categories[0]}" if (categories := self._catalog.categories[item]) else ""
             case "repeats":
                 return "you chose it before" if item in influences.recent_items else ""
+            case "dislikes":
+                return ""  # an item is not chosen because others are disliked
             case _:
                 return {"popularity": "popular", "trend": "trending"}[feature]
         past = influence.strongest[position]

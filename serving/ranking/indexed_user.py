@@ -1,13 +1,12 @@
 """A user's history in the item indexes of one release."""
 
-import sys
 from collections.abc import Iterable
 from itertools import repeat
 
 import numpy as np
 
-from serving.ranking.influences import RECENT
 from serving.ranking.query import Query
+from serving.ranking.signed_history import SignedHistory
 from serving.release.arrays import FloatArray, Indexes
 from serving.release.catalog import Catalog
 from serving.release.ranking_data import Ranking
@@ -17,24 +16,28 @@ from serving.user_history import UserHistory
 class IndexedUser:
     """A user's history in item indexes, and the query with all scores computed for it.
 
-    Items that the release does not contain are left out.
+    `event_types` belong to the query's last interactions. `seen` are all items of the history and those
+    before it. `disliked` are the items about which the user's last opinion is a dislike. Items that the
+    release does not contain are left out.
     """
 
     def __init__(self, ranking: Ranking, user: UserHistory) -> None:
         """Index the history; scores are computed on first use."""
         index, history = ranking.catalog.index, user.history
-        item_ids, event_types = list(history.item_ids), list(history.event_types)
+        item_ids = list(history.item_ids)
         items = np.fromiter(map(index.get, item_ids, repeat(-1)), np.int32, len(item_ids))
         timestamps = np.fromiter(history.timestamps, np.int64, len(item_ids))
-        positions = np.flatnonzero(items >= 0)
-        if len(positions) < len(items):
-            items, timestamps = items[positions], timestamps[positions]
-        # Interned, because most event types of all users are equal.
-        self.event_types = [sys.intern(event_types[position]) for position in positions[-RECENT:].tolist()]
-        self.items = items  # [h] oldest first
-        self.seen = np.concatenate([items, item_indexes(ranking.catalog, user.seen_before)])
-        self._query = Query(ranking, items, timestamps)
+        signed = SignedHistory.of(ranking, items, timestamps, list(history.event_types), history.values)
+        self.event_types = signed.event_types
+        self.seen = np.concatenate([items[items >= 0], item_indexes(ranking.catalog, user.seen_before)])
+        self.disliked = signed.disliked
+        self._query = Query.of(ranking, signed)
         self._with_interest: Query | None = None
+
+    @property
+    def is_cold(self) -> bool:
+        """Whether no interaction of the history votes for an item of the release."""
+        return not len(self._query.history)
 
     def query(self, interest: FloatArray | None) -> Query:
         """Return the user's query; with an equal interest, the same query as before."""

@@ -36,9 +36,18 @@ class Influence:
 class Influences:
     """The kinds of influence of recent items on answered items [k], computed on first use."""
 
-    def __init__(self, ranking: Ranking, recent: Indexes, items: Indexes) -> None:
-        """`recent`: item indexes, newest first."""
+    def __init__(
+        self, ranking: Ranking, recent: Indexes, items: Indexes, votes: FloatArray | None = None
+    ) -> None:
+        """Store the arguments.
+
+        Args:
+            recent: [recent] item indexes, newest first.
+            votes: [recent] how much each interaction votes for its item; None where each is 1.
+        """
         self._ranking, self._recent, self._items = ranking, recent, items
+        weights = _RECENCY_WEIGHTS[: len(recent)]
+        self._weights = weights if votes is None else weights * votes[:, np.newaxis]
         self.recent_items = recent.tolist()
 
     @cached_property
@@ -69,7 +78,7 @@ class Influences:
 
     def _by_recency(self, values: FloatArray) -> Influence:
         # An item is not a reason for itself.
-        values *= _RECENCY_WEIGHTS[: len(values)] * (self._recent[:, np.newaxis] != self._items)
+        values *= self._weights * (self._recent[:, np.newaxis] != self._items)
         return Influence(values)
 
 

@@ -5,10 +5,11 @@ from typing import Final
 
 import numpy as np
 
-from serving.answers import Recommendation, Source
+from serving.answers import DislikeEffect, Recommendation, Source
 from serving.lru_cache import VersionedCache
 from serving.ranking.candidate_retrieval import Retriever
 from serving.ranking.candidate_set import Candidates, SourceBits, source_bits
+from serving.ranking.dislike_effects import dislike_effects
 from serving.ranking.explanations import Explainer
 from serving.ranking.indexed_user import IndexedUser, item_indexes
 from serving.ranking.query import Query
@@ -83,6 +84,7 @@ class LoadedRelease:
         now: int,
         seen: Indexes = NO_ITEMS,
         capped: Iterable[str] = (),
+        disliked: Indexes = NO_ITEMS,
     ) -> Rules:
         """Return the rules of a request in item indexes; unknown item ids are ignored.
 
@@ -90,12 +92,14 @@ class LoadedRelease:
             now: µs since the epoch.
             seen: [n] indexes of the items that the user has interacted with.
             capped: ids of the items at their frequency cap.
+            disliked: [n] indexes of the items that the user dislikes; they are never answered.
         """
         scenario, catalog = request.scenario, self.ranking.catalog
         return Rules(
             now=now,
             excluded=item_indexes(catalog, request.exclude.union(scenario.exclude_item_ids)),
             seen=NO_ITEMS if request.include_seen or self._keeps_seen else seen,
+            disliked=disliked,
             capped=item_indexes(catalog, capped),
             allowed=item_indexes(catalog, request.allow) if request.allow else None,
             domain=request.domain or scenario.domain,
@@ -118,15 +122,21 @@ class LoadedRelease:
         return candidates
 
     def select(
-        self, candidates: Candidates, scores: FloatArray, request: Request, logits: FloatArray | None = None
+        self,
+        candidates: Candidates,
+        scores: FloatArray,
+        without_dislikes: FloatArray,
+        request: Request,
+        logits: FloatArray | None = None,
     ) -> ScoredSelection:
         """Select the answer among scored candidates; arguments as in serving.ranking.selection.select."""
-        return select(self.ranking, self.item_filter.fresh, candidates, scores, request, logits)
+        fresh = self.item_filter.fresh
+        return select(self.ranking, fresh, candidates, scores, without_dislikes, request, logits)
 
     def rank(self, query: Query, candidates: Candidates, request: Request) -> RankedItems:
         """Return the k best candidates by the blend, under the request's scenario."""
         scored = self.reranker.score(query, candidates.items)
-        selection = self.select(candidates, scored.scores, request)
+        selection = self.select(candidates, scored.scores, scored.without_dislikes(), request)
         contributions = scored.contributions(selection.positions)
         # The mean over interactions, not items: otherwise popularity would explain every popular item.
         mean = scored.mean_contributions(self.ranking.filters.popularity.take(candidates.items))
@@ -143,6 +153,12 @@ class LoadedRelease:
             query, event_types, ranked.items, ranked.contributions_over_mean, explain
         )
         return ranked.present(self.ranking.catalog, reasons, explain)
+
+    def dislike_effects(self, query: Query, ranked: RankedItems) -> list[DislikeEffect]:
+        """Return what the ranked items contain less of than without the user's dislikes."""
+        if query.dislikes is None or not len(ranked.displaced):
+            return []
+        return dislike_effects(query.dislikes, ranked.displaced.tolist(), self.ranking.catalog)
 
     def _rank_once(self) -> None:
         first = self._first_item

@@ -1,14 +1,18 @@
 """A query: a user's history and interest, and the scores that one release computes for them."""
 
 from collections.abc import Callable, Hashable
+from copy import copy
 from typing import Any, Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from serving.ranking import source_scores
+from serving.ranking.dislikes import Dislikes
+from serving.ranking.signed_history import SignedHistory
 from serving.ranking.sparse_scores import Scores, is_dense
 from serving.release.arrays import FloatArray, Indexes
+from serving.release.collaborative_filters import CollaborativeFilters
 from serving.release.ranking_data import Ranking
 from serving.release.sparse import rows_dot
 
@@ -31,22 +35,32 @@ class Query:
         history: Indexes,
         timestamps: NDArray[np.int64],
         interest: FloatArray | None = None,
+        weights: FloatArray | None = None,
+        dislikes: Dislikes | None = None,
     ) -> None:
         """Store the arguments; scores are computed on first use.
 
         Args:
-            history: [h] item indexes, oldest first, without items that the release does not contain.
+            history: [h] indexes of the items that the user chose, oldest first.
             timestamps: [h] µs since the epoch.
             interest: [interest size]; None when the model did not answer.
+            weights: [h] how much each interaction votes for its item; None where each is 1.
+            dislikes: what the user dislikes now; None for nothing.
         """
         self.ranking, self.history, self.timestamps, self.interest = ranking, history, timestamps, interest
+        self.weights, self.dislikes = weights, dislikes
         self._by_history: dict[Hashable, Any] = {}
         self._by_interest: dict[Hashable, Any] = {}
 
+    @classmethod
+    def of(cls, ranking: Ranking, history: SignedHistory, interest: FloatArray | None = None) -> "Query":
+        """Build from a history with negative interactions, which vote for nothing."""
+        return cls(ranking, history.items, history.timestamps, interest, history.weights, history.dislikes)
+
     def with_interest(self, interest: FloatArray) -> "Query":
         """Return the same query with an interest; both share the scores that need no interest."""
-        query = Query(self.ranking, self.history, self.timestamps, interest)
-        query._by_history = self._by_history
+        query = copy(self)
+        query.interest, query._by_interest = interest, {}
         return query
 
     def once(self, key: Hashable, compute: Callable[[], T]) -> T:
@@ -64,19 +78,19 @@ class Query:
 
     def transitions(self) -> tuple[Scores, float]:
         """Return what source_scores.transitions returns."""
-        return self.once("transitions", lambda: source_scores.transitions(self.ranking.filters, self.history))
+        return self.once("transitions", lambda: source_scores.transitions(*self._votes()))
 
     def item_cosine(self) -> Scores:
         """Return what source_scores.item_cosine returns."""
-        return self.once("item_cosine", lambda: source_scores.item_cosine(self.ranking.filters, self.history))
+        return self.once("item_cosine", lambda: source_scores.item_cosine(*self._votes()))
 
     def user_cosine(self) -> Scores:
         """Return what source_scores.user_cosine returns."""
-        return self.once("user_cosine", lambda: source_scores.user_cosine(self.ranking.filters, self.history))
+        return self.once("user_cosine", lambda: source_scores.user_cosine(*self._votes()))
 
     def ease(self) -> Scores | None:
         """Return what source_scores.ease returns."""
-        return self.once("ease", lambda: source_scores.ease(self.ranking.filters, self.history))
+        return self.once("ease", lambda: source_scores.ease(*self._votes()))
 
     def sequence_knn(self) -> Scores | None:
         """Return what source_scores.sequence_knn returns; None in a release without sequences."""
@@ -84,7 +98,8 @@ class Query:
         if sequences is None:
             return None
         return self.once(
-            "sequence_knn", lambda: source_scores.sequence_knn(sequences, self.history, self.timestamps)
+            "sequence_knn",
+            lambda: source_scores.sequence_knn(sequences, self.history, self.timestamps, self.weights),
         )
 
     def als(self, items: Indexes) -> FloatArray | None:
@@ -92,7 +107,7 @@ class Query:
         factors = self.ranking.filters.als
         if factors is None:
             return None
-        user = self.once("als", lambda: source_scores.als_user(factors, self.history))
+        user = self.once("als", lambda: source_scores.als_user(factors, self.history, self.weights))
         if len(items) * GATHER_COST < len(factors):
             return factors.take(items, axis=0) @ user
         scores: FloatArray = (factors @ user).take(items)
@@ -101,7 +116,9 @@ class Query:
     def content_profile(self) -> FloatArray:
         """Return what source_scores.content_profile returns."""
         content = self.ranking.catalog.content
-        return self.once("content_profile", lambda: source_scores.content_profile(content, self.history))
+        return self.once(
+            "content_profile", lambda: source_scores.content_profile(content, self.history, self.weights)
+        )
 
     def content_cosine(self, items: Indexes) -> FloatArray:
         """Return the cosine [m] float32 of the categories of `items` [m] with those of the history."""
@@ -113,7 +130,10 @@ class Query:
 
     def repeats(self) -> Scores:
         """Return what source_scores.repeats returns."""
-        return source_scores.repeats(self.history, len(self.ranking.catalog))
+        return source_scores.repeats(self.history, len(self.ranking.catalog), self.weights)
+
+    def _votes(self) -> tuple[CollaborativeFilters, Indexes, FloatArray | None]:
+        return self.ranking.filters, self.history, self.weights
 
 
 def _once(computed: dict[Hashable, Any], key: Hashable, compute: Callable[[], T]) -> T:

@@ -26,6 +26,7 @@ class RankedItems:
     contributions_over_mean: FloatArray  # [k, features] contributions minus the mean over interactions
     reordered_by: list[Rule | None]  # [k] the scenario's key that set the position; None for the score
     over_quota: Indexes  # items left out because a category of theirs has no slot left
+    displaced: Indexes  # items left out because they are like what the user dislikes, best first
     probabilities: NDArray[np.float64] | None = None  # [k] of a click; None for the objective "score"
     sentences: Sequence[str] = ()  # [k] reasons of a cold start; empty if the history gives the reasons
 
@@ -48,6 +49,7 @@ class RankedItems:
             contributions_over_mean=contributions_over_mean,
             reordered_by=selection.reordered_by,
             over_quota=selection.over_quota,
+            displaced=selection.displaced,
             probabilities=selection.probabilities,
             sentences=sentences,
         )

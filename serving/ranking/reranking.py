@@ -1,15 +1,18 @@
 """Scores of candidates: a weighted sum of features, with the weights that the evaluation fitted."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from serving.ranking.blend_features import FEATURES, FeatureComputer
+from serving.ranking.dislikes import DISLIKE_WEIGHT
 from serving.ranking.query import Query
 from serving.release.arrays import FloatArray, Indexes
 from serving.release.ranking_data import Ranking
+
+_DISLIKES: Final = FEATURES.index("dislikes")
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +24,14 @@ class Scored:
     weights: FloatArray  # [used]
     means: FloatArray  # [used]
     used: NDArray[np.intp]  # [used] positions in FEATURES; all other features have weight 0
+
+    def without_dislikes(self) -> FloatArray:
+        """Return the scores [m] without the contribution of dislikes."""
+        row = np.flatnonzero(self.used == _DISLIKES)
+        if not len(row):
+            return self.scores
+        without: FloatArray = self.scores - self.weights[row[0]] * self.features[row[0]]
+        return without
 
     def contributions(self, positions: NDArray[np.intp]) -> FloatArray:
         """Return what each feature adds to a score [positions, features]; a row sums to its item's score."""
@@ -34,6 +45,24 @@ class Scored:
         contributions = np.zeros((*features.shape[:-1], len(FEATURES)), np.float32)
         contributions[..., self.used] = (features - self.means) * self.weights
         return contributions
+
+
+@dataclass(frozen=True, eq=False)
+class _Blend:
+    """The features that have a weight."""
+
+    names: list[str]  # [used]
+    weights: FloatArray  # [used]
+    means: FloatArray  # [used]
+    used: NDArray[np.intp]  # [used] positions in FEATURES
+    offset: np.float32
+
+    @classmethod
+    def of(cls, weights: FloatArray, means: FloatArray) -> "_Blend":
+        """Build from the weights and means of all FEATURES."""
+        used = np.flatnonzero(weights)
+        names = [FEATURES[position] for position in used]
+        return cls(names, weights[used], means[used], used, np.float32(np.dot(weights[used], means[used])))
 
 
 class Reranker:
@@ -52,10 +81,12 @@ class Reranker:
                 f"blend.json has the features {unknown}, expected some of {list(FEATURES)}: evaluate again"
             )
         weights = _by_feature(blend, "weights", 0.0) / _by_feature(blend, "scales", 1.0)
-        self._used = np.flatnonzero(weights)
-        self._used_names = [FEATURES[position] for position in self._used]
-        self._weights, self._means = weights[self._used], _by_feature(blend, "means", 0.0)[self._used]
-        self._offset = np.float32(np.dot(self._weights, self._means))
+        means = _by_feature(blend, "means", 0.0)
+        # The evaluation can only strengthen the effect of dislikes. Without dislikes the feature is 0.
+        weights[_DISLIKES], means[_DISLIKES] = min(weights[_DISLIKES], DISLIKE_WEIGHT), 0
+        self._blend = _Blend.of(weights, means)
+        weights[_DISLIKES] = 0
+        self._blend_without_dislikes = _Blend.of(weights, means)
         self._features = FeatureComputer(ranking)
 
     def features(self, query: Query, items: Indexes) -> FloatArray:
@@ -67,10 +98,11 @@ class Reranker:
         return self.score(query, items).scores
 
     def score(self, query: Query, items: Indexes) -> Scored:
-        """Score `items` [m]; features without weight are not computed."""
-        features = self._features.compute(query, items, self._used_names)
-        scores: FloatArray = np.dot(self._weights, features) - self._offset
-        return Scored(scores, features, self._weights, self._means, self._used)
+        """Score `items` [m]; features without weight, and dislikes of users without any, are not computed."""
+        blend = self._blend_without_dislikes if query.dislikes is None else self._blend
+        features = self._features.compute(query, items, blend.names)
+        scores: FloatArray = np.dot(blend.weights, features) - blend.offset
+        return Scored(scores, features, blend.weights, blend.means, blend.used)
 
 
 def _by_feature(blend: dict[str, Any], key: str, default: float) -> FloatArray:

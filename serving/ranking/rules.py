@@ -28,6 +28,7 @@ class Rules:
     now: int  # µs since the epoch; an item must be available at this time
     excluded: Indexes = field(default_factory=lambda: NO_ITEMS)  # the block lists of request and scenario
     seen: Indexes = field(default_factory=lambda: NO_ITEMS)
+    disliked: Indexes = field(default_factory=lambda: NO_ITEMS)
     capped: Indexes = field(default_factory=lambda: NO_ITEMS)  # items at the scenario's frequency cap
     allowed: Indexes | None = None  # if not None, only these items are permitted
     domain: str = ""
@@ -72,6 +73,8 @@ class ItemFilter:
             yield Rule.AVAILABILITY, available
         if len(rules.excluded):
             yield Rule.EXCLUDE_ITEM_IDS, ~_is_in(items, rules.excluded)
+        if len(rules.disliked):
+            yield Rule.DISLIKED, ~_is_in(items, rules.disliked)
         if len(rules.seen):
             yield Rule.SEEN, ~_is_in(items, rules.seen)
         if len(rules.capped):

@@ -23,6 +23,7 @@ class ScoredSelection:
     values: FloatArray  # [≤ k] scores, or expected values
     reordered_by: list[Rule | None]  # [≤ k] as in Selection
     over_quota: Indexes  # items left out because a category of theirs has no slot left
+    displaced: Indexes  # items left out because they are like what the user dislikes, best first
     probabilities: NDArray[np.float64] | None = None  # [≤ k] of a click; None for the objective "score"
 
 
@@ -31,6 +32,7 @@ def select(
     fresh: NDArray[np.bool_],
     candidates: Candidates,
     scores: FloatArray,
+    without_dislikes: FloatArray,
     request: Request,
     logits: FloatArray | None = None,
 ) -> ScoredSelection:
@@ -39,6 +41,7 @@ def select(
     Args:
         fresh: [catalog]
         scores: [m]
+        without_dislikes: [m] scores without the effect of dislikes; `scores` itself for a user without any.
         logits: [m] input of the softmax behind click probabilities; the scores if None.
     """
     items, content = candidates.items, ranking.catalog.content
@@ -49,6 +52,7 @@ def select(
             scores[selection.positions],
             selection.reordered_by,
             items[selection.over_quota],
+            _displaced(items, scores, without_dislikes, selection.positions),
         )
     bids = _bids(ranking, request)
     with_bid = np.flatnonzero(bids[items] > 0)
@@ -62,13 +66,32 @@ def select(
             selection.reordered_by, selection.positions, by_score, strict=False
         )
     ]
+    has_dislikes = without_dislikes is not scores
+    with_and_without = (scores[with_bid], without_dislikes[with_bid]) if has_dislikes else (scores, scores)
     return ScoredSelection(
         with_bid[selection.positions],
         values[selection.positions],
         reordered_by,
         items[with_bid][selection.over_quota],
+        _displaced(items[with_bid], *with_and_without, selection.positions),
         probabilities[selection.positions],
     )
+
+
+def _displaced(
+    items: Indexes, scores: FloatArray, without_dislikes: FloatArray, selected: NDArray[np.intp]
+) -> Indexes:
+    """Return the items [d] that would be selected but for the user's dislikes, best first.
+
+    Args:
+        items: [m] with their scores [m] with and without dislikes; the same array without any dislike.
+        selected: [k] positions of the answer.
+    """
+    if without_dislikes is scores:
+        return items[:0]
+    best = best_positions(without_dislikes, len(selected))
+    is_lowered = scores[best] < without_dislikes[best]
+    return items[best[is_lowered & ~np.isin(best, selected)]]
 
 
 def _bids(ranking: Ranking, request: Request) -> NDArray[np.float64]:

@@ -1,4 +1,7 @@
-"""Scores of all items for a history: one function for each source of candidates or feature."""
+"""Scores of all items for a history: one function for each source of candidates or feature.
+
+`preferences` [h] multiply the weights by age; None where every interaction has the preference 1.
+"""
 
 from dataclasses import replace
 from functools import lru_cache
@@ -39,49 +42,75 @@ def power_weights(count: int) -> FloatArray:
     return _power_weights(min(count, NEXT_INTERACTIONS), NEXT_POWER)
 
 
-def transitions(filters: CollaborativeFilters, history: Indexes) -> tuple[Scores, float]:
+def weighted(weights: FloatArray, preferences: FloatArray | None) -> FloatArray:
+    """Return `weights` of the newest interactions, times their preferences, with the same sum."""
+    if preferences is None or not len(weights):
+        return weights
+    product: FloatArray = weights * preferences[len(preferences) - len(weights) :]
+    product *= weights.sum() / product.sum()
+    return product
+
+
+def transitions(
+    filters: CollaborativeFilters, history: Indexes, preferences: FloatArray | None = None
+) -> tuple[Scores, float]:
     """Return the probability that an item comes soon after the last interactions, and the remaining mass."""
-    scores = _weighted_rows(filters.transitions, history, power_weights(len(history)))
+    scores = _weighted_rows(filters.transitions, history, weighted(power_weights(len(history)), preferences))
     return scores.to_dense(), max(0.0, 1.0 - scores.total)
 
 
-def item_cosine(filters: CollaborativeFilters, history: Indexes) -> Scores:
+def item_cosine(
+    filters: CollaborativeFilters, history: Indexes, preferences: FloatArray | None = None
+) -> Scores:
     """Return the weighted mean of the cosines to the history's items."""
-    return _mean_of_rows(filters.item_cosine, history).to_dense()
+    return _mean_of_rows(filters.item_cosine, history, preferences).to_dense()
 
 
-def ease(filters: CollaborativeFilters, history: Indexes) -> Scores | None:
+def ease(
+    filters: CollaborativeFilters, history: Indexes, preferences: FloatArray | None = None
+) -> Scores | None:
     """Return the weighted mean of EASE's weights from the history's items; None in a release without EASE."""
-    return None if filters.ease is None else _mean_of_rows(filters.ease, history).to_dense()
+    if filters.ease is None:
+        return None
+    return _mean_of_rows(filters.ease, history, preferences).to_dense()
 
 
-def als_user(item_factors: FloatArray, history: Indexes) -> FloatArray:
+def als_user(item_factors: FloatArray, history: Indexes, preferences: FloatArray | None = None) -> FloatArray:
     """Return the user's factors [factors], folded in from the history; scores are item_factors @ factors."""
     count = _interactions_above_min_weight(len(history))
     strengths = LIKE_DECAY ** np.arange(count - 1, -1, -1, dtype=np.float32)
+    if preferences is not None:
+        strengths = strengths * preferences[len(history) - count :]
     return fold_in(item_factors, history[len(history) - count :], strengths)
 
 
-def user_cosine(filters: CollaborativeFilters, history: Indexes) -> Scores:
+def user_cosine(
+    filters: CollaborativeFilters, history: Indexes, preferences: FloatArray | None = None
+) -> Scores:
     """Return score(u, i) = Σ_v sim(u, v) r_vi / Σ_v |sim(u, v)| over the nearest users v.
 
     r_vi = 1 if v chose i. The items of u are weighted by age. The length of u's own row cancels out, so it is
     not computed.
     """
-    similarity = _mean_of_rows(filters.item_users, history).sums
+    similarity = _mean_of_rows(filters.item_users, history, preferences).sums
     nearest = top_k(similarity, USER_NEIGHBOURS)
     weights = (similarity[nearest] / similarity[nearest].sum()).astype(np.float32)
     scores = _weighted_rows(filters.user_items, nearest, weights)
     return replace(scores, values=np.ones(len(scores.values), np.float32)).to_dense()
 
 
-def sequence_knn(sequences: UserSequences, history: Indexes, timestamps: NDArray[np.int64]) -> Scores:
+def sequence_knn(
+    sequences: UserSequences,
+    history: Indexes,
+    timestamps: NDArray[np.int64],
+    preferences: FloatArray | None = None,
+) -> Scores:
     """Return the scores of what the users with the nearest sequences chose next.
 
     Args:
         timestamps: [h] µs since the epoch, of `history`.
     """
-    weights = _power_weights(min(len(history), NEXT_INTERACTIONS), 1.0)
+    weights = weighted(_power_weights(min(len(history), NEXT_INTERACTIONS), 1.0), preferences)
     newest = history[len(history) - len(weights) :]
     end = int(timestamps[-1]) if len(timestamps) else 0
     items, choice_weights = sequences.next_choices(newest, weights, end)
@@ -90,19 +119,22 @@ def sequence_knn(sequences: UserSequences, history: Indexes, timestamps: NDArray
     return SparseScores(items.ravel(), values, offsets, STEP_WEIGHTS, sequences.positions.shape[0]).to_dense()
 
 
-def content_profile(content: csr_array, history: Indexes) -> FloatArray:
+def content_profile(
+    content: csr_array, history: Indexes, preferences: FloatArray | None = None
+) -> FloatArray:
     """Return the weighted mean [categories] of the history's categories, of unit length, or zeros."""
-    profile = _mean_of_rows(content, history).sums
+    profile = _mean_of_rows(content, history, preferences).sums
     return profile / max(float(np.linalg.norm(profile)), 1e-9)
 
 
-def repeats(history: Indexes, item_count: int) -> Scores:
+def repeats(history: Indexes, item_count: int, preferences: FloatArray | None = None) -> Scores:
     """Return how often each item was chosen before, each time weighted by 1 / age, with sum 1."""
-    return SparseScores.of(history, _power_weights(len(history), 1.0), item_count).to_dense()
+    weights = weighted(_power_weights(len(history), 1.0), preferences)
+    return SparseScores.of(history, weights, item_count).to_dense()
 
 
-def _mean_of_rows(matrix: csr_array, history: Indexes) -> SparseScores:
-    return _weighted_rows(matrix, history, exponential_weights(len(history)))
+def _mean_of_rows(matrix: csr_array, history: Indexes, preferences: FloatArray | None) -> SparseScores:
+    return _weighted_rows(matrix, history, weighted(exponential_weights(len(history)), preferences))
 
 
 def _weighted_rows(matrix: csr_array, rows: Indexes, weights: FloatArray) -> SparseScores:

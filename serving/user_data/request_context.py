@@ -7,10 +7,13 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 from time import monotonic
 from typing import Final, Protocol
 
 from feature_repo.event_types import IMPRESSION
+from feature_repo.feedback import FeedbackPolicy
+from feature_repo.histories import History
 from feature_repo.interaction import Interaction
 from serving.answers import Degradation, Fallback, Recommendation, Source, Stage
 from serving.errors import Unavailable
@@ -61,7 +64,7 @@ class RequestContextReader:
         self._histories, self._log, self._metrics = histories, log, metrics
         self._bulkhead = Bulkhead("impressions", max_in_flight)
 
-    async def read(self, request: Request, budget_s: float) -> RequestContext:
+    async def read(self, request: Request, feedback: FeedbackPolicy, budget_s: float) -> RequestContext:
         """Return the context that the scenario needs; `degraded` lists what it lacks after `budget_s`."""
         scenario = request.scenario
         follows = request.followed and (not scenario.sources or Source.FOLLOWED in scenario.sources)
@@ -73,7 +76,7 @@ class RequestContextReader:
             capped = (
                 await self._capped(request, budget_s, degraded) if scenario.frequency_cap else frozenset()
             )
-            followed = await self._followed(request, deadline, degraded) if follows else {}
+            followed = await self._followed(request, feedback, deadline, degraded) if follows else {}
             return RequestContext(capped, followed, tuple(degraded))
 
     async def record_impressions(
@@ -123,9 +126,9 @@ class RequestContextReader:
         return frozenset(item for item, count in counts.items() if count >= cap.impressions)
 
     async def _followed(
-        self, request: Request, deadline: float, degraded: list[Degradation]
+        self, request: Request, feedback: FeedbackPolicy, deadline: float, degraded: list[Degradation]
     ) -> Mapping[str, int]:
-        """Count for each item the followed users whose history contains it."""
+        """Count for each item the followed users who have a positive interaction with it."""
         users: Counter[str] = Counter()
         followed = request.followed[: request.scenario.max_followed]
         complete = 0
@@ -135,11 +138,16 @@ class RequestContextReader:
             user = await self._histories.read(user_id, remaining_s)
             await asyncio.sleep(0)  # let other calls run between many reads
             complete += not user.degraded
-            users.update(set(user.history.item_ids))
+            users.update(_positive_items(user.history, feedback))
         if complete < len(followed):
             reason = f"{len(followed) - complete} of {len(followed)} histories could not be read in time"
             degraded.append(Degradation(Stage.FOLLOWED_USERS, reason, Fallback.PARTIAL_HISTORIES))
         return users
+
+
+def _positive_items(history: History, feedback: FeedbackPolicy) -> set[str]:
+    preferences = feedback.preferences(history.item_ids, history.event_types, history.values)
+    return set(compress(history.item_ids, (preferences > 0).tolist()))
 
 
 def _id_prefix(request: Request) -> str:

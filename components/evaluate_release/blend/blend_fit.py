@@ -121,7 +121,10 @@ def _loss_with(
 
 def _features_line(kept: NDArray[np.intp]) -> str:
     used = ", ".join(FEATURES[feature] for feature in kept)
-    removed = ", ".join(name for feature, name in enumerate(FEATURES) if feature not in kept)
+    # The recommender uses dislikes with a weight of its own, whatever the fit finds.
+    removed = ", ".join(
+        name for feature, name in enumerate(FEATURES) if feature not in kept and name != "dislikes"
+    )
     return f"blend: uses {used or 'no feature'}; removed as redundant: {removed or 'none'}"
 
 

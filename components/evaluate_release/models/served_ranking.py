@@ -16,11 +16,12 @@ from serving.ranking.rules import Rules
 from serving.ranking.top_k import best_positions
 from serving.release.arrays import FloatArray, Indexes
 from serving.release.ranking_data import Ranking
+from serving.user_history import UserHistory
 
 
 @dataclass(frozen=True)
 class BlendExamples:
-    """The data that the blend is fitted on, one entry per query whose user likes something."""
+    """The data that the blend is fitted on, one entry per query whose history has a vote."""
 
     features: list[FloatArray]  # [candidates, features]
     targets: list[int]  # position of the target among the candidates, -1 if it is not a candidate
@@ -44,10 +45,9 @@ class ServedRanking:
         """
         self._release = LoadedRelease(ranking)
         self._queries, self._interest, self._profiles = queries, interest, profiles or {}
-        self._disliked = queries.disliked()
 
     def examples(self) -> BlendExamples:
-        """Return the features of each query's candidates; queries of users without a like are left out."""
+        """Return the features of each query's candidates; queries whose history has no vote are left out."""
         examples = BlendExamples([], [])
         for position, target in enumerate(self._queries.targets):
             query, items = self._candidates(position)
@@ -72,25 +72,18 @@ class ServedRanking:
         return RankedQueries(ranks, answered)
 
     def _candidates(self, position: int) -> tuple[Query, Indexes]:
-        queries = self._queries
-        positive = queries.preferences[position] > 0
-        query = Query(
-            self._release.ranking,
-            history=queries.items[position][positive],
-            timestamps=queries.timestamps[position][positive],
-            interest=self._interest[position] if positive.any() else None,
-        )
-        excluded = np.union1d(queries.seen[position], self._disliked[position])
-        rules = Rules(self._now(position), excluded=excluded.astype(np.int32))
+        user = self._release.index(UserHistory(self._queries.histories[position]))
+        query = user.query(None if user.is_cold else self._interest[position])
+        rules = Rules(self._now(position), excluded=self._queries.seen[position], disliked=user.disliked)
         retrieved = self._release.retriever.retrieve(query)
         return query, self._release.item_filter.select(rules, retrieved, MAX_LENGTH).items
 
     def _scores(self, position: int, query: Query, items: Indexes) -> FloatArray:
-        """Score by the blend, or without a like by the cold-start rules: profile, segment trend, trend."""
+        """Score by the blend, or without a vote by the cold-start rules: profile, segment trend, trend."""
         if len(query.history):
             return self._release.reranker.scores(query, items)
         profile = self._profiles.get(self._queries.user_ids[position], {})
-        return cold_scores(self._release, items, self._now(position), profile).scores
+        return cold_scores(self._release, items, self._now(position), profile, query.dislikes).scores
 
     def _now(self, position: int) -> int:
         return int(self._queries.cutoffs[position])

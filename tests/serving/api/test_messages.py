@@ -5,7 +5,18 @@ from typing import Any
 
 import pytest
 
-from serving.answers import Answer, Basis, Degradation, Fallback, Recommendation, Removed, Rule, Source, Stage
+from serving.answers import (
+    Answer,
+    Basis,
+    Degradation,
+    DislikeEffect,
+    Fallback,
+    Recommendation,
+    Removed,
+    Rule,
+    Source,
+    Stage,
+)
 from serving.api.messages import answer_message, read_answer
 from serving.protos import recommender_pb2 as pb
 
@@ -25,8 +36,9 @@ def test_an_answer_reads_back_equal_with_every_member_of_every_enum() -> None:
     ]
     degraded = [Degradation(stage, "late", fallback) for stage in Stage for fallback in Fallback]
     removed = [Removed("c", "C", 2.0, rule) for rule in Rule]
+    effects = [DislikeEffect("less Horror: you disliked D", "Horror", ["d"])]
     for basis in Basis:
-        answer = Answer(items, 3, "request", basis, degraded, removed)
+        answer = Answer(items, 3, "request", basis, degraded, removed, effects)
         assert (
             read_answer(pb.RecommendResponse.FromString(answer_message(answer).SerializeToString())) == answer
         )

@@ -108,7 +108,7 @@ def test_the_least_recently_used_user_is_dropped_at_the_memory_limit(
 def test_items_that_the_release_does_not_contain_are_left_out() -> None:
     release = LoadedRelease(ranking(40, blend=BLEND))
     indexed = release.index(UserHistory(user(3, 99, 5).history, seen_before=["item-7", "item-98"]))
-    assert indexed.items.tolist() == [3, 5]
+    assert indexed.query(None).history.tolist() == [3, 5]
     assert indexed.seen.tolist() == [3, 5, 7]
     assert indexed.event_types == ["view", "view"]
 
