@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
-import duckdb
 from duckdb import DuckDBPyConnection
 
 from components.errors import StepError
@@ -24,6 +23,7 @@ from components.ingest_interactions.feedback_report import (
     snapshot_event_type,
 )
 from components.ingest_interactions.files import table_files
+from components.ingest_interactions.files.damage import damage_reported
 from components.ingest_interactions.reading import Reading, reading_of
 from components.ingest_interactions.source_table import open_source
 from components.ingest_interactions.times.time_zones import future_note
@@ -156,10 +156,8 @@ def _add_file(
     opened, mapped = open_source(connection, table, url, reading)
     for line in (opened.description, *opened.notes, *mapped.description):
         report(f"{name}: {line}")
-    try:
+    with damage_reported(name):
         query = conform(connection, mapped)
-    except duckdb.InvalidInputException as error:
-        raise table_files.unreadable(name, error) from error
     if table == "interactions" and reading.timezone is None:
         _report_future(connection, name)
     added = _add(connection, store, table, "file", digest, query)

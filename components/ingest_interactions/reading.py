@@ -142,10 +142,16 @@ def _merge_columns(beside: Mapping[str, str], given: Mapping[str, str]) -> dict[
 
 
 def _read_toml(url: str) -> dict[str, Any]:
+    """Return the content; {} if there is no such file. A web server may answer with a page instead."""
+    if url.startswith(("http://", "https://")):
+        return {}
     try:
-        with fsspec.open(url, "rb") as file:
+        # Not fsspec.open, which takes `*` and `[1]` in a path for a pattern.
+        filesystem, path = fsspec.url_to_fs(url) if "://" in url else (fsspec.filesystem("file"), url)
+        with filesystem.open(path, "rb") as file:
             return tomllib.load(file)
-    except FileNotFoundError:
+    except (FileNotFoundError, ImportError):
+        # A file system that is not installed is reported for the file itself.
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise StepError(f"{url}: not a TOML file ({error}); correct it or remove it") from error

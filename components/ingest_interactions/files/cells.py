@@ -26,7 +26,8 @@ class Split:
     def width(self) -> int:
         """The most frequent number of cells."""
         widths = Counter(len(record) for record in self.records)
-        return max(widths, key=lambda width: (widths[width], width), default=0)
+        # Of two equally frequent ones the first counts, unless it is that of lines without a separator.
+        return max(widths, key=lambda width: (widths[width], width > 1), default=0)
 
     @property
     def consistency(self) -> float:

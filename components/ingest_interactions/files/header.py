@@ -71,7 +71,7 @@ def read_header(
     names = [cell.strip() for cell in first]
     if _is_numbered(names, others):
         return _numbered_header(names)
-    names, notes = _fit(names, others, width)
+    names, notes = _fit(names, others, width, name)
     names[0] = names[0].removeprefix("#").strip()
     kept = list(range(len(names)))
     cells = [record for record in others if len(record) == len(names)]
@@ -87,15 +87,20 @@ def read_header(
     return Header(names, kept, True, True, notes)
 
 
-def _fit(names: list[str], others: list[list[str]], width: int) -> tuple[list[str], list[str]]:
+def _fit(names: list[str], others: list[list[str]], width: int, name: str) -> tuple[list[str], list[str]]:
     """Give a name to the row numbers of R, whose header has one cell less than the rows."""
-    if len(names) != width - 1:
+    if len(names) == width or width < 2:
         return names, []
-    if all(not record[-1].strip() for record in others if len(record) == width):
+    wide = [record for record in others if len(record) == width]
+    if len(names) == width - 1 and all(not record[-1].strip() for record in wide):
         return [*names, ""], []
-    return ["", *names], [
-        f"the header has {len(names)} names, the rows have {width} cells: the first has no name"
-    ]
+    problem = f"the header has {len(names)} names, the rows have {width} cells"
+    if len(names) == width - 1 and _counts_up([record[0] for record in wide]):
+        return ["", *names], [f"{problem}: the first has no name"]
+    raise StepError(
+        f"{name}: {problem}: {', '.join(names)[:99]}. Correct the header; if it is no header but a row, "
+        "say so with --reading header=false"
+    )
 
 
 def _check_names(names: list[str], name: str) -> None:

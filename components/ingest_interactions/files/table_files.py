@@ -3,11 +3,10 @@
 import hashlib
 from typing import Final
 
-import duckdb
 from duckdb import DuckDBPyConnection
 
-from components.errors import StepError
 from components.ingest_interactions.files import locations
+from components.ingest_interactions.files.damage import damage_reported
 from components.ingest_interactions.files.locations import Location, SourceFile
 from components.ingest_interactions.files.opened_table import OpenedTable
 from components.ingest_interactions.files.parts import Part, assemble
@@ -59,13 +58,5 @@ def open_table(
     for file in location.files:
         local = locations.fetch(table, url, location, file, staging)
         parts.append(Part(file, unpack(local, file.name, reading, staging)))
-    try:
+    with damage_reported(location.name):
         return assemble(connection, location, parts, reading, staging)
-    except duckdb.Error as error:
-        raise unreadable(location.name, error) from error
-
-
-def unreadable(name: str, error: duckdb.Error) -> StepError:
-    """Return an error with advice for a file that DuckDB began to read, and can't."""
-    reason = " ".join(str(error).split("LINE 1:")[0].split()).removeprefix("Invalid Input Error: ")
-    return StepError(f"{name}: damaged or cut short ({reason}): copy or write the file again")

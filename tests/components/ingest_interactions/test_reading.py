@@ -72,3 +72,14 @@ def test_an_option_about_the_file_has_one_of_the_allowed_values(
     (tmp_path / "log.csv.toml").write_text(text)
     with pytest.raises(StepError, match=rf"log.csv.toml: {message}"):
         reading_of(str(tmp_path / "log.csv"), "interactions", {})
+
+
+def test_the_toml_is_the_one_with_the_name_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "log1.csv.toml").write_text('delimiter = ";"')
+    assert reading_of(str(tmp_path / "log[1].csv"), "interactions", {}).delimiter is None
+    (tmp_path / "log[1].csv.toml").write_text('delimiter = "|"')
+    assert reading_of(str(tmp_path / "log[1].csv"), "interactions", {}).delimiter == "|"
+
+
+def test_no_toml_is_asked_for_beside_a_web_address() -> None:
+    assert reading_of("http://127.0.0.1:9/log.csv?key=1", "interactions", {}) == Reading()

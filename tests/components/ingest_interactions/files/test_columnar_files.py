@@ -119,3 +119,15 @@ def test_a_name_with_characters_of_a_pattern_is_that_file(folder: Any, name: str
         folder.write(other, parquet({"user": ["wrong"]}))
     assert Path(folder.path / name).name == name
     assert folder.read(name, parquet({"user": ["right"]})) == [{"user": "right"}]
+
+
+@pytest.mark.parametrize("kind", ["Arrow", "ORC"])
+def test_other_formats_that_are_cut_short_are_refused(folder: Any, kind: str) -> None:
+    table, path = pa.table({"user": [f"user {n}" for n in range(5000)]}), folder.path / "a.data"
+    if kind == "Arrow":
+        feather.write_feather(table, str(path))
+    else:
+        orc.write_table(table, str(path))
+    path.write_bytes(path.read_bytes()[:-300])
+    with pytest.raises(StepError, match=r"a.data: damaged or cut short"):
+        folder.open("a.data")

@@ -96,6 +96,11 @@ def test_repeated_and_missing_names_are_refused(folder: Any, text: str, message:
         folder.open("a.csv", text)
 
 
+def test_a_header_that_does_not_fit_the_rows_is_refused(folder: Any) -> None:
+    with pytest.raises(StepError, match=r"a.csv: the header has 2 names, the rows have 3 cells"):
+        folder.open("a.csv", "user_id,item_id\nann,tea,x\nbob,milk,y\n")
+
+
 def test_the_option_wins_over_the_detection(folder: Any) -> None:
     assert folder.open("a.csv", "ann,tea\nbob,milk\n", header=False).rows == 2
     opened = folder.open("a.csv", "1,2\nbob,milk\n", header=True)
