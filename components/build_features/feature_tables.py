@@ -9,10 +9,13 @@ from time import monotonic
 
 import ibis
 import ibis.expr.types as ir
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from components.build_features.backend import connect, read
 from components.build_features.histories import build_histories, split_by_user
-from components.build_features.offline_store import publishing, write
+from components.build_features.offline_store import ROWS_PER_GROUP, publishing, write
 from components.build_features.spine import build_spine
 from components.build_features.time_conversion import TIMESTAMP, timestamp, to_datetime
 from components.build_features.user_profile import build_user_profile
@@ -48,26 +51,28 @@ def build(
     with connect() as backend:
         user_table, log = read(backend, users, "users"), read(backend, interactions, "interactions")
         log = log.filter(log.timestamp < timestamp(as_of), log.event_type != IMPRESSION)
-        spine_table = backend.create_table("spine", build_spine(log, as_of, protocol))
+        spine_rows = build_spine(log, feedback, as_of, protocol)
+        _check_splits(spine_rows, as_of, protocol)
         with atomic_file(spine) as staged_spine, publishing(location) as staging:
-            _check_splits(spine_table, as_of, protocol)
+            pq.write_table(spine_rows, staged_spine, compression="zstd", row_group_size=ROWS_PER_GROUP)
+            spine_table = read(backend, staged_spine, "spine")
             profiles = build_user_profile(log, user_table)
             _write(staging, "user_profile", [_snapshot(profiles, as_of)])
             _write(staging, "user_history", _histories(log, spine_table, profiles, as_of))
-            write(staged_spine, [spine_table.order_by("user_id", "cutoff", "split")])
     return location
 
 
-def _check_splits(spine: ir.Table, as_of: int, protocol: str) -> None:
+def _check_splits(spine: pa.Table, as_of: int, protocol: str) -> None:
     """Raise StepError unless every split has rows."""
-    counts = spine.group_by("split").agg(rows=spine.count()).to_pyarrow().to_pylist()
-    rows = {row["split"]: row["rows"] for row in counts}
+    rows = {row["values"]: row["counts"] for row in pc.value_counts(spine["split"]).to_pylist()}
     for split in ("all", "train", "validation", "test"):
         if not rows.get(split):
             raise StepError(
                 f"interactions before {to_datetime(as_of)} give no row for the split {split!r} of "
-                f"protocol={protocol!r}: leave-one-out needs users with 3 interactions, time needs "
-                "interactions before and after each of its two cutoffs; ingest more, or use the other one"
+                f"protocol={protocol!r}: leave-one-out needs users with interactions at 3 different times, "
+                "the last two of them positive; time needs positive interactions before and after each of "
+                "its two cutoffs. Ingest more, or use the other one; the table of event types above says "
+                "what counts as positive (--positive, --min-value)"
             )
     sizes = ", ".join(f"{rows[split]:,} {split}" for split in sorted(rows))
     report(f"rows of the spine, protocol {protocol}: {sizes}")

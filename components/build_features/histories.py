@@ -6,6 +6,7 @@ import ibis
 import ibis.expr.types as ir
 
 from components.build_features.time_conversion import TIMESTAMP, microseconds
+from components.build_features.user_ranges import in_range, user_ranges
 from feature_repo.contract import MAX_HISTORY
 
 # Column of a history -> column of the interactions.
@@ -56,13 +57,8 @@ def split_by_user(
     interactions: ir.Table, cutoffs: ir.Table, size: int = CUTOFFS_PER_PART
 ) -> Iterator[tuple[ir.Table, ir.Table]]:
     """Yield interactions and cutoffs of consecutive ranges of user ids, with about `size` cutoffs each."""
-    counts = cutoffs.group_by("user_id").agg(cutoffs=cutoffs.count())
-    so_far = ibis.window(order_by="user_id", preceding=None, following=0)
-    parts = counts.mutate(part=counts.cutoffs.sum().over(so_far) // size)
-    ranges = parts.group_by("part").agg(first=parts.user_id.min(), last=parts.user_id.max())
-    for row in ranges.order_by("part").to_pyarrow().to_pylist():
-        first, last = row["first"], row["last"]
-        yield tuple(table.filter(table.user_id.between(first, last)) for table in (interactions, cutoffs))
+    for users in user_ranges(cutoffs, size):
+        yield in_range(interactions, users), in_range(cutoffs, users)
 
 
 def _blocks(interactions: ir.Table, max_history: int) -> ir.Table:

@@ -1,121 +1,112 @@
 """Computes the spine (Feast: entity dataframe): the (user, cutoff) rows to train on and to evaluate on."""
 
-from collections.abc import Callable
+import hashlib
+from dataclasses import dataclass
+from typing import Final
 
-import ibis
 import ibis.expr.types as ir
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from components.build_features.time_conversion import TIMESTAMP, microseconds, timestamp, to_datetime
+from components.build_features.labelled_users import Integers, LabelledUsers, read_labelled_users
+from components.build_features.protocols import make_protocol
+from components.build_features.time_conversion import to_datetime
+from components.build_features.windows import windows
 from components.errors import StepError
-from components.progress import report
 from feature_repo.contract import MAX_HISTORY
+from feature_repo.feedback import FeedbackPolicy
+from feature_repo.table_schemas import SPINE
 
-# Under leave-one-out: two interactions are held out, and one must be left to train on.
-MIN_INTERACTIONS = 3
-# Under "time": limits per user, so that very active users do not dominate, and of the number of users.
-QUERIES_PER_USER = 10
-MAX_QUERY_USERS = 20_000
+# The number of users with queries, to limit the time of an evaluation.
+MAX_QUERY_USERS: Final = 20_000
+
+# Time orders nothing if fewer of the users with several interactions have them at different times.
+MIN_ORDERED_SHARE: Final = 0.05
 
 
 def build_spine(
-    interactions: ir.Table, as_of: int, protocol: str, max_history: int = MAX_HISTORY
-) -> ir.Table:
+    interactions: ir.Table,
+    policy: FeedbackPolicy,
+    as_of: int,
+    protocol: str,
+    max_history: int = MAX_HISTORY,
+) -> pa.Table:
     """Return the rows of a protocol: user_id, cutoff, split, target_item_id (null except for queries).
 
+    The windows of the splits "train" and "all" contain each of their interactions once. A query has the
+    timestamp of its target as its cutoff, so that all queries of one time have one history.
+
     Args:
-        interactions: a table with the contract's columns, all before `as_of` (µs). The timestamps of a user
-            must differ: of two equal ones at the edge of a window, the older would be in no window.
+        interactions: a table with the contract's columns, all before `as_of` (µs), without impressions.
+        policy: only interactions that it calls positive are targets.
 
     Raises:
-        StepError: an unknown protocol, or no interactions to split by time.
+        StepError: an unknown protocol, no interactions to split by time, or time orders nothing.
     """
-    if protocol not in PROTOCOLS:
-        raise StepError(f"protocol={protocol!r}: expected one of {', '.join(sorted(PROTOCOLS))}")
-    train, queries = PROTOCOLS[protocol](interactions, as_of)
-    everything = interactions.mutate(until=timestamp(as_of))
-    return ibis.union(windows(train, "train", max_history), windows(everything, "all", max_history), *queries)
+    splitter, order = make_protocol(protocol, interactions, as_of), _Order()
+    parts = []
+    for users in read_labelled_users(interactions, policy):
+        order.add(users)
+        everything = np.full(len(users.user_ids), as_of, np.int64)
+        for split, until in (("train", splitter.train_until(users)), ("all", everything)):
+            owners, cutoffs = windows(users, until, max_history)
+            targets = pa.nulls(len(owners), pa.string())
+            parts.append(_rows(users.user_ids.take(pa.array(owners)), cutoffs, split, targets))
+        for split, positions in splitter.queries(users):
+            user_ids = users.user_ids.take(pa.array(users.owners[positions]))
+            item_ids = users.item_ids.take(pa.array(positions))
+            parts.append(_rows(user_ids, users.timestamps[positions], split, item_ids))
+    order.check()
+    spine = _sample(pa.concat_tables([SPINE.empty_table(), *parts]))
+    # A user may choose an item twice at one time: these are one query.
+    spine = spine.group_by(SPINE.names).aggregate([]).select(SPINE.names)
+    return spine.sort_by([(name, "ascending") for name in SPINE.names]).combine_chunks()
 
 
-def windows(interactions: ir.Table, split: str, max_history: int) -> ir.Table:
-    """Return the rows of a split: cutoffs that divide each user's interactions into windows of `max_history`.
+@dataclass
+class _Order:
+    """Counts the users whose interactions time orders."""
 
-    Only interactions before the column `until` count.
+    several: int = 0  # users with two interactions or more
+    ordered: int = 0  # users with interactions at two times or more
+    example: str = ""
 
-    The cutoff of a window is the first timestamp of the next newer one, so the histories before the cutoffs
-    contain each interaction once.
-    """
-    before = interactions.filter(interactions.timestamp < interactions.until)
-    ranked = before.mutate(age=_age(before), size=before.count().over(group_by="user_id"))
-    newest, edge = ranked.age == 0, ranked.age % max_history == max_history - 1
-    ends = ranked.filter(newest | (edge & (ranked.age + 1 < ranked.size)))
-    return ends.select(
-        "user_id",
-        cutoff=(ends.age == 0).ifelse(ends.until, ends.timestamp).cast(TIMESTAMP),
-        split=ibis.literal(split),
-        target_item_id=ibis.literal(None, type="string"),
-    )
+    def add(self, users: LabelledUsers) -> None:
+        counts = np.diff(users.offsets)
+        unordered = (counts > 1) & (users.steps == 1)
+        self.several += int(np.count_nonzero(counts > 1))
+        self.ordered += int(np.count_nonzero(users.steps > 1))
+        if unordered.any() and not self.example:
+            user = int(np.argmax(np.where(unordered, counts, 0)))
+            time = to_datetime(int(users.timestamps[users.offsets[user]]))
+            self.example = (
+                f"user {users.user_ids[user].as_py()!r} has {counts[user]:,} interactions, all at "
+                f"{time:%Y-%m-%d %H:%M:%S} UTC"
+            )
 
-
-def _leave_one_out(interactions: ir.Table, as_of: int) -> tuple[ir.Table, list[ir.Table]]:
-    """Hold out the last interaction of each user for the test, and the one before it for the validation."""
-    ranked = interactions.mutate(age=_age(interactions), size=interactions.count().over(group_by="user_id"))
-    held_out = ranked.filter(ranked.size >= MIN_INTERACTIONS)
-    until = ranked.timestamp.max(where=(ranked.age == 1) & (ranked.size >= MIN_INTERACTIONS))
-    train = ranked.mutate(until=ibis.coalesce(until.over(group_by="user_id"), timestamp(as_of)))
-    return train, [
-        _queries(held_out.filter(held_out.age == 1), "validation"),
-        _queries(held_out.filter(held_out.age == 0), "test"),
-    ]
-
-
-def _time(interactions: ir.Table, as_of: int) -> tuple[ir.Table, list[ir.Table]]:
-    """Split all interactions by time: 80 % to train, the next 10 % to validate, the rest to test."""
-    micros = microseconds(interactions.timestamp)
-    bounds = (
-        interactions.agg(first=micros.quantile(0.8), second=micros.quantile(0.9)).to_pyarrow().to_pylist()
-    )
-    if None in bounds[0].values():
-        raise StepError(
-            f"no interactions before {to_datetime(as_of)} except impressions: ingest clicks or purchases too"
-        )
-    first, second = (int(bound) for bound in bounds[0].values())
-    report(
-        f"train before {to_datetime(first):%Y-%m-%d %H:%M}, "
-        f"validation before {to_datetime(second):%Y-%m-%d %H:%M}"
-    )
-    later = interactions.filter(interactions.timestamp >= timestamp(first))
-    later = later.semi_join(_sample(later), "user_id")
-    later = later.mutate(
-        split=(later.timestamp < timestamp(second)).ifelse("validation", "test"),
-    )
-    order = ibis.window(group_by=["user_id", "split"], order_by=["timestamp", "interaction_id"])
-    ranked = later.mutate(rank=ibis.row_number().over(order))
-    queried = ranked.filter(ranked["rank"] < QUERIES_PER_USER)
-    return interactions.mutate(until=timestamp(first)), [_queries(queried, queried.split)]
+    def check(self) -> None:
+        """Raise StepError if hardly any user has interactions at two times."""
+        if self.ordered < MIN_ORDERED_SHARE * self.several:
+            raise StepError(
+                f"time orders nothing: of {self.several:,} users with several interactions, {self.ordered:,} "
+                f"have them at different times; {self.example}. The recommender learns what follows what, "
+                "and is measured on what came last. Use the time of each interaction as the column "
+                "timestamp, not of the export or of the user's registration, and interactions of a longer "
+                "span if the times are dates"
+            )
 
 
-def _sample(interactions: ir.Table) -> ir.Table:
-    """Return at most MAX_QUERY_USERS user ids, chosen by a hash of the id, so that every run has the same."""
-    users = interactions.select("user_id").distinct()
-    return users.order_by(users.user_id.hexdigest("md5")).limit(MAX_QUERY_USERS)
+def _rows(user_ids: pa.Array, cutoffs: Integers, split: str, targets: pa.Array) -> pa.Table:
+    columns = [user_ids, pa.array(cutoffs), pa.array([split] * len(cutoffs), pa.string()), targets]
+    return pa.table(columns, names=SPINE.names).cast(SPINE)
 
 
-def _queries(targets: ir.Table, split: str | ir.StringColumn) -> ir.Table:
-    return targets.select(
-        "user_id",
-        cutoff=targets.timestamp.cast(TIMESTAMP),
-        split=split if isinstance(split, ir.Expr) else ibis.literal(split),
-        target_item_id=targets.item_id,
-    )
-
-
-def _age(interactions: ir.Table) -> ir.IntegerColumn:
-    """Return the number of the user's interactions that are newer than each."""
-    newest_first = [ibis.desc(interactions.timestamp), ibis.desc(interactions.interaction_id)]
-    return ibis.row_number().over(group_by="user_id", order_by=newest_first)
-
-
-PROTOCOLS: dict[str, Callable[[ir.Table, int], tuple[ir.Table, list[ir.Table]]]] = {
-    "leave-one-out": _leave_one_out,
-    "time": _time,
-}
+def _sample(spine: pa.Table) -> pa.Table:
+    """Keep the queries of MAX_QUERY_USERS users, chosen by a hash of the id: every run has the same."""
+    is_query = pc.is_valid(spine["target_item_id"])
+    users = spine.filter(is_query)["user_id"].unique().to_pylist()
+    if len(users) <= MAX_QUERY_USERS:
+        return spine
+    drawn = sorted(users, key=lambda user: hashlib.md5(user.encode()).hexdigest())[:MAX_QUERY_USERS]
+    return spine.filter(pc.or_(pc.invert(is_query), pc.is_in(spine["user_id"], pa.array(drawn))))

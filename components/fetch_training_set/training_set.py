@@ -13,6 +13,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from components.errors import StepError
 from components.feast_backend import feast_backend
@@ -33,6 +34,9 @@ ROWS_PER_GROUP = 5_000
 @feast_backend()
 def fetch(spine: Path, addresses: FeatureStoreAddresses, training_set: Path) -> dict[str, int | str]:
     """Write the training set in the order of the spine; return row counts for the artifact's metadata.
+
+    A window, a row without a target, keeps the interactions from the cutoff of the next older window of its
+    user and split on, so that the windows of a split contain each interaction once.
 
     Args:
         spine: a Parquet file with the columns of SPINE, ordered by user_id and cutoff.
@@ -70,7 +74,7 @@ def _read_spine(file: Path) -> pa.Table:
 
 
 def _join(store: Any, spine: pa.Table, attributes: UserAttributes) -> Iterator[pa.Table]:
-    service = store.get_feature_service(TRAINING)
+    service, since = store.get_feature_service(TRAINING), _window_starts(spine)
     for start in range(0, spine.num_rows, ROWS_PER_JOIN):
         rows = spine.slice(start, ROWS_PER_JOIN)
         # Rows of several splits may have the same user and cutoff: fetch each history once.
@@ -80,9 +84,41 @@ def _join(store: Any, spine: pa.Table, attributes: UserAttributes) -> Iterator[p
         job = store.get_historical_features(entity_df=pairs.copy(), features=service)
         histories = job.to_arrow().sort_by("row")
         _check_complete(pairs, histories)
-        lists = [histories[name].take(pa.array(pair)) for name in HISTORY_LISTS]
+        lists = [histories[name].take(pa.array(pair)).combine_chunks() for name in HISTORY_LISTS]
+        lists = _cut(lists, since[start : start + ROWS_PER_JOIN])
         parts = [*rows.columns, *lists, *attribute_columns(attributes.lookup(rows["user_id"]))]
         yield pa.Table.from_arrays(parts, names=TRAINING_SET.names).cast(TRAINING_SET)
+
+
+def _window_starts(spine: pa.Table) -> NDArray[np.int64]:
+    """Return [rows] the cutoff (µs) of the next older window; the smallest integer where there is none."""
+    rows = pd.DataFrame(
+        {
+            "user": spine["user_id"].combine_chunks().dictionary_encode().indices.to_numpy(),
+            "split": spine["split"].combine_chunks().dictionary_encode().indices.to_numpy(),
+            "cutoff": spine["cutoff"].cast(pa.int64()).to_numpy(),
+        }
+    )
+    windows = rows[spine["target_item_id"].is_null().to_numpy()].sort_values("cutoff", kind="stable")
+    earliest = np.iinfo(np.int64).min
+    starts = np.full(len(rows), earliest)
+    older = windows.groupby(["user", "split"], sort=False)["cutoff"].shift(fill_value=earliest)
+    starts[older.index] = older
+    return starts
+
+
+def _cut(lists: list[pa.Array], since: NDArray[np.int64]) -> list[pa.Array]:
+    """Remove the interactions of each row that are older than `since` (µs)."""
+    timestamps = lists[HISTORY_LISTS.index("timestamps")]
+    rows = timestamps.value_parent_indices().to_numpy()
+    kept = timestamps.flatten().to_numpy() >= since[rows]
+    if kept.all():
+        return lists
+    offsets = np.concatenate([[0], np.cumsum(np.bincount(rows[kept], minlength=len(since)))])
+    return [
+        pa.ListArray.from_arrays(pa.array(offsets, pa.int32()), column.flatten().filter(pa.array(kept)))
+        for column in lists
+    ]
 
 
 def _check_complete(pairs: pd.DataFrame, histories: pa.Table) -> None:

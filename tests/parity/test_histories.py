@@ -1,6 +1,6 @@
 """The offline and the online path turn the same interactions into the same histories.
 
-Offline: build_features over all interactions, then Feast's point-in-time join, as for a training row.
+Offline: build_features over all interactions, then Feast's point-in-time join, as for a query.
 Online: an earlier snapshot, materialized and read from the online store, then extended with the interactions
 recorded since, as for a request.
 """
@@ -20,6 +20,7 @@ from components.materialize_features.materialization import materialize
 from feature_repo.contract import HISTORY_LISTS, MAX_HISTORY
 from feature_repo.histories import History, encode
 from feature_repo.interaction import Interaction
+from feature_repo.table_schemas import SPINE
 from serving.online_store.online_features import OnlineFeatures
 from serving.user_data.history_reader import HistoryReader
 from serving.user_data.interaction_log import InteractionLog
@@ -32,13 +33,15 @@ STEADY = [interaction("steady", f"i{at}", at) for at in (1, 2, 3, 4)]
 
 
 def offline(directory: Path, interactions: list[Interaction]) -> dict[str, History]:
-    """Return user -> the history of the training row at NOW."""
+    """Return user -> the history of a query at NOW."""
     warehouse = build_warehouse(directory, interactions, NOW)
-    file = directory / "training_set.parquet"
-    fetch(warehouse.spine, warehouse.addresses, file)
-    table = pq.read_table(file)
-    newest = [at == NOW for at in table["cutoff"].cast(pa.int64()).to_pylist()]
-    rows = table.filter(pa.array(newest)).to_pylist()
+    users = sorted({row.user_id for row in interactions})
+    queries = {"user_id": users, "cutoff": [NOW] * len(users), "split": ["test"] * len(users)}
+    targets = {"target_item_id": ["any"] * len(users)}
+    spine, file = directory / "queries.parquet", directory / "training_set.parquet"
+    pq.write_table(pa.table(queries | targets).cast(SPINE), spine)
+    fetch(spine, warehouse.addresses, file)
+    rows = pq.read_table(file).to_pylist()
     return {row["user_id"]: History(**{name: row[name] for name in HISTORY_LISTS}) for row in rows}
 
 

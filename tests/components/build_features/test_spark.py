@@ -6,11 +6,9 @@ import pytest
 from ibis.config import Config
 
 from components.build_features.histories import build_histories
-from components.build_features.spine import PROTOCOLS, windows
-from components.build_features.time_conversion import timestamp
+from components.build_features.labelled_users import in_order
 from components.build_features.user_profile import build_user_profile
 from feature_repo.table_schemas import INTERACTIONS
-from tests.feature_repo.planted import START
 
 # A Parquet reader returns every column as nullable.
 INTERACTION_TABLE = ibis.table(
@@ -37,10 +35,9 @@ def spark_options(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         build_histories(INTERACTION_TABLE, CUTOFFS),
         build_user_profile(INTERACTION_TABLE, USER_TABLE),
-        windows(INTERACTION_TABLE.mutate(until=timestamp(START)), "all", 200),
-        ibis.union(*PROTOCOLS["leave-one-out"](INTERACTION_TABLE, START)[1]),
+        in_order(INTERACTION_TABLE),
     ],
-    ids=["histories", "user_profile", "windows", "leave-one-out"],
+    ids=["histories", "user_profile", "in_order"],
 )
 def test_the_expression_compiles_for_spark(table: ibis.Table) -> None:
     assert "SELECT" in ibis.to_sql(table, dialect="pyspark")

@@ -1,6 +1,8 @@
 """Both protocols with expected rows computed by hand, and windows that contain each interaction once."""
 
 from collections import Counter
+from dataclasses import replace
+from random import Random
 
 import ibis
 import pyarrow as pa
@@ -8,9 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.build_features import spine
+from components.build_features import protocols, spine
+from components.build_features.protocols import PROTOCOLS
 from components.build_features.spine import build_spine
 from components.errors import StepError
+from feature_repo.feedback import FeedbackPolicy
 from feature_repo.interaction import Interaction
 from tests.feature_repo.planted import START, history_before, interaction, interactions_table
 
@@ -19,10 +23,15 @@ AS_OF = 1_000
 Row = tuple[str, int, str | None]
 
 
-def rows(interactions: list[Interaction], protocol: str, max_history: int = 200) -> dict[str, list[Row]]:
+def rows(
+    interactions: list[Interaction],
+    protocol: str,
+    max_history: int = 200,
+    policy: FeedbackPolicy | None = None,
+) -> dict[str, list[Row]]:
     """Return split -> its sorted (user, cutoff after START, target)."""
     log = ibis.memtable(interactions_table(interactions))
-    table = build_spine(log, START + AS_OF, protocol, max_history).to_pyarrow()
+    table = build_spine(log, policy or FeedbackPolicy(), START + AS_OF, protocol, max_history)
     cutoffs = table["cutoff"].cast(pa.int64()).to_pylist()
     splits: dict[str, list[Row]] = {split: [] for split in ("train", "validation", "test", "all")}
     for row, cutoff in zip(table.to_pylist(), cutoffs, strict=True):
@@ -60,7 +69,7 @@ def test_time_splits_all_users_at_the_same_two_moments() -> None:
 
 
 def test_time_limits_the_queries_of_each_user_in_each_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spine, "QUERIES_PER_USER", 2)
+    monkeypatch.setattr(protocols, "QUERIES_PER_USER", 2)
     splits = rows(interactions_at("ann", list(range(101))), "time")
     assert [cutoff for _, cutoff, _ in splits["validation"]] == [80, 81]
     assert [cutoff for _, cutoff, _ in splits["test"]] == [90, 91]
@@ -89,31 +98,120 @@ def test_an_older_window_ends_where_the_next_newer_one_begins() -> None:
 @settings(max_examples=20, deadline=None)
 @given(
     st.dictionaries(
-        st.sampled_from(["ann", "bob", "cleo"]), st.sets(st.integers(0, 99), min_size=1), min_size=1
+        st.sampled_from(["ann", "bob", "cleo"]), st.lists(st.integers(0, 30), min_size=3), min_size=1
     ),
     st.integers(2, 5),
-    st.sampled_from(sorted(spine.PROTOCOLS)),
+    st.sampled_from(PROTOCOLS),
+    st.randoms(use_true_random=False),
 )
 def test_windows_contain_each_training_interaction_once_and_no_held_out_one(
-    times: dict[str, set[int]], max_history: int, protocol: str
+    times: dict[str, list[int]], max_history: int, protocol: str, random: Random
 ) -> None:
-    planted = [row for user, at in times.items() for row in interactions_at(user, sorted(at))]
+    planted = [
+        interaction(user, f"i{number}", at, id=f"{user}-{number}")
+        for user, own in times.items()
+        for number, at in enumerate([-2, -1, *own])
+    ]
     splits = rows(planted, protocol, max_history)
+    random.shuffle(planted)
+    assert rows(planted, protocol, max_history) == splits
+    steps = Counter((row.user_id, row.timestamp) for row in planted)
     for split in ("train", "all"):
-        newest: dict[str, int] = {}
-        contained: Counter[str] = Counter()
-        for user, cutoff, _ in splits[split]:
-            newest[user] = max(cutoff, newest.get(user, 0))
-            contained.update(history_before(planted, user, START + cutoff, max_history).interaction_ids)
-        until = {user: START + cutoff for user, cutoff in newest.items()}
-        assert contained == Counter(
-            row.interaction_id for row in planted if row.timestamp < until.get(row.user_id, 0)
+        contained, since = Counter[str](), dict[str, int]()
+        for user, cutoff, _ in sorted(splits[split], key=lambda row: row[:2]):
+            history = history_before(planted, user, START + cutoff, max_history)
+            pairs = zip(history.interaction_ids, history.timestamps, strict=True)
+            contained.update(id for id, at in pairs if at >= since.get(user, 0))
+            since[user] = START + cutoff
+        expected = [row for row in planted if row.timestamp < since.get(row.user_id, 0)]
+        large = [row for row in expected if steps[row.user_id, row.timestamp] > max_history]
+        assert contained.total() == len(expected) - len(large) + max_history * len(
+            {(row.user_id, row.timestamp) for row in large}
         )
+        assert set(contained) <= {row.interaction_id for row in expected}
+        assert set(contained.values()) <= {1}
         if split == "all":
-            assert contained.total() == len(planted)
+            assert len(expected) == len(planted)
         else:
             queries = splits["validation"] + splits["test"]
-            assert all(cutoff >= newest.get(user, 0) for user, cutoff, _ in queries)
+            assert all(START + cutoff >= since.get(user, 0) for user, cutoff, _ in queries)
+
+
+def test_the_queries_of_a_step_share_its_time_and_the_same_item_is_one_query() -> None:
+    planted = interactions_at("ann", [10, 20, 30, 40, 50, 60, 70, 80])
+    planted += [interaction("ann", item, 90, id=str(n)) for n, item in enumerate("abb")]
+    assert rows(planted, "time")["test"] == [("ann", 90, "a"), ("ann", 90, "b")]
+
+
+def test_leave_one_out_holds_out_the_last_of_a_step_and_validates_on_the_step_before() -> None:
+    planted = interactions_at("ann", [10])
+    planted += [interaction("ann", item, at, id=f"{item}{at}") for at in (20, 30) for item in "cab"]
+    splits = rows(planted, "leave-one-out")
+    assert splits["train"] == [("ann", 20, None)]
+    assert splits["validation"] == [("ann", 20, "c")]
+    assert splits["test"] == [("ann", 30, "c")]
+
+
+def test_only_positive_interactions_are_targets() -> None:
+    kinds = {10: "view", 20: "like", 30: "dislike", 40: "like", 50: "pause", 60: "view", 70: "return"}
+    planted = [replace(interaction("ann", f"i{at}", at), event_type=kinds[at]) for at in kinds]
+    splits = rows([*planted, *interactions_at("bob", [1, 2, 3])], "leave-one-out")
+    assert ("ann", 60, "i60") in splits["test"]
+    assert ("ann", 40, "i40") in splits["validation"]
+    assert ("ann", 40, None) in splits["train"]
+    everything = FeedbackPolicy(all_positive=True)
+    splits = rows([*planted, *interactions_at("bob", [1, 2, 3])], "leave-one-out", policy=everything)
+    assert ("ann", 70, "i70") in splits["test"]
+    assert ("ann", 60, "i60") in splits["validation"]
+
+
+def test_a_purchase_that_was_returned_is_no_target() -> None:
+    planted = interactions_at("ann", [10, 20, 30, 40])
+    bought = replace(interaction("ann", "coat", 50), event_type="purchase", value=9.0)
+    returned = replace(interaction("ann", "coat", 60), event_type="return", value=9.0)
+    assert rows([*planted, bought, returned], "leave-one-out")["test"] == [("ann", 40, "i40")]
+
+
+def test_a_user_without_two_positive_times_is_for_training_only() -> None:
+    disliked = [replace(row, event_type="dislike") for row in interactions_at("bob", [10, 20, 30, 40])]
+    basket = [interaction("cleo", item, at) for at in (10, 20) for item in "ab"]
+    splits = rows([*interactions_at("ann", [1, 2, 3]), *disliked, *basket], "leave-one-out")
+    assert splits["train"] == [("ann", 2, None), ("bob", AS_OF, None), ("cleo", AS_OF, None)]
+    assert [user for user, _, _ in splits["test"]] == ["ann"]
+
+
+@pytest.mark.parametrize(
+    ("days", "validated", "tested"),
+    [((1, 2, 2, 2, 2), 2, None), ((1, 1, 2, 2, 3), 2, 3), ((1, 2, 3, 3, 3, 3, 3), 2, 3), ((1, 2, 3), 2, 3)],
+)
+def test_times_that_are_dates_are_split_at_three_different_ones(
+    days: tuple[int, ...], validated: int, tested: int | None
+) -> None:
+    planted = [
+        interaction(user, f"i{n}", day, id=f"{user}{n}") for user in "ab" for n, day in enumerate(days)
+    ]
+    if tested is None:
+        with pytest.raises(StepError, match="the interactions have 2 different times; protocol time needs"):
+            rows(planted, "time")
+        return
+    splits = rows(planted, "time")
+    assert {cutoff for _, cutoff, _ in splits["train"]} == {validated}
+    assert {cutoff for _, cutoff, _ in splits["validation"]} == {validated}
+    assert {cutoff for _, cutoff, _ in splits["test"]} == {tested}
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_data_that_time_does_not_order_is_refused_with_an_example(protocol: str) -> None:
+    baskets = [
+        interaction(f"u{user:02}", f"i{item}", user, id=f"{user}-{item}")
+        for user in range(30)
+        for item in range(2 + (user == 7))
+    ]
+    with pytest.raises(
+        StepError,
+        match=r"time orders nothing: of 30 users .*, 0 have.*user 'u07' has 3 interactions, all at 2023-",
+    ):
+        rows(baskets, protocol)
 
 
 def test_an_unknown_protocol_is_rejected_with_the_known_ones() -> None:

@@ -1,0 +1,156 @@
+"""The evaluation protocols: which interactions are held out for the validation and the test."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import ibis.expr.types as ir
+import numpy as np
+from numpy.typing import NDArray
+
+from components.build_features.labelled_users import Integers, LabelledUsers
+from components.build_features.time_conversion import microseconds, timestamp, to_datetime
+from components.errors import StepError
+from components.progress import report
+
+# Under "time": a limit per user and split, so that very active users do not dominate.
+QUERIES_PER_USER: Final = 10
+
+
+class EvaluationProtocol(Protocol):
+    """Splits the interactions of some users; only positive interactions are held out."""
+
+    def train_until(self, users: LabelledUsers, /) -> Integers:
+        """Return [users] the time (µs) before which their interactions are for training."""
+        ...
+
+    def queries(self, users: LabelledUsers, /) -> Iterator[tuple[str, Integers]]:
+        """Yield the splits "validation" and "test", each with the positions of its targets."""
+        ...
+
+
+@dataclass(frozen=True)
+class LeaveOneOut:
+    """The test target is a user's last positive interaction, the validation target the last one before it.
+
+    Before: at an earlier time. Of several at one time the last one by id counts. A user without both targets,
+    or without an interaction before them, is for training only.
+    """
+
+    as_of: int
+
+    def train_until(self, users: LabelledUsers) -> Integers:
+        validation, _ = self._targets(users)
+        until = np.full(len(users.user_ids), self.as_of, np.int64)
+        until[users.owners[validation]] = users.timestamps[validation]
+        return until
+
+    def queries(self, users: LabelledUsers) -> Iterator[tuple[str, Integers]]:
+        validation, test = self._targets(users)
+        yield "validation", validation
+        yield "test", test
+
+    def _targets(self, users: LabelledUsers) -> tuple[Integers, Integers]:
+        """Return the positions of the validation and test targets of the users who have both."""
+        positive = users.preferences > 0
+        test = _last(users, positive)
+        test_time = np.where(test >= 0, users.timestamps[test], np.iinfo(np.int64).min)
+        validation = _last(users, positive & (users.timestamps < test_time[users.owners]))
+        first_time = users.timestamps[users.offsets[:-1]]
+        usable = (validation >= 0) & (first_time < users.timestamps[validation])
+        return validation[usable], test[usable]
+
+
+@dataclass(frozen=True)
+class ByTime:
+    """Interactions before `first` are for training, those before `second` for validation, the rest for tests.
+
+    Each user has at most QUERIES_PER_USER targets in a split, the earliest positive ones.
+    """
+
+    first: int  # µs since the epoch
+    second: int
+
+    @classmethod
+    def of(cls, interactions: ir.Table, as_of: int) -> "ByTime":
+        """Split 80 %, 10 % and 10 % of all interactions.
+
+        Raises:
+            StepError: there are no interactions, or they have fewer than three different times.
+        """
+        micros = microseconds(interactions.timestamp)
+        bounds = interactions.agg(first=micros.quantile(0.8), second=micros.quantile(0.9)).to_pyarrow()
+        (row,) = bounds.to_pylist()
+        if None in row.values():
+            raise StepError(
+                f"no interactions before {to_datetime(as_of)} except impressions: "
+                "ingest clicks or purchases too"
+            )
+        first, second = int(row["first"]), int(row["second"])
+        validation = interactions.timestamp.between(timestamp(first), timestamp(second - 1))
+        if not interactions.filter(validation).count().to_pyarrow().as_py():
+            first, second = _bounds_of_coarse_times(interactions, second)
+        report(
+            f"train before {to_datetime(first):%Y-%m-%d %H:%M}, "
+            f"validation before {to_datetime(second):%Y-%m-%d %H:%M}"
+        )
+        return cls(first, second)
+
+    def train_until(self, users: LabelledUsers) -> Integers:
+        return np.full(len(users.user_ids), self.first, np.int64)
+
+    def queries(self, users: LabelledUsers) -> Iterator[tuple[str, Integers]]:
+        positive, times = users.preferences > 0, users.timestamps
+        for split, start, end in (
+            ("validation", self.first, self.second),
+            ("test", self.second, np.iinfo(np.int64).max),
+        ):
+            chosen = np.flatnonzero(positive & (times >= start) & (times < end))
+            yield split, chosen[_ranks(users.owners[chosen]) < QUERIES_PER_USER]
+
+
+PROTOCOLS: Final = ("leave-one-out", "time")
+
+
+def make_protocol(name: str, interactions: ir.Table, as_of: int) -> EvaluationProtocol:
+    """Return the protocol of this name.
+
+    Raises:
+        StepError: the name is unknown, or there is nothing to split by time.
+    """
+    if name not in PROTOCOLS:
+        raise StepError(f"protocol={name!r}: expected one of {', '.join(PROTOCOLS)}")
+    return LeaveOneOut(as_of) if name == "leave-one-out" else ByTime.of(interactions, as_of)
+
+
+def _last(users: LabelledUsers, chosen: NDArray[np.bool_]) -> Integers:
+    """Return [users] the position of each user's last chosen interaction, -1 for none."""
+    last = np.full(len(users.user_ids), -1, np.int64)
+    positions = np.flatnonzero(chosen)
+    last[users.owners[positions]] = positions  # of equal indexes, NumPy keeps the last value
+    return last
+
+
+def _ranks(groups: Integers) -> Integers:
+    """Return the number of equal values before each; equal ones are adjacent."""
+    new = np.ones(len(groups), bool)
+    new[1:] = groups[1:] != groups[:-1]
+    starts = np.flatnonzero(new)
+    ranks: Integers = np.arange(len(groups)) - starts[np.cumsum(new) - 1]
+    return ranks
+
+
+def _bounds_of_coarse_times(interactions: ir.Table, bound: int) -> tuple[int, int]:
+    """Return bounds with interactions in all three parts; 90 % of them are before `bound`, or at it."""
+    times = interactions.select(micros=microseconds(interactions.timestamp)).distinct()
+    earlier = times.filter(times.micros < bound).order_by(times.micros.desc()).limit(2)
+    later = times.filter(times.micros >= bound).order_by(times.micros).limit(3)
+    before, after = (sorted(table.to_pyarrow()["micros"].to_pylist()) for table in (earlier, later))
+    around = [*before, *after]
+    if len(around) < 3:
+        raise StepError(
+            f"the interactions have {len(around)} different times; protocol time needs three: one to train "
+            "on, one to validate and one to test; ingest a longer span, or finer times"
+        )
+    first = min(len(before), len(around) - 2) or 1
+    return around[first], around[first + 1]
