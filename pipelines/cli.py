@@ -7,10 +7,11 @@ from typing import Annotated
 import typer
 
 from pipelines.commands.benchmark import benchmark
+from pipelines.commands.data import data
 from pipelines.commands.kubeflow import compile_pipelines, schedule
 from pipelines.commands.review import review
 from pipelines.commands.serving import recommend, record, serve
-from pipelines.commands.training import data, demo, run
+from pipelines.commands.training import demo, run
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -50,13 +51,14 @@ def penchant(
     """
 
 
-TRAINING: list[Callable[..., None]] = [demo, run, data, benchmark]
+TRAINING: list[Callable[..., None]] = [demo, run, benchmark]
 SERVING: list[Callable[..., None]] = [serve, recommend, record]
 
 for command in TRAINING:
     app.command(rich_help_panel="Train")(command)
 for command in SERVING:
     app.command(rich_help_panel="Serve")(command)
+app.add_typer(data, name="data", rich_help_panel="Train")
 app.add_typer(review, name="review", rich_help_panel="Review")
 app.command("compile", rich_help_panel="Kubeflow")(compile_pipelines)
 app.command(rich_help_panel="Kubeflow")(schedule)

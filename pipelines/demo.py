@@ -42,7 +42,7 @@ def run_demo(
         options: the results of reading_arguments and feedback_arguments.
 
     Raises:
-        ValueError: both a data set and files, or items without interactions.
+        ValueError: both a data set and files.
         RunError: the installation of the data set, a pipeline step or a server failed.
     """
     if not dataset and not interactions:

@@ -60,13 +60,11 @@ def source_arguments(
     """Return the sources of the training pipeline; files by absolute path or URL, "" for none.
 
     Raises:
-        ValueError: a data set and files, or items or users without interactions.
+        ValueError: a data set and files.
     """
     files = {"interactions_file": interactions, "items_file": items, "users_file": users}
     if dataset and any(files.values()):
         raise ValueError("give a data set or your own --interactions, not both: a home holds one catalog")
-    if (items or users) and not interactions:
-        raise ValueError("--items and --users need --interactions too")
     return {
         "dataset": dataset,
         **{name: _address(file) if file else "" for name, file in files.items()},

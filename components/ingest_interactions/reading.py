@@ -1,5 +1,8 @@
 """How to read the user's files: options of a command, and a TOML with the same keys beside a file."""
 
+import hashlib
+import json
+import re
 import tomllib
 from collections.abc import Mapping
 from typing import Any, Final, Literal
@@ -30,6 +33,12 @@ FILE_FIELDS: Final = (
     "delimiter", "quote", "encoding", "header", "decimal", "sheet", "member", "compression",
 )  # fmt: skip
 
+# Raise this when the same file gives other rows than before: files that are given again are then read again.
+VERSION: Final = 1
+
+# Names of other sources: LOG and UNNAMED of warehouse.parts.
+RESERVED_SOURCE: Final = re.compile("log|unnamed-.*")
+
 
 class Reading(BaseModel):
     """The keys of the pipeline parameter `reading`, and of the TOML beside a file.
@@ -46,6 +55,7 @@ class Reading(BaseModel):
         timezone: the IANA name of the zone of times without an offset.
         time_format: a strptime format, or what numbers are (times.time_options.NUMBER_FORMATS).
         day_first: whether 02/03/2024 is the second of March.
+        source: the name of the source, instead of the file's.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -62,6 +72,7 @@ class Reading(BaseModel):
     timezone: str | None = None
     time_format: str | None = None
     day_first: StrictBool | None = None
+    source: str | None = None
 
     # Column of the file -> column of the contract, "" to ignore it.
     columns: dict[str, str] = {}
@@ -77,6 +88,19 @@ class Reading(BaseModel):
     @classmethod
     def _check_time_format(cls, time_format: str | None) -> str | None:
         return time_format and check_format(time_format)
+
+    @field_validator("source")
+    @classmethod
+    def _check_source(cls, source: str | None) -> str | None:
+        if source is not None and (not source.isprintable() or RESERVED_SOURCE.fullmatch(source)):
+            raise ValueError(f"--source {source!r}: expected printable text, not log and not unnamed-…")
+        return source or None
+
+    @property
+    def fingerprint(self) -> str:
+        """16 hex digits that change with all that changes the rows of a file."""
+        options = {"version": VERSION, **self.model_dump(exclude={"source"})}
+        return hashlib.sha256(json.dumps(options, sort_keys=True).encode()).hexdigest()[:16]
 
     @property
     def times(self) -> TimeOptions:

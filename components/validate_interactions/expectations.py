@@ -36,7 +36,7 @@ EVENT_TYPES: Final = frozenset(
     }
 )
 
-# Rows divided by the rows of the last run. Ingestion never deletes interactions: fewer rows mean a loss.
+# Rows divided by the rows of the last run that nobody withdrew since: fewer rows mean a loss.
 MIN_GROWTH: Final = 0.9
 MAX_GROWTH: Final = 10.0
 

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from components.ingest_interactions.warehouse.manifest import Warehouse
 from components.validate_interactions.expectations import GROWTH, ROWS, described_metric, type_metric
 from feature_repo.atomic_files import atomic_upload
 from feature_repo.table_schemas import INTERACTIONS
@@ -22,7 +23,7 @@ def measure_snapshot(interactions: Path, items: Path, users: Path, warehouse: st
     """Return one row: the columns' types, the row count, its growth, the described shares (NaN: unknown)."""
     schema = pq.read_schema(interactions)
     rows = pq.read_metadata(interactions).num_rows
-    last_rows = read_last_row_count(warehouse)
+    last_rows = expected_row_count(warehouse)
     types = {
         type_metric(name): str(schema.field(name).type) if name in schema.names else "absent"
         for name in INTERACTIONS.names
@@ -36,21 +37,23 @@ def measure_snapshot(interactions: Path, items: Path, users: Path, warehouse: st
     return pd.DataFrame([types | metrics])
 
 
-def read_last_row_count(warehouse: str) -> int:
-    """Return the rows of the last snapshot that passed, 0 when none did."""
+def expected_row_count(warehouse: str) -> int:
+    """Return the rows of the last snapshot that passed, without those withdrawn since; 0 when none passed."""
     filesystem, root = fsspec.url_to_fs(warehouse)
     try:
         with filesystem.open(f"{root}/{LAST_RUN}", "rb") as file:
-            return int(json.load(file)["rows"])
+            last: dict[str, int] = json.load(file)
     except FileNotFoundError:
         return 0
+    withdrawn = Warehouse(warehouse).watermarks.withdrawn - last.get("withdrawn", 0)
+    return max(0, last["rows"] - withdrawn)
 
 
 def save_row_count(warehouse: str, rows: int) -> None:
     """Store the rows of a snapshot that passed."""
-    filesystem, root = fsspec.url_to_fs(warehouse)
-    with atomic_upload(filesystem, f"{root}/{LAST_RUN}") as file:
-        file.write(json.dumps({"rows": rows}).encode())
+    store = Warehouse(warehouse)
+    with atomic_upload(store.filesystem, f"{store.root}/{LAST_RUN}") as file:
+        file.write(json.dumps({"rows": rows, "withdrawn": store.watermarks.withdrawn}).encode())
 
 
 def _described_share(table: Path, ids: set[str]) -> float:

@@ -25,8 +25,9 @@ def judge_snapshot(results: list[ExpectationResult]) -> Verdict:
     return Verdict(
         False,
         f"The snapshot as a whole fails {len(failed)} critical check{'s' if len(failed) > 1 else ''}",
-        "Correct the sources: the columns must match the contract, and no rows may get lost. If interactions "
-        f"were deleted on purpose, delete {LAST_RUN} in the warehouse and run again.",
+        "Correct the sources: the columns must match the contract, and no rows may get lost. `penchant data "
+        "retract` withdraws interactions on purpose. If they were deleted in another way, delete "
+        f"{LAST_RUN} in the warehouse and run again.",
     )
 
 
@@ -38,4 +39,8 @@ def judge_rows(counts: Counts, max_failed_share: float) -> Verdict:
     )
     if counts["valid_rows"] and counts["failed_share"] <= max_failed_share:
         return Verdict(True, reason)
-    return Verdict(False, reason, "Correct the source, or allow more failures with --max-failed-share.")
+    advice = (
+        "Correct the source and give it again: its rows are replaced. Or withdraw it (`penchant data list`, "
+        "`penchant data retract`), or allow more failures with --max-failed-share."
+    )
+    return Verdict(False, reason, advice)

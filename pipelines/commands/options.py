@@ -126,6 +126,13 @@ FileReading = Annotated[
         "compression=. Repeat the option for more.",
     ),
 ]
+Source = Annotated[
+    str | None,
+    typer.Option(
+        help="The name of your files' source. New content of a source replaces its rows; other sources "
+        "add up. Default: the name of each file (`penchant data list`).",
+    ),
+]
 Hyperparameter = Annotated[
     list[str] | None,
     typer.Option(

@@ -1,4 +1,4 @@
-"""The commands that train: `demo`, `run` and `data`."""
+"""The commands that train: `demo` and `run`."""
 
 from typing import Annotated
 
@@ -23,6 +23,7 @@ from pipelines.commands.options import (
     Policy,
     Positive,
     Protocol,
+    Source,
     TimeFormat,
     Timezone,
     UserColumns,
@@ -48,6 +49,7 @@ def run(
     min_value: MinValue = None,
     all_positive: AllPositive = None,
     reading: FileReading = None,
+    source: Source = None,
     home: Home = None,
     protocol: Protocol = "time",
     policy: Policy = None,
@@ -95,6 +97,7 @@ def run(
             timezone=timezone,
             time_format=time_format,
             day_first=day_first,
+            source=source,
             files=reading,
         )
         arguments |= feedback_arguments(positive, negative, neutral, exposure, min_value, all_positive)
@@ -124,6 +127,7 @@ def demo(
     min_value: MinValue = None,
     all_positive: AllPositive = None,
     reading: FileReading = None,
+    source: Source = None,
     home: Home = None,
     hyperparameter: Hyperparameter = None,
 ) -> None:
@@ -154,22 +158,8 @@ def demo(
             timezone=timezone,
             time_format=time_format,
             day_first=day_first,
+            source=source,
             files=reading,
         )
         feedback = feedback_arguments(positive, negative, neutral, exposure, min_value, all_positive)
         run_demo(dataset, interactions, items, users, home, hyperparameters, arguments | feedback, out)
-
-
-def data() -> None:
-    """List the public data sets: size, time span, source and licence.
-
-    ```
-    penchant data
-    penchant run --dataset movielens-100k
-    ```
-    """
-    with exit_on_error():
-        from components.ingest_interactions.datasets import describe
-        from pipelines.commands.tables import datasets_table
-
-        out.print(datasets_table(describe()))

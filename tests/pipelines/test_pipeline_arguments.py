@@ -51,9 +51,10 @@ def test_a_data_set_together_with_a_file_is_refused() -> None:
         source_arguments("movielens-100k", "interactions.csv", None, None)
 
 
-def test_items_without_interactions_are_refused() -> None:
-    with pytest.raises(ValueError, match="--interactions"):
-        source_arguments("", None, "items.csv", None)
+def test_a_catalog_may_be_given_alone() -> None:
+    sources = source_arguments("", None, "items.csv", None)
+    assert sources["items_file"] == str(Path("items.csv").absolute())
+    assert sources["interactions_file"] == ""
 
 
 def test_columns_are_parsed_from_pairs_and_from_json() -> None:

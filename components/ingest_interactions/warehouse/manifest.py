@@ -1,44 +1,26 @@
 """The warehouse: Parquet parts with all ingested rows, and the manifest `watermarks.json` that lists them.
 
-A part that the manifest doesn't list, written by a killed run, is ignored, and the next run overwrites it. So
-an ingest is atomic, and a repeat is harmless.
+A part that the manifest doesn't list, written by a killed run, is ignored, and the next run overwrites it. A
+part that is not listed any more is deleted after the manifest was replaced. So every change is atomic, and a
+repeat is harmless.
 """
 
-import json
-from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import replace
+from typing import Final
 
 import fsspec
 from duckdb import DuckDBPyConnection
 
 from components.ingest_interactions.duckdb_session import literal, paths
+from components.ingest_interactions.warehouse.parts import Part, Watermarks
+from components.ingest_interactions.warehouse.retracted_rows import without_retracted
 from feature_repo.atomic_files import atomic_upload
 
 WATERMARKS: Final = "watermarks.json"
-
-
-@dataclass(frozen=True)
-class Part:
-    """`table` is interactions, items or users; `digest` identifies the content of the source."""
-
-    table: str
-    path: str
-    source: str
-    digest: str
-    rows: int
-
-
-@dataclass
-class Watermarks:
-    """`catalog` is the name of a data set or "files"; `log` is log URL -> time (µs) of the last read.
-
-    `feedback`: the options of feedback_options.FeedbackOptions that were given last.
-    """
-
-    catalog: str = ""
-    parts: list[Part] = field(default_factory=list)
-    log: dict[str, int] = field(default_factory=dict)
-    feedback: dict[str, Any] = field(default_factory=dict)
+KEYS: Final = {"interactions": "interaction_id", "items": "item_id", "users": "user_id"}
 
 
 class Warehouse:
@@ -48,44 +30,97 @@ class Warehouse:
         self.filesystem, self.root = fsspec.url_to_fs(url)
         self.watermarks = self._read()
 
-    def contains(self, table: str, digest: str) -> bool:
-        """Return whether this content was ingested; for items and users, whether it is the newest part."""
-        digests = [part.digest for part in self.watermarks.parts if part.table == table]
-        return digest in (digests if table == "interactions" else digests[-1:])
+    def listed(self, table: str = "", source: str = "") -> list[Part]:
+        """Return the parts of a table and a source, oldest first; "" for all."""
+        return [
+            part
+            for part in self.watermarks.parts
+            if table in ("", part.table) and source in ("", part.source)
+        ]
 
     def url(self, path: str) -> str:
         """Return the full URL of a path in the warehouse, for DuckDB."""
         url: str = self.filesystem.unstrip_protocol(f"{self.root}/{path}")
         return url.removeprefix("file://")
 
-    def parts(self, table: str, source: str = "") -> str | None:
-        """Return SQL that scans the parts of a table, from one source or all; None when there are none."""
-        parts = (part for part in self.watermarks.parts if part.table == table)
-        urls = [self.url(part.path) for part in parts if source in ("", part.source)]
+    def scan(self, parts: Iterable[Part]) -> str | None:
+        """Return SQL that scans parts; None when there are none."""
+        urls = [self.url(part.path) for part in parts]
         return f"read_parquet({paths(urls)}, union_by_name = true)" if urls else None
 
-    def add(self, connection: DuckDBPyConnection, table: str, source: str, digest: str, query: str) -> int:
-        """Write the rows of `query` to a new part; return their number. `commit` makes it visible."""
-        number = len(self.watermarks.parts) + 1
-        path = f"{table}/part-{source}-{number}.parquet"
+    def parts(self, table: str, source: str = "") -> str | None:
+        """Return SQL that scans the parts of a table, from one source or all; None when there are none."""
+        return self.scan(self.listed(table, source))
+
+    def rows(self, table: str) -> str | None:
+        """Return SQL for the rows of a table; the newest part that has an id has the last word on it."""
+        parts, key = self.listed(table), KEYS[table]
+        scanned = self.scan(parts)
+        if scanned is None or len(parts) == 1:
+            return scanned and f"(SELECT * FROM {scanned})"
+        return f"""(
+            SELECT stored.* FROM {scanned} AS stored LEFT JOIN (
+                SELECT {key}, max(part) AS part FROM {scanned} GROUP BY {key} HAVING min(part) < max(part)
+            ) AS newest USING ({key}) WHERE newest.part IS NULL OR stored.part = newest.part
+        )"""
+
+    def write(
+        self, connection: DuckDBPyConnection, table: str, source: str, query: str, location: str = ""
+    ) -> Part:
+        """Write the rows of `query` without the retracted ones to a new part, and return it.
+
+        It belongs to the warehouse after `add` and `commit`.
+        """
+        number = self.watermarks.next_part
+        path = f"{table}/part-{number}.parquet"
+        if table == "interactions":
+            query = without_retracted(query, source, self.watermarks.retractions)
         self.filesystem.makedirs(f"{self.root}/{table}", exist_ok=True)
-        numbered = f"SELECT {number} AS part, * FROM ({query})"
-        (rows,) = connection.execute(
-            f"COPY ({numbered}) TO {literal(self.url(path))} (FORMAT parquet, COMPRESSION zstd)"
-        ).fetchall()[0]
-        self.watermarks.parts.append(Part(table, path, source, digest, rows))
-        return int(rows)
+        rows = self._copy(connection, f"SELECT {number} AS part, * FROM ({query})", path)
+        now = time.time_ns() // 1000
+        return Part(table, path, source, "", rows, number, location=location, ingested_at=now)
+
+    def rewrite(self, connection: DuckDBPyConnection, part: Part, query: str) -> None:
+        """Replace a listed part by the rows of `query`, in a new file."""
+        path = f"{part.table}/part-{self.watermarks.next_part}.parquet"
+        rewritten = replace(part, path=path, rows=self._copy(connection, query, path))
+        self.watermarks.parts[self.watermarks.parts.index(part)] = rewritten
+        self.watermarks.next_part += 1
+        self.watermarks.obsolete.append(part.path)
+
+    def add(self, part: Part, replaces: Iterable[Part] = ()) -> None:
+        """List a new part, and no longer those that it replaces."""
+        replaced = list(replaces)
+        if part.table == "interactions":
+            self.watermarks.withdrawn += max(0, sum(old.rows for old in replaced) - part.rows)
+        self.remove(replaced)
+        self.watermarks.parts.append(part)
+        self.watermarks.next_part = part.number + 1
+
+    def remove(self, parts: Iterable[Part]) -> None:
+        """List these parts no longer."""
+        for part in list(parts):
+            self.watermarks.parts.remove(part)
+            self.watermarks.obsolete.append(part.path)
 
     def commit(self) -> None:
-        """Replace the manifest."""
+        """Replace the manifest, then delete the parts that it doesn't list any more."""
         with atomic_upload(self.filesystem, f"{self.root}/{WATERMARKS}") as file:
-            file.write(json.dumps(asdict(self.watermarks), indent=2).encode())
+            file.write(self.watermarks.to_json().encode())
+        while self.watermarks.obsolete:
+            with suppress(FileNotFoundError):
+                self.filesystem.rm_file(f"{self.root}/{self.watermarks.obsolete[-1]}")
+            self.watermarks.obsolete.pop()
+
+    def _copy(self, connection: DuckDBPyConnection, query: str, path: str) -> int:
+        (rows,) = connection.execute(
+            f"COPY ({query}) TO {literal(self.url(path))} (FORMAT parquet, COMPRESSION zstd)"
+        ).fetchall()[0]
+        return int(rows)
 
     def _read(self) -> Watermarks:
         try:
             with self.filesystem.open(f"{self.root}/{WATERMARKS}", "rb") as file:
-                stored: dict[str, Any] = json.load(file)
+                return Watermarks.from_json(file.read())
         except FileNotFoundError:
             return Watermarks()
-        parts = [Part(**part) for part in stored["parts"]]
-        return Watermarks(stored["catalog"], parts, stored["log"], stored.get("feedback", {}))

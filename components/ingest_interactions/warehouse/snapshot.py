@@ -2,7 +2,7 @@
 
 - *order*: interactions are ordered by user, time and interaction id, whatever the order of the sources.
   Equal times of a user stay equal: nothing is known about the order inside such a step.
-- *newest wins*: if several sources describe an item or user, the one that was ingested last counts.
+- *newest wins*: if several sources describe an interaction, item or user, the last ingested one counts.
 """
 
 from pathlib import Path
@@ -38,23 +38,23 @@ def write_interactions(
     Raises:
         StepError: the warehouse has no interactions.
     """
-    parts = warehouse.parts("interactions")
-    if parts is None:
+    rows = warehouse.rows("interactions")
+    if rows is None:
         raise StepError(
             f"the warehouse {warehouse.root} has no interactions yet: choose a data set (--dataset, see "
             "`penchant data`) or a file (--interactions FILE)"
         )
     ordered = f"""
-        SELECT * REPLACE ({event_type} AS event_type) FROM {parts}
+        SELECT * REPLACE ({event_type} AS event_type) FROM {rows}
         ORDER BY user_id, "timestamp", interaction_id, item_id
     """
     batches = connection.sql(ordered).to_arrow_reader(BATCH_ROWS)
-    rows, dictionary = 0, ["user_id", "item_id", "event_type"]
+    written, dictionary = 0, ["user_id", "item_id", "event_type"]
     with atomic_file(file) as staged, pq.ParquetWriter(staged, SNAPSHOT, use_dictionary=dictionary) as writer:
         for batch in batches:
             writer.write_batch(batch.select(SNAPSHOT.names).cast(SNAPSHOT))
-            rows += len(batch)
-    return rows
+            written += len(batch)
+    return written
 
 
 def write_items(connection: DuckDBPyConnection, warehouse: Warehouse, interactions: Path, file: Path) -> int:
@@ -96,8 +96,7 @@ def _described(
     """Return SQL for the newest row of each id, and a row of nulls for an id that only interactions have."""
     key = schema.names[0]
     connection.register("no_rows", schema.append(pa.field("part", pa.int64())).empty_table())
-    rows = warehouse.parts(table) or "no_rows"
-    newest = f"SELECT * FROM {rows} QUALIFY part = max(part) OVER (PARTITION BY {key})"
+    newest = f"FROM {warehouse.rows(table) or 'no_rows'}"
     seen = f"SELECT DISTINCT {key} FROM read_parquet({literal(str(interactions))}) WHERE {key} IS NOT NULL"
     return f"SELECT * FROM ({newest}) FULL JOIN ({seen}) USING ({key})"
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from components.errors import StepError
+from components.ingest_interactions.warehouse.manifest import Warehouse
 from components.validate_interactions import rows
 from components.validate_interactions.component import validate_interactions
 from components.validate_interactions.expectations import EXPECTED_TEXT
@@ -217,7 +218,26 @@ class TestSnapshot:
             match=r"growth since the last run: rows were lost(.|\n)*0\.88(.|\n)*delete validation.json",
         ):
             snapshot.validate()
-        assert json.loads((snapshot.root / "warehouse" / "validation.json").read_text()) == {"rows": 180}
+        stored = json.loads((snapshot.root / "warehouse" / "validation.json").read_text())
+        assert stored == {"rows": 180, "withdrawn": 0}
+
+    def test_rows_that_were_withdrawn_on_purpose_are_not_lost(self, snapshot: Any) -> None:
+        snapshot.validate()
+        store = Warehouse(str(snapshot.root / "warehouse"))
+        store.watermarks.withdrawn = 100
+        store.commit()
+        snapshot.rows = valid_rows(85)
+        with pytest.raises(StepError, match="growth since the last run: rows were lost"):
+            snapshot.validate()
+        snapshot.rows = valid_rows(95)
+        snapshot.validate()
+        snapshot.validate()  # the withdrawn rows count once
+
+    def test_the_file_of_an_earlier_version_is_read(self, snapshot: Any) -> None:
+        snapshot.validate()
+        (snapshot.root / "warehouse" / "validation.json").write_text('{"rows": 400}')
+        with pytest.raises(StepError, match="rows were lost"):
+            snapshot.validate()
 
 
 class TestDataDocs:

@@ -111,7 +111,7 @@ def test_the_log_is_read_again_after_a_killed_run(
     home.ingest(interaction_log=url)
 
     assert [row["interaction_id"] for row in home.rows("interactions")] == ["r1", "r2"]
-    assert [path.name for path in home.warehouse.rglob("*.parquet")] == ["part-log-1.parquet"]
+    assert [path.name for path in home.warehouse.rglob("*.parquet")] == ["part-1.parquet"]
 
 
 def test_watermarks_have_no_passwords() -> None:

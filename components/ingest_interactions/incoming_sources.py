@@ -1,0 +1,148 @@
+"""Adds data sets, files and recorded interactions to the warehouse."""
+
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
+from typing import Final
+from urllib.parse import urlsplit
+
+from duckdb import DuckDBPyConnection
+
+from components.ingest_interactions import datasets
+from components.ingest_interactions.columns.mapped_table import map_table
+from components.ingest_interactions.columns.schema_conformance import conform
+from components.ingest_interactions.files import table_files
+from components.ingest_interactions.files.damage import damage_reported
+from components.ingest_interactions.files.locations import MAGIC, locate
+from components.ingest_interactions.reading import RESERVED_SOURCE, Reading
+from components.ingest_interactions.source_table import open_source
+from components.ingest_interactions.times.time_zones import future_note
+from components.ingest_interactions.warehouse import recorded_interactions
+from components.ingest_interactions.warehouse.manifest import Warehouse
+from components.ingest_interactions.warehouse.parts import LOG, Part
+from components.ingest_interactions.warehouse.replacement import Replacement, find_replacement
+from components.progress import report
+
+# Of rows with one id, user and item, the last one counts.
+LAST: Final = """
+    SELECT * FROM ({rows})
+    QUALIFY row_number() OVER (PARTITION BY interaction_id, user_id, item_id ORDER BY source_row DESC) = 1
+"""
+# The log is read again with an overlap.
+ONLY_NEW: Final = """
+    SELECT * FROM ({rows}) AS incoming ANTI JOIN {parts} AS stored USING (interaction_id, user_id, item_id)
+"""
+
+
+def add_dataset(connection: DuckDBPyConnection, store: Warehouse, name: str) -> None:
+    """Add the tables of a public data set, once.
+
+    Raises:
+        StepError: it is unknown, or not installed.
+    """
+    dataset = datasets.find(name)
+    if store.listed(source=name):
+        report(f"{name}: already ingested, skipped")
+        return
+    with tempfile.TemporaryDirectory(prefix="penchant-") as folder:
+        tables, origin = datasets.read(connection, dataset, store, Path(folder))
+        for table, relation in tables.items():
+            rows = conform(connection, map_table(relation, table, name))
+            part = store.write(connection, table, name, _last(table, rows), origin)
+            store.add(part)
+            report(f"{name}: {part.rows:,} {table} from {origin}")
+
+
+def add_file(
+    connection: DuckDBPyConnection, store: Warehouse, table: str, url: str, reading: Reading
+) -> None:
+    """Add the rows of a file; they replace those that the same source brought before.
+
+    Raises:
+        StepError: the file can't be read, or its content does not belong to the source of this name.
+    """
+    source, digest = reading.source or _default_name(table, url), table_files.digest(table, url)
+    for part in (part for part in store.listed(table) if part.digest == digest):
+        if part.reading == reading.fingerprint and (part.source == source or not store.listed(table, source)):
+            known = "" if part.source == source else f" as {part.source}"
+            report(f"{source}: the same content is already ingested{known}, skipped")
+            return
+    rows, read = _read(connection, table, url, reading)
+    part = store.write(connection, table, source, _last(table, rows), place(url))
+    part = replace(part, digest=digest, reading=reading.fingerprint)
+    found = find_replacement(connection, store, part, bool(reading.source))
+    store.add(part, found.parts)
+    _report_rows(table, part, read, found)
+
+
+def _default_name(table: str, url: str) -> str:
+    location = locate(table, url)
+    return source_name(url, not location.is_single and bool(MAGIC.search(PurePosixPath(url).name)))
+
+
+def source_name(url: str, is_pattern: bool) -> str:
+    """Return the name of a file's source: its path without the folder; of a pattern, with its last folder."""
+    path = PurePosixPath(place(url))
+    name = "/".join(path.parts[-2:]) if is_pattern else path.name or url
+    return f"./{name}" if RESERVED_SOURCE.fullmatch(name) else name
+
+
+def place(url: str) -> str:
+    """Return a path, or a URL without the password and the signature that it may have."""
+    if "://" not in url:
+        return url
+    split = urlsplit(url)
+    return split._replace(netloc=split.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
+def add_recorded(connection: DuckDBPyConnection, store: Warehouse, url: str, as_of: int) -> None:
+    """Add the interactions that were recorded since the last run.
+
+    Raises:
+        StepError: the log can't be read.
+    """
+    name = recorded_interactions.name(url)
+    new = 0
+    if recorded_interactions.load(connection, url, store.watermarks.log.get(name, 0)):
+        rows = "SELECT row_number() OVER (ORDER BY interaction_id) AS source_row, * FROM recorded"
+        if stored := store.parts("interactions", LOG):
+            rows = ONLY_NEW.format(rows=rows, parts=stored)
+        part = store.write(connection, "interactions", LOG, rows, name)
+        new = part.rows
+        if new:
+            store.add(part)
+    report(f"interaction log: {new:,} new interactions" if new else "interaction log: nothing new")
+    store.watermarks.log[name] = as_of
+
+
+def _last(table: str, rows: str) -> str:
+    return LAST.format(rows=rows) if table == "interactions" else rows
+
+
+def _read(connection: DuckDBPyConnection, table: str, url: str, reading: Reading) -> tuple[str, int]:
+    """Return SQL for the conformed rows of a file, and the number of its rows."""
+    opened, mapped = open_source(connection, table, url, reading)
+    for line in (opened.description, *opened.notes, *mapped.description):
+        report(f"{opened.name}: {line}")
+    with damage_reported(opened.name):
+        rows = conform(connection, mapped)
+    if table == "interactions" and reading.timezone is None:
+        ((newest,),) = connection.execute('SELECT max("timestamp") FROM conformed').fetchall()
+        if note := future_note("timestamp", newest, time.time_ns() // 1000):
+            report(f"{opened.name}: {note}")
+    ((read,),) = connection.execute("SELECT count(*) FROM conformed").fetchall()
+    return rows, read
+
+
+def _report_rows(table: str, part: Part, read: int, found: Replacement) -> None:
+    repeated = f", {read - part.rows:,} repeated or retracted" if read > part.rows else ""
+    line = f"{part.source}: {read:,} {table} read{repeated}"
+    if found.parts:
+        line += f"; they replace {found.rows:,}: {found.added:,} are new, {found.withdrawn:,} are withdrawn"
+    report(line)
+    if 0 < found.earlier == found.withdrawn:
+        report(
+            f"{part.source}: the withdrawn interactions are older than all new ones. If each export has the "
+            "newest rows only, give each a name, so that they add up: --source NAME"
+        )

@@ -1,0 +1,65 @@
+"""Conditions on interactions that were withdrawn, such as "user_id=7" or "timestamp<2024-01-01"."""
+
+import re
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Final
+
+from components.errors import StepError
+from components.ingest_interactions.duckdb_session import literal, quote
+from components.ingest_interactions.warehouse.parts import Retraction
+from feature_repo.table_schemas import INTERACTIONS
+
+CONDITION: Final = re.compile(r"\s*(\w+)\s*(!=|<=|>=|=|<|>)\s*(.*?)\s*", re.DOTALL)
+ORDERED: Final = ("timestamp", "value")
+
+
+def condition_sql(text: str) -> str:
+    """Return SQL for a condition on the columns of interactions, times as BIGINT µs.
+
+    Raises:
+        StepError: the text is no condition, or its value has the wrong type.
+    """
+    match = CONDITION.fullmatch(text)
+    if not match or match[1] not in INTERACTIONS.names:
+        raise StepError(
+            f"--where {text}: expected COLUMN=VALUE (or !=, <, <=, >, >=) with a column of "
+            f"{', '.join(INTERACTIONS.names)}; an empty value means that the cell is missing"
+        )
+    column, operator, value = match.groups()
+    if operator not in ("=", "!=") and (column not in ORDERED or not value):
+        raise StepError(f"--where {text}: only {' and '.join(ORDERED)} have an order; expected = or !=")
+    if not value:
+        return f"{quote(column)} IS {'NOT ' * (operator == '!=')}NULL"
+    comparison = {"=": "IS NOT DISTINCT FROM", "!=": "IS DISTINCT FROM"}.get(operator, operator)
+    return f"{quote(column)} {comparison} {_literal(column, value, text)}"
+
+
+def retracted_sql(retraction: Retraction) -> str:
+    """Return SQL that is true for a row that the retraction concerns; later interactions are not."""
+    until = f'("timestamp" IS NULL OR "timestamp" <= {retraction.at})'
+    return " AND ".join([until, *(f"({condition_sql(text)})" for text in retraction.conditions)])
+
+
+def without_retracted(query: str, source: str, retractions: Iterable[Retraction]) -> str:
+    """Return the query without the rows of a source that were withdrawn by a rule."""
+    rules = [
+        f"NOT coalesce({retracted_sql(retraction)}, false)"
+        for retraction in retractions
+        if retraction.is_rule and retraction.source in ("", source)
+    ]
+    return f"SELECT * FROM ({query}) WHERE {' AND '.join(rules)}" if rules else query
+
+
+def _literal(column: str, value: str, text: str) -> str:
+    try:
+        if column == "timestamp":
+            time = datetime.fromisoformat(value)
+            time = time if time.tzinfo else time.replace(tzinfo=UTC)
+            return str(round(time.timestamp() * 1_000_000))
+        return repr(float(value)) if column == "value" else literal(value)
+    except ValueError as error:
+        expected = (
+            "a time such as 2024-01-31 or 2024-01-31T12:00:00Z" if column == "timestamp" else "a number"
+        )
+        raise StepError(f"--where {text}: {value!r} is not {expected}") from error

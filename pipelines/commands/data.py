@@ -1,0 +1,117 @@
+"""The commands of `penchant data`: public data sets, and the sources of the warehouse."""
+
+from typing import Annotated
+
+import typer
+
+from pipelines.commands.errors import exit_on_error, out
+from pipelines.commands.options import Home
+
+data = typer.Typer(
+    help="""Show the public data sets and your own sources; withdraw sources.
+
+```
+penchant data                               # public data sets
+penchant data list                          # your own sources
+penchant data retract --source sales.csv
+penchant data retract --where user_id=7     # the interactions of one user
+```
+""",
+    invoke_without_command=True,
+    rich_markup_mode="markdown",
+)
+
+
+@data.callback()
+def default(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        sets()
+
+
+@data.command()
+def sets() -> None:
+    """List the public data sets: size, time span, source and licence.
+
+    ```
+    penchant data sets
+    penchant run --dataset movielens-100k
+    ```
+    """
+    with exit_on_error():
+        from components.ingest_interactions.datasets import describe
+        from pipelines.commands.tables import datasets_table
+
+        out.print(datasets_table(describe()))
+
+
+@data.command("list")
+def list_(home: Home = None) -> None:
+    """List the sources that a home has ingested: rows, time span, time of the ingest and place.
+
+    ```
+    penchant data list
+    ```
+    """
+    with exit_on_error():
+        from components.ingest_interactions.warehouse.source_list import list_sources
+        from pipelines.commands.source_tables import retractions_table, sources_table
+        from pipelines.settings import load_settings
+
+        sources, retractions = list_sources(load_settings(home=home).warehouse)
+        if not sources and not retractions:
+            out.print("Nothing is ingested yet: penchant run --dataset NAME, or --interactions FILE")
+            return
+        out.print(sources_table(sources))
+        if retractions:
+            out.print(retractions_table(retractions))
+
+
+@data.command()
+def retract(
+    source: Annotated[str, typer.Option(help="A source from `penchant data list`. Default: all.")] = "",
+    where: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="CONDITION",
+            help="Interactions to withdraw, such as user_id=7, event_type!=view, timestamp<2024-01-01 or "
+            "domain= (missing). Repeat the option: all conditions must hold.",
+        ),
+    ] = None,
+    undo: Annotated[
+        int | None,
+        typer.Option(metavar="NUMBER", help="Take a retraction with conditions back; give its files again."),
+    ] = None,
+    home: Home = None,
+) -> None:
+    """Withdraw a source, or interactions that meet conditions; the next run trains without them.
+
+    A file of a withdrawn source is ingested again when it is given again. Interactions that were withdrawn by
+    conditions stay out when a file brings them again; newer ones are not concerned.
+
+    ```
+    penchant data retract --source sales.csv
+    penchant data retract --source sales.csv --where 'timestamp<2020-01-01'
+    penchant data retract --where user_id=7
+    penchant data retract --undo 3
+    ```
+    """
+    with exit_on_error():
+        from components.ingest_interactions.warehouse import retraction
+        from pipelines.runner import run_lock
+        from pipelines.settings import load_settings
+
+        if undo is not None and (source or where):
+            raise ValueError("--undo takes a retraction back as it is: leave out --source and --where")
+        settings = load_settings(home=home)
+        settings.prepare_home()
+        with run_lock(settings.home):
+            if undo is not None:
+                names = ", ".join(retraction.undo(settings.warehouse, undo)) or "none"
+                out.print(
+                    f"Retraction {undo} is taken back. Its rows return when you give these again: {names}"
+                )
+                return
+            done = retraction.retract(settings.warehouse, source, where or [])
+        out.print(
+            f"Retraction {done.number}: {done.rows:,} rows are withdrawn. Train without them: penchant run"
+        )
