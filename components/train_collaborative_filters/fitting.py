@@ -12,10 +12,12 @@ from scipy.sparse import csr_array
 from components.progress import report
 from components.train_collaborative_filters.als import als
 from components.train_collaborative_filters.ease import ease
-from components.train_collaborative_filters.interactions import Interactions, read, read_table
+from components.train_collaborative_filters.interactions import Interactions
 from components.train_collaborative_filters.item_cosine import item_cosine
 from components.train_collaborative_filters.item_transitions import transitions
 from components.train_collaborative_filters.popularity import half_life, popularity, trend
+from components.train_collaborative_filters.reading import read, read_table
+from components.train_collaborative_filters.signed_interactions import SignedInteractions
 from components.train_collaborative_filters.user_cosine import user_rows
 from components.train_collaborative_filters.user_segments import segments
 from components.train_collaborative_filters.user_sequences import user_sequences
@@ -65,28 +67,27 @@ def fit(
     Raises:
         StepError: a file can't be read, the split is empty, or an item is not in `items`.
     """
-    interactions = read(training_set, items, split)
-    report(
-        f"split {split}: {len(interactions):,} interactions, {interactions.user_count:,} users, "
-        f"{interactions.item_count:,} items"
-    )
+    interactions = read(training_set, items, split, feedback)
     attributes = read_table(users) if users else None
     filters = fit_filters(interactions, parameters or FilterParameters(), attributes)
     replace(filters, feedback=feedback).save(output)
 
 
 def fit_filters(
-    interactions: Interactions, parameters: FilterParameters, users: pa.Table | None = None
+    interactions: SignedInteractions, parameters: FilterParameters, users: pa.Table | None = None
 ) -> CollaborativeFilters:
     """Fit every filter; item pairs are counted in each user's newest MAX_HISTORY interactions."""
-    recent = interactions.newest(MAX_HISTORY)
-    trend_half_life = half_life(interactions)
+    votes = interactions.votes
+    recent, ratings, dislikes = (
+        part.newest(MAX_HISTORY) for part in (votes, interactions.ratings, interactions.dislikes)
+    )
+    trend_half_life = half_life(votes)
     report(f"half-life of the trend: {trend_half_life / 86_400e6:.3g} days")
     return CollaborativeFilters(
         transitions=_timed(
             "transitions",
             lambda: transitions(
-                interactions,
+                votes,
                 parameters.window,
                 parameters.backward,
                 parameters.smoothing,
@@ -94,20 +95,20 @@ def fit_filters(
             ),
         ),
         item_cosine=_timed("item cosine", lambda: item_cosine(recent, parameters.neighbours)),
-        user_items=_timed("user rows", lambda: user_rows(recent, parameters.max_users)),
-        popularity=popularity(interactions),
-        trend=trend(interactions, trend_half_life),
+        user_items=_timed("user rows", lambda: user_rows(ratings, parameters.max_users)),
+        popularity=popularity(votes),
+        trend=trend(votes, trend_half_life),
         ease=_ease(recent, parameters),
-        als=_timed("ALS", lambda: _als(recent, parameters)),
+        als=_timed("ALS", lambda: _als(recent, dislikes, parameters)),
         user_sequences=_timed(
             "user sequences",
             lambda: user_sequences(
-                interactions,
+                votes,
                 parameters.max_users,
                 round(trend_half_life * parameters.neighbour_half_life_share),
             ),
         ),
-        segments=_segments(interactions, users, trend_half_life) if users is not None else None,
+        segments=_segments(votes, users, trend_half_life) if users is not None else None,
     )
 
 
@@ -132,9 +133,10 @@ def _ease(interactions: Interactions, parameters: FilterParameters) -> csr_array
     return _timed("EASE", lambda: ease(interactions, parameters.ease_regularisation, parameters.neighbours))
 
 
-def _als(interactions: Interactions, parameters: FilterParameters) -> FloatArray:
+def _als(votes: Interactions, dislikes: Interactions, parameters: FilterParameters) -> FloatArray:
     return als(
-        interactions,
+        votes,
+        dislikes,
         parameters.als_factors,
         parameters.als_regularisation,
         parameters.als_confidence,

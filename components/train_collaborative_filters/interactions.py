@@ -1,26 +1,27 @@
-"""Reads the interactions of one split as arrays of user and item indexes."""
+"""Interactions as arrays of user and item indexes, each with the weight of its vote."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
-from components.errors import StepError
+from serving.release.arrays import FloatArray
 
 
 @dataclass(frozen=True)
 class Interactions:
-    """Three parallel arrays [interactions], sorted by user and time."""
+    """Parallel arrays [interactions], in the order of EventLog.in_order.
+
+    A step is all interactions of one user with one timestamp, whose order is unknown.
+    """
 
     users: NDArray[np.int32]
     items: NDArray[np.int32]
     timestamps: NDArray[np.int64]  # µs since the epoch
+    weights: FloatArray  # above 0
     user_count: int
     item_count: int
     user_ids: Sequence[str] = ()  # [users] or empty
@@ -28,11 +29,17 @@ class Interactions:
     def __len__(self) -> int:
         return len(self.items)
 
+    @cached_property
+    def step_offsets(self) -> NDArray[np.int64]:
+        """[steps + 1] the first interaction of each step, then the number of interactions."""
+        is_first = np.ones(len(self) + 1, bool)
+        is_first[1:-1] = (self.users[1:] != self.users[:-1]) | (self.timestamps[1:] != self.timestamps[:-1])
+        return np.flatnonzero(is_first)
+
     def newest(self, count: int) -> "Interactions":
-        """Return each user's newest `count` interactions."""
+        """Return each user's newest `count` interactions; of a step that is too large, a random sample."""
         ends = np.cumsum(np.bincount(self.users, minlength=self.user_count))
-        kept = ends[self.users] - np.arange(len(self)) <= count
-        return self._only(kept)
+        return self.select(ends[self.users] - np.arange(len(self)) <= count)
 
     def of_newest_users(self, count: int) -> "Interactions":
         """Return the interactions of the `count` most recently active users; users keep their order."""
@@ -42,86 +49,28 @@ class Interactions:
         np.maximum.at(last, self.users, self.timestamps)
         chosen = np.zeros(self.user_count, bool)
         chosen[np.argsort(-last, kind="stable")[:count]] = True
-        part = self._only(chosen[self.users])
+        part = self.select(chosen[self.users])
         renumbered = (np.cumsum(chosen) - 1).astype(np.int32)
-        return Interactions(renumbered[part.users], part.items, part.timestamps, count, self.item_count)
+        return replace(part, users=renumbered[part.users], user_count=count, user_ids=())
 
     def user_items(self) -> csr_array:
-        """Return [users, items] float32, 1 where a user chose an item at least once."""
+        """Return [users, items] float32: the largest weight of the user's interactions with the item."""
         shape = (self.user_count, self.item_count)
-        matrix = csr_array((np.ones(len(self), np.float32), (self.users, self.items)), shape=shape)
-        matrix.sum_duplicates()
-        matrix.data[:] = 1
-        return matrix
+        offsets = np.concatenate([[0], np.cumsum(np.bincount(self.users, minlength=self.user_count))])
+        matrix = csr_array((self.weights.copy(), self.items.copy(), offsets), shape=shape)
+        matrix.sort_indices()
+        is_first = np.ones(len(self), bool)
+        is_first[1:] = (matrix.indices[1:] != matrix.indices[:-1]) | (self.users[1:] != self.users[:-1])
+        first = np.flatnonzero(is_first)
+        largest = np.maximum.reduceat(matrix.data, first) if len(first) else matrix.data
+        return csr_array((largest, matrix.indices[first], np.searchsorted(first, offsets)), shape=shape)
 
-    def _only(self, kept: NDArray[np.bool_]) -> "Interactions":
-        return Interactions(
-            self.users[kept], self.items[kept], self.timestamps[kept], self.user_count, self.item_count
+    def select(self, kept: NDArray[np.bool_]) -> "Interactions":
+        """Return the interactions where `kept` [interactions] is true."""
+        return replace(
+            self,
+            users=self.users[kept],
+            items=self.items[kept],
+            timestamps=self.timestamps[kept],
+            weights=self.weights[kept],
         )
-
-
-def read(training_set: Path, items: Path, split: str) -> Interactions:
-    """Read the windows of `split` ("train" or "all"); an item's index is its row in `items`.
-
-    Raises:
-        StepError: a file can't be read, the split is empty, or an item is not in `items`.
-    """
-    ids = read_table(items, ["item_id"]).column("item_id").combine_chunks()
-    columns = ["user_id", "cutoff", "split", "item_ids", "timestamps"]
-    windows = read_table(training_set, columns)
-    windows = windows.filter(pc.equal(windows.column("split"), split))
-    lengths = pc.fill_null(pc.list_value_length(windows.column("item_ids")), 0).to_numpy()
-    if not lengths.sum():
-        raise StepError(
-            f"{training_set} holds no interaction of split {split!r}: expected windows of 'train' or 'all'; "
-            "the spine needs users before its first cutoff (more data, or --protocol leave-one-out)"
-        )
-    users = windows.column("user_id").combine_chunks().dictionary_encode()
-    codes = users.indices.to_numpy()
-    order = np.lexsort((windows.column("cutoff").cast(pa.int64()).to_numpy(), codes))
-    rows = _ranges((np.cumsum(lengths) - lengths)[order], lengths[order])
-    return Interactions(
-        users=np.repeat(codes[order], lengths[order]).astype(np.int32),
-        items=_indexes(windows.column("item_ids"), ids, items)[rows],
-        timestamps=_flat(windows.column("timestamps")).to_numpy()[rows],
-        user_count=len(users.dictionary),
-        item_count=len(ids),
-        user_ids=users.dictionary.to_pylist(),
-    )
-
-
-def read_table(file: Path, columns: list[str] | None = None) -> pa.Table:
-    """Read the columns, or all, of a Parquet file.
-
-    Raises:
-        StepError: the file can't be read, or a column is missing.
-    """
-    try:
-        return pq.read_table(file, columns=columns)
-    except (OSError, pa.ArrowException) as error:
-        expected = f" with the columns {columns}" if columns else ""
-        raise StepError(f"{file}: expected a Parquet file{expected}: {error}") from error
-
-
-def _flat(lists: pa.ChunkedArray) -> pa.Array:
-    return pa.chunked_array([chunk.flatten() for chunk in lists.chunks], lists.type.value_type)
-
-
-def _indexes(item_ids: pa.ChunkedArray, catalog_ids: pa.Array, items: Path) -> NDArray[np.int32]:
-    flat = _flat(item_ids)
-    indexes = pc.index_in(flat, value_set=catalog_ids)
-    if indexes.null_count:
-        missing = flat.filter(pc.is_null(indexes))[0].as_py()
-        raise StepError(
-            f"{indexes.null_count} interactions have an item that is not in {items}, first {missing!r}: "
-            "use the items and the training set of the same run"
-        )
-    array: NDArray[np.int32] = indexes.to_numpy().astype(np.int32)
-    return array
-
-
-def _ranges(starts: NDArray[np.int64], lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Concatenate the ranges [start, start + length)."""
-    before = np.cumsum(lengths) - lengths
-    ranges: NDArray[np.int64] = np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
-    return ranges

@@ -18,8 +18,8 @@ BLOCK: Final = 50_000_000
 def item_cosine(interactions: Interactions, neighbours: int) -> csr_array:
     """Return [items, items] float32: the cosine of the items' user sets, of the `neighbours` nearest."""
     user_items = interactions.user_items()
-    users_of = user_items.sum(axis=0)
-    user_items.data /= np.sqrt(users_of)[user_items.indices].astype(np.float32)
+    lengths = np.sqrt(user_items.power(2).sum(axis=0))
+    user_items.data /= lengths[user_items.indices].astype(np.float32)
     item_users = user_items.T.tocsr()
     pairs = np.concatenate([[0], np.cumsum(item_users.astype(bool) @ np.diff(user_items.indptr))])
     blocks, start = [], 0

@@ -1,4 +1,4 @@
-"""Popularity: the number of interactions per item, and its exponentially weighted trend."""
+"""Popularity: the weight of the interactions with each item, and its exponentially weighted trend."""
 
 from typing import Final
 
@@ -13,8 +13,9 @@ MONTH: Final = 30 * 24 * HOUR
 
 
 def popularity(interactions: Interactions) -> NDArray[np.float32]:
-    """Return [items] the number of interactions."""
-    return np.bincount(interactions.items, minlength=interactions.item_count).astype(np.float32)
+    """Return [items] the sum of the interactions' weights."""
+    counts = np.bincount(interactions.items, interactions.weights, minlength=interactions.item_count)
+    return counts.astype(np.float32)
 
 
 def half_life(interactions: Interactions) -> int:
@@ -24,14 +25,14 @@ def half_life(interactions: Interactions) -> int:
 
 
 def trend(interactions: Interactions, half_life: int) -> NDArray[np.float32]:
-    """Return [items] the sum of the interactions' exponential weights."""
+    """Return [items] the sum of `exponential_weights`."""
     weights = exponential_weights(interactions, half_life)
     counts = np.bincount(interactions.items, weights, minlength=interactions.item_count)
     return counts.astype(np.float32)
 
 
 def exponential_weights(interactions: Interactions, half_life: int) -> NDArray[np.float64]:
-    """Return [interactions] 1 for the newest interaction, halved per `half_life` (µs) of age."""
+    """Return [interactions] their weights, halved per `half_life` (µs) between each and the newest."""
     ages = (interactions.timestamps.max() - interactions.timestamps) / half_life
-    weights: NDArray[np.float64] = 0.5**ages
+    weights: NDArray[np.float64] = interactions.weights * 0.5**ages
     return weights

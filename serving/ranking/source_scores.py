@@ -3,7 +3,6 @@
 `preferences` [h] multiply the weights by age; None where every interaction has the preference 1.
 """
 
-from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
@@ -89,14 +88,13 @@ def user_cosine(
 ) -> Scores:
     """Return score(u, i) = Σ_v sim(u, v) r_vi / Σ_v |sim(u, v)| over the nearest users v.
 
-    r_vi = 1 if v chose i. The items of u are weighted by age. The length of u's own row cancels out, so it is
-    not computed.
+    r_vi is v's rating of i, or the weight of an item that v chose. The items of u are weighted by age. The
+    length of u's own row cancels out, so it is not computed.
     """
     similarity = _mean_of_rows(filters.item_users, history, preferences).sums
     nearest = top_k(similarity, USER_NEIGHBOURS)
     weights = (similarity[nearest] / similarity[nearest].sum()).astype(np.float32)
-    scores = _weighted_rows(filters.user_items, nearest, weights)
-    return replace(scores, values=np.ones(len(scores.values), np.float32)).to_dense()
+    return _weighted_rows(filters.user_items, nearest, weights).to_dense()
 
 
 def sequence_knn(

@@ -25,9 +25,9 @@ class CollaborativeFilters:
 
     transitions: csr_array  # [items, items] P(column comes soon after row)
     item_cosine: csr_array  # [items, items] entries of the nearest items only
-    user_items: csr_array  # [users, items] rows of unit length
-    popularity: FloatArray  # [items] interactions
-    trend: FloatArray  # [items] interactions, each weighted by 0.5 ** (age / half-life)
+    user_items: csr_array  # [users, items] the ratings, or weights, of the items that each user chose
+    popularity: FloatArray  # [items] interactions, each weighted by its vote
+    trend: FloatArray  # [items] the same, times 0.5 ** (age / half-life)
     ease: csr_array | None = None  # [items, items] the largest weights; None for a large catalog
     als: FloatArray | None = None  # [items, factors] for ranking.fold_in; None in older releases
     user_sequences: UserSequences | None = None  # None in older releases
@@ -36,8 +36,11 @@ class CollaborativeFilters:
 
     @cached_property
     def item_users(self) -> csr_array:
-        """[items, users], the transpose of user_items."""
-        return self.user_items.T.tocsr()
+        """[items, users], the transpose of user_items with rows of unit length."""
+        lengths = np.sqrt(self.user_items.power(2).sum(axis=1))
+        users = np.repeat(np.maximum(lengths, np.finfo(np.float32).tiny), np.diff(self.user_items.indptr))
+        rows = (self.user_items.data / users, self.user_items.indices, self.user_items.indptr)
+        return csr_array(rows, shape=self.user_items.shape).T.tocsr()
 
     @property
     def item_counts(self) -> dict[str, int]:

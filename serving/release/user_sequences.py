@@ -39,7 +39,8 @@ class UserSequences:
     items: Indexes  # [entries] item indexes
     hours: FloatArray  # [entries] since the epoch
     damping: FloatArray  # [users] length ** -LENGTH_POWER
-    # [items, users] int32: positions in `items` at which a user chose an item, one entry for each time.
+    # [items, users] int32: for each time that a user chose an item, the position in `items` after which the
+    # next choices stand. It is the last one of the same step: of one timestamp, no order is known.
     positions: csr_array
     half_weight_hours: float  # a choice this far in time from the history's end counts half
 
@@ -55,13 +56,16 @@ class UserSequences:
         """Build from parallel arrays [interactions], sorted by user (from 0) and then time; times in µs."""
         lengths = np.bincount(users)
         positions = np.arange(len(items)) + STEPS_AHEAD * users
+        is_last = np.ones(len(items), bool)
+        is_last[:-1] = (users[1:] != users[:-1]) | (timestamps[1:] != timestamps[:-1])
+        ends = positions[is_last][np.cumsum(is_last) - is_last]
         padded = np.full(len(items) + STEPS_AHEAD * len(lengths), item_count, np.int32)
         hours = np.zeros(len(padded), np.float32)
         padded[positions], hours[positions] = items, timestamps / _HOUR
         order = np.argsort(items, kind="stable")
         offsets = np.concatenate([[0], np.cumsum(np.bincount(items, minlength=item_count))])
         by_item = csr_array(
-            (positions[order].astype(np.int32), users[order], offsets.astype(np.int32)),
+            (ends[order].astype(np.int32), users[order], offsets.astype(np.int32)),
             shape=(item_count, len(lengths)),
         )
         damping = np.maximum(lengths, 1).astype(np.float32) ** np.float32(-LENGTH_POWER)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feature_repo.event_types import KNOWN, Kind, canonical_event_type
-from feature_repo.feedback import FeedbackPolicy, RatingScale
+from feature_repo.feedback import NEUTRAL_VOTE, FeedbackPolicy, RatingScale
 
 
 def learned(values: list[float], like_from: float | None = None) -> RatingScale | None:
@@ -25,6 +25,11 @@ Event = tuple[str, str, float]
 def preferences(*events: Event, policy: FeedbackPolicy = POLICY) -> list[float]:
     items, types, values = zip(*events, strict=True)
     return [round(float(value), 2) for value in policy.preferences(items, types, values)]
+
+
+def votes(*events: Event, policy: FeedbackPolicy = POLICY) -> list[float]:
+    items, types, values = zip(*events, strict=True)
+    return policy.votes(items, types, values, policy.preferences(items, types, values)).tolist()
 
 
 def event(event_type: str, item: str = "a", value: float = math.nan) -> Event:
@@ -132,6 +137,22 @@ def test_with_all_positive_only_exposures_count_nothing() -> None:
     policy = FeedbackPolicy(ratings=FIVE_STARS, all_positive=True)
     events = event("rate", value=1), event("dislike"), event("made_up"), event("impression")
     assert preferences(*events, policy=policy) == [1, 1, 1, 0]
+
+
+def test_a_neutral_rating_casts_a_small_vote_unless_the_item_is_disliked() -> None:
+    five = [event("rate", item=str(stars), value=stars) for stars in (1, 2, 3, 4, 5)]
+    assert votes(*five) == [0, 0, NEUTRAL_VOTE, 1, 1]
+    assert votes(*five, event("dislike", item="3")) == [0, 0, 0, 1, 1, 0]
+    assert votes(*five, event("rate", item="3", value=4)) == [0, 0, NEUTRAL_VOTE, 1, 1, 1]
+    assert votes(*five, policy=FeedbackPolicy(ratings=FIVE_STARS, all_positive=True)) == [1] * 5
+
+
+def test_only_positive_interactions_and_neutral_ratings_vote() -> None:
+    types = ("purchase", "pause", "made_up", "skip", "dislike", "impression", "return")
+    assert votes(*(event(event_type, item=event_type) for event_type in types)) == [1, 0, 0, 0, 0, 0, 0]
+    assert votes(event("purchase"), event("return")) == [0, 0]
+    # The return cancels the rating, which was positive; so it is no neutral one.
+    assert votes(event("rate", value=5), event("return")) == [0, 0]
 
 
 def test_a_policy_survives_json() -> None:

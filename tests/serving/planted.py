@@ -63,7 +63,7 @@ def filters() -> CollaborativeFilters:
     same = np.kron(np.eye(len(CATEGORIES)), np.ones((ITEMS_PER_CATEGORY, ITEMS_PER_CATEGORY)))
     np.fill_diagonal(same, 0)
     following = same * 0.02 + np.diag(np.ones(COUNT - 1), 1) * same * 0.5
-    users = np.kron(np.eye(len(CATEGORIES)), np.ones((3, ITEMS_PER_CATEGORY))) / np.sqrt(ITEMS_PER_CATEGORY)
+    users = np.kron(np.eye(len(CATEGORIES)), np.ones((3, ITEMS_PER_CATEGORY)))
     popularity = np.tile(np.arange(ITEMS_PER_CATEGORY, 0, -1), len(CATEGORIES)).astype(np.float32)
     return CollaborativeFilters(
         transitions=csr_array(following.astype(np.float32)),

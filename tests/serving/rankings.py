@@ -24,10 +24,7 @@ def ranking(item_count: int, seed: int = 0, users: int = 60, blend: dict[str, An
         )
         return csr_array(matrix)
 
-    rows = random_matrix(users, 0.2)
-    rows.data[:] = 1
-    lengths = np.diff(rows.indptr)
-    rows.data /= np.repeat(np.sqrt(lengths), lengths).astype(np.float32)
+    ratings = random_matrix(users, 0.2)
     transitions = random_matrix(item_count, min(1.0, 30 / item_count))
     transitions.data /= 40
     popularity = generator.integers(0, 50, item_count).astype(np.float32)
@@ -38,7 +35,7 @@ def ranking(item_count: int, seed: int = 0, users: int = 60, blend: dict[str, An
         filters=CollaborativeFilters(
             transitions=transitions,
             item_cosine=random_matrix(item_count, min(1.0, 30 / item_count)),
-            user_items=rows,
+            user_items=ratings,
             popularity=popularity,
             trend=popularity[::-1].copy(),
             ease=random_matrix(item_count, min(1.0, 30 / item_count)),

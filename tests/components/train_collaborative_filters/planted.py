@@ -1,6 +1,7 @@
 """Data sets with obvious answers, as interactions and as files of a run."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pyarrow.parquet as pq
 from numpy.typing import ArrayLike
 
 from components.train_collaborative_filters.interactions import Interactions
+from components.train_collaborative_filters.signed_interactions import SignedInteractions
 from feature_repo.table_schemas import ITEMS, TRAINING_SET
 
 SECOND = 1_000_000
@@ -25,9 +27,23 @@ def interactions(sequences: Sequence[ArrayLike], item_count: int) -> Interaction
         users=np.repeat(np.arange(len(sequences)), lengths).astype(np.int32),
         items=np.concatenate(arrays),
         timestamps=np.concatenate([START + SECOND * np.arange(length, dtype=np.int64) for length in lengths]),
+        weights=np.ones(sum(lengths), np.float32),
         user_count=len(sequences),
         item_count=item_count,
     )
+
+
+def in_steps(steps: Sequence[Sequence[int]], sequences: Sequence[ArrayLike], item_count: int) -> Interactions:
+    """Return the same with the number of each interaction's step; steps are a day apart."""
+    world = interactions(sequences, item_count)
+    days = np.concatenate([np.asarray(user, np.int64) for user in steps])
+    return replace(world, timestamps=START + 86_400 * SECOND * days)
+
+
+def signed(votes: Interactions, dislikes: Interactions | None = None) -> SignedInteractions:
+    """Return interactions of which `votes` are positive, and `dislikes` (none by default) negative."""
+    nothing = votes.select(np.zeros(len(votes), bool))
+    return SignedInteractions(votes, votes, nothing if dislikes is None else dislikes)
 
 
 def checkerboard(users: int = 40, items: int = 12) -> Interactions:
@@ -42,7 +58,7 @@ def checkerboard(users: int = 40, items: int = 12) -> Interactions:
 def write(
     directory: Path, interactions: Interactions, window: int = 200, split: str = "train"
 ) -> tuple[Path, Path]:
-    """Write a training set, newest window first, and its items; ids are "user-3" and "item-5"."""
+    """Write a training set, newest window first, and its items; ids are "user-03" and "item-5"."""
     rows = []
     for user in range(interactions.user_count):
         own = np.flatnonzero(interactions.users == user)
@@ -50,10 +66,12 @@ def write(
             part = own[max(0, end - window) : end]
             rows.append(
                 {
-                    "user_id": f"user-{user}",
+                    "user_id": f"user-{user:02}",
                     "cutoff": int(interactions.timestamps[part[-1]]) + 1,
                     "split": "train",
                     "item_ids": [f"item-{item}" for item in interactions.items[part]],
+                    "event_types": ["view"] * len(part),
+                    "values": [float("nan")] * len(part),
                     "timestamps": interactions.timestamps[part].tolist(),
                 }
             )

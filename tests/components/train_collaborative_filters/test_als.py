@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from scipy.sparse import csr_array, csr_matrix
 from threadpoolctl import threadpool_limits
 
 from components.train_collaborative_filters.als import als, noise_singular_value, whiten
+from components.train_collaborative_filters.interactions import Interactions
 from serving.ranking.fold_in import fold_in
 from tests.components.train_collaborative_filters.planted import checkerboard, interactions
 
@@ -39,6 +41,15 @@ def scores(model: AlternatingLeastSquares, items: list[int], weights: list[float
     return (CONFIDENCE / (CONFIDENCE - 1) * factors @ user).astype(np.float32)
 
 
+def nothing(interactions: Interactions) -> Interactions:
+    return interactions.select(np.zeros(len(interactions), bool))
+
+
+def fitted_checkerboard() -> NDArray[np.float32]:
+    world = checkerboard()
+    return als(world, nothing(world), 4, 1.0, 3.0, 5)
+
+
 @pytest.mark.parametrize("history", [[3], [3, 17, 4], list(range(0, 40, 2))])
 def test_fold_in_equals_the_librarys_recalculation(
     model: AlternatingLeastSquares, history: list[int]
@@ -48,6 +59,33 @@ def test_fold_in_equals_the_librarys_recalculation(
         expected = model.item_factors @ model.recalculate_user(0, row)
     actual = scores(model, history, [1.0] * len(history))
     np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_fold_in_of_disliked_items_equals_the_librarys_recalculation(model: AlternatingLeastSquares) -> None:
+    signs = np.array([1, -1, 1, -1], np.float32)
+    row = csr_matrix((signs, ([0] * 4, [3, 17, 4, 30])), shape=(1, 40))
+    with threadpool_limits(1, "blas"):
+        expected = model.item_factors @ model.recalculate_user(0, row)
+    np.testing.assert_allclose(scores(model, [3, 17, 4, 30], signs.tolist()), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_dislike_lowers_the_item_for_those_who_like_what_the_users_like() -> None:
+    """All users choose items 0 to 4 and half of them item 5, which the others dislike or have not seen."""
+    world = interactions([[0, 1, 2, 3, 4, 5]] * 10 + [[0, 1, 2, 3, 4]] * 10 + [[6, 7]] * 20, item_count=8)
+    dislikes = replace(interactions([[]] * 10 + [[5]] * 10 + [[]] * 20, item_count=8))
+    history, strengths = np.arange(5, dtype=np.int32), np.ones(5, np.float32)
+    without, with_dislikes = (als(world, part, 3, 1.0, 3.0, 20) for part in (nothing(world), dislikes))
+    before, after = (factors @ fold_in(factors, history, strengths) for factors in (without, with_dislikes))
+    assert after[5] < 0.8 * before[5]
+    np.testing.assert_allclose(after[:5], before[:5], rtol=0.1)
+
+
+def test_weights_are_confidences() -> None:
+    world = checkerboard()
+    heavy = als(replace(world, weights=np.full(len(world), 2, np.float32)), nothing(world), 4, 1.0, 3.0, 5)
+    confident = als(world, nothing(world), 4, 1.0, 5.0, 5)
+    # The same confidence c; the factors carry √(c - 1) for a choice of weight 1.
+    np.testing.assert_allclose(heavy * np.sqrt(2), confident, rtol=1e-5)
 
 
 def test_weighted_fold_in_equals_a_direct_solver(model: AlternatingLeastSquares) -> None:
@@ -70,9 +108,8 @@ def test_an_empty_history_has_zero_scores(model: AlternatingLeastSquares) -> Non
 def test_the_factors_do_not_depend_on_the_number_of_threads() -> None:
     """In subprocesses, since the number of threads is read at the start."""
     code = (
-        "from tests.components.train_collaborative_filters.planted import checkerboard\n"
-        "from components.train_collaborative_filters.als import als\n"
-        "print(als(checkerboard(), 4, 1.0, 3.0, 5).tobytes().hex())"
+        "from tests.components.train_collaborative_filters.test_als import fitted_checkerboard\n"
+        "print(fitted_checkerboard().tobytes().hex())"
     )
     alone, several = (
         subprocess.run(
@@ -85,7 +122,7 @@ def test_the_factors_do_not_depend_on_the_number_of_threads() -> None:
         )
         for threads in ("1", "3")
     )
-    assert alone.stdout == several.stdout == als(checkerboard(), 4, 1.0, 3.0, 5).tobytes().hex() + "\n"
+    assert alone.stdout == several.stdout == fitted_checkerboard().tobytes().hex() + "\n"
     assert not alone.stderr + several.stderr
 
 
@@ -99,5 +136,5 @@ def test_noise_singular_value_is_that_of_a_random_matrix(users: int, items: int,
 def test_als_of_random_choices_has_one_direction_the_popularity() -> None:
     generator = np.random.default_rng(3)
     world = interactions([np.flatnonzero(generator.random(150) < 0.1) for _ in range(200)], item_count=150)
-    values = np.linalg.svd(als(world, 16, 1.2, 1.1, 30), compute_uv=False)
+    values = np.linalg.svd(als(world, nothing(world), 16, 1.2, 1.1, 30), compute_uv=False)
     assert values[1] < 0.3 * values[0]

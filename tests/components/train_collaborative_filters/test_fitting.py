@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from components.errors import StepError
 from components.train_collaborative_filters.component import train_collaborative_filters
 from components.train_collaborative_filters.fitting import FilterParameters, fit, fit_filters
-from components.train_collaborative_filters.interactions import read
+from components.train_collaborative_filters.reading import read
 from feature_repo.event_types import Kind
 from feature_repo.feedback import FeedbackPolicy, RatingScale
 from serving.ranking import source_scores
 from serving.release.arrays import Indexes
 from serving.release.collaborative_filters import CollaborativeFilters
-from tests.components.train_collaborative_filters.planted import checkerboard, interactions, write
+from tests.components.train_collaborative_filters.planted import checkerboard, interactions, signed, write
 
 POLICY = FeedbackPolicy({"view": Kind.POSITIVE}, {"purchase": 2.0}, RatingScale(1, 5, 3.5, 1.1))
 ITEMS = np.arange(12, dtype=np.int32)  # of the checkerboard
@@ -56,7 +56,7 @@ FILTERS: dict[str, Callable[[CollaborativeFilters, Indexes], NDArray[np.float32]
 @pytest.mark.parametrize("name", FILTERS)
 def test_each_filter_finds_the_missing_item_of_the_checkerboard(name: str) -> None:
     world = checkerboard()
-    filters = fit_filters(world, FilterParameters())
+    filters = fit_filters(signed(world), FilterParameters())
     for user in range(world.user_count):
         history = world.items[world.users == user]
         scores = FILTERS[name](filters, history).copy()
@@ -70,7 +70,7 @@ def test_loaded_filters_equal_the_fitted_ones(tmp_path: Path) -> None:
     fit(training_set, items, "train", tmp_path / "filters", POLICY)
     loaded, fitted = (
         CollaborativeFilters.load(tmp_path / "filters"),
-        fit_filters(checkerboard(), FilterParameters()),
+        fit_filters(signed(checkerboard()), FilterParameters()),
     )
     assert loaded.ease is not None
     assert fitted.ease is not None
@@ -88,7 +88,7 @@ def test_loaded_filters_equal_the_fitted_ones(tmp_path: Path) -> None:
 
 def test_the_component_saves_the_filters_of_its_split(tmp_path: Path) -> None:
     training_set, items = write(tmp_path, checkerboard())
-    parity = [{"user_id": f"user-{user}", "parity": ("even", "odd")[user % 2]} for user in range(40)]
+    parity = [{"user_id": f"user-{user:02}", "parity": ("even", "odd")[user % 2]} for user in range(40)]
     pq.write_table(pa.Table.from_pylist(parity), tmp_path / "users.parquet")
     POLICY.write(tmp_path / "feedback.json")
     train_collaborative_filters.python_func(
@@ -116,7 +116,7 @@ def test_fitting_again_replaces_the_filters(tmp_path: Path) -> None:
 
 
 def test_saving_without_factors_deletes_the_previous_ones(tmp_path: Path) -> None:
-    filters = fit_filters(checkerboard(), FilterParameters())
+    filters = fit_filters(signed(checkerboard()), FilterParameters())
     filters.save(tmp_path)
     replace(filters, als=None).save(tmp_path)
     assert CollaborativeFilters.load(tmp_path).als is None
@@ -124,14 +124,14 @@ def test_saving_without_factors_deletes_the_previous_ones(tmp_path: Path) -> Non
 
 def test_windows_of_a_user_are_joined_oldest_first(tmp_path: Path) -> None:
     world = interactions([range(10), [3, 1]], item_count=10)
-    actual = read(*write(tmp_path, world, window=3), "train")
+    actual = read(*write(tmp_path, world, window=3), "train", POLICY).votes
     np.testing.assert_array_equal(actual.items, world.items)
     np.testing.assert_array_equal(actual.users, world.users)
     np.testing.assert_array_equal(actual.timestamps, world.timestamps)
 
 
 def test_ease_is_skipped_for_a_large_catalog(capsys: pytest.CaptureFixture[str]) -> None:
-    filters = fit_filters(checkerboard(), FilterParameters(ease_max_items=11))
+    filters = fit_filters(signed(checkerboard()), FilterParameters(ease_max_items=11))
     assert filters.ease is None
     assert (
         "EASE: skipped, since its time is cubic in the number of items (12, the limit is 11)"
@@ -140,7 +140,7 @@ def test_ease_is_skipped_for_a_large_catalog(capsys: pytest.CaptureFixture[str])
 
 
 def test_filters_of_a_single_item_are_finite(tmp_path: Path) -> None:
-    filters = fit_filters(interactions([[0, 0], [0]], item_count=1), FilterParameters())
+    filters = fit_filters(signed(interactions([[0, 0], [0]], item_count=1)), FilterParameters())
     assert filters.popularity.tolist() == [3]
     assert filters.item_cosine.nnz == 0
     assert filters.als is not None

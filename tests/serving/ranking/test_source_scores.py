@@ -46,14 +46,14 @@ def test_user_cosine_equals_the_formula(world: Ranking) -> None:
     history = [1, 2, 4, 8, 16]
     weights = np.zeros(50)
     weights[history] = source_scores.exponential_weights(5)
-    chosen = (world.filters.user_items.toarray() > 0).astype(float)
+    ratings = world.filters.user_items.toarray().astype(float)
     similarity = [
         sum(weights[item] * row[item] for item in range(50)) / np.sqrt(sum(weights**2) * sum(row**2))
-        for row in chosen
+        for row in ratings
     ]
     nearest = np.argsort(similarity)[::-1][: source_scores.USER_NEIGHBOURS]
     expected = [
-        sum(similarity[user] * chosen[user, item] for user in nearest)
+        sum(similarity[user] * ratings[user, item] for user in nearest)
         / sum(abs(similarity[user]) for user in nearest)
         for item in range(50)
     ]

@@ -86,12 +86,21 @@ def test_the_order_of_choices_decides() -> None:
 
 def test_choices_near_in_time_have_larger_weights() -> None:
     owners = np.repeat(np.arange(2), 2).astype(np.int32)
-    timestamps = np.array([0, 0, 1_000 * HOUR, 1_000 * HOUR])
+    timestamps = np.array([0, 1, 1_000 * HOUR, 1_000 * HOUR + 1])
     sequences = UserSequences.of(
         owners, np.array([0, 1, 0, 2], np.int32), timestamps, 3, half_weight_us=72 * HOUR
     )
     assert np.argmax(scores(sequences, [0], np.array([990 * HOUR]))) == 2
     assert np.argmax(scores(sequences, [0], np.array([10 * HOUR]))) == 1
+
+
+def test_items_of_one_timestamp_are_not_next_to_each_other() -> None:
+    owners, timestamps = np.zeros(5, np.int32), np.array([0, 0, 0, HOUR, 2 * HOUR])
+    sequences = UserSequences.of(owners, np.arange(5, dtype=np.int32), timestamps, 5, half_weight_us=HOUR)
+    first = [scores(sequences, [item], np.zeros(1, np.int64)) for item in range(3)]
+    assert set(np.flatnonzero(first[0]).tolist()) == {3, 4}
+    assert first[0][3] == 2 * first[0][4]
+    np.testing.assert_array_equal(first[1:], [first[0]] * 2)
 
 
 def test_scores_are_zero_without_a_history() -> None:
