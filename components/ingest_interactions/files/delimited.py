@@ -6,7 +6,7 @@ from pathlib import Path
 from duckdb import DuckDBPyConnection
 
 from components.ingest_interactions.duckdb_session import literal, quote
-from components.ingest_interactions.files import rejected_lines, swallowed_lines
+from components.ingest_interactions.files import number_marks, rejected_lines, swallowed_lines
 from components.ingest_interactions.files.staging import patterns
 from components.ingest_interactions.files.text_table import TextTable
 
@@ -41,11 +41,16 @@ def read(
         StepError: too many lines are no row.
     """
     reader = _reader(paths, table, partitions)
-    rejected = rejected_lines.count(connection, reader, {str(path): label for path, label in paths.items()})
+    is_header = _is_header(table)
+    labels = {str(path): label for path, label in paths.items()}
+    rejected = rejected_lines.count(connection, reader, labels, is_header)
     notes = [rejected.note(name, table.width)]
     scan = f"{reader}, ignore_errors = true)"
+    if rejected.headers:
+        notes.append(f"the header is there {rejected.headers:,} more times among the rows: left out")
+        scan = f"(FROM {scan} WHERE NOT ({is_header}))"
     if table.separators.quote:
-        known = rejected.rows + rejected.lines + table.skip * len(paths)
+        known = rejected.rows + rejected.headers + rejected.lines + table.skip * len(paths)
         columns = [_unique(table, position) for position in range(table.width)]
         delimiter = table.separators.delimiter
         notes.append(
@@ -76,8 +81,13 @@ def _unique(table: TextTable, position: int) -> str:
 
 
 def _cell(table: TextTable, name: str) -> str:
-    if name not in table.decimal_commas:
-        return quote(name)
-    column = quote(name)
-    number = f"replace(replace({column}, '.', ''), ',', '.')"
-    return f"CASE WHEN {column} LIKE '%,%' THEN {number} ELSE {column} END AS {column}"
+    mark = table.decimal_marks.get(name)
+    return f"{number_marks.number(name, mark)} AS {quote(name)}" if mark else quote(name)
+
+
+def _is_header(table: TextTable) -> str:
+    """Return a condition for rows that repeat the header, as in a file that was joined from several ones."""
+    if not table.header.has_names:
+        return "false"
+    names = (table.header.names[position] for position in table.header.kept)
+    return " AND ".join(f"coalesce(trim({quote(name)}) = {literal(name)}, false)" for name in names)

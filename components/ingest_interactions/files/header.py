@@ -12,7 +12,7 @@ TIME: Final = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?|\d{1,2}:\d{2
 # UUIDs, hashes, JSON, lists, addresses.
 VALUE: Final = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-.*|[0-9a-fA-F]{16,}|[\[{].*|https?://.*")
 INDEX_NAMES: Final = ("", "Unnamed: 0", "__index_level_0__")
-LONG: Final = 80
+LONG: Final = 120
 ROW: Final = "source_row"
 
 

@@ -27,9 +27,10 @@ REJECTED: Final = """
 
 @dataclass(frozen=True)
 class Rejected:
-    """`rows` were read; `lines` were not, `examples` are the first ones."""
+    """`rows` and `headers`, which repeat the first line, were read; `lines` were not, `examples` are some."""
 
     rows: int
+    headers: int
     lines: int
     examples: list[str]
 
@@ -51,12 +52,13 @@ class Rejected:
         return f"{what}, and are left out: {shown}"
 
 
-def count(connection: DuckDBPyConnection, scan: str, names: dict[str, str]) -> Rejected:
+def count(connection: DuckDBPyConnection, scan: str, names: dict[str, str], is_header: str) -> Rejected:
     """Read all rows of a CSV scan, and count the lines that are no row.
 
     Args:
         scan: `read_csv(…` without the closing parenthesis.
         names: path -> name in messages; "" if there is one file.
+        is_header: SQL condition for rows that repeat the header.
     """
     tables = {"rejects": "rejected_lines", "scans": "rejected_scans"}
     for table in tables.values():
@@ -64,7 +66,9 @@ def count(connection: DuckDBPyConnection, scan: str, names: dict[str, str]) -> R
     stored = (
         f"store_rejects = true, rejects_table = '{tables['rejects']}', rejects_scan = '{tables['scans']}'"
     )
-    (rows,) = connection.execute(f"SELECT count(*) FROM {scan}, {stored})").fetchall()[0]
+    rows, headers = connection.execute(
+        f"SELECT count(*), count(*) FILTER ({is_header}) FROM {scan}, {stored})"
+    ).fetchall()[0]
     rejected = REJECTED.format(**tables)
     # One line can have several errors: too many cells, for example, are one error each.
     found = f"SELECT DISTINCT ON (file_path, line_byte_position) * FROM ({rejected}) ORDER BY {ORDER}"
@@ -72,7 +76,7 @@ def count(connection: DuckDBPyConnection, scan: str, names: dict[str, str]) -> R
     first = connection.execute(f"{found} LIMIT {SHOWN}").fetchall()
     for table in tables.values():
         connection.execute(f"DROP TABLE {table}")
-    return Rejected(rows, int(lines), list(_examples(first, names)))
+    return Rejected(rows - headers, headers, int(lines), list(_examples(first, names)))
 
 
 def _examples(first: list[tuple[str, int, str, str, str, int]], names: dict[str, str]) -> Iterable[str]:

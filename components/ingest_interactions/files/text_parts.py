@@ -53,12 +53,7 @@ def scan(
     first = next(iter(tables.values()))
     notes += list(dict.fromkeys(note for table in tables.values() for note in table.notes))
     notes += [note for part in scans for note in part.notes]
-    words = {",": "CSV", "\t": "TSV"}.get(first.separators.delimiter, "text")
-    return (
-        Scan(sql, sum(part.rows for part in scans), notes),
-        f"{words} {first.separators}",
-        first.header.has_names,
-    )
+    return Scan(sql, sum(part.rows for part in scans), notes), first.description, first.header.has_names
 
 
 def _plain(members: list[Path], paths: dict[Path, str], tables: Tables, staging: Staging) -> dict[Path, str]:
@@ -83,7 +78,7 @@ def _with_first_names(tables: Tables, paths: dict[Path, str]) -> tuple[Tables, l
     for path in nameless:
         if tables[path].width == first.width:
             tables[path] = replace(
-                tables[path], header=first.header, notes=[], decimal_commas=first.decimal_commas
+                tables[path], header=first.header, notes=[], decimal_marks=first.decimal_marks
             )
     return tables, [
         f"{len(nameless)} file(s) without a header have the columns of {next(iter(paths.values()))}"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from components.errors import StepError
-from components.ingest_interactions.files import separators
+from components.ingest_interactions.files import number_marks, separators
 from components.ingest_interactions.files.cells import Split, split
 from components.ingest_interactions.files.header import Header, is_header, read_header
 from components.ingest_interactions.files.separators import Separators
@@ -14,7 +14,6 @@ from components.ingest_interactions.reading import Reading
 
 SEPARATOR_LINE: Final = re.compile(r"sep=(.|\\t)\s*$", re.IGNORECASE)
 NAME: Final = re.compile(r"[\w.:\-/]+")
-NUMBER_WITH_COMMA: Final = re.compile(r"[-+]?\d{1,3}(\.\d{3})+(,\d+)?|[-+]?\d+(,\d+)?")
 MOST_TITLE_RECORDS: Final = 20
 SAMPLE_RECORDS: Final = 2000
 
@@ -32,7 +31,7 @@ class TextTable:
     header: Header
     skip: int
     notes: list[str]
-    decimal_commas: list[str]
+    decimal_marks: dict[str, str]
     has_quotes_above: bool = False
 
     @property
@@ -41,10 +40,24 @@ class TextTable:
         return len(self.header.names)
 
     @property
+    def description(self) -> str:
+        """The dialect in words."""
+        if self.width == 1:
+            return "text in one column"
+        kind = {",": "CSV", "\t": "TSV"}.get(self.separators.delimiter, "text")
+        return f"{kind} {self.separators}"
+
+    @property
     def layout(self) -> tuple[object, ...]:
         """What files must have in common to be read together."""
         header = self.header
-        return self.separators, tuple(header.names), tuple(header.kept), self.skip, tuple(self.decimal_commas)
+        return (
+            self.separators,
+            tuple(header.names),
+            tuple(header.kept),
+            self.skip,
+            tuple(self.decimal_marks.items()),
+        )
 
 
 def describe(path: Path, reading: Reading, name: str) -> TextTable:
@@ -78,12 +91,10 @@ def describe(path: Path, reading: Reading, name: str) -> TextTable:
     notes = _notes(
         header, [line for line in left_out if not SEPARATOR_LINE.match(line)], found, reading, name
     )
-    commas = _decimal_commas(header, records, reading, found)
-    if commas:
-        notes.append(f"decimal commas in {', '.join(commas)}: read as decimal points")
+    marks, more = number_marks.find(header, records, reading.decimal, found.delimiter)
     titles = "\n".join(lines[: numbers[0]])
     has_quotes_above = found.quote != "" and (found.quote in titles or "\n" in "".join(header.names))
-    return TextTable(found, header, skip, notes, commas, has_quotes_above)
+    return TextTable(found, header, skip, notes + more, marks, has_quotes_above)
 
 
 def _fields(found: Separators) -> tuple[str, str, str]:
@@ -98,8 +109,8 @@ def _above(lines: list[str]) -> tuple[int, str | None]:
             told = "\t" if match.group(1) == "\\t" else match.group(1)
         elif line.strip() and not line.startswith("#"):
             return number, told
-    # Only comments: the last one may be a header without rows.
-    return max((number for number, line in enumerate(lines) if line.strip()), default=0), told
+    # All lines begin with "#": they are no comments.
+    return 0, told
 
 
 def _title_records(sample: Split) -> int:
@@ -118,7 +129,10 @@ def _commented_header(
     if not comments or reading.header is False:
         return ""
     cells = [cell.strip() for cell in (split(comments[-1], *_fields(found)).records or [[]])[0]]
-    has_names = len(cells) == width > 1 and all(NAME.fullmatch(cell) for cell in cells)
+    # The first name may be empty: that of row numbers.
+    has_names = len(cells) == width > 1 and all(
+        NAME.fullmatch(cell) for cell in (cells[0] or "0", *cells[1:])
+    )
     return comments[-1] if has_names and is_header(cells, records) else ""
 
 
@@ -137,18 +151,3 @@ def _notes(header: Header, left_out: list[str], found: Separators, reading: Read
             "--reading delimiter=CHARACTER says what does"
         )
     return notes
-
-
-def _decimal_commas(
-    header: Header, records: list[list[str]], reading: Reading, found: Separators
-) -> list[str]:
-    """Return the columns whose cells are all numbers, some with a decimal comma."""
-    if reading.decimal == "." or (reading.decimal is None and found.delimiter == ","):
-        return []
-    columns = []
-    for position in header.kept:
-        cells = [record[position].strip() for record in records if len(record) == len(header.names)]
-        filled = [cell for cell in cells if cell]
-        if any("," in cell for cell in filled) and all(NUMBER_WITH_COMMA.fullmatch(cell) for cell in filled):
-            columns.append(header.names[position])
-    return columns

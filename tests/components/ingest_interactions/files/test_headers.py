@@ -63,6 +63,7 @@ def test_lines_above_the_table_are_reported(folder: Any) -> None:
         "Unnamed: 0,user_id,item_id\n0,ann,tea\n1,bob,milk\n",
         # R writes no name for the row numbers.
         '"user_id","item_id"\n"1","ann","tea"\n"2","bob","milk"\n',
+        "#,user_id,item_id\n1,ann,tea\n2,bob,milk\n",
         "user_id item_id\n1 ann tea\n2 bob milk\n",
     ],
 )
@@ -131,3 +132,20 @@ def test_quotes_above_the_table_do_not_hide_rows(folder: Any) -> None:
         {"user_id": "ann", "title": "a, b"},
         {"user_id": "bob", "title": "c"},
     ]
+
+
+def test_headers_among_the_rows_are_left_out_and_reported(folder: Any) -> None:
+    opened = folder.open("a.csv", "user_id,item_id\nann,tea\n" * 3 + ",tea\n")
+    assert opened.relation.fetchall() == [
+        (1, "ann", "tea"),
+        (2, "ann", "tea"),
+        (3, "ann", "tea"),
+        (4, None, "tea"),
+    ]
+    assert opened.rows == 4
+    assert opened.notes == ["the header is there 2 more times among the rows: left out"]
+
+
+def test_ids_that_begin_with_a_number_sign_are_no_comments(folder: Any) -> None:
+    assert folder.open("a.csv", "#a1,#b1,3\n#a2,#b2,4\n").rows == 2
+    assert folder.read("b.csv", "user,item\n#1,tea\n")[0] == {"user": "#1", "item": "tea"}

@@ -144,7 +144,31 @@ def test_decimal_commas_become_points_and_are_reported(
 @pytest.mark.parametrize(
     ("text", "options", "values"),
     [
+        ("id\tvalue\na\t1,234.50\nb\t12\n", {}, ["1234.50", "12"]),
+        ('id,value\na,"1,234,567"\nb,-2.5\n', {}, ["1234567", "-2.5"]),
+        ("id;value\na;1,234\nb;5\n", {"decimal": "."}, ["1234", "5"]),
+    ],
+)
+def test_commas_between_thousands_are_left_out_and_reported(
+    folder: Any, text: str, options: dict[str, str], values: list[str]
+) -> None:
+    opened = folder.open("a.csv", text, **options)
+    assert [row[-1] for row in opened.relation.fetchall()] == values
+    assert opened.notes == ["commas between thousands in value: left out"]
+
+
+def test_a_comma_that_may_be_either_stays_and_is_reported(folder: Any) -> None:
+    opened = folder.open("a.csv", "id;value\na;1,234\nb;12,500\n")
+    assert [row[-1] for row in opened.relation.fetchall()] == ["1,234", "12,500"]
+    assert "value: a comma before three digits may be a decimal mark or not" in opened.notes[0]
+    assert folder.read("a.csv", decimal=",")[0]["value"] == "1.234"
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "values"),
+    [
         ("id;value\na;3,5\n", {"decimal": "."}, ["3,5"]),
+        ('id,value\na,"1,234"\nb,"12,500"\n', {}, ["1,234", "12,500"]),
         ('id,value\na,"3,5"\nb,"4,25"\n', {}, ["3,5", "4,25"]),
         ("id;value\na;1,2,3\nb;4\n", {}, ["1,2,3", "4"]),
         ("id;value\na;31.01.2024\nb;01.02.2024\n", {}, ["31.01.2024", "01.02.2024"]),
