@@ -139,37 +139,32 @@ class FeedbackPolicy:
             values: [n] ratings or amounts, NaN for none.
             offsets: [users + 1] the first interaction of each user; None for one user.
         """
-        count = len(item_ids)
-        pairs = {event_type: self._kind_and_weight(event_type) for event_type in set(event_types)}
-        numbers = np.asarray(values, np.float32)
-        signed = {
-            event_type: weight if kind is Kind.POSITIVE else -weight if kind is Kind.NEGATIVE else 0.0
-            for event_type, (kind, weight) in pairs.items()
-        }
-        result = np.fromiter(map(signed.__getitem__, event_types), np.float32, count)
-        if self.all_positive:
-            return result
-        offsets = np.array([0, count], np.int64) if offsets is None else offsets
+        return self._judge(item_ids, event_types, values, _bounds(item_ids, offsets))[0]
 
-        def has(names: Set[str]) -> NDArray[np.bool_]:
-            present = names & pairs.keys()
-            if len(present) in (0, len(pairs)):
-                return np.full(count, bool(present))
-            return np.fromiter(map(present.__contains__, event_types), bool, count)
+    def preferences_and_votes(
+        self,
+        item_ids: Sequence[Any] | NDArray[Any],
+        event_types: Sequence[str],
+        values: Sequence[float] | NDArray[Any],
+        offsets: NDArray[np.int64] | None = None,
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return the preferences, and how much each interaction [n] votes for its item: at least 0.
 
-        is_rating = np.zeros(count, bool)
-        if self.ratings is not None and RATE in pairs and pairs[RATE][0] is Kind.POSITIVE:
-            is_rating = has({RATE}) & ~np.isnan(numbers)
-            self._rate(result, numbers, is_rating, offsets)
-        cancels = has({event_type for event_type, (kind, _) in pairs.items() if kind is Kind.CANCELLATION})
-        refunds = (result > 0) & ~is_rating & (numbers < 0)
-        result[refunds] = 0
-        cancels |= refunds
-        if cancels.any() or is_rating.any() or (result <= -OPINION).any():
+        A positive interaction votes with its preference. A neutral rating votes with NEUTRAL_VOTE, because
+        the user chose the item, unless the user dislikes the item now. All others cast no vote. Arguments as
+        for `preferences`.
+        """
+        offsets = _bounds(item_ids, offsets)
+        preferences, is_neutral = self._judge(item_ids, event_types, values, offsets)
+        votes = np.maximum(preferences, 0)
+        is_neutral &= preferences == 0
+        is_disliked = preferences <= -OPINION
+        if is_neutral.any() and is_disliked.any():
             keys = _keys(item_ids, offsets)
-            _cancel(result, cancels, keys, numbers)
-            _keep_last_opinions(result, has(OPINIONS), is_rating, keys)
-        return result
+            if _repeat(keys):
+                is_neutral &= ~np.isin(keys, keys[is_disliked])
+        votes[is_neutral] = NEUTRAL_VOTE
+        return preferences, votes
 
     def votes(
         self,
@@ -179,33 +174,8 @@ class FeedbackPolicy:
         preferences: FloatArray,
         offsets: NDArray[np.int64] | None = None,
     ) -> FloatArray:
-        """Return how much each interaction [n] votes for its item: at least 0.
-
-        A positive interaction votes with its preference. A neutral rating votes with NEUTRAL_VOTE, because
-        the user chose the item, unless the user dislikes the item now. All others cast no vote.
-
-        Args:
-            item_ids, event_types, values, offsets: as for `preferences`.
-            preferences: [n] what `preferences` returned for them.
-        """
-        result, numbers = np.maximum(preferences, 0), np.asarray(values, np.float32)
-        if self.ratings is None or self.all_positive or self.kind(RATE) is not Kind.POSITIVE:
-            return result
-        if not (preferences == 0).any():
-            return result
-        offsets = np.array([0, len(result)], np.int64) if offsets is None else offsets
-        is_rating = np.fromiter((name == RATE for name in event_types), bool, len(result)) & ~np.isnan(
-            numbers
-        )
-        by_value = np.ones(len(result), np.float32)
-        self._rate(by_value, numbers, is_rating, offsets)
-        is_neutral = (preferences == 0) & (by_value == 0)
-        is_disliked = preferences <= -OPINION
-        if is_neutral.any() and is_disliked.any():
-            keys = _keys(item_ids, offsets)
-            is_neutral &= ~np.isin(keys, keys[is_disliked])
-        result[is_neutral] = NEUTRAL_VOTE
-        return result
+        """Return the second result of preferences_and_votes; `preferences` [n] is the first."""
+        return self.preferences_and_votes(item_ids, event_types, values, offsets)[1]
 
     @classmethod
     def read(cls, file: Path) -> "FeedbackPolicy":
@@ -246,22 +216,71 @@ class FeedbackPolicy:
             return Kind.POSITIVE, 1.0
         return kind, self.weights.get(event_type, weight)
 
-    def _rate(
-        self, result: FloatArray, values: FloatArray, is_rating: NDArray[np.bool_], offsets: NDArray[np.int64]
-    ) -> None:
-        """Set the preferences of the ratings; a negative one is stronger the lower the value."""
+    def _judge(
+        self,
+        item_ids: Sequence[Any] | NDArray[Any],
+        event_types: Sequence[str],
+        values: Sequence[float] | NDArray[Any],
+        offsets: NDArray[np.int64],
+    ) -> tuple[FloatArray, NDArray[np.bool_]]:
+        """Return the preferences [n], and whether each interaction is a rating with a neutral value [n]."""
+        count = len(item_ids)
+        pairs = {event_type: self._kind_and_weight(event_type) for event_type in set(event_types)}
+        numbers = np.asarray(values, np.float32)
+        signed = {
+            event_type: weight if kind is Kind.POSITIVE else -weight if kind is Kind.NEGATIVE else 0.0
+            for event_type, (kind, weight) in pairs.items()
+        }
+        result = np.fromiter(map(signed.__getitem__, event_types), np.float32, count)
+        is_neutral, is_rating = np.zeros(count, bool), np.zeros(count, bool)
+        if self.all_positive:
+            return result, is_neutral
+
+        def has(names: Set[str]) -> NDArray[np.bool_]:
+            present = names & pairs.keys()
+            if len(present) in (0, len(pairs)):
+                return np.full(count, bool(present))
+            return np.fromiter(map(present.__contains__, event_types), bool, count)
+
+        if self.ratings is not None and RATE in pairs and pairs[RATE][0] is Kind.POSITIVE:
+            is_rating = has({RATE}) & ~np.isnan(numbers)
+            signs = self._signs(numbers, is_rating, offsets)
+            result[is_rating] *= signs
+            is_neutral[is_rating] = signs == 0
+        cancels = has({event_type for event_type, (kind, _) in pairs.items() if kind is Kind.CANCELLATION})
+        refunds = (result > 0) & ~is_rating & (numbers < 0)
+        result[refunds] = 0
+        cancels |= refunds
+        if cancels.any() or is_rating.any() or (result <= -OPINION).any():
+            keys = _keys(item_ids, offsets)
+            _cancel(result, cancels, keys, numbers)
+            _keep_last_opinions(result, has(OPINIONS), is_rating, keys)
+        return result, is_neutral
+
+    def _signs(
+        self, values: FloatArray, is_rating: NDArray[np.bool_], offsets: NDArray[np.int64]
+    ) -> FloatArray:
+        """Return 1, 0 or a negative number for each rating, stronger the lower its value."""
         assert self.ratings is not None
-        rated = np.flatnonzero(is_rating)
-        ratings, one_user = values[rated], len(offsets) == 2
+        ratings, one_user = values[is_rating], len(offsets) == 2
         # One user, as in serving, needs no bound per rating: that takes half of the time.
-        users = np.zeros(1, np.int64) if one_user else np.searchsorted(offsets, rated, side="right") - 1
-        sums = np.bincount(users, ratings, len(offsets) - 1) if not one_user else ratings.sum(keepdims=True)
-        counts = np.bincount(users, minlength=len(offsets) - 1) if not one_user else np.array([len(rated)])
-        bounds = self.ratings.bounds(sums.astype(np.float32), counts.astype(np.float32))
-        like_from, dislike_to = (bound[users] for bound in bounds)
+        if one_user:
+            sums, counts = ratings.sum(keepdims=True), np.array([len(ratings)], np.float32)
+            like_from, dislike_to = self.ratings.bounds(sums, counts)
+        else:
+            users = np.searchsorted(offsets, np.flatnonzero(is_rating), side="right") - 1
+            sums = np.bincount(users, ratings, len(offsets) - 1).astype(np.float32)
+            counts = np.bincount(users, minlength=len(offsets) - 1).astype(np.float32)
+            like_from, dislike_to = (bound[users] for bound in self.ratings.bounds(sums, counts))
         depth = (like_from - ratings) / np.maximum(like_from - np.float32(self.ratings.low), np.float32(1e-6))
-        negative = -np.clip(depth, OPINION, 1).astype(np.float32)
-        result[rated] *= np.where(ratings >= like_from, 1, np.where(ratings <= dislike_to, negative, 0))
+        negative = -np.clip(depth, OPINION, 1)
+        signs: FloatArray = np.where(ratings <= dislike_to, negative, ratings >= like_from)
+        return signs.astype(np.float32)
+
+
+def _bounds(item_ids: Sequence[Any] | NDArray[Any], offsets: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    """Return the first interaction of each user; of one user if no offsets are given."""
+    return np.array([0, len(item_ids)], np.int64) if offsets is None else offsets
 
 
 def _cancel(
@@ -294,8 +313,8 @@ def _keep_last_opinions(
     keys: NDArray[np.int64],
 ) -> None:
     """Make interactions neutral that a later opinion about the same item replaces; arguments as above."""
-    if len(np.unique(keys)) == len(keys):
-        return  # no item repeats
+    if not _repeat(keys):
+        return
     is_negative = result <= -OPINION
     opinions = np.flatnonzero(states_opinion | is_rating | is_negative)[::-1]
     with_opinion, first = np.unique(keys[opinions], return_index=True)
@@ -305,6 +324,11 @@ def _keep_last_opinions(
     result[replaced] = 0
     disliked = with_opinion[result[last] < 0]
     result[(result > 0) & np.isin(keys, disliked)] = 0
+
+
+def _repeat(keys: NDArray[np.int64]) -> bool:
+    """Return whether any user has more than one interaction with an item; faster than looking for them."""
+    return len(np.unique(keys)) < len(keys)
 
 
 def _keys(item_ids: Sequence[Any] | NDArray[Any], offsets: NDArray[np.int64]) -> NDArray[np.int64]:

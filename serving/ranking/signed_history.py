@@ -46,9 +46,7 @@ class SignedHistory:
         codes, known = items, np.flatnonzero(items >= 0)
         if len(known) < len(items):  # no two interactions with unknown items are with the same one
             codes = np.where(items >= 0, items, len(ranking.catalog) + np.arange(len(items), dtype=np.int32))
-        policy = ranking.feedback
-        preferences = policy.preferences(codes, event_types, values)
-        votes = policy.votes(codes, event_types, values, preferences)
+        preferences, votes = ranking.feedback.preferences_and_votes(codes, event_types, values)
         if len(known) < len(items):
             items, timestamps = items[known], timestamps[known]
             preferences, votes = preferences[known], votes[known]
