@@ -112,7 +112,8 @@ class FeatureComputer:
         return query.repeats().at(items)
 
     def _dislikes(self, query: Query, items: Indexes) -> AnyFloatArray | float:
-        return 0.0 if query.dislikes is None else query.dislikes.of_items(items)
+        likeness = query.likeness_to_disliked(items)
+        return 0.0 if likeness is None else likeness
 
 
 # Functions of the class, not bound methods: an object that holds its own bound methods is a reference cycle,

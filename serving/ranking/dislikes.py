@@ -38,7 +38,7 @@ class Dislikes:
     items: Indexes  # [d]
     event_types: list[str]  # [d]
     categories: FloatArray  # [categories] how strongly each category of the catalog is disliked
-    neighbours: SparseScores  # how similar each item is to those; 1 for the nearest one to a new dislike
+    weights: FloatArray  # [d] strength of each dislike, divided by the largest cosine of its item
 
     @classmethod
     def of(
@@ -62,12 +62,13 @@ class Dislikes:
             items=items[negative],
             event_types=[event_types[position] for position in negative.tolist()],
             categories=_category_strengths(ranking, items[first:], aged),
-            neighbours=_neighbours(ranking, items[first:], aged, negative - first),
+            weights=_weights(ranking, items[first:], aged, negative - first),
         )
 
     def of_items(self, items: Indexes) -> FloatArray:
         """Return how much each of `items` [m], distinct, is like what the user dislikes [m], from 0."""
-        similarity = self.neighbours.at(items)
+        columns, values, offsets = copy_rows(self.ranking.filters.item_cosine, self.items)
+        similarity = SparseScores(columns, values, offsets, self.weights, len(self.ranking.catalog)).at(items)
         likeness = np.maximum(similarity, self._of_categories(items))
         likeness -= KIND_STRENGTH
         np.maximum(likeness, 0, out=likeness)
@@ -89,7 +90,7 @@ class Dislikes:
             disliked = enumerate(self.items.tolist())
             return category, [position for position, past in disliked if category in categories[past]]
         similarity = submatrix(self.ranking.filters.item_cosine, self.items, one)[:, 0]
-        similarity *= self.neighbours.weights
+        similarity *= self.weights
         order = np.argsort(-similarity, kind="stable")
         positions: list[int] = order[similarity[order] > 0].tolist()
         return "", positions
@@ -121,10 +122,8 @@ def _category_strengths(ranking: Ranking, items: Indexes, aged: FloatArray) -> F
     return result
 
 
-def _neighbours(
-    ranking: Ranking, items: Indexes, aged: FloatArray, negative: NDArray[np.intp]
-) -> SparseScores:
-    """Return the rows of item_cosine of the disliked items, each scaled to 1 and weighted by its strength.
+def _weights(ranking: Ranking, items: Indexes, aged: FloatArray, negative: NDArray[np.intp]) -> FloatArray:
+    """Return the weights [d] of `Dislikes`: the nearest item of a new dislike is like it by 1.
 
     A later like takes back a dislike by the similarity of the two items.
 
@@ -133,7 +132,7 @@ def _neighbours(
         negative: [d] positions of the dislikes.
     """
     matrix = ranking.filters.item_cosine
-    columns, values, offsets = copy_rows(matrix, items[negative])
+    _, values, offsets = copy_rows(matrix, items[negative])
     scales = np.reciprocal(np.maximum(_maxima(values, offsets), _TINY))
     strengths: FloatArray = -aged[negative]
     liked = np.flatnonzero(aged > 0)
@@ -142,7 +141,7 @@ def _neighbours(
         similarity = submatrix(matrix, items[negative], distinct)[:, inverse] * scales[:, np.newaxis]
         similarity *= liked > negative[:, np.newaxis]
         strengths = np.maximum(strengths - similarity @ aged[liked], 0)
-    return SparseScores(columns, values, offsets, strengths * scales, matrix.shape[1])
+    return strengths * scales
 
 
 def _maxima(values: FloatArray, offsets: Indexes) -> FloatArray:

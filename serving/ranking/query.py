@@ -132,6 +132,17 @@ class Query:
         """Return what source_scores.repeats returns."""
         return source_scores.repeats(self.history, len(self.ranking.catalog), self.weights)
 
+    def likeness_to_disliked(self, items: Indexes) -> FloatArray | None:
+        """Return what Dislikes.of_items returns [m] for `items` [m]; None without dislikes."""
+        dislikes, count = self.dislikes, len(self.ranking.catalog)
+        if dislikes is None:
+            return None
+        if not is_dense(count):
+            return dislikes.of_items(items)
+        everything = np.arange(count, dtype=np.int32)
+        likeness: FloatArray = self.once("dislikes", lambda: dislikes.of_items(everything))
+        return likeness.take(items)
+
     def _votes(self) -> tuple[CollaborativeFilters, Indexes, FloatArray | None]:
         return self.ranking.filters, self.history, self.weights
 

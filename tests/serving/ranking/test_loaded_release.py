@@ -25,10 +25,16 @@ BLEND = {
 INTEREST = np.ones(8, np.float32)
 
 
-def user(*items: int, user_id: str = "u", snapshot: int = 1) -> UserHistory:
-    """Return a user whose interactions are all recorded since the snapshot."""
+def user(*items: int, user_id: str = "u", snapshot: int = 1, disliked: int = 0) -> UserHistory:
+    """Return a user whose interactions are all recorded since the snapshot; the last ones are dislikes."""
     interactions = [
-        Interaction(f"{user_id}-{item}-{at}", user_id, f"item-{item}", "view", at)
+        Interaction(
+            f"{user_id}-{item}-{at}",
+            user_id,
+            f"item-{item}",
+            "dislike" if at >= len(items) - disliked else "view",
+            at,
+        )
         for at, item in enumerate(items)
     ]
     version = UserVersion.of(snapshot, interactions)
@@ -117,7 +123,8 @@ def test_items_that_the_release_does_not_contain_are_left_out() -> None:
 def test_the_cached_users_take_no_more_memory_than_the_limit(item_count: int) -> None:
     features = {"features": list(FEATURES), "weights": [1.0] * len(FEATURES)}
     release = LoadedRelease(ranking(item_count, blend=features))
-    users = [user(*range(min(100, item_count)), user_id=str(number)) for number in range(20)]
+    history = range(min(100, item_count))
+    users = [user(*history, user_id=str(number), disliked=len(history) // 5) for number in range(20)]
     scores(release, users[0])  # allocates what all users share
     tracemalloc.start()
     for each in users[1:]:
