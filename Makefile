@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/.installed
 UV := $(or $(shell command -v uv),$(BIN)/uv)
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help demo test check format lock protos bench bench-training bench-model sizes clean
+.PHONY: help demo test check format lock protos bench bench-training bench-model bench-feedback sizes clean
 
 help: ## List the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ bench-model: $(INSTALLED) ## Measure on DATA what each input adds and what compr
 	$(BIN)/python -m tests.benchmarks.ablation $(DATA)
 	$(BIN)/python -m tests.benchmarks.compression $(DATA)
 	$(BIN)/python -m tests.benchmarks.synthetic
+
+bench-feedback: $(INSTALLED) ## Measure on DATA and on planted opinions what dislikes do to answers
+	$(BIN)/python -m tests.benchmarks.feedback --dataset $(DATA)
 
 sizes: $(INSTALLED) ## Install the client, the recommender and the pipeline separately; print size and import time
 	$(BIN)/python -m tests.packaging
