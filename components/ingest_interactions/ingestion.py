@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from components.errors import StepError
+from components.ingest_interactions.catalog_report import report_catalog
 from components.ingest_interactions.duckdb_session import connect
 from components.ingest_interactions.feedback_options import FeedbackOptions
 from components.ingest_interactions.feedback_report import (
@@ -87,6 +88,7 @@ def ingest(sources: Sources, given: FeedbackOptions, warehouse: str, outputs: Ou
         rows = snapshot.write_interactions(connection, store, outputs.interactions, event_type)
         item_count = snapshot.write_items(connection, store, outputs.interactions, outputs.items)
         user_count = snapshot.write_users(connection, store, outputs.interactions, outputs.users)
+        report_catalog(connection, store, outputs.interactions)
         policy = learn_feedback(connection, outputs.interactions, options)
     policy.write(outputs.feedback)
     report_event_types(event_types, policy)

@@ -5,10 +5,11 @@ from typing import Annotated
 import typer
 
 from pipelines.commands.errors import exit_on_error, out
+from pipelines.commands.inspection import inspect
 from pipelines.commands.options import Home
 
 data = typer.Typer(
-    help="""Show the public data sets and your own sources; withdraw sources.
+    help="""Show the public data sets, files and your own sources; withdraw sources.
 
 ```
 penchant data                               # public data sets
@@ -42,6 +43,9 @@ def sets() -> None:
         from pipelines.commands.tables import datasets_table
 
         out.print(datasets_table(describe()))
+
+
+data.command()(inspect)
 
 
 @data.command("list")

@@ -14,14 +14,13 @@ from components.ingest_interactions.columns.numbers import number
 from components.ingest_interactions.duckdb_session import finite, finite_vector, quote
 from components.ingest_interactions.times import timestamp_format
 from components.ingest_interactions.times.time_column import SAMPLE_ROWS
-from components.progress import report
 
 NESTED: Final = ("STRUCT", "MAP", "UNION")
 FLOATS: Final = ("FLOAT", "DOUBLE")
 # Whole numbers above this are not exact in a float of 64 bits.
 EXACT_FLOAT: Final = 2**53
-INFINITE: Final = "are infinite, and count as missing"
-NOT_FINITE: Final = "have numbers that are NaN, infinite or missing, and count as missing"
+INFINITE: Final = "infinite, read as missing"
+NOT_FINITE: Final = "some numbers are NaN, infinite or missing, so the vector counts as missing"
 
 
 @dataclass(frozen=True)
@@ -32,12 +31,14 @@ class Conversion:
         sql: the converted cell.
         invalid: true for a cell that is not `expected`, such as "a number"; such a cell is an error.
         notes: what to tell the user -> condition of the cells that it is about.
+        read_as: how the column was understood, a line each, such as "read as epoch seconds".
     """
 
     sql: str
     invalid: str = "false"
     expected: str = ""
     notes: tuple[tuple[str, str], ...] = ()
+    read_as: tuple[str, ...] = ()
 
 
 def contract_column(mapped: MappedTable, field: pa.Field) -> Conversion:
@@ -51,25 +52,22 @@ def contract_column(mapped: MappedTable, field: pa.Field) -> Conversion:
         return Conversion(f"NULL::{_sql_type(field.type)}")
     if pa.types.is_timestamp(field.type):
         times = timestamp_format.detect(relation, field.name, mapped.name, mapped.times)
-        for line in (f"read as {times.label}", *times.notes):
-            report(f"{mapped.name}: {mapped.mapping.source(field.name)} {line}")
-        return Conversion(times.sql, times.invalid, times.expected)
+        read_as = (f"read as {times.label}", *times.notes)
+        return Conversion(times.sql, times.invalid, times.expected, read_as=read_as)
     if pa.types.is_floating(field.type):
         sql, label = number(relation, column)
-        if label:
-            report(f"{mapped.name}: {mapped.mapping.source(field.name)} read as {label}")
         present = cleaned(f"{column}::VARCHAR")
         return Conversion(
             finite(sql),
             f"{present} IS NOT NULL AND NOT coalesce(isfinite({sql}), false)",
             "a number",
+            read_as=(f"read as {label}",) if label else (),
         )
     if pa.types.is_list(field.type):
         separator = mapped.mapping.layout.category_separator if mapped.mapping.layout else ""
         is_list = kind(relation, field.name).endswith("]")
         sql, label = categories.words(relation, column, is_list, separator)
-        report(f"{mapped.name}: {mapped.mapping.source(field.name)} read as {label}")
-        return Conversion(sql)
+        return Conversion(sql, read_as=(f"read as {label}",))
     return _text(mapped, field.name)
 
 
@@ -118,12 +116,12 @@ def _text(mapped: MappedTable, column: str) -> Conversion:
     text = _as_text(identifier, sql_type)
     has_blanks = f"{trimmed(text)} <> {text} AND {trimmed(text)} <> ''"
     notes = {
-        "had blanks around them, which were removed": has_blanks,
-        "say that the value is missing, and are empty now": is_missing_word(text),
+        "blanks around the text are removed": has_blanks,
+        "a word for a missing value, read as empty": is_missing_word(text),
     }
     if column.endswith("_id") and _all_whole(mapped.relation, cleaned(text)):
         whole = f"regexp_replace({cleaned(text)}, '^(-?[0-9]+)[.]0+$', '\\1')"
-        notes["were whole numbers such as 12.0, and are 12 now"] = f"{whole} <> {cleaned(text)}"
+        notes["whole numbers such as 12.0 are read as 12"] = f"{whole} <> {cleaned(text)}"
         return Conversion(whole, notes=tuple(notes.items()))
     return Conversion(cleaned(text), notes=tuple(notes.items()))
 
@@ -137,7 +135,7 @@ def _from_number(identifier: str, sql_type: str) -> Conversion:
     if sql_type.startswith("DECIMAL"):
         return Conversion(text)
     inexact = f"abs({identifier}) > {EXACT_FLOAT}"
-    advice = "are floats above 2^53, whose last digits are lost: write the column as text or whole numbers"
+    advice = "a float above 2^53, whose last digits are lost; write the column as text or whole numbers"
     return Conversion(
         f"CASE WHEN {finite(identifier)} IS NOT NULL THEN {text} END", notes=((advice, inexact),)
     )

@@ -16,7 +16,7 @@ MEANINGS: Final = {
 }
 # Names shown of a file with very many columns.
 SHOWN: Final = 40
-MIN_SIMILARITY: Final = 0.6
+MIN_SIMILARITY: Final = 0.7
 
 
 def question(

@@ -10,9 +10,10 @@ Rules for missing and loosely typed cells:
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
-from duckdb import DuckDBPyConnection
+from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from components.errors import StepError
 from components.ingest_interactions.columns.column_conversion import Conversion, contract_column, extra_column
@@ -44,42 +45,85 @@ def conversions(mapped: MappedTable) -> dict[str, Conversion]:
     return result
 
 
+@dataclass(frozen=True)
+class Finding:
+    """Cells of a column that are invalid, if `expected` says what they should be, or that were changed."""
+
+    column: str
+    rows: int
+    first_row: int | None  # None if the rows are not numbered
+    cell: str
+    expected: str
+    note: str
+
+    @property
+    def text(self) -> str:
+        """The finding in one line."""
+        row = "" if self.first_row is None else f"row {self.first_row}: "
+        where = f"{row}{self.column} is {self.cell!r}"
+        if self.expected:
+            return f"{where}; expected {self.expected}. {self.rows:,} row(s) have this problem"
+        cells = "1 cell" if self.rows == 1 else f"{self.rows:,} cells"
+        return f"{cells} of {self.column}: {self.note}, as in {row}{self.cell!r}"
+
+
 def conform(connection: DuckDBPyConnection, mapped: MappedTable) -> str:
     """Return SQL for the contract's columns (times as BIGINT µs), extra columns, and `source_row`.
 
     Raises:
         StepError: a cell is invalid; the message has its row.
     """
-    _materialize(connection, mapped)
+    converted = conversions(mapped)
+    for line in reading_lines(mapped, converted):
+        report(f"{mapped.name}: {line}")
+    for finding in convert(connection, mapped, converted):
+        if finding.expected:
+            raise StepError(f"{mapped.name}: {finding.text}: correct the cells, or leave them empty")
+        report(f"{mapped.name}: {finding.text}")
     if mapped.table == "interactions":
-        return _with_ids()
+        return with_ids()
     return _last_rows(connection, mapped)
 
 
-def _materialize(connection: DuckDBPyConnection, mapped: MappedTable) -> None:
-    """Create the table `conformed`; raise StepError at the first invalid cell, and report the notes."""
-    converted = conversions(mapped)
+def reading_lines(mapped: MappedTable, converted: dict[str, Conversion]) -> list[str]:
+    """Return how the columns were understood, such as "timestamp (ts) read as epoch seconds"."""
+    return [
+        f"{mapped.mapping.source(column)} {line}"
+        for column, conversion in converted.items()
+        for line in conversion.read_as
+    ]
+
+
+def convert(
+    connection: DuckDBPyConnection,
+    mapped: MappedTable,
+    converted: dict[str, Conversion],
+    sample: DuckDBPyRelation | None = None,
+) -> list[Finding]:
+    """Create the table `conformed`; return what was found in its columns.
+
+    Args:
+        converted: the result of `conversions`.
+        sample: some rows of the table; None for all.
+    """
     cells = [f"{conversion.sql} AS {quote(column)}" for column, conversion in converted.items()]
     checks = list(_checks(converted))
     for number, (column, condition, _, _) in enumerate(checks):
         raw = f"nullif(trim({quote(column)}::VARCHAR), '')"
         cells.append(f"CASE WHEN {condition} THEN {raw} END AS check_{number}")
-    converted_rows = mapped.relation.project(f"{ROW}, {', '.join(cells)}")
+    source = mapped.relation if sample is None else sample
+    converted_rows = source.project(f"{ROW}, {', '.join(cells)}")
     converted_rows.query("converted_rows", "CREATE OR REPLACE TEMP TABLE conformed AS FROM converted_rows")
+    findings = []
     for number, (column, _, expected, note) in enumerate(checks):
         count, row, cell = connection.execute(
             f"SELECT count(check_{number}), min({ROW}) FILTER (check_{number} IS NOT NULL), "
-            f"arg_min(check_{number}, {ROW}) FROM conformed"
+            f"coalesce(arg_min(check_{number}, {ROW}), any_value(check_{number})) FROM conformed"
         ).fetchall()[0]
-        source = mapped.mapping.source(column)
-        if count and expected:
-            raise StepError(
-                f"{mapped.name}: row {row}: {source} is {cell!r}; expected {expected}. "
-                f"{count} row(s) have this problem: correct the cells, or leave them empty"
-            )
         if count:
-            report(f"{mapped.name}: {count:,} cells of {source} {note}, as in row {row}: {cell!r}")
+            findings.append(Finding(mapped.mapping.source(column), count, row, cell, expected, note))
         connection.execute(f"ALTER TABLE conformed DROP COLUMN check_{number}")
+    return findings
 
 
 def _checks(converted: dict[str, Conversion]) -> Iterator[tuple[str, str, str, str]]:
@@ -102,6 +146,7 @@ def _last_rows(connection: DuckDBPyConnection, mapped: MappedTable) -> str:
     return f"SELECT * FROM conformed QUALIFY {ROW} = max({ROW}) OVER (PARTITION BY {key})"
 
 
-def _with_ids() -> str:
+def with_ids() -> str:
+    """Return SQL for the rows of `conformed` with default event types, and ids from their content."""
     with_types = f"SELECT * REPLACE ({DEFAULT_EVENT} AS event_type) FROM conformed"
     return f"SELECT * REPLACE (coalesce(interaction_id, {CONTENT_ID}) AS interaction_id) FROM ({with_types})"

@@ -41,9 +41,7 @@ def test_a_text_stays_what_it_is(ids: Any, cell: str) -> None:
 def test_blanks_around_an_id_are_removed_and_told(ids: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert ids([" ann", "ann\t", "\u00a0ann ", "a nn"]) == ["ann", "ann", "ann", "a nn"]
     told = capsys.readouterr().out
-    assert (
-        "log.csv: 3 cells of user_id had blanks around them, which were removed, as in row 1: 'ann'" in told
-    )
+    assert "log.csv: 3 cells of user_id: blanks around the text are removed, as in row 1: 'ann'" in told
 
 
 @pytest.mark.parametrize(
@@ -56,7 +54,7 @@ def test_a_word_for_a_missing_value_is_missing(ids: Any, cell: str) -> None:
 def test_missing_values_are_told(ids: Any, capsys: pytest.CaptureFixture[str]) -> None:
     ids(["ann", "NULL", r"\N"])
     told = capsys.readouterr().out
-    assert "2 cells of user_id say that the value is missing, and are empty now, as in row 2: 'NULL'" in told
+    assert "2 cells of user_id: a word for a missing value, read as empty, as in row 2: 'NULL'" in told
 
 
 @pytest.mark.parametrize(
@@ -83,6 +81,6 @@ def test_whole_numbers_have_no_fraction(ids: Any, cells: pa.Array, expected: lis
 def test_a_float_that_lost_digits_is_told(ids: Any, capsys: pytest.CaptureFixture[str]) -> None:
     ids(pa.array([float(2**53 + 2), 5.0]))
     told = capsys.readouterr().out
-    assert "1 cells of user_id are floats above 2^53, whose last digits are lost" in told
+    assert "1 cell of user_id: a float above 2^53, whose last digits are lost" in told
     ids(pa.array([float(2**53), 5.0]))
     assert "2^53" not in capsys.readouterr().out
