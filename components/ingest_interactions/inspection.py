@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-import duckdb
 from duckdb import DuckDBPyConnection, DuckDBPyRelation
 
 from components.errors import StepError
@@ -19,7 +18,7 @@ from components.ingest_interactions.columns.schema_conformance import (
     with_ids,
 )
 from components.ingest_interactions.duckdb_session import connect, quote
-from components.ingest_interactions.files import table_files
+from components.ingest_interactions.files.damage import damage_reported
 from components.ingest_interactions.files.opened_table import OpenedTable
 from components.ingest_interactions.inspected_catalog import catalog_figures
 from components.ingest_interactions.inspected_interactions import (
@@ -76,10 +75,8 @@ def inspect(table: str, url: str, options: Mapping[str, Any]) -> Inspection:
     """
     with connect() as connection:
         opened, mapped = _open(connection, table, url, reading_of(url, table, options))
-        try:
+        with damage_reported(opened.name):
             return _inspect(connection, opened, mapped)
-        except duckdb.InvalidInputException as error:
-            raise table_files.unreadable(opened.name, error) from error
 
 
 def _open(

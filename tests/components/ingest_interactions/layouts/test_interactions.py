@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from feature_repo.event_types import KNOWN, canonical_event_type
 from tests.components.ingest_interactions.layouts.conftest import FILES
 
 
@@ -113,7 +114,7 @@ CASES = [
         "Google Analytics 4 export",
         # one of the two items viewed is "(not set)"; the other events without an item are left out
         {
-            "view_item": 1, "add_to_cart": 2, "cart": 4, "purchase": 4,
+            "view_item": 1, "add_to_cart": 2, "begin_checkout": 4, "purchase": 4,
             "view_item_list": 6, "select_item": 2, "remove_from_cart": 2,
         },
         ("999000.1234567890", "9900004", "add_to_cart", 16.0, 1612100003000602),
@@ -122,28 +123,28 @@ CASES = [
         "segment_tracks.jsonl",
         "Segment track calls",
         {
-            "impression": 6, "Product Viewed": 4, "Product Clicked": 2, "Product Added": 2, "cart": 4,
-            "Order Completed": 4, "Product Removed": 2,
+            "Product List Viewed": 6, "Product Viewed": 4, "Product Clicked": 2, "Product Added": 2,
+            "Checkout Started": 4, "Order Completed": 4, "Product Removed": 2,
         },
-        ("user-1", "90710", "impression", 18.99, micros("2024-03-04T10:01:00.623")),
+        ("user-1", "90710", "Product List Viewed", 18.99, micros("2024-03-04T10:01:00.623")),
     ),
     (
         "snowplow_enriched.tsv",
         "Snowplow enriched events",
-        {"view": 3, "add_to_cart": 3 + 3, "impression": 9, "transaction": 6, "purchase": 2},
-        ("jon", "SKU-00", "view", 25.5, micros("2023-06-10T09:00:01")),
+        {"product_view": 3, "add_to_cart": 6, "list_view": 9, "transaction": 6, "transaction_item": 2},
+        ("jon", "SKU-00", "product_view", 25.5, micros("2023-06-10T09:00:01")),
     ),
     (
         "snowplow_events.jsonl",
         "Snowplow events as JSON",
-        {"view": 3, "add_to_cart": 3 + 3, "impression": 9, "transaction": 6, "purchase": 2},
-        ("jon", "SKU-00", "view", 25.5, micros("2023-06-10T09:00:01")),
+        {"product_view": 3, "add_to_cart": 6, "list_view": 9, "transaction": 6, "transaction_item": 2},
+        ("jon", "SKU-00", "product_view", 25.5, micros("2023-06-10T09:00:01")),
     ),
     (
         "metarank_events.jsonl",
         "metarank events",
-        {"impression": 24, "click": 6, "purchase": 2},
-        ("alice", "9000", "impression", None, 1640086800000000),
+        {"ranking": 24, "click": 6, "purchase": 2},
+        ("alice", "9000", "ranking", None, 1640086800000000),
     ),
     (
         "ratings.dat",
@@ -240,3 +241,8 @@ def test_a_ga4_export_as_parquet_is_read_like_the_json(read: Any, tmp_path: Path
     assert [[row[name] for name in columns] for row in rows] == [
         [row[name] for name in columns] for row in expected
     ]
+
+
+@pytest.mark.parametrize("name", [case[0] for case in CASES])
+def test_every_event_type_of_a_layout_is_known(read: Any, name: str) -> None:
+    assert {canonical_event_type(event) for event in read(name).event_types} <= KNOWN.keys()
