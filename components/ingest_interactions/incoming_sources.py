@@ -68,6 +68,12 @@ def add_file(
             known = "" if part.source == source else f" as {part.source}"
             report(f"{source}: the same content is already ingested{known}, skipped")
             return
+    own = store.listed(table, source)
+    if own and own[-1].reading not in ("", reading.fingerprint):
+        report(
+            f"{source}: the options that say how it is read differ from the last ones; a {source}.toml "
+            "beside the file keeps them"
+        )
     rows, read = _read(connection, table, url, reading)
     part = store.write(connection, table, source, _last(table, rows), place(url))
     part = replace(part, digest=digest, reading=reading.fingerprint)

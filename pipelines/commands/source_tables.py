@@ -11,7 +11,9 @@ from components.ingest_interactions.warehouse.source_list import SourceTable
 
 def sources_table(sources: Sequence[SourceTable]) -> Table:
     """Return one row for each table of each source; times are UTC."""
-    table = Table("source", "table")
+    table = Table()
+    table.add_column("source", overflow="fold")
+    table.add_column("table")
     table.add_column("rows", justify="right")
     table.add_column("from")
     table.add_column("until")
@@ -23,8 +25,8 @@ def sources_table(sources: Sequence[SourceTable]) -> Table:
             source.source,
             source.table,
             f"{source.rows:,}",
-            _time(source.first),
-            _time(source.last),
+            _time(source.first)[:10],
+            _time(source.last)[:10],
             _time(source.ingested_at),
             str(source.parts),
             source.location,

@@ -17,7 +17,7 @@ _CLOCK: Final = (
 )
 _TIME: Final = rf"(?:(?:\s*T\s*|\s*,?\s+(?:at\s+|@\s*)?|[_:]){_CLOCK})?"
 _ZONE: Final = (
-    r"(?:\s*(?:(?:UTC|GMT)?(?P<sign>[+\-])(?P<offset_hours>\d\d?):?(?P<offset_minutes>\d\d)?"
+    r"(?:\s*(?:(?:UTC|GMT)?(?P<sign>[+\-])(?P<offset_hours>\d\d?):?(?P<offset_minutes>\d\d)?(?:\s+[A-Z]{3,4})?"
     r"|(?P<zone>[a-z][a-z_/+\-0-9]*)))?(?:\s*(?:\(.*\)|\[.*\]))?"
 )
 
@@ -34,7 +34,7 @@ PATTERNS: Final = {
     name: re.compile(f"^(?i:{_WEEKDAY}{pattern})$")
     for name, pattern in {
         ISO: rf"{_YEAR}[-/.年](?P<month>\d{{1,2}})[-/.月]{_DAY}日?{_TIME}{_ZONE}",
-        COMPACT: rf"{_YEAR}(?P<month>\d\d)(?P<day>\d\d)(?:(?:T|\s+)(?P<hour>\d\d):?(?P<minute>\d\d)"
+        COMPACT: rf"{_YEAR}(?P<month>\d\d)(?P<day>\d\d)(?:(?:T|\s+|[_\-])(?P<hour>\d\d):?(?P<minute>\d\d)"
         rf"(?::?(?P<second>\d\d)(?:[.,](?P<fraction>\d+))?)?)?{_ZONE}",
         NUMERIC: r"(?P<first_number>\d{1,2})[-/.]\s?(?P<second_number>\d{1,2})[-/.]\s?"
         rf"{_YEAR}{_TIME}{_ZONE}",

@@ -35,7 +35,8 @@ def detect(
     missing = f"regexp_matches({times.text}, {literal(MISSING.pattern)})"
     found = replace(found, invalid=f"{found.sql} IS NULL AND NOT {missing}")
     if found.local == "NULL":
-        return found
+        unused = "; --timezone is not used" if options.timezone and "--timezone" not in found.label else ""
+        return replace(found, label=found.label + unused)
     return replace(found, notes=tuple(daylight_saving_notes(times, found.local, options.zone)))
 
 

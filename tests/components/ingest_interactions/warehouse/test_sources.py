@@ -57,12 +57,15 @@ class TestNewContent:
         home.ingest(interactions_file=home.write("log.csv", local.replace("00\n", "00+02:00\n")))
         assert [row["timestamp"].hour for row in home.rows("interactions")] == [10, 11]
 
-    def test_an_option_reads_the_same_content_again(self, home: Any) -> None:
+    def test_an_option_reads_the_same_content_again(
+        self, home: Any, capsys: pytest.CaptureFixture[str]
+    ) -> None:
         file = home.write("log.csv", "user_id,item_id,timestamp\nann,tea,2024-07-01 12:00:00\n")
         home.ingest(interactions_file=file)
         home.ingest(interactions_file=file, reading={"timezone": "Europe/Paris"})
         assert [row["timestamp"].hour for row in home.rows("interactions")] == [10]
         assert len(parts(home)) == 1
+        assert "log.csv: the options that say how it is read differ" in capsys.readouterr().out
 
     @pytest.mark.parametrize("column", [0, 1, 2])
     def test_a_correction_of_one_column_in_all_rows_replaces_them(self, home: Any, column: int) -> None:
