@@ -29,7 +29,7 @@ def inspect(
     ```
     penchant data inspect events.csv
     penchant data inspect articles.csv.gz --as items
-    penchant data inspect log.jsonl --columns 'who.id=user_id,lines[].sku=item_id'
+    penchant data inspect log.jsonl --columns 'lines[].sku=item_id'
     ```
     """
     with exit_on_error():
