@@ -41,32 +41,32 @@ def read(
         StepError: too many lines are no row.
     """
     reader = _reader(paths, table, partitions)
-    is_header = _is_header(table)
+    names = [column for column in table.columns if column.lower() not in map(str.lower, partitions)]
     labels = {str(path): label for path, label in paths.items()}
-    rejected = rejected_lines.count(connection, reader, labels, is_header)
+    rejected = rejected_lines.count(connection, reader, labels, _is_header(table, names[:1]))
     notes = [rejected.note(name, table.width)]
-    scan = f"{reader}, ignore_errors = true)"
-    if rejected.headers:
-        notes.append(f"the header is there {rejected.headers:,} more times among the rows: left out")
-        scan = f"(FROM {scan} WHERE NOT ({is_header}))"
-    if table.separators.quote:
-        known = rejected.rows + rejected.headers + rejected.lines + table.skip * len(paths)
-        columns = [_unique(table, position) for position in range(table.width)]
-        delimiter = table.separators.delimiter
-        notes.append(
-            swallowed_lines.find(
-                connection, scan, list(paths), columns, delimiter, known, rejected.rows, name
-            )
+    scan, rows = f"{reader}, ignore_errors = true)", rejected.rows
+    if rejected.suspects:
+        scan, rows = _without_headers(connection, scan, _is_header(table, names), rows)
+        notes += [f"the header is there {rejected.rows - rows:,} more times: left out"] * (
+            rows < rejected.rows
         )
-    cells = [_cell(table, table.header.names[position]) for position in table.header.kept]
-    selected = ", ".join([*cells, *(quote(column) for column in partitions)])
-    return Scan(f"SELECT {selected} FROM {scan}", rejected.rows, [note for note in notes if note])
+    if table.separators.quote:
+        known = rejected.rows + rejected.lines + table.skip * len(paths)
+        notes.append(swallowed_lines.find(connection, scan, list(paths), table, known, name))
+    cells = ", ".join([*(_cell(table, column) for column in names), *map(quote, partitions)])
+    return Scan(f"SELECT {cells} FROM {scan}", rows, [note for note in notes if note])
+
+
+def _without_headers(connection: DuckDBPyConnection, scan: str, is_header: str, rows: int) -> tuple[str, int]:
+    (headers,) = connection.execute(f"SELECT count(*) FROM {scan} WHERE {is_header}").fetchall()[0]
+    return (f"(FROM {scan} WHERE NOT ({is_header}))" if headers else scan), rows - headers
 
 
 def _reader(paths: dict[Path, str], table: TextTable, partitions: list[str]) -> str:
     found = table.separators
     delimiter = "\t" if found.delimiter == "blanks" else found.delimiter
-    columns = ", ".join(f"{literal(_unique(table, position))}: 'VARCHAR'" for position in range(table.width))
+    columns = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in table.all_columns)
     return (
         f"read_csv({patterns(list(paths))}, delim = {literal(delimiter)}, quote = {literal(found.quote)}, "
         f"escape = {literal(found.escape)}, nullstr = '', header = false, skip = {table.skip}, "
@@ -75,19 +75,13 @@ def _reader(paths: dict[Path, str], table: TextTable, partitions: list[str]) -> 
     )
 
 
-def _unique(table: TextTable, position: int) -> str:
-    """Return the name of a column; a column that is not read gets one that no other has."""
-    return table.header.names[position] if position in table.header.kept else f"\x00unread {position}"
-
-
 def _cell(table: TextTable, name: str) -> str:
     mark = table.decimal_marks.get(name)
     return f"{number_marks.number(name, mark)} AS {quote(name)}" if mark else quote(name)
 
 
-def _is_header(table: TextTable) -> str:
+def _is_header(table: TextTable, columns: list[str]) -> str:
     """Return a condition for rows that repeat the header, as in a file that was joined from several ones."""
     if not table.header.has_names:
         return "false"
-    names = (table.header.names[position] for position in table.header.kept)
-    return " AND ".join(f"coalesce(trim({quote(name)}) = {literal(name)}, false)" for name in names)
+    return " AND ".join(f"coalesce(trim({quote(column)}) = {literal(column)}, false)" for column in columns)

@@ -211,6 +211,6 @@ def _missing(path: str) -> str:
     if Path(path).exists():
         return "not a regular file"
     folder = Path(path).parent
-    files = [file.name for file in folder.iterdir()] if folder.is_dir() else []
+    files = [file.name for file in folder.iterdir() if file.exists()] if folder.is_dir() else []
     close = difflib.get_close_matches(Path(path).name, files, 1)
     return "No such file or directory" + (f"; did you mean {close[0]}?" if close else "")

@@ -45,7 +45,7 @@ def assemble(
             f"{location.name}: its files are of different kinds ({found}): give one file, or a pattern"
         )
     (kind,) = kinds
-    partitions = list(parts[0].file.partitions)
+    partitions = [key for key in parts[0].file.partitions if key.lower() != ROW]
     notes = _location_notes(location, parts, partitions)
     has_names = True
     paths = {_path(part, staging): part.file.name if len(parts) > 1 else "" for part in parts}
@@ -143,10 +143,7 @@ def _union(
     scans, words, has_names = [], "", True
     for part in parts:
         scan, words, has_names = _single(connection, part, kind, reading, staging)
-        constants = ", ".join(
-            f"{_value(value)} AS {quote(key)}" for key, value in part.file.partitions.items()
-        )
-        sql = f"SELECT *, {constants} FROM ({scan.sql})" if constants else scan.sql
+        sql = _with_partitions(connection, scan.sql, part.file.partitions)
         scans.append(Scan(sql, scan.rows, scan.notes))
     union = " UNION ALL BY NAME ".join(f"({scan.sql})" for scan in scans) if len(scans) > 1 else scans[0].sql
     notes = list(dict.fromkeys(note for scan in scans for note in scan.notes))
@@ -167,6 +164,16 @@ def _single(
         return Scan(f"SELECT * FROM {quote(view)}", len(table), header.notes), words, header.has_names
     rows = columnar.register(connection, path, kind, view)
     return Scan(f"SELECT * FROM {quote(view)}", rows, []), kind, True
+
+
+def _with_partitions(connection: DuckDBPyConnection, sql: str, partitions: dict[str, str]) -> str:
+    """Add the columns in the path, which win over columns of the file with the same names."""
+    given = {key.lower() for key in partitions}
+    own = [quote(column) for column in connection.sql(sql).columns if column.lower() not in given]
+    constants = [
+        f"{_value(value)} AS {quote(key)}" for key, value in partitions.items() if key.lower() != ROW
+    ]
+    return f"SELECT {', '.join([*own, *constants])} FROM ({sql})" if partitions else sql
 
 
 def _value(value: str) -> str:

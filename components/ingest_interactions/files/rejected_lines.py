@@ -27,10 +27,13 @@ REJECTED: Final = """
 
 @dataclass(frozen=True)
 class Rejected:
-    """`rows` and `headers`, which repeat the first line, were read; `lines` were not, `examples` are some."""
+    """`rows` were read; `lines` were not, `examples` are some of them.
+
+    `suspects` is the number of rows for which the condition given to `count` holds.
+    """
 
     rows: int
-    headers: int
+    suspects: int
     lines: int
     examples: list[str]
 
@@ -52,13 +55,13 @@ class Rejected:
         return f"{what}, and are left out: {shown}"
 
 
-def count(connection: DuckDBPyConnection, scan: str, names: dict[str, str], is_header: str) -> Rejected:
+def count(connection: DuckDBPyConnection, scan: str, names: dict[str, str], suspicious: str) -> Rejected:
     """Read all rows of a CSV scan, and count the lines that are no row.
 
     Args:
         scan: `read_csv(…` without the closing parenthesis.
         names: path -> name in messages; "" if there is one file.
-        is_header: SQL condition for rows that repeat the header.
+        suspicious: SQL condition; one about many columns takes several times as long.
     """
     tables = {"rejects": "rejected_lines", "scans": "rejected_scans"}
     for table in tables.values():
@@ -66,8 +69,8 @@ def count(connection: DuckDBPyConnection, scan: str, names: dict[str, str], is_h
     stored = (
         f"store_rejects = true, rejects_table = '{tables['rejects']}', rejects_scan = '{tables['scans']}'"
     )
-    rows, headers = connection.execute(
-        f"SELECT count(*), count(*) FILTER ({is_header}) FROM {scan}, {stored})"
+    rows, suspects = connection.execute(
+        f"SELECT count(*), count(*) FILTER ({suspicious}) FROM {scan}, {stored})"
     ).fetchall()[0]
     rejected = REJECTED.format(**tables)
     # One line can have several errors: too many cells, for example, are one error each.
@@ -76,7 +79,7 @@ def count(connection: DuckDBPyConnection, scan: str, names: dict[str, str], is_h
     first = connection.execute(f"{found} LIMIT {SHOWN}").fetchall()
     for table in tables.values():
         connection.execute(f"DROP TABLE {table}")
-    return Rejected(rows - headers, headers, int(lines), list(_examples(first, names)))
+    return Rejected(rows, suspects, int(lines), list(_examples(first, names)))
 
 
 def _examples(first: list[tuple[str, int, str, str, str, int]], names: dict[str, str]) -> Iterable[str]:

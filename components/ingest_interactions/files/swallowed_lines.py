@@ -9,6 +9,7 @@ from components.errors import StepError
 from components.ingest_interactions.duckdb_session import literal, quote
 from components.ingest_interactions.files.rejected_lines import HIGHEST_SHARE
 from components.ingest_interactions.files.text_encoding import count_line_ends
+from components.ingest_interactions.files.text_table import TextTable
 
 # Fewer lines may look so by chance.
 FEWEST_LINES: Final = 20
@@ -23,21 +24,20 @@ def find(
     connection: DuckDBPyConnection,
     scan: str,
     paths: list[Path],
-    columns: list[str],
-    delimiter: str,
+    table: TextTable,
     known_lines: int,
-    rows: int,
     name: str,
 ) -> str | None:
     """Return a sentence about such cells; None if there are none.
 
     Args:
-        scan: SQL of a table with the columns.
+        scan: SQL of the table.
         known_lines: the lines that are rows, headers, or are left out.
 
     Raises:
         StepError: they hold more than HIGHEST_SHARE of the lines.
     """
+    columns, delimiter = table.all_columns, table.separators.delimiter
     if len(columns) < 3 or sum(count_line_ends(path).feeds for path in paths) <= known_lines:
         return None
     suspects = [
@@ -52,7 +52,7 @@ def find(
     if not count:
         return None
     what = f"{count:,} cell(s) look like {lines:,} whole lines, the first one in row {row} ({first!r})"
-    if lines > max(FEWEST_LINES, HIGHEST_SHARE * (rows + lines)):
+    if lines > max(FEWEST_LINES, HIGHEST_SHARE * (known_lines + lines)):
         raise StepError(f"{name}: {what}: close the quote, or say with --reading quote= that there is none")
     return f"{what}: a quote is missing there, or is one too many"
 

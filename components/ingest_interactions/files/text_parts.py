@@ -34,10 +34,7 @@ def scan(
     tables = {path: text_table.describe(path, reading, label or name) for path, label in paths.items()}
     tables, notes = _with_first_names(tables, paths)
     check_columns(
-        {
-            paths[path]: {table.header.names[position] for position in table.header.kept}
-            for path, table in tables.items()
-        },
+        {paths[path]: set(table.columns) for path, table in tables.items()},
         name,
     )
     groups: dict[object, list[Path]] = {}

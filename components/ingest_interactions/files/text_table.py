@@ -40,6 +40,17 @@ class TextTable:
         return len(self.header.names)
 
     @property
+    def columns(self) -> list[str]:
+        """The columns to read."""
+        return [self.header.names[position] for position in self.header.kept]
+
+    @property
+    def all_columns(self) -> list[str]:
+        """All columns; one that is not read has a name that no other has."""
+        names = enumerate(self.header.names)
+        return [name if position in self.header.kept else f"\0unread {position}" for position, name in names]
+
+    @property
     def description(self) -> str:
         """The dialect in words."""
         if self.width == 1:

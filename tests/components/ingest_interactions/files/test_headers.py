@@ -143,7 +143,7 @@ def test_headers_among_the_rows_are_left_out_and_reported(folder: Any) -> None:
         (4, None, "tea"),
     ]
     assert opened.rows == 4
-    assert opened.notes == ["the header is there 2 more times among the rows: left out"]
+    assert opened.notes == ["the header is there 2 more times: left out"]
 
 
 def test_ids_that_begin_with_a_number_sign_are_no_comments(folder: Any) -> None:

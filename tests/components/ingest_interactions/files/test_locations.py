@@ -98,6 +98,19 @@ def test_folders_with_values_are_columns(folder: Any, kind: str) -> None:
     assert folder.read("events/event_date=2024*/*/*") == rows(opened)[:1]
 
 
+@pytest.mark.parametrize("kind", ["parquet", "csv", "jsonl"])
+def test_a_column_in_the_path_wins_over_one_of_the_file(folder: Any, kind: str) -> None:
+    contents: dict[str, Any] = {
+        "parquet": parquet(user=["ann"], day=["9"]),
+        "csv": "user,day,n\nann,9,x\n",
+        "jsonl": '{"user":"ann","day":9}\n{"user":"ann","day":9}\n',
+    }
+    folder.write(f"events/day=1/part.{kind}", contents[kind])
+    opened = folder.open("events")
+    assert opened.relation.columns.count("day") == 1
+    assert {row["day"] for row in rows(opened)} == {"1"}
+
+
 def test_parts_may_have_one_column_more_and_other_types(folder: Any) -> None:
     folder.write("events/1.parquet", parquet(user=[1], item=["x"]))
     folder.write("events/2.parquet", parquet(user=["ann"], item=["y"], value=[1.5]))
