@@ -166,17 +166,6 @@ class FeedbackPolicy:
         votes[is_neutral] = NEUTRAL_VOTE
         return preferences, votes
 
-    def votes(
-        self,
-        item_ids: Sequence[Any] | NDArray[Any],
-        event_types: Sequence[str],
-        values: Sequence[float] | NDArray[Any],
-        preferences: FloatArray,
-        offsets: NDArray[np.int64] | None = None,
-    ) -> FloatArray:
-        """Return the second result of preferences_and_votes; `preferences` [n] is the first."""
-        return self.preferences_and_votes(item_ids, event_types, values, offsets)[1]
-
     @classmethod
     def read(cls, file: Path) -> "FeedbackPolicy":
         """Read a policy that `write` wrote.

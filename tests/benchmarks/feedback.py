@@ -36,7 +36,7 @@ from serving.client import Recommender
 from serving.release.arrays import FloatArray
 from serving.release.catalog import Catalog
 from serving.release.release_store import ReleaseStore
-from tests.benchmarks.opinions import FLOP, SEED, Opinions, write_opinions
+from tests.benchmarks.opinions import FLOP, SEED, Person, make_people, write_files
 
 K: Final = 10
 DISLIKES: Final = 3
@@ -136,9 +136,9 @@ def _visitor(client: Recommender, category: str, item_ids: list[str], value: flo
     return _places(client.recommend("", k=VISITOR_K, history=history), category)
 
 
-def loved_and_hated(release: Served, opinions: Opinions) -> Figures:
+def loved_and_hated(release: Served, people: list[Person]) -> Figures:
     """Count the places of each person's loved and hated genre among K, and ask as a stranger."""
-    answers = [(person, release.client.recommend(person.user_id, k=K)) for person in opinions.people]
+    answers = [(person, release.client.recommend(person.user_id, k=K)) for person in people]
     stranger = release.client.recommend("", k=VISITOR_K)
     return {
         "people": len(answers),
@@ -192,10 +192,10 @@ def main() -> int:
                 release, arguments.users
             )
             results[f"{arguments.dataset}: visitors who rate five items"] = visitors(release)
-        opinions = write_opinions(Path(temporary))
-        files = {"interactions": opinions.interactions, "items": opinions.items}
-        with served(Path(temporary, "planted"), **files) as release:
-            results["planted opinions"] = loved_and_hated(release, opinions)
+        people = make_people()
+        interactions, items = write_files(people, Path(temporary))
+        with served(Path(temporary, "planted"), interactions=interactions, items=items) as release:
+            results["planted opinions"] = loved_and_hated(release, people)
     console = Console(width=100)
     for title, figures in results.items():
         console.print(table(f"{title} (seed {SEED})", figures))

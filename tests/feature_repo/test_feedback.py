@@ -29,7 +29,7 @@ def preferences(*events: Event, policy: FeedbackPolicy = POLICY) -> list[float]:
 
 def votes(*events: Event, policy: FeedbackPolicy = POLICY) -> list[float]:
     items, types, values = zip(*events, strict=True)
-    return policy.votes(items, types, values, policy.preferences(items, types, values)).tolist()
+    return policy.preferences_and_votes(items, types, values)[1].tolist()
 
 
 def event(event_type: str, item: str = "a", value: float = math.nan) -> Event:
