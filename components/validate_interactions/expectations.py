@@ -13,6 +13,8 @@ import pyarrow as pa
 from great_expectations import ExpectationSuite
 from great_expectations.expectations.expectation import Expectation
 
+from feature_repo.event_types import KNOWN
+from feature_repo.feedback import FeedbackPolicy
 from feature_repo.table_schemas import INTERACTIONS
 
 # The recommender accepts the same ids (serving.api.validation).
@@ -27,14 +29,6 @@ EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
 
 # How far the clock of a recording client may be ahead.
 CLOCK_SKEW: Final = timedelta(minutes=5)
-
-# Other types are allowed, with a warning.
-EVENT_TYPES: Final = frozenset(
-    {
-        *("view", "impression", "click", "search", "play", "skip", "follow", "save", "share", "comment"),
-        *("like", "dislike", "rate", "cart", "wishlist", "purchase"),
-    }
-)
 
 # Rows divided by the rows of the last run that nobody withdrew since: fewer rows mean a loss.
 MIN_GROWTH: Final = 0.9
@@ -61,11 +55,12 @@ def described_metric(table: str) -> str:
     return f"described {table}"
 
 
-def interactions_suite(as_of: int) -> ExpectationSuite:
+def interactions_suite(as_of: int, policy: FeedbackPolicy) -> ExpectationSuite:
     """Return the expectations of each row, for the contract's columns and those that `read_frames` adds.
 
     Args:
         as_of: the time of the snapshot, µs since the epoch.
+        policy: an event type that it does not know is reported.
     """
     not_null, matches = gxe.ExpectColumnValuesToNotBeNull, gxe.ExpectColumnValuesToMatchRegex
     between, in_set = gxe.ExpectColumnValuesToBeBetween, gxe.ExpectColumnValuesToBeInSet
@@ -102,11 +97,13 @@ def interactions_suite(as_of: int) -> ExpectationSuite:
             between, "timestamp", "after the start of the run", f"{latest:%Y-%m-%d %H:%M:%S} UTC or earlier",
             max_value=latest,
         ),
-        _expect(
-            in_set, "event_type", "not a usual type", f"one of {', '.join(sorted(EVENT_TYPES))}",
-            severity="warning", value_set=sorted(EVENT_TYPES),
-        ),
     ]  # fmt: skip
+    if not policy.all_positive:
+        known = sorted({*KNOWN, *policy.kinds})
+        problem, expected = "unknown, so it is neutral", "a known event type, or an option such as --positive"
+        expectations.append(
+            _expect(in_set, "event_type", problem, expected, severity="warning", value_set=known)
+        )
     return ExpectationSuite(name="interactions", expectations=expectations)
 
 

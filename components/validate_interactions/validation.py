@@ -8,7 +8,11 @@ from numpy.typing import NDArray
 from components.errors import StepError
 from components.progress import report
 from components.validate_interactions import data_docs as docs
-from components.validate_interactions.bots_and_duplicates import BotsAndDuplicates, find_bots_and_duplicates
+from components.validate_interactions.bots_and_duplicates import (
+    BOT_INTERACTIONS_PER_DATE,
+    BotsAndDuplicates,
+    find_bots_and_duplicates,
+)
 from components.validate_interactions.expectation_results import ExpectationResult, failures, format_failures
 from components.validate_interactions.expectations import ROWS, interactions_suite, snapshot_suite
 from components.validate_interactions.gx_checkpoint import Checkpoint
@@ -54,11 +58,16 @@ def validate(
             f"max_failed_share is {max_failed_share}; expected a share from 0 to 1 (--max-failed-share)"
         )
     snapshot = _check_snapshot(interactions, items, users, as_of, warehouse, data_docs)
-    checkpoint = Checkpoint(interactions_suite(as_of))
+    checkpoint = Checkpoint(interactions_suite(as_of, feedback))
     failed_bits = np.concatenate([checkpoint.run(frame) for frame in read_frames(interactions, items, users)])
     bots_and_duplicates = find_bots_and_duplicates(interactions, np.flatnonzero(failed_bits))
     failed_bits[bots_and_duplicates.bots] |= BOT
     failed_bits[bots_and_duplicates.duplicates] |= DUPLICATE
+    if bots_and_duplicates.dated:
+        report(
+            f"{bots_and_duplicates.dated:,} interactions have a date without a time of day: a bot has more "
+            f"than {BOT_INTERACTIONS_PER_DATE:,} on one date, and repeats on one date are no duplicates"
+        )
     split_rows(interactions, failed_bits, checkpoint.results, valid_interactions, quarantine)
     results = [*checkpoint.results, bots_and_duplicates.bot_result(len(failed_bits))]
     counts = _count(failed_bits, bots_and_duplicates, [*snapshot, *results])

@@ -6,7 +6,14 @@ from typing import Any
 import pytest
 
 from components.errors import StepError
-from components.validate_interactions.bots_and_duplicates import BOT_INTERACTIONS_PER_HOUR, BOT_REASON
+from components.validate_interactions.bots_and_duplicates import (
+    BOT_INTERACTIONS_PER_DATE,
+    BOT_INTERACTIONS_PER_HOUR,
+    BOT_REASON,
+    DATE_ROWS,
+)
+from feature_repo.event_types import Kind
+from feature_repo.feedback import FeedbackPolicy
 from tests.components.validate_interactions.conftest import AS_OF
 
 
@@ -104,6 +111,66 @@ def test_a_user_at_the_limit_is_no_bot(snapshot: Any, count: int, seconds: float
 def test_more_bots_than_allowed_stop_the_run(snapshot: Any) -> None:
     snapshot.rows = steady_pace("bot", BOT_INTERACTIONS_PER_HOUR + 1, 60) + steady_pace("fan", 800, 3_599)
     with pytest.raises(
-        StepError, match=r"user_id: bot with more than 2,000 interactions within an hour +2,001 rows.*'bot'"
+        StepError, match=r"user_id: bot with more than 2,000 interactions .* on a date +2,001 rows.*'bot'"
     ):
         snapshot.validate()
+
+
+def on_dates(user: str, counts: list[int], hour: int = 0) -> list[dict[str, Any]]:
+    """Return `counts[n]` interactions on the n-th day before the snapshot, all at the same hour."""
+    midnight = AS_OF.replace(hour=hour, minute=0, second=0, microsecond=0)
+    return [
+        interaction(
+            f"{user} {day} {n:05}", user, f"item {n}", 0, timestamp=midnight - timedelta(days=day + 1)
+        )
+        for day, count in enumerate(counts)
+        for n in range(count)
+    ]
+
+
+@pytest.mark.parametrize("hour", [0, 22])
+def test_a_date_is_no_hour(snapshot: Any, hour: int, capsys: pytest.CaptureFixture[str]) -> None:
+    many = BOT_INTERACTIONS_PER_HOUR + 1
+    snapshot.rows = [*on_dates("shop", [many, many], hour), *on_dates("ann", [3, 2], hour)]
+    assert snapshot.validate(0.0)["valid_rows"] == len(snapshot.rows)
+    assert "4,007 interactions have a date without a time of day" in capsys.readouterr().out
+
+
+def test_a_user_with_very_many_interactions_on_a_date_is_a_bot(snapshot: Any) -> None:
+    limit = BOT_INTERACTIONS_PER_DATE
+    snapshot.rows = [*on_dates("bot", [limit + 1, 1]), *on_dates("shop", [limit, limit])]
+    counts = snapshot.validate(max_failed_share=0.9)
+    assert (counts["bot_users"], counts["quarantined_rows"]) == (1, limit + 2)
+    assert set(snapshot.valid["user_id"].to_pylist()) == {"shop"}
+
+
+def test_the_same_purchase_twice_on_a_date_is_no_duplicate(snapshot: Any) -> None:
+    snapshot.rows = on_dates("ann", [DATE_ROWS, DATE_ROWS])
+    snapshot.rows.append(snapshot.rows[0] | {"interaction_id": "again"})
+    assert snapshot.validate(0.0)["valid_rows"] == len(snapshot.rows)
+
+
+def test_a_bot_on_one_day_only_is_measured_by_the_hour(snapshot: Any) -> None:
+    snapshot.rows = [*on_dates("bot", [BOT_INTERACTIONS_PER_HOUR + 1]), *steady_pace("fan", 800, 3_599)]
+    assert snapshot.validate(max_failed_share=0.8)["bot_users"] == 1
+
+
+def test_recorded_interactions_beside_dates_are_measured_by_the_hour(snapshot: Any) -> None:
+    snapshot.rows = [*on_dates("ann", [50, 50]), *steady_pace("bot", BOT_INTERACTIONS_PER_HOUR + 1, 3_599)]
+    snapshot.rows.append(interaction("double click", "bot", "item 0", 0.5))
+    snapshot.rows.append(interaction("slow", "ann", "item 0", 7))
+    snapshot.rows.append(interaction("fast", "ann", "item 0", 7.5))
+    counts = snapshot.validate(max_failed_share=0.99)
+    assert (counts["bot_users"], counts["duplicate_rows"]) == (1, 1)
+
+
+def test_event_types_of_the_policy_are_known(snapshot: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    snapshot.feedback = FeedbackPolicy({"unbox": Kind.POSITIVE})
+    snapshot.rows = [
+        interaction("1", "ann", "tea", 0, event_type="unbox"),
+        interaction("2", "ann", "tea", 9, event_type="lend"),
+    ]
+    assert snapshot.validate(0.0)["warnings"] == 1
+    assert (
+        "event_type: unknown, so it is neutral (warning)  1 rows  50.00%  'lend'" in capsys.readouterr().out
+    )

@@ -127,7 +127,10 @@ class TestWarnings:
         snapshot.rows[7]["event_type"] = "teleport"
         counts = snapshot.validate(0.0)
         assert (counts["valid_rows"], counts["warnings"]) == (200, 1)
-        assert "event_type: not a usual type (warning)  1 rows  0.50%  'teleport'" in capsys.readouterr().out
+        assert (
+            "event_type: unknown, so it is neutral (warning)  1 rows  0.50%  'teleport'"
+            in capsys.readouterr().out
+        )
 
     def test_items_and_users_without_attributes(
         self, snapshot: Any, capsys: pytest.CaptureFixture[str]
