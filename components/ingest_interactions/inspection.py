@@ -11,6 +11,7 @@ from components.errors import StepError
 from components.ingest_interactions.columns.column_conversion import Conversion
 from components.ingest_interactions.columns.column_mapping import REQUIRED, ROW
 from components.ingest_interactions.columns.mapped_table import MappedTable
+from components.ingest_interactions.columns.mapping_question import UnclearColumns
 from components.ingest_interactions.columns.schema_conformance import (
     conversions,
     convert,
@@ -85,14 +86,15 @@ def _open(
     """Open the file; if its columns are not those of `table`, say which table they may be."""
     try:
         return open_source(connection, table, url, reading)
-    except StepError as error:
-        for other in (other for other in REQUIRED if other != table):
-            try:
-                open_source(connection, other, url, reading)
-            except StepError:
-                continue
-            raise StepError(f"{error}\nIts columns are those of {other}: add --as {other}") from error
-        raise
+    except UnclearColumns as error:
+        if {"user_id", "item_id"} <= error.missing or not {"user_id", "item_id"} & error.missing:
+            raise
+        other = "users" if "item_id" in error.missing else "items"
+        try:
+            open_source(connection, other, url, reading)
+        except StepError:
+            raise error from None
+        raise StepError(f"{error}\nIts columns may be those of {other}: add --as {other}") from error
 
 
 def _inspect(connection: DuckDBPyConnection, opened: OpenedTable, mapped: MappedTable) -> Inspection:

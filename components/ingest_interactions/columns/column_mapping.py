@@ -11,7 +11,14 @@ from components.errors import StepError
 from components.ingest_interactions.columns.known_layouts import Layout, find_layout
 from components.ingest_interactions.columns.mapping_question import not_in_file, question
 from components.ingest_interactions.columns.source_paths import Source, explode
-from components.ingest_interactions.columns.usual_names import AMOUNTS, USUAL_NAMES, Groups, normalized
+from components.ingest_interactions.columns.usual_names import (
+    AMOUNTS,
+    ORDERS,
+    USUAL_NAMES,
+    Groups,
+    normalized,
+)
+from components.ingest_interactions.duckdb_session import quote
 from components.ingest_interactions.reading import COLUMNS_OPTION
 
 REQUIRED: Final = {
@@ -67,13 +74,20 @@ def find_columns(
     search.take_usual_names()
     missing = [target for target in REQUIRED[table] if target not in search.paths]
     if missing or search.competing:
-        raise StepError(question(name, table, search.leaves, search.paths, missing, search.competing))
+        examples = dict.fromkeys(search.leaves, "") if has_names else _examples(relation, search.leaves)
+        raise question(name, table, examples, search.paths, missing, search.competing)
     contract = [target for target in USUAL_NAMES[table] if target in search.paths]
     paths = {target: search.paths[target] for target in dict.fromkeys([*contract, *search.paths])}
     try:
         return explode(relation, list(paths.values())), ColumnMapping(paths, layout)
     except ValueError as error:
         raise StepError(f"{name}: {error}; correct {COLUMNS_OPTION[table]}") from error
+
+
+def _examples(relation: DuckDBPyRelation, columns: list[str]) -> dict[str, str]:
+    """Return column -> its cell in the first row."""
+    (row,) = relation.limit(1).project(", ".join(map(quote, columns))).fetchall()
+    return {column: "" if cell is None else repr(cell) for column, cell in zip(columns, row, strict=True)}
 
 
 @dataclass
@@ -104,7 +118,12 @@ class _Search:
         for target, groups in USUAL_NAMES[self.table].items():
             if target not in self.paths:
                 self._take_usual(target, groups)
-        if self.table == "interactions" and "event_type" in self.paths and "value" not in self.paths:
+        if self.table != "interactions":
+            return
+        is_unknown = not {"event_type", "value"} & self.paths.keys()
+        if is_unknown and any(normalized(path) in ORDERS for path in self.leaves):
+            self._take("event_type", "'purchase'")
+        if "event_type" in self.paths and "value" not in self.paths:
             self.competing.pop("value", None)
             self._take_usual("value", AMOUNTS)
             self.competing.pop("value", None)

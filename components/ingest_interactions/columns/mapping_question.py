@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from components.errors import StepError
 from components.ingest_interactions.columns.usual_names import USUAL_NAMES, normalized
 from components.ingest_interactions.reading import COLUMNS_OPTION
 
@@ -19,16 +20,29 @@ SHOWN: Final = 40
 MIN_SIMILARITY: Final = 0.7
 
 
+class UnclearColumns(StepError):
+    """It is not clear which column of a file is which; `missing` are the contract's columns not found."""
+
+    def __init__(self, message: str, missing: Sequence[str]) -> None:
+        super().__init__(message)
+        self.missing = frozenset(missing)
+
+
 def question(
     name: str,
     table: str,
-    columns: Sequence[str],
+    columns: Mapping[str, str],
     paths: Mapping[str, str],
     missing: Sequence[str],
     competing: Mapping[str, Sequence[str]],
-) -> str:
-    """Return the message about all columns that are missing, or that more than one column may be."""
-    lines = [f"{name}: it is not clear which column is which; this file has {_names(columns)}"]
+) -> UnclearColumns:
+    """Return the error about all columns that are missing, or that more than one column may be.
+
+    Args:
+        columns: column of the file -> an example of its cells, "" for none to be shown.
+    """
+    shown = [f"{column} ({example})" if example else column for column, example in columns.items()]
+    lines = [f"{name}: it is not clear which column is which; this file has {_names(shown)}"]
     if paths:
         lines.append("  understood: " + ", ".join(f"{path} → {target}" for target, path in paths.items()))
     for target, found in competing.items():
@@ -38,7 +52,7 @@ def question(
     for target, names in near.items():
         perhaps = f"; perhaps {' or '.join(names)}?" if names else ""
         lines.append(f"  {_described(target)}: not found{perhaps}")
-    answers = {target: found[0] for target, found in competing.items()}
+    answers = {target: _answer(found) for target, found in competing.items()}
     answers |= {target: names[0] if names else "NAME" for target, names in near.items()}
     pairs = ",".join(f"{column}={target}" for target, column in answers.items())
     target, column = next(iter(answers.items()))
@@ -46,7 +60,15 @@ def question(
         f"Say which it is with {COLUMNS_OPTION[table]} '{pairs}', or in the file {name}.toml beside it: "
         f'[columns] and a line such as "{column}" = "{target}"'
     )
-    return "\n".join(lines)
+    return UnclearColumns("\n".join(lines), missing)
+
+
+def _answer(competing: Sequence[str]) -> str:
+    """Return the first of the columns; of a date and a time both."""
+    by_name = {normalized(column): column for column in competing}
+    if by_name.keys() == {"date", "time"}:
+        return f"{by_name['date']}+{by_name['time']}"
+    return competing[0]
 
 
 def not_in_file(name: str, table: str, unknown: Sequence[str], columns: Sequence[str]) -> str:

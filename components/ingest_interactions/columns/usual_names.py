@@ -91,6 +91,12 @@ USUAL_NAMES: Final[dict[str, dict[str, Groups]]] = {
 }  # fmt: skip
 AMOUNTS: Final[Groups] = _AMOUNTS
 
+# A column of these names makes every row a purchase, if no column has an event type or a rating.
+ORDERS: Final = frozenset(
+    {"invoiceno", "invoice", "invoiceid", "invoicenumber", "orderid", "orderno", "ordernumber", "basketid",
+     "receiptid", "receiptno", "billno", "ticketid"}
+)  # fmt: skip
+
 # Columns that a data frame library writes for its row numbers.
 ROW_NUMBERS: Final = frozenset({"", "unnamed0", "index", "level0", "indexlevel0", "rowid", "rownumber"})
 

@@ -78,7 +78,7 @@ def test_items_are_described_with_what_they_lack(file: Any) -> None:
 
 
 def test_a_file_of_items_given_as_interactions_is_told(file: Any) -> None:
-    with pytest.raises(StepError, match="Its columns are those of items: add --as items"):
+    with pytest.raises(StepError, match="Its columns may be those of items: add --as items"):
         inspect("interactions", file("movieId,title,genres\n1,Tea,hot\n"), {})
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from components.errors import StepError
+from components.ingest_interactions.columns.mapped_table import map_table
 
 T = ["1700000000"]
 
@@ -107,6 +108,32 @@ def test_competing_columns_are_asked_for_and_not_guessed(mapped: Any) -> None:
     assert (
         mapped(columns, given={"account_id": "user_id", "stars": "value"}).mapping.paths["value"] == "stars"
     )
+
+
+def test_a_date_and_a_time_are_suggested_together(mapped: Any) -> None:
+    with pytest.raises(
+        StepError, match=r"date or time\?\nSay which it is with --columns 'date\+time=timestamp'"
+    ):
+        mapped({"user": ["u"], "item": ["i"], "date": ["2024-01-31"], "time": ["12:00"]})
+
+
+def test_a_file_without_names_is_asked_about_with_its_first_cells(connection: Any) -> None:
+    rows = connection.sql("SELECT 1 AS source_row, 'ann' AS column_1, 'tea' AS column_2, NULL AS column_3")
+    with pytest.raises(StepError, match=r"this file has column_1 \('ann'\), column_2 \('tea'\), column_3\n"):
+        map_table(rows, "interactions", "log.csv", {}, has_names=False)
+
+
+def test_the_lines_of_invoices_are_purchases_with_a_quantity(mapped: Any) -> None:
+    columns = {
+        "InvoiceNo": ["C1"],
+        "StockCode": ["i"],
+        "CustomerID": ["u"],
+        "InvoiceDate": T,
+        "Quantity": ["-1"],
+    }
+    table = mapped({**columns, "UnitPrice": ["2.5"]})
+    assert table.relation.project("event_type, value").fetchall() == [("purchase", "-1")]
+    assert "'purchase' → event_type" in table.mapping.text
 
 
 def test_a_given_name_that_the_file_lacks_is_refused_with_the_nearest(mapped: Any) -> None:

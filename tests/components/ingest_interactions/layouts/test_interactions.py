@@ -152,6 +152,12 @@ CASES = [
         {"rate": 20},
         ("1", "5001", "rate", 3.0, 990000000000000),
     ),
+    (
+        "UserBehavior.csv",
+        "Taobao user behavior",
+        {"pv": 8, "cart": 4, "fav": 4, "buy": 4},
+        ("100", "2000", "pv", None, 1511500000000000),
+    ),
     ("ratings.csv", "MovieLens ratings", {"rate": 20}, ("1", "1", "rate", 4.0, 965000000000000)),
     ("tags.csv", "MovieLens tags", {"comment": 20}, ("1", "1", "comment", None, 1445700000000000)),
 ]  # fmt: skip
