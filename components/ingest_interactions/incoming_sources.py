@@ -14,7 +14,8 @@ from components.ingest_interactions.columns.mapped_table import map_table
 from components.ingest_interactions.columns.schema_conformance import conform
 from components.ingest_interactions.files import table_files
 from components.ingest_interactions.files.damage import damage_reported
-from components.ingest_interactions.files.locations import MAGIC, locate
+from components.ingest_interactions.files.locations import locate
+from components.ingest_interactions.files.part_files import MAGIC
 from components.ingest_interactions.reading import RESERVED_SOURCE, Reading
 from components.ingest_interactions.source_table import open_source
 from components.ingest_interactions.times.time_zones import future_note

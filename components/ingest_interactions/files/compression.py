@@ -15,7 +15,7 @@ from typing import Any, Final
 import pyarrow as pa
 
 from components.errors import StepError
-from components.ingest_interactions.files.locations import NO_TABLE
+from components.ingest_interactions.files.part_files import NO_TABLE
 from components.ingest_interactions.files.staging import Staging
 
 BLOCK: Final = 1 << 20

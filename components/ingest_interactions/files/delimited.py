@@ -13,11 +13,12 @@ from components.ingest_interactions.files.text_table import TextTable
 
 @dataclass(frozen=True)
 class Scan:
-    """SQL that yields the columns of files of one layout."""
+    """SQL that yields the columns of files of one layout; `is_numbered` if `source_row` is one of them."""
 
     sql: str
     rows: int
     notes: list[str]
+    is_numbered: bool = False
 
 
 def simplify(source: Path, target: Path, empty: int, has_blanks: bool) -> None:

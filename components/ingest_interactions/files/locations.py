@@ -1,38 +1,17 @@
 """Finds the files that a path, a URL, a folder or a pattern stands for."""
 
 import difflib
-import glob
-import re
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Final
 from urllib.parse import unquote, urlsplit
 
 import fsspec
 from fsspec import AbstractFileSystem
 
 from components.errors import StepError
+from components.ingest_interactions.files import part_files
+from components.ingest_interactions.files.part_files import Listing, SourceFile
 from components.ingest_interactions.files.staging import Staging
-
-MAGIC: Final = re.compile(r"[*?\[]")
-NO_TABLE: Final = re.compile(
-    r"(?i)(^(readme|licen[cs]e|changelog|thumbs\.db|desktop\.ini)\b.*"
-    r"|.*\.(crc|md5|sha1|sha256|sha512|asc|sig|toml|md|html?|pdf|png|jpe?g|svg|ipynb|py|sh|sql|log))$"
-)
-TABLE_FORMATS: Final = {
-    "_delta_log": "a Delta table: some of its files may hold deleted rows",
-    ".hoodie": "a Hudi table: some of its files may hold deleted rows",
-}
-
-
-@dataclass(frozen=True)
-class SourceFile:
-    """One file; `name` is relative to the folder, `partitions` are the Hive columns in its path."""
-
-    name: str
-    path: str
-    size: int = 0
-    partitions: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,11 +37,9 @@ def locate(table: str, url: str) -> Location:
         if "http" in filesystem.protocol or filesystem.isfile(path):
             return Location(name, filesystem, [SourceFile(name, path)])
         if filesystem.isdir(path):
-            return _folder(table, url, filesystem, path, _walk(filesystem, path))
-        if MAGIC.search(path):
-            fixed, rest = _literal_folder(filesystem, path)
-            found = _matches(filesystem, f"{glob.escape(fixed)}/{rest}")
-            return _folder(table, url, filesystem, fixed, found)
+            return _parts(table, url, filesystem, part_files.in_folder(filesystem, url, path))
+        if part_files.MAGIC.search(path):
+            return _parts(table, url, filesystem, part_files.matching(filesystem, url, path))
     except (OSError, ValueError) as error:
         raise unreachable(table, url, error) from error
     raise StepError(f"the {table} file {url} can't be read ({_missing(path)}): {_advice(table)}")
@@ -92,6 +69,13 @@ def fetch(table: str, url: str, location: Location, file: SourceFile, staging: S
     return target
 
 
+def _parts(table: str, url: str, filesystem: AbstractFileSystem, listing: Listing) -> Location:
+    if listing.parts:
+        return Location(_name(url), filesystem, listing.parts, listing.ignored, is_single=False)
+    rest = f"; ignored: {_names(listing.ignored)}" if listing.ignored else ""
+    raise StepError(f"the {table} file {url} can't be read (no table files there{rest}): {_advice(table)}")
+
+
 def _advice(table: str) -> str:
     return f"give the path of a table, a folder of part files or a pattern with --{table} FILE"
 
@@ -109,97 +93,6 @@ def _filesystem(table: str, url: str) -> tuple[AbstractFileSystem, str]:
 def _name(url: str) -> str:
     path = unquote(urlsplit(url).path) if url.startswith(("http://", "https://")) else url
     return PurePosixPath(path).name or url
-
-
-def _walk(filesystem: AbstractFileSystem, path: str) -> dict[str, int]:
-    found = filesystem.find(path, detail=True, withdirs=False)
-    return {file: int(details["size"] or 0) for file, details in found.items()}
-
-
-def _literal_folder(filesystem: AbstractFileSystem, pattern: str) -> tuple[str, str]:
-    """Split a pattern after the folders that exist as they are written."""
-    parts = pattern.split("/")
-    for count in range(len(parts) - 1, 0, -1):
-        folder = "/".join(parts[:count])
-        if not MAGIC.search(folder) or filesystem.isdir(folder):
-            return folder, "/".join(parts[count:])
-    return "", pattern
-
-
-def _matches(filesystem: AbstractFileSystem, path: str) -> dict[str, int]:
-    found: dict[str, int] = {}
-    for file, details in filesystem.glob(path, detail=True).items():
-        if details["type"] == "directory":
-            found |= _walk(filesystem, file)
-        else:
-            found[file] = int(details["size"] or 0)
-    return found
-
-
-def _folder(
-    table: str, url: str, filesystem: AbstractFileSystem, root: str, found: dict[str, int]
-) -> Location:
-    files, ignored = [], []
-    for path in sorted(found, key=_natural):
-        name = (
-            str(PurePosixPath(path).relative_to(root)) if PurePosixPath(path).is_relative_to(root) else path
-        )
-        _refuse_table_format(url, name)
-        if _is_hidden(name) or NO_TABLE.match(PurePosixPath(path).name) or not found[path]:
-            ignored.append(name)
-        else:
-            files.append(SourceFile(name, path, found[path], _partitions(path)))
-    if not files:
-        rest = f"; ignored: {_names(ignored)}" if ignored else ""
-        raise StepError(
-            f"the {table} file {url} can't be read (no table files there{rest}): {_advice(table)}"
-        )
-    keys = {tuple(file.partitions) for file in files}
-    if len(keys) > 1:
-        raise StepError(
-            f"{url}: its files have different partitions ({_partition_keys(keys)}): "
-            "give one folder or a pattern of files with the same partitions"
-        )
-    return Location(_name(url), filesystem, files, ignored, is_single=False)
-
-
-def _refuse_table_format(url: str, name: str) -> None:
-    parts = PurePosixPath(name).parts
-    for folder, kind in TABLE_FORMATS.items():
-        if folder in parts:
-            raise StepError(f"{url} is {kind}. Export its current rows as Parquet, and give that folder")
-    if len(parts) > 1 and parts[-2] == "metadata" and parts[-1].endswith(".metadata.json"):
-        raise StepError(
-            f"{url} is an Iceberg table: some of its files may hold deleted rows. Export its current rows as "
-            "Parquet, and give that folder"
-        )
-
-
-def _is_hidden(name: str) -> bool:
-    return any(
-        part.startswith(".") or (part.startswith("_") and "=" not in part) or part == "__MACOSX"
-        for part in PurePosixPath(name).parts
-    )
-
-
-def _partitions(path: str) -> dict[str, str]:
-    """Return the `key=value` folders directly above the file."""
-    found: list[tuple[str, str]] = []
-    for folder in PurePosixPath(path).parent.parts[::-1]:
-        key, separator, value = folder.partition("=")
-        if not (key and separator):
-            break
-        found.append((key, value))
-    return dict(found[::-1])
-
-
-def _partition_keys(keys: set[tuple[str, ...]]) -> str:
-    return "; ".join(", ".join(key) or "none" for key in sorted(keys))
-
-
-def _natural(path: str) -> list[tuple[int, str]]:
-    """Sort part-2 before part-10."""
-    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", path)]
 
 
 def _names(names: list[str]) -> str:

@@ -1,33 +1,19 @@
 """Joins the files of a source, all of one kind, into one relation."""
 
-from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import unquote
 
 from duckdb import DuckDBPyConnection
 
 from components.errors import StepError
-from components.ingest_interactions.duckdb_session import literal, quote
-from components.ingest_interactions.files import columnar, json_table, text_parts, workbook
-from components.ingest_interactions.files.column_names import check_columns
-from components.ingest_interactions.files.delimited import Scan
+from components.ingest_interactions.files import part_scans, text_parts
 from components.ingest_interactions.files.header import ROW
-from components.ingest_interactions.files.locations import Location, SourceFile
+from components.ingest_interactions.files.locations import Location
 from components.ingest_interactions.files.opened_table import OpenedTable
+from components.ingest_interactions.files.part_scans import Part
 from components.ingest_interactions.files.staging import Staging
-from components.ingest_interactions.files.unpacked_file import UnpackedFile
 from components.ingest_interactions.reading import Reading
 
-NULL_PARTITION = "__HIVE_DEFAULT_PARTITION__"
 SHOWN_NOTES = 5
-
-
-@dataclass(frozen=True)
-class Part:
-    """A file of the source, and its local content."""
-
-    file: SourceFile
-    content: UnpackedFile
 
 
 def assemble(
@@ -38,43 +24,39 @@ def assemble(
     Raises:
         StepError: the files are of different kinds or have different columns, or there are no rows.
     """
-    kinds = {part.content.kind: part.file.name for part in reversed(parts)}
-    if len(kinds) > 1:
-        found = ", ".join(f"{name} is {kind}" for kind, name in kinds.items())
-        raise StepError(
-            f"{location.name}: its files are of different kinds ({found}): give one file, or a pattern"
-        )
-    (kind,) = kinds
+    kind = _only_kind(parts, location.name)
     partitions = [key for key in parts[0].file.partitions if key.lower() != ROW]
-    notes = _location_notes(location, parts, partitions)
-    has_names = True
     paths = {_path(part, staging): part.file.name if len(parts) > 1 else "" for part in parts}
+    words, has_names = kind, True
     if kind == "text":
         scan, words, has_names = text_parts.scan(
             connection, paths, reading, partitions, location.name, staging
         )
     elif kind == "Parquet":
-        scan, words = _parquet(connection, paths, partitions, location.name), kind
+        scan = part_scans.parquet(connection, paths, partitions, location.name)
     else:
-        scan, words, has_names = _union(connection, parts, kind, reading, staging)
+        scan, words, has_names = part_scans.union(connection, parts, kind, reading, staging)
     if not scan.rows:
         after = " after the header" if kind == "text" else ""
         raise StepError(f"{location.name}: no rows{after}; expected at least one")
-    numbered = (
-        scan.sql
-        if f" AS {ROW}" in scan.sql[:60]
-        else f"SELECT row_number() OVER () AS {ROW}, * FROM ({scan.sql})"
-    )
+    sql = scan.sql if scan.is_numbered else f"SELECT row_number() OVER () AS {ROW}, * FROM ({scan.sql})"
+    notes = _shortened([*_location_notes(location, parts, partitions), *scan.notes])
+    description = _description(words, parts)
+    return OpenedTable(connection.sql(sql), location.name, description, scan.rows, notes, has_names)
+
+
+def _only_kind(parts: list[Part], name: str) -> str:
+    kinds = {part.content.kind: part.file.name for part in reversed(parts)}
+    if len(kinds) > 1:
+        found = ", ".join(f"{file} is {kind}" for kind, file in kinds.items())
+        raise StepError(f"{name}: its files are of different kinds ({found}): give one file, or a pattern")
+    return next(iter(kinds))
+
+
+def _description(words: str, parts: list[Part]) -> str:
     layers = sorted({", ".join(part.content.layers) for part in parts} - {""})
     files = "" if len(parts) == 1 else f" in {len(parts)} files"
-    return OpenedTable(
-        connection.sql(numbered),
-        location.name,
-        ", ".join([words + files, *layers]),
-        scan.rows,
-        _shortened([*notes, *scan.notes]),
-        has_names,
-    )
+    return ", ".join([words + files, *layers])
 
 
 def _location_notes(location: Location, parts: list[Part], partitions: list[str]) -> list[str]:
@@ -106,75 +88,3 @@ def _path(part: Part, staging: Staging) -> Path:
     link = folder / "part"
     link.symlink_to(path.absolute())
     return link
-
-
-def _parquet(
-    connection: DuckDBPyConnection, files: dict[Path, str], partitions: list[str], name: str
-) -> Scan:
-    paths = list(files)
-    if len(paths) > 1:
-        check_columns({label: columnar.names(path) for path, label in files.items()}, name)
-    reader = columnar.parquet(paths, partitions)
-    replaced = columnar.text_of_binary(connection, f"{reader})")
-    columns = connection.sql(f"SELECT * FROM {reader})").columns
-    left_out = [
-        column for column in columns if column.startswith(columnar.PANDAS_INDEX) or column.lower() == ROW
-    ]
-    # A file's own row numbers can be read by several threads, unlike a window over all rows.
-    number = "file_row_number + 1" if len(paths) == 1 else "row_number() OVER ()"
-    excluded = ", ".join(
-        quote(column) for column in [*left_out, *(["file_row_number"] if len(paths) == 1 else [])]
-    )
-    star = "*" + (f" EXCLUDE ({excluded})" if excluded else "")
-    if replaced:
-        star += f" REPLACE ({', '.join(f'{sql} AS {quote(column)}' for column, sql in replaced.items())})"
-    numbered = ", file_row_number = true" if len(paths) == 1 else ""
-    sql = f"SELECT {number} AS {ROW}, {star} FROM {reader}{numbered})"
-    connection.sql(sql).limit(1).fetchall()
-    (rows,) = connection.execute(f"SELECT count(*) FROM {reader})").fetchall()[0]
-    notes = [f"columns without meaning are ignored: {', '.join(left_out)}"] if left_out else []
-    return Scan(sql, rows, notes)
-
-
-def _union(
-    connection: DuckDBPyConnection, parts: list[Part], kind: str, reading: Reading, staging: Staging
-) -> tuple[Scan, str, bool]:
-    """Return a scan of files that are read one by one."""
-    scans, words, has_names = [], "", True
-    for part in parts:
-        scan, words, has_names = _single(connection, part, kind, reading, staging)
-        sql = _with_partitions(connection, scan.sql, part.file.partitions)
-        scans.append(Scan(sql, scan.rows, scan.notes))
-    union = " UNION ALL BY NAME ".join(f"({scan.sql})" for scan in scans) if len(scans) > 1 else scans[0].sql
-    notes = list(dict.fromkeys(note for scan in scans for note in scan.notes))
-    return Scan(union, sum(scan.rows for scan in scans), notes), words, has_names
-
-
-def _single(
-    connection: DuckDBPyConnection, part: Part, kind: str, reading: Reading, staging: Staging
-) -> tuple[Scan, str, bool]:
-    path, name = part.content.path, part.file.name
-    if kind == "JSON":
-        scan, words = json_table.scan(connection, path, name, staging)
-        return scan, words, True
-    view = f"opened_{staging.new().name}"
-    if kind == "workbook":
-        table, header, words = workbook.read(path, reading, name)
-        connection.register(view, table)
-        return Scan(f"SELECT * FROM {quote(view)}", len(table), header.notes), words, header.has_names
-    rows = columnar.register(connection, path, kind, view)
-    return Scan(f"SELECT * FROM {quote(view)}", rows, []), kind, True
-
-
-def _with_partitions(connection: DuckDBPyConnection, sql: str, partitions: dict[str, str]) -> str:
-    """Add the columns in the path, which win over columns of the file with the same names."""
-    given = {key.lower() for key in partitions}
-    own = [quote(column) for column in connection.sql(sql).columns if column.lower() not in given]
-    constants = [
-        f"{_value(value)} AS {quote(key)}" for key, value in partitions.items() if key.lower() != ROW
-    ]
-    return f"SELECT {', '.join([*own, *constants])} FROM ({sql})" if partitions else sql
-
-
-def _value(value: str) -> str:
-    return "NULL::VARCHAR" if value == NULL_PARTITION else literal(unquote(value))

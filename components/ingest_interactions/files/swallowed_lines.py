@@ -7,8 +7,8 @@ from duckdb import DuckDBPyConnection
 
 from components.errors import StepError
 from components.ingest_interactions.duckdb_session import literal, quote
+from components.ingest_interactions.files.line_ends import count_line_ends
 from components.ingest_interactions.files.rejected_lines import HIGHEST_SHARE
-from components.ingest_interactions.files.text_encoding import count_line_ends
 from components.ingest_interactions.files.text_table import TextTable
 
 # Fewer lines may look so by chance.

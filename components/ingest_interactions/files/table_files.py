@@ -7,9 +7,11 @@ from duckdb import DuckDBPyConnection
 
 from components.ingest_interactions.files import locations
 from components.ingest_interactions.files.damage import damage_reported
-from components.ingest_interactions.files.locations import Location, SourceFile
+from components.ingest_interactions.files.locations import Location
 from components.ingest_interactions.files.opened_table import OpenedTable
-from components.ingest_interactions.files.parts import Part, assemble
+from components.ingest_interactions.files.part_files import SourceFile
+from components.ingest_interactions.files.part_scans import Part
+from components.ingest_interactions.files.parts import assemble
 from components.ingest_interactions.files.staging import Staging
 from components.ingest_interactions.files.unpacked_file import unpack
 from components.ingest_interactions.reading import Reading

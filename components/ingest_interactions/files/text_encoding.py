@@ -1,4 +1,4 @@
-"""Detects the encoding of a text file from its bytes, and rewrites it as UTF-8."""
+"""Detects the encoding of a text file from its bytes."""
 
 import codecs
 import re
@@ -9,8 +9,8 @@ from typing import Final
 
 from components.errors import StepError
 from components.ingest_interactions.files.formats import is_utf16
+from components.ingest_interactions.files.line_ends import blocks_and_end
 
-BLOCK: Final = 1 << 23
 BYTE_ORDER_MARKS: Final = (
     (codecs.BOM_UTF8, "utf-8-sig", "UTF-8"),
     (codecs.BOM_UTF32_LE, "utf-32", "UTF-32"),
@@ -31,20 +31,6 @@ class Encoding:
     codec: str
     label: str
     damaged: int = 0
-
-
-@dataclass(frozen=True)
-class LineEnds:
-    """The numbers of line feeds, of carriage returns, and of both together."""
-
-    feeds: int
-    returns: int
-    pairs: int
-
-    @property
-    def are_mixed(self) -> bool:
-        """Whether DuckDB can't read them: not only LF, and not only CR LF."""
-        return self.returns > 0 and not self.returns == self.pairs == self.feeds
 
 
 def detect(path: Path, name: str, given: str | None) -> Encoding:
@@ -77,62 +63,12 @@ def detect(path: Path, name: str, given: str | None) -> Encoding:
     return _single_byte(path, name)
 
 
-def count_line_ends(path: Path) -> LineEnds:
-    """Count the line ends of a file in an encoding that extends ASCII."""
-    feeds = returns = pairs = 0
-    last = b""
-    for block in _blocks(path):
-        feeds += block.count(b"\n")
-        if b"\r" in block:
-            returns += block.count(b"\r")
-            pairs += block.count(b"\r\n")
-        pairs += last == b"\r" and block.startswith(b"\n")
-        last = block[-1:]
-    return LineEnds(feeds, returns, pairs)
-
-
-def rewrite(source: Path, target: Path, encoding: Encoding, name: str) -> None:
-    """Write the text as UTF-8 with LF at the ends of lines.
-
-    A CR alone ends a line if the file has no LF, and is a blank otherwise.
-
-    Raises:
-        StepError: a byte is not valid in the encoding, unless it is a damaged one that was counted.
-    """
-    errors = "replace" if encoding.damaged else "strict"
-    decoder = codecs.getincrementaldecoder(encoding.codec)(errors)
-    single_return = "\n" if encoding.codec.startswith("utf-16") or not count_line_ends(source).feeds else " "
-    held = ""
-    try:
-        with target.open("w", encoding="utf-8", newline="") as file:
-            for block in _with_end(source):
-                text = held + decoder.decode(block, final=not block)
-                held = text[len(text.rstrip("\r")) :] if block else ""
-                text = text[: len(text) - len(held)]
-                if "\r" in text:
-                    text = re.sub(r"\r+\n", "\n", text).replace("\r", single_return)
-                file.write(text)
-    except UnicodeError as error:
-        raise StepError(f"{name}: not {encoding.label} ({error}): {ASK}") from error
-
-
-def _with_end(path: Path) -> Iterator[bytes]:
-    yield from _blocks(path)
-    yield b""
-
-
-def _blocks(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            yield block
-
-
 def _count_utf8(path: Path) -> tuple[int, int]:
     """Return the number of bytes that are not UTF-8, and of characters beyond ASCII that are."""
     decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
     invalid = valid = 0
     pending = False
-    for block in _with_end(path):
+    for block in blocks_and_end(path):
         if block.isascii() and not pending and block:
             continue
         text = decoder.decode(block, final=not block)

@@ -8,7 +8,8 @@ from typing import Final
 from components.errors import StepError
 from components.ingest_interactions.files import number_marks, separators
 from components.ingest_interactions.files.cells import Split, split
-from components.ingest_interactions.files.header import Header, is_header, read_header
+from components.ingest_interactions.files.header import Header, read_header
+from components.ingest_interactions.files.header_evidence import is_header
 from components.ingest_interactions.files.separators import Separators
 from components.ingest_interactions.reading import Reading
 

@@ -5,7 +5,8 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from components.errors import StepError
-from components.ingest_interactions.files import compression, formats, json_objects, text_encoding
+from components.ingest_interactions.files import compression, formats, json_objects, text_encoding, utf8_copy
+from components.ingest_interactions.files.line_ends import count_line_ends
 from components.ingest_interactions.files.staging import Staging
 from components.ingest_interactions.reading import Reading
 
@@ -92,8 +93,8 @@ def _as_utf8(path: Path, name: str, reading: Reading, staging: Staging) -> tuple
     kind = "JSON" if is_utf8 and json_objects.is_json(path) else "text"
     # DuckDB takes a byte order mark for a part of the first JSON object.
     has_mark = kind == "JSON" and encoding.codec == "utf-8-sig"
-    if not is_utf8 or has_mark or text_encoding.count_line_ends(path).are_mixed:
+    if not is_utf8 or has_mark or count_line_ends(path).are_mixed:
         target = staging.new()
-        text_encoding.rewrite(path, target, encoding, name)
+        utf8_copy.rewrite(path, target, encoding, name)
         path, kind = target, "JSON" if json_objects.is_json(target) else "text"
     return path, kind, "" if encoding.label == "UTF-8" else encoding.label, notes

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 from python_calamine import CalamineError, CalamineWorkbook
@@ -12,6 +12,7 @@ from components.ingest_interactions.files.header import Header, read_header
 from components.ingest_interactions.reading import Reading
 
 Rows = list[list[str]]
+SAMPLE_ROWS: Final = 2000
 
 
 def read(path: Path, reading: Reading, name: str) -> tuple[pa.Table, Header, str]:
@@ -22,21 +23,8 @@ def read(path: Path, reading: Reading, name: str) -> tuple[pa.Table, Header, str
     Raises:
         StepError: the workbook is damaged, or has several tables and `reading` names no sheet.
     """
-    try:
-        workbook = CalamineWorkbook.from_path(str(path))
-        chosen = (
-            workbook.sheet_names
-            if reading.sheet is None
-            else [_named(workbook.sheet_names, reading.sheet, name)]
-        )
-        cells = {sheet: workbook.get_sheet_by_name(sheet).to_python() for sheet in chosen}
-    except CalamineError as error:
-        raise StepError(
-            f"{name}: the workbook is damaged or encrypted ({error}): save it again without a password"
-        ) from error
-    sheets = {
-        sheet: rows for sheet, rows in ((sheet, _rows(found)) for sheet, found in cells.items()) if rows
-    }
+    cells = _cells(path, reading.sheet, name)
+    sheets = {sheet: rows for sheet, found in cells.items() if (rows := _rows(found))}
     if not sheets:
         raise StepError(f"{name}: no rows in the workbook; expected a header and rows")
     if len({tuple(rows[0]) for rows in sheets.values()}) > 1:
@@ -45,17 +33,27 @@ def read(path: Path, reading: Reading, name: str) -> tuple[pa.Table, Header, str
             "Say which one with --reading sheet=NAME"
         )
     first, *others = next(iter(sheets.values()))
-    header = read_header(first, others[:2000], reading.header, len(first), name)
+    header = read_header(first, others[:SAMPLE_ROWS], reading.header, len(first), name)
     rows = [row for rows in sheets.values() for row in (rows[1:] if header.is_line else rows)]
     if any(_is_inexact(cell) for found in cells.values() for row in found for cell in row):
-        header.notes.append(
-            "numbers above 2^53 have lost digits in the workbook: keep such ids there as text"
-        )
+        header.notes.append("numbers above 2^53 have lost digits in the workbook: keep such ids as text")
     columns = {
         header.names[position]: pa.array([row[position] or None for row in rows], pa.string())
         for position in header.kept
     }
     return pa.table(columns), header, f"workbook, sheet {', '.join(sheets)}"
+
+
+def _cells(path: Path, sheet: str | None, name: str) -> dict[str, list[list[Any]]]:
+    """Return the cells of each sheet, or of the one that the user named."""
+    try:
+        workbook = CalamineWorkbook.from_path(str(path))
+        chosen = workbook.sheet_names if sheet is None else [_named(workbook.sheet_names, sheet, name)]
+        return {chosen_sheet: workbook.get_sheet_by_name(chosen_sheet).to_python() for chosen_sheet in chosen}
+    except CalamineError as error:
+        raise StepError(
+            f"{name}: the workbook is damaged or encrypted ({error}): save it again without a password"
+        ) from error
 
 
 def _named(names: list[str], sheet: str, name: str) -> str:
