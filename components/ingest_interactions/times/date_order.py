@@ -1,5 +1,7 @@
 """Dates such as 02/03/2024: decides from all dates of the column whether the day or the month comes first."""
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from components.errors import StepError
@@ -16,7 +18,18 @@ class DateOrder:
     words: str
 
 
-def decide(column: TimeColumn, text: str, stated: bool | None) -> DateOrder:
+@dataclass(frozen=True)
+class Evidence:
+    """A cell whose first number can only be a day, one whose second number can, and whether all have dots."""
+
+    first: Cell | None
+    second: Cell | None
+    all_dots: bool
+
+
+def decide(
+    column: TimeColumn, text: str, sample: Sequence[tuple[Cell, re.Match[str]]], stated: bool | None
+) -> DateOrder:
     """Return the order of day and month.
 
     A number above 12 is a day. If no date has one, dates with dots have the day first, the usual order with
@@ -24,6 +37,7 @@ def decide(column: TimeColumn, text: str, stated: bool | None) -> DateOrder:
 
     Args:
         text: SQL for the text of a cell.
+        sample: the first dates, with their matches; the whole column is read only if they don't decide.
         stated: --day-first (True) or --month-first (False).
 
     Raises:
@@ -31,39 +45,52 @@ def decide(column: TimeColumn, text: str, stated: bool | None) -> DateOrder:
     """
     if stated is not None:
         return DateOrder(stated, f"{_words(stated)} (as stated)")
-    first, second, all_dots, example = _evidence(column, text)
-    if first and second:
+    found = _of_sample(sample)
+    if not (found.first or found.second):
+        found = _of_column(column, text)
+    if found.first and found.second:
         raise StepError(
-            f"{column.source}: {column.name} has dates in both orders: row {first.row} is {first.text!r}, "
-            f"row {second.row} is {second.text!r}; expected one order. State the right one with --day-first "
-            "or --month-first, which reports the cells of the other, and correct those"
+            f"{column.source}: {column.name} has dates in both orders: row {found.first.row} is "
+            f"{found.first.text!r}, row {found.second.row} is {found.second.text!r}; expected one order. "
+            "State the right one with --day-first or --month-first, which reports the cells of the other, "
+            "and correct those"
         )
-    if evidence := first or second:
-        return DateOrder(bool(first), f"{_words(bool(first))} (row {evidence.row}: {evidence.text})")
-    if all_dots:
+    if evidence := found.first or found.second:
+        day_first = bool(found.first)
+        return DateOrder(day_first, f"{_words(day_first)} (row {evidence.row}: {evidence.text})")
+    if found.all_dots:
         return DateOrder(True, "day first, the usual order with dots (--month-first states the other)")
     raise column.error(
-        example,
+        sample[0][0],
         "no date of this column has a day above 12, so day and month can't be told apart. State the order "
         "with --day-first or --month-first",
     )
 
 
-def _evidence(column: TimeColumn, text: str) -> tuple[Cell | None, Cell | None, bool, Cell]:
-    """Return a cell with a day above 12 first, one with it second, whether all have dots, and any cell."""
+def _of_sample(sample: Sequence[tuple[Cell, re.Match[str]]]) -> Evidence:
+    numbers = [(cell, int(match["first_number"]), int(match["second_number"])) for cell, match in sample]
+    return Evidence(
+        next((cell for cell, first, second in numbers if first > 12 >= second), None),
+        next((cell for cell, first, second in numbers if second > 12 >= first), None),
+        all_dots=False,
+    )
+
+
+def _of_column(column: TimeColumn, text: str) -> Evidence:
     dates = column.relation.select(f"source_row, {text} AS cell, {parts(text, NUMERIC)} AS parts")
-    dates = dates.filter("parts.year <> ''")
-    first, second = "parts.first_number::INTEGER > 12", "parts.second_number::INTEGER > 12"
-    ((first_row, first_cell, second_row, second_cell, all_dots, row, cell),) = dates.aggregate(
+    dates = dates.filter("parts.year <> ''").select(
+        "source_row, cell, parts.first_number::INTEGER AS a, parts.second_number::INTEGER AS b"
+    )
+    first, second = "a > 12 AND b <= 12", "b > 12 AND a <= 12"
+    ((first_row, first_cell, second_row, second_cell, all_dots),) = dates.aggregate(
         f"min(source_row) FILTER ({first}), arg_min(cell, source_row) FILTER ({first}), "
         f"min(source_row) FILTER ({second}), arg_min(cell, source_row) FILTER ({second}), "
-        r"bool_and(regexp_matches(cell, '^\d+[.]\s?\d+[.]')), min(source_row), arg_min(cell, source_row)"
+        r"bool_and(regexp_matches(cell, '^\d+[.]\s?\d+[.]'))"
     ).fetchall()
-    return (
+    return Evidence(
         Cell(first_row, first_cell) if first_row else None,
         Cell(second_row, second_cell) if second_row else None,
         bool(all_dots),
-        Cell(row, cell),
     )
 
 

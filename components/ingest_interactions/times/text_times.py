@@ -56,7 +56,8 @@ def read_text(column: TimeColumn, cells: list[Cell], options: TimeOptions) -> Ti
         text = f"trim(translate({quote(column.name)}::VARCHAR, {literal(ODD)}, {literal(PLAIN)}))"
     sample = _match(column, cells)
     spellings = sample.spellings
-    order = decide(column, text, options.day_first) if NUMERIC in spellings else None
+    dates = [(cell, match) for cell, spelling, match in sample.times if spelling == NUMERIC]
+    order = decide(column, text, dates, options.day_first) if dates else None
     day_first = order is None or order.day_first
     zones = _zones(column, text, sample, options.zone)
     sql = text_sql.micros(text, spellings, day_first, options.zone, abbreviations(options.zone), zones)

@@ -96,26 +96,27 @@ def daylight_saving_notes(column: TimeColumn, local: str, zone: str) -> list[str
     """
     if zone == "UTC":
         return []
-    name = literal(zone)
     times = column.relation.select(f"source_row, {column.text} AS cell, {local} AS local_time")
-    moment = f"timezone({name}, local_time)"
-    conditions = {
-        f"timezone({name}, {moment}) <> local_time": (
-            f"do not exist in {zone}, because the clocks skip them; read as one hour later"
-        ),
-        f"timezone({name}, {moment} - INTERVAL 1 HOUR) = local_time": (
-            f"come twice in {zone}, because the clocks go back; read as the second"
-        ),
+    name, hour = literal(zone), "INTERVAL 1 HOUR"
+    finite = "CASE WHEN isfinite(local_time) THEN local_time END"
+    moments = times.select(f"*, timezone({name}, {finite}) AS moment")
+    checked = moments.select(
+        f"source_row, cell, timezone({name}, moment) <> local_time AS skipped, "
+        f"timezone({name}, moment - {hour}) = local_time AS repeated"
+    )
+    meanings = {
+        "skipped": f"do not exist in {zone}, because the clocks skip them; read as one hour later",
+        "repeated": f"come twice in {zone}, because the clocks go back; read as the second",
     }
     aggregates = ", ".join(
-        f"count(*) FILTER ({condition}), min(source_row) FILTER ({condition}), "
-        f"arg_min(cell, source_row) FILTER ({condition})"
-        for condition in conditions
+        f"count(*) FILTER ({kind}), min(source_row) FILTER ({kind}), "
+        f"arg_min(cell, source_row) FILTER ({kind})"
+        for kind in meanings
     )
-    (found,) = times.filter("isfinite(local_time)").aggregate(aggregates).fetchall()
+    (found,) = checked.aggregate(aggregates).fetchall()
     return [
         f"has {count:,} times such as {cell!r} (row {row}) that {meaning}"
-        for (count, row, cell), meaning in zip((found[:3], found[3:]), conditions.values(), strict=True)
+        for (count, row, cell), meaning in zip((found[:3], found[3:]), meanings.values(), strict=True)
         if count
     ]
 

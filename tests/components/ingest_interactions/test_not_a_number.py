@@ -63,5 +63,5 @@ def test_nan_is_missing_in_every_column_of_every_table(home: Any, capsys: pytest
     assert items["milk"]["image"] == [1.0, 2.0]
     assert {row["user_id"]: row["age"] for row in home.rows("users")} == {"1": None, "2": 30.0, "3": None}
     told = capsys.readouterr().out
-    assert "items.parquet: 1 cells of image have numbers that are NaN, infinite or missing" in told
+    assert "items.parquet: 1 cell of image: some numbers are NaN, infinite or missing" in told
     assert "users.parquet: 1 cell of age: infinite, read as missing, as in row 3" in told
