@@ -3,11 +3,14 @@
 import sys
 from importlib.util import find_spec
 
+from serving.loopback import bypass_proxy
+
 
 def main() -> None:
     """Run the command line interface."""
     if not all(map(find_spec, ("typer", "kfp"))):
         sys.exit("penchant: this command needs the training extra: pip install 'penchant[training]'")
+    bypass_proxy()
     from pipelines.cli import main as run
 
     run()

@@ -15,6 +15,7 @@ from pipelines.child_process import Command, ServerProcess
 from pipelines.errors import RunError
 from pipelines.settings import Settings
 from serving.configuration.settings import load_settings as load_serving_settings
+from serving.loopback import channel_options
 from serving.release.release_store import ReleaseStore
 
 START_TIMEOUT_S: Final = 60.0
@@ -89,7 +90,8 @@ def _recommender(model_server: str, port: int) -> tuple[list[str], dict[str, str
 
 def _wait_until_serving(recommender: ServerProcess) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
-    with grpc.insecure_channel(recommender.address) as channel:
+    options = channel_options(recommender.address)
+    with grpc.insecure_channel(recommender.address, options) as channel:
         health = health_pb2_grpc.HealthStub(channel)
         while (status := _health(health)) != "SERVING":
             if not recommender.is_running:

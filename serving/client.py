@@ -20,6 +20,7 @@ from feature_repo.interaction import Interaction
 from serving import errors
 from serving.answers import Answer, Recorded, UserInterests
 from serving.api.messages import interaction_message, read_answer, read_interests, read_recorded
+from serving.loopback import channel_options
 from serving.protos import recommender_pb2 as pb
 from serving.protos.recommender_pb2_grpc import RecommenderServiceStub
 
@@ -31,10 +32,10 @@ _RETRY: Final = {
     "retryableStatusCodes": ["UNAVAILABLE"],
 }
 _METHODS: Final = [{"name": [{"service": "penchant.v1.RecommenderService"}], "retryPolicy": _RETRY}]
-_OPTIONS: Final = [
+_OPTIONS: Final = (
     ("grpc.service_config", json.dumps({"methodConfig": _METHODS})),
     ("grpc.max_reconnect_backoff_ms", 1000),
-]
+)
 # The details of a call that gRPC refused before the service; a call that the client cancelled has others.
 _REFUSED_DETAILS: Final = ("CANCELLED", "Concurrent RPC limit exceeded!")
 
@@ -102,9 +103,9 @@ class Recommender:
     ) -> None:
         self._address, self._timeout_s, self._metadata = address, timeout_s, _authorization(token)
         self._channel = (
-            grpc.secure_channel(address, _credentials(tls), _OPTIONS)
+            grpc.secure_channel(address, _credentials(tls), _options(address))
             if tls
-            else grpc.insecure_channel(address, _OPTIONS)
+            else grpc.insecure_channel(address, _options(address))
         )
         self._stub = RecommenderServiceStub(self._channel)  # type: ignore[no-untyped-call]
 
@@ -154,9 +155,9 @@ class AsyncRecommender:
     ) -> None:
         self._address, self._timeout_s, self._metadata = address, timeout_s, _authorization(token)
         self._channel = (
-            grpc.aio.secure_channel(address, _credentials(tls), _OPTIONS)
+            grpc.aio.secure_channel(address, _credentials(tls), _options(address))
             if tls
-            else grpc.aio.insecure_channel(address, _OPTIONS)
+            else grpc.aio.insecure_channel(address, _options(address))
         )
         self._stub = RecommenderServiceStub(self._channel)  # type: ignore[no-untyped-call]
 
@@ -239,6 +240,10 @@ def _record_all_request(interactions: Iterable[Interaction]) -> pb.RecordInterac
 
 def _authorization(token: str) -> tuple[tuple[str, str], ...]:
     return (("authorization", f"Bearer {token}"),) if token else ()
+
+
+def _options(address: str) -> tuple[tuple[str, str | int], ...]:
+    return (*_OPTIONS, *channel_options(address))
 
 
 def _credentials(tls: TlsFiles) -> grpc.ChannelCredentials:

@@ -10,6 +10,8 @@ import prometheus_client  # noqa: F401
 import pytest
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+# The connections of the tests themselves; those of the product are tested with `dead_proxy`.
+os.environ.setdefault("no_proxy", "localhost,127.0.0.1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
@@ -42,3 +44,12 @@ def tracking_uri(empty_mlflow_database: Path, tmp_path: Path) -> str:
     """The URI of an empty MLflow database that no other test uses."""
     shutil.copy(empty_mlflow_database, tmp_path / "mlflow.db")
     return f"sqlite:///{tmp_path}/mlflow.db"
+
+
+@pytest.fixture
+def dead_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names a proxy at which nothing listens, and no host that is reached without it."""
+    for name in ("no_proxy", "NO_PROXY", "no_grpc_proxy"):
+        monkeypatch.setenv(name, "")
+    for name in ("http_proxy", "https_proxy", "all_proxy", "grpc_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")

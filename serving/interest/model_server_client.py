@@ -16,6 +16,7 @@ from feature_repo.histories import History, encode
 from feature_repo.interest_state import InterestBatch
 from serving.errors import Unavailable
 from serving.interest.tensors import to_array, to_tensor
+from serving.loopback import channel_options
 from serving.protos import prediction_pb2 as pb
 
 # Reconnect within a second after a restart of the model server; gRPC's default backoff grows to two minutes.
@@ -59,11 +60,12 @@ class _Client:
     ) -> None:
         self.address, self._model_name = address, model_name
         host = address.removeprefix(_TLS_PREFIX)
+        options = (*_CHANNEL_OPTIONS, *channel_options(host))
         if host == address:
-            self._channel = self._grpc.insecure_channel(host, _CHANNEL_OPTIONS)
+            self._channel = self._grpc.insecure_channel(host, options)
         else:
             credentials = credentials or grpc.ssl_channel_credentials()
-            self._channel = self._grpc.secure_channel(host, credentials, _CHANNEL_OPTIONS)
+            self._channel = self._grpc.secure_channel(host, credentials, options)
         self._predict = self._method("PredictionService/Predict", pb.PredictResponse)
         self._get_model_status = self._method("ModelService/GetModelStatus", pb.GetModelStatusResponse)
 

@@ -10,6 +10,7 @@ from typing import Final
 import pyarrow as pa
 
 from serving.configuration.settings import ServingSettings, load_settings
+from serving.loopback import bypass_proxy
 from serving.telemetry.logs import configure
 
 _SWITCH_INTERVAL_S: Final = 0.0005
@@ -25,6 +26,7 @@ def process_startup() -> Iterator[ServingSettings]:
     Raises:
         SystemExit: with code 1, for a wrong setting, a port in use or a file that can't be read.
     """
+    bypass_proxy()
     try:
         settings = load_settings()
         configure(settings.log_format)

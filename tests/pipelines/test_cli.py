@@ -1,5 +1,6 @@
 """Each command explains itself, and reports a mistake in one message with the right exit code."""
 
+import os
 import subprocess
 import sys
 from importlib.metadata import version
@@ -11,6 +12,7 @@ import typer.main
 from typer.core import TyperCommand, TyperGroup
 from typer.testing import CliRunner
 
+from pipelines.__main__ import main
 from pipelines.cli import app
 from pipelines.commands.errors import FAILED, WRONG_USE
 
@@ -81,6 +83,14 @@ def test_examples_fit_a_terminal_of_80_columns(
 
 def test_version_is_the_version_of_the_package(runner: CliRunner) -> None:
     assert runner.invoke(app, ["--version"]).output == f"penchant {version('penchant')}\n"
+
+
+@pytest.mark.usefixtures("dead_proxy")
+def test_a_command_sends_nothing_for_this_machine_to_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["penchant", "--version"])
+    with pytest.raises(SystemExit, match="0"):
+        main()
+    assert os.environ["no_proxy"].split(",") == ["localhost", "127.0.0.1", "::1"]
 
 
 def test_help_imports_no_heavy_library() -> None:

@@ -36,6 +36,15 @@ def test_a_recommender_with_tls_is_served(
             assert client.record("u", "comedy-1")
 
 
+@pytest.mark.usefixtures("dead_proxy")
+def test_a_recommender_is_served_when_the_environment_names_a_proxy(settings: Settings) -> None:
+    with (
+        serve_live_release(settings, port=0, model_port=0) as processes,
+        Recommender(processes.recommender, timeout_s=HANG_S) as client,
+    ):
+        assert client.record("u", "comedy-1")
+
+
 def test_a_server_that_ended_is_restarted_on_its_port_after_the_delay(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
