@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import fsspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from feature_repo.attributes import ACTIVITY, Attributes
 from feature_repo.contract import ATTRIBUTE_INPUTS, USER_PROFILE
+from feature_repo.filesystems import open_binary
 from feature_repo.store_addresses import table_path
 from feature_repo.table_schemas import TRAINING_SET
 
@@ -29,7 +29,7 @@ class UserAttributes:
     @classmethod
     def read(cls, features: str) -> "UserAttributes":
         """Read the attributes at a features location, a directory or an fsspec URL."""
-        with fsspec.open(table_path(features, USER_PROFILE), "rb") as file:
+        with open_binary(table_path(features, USER_PROFILE)) as file:
             profiles = pq.ParquetFile(file)
             names = [name for name in profiles.schema_arrow.names if name not in NOT_ATTRIBUTES]
             return cls(profiles.read(["user_id", *names]).combine_chunks())

@@ -6,17 +6,18 @@ user_interest_state  when the state was computed, so that the state of the newes
 all others           the moment of the snapshot, so that no earlier training row joins them
 """
 
+import glob
 from datetime import timedelta
 from typing import Any
 
 import feast
-import fsspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 from feast.types import Array, Float32, Float64, Int64, String
 
 from feature_repo.contract import HISTORY_LISTS, USER_HISTORY, USER_INTEREST_STATE, USER_PROFILE
-from feature_repo.store_addresses import table_path
+from feature_repo.filesystems import open_binary
+from feature_repo.store_addresses import is_file, table_path
 from feature_repo.table_schemas import INTEREST_STATES
 
 TRAINING = "training"
@@ -65,7 +66,10 @@ def _view(
 ) -> Any:
     path = table_path(features, name)
     source = feast.FileSource(
-        name=f"{name}_table", path=path, timestamp_field=_TIMES[0], created_timestamp_column=_TIMES[1]
+        name=f"{name}_table",
+        path=glob.escape(path) if is_file(path) else path,  # Ibis reads a path as a pattern
+        timestamp_field=_TIMES[0],
+        created_timestamp_column=_TIMES[1],
     )
     return feast.FeatureView(
         name=name,
@@ -79,7 +83,7 @@ def _view(
 
 def _read_schema(path: str) -> pa.Schema:
     """Read the schema from the file: user and item tables have columns that the contract does not list."""
-    with fsspec.open(path, "rb") as file:
+    with open_binary(path) as file:
         return pq.read_schema(file)
 
 

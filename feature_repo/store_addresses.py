@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 # A Feast registry at such a URL is one file; at any other URL it is a SQL database.
 FILE_URLS: Final = ("s3://", "gs://")
@@ -21,6 +22,11 @@ class FeatureStoreAddresses:
 def is_file(address: str) -> bool:
     """Return whether an address is a local path rather than a URL."""
     return "://" not in address
+
+
+def sqlite_url(file: str | Path) -> str:
+    """Return SQLAlchemy's URL of a SQLite file; `?` and `%` in the path are part of it."""
+    return f"sqlite:///{quote(str(Path(file).absolute()))}"
 
 
 def without_password(address: str) -> str:

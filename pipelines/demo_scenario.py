@@ -1,5 +1,6 @@
 """Chooses the user and the interactions that the demo records."""
 
+import glob
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -32,7 +33,7 @@ def typical_user(folder: Path) -> str:
     interactions = next(folder.glob("steps/*/ingest-interactions/interactions"))
     query = "SELECT user_id FROM read_parquet(?) GROUP BY user_id ORDER BY abs(count(*) - ?), user_id LIMIT 1"
     with duckdb.connect() as connection:
-        (row,) = connection.execute(query, [str(interactions), TYPICAL_HISTORY]).fetchall()
+        (row,) = connection.execute(query, [glob.escape(str(interactions)), TYPICAL_HISTORY]).fetchall()
     return str(row[0])
 
 

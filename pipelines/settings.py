@@ -16,7 +16,8 @@ class Settings(Addresses):
 
     EMBEDDED: ClassVar[dict[str, str]] = Addresses.EMBEDDED | {
         "warehouse": "{home}/warehouse",
-        "tracking_uri": "sqlite:///{home}/mlflow/mlflow.db",
+        # For sqlite:/// MLflow would also make the folders of the quoted path.
+        "tracking_uri": "sqlite+pysqlite:///{quoted_home}/mlflow/mlflow.db",
     }
 
     warehouse: str = Field("", description="directory or fsspec URL of interactions and features")

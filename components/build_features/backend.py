@@ -1,5 +1,6 @@
 """The Ibis backend that computes the features; replace it here to use another one."""
 
+import glob
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,7 +36,7 @@ def read(backend: ibis.BaseBackend, file: Path, name: str) -> ir.Table:
         StepError: the file is missing or not Parquet.
     """
     try:
-        return backend.read_parquet(file)
+        return backend.read_parquet(glob.escape(str(file)))
     except Exception as error:
         raise StepError(
             f"{name}: expected a readable Parquet file at {file} ({str(error).splitlines()[0]}); "

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import fsspec
 import ibis.expr.types as ir
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
 from feature_repo.atomic_files import staging_directory
+from feature_repo.filesystems import locate
 
 # Small row groups let a reader load few users without reading the whole file.
 ROWS_PER_GROUP = 5_000
@@ -23,7 +23,7 @@ def publishing(location: str) -> Iterator[Path]:
     Args:
         location: a directory, or an fsspec URL.
     """
-    filesystem, target = fsspec.url_to_fs(location)
+    filesystem, target = locate(location)
     if isinstance(filesystem, LocalFileSystem):
         # Inside the target, because the target may be a mount point or a link to another file system.
         with staging_directory(Path(target, "staging")) as staging:

@@ -1,5 +1,6 @@
 """DuckDB connections with the time zone UTC and access to the warehouse's file system."""
 
+import glob
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -64,5 +65,5 @@ def finite_vector(vector: str) -> str:
 
 
 def paths(urls: list[str]) -> str:
-    """Return an SQL list of strings."""
-    return "[" + ", ".join(literal(url) for url in urls) + "]"
+    """Return an SQL list of files to read; no character of a path is a wildcard."""
+    return "[" + ", ".join(literal(glob.escape(url)) for url in urls) + "]"

@@ -8,7 +8,7 @@ from typing import Final
 from duckdb import DuckDBPyConnection
 
 from components.errors import StepError
-from components.ingest_interactions.duckdb_session import literal
+from components.ingest_interactions.duckdb_session import literal, paths
 from components.ingest_interactions.feedback_options import FeedbackOptions
 from components.ingest_interactions.warehouse.manifest import Warehouse
 from components.progress import report
@@ -74,7 +74,7 @@ def learn_feedback(
 ) -> FeedbackPolicy:
     """Return the policy: the user's options, and the rating scale of the snapshot's ratings."""
     counted = connection.execute(
-        f"SELECT value, count(*) AS rows FROM read_parquet({literal(str(interactions))}) "
+        f"SELECT value, count(*) AS rows FROM read_parquet({paths([str(interactions)])}) "
         "WHERE event_type = ? AND isfinite(value) GROUP BY value ORDER BY value",
         [RATE],
     ).fetchnumpy()

@@ -7,11 +7,11 @@ import tomllib
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
-import fsspec
 from pydantic import BaseModel, ConfigDict, StrictBool, ValidationError, field_validator
 
 from components.errors import StepError
 from components.ingest_interactions.times.time_options import TimeOptions, check_format, check_timezone
+from feature_repo.filesystems import open_binary
 from feature_repo.table_schemas import INTERACTIONS, ITEMS, USERS
 
 # Table -> the field of Reading with its columns, and the option of the command.
@@ -170,9 +170,7 @@ def _read_toml(url: str) -> dict[str, Any]:
     if url.startswith(("http://", "https://")):
         return {}
     try:
-        # Not fsspec.open, which takes `*` and `[1]` in a path for a pattern.
-        filesystem, path = fsspec.url_to_fs(url) if "://" in url else (fsspec.filesystem("file"), url)
-        with filesystem.open(path, "rb") as file:
+        with open_binary(url) as file:
             return tomllib.load(file)
     except (FileNotFoundError, ImportError):
         # A file system that is not installed is reported for the file itself.

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import fsspec
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -26,6 +25,7 @@ from feature_repo.contract import (
     USER_INTEREST_STATE,
     fingerprint,
 )
+from feature_repo.filesystems import locate, open_binary
 from feature_repo.histories import History
 from feature_repo.interest_state import InterestBatch
 from feature_repo.store_addresses import table_path
@@ -61,7 +61,7 @@ def compute_interest_states(version: int, releases: str, features: str) -> int:
     """
     started, event_time, users = time.monotonic(), time.time_ns() // 1000, 0
     attributes = UserAttributes.read(features)
-    filesystem, target = fsspec.url_to_fs(table_path(features, USER_INTEREST_STATE))
+    filesystem, target = locate(table_path(features, USER_INTEREST_STATE))
     schema = pa.schema([*INTEREST_STATES, ("event_timestamp", TIMESTAMP), ("created", TIMESTAMP)])
     with tempfile.TemporaryDirectory() as folder:
         model = ReleaseStore(releases, Path(folder)).local(INTEREST_MODEL, version)
@@ -84,7 +84,7 @@ def _newest_histories(features: str) -> Iterator[pa.Table]:
     """Yield batches with the newest history of each user that is not empty."""
     location = table_path(features, USER_HISTORY)
     try:
-        file = fsspec.open(location, "rb").open()
+        file = open_binary(location)
     except FileNotFoundError as error:
         raise StepError(f"interests: no histories at {location}; run the training pipeline first") from error
     with file, pq.ParquetFile(file) as histories:

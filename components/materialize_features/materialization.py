@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any
 
-import fsspec
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -20,6 +19,7 @@ from components.materialize_features.interest_states import (
 )
 from components.progress import report
 from feature_repo.contract import USER_HISTORY, USER_INTEREST_STATE, USER_PROFILE
+from feature_repo.filesystems import open_binary
 from feature_repo.store import open_store
 from feature_repo.store_addresses import FeatureStoreAddresses, is_file, table_path
 from serving.online_store.online_features import OnlineFeatures
@@ -75,7 +75,7 @@ def write(store: Any, event_time: int, *views: str) -> None:
 
 def _users(features: str, as_of: int) -> pa.Array:
     """Return the users of the snapshot; raise StepError when the features have another `as_of`."""
-    with fsspec.open(table_path(features, USER_HISTORY), "rb") as file:
+    with open_binary(table_path(features, USER_HISTORY)) as file:
         rows = pq.read_table(file, columns=["user_id", "event_timestamp"])
     newest = rows.filter(pc.equal(rows["event_timestamp"].cast(pa.int64()), as_of))
     if not newest.num_rows:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -94,13 +93,14 @@ def tracked_run(tracking_uri: str, experiment: str, run_id: str, split: str) -> 
 def _experiment_id(client: "MlflowClient", tracking_uri: str, name: str) -> str:
     """Return an experiment's id, created if missing; artifacts of a SQLite store are next to the file."""
     from mlflow.exceptions import MlflowException
+    from sqlalchemy import make_url
 
     experiment = client.get_experiment_by_name(name)
     if experiment is not None:
         return str(experiment.experiment_id)
     location = None
     if tracking_uri.startswith("sqlite"):
-        database = Path(urlsplit(tracking_uri).path.removeprefix("/")).resolve()
+        database = Path(make_url(tracking_uri).database or "").resolve()
         location = (database.parent / "artifacts" / name).as_uri()
     try:
         return str(client.create_experiment(name, artifact_location=location))

@@ -17,6 +17,7 @@ Not filtered:
 - *missing value*: implicit feedback has no value.
 """
 
+import glob
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -109,7 +110,7 @@ def find_bots_and_duplicates(interactions: Path, invalid: NDArray[np.int64]) -> 
     """
     with duckdb.connect() as connection:
         connection.register("invalid", pa.table({"file_row_number": invalid}))
-        connection.read_parquet(str(interactions), file_row_number=True).create_view("rows")
+        connection.read_parquet(glob.escape(str(interactions)), file_row_number=True).create_view("rows")
         connection.execute(
             'CREATE VIEW valid AS SELECT *, epoch_us("timestamp") AS micros '
             "FROM rows ANTI JOIN invalid USING (file_row_number) "

@@ -1,5 +1,6 @@
 """Reads interactions as data frames, and splits them into valid and quarantined rows."""
 
+import glob
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -91,7 +92,7 @@ def _reasons(mask: int, results: list[ExpectationResult]) -> list[str]:
 
 def _repeated_ids(interactions: Path) -> pa.RecordBatch:
     with duckdb.connect() as connection:
-        rows = connection.read_parquet(str(interactions)).aggregate(
+        rows = connection.read_parquet(glob.escape(str(interactions))).aggregate(
             "interaction_id, count(*)::INTEGER AS occurrences"
         )
         table: pa.Table = rows.filter("occurrences > 1 AND interaction_id IS NOT NULL").to_arrow_table()

@@ -6,7 +6,6 @@ from functools import reduce
 from pathlib import Path
 from typing import Final
 
-import fsspec
 import pandas as pd
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -14,6 +13,7 @@ import pyarrow.parquet as pq
 from components.ingest_interactions.warehouse.manifest import Warehouse
 from components.validate_interactions.expectations import GROWTH, ROWS, described_metric, type_metric
 from feature_repo.atomic_files import atomic_upload
+from feature_repo.filesystems import locate
 from feature_repo.table_schemas import INTERACTIONS
 
 LAST_RUN: Final = "validation.json"
@@ -39,7 +39,7 @@ def measure_snapshot(interactions: Path, items: Path, users: Path, warehouse: st
 
 def expected_row_count(warehouse: str) -> int:
     """Return the rows of the last snapshot that passed, without those withdrawn since; 0 when none passed."""
-    filesystem, root = fsspec.url_to_fs(warehouse)
+    filesystem, root = locate(warehouse)
     try:
         with filesystem.open(f"{root}/{LAST_RUN}", "rb") as file:
             last: dict[str, int] = json.load(file)

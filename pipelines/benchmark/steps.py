@@ -19,6 +19,7 @@ from typing import Final
 from components.errors import StepError
 from feature_repo.contract import FEEDBACK
 from feature_repo.feedback import FeedbackPolicy
+from feature_repo.store_addresses import sqlite_url
 from pipelines.benchmark.plan import Plan
 
 FAILURE: Final = "failure.txt"
@@ -121,7 +122,7 @@ def peak_memory() -> int:
 
 
 def _tracking_uri(home: Path) -> str:
-    return f"sqlite:///{home}/mlflow.db"
+    return sqlite_url(home / "mlflow.db")
 
 
 def _create_tracking_database(home: Path) -> None:

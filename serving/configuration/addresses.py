@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self
+from urllib.parse import quote
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
@@ -13,6 +14,10 @@ _RENAMED: Final = {
     "PENCHANT_SECRET": "PENCHANT_SECRET_NAME",
     "PENCHANT_VOLUME": "PENCHANT_VOLUME_CLAIM",
 }
+
+
+# TensorFlow finds no model below a folder with one of these in its name.
+_PATTERNS: Final = ("*", "[", "\\")
 
 
 class Addresses(BaseSettings):
@@ -26,9 +31,9 @@ class Addresses(BaseSettings):
         env_prefix="PENCHANT_", frozen=True, extra="forbid", hide_input_in_errors=True
     )
 
-    # The default of each address that is left empty.
+    # The default of each address that is left empty; in a URL the characters ?, # and % of a path are quoted.
     EMBEDDED: ClassVar[dict[str, str]] = {
-        "interaction_log": "sqlite:///{home}/interaction_log.db",
+        "interaction_log": "sqlite:///{quoted_home}/interaction_log.db",
         "registry": "{home}/feast/registry.db",
         "online_store": "{home}/feast/online_store.db",
         "releases": "{home}/releases",
@@ -42,10 +47,15 @@ class Addresses(BaseSettings):
 
     def model_post_init(self, context: Any, /) -> None:
         home = self.home.expanduser().absolute()
+        if found := [character for character in _PATTERNS if character in str(home)]:
+            raise ValueError(
+                f"home={str(home)!r}: expected a path without {' '.join(found)}, which TensorFlow reads as a "
+                "pattern; choose another folder with --home or PENCHANT_HOME"
+            )
         object.__setattr__(self, "home", home)
         for name, embedded in self.EMBEDDED.items():
             if not getattr(self, name):
-                object.__setattr__(self, name, embedded.format(home=home))
+                object.__setattr__(self, name, embedded.format(home=home, quoted_home=quote(str(home))))
 
     @classmethod
     def load(cls, **arguments: Any) -> Self:
@@ -71,7 +81,7 @@ class Addresses(BaseSettings):
 
 def _describe(fault: Any) -> str:
     if not fault["loc"]:
-        return str(fault["msg"])
+        return str(fault["msg"]).removeprefix("Value error, ")
     key = str(fault["loc"][0])
     value = "(not shown)" if key == "tokens" else repr(fault["input"])
     return f"PENCHANT_{key.upper()}={value}: {fault['msg']}"

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
-import fsspec
 import sqlalchemy
 
 from feature_repo.contract import FEAST_PROJECT
+from feature_repo.filesystems import open_binary
 from feature_repo.store_addresses import FILE_URLS, is_file
 from serving.protos.feature_store_pb2 import FeatureView, Registry
 
@@ -28,7 +28,7 @@ def read_features(registry: str, views: Sequence[str]) -> dict[str, list[str]]:
 
 def _read(registry: str) -> Iterable[FeatureView]:
     if is_file(registry) or registry.startswith(FILE_URLS):
-        with fsspec.open(registry, "rb") as file:
+        with open_binary(registry) as file:
             content = Registry.FromString(file.read())
         return [view for view in content.feature_views if view.spec.project == FEAST_PROJECT]
     engine = sqlalchemy.create_engine(registry, poolclass=sqlalchemy.NullPool)

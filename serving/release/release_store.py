@@ -9,11 +9,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from feature_repo.atomic_files import atomic_directory
 from feature_repo.contract import LIVE, RANKING
+from feature_repo.filesystems import locate
 from serving.errors import ReleaseError
 from serving.release.ranking_data import Ranking
 
@@ -22,7 +22,7 @@ class ReleaseStore:
     """Releases at an fsspec URL; a release of a remote store is copied to `cache` when it is opened."""
 
     def __init__(self, url: str, cache: Path | None = None) -> None:
-        self.filesystem, self.root = fsspec.url_to_fs(url)
+        self.filesystem, self.root = locate(url)
         self._cache = cache
 
     def path(self, kind: str, version: int) -> str:

@@ -15,6 +15,18 @@ def test_addresses_default_to_the_home(tmp_path: Path) -> None:
     assert settings.features == f"{tmp_path}/warehouse/features"
 
 
+def test_urls_of_the_home_quote_its_path(tmp_path: Path) -> None:
+    settings = load_settings(home=tmp_path / "a?b%20c")
+
+    assert settings.interaction_log == f"sqlite:///{tmp_path}/a%3Fb%2520c/interaction_log.db"
+    assert settings.releases == f"{tmp_path}/a?b%20c/releases"
+
+
+def test_a_home_that_is_a_pattern_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"^settings: home='.*/runs\[1\]': expected a path without \["):
+        load_settings(home=tmp_path / "runs[1]")
+
+
 def test_the_environment_overrides_an_address(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PENCHANT_ONLINE_STORE", "redis://cache:6379")
 

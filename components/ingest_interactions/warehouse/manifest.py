@@ -11,13 +11,13 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Final
 
-import fsspec
 from duckdb import DuckDBPyConnection
 
 from components.ingest_interactions.duckdb_session import literal, paths
 from components.ingest_interactions.warehouse.parts import Part, Watermarks
 from components.ingest_interactions.warehouse.retracted_rows import without_retracted
 from feature_repo.atomic_files import atomic_upload
+from feature_repo.filesystems import locate
 
 WATERMARKS: Final = "watermarks.json"
 KEYS: Final = {"interactions": "interaction_id", "items": "item_id", "users": "user_id"}
@@ -27,7 +27,7 @@ class Warehouse:
     """The warehouse in a directory or at an fsspec URL."""
 
     def __init__(self, url: str) -> None:
-        self.filesystem, self.root = fsspec.url_to_fs(url)
+        self.filesystem, self.root = locate(url)
         self.watermarks = self._read()
 
     def listed(self, table: str = "", source: str = "") -> list[Part]:

@@ -29,7 +29,7 @@ class Release:
     def __init__(self, folder: Path, tracking_uri: str) -> None:
         self.tracking_uri = tracking_uri
         client = MlflowClient(tracking_uri)
-        experiment = client.create_experiment("penchant", artifact_location=str(folder / "artifacts"))
+        experiment = client.create_experiment("penchant", artifact_location=(folder / "artifacts").as_uri())
         self.run_id = client.create_run(experiment).info.run_id
         self.model, self.filters = folder / "model", folder / "filters"
         self.items, self.evaluation = folder / "items.parquet", folder / "evaluation"

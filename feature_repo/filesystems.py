@@ -1,0 +1,32 @@
+"""Opens the file system of an address with fsspec; a local path is taken as it is."""
+
+from pathlib import Path
+from typing import IO
+
+import fsspec
+from fsspec import AbstractFileSystem
+from fsspec.implementations.local import LocalFileSystem
+
+from feature_repo.store_addresses import is_file
+
+
+def locate(address: str) -> tuple[AbstractFileSystem, str]:
+    """Return the file system and the path in it of a local path or an fsspec URL.
+
+    fsspec alone would read `::` in a local path as a chain of file systems.
+    """
+    if is_file(address):
+        return LocalFileSystem(), str(Path(address).absolute())
+    filesystem, path = fsspec.url_to_fs(address)
+    return filesystem, path
+
+
+def open_binary(address: str) -> IO[bytes]:
+    """Open a file for reading.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+    """
+    filesystem, path = locate(address)
+    file: IO[bytes] = filesystem.open(path, "rb")
+    return file
