@@ -15,6 +15,7 @@ from components.train_interest_model.data.sequences import (
     encode,
     flat_attributes,
     flatten,
+    preferences,
     read_rows,
 )
 from components.train_interest_model.data.vocabulary import Vocabulary
@@ -56,7 +57,7 @@ def read(
     vocabulary = Vocabulary.build(
         catalog["item_id"].to_pylist(),
         flatten(rows["event_types"]),
-        flatten(rows["values"]).to_numpy(zero_copy_only=False).astype(np.float32),
+        _values(rows),
         feedback,
     )
     if requested.use_user_attributes:
@@ -65,10 +66,20 @@ def read(
         vocabulary, content = base.vocabulary.grow(vocabulary), base.content
     else:
         content = ContentEncoder.fit(catalog) if requested.use_content else ContentEncoder.empty()
+    vocabulary = vocabulary.skipping(
+        vocabulary.encode_events(flatten(rows["event_types"])),
+        vocabulary.encode_values(_values(rows)),
+        preferences(rows, feedback),
+    )
     sequences = encode(rows, vocabulary, feedback)
     if not len(sequences.target_items):
         raise StepError(_why_no_target(training_set, split, rows, vocabulary))
     return TrainingData(catalog, rows, vocabulary, content, sequences)
+
+
+def _values(rows: pa.Table) -> NDArray[np.float32]:
+    values: NDArray[np.float32] = flatten(rows["values"]).to_numpy(zero_copy_only=False).astype(np.float32)
+    return values
 
 
 def _one_row_a_user(rows: pa.Table) -> pa.Table:

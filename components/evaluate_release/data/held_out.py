@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 
 from components.errors import StepError
 from components.evaluate_release.data import user_profiles
+from components.evaluate_release.data.held_out_targets import check_targets
 from components.evaluate_release.data.queries import Queries, read_queries, read_training_set
 from feature_repo.feedback import FeedbackPolicy
 from serving.ranking.cold_start import Profile
@@ -44,7 +45,8 @@ class HeldOut:
         """Read the queries.
 
         Raises:
-            StepError: a split has no query, a target is not in the catalog, or `users` has no user_id.
+            StepError: a split has no query, a target is not positive or not in the catalog, or `users` has no
+                user_id.
         """
         training_set, index = read_training_set(file), pa.array(catalog.item_ids, pa.string())
         validation, test = (
@@ -58,6 +60,7 @@ class HeldOut:
                     f"{file}: the target of user {user_id!r} is not among the items: use the items "
                     "and the training set of the same run"
                 )
+        check_targets(training_set, feedback)
         table = user_profiles.read_users(users) if users else None
         return cls(training_set, index, validation, test, feedback, keep_seen, table)
 

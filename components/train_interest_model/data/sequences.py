@@ -128,7 +128,7 @@ def read_rows(training_set: Path, split: str) -> pa.Table:
 
 
 def encode(rows: pa.Table, vocabulary: Vocabulary, feedback: FeedbackPolicy | None = None) -> Sequences:
-    """Encode rows; interactions whose item or event type the model does not read are dropped.
+    """Encode rows; interactions whose item, event type or value the model does not read are dropped.
 
     Args:
         rows: sorted by user and cutoff.
@@ -138,19 +138,22 @@ def encode(rows: pa.Table, vocabulary: Vocabulary, feedback: FeedbackPolicy | No
     all_offsets = list_offsets(rows["item_ids"])
     items = vocabulary.encode_items(flatten(rows["item_ids"]))
     events = vocabulary.encode_events(flatten(rows["event_types"]))
-    read = (items >= 0) & (events != SKIPPED)
+    all_values = flatten(rows["values"]).to_numpy(zero_copy_only=False).astype(np.float32)
+    values = vocabulary.encode_values(all_values)
+    read = (items >= 0) & (events != SKIPPED) & vocabulary.read_table[events, values]
     offsets = np.concatenate([[0], np.cumsum(read)])[all_offsets]
     timestamps = flatten(rows["timestamps"]).to_numpy().astype(np.int64)[read]
-    values = flatten(rows["values"]).to_numpy(zero_copy_only=False).astype(np.float32)[read]
     return Sequences(
         offsets=offsets,
         items=items[read],
         events=events[read],
-        values=vocabulary.encode_values(values),
+        values=values[read],
         gaps=encode_gaps(timestamps, _previous(timestamps, offsets)),
         positions=encode_positions(np.arange(offsets[-1]) - np.repeat(offsets[:-1], np.diff(offsets))),
         predicted_from=_predicted_from(timestamps, offsets),
-        target_weights=_target_weights(rows, feedback)[read],
+        target_weights=np.maximum(preferences(rows, feedback), 0)[read]
+        if feedback
+        else np.zeros(offsets[-1], np.float32),
         attributes=_attributes(rows, vocabulary),
         targets=vocabulary.encode_items(rows["target_item_id"].combine_chunks()),
         users=rows["user_id"].to_numpy(zero_copy_only=False),
@@ -199,20 +202,19 @@ def _predicted_from(timestamps: NDArray[np.int64], offsets: NDArray[np.int64]) -
     return (positions[first_of_step] - 1).astype(np.int32)
 
 
-def _target_weights(rows: pa.Table, feedback: FeedbackPolicy | None) -> FloatArray:
-    """Return [interactions of `rows`] the preference of positive interactions, 0 for all others.
+def preferences(rows: pa.Table, feedback: FeedbackPolicy) -> FloatArray:
+    """Return [interactions of `rows`] the preferences.
 
     Computed over all rows of a user, since a later opinion or cancellation may be in a later window.
+
+    Args:
+        rows: sorted by user; a user's rows are disjoint windows.
     """
-    offsets = list_offsets(rows["item_ids"])
-    if feedback is None:
-        return np.zeros(offsets[-1], np.float32)
-    users = rows["user_id"].to_numpy(zero_copy_only=False)
+    offsets, users = list_offsets(rows["item_ids"]), rows["user_id"].to_numpy(zero_copy_only=False)
     first_rows = np.flatnonzero(np.concatenate([[True], users[1:] != users[:-1]])[: len(users)])
-    preferences = feedback.preferences(
+    return feedback.preferences(
         flatten(rows["item_ids"]).dictionary_encode().indices.to_numpy(),
         flatten(rows["event_types"]).to_pylist(),
         flatten(rows["values"]).to_numpy(zero_copy_only=False).astype(np.float32),
         np.append(offsets[first_rows], offsets[-1]),
     )
-    return np.maximum(preferences, 0)

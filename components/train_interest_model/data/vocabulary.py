@@ -12,15 +12,13 @@ from numpy.typing import NDArray
 from feature_repo.event_types import KNOWN, Kind
 from feature_repo.feedback import FeedbackPolicy
 
+IntArray = NDArray[np.int32]
+
 # Code of an event type that is not in training, a missing value, and the gap before a first interaction.
 UNKNOWN: Final = 0
 
 # Code of an event type whose interactions the model does not read.
 SKIPPED: Final = -1
-
-# An event type that is not positive, such as "dislike", is read only if the training data has this many
-# interactions of it: with fewer the model would take the disliked item for one that the user likes.
-MIN_EVENTS: Final = 1_000
 
 # Bucket edges of time gaps in µs: they double from one second to about four years.
 GAP_EDGES: Final = np.array([1_000_000 << power for power in range(28)], np.int64)
@@ -49,6 +47,7 @@ class Vocabulary:
     # Positive event types that are not in the training data: they are read, with the code UNKNOWN.
     untrained_events: list[str] = field(default_factory=list)
     skips_other_events: bool = False  # other event types are skipped, else they are read as UNKNOWN
+    skipped: list[list[int]] = field(default_factory=list)  # pairs of event type code and value bucket
 
     @classmethod
     def build(
@@ -58,23 +57,50 @@ class Vocabulary:
         values: NDArray[np.float32],
         feedback: FeedbackPolicy,
     ) -> "Vocabulary":
-        """Build from all item ids, and the training interactions' event types and values (NaN for none)."""
+        """Build from all item ids, and the training interactions' event types and values (NaN for none).
+
+        The model reads positive event types only.
+        """
         present = values[~np.isnan(values)]
         distinct = np.unique(present)
         if len(distinct) > VALUE_BUCKETS:
             distinct = np.unique(np.quantile(present, np.linspace(0, 1, VALUE_BUCKETS + 1)[:-1]))
-        counts = {row["values"]: row["counts"] for row in pc.value_counts(event_types).to_pylist()}
-        counts = {name: count for name, count in counts.items() if name}
-        names = {*KNOWN, *feedback.kinds, *counts}
+        trained = set(pc.unique(event_types).to_pylist()) - {"", None}
+        names = {*KNOWN, *feedback.kinds, *trained}
         positive = {name for name in names if feedback.kind(name) is Kind.POSITIVE}
-        trained = {name for name, count in counts.items() if name in positive or count >= MIN_EVENTS}
         return cls(
             item_ids,
-            sorted(trained),
+            sorted(trained & positive),
             [float(edge) for edge in distinct.astype(np.float32)],
             untrained_events=sorted(positive - trained),
             skips_other_events=not feedback.all_positive,
         )
+
+    def skipping(self, events: IntArray, values: IntArray, preferences: NDArray[np.float32]) -> "Vocabulary":
+        """Skip pairs of event type and value of which less than half of the interactions are positive.
+
+        MovieLens-100K, seed 7, validation NDCG@10 of positive targets: .118 if all interactions are read,
+        .126 by this rule, .132 if exactly the positive ones are, which needs each user's mean rating.
+
+        Args:
+            events, values: codes [n].
+            preferences: [n] of FeedbackPolicy.preferences.
+        """
+        known = events > UNKNOWN
+        shape = (self.sizes["event"], self.sizes["value"])
+        cells = np.ravel_multi_index((events[known], values[known]), shape)
+        size = shape[0] * shape[1]
+        positive = np.bincount(cells, preferences[known] > 0, size)
+        rarely = np.flatnonzero(2 * positive < np.bincount(cells, minlength=size))
+        return replace(self, skipped=np.stack(np.unravel_index(rarely, shape), axis=1).tolist())
+
+    @property
+    def read_table(self) -> NDArray[np.bool_]:
+        """[event types, value buckets] whether the model reads interactions with these codes."""
+        table = np.ones((self.sizes["event"], self.sizes["value"]), bool)
+        for event, value in self.skipped:
+            table[event, value] = False
+        return table
 
     def with_attributes(self, names: pa.Array, values: NDArray[np.float32]) -> "Vocabulary":
         """Add the training users' attributes [n] that enough of them have."""
@@ -101,7 +127,7 @@ class Vocabulary:
             edges,
             [name for name in other.untrained_events if name not in self.event_types],
             other.skips_other_events,
-        )
+        )  # `skipped` refers to the codes of `other`: call `skipping` again
 
     def encode_attributes(self, names: pa.Array, values: NDArray[np.float32]) -> NDArray[np.int32]:
         """Map [n] names and values, in the format of feature_repo.attributes, to codes [n]."""

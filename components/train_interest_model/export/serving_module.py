@@ -44,6 +44,7 @@ class ServingModule(tf.Module):  # type: ignore[misc]
         self.item_index = _index(vocabulary.item_ids, 0, -1)
         self.event_code = _event_codes(vocabulary)
         self.item_ids = tf.constant(vocabulary.item_ids, tf.string)
+        self.read_table = tf.constant(vocabulary.read_table)
         self.value_edges = tf.constant(vocabulary.value_edges, tf.float32)
         self.attribute_code = AttributeCodes(vocabulary)
         self.top_k = min(TOP_ITEMS, len(vocabulary.item_ids))
@@ -82,7 +83,7 @@ class ServingModule(tf.Module):  # type: ignore[misc]
         """Compute interest and state after further interactions; equals replaying the whole history."""
         items = self.item_index.lookup(item_ids)
         events = self.event_code.lookup(event_types)
-        items, events = tf.where(events == SKIPPED, -1, items), tf.maximum(events, UNKNOWN)
+        items, events = tf.where(self._is_read(events, values), items, -1), tf.maximum(events, UNKNOWN)
         items, events, values, timestamps = _compact(items, events, values, timestamps)
         lengths = tf.reduce_sum(tf.cast(items >= 0, tf.int32), axis=1)
         previous = tf.concat([as_of, timestamps[:, :-1]], axis=1)
@@ -126,6 +127,10 @@ class ServingModule(tf.Module):  # type: ignore[misc]
         model = self._model()
         tables = (*model.projection.variables, *model.side_tables.values(), *model.start_tables)
         return [variable.value for variable in tables]
+
+    def _is_read(self, events: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+        codes = tf.stack([tf.maximum(events, UNKNOWN), self._value_buckets(values)], axis=-1)
+        return (events != SKIPPED) & tf.gather_nd(self.read_table, codes)
 
     def _value_buckets(self, values: tf.Tensor) -> tf.Tensor:
         buckets = 1 + _search(self.value_edges, values)

@@ -15,7 +15,7 @@ from components.train_interest_model.data.sequences import (
     flatten,
     read_rows,
 )
-from components.train_interest_model.data.vocabulary import MIN_EVENTS, SKIPPED, Vocabulary, encode_gaps
+from components.train_interest_model.data.vocabulary import SKIPPED, Vocabulary, encode_gaps
 from feature_repo.event_types import Kind
 from feature_repo.feedback import FeedbackPolicy
 from feature_repo.table_schemas import TRAINING_SET
@@ -196,12 +196,25 @@ def test_rows_without_a_target_are_in_no_batch() -> None:
     assert batch["items"].tolist() == [[2]]
 
 
-def test_the_model_reads_event_types_that_are_positive_or_frequent() -> None:
-    events = pa.array(["view"] * 5 + ["dislike"] * MIN_EVENTS + ["skip"] * (MIN_EVENTS - 1) + ["oops"])
+def test_the_model_reads_positive_event_types() -> None:
+    events = pa.array(["view"] * 5 + ["dislike"] * 9 + ["oops"])
     policy = FeedbackPolicy(kinds={"enrol": Kind.POSITIVE, "click": Kind.NEGATIVE})
     vocabulary = Vocabulary.build(["a"], events, np.empty(0, np.float32), policy)
-    assert vocabulary.event_types == ["dislike", "view"]
+    assert vocabulary.event_types == ["view"]
     asked = pa.array(["view", "dislike", "enrol", "like", "skip", "click", "oops", "never heard of"])
-    assert vocabulary.encode_events(asked).tolist() == [2, 1, 0, 0, *[SKIPPED] * 4]
+    assert vocabulary.encode_events(asked).tolist() == [1, SKIPPED, 0, 0, *[SKIPPED] * 4]
     everything = Vocabulary.build(["a"], events, np.empty(0, np.float32), FeedbackPolicy(all_positive=True))
     assert (everything.encode_events(asked) >= 0).all()
+
+
+def test_the_model_skips_values_that_are_mostly_not_positive() -> None:
+    events = np.array([1, 1, 1, 1, 1, 2, 2, 0], np.int32)
+    values = np.array([1, 1, 2, 3, 3, 1, 0, 1], np.int32)
+    signs = np.array([-1, 1, 0, 1, 1, 1, 1, -1], np.float32)
+    vocabulary = VOCABULARY.skipping(events, values, signs)
+    assert vocabulary.skipped == [[1, 2]]  # clicks of value 0; code 0, an untrained event type, is read
+    assert vocabulary.skipping(events, values, -signs).skipped == [[1, 2], [1, 3], [2, 0], [2, 1]]
+    row = history_row("u", "train", ["a", "b", "c"])
+    row["event_types"], row["values"] = ["click", "view", "click"], [0.0, 0.0, 1.0]
+    encoded = encode(pa.Table.from_pylist([row], schema=TRAINING_SET), vocabulary)
+    assert encoded.items.tolist() == [1, 2]
