@@ -7,6 +7,7 @@ several items are the skip-grams of Guthrie et al. 2006, "A closer look at skip-
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from components.train_collaborative_filters.interactions import Interactions
@@ -31,11 +32,13 @@ def transitions(
     """
     shape = (interactions.item_count, interactions.item_count)
     counts = csr_array(shape, dtype=np.float32)
-    ahead, offsets = _steps_ahead(interactions, window), interactions.step_offsets
-    steps = csr_array((interactions.weights, interactions.items, offsets), shape=(len(offsets) - 1, shape[1]))
-    for start in range(0, len(offsets) - 1, BLOCK):
-        block = slice(start, start + BLOCK)
-        counts = counts + steps[block].T.tocsr() @ (ahead[block] @ steps)
+    offsets = interactions.step_offsets
+    count = len(offsets) - 1
+    steps = csr_array((interactions.weights, interactions.items, offsets), shape=(count, shape[1]))
+    for start in range(0, count, BLOCK):
+        rows = np.arange(start, min(start + BLOCK, count))
+        ahead = _steps_ahead(interactions, rows, window) @ steps
+        counts = counts + steps[start : start + BLOCK].T.tocsr() @ ahead
     if backward:
         counts = counts + backward * counts.T.tocsr()
     totals = np.asarray(counts.sum(axis=1)).ravel() + smoothing
@@ -43,22 +46,25 @@ def transitions(
     return top_k_per_row(counts, neighbours)
 
 
-def _steps_ahead(interactions: Interactions, window: int) -> csr_array:
-    """Return [steps, steps] float32: the mean 1/√d of the interactions of the column's step."""
+def _steps_ahead(interactions: Interactions, rows: NDArray[np.intp], window: int) -> csr_array:
+    """Return [rows, steps] float32: the mean 1/√d of the interactions of the column's step.
+
+    Args:
+        rows: the steps that the distances d are counted from.
+    """
     offsets = interactions.step_offsets
+    last = len(offsets) - 2
+    columns = rows[:, np.newaxis] + np.arange(1, window + 1)
+    is_pair = columns <= last
+    columns = np.minimum(columns, last)
     sizes, users = np.diff(offsets), interactions.users[offsets[:-1]]
-    is_counted = sizes <= MAX_STEP
+    # The interactions after the row's step that are before the column's step.
+    before = offsets[columns] - offsets[rows + 1][:, np.newaxis]
+    is_pair &= (users[columns] == users[rows][:, np.newaxis]) & (before < window)
+    is_pair &= (sizes[columns] <= MAX_STEP) & (sizes[rows] <= MAX_STEP)[:, np.newaxis]
+    columns, before = columns[is_pair], before[is_pair]
     reach = np.concatenate([[0], np.cumsum(np.arange(1, window + 1) ** -0.5)])  # Σ 1/√d up to each d
-    rows, columns, weights = [], [], []
-    for steps in range(1, min(window, len(sizes) - 1) + 1):
-        # The interactions after the row's step that are before the column's step, and up to its end.
-        before, until = offsets[steps:-1] - offsets[1:-steps], offsets[steps + 1 :] - offsets[1:-steps]
-        is_pair = (users[steps:] == users[:-steps]) & (before < window)
-        row = np.flatnonzero(is_pair & is_counted[steps:] & is_counted[:-steps])
-        total = reach[np.minimum(until[row], window)] - reach[before[row]]
-        rows.append(row)
-        columns.append(row + steps)
-        weights.append(total / sizes[row + steps])
-    entries = [np.concatenate([*parts, np.empty(0)]) for parts in (weights, rows, columns)]
-    coordinates = (entries[1].astype(np.int32), entries[2].astype(np.int32))
-    return csr_array((entries[0].astype(np.float32), coordinates), shape=(len(sizes), len(sizes)))
+    totals = reach[np.minimum(before + sizes[columns], window)] - reach[before]
+    ends = np.concatenate([[0], np.cumsum(np.count_nonzero(is_pair, axis=1))])
+    means = (totals / sizes[columns]).astype(np.float32)
+    return csr_array((means, columns.astype(np.int32), ends), shape=(len(rows), last + 1))

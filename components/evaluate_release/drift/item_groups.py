@@ -56,7 +56,7 @@ def find_item_groups(catalog: Catalog, filters: CollaborativeFilters, seed: int)
     by_category = catalog.content.T.toarray() > 0
     groups = _usable_groups("categories", list(catalog.category_index) or [""], by_category, popularity)
     if groups is None:
-        clusters = _clusters(filters.user_items, popularity, seed)
+        clusters = _clusters(csr_array(filters.item_users.T), popularity, seed)
         names = [f"cluster {number + 1}" for number in range(len(clusters))]
         groups = _usable_groups("clusters", names, clusters, popularity)
     return groups
