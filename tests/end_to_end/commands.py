@@ -1,4 +1,4 @@
-"""The `penchant` command, run as a user runs it."""
+"""The `penchant` command and the tutorial, run as a user runs them."""
 
 import os
 import signal
@@ -10,12 +10,10 @@ from typing import Final
 from tests.patience import HANG_S, wait_until
 
 PENCHANT: Final = Path(sys.executable).with_name("penchant")
+TUTORIAL: Final = Path(__file__).parents[1] / "examples" / "first_recommender.py"
 
 # A model so small that a run takes half a minute.
 SMALL_MODEL: Final = ["--set", "epochs=4", "--set", "embedding_size=16", "--set", "units=16"]
-
-# Compiling with XLA takes longer than training so small a model.
-WITHOUT_XLA: Final = ["--set", "xla=false"]
 
 
 def environment(home: Path) -> dict[str, str]:
@@ -39,6 +37,21 @@ def penchant(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+def run_tutorial(folder: Path) -> str:
+    """Run the tutorial, whose home is `folder`/home; returns what it printed."""
+    path = f"{PENCHANT.parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(
+        [sys.executable, str(TUTORIAL)],
+        env={**os.environ, "PATH": path, "TUTORIAL_FOLDER": str(folder)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=HANG_S,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
 def train(*arguments: str, home: Path) -> str:
     """Run the pipeline, which must succeed; returns what it printed."""
     done = penchant("run", *SMALL_MODEL, *arguments, home=home)
@@ -46,8 +59,8 @@ def train(*arguments: str, home: Path) -> str:
     return done.stdout
 
 
-def kill_run(step: str, line: str, home: Path) -> None:
-    """Start a run, and kill all its processes with SIGKILL once `step` has printed `line`."""
+def kill(*arguments: str, step: str, line: str, home: Path) -> None:
+    """Start a command that runs a pipeline; kill all its processes once `step` has printed `line`."""
     logs_before = set(home.glob("runs/*/run.log"))
     task = step.lower().replace(" ", "-")
 
@@ -56,10 +69,10 @@ def kill_run(step: str, line: str, home: Path) -> None:
         outputs = [log.read_text().partition(f"Executing task \x1b[96m'{task}'")[2] for log in logs]
         return any(line in output for output in outputs)
 
-    command = [str(PENCHANT), "run", *SMALL_MODEL, *WITHOUT_XLA]
+    command = [str(PENCHANT), *arguments]
     with subprocess.Popen(
         command, env=environment(home), stdout=subprocess.DEVNULL, start_new_session=True
     ) as run:
         wait_until(lambda: run.poll() is not None or has_printed())
         os.killpg(run.pid, signal.SIGKILL)
-    assert run.returncode == -signal.SIGKILL, f"the run ended before {step}"
+    assert run.returncode == -signal.SIGKILL, f"the command ended before {step}"

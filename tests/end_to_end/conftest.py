@@ -1,4 +1,4 @@
-"""One trained home, and a recommender that serves from it, for all end-to-end tests."""
+"""The home that the tutorial leaves, and a recommender that serves from it, for all end-to-end tests."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,19 +9,24 @@ from pipelines.local_servers import serve_live_release
 from pipelines.settings import Settings, load_settings
 from serving.client import Recommender
 from serving.release.release_store import ReleaseStore
-from tests.end_to_end.commands import train
-from tests.end_to_end.shop import write_shop
+from tests.end_to_end.commands import run_tutorial
 from tests.patience import HANG_S
 
 
 @pytest.fixture(scope="session")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A home after the first run, on the shop's files."""
-    folder = tmp_path_factory.mktemp("shop")
-    files = write_shop(folder / "files")
-    train(
-        *(option for name, file in files.items() for option in (f"--{name}", str(file))), home=folder / "home"
-    )
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("shop")
+
+
+@pytest.fixture(scope="session")
+def tutorial(folder: Path) -> str:
+    """What the tutorial prints."""
+    return run_tutorial(folder)
+
+
+@pytest.fixture(scope="session")
+def home(folder: Path, tutorial: str) -> Path:
+    """The tutorial's home, after its run."""
     return folder / "home"
 
 

@@ -1,4 +1,4 @@
-"""A small shop of two categories, where each user buys from one of them, mostly in item order."""
+"""The shop of the tutorial with other users, who have a region; each buys from one of its two categories."""
 
 from pathlib import Path
 from typing import Final
@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 CATEGORIES: Final = ("tea", "bolts")
-ITEMS_PER_CATEGORY: Final = 15
+ITEMS_PER_CATEGORY: Final = 12
 USERS: Final = 60
 PURCHASES_PER_USER: Final = 24
 START: Final = pd.Timestamp("2026-01-01", tz="UTC")

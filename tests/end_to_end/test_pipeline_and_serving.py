@@ -1,6 +1,6 @@
 """From a user's own files to answers that follow what is recorded, in one home, in this order.
 
-Train, answer, record, train again, review, kill runs, train once more.
+The tutorial, answer, record, train again with more files, review, kill commands, train once more.
 """
 
 import json
@@ -16,7 +16,8 @@ import pytest
 from serving.answers import Answer
 from serving.client import Recommender
 from serving.release.release_store import ReleaseStore
-from tests.end_to_end.commands import PENCHANT, WITHOUT_XLA, environment, kill_run, penchant, train
+from tests.end_to_end.commands import PENCHANT, SMALL_MODEL, environment, kill, penchant, train
+from tests.end_to_end.shop import write_shop
 from tests.patience import HANG_S, wait_until
 
 
@@ -27,6 +28,21 @@ def categories(answer: Answer) -> list[str]:
 def wait_for_version(recommender: Recommender, version: int) -> None:
     """Wait until the recommender answers with release `version`."""
     wait_until(lambda: recommender.recommend("u1", k=1).release_version == version)
+
+
+def shown_items(output: str) -> dict[str, list[str]]:
+    """Title of each answer that the tutorial prints -> its item ids."""
+    sections = re.findall(r"^(\S.*) \(based on: \w+\)\n((?:  .+\n)*)", output, re.MULTILINE)
+    return {title: [line.split()[0] for line in items.splitlines()] for title, items in sections}
+
+
+def test_the_tutorial_shows_that_answers_follow_a_new_users_purchases(tutorial: str) -> None:
+    shown = shown_items(tutorial)
+
+    assert list(shown) == ["user-0", "a new user", "the new user after three purchases"]
+    assert {item.split("-")[0] for item in shown["user-0"]} == {"tea"}
+    assert len(shown["a new user"]) == 5
+    assert {item.split("-")[0] for item in shown["the new user after three purchases"]} == {"bolts"}
 
 
 def test_first_run_publishes_its_release(store: ReleaseStore) -> None:
@@ -42,7 +58,7 @@ def test_evaluation_ranks_the_release_above_popularity(home: Path) -> None:
 
 
 def test_recommender_answers_from_the_users_category(recommender: Recommender) -> None:
-    answer = recommender.recommend("u0", k=5)
+    answer = recommender.recommend("user-0", k=5)
 
     assert answer.release_version == 1
     assert answer.basis == "history"
@@ -68,16 +84,33 @@ def test_recommender_answers_an_unknown_user_with_popular_items(recommender: Rec
     assert answer.basis in ("profile", "trending")
 
 
-def test_second_run_starts_from_the_first_and_waits_for_review(
-    home: Path, store: ReleaseStore, recommender: Recommender
+def test_second_run_adds_files_starts_from_the_first_and_waits_for_review(
+    folder: Path, home: Path, store: ReleaseStore, recommender: Recommender
 ) -> None:
     recommender.record("latecomer", "tea-1", event_type="purchase", interaction_id="late-1")
+    files = [option for name, file in write_shop(folder).items() for option in (f"--{name}", str(file))]
 
-    output = train("--set", "warm_start=true", "--policy", "review", *WITHOUT_XLA, home=home)
+    output = train(*files, "--set", "warm_start=true", "--policy", "review", home=home)
 
-    assert re.search(r"warm start.* 30 of 30 items", output)
+    # 800 of the tutorial's file, 1,440 of the shop's, 12 recorded
+    assert "snapshot: 2,252 interactions, 24 items" in output
+    assert re.search(r"warm start.* 24 of 24 items", output)
     assert store.live() == 1
     assert "candidate" in penchant("review", "list", home=home).stdout
+
+
+def assert_serves(store: ReleaseStore, recommender: Recommender, version: int) -> None:
+    assert store.live() == version
+    store.open(version)
+    assert recommender.recommend("user-0").release_version == version
+
+
+def test_a_killed_approval_leaves_the_live_release(
+    home: Path, store: ReleaseStore, recommender: Recommender
+) -> None:
+    kill("review", "approve", "2", "--by", "ada", step="Push release", line="interests of", home=home)
+
+    assert_serves(store, recommender, 1)
 
 
 def test_recommender_swaps_to_an_approved_release_and_back(home: Path, recommender: Recommender) -> None:
@@ -103,55 +136,38 @@ def test_review_refuses_a_version_that_does_not_exist(home: Path) -> None:
     assert "no version 7" in refused.stderr
 
 
-# A step that checks, one that trains and one that publishes, each with a line that it prints midway.
-KILLS = {
-    "Validate interactions": "Got executor_input",
-    "Train interest model": "epoch 1/4",
-    "Push release": "interests of",
-}
-
-
-@pytest.mark.parametrize("step", KILLS)
+@pytest.mark.parametrize(
+    ("step", "line"),
+    [("Validate interactions", "Got executor_input"), ("Train interest model", "epoch 1/4")],
+)
 def test_a_killed_run_leaves_the_live_release(
-    step: str, home: Path, store: ReleaseStore, recommender: Recommender
+    step: str, line: str, home: Path, store: ReleaseStore, recommender: Recommender
 ) -> None:
-    before = store.live()
-    assert before is not None
+    kill("run", *SMALL_MODEL, step=step, line=line, home=home)
 
-    kill_run(step, KILLS[step], home)
-
-    assert store.live() == before
-    store.open(before)
-    assert recommender.recommend("u0").release_version == before
+    assert_serves(store, recommender, 1)
 
 
-def test_the_run_after_killed_runs_goes_live(
+def test_the_run_after_killed_commands_goes_live(
     home: Path, store: ReleaseStore, recommender: Recommender
 ) -> None:
-    before = store.live()
+    train("--set", "warm_start=true", home=home)
 
-    train(*WITHOUT_XLA, home=home)
-
-    after = store.live()
-    assert before is not None
-    assert after is not None
-    assert after > before
-    wait_for_version(recommender, after)
-    # What a killed push left in the folder is not listed as a version.
+    assert store.live() == 3
+    wait_for_version(recommender, 3)
+    # What a killed command left in the folder is not listed as a version.
     names = [path.name for path in Path(store.root, "interest").iterdir()]
-    assert str(after) in names
+    assert "3" in names
     assert all(name.isdigit() or name.startswith(".") for name in names)
 
 
 def test_runs_with_the_same_input_give_the_same_figures(home: Path) -> None:
-    """The last two runs, one of them killed after its evaluation, had the same input."""
-    tables = sorted(home.glob("runs/*/steps/*/evaluate-release/evaluation/metrics.csv"))[-2:]
-    killed, last = (
-        [row for row in table.read_text().splitlines() if not row.startswith('"live"')] for table in tables
-    )
+    """The last two runs that were not killed had the same input and started from the same version."""
+    tables = sorted(home.glob("runs/*/steps/*/evaluate-release/evaluation/metrics.csv"))
+    second, last = (table.read_text() for table in tables[-2:])
 
-    assert len(last) > 1
-    assert killed == last
+    assert len(last.splitlines()) > 2
+    assert second == last
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

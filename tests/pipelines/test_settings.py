@@ -39,7 +39,7 @@ def test_the_environment_overrides_an_address(tmp_path: Path, monkeypatch: pytes
 def test_a_wrong_value_is_reported_with_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PENCHANT_POLICY", "yolo")
 
-    with pytest.raises(ValueError, match=r"PENCHANT_POLICY='yolo'.*'auto' or 'review'"):
+    with pytest.raises(ValueError, match=r"PENCHANT_POLICY='yolo'.*'auto', 'auto-unless-worse' or 'review'"):
         load_settings()
 
 
