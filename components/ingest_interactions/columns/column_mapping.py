@@ -62,12 +62,17 @@ def find_columns(
     Raises:
         StepError: required columns are not found, or columns compete for one; the message has the option.
     """
+    if unknown := [path for path in given if Source(relation).sql(path) is None]:
+        raise StepError(not_in_file(name, table, unknown, _Search(Source(relation), table).leaves))
     layout = find_layout(relation, table, name, has_names)
     if layout and layout.query:
-        relation = relation.query("source", layout.query)
+        rewritten = relation.query("source", layout.query)
+        # A given column that the query leaves out says that the user means the file as it is.
+        if all(Source(rewritten).sql(path) is not None for path in given):
+            relation = rewritten
+        else:
+            layout = None
     search = _Search(Source(relation), table)
-    if unknown := [path for path in given if search.source.sql(path) is None]:
-        raise StepError(not_in_file(name, table, unknown, search.leaves))
     search.take_given(given)
     if layout:
         search.take_layout(layout)

@@ -8,7 +8,7 @@ from components.errors import StepError
 from components.ingest_interactions.files.cells import Split, split
 from components.ingest_interactions.reading import Reading
 
-SAMPLE_BYTES: Final = 1 << 20
+SAMPLE_BYTES: Final = 1 << 18
 # For the choice of the separator; a wrong one makes long records.
 FEW_LINES: Final = 300
 WINDOWS: Final = 20

@@ -11,7 +11,7 @@ import pytest
 from components.ingest_interactions.columns.mapped_table import MappedTable
 from components.ingest_interactions.columns.schema_conformance import conform
 from components.ingest_interactions.duckdb_session import connect
-from components.ingest_interactions.reading import reading_of
+from components.ingest_interactions.reading import COLUMNS_FIELD, reading_of
 from components.ingest_interactions.source_table import open_source
 
 FILES = Path(__file__).with_name("files")
@@ -47,10 +47,10 @@ Read = Callable[..., ReadFile]
 def read() -> Read:
     """`read(name, table)` reads a file of `files/`, or one at a path."""
 
-    def call(name: str | Path, table: str = "interactions") -> ReadFile:
-        url = str(FILES / name)
+    def call(name: str | Path, table: str = "interactions", given: dict[str, str] | None = None) -> ReadFile:
+        url, options = str(FILES / name), {COLUMNS_FIELD[table]: given or {}}
         with connect() as connection:
-            _, mapped = open_source(connection, table, url, reading_of(url, table, {}))
+            _, mapped = open_source(connection, table, url, reading_of(url, table, options))
             rows = connection.sql(conform(connection, mapped)).order(f"source_row, {mapped_key(table)}")
             return ReadFile(mapped, rows.to_arrow_table().to_pylist())
 

@@ -181,6 +181,13 @@ def test_the_history_of_mind_comes_before_the_first_impression_in_its_order(read
     assert before == [(-3_000_000, "N10001"), (-2_000_000, "N10138"), (-1_000_000, "N10275")]
 
 
+def test_given_columns_that_a_layout_leaves_out_come_before_the_layout(read: Any) -> None:
+    given = {"column_2": "user_id", "column_4": "item_id", "column_1": "timestamp"}
+    file = read("behaviors.tsv", given=given)
+    assert file.mapped.mapping.layout is None
+    assert file.first("user_id", "item_id") == ("U101", "N10001 N10138 N10275")
+
+
 def test_a_last_fm_track_without_an_id_is_named_by_artist_and_title(read: Any) -> None:
     items = {row["item_id"] for row in read("userid-timestamp-artid-artname-traid-traname.tsv").rows}
     assert '作り話 "Untitled"' in items
