@@ -71,8 +71,9 @@ def add_file(
             return
     own = store.listed(table, source)
     if own and own[-1].reading not in ("", reading.fingerprint):
+        toml = f"{PurePosixPath(place(url)).name}.toml"
         report(
-            f"{source}: the options that say how it is read differ from the last ones; a {source}.toml "
+            f"{source}: the options that say how it is read differ from the last ones; a {toml} "
             "beside the file keeps them"
         )
     rows, read = _read(connection, table, url, reading)

@@ -65,7 +65,7 @@ class TestNewContent:
         home.ingest(interactions_file=file, reading={"timezone": "Europe/Paris"})
         assert [row["timestamp"].hour for row in home.rows("interactions")] == [10]
         assert len(parts(home)) == 1
-        assert "log.csv: the options that say how it is read differ" in capsys.readouterr().out
+        assert "differ from the last ones; a log.csv.toml beside the file" in capsys.readouterr().out
 
     @pytest.mark.parametrize("column", [0, 1, 2])
     def test_a_correction_of_one_column_in_all_rows_replaces_them(self, home: Any, column: int) -> None:
