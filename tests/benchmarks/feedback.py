@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -58,14 +58,15 @@ class Served:
 
 
 @contextmanager
-def served(home: Path, **sources: Any) -> Iterator[Served]:
+def served(home: Path, dataset: str = "", interactions: str = "", items: str = "") -> Iterator[Served]:
     """Train on the sources in `home`, and serve the release."""
     settings = load_settings(home=home)
     arguments = training_arguments(settings, "time", 0.05, {}) | {"policy": "review"}
-    folder = run_locally(training, settings, arguments | source_arguments(**{**_NO_SOURCES, **sources}))
+    sources = source_arguments(dataset, interactions, items, "")
+    folder = run_locally(training, settings, arguments | sources)
     approve(settings, open_registry(settings).versions()[0].number, "benchmark")
-    interactions = next(folder.glob("steps/*/ingest-interactions/interactions"))
-    user_ids = pq.read_table(interactions, columns=["user_id"])["user_id"].unique().sort().to_pylist()
+    ingested = next(folder.glob("steps/*/ingest-interactions/interactions"))
+    user_ids = pq.read_table(ingested, columns=["user_id"])["user_id"].unique().sort().to_pylist()
     with (
         serve_live_release(settings, 0, 0) as processes,
         Recommender(processes.recommender, timeout_s=30) as client,
@@ -74,7 +75,15 @@ def served(home: Path, **sources: Any) -> Iterator[Served]:
         yield Served(client, ranking.catalog, ranking.filters.popularity, user_ids)
 
 
-_NO_SOURCES: Final = {"dataset": "", "interactions": None, "items": None, "users": None}
+def measure(folder: Path, dataset: str, users: int) -> Iterator[tuple[str, Figures]]:
+    """Yield the title and the figures of each measurement."""
+    people = make_people()
+    interactions, items = write_files(people, folder)
+    with served(folder / "planted", interactions=str(interactions), items=str(items)) as release:
+        yield "planted opinions", loved_and_hated(release, people)
+    with served(folder / "public", dataset=dataset) as release:
+        yield f"{dataset}: users who dislike {DISLIKES} items", after_three_dislikes(release, users)
+        yield f"{dataset}: visitors who rate {VISITOR_RATINGS} items", visitors(release)
 
 
 def after_three_dislikes(release: Served, count: int) -> Figures:
@@ -185,20 +194,11 @@ def main() -> int:
         help="folder for bench-feedback.json (default: .penchant)",
     )
     arguments = parser.parse_args()
-    results: dict[str, Figures] = {}
+    console, results = Console(width=100), dict[str, Figures]()
     with TemporaryDirectory() as temporary:
-        with served(Path(temporary, "public"), dataset=arguments.dataset) as release:
-            results[f"{arguments.dataset}: users who dislike three items"] = after_three_dislikes(
-                release, arguments.users
-            )
-            results[f"{arguments.dataset}: visitors who rate five items"] = visitors(release)
-        people = make_people()
-        interactions, items = write_files(people, Path(temporary))
-        with served(Path(temporary, "planted"), interactions=interactions, items=items) as release:
-            results["planted opinions"] = loved_and_hated(release, people)
-    console = Console(width=100)
-    for title, figures in results.items():
-        console.print(table(f"{title} (seed {SEED})", figures))
+        for title, figures in measure(Path(temporary), arguments.dataset, arguments.users):
+            console.print(table(f"{title} (seed {SEED})", figures))
+            results[title] = figures
     arguments.home.mkdir(parents=True, exist_ok=True)
     (arguments.home / "bench-feedback.json").write_text(json.dumps({"seed": SEED, **results}, indent=2))
     console.print(f"written to {arguments.home / 'feedback.json'}")
