@@ -230,7 +230,7 @@ def test_a_refit_keeps_the_learned_items_and_learns_new_ones(cycle: World, tmp_p
     grown = [*reversed(cycle.item_ids), "new0", "new1"]
     rows = cycle_rows(cycle.item_ids, users=60, length=10, seed=5)
     rows += [history_row(f"n{user}", "all", ["i3", "new0", "new1"] * 3) for user in range(200)]
-    rows[-1]["event_types"][0] = "buy"
+    rows[-1]["event_types"][0] = "purchase"
     world = write_world(tmp_path / "grown", rows, items_table(grown))
     untouched = fit(
         world,
@@ -244,7 +244,7 @@ def test_a_refit_keeps_the_learned_items_and_learns_new_ones(cycle: World, tmp_p
     fit(world, tmp_path / "refit", "all", base=tmp_path / "base", **long)
     refitted = SavedWeights.load(tmp_path / "refit")
     assert refitted.vocabulary.item_ids == grown
-    assert refitted.vocabulary.event_types == ["click", "view", "buy"]
+    assert refitted.vocabulary.event_types == ["click", "view", "purchase"]
     assert follower(tmp_path / "refit", "new0") == "new1"
     assert follower(tmp_path / "refit", "i20") == "i21"
 
