@@ -18,7 +18,7 @@ from feature_repo.contract import MAX_HISTORY
 from feature_repo.feedback import FeedbackPolicy
 from feature_repo.table_schemas import SPINE
 
-# The number of users with queries, to limit the time of an evaluation.
+# Under "time": the number of users with queries, to limit the time of an evaluation.
 MAX_QUERY_USERS: Final = 20_000
 
 # Time orders nothing if fewer of the users with several interactions have them at different times.
@@ -58,7 +58,9 @@ def build_spine(
             item_ids = users.item_ids.take(pa.array(positions))
             parts.append(_rows(user_ids, users.timestamps[positions], split, item_ids))
     order.check()
-    spine = _sample(pa.concat_tables([SPINE.empty_table(), *parts]))
+    spine = pa.concat_tables([SPINE.empty_table(), *parts])
+    if protocol == "time":  # leave-one-out has one query per user and split
+        spine = _sample(spine)
     # A user may choose an item twice at one time: these are one query.
     spine = spine.group_by(SPINE.names).aggregate([]).select(SPINE.names)
     return spine.sort_by([(name, "ascending") for name in SPINE.names]).combine_chunks()

@@ -88,6 +88,12 @@ def test_time_samples_users_by_their_ids(
     assert {user for user, _, _ in splits["all"]} == set(users)
 
 
+def test_leave_one_out_tests_every_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spine, "MAX_QUERY_USERS", 5)
+    planted = [row for n in range(20) for row in interactions_at(f"u{n}", [n, 30 + n, 90 + n])]
+    assert len(rows(planted, "leave-one-out")["test"]) == 20
+
+
 def test_an_older_window_ends_where_the_next_newer_one_begins() -> None:
     # Five interactions are before 60, the validation target: windows of two end at 60, 40 and 20.
     splits = rows(interactions_at("ann", [10, 20, 30, 40, 50, 60, 70]), "leave-one-out", max_history=2)
