@@ -75,6 +75,7 @@ class ReleaseWatcher:
         self._stopped.set()
         if self._thread.is_alive():
             self._thread.join()
+        gc.unfreeze()  # frozen objects would outlive the interpreter, which libraries report as leaks
 
     def refresh(self) -> None:
         """Switch to the version in live.json, once the model server serves it too.

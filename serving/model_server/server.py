@@ -65,6 +65,7 @@ class ModelServer:
         stopped: Event = self._server.stop(grace)
         if self._poller.is_alive():
             self._poller.join()
+        gc.unfreeze()  # frozen objects would outlive the interpreter, which libraries report as leaks
         return stopped
 
     def _poll_until_stopped(self) -> None:

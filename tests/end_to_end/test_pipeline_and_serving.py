@@ -90,7 +90,8 @@ def test_second_run_adds_files_starts_from_the_first_and_waits_for_review(
     recommender.record("latecomer", "tea-1", event_type="purchase", interaction_id="late-1")
     files = [option for name, file in write_shop(folder).items() for option in (f"--{name}", str(file))]
 
-    output = train(*files, "--set", "warm_start=true", "--policy", "review", home=home)
+    options = ["--source", "branch", "--set", "warm_start=true", "--policy", "review"]
+    output = train(*files, *options, home=home)
 
     # 800 of the tutorial's file, 1,440 of the shop's, 12 recorded
     assert "snapshot: 2,252 interactions, 24 items" in output

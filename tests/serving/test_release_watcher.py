@@ -1,5 +1,6 @@
 """Switching the live release under load, and releases that can't be used."""
 
+import gc
 import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -44,6 +45,12 @@ def test_switches_under_load_mix_no_versions_and_lose_no_answer(tmp_path: Path) 
     assert {answer.release_version for answer in answers} == {1, 2}
     assert [answer.degraded for answer in answers if answer.degraded] == []
     assert set(service.model.calls) == {1, 2}
+
+
+def test_a_closed_watcher_leaves_no_object_frozen(tmp_path: Path) -> None:
+    with running(tmp_path):
+        assert gc.get_freeze_count() > 0
+    assert gc.get_freeze_count() == 0
 
 
 def test_a_release_waits_until_the_model_server_has_loaded_it(

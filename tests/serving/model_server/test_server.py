@@ -1,5 +1,6 @@
 """The process and the port of the model server: start, stop, errors and health."""
 
+import gc
 import shutil
 import signal
 import socket
@@ -94,6 +95,14 @@ def test_two_servers_cannot_share_a_port(base_path: Path) -> None:
     with pytest.raises(StartError, match=f"can't listen on 127.0.0.1:{port}"):
         create_server(base_path, port=port)
     server.stop().wait()
+
+
+def test_a_stopped_server_leaves_no_object_frozen(base_path: Path) -> None:
+    server, _ = create_server(base_path)
+    server.start()
+    assert gc.get_freeze_count() > 0
+    server.stop().wait()
+    assert gc.get_freeze_count() == 0
 
 
 @pytest.mark.parametrize(
