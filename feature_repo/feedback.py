@@ -32,6 +32,9 @@ MAX_SCALE_VALUES: Final = 201
 # Rarer values, such as typing errors, do not define the ends of the scale.
 MIN_VALUE_SHARE: Final = 0.001
 
+# The order of the interactions of one step, whose real order is unknown.
+_STEP_ORDER: Final = (Kind.EXPOSURE, Kind.POSITIVE, Kind.NEUTRAL, Kind.CANCELLATION, Kind.NEGATIVE)
+
 _UNKNOWN: Final = (Kind.NEUTRAL, 1.0)
 
 
@@ -123,6 +126,7 @@ class FeedbackPolicy:
         item_ids: Sequence[Any] | NDArray[Any],
         event_types: Sequence[str],
         values: Sequence[float] | NDArray[Any],
+        timestamps: Sequence[int] | NDArray[np.int64],
         offsets: NDArray[np.int64] | None = None,
     ) -> FloatArray:
         """Return the preference [n] float32 of each interaction: positive, negative, or 0 for neutral ones.
@@ -133,19 +137,23 @@ class FeedbackPolicy:
           positive interaction with the item neutral too, unless it takes back only a part of the amount.
         - The last opinion about an item counts: a dislike makes all earlier positive interactions with the
           item neutral; a later like makes the dislike neutral; a later rating replaces an earlier one.
+        - Interactions of a user with one timestamp have no order: there positive ones come first, then
+          cancellations, then negative ones, so that a return cancels a purchase of the same date.
 
         Args:
             item_ids: [n] ids or indexes, each user's oldest first.
             values: [n] ratings or amounts, NaN for none.
+            timestamps: [n] of any unit; equal ones are one step.
             offsets: [users + 1] the first interaction of each user; None for one user.
         """
-        return self._judge(item_ids, event_types, values, _bounds(item_ids, offsets))[0]
+        return self._judge(item_ids, event_types, values, timestamps, _bounds(item_ids, offsets))[0]
 
     def preferences_and_votes(
         self,
         item_ids: Sequence[Any] | NDArray[Any],
         event_types: Sequence[str],
         values: Sequence[float] | NDArray[Any],
+        timestamps: Sequence[int] | NDArray[np.int64],
         offsets: NDArray[np.int64] | None = None,
     ) -> tuple[FloatArray, FloatArray]:
         """Return the preferences, and how much each interaction [n] votes for its item: at least 0.
@@ -155,7 +163,7 @@ class FeedbackPolicy:
         for `preferences`.
         """
         offsets = _bounds(item_ids, offsets)
-        preferences, is_neutral = self._judge(item_ids, event_types, values, offsets)
+        preferences, is_neutral = self._judge(item_ids, event_types, values, timestamps, offsets)
         votes = np.maximum(preferences, 0)
         is_neutral &= preferences == 0
         is_disliked = preferences <= -OPINION
@@ -210,9 +218,38 @@ class FeedbackPolicy:
         item_ids: Sequence[Any] | NDArray[Any],
         event_types: Sequence[str],
         values: Sequence[float] | NDArray[Any],
+        timestamps: Sequence[int] | NDArray[np.int64],
         offsets: NDArray[np.int64],
     ) -> tuple[FloatArray, NDArray[np.bool_]]:
         """Return the preferences [n], and whether each interaction is a rating with a neutral value [n]."""
+        order = self._order_of_steps(event_types, np.asarray(timestamps, np.int64), offsets)
+        if order is None:
+            return self._judge_in_order(item_ids, event_types, values, offsets)
+        codes = _codes(item_ids)[order]
+        types = [event_types[position] for position in order.tolist()]
+        in_order = self._judge_in_order(codes, types, np.asarray(values, np.float32)[order], offsets)
+        preferences, is_neutral = np.empty_like(in_order[0]), np.empty_like(in_order[1])
+        preferences[order], is_neutral[order] = in_order
+        return preferences, is_neutral
+
+    def _order_of_steps(
+        self, event_types: Sequence[str], timestamps: NDArray[np.int64], offsets: NDArray[np.int64]
+    ) -> NDArray[np.intp] | None:
+        """Return the positions [n] with the interactions of each step by kind; None if that changes nothing."""
+        ranks = {event_type: _STEP_ORDER.index(self.kind(event_type)) for event_type in set(event_types)}
+        if len(set(ranks.values())) < 2 or not (timestamps[1:] == timestamps[:-1]).any():
+            return None
+        users = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+        rank = np.fromiter(map(ranks.__getitem__, event_types), np.int8, len(timestamps))
+        return np.lexsort((rank, timestamps, users))
+
+    def _judge_in_order(
+        self,
+        item_ids: Sequence[Any] | NDArray[Any],
+        event_types: Sequence[str],
+        values: Sequence[float] | NDArray[Any],
+        offsets: NDArray[np.int64],
+    ) -> tuple[FloatArray, NDArray[np.bool_]]:
         count = len(item_ids)
         pairs = {event_type: self._kind_and_weight(event_type) for event_type in set(event_types)}
         numbers = np.asarray(values, np.float32)
@@ -322,10 +359,14 @@ def _repeat(keys: NDArray[np.int64]) -> bool:
 
 def _keys(item_ids: Sequence[Any] | NDArray[Any], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return [n] numbers that are equal for interactions of the same user with the same item."""
-    if isinstance(item_ids, np.ndarray) and np.issubdtype(item_ids.dtype, np.integer):
-        codes = item_ids.astype(np.int64)
-    else:
-        numbers: dict[Any, int] = {}
-        codes = np.fromiter((numbers.setdefault(i, len(numbers)) for i in item_ids), np.int64, len(item_ids))
+    codes = _codes(item_ids)
     users = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
     return users * (int(codes.max(initial=0)) + 1) + codes
+
+
+def _codes(item_ids: Sequence[Any] | NDArray[Any]) -> NDArray[np.int64]:
+    """Return [n] a number for each item."""
+    if isinstance(item_ids, np.ndarray) and np.issubdtype(item_ids.dtype, np.integer):
+        return item_ids.astype(np.int64)
+    numbers: dict[Any, int] = {}
+    return np.fromiter((numbers.setdefault(i, len(numbers)) for i in item_ids), np.int64, len(item_ids))

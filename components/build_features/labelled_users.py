@@ -76,6 +76,6 @@ def _label(rows: pa.Table, policy: FeedbackPolicy) -> LabelledUsers:
     item_ids = rows["item_id"].combine_chunks()
     values = pc.fill_null(rows["value"], np.float32(np.nan)).to_numpy()
     codes = item_ids.dictionary_encode().indices.to_numpy()
-    preferences = policy.preferences(codes, rows["event_type"].to_pylist(), values, offsets)
     timestamps = rows["micros"].to_numpy()
+    preferences = policy.preferences(codes, rows["event_type"].to_pylist(), values, timestamps, offsets)
     return LabelledUsers(runs.values, offsets, item_ids, timestamps, preferences)

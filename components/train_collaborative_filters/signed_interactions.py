@@ -36,7 +36,9 @@ def by_sign(log: EventLog, feedback: FeedbackPolicy, split: str) -> SignedIntera
     """
     event_types = np.array(log.event_types, object)[log.events].tolist()
     offsets = np.searchsorted(log.users, np.arange(len(log.user_ids) + 1))
-    preferences, votes = feedback.preferences_and_votes(log.items, event_types, log.values, offsets)
+    preferences, votes = feedback.preferences_and_votes(
+        log.items, event_types, log.values, log.timestamps, offsets
+    )
     is_positive = preferences > 0
     _report_signs(preferences, split)
     votes[is_positive] /= votes[is_positive].mean(dtype=np.float64)

@@ -46,7 +46,7 @@ class SignedHistory:
         codes, known = items, np.flatnonzero(items >= 0)
         if len(known) < len(items):  # no two interactions with unknown items are with the same one
             codes = np.where(items >= 0, items, len(ranking.catalog) + np.arange(len(items), dtype=np.int32))
-        preferences, votes = ranking.feedback.preferences_and_votes(codes, event_types, values)
+        preferences, votes = ranking.feedback.preferences_and_votes(codes, event_types, values, timestamps)
         if len(known) < len(items):
             items, timestamps = items[known], timestamps[known]
             preferences, votes = preferences[known], votes[known]

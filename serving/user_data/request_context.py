@@ -146,7 +146,9 @@ class RequestContextReader:
 
 
 def _positive_items(history: History, feedback: FeedbackPolicy) -> set[str]:
-    preferences = feedback.preferences(history.item_ids, history.event_types, history.values)
+    preferences = feedback.preferences(
+        history.item_ids, history.event_types, history.values, history.timestamps
+    )
     return set(compress(history.item_ids, (preferences > 0).tolist()))
 
 

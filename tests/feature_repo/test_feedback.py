@@ -1,5 +1,6 @@
 """Preferences: the sign and strength of interactions."""
 
+import itertools
 import math
 
 import numpy as np
@@ -24,12 +25,13 @@ Event = tuple[str, str, float]
 
 def preferences(*events: Event, policy: FeedbackPolicy = POLICY) -> list[float]:
     items, types, values = zip(*events, strict=True)
-    return [round(float(value), 2) for value in policy.preferences(items, types, values)]
+    found = policy.preferences(items, types, values, np.arange(len(items)))
+    return [round(float(value), 2) for value in found]
 
 
 def votes(*events: Event, policy: FeedbackPolicy = POLICY) -> list[float]:
     items, types, values = zip(*events, strict=True)
-    return policy.preferences_and_votes(items, types, values)[1].tolist()
+    return policy.preferences_and_votes(items, types, values, np.arange(len(items)))[1].tolist()
 
 
 def event(event_type: str, item: str = "a", value: float = math.nan) -> Event:
@@ -72,7 +74,7 @@ def test_each_user_of_a_batch_has_an_own_mean_and_own_items() -> None:
     users = [[(7, "rate", 5.0), (8, "dislike", math.nan)], [], [(8, "like", math.nan), (7, "rate", 1.0)]]
     items, types, values = zip(*(row for user in users for row in user), strict=True)
     offsets = np.array([0, 2, 2, 4])
-    together = POLICY.preferences(np.array(items), types, values, offsets)
+    together = POLICY.preferences(np.array(items), types, values, np.arange(4), offsets)
     alone = [preferences(*(event(t, str(i), v) for i, t, v in user)) for user in users if user]
     np.testing.assert_allclose(together, np.concatenate(alone), atol=0.01)
 
@@ -124,6 +126,35 @@ def test_the_last_rating_of_an_item_counts() -> None:
 def test_a_cancellation_cancels_one_purchase_of_the_item() -> None:
     assert preferences(event("purchase"), event("purchase"), event("return")) == [1, 0, 0]
     assert preferences(event("purchase", "a"), event("return", "b")) == [1, 0]
+
+
+@pytest.mark.parametrize("types", itertools.permutations(["purchase", "purchase", "return", "view"]))
+def test_interactions_of_one_step_have_no_order(types: tuple[str, ...]) -> None:
+    found = POLICY.preferences(["a"] * 4, types, [math.nan] * 4, [7] * 4)
+    assert sorted(zip(types, found.tolist(), strict=True)) in (
+        [
+            (
+                "purchase",
+                0,
+            ),
+            ("purchase", 1),
+            ("return", 0),
+            ("view", 1),
+        ],
+        [("purchase", 1), ("purchase", 1), ("return", 0), ("view", 0)],
+    )
+
+
+def test_steps_of_one_batch_keep_their_users() -> None:
+    types = ["return", "purchase", "purchase", "return"]
+    found = POLICY.preferences(
+        np.array([5, 5, 5, 5]), types, [math.nan] * 4, [7, 7, 7, 8], np.array([0, 2, 4])
+    )
+    assert found.tolist() == [0, 0, 0, 0]
+    found = POLICY.preferences(
+        np.array([5, 5, 5, 5]), types, [math.nan] * 4, [6, 7, 7, 8], np.array([0, 2, 4])
+    )
+    assert found.tolist() == [0, 1, 0, 0]
 
 
 def test_a_negative_amount_cancels_the_purchase_when_it_takes_back_all_of_it() -> None:

@@ -43,6 +43,7 @@ def _positives(training_set: pa.Table, users: pa.ChunkedArray, feedback: Feedbac
         flat["item_ids"].dictionary_encode().indices.to_numpy(),
         flat["event_types"].to_pylist(),
         flat["values"].to_numpy(zero_copy_only=False).astype(np.float32),
+        flat["timestamps"].to_numpy(),
         np.array([*np.flatnonzero(np.diff(codes, prepend=-1)), len(codes)], np.int64),
     )
     columns = (owners, flat["timestamps"].cast(pa.int64()), flat["item_ids"])

@@ -182,11 +182,13 @@ def preferences_of(rows: pa.Table, feedback: FeedbackPolicy) -> list[FloatArray]
     """Return [rows] the preferences of each row's history, from that history alone, as serving does."""
     lists = rows["item_ids"].combine_chunks()
     bounds = _bounds(lists)
-    flat = {name: rows[name].combine_chunks().flatten() for name in ("item_ids", "event_types", "values")}
+    names = ("item_ids", "event_types", "values", "timestamps")
+    flat = {name: rows[name].combine_chunks().flatten() for name in names}
     preferences = feedback.preferences(
         flat["item_ids"].dictionary_encode().indices.to_numpy(),
         flat["event_types"].to_pylist(),
         flat["values"].to_numpy(zero_copy_only=False).astype(np.float32),
+        flat["timestamps"].to_numpy(),
         np.array([0, *bounds, len(flat["item_ids"])], np.int64),
     )
     return np.split(preferences, bounds)

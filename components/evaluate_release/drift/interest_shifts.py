@@ -138,7 +138,8 @@ def as_queries(
     ]
     times = [np.asarray(history.timestamps, np.int64) for history in histories]
     preferences = [
-        feedback.preferences(history.item_ids, history.event_types, history.values) for history in histories
+        feedback.preferences(history.item_ids, history.event_types, history.values, history.timestamps)
+        for history in histories
     ]
     seen = [np.union1d(shift.seen, shift.items[:step]).astype(np.int32) for shift, step in pairs]
     return Queries(

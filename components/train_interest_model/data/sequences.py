@@ -216,5 +216,6 @@ def preferences(rows: pa.Table, feedback: FeedbackPolicy) -> FloatArray:
         flatten(rows["item_ids"]).dictionary_encode().indices.to_numpy(),
         flatten(rows["event_types"]).to_pylist(),
         flatten(rows["values"]).to_numpy(zero_copy_only=False).astype(np.float32),
+        flatten(rows["timestamps"]).to_numpy().astype(np.int64),
         np.append(offsets[first_rows], offsets[-1]),
     )
