@@ -1,7 +1,6 @@
 """The sign and strength of feedback: one implementation for training and serving."""
 
 import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -11,91 +10,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from feature_repo.event_types import KNOWN, OPINIONS, RATE, Kind
+from feature_repo.opinions import (
+    OPINION,
+    any_repeats,
+    cancel,
+    item_codes,
+    keep_last_opinions,
+    user_item_keys,
+)
+from feature_repo.rating_scale import RatingScale
 
 FloatArray = NDArray[np.float32]
 
-# A user's mean rating counts as much as the mean of all users once the user has this many ratings.
-MEAN_PRIOR: Final = 5.0
-
-# A negative rating is this many standard deviations of all ratings below the user's mean, or more.
-DISLIKE_DEVIATIONS: Final = 0.75
-
-# A negative preference of at least this strength is an opinion: it holds until the user likes the item.
-OPINION: Final = 0.5
-
 # The vote of a neutral rating, such as 3 of 5 stars, next to 1 for a positive one.
 NEUTRAL_VOTE: Final = 0.5
-
-# Values are a rating scale if they span at most this much; larger ones are amounts, such as prices or counts.
-MAX_SCALE_SPAN: Final = 100.0
-MAX_SCALE_VALUES: Final = 201
-# Rarer values, such as typing errors, do not define the ends of the scale.
-MIN_VALUE_SHARE: Final = 0.001
 
 # The order of the interactions of one step, whose real order is unknown.
 _STEP_ORDER: Final = (Kind.EXPOSURE, Kind.POSITIVE, Kind.NEUTRAL, Kind.CANCELLATION, Kind.NEGATIVE)
 
 _UNKNOWN: Final = (Kind.NEUTRAL, 1.0)
-
-
-@dataclass(frozen=True)
-class RatingScale:
-    """The distribution of the ratings of a data set."""
-
-    low: float
-    high: float
-    mean: float
-    deviation: float
-    like_from: float | None = (
-        None  # ratings from here on are positive, for every user; None: learned per user
-    )
-
-    @classmethod
-    def learn(
-        cls, values: NDArray[np.float64], counts: NDArray[np.int64], like_from: float | None = None
-    ) -> "RatingScale | None":
-        """Return the scale of ratings; None if there are none, or if they are amounts and no scale.
-
-        Args:
-            values: [n] the distinct ratings, in ascending order.
-            counts: [n] how often each one was given.
-            like_from: ratings from here on are positive; None: learned per user.
-        """
-        if not len(values):
-            return None
-        usual = values[counts >= MIN_VALUE_SHARE * counts.sum()]
-        usual = usual if len(usual) else values
-        low, high = float(usual[0]), float(usual[-1])
-        is_scale = high - low <= MAX_SCALE_SPAN and (len(usual) <= MAX_SCALE_VALUES or low < 0)
-        if not is_scale and like_from is None:
-            return None
-        mean = float(np.average(values, weights=counts))
-        deviation = float(np.sqrt(np.average((values - mean) ** 2, weights=counts)))
-        return cls(low, high, mean, deviation, like_from)
-
-    @property
-    def like_range(self) -> tuple[float, float]:
-        """The lowest and the highest rating from which liking may begin for a user."""
-        if self.like_from is not None:
-            return self.like_from, self.like_from
-        span = self.high - self.low
-        return self.low + span / 8, self.high - span / 4
-
-    def bounds(self, sums: FloatArray, counts: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return for users with these sums and counts of ratings: positive from, and negative up to.
-
-        Positive are ratings from the user's mean on, which is shrunk to the mean of all users. Negative are
-        ratings at least DISLIKE_DEVIATIONS standard deviations below, in the lower half of the scale. The
-        upper quarter of the scale is always positive, its lowest value always negative.
-        """
-        means = (sums + MEAN_PRIOR * self.mean) / (counts + MEAN_PRIOR)
-        like_from = np.clip(means, *self.like_range).astype(np.float32)
-        margin = DISLIKE_DEVIATIONS * self.deviation
-        below_middle = np.nextafter(np.float32((self.low + self.high) / 2), np.float32(-np.inf))
-        dislike_to = np.maximum(
-            np.minimum(like_from - np.float32(margin), below_middle), np.float32(self.low)
-        )
-        return like_from, np.minimum(dislike_to, np.nextafter(like_from, np.float32(-np.inf)))
 
 
 @dataclass(frozen=True)
@@ -168,8 +101,8 @@ class FeedbackPolicy:
         is_neutral &= preferences == 0
         is_disliked = preferences <= -OPINION
         if is_neutral.any() and is_disliked.any():
-            keys = _keys(item_ids, offsets)
-            if _repeat(keys):
+            keys = user_item_keys(item_ids, offsets)
+            if any_repeats(keys):
                 is_neutral &= ~np.isin(keys, keys[is_disliked])
         votes[is_neutral] = NEUTRAL_VOTE
         return preferences, votes
@@ -225,7 +158,7 @@ class FeedbackPolicy:
         order = self._order_of_steps(event_types, np.asarray(timestamps, np.int64), offsets)
         if order is None:
             return self._judge_in_order(item_ids, event_types, values, offsets)
-        codes = _codes(item_ids)[order]
+        codes = item_codes(item_ids)[order]
         types = [event_types[position] for position in order.tolist()]
         in_order = self._judge_in_order(codes, types, np.asarray(values, np.float32)[order], offsets)
         preferences, is_neutral = np.empty_like(in_order[0]), np.empty_like(in_order[1])
@@ -235,7 +168,7 @@ class FeedbackPolicy:
     def _order_of_steps(
         self, event_types: Sequence[str], timestamps: NDArray[np.int64], offsets: NDArray[np.int64]
     ) -> NDArray[np.intp] | None:
-        """Return the positions [n] with the interactions of each step by kind; None if that changes nothing."""
+        """Return the positions [n], in each step by kind; None if that changes nothing."""
         ranks = {event_type: _STEP_ORDER.index(self.kind(event_type)) for event_type in set(event_types)}
         if len(set(ranks.values())) < 2 or not (timestamps[1:] == timestamps[:-1]).any():
             return None
@@ -278,9 +211,9 @@ class FeedbackPolicy:
         result[refunds] = 0
         cancels |= refunds
         if cancels.any() or is_rating.any() or (result <= -OPINION).any():
-            keys = _keys(item_ids, offsets)
-            _cancel(result, cancels, keys, numbers)
-            _keep_last_opinions(result, has(OPINIONS), is_rating, keys)
+            keys = user_item_keys(item_ids, offsets)
+            cancel(result, cancels, keys, numbers)
+            keep_last_opinions(result, has(OPINIONS), is_rating, keys)
         return result, is_neutral
 
     def _signs(
@@ -307,66 +240,3 @@ class FeedbackPolicy:
 def _bounds(item_ids: Sequence[Any] | NDArray[Any], offsets: NDArray[np.int64] | None) -> NDArray[np.int64]:
     """Return the first interaction of each user; of one user if no offsets are given."""
     return np.array([0, len(item_ids)], np.int64) if offsets is None else offsets
-
-
-def _cancel(
-    result: FloatArray, cancels: NDArray[np.bool_], keys: NDArray[np.int64], values: FloatArray
-) -> None:
-    """Make the last positive interaction before each cancellation neutral, unless its amount is larger.
-
-    Args:
-        keys: [n] equal for interactions of the same user with the same item.
-    """
-    if not cancels.any():
-        return
-    concerned = np.flatnonzero(np.isin(keys, keys[cancels]))
-    positives: dict[int, list[int]] = defaultdict(list)
-    amounts = np.abs(values).tolist()
-    for position in concerned.tolist():
-        before = positives[int(keys[position])]
-        if result[position] > 0:
-            before.append(position)
-        elif cancels[position] and before:
-            amounts[before[-1]] -= amounts[position]
-            if not amounts[before[-1]] > 0:  # without amounts the difference is NaN
-                result[before.pop()] = 0
-
-
-def _keep_last_opinions(
-    result: FloatArray,
-    states_opinion: NDArray[np.bool_],
-    is_rating: NDArray[np.bool_],
-    keys: NDArray[np.int64],
-) -> None:
-    """Make interactions neutral that a later opinion about the same item replaces; arguments as above."""
-    if not _repeat(keys):
-        return
-    is_negative = result <= -OPINION
-    opinions = np.flatnonzero(states_opinion | is_rating | is_negative)[::-1]
-    with_opinion, first = np.unique(keys[opinions], return_index=True)
-    last = opinions[first]
-    replaced = is_rating | is_negative
-    replaced[last] = False
-    result[replaced] = 0
-    disliked = with_opinion[result[last] < 0]
-    result[(result > 0) & np.isin(keys, disliked)] = 0
-
-
-def _repeat(keys: NDArray[np.int64]) -> bool:
-    """Return whether any user has more than one interaction with an item; faster than looking for them."""
-    return len(np.unique(keys)) < len(keys)
-
-
-def _keys(item_ids: Sequence[Any] | NDArray[Any], offsets: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return [n] numbers that are equal for interactions of the same user with the same item."""
-    codes = _codes(item_ids)
-    users = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-    return users * (int(codes.max(initial=0)) + 1) + codes
-
-
-def _codes(item_ids: Sequence[Any] | NDArray[Any]) -> NDArray[np.int64]:
-    """Return [n] a number for each item."""
-    if isinstance(item_ids, np.ndarray) and np.issubdtype(item_ids.dtype, np.integer):
-        return item_ids.astype(np.int64)
-    numbers: dict[Any, int] = {}
-    return np.fromiter((numbers.setdefault(i, len(numbers)) for i in item_ids), np.int64, len(item_ids))

@@ -13,7 +13,8 @@ from components.ingest_interactions.feedback_options import FeedbackOptions
 from components.ingest_interactions.warehouse.manifest import Warehouse
 from components.progress import report
 from feature_repo.event_types import IMPRESSION, KNOWN, RATE, Kind, canonical_event_type
-from feature_repo.feedback import FeedbackPolicy, RatingScale
+from feature_repo.feedback import FeedbackPolicy
+from feature_repo.rating_scale import RatingScale
 
 # Unknown event types in one message; more are a sign of a wrong column.
 SHOWN: Final = 8

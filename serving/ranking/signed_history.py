@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_repo.feedback import OPINION
+from feature_repo.opinions import OPINION
 from serving.ranking.dislikes import Dislikes
 from serving.ranking.influences import RECENT
 from serving.release.arrays import FloatArray, Indexes

@@ -10,8 +10,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.train_collaborative_filters.fitting import fit
-from feature_repo.feedback import FeedbackPolicy, RatingScale
+from feature_repo.feedback import FeedbackPolicy
 from feature_repo.histories import History
+from feature_repo.rating_scale import RatingScale
 from feature_repo.table_schemas import ITEMS, TRAINING_SET
 from serving.answers import Recommendation
 from serving.ranking.loaded_release import LoadedRelease

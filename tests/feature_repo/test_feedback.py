@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from feature_repo.event_types import KNOWN, Kind, canonical_event_type
-from feature_repo.feedback import NEUTRAL_VOTE, FeedbackPolicy, RatingScale
+from feature_repo.feedback import NEUTRAL_VOTE, FeedbackPolicy
+from feature_repo.rating_scale import RatingScale
 
 
 def learned(values: list[float], like_from: float | None = None) -> RatingScale | None:

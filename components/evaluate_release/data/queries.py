@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from components.errors import StepError
 from components.user_attributes import attributes_of, with_attributes
 from feature_repo.attributes import Attributes
-from feature_repo.feedback import OPINION, FeedbackPolicy
+from feature_repo.feedback import FeedbackPolicy
 from feature_repo.histories import History
+from feature_repo.opinions import OPINION
 from feature_repo.table_schemas import TRAINING_SET
 from serving.release.arrays import FloatArray
 

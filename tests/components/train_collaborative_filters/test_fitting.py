@@ -16,7 +16,8 @@ from components.train_collaborative_filters.component import train_collaborative
 from components.train_collaborative_filters.fitting import FilterParameters, fit, fit_filters
 from components.train_collaborative_filters.reading import read
 from feature_repo.event_types import Kind
-from feature_repo.feedback import FeedbackPolicy, RatingScale
+from feature_repo.feedback import FeedbackPolicy
+from feature_repo.rating_scale import RatingScale
 from serving.ranking import source_scores
 from serving.release.arrays import Indexes
 from serving.release.collaborative_filters import CollaborativeFilters

@@ -16,7 +16,8 @@ from components.train_collaborative_filters.interactions import Interactions
 from components.train_collaborative_filters.reading import read
 from components.train_collaborative_filters.signed_interactions import SignedInteractions
 from feature_repo.event_types import Kind
-from feature_repo.feedback import NEUTRAL_VOTE, FeedbackPolicy, RatingScale
+from feature_repo.feedback import NEUTRAL_VOTE, FeedbackPolicy
+from feature_repo.rating_scale import RatingScale
 from feature_repo.table_schemas import ITEMS, TRAINING_SET
 from serving.ranking import source_scores
 from serving.release.collaborative_filters import CollaborativeFilters

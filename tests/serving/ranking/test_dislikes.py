@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array
 
-from feature_repo.feedback import FeedbackPolicy, RatingScale
+from feature_repo.feedback import FeedbackPolicy
+from feature_repo.rating_scale import RatingScale
 from serving.ranking import sparse_scores
 from serving.ranking.dislikes import DECAY, KIND_SLOPE, Dislikes
 from serving.ranking.signed_history import SignedHistory
