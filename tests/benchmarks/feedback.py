@@ -201,7 +201,7 @@ def main() -> int:
             results[title] = figures
     arguments.home.mkdir(parents=True, exist_ok=True)
     (arguments.home / "bench-feedback.json").write_text(json.dumps({"seed": SEED, **results}, indent=2))
-    console.print(f"written to {arguments.home / 'feedback.json'}")
+    console.print(f"written to {arguments.home / 'bench-feedback.json'}")
     return 0
 
 
