@@ -76,7 +76,7 @@ def test_hit_rate_equals_the_one_counted_from_the_file(document: dict[str, Any],
 
 
 def test_only_the_k_core_is_evaluated(document: dict[str, Any]) -> None:
-    assert document["data"] == {"interactions": 1440, "items": 30, "users": 60}
+    assert document["data"] == {"interactions": 1440, "items": 24, "users": 60}
     assert document["counts"]["test_queries"] == document["counts"]["validation_queries"] == 60
 
 
