@@ -62,7 +62,7 @@ def benchmark(
     ```
     penchant benchmark movielens-100k
     penchant benchmark movielens-1m --seeds 1 --json results.json
-    penchant benchmark movielens-100k --by-value         # low ratings count against
+    penchant benchmark movielens-100k --by-value    # low ratings are negative
     penchant benchmark --interactions interactions.csv --protocol time
     ```
     """
