@@ -1,6 +1,7 @@
 """Runs a benchmark: the steps of the training pipeline, in a temporary home, once per seed."""
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -19,8 +20,12 @@ from pipelines.benchmark.results import StepCost, make_results
 from pipelines.benchmark.steps import FAILURE, PEAK_MEMORY
 from pipelines.errors import RunError
 from pipelines.settings import Settings
+from pipelines.step_environment import FEAST, KERAS, SAVED_MODEL
 
 # Step -> display name; train and evaluate run once per seed.
+# Step -> environment variables; they override those of the user.
+_VARIABLES: Final = {"prepare": FEAST, "train": KERAS, "evaluate": SAVED_MODEL}
+
 DISPLAY_NAMES: Final = {
     "prepare": "Prepare the data",
     "filters": "Train collaborative filters",
@@ -72,6 +77,7 @@ class _StepRunner:
         started = time.monotonic()
         with subprocess.Popen(
             command + ([] if seed is None else [str(seed)]),
+            env={**os.environ, **_VARIABLES.get(step, {})},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

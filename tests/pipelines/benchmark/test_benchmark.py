@@ -44,6 +44,9 @@ def result(folder: Path, interactions: Path) -> Result:
     (folder / "tmp").mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PENCHANT_HOME", str(folder / "home"))
+        # Other backends of Keras, which are not installed: the training must not use them.
+        patch.setenv("KERAS_BACKEND", "jax")
+        patch.setenv("TF_USE_LEGACY_KERAS", "1")
         patch.setattr(tempfile, "tempdir", str(folder / "tmp"))
         return run(*files, "--seeds", "1", "--json", str(folder / "figures.json"), *sets)
 
