@@ -28,7 +28,8 @@ TABLE_METRICS: Final = {"hr_at_10": "HR@10", "ndcg_at_10": "NDCG@10"}
 PUBLISHED_PROTOCOL: Final = ("leave-one-out", 5, "filter", True)
 # Whether all interactions are positive -> what counts.
 FEEDBACK_RULES: Final = {
-    True: "every interaction counts as positive, whatever its rating, as in publications (--all-positive)",
+    True: "every interaction counts as positive, and equal times have the order of the source, as in "
+    "publications (--all-positive)",
     False: "only positive interactions are targets and votes, as in production (--by-value)",
 }
 
