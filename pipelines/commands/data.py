@@ -66,6 +66,8 @@ def list_(home: Home = None) -> None:
             out.print("Nothing is ingested yet: penchant run --dataset NAME, or --interactions FILE")
             return
         out.print(sources_table(sources))
+        for source, place in {source.source: source.location for source in sources}.items():
+            out.print(f"{source}: {place}", markup=False, highlight=False, soft_wrap=True)
         if retractions:
             out.print(retractions_table(retractions))
 

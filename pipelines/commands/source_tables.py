@@ -12,24 +12,14 @@ from components.ingest_interactions.warehouse.source_list import SourceTable
 def sources_table(sources: Sequence[SourceTable]) -> Table:
     """Return one row for each table of each source; times are UTC."""
     table = Table()
-    table.add_column("source", overflow="fold")
-    table.add_column("table")
-    table.add_column("rows", justify="right")
-    table.add_column("from")
-    table.add_column("until")
-    table.add_column("ingested")
-    table.add_column("parts", justify="right")
-    table.add_column("place", overflow="fold")
+    for name in ("source", "table", "rows", "from", "until", "ingested"):
+        table.add_column(name, justify="right" if name == "rows" else "left", no_wrap=name != "source")
     for source in sources:
         table.add_row(
             source.source,
             source.table,
             f"{source.rows:,}",
-            _time(source.first)[:10],
-            _time(source.last)[:10],
-            _time(source.ingested_at),
-            str(source.parts),
-            source.location,
+            *(_time(time)[:10] for time in (source.first, source.last, source.ingested_at)),
         )
     return table
 

@@ -68,12 +68,13 @@ def test_the_client_of_the_model_server_reaches_one_of_this_machine(model_server
 def test_http_reaches_this_machine_after_bypass_proxy() -> None:
     server, thread = start_http_server(0, "127.0.0.1", CollectorRegistry())
     page = f"http://127.0.0.1:{server.server_port}/metrics"
+    # urlopen would keep the proxies of its first call in this process.
     with pytest.raises(OSError, match="refused"):
-        urllib.request.urlopen(page, timeout=HANG_S)
+        urllib.request.build_opener().open(page, timeout=HANG_S)
 
     bypass_proxy()
 
-    with urllib.request.urlopen(page, timeout=HANG_S) as answer:
+    with urllib.request.build_opener().open(page, timeout=HANG_S) as answer:
         assert answer.status == 200
     server.shutdown()
     server.server_close()

@@ -31,7 +31,13 @@ def run(*arguments: str) -> tuple[int, str]:
 def test_sources_and_retractions_are_listed(home: str) -> None:
     code, output = run("list", "--home", home)
     assert code == 0
-    for text in ("sales.csv", "interactions", "2024-01-31", "2024-02-01"):
+    for text in (
+        "│ sales.csv │",
+        "interactions",
+        "2024-01-31",
+        "2024-02-01",
+        f"sales.csv: {Path(home).parent}",
+    ):
         assert text in output
     assert "Retractions" not in output
 
