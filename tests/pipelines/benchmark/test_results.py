@@ -97,7 +97,8 @@ def test_published_results_are_shown_for_the_same_protocol_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("all_positive", "words"), [(True, "counts as positive, whatever its rating"), (False, "only positive")]
+    ("all_positive", "words"),
+    [(True, "every interaction counts as positive, and equal times"), (False, "only positive")],
 )
 def test_the_output_states_which_feedback_counts(all_positive: bool, words: str) -> None:
     document = results(plan(all_positive=all_positive), [evaluation(0.2, 0.1)])
