@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/.installed
 UV := $(or $(shell command -v uv),$(BIN)/uv)
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help demo test check format lock protos bench bench-training bench-model bench-feedback sizes clean
+.PHONY: help demo test check format lock protos bench bench-training bench-model bench-feedback sizes attack clean
 
 help: ## List the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ bench-feedback: $(INSTALLED) ## Measure on DATA and on planted opinions what dis
 
 sizes: $(INSTALLED) ## Install the client, the recommender and the pipeline separately; print size and import time
 	$(BIN)/python -m tests.packaging
+
+attack: $(INSTALLED) ## Attack Penchant on this machine with bounded scripts; print what holds
+	$(BIN)/python -m tests.attack
 
 clean: ## Remove the environment and all runs
 	rm -rf $(VENV) .penchant*

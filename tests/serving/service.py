@@ -97,6 +97,7 @@ class FragileLog(InteractionLog):
 
 # Long timeouts, because the machine may be busy; a test of a timeout sets its own.
 _UNLIMITED = dict.fromkeys(("deadline_ms", "history_budget_ms", "interest_budget_ms"), 1000 * HANG_S)
+_DEFAULTS = {"port": 0, "release_poll_ms": 20, **_UNLIMITED}
 
 
 @contextmanager
@@ -106,14 +107,15 @@ def running(
     live: int | None = 1,
     seen_items: str = "filter",
     drain_s: float = 0,
+    token: str = "",
     **settings: Any,
 ) -> Iterator[RunningService]:
-    """Run a service over planted releases below `root`, with these settings."""
+    """Run a service over planted releases below `root`, with these settings; `token` has the scope admin."""
     for version in versions:
         write_release(root / "releases", version, f" of {version}", seen_items=seen_items)
     model, features = FakeInterestModel(*versions), FakeFeatures()
     serving_settings = ServingSettings(
-        home=root, **{"port": 0, "release_poll_ms": 20, **_UNLIMITED, **settings}
+        home=root, tokens={"admin": [token]} if token else {}, **{**_DEFAULTS, **settings}
     )
     log = FragileLog(serving_settings.interaction_log)
     store = ReleaseStore(serving_settings.releases)
@@ -121,7 +123,7 @@ def running(
     with (
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(run_server(serving_settings, dependencies, drain_s)) as port,
-        Recommender(f"127.0.0.1:{port}", timeout_s=HANG_S) as client,
+        Recommender(f"127.0.0.1:{port}", timeout_s=HANG_S, token=token) as client,
     ):
         service = RunningService(f"127.0.0.1:{port}", root, client, model, features, log)
         if live:

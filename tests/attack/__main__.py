@@ -1,0 +1,50 @@
+"""Attacks Penchant on loopback with bounded scripts, and prints what holds.
+
+python -m tests.attack [NAME …]
+
+It exits with 1 when a figure misses its goal. To add an attack, write a module with `figures()` and list it here.
+"""
+
+import argparse
+import sys
+from types import ModuleType
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from tests.attack import stalled_streams
+from tests.attack.figures import Figure
+
+ATTACKS: Final[tuple[ModuleType, ...]] = (stalled_streams,)
+
+
+def main() -> int:
+    attacks = {module.__name__.rpartition(".")[2]: module for module in ATTACKS}
+    parser = argparse.ArgumentParser(prog="python -m tests.attack", description=__doc__.splitlines()[0])
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"one of {', '.join(attacks)}; all by default"
+    )
+    names = parser.parse_args().names or list(attacks)
+    if unknown := sorted(set(names) - attacks.keys()):
+        parser.error(f"NAME={unknown[0]!r}: expected one of {', '.join(attacks)}")
+    console = Console(width=120)
+    figures = list[Figure]()
+    for number, name in enumerate(names, start=1):
+        console.print(Text(f"{number} of {len(names)}: {name}"), style="dim")
+        figures += attacks[name].figures()
+    console.print(_table(figures))
+    return int(not all(figure.ok for figure in figures))
+
+
+def _table(figures: list[Figure]) -> Table:
+    table = Table("attack", "reached", "wanted", "")
+    for figure in figures:
+        mark = Text("ok", "green") if figure.ok else Text("missed", "red")
+        table.add_row(Text(figure.what), Text(figure.reached), Text(figure.wanted), mark)
+    return table
+
+
+if __name__ == "__main__":
+    sys.exit(main())
