@@ -2,7 +2,8 @@
 
 python -m tests.attack [NAME …]
 
-It exits with 1 when a figure misses its goal. To add an attack, write a module with `figures()` and list it here.
+It exits with 1 when a figure misses its goal. To add an attack, write a module with `figures()` and list it
+here.
 """
 
 import argparse

@@ -1,7 +1,7 @@
 """Streams that stay open without a call: Health.Watch, and calls that send headers and never a message.
 
-Three connections keep 300 of each open, and open every stream that the server ends again, while a client with a
-valid token asks for recommendations.
+Three connections keep 300 of each open, and open every stream that the server ends again, while a client with
+a valid token asks for recommendations.
 """
 
 import time
