@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from rich.console import Console
 
-from components.ingest_interactions.datasets import find
+from components.ingest_interactions.datasets.registry import find
 from components.register_release.model_registry import CANDIDATE
 from pipelines.commands.tables import metrics_table, recommendations_table
 from pipelines.demo_scenario import absent_category, typical_user

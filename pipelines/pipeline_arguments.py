@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from components.errors import StepError
-from components.ingest_interactions.feedback_options import KINDS, parse_options
+from components.ingest_interactions.feedback.feedback_options import KINDS, parse_options
 from components.ingest_interactions.reading import COLUMNS_FIELD, COLUMNS_OPTION, FILE_FIELDS, Reading
 from components.train_interest_model.hyperparameters import Hyperparameters
 from pipelines.settings import Settings

@@ -23,7 +23,7 @@ def ingest_interactions(
     """Add new rows of the sources to the warehouse and write a snapshot; returns its time in µs."""
     from pathlib import Path
 
-    from components.ingest_interactions.feedback_options import FeedbackOptions
+    from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
     from components.ingest_interactions.ingestion import Outputs, Sources, ingest
 
     sources = Sources(dataset, interactions_file, items_file, users_file, interaction_log, reading)

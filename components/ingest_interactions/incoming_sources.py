@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 
 from duckdb import DuckDBPyConnection
 
-from components.ingest_interactions import datasets
 from components.ingest_interactions.columns.mapped_table import map_table
 from components.ingest_interactions.columns.schema_conformance import conform
+from components.ingest_interactions.datasets import dataset_tables
+from components.ingest_interactions.datasets.registry import find
 from components.ingest_interactions.files import table_files
 from components.ingest_interactions.files.damage import damage_reported
 from components.ingest_interactions.files.locations import locate
@@ -42,12 +43,12 @@ def add_dataset(connection: DuckDBPyConnection, store: Warehouse, name: str) -> 
     Raises:
         StepError: it is unknown, or not installed.
     """
-    dataset = datasets.find(name)
+    dataset = find(name)
     if store.listed(source=name):
         report(f"{name}: already ingested, skipped")
         return
     with tempfile.TemporaryDirectory(prefix="penchant-") as folder:
-        tables, origin = datasets.read(connection, dataset, store, Path(folder))
+        tables, origin = dataset_tables.read(connection, dataset, store, Path(folder))
         for table, relation in tables.items():
             rows = conform(connection, map_table(relation, table, name))
             part = store.write(connection, table, name, _last(table, rows), origin)

@@ -9,14 +9,14 @@ from typing import Any
 from components.errors import StepError
 from components.ingest_interactions.catalog_report import report_catalog
 from components.ingest_interactions.duckdb_session import connect
-from components.ingest_interactions.feedback_options import FeedbackOptions
-from components.ingest_interactions.feedback_report import (
+from components.ingest_interactions.feedback.event_type_table import report_event_types
+from components.ingest_interactions.feedback.event_types import (
     check_known,
     count_event_types,
-    learn_feedback,
-    report_event_types,
     snapshot_event_type,
 )
+from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
+from components.ingest_interactions.feedback.policy_learning import learn_feedback
 from components.ingest_interactions.incoming_sources import add_dataset, add_file, add_recorded
 from components.ingest_interactions.reading import reading_of
 from components.ingest_interactions.warehouse import snapshot

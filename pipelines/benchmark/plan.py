@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from components.ingest_interactions.datasets import REGISTRY
+from components.ingest_interactions.datasets.registry import REGISTRY
 
 
 @dataclass(frozen=True)

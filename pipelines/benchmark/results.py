@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from rich.table import Table
 
-from components.ingest_interactions.feedback_options import FeedbackOptions
+from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
 from feature_repo.atomic_files import write_text_atomically
 from pipelines.benchmark.drift import drift_tables, mean_drift
 from pipelines.benchmark.plan import Plan

@@ -33,7 +33,7 @@ def prepare(home: Path, plan: Plan) -> None:
     """
     from components.build_features.feature_tables import build
     from components.fetch_training_set.training_set import fetch
-    from components.ingest_interactions.feedback_options import FeedbackOptions
+    from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
     from components.ingest_interactions.ingestion import Outputs, Sources, ingest
     from feature_repo.store_addresses import FeatureStoreAddresses
     from pipelines.benchmark.file_order import order_as_in_source

@@ -39,7 +39,7 @@ def sets() -> None:
     ```
     """
     with exit_on_error():
-        from components.ingest_interactions.datasets import describe
+        from components.ingest_interactions.datasets.registry import describe
         from pipelines.commands.tables import datasets_table
 
         out.print(datasets_table(describe()))

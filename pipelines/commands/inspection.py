@@ -33,7 +33,7 @@ def inspect(
     ```
     """
     with exit_on_error():
-        from components.ingest_interactions.inspection import inspect as inspect_file
+        from components.ingest_interactions.inspection.file_inspection import inspect as inspect_file
         from components.ingest_interactions.reading import COLUMNS_FIELD
         from pipelines.commands.inspection_report import inspection_report
         from pipelines.pipeline_arguments import reading_arguments

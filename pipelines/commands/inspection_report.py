@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 if TYPE_CHECKING:
-    from components.ingest_interactions.inspection import Inspection
+    from components.ingest_interactions.inspection.file_inspection import Inspection
 
 # Event types shown; more are a sign of a wrong column.
 SHOWN_EVENT_TYPES = 20

@@ -13,7 +13,7 @@ from serving.answers import Answer
 
 if TYPE_CHECKING:
     # The modules of these types import DuckDB and MLflow, which most commands do not need.
-    from components.ingest_interactions.datasets import Dataset
+    from components.ingest_interactions.datasets.registry import Dataset
     from components.register_release.model_registry import Version
 
 METRICS = {

@@ -23,7 +23,7 @@ import pyarrow.parquet as pq
 from rich.console import Console
 from rich.table import Table
 
-from components.ingest_interactions.datasets import REGISTRY
+from components.ingest_interactions.datasets.registry import REGISTRY
 from feature_repo.interaction import Interaction
 from pipelines.local_servers import serve_live_release
 from pipelines.pipeline_arguments import source_arguments, training_arguments

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from components.errors import StepError
-from components.ingest_interactions.datasets import REGISTRY
+from components.ingest_interactions.datasets.registry import REGISTRY
 from pipelines.benchmark.plan import Plan, make_plan
 from pipelines.benchmark.steps import prepare
 

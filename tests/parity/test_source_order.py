@@ -8,7 +8,7 @@ import pytest
 
 from components.build_features.feature_tables import build
 from components.fetch_training_set.training_set import fetch
-from components.ingest_interactions.feedback_options import FeedbackOptions
+from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
 from components.ingest_interactions.ingestion import Outputs, Sources, ingest
 from components.validate_interactions.validation import validate
 from feature_repo.feedback import FeedbackPolicy

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.fetch_training_set.training_set import fetch
-from components.ingest_interactions.feedback_options import FeedbackOptions
+from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
 from components.ingest_interactions.ingestion import Outputs, Sources, ingest
 from components.materialize_features.materialization import materialize
 from components.push_release.promotion import push

@@ -11,7 +11,7 @@ import pytest
 
 from components.errors import StepError
 from components.ingest_interactions.component import ingest_interactions
-from components.ingest_interactions.feedback_options import FeedbackOptions
+from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
 from components.ingest_interactions.ingestion import Outputs, Sources, ingest
 from components.ingest_interactions.warehouse import snapshot
 from components.ingest_interactions.warehouse.manifest import Warehouse

@@ -5,7 +5,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from components.ingest_interactions.feedback_options import FeedbackOptions
+from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
 from components.ingest_interactions.ingestion import Outputs, Sources, ingest
 from pipelines.benchmark.file_order import order_as_in_source
 

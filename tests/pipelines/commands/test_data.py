@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from components.ingest_interactions.feedback_options import FeedbackOptions
+from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
 from components.ingest_interactions.ingestion import Outputs, Sources, ingest
 from pipelines.cli import app
 

@@ -19,7 +19,7 @@ OLD = {"tea", "milk"}
 SCRIPT = """
 import os, shutil, signal, sys
 from pathlib import Path
-from components.ingest_interactions.feedback_options import FeedbackOptions
+from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
 from components.ingest_interactions.ingestion import Outputs, Sources, ingest
 from components.ingest_interactions.warehouse.retraction import retract
 

@@ -21,8 +21,8 @@ from components.ingest_interactions.columns.schema_conformance import (
 from components.ingest_interactions.duckdb_session import connect, quote
 from components.ingest_interactions.files.damage import damage_reported
 from components.ingest_interactions.files.opened_table import OpenedTable
-from components.ingest_interactions.inspected_catalog import catalog_figures
-from components.ingest_interactions.inspected_interactions import (
+from components.ingest_interactions.inspection.catalog_figures import catalog_figures
+from components.ingest_interactions.inspection.interaction_figures import (
     EventShare,
     event_shares,
     interaction_figures,

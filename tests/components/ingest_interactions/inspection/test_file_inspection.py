@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from components.errors import StepError
-from components.ingest_interactions import inspection
-from components.ingest_interactions.inspection import Inspection, inspect
+from components.ingest_interactions.inspection import file_inspection
+from components.ingest_interactions.inspection.file_inspection import Inspection, inspect
 
 DAY = 1_700_000_000
 
@@ -83,8 +83,8 @@ def test_a_file_of_items_given_as_interactions_is_told(file: Any) -> None:
 
 
 def test_a_large_file_is_described_by_some_of_its_users(file: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inspection, "WHOLE_ROWS", 1000)
-    monkeypatch.setattr(inspection, "SAMPLE_ROWS", 500)
+    monkeypatch.setattr(file_inspection, "WHOLE_ROWS", 1000)
+    monkeypatch.setattr(file_inspection, "SAMPLE_ROWS", 500)
     rows = "".join(f"u{n % 400},i{n % 7},{DAY + n},view\n" * 2 for n in range(4000))
     found = inspect("interactions", file("user_id,item_id,timestamp,event_type\n" + rows), {})
     assert (found.rows, found.one_in) == (8000, 16)

