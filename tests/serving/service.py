@@ -114,9 +114,8 @@ def running(
     for version in versions:
         write_release(root / "releases", version, f" of {version}", seen_items=seen_items)
     model, features = FakeInterestModel(*versions), FakeFeatures()
-    serving_settings = ServingSettings(
-        home=root, tokens={"admin": [token]} if token else {}, **{**_DEFAULTS, **settings}
-    )
+    tokens = {"admin": [token]} if token else {}
+    serving_settings = ServingSettings(home=root, **{"tokens": tokens, **_DEFAULTS, **settings})
     log = FragileLog(serving_settings.interaction_log)
     store = ReleaseStore(serving_settings.releases)
     dependencies = Dependencies(store, model, FakeVersions(model), log, lambda: features)
