@@ -8,8 +8,10 @@ import typer
 
 from pipelines.commands.benchmark import benchmark
 from pipelines.commands.data import data
-from pipelines.commands.kubeflow import compile_pipelines, schedule
+from pipelines.commands.kubeflow import compile_pipelines, submit
 from pipelines.commands.review import review
+from pipelines.commands.runs import runs
+from pipelines.commands.schedule import schedule
 from pipelines.commands.serving import recommend, record, serve
 from pipelines.commands.training import demo, run
 
@@ -61,7 +63,9 @@ for command in SERVING:
 app.add_typer(data, name="data", rich_help_panel="Train")
 app.add_typer(review, name="review", rich_help_panel="Review")
 app.command("compile", rich_help_panel="Kubeflow")(compile_pipelines)
-app.command(rich_help_panel="Kubeflow")(schedule)
+app.command(rich_help_panel="Kubeflow")(submit)
+app.add_typer(runs, name="runs", rich_help_panel="Kubeflow")
+app.add_typer(schedule, name="schedule", rich_help_panel="Kubeflow")
 
 
 def main() -> None:

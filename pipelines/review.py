@@ -4,9 +4,11 @@ from pathlib import Path
 
 from components.errors import StepError
 from components.register_release.model_registry import APPROVED, REJECTED, Registry, Version
+from pipelines.kubeflow.connection import connect
+from pipelines.kubeflow.runs import KubeflowRuns
 from pipelines.pipeline_arguments import promotion_arguments
 from pipelines.promotion_pipeline import promotion
-from pipelines.runner import run_locally, submit
+from pipelines.runner import run_locally
 from pipelines.settings import Settings
 from serving.release.release_store import ReleaseStore
 
@@ -28,7 +30,8 @@ def approve(settings: Settings, version: int, by: str) -> str:
     registry.decide(registry.version(version).number, APPROVED, by)
     arguments = promotion_arguments(settings, version, by)
     if settings.kubeflow:
-        run_id = submit(promotion, settings, arguments)
+        with connect(settings) as client:
+            run_id = KubeflowRuns(client, settings).submit(promotion, arguments)
         return f"the promotion of version {version} was submitted to Kubeflow as run {run_id}"
     run_locally(promotion, settings, arguments)
     return f"version {version} is live"

@@ -1,4 +1,4 @@
-"""Runs a pipeline on this machine, submits it to Kubeflow Pipelines, or schedules it there."""
+"""Runs a pipeline on this machine, and compiles it for Kubeflow Pipelines."""
 
 import contextlib
 import time
@@ -56,47 +56,6 @@ def compile_pipeline(function: PipelineFunction, settings: Settings, file: Path)
     compiler.Compiler().compile(build_pipeline(function, settings), str(file))
 
 
-def submit(function: PipelineFunction, settings: Settings, arguments: dict[str, Any]) -> str:
-    """Start one run on Kubeflow Pipelines; return its id."""
-    run = _client(settings).create_run_from_pipeline_func(
-        build_pipeline(function, settings), arguments=arguments, experiment_name=settings.experiment
-    )
-    return str(run.run_id)
-
-
-def schedule_on_kubeflow(
-    function: PipelineFunction, settings: Settings, arguments: dict[str, Any], cron: str
-) -> str:
-    """Schedule a pipeline on Kubeflow Pipelines, one run at a time; return the id of the recurring run.
-
-    Args:
-        cron: six fields, seconds first; "0 0 3 * * *" is 03:00:00 every day.
-
-    Raises:
-        ValueError: not six fields. Kubeflow accepts five too, but reads the first one as seconds.
-    """
-    if len(cron.split()) != 6:
-        raise ValueError(
-            f"cron={cron!r}: expected six fields, seconds first, such as '0 0 3 * * *' (03:00:00 every day)"
-        )
-    client = _client(settings)
-    experiment = client.create_experiment(settings.experiment)
-    settings.prepare_home()
-    file = settings.home / f"{function.__name__}.yaml"
-    compile_pipeline(function, settings, file)
-    recurring = client.create_recurring_run(
-        experiment.experiment_id,
-        job_name=f"penchant-{function.__name__}",
-        cron_expression=cron,
-        max_concurrency=1,
-        no_catchup=True,
-        pipeline_package_path=str(file),
-        params=arguments,
-        enable_caching=False,
-    )
-    return str(recurring.recurring_run_id)
-
-
 @contextlib.contextmanager
 def run_lock(home: Path) -> Iterator[None]:
     """Lock the home for one run; the operating system frees the lock when the process ends.
@@ -128,11 +87,3 @@ def _link_pages(folder: Path) -> None:
     for page in PAGES:
         for artifact in sorted(folder.glob(f"steps/*/*/{page}"))[:1]:
             (folder / page).symlink_to(artifact.relative_to(folder))
-
-
-def _client(settings: Settings) -> Any:
-    if not settings.kubeflow:
-        raise ValueError("PENCHANT_KUBEFLOW is not set: expected the address of the Kubeflow Pipelines API")
-    import kfp
-
-    return kfp.Client(host=settings.kubeflow)

@@ -1,5 +1,6 @@
 """The settings of the command `penchant` and of the pipelines."""
 
+from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import Field
@@ -35,6 +36,15 @@ class Settings(Addresses):
     experiment: str = Field("penchant", description="name of the experiment in MLflow and Kubeflow")
 
     kubeflow: str = Field("", description="address of the Kubeflow Pipelines API")
+    kubeflow_namespace: str = Field("", description="namespace of the runs, on a Kubeflow with several users")
+    kubeflow_token_file: Path | None = Field(
+        None, description="file with a bearer token for Kubeflow; it is read again for each call"
+    )
+    kubeflow_ca: Path | None = Field(None, description="PEM file of the authority of Kubeflow's certificate")
+    kubeflow_timezone: str = Field(
+        "UTC", description="time zone of Kubeflow's schedules: its setting CRON_SCHEDULE_TIMEZONE"
+    )
+    service_account: str = Field("", description="Kubernetes service account of the runs")
     image: str = Field("penchant/training:latest", description="container image of the pipeline steps")
     training_image: str = Field("", description="container image of the training steps, if another one")
     accelerator: str = Field("nvidia.com/gpu", description="Kubernetes resource name of the accelerator")

@@ -1,12 +1,13 @@
-"""The commands for Kubeflow Pipelines: `compile` and `schedule`."""
+"""The commands for Kubeflow Pipelines: `compile` and `submit`."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pipelines.commands.errors import exit_on_error, out
-from pipelines.commands.options import Dataset, Home, Hyperparameter, Protocol
+from pipelines.commands.data_options import DataOptions, with_data_options
+from pipelines.commands.errors import FAILED, exit_on_error, out
+from pipelines.commands.options import Home, Hyperparameter, MaxFailedShare, Policy, Protocol
 
 
 def compile_pipelines(
@@ -34,32 +35,41 @@ def compile_pipelines(
             out.print(f"wrote {file}")
 
 
-def schedule(
-    cron: Annotated[
-        str, typer.Argument(help="Six fields, seconds first: '0 0 3 * * *' is 03:00:00 every day.")
-    ],
-    dataset: Dataset = "",
+@with_data_options
+def submit(
+    data: DataOptions,
     protocol: Protocol = "time",
+    policy: Policy = None,
+    max_failed_share: MaxFailedShare = 0.05,
     hyperparameter: Hyperparameter = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Show the steps until the run ends; exit with 1 if it fails.")
+    ] = False,
 ) -> None:
-    """Schedule the training pipeline on the Kubeflow Pipelines at PENCHANT_KUBEFLOW.
+    """Run the training pipeline once on the Kubeflow Pipelines at PENCHANT_KUBEFLOW.
 
-    Each training starts from the weights of the training run of the live release; `--set warm_start=false`
-    turns this off. A schedule keeps the settings it was made with: after a change, schedule again.
+    The sources must be URLs, or files on the volume of the home. `penchant runs` shows the run later.
 
     ```
-    penchant schedule '0 0 3 * * *'
-    penchant schedule '0 30 2 * * 0' --set warm_start=false
+    penchant submit --dataset movielens-100k
+    penchant submit --interactions https://example.com/march.csv --wait
     ```
     """
     with exit_on_error():
+        from pipelines.commands.run_tables import follow
+        from pipelines.kubeflow.connection import connect
+        from pipelines.kubeflow.runs import KubeflowRuns
         from pipelines.pipeline_arguments import parse_hyperparameters, training_arguments
-        from pipelines.runner import schedule_on_kubeflow
         from pipelines.settings import load_settings
         from pipelines.training_pipeline import training
 
-        settings = load_settings()
-        hyperparameters = {"warm_start": True, **parse_hyperparameters(hyperparameter or [])}
-        arguments = {**training_arguments(settings, protocol, 0.05, hyperparameters), "dataset": dataset}
-        run_id = schedule_on_kubeflow(training, settings, arguments, cron)
-        out.print(f"scheduled as recurring run {run_id}")
+        settings = load_settings(policy=policy)
+        hyperparameters = parse_hyperparameters(hyperparameter or [])
+        parameters = training_arguments(settings, protocol, max_failed_share, hyperparameters)
+        parameters |= data.source_arguments() | data.meaning_arguments()
+        with connect(settings) as client:
+            runs = KubeflowRuns(client, settings)
+            run_id = runs.submit(training, parameters)
+            out.print(f"submitted as run {run_id}")
+            if wait and follow(runs.follow(run_id)).state != "SUCCEEDED":
+                raise typer.Exit(FAILED)

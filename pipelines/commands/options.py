@@ -141,3 +141,6 @@ Hyperparameter = Annotated[
         help="A hyperparameter, such as epochs=5. Repeat the option for more; an unknown name prints all.",
     ),
 ]
+MaxFailedShare = Annotated[
+    float, typer.Option(help="Stop if more than this share of the interactions fails validation.")
+]

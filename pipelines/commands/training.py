@@ -4,58 +4,18 @@ from typing import Annotated
 
 import typer
 
+from pipelines.commands.data_options import DataOptions, with_data_options
 from pipelines.commands.errors import exit_on_error, out
-from pipelines.commands.options import (
-    AllPositive,
-    Columns,
-    Dataset,
-    DayFirst,
-    Exposure,
-    FileReading,
-    Home,
-    Hyperparameter,
-    Interactions,
-    ItemColumns,
-    Items,
-    MinValue,
-    Negative,
-    Neutral,
-    Policy,
-    Positive,
-    Protocol,
-    Source,
-    TimeFormat,
-    Timezone,
-    UserColumns,
-    Users,
-)
+from pipelines.commands.options import Home, Hyperparameter, MaxFailedShare, Policy, Protocol
 
 
+@with_data_options
 def run(
-    dataset: Dataset = "",
-    interactions: Interactions = None,
-    items: Items = None,
-    users: Users = None,
-    columns: Columns = None,
-    item_columns: ItemColumns = None,
-    user_columns: UserColumns = None,
-    timezone: Timezone = None,
-    time_format: TimeFormat = None,
-    day_first: DayFirst = None,
-    positive: Positive = None,
-    negative: Negative = None,
-    neutral: Neutral = None,
-    exposure: Exposure = None,
-    min_value: MinValue = None,
-    all_positive: AllPositive = None,
-    reading: FileReading = None,
-    source: Source = None,
+    data: DataOptions,
     home: Home = None,
     protocol: Protocol = "time",
     policy: Policy = None,
-    max_failed_share: Annotated[
-        float, typer.Option(help="Stop if more than this share of the interactions fails validation.")
-    ] = 0.05,
+    max_failed_share: MaxFailedShare = 0.05,
     hyperparameter: Hyperparameter = None,
 ) -> None:
     """Run the training pipeline on this machine.
@@ -75,13 +35,7 @@ def run(
     """
     with exit_on_error():
         from pipelines.commands.tables import metrics_table
-        from pipelines.pipeline_arguments import (
-            feedback_arguments,
-            parse_hyperparameters,
-            reading_arguments,
-            source_arguments,
-            training_arguments,
-        )
+        from pipelines.pipeline_arguments import parse_hyperparameters, training_arguments
         from pipelines.runner import run_locally
         from pipelines.settings import load_settings
         from pipelines.training_pipeline import training
@@ -89,45 +43,19 @@ def run(
         settings = load_settings(home=home, policy=policy)
         hyperparameters = parse_hyperparameters(hyperparameter or [])
         arguments = training_arguments(settings, protocol, max_failed_share, hyperparameters)
-        arguments |= source_arguments(dataset, interactions, items, users)
-        arguments |= reading_arguments(
-            columns=columns,
-            item_columns=item_columns,
-            user_columns=user_columns,
-            timezone=timezone,
-            time_format=time_format,
-            day_first=day_first,
-            source=source,
-            files=reading,
-        )
-        arguments |= feedback_arguments(positive, negative, neutral, exposure, min_value, all_positive)
+        arguments |= data.source_arguments() | data.meaning_arguments()
         folder = run_locally(training, settings, arguments)
         out.print(metrics_table(folder))
         out.print(f"Evaluation report: {folder / 'report.html'}", soft_wrap=True)
         out.print(f"Log and outputs of the run: {folder}", soft_wrap=True)
 
 
+@with_data_options
 def demo(
+    data: DataOptions,
     dataset: Annotated[
         str, typer.Argument(help="A public data set; `penchant data` lists them. Default: movielens-100k.")
     ] = "",
-    interactions: Interactions = None,
-    items: Items = None,
-    users: Users = None,
-    columns: Columns = None,
-    item_columns: ItemColumns = None,
-    user_columns: UserColumns = None,
-    timezone: Timezone = None,
-    time_format: TimeFormat = None,
-    day_first: DayFirst = None,
-    positive: Positive = None,
-    negative: Negative = None,
-    neutral: Neutral = None,
-    exposure: Exposure = None,
-    min_value: MinValue = None,
-    all_positive: AllPositive = None,
-    reading: FileReading = None,
-    source: Source = None,
     home: Home = None,
     hyperparameter: Hyperparameter = None,
 ) -> None:
@@ -144,22 +72,8 @@ def demo(
     """
     with exit_on_error():
         from pipelines.demo import run_demo
-        from pipelines.pipeline_arguments import (
-            feedback_arguments,
-            parse_hyperparameters,
-            reading_arguments,
-        )
+        from pipelines.pipeline_arguments import parse_hyperparameters
 
         hyperparameters = parse_hyperparameters(hyperparameter or [])
-        arguments = reading_arguments(
-            columns=columns,
-            item_columns=item_columns,
-            user_columns=user_columns,
-            timezone=timezone,
-            time_format=time_format,
-            day_first=day_first,
-            source=source,
-            files=reading,
-        )
-        feedback = feedback_arguments(positive, negative, neutral, exposure, min_value, all_positive)
-        run_demo(dataset, interactions, items, users, home, hyperparameters, arguments | feedback, out)
+        meaning = data.meaning_arguments()
+        run_demo(dataset, data.interactions, data.items, data.users, home, hyperparameters, meaning, out)

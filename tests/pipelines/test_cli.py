@@ -5,7 +5,6 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import pytest
 import typer.main
@@ -44,7 +43,8 @@ def test_commands_are_all_registered() -> None:
         "list", "show", "approve", "reject", "rollback",
     }  # fmt: skip
     assert {path[0] for path in COMMANDS} == {
-        "demo", "run", "data", "benchmark", "serve", "recommend", "record", "review", "compile", "schedule",
+        "demo", "run", "data", "benchmark", "serve", "recommend", "record", "review", "compile",
+        "submit", "runs", "schedule",
     }  # fmt: skip
 
 
@@ -108,8 +108,7 @@ def test_help_imports_no_heavy_library() -> None:
         (["run", "--set", "epochs"], WRONG_USE, "expected NAME=VALUE"),
         (["run", "--protocol", "guess"], WRONG_USE, "time"),
         (["run", "--no-such-option"], WRONG_USE, "--no-such-option"),
-        (["schedule", "0 3 * * *"], WRONG_USE, "six fields"),
-        (["schedule", "0 0 3 * * *"], WRONG_USE, "PENCHANT_KUBEFLOW is not set"),
+        (["schedule", "create", "0 3 * * *"], WRONG_USE, "PENCHANT_KUBEFLOW is not set"),
         (["serve"], FAILED, "penchant run"),
         (["recommend", "196", "--address", "127.0.0.1:1"], FAILED, "127.0.0.1:1"),
         (["record", "196", "50", "--address", "127.0.0.1:1"], FAILED, "127.0.0.1:1"),
@@ -137,32 +136,6 @@ def test_a_full_disk_prints_what_to_do(runner: CliRunner, monkeypatch: pytest.Mo
 
     assert result.exit_code == FAILED
     assert "No space left on device; free some disk space" in result.output
-
-
-@pytest.mark.parametrize(
-    ("options", "expected"),
-    [
-        ([], {"warm_start": True}),
-        (["--set", "warm_start=false", "--set", "epochs=5"], {"warm_start": False, "epochs": 5}),
-    ],
-)
-def test_a_schedule_starts_warm_unless_set_otherwise(
-    runner: CliRunner, monkeypatch: pytest.MonkeyPatch, options: list[str], expected: dict[str, object]
-) -> None:
-    calls = []
-
-    def schedule_on_kubeflow(*call: Any) -> str:
-        calls.append(call)
-        return "a1"
-
-    monkeypatch.setattr("pipelines.runner.schedule_on_kubeflow", schedule_on_kubeflow)
-
-    result = runner.invoke(app, ["schedule", "0 0 3 * * *", *options])
-
-    assert "recurring run a1" in result.output
-    ((_, _, arguments, cron),) = calls
-    assert arguments["hyperparameters"] == expected
-    assert cron == "0 0 3 * * *"
 
 
 def test_a_wrong_setting_exits_like_a_wrong_option(

@@ -10,7 +10,7 @@ from kfp.dsl import HTML, Dataset, Input, Output
 
 from components.component_decorator import component
 from pipelines.errors import RunError
-from pipelines.runner import run_locally, run_lock, schedule_on_kubeflow
+from pipelines.runner import run_locally, run_lock
 from pipelines.settings import load_settings
 
 
@@ -109,13 +109,3 @@ def test_the_lock_is_free_after_its_process_was_killed(tmp_path: Path) -> None:
     # Popen waited for the end of the process.
     with run_lock(tmp_path):
         pass
-
-
-def test_a_schedule_of_five_fields_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="six fields, seconds first"):
-        schedule_on_kubeflow(passing, load_settings(home=tmp_path), {}, "0 3 * * *")
-
-
-def test_a_schedule_without_an_address_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="PENCHANT_KUBEFLOW"):
-        schedule_on_kubeflow(passing, load_settings(home=tmp_path), {}, "0 0 3 * * *")

@@ -1,0 +1,72 @@
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import kfp_server_api as api
+import pytest
+
+from pipelines.kubeflow.connection import connect
+from pipelines.kubeflow.runs import KubeflowRuns
+from pipelines.settings import Settings
+from tests.pipelines.kubeflow.fake_kubeflow import FakeKubeflow
+from tests.pipelines.kubeflow.test_schedules import PARAMETERS, tiny
+
+START = datetime(2026, 11, 1, 3, tzinfo=UTC)
+
+
+def task(name: str, state: str, minute: int | None, error: str = "") -> Any:
+    return api.V2beta1PipelineTaskDetail(
+        display_name=name,
+        state=state,
+        start_time=None if minute is None else START + timedelta(minutes=minute),
+        error=api.GoogleRpcStatus(code=2, message=error) if error else None,
+    )
+
+
+def test_a_submitted_run_is_listed_newest_first(kubeflow: FakeKubeflow, settings: Settings) -> None:
+    with connect(settings) as client:
+        runs = KubeflowRuns(client, settings)
+        first, second = runs.submit(tiny, PARAMETERS), runs.submit(tiny, PARAMETERS)
+
+        assert [run.run_id for run in runs.list(5)] == [second, first]
+    assert kubeflow.runs[first].runtime_config.parameters == PARAMETERS
+
+
+def test_the_steps_of_a_run_are_in_order_and_without_kubeflows_own(
+    kubeflow: FakeKubeflow, settings: Settings
+) -> None:
+    with connect(settings) as client:
+        runs = KubeflowRuns(client, settings)
+        run_id = runs.submit(tiny, PARAMETERS)
+        kubeflow.runs[run_id].state = "FAILED"
+        kubeflow.runs[run_id].run_details = api.V2beta1RunDetails(
+            task_details=[
+                task("root", "FAILED", 0),
+                task("train", "FAILED", 5, "exit code 1"),
+                task("train-driver", "SUCCEEDED", 4),
+                task("ingest", "SUCCEEDED", 1),
+                task("register", "PENDING", None),
+                task("evaluate", "PENDING", None),
+            ]
+        )
+        run = runs.get(run_id)
+
+    assert run.has_ended
+    assert [(step.name, step.state, step.error) for step in run.steps] == [
+        ("ingest", "SUCCEEDED", ""),
+        ("train", "FAILED", "exit code 1"),
+        ("register", "PENDING", ""),
+        ("evaluate", "PENDING", ""),
+    ]
+
+
+@pytest.mark.parametrize("state", ["SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"])
+def test_following_a_run_stops_when_it_ends(kubeflow: FakeKubeflow, settings: Settings, state: str) -> None:
+    with connect(settings) as client:
+        runs = KubeflowRuns(client, settings)
+        run_id = runs.submit(tiny, PARAMETERS)
+        states = []
+        for run in runs.follow(run_id, poll_s=0):
+            states.append(run.state)
+            kubeflow.runs[run_id].state = "RUNNING" if len(states) < 2 else state
+
+    assert states == ["PENDING", "RUNNING", state]
