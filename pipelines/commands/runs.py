@@ -38,7 +38,7 @@ def list_(
 
         settings = load_settings()
         with connect(settings) as client:
-            found = KubeflowRuns(client, settings).list(count)
+            found = KubeflowRuns(client, settings).newest(count)
         if found:
             out.print(runs_table(found))
         else:

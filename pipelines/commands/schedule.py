@@ -96,7 +96,7 @@ def list_() -> None:
     with exit_on_error(), _schedules() as schedules:
         from pipelines.commands.run_tables import schedules_table
 
-        found = schedules.list()
+        found = schedules.all()
         if not found:
             out.print("There is no schedule yet. Create one: penchant schedule create '0 3 * * *'")
             return

@@ -76,7 +76,7 @@ class KubeflowRuns:
                 )
         return str(run.run_id)
 
-    def list(self, count: int) -> "list[KubeflowRun]":
+    def newest(self, count: int) -> list[KubeflowRun]:
         """Return the newest `count` runs, newest first."""
         page = self._client.list_runs(
             page_size=count, sort_by="created_at desc", experiment_id=self._experiment_id

@@ -66,20 +66,20 @@ class Schedules:
         self._settings = settings
         self._experiment_id = experiment_id(client, settings)
 
-    def list(self) -> "list[Schedule]":
+    def all(self) -> list[Schedule]:
         """Return all schedules, by name; two of one name only after an interrupted `create`."""
         return sorted(
             (schedule for run in self._recurring_runs() if (schedule := _schedule(run))),
             key=lambda schedule: (schedule.name, not schedule.enabled),
         )
 
-    def named(self, name: str) -> "list[Schedule]":
+    def named(self, name: str) -> list[Schedule]:
         """Return the schedules called `name`: one, or two after an interrupted `create`.
 
         Raises:
             LookupError: there is none; the message lists all names.
         """
-        schedules = self.list()
+        schedules = self.all()
         if found := [schedule for schedule in schedules if schedule.name == name]:
             return found
         names = ", ".join(sorted({schedule.name for schedule in schedules})) or "none yet"
@@ -108,7 +108,7 @@ class Schedules:
             function = only_when_due(function)
             due = {"cron": cron.expression, "timezone": cron.timezone, "tolerance_minutes": minutes}
             parameters = parameters | due
-        before = [schedule for schedule in self.list() if schedule.name == name]
+        before = [schedule for schedule in self.all() if schedule.name == name]
         with TemporaryDirectory() as folder:
             file = Path(folder) / "pipeline.yaml"
             compile_pipeline(function, self._settings, file)

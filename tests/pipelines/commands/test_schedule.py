@@ -3,8 +3,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from pipelines.cli import app
 from pipelines.commands.errors import FAILED, WRONG_USE
@@ -32,8 +31,7 @@ def kubeflow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeKu
 
 
 def penchant(*arguments: str) -> Result:
-    result: Result = CliRunner().invoke(app, arguments)
-    return result
+    return CliRunner().invoke(app, arguments)
 
 
 def only(kubeflow: FakeKubeflow) -> Any:

@@ -11,7 +11,7 @@ from tests.pipelines.kubeflow.fake_kubeflow import FakeKubeflow
 
 def list_schedules(settings: Settings) -> None:
     with connect(settings) as client:
-        Schedules(client, settings).list()
+        Schedules(client, settings).all()
 
 
 def test_an_address_is_required(settings: Settings) -> None:

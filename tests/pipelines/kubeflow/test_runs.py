@@ -27,7 +27,7 @@ def test_a_submitted_run_is_listed_newest_first(kubeflow: FakeKubeflow, settings
         runs = KubeflowRuns(client, settings)
         first, second = runs.submit(tiny, PARAMETERS), runs.submit(tiny, PARAMETERS)
 
-        assert [run.run_id for run in runs.list(5)] == [second, first]
+        assert [run.run_id for run in runs.newest(5)] == [second, first]
     assert kubeflow.runs[first].runtime_config.parameters == PARAMETERS
 
 

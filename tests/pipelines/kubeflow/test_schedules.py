@@ -17,7 +17,7 @@ NIGHTLY = Cron("0 3 * * *")
 LONDON = Cron("0 3 * * *", "Europe/London")
 
 
-def tiny(warehouse: str, hyperparameters: dict = {}) -> None:  # noqa: B006
+def tiny(warehouse: str, hyperparameters: dict[str, Any] = {}) -> None:  # noqa: B006
     check_schedule(cron=warehouse, timezone="UTC", tolerance_minutes=1)
 
 
@@ -104,7 +104,7 @@ def test_schedules_of_other_names_and_other_makers_are_left_alone(
 
     assert len(kubeflow.recurring_runs) == 2
     with schedules(settings) as found:
-        assert [schedule.name for schedule in found.list()] == ["nightly"]
+        assert [schedule.name for schedule in found.all()] == ["nightly"]
 
 
 def test_a_schedule_in_another_zone_checks_whether_it_is_due(
