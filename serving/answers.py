@@ -41,6 +41,7 @@ class Fallback(StrEnum):
     ALL_SOURCES = "all_sources"
     NO_FREQUENCY_CAP = "no_frequency_cap"
     NOT_RECORDED = "not_recorded"
+    NEWEST_INTERACTIONS = "newest_interactions"
 
 
 class Source(StrEnum):

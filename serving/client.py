@@ -49,6 +49,7 @@ _ERRORS: Final = {
     error.status: error
     for error in (
         errors.InvalidRequest,
+        errors.AlreadyExists,
         errors.Unauthenticated,
         errors.Forbidden,
         errors.TooManyRequests,
@@ -94,8 +95,8 @@ class TlsFiles(TypedDict, total=False):
 class Recommender:
     """A connection to the recommender service; safe to share between threads.
 
-    Every method raises a subclass of serving.errors.PenchantError. InvalidRequest contains the wrong field;
-    after TooManyRequests and Unavailable, a later retry may succeed.
+    Every method raises a subclass of serving.errors.PenchantError. InvalidRequest and AlreadyExists contain
+    the wrong field; after TooManyRequests and Unavailable, a later retry may succeed.
     """
 
     def __init__(

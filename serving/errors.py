@@ -2,6 +2,7 @@
 
 PenchantError
 ├── InvalidRequest          INVALID_ARGUMENT     a field of the request is not allowed
+├── AlreadyExists           ALREADY_EXISTS       an id is that of another interaction
 ├── Unauthenticated         UNAUTHENTICATED      the call has no token, or an unknown one
 ├── Forbidden               PERMISSION_DENIED    the token lacks the scope
 ├── TooManyRequests         RESOURCE_EXHAUSTED   the service is at one of its limits
@@ -32,6 +33,10 @@ class InvalidRequest(PenchantError, ValueError):
         shown = repr(value)
         shown = shown if len(shown) <= 60 else f"{shown[:57]}..."
         return cls(f"{field}: expected {allowed}, got {shown}")
+
+
+class AlreadyExists(PenchantError):
+    status = grpc.StatusCode.ALREADY_EXISTS
 
 
 class Unauthenticated(PenchantError):

@@ -104,13 +104,16 @@ class RecommendationEngine:
         return answer
 
     async def prefetch(self, user_id: str) -> None:
-        """Compute and cache the scores of the user's next answer; that answer reports what fails here."""
+        """Compute and cache the scores of the user's next answer; that answer reports what fails here.
+
+        Not for a busy user: who records without pause waits for no answer, or for few.
+        """
         release, deadline = self._releases.current, Deadline.after(_PREFETCH_TIMEOUT_S)
-        if release is None:
+        if release is None or self._histories.is_busy(user_id):
             return
         user = await self._read(user_id, deadline)
         indexed = release.index(user)
-        if not indexed.is_cold and not user.degraded:
+        if not (indexed.is_cold or user.degraded or user.is_busy):
             release.prepare(await self._query(release, user, indexed, deadline, []))
 
     async def interests(self, user_id: str, k: int, deadline: Deadline) -> UserInterests:

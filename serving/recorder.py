@@ -1,6 +1,6 @@
 """Records interactions in the log within the client's deadline."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -17,7 +17,7 @@ from serving.user_data.bulkhead import Bulkhead
 class WritableLog(Protocol):
     """The part of serving.user_data.interaction_log.InteractionLog that the recorder needs."""
 
-    def record(self, interactions: Sequence[Interaction], /) -> int: ...
+    def record(self, interactions: Sequence[Interaction], without_time: Collection[str], /) -> int: ...
 
 
 class Recorder:
@@ -29,19 +29,26 @@ class Recorder:
         self._log, self._releases, self._metrics = log, releases, metrics
         self._bulkhead = Bulkhead("record", max_in_flight)
 
-    async def record(self, interactions: Sequence[Interaction], deadline: Deadline) -> Recorded:
+    async def record(
+        self, interactions: Sequence[Interaction], without_time: Collection[str], deadline: Deadline
+    ) -> Recorded:
         """Record all interactions or none; they are durable on return.
+
+        `without_time`: ids of interactions whose timestamp the service has set.
 
         Event types that the live release's feedback policy calls exposures are recorded as impressions.
         Interactions with items that the live release does not contain are recorded too: the items may be new.
         The result lists these items, because their ids may be wrong.
 
         Raises:
+            AlreadyExists: an id is that of another interaction.
             Unavailable: the log did not store the interactions in time.
         """
         interactions = self._with_impressions(interactions)
         try:
-            new = await self._bulkhead.run(deadline.remaining_s(), self._log.record, interactions)
+            new = await self._bulkhead.run(
+                deadline.remaining_s(), self._log.record, interactions, without_time
+            )
         except TimeoutError as error:
             raise Unavailable(
                 "the interaction log did not answer in time, so the interactions may be stored or not: "

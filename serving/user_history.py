@@ -40,6 +40,7 @@ class UserHistory:
     degraded: tuple[Degradation, ...] = ()
     user_id: str = ""
     version: UserVersion | None = None  # None: nothing that is computed from it may be cached
+    is_busy: bool = False  # more was recorded since the snapshot than a history holds
 
     def with_request_history(self, interactions: Sequence[Interaction]) -> "UserHistory":
         """Return the history with the interactions that a request carries.

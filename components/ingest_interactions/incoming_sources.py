@@ -31,7 +31,7 @@ LAST: Final = """
     SELECT * FROM ({rows})
     QUALIFY row_number() OVER (PARTITION BY interaction_id, user_id, item_id ORDER BY source_row DESC) = 1
 """
-# The log is read again with an overlap.
+# A run that was killed, or a log without marks, is read again.
 ONLY_NEW: Final = """
     SELECT * FROM ({rows}) AS incoming ANTI JOIN {parts} AS stored USING (interaction_id, user_id, item_id)
 """
@@ -113,7 +113,7 @@ def add_recorded(connection: DuckDBPyConnection, store: Warehouse, url: str, as_
     """
     name = recorded_interactions.name(url)
     new = 0
-    if recorded_interactions.load(connection, url, store.watermarks.log.get(name, 0)):
+    if recorded_interactions.load(connection, url, store.watermarks.log.get(name, 0), as_of):
         rows = "SELECT row_number() OVER (ORDER BY interaction_id) AS source_row, * FROM recorded"
         if stored := store.parts("interactions", LOG):
             rows = ONLY_NEW.format(rows=rows, parts=stored)

@@ -8,6 +8,7 @@ import grpc.aio
 from serving.api.messages import answer_message, interests_message, recorded_message
 from serving.api.validation import (
     RequestLimits,
+    ids_without_time,
     read_bids,
     read_followed,
     read_history,
@@ -63,7 +64,8 @@ class RecommenderService(RecommenderServiceServicer):
         self, request: pb.RecordInteractionsRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.RecordInteractionsResponse:
         interactions = read_interactions(request, self._limits)
-        recorded = await self._recorder.record(interactions, _deadline(context, _RECORD_DEADLINE_S))
+        deadline = _deadline(context, _RECORD_DEADLINE_S)
+        recorded = await self._recorder.record(interactions, ids_without_time(request), deadline)
         self._prefetcher.enqueue(interaction.user_id for interaction in interactions)
         return recorded_message(recorded)
 

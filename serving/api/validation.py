@@ -121,6 +121,13 @@ def read_interactions(request: pb.RecordInteractionsRequest, limits: RequestLimi
     ]
 
 
+def ids_without_time(request: pb.RecordInteractionsRequest) -> frozenset[str]:
+    """Return the ids of the interactions whose timestamp read_interactions generates."""
+    return frozenset(
+        message.interaction_id for message in request.interactions if not message.HasField("timestamp")
+    )
+
+
 def _interaction(field: str, message: pb.Interaction, now: int, user_id: str, stored: bool) -> Interaction:
     if message.user_id not in ("", user_id):
         raise InvalidRequest.of(

@@ -72,8 +72,9 @@ class UserInterest:
             Unavailable: the model did not answer in `timeout_s`.
         """
         state = _snapshot_state(user, release_version)
-        # An interaction older than the state belongs between steps that the state includes already.
-        if state and user.new and user.new[0].timestamp > state.as_of:
+        # An interaction older than the state belongs between steps that the state includes already. Of a busy
+        # user, those between the state and the history are not read.
+        if state and user.new and user.new[0].timestamp > state.as_of and not user.is_busy:
             interest = await self._advance(state, History().extend(user.new), timeout_s)
         else:
             interest = await self._replay(user, release_version, timeout_s)

@@ -42,6 +42,7 @@ class Fallback(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FALLBACK_ALL_SOURCES: _ClassVar[Fallback]
     FALLBACK_NO_FREQUENCY_CAP: _ClassVar[Fallback]
     FALLBACK_NOT_RECORDED: _ClassVar[Fallback]
+    FALLBACK_NEWEST_INTERACTIONS: _ClassVar[Fallback]
 
 class Source(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -100,6 +101,7 @@ FALLBACK_PARTIAL_HISTORIES: Fallback
 FALLBACK_ALL_SOURCES: Fallback
 FALLBACK_NO_FREQUENCY_CAP: Fallback
 FALLBACK_NOT_RECORDED: Fallback
+FALLBACK_NEWEST_INTERACTIONS: Fallback
 SOURCE_UNSPECIFIED: Source
 SOURCE_INTEREST: Source
 SOURCE_TRANSITIONS: Source

@@ -62,7 +62,8 @@ class RecommenderServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RecordInteractions(self, request, context):
-        """Stores interactions durably; the user's next answer reflects them. Repeating an interaction_id has no effect.
+        """Stores all interactions durably, or none; the user's next answer reflects them. Repeating an interaction_id with the
+        same content has no effect; with another content or user, the call fails with ALREADY_EXISTS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

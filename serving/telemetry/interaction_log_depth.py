@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 class CountedLog(Protocol):
     """Implemented by serving.user_data.interaction_log.InteractionLog."""
 
-    def depth(self, recorded_after: int, /) -> int: ...
+    def depth(self, as_of: int, /) -> int: ...
 
 
 class LogDepth:

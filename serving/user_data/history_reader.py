@@ -14,7 +14,7 @@ from serving.errors import Unavailable
 from serving.lru_cache import LruCache
 from serving.telemetry.logs import OncePerSecond
 from serving.user_data.bulkhead import Bulkhead
-from serving.user_data.history_join import HistoryParts, JoinedHistory, Snapshot, VersionedSnapshot
+from serving.user_data.history_join import BusyDelta, HistoryParts, JoinedHistory, Snapshot, VersionedSnapshot
 from serving.user_history import UserHistory
 
 logger = logging.getLogger(__name__)
@@ -50,14 +50,18 @@ class Log(Protocol):
 
     @property
     def max_read_s(self) -> float: ...
-    def since(self, user_id: str, recorded_after: int, /) -> list[Interaction]: ...
+    def since(self, user_id: str, as_of: int, /) -> list[Interaction]: ...
+    def since_ids(self, user_id: str, as_of: int, /) -> str: ...
+    def newest(self, user_id: str, as_of: int, /) -> list[Interaction]: ...
+    def new_items(self, user_id: str, as_of: int, /) -> list[str]: ...
 
 
 class HistoryReader:
     """Reads snapshot and delta within a time budget.
 
     The stores are read in the event loop if their own timeouts fit into the budget and they were fast in the
-    last second; otherwise in threads.
+    last second; otherwise in threads. Each read is limited, and that of a busy user, who has recorded more
+    than a history holds since the snapshot, continues in a thread.
 
     Caches the joined histories by user id. An entry is valid while the snapshot's version and the delta are
     unchanged; both are checked at each read, so that a history is never outdated.
@@ -88,10 +92,19 @@ class HistoryReader:
         else:
             await self._run(budget_s * _SNAPSHOT_SHARE, self._snapshots, read_snapshot)
             await self._run(start + budget_s - monotonic(), self._deltas, read_log)
+        if parts.is_busy:
+            await self._run(
+                start + budget_s - monotonic(), self._deltas, partial(self._read_busy_delta, parts)
+            )
         result = parts.join()
-        if result is not parts.cached and not result.user.degraded:
+        if result is not parts.cached and result.is_whole:
             self._users.put(user_id, result)
         return result.user
+
+    def is_busy(self, user_id: str) -> bool:
+        """Return whether the user had recorded more than a history holds at the last read."""
+        cached = self._users.get(user_id)
+        return cached is not None and cached.user.is_busy
 
     def warm(self) -> None:
         """Open both stores and read once, before the first request does."""
@@ -133,10 +146,20 @@ class HistoryReader:
 
     def _read_log(self, parts: HistoryParts) -> None:
         try:
-            parts.delta = self._log.since(parts.user_id, parts.recorded_after)
+            if ids := parts.cached_delta_ids:
+                parts.is_unchanged = self._log.since_ids(parts.user_id, parts.as_of) == ids
+            if not parts.is_unchanged:
+                parts.delta = self._log.since(parts.user_id, parts.as_of)
         except Unavailable as error:
             logger.warning("no delta: %s", error)
             parts.log_failed = True
+
+    def _read_busy_delta(self, parts: HistoryParts) -> None:
+        try:
+            newest = self._log.newest(parts.user_id, parts.as_of)
+            parts.busy_delta = BusyDelta(newest, self._log.new_items(parts.user_id, parts.as_of))
+        except Unavailable as error:
+            logger.warning("no whole delta: %s", error)
 
     def _opened(self) -> Features:
         if self._features is not None:

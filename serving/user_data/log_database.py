@@ -34,7 +34,9 @@ def create_engine(url: str, timeout_s: float) -> sa.Engine:
 def _postgresql(url: sa.URL, timeout_s: float) -> sa.Engine:
     arguments = {
         "connect_timeout": max(2, round(timeout_s)),
-        "options": f"-c statement_timeout={round(timeout_s * 1000)}",
+        # The server ends the transaction of a client that has vanished: a mark of a snapshot waits for it.
+        "options": f"-c statement_timeout={round(timeout_s * 1000)} "
+        "-c idle_in_transaction_session_timeout=60000",
     }
     return sa.create_engine(url, pool_pre_ping=True, pool_timeout=timeout_s, connect_args=arguments, **_POOL)
 

@@ -5,7 +5,7 @@ import hashlib
 import logging
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
 from time import monotonic
@@ -48,8 +48,10 @@ EMPTY_CONTEXT: Final = RequestContext()
 class ImpressionLog(Protocol):
     """Implemented by serving.user_data.interaction_log.InteractionLog."""
 
-    def impressions(self, user_id: str, recorded_after: int, /) -> list[tuple[str, str]]: ...
-    def record(self, interactions: Sequence[Interaction], /) -> int: ...
+    def impressions(
+        self, user_id: str, recorded_after: int, without_prefix: str, /
+    ) -> list[tuple[str, int]]: ...
+    def record(self, interactions: Sequence[Interaction], without_time: Collection[str], /) -> int: ...
 
 
 class RequestContextReader:
@@ -62,7 +64,11 @@ class RequestContextReader:
         self, histories: HistoryReader, log: ImpressionLog, metrics: Metrics, max_in_flight: int = 16
     ) -> None:
         self._histories, self._log, self._metrics = histories, log, metrics
-        self._bulkhead = Bulkhead("impressions", max_in_flight)
+        # Reads and writes have threads of their own: writes may wait for a lock.
+        self._reads, self._writes = (
+            Bulkhead("impressions", max_in_flight),
+            Bulkhead("record-impressions", max_in_flight),
+        )
 
     async def read(self, request: Request, feedback: FeedbackPolicy, budget_s: float) -> RequestContext:
         """Return the context that the scenario needs; `degraded` lists what it lacks after `budget_s`."""
@@ -97,7 +103,8 @@ class RequestContextReader:
         ]
         with self._metrics.stage("scenario"):
             try:
-                new = await self._bulkhead.run(budget_s, self._log.record, impressions)
+                ids = {impression.interaction_id for impression in impressions}
+                new = await self._writes.run(budget_s, self._log.record, impressions, ids)
             except (Unavailable, TimeoutError) as error:
                 logger.warning("impressions are not recorded: %r", error)
                 return Degradation(Stage.IMPRESSIONS, _LOG_UNAVAILABLE, Fallback.NOT_RECORDED)
@@ -105,7 +112,8 @@ class RequestContextReader:
         return None
 
     def close(self) -> None:
-        self._bulkhead.close()
+        self._reads.close()
+        self._writes.close()
 
     async def _capped(self, request: Request, budget_s: float, degraded: list[Degradation]) -> frozenset[str]:
         """Return the items at their frequency cap; impressions of an earlier attempt do not count."""
@@ -116,14 +124,14 @@ class RequestContextReader:
             return frozenset()
         since = time.time_ns() // 1000 - round(cap.days * _DAY_US)
         try:
-            rows = await self._bulkhead.run(budget_s, self._log.impressions, request.user_id, since)
+            shown = await self._reads.run(
+                budget_s, self._log.impressions, request.user_id, since, _id_prefix(request)
+            )
         except (Unavailable, TimeoutError) as error:
             logger.warning("impressions can't be counted: %r", error)
             degraded.append(Degradation(Stage.FREQUENCY_CAP, _LOG_UNAVAILABLE, Fallback.NO_FREQUENCY_CAP))
             return frozenset()
-        prefix = _id_prefix(request)
-        counts = Counter(item for item, impression in rows if not impression.startswith(prefix))
-        return frozenset(item for item, count in counts.items() if count >= cap.impressions)
+        return frozenset(item for item, count in shown if count >= cap.impressions)
 
     async def _followed(
         self, request: Request, feedback: FeedbackPolicy, deadline: float, degraded: list[Degradation]
@@ -137,7 +145,7 @@ class RequestContextReader:
                 break
             user = await self._histories.read(user_id, remaining_s)
             await asyncio.sleep(0)  # let other calls run between many reads
-            complete += not user.degraded
+            complete += all(each.fallback is Fallback.NEWEST_INTERACTIONS for each in user.degraded)
             users.update(_positive_items(user.history, feedback))
         if complete < len(followed):
             reason = f"{len(followed) - complete} of {len(followed)} histories could not be read in time"

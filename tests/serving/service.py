@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,13 +81,13 @@ class FragileLog(InteractionLog):
         self.gate = Event()
         self.gate.set()
 
-    def since(self, user_id: str, recorded_after: int) -> list[Interaction]:
+    def since(self, user_id: str, as_of: int) -> list[Interaction]:
         self._wait_or_fail()
-        return super().since(user_id, recorded_after)
+        return super().since(user_id, as_of)
 
-    def record(self, interactions: Any) -> int:
+    def record(self, interactions: Sequence[Interaction], without_time: Collection[str] = ()) -> int:
         self._wait_or_fail()
-        return super().record(interactions)
+        return super().record(interactions, without_time)
 
     def _wait_or_fail(self) -> None:
         self.gate.wait(HANG_S)

@@ -3,12 +3,18 @@
 import asyncio
 import logging
 from collections.abc import Sequence
+from typing import Any, ClassVar
+from unittest.mock import MagicMock
 
 import pytest
 
+from feature_repo.histories import History
 from serving import prefetch
+from serving.answers import Degradation, Fallback, Stage
 from serving.prefetch import Prefetcher
+from serving.recommender import RecommendationEngine
 from serving.telemetry.metrics import Metrics
+from serving.user_history import UserHistory
 from tests.serving.stepped_event_loop import SteppedEventLoop, run_stepped
 
 
@@ -54,6 +60,26 @@ def prefetched(*recorded: Sequence[str], busy_s: float = 0.0) -> tuple[list[str]
 
 def test_prefetcher_takes_each_user_once_in_the_order_of_the_last_recording() -> None:
     assert prefetched(["a", "a"], ["b"], ["c"], ["a"]) == (["b", "c", "a"], 3, 0)
+
+
+def test_nothing_is_read_for_a_user_who_records_more_than_a_history_holds() -> None:
+    class BusyUsers:
+        reads: ClassVar[list[str]] = []
+
+        def is_busy(self, user_id: str) -> bool:
+            return user_id == "busy"
+
+        async def read(self, user_id: str, _: float) -> UserHistory:
+            self.reads.append(user_id)
+            return UserHistory(History(), degraded=(Degradation(Stage.HISTORY, "", Fallback.SNAPSHOT),))
+
+    class Release:
+        current: Any = MagicMock()
+
+    engine = RecommendationEngine(Release(), BusyUsers(), *[MagicMock()] * 4)  # type: ignore[arg-type]
+    for user in ("busy", "other"):
+        asyncio.run(engine.prefetch(user))
+    assert BusyUsers.reads == ["other"]
 
 
 def test_prefetcher_ignores_a_recording_of_several_users() -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from feature_repo.histories import History
 from feature_repo.interaction import Interaction
 from serving.answers import Answer
-from serving.errors import Unavailable
+from serving.errors import AlreadyExists, Unavailable
 from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.query import Query
 from tests.patience import HANG_S, wait_until
@@ -193,11 +193,22 @@ def test_an_item_that_the_release_does_not_contain_is_recorded_and_reported(serv
 
 
 def test_a_repeated_interaction_id_is_not_recorded_again(service: RunningService) -> None:
-    first = service.client.record("u", "comedy-3", interaction_id="mine")
-    assert first == "mine"
-    again = Interaction("mine", "u", "horror-1", "view", 1)
-    assert service.client.record_all([again, *past("comedy", 4)]).recorded == 1
-    assert categories(service.client.recommend("u", k=5)) == {"Comedy"}
+    for _ in range(2):
+        assert service.client.record("u", "comedy-3", interaction_id="mine") == "mine"
+    (recorded,) = service.log.since("u", 0)
+    assert service.client.record_all([recorded, *past("comedy", 4)]).recorded == 1
+    assert len(service.log.since("u", 0)) == 2
+
+
+def test_a_recording_under_the_id_of_another_interaction_is_refused_as_a_whole(
+    service: RunningService,
+) -> None:
+    service.client.record("u", "comedy-3", interaction_id="mine")
+    for user in ("u", "v"):
+        other = Interaction("mine", user, "horror-1", "view", 1)
+        with pytest.raises(AlreadyExists, match=r"interactions\[1\]\.(user|item)_id: interaction_id 'mine'"):
+            service.client.record_all([*past("comedy", 4), other])
+    assert [each.item_id for each in service.log.since("u", 0)] == ["comedy-3"]
 
 
 def test_interests_show_recent_and_long_term_weights_and_the_shift(service: RunningService) -> None:

@@ -20,5 +20,5 @@ def test_exposures_of_the_live_policy_are_recorded_as_impressions(
     with running(tmp_path) as service:
         for event_type in ("listed", "Product Viewed", "unbox"):
             service.client.record("u", "horror-1", event_type=event_type)
-        (recorded,) = service.log.export(0)
+        (recorded,) = service.log.export(0, service.log.mark(1))
     assert sorted(row.event_type for row in recorded) == [IMPRESSION, "unbox", "view"]

@@ -15,10 +15,6 @@ from feature_repo.interaction import Interaction
 from serving.errors import Unavailable
 from serving.user_data.interaction_log import InteractionLog
 
-# A transaction that waits for a lock, or a replica whose clock is late, commits rows after their recorded_at.
-# So each run reads the last ten minutes before the previous run again, and skips known interaction ids.
-OVERLAP_US: Final = 600_000_000
-
 RECORDED: Final = pa.schema(
     [
         ("interaction_id", pa.string()),
@@ -46,8 +42,14 @@ def name(url: str) -> str:
         ) from error
 
 
-def load(connection: DuckDBPyConnection, url: str, since: int) -> bool:
-    """Create the table `recorded` with the interactions since `since` (µs), and some earlier ones.
+def load(connection: DuckDBPyConnection, url: str, last_as_of: int, as_of: int) -> bool:
+    """Create the table `recorded` with what was recorded since the last run, and mark this run in the log.
+
+    A log without a mark of the last run, because it was replaced or is of an earlier version, is read as a
+    whole.
+
+    Args:
+        last_as_of, as_of: times of the snapshots of the last run and of this one, µs since the epoch.
 
     Returns:
         False when there is none, or no log yet.
@@ -63,7 +65,7 @@ def load(connection: DuckDBPyConnection, url: str, since: int) -> bool:
     except ValueError as error:
         raise StepError(str(error)) from error
     try:
-        batches = log.export(max(0, since - OVERLAP_US))
+        batches = log.export(log.position(last_as_of) or 0, log.mark(as_of))
         first = next(batches, None)
         if first is None:
             return False

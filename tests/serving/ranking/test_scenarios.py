@@ -225,7 +225,7 @@ def test_email_reports_a_missing_frequency_cap_without_the_log(
     service: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     service.log.broken = True
-    monkeypatch.setattr(service.log, "impressions", service.log.since)
+    monkeypatch.setattr(service.log, "impressions", lambda user, *_: service.log.since(user, 0))
     answer = service.client.recommend("u", k=3, scenario="email")
     assert len(answer.recommendations) == 3
     degraded = {(each.stage, each.fallback) for each in answer.degraded}

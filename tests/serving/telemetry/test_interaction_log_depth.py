@@ -15,15 +15,13 @@ def interactions(count: int, event_type: str = "view") -> list[Interaction]:
     return [Interaction(f"{event_type}-{n}", "u", "i", event_type, n) for n in range(count)]
 
 
-def test_count_includes_interactions_after_the_snapshot_but_no_impressions(
-    database_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_count_includes_interactions_after_the_snapshot_but_no_impressions(database_url: str) -> None:
     log, metrics = InteractionLog(database_url), Metrics()
-    monkeypatch.setattr("serving.user_data.interaction_log.time.time_ns", lambda: 4_000_000_000_000_000_000)
     log.record(interactions(3) + interactions(2, "impression"))
     depth = LogDepth(log, metrics)
     depth.count()
     assert metrics.registry.get_sample_value("penchant_interactions_after_snapshot") == 3
+    log.mark(4_000_000_000_000_000)
     metrics.observe_snapshot(4_000_000_000_000_000)
     metrics.observe_snapshot(17)  # from an older replica of the store
     depth.count()
@@ -33,7 +31,7 @@ def test_count_includes_interactions_after_the_snapshot_but_no_impressions(
 
 def test_count_keeps_the_last_value_when_the_log_is_unavailable(tmp_path: Path) -> None:
     class Down:
-        def depth(self, recorded_after: int) -> int:
+        def depth(self, as_of: int) -> int:
             raise Unavailable("database is locked")
 
     metrics = Metrics()

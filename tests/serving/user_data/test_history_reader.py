@@ -9,14 +9,13 @@ from threading import Event, current_thread
 
 import pytest
 
-from feature_repo.contract import MAX_HISTORY
+from feature_repo.contract import MAX_HISTORY, MAX_SEEN_BEFORE
 from feature_repo.histories import History
 from feature_repo.interaction import Interaction
 from feature_repo.interest_state import InterestState
 from serving.errors import Unavailable
 from serving.user_data import history_reader
 from serving.user_data.history_reader import Features, HistoryReader
-from serving.user_data.interaction_log import MAX_VISIBILITY_DELAY_US
 from serving.user_history import UserHistory
 from tests.patience import HANG_S
 
@@ -54,19 +53,36 @@ class FakeFeatures:
 
 
 class FakeLog:
-    """Interactions with their recording times; `gate` and `broken` as in FakeFeatures."""
+    """Interactions in order, with the snapshot that they follow; `gate` and `broken` as in FakeFeatures."""
 
     max_read_s = math.inf
 
     def __init__(self, *recorded: tuple[int, Interaction]) -> None:
         self.recorded, self.gate, self.broken = recorded, Event(), False
+        self.busy_reads: list[str] = []  # the threads
         self.gate.set()
 
-    def since(self, user_id: str, recorded_after: int) -> list[Interaction]:
+    def since(self, user_id: str, as_of: int) -> list[Interaction]:
+        return self._new(user_id, as_of)[: MAX_HISTORY + 1]
+
+    def since_ids(self, user_id: str, as_of: int) -> str:
+        return "\n".join(each.interaction_id for each in self.since(user_id, as_of))
+
+    def newest(self, user_id: str, as_of: int) -> list[Interaction]:
+        self.busy_reads.append(current_thread().name)
+        newest = sorted(self._new(user_id, 0), key=lambda each: each.timestamp)[-MAX_HISTORY:]
+        return [each for each in newest if each in self._new(user_id, as_of)]
+
+    def new_items(self, user_id: str, as_of: int) -> list[str]:
+        new = self._new(user_id, as_of)[: MAX_HISTORY + MAX_SEEN_BEFORE + 1]
+        return [each.item_id for each in new]
+
+    def _new(self, user_id: str, as_of: int) -> list[Interaction]:
+        """Last recorded ones first."""
         self.gate.wait(HANG_S)
         if self.broken:
             raise Unavailable("locked")
-        return [each for at, each in self.recorded if each.user_id == user_id and at > recorded_after]
+        return [each for at, each in self.recorded if each.user_id == user_id and at > as_of][::-1]
 
 
 def view(item: str, timestamp: int) -> Interaction:
@@ -74,9 +90,7 @@ def view(item: str, timestamp: int) -> Interaction:
 
 
 FEATURES = FakeFeatures(u=FakeSnapshot(History().extend([view("a", 1), view("b", 2)])))
-LOG = FakeLog(
-    (AS_OF - MAX_VISIBILITY_DELAY_US + 1, view("b", 2)), (AS_OF + 5, view("c", 3)), (9, view("a", 1))
-)
+LOG = FakeLog((AS_OF + 1, view("b", 2)), (AS_OF + 5, view("c", 3)), (9, view("a", 1)))
 
 
 @dataclass
@@ -226,9 +240,9 @@ def test_warm_reads_from_both_stores(reading: Reading) -> None:
             return super().user(user_id)
 
     class OpeningLog(FakeLog):
-        def since(self, user_id: str, recorded_after: int) -> list[Interaction]:
+        def since(self, user_id: str, as_of: int) -> list[Interaction]:
             reads.append("log")
-            return super().since(user_id, recorded_after)
+            return super().since(user_id, as_of)
 
     features, log = Opening(), OpeningLog()
     reader = reading(lambda: features, log)
@@ -258,9 +272,9 @@ class LogWithTimeout(FakeLog):
     max_read_s = 0.05
     reader = ""
 
-    def since(self, user_id: str, recorded_after: int) -> list[Interaction]:
+    def since(self, user_id: str, as_of: int) -> list[Interaction]:
         self.reader = current_thread().name
-        return super().since(user_id, recorded_after)
+        return super().since(user_id, as_of)
 
 
 @pytest.fixture
@@ -357,3 +371,64 @@ def test_equal_versions_mean_equal_parts(reading: Reading) -> None:
     features.broken = True
     without_snapshot = reading(lambda: features, log).read("u", HANG_S)
     assert without_snapshot.version not in (None, version)
+
+
+def busy_log(count: int, first: int = 10) -> FakeLog:
+    """A log in which user u has recorded `count` views since the snapshot, whose times fall."""
+    return FakeLog(*((AS_OF + 1 + n, view(f"i{n}", first + count - n)) for n in range(count)))
+
+
+def test_the_history_of_a_busy_user_has_the_newest_interactions_by_their_own_time(reading: Reading) -> None:
+    log = busy_log(MAX_HISTORY + 100)  # the last recorded ones are the oldest
+    reader = reading(lambda: FEATURES, log)
+    user = reader.read("u", HANG_S)
+    assert user.history.item_ids == [f"i{n}" for n in reversed(range(MAX_HISTORY))]
+    assert set(user.seen_before) == {"a", "b", *(f"i{n}" for n in range(MAX_HISTORY + 100))}
+    assert (user.degraded, user.is_busy) == ((), True)
+    assert reader.reader.is_busy("u")
+
+
+def test_the_rest_of_a_busy_user_is_read_in_a_thread_and_only_when_it_has_changed(
+    reading: Reading, clock: list[float]
+) -> None:
+    class BusyLog(LogWithTimeout):
+        recorded = busy_log(MAX_HISTORY + 1).recorded
+
+    log = BusyLog(*BusyLog.recorded)
+    reader = reading(lambda: FeaturesWithTimeout(clock), log)
+    reader.warm()
+    before = reader.read("u", HANG_S)
+    assert reader.read("u", HANG_S) is before
+    assert [name[:3] for name in log.busy_reads] == ["log"]
+    log.recorded = (*log.recorded, (AS_OF + 9_999, view("newest", 9_999)))
+    assert reader.read("u", HANG_S).history.item_ids[-1] == "newest"
+    assert len(log.busy_reads) == 2
+
+
+def test_an_answer_names_what_it_lacks_of_a_busy_user(reading: Reading) -> None:
+    limit = MAX_HISTORY + MAX_SEEN_BEFORE
+    assert reading(lambda: FEATURES, busy_log(limit)).read("u", HANG_S).degraded == ()
+    reader = reading(lambda: FEATURES, busy_log(limit + 1))
+    cut = reader.read("u", HANG_S)
+    assert [each.fallback for each in cut.degraded] == ["newest_interactions"]
+    assert f"more than {limit} new interactions" in cut.degraded[0].reason
+    assert len(cut.history) == MAX_HISTORY
+    assert reader.read("u", HANG_S) is cut
+
+
+def test_a_busy_user_has_the_last_recorded_interactions_if_the_others_cannot_be_read(
+    reading: Reading, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = busy_log(MAX_HISTORY + 50)
+
+    def down(*_: object) -> list[Interaction]:
+        raise Unavailable("locked")
+
+    reader = reading(lambda: FEATURES, log)
+    with monkeypatch.context() as patch:
+        patch.setattr(log, "newest", down)
+        user = reader.read("u", HANG_S)
+        assert [each.fallback for each in user.degraded] == ["newest_interactions"]
+        assert len(user.history) == MAX_HISTORY
+        assert "i249" in user.seen_before
+    assert reader.read("u", HANG_S).degraded == ()

@@ -7,12 +7,16 @@ import sys
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
+from feature_repo.contract import MAX_HISTORY, MAX_SEEN_BEFORE
 from feature_repo.interaction import Interaction
-from serving.errors import Unavailable
+from serving.errors import AlreadyExists, Unavailable
+from serving.user_data import log_statements
 from serving.user_data.interaction_log import InteractionLog
 from tests.patience import HANG_S
 
@@ -61,32 +65,109 @@ def test_since_returns_interactions_unchanged(log: InteractionLog) -> None:
     assert by_item["b"].domain == ""
 
 
-def test_record_ignores_a_repeated_interaction_id(log: InteractionLog) -> None:
+def test_record_ignores_a_repeated_interaction(log: InteractionLog) -> None:
     user = uuid.uuid4().hex
     first = view(user, "a")
     assert log.record([first, first]) == 1
-    again = view(user, "b", interaction_id=first.interaction_id)
-    assert log.record([again, view(user, "c")]) == 1
+    assert log.record([first, view(user, "c")]) == 1
     assert {interaction.item_id for interaction in log.since(user, 0)} == {"a", "c"}
 
 
-def test_since_selects_by_time_of_recording_and_user(log: InteractionLog) -> None:
-    user = uuid.uuid4().hex
-    log.record([view(user, "early", timestamp=9)])
-    between = time.time_ns() // 1000
-    log.record([view(user, "late", timestamp=3), view(uuid.uuid4().hex, "other")])
-    assert [interaction.item_id for interaction in log.since(user, between)] == ["late"]
+def test_another_interaction_under_a_recorded_id_is_rejected_with_its_call(log: InteractionLog) -> None:
+    first = view("u", "a", 1, event_type="rate", value=3.0, domain="films", interaction_id="1")
+    log.record([first])
+    others = {
+        "user_id": "v",
+        "item_id": "b",
+        "timestamp": 2,
+        "event_type": "view",
+        "value": 4.0,
+        "domain": "",
+    }
+    for field, value in [*others.items(), ("value", math.nan)]:
+        other = replace(first, **{field: value})  # type: ignore[arg-type]
+        with pytest.raises(
+            AlreadyExists, match=rf"interactions\[1\]\.{field}: interaction_id '1' is that of"
+        ):
+            log.record([view("u", "new"), other])
+        with pytest.raises(AlreadyExists, match=rf"interactions\[2\]\.{field}"):
+            log.record([view("u"), replace(first, interaction_id="2"), replace(other, interaction_id="2")])
+    assert [each.item_id for each in log.since("u", 0)] == ["a"]
+    assert log.since("v", 0) == []
 
 
-def test_export_yields_everything_recorded_later_in_batches(log: InteractionLog) -> None:
+def test_a_retry_may_have_another_time_if_the_service_set_it(log: InteractionLog) -> None:
+    log.record([view("u", timestamp=1, interaction_id="1")], ["1"])
+    assert log.record([view("u", timestamp=2, interaction_id="1")], ["1"]) == 0
+    with pytest.raises(AlreadyExists, match="timestamp"):
+        log.record([view("u", timestamp=2, interaction_id="1")])
+
+
+def test_since_returns_what_was_recorded_after_the_mark_of_a_snapshot(log: InteractionLog) -> None:
+    log.record([view("u", "early", timestamp=9)])
+    position = log.mark(100)
+    log.record([view("u", "late", timestamp=3), view("v", "other")])
+    assert [interaction.item_id for interaction in log.since("u", 100)] == ["late"]
+    assert (log.position(100), log.position(99)) == (position, None)
+    assert [interaction.item_id for interaction in log.since("u", 0)] == ["late", "early"]
+
+
+def test_a_snapshot_lacks_what_clients_whose_clocks_are_ahead_had_recorded(log: InteractionLog) -> None:
+    now = time.time_ns() // 1000
+    for user, item, timestamp in (
+        ("ahead", "before", now - 2),
+        ("exact", "before", now - 2),
+        ("ahead", "later", now),
+        ("ahead", "after", now - 1),
+    ):
+        log.record([view(user, item, timestamp=timestamp)])
+    log.mark(now)
+    assert {interaction.item_id for interaction in log.since("ahead", now)} == {"later", "after"}
+    assert log.since("exact", now) == []
+
+
+def test_export_yields_everything_between_two_positions_in_batches(log: InteractionLog) -> None:
     log.record([view("before")])
-    start = time.time_ns() // 1000
+    start = log.mark(1)
     sent = [view(f"user-{number}") for number in range(25)]
     for interaction in sent:
         log.record([interaction])
-    batches = list(log.export(start, batch_size=10))
+    end = log.mark(2)
+    log.record([view("after")])
+    batches = list(log.export(start, end, batch_size=10))
     assert [len(batch) for batch in batches] == [10, 10, 5]
-    assert {row.interaction_id for batch in batches for row in batch} == {row.interaction_id for row in sent}
+    assert [row.interaction_id for batch in batches for row in batch] == [row.interaction_id for row in sent]
+
+
+def test_a_busy_user_is_read_in_three_limited_parts(log: InteractionLog) -> None:
+    count = MAX_HISTORY + MAX_SEEN_BEFORE + 50
+    log.record([view("u", "old", timestamp=10_000)])
+    log.mark(20_000)
+    sent = [view("u", f"i{n}", timestamp=count - n) for n in range(count)]
+    for start in range(0, count, 500):
+        log.record(sent[start : start + 500])
+    recorded = log.since("u", 20_000)
+    assert len(recorded) == MAX_HISTORY + 1
+    assert log.since_ids("u", 20_000).split("\n") == [each.interaction_id for each in recorded]
+    newest = sorted(log.newest("u", 20_000), key=lambda each: -each.timestamp)
+    assert [each.item_id for each in newest] == [f"i{n}" for n in range(MAX_HISTORY - 1)]  # and "old"
+    assert len(log.new_items("u", 20_000)) == MAX_HISTORY + MAX_SEEN_BEFORE + 1
+
+
+@pytest.mark.parametrize("name", ["SINCE", "SINCE_IDS", "NEW_ITEMS", "NEWEST", "IMPRESSIONS"])
+def test_what_an_answer_reads_is_found_by_an_index(tmp_path: Path, name: str) -> None:
+    log = InteractionLog(f"sqlite:///{tmp_path}/log.db")
+    log.record([view("u")])
+    text, constants = log_statements.for_sqlite3(getattr(log_statements, name))
+    given = {"user": "u", "as_of": 1, "after": 0, "prefix": "p"}
+    with sqlite3.connect(tmp_path / "log.db") as database:
+        steps = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {text}", constants | given)]
+    database.close()
+    assert not [step for step in steps if "SCAN interactions" in step or "FOR ORDER BY" in step]
+    reads = [step for step in steps if step.startswith("SEARCH interactions USING")]
+    assert reads
+    if name != "NEWEST":  # reads at most 200 rows of the table
+        assert all("COVERING INDEX" in step for step in reads)
 
 
 def test_concurrent_writers_lose_and_duplicate_nothing(database_url: str, log: InteractionLog) -> None:
@@ -145,18 +226,15 @@ def test_other_databases_are_rejected_without_showing_the_password(url: str) -> 
 
 
 def test_impressions_and_since_separate_impressions_from_other_events(log: InteractionLog) -> None:
-    user, start = uuid.uuid4().hex, time.time_ns() // 1000
-    log.record(
-        [
-            view(user, "a"),
-            view(user, "b", event_type="impression"),
-            view("other", "c", event_type="impression"),
-        ]
-    )
+    user, start = uuid.uuid4().hex, time.time_ns() // 1000 - 1000  # SQLite's clock has milliseconds
+    shown = [view(user, "b", event_type="impression", interaction_id=f"{n}-{user}") for n in range(3)]
+    log.record([view(user, "a"), view("other", "c", event_type="impression"), *shown])
     assert [interaction.item_id for interaction in log.since(user, 0)] == ["a"]
-    assert [item for item, _ in log.impressions(user, start - 1)] == ["b"]
-    assert log.impressions(user, time.time_ns() // 1000 + 1) == []
-    assert {row.event_type for batch in log.export(start - 1) for row in batch} == {"view", "impression"}
+    assert log.impressions(user, start) == [("b", 3)]
+    assert log.impressions(user, start, "0-") == [("b", 2)]
+    assert log.impressions(user, start + 3_600_000_000) == []
+    rows = [row for batch in log.export(0, log.mark(1)) for row in batch]
+    assert {row.event_type for row in rows} == {"view", "impression"}
 
 
 def test_max_read_s_is_finite_only_for_a_file_with_the_table(tmp_path: Path) -> None:
@@ -170,7 +248,13 @@ def test_max_read_s_is_finite_only_for_a_file_with_the_table(tmp_path: Path) -> 
         log.since("u", 0)
     assert log.max_read_s == math.inf
     assert log.since("u", 0) == []
+    assert log.max_read_s < 0.1
     assert InteractionLog("postgresql://nobody@127.0.0.1:1/log").max_read_s == math.inf
+
+
+def delete(log: Path) -> None:
+    for file in log.parent.glob(f"{log.name}*"):
+        file.unlink()
 
 
 def test_since_reads_a_replaced_file(tmp_path: Path) -> None:
@@ -180,8 +264,35 @@ def test_since_reads_a_replaced_file(tmp_path: Path) -> None:
     InteractionLog(f"sqlite:///{tmp_path}/other.db").record(
         [view("u", interaction_id="2"), view("u", interaction_id="3")]
     )
-    for file in tmp_path.glob("log.db*"):
-        file.unlink()
+    delete(tmp_path / "log.db")
     for file in tmp_path.glob("other.db*"):
         file.rename(tmp_path / file.name.replace("other", "log"))
     assert {interaction.interaction_id for interaction in log.since("u", 0)} == {"2", "3"}
+
+
+def test_what_is_recorded_after_the_file_was_deleted_is_in_a_new_file(tmp_path: Path) -> None:
+    log = InteractionLog(f"sqlite:///{tmp_path}/log.db")
+    log.record([view("u", interaction_id="1")])
+    delete(tmp_path / "log.db")
+    log.record([view("u", interaction_id="2")])
+    another_process = InteractionLog(f"sqlite:///{tmp_path}/log.db")
+    assert [each.interaction_id for each in another_process.since("u", 0)] == ["2"]
+
+
+def test_a_file_deleted_before_the_commit_fails_the_recording(tmp_path: Path) -> None:
+    log, commits = InteractionLog(f"sqlite:///{tmp_path}/log.db"), []
+    log.record([view("u", interaction_id="1")])
+
+    def delete_once(_: sa.Connection) -> None:
+        commits.append(1)
+        delete(tmp_path / "log.db")
+
+    sa.event.listen(sa.Engine, "commit", delete_once)
+    try:
+        with pytest.raises(Unavailable, match="deleted or replaced during the recording"):
+            log.record([view("u", interaction_id="2")])
+    finally:
+        sa.event.remove(sa.Engine, "commit", delete_once)
+    assert commits == [1]
+    assert log.record([view("u", interaction_id="2")]) == 1
+    assert [each.interaction_id for each in log.since("u", 0)] == ["2"]

@@ -1,0 +1,144 @@
+"""The SQL statements of the interaction log.
+
+An index finds the rows of each statement for one user, and each has a LIMIT: the time of an answer must not
+grow with what its user has recorded.
+"""
+
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.ext.compiler import compiles
+
+from feature_repo.contract import MAX_HISTORY, MAX_SEEN_BEFORE
+from serving.user_data.interaction_table import (
+    COLUMNS,
+    INTERACTIONS,
+    IS_IMPRESSION,
+    NO_IMPRESSION,
+    SNAPSHOTS,
+    USER_SNAPSHOTS,
+)
+
+# The newest impressions of a user that count for a frequency cap.
+MAX_IMPRESSIONS: Final = 10_000
+
+# A snapshot has no position in a log of an earlier version or in one that was replaced. Then the times of
+# recording decide, and this many µs before the snapshot are read again, because clocks differ.
+_CLOCK_DIFFERENCE_US: Final = 600_000_000
+
+_ROW: Final = INTERACTIONS.c
+_USER: Final = sa.bindparam("user", type_=sa.Text)
+_AS_OF: Final = sa.bindparam("as_of", type_=sa.BigInteger)
+
+
+class Lines(sa.sql.functions.FunctionElement[str]):
+    """An aggregate of texts, one a line."""
+
+    type = sa.Text()
+    inherit_cache = True
+
+
+@compiles(Lines, "sqlite")
+def _sqlite_lines(element: Lines, compiler: Any, **options: Any) -> str:
+    return f"group_concat({compiler.process(element.clauses, **options)}, char(10))"
+
+
+@compiles(Lines, "postgresql")
+def _postgresql_lines(element: Lines, compiler: Any, **options: Any) -> str:
+    return f"string_agg({compiler.process(element.clauses, **options)}, chr(10))"
+
+
+def _first_of(*positions: sa.Select[tuple[int]]) -> sa.ColumnElement[int]:
+    return sa.func.coalesce(*(position.scalar_subquery() for position in positions), 0)
+
+
+_SNAPSHOT: Final = sa.select(SNAPSHOTS.c.position).where(SNAPSHOTS.c.as_of == _AS_OF)
+_USER_SNAPSHOT: Final = sa.select(USER_SNAPSHOTS.c.position).where(
+    USER_SNAPSHOTS.c.as_of == _AS_OF, USER_SNAPSHOTS.c.user_id == _USER
+)
+_earlier = INTERACTIONS.alias("earlier")
+_BY_TIME: Final = (
+    sa.select(_earlier.c.position)
+    .where(_earlier.c.recorded_at <= _AS_OF - _CLOCK_DIFFERENCE_US)
+    .order_by(_earlier.c.recorded_at.desc())
+    .limit(1)
+)
+_IS_NEW: Final = _ROW.position > _first_of(_USER_SNAPSHOT, _SNAPSHOT, _BY_TIME)
+_OF_USER: Final = sa.and_(_ROW.user_id == _USER, NO_IMPRESSION)
+
+# A user's interactions that a snapshot does not have: the last recorded ones, one more than a history holds.
+SINCE: Final = (
+    sa.select(*COLUMNS).where(_OF_USER, _IS_NEW).order_by(_ROW.position.desc()).limit(MAX_HISTORY + 1)
+)
+
+# The ids of SINCE, joined by line feeds, which no id contains.
+_since_ids = (
+    sa.select(_ROW.interaction_id, _ROW.position)
+    .where(_OF_USER, _IS_NEW)
+    .order_by(_ROW.position.desc())
+    .limit(MAX_HISTORY + 1)
+    .subquery()
+)
+SINCE_IDS: Final = sa.select(Lines(_since_ids.c.interaction_id))
+
+# Those of the user's newest interactions, by their own time, that the snapshot does not have.
+_newest = (
+    sa.select(*COLUMNS, _ROW.position)
+    .where(_OF_USER)
+    .order_by(_ROW.timestamp.desc(), _ROW.interaction_id.desc())
+    .limit(MAX_HISTORY)
+    .subquery()
+)
+NEWEST: Final = sa.select(*(_newest.c[column.name] for column in COLUMNS)).where(
+    _newest.c.position > _first_of(_USER_SNAPSHOT, _SNAPSHOT, _BY_TIME)
+)
+
+# The items of the interactions that the snapshot does not have, last recorded ones first.
+NEW_ITEMS: Final = (
+    sa.select(_ROW.item_id)
+    .where(_OF_USER, _IS_NEW)
+    .order_by(_ROW.position.desc())
+    .limit(MAX_HISTORY + MAX_SEEN_BEFORE + 1)
+)
+
+_shown = (
+    sa.select(_ROW.item_id, _ROW.interaction_id)
+    .where(_ROW.user_id == _USER, IS_IMPRESSION, _ROW.recorded_at > sa.bindparam("after"))
+    .order_by(_ROW.recorded_at.desc())
+    .limit(MAX_IMPRESSIONS)
+    .subquery()
+)
+IMPRESSIONS: Final = (
+    sa.select(_shown.c.item_id, sa.func.count())
+    .where(~_shown.c.interaction_id.startswith(sa.bindparam("prefix")))
+    .group_by(_shown.c.item_id)
+)
+
+# Without the users of USER_SNAPSHOTS, who have few.
+DEPTH: Final = (
+    sa.select(sa.func.count())
+    .select_from(INTERACTIONS)
+    .where(NO_IMPRESSION, _ROW.position > _first_of(_SNAPSHOT, _BY_TIME))
+)
+
+POSITION: Final = _SNAPSHOT
+LAST: Final = sa.select(sa.func.coalesce(sa.func.max(_ROW.position), 0))
+EXPORT: Final = (
+    sa.select(_ROW.position, *COLUMNS)
+    .where(_ROW.position > sa.bindparam("after"), _ROW.position <= sa.bindparam("until"))
+    .order_by(_ROW.position)
+    .limit(sa.bindparam("batch_size"))
+)
+BY_ID: Final = sa.select(*COLUMNS).where(_ROW.interaction_id.in_(sa.bindparam("ids", expanding=True)))
+
+
+def for_sqlite3(statement: sa.Select[Any]) -> tuple[str, dict[str, Any]]:
+    """Return a statement for the module sqlite3, and the values of its constants."""
+    compiled = statement.compile(dialect=sqlite.dialect(paramstyle="named"))
+    return str(compiled), {name: value for name, value in compiled.params.items() if value is not None}
+
+
+def insert(dialect: str, table: sa.Table) -> Any:
+    """Return an INSERT ... ON CONFLICT of the dialect."""
+    return (postgresql if dialect == "postgresql" else sqlite).insert(table)
