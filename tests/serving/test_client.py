@@ -58,9 +58,9 @@ def test_a_retry_after_a_lost_response_records_an_interaction_once(tmp_path: Pat
     with running(tmp_path) as service:
         original, failures = service.log.record, iter([True, True, False, False])
 
-        def record_and_fail(*interactions: Any) -> int:
+        def record_and_fail(interactions: Any, without_time: Any = ()) -> int:
             """Record the interactions, then fail the first two attempts."""
-            recorded = original(*interactions)
+            recorded = original(interactions, without_time)
             if next(failures):
                 raise Unavailable("the response was lost")
             return recorded

@@ -168,10 +168,10 @@ def test_a_call_in_flight_finishes_before_the_server_stops(tmp_path: Path) -> No
         with running(tmp_path, drain_s=HANG_S) as service:
             write = service.log.record
 
-            def slow(interactions: Any) -> int:
+            def slow(interactions: Any, without_time: Any = ()) -> int:
                 started.set()
                 time.sleep(0.3)
-                return write(interactions)
+                return write(interactions, without_time)
 
             service.log.record = slow  # type: ignore[method-assign]
             recording = pool.submit(record, service.address)
