@@ -88,7 +88,9 @@ class RecommendationEngine:
         items, ranked, basis = self._rank(ranking, retrieved)
         if basis == Basis.HISTORY and not len(stored.history):
             basis = Basis.REQUEST_HISTORY
-        not_recorded = await self._request_context.record_impressions(request, items, deadline.remaining_s())
+        # No more time than a read of the history has: the answer must not wait for a lock of the log.
+        budget_s = self._budgets.for_history(deadline)
+        not_recorded = await self._request_context.record_impressions(request, items, budget_s)
         if not_recorded:
             degraded.append(not_recorded)
         answer = Answer(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _SERVICE_PREFIX: Final = "/penchant."
+_RECORD: Final = "RecordInteractions"
 
 
 class CallInterceptor(grpc.aio.ServerInterceptor):
@@ -32,6 +33,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
     A call passes the rate limit, then authorization, then the concurrency limit. A refused call is counted
     and logged like an answered one, and takes no slot. Calls of other services (health, reflection) and of
     unknown methods are only authorized.
+
+    Recordings have slots of their own: while they wait for a lock of the interaction log, answers go on.
     """
 
     def __init__(
@@ -39,12 +42,13 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         rate_limit: RateLimit,
         authorizer: Authorizer,
         concurrency_limit: ConcurrencyLimit,
+        recordings: ConcurrencyLimit,
         metrics: Metrics,
         request_log: logs.RequestLog,
         tracing: "Tracing | None" = None,
     ) -> None:
         self._rate_limit, self._authorizer = rate_limit, authorizer
-        self._concurrency_limit = concurrency_limit
+        self._concurrency_limit, self._recordings = concurrency_limit, recordings
         self._metrics, self._request_log, self._tracing = metrics, request_log, tracing
 
     async def intercept_service(
@@ -69,6 +73,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         self, handler: Any, method: str, metadata: Mapping[str, str | bytes]
     ) -> Callable[[bytes, Any], Awaitable[Any]]:
         name, arrived = method.rsplit("/", 1)[-1], perf_counter()
+        limit = self._recordings if name == _RECORD else self._concurrency_limit
 
         async def call(body: bytes, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
             code, details, request, answer = grpc.StatusCode.OK, "", None, None
@@ -76,7 +81,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
             try:
                 self._rate_limit.take(context.peer())
                 self._authorizer.check(method, metadata)
-                async with self._concurrency_limit:
+                async with limit:
                     request = _parsed(body, handler.request_deserializer, name)
                     self._metrics.observe_queue(perf_counter() - arrived)
                     with self._span(name, metadata):

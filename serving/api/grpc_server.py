@@ -32,6 +32,7 @@ def create_server(
         RateLimit(settings.requests_per_second),
         Authorizer(tokens),
         ConcurrencyLimit(settings.max_in_flight, settings.max_concurrent_requests),
+        ConcurrencyLimit(settings.max_in_flight, settings.max_concurrent_requests),
         metrics,
         RequestLog(settings.log_requests, settings.log_user_ids),
         tracing,
@@ -47,8 +48,8 @@ def create_server(
             ("grpc.server.max_pending_requests", settings.max_concurrent_requests),
             ("grpc.server.max_pending_requests_hard_limit", settings.max_concurrent_requests),
         ],
-        # Limits clients that open calls and send no message; the concurrency limit refuses all others first.
-        maximum_concurrent_rpcs=2 * settings.max_concurrent_requests,
+        # Limits clients that open calls and send no message; the concurrency limits refuse all others first.
+        maximum_concurrent_rpcs=3 * settings.max_concurrent_requests,
     )
 
 

@@ -72,14 +72,18 @@ class RunningService:
 
 
 class FragileLog(InteractionLog):
-    """An interaction log; a call hangs while `gate` is cleared, and fails while `broken` is set."""
+    """An interaction log; a call hangs while `gate` is cleared, and fails while `broken` is set.
 
-    broken, max_read_s = False, math.inf
+    While `record_gate` is cleared, as with a lock, only recordings hang.
+    """
+
+    broken, recordings_wait, max_read_s = False, False, math.inf
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
-        self.gate = Event()
+        self.gate, self.record_gate = Event(), Event()
         self.gate.set()
+        self.record_gate.set()
 
     def since(self, user_id: str, as_of: int) -> list[Interaction]:
         self._wait_or_fail()
@@ -87,6 +91,8 @@ class FragileLog(InteractionLog):
 
     def record(self, interactions: Sequence[Interaction], without_time: Collection[str] = ()) -> int:
         self._wait_or_fail()
+        self.recordings_wait = not self.record_gate.is_set()
+        self.record_gate.wait(HANG_S)
         return super().record(interactions, without_time)
 
     def _wait_or_fail(self) -> None:
@@ -133,3 +139,4 @@ def running(
         finally:
             features.gate.set()
             log.gate.set()
+            log.record_gate.set()

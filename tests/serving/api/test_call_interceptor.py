@@ -51,6 +51,7 @@ def create_interceptor(
         RateLimit(requests_per_second),
         authorizer,
         ConcurrencyLimit(max_in_flight, max_concurrent_requests),
+        ConcurrencyLimit(max_in_flight, max_concurrent_requests),
         metrics,
         request_log,
     )

@@ -42,6 +42,26 @@ def test_a_full_queue_refuses_further_calls_and_answers_those_accepted(
         assert service.client.recommend("u").degraded == []
 
 
+def test_recordings_that_wait_for_a_lock_leave_answers_their_slots(tmp_path: Path) -> None:
+    with running(tmp_path, max_in_flight=1, max_concurrent_requests=3) as service:
+        with ThreadPoolExecutor(3) as clients:
+            service.log.record_gate.clear()
+            recordings = [clients.submit(service.client.record, "u", "comedy-1") for _ in range(3)]
+            wait_until(lambda: service.log.recordings_wait)
+            assert service.client.recommend("u").degraded == []
+            service.log.record_gate.set()
+        assert len({recording.result() for recording in recordings}) == 3
+
+
+def test_an_answer_does_not_wait_for_its_impressions_to_be_recorded(tmp_path: Path) -> None:
+    with running(tmp_path, history_budget_ms=50) as service:
+        service.client.recommend("u", scenario="email")
+        service.log.record_gate.clear()
+        answer = service.client.recommend("u", scenario="email")
+        assert answer.recommendations
+        assert "not_recorded" in {each.fallback for each in answer.degraded}
+
+
 def test_a_flood_is_refused_while_the_event_loop_is_busy(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
