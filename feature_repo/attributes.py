@@ -7,10 +7,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_repo.contract import PAD
+from feature_repo.contract import DISLIKED_BEFORE, PAD, SEARCH_TIMES, SEARCHES, SEEN_BEFORE
 
 # Columns of user_profile that build_features computes; all others are imported attributes.
-ACTIVITY: Final = ("interactions", "items", "mean_value", "first_seen", "last_seen", "seen_before")
+ACTIVITY: Final = (
+    *("interactions", "items", "mean_value", "first_seen", "last_seen"),
+    *(SEEN_BEFORE, DISLIKED_BEFORE, SEARCHES, SEARCH_TIMES),
+)
 
 # Separates the values of a multi-valued text attribute.
 SEPARATOR: Final = "|"

@@ -15,6 +15,13 @@ MAX_HISTORY: Final = 200
 # Items of interactions older than the history that still count as seen; the most recent ones are kept.
 MAX_SEEN_BEFORE: Final = 2_000
 
+# Items of interactions older than the history that the user dislikes; those disliked last are kept.
+MAX_DISLIKED_BEFORE: Final = 1_000
+
+# A user's newest searches by words that count, and the longest text of one, in characters.
+MAX_SEARCHES: Final = 10
+MAX_QUERY_LENGTH: Final = 256
+
 # Padding of every string sequence; skipped inside the SavedModel.
 PAD: Final = ""
 
@@ -28,8 +35,12 @@ USER_INTEREST_STATE: Final = "user_interest_state"
 # The list features of user_history; the fields of histories.History.
 HISTORY_LISTS: Final = ("interaction_ids", "item_ids", "event_types", "values", "timestamps")
 
-# A list feature of user_profile: items of interactions older than the history.
+# List features of user_profile: items of interactions older than the history, those of them that the user
+# dislikes, and the last searches by words.
 SEEN_BEFORE: Final = "seen_before"
+DISLIKED_BEFORE: Final = "disliked_before"
+SEARCHES: Final = "searches"
+SEARCH_TIMES: Final = "search_times"
 
 # The sequence inputs of every signature, each [batch, length]; timestamps in µs since the epoch.
 SEQUENCE_INPUTS: Final = {
@@ -72,7 +83,7 @@ LIVE: Final = "live.json"
 FEEDBACK: Final = "feedback.json"
 
 # Raise this when the layout of a release file changes: older releases are then refused instead of misread.
-RELEASE_FORMAT: Final = 3
+RELEASE_FORMAT: Final = 4
 
 
 def fingerprint() -> str:

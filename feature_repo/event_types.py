@@ -21,11 +21,14 @@ RATE: Final = "rate"
 # The event type of an item shown to a user.
 IMPRESSION: Final = "impression"
 
+# The event type of a search: of an item found by one, or of its words alone.
+SEARCH: Final = "search"
+
 # Event type -> kind and weight. A negative of weight 1 is an opinion about the item; a lower one is a hint.
 KNOWN: Final[dict[str, tuple[Kind, float]]] = {
     **dict.fromkeys(
         (
-            *("view", "click", "search", "play", "listen", "watch", "read", "download", "complete", "follow"),
+            *("view", "click", SEARCH, "play", "listen", "watch", "read", "download", "complete", "follow"),
             *("save", "share", "comment", "like", RATE, "cart", "wishlist", "purchase", "subscribe"),
             *("visit", "install", "contact", "apply"),
         ),
@@ -75,7 +78,7 @@ _SPELLINGS: Final[dict[str, tuple[str, ...]]] = {
         *("clicks", "clicked", "clickout", "tap", "select", "selectitem", "selectcontent", "itemclick"),
         *("productclick", "productclicked", "listclick", "promoclick", "promotionclicked", "selectpromotion"),
     ),
-    "search": ("searches", "searched", "query", "sitesearch", "viewsearchresults", "productssearched"),
+    SEARCH: ("searches", "searched", "query", "sitesearch", "viewsearchresults", "productssearched"),
     "play": ("plays", "played", "start", "stream", "streamed", "videostart", "videoplay", "scrobble"),
     "listen": ("listens", "listened", "listening"),
     "watch": ("watches", "watched", "watching", "viewvideo", "videoprogress"),

@@ -107,6 +107,21 @@ class FeedbackPolicy:
         votes[is_neutral] = NEUTRAL_VOTE
         return preferences, votes
 
+    def states_opinion(self, event_types: Sequence[str], values: Sequence[float]) -> NDArray[np.bool_]:
+        """Return whether each interaction [n] states an opinion: it replaces earlier ones about its item."""
+        always = {event_type for event_type in set(event_types) if self._is_opinion(event_type)}
+        is_rated = self.ratings is not None and self.kind(RATE) is Kind.POSITIVE
+        pairs = zip(event_types, values, strict=True)
+        return np.fromiter(
+            (name in always or (is_rated and name == RATE and value == value) for name, value in pairs),
+            bool,
+            len(event_types),
+        )
+
+    def _is_opinion(self, event_type: str) -> bool:
+        kind, weight = self._kind_and_weight(event_type)
+        return event_type in OPINIONS or (kind is Kind.NEGATIVE and weight >= OPINION)
+
     @classmethod
     def read(cls, file: Path) -> "FeedbackPolicy":
         """Read a policy that `write` wrote.

@@ -32,9 +32,9 @@ class History:
     def new_interactions(self, interactions: Iterable[Interaction]) -> list[Interaction]:
         """Return the `interactions` that the history does not contain, in its order, without duplicate ids.
 
-        Skips impressions: they show no interest of the user.
+        Skips impressions, which show no interest of the user, and searches (see feature_repo.searches).
         """
-        new = {i.interaction_id: i for i in interactions if i.event_type != IMPRESSION}
+        new = {i.interaction_id: i for i in interactions if i.event_type != IMPRESSION and not i.is_search}
         last = self.timestamps[-1] if new and len(self) else -1
         if any(i.timestamp <= last for i in new.values()):  # later ones can't be in the history
             contained = set(self.interaction_ids)
@@ -56,7 +56,30 @@ class History:
             [i.value for i in interactions],
             [i.timestamp for i in interactions],
         )
-        return _join(self, new, max_history)
+        return self.followed_by(new, max_history)
+
+    def followed_by(self, other: "History", max_history: int = MAX_HISTORY) -> "History":
+        """Return the interactions of both in order, cut to the last `max_history`."""
+        if len(self) and len(other):
+            return _join(self, other, max_history)
+        return (self if len(self) else other).newest(max_history)
+
+    def newest(self, max_history: int = MAX_HISTORY) -> "History":
+        """Return the last `max_history` interactions."""
+        return self if len(self) <= max_history else self._slice(slice(-max_history, None))
+
+    def beyond(self, max_history: int = MAX_HISTORY) -> "History":
+        """Return the interactions that are older than the last `max_history`."""
+        return self._slice(slice(0, len(self) - max_history)) if len(self) > max_history else History()
+
+    def _slice(self, part: slice) -> "History":
+        return History(
+            self.interaction_ids[part],
+            self.item_ids[part],
+            self.event_types[part],
+            self.values[part],
+            self.timestamps[part],
+        )
 
 
 def _join(old: History, new: History, max_history: int) -> History:

@@ -1,11 +1,14 @@
-"""An interaction of a user with an item; without NumPy and pyarrow, because the client needs neither."""
+"""An interaction of a user, with an item or a search; without NumPy and pyarrow: the client needs neither."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Interaction:
-    """One event: `timestamp` in microseconds since the epoch (UTC), `value` NaN when there is none."""
+    """One event: `timestamp` in microseconds since the epoch (UTC), `value` NaN when there is none.
+
+    A search by words has a `query` and an empty `item_id`; all other interactions have an item and no query.
+    """
 
     interaction_id: str
     user_id: str
@@ -14,3 +17,9 @@ class Interaction:
     timestamp: int
     value: float = float("nan")
     domain: str = ""
+    query: str = ""
+
+    @property
+    def is_search(self) -> bool:
+        """Whether this is a search by words, which concerns no item."""
+        return not self.item_id

@@ -10,11 +10,12 @@ INTERACTIONS: Final = pa.schema(
     [
         pa.field("interaction_id", pa.string(), nullable=False),
         pa.field("user_id", pa.string(), nullable=False),
-        pa.field("item_id", pa.string(), nullable=False),
+        pa.field("item_id", pa.string()),  # null in a search by words
         pa.field("event_type", pa.string(), nullable=False),
         pa.field("value", pa.float64()),
         pa.field("timestamp", TIMESTAMP, nullable=False),
         pa.field("domain", pa.string()),
+        pa.field("query", pa.string()),  # the words of a search without an item, else null
     ]
 )
 

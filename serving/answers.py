@@ -13,6 +13,7 @@ class Basis(StrEnum):
     PROFILE = "profile"
     SEGMENT_TRENDING = "segment_trending"
     TRENDING = "trending"
+    SEARCH = "search"
 
 
 class Stage(StrEnum):
@@ -58,6 +59,7 @@ class Source(StrEnum):
     TREND = "trend"
     FRESH = "fresh"
     FOLLOWED = "followed"
+    SEARCH = "search"
 
 
 class Rule(StrEnum):

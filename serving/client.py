@@ -75,13 +75,18 @@ class RecommendOptions(TypedDict, total=False):
     bids: Mapping[str, float]  # item id -> bid, for a scenario that ranks by expected value
 
 
-class RecordOptions(TypedDict, total=False):
-    """Optional arguments of `record`."""
+class SearchOptions(TypedDict, total=False):
+    """Optional arguments of `record_search`."""
 
-    value: float | None  # rating, price or seconds of dwell time
     timestamp: int  # µs since the epoch; the current time when absent
     domain: str
     interaction_id: str  # the idempotency key; generated when absent
+
+
+class RecordOptions(SearchOptions, total=False):
+    """Optional arguments of `record`."""
+
+    value: float | None  # rating, price or seconds of dwell time
 
 
 class TlsFiles(TypedDict, total=False):
@@ -118,7 +123,12 @@ class Recommender:
         self, user_id: str, item_id: str, event_type: str = "view", **options: Unpack[RecordOptions]
     ) -> str:
         """Record one interaction and return its id; it is durable on return."""
-        request = _record_request(user_id, item_id, event_type, options)
+        request = _record_request(user_id, item_id, event_type, options, options.get("value"))
+        return read_recorded(self._call(self._stub.RecordInteractions, request)).interaction_ids[0]
+
+    def record_search(self, user_id: str, query: str, **options: Unpack[SearchOptions]) -> str:
+        """Record the words of a search, which are stored as they are, and return the interaction's id."""
+        request = _record_request(user_id, "", "search", options, query=query)
         return read_recorded(self._call(self._stub.RecordInteractions, request)).interaction_ids[0]
 
     def record_all(self, interactions: Iterable[Interaction]) -> Recorded:
@@ -168,7 +178,11 @@ class AsyncRecommender:
     async def record(
         self, user_id: str, item_id: str, event_type: str = "view", **options: Unpack[RecordOptions]
     ) -> str:
-        request = _record_request(user_id, item_id, event_type, options)
+        request = _record_request(user_id, item_id, event_type, options, options.get("value"))
+        return read_recorded(await self._call(self._stub.RecordInteractions, request)).interaction_ids[0]
+
+    async def record_search(self, user_id: str, query: str, **options: Unpack[SearchOptions]) -> str:
+        request = _record_request(user_id, "", "search", options, query=query)
         return read_recorded(await self._call(self._stub.RecordInteractions, request)).interaction_ids[0]
 
     async def record_all(self, interactions: Iterable[Interaction]) -> Recorded:
@@ -219,15 +233,21 @@ def _recommend_request(user_id: str, k: int, options: RecommendOptions) -> pb.Re
 
 
 def _record_request(
-    user_id: str, item_id: str, event_type: str, options: RecordOptions
+    user_id: str,
+    item_id: str,
+    event_type: str,
+    options: SearchOptions,
+    value: float | None = None,
+    query: str = "",
 ) -> pb.RecordInteractionsRequest:
     message = pb.Interaction(
         interaction_id=options.get("interaction_id") or uuid.uuid4().hex,
         user_id=user_id,
         item_id=item_id,
         event_type=event_type,
-        value=options.get("value"),
+        value=value,
         domain=options.get("domain", ""),
+        query=query,
     )
     if "timestamp" in options:
         message.timestamp.FromMicroseconds(options["timestamp"])

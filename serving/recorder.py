@@ -77,5 +77,5 @@ class Recorder:
         release = self._releases.current
         if release is None:
             return []
-        item_ids = dict.fromkeys(interaction.item_id for interaction in interactions)
+        item_ids = dict.fromkeys(i.item_id for i in interactions if not i.is_search)
         return [item_id for item_id in item_ids if item_id not in release.ranking.catalog.index]

@@ -75,9 +75,7 @@ class RequestRanking:
 
     def _rank(self, candidates: Candidates) -> tuple[RankedItems, Basis]:
         if self.cold:
-            return rank_cold(
-                self.release, candidates, self.request, self.now, self.profile, self.query.dislikes
-            )
+            return rank_cold(self.release, candidates, self.request, self.now, self.profile, self.query)
         return self.release.rank(self.query, candidates, self.request), Basis.HISTORY
 
     def present(self, ranked: RankedItems) -> list[Recommendation]:
@@ -122,7 +120,7 @@ class RequestRanking:
     def _scores(self, items: Indexes) -> tuple[FloatArray, FloatArray]:
         """Return the scores of `items` [m] with and without dislikes."""
         if self.cold:
-            cold = cold_scores(self.release, items, self.now, self.profile, self.query.dislikes)
+            cold = cold_scores(self.release, items, self.now, self.profile, self.query)
             return cold.scores, cold.without_dislikes
         scored = self.release.reranker.score(self.query, items)
         return scored.scores, scored.without_dislikes()

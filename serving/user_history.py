@@ -1,13 +1,18 @@
 """A user's history and profile at the time of a request, and the version of the data behind them."""
 
 import hashlib
+import sys
 from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from feature_repo.histories import History
 from feature_repo.interaction import Interaction
 from feature_repo.interest_state import InterestState
+from feature_repo.searches import Searches
 from serving.answers import Degradation
+
+_UNLIMITED: Final = sys.maxsize
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +41,10 @@ class UserHistory:
     as_of: int = 0  # µs since the epoch, of the snapshot; 0 without a snapshot
     interest_state: InterestState | None = None  # after the snapshot's history
     new: list[Interaction] = field(default_factory=list)  # in the history, not in the snapshot; in order
-    seen_before: Sequence[str] = ()  # items of interactions older than the history
+    left_out: History = field(default_factory=History)  # older than the history, newer than `seen_before`
+    seen_before: Sequence[str] = ()  # items of the oldest interactions
+    disliked_before: Sequence[str] = ()  # those of them that the user disliked, as of the snapshot
+    searches: Searches = field(default_factory=Searches)
     degraded: tuple[Degradation, ...] = ()
     user_id: str = ""
     version: UserVersion | None = None  # None: nothing that is computed from it may be cached
@@ -47,15 +55,24 @@ class UserHistory:
 
         The same item at the same time is the same event, whatever its interaction id.
         """
-        events = set(zip(self.history.item_ids, self.history.timestamps, strict=True)) if interactions else ()
-        history = self.history.extend(
+        if not interactions:
+            return self
+        events = set(zip(self.history.item_ids, self.history.timestamps, strict=True))
+        new = self.history.new_interactions(
             interaction
             for interaction in interactions
             if (interaction.item_id, interaction.timestamp) not in events
         )
-        if history is self.history:
-            return self
-        seen_before = [*self.seen_before, *self.history.item_ids]
+        searches = self.searches.extend(interactions)
+        if not new:
+            return self if searches is self.searches else replace(self, searches=searches, version=None)
+        everything = self.left_out.followed_by(self.history, _UNLIMITED).join(new, _UNLIMITED)
         return replace(
-            self, history=history, interest_state=None, new=[], seen_before=seen_before, version=None
+            self,
+            history=everything.newest(),
+            left_out=everything.beyond(),
+            searches=searches,
+            interest_state=None,
+            new=[],
+            version=None,
         )

@@ -14,8 +14,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from components.build_features.backend import connect, read
+from components.build_features.disliked_before import SCHEMA, find_disliked_before
 from components.build_features.histories import build_histories, split_by_user
+from components.build_features.labelled_users import LabelledUsers, read_labelled_users
 from components.build_features.offline_store import ROWS_PER_GROUP, publishing, write
+from components.build_features.protocols import make_protocol
 from components.build_features.spine import build_spine
 from components.build_features.time_conversion import TIMESTAMP, timestamp, to_datetime
 from components.build_features.user_profile import build_user_profile
@@ -51,15 +54,26 @@ def build(
     with connect() as backend:
         user_table, log = read(backend, users, "users"), read(backend, interactions, "interactions")
         log = log.filter(log.timestamp < timestamp(as_of), log.event_type != IMPRESSION)
-        spine_rows = build_spine(log, feedback, as_of, protocol)
+        searches, log = log.filter(log.item_id.isnull()), log.filter(log.item_id.notnull())
+        disliked = [SCHEMA.empty_table()]
+        labelled = _with_dislikes(read_labelled_users(log, feedback), disliked)
+        spine_rows = build_spine(labelled, make_protocol(protocol, log, as_of), as_of)
         _check_splits(spine_rows, as_of, protocol)
         with atomic_file(spine) as staged_spine, publishing(location) as staging:
             pq.write_table(spine_rows, staged_spine, compression="zstd", row_group_size=ROWS_PER_GROUP)
             spine_table = read(backend, staged_spine, "spine")
-            profiles = build_user_profile(log, user_table)
+            disliked_before = ibis.memtable(pa.concat_tables(disliked))
+            profiles = build_user_profile(log, searches, user_table, disliked_before)
             _write(staging, "user_profile", [_snapshot(profiles, as_of)])
             _write(staging, "user_history", _histories(log, spine_table, profiles, as_of))
     return location
+
+
+def _with_dislikes(labelled: Iterator[LabelledUsers], tables: list[pa.Table]) -> Iterator[LabelledUsers]:
+    """Yield the same users, and add what they disliked before their histories to `tables`."""
+    for users in labelled:
+        tables.append(find_disliked_before(users))
+        yield users
 
 
 def _check_splits(spine: pa.Table, as_of: int, protocol: str) -> None:

@@ -21,6 +21,15 @@ ROWS_PER_BATCH: Final = 1_000_000
 Integers = NDArray[np.int64]
 
 
+def ranks(groups: Integers) -> Integers:
+    """Return the number of equal values before each; equal ones are adjacent."""
+    new = np.ones(len(groups), bool)
+    new[1:] = groups[1:] != groups[:-1]
+    starts = np.flatnonzero(new)
+    result: Integers = np.arange(len(groups)) - starts[np.cumsum(new) - 1]
+    return result
+
+
 @dataclass(frozen=True)
 class LabelledUsers:
     """The interactions of some users, by user, then time, then interaction id."""

@@ -1,6 +1,5 @@
 """The evaluation protocols: which interactions are held out for the validation and the test."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -8,7 +7,7 @@ import ibis.expr.types as ir
 import numpy as np
 from numpy.typing import NDArray
 
-from components.build_features.labelled_users import Integers, LabelledUsers
+from components.build_features.labelled_users import Integers, LabelledUsers, ranks
 from components.build_features.time_conversion import microseconds, timestamp, to_datetime
 from components.errors import StepError
 from components.progress import report
@@ -17,16 +16,28 @@ from components.progress import report
 QUERIES_PER_USER: Final = 10
 
 
+@dataclass(frozen=True)
+class Split:
+    """The split of some users' interactions; only positive interactions are held out."""
+
+    train_until: Integers  # [users] the time (µs) before which their interactions are for training
+    validation: Integers  # positions of the targets
+    test: Integers
+
+    @property
+    def targets(self) -> dict[str, Integers]:
+        return {"validation": self.validation, "test": self.test}
+
+
 class EvaluationProtocol(Protocol):
-    """Splits the interactions of some users; only positive interactions are held out."""
+    """Splits the interactions of some users.
 
-    def train_until(self, users: LabelledUsers, /) -> Integers:
-        """Return [users] the time (µs) before which their interactions are for training."""
-        ...
+    With `samples_users`, the queries of spine.MAX_QUERY_USERS users are enough.
+    """
 
-    def queries(self, users: LabelledUsers, /) -> Iterator[tuple[str, Integers]]:
-        """Yield the splits "validation" and "test", each with the positions of its targets."""
-        ...
+    @property
+    def samples_users(self) -> bool: ...
+    def split(self, users: LabelledUsers, /) -> Split: ...
 
 
 @dataclass(frozen=True)
@@ -38,17 +49,13 @@ class LeaveOneOut:
     """
 
     as_of: int
+    samples_users: bool = False  # each user has one query per split
 
-    def train_until(self, users: LabelledUsers) -> Integers:
-        validation, _ = self._targets(users)
+    def split(self, users: LabelledUsers) -> Split:
+        validation, test = self._targets(users)
         until = np.full(len(users.user_ids), self.as_of, np.int64)
         until[users.owners[validation]] = users.timestamps[validation]
-        return until
-
-    def queries(self, users: LabelledUsers) -> Iterator[tuple[str, Integers]]:
-        validation, test = self._targets(users)
-        yield "validation", validation
-        yield "test", test
+        return Split(until, validation, test)
 
     def _targets(self, users: LabelledUsers) -> tuple[Integers, Integers]:
         """Return the positions of the validation and test targets of the users who have both."""
@@ -70,6 +77,7 @@ class ByTime:
 
     first: int  # µs since the epoch
     second: int
+    samples_users: bool = True
 
     @classmethod
     def of(cls, interactions: ir.Table, as_of: int) -> "ByTime":
@@ -96,17 +104,19 @@ class ByTime:
         )
         return cls(first, second)
 
-    def train_until(self, users: LabelledUsers) -> Integers:
-        return np.full(len(users.user_ids), self.first, np.int64)
+    def split(self, users: LabelledUsers) -> Split:
+        return Split(
+            np.full(len(users.user_ids), self.first, np.int64),
+            self._earliest(users, self.first, self.second),
+            self._earliest(users, self.second, np.iinfo(np.int64).max),
+        )
 
-    def queries(self, users: LabelledUsers) -> Iterator[tuple[str, Integers]]:
-        positive, times = users.preferences > 0, users.timestamps
-        for split, start, end in (
-            ("validation", self.first, self.second),
-            ("test", self.second, np.iinfo(np.int64).max),
-        ):
-            chosen = np.flatnonzero(positive & (times >= start) & (times < end))
-            yield split, chosen[_ranks(users.owners[chosen]) < QUERIES_PER_USER]
+    def _earliest(self, users: LabelledUsers, start: int, end: int) -> Integers:
+        """Return the positions of each user's earliest positive interactions in [start, end)."""
+        in_span = (users.timestamps >= start) & (users.timestamps < end)
+        chosen = np.flatnonzero((users.preferences > 0) & in_span)
+        earliest: Integers = chosen[ranks(users.owners[chosen]) < QUERIES_PER_USER]
+        return earliest
 
 
 PROTOCOLS: Final = ("leave-one-out", "time")
@@ -129,15 +139,6 @@ def _last(users: LabelledUsers, chosen: NDArray[np.bool_]) -> Integers:
     positions = np.flatnonzero(chosen)
     last[users.owners[positions]] = positions  # of equal indexes, NumPy keeps the last value
     return last
-
-
-def _ranks(groups: Integers) -> Integers:
-    """Return the number of equal values before each; equal ones are adjacent."""
-    new = np.ones(len(groups), bool)
-    new[1:] = groups[1:] != groups[:-1]
-    starts = np.flatnonzero(new)
-    ranks: Integers = np.arange(len(groups)) - starts[np.cumsum(new) - 1]
-    return ranks
 
 
 def _bounds_of_coarse_times(interactions: ir.Table, bound: int) -> tuple[int, int]:

@@ -1,21 +1,20 @@
 """Computes the spine (Feast: entity dataframe): the (user, cutoff) rows to train on and to evaluate on."""
 
 import hashlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-import ibis.expr.types as ir
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from components.build_features.labelled_users import Integers, LabelledUsers, read_labelled_users
-from components.build_features.protocols import make_protocol
+from components.build_features.labelled_users import Integers, LabelledUsers
+from components.build_features.protocols import EvaluationProtocol
 from components.build_features.time_conversion import to_datetime
 from components.build_features.windows import windows
 from components.errors import StepError
 from feature_repo.contract import MAX_HISTORY
-from feature_repo.feedback import FeedbackPolicy
 from feature_repo.table_schemas import SPINE
 
 # Under "time": the number of users with queries, to limit the time of an evaluation.
@@ -26,10 +25,9 @@ MIN_ORDERED_SHARE: Final = 0.05
 
 
 def build_spine(
-    interactions: ir.Table,
-    policy: FeedbackPolicy,
+    labelled: Iterable[LabelledUsers],
+    protocol: EvaluationProtocol,
     as_of: int,
-    protocol: str,
     max_history: int = MAX_HISTORY,
 ) -> pa.Table:
     """Return the rows of a protocol: user_id, cutoff, split, target_item_id (null except for queries).
@@ -38,32 +36,37 @@ def build_spine(
     timestamp of its target as its cutoff, so that all queries of one time have one history.
 
     Args:
-        interactions: a table with the contract's columns, all before `as_of` (µs), without impressions.
-        policy: only interactions that it calls positive are targets.
+        labelled: the users' interactions before `as_of` (µs), without impressions; only positive ones are
+            targets.
 
     Raises:
-        StepError: an unknown protocol, no interactions to split by time, or time orders nothing.
+        StepError: time orders nothing.
     """
-    splitter, order = make_protocol(protocol, interactions, as_of), _Order()
-    parts = []
-    for users in read_labelled_users(interactions, policy):
+    order, parts = _Order(), [SPINE.empty_table()]
+    for users in labelled:
         order.add(users)
-        everything = np.full(len(users.user_ids), as_of, np.int64)
-        for split, until in (("train", splitter.train_until(users)), ("all", everything)):
-            owners, cutoffs = windows(users, until, max_history)
-            targets = pa.nulls(len(owners), pa.string())
-            parts.append(_rows(users.user_ids.take(pa.array(owners)), cutoffs, split, targets))
-        for split, positions in splitter.queries(users):
-            user_ids = users.user_ids.take(pa.array(users.owners[positions]))
-            item_ids = users.item_ids.take(pa.array(positions))
-            parts.append(_rows(user_ids, users.timestamps[positions], split, item_ids))
+        parts += _rows_of(users, protocol, as_of, max_history)
     order.check()
-    spine = pa.concat_tables([SPINE.empty_table(), *parts])
-    if protocol == "time":  # leave-one-out has one query per user and split
+    spine = pa.concat_tables(parts)
+    if protocol.samples_users:
         spine = _sample(spine)
     # A user may choose an item twice at one time: these are one query.
     spine = spine.group_by(SPINE.names).aggregate([]).select(SPINE.names)
     return spine.sort_by([(name, "ascending") for name in SPINE.names]).combine_chunks()
+
+
+def _rows_of(
+    users: LabelledUsers, protocol: EvaluationProtocol, as_of: int, max_history: int
+) -> Iterator[pa.Table]:
+    split, everything = protocol.split(users), np.full(len(users.user_ids), as_of, np.int64)
+    for name, until in (("train", split.train_until), ("all", everything)):
+        owners, cutoffs = windows(users, until, max_history)
+        targets = pa.nulls(len(owners), pa.string())
+        yield _rows(users.user_ids.take(pa.array(owners)), cutoffs, name, targets)
+    for name, positions in split.targets.items():
+        user_ids = users.user_ids.take(pa.array(users.owners[positions]))
+        item_ids = users.item_ids.take(pa.array(positions))
+        yield _rows(user_ids, users.timestamps[positions], name, item_ids)
 
 
 @dataclass

@@ -1,8 +1,9 @@
-"""Computes user profiles: imported attributes, activity counts, and items seen before the history."""
+"""Computes user profiles: imported attributes, activity, what was seen and disliked before, and searches."""
 
 import ibis
 import ibis.expr.types as ir
 
+from components.build_features.searches import build_searches
 from components.build_features.seen_before import build_seen_before
 from components.build_features.time_conversion import microseconds
 from components.errors import StepError
@@ -11,8 +12,16 @@ from feature_repo.attributes import ACTIVITY
 RESERVED = (*ACTIVITY, "as_of", "event_timestamp", "created")
 
 
-def build_user_profile(interactions: ir.Table, users: ir.Table) -> ir.Table:
-    """Return one row for each user of either table: attributes (text or float64), activity, seen_before.
+def build_user_profile(
+    interactions: ir.Table, searches: ir.Table, users: ir.Table, disliked_before: ir.Table
+) -> ir.Table:
+    """Return one row for each user: attributes (text or float64) and the columns of attributes.ACTIVITY.
+
+    Args:
+        interactions: with items.
+        searches: interactions without items.
+        users: user_id and attributes.
+        disliked_before: as disliked_before.find_disliked_before returns it.
 
     Raises:
         StepError: an attribute has a reserved name, or is neither text nor a number.
@@ -27,10 +36,11 @@ def build_user_profile(interactions: ir.Table, users: ir.Table) -> ir.Table:
     attributes = users.select(
         "user_id", **{name: _attribute(users, name) for name in users.columns if name != "user_id"}
     )
-    all_users = ibis.union(users.select("user_id"), activity.select("user_id"), distinct=True)
+    all_users = ibis.union(*(table.select("user_id") for table in (users, activity, searches)), distinct=True)
     joined = all_users.left_join(attributes, "user_id").select(all_users, *attributes.columns[1:])
     joined = joined.left_join(activity, "user_id").select(joined, *activity.columns[1:])
-    joined = joined.left_join(build_seen_before(interactions), "user_id").select(joined, "seen_before")
+    for lists in (build_seen_before(interactions), disliked_before, build_searches(searches)):
+        joined = joined.left_join(lists, "user_id").select(joined, *lists.columns[1:])
     return joined.mutate(
         interactions=ibis.coalesce(joined.interactions, 0), items=ibis.coalesce(joined["items"], 0)
     )

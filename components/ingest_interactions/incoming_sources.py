@@ -32,8 +32,11 @@ LAST: Final = """
     QUALIFY row_number() OVER (PARTITION BY interaction_id, user_id, item_id ORDER BY source_row DESC) = 1
 """
 # A run that was killed, or a log without marks, is read again.
+# A search has no item.
 ONLY_NEW: Final = """
-    SELECT * FROM ({rows}) AS incoming ANTI JOIN {parts} AS stored USING (interaction_id, user_id, item_id)
+    SELECT * FROM ({rows}) AS incoming ANTI JOIN {parts} AS stored
+    ON incoming.interaction_id = stored.interaction_id AND incoming.user_id = stored.user_id
+        AND incoming.item_id IS NOT DISTINCT FROM stored.item_id
 """
 
 

@@ -34,7 +34,7 @@ FILE_FIELDS: Final = (
 )  # fmt: skip
 
 # Raise this when the same file gives other rows than before: files that are given again are then read again.
-VERSION: Final = 1
+VERSION: Final = 2
 
 # Names of other sources: LOG and UNNAMED of warehouse.parts.
 RESERVED_SOURCE: Final = re.compile("log|unnamed-.*")

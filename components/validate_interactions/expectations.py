@@ -38,6 +38,7 @@ MAX_GROWTH: Final = 10.0
 MIN_DESCRIBED: Final = 0.95
 
 # Columns that rows.read_frames adds.
+ITEM_OR_WORDS: Final = "item_id, or the words of a search"
 OCCURRENCES: Final = "interaction_id occurrences"
 IN_ITEMS: Final = "item_id in items"
 IN_USERS: Final = "user_id in users"
@@ -65,6 +66,8 @@ def interactions_suite(as_of: int, policy: FeedbackPolicy) -> ExpectationSuite:
     not_null, matches = gxe.ExpectColumnValuesToNotBeNull, gxe.ExpectColumnValuesToMatchRegex
     between, in_set = gxe.ExpectColumnValuesToBeBetween, gxe.ExpectColumnValuesToBeInSet
     expectations: list[Expectation] = []
+    problem, expected = "missing", "an item, or a search with words"
+    expectations.append(_expect(not_null, "item_id", problem, expected, checked=ITEM_OR_WORDS))
     for field in INTERACTIONS:
         if not field.nullable:
             expectations.append(_expect(not_null, field.name, "missing", "a value in each row"))

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from components.validate_interactions.bots_and_duplicates import BOT_REASON
 from components.validate_interactions.expectation_results import ExpectationResult
-from components.validate_interactions.expectations import IN_ITEMS, IN_USERS, OCCURRENCES
+from components.validate_interactions.expectations import IN_ITEMS, IN_USERS, ITEM_OR_WORDS, OCCURRENCES
 from feature_repo.atomic_files import atomic_file
+from feature_repo.event_types import SEARCH
 from feature_repo.table_schemas import INTERACTIONS
 
 # A million rows of strings take about 0.5 GB as a data frame, so a large snapshot is read in several frames.
@@ -32,8 +33,9 @@ QUARANTINE: Final = pa.schema(
 
 
 def read_frames(interactions: Path, items: Path, users: Path) -> Iterator[pd.DataFrame]:
-    """Yield the rows in file order, indexed by row number, with three columns that need other rows or tables.
+    """Yield the rows in file order, indexed by row number, with four further columns.
 
+    ITEM_OR_WORDS is the item; of a search without an item its words.
     OCCURRENCES counts the rows with the same interaction id. IN_ITEMS and IN_USERS tell whether the id is in
     that table; they are true for a missing id, which another expectation reports.
     """
@@ -48,6 +50,9 @@ def read_frames(interactions: Path, items: Path, users: Path) -> Iterator[pd.Dat
         frame.index = pd.RangeIndex(start, start + len(frame))
         position = pc.index_in(batch["interaction_id"], repeated["interaction_id"])
         frame[OCCURRENCES] = repeated["occurrences"].take(position).fill_null(1).to_numpy(False)
+        is_search = pc.equal(batch["event_type"], SEARCH)
+        words = pc.if_else(is_search, batch["query"], pa.scalar(None, pa.string()))
+        frame[ITEM_OR_WORDS] = pc.coalesce(batch["item_id"], words).to_numpy(zero_copy_only=False)
         for name, (column, ids) in tables.items():
             is_in_table = pc.or_(pc.is_in(batch[column], ids), batch[column].is_null())
             frame[name] = is_in_table.to_numpy(zero_copy_only=False)

@@ -102,26 +102,36 @@ def recommend(
 
 def record(
     user: Annotated[str, typer.Argument(help="A user id.")],
-    item: Annotated[str, typer.Argument(help="An item id.")],
+    item: Annotated[str, typer.Argument(help="An item id; none with --query.")] = "",
     event_type: Annotated[str, typer.Option(help="view, click, like, rate, purchase, …")] = "view",
     value: Annotated[
         float | None, typer.Option(help="A number that belongs to the event: a rating, a price, seconds.")
     ] = None,
+    query: Annotated[
+        str, typer.Option(help="The words of a search, in place of an item; they are stored as they are.")
+    ] = "",
     address: Address = DEFAULT_ADDRESS,
     token: Token = "",
     tls_roots: TlsRoots = None,
 ) -> None:
-    """Record an interaction with a running recommender.
+    """Record an interaction, or a search by words, with a running recommender.
 
     The user's next recommendations take it into account, and the next `penchant run` learns from it.
 
     ```
     penchant record 196 50 --event-type rate --value 5
+    penchant record 196 --query "space opera"
     ```
     """
     with exit_on_error():
+        if bool(item) == bool(query):
+            raise ValueError("expected an item, or the words of a search: ITEM or --query TEXT")
         with connect(address, token, tls_roots) as recommender:
-            interaction_id = recommender.record(user, item, event_type, value=value)
+            interaction_id = (
+                recommender.record_search(user, query)
+                if query
+                else recommender.record(user, item, event_type, value=value)
+            )
         out.print(f"recorded as {interaction_id}")
 
 

@@ -137,6 +137,7 @@ def interaction_message(interaction: Interaction | str) -> pb.Interaction:
         event_type=interaction.event_type,
         value=None if math.isnan(interaction.value) else interaction.value,
         domain=interaction.domain,
+        query=interaction.query,
     )
     message.timestamp.FromMicroseconds(interaction.timestamp)
     return message

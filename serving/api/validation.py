@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from feature_repo.event_types import canonical_event_type
+from feature_repo.contract import MAX_QUERY_LENGTH
+from feature_repo.event_types import SEARCH, canonical_event_type
 from feature_repo.interaction import Interaction
 from serving.errors import InvalidRequest
 from serving.protos import recommender_pb2 as pb
@@ -128,17 +129,33 @@ def ids_without_time(request: pb.RecordInteractionsRequest) -> frozenset[str]:
     )
 
 
+def read_query(field: str, query: str) -> str:
+    """Check the words of a search: up to MAX_QUERY_LENGTH characters, no control character; "" for none."""
+    if query and not query.strip():
+        raise InvalidRequest.of(field, query, "words, or nothing")
+    if len(query) > MAX_QUERY_LENGTH:
+        raise InvalidRequest.of(field, query, f"at most {MAX_QUERY_LENGTH} characters, not {len(query)}")
+    if _CONTROL.search(query):
+        raise InvalidRequest.of(field, query, "no control characters")
+    return query.strip()
+
+
 def _interaction(field: str, message: pb.Interaction, now: int, user_id: str, stored: bool) -> Interaction:
     if message.user_id not in ("", user_id):
         raise InvalidRequest.of(
             f"{field}.user_id", message.user_id, f"empty or {user_id!r}, as in the request"
         )
-    item_id = read_id(f"{field}.item_id", message.item_id)
+    query = read_query(f"{field}.query", message.query)
+    if query and message.item_id:
+        raise InvalidRequest.of(f"{field}.item_id", message.item_id, "empty beside a query")
+    item_id = read_id(f"{field}.item_id", message.item_id, empty=bool(query))
     written = read_id(f"{field}.event_type", message.event_type, empty=True)
-    event_type = canonical_event_type(written) or DEFAULT_EVENT
+    event_type = canonical_event_type(written) or (SEARCH if query else DEFAULT_EVENT)
+    if query and event_type != SEARCH:
+        raise InvalidRequest.of(f"{field}.event_type", written, f"{SEARCH} beside a query")
     timestamp = _timestamp(f"{field}.timestamp", message, now)
     interaction_id = read_id(f"{field}.interaction_id", message.interaction_id, empty=True)
-    generated_id = uuid.uuid4().hex if stored else _digest(item_id, event_type, timestamp)
+    generated_id = uuid.uuid4().hex if stored else _digest(item_id, event_type, timestamp, query)
     return Interaction(
         interaction_id=interaction_id or generated_id,
         user_id=read_id(f"{field}.user_id", user_id, empty=not stored),
@@ -147,6 +164,7 @@ def _interaction(field: str, message: pb.Interaction, now: int, user_id: str, st
         timestamp=timestamp,
         value=_value(f"{field}.value", message),
         domain=read_id(f"{field}.domain", message.domain, empty=True),
+        query=query,
     )
 
 

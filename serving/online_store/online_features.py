@@ -12,9 +12,19 @@ from typing import Any, Final
 
 import numpy as np
 
-from feature_repo.contract import HISTORY_LISTS, SEEN_BEFORE, USER_HISTORY, USER_INTEREST_STATE, USER_PROFILE
+from feature_repo.contract import (
+    DISLIKED_BEFORE,
+    HISTORY_LISTS,
+    SEARCH_TIMES,
+    SEARCHES,
+    SEEN_BEFORE,
+    USER_HISTORY,
+    USER_INTEREST_STATE,
+    USER_PROFILE,
+)
 from feature_repo.histories import History
 from feature_repo.interest_state import InterestState
+from feature_repo.searches import Searches
 from feature_repo.store_addresses import FeatureStoreAddresses, is_file, without_password
 from serving.online_store.change_counter import SqliteChangeCounter
 from serving.online_store.feast_registry import read_features
@@ -39,6 +49,8 @@ class UserFeatures:
     profile: dict[str, str | float] = field(default_factory=dict)
     interest_state: InterestState | None = None  # computed from this history
     seen_before: Sequence[str] = ()  # items of interactions older than the history
+    disliked_before: Sequence[str] = ()  # those of them that the user dislikes, newest first
+    searches: Searches = field(default_factory=Searches)
 
 
 class OnlineFeatures:
@@ -108,9 +120,12 @@ class OnlineFeatures:
         if not history:
             return None
         lists = {name: history[name] for name in HISTORY_LISTS}
-        seen_before = profile.pop(SEEN_BEFORE, ())
+        before = {name: profile.pop(name, ()) for name in (SEEN_BEFORE, DISLIKED_BEFORE)}
+        searches = Searches(profile.pop(SEARCHES, ()), profile.pop(SEARCH_TIMES, ()))
         interest_state = _interest_state(state, history["as_of"])
-        return UserFeatures(History(**lists), history["as_of"], profile, interest_state, seen_before)
+        return UserFeatures(
+            History(**lists), history["as_of"], profile, interest_state, searches=searches, **before
+        )
 
 
 def _digest(stored: Sequence[Mapping[str, bytes]]) -> bytes:

@@ -18,6 +18,7 @@ class Basis(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     BASIS_PROFILE: _ClassVar[Basis]
     BASIS_SEGMENT_TRENDING: _ClassVar[Basis]
     BASIS_TRENDING: _ClassVar[Basis]
+    BASIS_SEARCH: _ClassVar[Basis]
 
 class Stage(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -57,6 +58,7 @@ class Source(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     SOURCE_TREND: _ClassVar[Source]
     SOURCE_FRESH: _ClassVar[Source]
     SOURCE_FOLLOWED: _ClassVar[Source]
+    SOURCE_SEARCH: _ClassVar[Source]
 
 class Rule(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -83,6 +85,7 @@ BASIS_REQUEST_HISTORY: Basis
 BASIS_PROFILE: Basis
 BASIS_SEGMENT_TRENDING: Basis
 BASIS_TRENDING: Basis
+BASIS_SEARCH: Basis
 STAGE_UNSPECIFIED: Stage
 STAGE_HISTORY: Stage
 STAGE_INTEREST: Stage
@@ -113,6 +116,7 @@ SOURCE_POPULARITY: Source
 SOURCE_TREND: Source
 SOURCE_FRESH: Source
 SOURCE_FOLLOWED: Source
+SOURCE_SEARCH: Source
 RULE_UNSPECIFIED: Rule
 RULE_AVAILABILITY: Rule
 RULE_SEEN: Rule
@@ -132,7 +136,7 @@ RULE_DISLIKED: Rule
 RULE_LIKE_DISLIKED: Rule
 
 class Interaction(_message.Message):
-    __slots__ = ("interaction_id", "user_id", "item_id", "event_type", "value", "timestamp", "domain")
+    __slots__ = ("interaction_id", "user_id", "item_id", "event_type", "value", "timestamp", "domain", "query")
     INTERACTION_ID_FIELD_NUMBER: _ClassVar[int]
     USER_ID_FIELD_NUMBER: _ClassVar[int]
     ITEM_ID_FIELD_NUMBER: _ClassVar[int]
@@ -140,6 +144,7 @@ class Interaction(_message.Message):
     VALUE_FIELD_NUMBER: _ClassVar[int]
     TIMESTAMP_FIELD_NUMBER: _ClassVar[int]
     DOMAIN_FIELD_NUMBER: _ClassVar[int]
+    QUERY_FIELD_NUMBER: _ClassVar[int]
     interaction_id: str
     user_id: str
     item_id: str
@@ -147,7 +152,8 @@ class Interaction(_message.Message):
     value: float
     timestamp: _timestamp_pb2.Timestamp
     domain: str
-    def __init__(self, interaction_id: _Optional[str] = ..., user_id: _Optional[str] = ..., item_id: _Optional[str] = ..., event_type: _Optional[str] = ..., value: _Optional[float] = ..., timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., domain: _Optional[str] = ...) -> None: ...
+    query: str
+    def __init__(self, interaction_id: _Optional[str] = ..., user_id: _Optional[str] = ..., item_id: _Optional[str] = ..., event_type: _Optional[str] = ..., value: _Optional[float] = ..., timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., domain: _Optional[str] = ..., query: _Optional[str] = ...) -> None: ...
 
 class RecommendRequest(_message.Message):
     __slots__ = ("user_id", "k", "history", "exclude_item_ids", "allow_item_ids", "domain", "categories", "include_seen", "explain", "request_id", "scenario", "exclude_categories", "followed_user_ids", "bids")

@@ -24,6 +24,7 @@ FEATURES: Final = (
     "trend",
     "repeats",
     "dislikes",
+    "search",
 )
 
 # Keeps a logarithm finite; below the probability of any item in a catalog of a billion.
@@ -114,6 +115,10 @@ class FeatureComputer:
     def _dislikes(self, query: Query, items: Indexes) -> AnyFloatArray | float:
         likeness = query.likeness_to_disliked(items)
         return 0.0 if likeness is None else likeness
+
+    def _search(self, query: Query, items: Indexes) -> AnyFloatArray | float:
+        matches = query.search_matches()
+        return 0.0 if matches is None else matches.at(items)
 
 
 # Functions of the class, not bound methods: an object that holds its own bound methods is a reference cycle,

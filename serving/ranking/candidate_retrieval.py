@@ -127,6 +127,7 @@ _FILTER_SOURCES: Final[Mapping[Source, Callable[[Query], Scores | None]]] = {
     Source.USER_COSINE: Query.user_cosine,
     Source.EASE: Query.ease,
     Source.SEQUENCE_KNN: Query.sequence_knn,
+    Source.SEARCH: Query.search_matches,
 }
 
 _BITS: Final = {
@@ -136,6 +137,7 @@ _BITS: Final = {
 
 
 def _weighted_sources(blend: Mapping[str, Any]) -> frozenset[Source]:
-    """Return the filters with a weight in the blend; all of them before there is a blend."""
+    """Return the filters with a weight in the blend, all of them before there is a blend, and searches."""
     weights = dict(zip(blend.get("features", ()), blend.get("weights", ()), strict=False))
-    return frozenset(source for source in _FILTER_SOURCES if not weights or weights.get(source))
+    weighted = {source for source in _FILTER_SOURCES if not weights or weights.get(source)}
+    return frozenset({*weighted, Source.SEARCH})

@@ -22,6 +22,7 @@ SOURCES: Final = (
     Source.TREND,
     Source.FRESH,
     Source.FOLLOWED,  # items of followed users, which the request adds
+    Source.SEARCH,
 )
 SourceBits = np.uint16
 

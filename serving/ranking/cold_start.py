@@ -1,4 +1,4 @@
-"""Ranking without a history: by the profile's categories, then by trend."""
+"""Ranking without a history: by the last searches, the profile's categories, then by trend."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,8 +9,9 @@ import numpy as np
 from serving.answers import Basis
 from serving.ranking.blend_features import FEATURES
 from serving.ranking.candidate_set import Candidates
-from serving.ranking.dislikes import DISLIKE_WEIGHT, Dislikes
+from serving.ranking.dislikes import DISLIKE_WEIGHT
 from serving.ranking.loaded_release import LoadedRelease
+from serving.ranking.query import Query
 from serving.ranking.ranked_items import RankedItems
 from serving.ranking.request import Request
 from serving.ranking.rules import Rules
@@ -23,16 +24,19 @@ _SENTENCES: Final = {Basis.SEGMENT_TRENDING: "trending among people like you", B
 
 @dataclass(frozen=True, eq=False)
 class ColdScores:
-    """Scores of items [m]; items in the profile's categories score higher than all others."""
+    """Scores of items [m]: matches of a search come first, then the profile's categories, then the trend."""
 
     scores: FloatArray  # [m]
     without_dislikes: FloatArray  # [m]
     trend: Basis  # SEGMENT_TRENDING: trend among users who share attributes; TRENDING: among all users
     categories: tuple[str, ...]  # the profile's categories; empty if no item has one of them
+    search: FloatArray | None = None  # [m] the part of the scores that searches add; None if none matches
 
     @property
     def basis(self) -> Basis:
-        """PROFILE if the profile has categories of these items, else the trend."""
+        """SEARCH if an item matches, PROFILE if the profile has categories of these items, else the trend."""
+        if self.search is not None:
+            return Basis.SEARCH
         return Basis.PROFILE if self.categories else self.trend
 
     def sentence(self, categories: Sequence[str]) -> str:
@@ -47,42 +51,59 @@ def rank_cold(
     request: Request,
     now: int,
     profile: Profile,
-    dislikes: Dislikes | None = None,
+    query: Query,
 ) -> tuple[RankedItems, Basis]:
     """Return the k best candidates, and the basis of their ranking.
 
-    PROFILE: an attribute lists categories of the catalog ("Comedy" or "Comedy|Drama"), whose items come
-    before all others. SEGMENT_TRENDING: by trend among users who share attributes. TRENDING: by trend among
-    all users.
+    SEARCH: the items that match the user's last searches come before all others. PROFILE: an attribute lists
+    categories of the catalog ("Comedy" or "Comedy|Drama"), whose items come before all others.
+    SEGMENT_TRENDING: by trend among users who share attributes. TRENDING: by trend among all users.
     """
-    cold = cold_scores(release, candidates.items, now, profile, dislikes)
+    cold = cold_scores(release, candidates.items, now, profile, query)
     # Trends are counts or shares: the softmax of their logarithm gives shares.
     logits = np.log(cold.scores + np.float32(1e-9))
     selection = release.select(candidates, cold.scores, cold.without_dislikes, request, logits)
     contributions = np.zeros((len(selection.positions), len(FEATURES)), np.float32)
     without, scores = cold.without_dislikes[selection.positions], cold.scores[selection.positions]
-    contributions[:, FEATURES.index("trend")] = without
+    search = np.float32(0) if cold.search is None else cold.search[selection.positions]
+    contributions[:, FEATURES.index("trend")] = without - search
+    contributions[:, FEATURES.index("search")] = search
     contributions[:, FEATURES.index("dislikes")] = scores - without
+    items = candidates.items[selection.positions]
+    by_search = query.searches.reasons(items) if query.searches else [""] * len(items)
     categories = release.ranking.catalog.categories
-    items = candidates.items[selection.positions].tolist()
-    sentences = [cold.sentence(categories[item]) for item in items]
+    sentences = [
+        reason or cold.sentence(categories[item])
+        for item, reason in zip(items.tolist(), by_search, strict=True)
+    ]
     return RankedItems.of(candidates, selection, contributions, contributions, sentences), cold.basis
 
 
 def cold_scores(
-    release: LoadedRelease, items: Indexes, now: int, profile: Profile, dislikes: Dislikes | None = None
+    release: LoadedRelease, items: Indexes, now: int, profile: Profile, query: Query
 ) -> ColdScores:
     """Return the scores of `items` [m], ascending; `now`: µs since the epoch.
 
     Dislikes divide an item's share of the trend as they divide the odds in the blend.
     """
-    cold = _without_dislikes(release, items, now, profile)
-    if dislikes is None:
+    cold = _with_searches(_by_profile_and_trend(release, items, now, profile), items, query)
+    if query.dislikes is None:
         return cold
-    return replace(cold, scores=cold.scores * np.exp(dislikes.of_items(items) * np.float32(DISLIKE_WEIGHT)))
+    likeness = query.dislikes.of_items(items)
+    return replace(cold, scores=cold.scores * np.exp(likeness * np.float32(DISLIKE_WEIGHT)))
 
 
-def _without_dislikes(release: LoadedRelease, items: Indexes, now: int, profile: Profile) -> ColdScores:
+def _with_searches(cold: ColdScores, items: Indexes, query: Query) -> ColdScores:
+    found = query.search_matches()
+    matches = None if found is None else found.at(items)
+    if matches is None or not matches.any():
+        return cold
+    added = matches * (cold.scores.max() + np.float32(1))
+    scores = cold.scores + added
+    return replace(cold, scores=scores, without_dislikes=scores, search=added)
+
+
+def _by_profile_and_trend(release: LoadedRelease, items: Indexes, now: int, profile: Profile) -> ColdScores:
     filters, catalog = release.ranking.filters, release.ranking.catalog
     scores, trend = filters.trend[items], Basis.TRENDING
     shares = filters.segments.shares(profile, filters.trend, items) if filters.segments and profile else None

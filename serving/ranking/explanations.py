@@ -60,6 +60,7 @@ class Explainer:
         """
         if not len(query.history) or not len(items):
             return [Reason("trending", [])] * len(items)
+        searches = query.searches.reasons(items) if query.searches else [""] * len(items)
         votes = None if query.weights is None else query.weights[-RECENT:][::-1]
         influences = Influences(self._ranking, query.history[-RECENT:][::-1], items, votes)
         events = event_types[-RECENT:][::-1]
@@ -68,7 +69,10 @@ class Explainer:
         reasons = []
         for position, (item, order) in enumerate(zip(items.tolist(), orders, strict=True)):
             sentences = (
-                self._sentence(FEATURES[feature], item, position, influences, events) for feature in order
+                searches[position]
+                if FEATURES[feature] == "search"
+                else self._sentence(FEATURES[feature], item, position, influences, events)
+                for feature in order
             )
             reasons.append(Reason(next(filter(None, sentences), "popular"), because[position]))
         return reasons

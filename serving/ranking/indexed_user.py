@@ -5,7 +5,9 @@ from itertools import repeat
 
 import numpy as np
 
+from feature_repo.event_types import SEARCH, Kind
 from serving.ranking.query import Query
+from serving.ranking.search_matches import SearchMatches
 from serving.ranking.signed_history import SignedHistory
 from serving.release.arrays import FloatArray, Indexes
 from serving.release.catalog import Catalog
@@ -23,15 +25,26 @@ class IndexedUser:
 
     def __init__(self, ranking: Ranking, user: UserHistory) -> None:
         """Index the history; scores are computed on first use."""
-        index, history = ranking.catalog.index, user.history
-        item_ids = list(history.item_ids)
-        items = np.fromiter(map(index.get, item_ids, repeat(-1)), np.int32, len(item_ids))
-        timestamps = np.fromiter(history.timestamps, np.int64, len(item_ids))
-        signed = SignedHistory.of(ranking, items, timestamps, list(history.event_types), history.values)
+        catalog, length = ranking.catalog, len(user.history)
+        everything = user.left_out.followed_by(user.history, len(user.left_out) + length)
+        item_ids = list(everything.item_ids)
+        items = np.fromiter(map(catalog.index.get, item_ids, repeat(-1)), np.int32, len(item_ids))
+        timestamps = np.fromiter(everything.timestamps, np.int64, len(item_ids))
+        signed = SignedHistory.of(
+            ranking,
+            items,
+            timestamps,
+            list(everything.event_types),
+            everything.values,
+            length,
+            item_indexes(catalog, user.disliked_before),
+        )
         self.event_types = signed.event_types
-        self.seen = np.concatenate([items[items >= 0], item_indexes(ranking.catalog, user.seen_before)])
+        self.seen = np.concatenate([items[items >= 0], item_indexes(catalog, user.seen_before)])
         self.disliked = signed.disliked
-        self._query = Query.of(ranking, signed)
+        counts = len(user.searches) and ranking.feedback.kind(SEARCH) is Kind.POSITIVE
+        searches = SearchMatches.of(ranking.words, user.searches, timestamps) if counts else None
+        self._query = Query.of(ranking, signed, searches)
         self._with_interest: Query | None = None
 
     @property

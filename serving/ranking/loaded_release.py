@@ -16,11 +16,11 @@ from serving.ranking.query import Query
 from serving.ranking.ranked_items import RankedItems
 from serving.ranking.request import Request
 from serving.ranking.reranking import Reranker
-from serving.ranking.rules import NO_ITEMS, ItemFilter, Rules
+from serving.ranking.rules import ItemFilter, Rules
 from serving.ranking.selection import ScoredSelection, select
 from serving.ranking.sparse_scores import is_dense
 from serving.ranking.top_k import top_k
-from serving.release.arrays import FloatArray, Indexes
+from serving.release.arrays import NO_ITEMS, FloatArray, Indexes
 from serving.release.ranking_data import Ranking
 from serving.user_history import UserHistory
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from serving.ranking import source_scores
 from serving.ranking.dislikes import Dislikes
+from serving.ranking.search_matches import SearchMatches
 from serving.ranking.signed_history import SignedHistory
 from serving.ranking.sparse_scores import Scores, is_dense
 from serving.release.arrays import FloatArray, Indexes
@@ -37,6 +38,7 @@ class Query:
         interest: FloatArray | None = None,
         weights: FloatArray | None = None,
         dislikes: Dislikes | None = None,
+        searches: SearchMatches | None = None,
     ) -> None:
         """Store the arguments; scores are computed on first use.
 
@@ -46,16 +48,24 @@ class Query:
             interest: [interest size]; None when the model did not answer.
             weights: [h] how much each interaction votes for its item; None where each is 1.
             dislikes: what the user dislikes now; None for nothing.
+            searches: what matches the user's last searches; None for nothing.
         """
         self.ranking, self.history, self.timestamps, self.interest = ranking, history, timestamps, interest
-        self.weights, self.dislikes = weights, dislikes
+        self.weights, self.dislikes, self.searches = weights, dislikes, searches
         self._by_history: dict[Hashable, Any] = {}
         self._by_interest: dict[Hashable, Any] = {}
 
     @classmethod
-    def of(cls, ranking: Ranking, history: SignedHistory, interest: FloatArray | None = None) -> "Query":
+    def of(cls, ranking: Ranking, history: SignedHistory, searches: SearchMatches | None = None) -> "Query":
         """Build from a history with negative interactions, which vote for nothing."""
-        return cls(ranking, history.items, history.timestamps, interest, history.weights, history.dislikes)
+        return cls(
+            ranking,
+            history.items,
+            history.timestamps,
+            weights=history.weights,
+            dislikes=history.dislikes,
+            searches=searches,
+        )
 
     def with_interest(self, interest: FloatArray) -> "Query":
         """Return the same query with an interest; both share the scores that need no interest."""
@@ -142,6 +152,10 @@ class Query:
         everything = np.arange(count, dtype=np.int32)
         likeness: FloatArray = self.once("dislikes", lambda: dislikes.of_items(everything))
         return likeness.take(items)
+
+    def search_matches(self) -> Scores | None:
+        """Return what SearchMatches.scores returns; None without searches."""
+        return None if self.searches is None else self.once("searches", self.searches.scores)
 
     def _votes(self) -> tuple[CollaborativeFilters, Indexes, FloatArray | None]:
         return self.ranking.filters, self.history, self.weights

@@ -1,6 +1,7 @@
 """Scores of candidates: a weighted sum of features, with the weights that the evaluation fitted."""
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Any, Final
 
 import numpy as np
@@ -9,10 +10,12 @@ from numpy.typing import NDArray
 from serving.ranking.blend_features import FEATURES, FeatureComputer
 from serving.ranking.dislikes import DISLIKE_WEIGHT
 from serving.ranking.query import Query
+from serving.ranking.search_matches import SEARCH_WEIGHT
 from serving.release.arrays import FloatArray, Indexes
 from serving.release.ranking_data import Ranking
 
 _DISLIKES: Final = FEATURES.index("dislikes")
+_SEARCH: Final = FEATURES.index("search")
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,11 +85,16 @@ class Reranker:
             )
         weights = _by_feature(blend, "weights", 0.0) / _by_feature(blend, "scales", 1.0)
         means = _by_feature(blend, "means", 0.0)
-        # The evaluation can only strengthen the effect of dislikes. Without dislikes the feature is 0.
+        # The evaluation can only strengthen the effect of dislikes, and sees no searches. Both features are 0
+        # for a user without dislikes or searches.
         weights[_DISLIKES], means[_DISLIKES] = min(weights[_DISLIKES], DISLIKE_WEIGHT), 0
-        self._blend = _Blend.of(weights, means)
-        weights[_DISLIKES] = 0
-        self._blend_without_dislikes = _Blend.of(weights, means)
+        weights[_SEARCH], means[_SEARCH] = SEARCH_WEIGHT, 0
+        self._blends: dict[tuple[bool, bool], _Blend] = {}
+        for has_dislikes, has_searches in product((False, True), repeat=2):
+            present = weights.copy()
+            present[_DISLIKES] *= has_dislikes
+            present[_SEARCH] *= has_searches
+            self._blends[has_dislikes, has_searches] = _Blend.of(present, means)
         self._features = FeatureComputer(ranking)
 
     def features(self, query: Query, items: Indexes) -> FloatArray:
@@ -98,8 +106,8 @@ class Reranker:
         return self.score(query, items).scores
 
     def score(self, query: Query, items: Indexes) -> Scored:
-        """Score `items` [m]; features without weight, and dislikes of users without any, are not computed."""
-        blend = self._blend_without_dislikes if query.dislikes is None else self._blend
+        """Score `items` [m]; a feature without weight, or that is 0 for this user, is not computed."""
+        blend = self._blends[query.dislikes is not None, query.searches is not None]
         features = self._features.compute(query, items, blend.names)
         scores: FloatArray = np.dot(blend.weights, features) - blend.offset
         return Scored(scores, features, blend.weights, blend.means, blend.used)

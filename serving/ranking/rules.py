@@ -10,10 +10,8 @@ from numpy.typing import NDArray
 from serving.answers import Rule, Source
 from serving.ranking.candidate_retrieval import FRESH_INTERACTIONS
 from serving.ranking.candidate_set import Candidates, source_bits
-from serving.release.arrays import FloatArray, Indexes
+from serving.release.arrays import NO_ITEMS, FloatArray, Indexes
 from serving.release.catalog import Catalog
-
-NO_ITEMS: Final[Indexes] = np.zeros(0, np.int32)
 
 # If fewer than k candidates are permitted, this many other permitted items are added, the most popular first.
 MAX_ADDED: Final = 1_000

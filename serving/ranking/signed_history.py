@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from feature_repo.opinions import OPINION
 from serving.ranking.dislikes import Dislikes
 from serving.ranking.influences import RECENT
-from serving.release.arrays import FloatArray, Indexes
+from serving.release.arrays import NO_ITEMS, FloatArray, Indexes
 from serving.release.ranking_data import Ranking
 
 
@@ -21,7 +21,7 @@ class SignedHistory:
     items: Indexes  # [v]
     timestamps: NDArray[np.int64]  # [v] µs since the epoch
     event_types: list[str]  # of the last RECENT of these
-    weights: FloatArray | None  # [v] of FeedbackPolicy.votes; None where each is 1
+    weights: FloatArray | None  # [v] the votes of FeedbackPolicy; None where each is 1
     disliked: Indexes  # [d] the user's last opinion about these items is a dislike
     dislikes: Dislikes | None  # None without a recent dislike
 
@@ -33,25 +33,34 @@ class SignedHistory:
         timestamps: NDArray[np.int64],
         event_types: Sequence[str],
         values: Sequence[float],
+        length: int,
+        disliked_before: Indexes = NO_ITEMS,
     ) -> "SignedHistory":
         """Apply the release's feedback policy.
 
         Args:
-            items: [h] indexes, oldest first, -1 for an item that the release does not contain; such an
+            items: [n] indexes, oldest first, -1 for an item that the release does not contain; such an
                 interaction is left out, but its rating counts in the user's mean.
-            timestamps: [h] µs since the epoch.
-            event_types: [h]
-            values: [h] NaN for none.
+            timestamps: [n] µs since the epoch.
+            event_types: [n]
+            values: [n] NaN for none.
+            length: of the history, the newest of these; older interactions only say what is disliked.
+            disliked_before: [m] indexes of items that the user disliked before all these interactions.
         """
-        codes, known = items, np.flatnonzero(items >= 0)
-        if len(known) < len(items):  # no two interactions with unknown items are with the same one
-            codes = np.where(items >= 0, items, len(ranking.catalog) + np.arange(len(items), dtype=np.int32))
+        codes, known = items, items >= 0
+        if not known.all():  # no two interactions with unknown items are with the same one
+            codes = np.where(known, items, len(ranking.catalog) + np.arange(len(items), dtype=np.int32))
         preferences, votes = ranking.feedback.preferences_and_votes(codes, event_types, values, timestamps)
-        if len(known) < len(items):
-            items, timestamps = items[known], timestamps[known]
-            preferences, votes = preferences[known], votes[known]
-            event_types = [event_types[position] for position in known.tolist()]
-        chosen = np.flatnonzero(votes)
+        disliked = items[known & (preferences <= -OPINION)]
+        if len(disliked_before):
+            states_opinion = ranking.feedback.states_opinion(event_types, values)
+            still = np.setdiff1d(disliked_before, items[states_opinion])
+            disliked = np.concatenate([disliked, still])
+            is_still_disliked = np.isin(items, still)
+            votes[is_still_disliked] = preferences[is_still_disliked] = 0
+        inside = np.flatnonzero(known[len(items) - length :]) + len(items) - length
+        items_inside, types_inside = items[inside], [event_types[position] for position in inside.tolist()]
+        chosen = inside[votes[inside] > 0]
         weights = votes[chosen]
         return cls(
             items=items[chosen],
@@ -59,6 +68,6 @@ class SignedHistory:
             # Interned, because most event types of all users are equal.
             event_types=[sys.intern(event_types[position]) for position in chosen[-RECENT:].tolist()],
             weights=None if (weights == 1).all() else weights,
-            disliked=items[preferences <= -OPINION],
-            dislikes=Dislikes.of(ranking, items, event_types, preferences),
+            disliked=disliked,
+            dislikes=Dislikes.of(ranking, items_inside, types_inside, preferences[inside]),
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,8 @@ from feature_repo.atomic_files import atomic_file
 FloatArray = NDArray[np.float32]
 AnyFloatArray = NDArray[np.floating]
 Indexes = NDArray[np.int32]
+
+NO_ITEMS: Final[Indexes] = np.zeros(0, np.int32)
 
 
 def save_arrays(directory: Path, arrays: Mapping[str, NDArray[Any]]) -> None:

@@ -2,7 +2,7 @@
 
 ranking/<version>/    catalog.parquet  item_embeddings.npy  <matrix>/{indptr,indices,data,shape}.npy
                       popularity.npy  trend.npy  als.npy  blend.json  manifest.json  user_sequences/
-                      feedback.json
+                      feedback.json  words/
                       ease/            only for a small catalog
                       nearest.faiss    only for a large catalog
                       item_scales.npy  only for int8 embeddings
@@ -11,7 +11,7 @@ ranking/<version>/    catalog.parquet  item_embeddings.npy  <matrix>/{indptr,ind
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from serving.release.arrays import FloatArray
 from serving.release.catalog import Catalog
 from serving.release.collaborative_filters import CollaborativeFilters
 from serving.release.item_embeddings import Precision, load_embeddings, save_embeddings
+from serving.release.item_words import ItemWords
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Ranking:
     manifest: dict[str, Any]
     precision: Precision = "float32"  # at which the embeddings are stored
     nearest: Path | None = None  # the nearest-neighbour index of a large catalog
+    words: ItemWords = field(default_factory=ItemWords)  # of the items' texts, for searches
 
     @property
     def feedback(self) -> FeedbackPolicy:
@@ -75,6 +77,7 @@ class Ranking:
             blend=json.loads((directory / "blend.json").read_text()),
             manifest=manifest,
             nearest=directory / NEAREST if "nearest" in manifest else None,
+            words=ItemWords.load(directory / "words"),
         )
 
 
@@ -115,6 +118,7 @@ def write_ranking(
         raise ReleaseError(f"each part of a release needs one row per item, got {counts}")
     filters.save(directory)
     pq.write_table(items, directory / "catalog.parquet")
+    ItemWords.of(items).save(directory / "words")
     save_embeddings(directory, item_embeddings, precision)
     (directory / "blend.json").write_text(json.dumps(blend, indent=2))
     if index := write_inverted_file(directory, item_embeddings, interests, exact_items):

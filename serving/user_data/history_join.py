@@ -8,6 +8,7 @@ from feature_repo.contract import MAX_HISTORY, MAX_SEEN_BEFORE
 from feature_repo.histories import History
 from feature_repo.interaction import Interaction
 from feature_repo.interest_state import InterestState
+from feature_repo.searches import Searches
 from serving.answers import Degradation, Fallback, Stage
 from serving.user_history import UserHistory, UserVersion
 
@@ -28,6 +29,10 @@ class Snapshot(Protocol):
     def interest_state(self) -> InterestState | None: ...
     @property
     def seen_before(self) -> Sequence[str]: ...
+    @property
+    def disliked_before(self) -> Sequence[str]: ...
+    @property
+    def searches(self) -> Searches: ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,21 +115,27 @@ class HistoryParts:
         is_busy = delta is not None and len(delta) > MAX_HISTORY
         is_whole = not degraded and is_busy <= (busy_delta is not None)
         delta_ids = "\n".join(each.interaction_id for each in delta) if delta and is_busy else ""
-        seen: Sequence[str] = ()
+        seen: Sequence[str] = snapshot.seen_before if snapshot else ()
+        searches = (snapshot.searches if snapshot else Searches()).extend(delta or ())
         if delta and is_busy:
             degraded += _cut(busy_delta)
-            seen = busy_delta.items if busy_delta else [each.item_id for each in delta]
-            delta = busy_delta.newest if busy_delta else delta
+            if busy_delta:
+                seen = list(dict.fromkeys([*seen, *busy_delta.items]))
+                delta = [*busy_delta.newest, *delta]
         base = snapshot.history if snapshot else History()
         new = base.new_interactions(delta) if delta else []
         history = base.join(new)
+        is_cut = len(history) < len(base) + len(new)
         user = UserHistory(
             history=history,
             profile=snapshot.profile if snapshot else {},
             as_of=snapshot.as_of if snapshot else 0,
             interest_state=snapshot.interest_state if snapshot else None,
             new=new,
-            seen_before=_seen_before(snapshot, new, len(base) + len(new) - len(history), seen),
+            left_out=base.join(new, len(base) + len(new)).beyond() if is_cut else History(),
+            seen_before=seen,
+            disliked_before=snapshot.disliked_before if snapshot else (),
+            searches=searches,
             degraded=tuple(degraded),
             user_id=self.user_id,
             version=version,
@@ -157,18 +168,3 @@ def _cut(busy_delta: BusyDelta | None) -> list[Degradation]:
     else:
         return []
     return [Degradation(Stage.HISTORY, reason, Fallback.NEWEST_INTERACTIONS)]
-
-
-def _seen_before(
-    snapshot: Snapshot | None, new: list[Interaction], left_out: int, busy: Sequence[str]
-) -> Sequence[str]:
-    """Return the items that are older than the history.
-
-    Those are the snapshot's, `left_out` that left it since, and those of a busy user.
-    """
-    seen = snapshot.seen_before if snapshot else ()
-    if not left_out and not busy:
-        return seen
-    oldest = snapshot.history.item_ids[:left_out] if snapshot else ()
-    left = [*seen, *oldest, *(interaction.item_id for interaction in new[:left_out])]
-    return list(dict.fromkeys([*left, *busy])) if busy else left

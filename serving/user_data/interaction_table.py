@@ -43,6 +43,7 @@ INTERACTIONS: Final = sa.Table(
     sa.Column("timestamp", sa.BigInteger, nullable=False),
     sa.Column("value", sa.Double),
     sa.Column("domain", sa.Text, nullable=False),
+    sa.Column("query", sa.Text),  # the words of a search, whose item_id is ""
     sa.Column("recorded_at", sa.BigInteger, nullable=False, server_default=DatabaseClock()),
     sqlite_autoincrement=True,  # never uses a number twice, even after the last rows were deleted
 )
@@ -87,7 +88,7 @@ _index(
     NO_IMPRESSION,
     "user_id",
     "position",
-    covered=("interaction_id", "item_id", "event_type", "timestamp", "value", "domain"),
+    covered=("interaction_id", "item_id", "event_type", "timestamp", "value", "domain", "query"),
 )
 _index("interactions_of_user_by_time", NO_IMPRESSION, "user_id", "timestamp", "interaction_id")
 _index(
@@ -110,12 +111,13 @@ def to_row(interaction: Interaction) -> dict[str, Any]:
         "timestamp": interaction.timestamp,
         "value": None if math.isnan(interaction.value) else interaction.value,
         "domain": interaction.domain,
+        "query": interaction.query or None,
     }
 
 
 def from_row(row: Sequence[Any]) -> Interaction:
     """Return the interaction in a row of COLUMNS."""
-    interaction_id, user_id, item_id, event_type, timestamp, value, domain = row
+    interaction_id, user_id, item_id, event_type, timestamp, value, domain, query = row
     return Interaction(
         interaction_id,
         user_id,
@@ -124,4 +126,5 @@ def from_row(row: Sequence[Any]) -> Interaction:
         timestamp,
         math.nan if value is None else value,
         domain,
+        query or "",
     )

@@ -36,10 +36,10 @@ def create(engine: sa.Engine) -> None:
             connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
         inspector = sa.inspect(connection)
-        exists = inspector.has_table(INTERACTIONS.name)
-        if exists and "position" not in {
-            column["name"] for column in inspector.get_columns(INTERACTIONS.name)
-        }:
+        names = _column_names(inspector)
+        if names and "query" not in names:
+            connection.exec_driver_sql(f"ALTER TABLE {INTERACTIONS.name} ADD COLUMN query TEXT")
+        if names and "position" not in names:
             _add_positions(connection)
         METADATA.create_all(connection)
         if engine.dialect.name == "postgresql" and not _has_trigger(connection):
@@ -50,7 +50,15 @@ def create(engine: sa.Engine) -> None:
 def _is_current(engine: sa.Engine) -> bool:
     """Return whether nothing is missing; the last table exists only if everything else does."""
     with engine.connect() as connection:
-        return all(sa.inspect(connection).has_table(table) for table in METADATA.tables)
+        inspector = sa.inspect(connection)
+        return "query" in _column_names(inspector) and all(map(inspector.has_table, METADATA.tables))
+
+
+def _column_names(inspector: sa.Inspector) -> set[str]:
+    """Return the columns of the table of interactions; none if it does not exist."""
+    if not inspector.has_table(INTERACTIONS.name):
+        return set()
+    return {column["name"] for column in inspector.get_columns(INTERACTIONS.name)}
 
 
 def _add_positions(connection: sa.Connection) -> None:

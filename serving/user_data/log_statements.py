@@ -82,10 +82,10 @@ _since_ids = (
 )
 SINCE_IDS: Final = sa.select(Lines(_since_ids.c.interaction_id))
 
-# Those of the user's newest interactions, by their own time, that the snapshot does not have.
+# Those of the user's newest interactions with items, by their own time, that the snapshot does not have.
 _newest = (
     sa.select(*COLUMNS, _ROW.position)
-    .where(_OF_USER)
+    .where(_OF_USER, _ROW.item_id != "")
     .order_by(_ROW.timestamp.desc(), _ROW.interaction_id.desc())
     .limit(MAX_HISTORY)
     .subquery()

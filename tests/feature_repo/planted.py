@@ -24,9 +24,15 @@ def interaction(user: str, item: str, at: int, id: str = "", value: float = 1.0)
     return Interaction(id or f"{user}-{item}-{at:09}", user, item, "view", START + at, value)
 
 
+def search(user: str, query: str, at: int, id: str = "") -> Interaction:
+    """Return a search by words `at` µs after START."""
+    return Interaction(id or f"{user}-{query}-{at:09}", user, "", "search", START + at, query=query)
+
+
 def interactions_table(interactions: Iterable[Interaction]) -> pa.Table:
     rows = list(interactions)
     columns = {name: [getattr(row, name) for row in rows] for name in INTERACTIONS.names}
+    columns |= {name: [text or None for text in columns[name]] for name in ("item_id", "query")}
     columns["value"] = [None if value != value else value for value in columns["value"]]
     columns["timestamp"] = pa.array(columns["timestamp"], pa.int64()).cast(TIMESTAMP)
     # Parquet readers make every column nullable, so the test data does too.

@@ -15,6 +15,7 @@ from feature_repo.atomic_files import write_text_atomically
 from feature_repo.histories import History
 from feature_repo.interaction import Interaction
 from feature_repo.interest_state import InterestState
+from feature_repo.searches import Searches
 from serving.client import Recommender
 from serving.configuration.settings import ServingSettings
 from serving.errors import Unavailable
@@ -32,6 +33,8 @@ class FakeSnapshot:
     profile: dict[str, str | float] = field(default_factory=dict)
     interest_state: InterestState | None = None
     seen_before: Sequence[str] = ()
+    disliked_before: Sequence[str] = ()
+    searches: Searches = field(default_factory=Searches)
 
 
 class FakeFeatures:

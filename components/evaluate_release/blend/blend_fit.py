@@ -24,6 +24,9 @@ PENALTIES: Final = (1e-1, 1e-2, 1e-3, 1e-4)
 
 INTEREST: Final = FEATURES.index("interest")
 
+# The recommender uses these with weights of its own, whatever the fit finds.
+FIXED: Final = ("dislikes", "search")
+
 # A feature with a smaller deviation is constant, and gets no weight.
 MIN_SCALE: Final = 1e-7
 
@@ -121,9 +124,8 @@ def _loss_with(
 
 def _features_line(kept: NDArray[np.intp]) -> str:
     used = ", ".join(FEATURES[feature] for feature in kept)
-    # The recommender uses dislikes with a weight of its own, whatever the fit finds.
     removed = ", ".join(
-        name for feature, name in enumerate(FEATURES) if feature not in kept and name != "dislikes"
+        name for feature, name in enumerate(FEATURES) if feature not in kept and name not in FIXED
     )
     return f"blend: uses {used or 'no feature'}; removed as redundant: {removed or 'none'}"
 

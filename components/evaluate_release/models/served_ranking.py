@@ -83,7 +83,7 @@ class ServedRanking:
         if len(query.history):
             return self._release.reranker.scores(query, items)
         profile = self._profiles.get(self._queries.user_ids[position], {})
-        return cold_scores(self._release, items, self._now(position), profile, query.dislikes).scores
+        return cold_scores(self._release, items, self._now(position), profile, query).scores
 
     def _now(self, position: int) -> int:
         return int(self._queries.cutoffs[position])

@@ -78,6 +78,8 @@ def find_columns(
         search.take_layout(layout)
     search.take_usual_names()
     missing = [target for target in REQUIRED[table] if target not in search.paths]
+    if "query" in search.paths and not search.free:
+        missing = [target for target in missing if target != "item_id"]  # a file of searches by words
     if missing or search.competing:
         examples = dict.fromkeys(search.leaves, "") if has_names else _examples(relation, search.leaves)
         raise question(name, table, examples, search.paths, missing, search.competing)
@@ -108,6 +110,11 @@ class _Search:
     @property
     def leaves(self) -> list[str]:
         return [path for path in self.source.leaves() if path != ROW]
+
+    @property
+    def free(self) -> list[str]:
+        """The columns without a meaning so far."""
+        return [path for path in self.leaves if path.lower() not in self.taken]
 
     def take_given(self, given: Mapping[str, str]) -> None:
         for path, target in given.items():
@@ -144,12 +151,9 @@ class _Search:
 
         For a required column the last part of a path counts too, such as product_id in properties.product_id.
         """
+        kinds = self.source.leaves()
         free = [
-            path
-            for path, kind in self.source.leaves().items()
-            if path != ROW
-            and path.lower() not in self.taken
-            and (kind.id != "list" or target == "categories" or path == target)
+            path for path in self.free if kinds[path].id != "list" or target == "categories" or path == target
         ]
         for matches in _preferences(target, groups, target in REQUIRED[self.table]):
             found = [path for path in free if matches(path)]

@@ -88,7 +88,11 @@ def map_table(
     columns = [quote(ROW), *(f"{sql} AS {quote(name)}" for name, sql in {**cells, **extra}.items())]
     arranged = relation.project(", ".join(columns))
     if mapping.layout and mapping.layout.needs_item:
-        has_item = f"{cleaned('item_id::VARCHAR')} IS NOT NULL"
+        has_item = " OR ".join(
+            f"{cleaned(f'{quote(column)}::VARCHAR')} IS NOT NULL"
+            for column in ("item_id", "query")
+            if column in arranged.columns
+        )
         notes += _rows_without_item(arranged.filter(f"NOT ({has_item})"))
         arranged = arranged.filter(has_item)
     ignored = tuple(column for column in others if without_type(column) not in extra and column not in extra)

@@ -4,7 +4,9 @@ Rules for missing and loosely typed cells:
 
 - *missing id*: an empty cell is null; validation quarantines such interactions.
 - *content id*: an interaction without an id gets a hash of its content, so that exact duplicates are one.
-- *default event type*: an interaction without an event type is a "rate" if it has a value, else a "view".
+- *default event type*: an interaction without an event type is a "search" if it has words and no item, a
+  "rate" if it has a value, else a "view".
+- *words of a search*: kept for interactions without an item only.
 - *ids*: text as it is, without blanks around it; whole floats and decimals without a fraction.
 - *last row wins*: if a file has several rows of an item or user, the last one counts.
 """
@@ -25,11 +27,14 @@ from feature_repo.table_schemas import INTERACTIONS, ITEMS, USERS
 
 SCHEMAS: Final = {"interactions": INTERACTIONS, "items": ITEMS, "users": USERS}
 
-DEFAULT_EVENT: Final = "coalesce(event_type, CASE WHEN value IS NULL THEN 'view' ELSE 'rate' END)"
+DEFAULT_EVENT: Final = """coalesce(event_type, CASE WHEN item_id IS NULL AND "query" IS NOT NULL THEN 'search'
+    WHEN value IS NULL THEN 'view' ELSE 'rate' END)"""
+WORDS: Final = 'CASE WHEN item_id IS NULL THEN "query" END'
 
 # 80 bits of a hash: the chance of any collision among a billion interactions is below one in a million.
 CONTENT_ID: Final = """substr(md5(concat_ws(chr(31), coalesce(user_id, ''), coalesce(item_id, ''), event_type,
-    coalesce(value::VARCHAR, ''), coalesce("timestamp"::VARCHAR, ''), coalesce(domain, ''))), 1, 20)"""
+    coalesce(value::VARCHAR, ''), coalesce("timestamp"::VARCHAR, ''), coalesce(domain, ''), "query")),
+    1, 20)"""
 
 
 def conversions(mapped: MappedTable) -> dict[str, Conversion]:
@@ -148,5 +153,5 @@ def _last_rows(connection: DuckDBPyConnection, mapped: MappedTable) -> str:
 
 def with_ids() -> str:
     """Return SQL for the rows of `conformed` with default event types, and ids from their content."""
-    with_types = f"SELECT * REPLACE ({DEFAULT_EVENT} AS event_type) FROM conformed"
+    with_types = f'SELECT * REPLACE ({DEFAULT_EVENT} AS event_type, {WORDS} AS "query") FROM conformed'
     return f"SELECT * REPLACE (coalesce(interaction_id, {CONTENT_ID}) AS interaction_id) FROM ({with_types})"

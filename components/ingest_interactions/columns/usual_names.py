@@ -67,6 +67,7 @@ USUAL_NAMES: Final[dict[str, dict[str, Groups]]] = {
             ("label", "liked", "islike", "isclick", "thumbs", "thumb"),
         ),
         "domain": (("domain",),),
+        "query": (("query",), ("searchquery",), ("searchterm",), ("searchterms",), ("searchtext",)),
     },
     "items": {
         "item_id": (*_ITEM, ("id",)),

@@ -8,6 +8,7 @@ from typing import Final
 from duckdb import DuckDBPyConnection
 
 from components.ingest_interactions.times.time_zones import future_note
+from feature_repo.contract import MAX_QUERY_LENGTH
 from feature_repo.event_types import KNOWN, RATE, canonical_event_type
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -27,13 +28,14 @@ PER_USER: Final = """
 # What validation sets aside -> condition.
 SET_ASIDE: Final = {
     "user_id is missing": "user_id IS NULL",
-    "item_id is missing": "item_id IS NULL",
+    "item_id is missing": 'item_id IS NULL AND "query" IS NULL',
     "the timestamp is missing": '"timestamp" IS NULL',
     "the timestamp is before 1990": f'"timestamp" < {EARLIEST_US}',
     "the timestamp is in the future": '"timestamp" > {latest}',
     f"an id is longer than {MAX_ID_LENGTH} characters": (
         f"greatest(length(user_id), length(item_id)) > {MAX_ID_LENGTH}"
     ),
+    f"a search is longer than {MAX_QUERY_LENGTH} characters": f'length("query") > {MAX_QUERY_LENGTH}',
 }
 
 

@@ -45,8 +45,13 @@ class Warehouse:
 
     def scan(self, parts: Iterable[Part]) -> str | None:
         """Return SQL that scans parts; None when there are none."""
-        urls = [self.url(part.path) for part in parts]
-        return f"read_parquet({paths(urls)}, union_by_name = true)" if urls else None
+        listed = list(parts)
+        if not listed:
+            return None
+        scan = f"read_parquet({paths([self.url(part.path) for part in listed])}, union_by_name = true)"
+        # Parts of earlier versions lack this column.
+        with_query = f'(FROM {scan} UNION ALL BY NAME (SELECT NULL::VARCHAR AS "query" LIMIT 0))'
+        return with_query if listed[0].table == "interactions" else scan
 
     def parts(self, table: str, source: str = "") -> str | None:
         """Return SQL that scans the parts of a table, from one source or all; None when there are none."""

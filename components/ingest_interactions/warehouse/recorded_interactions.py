@@ -24,6 +24,7 @@ RECORDED: Final = pa.schema(
         ("value", pa.float64()),
         ("timestamp", pa.int64()),
         ("domain", pa.string()),
+        ("query", pa.string()),
     ]
 )
 
@@ -87,11 +88,12 @@ def _record_batches(batches: Iterator[list[Interaction]]) -> Iterator[pa.RecordB
             {
                 "interaction_id": interaction.interaction_id,
                 "user_id": interaction.user_id,
-                "item_id": interaction.item_id,
+                "item_id": interaction.item_id or None,
                 "event_type": interaction.event_type,
                 "value": None if math.isnan(interaction.value) else interaction.value,
                 "timestamp": interaction.timestamp,
                 "domain": interaction.domain or None,
+                "query": interaction.query or None,
             }
             for interaction in batch
         ]

@@ -143,9 +143,9 @@ class Comparison:
         return bool(self._connection.execute(query).fetchall()[0][0])
 
     def _common(self, old: str, columns: tuple[str, ...]) -> int:
-        return self._count(
-            f"{old} AS old SEMI JOIN {self._new} AS new USING ({', '.join(map(quote, columns))})"
-        )
+        # Searches have no item.
+        equal = (f"old.{quote(column)} IS NOT DISTINCT FROM new.{quote(column)}" for column in columns)
+        return self._count(f"{old} AS old SEMI JOIN {self._new} AS new ON {' AND '.join(equal)}")
 
     def _count(self, rows: str) -> int:
         return int(self._connection.execute(f"SELECT count(*) FROM {rows}").fetchall()[0][0])

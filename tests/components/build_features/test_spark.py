@@ -5,6 +5,7 @@ import pyarrow as pa
 import pytest
 from ibis.config import Config
 
+from components.build_features import disliked_before
 from components.build_features.histories import build_histories
 from components.build_features.labelled_users import in_order
 from components.build_features.user_profile import build_user_profile
@@ -16,6 +17,7 @@ INTERACTION_TABLE = ibis.table(
     name="interactions",
 )
 USER_TABLE = ibis.table({"user_id": "string", "age": "int64", "plan": "string"}, name="users")
+DISLIKED_TABLE = ibis.table(ibis.Schema.from_pyarrow(disliked_before.SCHEMA), name="disliked_before")
 CUTOFFS = ibis.table({"user_id": "string", "cutoff": "timestamp('UTC', 6)"}, name="cutoffs")
 
 
@@ -34,7 +36,7 @@ def spark_options(monkeypatch: pytest.MonkeyPatch) -> None:
     "table",
     [
         build_histories(INTERACTION_TABLE, CUTOFFS),
-        build_user_profile(INTERACTION_TABLE, USER_TABLE),
+        build_user_profile(INTERACTION_TABLE, INTERACTION_TABLE, USER_TABLE, DISLIKED_TABLE),
         in_order(INTERACTION_TABLE),
     ],
     ids=["histories", "user_profile", "in_order"],

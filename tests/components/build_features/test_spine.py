@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.build_features import protocols, spine
-from components.build_features.protocols import PROTOCOLS
+from components.build_features.labelled_users import read_labelled_users
+from components.build_features.protocols import PROTOCOLS, make_protocol
 from components.build_features.spine import build_spine
 from components.errors import StepError
 from feature_repo.feedback import FeedbackPolicy
@@ -31,7 +32,9 @@ def rows(
 ) -> dict[str, list[Row]]:
     """Return split -> its sorted (user, cutoff after START, target)."""
     log = ibis.memtable(interactions_table(interactions))
-    table = build_spine(log, policy or FeedbackPolicy(), START + AS_OF, protocol, max_history)
+    labelled = read_labelled_users(log, policy or FeedbackPolicy())
+    splitter = make_protocol(protocol, log, START + AS_OF)
+    table = build_spine(labelled, splitter, START + AS_OF, max_history)
     cutoffs = table["cutoff"].cast(pa.int64()).to_pylist()
     splits: dict[str, list[Row]] = {split: [] for split in ("train", "validation", "test", "all")}
     for row, cutoff in zip(table.to_pylist(), cutoffs, strict=True):

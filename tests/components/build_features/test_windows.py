@@ -2,7 +2,7 @@
 
 import numpy as np
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.build_features.labelled_users import LabelledUsers
@@ -46,6 +46,7 @@ def test_a_step_that_is_larger_than_a_window_is_a_window_of_its_own() -> None:
     assert cutoffs(AS_OF, 2, [10, 20, 20, 20]) == [[20, AS_OF]]
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.lists(st.integers(0, 30), min_size=1, max_size=40), min_size=1, max_size=3),
     st.integers(1, 6),

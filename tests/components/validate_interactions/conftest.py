@@ -31,6 +31,7 @@ def valid_rows(count: int = 200) -> list[dict[str, Any]]:
             "value": float(draw.integers(1, 6)),
             "timestamp": AS_OF - timedelta(days=400 - n // 20, seconds=20 - n % 20),
             "domain": None,
+            "query": None,
         }
         for n in range(count)
     ]

@@ -308,3 +308,15 @@ def test_the_component_logs_the_counts(snapshot: Any, tmp_path: Path) -> None:
         Artifact("valid.parquet"), Artifact("quarantine.parquet"), Artifact("docs.html"), metrics,
     )  # fmt: skip
     assert metrics.logged["valid_rows"] == 200
+
+
+def test_a_search_needs_words_and_no_item(snapshot: Any) -> None:
+    snapshot.rows[0] |= {"item_id": None, "event_type": "search", "query": "space opera"}
+    snapshot.rows[1] |= {"item_id": None, "event_type": "search"}
+    snapshot.rows[2] |= {"item_id": None, "query": "space opera"}
+    snapshot.rows[3] |= {"item_id": None, "event_type": "search", "query": "x" * 257}
+    snapshot.validate()
+    text = "query: not 1 to 256 characters, none of them a control character"
+    assert snapshot.quarantine == {"i1": ["item_id: missing"], "i2": ["item_id: missing"], "i3": [text]}
+    (row,) = (row for row in snapshot.valid.to_pylist() if row["item_id"] is None)
+    assert row["query"] == "space opera"

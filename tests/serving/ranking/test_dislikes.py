@@ -113,14 +113,22 @@ def test_the_cause_is_the_most_disliked_category_or_the_most_similar_item() -> N
     assert by_similarity.cause(4) == ("", [1])
 
 
-def signed(*events: tuple[int, str, float]) -> SignedHistory:
-    """Return a history of (item, event type, value), -1 for an item that the release does not contain."""
+def signed(
+    *events: tuple[int, str, float], older: int = 0, disliked_before: tuple[int, ...] = ()
+) -> SignedHistory:
+    """Return a history of (item, event type, value), -1 for an item that the release does not contain.
+
+    The first `older` events are beyond the history.
+    """
     release = world()
     policy = FeedbackPolicy(ratings=RatingScale(1, 5, 3.5, 1.1))
     release = replace(release, filters=replace(release.filters, feedback=policy))
     items, event_types, values = zip(*events, strict=True)
     timestamps = np.arange(len(items), dtype=np.int64)
-    return SignedHistory.of(release, np.array(items, np.int32), timestamps, event_types, values)
+    before = np.array(disliked_before, np.int32)
+    return SignedHistory.of(
+        release, np.array(items, np.int32), timestamps, event_types, values, len(items) - older, before
+    )
 
 
 def test_positive_interactions_vote_by_their_weight_and_negative_ones_do_not() -> None:
@@ -144,3 +152,25 @@ def test_an_item_is_disliked_until_it_is_liked() -> None:
     assert not len(liked_again.disliked)
     assert liked_again.items.tolist() == [1]
     assert not len(signed((1, "skip", nan)).disliked)
+
+
+@pytest.mark.parametrize("event", [("like", np.nan), ("rate", 5.0), ("rate", 3.0), ("undislike", np.nan)])
+def test_an_item_that_was_disliked_before_the_history_is_disliked_until_a_new_opinion(
+    event: tuple[str, float],
+) -> None:
+    nan = float("nan")
+    looked_at = signed((7, "view", nan), (1, "view", nan), disliked_before=(7, 9))
+    assert sorted(looked_at.disliked.tolist()) == [7, 9]
+    assert looked_at.items.tolist() == [1]  # looking at a disliked item is no vote for it
+    assert signed((1, "view", nan), (7, *event), disliked_before=(7, 9)).disliked.tolist() == [9]
+    again = signed((7, *event), (7, "dislike", nan), disliked_before=(7,))
+    assert again.disliked.tolist() == [7]
+
+
+def test_interactions_beyond_the_history_say_what_is_disliked_and_nothing_else() -> None:
+    nan = float("nan")
+    events = ((2, "dislike", nan), (3, "dislike", nan), (5, "view", nan), (1, "view", nan), (3, "like", nan))
+    history = signed(*events, older=3)
+    assert history.disliked.tolist() == [2]
+    assert history.items.tolist() == [1, 3]
+    assert history.dislikes is None

@@ -13,6 +13,7 @@ from feature_repo.contract import MAX_HISTORY, MAX_SEEN_BEFORE
 from feature_repo.histories import History
 from feature_repo.interaction import Interaction
 from feature_repo.interest_state import InterestState
+from feature_repo.searches import Searches
 from serving.errors import Unavailable
 from serving.user_data import history_reader
 from serving.user_data.history_reader import Features, HistoryReader
@@ -29,6 +30,8 @@ class FakeSnapshot:
     profile: dict[str, str | float] = field(default_factory=lambda: {"age": 30.0})
     interest_state: InterestState | None = None
     seen_before: Sequence[str] = ()
+    disliked_before: Sequence[str] = ()
+    searches: Searches = field(default_factory=Searches)
 
 
 class FakeFeatures:
@@ -315,7 +318,7 @@ def test_stores_are_read_in_threads_for_a_while_after_a_slow_read(
     assert {features.reader, log.reader} == {here}
 
 
-def test_items_that_leave_the_history_stay_in_seen_before(reading: Reading) -> None:
+def test_interactions_that_leave_the_history_are_kept_apart(reading: Reading) -> None:
     whole = History().extend([view(f"old-{at}", 10 + at) for at in range(MAX_HISTORY)])
     features = FakeFeatures(u=FakeSnapshot(whole, seen_before=["ancient"]))
     log = FakeLog(
@@ -324,12 +327,23 @@ def test_items_that_leave_the_history_stay_in_seen_before(reading: Reading) -> N
     user = reading(lambda: features, log).read("u", HANG_S)
     assert user.history.item_ids[-2:] == ["new", "newer"]
     ever = {"ancient", "late", "new", "newer", *whole.item_ids}
-    assert {*user.history.item_ids, *user.seen_before} == ever
-    assert len(user.seen_before) < 10
+    assert {*user.history.item_ids, *user.left_out.item_ids, *user.seen_before} == ever
+    assert user.left_out.item_ids == ["late", "old-0", "old-1"]
 
 
-def test_seen_before_is_empty_for_a_short_history(reading: Reading) -> None:
-    assert reading(lambda: FEATURES, LOG).read("u", HANG_S).seen_before == ()
+def test_nothing_is_left_out_of_a_short_history(reading: Reading) -> None:
+    assert len(reading(lambda: FEATURES, LOG).read("u", HANG_S).left_out) == 0
+
+
+def test_searches_are_joined_with_those_of_the_snapshot_and_are_no_part_of_the_history(
+    reading: Reading,
+) -> None:
+    snapshot = FakeSnapshot(History().extend([view("a", 1)]), searches=Searches(["old", "both"], [5, 9]))
+    searches = [Interaction(f"id-{q}", "u", "", "search", at, query=q) for q, at in (("both", 9), ("new", 7))]
+    log = FakeLog(*((AS_OF + 1, search) for search in searches))
+    user = reading(lambda: FakeFeatures(u=snapshot), log).read("u", HANG_S)
+    assert user.searches == Searches(["old", "new", "both"], [5, 7, 9])
+    assert (user.history.item_ids, user.new) == (["a"], [])
 
 
 def test_a_history_is_cached_until_snapshot_or_delta_change(reading: Reading) -> None:
@@ -383,7 +397,10 @@ def test_the_history_of_a_busy_user_has_the_newest_interactions_by_their_own_tim
     reader = reading(lambda: FEATURES, log)
     user = reader.read("u", HANG_S)
     assert user.history.item_ids == [f"i{n}" for n in reversed(range(MAX_HISTORY))]
-    assert set(user.seen_before) == {"a", "b", *(f"i{n}" for n in range(MAX_HISTORY + 100))}
+    assert {*user.left_out.item_ids, *user.seen_before} == {
+        *("a", "b"),
+        *(f"i{n}" for n in range(MAX_HISTORY + 100)),
+    }
     assert (user.degraded, user.is_busy) == ((), True)
     assert reader.reader.is_busy("u")
 
@@ -430,5 +447,5 @@ def test_a_busy_user_has_the_last_recorded_interactions_if_the_others_cannot_be_
         user = reader.read("u", HANG_S)
         assert [each.fallback for each in user.degraded] == ["newest_interactions"]
         assert len(user.history) == MAX_HISTORY
-        assert "i249" in user.seen_before
+        assert user.left_out.item_ids == ["a", "b", "i249"]
     assert reader.read("u", HANG_S).degraded == ()

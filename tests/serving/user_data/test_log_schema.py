@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import pytest
 import sqlalchemy as sa
 
+from feature_repo.interaction import Interaction
 from serving.errors import Unavailable
 from serving.user_data.interaction_log import InteractionLog
 from serving.user_data.interaction_table import METADATA
@@ -53,6 +54,18 @@ def test_an_old_log_keeps_its_rows_in_the_order_of_recording(database_url: str, 
     exported = [row.item_id for batch in log.export(0, log.mark(as_of)) for row in batch]
     assert exported == ["early", "late", "newest"]
     assert log.since("u", as_of) == []
+    log.close()
+
+
+def test_a_log_without_searches_gets_their_column(database_url: str) -> None:
+    log = InteractionLog(database_url)
+    log.record([view("u", "a")])
+    log.close()
+    execute(database_url, ["DROP INDEX interactions_of_user", "ALTER TABLE interactions DROP COLUMN query"])
+    log = InteractionLog(database_url)
+    log.record([Interaction("s", "u", "", "search", 6, query="space opera")])
+    assert [(row.item_id, row.query) for row in log.since("u", 0)] == [("", "space opera"), ("a", "")]
+    assert [row.item_id for row in log.newest("u", 0)] == ["a"]
     log.close()
 
 

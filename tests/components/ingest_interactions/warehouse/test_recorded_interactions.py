@@ -137,3 +137,14 @@ def test_a_damaged_log_is_an_error_with_its_url(home: Any, url: str) -> None:
     home.write("log.sqlite", "this is no database at all, and it is long enough to be seen as damaged" * 20)
     with pytest.raises(StepError, match=r"interaction log sqlite:.*log.sqlite can't be read"):
         home.ingest(interactions_file=home.write("log.csv", FILE), interaction_log=url)
+
+
+def test_searches_are_added_once(home: Any, url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    record(url, Interaction("s1", "ann", "", "search", NOW, query="green tea"))
+    for _ in range(2):
+        home.ingest(interactions_file=home.write("log.csv", FILE), interaction_log=url)
+    assert "interaction log: nothing new" in capsys.readouterr().out
+    rows = {row["interaction_id"]: row for row in home.rows("interactions")}
+    assert (rows["s1"]["item_id"], rows["s1"]["query"]) == (None, "green tea")
+    assert len(rows) == 2
+    assert [row["item_id"] for row in home.rows("items")] == ["tea"]

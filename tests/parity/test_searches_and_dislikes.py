@@ -1,0 +1,78 @@
+"""Searches, and dislikes of any age, mean the same before and after the nightly run takes them in.
+
+Before: an early snapshot from the online store, and everything later from the interaction log. After: a
+snapshot of everything.
+"""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from components.materialize_features.materialization import materialize
+from feature_repo.contract import MAX_HISTORY, MAX_SEARCHES
+from feature_repo.feedback import FeedbackPolicy
+from feature_repo.interaction import Interaction
+from serving.online_store.online_features import OnlineFeatures
+from serving.ranking.indexed_user import IndexedUser
+from serving.user_data.history_reader import HistoryReader
+from serving.user_data.interaction_log import InteractionLog
+from serving.user_history import UserHistory
+from tests.feature_repo.planted import START, build_warehouse, interaction, search
+from tests.serving.rankings import ranking
+
+SNAPSHOT, NOW = START + 500, START + 1_000
+STEADY = [interaction("steady", f"i{at}", at) for at in (1, 2, 3, 4)]
+EVENTS = ("view", "view", "view", "view", "view", "like", "dislike", "skip", "undislike", "unlike")
+
+
+def read(directory: Path, log: list[Interaction], until: int) -> UserHistory:
+    """Return ann's history at NOW, from a snapshot at `until` and from the log of what came later."""
+    warehouse = build_warehouse(directory, [row for row in log if row.timestamp < until], until)
+    materialize(warehouse.addresses, until)
+    recorded = InteractionLog(f"sqlite:///{directory}/log.db")
+    recorded.record([row for row in log if row.timestamp >= until - 100])
+    reader = HistoryReader(lambda: OnlineFeatures(warehouse.addresses), recorded)
+    user = asyncio.run(reader.read("ann", 10))
+    reader.close()
+    assert user.degraded == ()
+    return user
+
+
+@pytest.fixture(scope="module")
+def log() -> list[Interaction]:
+    random = Random(7)
+    log = list(STEADY)
+    for at in range(1, 999, 2):
+        event, item = random.choice(EVENTS), f"item-{random.randrange(150)}"
+        log.append(Interaction(f"ann-{at:04}", "ann", item, event, START + at))
+    return log + [search("ann", f"words {at % 300}", at) for at in range(0, 999, 90)]
+
+
+def test_searches_and_dislikes_are_equal_before_and_after_the_nightly_run(
+    log: list[Interaction], tmp_path: Path
+) -> None:
+    early, late = read(tmp_path / "early", log, SNAPSHOT), read(tmp_path / "late", log, NOW)
+    assert early.searches == late.searches
+    assert early.searches.timestamps == [START + at for at in range(180, 999, 90)][-MAX_SEARCHES:]
+    assert len(early.left_out) > len(late.left_out) == 0
+    assert early.history.item_ids == late.history.item_ids
+
+    release = ranking(200)
+    disliked = {int(item) for item in IndexedUser(release, early).disliked}
+    assert disliked == {int(item) for item in IndexedUser(release, late).disliked}
+    own = sorted((row for row in log if row.user_id == "ann" and row.item_id), key=lambda row: row.timestamp)
+    preferences = FeedbackPolicy().preferences(
+        [row.item_id for row in own],
+        [row.event_type for row in own],
+        [row.value for row in own],
+        [row.timestamp for row in own],
+    )
+    pairs = list(zip(own, preferences.tolist(), strict=True))
+    everything = {row.item_id for row, preference in pairs if preference <= -0.5}
+    assert disliked == {release.catalog.index[item] for item in everything}
+    older = {row.item_id for row, preference in pairs[:-MAX_HISTORY] if preference <= -0.5}
+    assert older >= set(late.disliked_before) > set()
+    assert IndexedUser(release, replace(late, disliked_before=())).disliked.size < len(disliked)
