@@ -120,6 +120,14 @@ class Removed:
 
 
 @dataclass(frozen=True, slots=True)
+class RemovedCount:
+    """How many items of the catalog a rule removed; an item counts at the first rule that removes it."""
+
+    rule: Rule
+    items: int
+
+
+@dataclass(frozen=True, slots=True)
 class DislikeEffect:
     """What the answer has less of, and the disliked items that caused it, newest first."""
 
@@ -138,9 +146,10 @@ class Answer:
     basis: Basis
     degraded: list[Degradation] = field(default_factory=list)
     removed: list[Removed] = field(default_factory=list)  # with explain
-    dislike_effects: list[DislikeEffect] = field(
-        default_factory=list
-    )  # empty if no dislike changed the answer
+    # Empty if no dislike changed the answer.
+    dislike_effects: list[DislikeEffect] = field(default_factory=list)
+    # Why there are fewer than k items; empty if there are k.
+    removed_counts: list[RemovedCount] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)

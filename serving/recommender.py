@@ -101,6 +101,7 @@ class RecommendationEngine:
             degraded=degraded,
             removed=ranking.removed(retrieved, ranked) if request.explain else [],
             dislike_effects=release.dislike_effects(query, ranked),
+            removed_counts=ranking.removed_counts(ranked),
         )
         self._metrics.count_answer(answer, ranked.sources, request.scenario.name)
         return answer

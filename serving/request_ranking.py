@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from serving.answers import Basis, Degradation, Fallback, Recommendation, Removed, Rule, Stage
+from serving.answers import Basis, Degradation, Fallback, Recommendation, Removed, RemovedCount, Rule, Stage
 from serving.ranking.candidate_set import Candidates
 from serving.ranking.cold_start import cold_scores, rank_cold
 from serving.ranking.indexed_user import IndexedUser
@@ -116,6 +116,24 @@ class RequestRanking:
             )
             for item, score, sources in rows
         ]
+
+    def removed_counts(self, ranked: RankedItems) -> list[RemovedCount]:
+        """Return what removed items, the most first, if fewer than k are left; else nothing."""
+        if len(ranked.items) >= self.request.k:
+            return []
+        counts = self.release.item_filter.removed_counts(self.rules)
+        counts[Rule.MAX_PER_CATEGORY] = len(ranked.over_quota)
+        rest = len(self.release.ranking.catalog) - sum(counts.values()) - len(ranked.items)
+        rule = self._rule_of_candidates()
+        counts[rule] = counts.get(rule, 0) + rest
+        by_count = sorted(counts.items(), key=lambda entry: -entry[1])
+        return [RemovedCount(rule, items) for rule, items in by_count if items > 0]
+
+    def _rule_of_candidates(self) -> Rule:
+        """Return the rule that keeps permitted items from being candidates."""
+        if self.request.scenario.objective == "expected_value":
+            return Rule.BIDS
+        return Rule.SOURCES if self.rules.sources else Rule.MAX_PER_CATEGORY
 
     def _scores(self, items: Indexes) -> tuple[FloatArray, FloatArray]:
         """Return the scores of `items` [m] with and without dislikes."""

@@ -50,6 +50,9 @@ def _caption(answer: Answer) -> str:
     for degradation in answer.degraded:
         stage, fallback = _words(degradation.stage), _words(degradation.fallback)
         lines.append(f"degraded: {stage} ({degradation.reason}), fallback: {fallback}")
+    if answer.removed_counts:
+        counts = (f"{_words(removed.rule)} {removed.items:,}" for removed in answer.removed_counts)
+        lines.append(f"no more items, since rules removed: {', '.join(counts)}")
     if answer.removed:
         removed = (f"{item.title or item.item_id} ({_words(item.rule)})" for item in answer.removed)
         lines.append(f"removed: {', '.join(removed)}")

@@ -16,6 +16,7 @@ from serving.answers import (
     Recommendation,
     Recorded,
     Removed,
+    RemovedCount,
     Rule,
     Source,
     Stage,
@@ -66,6 +67,10 @@ def answer_message(answer: Answer) -> pb.RecommendResponse:
             )
             for effect in answer.dislike_effects
         ],
+        removed_counts=[
+            pb.RemovedCount(rule=_RULE.numbers[removed.rule], items=removed.items)
+            for removed in answer.removed_counts
+        ],
     )
 
 
@@ -82,6 +87,9 @@ def read_answer(message: pb.RecommendResponse) -> Answer:
         dislike_effects=[
             DislikeEffect(effect.reason, effect.category, list(effect.because_item_ids))
             for effect in message.dislike_effects
+        ],
+        removed_counts=[
+            RemovedCount(_RULE.read(removed.rule), removed.items) for removed in message.removed_counts
         ],
     )
 

@@ -237,6 +237,14 @@ class Removed(_message.Message):
     rule: Rule
     def __init__(self, item_id: _Optional[str] = ..., title: _Optional[str] = ..., score: _Optional[float] = ..., rule: _Optional[_Union[Rule, str]] = ...) -> None: ...
 
+class RemovedCount(_message.Message):
+    __slots__ = ("rule", "items")
+    RULE_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    rule: Rule
+    items: int
+    def __init__(self, rule: _Optional[_Union[Rule, str]] = ..., items: _Optional[int] = ...) -> None: ...
+
 class DislikeEffect(_message.Message):
     __slots__ = ("reason", "category", "because_item_ids")
     REASON_FIELD_NUMBER: _ClassVar[int]
@@ -258,7 +266,7 @@ class Degradation(_message.Message):
     def __init__(self, stage: _Optional[_Union[Stage, str]] = ..., reason: _Optional[str] = ..., fallback: _Optional[_Union[Fallback, str]] = ...) -> None: ...
 
 class RecommendResponse(_message.Message):
-    __slots__ = ("recommendations", "release_version", "request_id", "basis", "degraded", "removed", "dislike_effects")
+    __slots__ = ("recommendations", "release_version", "request_id", "basis", "degraded", "removed", "dislike_effects", "removed_counts")
     RECOMMENDATIONS_FIELD_NUMBER: _ClassVar[int]
     RELEASE_VERSION_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
@@ -266,6 +274,7 @@ class RecommendResponse(_message.Message):
     DEGRADED_FIELD_NUMBER: _ClassVar[int]
     REMOVED_FIELD_NUMBER: _ClassVar[int]
     DISLIKE_EFFECTS_FIELD_NUMBER: _ClassVar[int]
+    REMOVED_COUNTS_FIELD_NUMBER: _ClassVar[int]
     recommendations: _containers.RepeatedCompositeFieldContainer[Recommendation]
     release_version: int
     request_id: str
@@ -273,7 +282,8 @@ class RecommendResponse(_message.Message):
     degraded: _containers.RepeatedCompositeFieldContainer[Degradation]
     removed: _containers.RepeatedCompositeFieldContainer[Removed]
     dislike_effects: _containers.RepeatedCompositeFieldContainer[DislikeEffect]
-    def __init__(self, recommendations: _Optional[_Iterable[_Union[Recommendation, _Mapping]]] = ..., release_version: _Optional[int] = ..., request_id: _Optional[str] = ..., basis: _Optional[_Union[Basis, str]] = ..., degraded: _Optional[_Iterable[_Union[Degradation, _Mapping]]] = ..., removed: _Optional[_Iterable[_Union[Removed, _Mapping]]] = ..., dislike_effects: _Optional[_Iterable[_Union[DislikeEffect, _Mapping]]] = ...) -> None: ...
+    removed_counts: _containers.RepeatedCompositeFieldContainer[RemovedCount]
+    def __init__(self, recommendations: _Optional[_Iterable[_Union[Recommendation, _Mapping]]] = ..., release_version: _Optional[int] = ..., request_id: _Optional[str] = ..., basis: _Optional[_Union[Basis, str]] = ..., degraded: _Optional[_Iterable[_Union[Degradation, _Mapping]]] = ..., removed: _Optional[_Iterable[_Union[Removed, _Mapping]]] = ..., dislike_effects: _Optional[_Iterable[_Union[DislikeEffect, _Mapping]]] = ..., removed_counts: _Optional[_Iterable[_Union[RemovedCount, _Mapping]]] = ...) -> None: ...
 
 class RecordInteractionsRequest(_message.Message):
     __slots__ = ("interactions",)

@@ -63,9 +63,26 @@ class ItemFilter:
                 removed[position] = removed[position] or rule
         return removed
 
+    def removed_counts(self, rules: Rules) -> dict[Rule, int]:
+        """Return how many items of the catalog each rule removes; an item counts at the first one."""
+        items = np.arange(len(self._catalog), dtype=np.int32)
+        permitted, counts = np.ones(len(items), bool), dict[Rule, int]()
+        for rule, passed in self._checks(rules, items):
+            counts[rule] = int(np.count_nonzero(permitted & ~passed))
+            permitted &= passed
+        return counts
+
     def _checks(self, rules: Rules, items: Indexes) -> Iterator[tuple[Rule, NDArray[np.bool_]]]:
-        """Yield each rule that is set, and whether each of `items` passes it."""
+        """Yield each rule that is set, the request's wishes first, and whether each of `items` passes it."""
         catalog, now = self._catalog, rules.now
+        if rules.allowed is not None:
+            yield Rule.ALLOW_ITEM_IDS, _is_in(items, rules.allowed)
+        if rules.domain:
+            yield Rule.DOMAIN, self._domains[items] == self._domain_codes.get(rules.domain, -1)
+        if rules.categories:
+            yield Rule.CATEGORIES, self._has_any_category(rules.categories, items)
+        if rules.excluded_categories:
+            yield Rule.EXCLUDE_CATEGORIES, ~self._has_any_category(rules.excluded_categories, items)
         if not self._all_from <= now < self._all_until:
             available = (catalog.available_from[items] <= now) & (now < catalog.available_until[items])
             yield Rule.AVAILABILITY, available
@@ -77,14 +94,6 @@ class ItemFilter:
             yield Rule.SEEN, ~_is_in(items, rules.seen)
         if len(rules.capped):
             yield Rule.FREQUENCY_CAP, ~_is_in(items, rules.capped)
-        if rules.allowed is not None:
-            yield Rule.ALLOW_ITEM_IDS, _is_in(items, rules.allowed)
-        if rules.domain:
-            yield Rule.DOMAIN, self._domains[items] == self._domain_codes.get(rules.domain, -1)
-        if rules.categories:
-            yield Rule.CATEGORIES, self._has_any_category(rules.categories, items)
-        if rules.excluded_categories:
-            yield Rule.EXCLUDE_CATEGORIES, ~self._has_any_category(rules.excluded_categories, items)
 
     def _has_any_category(self, categories: tuple[str, ...], items: Indexes) -> NDArray[np.bool_]:
         content, index = self._catalog.content, self._catalog.category_index

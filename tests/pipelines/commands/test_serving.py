@@ -43,7 +43,13 @@ def test_recommend_and_record_send_the_token_over_tls(
         assert {item["rule"] for item in answer["removed"]} == {"max_per_category"}
         table = runner.invoke(app, ["recommend", "u", "--k", "40", "--explain", "--token", TOKEN])
         assert "removed: Comedy 1 of 1 (seen)" in table.output
+        assert "no more items, since rules removed: seen 1" in table.output
         unknown = runner.invoke(app, ["recommend", "u", "--scenario", "feed"])
         assert "scenario: expected one of ads, content, email, social" in unknown.output
+        searched = runner.invoke(app, ["record", "u", "--query", "horror"])
+        assert searched.exit_code == 0, searched.output
+        assert "matches your search 'horror'" in runner.invoke(app, ["recommend", "u"]).output
+        both = runner.invoke(app, ["record", "u", "comedy-2", "--query", "horror"])
+        assert "ITEM or --query TEXT" in both.output
         help_text = runner.invoke(app, ["recommend", "--help"]).output
         assert TOKEN not in help_text + refused.output + recorded.output + answered.output + table.output

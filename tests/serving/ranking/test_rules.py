@@ -1,5 +1,7 @@
 """Tests of the rules of a request."""
 
+from collections import Counter
+
 import numpy as np
 
 from serving.answers import Source
@@ -102,36 +104,31 @@ def test_excluded_categories_remove_their_items() -> None:
     assert permitted(Rules(NOW, categories=("Comedy",), excluded_categories=("Comedy",))) == []
 
 
-def test_removed_by_returns_the_first_rule_that_removes_an_item() -> None:
+def test_an_item_is_removed_by_the_first_rule_what_the_request_asks_for_first() -> None:
     world = catalog(24)
-    world.available_from[1] = NOW + 1
+    world.available_from[[1, 10]] = NOW + 1
     rules = Rules(
         NOW,
-        excluded=items(2),
-        seen=items(2, 3),
-        capped=items(4),
-        allowed=ALL[:9],
+        excluded=items(2, 10),
+        seen=items(2, 14, 3),
+        disliked=items(14),
+        capped=items(14, 4),
+        allowed=ALL[:20],
         domain="books",
         categories=("Horror",),
         excluded_categories=("Action",),
     )
-    removed = item_filter(world).removed_by(rules, ALL[:11])
+    removed = item_filter(world).removed_by(rules, ALL)
+    # Item 2 is a horror book that is excluded, items 6 and 18 are of the category Action too.
     assert removed == [
-        "categories",
-        "availability",
-        "exclude_item_ids",
-        "seen",
-        "frequency_cap",
-        "domain",
-        "exclude_categories",
-        "domain",
-        "categories",
-        "allow_item_ids",
-        "allow_item_ids",
+        *("categories", "domain", "exclude_item_ids", "domain", "categories", "domain"),
+        *("exclude_categories", "domain", "categories", "domain", "availability", "domain"),
+        *("categories", "domain", "disliked", "domain", "categories", "domain"),
+        *("exclude_categories", "domain", *["allow_item_ids"] * 4),
     ]
-    assert [item for item in range(11) if not removed[item]] == np.flatnonzero(
-        item_filter(world).permitted(rules, ALL[:11])
-    ).tolist()
+    counts = {rule: count for rule, count in item_filter(world).removed_counts(rules).items() if count}
+    assert counts == Counter(removed)
+    assert item_filter().removed_by(Rules(NOW, seen=items(3)), ALL[:4]) == [None, None, None, "seen"]
 
 
 def test_only_candidates_of_the_listed_sources_are_selected() -> None:
