@@ -37,7 +37,7 @@ _OPTIONS: Final = (
     ("grpc.max_reconnect_backoff_ms", 1000),
 )
 # The details of a call that gRPC refused before the service; a call that the client cancelled has others.
-_REFUSED_DETAILS: Final = ("CANCELLED", "Concurrent RPC limit exceeded!")
+_REFUSED_DETAILS: Final = ("CANCELLED",)
 
 # How gRPC's own details begin if no server listens at the address; all other details come from the service.
 _NOT_CONNECTED: Final = ("failed to connect", "DNS resolution failed", "Domain name not found")

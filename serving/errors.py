@@ -48,7 +48,13 @@ class Forbidden(PenchantError):
 
 
 class TooManyRequests(PenchantError):
+    """`limit` names the limit in the metric of refused calls; a client gets it without a name."""
+
     status = grpc.StatusCode.RESOURCE_EXHAUSTED
+
+    def __init__(self, message: str | None, limit: str = "") -> None:
+        super().__init__(message)
+        self.limit = limit
 
 
 class ReleaseError(PenchantError):

@@ -179,7 +179,7 @@ async def _start_service(
     add_RecommenderServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]
     health_pb2_grpc.add_HealthServicer_to_server(reporter.servicer, server)
     reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
-    await reporter.start()
+    reporter.start()
     log_depth.start()
     releases.start()
     return reporter, prefetcher

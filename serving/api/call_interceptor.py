@@ -5,16 +5,21 @@ import logging
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final
 
 import grpc.aio
-from google.protobuf.message import DecodeError
 
-from serving.api.authorization import Authorizer
+from serving.api import authorization
+from serving.api.admission import Admission
 from serving.api.concurrency_limit import ConcurrencyLimit
-from serving.api.rate_limit import RateLimit
-from serving.errors import InvalidRequest, PenchantError
+from serving.api.library_calls import LibraryCalls
+from serving.api.message_waits import MessageWaits
+from serving.api.refusals import Refusals
+from serving.api.request_parsing import parsed
+from serving.api.stream_limit import StreamLimit
+from serving.errors import PenchantError
 from serving.telemetry import logs
 from serving.telemetry.metrics import Metrics
 
@@ -27,28 +32,38 @@ _SERVICE_PREFIX: Final = "/penchant."
 _RECORD: Final = "RecordInteractions"
 
 
+@dataclass(frozen=True)
+class Limits:
+    """The limits that calls meet, in this order; a call meets one of the last three."""
+
+    admission: Admission
+    message_waits: MessageWaits
+    streams: StreamLimit
+    answers: ConcurrencyLimit
+    recordings: ConcurrencyLimit
+
+
 class CallInterceptor(grpc.aio.ServerInterceptor):
     """Admits, times, traces and logs each call of the service; converts exceptions to gRPC statuses.
 
-    A call passes the rate limit, then authorization, then the concurrency limit. A refused call is counted
-    and logged like an answered one, and takes no slot. Calls of other services (health, reflection) and of
-    unknown methods are only authorized.
+    A call is admitted by its address and token before its message is read, so that a client that sends no
+    message takes nothing from others. A refused call is counted and logged like an answered one, and takes no
+    slot. Calls of other services (health, reflection) have limits of their own.
 
     Recordings have slots of their own: while they wait for a lock of the interaction log, answers go on.
     """
 
     def __init__(
         self,
-        rate_limit: RateLimit,
-        authorizer: Authorizer,
-        concurrency_limit: ConcurrencyLimit,
-        recordings: ConcurrencyLimit,
+        limits: Limits,
         metrics: Metrics,
         request_log: logs.RequestLog,
         tracing: "Tracing | None" = None,
     ) -> None:
-        self._rate_limit, self._authorizer = rate_limit, authorizer
-        self._concurrency_limit, self._recordings = concurrency_limit, recordings
+        self._limits, self._refusals = limits, Refusals(metrics)
+        self._library_calls = LibraryCalls(
+            limits.admission, limits.message_waits, limits.streams, self._refusals
+        )
         self._metrics, self._request_log, self._tracing = metrics, request_log, tracing
 
     async def intercept_service(
@@ -59,38 +74,42 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         method, metadata = handler_call_details.method, dict(handler_call_details.invocation_metadata)
         handler = await continuation(handler_call_details)
         if handler is None or not method.startswith(_SERVICE_PREFIX):
-            try:
-                self._authorizer.check(method, metadata)
-            except PenchantError as error:
-                return _refusing_handler(error)
-            return handler
-        # The handler receives bytes: gRPC would log a traceback for a message that it can't parse, uncounted.
-        return grpc.unary_unary_rpc_method_handler(
+            return self._library_calls.wrapped(handler, method, metadata)
+        # A handler of a stream can refuse the call before its message comes. It receives bytes: gRPC would
+        # log a traceback for a message that it can't parse, uncounted.
+        return grpc.stream_unary_rpc_method_handler(
             self._behavior(handler, method, metadata), None, handler.response_serializer
         )
 
     def _behavior(
         self, handler: Any, method: str, metadata: Mapping[str, str | bytes]
-    ) -> Callable[[bytes, Any], Awaitable[Any]]:
+    ) -> Callable[[Any, Any], Awaitable[Any]]:
         name, arrived = method.rsplit("/", 1)[-1], perf_counter()
-        limit = self._recordings if name == _RECORD else self._concurrency_limit
+        limit = self._limits.recordings if name == _RECORD else self._limits.answers
 
-        async def call(body: bytes, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
+        async def call(_messages: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
             code, details, request, answer = grpc.StatusCode.OK, "", None, None
             logs.request_id.set(uuid.uuid4().hex)
+            peer = context.peer()
             try:
-                self._rate_limit.take(context.peer())
-                self._authorizer.check(method, metadata)
-                async with limit:
-                    request = _parsed(body, handler.request_deserializer, name)
+                scopes = self._limits.admission.check(method, metadata, peer)
+                authorization.scopes.set(scopes)
+                body = await self._limits.message_waits.read(context, peer)
+                await limit.acquire("admin" in scopes)
+                try:
+                    request = parsed(body, handler.request_deserializer, name)
+                    _use_request_id(request)
                     self._metrics.observe_queue(perf_counter() - arrived)
                     with self._span(name, metadata):
                         answer = await handler.unary_unary(request, context)
+                finally:
+                    limit.release()
             except asyncio.CancelledError:  # the client cancelled the call, or its deadline passed
                 code = grpc.StatusCode.CANCELLED
                 raise
             except PenchantError as error:
                 code, details = error.status, str(error)
+                self._refusals.add(name, peer, error)
             except Exception:
                 code, details = grpc.StatusCode.INTERNAL, _log_failure(method)
             finally:
@@ -110,22 +129,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         return self._tracing.request(method, logs.request_id.get(), texts)
 
 
-def _parsed(body: bytes, parse: Callable[[bytes], Any], method: str) -> Any:
-    """Parse a request, and use its request id, if any, for the log.
-
-    Raises:
-        InvalidRequest: the bytes are not such a message.
-    """
-    try:
-        request = parse(body)
-    except DecodeError as error:
-        raise InvalidRequest(
-            f"{method}: expected a {method}Request of recommender.proto, "
-            f"got {len(body)} bytes that are not one; use stubs generated from that file"
-        ) from error
+def _use_request_id(request: Any) -> None:
+    """Use the client's request id, if any, for the log."""
     if request_id := getattr(request, "request_id", ""):
         logs.request_id.set(request_id[: logs.MAX_LENGTH])
-    return request
 
 
 def _log_failure(method: str) -> str:
@@ -133,10 +140,3 @@ def _log_failure(method: str) -> str:
     request_id = logs.request_id.get()
     logger.exception("%s failed, request id %r", method, request_id)
     return f"internal error; the cause is in the service's log under request id {request_id}"
-
-
-def _refusing_handler(error: PenchantError) -> "grpc.RpcMethodHandler[Any, Any]":
-    async def refuse(_request: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> NoReturn:
-        await context.abort(error.status, str(error))
-
-    return grpc.unary_unary_rpc_method_handler(refuse)

@@ -54,6 +54,14 @@ class ServingSettings(Addresses):
     max_concurrent_requests: int = Field(
         256, ge=1, description="calls accepted, processed or waiting; further calls are refused"
     )
+    max_connections: int = Field(4096, ge=1, description="open connections of all clients")
+    max_streams: int = Field(
+        128, ge=1, description="open calls of one connection; its client waits with further calls"
+    )
+    max_watches: int = Field(256, ge=1, description="open streams of health watches and reflection")
+    message_timeout_ms: float = Field(
+        10_000, gt=0, description="longest time from the headers of a call to its message"
+    )
     max_message_bytes: int = Field(1 << 20, ge=1024, description="largest request")
     max_k: int = Field(1000, ge=1, description="most items of one answer")
     max_history: int = Field(1000, ge=0, description="most interactions in one request's history")

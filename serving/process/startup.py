@@ -1,5 +1,6 @@
 """Starts a recommender process: settings, logs, and the signals that stop it."""
 
+import resource
 import signal
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ from serving.loopback import bypass_proxy
 from serving.telemetry.logs import configure
 
 _SWITCH_INTERVAL_S: Final = 0.0005
+
+# Files that a process opens beside its connections: libraries, releases, databases, the log.
+_OTHER_FILES: Final = 1024
 
 # The signals that stop a process.
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -30,6 +34,7 @@ def process_startup() -> Iterator[ServingSettings]:
     try:
         settings = load_settings()
         configure(settings.log_format)
+        _allow_open_files(settings.max_connections + _OTHER_FILES)
         # A thread that loads a release returns the interpreter to the event loop sooner than after 5 ms.
         sys.setswitchinterval(_SWITCH_INTERVAL_S)
         # Arrow is used once a release, to read a catalog; its default pool would keep 13 MB allocated.
@@ -38,6 +43,14 @@ def process_startup() -> Iterator[ServingSettings]:
     except (ValueError, OSError) as error:
         print(f"recommender: {error}", file=sys.stderr)
         raise SystemExit(1) from error
+
+
+def _allow_open_files(count: int) -> None:
+    """Raise the process's limit of open files to `count`, as far as the system lets it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    allowed = count if hard == resource.RLIM_INFINITY else min(count, hard)
+    if soft != resource.RLIM_INFINITY and soft < allowed:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (allowed, hard))
 
 
 def stop_event() -> Event:

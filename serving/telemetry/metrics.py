@@ -63,6 +63,12 @@ class Metrics:
         self._request = cache(requests.labels)  # a lookup takes longer than an observation
         stages = self._histogram("penchant_stage_duration_seconds", "Duration of a stage of a call", "stage")
         self._stages = {stage: stages.labels(stage) for stage in STAGES}
+        self.refused_calls = self._counter(
+            "penchant_refused_calls_total",
+            "Calls that a limit or the authorization refused",
+            "method",
+            "reason",
+        )
         self.event_loop_lag = self._histogram(
             "penchant_event_loop_lag_seconds", "Delay of a periodic timer in the event loop"
         )

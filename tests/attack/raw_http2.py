@@ -3,6 +3,7 @@
 import socket
 import struct
 from collections.abc import Mapping
+from contextlib import suppress
 from threading import Lock, Thread
 from typing import Final, Self
 
@@ -64,7 +65,10 @@ class RawConnection:
         return self
 
     def __exit__(self, *_: object) -> None:
+        with suppress(OSError):  # already closed by the server
+            self._socket.shutdown(socket.SHUT_RDWR)
         self._socket.close()
+        self._reader.join()
 
 
 def _frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:

@@ -1,7 +1,7 @@
 """Streams that stay open without a call: Health.Watch, and calls that send headers and never a message.
 
-Three connections keep 300 of each open, and open every stream that the server ends again, while a client with
-a valid token asks for recommendations.
+Three connections keep 300 of each open, with a valid token, and open every stream that the server ends again,
+while another client asks for recommendations.
 """
 
 import time
@@ -81,6 +81,6 @@ def _keep_open(address: str, stop: Event) -> None:
                     paths = list(connection.paths.values())
                     for path, message in ((_WATCH, b""), (_RECOMMEND, None)):
                         for _ in range(STREAMS // CONNECTIONS - paths.count(path)):
-                            connection.open_stream(path, {}, message)
+                            connection.open_stream(path, {"authorization": f"Bearer {_TOKEN}"}, message)
         except OSError:
             stop.wait(_REOPEN_S)

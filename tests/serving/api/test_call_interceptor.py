@@ -8,12 +8,16 @@ from typing import Any, NoReturn
 import grpc
 import pytest
 
+from serving.api.admission import Admission
 from serving.api.authorization import Authorizer
-from serving.api.call_interceptor import CallInterceptor
+from serving.api.call_interceptor import CallInterceptor, Limits
 from serving.api.concurrency_limit import ConcurrencyLimit
+from serving.api.message_waits import MessageWaits
 from serving.api.rate_limit import RateLimit
+from serving.api.stream_limit import StreamLimit
 from serving.telemetry.logs import RequestLog
 from serving.telemetry.metrics import Metrics
+from tests.patience import HANG_S
 
 HandlerCallDetails = namedtuple("HandlerCallDetails", ("method", "invocation_metadata"))
 
@@ -24,10 +28,21 @@ Behavior = Callable[[bytes, Any], Awaitable[bytes]]
 
 
 class Context:
-    """The part of a gRPC context that the interceptor uses; `abort` records the status and raises."""
+    """The part of a gRPC context that the interceptor uses; `abort` records the status and raises.
+
+    `read` returns `message`, once: the second read of a call without another message would wait for ever.
+    """
 
     def __init__(self) -> None:
         self.code: grpc.StatusCode | None = None
+        self.message: bytes | None = None
+
+    async def read(self) -> bytes:
+        if (message := self.message) is None:
+            await asyncio.Event().wait()
+            raise AssertionError
+        self.message = None
+        return message
 
     def peer(self) -> str:
         return "ipv4:127.0.0.1:1"
@@ -45,16 +60,14 @@ def create_interceptor(
     token: str = "",
     log: bool = False,
 ) -> CallInterceptor:
-    authorizer = Authorizer({"admin": [token]} if token else {})
-    request_log = RequestLog(enabled=log, user_ids=False)
-    return CallInterceptor(
-        RateLimit(requests_per_second),
-        authorizer,
+    limits = Limits(
+        Admission(RateLimit(requests_per_second), Authorizer({"admin": [token]} if token else {})),
+        MessageWaits(max_waiting=100, timeout_s=HANG_S),
+        StreamLimit(max_streams=100),
         ConcurrencyLimit(max_in_flight, max_concurrent_requests),
         ConcurrencyLimit(max_in_flight, max_concurrent_requests),
-        metrics,
-        request_log,
     )
+    return CallInterceptor(limits, metrics, RequestLog(enabled=log, user_ids=False))
 
 
 async def intercepted(interceptor: CallInterceptor, behavior: Behavior, token: str = "") -> Behavior:
@@ -66,7 +79,12 @@ async def intercepted(interceptor: CallInterceptor, behavior: Behavior, token: s
     metadata = (("authorization", f"Bearer {token}"),) if token else ()
     call: Any = HandlerCallDetails(RECOMMEND, metadata)
     handler = await interceptor.intercept_service(continuation, call)
-    wrapped: Behavior = handler.unary_unary
+
+    async def wrapped(request: bytes, context: Context) -> bytes:
+        context.message = request
+        answer: bytes = await handler.stream_unary(None, context)
+        return answer
+
     return wrapped
 
 
@@ -218,3 +236,20 @@ def test_a_call_above_the_queue_limit_is_counted_and_logged_and_refused_at_once(
         asyncio.run(scenario())
     assert count(metrics, "RESOURCE_EXHAUSTED") == 1
     assert "method='Recommend' code='RESOURCE_EXHAUSTED'" in caplog.text
+
+
+def test_refused_calls_are_counted_by_reason_and_logged_once_a_second_with_their_address(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    metrics = Metrics()
+
+    async def scenario() -> None:
+        interceptor = create_interceptor(metrics, token=TOKEN)
+        for _ in range(4):
+            await refused(await intercepted(interceptor, echo, "wrong"))
+
+    asyncio.run(scenario())
+    labels = {"method": "Recommend", "reason": "unauthenticated"}
+    assert metrics.registry.get_sample_value("penchant_refused_calls_total", labels) == 4
+    lines = [line for line in caplog.text.splitlines() if "refused a call (unauthenticated)" in line]
+    assert len(lines) <= 1

@@ -17,7 +17,7 @@ from tests.serving.service import FakeFeatures, running
 
 
 def test_requests_above_the_rate_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("serving.api.rate_limit.monotonic", lambda: 1000.0)  # a stopped clock
+    monkeypatch.setattr("serving.api.token_buckets.monotonic", lambda: 1000.0)  # a stopped clock
     with running(tmp_path, live=None, requests_per_second=3) as service:
         for _ in range(3):
             service.client.record("u", "comedy-1")

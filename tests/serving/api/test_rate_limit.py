@@ -9,7 +9,7 @@ from serving.errors import TooManyRequests
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     now = [1000.0]
-    monkeypatch.setattr("serving.api.rate_limit.monotonic", lambda: now[0])
+    monkeypatch.setattr("serving.api.token_buckets.monotonic", lambda: now[0])
     return now
 
 
@@ -43,4 +43,4 @@ def test_the_number_of_stored_addresses_is_limited(clock: list[float]) -> None:
     limit = RateLimit(1)
     for number in range(20_000):
         limit.take(f"ipv4:{number}:1")
-    assert len(limit._buckets) == 10_000
+    assert len(limit._buckets._buckets) == 10_000
