@@ -58,9 +58,9 @@ class ServingModule(tf.Module):  # type: ignore[misc]
             "as_of": tf.TensorSpec([None, 1], tf.int64, "as_of"),
         }
         return {
-            "serving_default": tf.function(self.serving_default).get_concrete_function(**history),
-            "advance": tf.function(self.advance).get_concrete_function(**state, **SEQUENCES),
-            "top_items": tf.function(self.top_items).get_concrete_function(**history),
+            "serving_default": _concrete(self.serving_default, **history),
+            "advance": _concrete(self.advance, **state, **SEQUENCES),
+            "top_items": _concrete(self.top_items, **history),
         }
 
     def serving_default(
@@ -157,6 +157,11 @@ class AttributeCodes(tf.Module):  # type: ignore[misc]
         bucket = tf.reduce_sum(tf.cast(passed, tf.int32), axis=2)
         numbers = tf.gather(tf.constant(self._first), number) + bucket
         return tf.where(number > 0, numbers, self._text.lookup(names))
+
+
+def _concrete(function: Callable[..., Tensors], **inputs: tf.TensorSpec) -> Any:
+    """Trace a function in which no Python condition depends on a tensor, so that AutoGraph is not needed."""
+    return tf.function(function, autograph=False).get_concrete_function(**inputs)
 
 
 def _compact(items: tf.Tensor, *others: tf.Tensor) -> tuple[tf.Tensor, ...]:

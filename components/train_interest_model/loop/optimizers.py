@@ -1,12 +1,36 @@
 """The optimizer: decoupled weight decay, linear warmup and cosine decay."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from components.train_interest_model.hyperparameters import Hyperparameters
+
+
+class WarmupCosine(keras.optimizers.schedules.LearningRateSchedule):  # type: ignore[misc]
+    """Linear warmup from 0 to `peak` in a share of the steps, then cosine decay to LAST_SHARE of it.
+
+    Equals Keras's CosineDecay, without its conditionals: an optimizer computes the rate once per variable,
+    and tracing the conditionals took a fifth of the time to trace a training step.
+    """
+
+    LAST_SHARE: ClassVar[float] = 0.01
+
+    def __init__(self, peak: float, warmup: float, steps: int) -> None:
+        """`warmup`: share of the `steps`, at least one step."""
+        self.peak, self.warmup_steps = peak, max(1, round(warmup * steps))
+        self.decay_steps = max(1, steps - self.warmup_steps)
+
+    def __call__(self, step: Any) -> tf.Tensor:
+        """Return the float32 learning rate of a step, counted from 0."""
+        done = tf.cast(step, tf.float32)
+        warmed = tf.minimum(done / self.warmup_steps, 1.0)
+        decayed = tf.clip_by_value((done - self.warmup_steps) / self.decay_steps, 0.0, 1.0)
+        cosine = 0.5 * (1.0 + tf.cos(np.pi * decayed))
+        return self.peak * warmed * ((1.0 - self.LAST_SHARE) * cosine + self.LAST_SHARE)
 
 
 class RowwiseAdamW(keras.optimizers.AdamW):  # type: ignore[misc]
@@ -51,14 +75,7 @@ def make_optimizer(
     Args:
         tables: variables with sparse gradients, with AdamW only.
     """
-    warmup = max(1, round(hyperparameters.warmup * steps))
-    schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=0.0,
-        warmup_target=hyperparameters.learning_rate,
-        warmup_steps=warmup,
-        decay_steps=max(1, steps - warmup),
-        alpha=0.01,
-    )
+    schedule = WarmupCosine(hyperparameters.learning_rate, hyperparameters.warmup, steps)
     options = {"learning_rate": schedule, "weight_decay": hyperparameters.weight_decay, "beta_2": 0.99}
     if tables:
         return RowwiseAdamW(tables, **options)

@@ -49,6 +49,7 @@ class Trainer:
             input_signature=None
             if self.strategy.num_replicas_in_sync > 1
             else [SIGNATURE, tf.TensorSpec([], tf.float32), tf.TensorSpec([], tf.int32)],
+            autograph=False,  # no Python condition depends on a tensor
             reduce_retracing=True,
         )
 

@@ -36,7 +36,7 @@ class Validation:
         return ranks
 
 
-@tf.function(reduce_retracing=True)  # type: ignore[untyped-decorator]
+@tf.function(autograph=False, reduce_retracing=True)  # type: ignore[untyped-decorator]
 def _last_interests(model: InterestModel, vectors: tf.Tensor, codes: dict[str, tf.Tensor]) -> tf.Tensor:
     return model.last_interests(vectors, codes)
 

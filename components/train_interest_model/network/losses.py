@@ -144,5 +144,5 @@ _SOFTMAXES: dict[bool, Softmax] = {}
 def _compiled(xla: bool) -> Softmax:
     """Compile the softmax with XLA; the matrix products are faster in TensorFlow's own kernels."""
     if xla not in _SOFTMAXES:
-        _SOFTMAXES[xla] = tf.function(_softmax, jit_compile=True) if xla else _softmax
+        _SOFTMAXES[xla] = tf.function(_softmax, jit_compile=True, autograph=False) if xla else _softmax
     return _SOFTMAXES[xla]

@@ -60,7 +60,7 @@ def _lstm(
     return outputs, backward
 
 
-@tf.function(jit_compile=True)  # type: ignore[untyped-decorator]
+@tf.function(jit_compile=True, autograph=False)  # type: ignore[untyped-decorator]
 def _forward(
     x: tf.Tensor, h: tf.Tensor, c: tf.Tensor, kernel: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -87,7 +87,7 @@ def _forward(
     return outputs, cells, gates
 
 
-@tf.function(jit_compile=True)  # type: ignore[untyped-decorator]
+@tf.function(jit_compile=True, autograph=False)  # type: ignore[untyped-decorator]
 def _backward(
     upstream: tf.Tensor,
     x: tf.Tensor,

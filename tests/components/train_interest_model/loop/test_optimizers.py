@@ -1,4 +1,4 @@
-"""Sparse gradients update their rows as in AdamW, and no other rows."""
+"""Sparse gradients update their rows as in AdamW, and no other rows; the learning rate is Keras's."""
 
 import keras
 import numpy as np
@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from components.train_interest_model.hyperparameters import Hyperparameters
-from components.train_interest_model.loop.optimizers import clip, make_optimizer, takes_rows
+from components.train_interest_model.loop.optimizers import WarmupCosine, clip, make_optimizer, takes_rows
 
 ROWS = np.array([4, 1], np.int32)
 RANDOM = np.random.default_rng(3)
@@ -51,3 +51,20 @@ def test_clip_uses_the_norm_of_sparse_and_dense_gradients() -> None:
     clipped = clip([whole, sparse], 1.0)
     assert clipped[0].numpy() == pytest.approx([0.6])
     np.testing.assert_allclose(clipped[1].values, [[0.0, 0.8]], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("warmup", "steps"), [(0.25, 40), (0.0, 7), (1.0, 3)])
+def test_the_learning_rate_equals_that_of_keras(warmup: float, steps: int) -> None:
+    warmup_steps = max(1, round(warmup * steps))
+    expected = keras.optimizers.schedules.CosineDecay(
+        initial_learning_rate=0.0,
+        warmup_target=0.3,
+        warmup_steps=warmup_steps,
+        decay_steps=max(1, steps - warmup_steps),
+        alpha=0.01,
+    )
+    schedule = WarmupCosine(0.3, warmup, steps)
+    rates = [float(schedule(tf.constant(step, tf.int64))) for step in range(steps + 3)]
+    np.testing.assert_allclose(rates, [float(expected(step)) for step in range(steps + 3)], rtol=1e-5)
+    assert rates[0] == 0
+    assert rates[-1] == pytest.approx(0.003)
