@@ -31,6 +31,8 @@ def test_each_client_address_has_a_limit_of_its_own(clock: list[float]) -> None:
     limit = RateLimit(1)
     limit.take("ipv4:10.0.0.1:1")
     limit.take("ipv4:10.0.0.2:1")
+    with pytest.raises(TooManyRequests):
+        limit.take("ipv4:10.0.0.1:1")
 
 
 def test_zero_disables_the_limit(clock: list[float]) -> None:
