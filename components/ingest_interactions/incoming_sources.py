@@ -2,9 +2,10 @@
 
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from duckdb import DuckDBPyConnection
@@ -17,7 +18,13 @@ from components.ingest_interactions.files import table_files
 from components.ingest_interactions.files.damage import damage_reported
 from components.ingest_interactions.files.locations import locate
 from components.ingest_interactions.files.part_files import MAGIC
-from components.ingest_interactions.reading import RESERVED_SOURCE, Reading
+from components.ingest_interactions.reading import (
+    RESERVED_SOURCE,
+    Reading,
+    options_text,
+    options_to_keep,
+    reading_of,
+)
 from components.ingest_interactions.source_table import open_source
 from components.ingest_interactions.times.time_zones import future_note
 from components.ingest_interactions.warehouse import recorded_interactions
@@ -60,29 +67,31 @@ def add_dataset(connection: DuckDBPyConnection, store: Warehouse, name: str) -> 
 
 
 def add_file(
-    connection: DuckDBPyConnection, store: Warehouse, table: str, url: str, reading: Reading
+    connection: DuckDBPyConnection, store: Warehouse, table: str, url: str, given: Mapping[str, Any]
 ) -> None:
     """Add the rows of a file; they replace those that the same source brought before.
+
+    Args:
+        given: keys of reading.Reading; the source keeps them for its next content.
 
     Raises:
         StepError: the file can't be read, or its content does not belong to the source of this name.
     """
-    source, digest = reading.source or _default_name(table, url), table_files.digest(table, url)
+    source = reading_of(url, table, given).source or _default_name(table, url)
+    own, digest = store.listed(table, source), table_files.digest(table, url)
+    kept = own[-1].options if own else {}
+    reading = reading_of(url, table, given, kept)
+    if kept:
+        report(f"{source}: reading options of its last ingest, unless others are given: {options_text(kept)}")
     for part in (part for part in store.listed(table) if part.digest == digest):
         if part.reading == reading.fingerprint and (part.source == source or not store.listed(table, source)):
             known = "" if part.source == source else f" as {part.source}"
             report(f"{source}: the same content is already ingested{known}, skipped")
             return
-    own = store.listed(table, source)
-    if own and own[-1].reading not in ("", reading.fingerprint):
-        toml = f"{PurePosixPath(place(url)).name}.toml"
-        report(
-            f"{source}: the options that say how it is read differ from the last ones; a {toml} "
-            "beside the file keeps them"
-        )
     rows, read = _read(connection, table, url, reading)
     part = store.write(connection, table, source, _last(table, rows), place(url))
-    part = replace(part, digest=digest, reading=reading.fingerprint)
+    options = options_to_keep(table, kept, given)
+    part = replace(part, digest=digest, reading=reading.fingerprint, options=options)
     found = find_replacement(connection, store, part, bool(reading.source))
     store.add(part, found.parts)
     _report_rows(table, part, read, found)

@@ -18,7 +18,6 @@ from components.ingest_interactions.feedback.event_types import (
 from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
 from components.ingest_interactions.feedback.policy_learning import learn_feedback
 from components.ingest_interactions.incoming_sources import add_dataset, add_file, add_recorded
-from components.ingest_interactions.reading import reading_of
 from components.ingest_interactions.warehouse import snapshot
 from components.ingest_interactions.warehouse.manifest import Warehouse
 from components.progress import report
@@ -78,7 +77,7 @@ def ingest(sources: Sources, given: FeedbackOptions, warehouse: str, outputs: Ou
         if sources.dataset:
             add_dataset(connection, store, sources.dataset)
         for table, url in sources.tables.items():
-            add_file(connection, store, table, url, reading_of(url, table, sources.reading))
+            add_file(connection, store, table, url, sources.reading)
         if sources.interaction_log:
             add_recorded(connection, store, sources.interaction_log, as_of)
         event_types = count_event_types(connection, store)

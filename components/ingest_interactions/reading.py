@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import shlex
 import tomllib
 from collections.abc import Mapping
 from typing import Any, Final, Literal
@@ -140,10 +141,15 @@ class Reading(BaseModel):
             raise StepError(f"{origin}: {problems}") from error
 
 
-def reading_of(url: str, table: str, options: Mapping[str, Any]) -> Reading:
-    """Return the options for one file: those of the TOML beside it, `url` + ".toml", and `options` over them.
+def reading_of(
+    url: str, table: str, options: Mapping[str, Any], kept: Mapping[str, Any] | None = None
+) -> Reading:
+    """Return the options for one file: those of the TOML beside it, and over them `kept`, then `options`.
 
-    In the TOML, `columns` is about the table of its own file.
+    The TOML is `url` + ".toml"; its `columns` are about the table of its own file.
+
+    Args:
+        kept: what `options_to_keep` returned when the source was read before.
 
     Raises:
         StepError: the TOML is damaged, or has a key or value that is not allowed.
@@ -153,16 +159,44 @@ def reading_of(url: str, table: str, options: Mapping[str, Any]) -> Reading:
         beside[COLUMNS_FIELD[table]] = beside.pop("columns")
     if beside:
         Reading.parse(beside, f"{url}.toml")
-    merged = {**beside, **options}
+    return Reading.parse(_merge(_merge(beside, kept or {}), options), "the reading options")
+
+
+def options_to_keep(table: str, kept: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a source for its next content: `given`, and `kept` where nothing is given."""
+    other_tables = {field for name, field in COLUMNS_FIELD.items() if name != table}
+    return {
+        name: value
+        for name, value in _merge(kept, given).items()
+        if name not in other_tables | {"source"} and value not in (None, {})
+    }
+
+
+def options_text(options: Mapping[str, Any]) -> str:
+    """Return options as they are typed, such as "--timezone Europe/London --columns who=user_id"."""
+    words: list[str] = []
+    for name, value in options.items():
+        table = next((table for table, field in COLUMNS_FIELD.items() if field == name), None)
+        if table:
+            words += [COLUMNS_OPTION[table], ",".join(f"{source}={name}" for source, name in value.items())]
+        elif name == "day_first":
+            words.append("--day-first" if value else "--month-first")
+        elif name in FILE_FIELDS:
+            words += ["--reading", f"{name}={str(value).lower() if isinstance(value, bool) else value}"]
+        else:
+            words += [f"--{name.replace('_', '-')}", str(value)]
+    return shlex.join(words)
+
+
+def _merge(options: Mapping[str, Any], newer: Mapping[str, Any]) -> dict[str, Any]:
+    """Return both; a newer option replaces one of its name, and a column those of its source or target."""
+    merged = {**options, **newer}
     for field in ALLOWED:
-        merged[field] = _merge_columns(beside.get(field, {}), options.get(field, {}))
-    return Reading.parse(merged, "the reading options")
-
-
-def _merge_columns(beside: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
-    """Return both; a given one replaces those of the same source or target."""
-    targets = {name for name in given.values() if name}
-    return {source: name for source, name in beside.items() if name not in targets} | dict(given)
+        old, new = options.get(field, {}), newer.get(field, {})
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            targets = {name for name in new.values() if name}
+            merged[field] = {source: name for source, name in old.items() if name not in targets} | dict(new)
+    return merged
 
 
 def _read_toml(url: str) -> dict[str, Any]:

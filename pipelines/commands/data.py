@@ -50,13 +50,14 @@ data.command()(inspect)
 
 @data.command("list")
 def list_(home: Home = None) -> None:
-    """List the sources that a home has ingested: rows, time span, time of the ingest and place.
+    """List the sources that a home has ingested: rows, time span, time of the ingest, place, reading options.
 
     ```
     penchant data list
     ```
     """
     with exit_on_error():
+        from components.ingest_interactions.reading import options_text
         from components.ingest_interactions.warehouse.source_list import list_sources
         from pipelines.commands.source_tables import retractions_table, sources_table
         from pipelines.settings import load_settings
@@ -68,6 +69,10 @@ def list_(home: Home = None) -> None:
         out.print(sources_table(sources))
         for source, place in {source.source: source.location for source in sources}.items():
             out.print(f"{source}: {place}", markup=False, highlight=False, soft_wrap=True)
+        for each in sources:
+            if each.options:
+                line = f"{each.source}, {each.table}: read with {options_text(each.options)}"
+                out.print(line, markup=False, highlight=False, soft_wrap=True)
         if retractions:
             out.print(retractions_table(retractions))
 

@@ -114,7 +114,7 @@ def test_a_user_who_is_new_after_the_snapshot_is_equal_on_both_paths(tmp_path: P
     assert_equal(trained_on, online(tmp_path / "online", log, {"new"})["new"])
 
 
-def test_every_item_that_a_user_ever_chose_is_in_the_history_or_seen_before(tmp_path: Path) -> None:
+def test_every_item_that_a_user_ever_chose_is_in_the_history_or_was_seen_before(tmp_path: Path) -> None:
     log = STEADY + [interaction("ann", f"i{at}", at) for at in range(2, 998, 3)]
     warehouse = build_warehouse(tmp_path, [row for row in log if row.timestamp < SNAPSHOT], SNAPSHOT)
     materialize(warehouse.addresses, SNAPSHOT)
@@ -124,6 +124,8 @@ def test_every_item_that_a_user_ever_chose_is_in_the_history_or_seen_before(tmp_
     ann = asyncio.run(reader.read("ann", 10))
     assert ann.degraded == ()
     assert len(ann.history) == MAX_HISTORY
-    assert {*ann.history.item_ids, *ann.seen_before} == {row.item_id for row in log if row.user_id == "ann"}
+    assert {*ann.history.item_ids, *ann.left_out.item_ids, *ann.seen_before} == {
+        row.item_id for row in log if row.user_id == "ann"
+    }
     assert asyncio.run(reader.read(STEADY[0].user_id, 10)).seen_before == ()
     reader.close()

@@ -24,6 +24,7 @@ class Part:
         reading: fingerprint of the options that the content was read with.
         location: path or URL of the content.
         ingested_at: µs since the epoch; 0 is unknown.
+        options: those of reading.Reading that were given for the source, for its next content.
     """
 
     table: str
@@ -35,6 +36,7 @@ class Part:
     reading: str = ""
     location: str = ""
     ingested_at: int = 0
+    options: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

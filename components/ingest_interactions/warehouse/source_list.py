@@ -1,6 +1,7 @@
 """Lists the sources of the warehouse."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from duckdb import DuckDBPyConnection
 
@@ -21,6 +22,7 @@ class SourceTable:
     ingested_at: int
     parts: int
     location: str
+    options: dict[str, Any]  # as in Part
 
 
 def list_sources(warehouse: str) -> tuple[list[SourceTable], list[Retraction]]:
@@ -41,5 +43,13 @@ def _describe(connection: DuckDBPyConnection, store: Warehouse, parts: list[Part
         ((first, last),) = connection.execute(query).fetchall()
     rows = sum(part.rows for part in parts)
     return SourceTable(
-        newest.source, newest.table, rows, first, last, newest.ingested_at, len(parts), newest.location
+        newest.source,
+        newest.table,
+        rows,
+        first,
+        last,
+        newest.ingested_at,
+        len(parts),
+        newest.location,
+        newest.options,
     )

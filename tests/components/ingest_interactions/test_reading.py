@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from components.errors import StepError
-from components.ingest_interactions.reading import Reading, reading_of
+from components.ingest_interactions.reading import Reading, options_text, options_to_keep, reading_of
 from components.ingest_interactions.times.time_options import TimeOptions
 
 
@@ -83,3 +83,21 @@ def test_the_toml_is_the_one_with_the_name_of_the_file(tmp_path: Path) -> None:
 
 def test_no_toml_is_asked_for_beside_a_web_address() -> None:
     assert reading_of("http://127.0.0.1:9/log.csv?key=1", "interactions", {}) == Reading()
+
+
+def test_kept_options_come_before_the_toml_and_after_given_ones(tmp_path: Path) -> None:
+    (tmp_path / "log.csv.toml").write_text('timezone = "europe/paris"\ndecimal = ","\nencoding = "utf-8"\n')
+    kept = {"timezone": "Asia/Tokyo", "decimal": "."}
+    reading = reading_of(str(tmp_path / "log.csv"), "interactions", {"timezone": "UTC"}, kept)
+    assert (reading.timezone, reading.decimal, reading.encoding) == ("UTC", ".", "utf-8")
+
+
+def test_a_source_keeps_what_is_about_its_table_and_not_its_name() -> None:
+    kept = {"columns": {"member": "user_id", "thing": "item_id"}, "header": False}
+    given = {"columns": {"who": "user_id"}, "item_columns": {"id": "item_id"}, "source": "shop"}
+    options = options_to_keep("interactions", kept, given)
+    assert options == {"columns": {"thing": "item_id", "who": "user_id"}, "header": False}
+    assert options_to_keep("items", {}, given) == {"item_columns": {"id": "item_id"}}
+    text = "--columns thing=item_id,who=user_id --reading header=false"
+    assert options_text(options) == text
+    assert options_text({"day_first": False, "time_format": "%d %m"}) == "--month-first --time-format '%d %m'"

@@ -18,7 +18,7 @@ def home(tmp_path: Path) -> str:
     (tmp_path / "sales.csv").write_text(ROWS)
     names = ("interactions", "items", "users", "feedback")
     outputs = Outputs(*(tmp_path / name for name in names))
-    sources = Sources(interactions_file=str(tmp_path / "sales.csv"))
+    sources = Sources(interactions_file=str(tmp_path / "sales.csv"), reading={"timezone": "Asia/Tokyo"})
     ingest(sources, FeedbackOptions(), str(tmp_path / "home" / "warehouse"), outputs)
     return str(tmp_path / "home")
 
@@ -34,8 +34,9 @@ def test_sources_and_retractions_are_listed(home: str) -> None:
     for text in (
         "│ sales.csv │",
         "interactions",
+        "2024-01-30",
         "2024-01-31",
-        "2024-02-01",
+        "sales.csv, interactions: read with --timezone Asia/Tokyo",
         f"sales.csv: {Path(home).parent}",
     ):
         assert text in output

@@ -125,6 +125,7 @@ CASES = [
         {
             "Product List Viewed": 6, "Product Viewed": 4, "Product Clicked": 2, "Product Added": 2,
             "Checkout Started": 4, "Order Completed": 4, "Product Removed": 2,
+            "Products Searched": 2,
         },
         ("user-1", "90710", "Product List Viewed", 18.99, micros("2024-03-04T10:01:00.623")),
     ),
@@ -199,7 +200,13 @@ def test_the_user_of_an_anonymous_event_is_the_browser(read: Any) -> None:
     assert {row["user_id"] for row in ga4.rows if row["source_row"] > 10} == {"member-7"}
     segment = read("segment_tracks.jsonl")
     assert {row["user_id"] for row in segment.find(source_row=4)} == {"anon-0"}
-    assert "4 events name no item and are left out (Products Searched 2, page 2)" in segment.mapped.notes
+    assert "2 events name no item and are left out (page 2)" in segment.mapped.notes
+
+
+def test_searches_keep_their_words(read: Any) -> None:
+    segment = read("segment_tracks.jsonl")
+    searches = [row for row in segment.rows if row["event_type"] == "Products Searched"]
+    assert [(row["item_id"], row["query"]) for row in searches] == [(None, "blue games")] * 2
 
 
 def test_a_yelp_review_keeps_its_id(read: Any) -> None:

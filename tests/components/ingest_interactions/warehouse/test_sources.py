@@ -57,15 +57,32 @@ class TestNewContent:
         home.ingest(interactions_file=home.write("log.csv", local.replace("00\n", "00+02:00\n")))
         assert [row["timestamp"].hour for row in home.rows("interactions")] == [10, 11]
 
-    def test_an_option_reads_the_same_content_again(
-        self, home: Any, capsys: pytest.CaptureFixture[str]
-    ) -> None:
+    def test_an_option_reads_the_same_content_again(self, home: Any) -> None:
         file = home.write("log.csv", "user_id,item_id,timestamp\nann,tea,2024-07-01 12:00:00\n")
         home.ingest(interactions_file=file)
         home.ingest(interactions_file=file, reading={"timezone": "Europe/Paris"})
         assert [row["timestamp"].hour for row in home.rows("interactions")] == [10]
         assert len(parts(home)) == 1
-        assert "differ from the last ones; a log.csv.toml beside the file" in capsys.readouterr().out
+
+    def test_its_reading_options_hold_until_others_are_given(
+        self, home: Any, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        first = "member,item_id,timestamp\nann,tea,01/07/2024 12:00:00\n"
+        options = {"timezone": "Europe/Paris", "day_first": True, "columns": {"member": "user_id"}}
+        home.ingest(interactions_file=home.write("log.csv", first), reading=options)
+        grown = home.write("log.csv", first + "bob,tea,01/07/2024 13:00:00\n")
+        home.ingest(interactions_file=grown)
+        kept = "--timezone Europe/Paris --day-first --columns member=user_id"
+        assert f"log.csv: reading options of its last ingest, unless others are given: {kept}" in (
+            capsys.readouterr().out
+        )
+        assert [row["timestamp"].hour for row in home.rows("interactions")] == [10, 11]
+        home.ingest(interactions_file=grown)
+        assert "the same content is already ingested, skipped" in capsys.readouterr().out
+        home.ingest(interactions_file=grown, reading={"timezone": "UTC"})
+        assert [row["timestamp"].hour for row in home.rows("interactions")] == [12, 13]
+        (part,) = Warehouse(str(home.warehouse)).listed()
+        assert part.options == options | {"timezone": "UTC"}
 
     @pytest.mark.parametrize("column", [0, 1, 2])
     def test_a_correction_of_one_column_in_all_rows_replaces_them(self, home: Any, column: int) -> None:
