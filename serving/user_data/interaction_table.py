@@ -69,6 +69,7 @@ USER_SNAPSHOTS: Final = sa.Table(
 # A literal, because a parameter can't select a partial index.
 IS_IMPRESSION: Final = INTERACTIONS.c.event_type == sa.literal_column(f"'{IMPRESSION}'")
 NO_IMPRESSION: Final = INTERACTIONS.c.event_type != sa.literal_column(f"'{IMPRESSION}'")
+HAS_ITEM: Final = INTERACTIONS.c.item_id != sa.literal_column("''")  # no search
 
 
 def _index(
@@ -90,7 +91,9 @@ _index(
     "position",
     covered=("interaction_id", "item_id", "event_type", "timestamp", "value", "domain", "query"),
 )
-_index("interactions_of_user_by_time", NO_IMPRESSION, "user_id", "timestamp", "interaction_id")
+_index(
+    "interactions_of_user_by_time", sa.and_(NO_IMPRESSION, HAS_ITEM), "user_id", "timestamp", "interaction_id"
+)
 _index(
     "impressions_of_user",
     IS_IMPRESSION,

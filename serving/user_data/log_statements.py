@@ -13,6 +13,7 @@ from sqlalchemy.ext.compiler import compiles
 from feature_repo.contract import MAX_HISTORY, MAX_SEEN_BEFORE
 from serving.user_data.interaction_table import (
     COLUMNS,
+    HAS_ITEM,
     INTERACTIONS,
     IS_IMPRESSION,
     NO_IMPRESSION,
@@ -85,7 +86,7 @@ SINCE_IDS: Final = sa.select(Lines(_since_ids.c.interaction_id))
 # Those of the user's newest interactions with items, by their own time, that the snapshot does not have.
 _newest = (
     sa.select(*COLUMNS, _ROW.position)
-    .where(_OF_USER, _ROW.item_id != "")
+    .where(_OF_USER, HAS_ITEM)
     .order_by(_ROW.timestamp.desc(), _ROW.interaction_id.desc())
     .limit(MAX_HISTORY)
     .subquery()
