@@ -154,6 +154,17 @@ _CANONICAL: Final = {
 }
 
 
+_SHARED: Final = {name: name for name in KNOWN}
+
+
+def shared(event_type: str) -> str:
+    """Return the one string object of a known event type; histories of many users hold the same types.
+
+    Other event types are returned as they are: clients choose them, and kept ones would fill the memory.
+    """
+    return _SHARED.get(event_type, event_type)
+
+
 def canonical_event_type(event_type: str) -> str:
     """Return the known event type of a spelling, such as "cart" for "Add-To-Cart"; else the text itself."""
     if event_type in KNOWN:

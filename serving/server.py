@@ -170,7 +170,7 @@ async def _start_service(
     service = RecommenderService(
         recommender,
         recorder,
-        RequestLimits(settings.max_k, settings.max_history, settings.max_record),
+        RequestLimits(settings.max_k, settings.max_explained_k, settings.max_history, settings.max_record),
         settings.deadline_ms / 1000,
         scenarios,
         metrics,

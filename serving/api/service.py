@@ -5,9 +5,11 @@ from typing import Any, Final
 
 import grpc.aio
 
+from serving.api.authorization import check_scope
 from serving.api.messages import answer_message, interests_message, recorded_message
 from serving.api.validation import (
     RequestLimits,
+    check_counts,
     ids_without_time,
     read_bids,
     read_followed,
@@ -77,11 +79,14 @@ class RecommenderService(RecommenderServiceServicer):
         return interests_message(await self._recommender.interests(user_id, k, deadline))
 
     def _validated(self, request: pb.RecommendRequest) -> Request:
+        check_counts(request, self._limits)
         scenario = read_scenario(request.scenario, self._scenarios)
+        if scenario.record_impressions:
+            check_scope("record", f"scenario {scenario.name!r}, which records impressions,")
         return Request(
             user_id=read_id("user_id", request.user_id, empty=True),
-            k=read_k(request.k, self._limits),
-            history=read_history(request, self._limits),
+            k=read_k(request.k, self._limits, request.explain),
+            history=read_history(request),
             exclude=read_ids("exclude_item_ids", request.exclude_item_ids),
             allow=read_ids("allow_item_ids", request.allow_item_ids),
             domain=read_id("domain", request.domain, empty=True),

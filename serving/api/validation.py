@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from feature_repo.contract import MAX_QUERY_LENGTH
@@ -32,20 +33,40 @@ _MAX_VALUE: Final = 1e12
 _CLOCK_SKEW_US: Final = 24 * 3_600_000_000
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class RequestLimits:
     """The largest allowed sizes of the parts of one request."""
 
     max_k: int = 1000
+    max_explained_k: int = 100
     max_history: int = 1000
     max_record: int = 1000
 
+    @cached_property
+    def max_elements(self) -> tuple[tuple[str, int], ...]:
+        """The lists of a RecommendRequest and the most elements of each."""
+        lists = ("exclude_item_ids", "allow_item_ids", "categories", "exclude_categories", "bids")
+        ids = ((field, MAX_IDS) for field in lists)
+        return (("history", self.max_history), ("followed_user_ids", MAX_FOLLOWED), *ids)
 
-def read_k(k: int, limits: RequestLimits) -> int:
+
+def read_k(k: int, limits: RequestLimits, explain: bool = False) -> int:
     """Return the number of items; DEFAULT_K for 0."""
     if k > limits.max_k:
         raise InvalidRequest.of("k", k, f"0 (for {DEFAULT_K}) to {limits.max_k}")
+    if explain and k > limits.max_explained_k:
+        allowed = (
+            f"0 (for {DEFAULT_K}) to {limits.max_explained_k} with explain; ask for more without explain"
+        )
+        raise InvalidRequest.of("k", k, allowed)
     return k or DEFAULT_K
+
+
+def check_counts(request: pb.RecommendRequest, limits: RequestLimits) -> None:
+    """Check the number of elements of each list, before any of them is read: that may take long."""
+    for field, maximum in limits.max_elements:
+        if (count := len(getattr(request, field))) > maximum:
+            raise InvalidRequest.of(field, f"{count} elements", f"at most {maximum} elements")
 
 
 def read_id(field: str, value: str, empty: bool = False) -> str:
@@ -61,10 +82,7 @@ def read_id(field: str, value: str, empty: bool = False) -> str:
 
 def read_ids(field: str, values: Iterable[str]) -> frozenset[str]:
     """Return the distinct ids; each must be valid for read_id."""
-    ids = frozenset(read_id(field, value) for value in values)
-    if len(ids) > MAX_IDS:
-        raise InvalidRequest.of(field, f"{len(ids)} ids", f"at most {MAX_IDS}")
-    return ids
+    return frozenset(read_id(field, value) for value in values)
 
 
 def read_scenario(name: str, scenarios: Mapping[str, Scenario]) -> Scenario:
@@ -77,8 +95,6 @@ def read_scenario(name: str, scenarios: Mapping[str, Scenario]) -> Scenario:
 
 def read_followed(user_ids: Sequence[str]) -> list[str]:
     """Return the distinct ids in request order."""
-    if len(user_ids) > MAX_FOLLOWED:
-        raise InvalidRequest.of("followed_user_ids", f"{len(user_ids)} ids", f"at most {MAX_FOLLOWED}")
     return list(dict.fromkeys(read_id("followed_user_ids", user_id) for user_id in user_ids))
 
 
@@ -87,8 +103,6 @@ def read_bids(bids: Mapping[str, float], scenario: Scenario) -> dict[str, float]
     if (scenario.objective == "expected_value") != bool(bids):
         allowed = "no bids" if bids else "a bid for each item to rank"
         raise InvalidRequest.of("bids", f"{len(bids)} bids", f"{allowed} in scenario {scenario.name!r}")
-    if len(bids) > MAX_IDS:
-        raise InvalidRequest.of("bids", f"{len(bids)} bids", f"at most {MAX_IDS}")
     for item_id, bid in bids.items():
         read_id("bids", item_id)
         if not 0 <= bid <= _MAX_VALUE:  # also false for NaN
@@ -96,12 +110,8 @@ def read_bids(bids: Mapping[str, float], scenario: Scenario) -> dict[str, float]
     return dict(bids)
 
 
-def read_history(request: pb.RecommendRequest, limits: RequestLimits) -> list[Interaction]:
+def read_history(request: pb.RecommendRequest) -> list[Interaction]:
     """Return the request's history in request order; a missing id is derived from the content."""
-    if len(request.history) > limits.max_history:
-        raise InvalidRequest.of(
-            "history", f"{len(request.history)} interactions", f"at most {limits.max_history}"
-        )
     now = time.time_ns() // 1000
     return [
         _interaction(f"history[{position}]", message, now + position, request.user_id, stored=False)

@@ -64,6 +64,7 @@ class ServingSettings(Addresses):
     )
     max_message_bytes: int = Field(1 << 20, ge=1024, description="largest request")
     max_k: int = Field(1000, ge=1, description="most items of one answer")
+    max_explained_k: int = Field(100, ge=1, description="most items of an answer with explain")
     max_history: int = Field(1000, ge=0, description="most interactions in one request's history")
     max_record: int = Field(1000, ge=1, description="most interactions that one request records")
 

@@ -1,12 +1,12 @@
 """A user's history split by the sign of its interactions."""
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from feature_repo.event_types import shared
 from feature_repo.opinions import OPINION
 from serving.ranking.dislikes import Dislikes
 from serving.ranking.influences import RECENT
@@ -65,8 +65,7 @@ class SignedHistory:
         return cls(
             items=items[chosen],
             timestamps=timestamps[chosen],
-            # Interned, because most event types of all users are equal.
-            event_types=[sys.intern(event_types[position]) for position in chosen[-RECENT:].tolist()],
+            event_types=[shared(event_types[position]) for position in chosen[-RECENT:].tolist()],
             weights=None if (weights == 1).all() else weights,
             disliked=disliked,
             dislikes=Dislikes.of(ranking, items_inside, types_inside, preferences[inside]),

@@ -15,10 +15,24 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tests.attack import busy_user, killed_recorders, log_faults, stalled_streams
+from tests.attack import (
+    busy_user,
+    guessed_tokens,
+    killed_recorders,
+    log_faults,
+    oversized_requests,
+    stalled_streams,
+)
 from tests.attack.figures import Figure
 
-ATTACKS: Final[tuple[ModuleType, ...]] = (stalled_streams, busy_user, log_faults, killed_recorders)
+ATTACKS: Final[tuple[ModuleType, ...]] = (
+    stalled_streams,
+    oversized_requests,
+    guessed_tokens,
+    busy_user,
+    log_faults,
+    killed_recorders,
+)
 
 
 def main() -> int:

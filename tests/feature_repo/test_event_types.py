@@ -2,7 +2,7 @@
 
 import pytest
 
-from feature_repo.event_types import KNOWN, Kind, canonical_event_type
+from feature_repo.event_types import _SHARED, KNOWN, Kind, canonical_event_type, shared
 
 EXPORTS = {
     "GA4": {
@@ -48,3 +48,12 @@ def test_an_unknown_event_type_stays_as_written(written: str) -> None:
 def test_a_known_event_type_is_its_own_spelling(name: str) -> None:
     assert canonical_event_type(name) == name
     assert canonical_event_type(name.upper().replace("_", " ")) == name
+
+
+def test_known_event_types_share_a_string_and_those_of_clients_are_not_kept() -> None:
+    written = "".join(["cl", "ick"])
+    assert shared(written) is shared("click")
+    assert written is not shared(written)
+    for number in range(10):
+        shared(f"event of a client {number}")
+    assert _SHARED.keys() == KNOWN.keys()

@@ -10,7 +10,7 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 
 from serving.api.authorization import Authorizer
 from serving.client import Recommender
-from serving.errors import Forbidden, Unauthenticated
+from serving.errors import Forbidden, Unauthenticated, Unavailable
 from tests.patience import HANG_S
 from tests.serving.service import running
 
@@ -75,3 +75,18 @@ def test_an_unknown_method_needs_a_token_too(tmp_path: Path) -> None:
             with pytest.raises(grpc.RpcError) as raised:
                 unknown(b"", HANG_S, (("authorization", f"Bearer {token * 20}"),))
             assert raised.value.code().name == code
+
+
+def test_a_scenario_that_records_impressions_needs_the_scope_record_too(tmp_path: Path) -> None:
+    tokens = {"recommend": ["r" * 20, "b" * 20], "record": ["b" * 20]}
+    with running(tmp_path, live=None, tokens=tokens) as service:
+        with (
+            Recommender(service.address, HANG_S, token="r" * 20) as reader,
+            pytest.raises(Forbidden, match=r"'email', which records impressions, .* scope 'record'"),
+        ):
+            reader.recommend("u", scenario="email")
+        with (
+            Recommender(service.address, HANG_S, token="b" * 20) as both,
+            pytest.raises(Unavailable, match="no release is live"),
+        ):
+            both.recommend("u", scenario="email")

@@ -6,7 +6,15 @@ import time
 import pytest
 
 from feature_repo.event_types import IMPRESSION
-from serving.api.validation import RequestLimits, read_history, read_id, read_ids, read_interactions, read_k
+from serving.api.validation import (
+    RequestLimits,
+    check_counts,
+    read_history,
+    read_id,
+    read_ids,
+    read_interactions,
+    read_k,
+)
 from serving.errors import InvalidRequest
 from serving.protos import recommender_pb2 as pb
 
@@ -50,8 +58,41 @@ def test_an_error_truncates_a_long_value() -> None:
 
 def test_more_than_the_allowed_number_of_distinct_ids_are_refused() -> None:
     assert read_ids("exclude_item_ids", ["a"] * 20_000) == {"a"}
-    with pytest.raises(InvalidRequest, match="exclude_item_ids: expected at most 10000"):
-        read_ids("exclude_item_ids", map(str, range(10_001)))
+
+
+@pytest.mark.parametrize(
+    "too_long",
+    [
+        pb.RecommendRequest(exclude_item_ids=[""] * 10_001),
+        pb.RecommendRequest(allow_item_ids=[""] * 10_001),
+        pb.RecommendRequest(categories=[""] * 10_001),
+        pb.RecommendRequest(exclude_categories=[""] * 10_001),
+        pb.RecommendRequest(followed_user_ids=[""] * 1_001),
+        pb.RecommendRequest(bids={str(number): -1.0 for number in range(10_001)}),
+        pb.RecommendRequest(history=[pb.Interaction()] * 4),
+    ],
+    ids=lambda request: request.ListFields()[0][0].name,
+)
+def test_lists_are_counted_before_their_elements_are_read(too_long: pb.RecommendRequest) -> None:
+    ((field, elements),) = too_long.ListFields()
+    maximum = {"history": 3, "followed_user_ids": 1000}.get(field.name, 10_000)
+    with pytest.raises(InvalidRequest) as raised:
+        check_counts(too_long, LIMITS)
+    expected = f"{field.name}: expected at most {maximum} elements, got '{len(elements)} elements'"
+    assert str(raised.value) == expected
+
+
+def test_every_list_of_a_request_has_a_limit() -> None:
+    lists = {field.name for field in pb.RecommendRequest.DESCRIPTOR.fields if field.is_repeated}
+    assert lists == {field for field, _ in LIMITS.max_elements}
+
+
+def test_an_answer_with_explain_has_a_limit_of_its_own() -> None:
+    limits = RequestLimits(max_k=100, max_explained_k=5)
+    assert read_k(5, limits, explain=True) == 5
+    assert read_k(6, limits) == 6
+    with pytest.raises(InvalidRequest, match=r"k: expected 0 .* to 5 with explain.*, got 6"):
+        read_k(6, limits, explain=True)
 
 
 @pytest.mark.parametrize(
@@ -101,7 +142,7 @@ def test_values_from_the_client_are_returned_unchanged_to_the_microsecond() -> N
 )
 def test_event_types_are_read_as_in_training(written: str, read: str) -> None:
     (interaction,) = read_interactions(recording(view(event_type=written)), LIMITS)
-    (in_history,) = read_history(pb.RecommendRequest(user_id="u", history=[view(event_type=written)]), LIMITS)
+    (in_history,) = read_history(pb.RecommendRequest(user_id="u", history=[view(event_type=written)]))
     assert (interaction.event_type, in_history.event_type) == (read, read)
 
 
@@ -113,10 +154,8 @@ def test_a_recording_without_or_with_too_many_interactions_is_refused(count: int
 
 def test_a_history_in_a_request_must_belong_to_its_user_and_has_a_maximum_length() -> None:
     request = pb.RecommendRequest(user_id="u", history=[view(), view(user_id="", timestamp=at(5))])
-    first, second = read_history(request, LIMITS)
+    first, second = read_history(request)
     assert (first.user_id, second.user_id, second.timestamp) == ("u", "u", 5_000_000)
-    assert second.interaction_id == read_history(request, LIMITS)[1].interaction_id
+    assert second.interaction_id == read_history(request)[1].interaction_id
     with pytest.raises(InvalidRequest, match=r"history\[0\]\.user_id: expected empty or 'u'.*got 'other'"):
-        read_history(pb.RecommendRequest(user_id="u", history=[view(user_id="other")]), LIMITS)
-    with pytest.raises(InvalidRequest, match="history: expected at most 3"):
-        read_history(pb.RecommendRequest(user_id="u", history=[view()] * 4), LIMITS)
+        read_history(pb.RecommendRequest(user_id="u", history=[view(user_id="other")]))
