@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
+from rich.text import Text
 
 from components.ingest_interactions.datasets.registry import find
 from components.register_release.model_registry import CANDIDATE
@@ -87,7 +88,8 @@ def _show_reaction(recommender: Recommender, user: str, settings: Settings, cons
     for item in new.item_ids:
         recommender.record(user, item, event_type="rate", value=5.0)
         title = ranking.catalog.titles[ranking.catalog.index[item]]
-        console.print(f"recorded: user {user} rates {title} with 5 [dim]({new.category})[/]", soft_wrap=True)
+        recorded = Text(f"recorded: user {user} rates {title} with 5 ").append(f"({new.category})", "dim")
+        console.print(recorded, soft_wrap=True)
     started = time.perf_counter()
     after = recommender.recommend(user)
     elapsed_ms = 1000 * (time.perf_counter() - started)
@@ -128,4 +130,4 @@ def _print_next_steps(settings: Settings, folder: Path, user: str, console: Cons
     ):
         if purpose:
             console.print(purpose, style="dim")
-        console.print(f"  {command}", soft_wrap=True, markup=False)
+        console.print(f"  {command}", soft_wrap=True)

@@ -9,10 +9,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TextIO
 
-from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from components.progress import MARK
+from pipelines.terminal import Terminal
 
 _STARTED: Final = re.compile(r"Executing task .*?'([\w-]+)'")
 _ENDED: Final = re.compile(r"Task .*?'([\w-]+)'.* finished with status .*?(SUCCESS|FAILURE)")
@@ -30,7 +30,7 @@ class StepReporter(io.TextIOBase):
 
     def __init__(self, log: TextIO, display_names: dict[str, str]) -> None:
         # Bound to the terminal before standard output is redirected to this object.
-        self._console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+        self._console = Terminal(file=sys.stdout, soft_wrap=True)
         self._log, self._display_names = log, display_names
         self._line = ""
         self._task, self._started_at = "", 0.0
@@ -75,7 +75,7 @@ class StepReporter(io.TextIOBase):
     def _read(self, line: str) -> None:
         if started := _STARTED.search(line):
             self._task, self._started_at, self._output = started[1], time.monotonic(), []
-            self._status.update(f"{self._display_name} …")
+            self._status.update(Text(f"{self._display_name} …"))
             self._status.start()
         elif ended := _ENDED.search(line):
             self._end(ended[1], ended[2] == "SUCCESS")
@@ -83,13 +83,13 @@ class StepReporter(io.TextIOBase):
             self._output.append(line.removeprefix("    "))
             text = line.strip()
             if text.startswith(MARK):
-                self._console.print(f"  {escape(text.removeprefix(MARK))}", style="dim")
+                self._console.print(f"  {text.removeprefix(MARK)}", style="dim")
 
     def _end(self, task: str, succeeded: bool) -> None:
         self._status.stop()
         # Independent steps still run after a failure; the first one that failed is the cause.
         if not succeeded and task == self._task and not self._failed:
             self._failed = (self._display_name, self._output)
-        mark = "[green]✓[/]" if succeeded else "[red]✗[/]"
+        mark = ("✓", "green") if succeeded else ("✗", "red")
         seconds = time.monotonic() - self._started_at
-        self._console.print(f"{mark} {self._display_name} [dim]{seconds:.1f} s[/]")
+        self._console.print(Text.assemble(mark, f" {self._display_name} ", (f"{seconds:.1f} s", "dim")))

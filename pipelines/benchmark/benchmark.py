@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from components.progress import MARK
 from components.train_interest_model.hyperparameters import Hyperparameters
@@ -84,7 +84,7 @@ class _StepRunner:
             errors="replace",
         ) as process:
             try:
-                with self.console.status(f"{name} …"):
+                with self.console.status(Text(f"{name} …")):
                     output = self._print_progress(process)
             except BaseException:
                 process.kill()
@@ -92,7 +92,7 @@ class _StepRunner:
         if process.returncode:
             raise RunError(f"{name} failed: {self._cause(process.returncode, output)}")
         cost = StepCost(step, seed, time.monotonic() - started, int((self.home / PEAK_MEMORY).read_text()))
-        self.console.print(f"[green]✓[/] {name} [dim]{cost.summary}[/]")
+        self.console.print(Text.assemble(("✓", "green"), f" {name} ", (cost.summary, "dim")))
         return cost
 
     def _print_progress(self, process: "subprocess.Popen[str]") -> list[str]:
@@ -101,7 +101,7 @@ class _StepRunner:
         for line in map(str.rstrip, process.stdout):
             output.append(line)
             if line.startswith(MARK):
-                self.console.print(f"  {escape(line.removeprefix(MARK))}", style="dim", soft_wrap=True)
+                self.console.print(f"  {line.removeprefix(MARK)}", style="dim", soft_wrap=True)
         return output
 
     def _cause(self, code: int, output: list[str]) -> str:

@@ -68,11 +68,11 @@ def list_(home: Home = None) -> None:
             return
         out.print(sources_table(sources))
         for source, place in {source.source: source.location for source in sources}.items():
-            out.print(f"{source}: {place}", markup=False, highlight=False, soft_wrap=True)
+            out.print(f"{source}: {place}", soft_wrap=True)
         for each in sources:
             if each.options:
                 line = f"{each.source}, {each.table}: read with {options_text(each.options)}"
-                out.print(line, markup=False, highlight=False, soft_wrap=True)
+                out.print(line, soft_wrap=True)
         if retractions:
             out.print(retractions_table(retractions))
 

@@ -7,13 +7,14 @@ from contextlib import contextmanager
 from errno import ENOSPC
 
 import typer
-from rich.console import Console
+
+from pipelines.terminal import Terminal
 
 FAILED, WRONG_USE = 1, 2
 
 # Without a terminal the width is unknown; at 120 columns the rows of most tables stay on one line.
 WIDTH = None if sys.stdout.isatty() or "COLUMNS" in os.environ else 120
-out, err = Console(highlight=False, width=WIDTH), Console(stderr=True, highlight=False)
+out, err = Terminal(width=WIDTH), Terminal(stderr=True)
 
 
 @contextmanager
@@ -37,5 +38,5 @@ def exit_on_error() -> Iterator[None]:
 
 
 def _fail(message: str, code: int) -> None:
-    err.print(message, style="red", markup=False, soft_wrap=True)
+    err.print(message, style="red", soft_wrap=True)
     raise typer.Exit(code)

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.console import RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -39,9 +38,9 @@ def _first_rows(inspection: "Inspection") -> Table:
     rows = inspection.first_rows
     columns = [name for name in rows[0] if any(row[name] is not None for row in rows)] if rows else []
     names = ["row" if name == "source_row" else name for name in columns]
-    table = Table(*map(escape, names), title="The first rows, as understood", title_justify="left")
+    table = Table(*names, title="The first rows, as understood", title_justify="left")
     for row in rows:
-        table.add_row(*(escape(_cell(row[name])) for name in columns))
+        table.add_row(*(_cell(row[name]) for name in columns))
     return table
 
 
@@ -50,7 +49,7 @@ def _figures(figures: dict[str, str]) -> Table:
     table.add_column(style="dim")
     table.add_column(overflow="fold")
     for name, text in figures.items():
-        table.add_row(escape(name), escape(text))
+        table.add_row(name, text)
     return table
 
 
@@ -61,7 +60,7 @@ def _event_types(inspection: "Inspection") -> Table:
     table.add_column("share", justify="right")
     table.add_column("meaning", overflow="fold")
     for event in shown:
-        table.add_row(escape(event.name), escape(event.written), f"{event.share:.1%}", escape(event.meaning))
+        table.add_row(event.name, event.written, f"{event.share:.1%}", event.meaning)
     return table
 
 

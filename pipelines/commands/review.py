@@ -3,6 +3,7 @@
 from typing import Annotated
 
 import typer
+from rich.text import Text
 
 from pipelines.commands.errors import exit_on_error, out
 from pipelines.commands.options import By, Home
@@ -56,9 +57,9 @@ def show(version: Number, home: Home = None) -> None:
         entry = registry.version(version)
         for name, value in sorted(entry.tags.items()):
             if value:
-                out.print(f"[bold]{name:>14}[/]  {value}", soft_wrap=True)
+                out.print(_line(name, value), soft_wrap=True)
         for file in download_evaluation(registry, entry, settings.home / "review" / str(version)):
-            out.print(f"[bold]{'evaluation':>14}[/]  {file}", soft_wrap=True)
+            out.print(_line("evaluation", str(file)), soft_wrap=True)
 
 
 @review.command()
@@ -103,3 +104,7 @@ def rollback(by: By, home: Home = None) -> None:
         from pipelines.settings import load_settings
 
         out.print(reviews.rollback(load_settings(home=home), by))
+
+
+def _line(name: str, value: str) -> Text:
+    return Text(f"{name:>14}  ", "bold").append(value, "not bold")

@@ -80,9 +80,9 @@ def create(
         _print_next_times(times)
         with _schedules() as schedules:
             change = schedules.create(name, times, training, parameters, catchup)
-            out.print(f"schedule {name}: {change.value}", markup=False)
+            out.print(f"schedule {name}: {change.value}")
             if not schedules.named(name)[0].enabled:
-                out.print(f"It is paused; `penchant schedule resume {name}` starts it again.", markup=False)
+                out.print(f"It is paused; `penchant schedule resume {name}` starts it again.")
 
 
 @schedule.command("list")
@@ -105,7 +105,6 @@ def list_() -> None:
         for name in sorted({name for name in names if names.count(name) > 1}):
             out.print(
                 f"{name} exists twice: a replacement was interrupted; repeat `penchant schedule create`.",
-                markup=False,
             )
 
 
@@ -121,7 +120,7 @@ def show(name: Name = DEFAULT_NAME) -> None:
         from pipelines.commands.run_tables import parameters_table
 
         found = schedules.named(name)[0]
-        out.print(f"{name}: {'enabled' if found.enabled else 'paused'}", markup=False)
+        out.print(f"{name}: {'enabled' if found.enabled else 'paused'}")
         _print_next_times(found.cron)
         out.print(parameters_table(found.parameters))
 
@@ -136,7 +135,7 @@ def pause(name: Name = DEFAULT_NAME) -> None:
     """
     with exit_on_error(), _schedules() as schedules:
         schedules.pause(name)
-        out.print(f"{name} is paused", markup=False)
+        out.print(f"{name} is paused")
 
 
 @schedule.command()
@@ -149,7 +148,7 @@ def resume(name: Name = DEFAULT_NAME) -> None:
     """
     with exit_on_error(), _schedules() as schedules:
         schedules.resume(name)
-        out.print(f"{name} is enabled", markup=False)
+        out.print(f"{name} is enabled")
 
 
 @schedule.command()
@@ -162,7 +161,7 @@ def delete(name: Name) -> None:
     """
     with exit_on_error(), _schedules() as schedules:
         schedules.delete(name)
-        out.print(f"{name} is deleted", markup=False)
+        out.print(f"{name} is deleted")
 
 
 @schedule.command("run-now")
@@ -174,7 +173,7 @@ def run_now(name: Name = DEFAULT_NAME) -> None:
     ```
     """
     with exit_on_error(), _schedules() as schedules:
-        out.print(f"started as run {schedules.run_now(name)}", markup=False)
+        out.print(f"started as run {schedules.run_now(name)}")
 
 
 @contextmanager
@@ -191,6 +190,6 @@ def _schedules() -> "Iterator[Schedules]":
 def _print_next_times(cron: "Cron") -> None:
     from datetime import UTC, datetime
 
-    out.print(f"{cron.expression} in {cron.timezone}; the next runs:", markup=False)
+    out.print(f"{cron.expression} in {cron.timezone}; the next runs:")
     for time in cron.next_times(datetime.now(UTC), 3):
-        out.print(f"  {time:%a %Y-%m-%d %H:%M %Z} ({time.astimezone(UTC):%H:%M} UTC)", markup=False)
+        out.print(f"  {time:%a %Y-%m-%d %H:%M %Z} ({time.astimezone(UTC):%H:%M} UTC)")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.table import Table
+from rich.text import Text
 
 from serving.answers import Answer
 
@@ -69,8 +70,8 @@ def _words(name: str) -> str:
 
 
 def answer_json(answer: Answer) -> str:
-    """Return all fields of an answer as JSON."""
-    return json.dumps(asdict(answer), indent=2)
+    """Return all fields of an answer as JSON, in ASCII, without control characters."""
+    return json.dumps(asdict(answer), indent=2).replace("\x7f", "\\u007f")
 
 
 def datasets_table(datasets: Sequence["Dataset"]) -> Table:
@@ -82,7 +83,7 @@ def datasets_table(datasets: Sequence["Dataset"]) -> Table:
         size = (
             f"{dataset.interactions:,} interactions of {dataset.users:,} users with {dataset.items:,} items"
         )
-        table.add_row("", f"[bold]{dataset.name}[/]")
+        table.add_row("", Text(dataset.name, "bold"))
         for name, text in (
             ("content", f"{dataset.title}, {dataset.span}"),
             ("size", size),

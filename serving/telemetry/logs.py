@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from time import monotonic
 from typing import Any, Final, Literal
 
+from feature_repo.printable_text import printable
+
 TEXT: Final = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 # Id of the request in progress, "" outside of a request.
@@ -40,6 +42,14 @@ class OncePerSecond(logging.Filter):
         return True
 
 
+class TextFormatter(logging.Formatter):
+    """Formats a line as TEXT; a message is one line without control characters, whatever data it quotes."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 (the name in logging)
+        record.message = printable(record.message)
+        return super().formatMessage(record)
+
+
 class JsonFormatter(logging.Formatter):
     """Formats a line as a JSON object: time (UTC), level, logger, message, request id, traceback."""
 
@@ -48,11 +58,12 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": printable(record.getMessage(), lines=True),
         }
         if request := request_id.get():
             line["request_id"] = request
-        line |= getattr(record, "fields", {})
+        for name, value in getattr(record, "fields", {}).items():
+            line[name] = printable(value) if isinstance(value, str) else value
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False)
@@ -80,5 +91,5 @@ class RequestLog:
 def configure(log_format: Literal["text", "json"]) -> None:
     """Write all log lines of this process to stderr, as text or JSON."""
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonFormatter() if log_format == "json" else logging.Formatter(TEXT))
+    handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter(TEXT))
     logging.basicConfig(level=logging.INFO, handlers=[handler])

@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from pipelines.benchmark.drift import drift_tables, mean_drift
+from pipelines.terminal import Terminal
 
 
 def evaluation(
@@ -24,7 +24,7 @@ def evaluation(
 
 
 def printed(drift: dict[str, Any]) -> str:
-    console = Console(width=160)
+    console = Terminal(width=160)
     with console.capture() as capture:
         console.print(*drift_tables(drift, {"served": "with reranking"}))
     return capture.get()

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
 from pipelines.benchmark.plan import Plan
 from pipelines.benchmark.results import MODELS, StepCost, make_results, result_tables, write_json
+from pipelines.terminal import Terminal
 
 GB = 10**9
 COSTS = [
@@ -51,7 +51,7 @@ def results(
 
 
 def printed(document: dict[str, Any]) -> str:
-    console = Console(width=200)
+    console = Terminal(width=200)
     with console.capture() as capture:
         console.print(*result_tables(document))
     return capture.get()

@@ -1,8 +1,7 @@
 """The tables that the commands print."""
 
-from rich.console import Console
-
 from pipelines.commands.tables import recommendations_table
+from pipelines.terminal import Terminal
 from serving.answers import Answer, Basis, DislikeEffect, Recommendation, Removed, Rule
 
 
@@ -15,7 +14,7 @@ def test_the_table_of_an_answer_says_what_it_has_less_of_and_which_rule_removed_
         removed=[Removed("s", "Shining, The", 2.0, Rule.DISLIKED)],
         dislike_effects=[DislikeEffect("less Horror: you disliked Shining, The", "Horror", ["s"])],
     )
-    console = Console(width=120)
+    console = Terminal(width=120)
     with console.capture() as capture:
         console.print(recommendations_table(answer))
     printed = " ".join(capture.get().split())

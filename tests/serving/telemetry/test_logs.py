@@ -112,3 +112,15 @@ def test_lines_of_reader_threads_carry_the_request_id(tmp_path: Path, stopped_cl
         service.features.broken = False
     logging.getLogger("serving.user_data.history_reader").removeHandler(handler)
     assert [request for message, request in lines if message.startswith("no snapshot")] == ["mine"]
+
+
+@pytest.mark.parametrize("formatter", [logs.TextFormatter(logs.TEXT), logs.JsonFormatter()])
+def test_a_line_shows_control_characters_of_data_escaped(formatter: logging.Formatter) -> None:
+    fields = {"user_id": "u\x9b31m"}
+    record = logging.makeLogRecord(
+        {"msg": "no snapshot: %s", "args": ("a\x1b[31m\x9b2J\u202e",), "name": "n", "fields": fields}
+    )
+    line = formatter.format(record)
+    assert "\n" not in line
+    assert line.isprintable()
+    assert "x1b[31m" in line
