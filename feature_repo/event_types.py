@@ -18,6 +18,9 @@ class Kind(StrEnum):
 # The event type of a rating, whose kind depends on its value.
 RATE: Final = "rate"
 
+# The event type of an interaction of which nothing else is known.
+VIEW: Final = "view"
+
 # The event type of an item shown to a user.
 IMPRESSION: Final = "impression"
 
@@ -28,7 +31,7 @@ SEARCH: Final = "search"
 KNOWN: Final[dict[str, tuple[Kind, float]]] = {
     **dict.fromkeys(
         (
-            *("view", "click", SEARCH, "play", "listen", "watch", "read", "download", "complete", "follow"),
+            *(VIEW, "click", SEARCH, "play", "listen", "watch", "read", "download", "complete", "follow"),
             *("save", "share", "comment", "like", RATE, "cart", "wishlist", "purchase", "subscribe"),
             *("visit", "install", "contact", "apply"),
         ),
@@ -69,7 +72,7 @@ _SPELLINGS: Final[dict[str, tuple[str, ...]]] = {
         *("listview", "productlistviewed", "productimpression", "itemimpression", "viewpromotion"),
         *("promoview", "promotionviewed"),
     ),
-    "view": (
+    VIEW: (
         *("views", "viewed", "viewing", "pv", "pageview", "screenview", "viewitem", "itemview", "itemviewed"),
         *("productview", "productviewed", "viewproduct", "viewcontent", "detail", "detailview", "detailpage"),
         *("productdetailview", "articleview", "browse"),
@@ -163,6 +166,17 @@ def shared(event_type: str) -> str:
     Other event types are returned as they are: clients choose them, and kept ones would fill the memory.
     """
     return _SHARED.get(event_type, event_type)
+
+
+def default_event_type(has_value: bool, is_search: bool = False) -> str:
+    """Return the event type of an interaction that names none, in a file as in a request.
+
+    Args:
+        is_search: whether it has the words of a search, and no item.
+    """
+    if is_search:
+        return SEARCH
+    return RATE if has_value else VIEW
 
 
 def canonical_event_type(event_type: str) -> str:

@@ -6,7 +6,6 @@ user_interest_state  when the state was computed, so that the state of the newes
 all others           the moment of the snapshot, so that no earlier training row joins them
 """
 
-import glob
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +15,7 @@ import pyarrow.parquet as pq
 from feast.types import Array, Float32, Float64, Int64, String
 
 from feature_repo.contract import HISTORY_LISTS, USER_HISTORY, USER_INTEREST_STATE, USER_PROFILE
-from feature_repo.filesystems import open_binary
+from feature_repo.filesystems import open_binary, without_wildcards
 from feature_repo.store_addresses import is_file, table_path
 from feature_repo.table_schemas import INTEREST_STATES
 
@@ -67,7 +66,7 @@ def _view(
     path = table_path(features, name)
     source = feast.FileSource(
         name=f"{name}_table",
-        path=glob.escape(path) if is_file(path) else path,  # Ibis reads a path as a pattern
+        path=without_wildcards(path) if is_file(path) else path,
         timestamp_field=_TIMES[0],
         created_timestamp_column=_TIMES[1],
     )

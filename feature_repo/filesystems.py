@@ -1,5 +1,6 @@
 """Opens the file system of an address with fsspec; a local path is taken as it is."""
 
+import glob
 from pathlib import Path
 from typing import IO
 
@@ -19,6 +20,14 @@ def locate(address: str) -> tuple[AbstractFileSystem, str]:
         return LocalFileSystem(), str(Path(address).absolute())
     filesystem, path = fsspec.url_to_fs(address)
     return filesystem, path
+
+
+def without_wildcards(path: str | Path) -> str:
+    """Return a path for the readers of DuckDB and Ibis.
+
+    They take `*`, `?` and `[1]` in a path for a pattern.
+    """
+    return glob.escape(str(path))
 
 
 def open_binary(address: str) -> IO[bytes]:

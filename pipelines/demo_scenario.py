@@ -1,6 +1,5 @@
 """Chooses the user and the interactions that the demo records."""
 
-import glob
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -8,6 +7,7 @@ from typing import Final
 import duckdb
 import numpy as np
 
+from feature_repo.filesystems import without_wildcards
 from pipelines.errors import RunError
 from serving.answers import Answer
 from serving.release.catalog import Catalog
@@ -33,7 +33,7 @@ def typical_user(folder: Path) -> str:
     interactions = next(folder.glob("steps/*/ingest-interactions/interactions"))
     query = "SELECT user_id FROM read_parquet(?) GROUP BY user_id ORDER BY abs(count(*) - ?), user_id LIMIT 1"
     with duckdb.connect() as connection:
-        (row,) = connection.execute(query, [glob.escape(str(interactions)), TYPICAL_HISTORY]).fetchall()
+        (row,) = connection.execute(query, [without_wildcards(interactions), TYPICAL_HISTORY]).fetchall()
     return str(row[0])
 
 

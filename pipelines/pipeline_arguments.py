@@ -132,7 +132,7 @@ def _parse_file_options(texts: list[str]) -> dict[str, Any]:
             raise ValueError(
                 f"--reading {text}: expected NAME=VALUE, where NAME is one of {', '.join(FILE_FIELDS)}"
             )
-        given[name] = {"tab": "\t", "\\t": "\t"}.get(value, value) if name == "delimiter" else value
+        given[name] = value
         if name == "header":
             if value not in ("true", "false"):
                 raise ValueError(f"--reading {text}: expected header=true or header=false")

@@ -120,9 +120,13 @@ class Recommender:
         return read_answer(self._call(self._stub.Recommend, _recommend_request(user_id, k, options)))
 
     def record(
-        self, user_id: str, item_id: str, event_type: str = "view", **options: Unpack[RecordOptions]
+        self, user_id: str, item_id: str, event_type: str = "", **options: Unpack[RecordOptions]
     ) -> str:
-        """Record one interaction and return its id; it is durable on return."""
+        """Record one interaction and return its id; it is durable on return.
+
+        Args:
+            event_type: "" is a "rate" with a value, else a "view".
+        """
         request = _record_request(user_id, item_id, event_type, options, options.get("value"))
         return read_recorded(self._call(self._stub.RecordInteractions, request)).interaction_ids[0]
 
@@ -176,7 +180,7 @@ class AsyncRecommender:
         return read_answer(await self._call(self._stub.Recommend, _recommend_request(user_id, k, options)))
 
     async def record(
-        self, user_id: str, item_id: str, event_type: str = "view", **options: Unpack[RecordOptions]
+        self, user_id: str, item_id: str, event_type: str = "", **options: Unpack[RecordOptions]
     ) -> str:
         request = _record_request(user_id, item_id, event_type, options, options.get("value"))
         return read_recorded(await self._call(self._stub.RecordInteractions, request)).interaction_ids[0]

@@ -1,6 +1,5 @@
 """The Ibis backend that computes the features; replace it here to use another one."""
 
-import glob
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ import ibis
 import ibis.expr.types as ir
 
 from components.errors import StepError
+from feature_repo.filesystems import without_wildcards
 
 # DuckDB spills to disk above this limit, so that the step fits a small machine or pod.
 MEMORY_LIMIT = "4GB"
@@ -36,7 +36,7 @@ def read(backend: ibis.BaseBackend, file: Path, name: str) -> ir.Table:
         StepError: the file is missing or not Parquet.
     """
     try:
-        return backend.read_parquet(glob.escape(str(file)))
+        return backend.read_parquet(without_wildcards(file))
     except Exception as error:
         raise StepError(
             f"{name}: expected a readable Parquet file at {file} ({str(error).splitlines()[0]}); "

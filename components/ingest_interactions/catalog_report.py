@@ -5,7 +5,7 @@ from typing import Final
 
 from duckdb import DuckDBPyConnection
 
-from components.ingest_interactions.duckdb_session import paths
+from components.ingest_interactions.duckdb_session import file_list
 from components.ingest_interactions.warehouse.manifest import Warehouse
 from components.progress import report
 
@@ -46,7 +46,7 @@ def report_catalog(connection: DuckDBPyConnection, store: Warehouse, interaction
 def _report_ids(
     connection: DuckDBPyConnection, table: str, key: str, described: str, interactions: Path
 ) -> None:
-    seen, plain = f"read_parquet({paths([str(interactions)])})", PLAIN.format(key=key)
+    seen, plain = f"read_parquet({file_list([interactions])})", PLAIN.format(key=key)
     for name, source, other in (("seen", seen, described), ("described", described, seen)):
         connection.execute(
             UNMATCHED.format(name=f"unmatched_{name}", key=key, plain=plain, source=source, other=other)

@@ -1,9 +1,9 @@
 """DuckDB connections with the time zone UTC and access to the warehouse's file system."""
 
-import glob
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -12,6 +12,7 @@ from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
 from components.errors import StepError
+from feature_repo.filesystems import without_wildcards
 
 
 @contextmanager
@@ -64,6 +65,6 @@ def finite_vector(vector: str) -> str:
     return f"CASE WHEN {all_finite} THEN {vector} END"
 
 
-def paths(urls: list[str]) -> str:
+def file_list(urls: Iterable[str | Path]) -> str:
     """Return an SQL list of files to read; no character of a path is a wildcard."""
-    return "[" + ", ".join(literal(glob.escape(url)) for url in urls) + "]"
+    return "[" + ", ".join(literal(without_wildcards(url)) for url in urls) + "]"

@@ -78,7 +78,7 @@ def add_file(
         StepError: the file can't be read, or its content does not belong to the source of this name.
     """
     source = reading_of(url, table, given).source or _default_name(table, url)
-    own, digest = store.listed(table, source), table_files.digest(table, url)
+    own, digest = store.listed(table, source), table_files.digest(connection, table, url)
     kept = own[-1].options if own else {}
     reading = reading_of(url, table, given, kept)
     if kept:

@@ -45,7 +45,7 @@ class Reading(BaseModel):
     """The keys of the pipeline parameter `reading`, and of the TOML beside a file.
 
     Attributes:
-        delimiter: what separates cells, such as ";" or "::"; "blanks" for runs of blanks.
+        delimiter: what separates cells, such as ";" or "::"; "tab"; "blanks" for runs of blanks.
         quote: the quote character; "" for a file without quotes.
         encoding: a name that Python knows, such as "utf-16" or "windows-1252".
         header: whether the first line has the names of the columns.
@@ -79,6 +79,11 @@ class Reading(BaseModel):
     columns: dict[str, str] = {}
     item_columns: dict[str, str] = {}
     user_columns: dict[str, str] = {}
+
+    @field_validator("delimiter")
+    @classmethod
+    def _read_delimiter(cls, delimiter: str | None) -> str | None:
+        return "\t" if delimiter in ("tab", "\\t") else delimiter
 
     @field_validator("timezone")
     @classmethod

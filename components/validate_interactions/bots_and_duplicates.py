@@ -17,7 +17,6 @@ Not filtered:
 - *missing value*: implicit feedback has no value.
 """
 
-import glob
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -29,6 +28,7 @@ from numpy.typing import NDArray
 
 from components.validate_interactions.expectation_results import EXAMPLES, ExpectationResult
 from feature_repo.event_types import IMPRESSION
+from feature_repo.filesystems import without_wildcards
 
 BOT_INTERACTIONS_PER_HOUR: Final = 2_000
 BOT_INTERACTIONS_PER_DATE: Final = 10_000
@@ -110,7 +110,7 @@ def find_bots_and_duplicates(interactions: Path, invalid: NDArray[np.int64]) -> 
     """
     with duckdb.connect() as connection:
         connection.register("invalid", pa.table({"file_row_number": invalid}))
-        connection.read_parquet(glob.escape(str(interactions)), file_row_number=True).create_view("rows")
+        connection.read_parquet(without_wildcards(interactions), file_row_number=True).create_view("rows")
         connection.execute(
             'CREATE VIEW valid AS SELECT *, epoch_us("timestamp") AS micros '
             "FROM rows ANTI JOIN invalid USING (file_row_number) "

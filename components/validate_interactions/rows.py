@@ -1,6 +1,5 @@
 """Reads interactions as data frames, and splits them into valid and quarantined rows."""
 
-import glob
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -18,6 +17,7 @@ from components.validate_interactions.expectation_results import ExpectationResu
 from components.validate_interactions.expectations import IN_ITEMS, IN_USERS, ITEM_OR_WORDS, OCCURRENCES
 from feature_repo.atomic_files import atomic_file
 from feature_repo.event_types import SEARCH
+from feature_repo.filesystems import without_wildcards
 from feature_repo.table_schemas import INTERACTIONS
 
 # A million rows of strings take about 0.5 GB as a data frame, so a large snapshot is read in several frames.
@@ -97,7 +97,7 @@ def _reasons(mask: int, results: list[ExpectationResult]) -> list[str]:
 
 def _repeated_ids(interactions: Path) -> pa.RecordBatch:
     with duckdb.connect() as connection:
-        rows = connection.read_parquet(glob.escape(str(interactions))).aggregate(
+        rows = connection.read_parquet(without_wildcards(interactions)).aggregate(
             "interaction_id, count(*)::INTEGER AS occurrences"
         )
         table: pa.Table = rows.filter("occurrences > 1 AND interaction_id IS NOT NULL").to_arrow_table()

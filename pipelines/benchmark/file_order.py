@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from components.ingest_interactions.duckdb_session import connect, paths
+from components.ingest_interactions.duckdb_session import connect, file_list
 from components.ingest_interactions.warehouse.manifest import Warehouse
 from feature_repo.atomic_files import atomic_file
 
@@ -28,7 +28,7 @@ def order_as_in_source(warehouse: str, interactions: Path) -> None:
     with connect(store.filesystem) as connection:
         table = connection.sql(
             f"""
-            SELECT snapshot.* FROM read_parquet({paths([str(interactions)])}) AS snapshot
+            SELECT snapshot.* FROM read_parquet({file_list([interactions])}) AS snapshot
             JOIN {store.rows("interactions")} AS stored USING (interaction_id, user_id, item_id)
             ORDER BY user_id, snapshot."timestamp", stored.part, stored.source_row
             """

@@ -103,7 +103,9 @@ def recommend(
 def record(
     user: Annotated[str, typer.Argument(help="A user id.")],
     item: Annotated[str, typer.Argument(help="An item id; none with --query.")] = "",
-    event_type: Annotated[str, typer.Option(help="view, click, like, rate, purchase, …")] = "view",
+    event_type: Annotated[
+        str, typer.Option(help="view, click, like, rate, purchase, … Default: rate with --value, else view.")
+    ] = "",
     value: Annotated[
         float | None, typer.Option(help="A number that belongs to the event: a rating, a price, seconds.")
     ] = None,

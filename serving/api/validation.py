@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Final
 
 from feature_repo.contract import MAX_QUERY_LENGTH
-from feature_repo.event_types import SEARCH, canonical_event_type
+from feature_repo.event_types import SEARCH, canonical_event_type, default_event_type
 from feature_repo.interaction import Interaction
 from serving.errors import InvalidRequest
 from serving.protos import recommender_pb2 as pb
@@ -22,7 +22,6 @@ MAX_ID_LENGTH: Final = 256
 MAX_IDS: Final = 10_000
 MAX_FOLLOWED: Final = 1_000
 DEFAULT_K: Final = 10
-DEFAULT_EVENT: Final = "view"
 
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
@@ -160,7 +159,7 @@ def _interaction(field: str, message: pb.Interaction, now: int, user_id: str, st
         raise InvalidRequest.of(f"{field}.item_id", message.item_id, "empty beside a query")
     item_id = read_id(f"{field}.item_id", message.item_id, empty=bool(query))
     written = read_id(f"{field}.event_type", message.event_type, empty=True)
-    event_type = canonical_event_type(written) or (SEARCH if query else DEFAULT_EVENT)
+    event_type = canonical_event_type(written) or default_event_type(message.HasField("value"), bool(query))
     if query and event_type != SEARCH:
         raise InvalidRequest.of(f"{field}.event_type", written, f"{SEARCH} beside a query")
     timestamp = _timestamp(f"{field}.timestamp", message, now)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from components.ingest_interactions.reading import Reading
 from pipelines.pipeline_arguments import (
     feedback_arguments,
     parse_hyperparameters,
@@ -104,7 +105,8 @@ def test_options_about_files_are_parsed_to_their_types() -> None:
 
     reading = reading_arguments(files=given)["reading"]
 
-    assert reading == {"delimiter": "\t", "header": False, "quote": "", "decimal": ","}
+    assert reading == {"delimiter": "tab", "header": False, "quote": "", "decimal": ","}
+    assert Reading(**reading).delimiter == "\t"
 
 
 @pytest.mark.parametrize(

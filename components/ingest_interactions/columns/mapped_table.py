@@ -22,6 +22,8 @@ from feature_repo.event_types import KNOWN, RATE, canonical_event_type
 NO_EVENT_NAMES: Final = frozenset({"report", "open", "close", "block", "search", "stop", RATE})
 NESTED: Final = ("struct", "map", "union", "blob")
 SHOWN: Final = 20
+# The warehouse's own column beside the ROW: a column of the file with this name gets another one.
+PART: Final = "part"
 EVENT_OF_NAME: Final = "every row is a {!r}, by the file's name (for a view: --columns \"'view'=event_type\")"
 
 
@@ -95,7 +97,7 @@ def map_table(
         )
         notes += _rows_without_item(arranged.filter(f"NOT ({has_item})"))
         arranged = arranged.filter(has_item)
-    ignored = tuple(column for column in others if without_type(column) not in extra and column not in extra)
+    ignored = tuple(column for column in others if not {extra_name(column), column} & extra.keys())
     return MappedTable(arranged, table, name, mapping, ignored, tuple(notes), times)
 
 
@@ -136,16 +138,24 @@ def _extra(
     """Return name -> expression of the other columns of items or users; nested ones are left out."""
     kept = mapping.layout.extra if mapping.layout else None
     if kept is not None:
-        return {name: sql for name in kept if name in others and (sql := source.sql(name)) is not None}
+        return {
+            extra_name(name): sql for name in kept if name in others and (sql := source.sql(name)) is not None
+        }
     types = dict(zip(source.relation.columns, source.relation.types, strict=True))
     return {
-        without_type(column): _float_sequence(column)
+        extra_name(column): _float_sequence(column)
         for column in others
         if column not in given
         and normalized(column) not in ROW_NUMBERS
         and without_type(column) not in mapping.paths
         and not _is_nested(types[column])
     }
+
+
+def extra_name(column: str) -> str:
+    """Return the name in the warehouse of a column that is not in the contract."""
+    name = without_type(column)
+    return f"{name}_" if name.lower() == PART else name
 
 
 def _float_sequence(column: str) -> str:

@@ -21,14 +21,18 @@ from components.errors import StepError
 from components.ingest_interactions.columns.column_conversion import Conversion, contract_column, extra_column
 from components.ingest_interactions.columns.column_mapping import REQUIRED, ROW
 from components.ingest_interactions.columns.mapped_table import MappedTable
-from components.ingest_interactions.duckdb_session import quote
+from components.ingest_interactions.duckdb_session import literal, quote
 from components.progress import report
+from feature_repo.event_types import default_event_type
 from feature_repo.table_schemas import INTERACTIONS, ITEMS, USERS
 
 SCHEMAS: Final = {"interactions": INTERACTIONS, "items": ITEMS, "users": USERS}
 
-DEFAULT_EVENT: Final = """coalesce(event_type, CASE WHEN item_id IS NULL AND "query" IS NOT NULL THEN 'search'
-    WHEN value IS NULL THEN 'view' ELSE 'rate' END)"""
+DEFAULT_EVENT: Final = (
+    'coalesce(event_type, CASE WHEN item_id IS NULL AND "query" IS NOT NULL '
+    f"THEN {literal(default_event_type(False, True))} "
+    f"WHEN value IS NULL THEN {literal(default_event_type(False))} ELSE {literal(default_event_type(True))} END)"
+)
 WORDS: Final = 'CASE WHEN item_id IS NULL THEN "query" END'
 
 # 80 bits of a hash: the chance of any collision among a billion interactions is below one in a million.

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
-from components.ingest_interactions.duckdb_session import paths
+from components.ingest_interactions.duckdb_session import file_list
 from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
 from components.progress import report
 from feature_repo.event_types import RATE
@@ -17,7 +17,7 @@ def learn_feedback(
 ) -> FeedbackPolicy:
     """Return the policy: the user's options, and the rating scale of the snapshot's ratings."""
     counted = connection.execute(
-        f"SELECT value, count(*) AS rows FROM read_parquet({paths([str(interactions)])}) "
+        f"SELECT value, count(*) AS rows FROM read_parquet({file_list([interactions])}) "
         "WHERE event_type = ? AND isfinite(value) GROUP BY value ORDER BY value",
         [RATE],
     ).fetchnumpy()

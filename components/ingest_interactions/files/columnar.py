@@ -7,8 +7,7 @@ import pyarrow.dataset as pads
 import pyarrow.parquet as pq
 from duckdb import DuckDBPyConnection
 
-from components.ingest_interactions.duckdb_session import quote
-from components.ingest_interactions.files.staging import patterns
+from components.ingest_interactions.duckdb_session import file_list, quote
 
 PANDAS_INDEX: Final = "__index_level_"
 
@@ -16,7 +15,7 @@ PANDAS_INDEX: Final = "__index_level_"
 def parquet(paths: list[Path], partitions: list[str]) -> str:
     """Return a scan of Parquet files; a column that a file lacks is null there."""
     return (
-        f"read_parquet({patterns(paths)}, union_by_name = {len(paths) > 1}, "
+        f"read_parquet({file_list(paths)}, union_by_name = {len(paths) > 1}, "
         f"hive_partitioning = {bool(partitions)}, hive_types_autocast = false"
     )
 

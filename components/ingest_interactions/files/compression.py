@@ -33,7 +33,8 @@ STREAMS: Final[dict[str, tuple[bytes, Callable[[Path], AbstractContextManager[An
     "bzip2": (b"BZh", bz2.open),
     "xz": (b"\xfd7zXZ\x00", lzma.open),
 }
-WORKBOOK_PARTS: Final = ("xl/workbook.xml", "xl/workbook.bin", "content.xml")
+BINARY_WORKBOOK: Final = "xl/workbook.bin"
+WORKBOOK_PARTS: Final = ("xl/workbook.xml", BINARY_WORKBOOK, "content.xml")
 DAMAGE: Final = (
     OSError,
     EOFError,
@@ -58,11 +59,11 @@ def detect(path: Path) -> str:
     return "tar" if head[offset:].startswith(magic) else "none"
 
 
-def is_workbook(path: Path) -> bool:
-    """Return whether a zip file is an .xlsx, .xlsb or .ods workbook."""
+def is_workbook(path: Path, parts: tuple[str, ...] = WORKBOOK_PARTS) -> bool:
+    """Return whether a zip file has one of these parts: those of an .xlsx, .xlsb or .ods workbook."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return any(part in archive.namelist() for part in WORKBOOK_PARTS)
+            return not set(parts).isdisjoint(archive.namelist())
     except zipfile.BadZipFile:
         return False
 

@@ -5,9 +5,8 @@ from pathlib import Path
 
 from duckdb import DuckDBPyConnection
 
-from components.ingest_interactions.duckdb_session import literal, quote
+from components.ingest_interactions.duckdb_session import file_list, literal, quote
 from components.ingest_interactions.files import number_marks, rejected_lines, swallowed_lines
-from components.ingest_interactions.files.staging import patterns
 from components.ingest_interactions.files.text_table import TextTable
 
 
@@ -69,7 +68,7 @@ def _reader(paths: dict[Path, str], table: TextTable, partitions: list[str]) -> 
     delimiter = "\t" if found.delimiter == "blanks" else found.delimiter
     columns = ", ".join(f"{literal(column)}: 'VARCHAR'" for column in table.all_columns)
     return (
-        f"read_csv({patterns(list(paths))}, delim = {literal(delimiter)}, quote = {literal(found.quote)}, "
+        f"read_csv({file_list(paths)}, delim = {literal(delimiter)}, quote = {literal(found.quote)}, "
         f"escape = {literal(found.escape)}, nullstr = '', header = false, skip = {table.skip}, "
         f"compression = 'none', auto_detect = false, columns = {{{columns}}}, "
         f"hive_partitioning = {bool(partitions)}, hive_types_autocast = false"

@@ -59,6 +59,10 @@ def detect(path: Path, name: str) -> str:
         if head.startswith(magic):
             return kind
     if head.startswith(b"PK") and compression.is_workbook(path):
+        if compression.is_workbook(path, (compression.BINARY_WORKBOOK,)):
+            raise StepError(
+                f"{name} is a binary workbook (.xlsb): save it as .xlsx, or export the table as CSV"
+            )
         return "workbook"
     for magic, (what, advice) in OTHERS.items():
         if head.startswith(magic):

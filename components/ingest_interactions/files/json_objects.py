@@ -10,9 +10,9 @@ from typing import Final
 from duckdb import DuckDBPyConnection
 
 from components.errors import StepError
-from components.ingest_interactions.duckdb_session import literal
+from components.ingest_interactions.duckdb_session import file_list, literal
 from components.ingest_interactions.files.rejected_lines import HIGHEST_SHARE
-from components.ingest_interactions.files.staging import Staging, pattern
+from components.ingest_interactions.files.staging import Staging
 
 HEAD: Final = 1 << 16
 LARGEST_OBJECT: Final = 1 << 30
@@ -73,7 +73,7 @@ def _parses_as(text: str, kind: type) -> bool:
 def _reader(path: Path, layout: str, more: str) -> str:
     largest = max(1 << 24, min(path.stat().st_size + 1, LARGEST_OBJECT))
     return (
-        f"read_json_objects({pattern(path)}, format = '{layout}', compression = 'none', "
+        f"read_json_objects({file_list([path])}, format = '{layout}', compression = 'none', "
         f"maximum_object_size = {largest}{more})"
     )
 

@@ -1,6 +1,7 @@
 """Finds the files that a path, a URL, a folder or a pattern stands for."""
 
 import difflib
+import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
@@ -54,18 +55,22 @@ def unreachable(table: str, url: str, error: Exception) -> StepError:
 
 
 def fetch(table: str, url: str, location: Location, file: SourceFile, staging: Staging) -> Path:
-    """Return a local path of the file; a remote file is downloaded.
+    """Return a local path of the file; a remote file is downloaded, unless this connection did it before.
 
     Raises:
         StepError: the download failed.
     """
     if "file" in location.filesystem.protocol:
         return Path(file.path)
-    target = staging.new(f"download{PurePosixPath(file.path).suffix}")
-    try:
-        location.filesystem.get_file(file.path, str(target))
-    except (OSError, ValueError) as error:
-        raise unreachable(table, url, error) from error
+    key = hashlib.sha256(f"{url}\0{file.path}".encode()).hexdigest()
+    target = staging.downloads / key
+    if not target.exists():
+        incoming = staging.new("download")
+        try:
+            location.filesystem.get_file(file.path, str(incoming))
+        except (OSError, ValueError) as error:
+            raise unreachable(table, url, error) from error
+        incoming.rename(target)
     return target
 
 

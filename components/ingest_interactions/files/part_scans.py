@@ -17,6 +17,8 @@ from components.ingest_interactions.files.staging import Staging
 from components.ingest_interactions.files.unpacked_file import UnpackedFile
 from components.ingest_interactions.reading import Reading
 
+# The column that DuckDB adds to a Parquet file on request; a file may have one of this name itself.
+FILE_ROW: Final = "file_row_number"
 NULL_PARTITION: Final = "__HIVE_DEFAULT_PARTITION__"
 
 
@@ -38,15 +40,14 @@ def parquet(connection: DuckDBPyConnection, files: dict[Path, str], partitions: 
     left_out = [
         column for column in columns if column.startswith(columnar.PANDAS_INDEX) or column.lower() == ROW
     ]
-    # A file's own row numbers can be read by several threads, unlike a window over all rows.
-    number = "file_row_number + 1" if len(paths) == 1 else "row_number() OVER ()"
-    excluded = ", ".join(
-        quote(column) for column in [*left_out, *(["file_row_number"] if len(paths) == 1 else [])]
-    )
+    # DuckDB's numbers of the rows of one file can be read by several threads, unlike a window over all rows.
+    has_numbers = len(paths) == 1 and FILE_ROW not in map(str.lower, columns)
+    number = f"{FILE_ROW} + 1" if has_numbers else "row_number() OVER ()"
+    excluded = ", ".join(quote(column) for column in [*left_out, *([FILE_ROW] if has_numbers else [])])
     star = "*" + (f" EXCLUDE ({excluded})" if excluded else "")
     if replaced:
         star += f" REPLACE ({', '.join(f'{sql} AS {quote(column)}' for column, sql in replaced.items())})"
-    numbered = ", file_row_number = true" if len(paths) == 1 else ""
+    numbered = f", {FILE_ROW} = true" if has_numbers else ""
     sql = f"SELECT {number} AS {ROW}, {star} FROM {reader}{numbered})"
     connection.sql(sql).limit(1).fetchall()
     (rows,) = connection.execute(f"SELECT count(*) FROM {reader})").fetchall()[0]

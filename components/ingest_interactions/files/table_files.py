@@ -1,15 +1,14 @@
 """Opens a user's table, whatever its container is, and identifies its content."""
 
 import hashlib
+from pathlib import Path
 from typing import Final
 
 from duckdb import DuckDBPyConnection
 
 from components.ingest_interactions.files import locations
 from components.ingest_interactions.files.damage import damage_reported
-from components.ingest_interactions.files.locations import Location
 from components.ingest_interactions.files.opened_table import OpenedTable
-from components.ingest_interactions.files.part_files import SourceFile
 from components.ingest_interactions.files.part_scans import Part
 from components.ingest_interactions.files.parts import assemble
 from components.ingest_interactions.files.staging import Staging
@@ -19,29 +18,32 @@ from components.ingest_interactions.reading import Reading
 DETECT: Final = Reading()
 
 
-def digest(table: str, url: str) -> str:
+def digest(connection: DuckDBPyConnection, table: str, url: str) -> str:
     """Return the sha256 of a file's content; of a folder or a pattern, that of its files' names and contents.
+
+    Remote files are downloaded, for open_table too.
 
     Raises:
         StepError: a file is missing or can't be read.
     """
     location = locations.locate(table, url)
-    digests = {file.name: _sha256(table, url, location, file) for file in location.files}
+    staging = Staging.beside_spill(connection)
+    digests = {
+        file.name: _sha256(table, url, locations.fetch(table, url, location, file, staging))
+        for file in location.files
+    }
     if location.is_single:
         return next(iter(digests.values()))
     listing = "".join(f"{name}\0{content}\n" for name, content in sorted(digests.items()))
     return hashlib.sha256(listing.encode()).hexdigest()
 
 
-def _sha256(table: str, url: str, location: Location, file: SourceFile) -> str:
-    hasher = hashlib.sha256()
+def _sha256(table: str, url: str, file: Path) -> str:
     try:
-        with location.filesystem.open(file.path, "rb") as content:
-            while block := content.read(1 << 20):
-                hasher.update(block)
-    except (OSError, ValueError) as error:
+        with file.open("rb") as content:
+            return hashlib.file_digest(content, "sha256").hexdigest()
+    except OSError as error:
         raise locations.unreachable(table, url, error) from error
-    return hasher.hexdigest()
 
 
 def open_table(

@@ -13,7 +13,7 @@ from typing import Final
 
 from duckdb import DuckDBPyConnection
 
-from components.ingest_interactions.duckdb_session import literal, paths
+from components.ingest_interactions.duckdb_session import file_list, literal
 from components.ingest_interactions.warehouse.parts import Part, Watermarks
 from components.ingest_interactions.warehouse.retracted_rows import without_retracted
 from feature_repo.atomic_files import atomic_upload
@@ -48,7 +48,7 @@ class Warehouse:
         listed = list(parts)
         if not listed:
             return None
-        scan = f"read_parquet({paths([self.url(part.path) for part in listed])}, union_by_name = true)"
+        scan = f"read_parquet({file_list(self.url(part.path) for part in listed)}, union_by_name = true)"
         # Parts of earlier versions lack this column.
         with_query = f'(FROM {scan} UNION ALL BY NAME (SELECT NULL::VARCHAR AS "query" LIMIT 0))'
         return with_query if listed[0].table == "interactions" else scan

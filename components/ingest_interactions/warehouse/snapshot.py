@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from duckdb import DuckDBPyConnection
 
 from components.errors import StepError
-from components.ingest_interactions.duckdb_session import paths
+from components.ingest_interactions.duckdb_session import file_list
 from components.ingest_interactions.warehouse.manifest import Warehouse
 from feature_repo.atomic_files import atomic_file
 from feature_repo.table_schemas import INTERACTIONS, ITEMS, USERS
@@ -67,7 +67,7 @@ def write_items(connection: DuckDBPyConnection, warehouse: Warehouse, interactio
         SELECT described.* REPLACE (coalesce(described.domain, seen.domain) AS domain)
         FROM ({described}) AS described LEFT JOIN (
             SELECT item_id, min(domain) AS domain
-            FROM read_parquet({paths([str(interactions)])}) GROUP BY item_id
+            FROM read_parquet({file_list([interactions])}) GROUP BY item_id
         ) AS seen USING (item_id) ORDER BY item_id
     """
     return _write(_arrange(connection.sql(query).to_arrow_table(), ITEMS), file)
@@ -97,7 +97,7 @@ def _described(
     key = schema.names[0]
     connection.register("no_rows", schema.append(pa.field("part", pa.int64())).empty_table())
     newest = f"FROM {warehouse.rows(table) or 'no_rows'}"
-    seen = f"SELECT DISTINCT {key} FROM read_parquet({paths([str(interactions)])}) WHERE {key} IS NOT NULL"
+    seen = f"SELECT DISTINCT {key} FROM read_parquet({file_list([interactions])}) WHERE {key} IS NOT NULL"
     return f"SELECT * FROM ({newest}) FULL JOIN ({seen}) USING ({key})"
 
 

@@ -126,6 +126,13 @@ class TestItemsAndUsers:
             {"user_id": "bob", "age": None, "zip": None},
         ]
 
+    def test_a_column_with_the_name_of_the_warehouses_own_is_kept_under_another_one(self, home: Any) -> None:
+        items = home.write("items.csv", "item_id,title,Part\ntea,Tea,leaf\n")
+        home.ingest(interactions_file=home.write("log.csv", BASIC), items_file=items)
+        home.ingest(items_file=home.write("more.csv", "item_id,title,part\nmilk,Milk,cow\n"))
+        described = {row["item_id"]: row["Part_"] for row in home.rows("items")}
+        assert described == {"milk": "cow", "tea": "leaf"}
+
     def test_an_earlier_table_can_be_ingested_again(self, home: Any) -> None:
         home.ingest(interactions_file=home.write("log.csv", BASIC))
         for title in ("Tea", "Tee", "Tea", "Tea"):

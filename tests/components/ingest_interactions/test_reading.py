@@ -34,6 +34,13 @@ def test_times_are_described_by_option_or_toml(tmp_path: Path) -> None:
     assert times == TimeOptions("Asia/Tokyo", "", True)
 
 
+def test_a_tab_has_a_name_in_the_toml_as_in_the_option(tmp_path: Path) -> None:
+    (tmp_path / "log.txt.toml").write_text('delimiter = "tab"\n')
+    beside = reading_of(str(tmp_path / "log.txt"), "interactions", {})
+    assert beside.delimiter == "\t"
+    assert beside.fingerprint == Reading(delimiter="\t").fingerprint
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -55,6 +55,12 @@ def test_binary_columns_with_text_are_text(folder: Any) -> None:
     ]
 
 
+@pytest.mark.parametrize("column", ["file_row_number", "File_Row_Number"])
+def test_a_column_with_the_name_of_the_readers_row_numbers_is_kept(folder: Any, column: str) -> None:
+    content = parquet({"user": ["ann", "bob"], column: [7, 8]})
+    assert folder.read("a.parquet", content) == [{"user": "ann", column: 7}, {"user": "bob", column: 8}]
+
+
 def test_the_index_of_pandas_is_ignored_and_reported(folder: Any) -> None:
     pd.DataFrame({"user": ["ann", "bob"]}, index=["x", "y"]).to_parquet(folder.path / "a.parquet")
     opened = folder.open("a.parquet")

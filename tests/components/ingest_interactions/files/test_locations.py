@@ -201,9 +201,27 @@ def test_urls_are_read(folder: Any, bucket: fsspec.AbstractFileSystem) -> None:
         assert users(rows(open_table(folder.connection, url))) == expected
 
 
+def test_a_remote_file_is_downloaded_once_for_its_digest_and_its_rows(
+    folder: Any, bucket: fsspec.AbstractFileSystem, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket.pipe("/bucket/a.csv", b"user,item\nann,x\n")
+    downloads: list[str] = []
+    get_file = bucket.get_file
+
+    def count(path: str, target: str) -> None:
+        downloads.append(path)
+        get_file(path, target)
+
+    monkeypatch.setattr(bucket, "get_file", count)
+    digest(folder.connection, "interactions", "memory://bucket/a.csv")
+    for _ in range(2):
+        assert users(rows(open_table(folder.connection, "memory://bucket/a.csv"))) == ["ann"]
+    assert downloads == ["/bucket/a.csv"]
+
+
 def test_the_digest_of_a_folder_covers_names_and_contents(folder: Any) -> None:
     def current(name: str = "events") -> str:
-        return digest("interactions", str(folder.path / name))
+        return digest(folder.connection, "interactions", str(folder.path / name))
 
     folder.write("events/1.csv", "user\nann\n")
     folder.write("events/2.csv", "user\nbob\n")
@@ -218,4 +236,5 @@ def test_the_digest_of_a_folder_covers_names_and_contents(folder: Any) -> None:
 
 def test_the_digest_of_a_file_does_not_depend_on_its_name(folder: Any) -> None:
     paths = [str(folder.write(name, "user\nann\n")) for name in ("a.csv", "b[1].csv")]
-    assert digest("interactions", paths[0]) == digest("interactions", paths[1])
+    first, second = (digest(folder.connection, "interactions", path) for path in paths)
+    assert first == second

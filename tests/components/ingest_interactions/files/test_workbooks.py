@@ -1,12 +1,14 @@
 """A sheet of a workbook is a table."""
 
+import io
+import zipfile
 from datetime import datetime
 from typing import Any
 
 import pytest
 
 from components.errors import StepError
-from tests.components.ingest_interactions.files.workbook_file import workbook
+from tests.components.ingest_interactions.files.workbook_file import ods, workbook, xls
 
 NAMES = ["user", "item", "time", "value", "ok"]
 TIME = datetime(2024, 1, 31, 12, 0, 1)
@@ -21,6 +23,23 @@ def test_cells_are_read_as_in_a_csv_file(folder: Any) -> None:
     opened = folder.open("a.xlsx", workbook(Events=[NAMES, *CELLS], Empty=[]))
     assert (opened.description, opened.notes) == ("workbook, sheet Events", [])
     assert folder.read("a.xlsx") == ROWS
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("a.xls", xls()), ("a.ods", ods(Events=[NAMES, *CELLS], Empty=[]))]
+)
+def test_older_and_open_workbooks_have_the_same_cells(folder: Any, name: str, content: bytes) -> None:
+    opened = folder.open(name, content)
+    assert (opened.description, opened.notes) == ("workbook, sheet Events", [])
+    assert folder.read(name) == ROWS
+
+
+def test_a_binary_workbook_is_refused_with_the_format_to_save_it_in(folder: Any) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("xl/workbook.bin", b"\x83\x01\x00")
+    with pytest.raises(StepError, match=r"a.xlsb is a binary workbook \(.xlsb\): save it as .xlsx"):
+        folder.open("a.xlsb", buffer.getvalue())
 
 
 def test_sheets_with_the_same_columns_are_one_table(folder: Any) -> None:
