@@ -1,38 +1,64 @@
 """Popularity: the weight of the interactions with each item, and its exponentially weighted trend."""
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from components.train_collaborative_filters.interactions import Interactions
+from serving.release.arrays import FloatArray
 
 # In microseconds.
 HOUR: Final = 3_600_000_000
 MONTH: Final = 30 * 24 * HOUR
 
+# The users with the earliest and with the latest times say nothing about the period: this share, or one user.
+OUTLIERS: Final = 0.01
 
-def popularity(interactions: Interactions) -> NDArray[np.float32]:
+
+def popularity(interactions: Interactions) -> FloatArray:
     """Return [items] the sum of the interactions' weights."""
     counts = np.bincount(interactions.items, interactions.weights, minlength=interactions.item_count)
     return counts.astype(np.float32)
 
 
+def period(interactions: Interactions) -> tuple[int, int]:
+    """Return the first and the last time of the interactions (µs), without those of a few outlying users.
+
+    A wrong time, or one person who comes back years after all others, changes neither.
+    """
+    first = np.full(interactions.user_count, np.iinfo(np.int64).max)
+    last = np.full(interactions.user_count, np.iinfo(np.int64).min)
+    np.minimum.at(first, interactions.users, interactions.timestamps)
+    np.maximum.at(last, interactions.users, interactions.timestamps)
+    active = np.bincount(interactions.users, minlength=interactions.user_count) > 0
+    start = np.quantile(first[active], OUTLIERS, method="higher")
+    return int(start), int(np.quantile(last[active], 1 - OUTLIERS, method="lower"))
+
+
 def half_life(interactions: Interactions) -> int:
-    """Return a tenth of the interactions' time span in µs, since news and films have different speeds."""
-    span = int(interactions.timestamps.max() - interactions.timestamps.min())
-    return min(max(span // 10, HOUR), MONTH)
+    """Return a tenth of the interactions' period in µs, since news and films have different speeds."""
+    start, end = period(interactions)
+    return min(max((end - start) // 10, HOUR), MONTH)
 
 
-def trend(interactions: Interactions, half_life: int) -> NDArray[np.float32]:
-    """Return [items] the sum of `exponential_weights`."""
-    weights = exponential_weights(interactions, half_life)
-    counts = np.bincount(interactions.items, weights, minlength=interactions.item_count)
+def trend(interactions: Interactions, half_life: int) -> FloatArray:
+    """Return [items] the sum of `recent_choices`: it counts people, not their interactions."""
+    choices = recent_choices(interactions, half_life)
+    counts = np.bincount(choices.indices, choices.data, minlength=interactions.item_count)
     return counts.astype(np.float32)
 
 
+def recent_choices(interactions: Interactions, half_life: int) -> csr_array:
+    """Return [users, items] float32: the largest of a user's `exponential_weights` with an item."""
+    weights = exponential_weights(interactions, half_life).astype(np.float32)
+    return replace(interactions, weights=weights).user_items()
+
+
 def exponential_weights(interactions: Interactions, half_life: int) -> NDArray[np.float64]:
-    """Return [interactions] their weights, halved per `half_life` (µs) between each and the newest."""
-    ages = (interactions.timestamps.max() - interactions.timestamps) / half_life
+    """Return [interactions] their weights, halved per `half_life` (µs) from each to the end of the period."""
+    ages = np.maximum(period(interactions)[1] - interactions.timestamps, 0) / half_life
     weights: NDArray[np.float64] = interactions.weights * 0.5**ages
     return weights

@@ -21,7 +21,7 @@ from scipy.sparse import csr_array
 
 from components.errors import StepError
 from components.train_collaborative_filters.interactions import Interactions
-from components.train_collaborative_filters.popularity import exponential_weights
+from components.train_collaborative_filters.popularity import recent_choices
 from components.train_collaborative_filters.top_k_per_row import top_k_per_row
 from serving.release.user_segments import Segment, Segments
 
@@ -56,9 +56,7 @@ def segments(interactions: Interactions, users: pa.Table, half_life: int) -> Seg
     ]
     if not segment_members:
         return None
-    weights = exponential_weights(interactions, half_life).astype(np.float32)
-    shape = (interactions.user_count, interactions.item_count)
-    chosen = csr_array((weights, (interactions.users, interactions.items)), shape=shape)
+    chosen = recent_choices(interactions, half_life)
     attributes = dict.fromkeys(members.segment.attribute for members in segment_members)
     priors = {
         name: _prior([members for members in segment_members if members.segment.attribute == name], chosen)
