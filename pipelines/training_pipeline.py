@@ -28,6 +28,8 @@ def training(
     users_file: str = "",
     reading: dict = {},  # noqa: B006 (the default of a pipeline parameter)
     feedback: dict = {},  # noqa: B006 (the default of a pipeline parameter)
+    accept_smaller: bool = False,
+    undescribed_min_users: int = 3,
     protocol: str = "time",
     policy: str = "auto",
     max_failed_share: float = 0.05,
@@ -57,6 +59,8 @@ def training(
         interaction_log=interaction_log,
         warehouse=warehouse,
         reading=reading,
+        accept_smaller=accept_smaller,
+        undescribed_min_users=undescribed_min_users,
         feedback_options=feedback,
     ).set_display_name("Ingest interactions")
     ingested.set_caching_options(False)

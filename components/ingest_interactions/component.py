@@ -14,6 +14,8 @@ def ingest_interactions(
     interaction_log: str,
     warehouse: str,
     reading: dict,
+    accept_smaller: bool,
+    undescribed_min_users: int,
     feedback_options: dict,
     interactions: Output[Dataset],
     items: Output[Dataset],
@@ -26,6 +28,8 @@ def ingest_interactions(
     from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
     from components.ingest_interactions.ingestion import Outputs, Sources, ingest
 
-    sources = Sources(dataset, interactions_file, items_file, users_file, interaction_log, reading)
+    files = (interactions_file, items_file, users_file)
+    sources = Sources(dataset, *files, interaction_log, reading, accept_smaller)
     outputs = Outputs(Path(interactions.path), Path(items.path), Path(users.path), Path(feedback.path))
-    return ingest(sources, FeedbackOptions.parse(feedback_options), warehouse, outputs)
+    options = FeedbackOptions.parse(feedback_options)
+    return ingest(sources, options, warehouse, outputs, undescribed_min_users)

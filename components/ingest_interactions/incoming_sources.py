@@ -1,4 +1,4 @@
-"""Adds data sets, files and recorded interactions to the warehouse."""
+"""Adds data sets and files to the warehouse."""
 
 import tempfile
 import time
@@ -27,9 +27,8 @@ from components.ingest_interactions.reading import (
 )
 from components.ingest_interactions.source_table import open_source
 from components.ingest_interactions.times.time_zones import future_note
-from components.ingest_interactions.warehouse import recorded_interactions
 from components.ingest_interactions.warehouse.manifest import Warehouse
-from components.ingest_interactions.warehouse.parts import LOG, Part
+from components.ingest_interactions.warehouse.parts import Part
 from components.ingest_interactions.warehouse.replacement import Replacement, find_replacement
 from components.progress import report
 
@@ -37,13 +36,6 @@ from components.progress import report
 LAST: Final = """
     SELECT * FROM ({rows})
     QUALIFY row_number() OVER (PARTITION BY interaction_id, user_id, item_id ORDER BY source_row DESC) = 1
-"""
-# A run that was killed, or a log without marks, is read again.
-# A search has no item.
-ONLY_NEW: Final = """
-    SELECT * FROM ({rows}) AS incoming ANTI JOIN {parts} AS stored
-    ON incoming.interaction_id = stored.interaction_id AND incoming.user_id = stored.user_id
-        AND incoming.item_id IS NOT DISTINCT FROM stored.item_id
 """
 
 
@@ -67,15 +59,22 @@ def add_dataset(connection: DuckDBPyConnection, store: Warehouse, name: str) -> 
 
 
 def add_file(
-    connection: DuckDBPyConnection, store: Warehouse, table: str, url: str, given: Mapping[str, Any]
+    connection: DuckDBPyConnection,
+    store: Warehouse,
+    table: str,
+    url: str,
+    given: Mapping[str, Any],
+    accept_smaller: bool = False,
 ) -> None:
     """Add the rows of a file; they replace those that the same source brought before.
 
     Args:
         given: keys of reading.Reading; the source keeps them for its next content.
+        accept_smaller: whether the new content may have much fewer rows than the old one.
 
     Raises:
-        StepError: the file can't be read, or its content does not belong to the source of this name.
+        StepError: the file can't be read, or its content does not belong to the source of this name, or has
+            much fewer rows.
     """
     source = reading_of(url, table, given).source or _default_name(table, url)
     own, digest = store.listed(table, source), table_files.digest(connection, table, url)
@@ -92,7 +91,7 @@ def add_file(
     part = store.write(connection, table, source, _last(table, rows), place(url))
     options = options_to_keep(table, kept, given)
     part = replace(part, digest=digest, reading=reading.fingerprint, options=options)
-    found = find_replacement(connection, store, part, bool(reading.source))
+    found = find_replacement(connection, store, part, bool(reading.source), accept_smaller)
     store.add(part, found.parts)
     _report_rows(table, part, read, found)
 
@@ -115,26 +114,6 @@ def place(url: str) -> str:
         return url
     split = urlsplit(url)
     return split._replace(netloc=split.netloc.rpartition("@")[2], query="", fragment="").geturl()
-
-
-def add_recorded(connection: DuckDBPyConnection, store: Warehouse, url: str, as_of: int) -> None:
-    """Add the interactions that were recorded since the last run.
-
-    Raises:
-        StepError: the log can't be read.
-    """
-    name = recorded_interactions.name(url)
-    new = 0
-    if recorded_interactions.load(connection, url, store.watermarks.log.get(name, 0), as_of):
-        rows = "SELECT row_number() OVER (ORDER BY interaction_id) AS source_row, * FROM recorded"
-        if stored := store.parts("interactions", LOG):
-            rows = ONLY_NEW.format(rows=rows, parts=stored)
-        part = store.write(connection, "interactions", LOG, rows, name)
-        new = part.rows
-        if new:
-            store.add(part)
-    report(f"interaction log: {new:,} new interactions" if new else "interaction log: nothing new")
-    store.watermarks.log[name] = as_of
 
 
 def _last(table: str, rows: str) -> str:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from components.errors import StepError
 from components.ingest_interactions.catalog_report import report_catalog
@@ -17,7 +17,8 @@ from components.ingest_interactions.feedback.event_types import (
 )
 from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
 from components.ingest_interactions.feedback.policy_learning import learn_feedback
-from components.ingest_interactions.incoming_sources import add_dataset, add_file, add_recorded
+from components.ingest_interactions.incoming_sources import add_dataset, add_file
+from components.ingest_interactions.recorded_source import add_recorded
 from components.ingest_interactions.warehouse import snapshot
 from components.ingest_interactions.warehouse.manifest import Warehouse
 from components.progress import report
@@ -27,7 +28,8 @@ from components.progress import report
 class Sources:
     """Sources, "" for none: the name of a data set, paths or URLs of files, the URL of an interaction log.
 
-    `reading` has the keys of reading.Reading: how the files are read.
+    `reading` has the keys of reading.Reading: how the files are read. `accept_smaller` allows a file to have
+    much fewer rows than its source had before.
     """
 
     dataset: str = ""
@@ -36,6 +38,7 @@ class Sources:
     users_file: str = ""
     interaction_log: str = ""
     reading: Mapping[str, Any] = field(default_factory=dict)
+    accept_smaller: bool = False
 
     @property
     def tables(self) -> dict[str, str]:
@@ -54,12 +57,23 @@ class Outputs:
     feedback: Path
 
 
-def ingest(sources: Sources, given: FeedbackOptions, warehouse: str, outputs: Outputs) -> int:
+# An item that no items table describes may be recommended when this many users chose it, on several days.
+UNDESCRIBED_MIN_USERS: Final = 3
+
+
+def ingest(
+    sources: Sources,
+    given: FeedbackOptions,
+    warehouse: str,
+    outputs: Outputs,
+    undescribed_min_users: int = UNDESCRIBED_MIN_USERS,
+) -> int:
     """Add new rows of the sources to the warehouse, and write the snapshot.
 
     Args:
         warehouse: a directory or an fsspec URL.
         given: what event types and ratings mean; the warehouse keeps it for later runs.
+        undescribed_min_users: see snapshot.write_items; 0 lets every item be recommended.
 
     Returns:
         The time of the snapshot, µs since the epoch; it has all interactions recorded in the log before.
@@ -77,7 +91,7 @@ def ingest(sources: Sources, given: FeedbackOptions, warehouse: str, outputs: Ou
         if sources.dataset:
             add_dataset(connection, store, sources.dataset)
         for table, url in sources.tables.items():
-            add_file(connection, store, table, url, sources.reading)
+            add_file(connection, store, table, url, sources.reading, sources.accept_smaller)
         if sources.interaction_log:
             add_recorded(connection, store, sources.interaction_log, as_of)
         event_types = count_event_types(connection, store)
@@ -85,12 +99,19 @@ def ingest(sources: Sources, given: FeedbackOptions, warehouse: str, outputs: Ou
         store.commit()
         event_type = snapshot_event_type(event_types, options)
         rows = snapshot.write_interactions(connection, store, outputs.interactions, event_type)
-        item_count = snapshot.write_items(connection, store, outputs.interactions, outputs.items)
+        item_count, unknown = snapshot.write_items(
+            connection, store, outputs.interactions, outputs.items, undescribed_min_users
+        )
         user_count = snapshot.write_users(connection, store, outputs.interactions, outputs.users)
         report_catalog(connection, store, outputs.interactions)
         policy = learn_feedback(connection, outputs.interactions, options)
     policy.write(outputs.feedback)
     report_event_types(event_types, policy)
+    if unknown:
+        report(
+            f"items: {unknown:,} are in no items table, and fewer than {undescribed_min_users} users chose "
+            "them, or on one day only: they are not recommended (--undescribed-min-users)"
+        )
     report(f"snapshot: {rows:,} interactions, {item_count:,} items, {user_count:,} users")
     return as_of
 

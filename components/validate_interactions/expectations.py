@@ -5,7 +5,7 @@ suite *snapshot* checks one row of metrics of the whole table: a critical failur
 only reported.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import great_expectations.expectations as gxe
@@ -13,25 +13,19 @@ import pyarrow as pa
 from great_expectations import ExpectationSuite
 from great_expectations.expectations.expectation import Expectation
 
+from components.ingest_interactions.warehouse.replacement import MIN_GROWTH
+from feature_repo.bounds import CONTROL_CHARACTERS, EARLIEST_US, MAX_LEAD_US, MAX_TEXT, MAX_VALUE
 from feature_repo.event_types import KNOWN
 from feature_repo.feedback import FeedbackPolicy
 from feature_repo.table_schemas import INTERACTIONS
 
-# The recommender accepts the same ids (serving.api.validation).
-TEXT: Final = r"^[^\x00-\x1f\x7f]{1,256}\Z"
-EXPECTED_TEXT: Final = "1 to 256 characters, none of them a control character"
+TEXT: Final = rf"^[^{CONTROL_CHARACTERS}]{{1,{MAX_TEXT}}}\Z"
+EXPECTED_TEXT: Final = f"1 to {MAX_TEXT} characters, none of them a control character"
 
-# The model computes in float32, which is too coarse for larger numbers.
-MAX_VALUE: Final = 1e12
+EARLIEST: Final = datetime.fromtimestamp(EARLIEST_US / 1_000_000, UTC)
+MAX_LEAD_S: Final = MAX_LEAD_US / 1_000_000
 
-# Earlier than the Web: an earlier time is a zero, or has the wrong unit.
-EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
-
-# How far the clock of a recording client may be ahead.
-CLOCK_SKEW: Final = timedelta(minutes=5)
-
-# Rows divided by the rows of the last run that nobody withdrew since: fewer rows mean a loss.
-MIN_GROWTH: Final = 0.9
+# Rows divided by the rows of the last run that nobody withdrew since: see also replacement.MIN_GROWTH.
 MAX_GROWTH: Final = 10.0
 
 # Share of the items (users) with any attribute besides the id.
@@ -42,6 +36,7 @@ ITEM_OR_WORDS: Final = "item_id, or the words of a search"
 OCCURRENCES: Final = "interaction_id occurrences"
 IN_ITEMS: Final = "item_id in items"
 IN_USERS: Final = "user_id in users"
+LEAD: Final = "seconds from the arrival to the timestamp"
 
 # Metrics of snapshot_metrics.measure_snapshot.
 ROWS: Final = "rows"
@@ -56,11 +51,10 @@ def described_metric(table: str) -> str:
     return f"described {table}"
 
 
-def interactions_suite(as_of: int, policy: FeedbackPolicy) -> ExpectationSuite:
+def interactions_suite(policy: FeedbackPolicy) -> ExpectationSuite:
     """Return the expectations of each row, for the contract's columns and those that `read_frames` adds.
 
     Args:
-        as_of: the time of the snapshot, µs since the epoch.
         policy: an event type that it does not know is reported.
     """
     not_null, matches = gxe.ExpectColumnValuesToNotBeNull, gxe.ExpectColumnValuesToMatchRegex
@@ -74,7 +68,6 @@ def interactions_suite(as_of: int, policy: FeedbackPolicy) -> ExpectationSuite:
         if pa.types.is_string(field.type):
             problem = f"not {EXPECTED_TEXT}"
             expectations.append(_expect(matches, field.name, problem, EXPECTED_TEXT, regex=TEXT))
-    latest = datetime.fromtimestamp(as_of / 1_000_000, UTC) + CLOCK_SKEW
     expectations += [
         _expect(
             between, "interaction_id", "used by several interactions", "a unique id",
@@ -97,8 +90,9 @@ def interactions_suite(as_of: int, policy: FeedbackPolicy) -> ExpectationSuite:
             min_value=EARLIEST,
         ),
         _expect(
-            between, "timestamp", "after the start of the run", f"{latest:%Y-%m-%d %H:%M:%S} UTC or earlier",
-            max_value=latest,
+            between, "timestamp", "in the future when it arrived",
+            f"at most {MAX_LEAD_S / 60:g} minutes after the arrival of the interaction",
+            checked=LEAD, max_value=MAX_LEAD_S,
         ),
     ]  # fmt: skip
     if not policy.all_positive:

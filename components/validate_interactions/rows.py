@@ -12,9 +12,16 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from components.validate_interactions.arrivals import Arrivals
 from components.validate_interactions.bots_and_duplicates import BOT_REASON
 from components.validate_interactions.expectation_results import ExpectationResult
-from components.validate_interactions.expectations import IN_ITEMS, IN_USERS, ITEM_OR_WORDS, OCCURRENCES
+from components.validate_interactions.expectations import (
+    IN_ITEMS,
+    IN_USERS,
+    ITEM_OR_WORDS,
+    LEAD,
+    OCCURRENCES,
+)
 from feature_repo.atomic_files import atomic_file
 from feature_repo.event_types import SEARCH
 from feature_repo.filesystems import without_wildcards
@@ -32,12 +39,13 @@ QUARANTINE: Final = pa.schema(
 )
 
 
-def read_frames(interactions: Path, items: Path, users: Path) -> Iterator[pd.DataFrame]:
-    """Yield the rows in file order, indexed by row number, with four further columns.
+def read_frames(interactions: Path, items: Path, users: Path, arrivals: Arrivals) -> Iterator[pd.DataFrame]:
+    """Yield the rows in file order, indexed by row number, with further columns.
 
     ITEM_OR_WORDS is the item; of a search without an item its words.
     OCCURRENCES counts the rows with the same interaction id. IN_ITEMS and IN_USERS tell whether the id is in
-    that table; they are true for a missing id, which another expectation reports.
+    that table; they are true for a missing id, which another expectation reports. LEAD is how much later the
+    timestamp is than the arrival, in seconds.
     """
     repeated = _repeated_ids(interactions)
     tables = {
@@ -56,6 +64,7 @@ def read_frames(interactions: Path, items: Path, users: Path) -> Iterator[pd.Dat
         for name, (column, ids) in tables.items():
             is_in_table = pc.or_(pc.is_in(batch[column], ids), batch[column].is_null())
             frame[name] = is_in_table.to_numpy(zero_copy_only=False)
+        frame[LEAD] = arrivals.lead(start, batch["timestamp"])
         start += len(frame)
         yield frame
 

@@ -1,4 +1,4 @@
-"""Metrics of a whole snapshot, and the row count of the last snapshot that passed."""
+"""Metrics of a whole snapshot, and what is kept about the last snapshot that passed."""
 
 import json
 import math
@@ -39,21 +39,32 @@ def measure_snapshot(interactions: Path, items: Path, users: Path, warehouse: st
 
 def expected_row_count(warehouse: str) -> int:
     """Return the rows of the last snapshot that passed, without those withdrawn since; 0 when none passed."""
+    last = _last_run(warehouse)
+    withdrawn = Warehouse(warehouse).watermarks.withdrawn - last.get("withdrawn", 0)
+    return max(0, last.get("rows", 0) - withdrawn)
+
+
+def last_judged_part(warehouse: str) -> int:
+    """Return the highest number of a part in the last snapshot that passed; 0 when none passed."""
+    return _last_run(warehouse).get("last_part", 0)
+
+
+def save_last_run(warehouse: str, rows: int, last_part: int) -> None:
+    """Store the rows and the highest part number of a snapshot that passed."""
+    store = Warehouse(warehouse)
+    last = {"rows": rows, "withdrawn": store.watermarks.withdrawn, "last_part": last_part}
+    with atomic_upload(store.filesystem, f"{store.root}/{LAST_RUN}") as file:
+        file.write(json.dumps(last).encode())
+
+
+def _last_run(warehouse: str) -> dict[str, int]:
     filesystem, root = locate(warehouse)
     try:
         with filesystem.open(f"{root}/{LAST_RUN}", "rb") as file:
             last: dict[str, int] = json.load(file)
     except FileNotFoundError:
-        return 0
-    withdrawn = Warehouse(warehouse).watermarks.withdrawn - last.get("withdrawn", 0)
-    return max(0, last["rows"] - withdrawn)
-
-
-def save_row_count(warehouse: str, rows: int) -> None:
-    """Store the rows of a snapshot that passed."""
-    store = Warehouse(warehouse)
-    with atomic_upload(store.filesystem, f"{store.root}/{LAST_RUN}") as file:
-        file.write(json.dumps({"rows": rows, "withdrawn": store.watermarks.withdrawn}).encode())
+        return {}
+    return last
 
 
 def _described_share(table: Path, ids: set[str]) -> float:

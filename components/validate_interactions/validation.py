@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from components.errors import StepError
 from components.progress import report
 from components.validate_interactions import data_docs as docs
+from components.validate_interactions.arrivals import Arrivals
 from components.validate_interactions.bots_and_duplicates import (
     BOT_INTERACTIONS_PER_DATE,
     BotsAndDuplicates,
@@ -17,7 +18,11 @@ from components.validate_interactions.expectation_results import ExpectationResu
 from components.validate_interactions.expectations import ROWS, interactions_suite, snapshot_suite
 from components.validate_interactions.gx_checkpoint import Checkpoint
 from components.validate_interactions.rows import BOT, DUPLICATE, read_frames, split_rows
-from components.validate_interactions.snapshot_metrics import measure_snapshot, save_row_count
+from components.validate_interactions.snapshot_metrics import (
+    last_judged_part,
+    measure_snapshot,
+    save_last_run,
+)
 from components.validate_interactions.verdict import Counts, judge_rows, judge_snapshot
 from feature_repo.feedback import FeedbackPolicy
 
@@ -42,7 +47,8 @@ def validate(
         feedback: the kind of each event type.
         as_of: the time of the snapshot, µs since the epoch.
         warehouse: a directory or fsspec URL that keeps the row count of the last run, to detect lost rows.
-        max_failed_share: the run stops when a larger share of the rows (0 to 1) goes to the quarantine.
+        max_failed_share: the run stops when a larger share (0 to 1) of the new rows of files and data sets
+            fails. Bots, recorded rows, and rows of an earlier snapshot that passed are set aside only.
         valid_interactions: Parquet file to write, in the contract's schema and the order of `interactions`.
         quarantine: Parquet file to write with the failed rows and a list of `reasons` for each.
         data_docs: HTML file to write.
@@ -58,8 +64,10 @@ def validate(
             f"max_failed_share is {max_failed_share}; expected a share from 0 to 1 (--max-failed-share)"
         )
     snapshot = _check_snapshot(interactions, items, users, as_of, warehouse, data_docs)
-    checkpoint = Checkpoint(interactions_suite(as_of, feedback))
-    failed_bits = np.concatenate([checkpoint.run(frame) for frame in read_frames(interactions, items, users)])
+    checkpoint = Checkpoint(interactions_suite(feedback))
+    arrivals = Arrivals.read(interactions, warehouse, last_judged_part(warehouse), as_of)
+    frames = read_frames(interactions, items, users, arrivals)
+    failed_bits = np.concatenate([checkpoint.run(frame) for frame in frames])
     bots_and_duplicates = find_bots_and_duplicates(interactions, np.flatnonzero(failed_bits))
     failed_bits[bots_and_duplicates.bots] |= BOT
     failed_bits[bots_and_duplicates.duplicates] |= DUPLICATE
@@ -70,12 +78,12 @@ def validate(
         )
     split_rows(interactions, failed_bits, checkpoint.results, valid_interactions, quarantine)
     results = [*checkpoint.results, bots_and_duplicates.bot_result(len(failed_bits))]
-    counts = _count(failed_bits, bots_and_duplicates, [*snapshot, *results])
+    counts = _count(failed_bits, arrivals.can_stop, bots_and_duplicates, [*snapshot, *results])
     verdict = judge_rows(counts, max_failed_share)
     docs.write(data_docs, as_of, verdict, counts, {"Each interaction": results, "The snapshot": snapshot})
     report(
         f"{counts['valid_rows']:,} of {counts['rows']:,} interactions are valid, "
-        f"{counts['quarantined_rows']:,} are in the quarantine ({counts['failed_share']:.2%}), "
+        f"{counts['quarantined_rows']:,} are in the quarantine, "
         f"{counts['duplicate_rows']:,} duplicates were dropped"
     )
     if not verdict.passed:
@@ -86,7 +94,7 @@ def validate(
         )
     for line in format_failures([*snapshot, *results]).splitlines():
         report(line)
-    save_row_count(warehouse, len(failed_bits))
+    save_last_run(warehouse, len(failed_bits), int(arrivals.parts.max()))
     return counts
 
 
@@ -107,15 +115,20 @@ def _check_snapshot(
 
 
 def _count(
-    failed_bits: NDArray[np.uint64], bots_and_duplicates: BotsAndDuplicates, results: list[ExpectationResult]
+    failed_bits: NDArray[np.uint64],
+    can_stop: NDArray[np.bool_],
+    bots_and_duplicates: BotsAndDuplicates,
+    results: list[ExpectationResult],
 ) -> Counts:
-    quarantined = int(np.count_nonzero(failed_bits & ~DUPLICATE))
+    failed = int(np.count_nonzero((failed_bits & ~(DUPLICATE | BOT) != 0) & can_stop))
+    new = int(np.count_nonzero(can_stop))
     return {
         "rows": len(failed_bits),
         "valid_rows": int(np.count_nonzero(failed_bits == 0)),
-        "quarantined_rows": quarantined,
+        "quarantined_rows": int(np.count_nonzero(failed_bits & ~DUPLICATE)),
         "duplicate_rows": len(bots_and_duplicates.duplicates),
         "bot_users": len(bots_and_duplicates.bot_users),
-        "failed_share": quarantined / len(failed_bits),
+        "new_rows": new,
+        "failed_share": failed / max(new, 1),
         "warnings": sum(not result.is_critical for result in failures(results)),
     }

@@ -32,11 +32,13 @@ def judge_snapshot(results: list[ExpectationResult]) -> Verdict:
 
 
 def judge_rows(counts: Counts, max_failed_share: float) -> Verdict:
-    """Stop when too many rows are in the quarantine, or none is valid."""
+    """Stop when too many new rows of files fail, or no row is valid."""
     reason = (
-        f"{counts['failed_share']:.2%} of {counts['rows']:,} interactions failed; "
+        f"{counts['failed_share']:.2%} of {counts['new_rows']:,} new interactions of files failed; "
         f"at most {max_failed_share:.2%} may fail"
     )
+    if not counts["valid_rows"]:
+        reason = f"none of {counts['rows']:,} interactions is valid"
     if counts["valid_rows"] and counts["failed_share"] <= max_failed_share:
         return Verdict(True, reason)
     advice = (

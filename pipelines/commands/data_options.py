@@ -7,6 +7,8 @@ from inspect import Parameter, signature
 from typing import Any, get_type_hints
 
 from pipelines.commands.options import (
+    UNDESCRIBED_MIN_USERS,
+    AcceptSmaller,
     AllPositive,
     Columns,
     Dataset,
@@ -23,6 +25,7 @@ from pipelines.commands.options import (
     Source,
     TimeFormat,
     Timezone,
+    UndescribedMinUsers,
     UserColumns,
     Users,
 )
@@ -50,6 +53,8 @@ class DataOptions:
     all_positive: AllPositive = None
     reading: FileReading = None
     source: Source = None
+    accept_smaller: AcceptSmaller = False
+    undescribed_min_users: UndescribedMinUsers = UNDESCRIBED_MIN_USERS
 
     def source_arguments(self) -> dict[str, Any]:
         """Return the parameters of the training pipeline that say where its data is."""
@@ -71,9 +76,14 @@ class DataOptions:
             source=self.source,
             files=self.reading,
         )
-        return reading | feedback_arguments(
+        feedback = feedback_arguments(
             self.positive, self.negative, self.neutral, self.exposure, self.min_value, self.all_positive
         )
+        accepted = {
+            "accept_smaller": self.accept_smaller,
+            "undescribed_min_users": self.undescribed_min_users,
+        }
+        return reading | feedback | accepted
 
 
 def with_data_options(command: Callable[..., None]) -> Callable[..., None]:

@@ -142,5 +142,18 @@ Hyperparameter = Annotated[
     ),
 ]
 MaxFailedShare = Annotated[
-    float, typer.Option(help="Stop if more than this share of the interactions fails validation.")
+    float, typer.Option(help="Stop if more than this share of the new rows of files fails validation.")
+]
+AcceptSmaller = Annotated[
+    bool, typer.Option("--accept-smaller", help="Accept a file with much fewer rows than it had before.")
+]
+# The default of the training pipeline.
+UNDESCRIBED_MIN_USERS = 3
+UndescribedMinUsers = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        help="An item that no items table describes is recommended when this many users chose it, on "
+        "several days. 0: always.",
+    ),
 ]

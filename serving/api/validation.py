@@ -7,9 +7,11 @@ import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Final
 
+from feature_repo.bounds import CONTROL_CHARACTERS, EARLIEST_US, MAX_LEAD_US, MAX_TEXT, MAX_VALUE
 from feature_repo.contract import MAX_QUERY_LENGTH
 from feature_repo.event_types import SEARCH, canonical_event_type, default_event_type
 from feature_repo.interaction import Interaction
@@ -18,18 +20,11 @@ from serving.protos import recommender_pb2 as pb
 from serving.ranking.request import NO_SCENARIO
 from serving.ranking.scenarios import Scenario
 
-MAX_ID_LENGTH: Final = 256
 MAX_IDS: Final = 10_000
 MAX_FOLLOWED: Final = 1_000
 DEFAULT_K: Final = 10
 
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
-
-# The model computes with float32, which is too coarse for larger values.
-_MAX_VALUE: Final = 1e12
-
-# Tolerated lead of a client's clock.
-_CLOCK_SKEW_US: Final = 24 * 3_600_000_000
+_CONTROL: Final = re.compile(f"[{CONTROL_CHARACTERS}]")
 
 
 @dataclass(frozen=True)
@@ -72,8 +67,8 @@ def read_id(field: str, value: str, empty: bool = False) -> str:
     """Check an id: 1 (0 with `empty`) to 256 characters, none of them a control character."""
     if not value and not empty:
         raise InvalidRequest.of(field, value, "an id that is not empty")
-    if len(value) > MAX_ID_LENGTH:
-        raise InvalidRequest.of(field, value, f"at most {MAX_ID_LENGTH} characters, not {len(value)}")
+    if len(value) > MAX_TEXT:
+        raise InvalidRequest.of(field, value, f"at most {MAX_TEXT} characters, not {len(value)}")
     if _CONTROL.search(value):
         raise InvalidRequest.of(field, value, "no control characters")
     return value
@@ -104,8 +99,8 @@ def read_bids(bids: Mapping[str, float], scenario: Scenario) -> dict[str, float]
         raise InvalidRequest.of("bids", f"{len(bids)} bids", f"{allowed} in scenario {scenario.name!r}")
     for item_id, bid in bids.items():
         read_id("bids", item_id)
-        if not 0 <= bid <= _MAX_VALUE:  # also false for NaN
-            raise InvalidRequest.of(f"bids[{item_id!r}]", bid, f"a number from 0 to {_MAX_VALUE:g}")
+        if not 0 <= bid <= MAX_VALUE:  # also false for NaN
+            raise InvalidRequest.of(f"bids[{item_id!r}]", bid, f"a number from 0 to {MAX_VALUE:g}")
     return dict(bids)
 
 
@@ -162,7 +157,7 @@ def _interaction(field: str, message: pb.Interaction, now: int, user_id: str, st
     event_type = canonical_event_type(written) or default_event_type(message.HasField("value"), bool(query))
     if query and event_type != SEARCH:
         raise InvalidRequest.of(f"{field}.event_type", written, f"{SEARCH} beside a query")
-    timestamp = _timestamp(f"{field}.timestamp", message, now)
+    timestamp = _timestamp(f"{field}.timestamp", message, now, EARLIEST_US if stored else 0)
     interaction_id = read_id(f"{field}.interaction_id", message.interaction_id, empty=True)
     generated_id = uuid.uuid4().hex if stored else _digest(item_id, event_type, timestamp, query)
     return Interaction(
@@ -177,13 +172,14 @@ def _interaction(field: str, message: pb.Interaction, now: int, user_id: str, st
     )
 
 
-def _timestamp(field: str, message: pb.Interaction, now: int) -> int:
+def _timestamp(field: str, message: pb.Interaction, now: int, earliest: int) -> int:
     if not message.HasField("timestamp"):
         return now
     seconds, nanos = message.timestamp.seconds, message.timestamp.nanos
     timestamp = seconds * 1_000_000 + nanos // 1000
-    if not (0 <= nanos < 1_000_000_000 and 0 <= timestamp <= now + _CLOCK_SKEW_US):
-        allowed = "a time from 1970 to one day ahead of this server's clock"
+    if not (0 <= nanos < 1_000_000_000 and earliest <= timestamp <= now + MAX_LEAD_US):
+        first, minutes = datetime.fromtimestamp(earliest / 1_000_000, UTC), MAX_LEAD_US // 60_000_000
+        allowed = f"a time from {first:%Y} to {minutes} minutes ahead of this server's clock"
         raise InvalidRequest.of(field, f"{seconds} s {nanos} ns", allowed)
     return timestamp
 
@@ -191,8 +187,8 @@ def _timestamp(field: str, message: pb.Interaction, now: int) -> int:
 def _value(field: str, message: pb.Interaction) -> float:
     if not message.HasField("value"):
         return math.nan
-    if not abs(message.value) <= _MAX_VALUE:  # also false for NaN
-        raise InvalidRequest.of(field, message.value, f"a number from -{_MAX_VALUE:g} to {_MAX_VALUE:g}")
+    if not abs(message.value) <= MAX_VALUE:  # also false for NaN
+        raise InvalidRequest.of(field, message.value, f"a number from -{MAX_VALUE:g} to {MAX_VALUE:g}")
     return message.value
 
 

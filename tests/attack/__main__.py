@@ -20,7 +20,9 @@ from tests.attack import (
     guessed_tokens,
     killed_recorders,
     log_faults,
+    made_up_items,
     oversized_requests,
+    poisoned_recordings,
     stalled_streams,
 )
 from tests.attack.figures import Figure
@@ -32,6 +34,8 @@ ATTACKS: Final[tuple[ModuleType, ...]] = (
     busy_user,
     log_faults,
     killed_recorders,
+    poisoned_recordings,
+    made_up_items,
 )
 
 

@@ -21,10 +21,7 @@ def test_a_value_without_an_event_type_is_a_rating_in_files_and_requests(tmp_pat
     rows = pq.read_table(outputs.interactions).to_pylist()
     in_file = {row["item_id"]: row["event_type"] for row in rows}
 
-    messages = [
-        pb.Interaction(user_id="ann", item_id=item, **({} if value is None else {"value": value}))
-        for item, value in values.items()
-    ]
+    messages = [pb.Interaction(user_id="ann", item_id=item, value=value) for item, value in values.items()]
     request = pb.RecordInteractionsRequest(interactions=messages)
     recorded = {row.item_id: row.event_type for row in read_interactions(request, RequestLimits())}
 

@@ -42,7 +42,9 @@ def test_the_client_imports_only_grpc_and_protobuf() -> None:
 def test_the_async_client_recommends_and_records(service: RunningService) -> None:
     async def scenario() -> None:
         async with AsyncRecommender(service.address, HANG_S) as client:
-            await client.record("async", "horror-3", event_type="rate", value=5.0, timestamp=1_000_000)
+            await client.record(
+                "async", "horror-3", event_type="rate", value=5.0, timestamp=1_700_000_000_000_000
+            )
             answer, interests = await asyncio.gather(
                 client.recommend("async", k=3), client.interests("async")
             )

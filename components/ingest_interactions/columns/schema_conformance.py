@@ -31,7 +31,8 @@ SCHEMAS: Final = {"interactions": INTERACTIONS, "items": ITEMS, "users": USERS}
 DEFAULT_EVENT: Final = (
     'coalesce(event_type, CASE WHEN item_id IS NULL AND "query" IS NOT NULL '
     f"THEN {literal(default_event_type(False, True))} "
-    f"WHEN value IS NULL THEN {literal(default_event_type(False))} ELSE {literal(default_event_type(True))} END)"
+    f"WHEN value IS NULL THEN {literal(default_event_type(False))} "
+    f"ELSE {literal(default_event_type(True))} END)"
 )
 WORDS: Final = 'CASE WHEN item_id IS NULL THEN "query" END'
 

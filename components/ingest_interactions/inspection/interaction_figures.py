@@ -7,13 +7,11 @@ from typing import Final
 
 from duckdb import DuckDBPyConnection
 
+from components.ingest_interactions.out_of_bounds import out_of_bounds
 from components.ingest_interactions.times.time_zones import future_note
-from feature_repo.contract import MAX_QUERY_LENGTH
 from feature_repo.event_types import KNOWN, RATE, canonical_event_type
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-EARLIEST_US: Final = 631_152_000_000_000  # 1990; validation sets earlier interactions aside
-MAX_ID_LENGTH: Final = 256
 
 FIGURES: Final = """
     SELECT count(*), count(DISTINCT user_id), count(DISTINCT item_id), min("timestamp"), max("timestamp"),
@@ -25,18 +23,6 @@ PER_USER: Final = """
         SELECT count(*) AS rows FROM inspected WHERE user_id IS NOT NULL GROUP BY user_id
     )
 """
-# What validation sets aside -> condition.
-SET_ASIDE: Final = {
-    "user_id is missing": "user_id IS NULL",
-    "item_id is missing": 'item_id IS NULL AND "query" IS NULL',
-    "the timestamp is missing": '"timestamp" IS NULL',
-    "the timestamp is before 1990": f'"timestamp" < {EARLIEST_US}',
-    "the timestamp is in the future": '"timestamp" > {latest}',
-    f"an id is longer than {MAX_ID_LENGTH} characters": (
-        f"greatest(length(user_id), length(item_id)) > {MAX_ID_LENGTH}"
-    ),
-    f"a search is longer than {MAX_QUERY_LENGTH} characters": f'length("query") > {MAX_QUERY_LENGTH}',
-}
 
 
 @dataclass(frozen=True)
@@ -109,11 +95,10 @@ def set_aside(connection: DuckDBPyConnection, now: int, is_zone_unknown: bool) -
         is_zone_unknown: whether the time zone of the file was not stated.
     """
     lines = []
-    latest = now + 300_000_000
-    for reason, condition in SET_ASIDE.items():
+    for reason, condition in out_of_bounds(now).items():
         rows, total, first = connection.execute(
-            f"SELECT count(*) FILTER ({condition.format(latest=latest)}), count(*), "
-            f"min(source_row) FILTER ({condition.format(latest=latest)}) FROM inspected"
+            f"SELECT count(*) FILTER ({condition}), count(*), "
+            f"min(source_row) FILTER ({condition}) FROM inspected"
         ).fetchall()[0]
         if rows:
             lines.append(

@@ -7,6 +7,7 @@ from typing import Final
 
 from components.ingest_interactions.duckdb_session import literal
 from components.ingest_interactions.times.time_column import TimeColumn
+from feature_repo.bounds import MAX_LEAD_US
 
 # Abbreviations with one meaning (RFC 2822, and others in wide use), in minutes east of UTC. IST and BST have
 # several meanings: `abbreviations` takes them from the stated zone.
@@ -43,7 +44,6 @@ ABBREVIATIONS: Final = {
     "HST": -600,
 }
 MINUTE_US: Final = 60_000_000
-CLOCK_SKEW_MINUTES: Final = 5
 MAX_OFFSET_HOURS: Final = 14
 
 
@@ -128,7 +128,7 @@ def future_note(column: str, newest: int | None, now: int) -> str:
         newest, now: µs since the epoch; None for no time.
     """
     minutes = ((newest or 0) - now) // MINUTE_US
-    if not CLOCK_SKEW_MINUTES <= minutes < MAX_OFFSET_HOURS * 60:
+    if not MAX_LEAD_US // 60_000_000 <= minutes < MAX_OFFSET_HOURS * 60:
         return ""
     return (
         f"the newest {column} is {minutes // 60} h {minutes % 60} min in the future, as local times of a "

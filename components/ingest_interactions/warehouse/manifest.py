@@ -13,8 +13,9 @@ from typing import Final
 
 from duckdb import DuckDBPyConnection
 
+from components.errors import StepError
 from components.ingest_interactions.duckdb_session import file_list, literal
-from components.ingest_interactions.warehouse.parts import Part, Watermarks
+from components.ingest_interactions.warehouse.parts import LOG, Part, Watermarks
 from components.ingest_interactions.warehouse.retracted_rows import without_retracted
 from feature_repo.atomic_files import atomic_upload
 from feature_repo.filesystems import locate
@@ -28,7 +29,8 @@ class Warehouse:
 
     def __init__(self, url: str) -> None:
         self.filesystem, self.root = locate(url)
-        self.watermarks = self._read()
+        self._content = self._read()
+        self.watermarks = Watermarks.from_json(self._content) if self._content else Watermarks()
 
     def listed(self, table: str = "", source: str = "") -> list[Part]:
         """Return the parts of a table and a source, oldest first; "" for all."""
@@ -58,15 +60,22 @@ class Warehouse:
         return self.scan(self.listed(table, source))
 
     def rows(self, table: str) -> str | None:
-        """Return SQL for the rows of a table; the newest part that has an id has the last word on it."""
+        """Return SQL for the rows of a table; if several parts have an id, one of them has the word on it.
+
+        The newest part describes an item or user. An interaction is the one that came first: a later one with
+        its id can't take it away. A new content has the age of the parts that it replaced, and recorded
+        interactions come after those of files, whose ids they could copy.
+        """
         parts, key = self.listed(table), KEYS[table]
         scanned = self.scan(parts)
         if scanned is None or len(parts) == 1:
             return scanned and f"(SELECT * FROM {scanned})"
+        rank = _age_rank(parts) if table == "interactions" else "-part"
         return f"""(
             SELECT stored.* FROM {scanned} AS stored LEFT JOIN (
-                SELECT {key}, max(part) AS part FROM {scanned} GROUP BY {key} HAVING min(part) < max(part)
-            ) AS newest USING ({key}) WHERE newest.part IS NULL OR stored.part = newest.part
+                SELECT {key}, arg_min(part, {rank}) AS part FROM {scanned}
+                GROUP BY {key} HAVING min(part) < max(part)
+            ) AS chosen USING ({key}) WHERE chosen.part IS NULL OR stored.part = chosen.part
         )"""
 
     def write(
@@ -99,6 +108,8 @@ class Warehouse:
         if part.table == "interactions":
             self.watermarks.withdrawn += max(0, sum(old.rows for old in replaced) - part.rows)
         self.remove(replaced)
+        if replaced:
+            part = replace(part, since=min(old.since or old.number for old in replaced))
         self.watermarks.parts.append(part)
         self.watermarks.next_part = part.number + 1
 
@@ -109,9 +120,21 @@ class Warehouse:
             self.watermarks.obsolete.append(part.path)
 
     def commit(self) -> None:
-        """Replace the manifest, then delete the parts that it doesn't list any more."""
+        """Replace the manifest, then delete the parts that it doesn't list any more.
+
+        The lock of a home does not hold on a cluster, where two runs may write to one warehouse.
+
+        Raises:
+            StepError: another process has replaced the manifest since it was read.
+        """
+        if self._read() != self._content:
+            raise StepError(
+                f"another run or retraction has changed the warehouse {self.root} meanwhile; its changes "
+                "stay, and those of this one are not stored: run this again when the other one has ended"
+            )
+        self._content = self.watermarks.to_json().encode()
         with atomic_upload(self.filesystem, f"{self.root}/{WATERMARKS}") as file:
-            file.write(self.watermarks.to_json().encode())
+            file.write(self._content)
         while self.watermarks.obsolete:
             with suppress(FileNotFoundError):
                 self.filesystem.rm_file(f"{self.root}/{self.watermarks.obsolete[-1]}")
@@ -123,9 +146,17 @@ class Warehouse:
         ).fetchall()[0]
         return int(rows)
 
-    def _read(self) -> Watermarks:
+    def _read(self) -> bytes:
         try:
             with self.filesystem.open(f"{self.root}/{WATERMARKS}", "rb") as file:
-                return Watermarks.from_json(file.read())
+                content: bytes = file.read()
         except FileNotFoundError:
-            return Watermarks()
+            return b""
+        return content
+
+
+def _age_rank(parts: list[Part]) -> str:
+    """Return SQL that orders parts of interactions: those of files by age, then those of the log."""
+    files = sorted((p for p in parts if p.source != LOG), key=lambda part: part.since or part.number)
+    numbers = [part.number for part in files]
+    return f"coalesce(list_position({numbers}::BIGINT[], part), {len(numbers)} + part)"

@@ -25,6 +25,7 @@ class Part:
         location: path or URL of the content.
         ingested_at: µs since the epoch; 0 is unknown.
         options: those of reading.Reading that were given for the source, for its next content.
+        since: the number of the first part whose content it replaced, in several steps; 0 for none.
     """
 
     table: str
@@ -37,6 +38,7 @@ class Part:
     location: str = ""
     ingested_at: int = 0
     options: dict[str, Any] = field(default_factory=dict)
+    since: int = 0
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,13 @@ from duckdb import DuckDBPyConnection
 from components.errors import StepError
 from components.ingest_interactions.duckdb_session import quote
 from components.ingest_interactions.warehouse.manifest import KEYS, Warehouse
-from components.ingest_interactions.warehouse.parts import UNNAMED, Part
+from components.ingest_interactions.warehouse.parts import LOG, UNNAMED, Part
 
 # Share of the old rows that new content of the same source has again.
 MIN_KEPT: Final = 0.5
+
+# Rows of a source, or of a snapshot, divided by those it had before; fewer are a sign of a cut file.
+MIN_GROWTH: Final = 0.9
 
 # A row that was corrected in one of three columns still has the other two.
 WHOLE: Final = (("user_id", "item_id", "timestamp"),)
@@ -42,15 +45,17 @@ class Replacement:
 
 
 def find_replacement(
-    connection: DuckDBPyConnection, store: Warehouse, part: Part, is_named: bool
+    connection: DuckDBPyConnection, store: Warehouse, part: Part, is_named: bool, accept_smaller: bool
 ) -> Replacement:
     """Find the parts of the same source, of the same content, and unnamed ones with the same rows.
 
     Args:
         is_named: the user gave the source its name, so another folder does not matter.
+        accept_smaller: whether new interactions may be much fewer than the old ones.
 
     Raises:
-        StepError: the content does not belong to the source of this name, or its ids belong to other rows.
+        StepError: the content does not belong to the source of this name, has much fewer rows, or its ids
+            belong to other rows.
     """
     comparison = Comparison(connection, store, part)
     own = store.listed(part.table, part.source)
@@ -58,6 +63,8 @@ def find_replacement(
         moved = not is_named and _folder(own[-1]) not in ("", _folder(part))
         if not comparison.has_again(own, moved):
             raise comparison.other_content(own)
+        if part.table == "interactions" and not accept_smaller:
+            _check_size(part, own)
     others = [old for old in store.listed(part.table) if old not in own]
     replaced = own + [
         old
@@ -65,8 +72,19 @@ def find_replacement(
         if old.digest == part.digest or (old.source.startswith(UNNAMED) and comparison.has_again([old], True))
     ]
     if part.table == "interactions":
-        comparison.check_ids([old for old in others if old not in replaced])
+        # The log is left out: anyone can record an id that a file has later.
+        comparison.check_ids([old for old in others if old not in replaced and old.source != LOG])
     return comparison.replacement(replaced)
+
+
+def _check_size(part: Part, own: list[Part]) -> None:
+    rows = sum(old.rows for old in own)
+    if part.rows < MIN_GROWTH * rows:
+        raise StepError(
+            f"{part.source}: {part.location} has {part.rows:,} interactions, and would replace {rows:,}; "
+            f"expected at least {MIN_GROWTH:.0%} of them. If the file was cut off, give the whole one. If "
+            "rows were removed on purpose, run again with --accept-smaller"
+        )
 
 
 class Comparison:
@@ -80,13 +98,14 @@ class Comparison:
         """Return whether the new part has at least half of the old rows, so that it isn't about further rows.
 
         Interactions are compared by two of user, item and time, because the third may be corrected; if the
-        file moved to another folder, by all three. Content that begins after the old one has further rows.
+        file moved to another folder, by all three. Content that begins after the old one has further rows,
+        unless they have the old ids, users and items: then their times were corrected.
         """
         scan, least = self._scan(old), MIN_KEPT * sum(part.rows for part in old)
         if self._part.table != "interactions":
             return self._common(scan, (KEYS[self._part.table],)) >= least
         if self._begins_after(scan):
-            return False
+            return self._common(scan, ("interaction_id", "user_id", "item_id")) >= least
         return any(self._common(scan, columns) >= least for columns in (WHOLE if moved else CORRECTED))
 
     def replacement(self, parts: list[Part]) -> Replacement:

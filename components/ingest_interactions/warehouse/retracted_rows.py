@@ -36,15 +36,25 @@ def condition_sql(text: str) -> str:
 
 
 def retracted_sql(retraction: Retraction) -> str:
-    """Return SQL that is true for a row that the retraction concerns; later interactions are not."""
-    until = f'("timestamp" IS NULL OR "timestamp" <= {retraction.at})'
-    return " AND ".join([until, *(f"({condition_sql(text)})" for text in retraction.conditions)])
+    """Return SQL that is true for a row that meets all conditions."""
+    return " AND ".join(f"({condition_sql(text)})" for text in retraction.conditions) or "true"
+
+
+def _rule_sql(retraction: Retraction) -> str:
+    """Return SQL that is true for a row that arrives after the retraction and is concerned.
+
+    Later interactions are not, unless a condition says so by its time.
+    """
+    columns = {match[1] for text in retraction.conditions if (match := CONDITION.fullmatch(text))}
+    if "timestamp" in columns:
+        return retracted_sql(retraction)
+    return f'("timestamp" IS NULL OR "timestamp" <= {retraction.at}) AND {retracted_sql(retraction)}'
 
 
 def without_retracted(query: str, source: str, retractions: Iterable[Retraction]) -> str:
     """Return the query without the rows of a source that were withdrawn by a rule."""
     rules = [
-        f"NOT coalesce({retracted_sql(retraction)}, false)"
+        f"NOT coalesce({_rule_sql(retraction)}, false)"
         for retraction in retractions
         if retraction.is_rule and retraction.source in ("", source)
     ]

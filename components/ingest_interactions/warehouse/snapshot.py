@@ -14,15 +14,23 @@ import pyarrow.parquet as pq
 from duckdb import DuckDBPyConnection
 
 from components.errors import StepError
-from components.ingest_interactions.duckdb_session import file_list
+from components.ingest_interactions.duckdb_session import file_list, literal
 from components.ingest_interactions.warehouse.manifest import Warehouse
+from components.ingest_interactions.warehouse.parts import LOG
 from feature_repo.atomic_files import atomic_file
+from feature_repo.event_types import IMPRESSION
 from feature_repo.table_schemas import INTERACTIONS, ITEMS, USERS
 
-# The contract's columns, all nullable: validation quarantines rows with missing values.
-SNAPSHOT: Final = pa.schema([field.with_nullable(True) for field in INTERACTIONS])
+# The contract's columns, all nullable: validation quarantines rows with missing values. A part's number says
+# when its rows arrived.
+SNAPSHOT: Final = pa.schema(
+    [*(field.with_nullable(True) for field in INTERACTIONS), pa.field("part", pa.int64())]
+)
 BATCH_ROWS: Final = 1_000_000
 BOOKKEEPING: Final = ("part", "source_row")
+
+# Days on which users chose an item that no table describes.
+MIN_DAYS: Final = 2
 
 
 def write_interactions(
@@ -57,20 +65,56 @@ def write_interactions(
     return written
 
 
-def write_items(connection: DuckDBPyConnection, warehouse: Warehouse, interactions: Path, file: Path) -> int:
-    """Write one row for each item of the item tables or the interactions, ordered by id; return their number.
+def write_items(
+    connection: DuckDBPyConnection, warehouse: Warehouse, interactions: Path, file: Path, min_users: int
+) -> tuple[int, int]:
+    """Write one row for each item of the item tables or the interactions, ordered by id.
 
-    An item without a domain gets the alphabetically first domain of its interactions.
+    An item without a domain gets the alphabetically first domain of its interactions. An unknown item (see
+    _find_unknown) is never available, so that it is not recommended.
+
+    Returns:
+        The number of items, and of unknown ones.
     """
+    unknown = _find_unknown(connection, warehouse, interactions, min_users)
     described = _described(connection, warehouse, "items", interactions, ITEMS)
+    never = "0::BIGINT" if warehouse.listed("items") else "make_timestamptz(0)"
     query = f"""
-        SELECT described.* REPLACE (coalesce(described.domain, seen.domain) AS domain)
+        SELECT described.* REPLACE (
+            coalesce(described.domain, seen.domain) AS domain,
+            CASE WHEN item_id IN (FROM unknown_items) THEN {never} ELSE available_until END AS available_until
+        )
         FROM ({described}) AS described LEFT JOIN (
             SELECT item_id, min(domain) AS domain
             FROM read_parquet({file_list([interactions])}) GROUP BY item_id
         ) AS seen USING (item_id) ORDER BY item_id
     """
-    return _write(_arrange(connection.sql(query).to_arrow_table(), ITEMS), file)
+    return _write(_arrange(connection.sql(query).to_arrow_table(), ITEMS), file), unknown
+
+
+def _find_unknown(
+    connection: DuckDBPyConnection, warehouse: Warehouse, interactions: Path, min_users: int
+) -> int:
+    """Create the table `unknown_items`: ids that anybody could have made up; return their number.
+
+    They are in no item table, and fewer than `min_users` users chose them, or all of them on fewer than
+    MIN_DAYS days. Without any item table, the items of files and data sets are known.
+    """
+    items = warehouse.scan(warehouse.listed("items"))
+    trusted = [] if items else [p.number for p in warehouse.listed("interactions") if p.source != LOG]
+    chosen = f"FILTER (event_type IS DISTINCT FROM {literal(IMPRESSION)})"
+    described = f"ANTI JOIN {items} AS described USING (item_id)" if items else ""
+    connection.execute(
+        f"""
+        CREATE OR REPLACE TEMP TABLE unknown_items AS
+        SELECT item_id FROM read_parquet({file_list([interactions])}) AS seen {described}
+        WHERE item_id IS NOT NULL GROUP BY item_id HAVING {min_users} > 0
+            AND NOT bool_or(list_contains({trusted}::BIGINT[], part))
+            AND (count(DISTINCT user_id) {chosen} < {min_users}
+                OR count(DISTINCT "timestamp"::DATE) {chosen} < {MIN_DAYS})
+        """
+    )
+    return int(connection.execute("SELECT count(*) FROM unknown_items").fetchall()[0][0])
 
 
 def write_users(connection: DuckDBPyConnection, warehouse: Warehouse, interactions: Path, file: Path) -> int:

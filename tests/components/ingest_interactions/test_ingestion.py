@@ -15,7 +15,9 @@ from components.ingest_interactions.feedback.feedback_options import FeedbackOpt
 from components.ingest_interactions.ingestion import Outputs, Sources, ingest
 from components.ingest_interactions.warehouse import snapshot
 from components.ingest_interactions.warehouse.manifest import Warehouse
-from feature_repo.table_schemas import INTERACTIONS, ITEMS
+from feature_repo.interaction import Interaction
+from feature_repo.table_schemas import ITEMS
+from serving.user_data.interaction_log import InteractionLog
 
 DAY = 1_700_000_000
 BASIC = f"user_id,item_id,timestamp\nann,tea,{DAY}\nann,milk,{DAY + 5}\nbob,tea,{DAY + 1}\n"
@@ -29,7 +31,7 @@ def test_the_snapshot_has_the_columns_of_the_contract_and_is_sorted(home: Any) -
     home.ingest(interactions_file=home.write("log.csv", BASIC))
 
     table = home.table("interactions")
-    assert [(field.name, field.type) for field in table.schema] == [(f.name, f.type) for f in INTERACTIONS]
+    assert table.schema == snapshot.SNAPSHOT
     rows = table.to_pylist()
     assert [(row["user_id"], row["item_id"]) for row in rows] == [
         ("ann", "tea"),
@@ -132,6 +134,34 @@ class TestItemsAndUsers:
         home.ingest(items_file=home.write("more.csv", "item_id,title,part\nmilk,Milk,cow\n"))
         described = {row["item_id"]: row["Part_"] for row in home.rows("items")}
         assert described == {"milk": "cow", "tea": "leaf"}
+
+    def recommended(self, home: Any) -> set[str]:
+        return {row["item_id"] for row in home.rows("items") if row["available_until"] is None}
+
+    def test_an_undescribed_item_needs_several_users_on_several_days(
+        self, home: Any, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        days = {"few": (0, 1), "one day": (0, 0, 0), "chosen": (0, 1, 1), "tea": (0,)}
+        rows = [
+            f"u{user},{item},{DAY + 86_400 * day},view"
+            for item in days
+            for user, day in enumerate(days[item])
+        ]
+        shown = [f"u{user},only shown,{DAY + 86_400 * user},impression" for user in range(5)]
+        log = home.write("log.csv", "user_id,item_id,timestamp,event_type\n" + "\n".join([*rows, *shown]))
+        home.ingest(interactions_file=log, items_file=home.write("items.csv", "item_id,title\ntea,Tea\n"))
+        assert self.recommended(home) == {"chosen", "tea"}
+        assert "items: 3 are in no items table, and fewer than 3 users chose them" in capsys.readouterr().out
+
+    def test_without_an_items_table_the_items_of_files_are_known(self, home: Any) -> None:
+        url = f"sqlite:///{home.root}/log.sqlite"
+        log = InteractionLog(url)
+        log.record([Interaction("r1", "eve", "made up", "view", DAY * 1_000_000)])
+        log.close()
+        home.ingest(interactions_file=home.write("log.csv", BASIC), interaction_log=url)
+        assert self.recommended(home) == {"milk", "tea"}
+        ingest(Sources(), FeedbackOptions(), str(home.warehouse), home.outputs, undescribed_min_users=0)
+        assert self.recommended(home) == {"made up", "milk", "tea"}
 
     def test_an_earlier_table_can_be_ingested_again(self, home: Any) -> None:
         home.ingest(interactions_file=home.write("log.csv", BASIC))
@@ -253,7 +283,7 @@ def test_the_component_returns_the_time_of_the_snapshot(tmp_path: Path) -> None:
     (tmp_path / "it's [1].csv").write_text(BASIC)
     before = datetime.now(UTC).timestamp() * 1_000_000
     as_of = ingest_interactions.python_func(
-        "", str(tmp_path / "it's [1].csv"), "", "", "", str(tmp_path / "warehouse"), {}, {},
+        "", str(tmp_path / "it's [1].csv"), "", "", "", str(tmp_path / "warehouse"), {}, False, 3, {},
         Artifact("interactions"), Artifact("items"), Artifact("users"), Artifact("feedback"),
     )  # fmt: skip
     assert as_of > before

@@ -12,11 +12,13 @@ import pytest
 
 from components.errors import StepError
 from components.ingest_interactions.warehouse.manifest import Warehouse
+from components.ingest_interactions.warehouse.parts import LOG, Part
 from components.validate_interactions import rows
 from components.validate_interactions.component import validate_interactions
 from components.validate_interactions.expectations import EXPECTED_TEXT
 from feature_repo.feedback import FeedbackPolicy
 from feature_repo.table_schemas import INTERACTIONS
+from tests.components.validate_interactions import conftest
 from tests.components.validate_interactions.conftest import AS_OF, NULLABLE, valid_rows
 
 NO_TEXT = f"not {EXPECTED_TEXT}"
@@ -27,7 +29,7 @@ def test_valid_interactions_all_pass_in_their_order(snapshot: Any) -> None:
 
     assert counts == {
         "rows": 200, "valid_rows": 200, "quarantined_rows": 0, "duplicate_rows": 0, "bot_users": 0,
-        "failed_share": 0.0, "warnings": 0,
+        "new_rows": 200, "failed_share": 0.0, "warnings": 0,
     }  # fmt: skip
     assert snapshot.valid.schema.equals(INTERACTIONS)
     assert snapshot.valid.to_pylist() == snapshot.rows
@@ -49,7 +51,7 @@ FAULTS: list[tuple[str, Any, str]] = [
     ("value", -2e12, "not a number within ±1e12"),
     ("timestamp", None, "missing"),
     ("timestamp", AS_OF.replace(year=1989), "before 1990-01-01"),
-    ("timestamp", AS_OF + timedelta(minutes=6), "after the start of the run"),
+    ("timestamp", AS_OF + timedelta(minutes=6), "in the future when it arrived"),
 ]
 
 
@@ -165,7 +167,7 @@ class TestThreshold:
             snapshot.validate(0.05)
 
         message = str(stopped.value)
-        assert "6.00% of 200 interactions failed; at most 5.00% may fail" in message
+        assert "6.00% of 200 new interactions of files failed; at most 5.00% may fail" in message
         assert re.search(
             r"user_id: missing +11 rows +5.50% +None +first: interaction 'i0' +expected a value in each row",
             message,
@@ -180,12 +182,54 @@ class TestThreshold:
 
     def test_a_snapshot_without_a_valid_row_stops_at_any_allowed_share(self, snapshot: Any) -> None:
         self.plant(snapshot, 200)
-        with pytest.raises(StepError, match=r"100.00% of 200 interactions failed"):
+        with pytest.raises(StepError, match="none of 200 interactions is valid"):
             snapshot.validate(1.0)
 
     def test_a_share_above_one_is_rejected(self, snapshot: Any) -> None:
         with pytest.raises(StepError, match="max_failed_share is 5; expected a share from 0 to 1"):
             snapshot.validate(5)
+
+
+class TestArrival:
+    """A row is judged once, when it arrives."""
+
+    def arrive(self, snapshot: Any, *sources: str) -> None:
+        """Spread the rows evenly over parts of these sources, which arrived at AS_OF."""
+        store, size = Warehouse(str(snapshot.root / "warehouse")), len(snapshot.rows) // len(sources)
+        arrived = round(AS_OF.timestamp() * 1_000_000)
+        for number, source in enumerate(sources, 1):
+            part = Part("interactions", f"{number}.parquet", source, "", size, number, ingested_at=arrived)
+            store.watermarks.parts.append(part)
+        store.commit()
+        snapshot.schema = NULLABLE.append(pa.field("part", pa.int64()))
+        for position, row in enumerate(snapshot.rows):
+            row["part"] = 1 + position // size
+
+    def test_recorded_rows_and_bots_are_set_aside_and_stop_no_run(self, snapshot: Any) -> None:
+        self.arrive(snapshot, "log.csv", LOG)
+        for row in snapshot.rows[100:]:
+            row["timestamp"] = AS_OF.replace(year=1970)
+        counts = snapshot.validate(0.0)
+        assert (counts["quarantined_rows"], counts["new_rows"], counts["failed_share"]) == (100, 100, 0.0)
+
+    def test_rows_of_a_snapshot_that_passed_do_not_count_again(self, snapshot: Any) -> None:
+        self.arrive(snapshot, "a.csv", "b.csv")
+        for row in snapshot.rows[:8]:
+            row["value"] = math.inf
+        with pytest.raises(StepError, match=r"4\.00% of 200 new interactions of files failed"):
+            snapshot.validate(0.01)
+        assert snapshot.validate(0.05)["new_rows"] == 200
+        assert snapshot.validate(0.0)["new_rows"] == 0
+        assert len(snapshot.quarantine) == 8
+
+    def test_a_time_in_the_future_at_the_arrival_stays_aside_when_it_has_come(
+        self, snapshot: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        self.arrive(snapshot, "log.csv")
+        snapshot.rows[7]["timestamp"] = AS_OF + timedelta(hours=2)
+        monkeypatch.setattr(conftest, "AS_OF", AS_OF + timedelta(days=1))
+        snapshot.validate()
+        assert snapshot.quarantine == {"i7": ["timestamp: in the future when it arrived"]}
 
 
 class TestSnapshot:
@@ -222,7 +266,7 @@ class TestSnapshot:
         ):
             snapshot.validate()
         stored = json.loads((snapshot.root / "warehouse" / "validation.json").read_text())
-        assert stored == {"rows": 180, "withdrawn": 0}
+        assert stored == {"rows": 180, "withdrawn": 0, "last_part": 0}
 
     def test_rows_that_were_withdrawn_on_purpose_are_not_lost(self, snapshot: Any) -> None:
         snapshot.validate()
@@ -271,7 +315,7 @@ class TestDataDocs:
         with pytest.raises(StepError):
             snapshot.validate(0.05)
         parts = [
-            "<b>Stopped</b>", "10.50% of 200 interactions failed", "--max-failed-share",
+            "<b>Stopped</b>", "10.50% of 200 new interactions of files failed", "--max-failed-share",
             "<h2>Failures</h2>", "missing", "10.00%", "not a number within ±1e12", "<code>inf</code>",
             "<h2>Warnings</h2>", "teleport", "<h2>Passed checks</h2>", "Each interaction", "The snapshot",
         ]  # fmt: skip

@@ -1,6 +1,7 @@
 """The interaction log as a source: read since the last run, without duplicates."""
 
 import sqlite3
+import time
 from pathlib import Path
 from typing import Any
 
@@ -148,3 +149,32 @@ def test_searches_are_added_once(home: Any, url: str, capsys: pytest.CaptureFixt
     assert (rows["s1"]["item_id"], rows["s1"]["query"]) == (None, "green tea")
     assert len(rows) == 2
     assert [row["item_id"] for row in home.rows("items")] == ["tea"]
+
+
+def test_recorded_interactions_out_of_bounds_or_with_a_taken_id_are_left_out_and_told(
+    home: Any, url: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = f"interaction_id,user_id,item_id,timestamp\n7,ann,tea,{NOW}\n"
+    home.ingest(interactions_file=home.write("log.csv", file))
+    future = time.time_ns() // 1000 + 7_200_000_000
+    record(
+        url,
+        Interaction("7", "eve", "spam", "view", NOW),
+        Interaction("a", "eve", "spam", "view", 0),
+        Interaction("b", "eve", "spam", "view", future),
+        Interaction("c", "eve\n", "spam", "view", NOW),
+        Interaction("d", "eve", "spam", "view", NOW, 1e13),
+        Interaction("e", "eve", "tea", "view", NOW),
+    )
+    home.ingest(interaction_log=url)
+    kept = {row["interaction_id"]: row["user_id"] for row in home.rows("interactions")}
+    assert kept == {"7": "ann", "e": "eve"}
+    told = [line for line in capsys.readouterr().out.splitlines() if "left out" in line]
+    reasons = (
+        "another interaction has the same id",
+        "before 1990",
+        "future",
+        "control char",
+        "within ±1e+12",
+    )
+    assert [any(reason in line for line in told) for reason in reasons] == [True] * 5

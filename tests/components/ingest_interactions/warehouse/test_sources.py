@@ -9,6 +9,8 @@ import pytest
 from components.errors import StepError
 from components.ingest_interactions.incoming_sources import place, source_name
 from components.ingest_interactions.warehouse.manifest import Warehouse
+from feature_repo.interaction import Interaction
+from serving.user_data.interaction_log import InteractionLog
 
 DAY = 1_700_000_000
 HEADER = "user_id,item_id,timestamp\n"
@@ -36,7 +38,11 @@ class TestNewContent:
         self, home: Any, capsys: pytest.CaptureFixture[str]
     ) -> None:
         home.ingest(interactions_file=home.write("log.csv", table([*ROWS, f"bob,wrong,{DAY + 9}"])))
-        home.ingest(interactions_file=home.write("log.csv", table(ROWS)))
+        with pytest.raises(
+            StepError, match=r"has 4 interactions, and would replace 5; expected at least 90%"
+        ):
+            home.ingest(interactions_file=home.write("log.csv", table(ROWS)))
+        home.ingest(interactions_file=home.write("log.csv", table(ROWS)), accept_smaller=True)
 
         assert pairs(home) == {("ann", "tea"), ("ann", "milk"), ("bob", "tea"), ("bob", "cake")}
         assert parts(home) == [("log.csv", 4)]
@@ -95,16 +101,25 @@ class TestNewContent:
         home.ingest(interactions_file=home.write("log.csv", table(corrected)))
         assert len(home.rows("interactions")) == 4
 
+    def test_times_that_were_years_too_early_are_replaced_if_the_rows_have_ids(self, home: Any) -> None:
+        header = "interaction_id,user_id,item_id,timestamp\n"
+        rows = [f"{number},{row}" for number, row in enumerate(ROWS)]
+        home.ingest(interactions_file=home.write("log.csv", table(rows, header).replace(",17", ",10")))
+        home.ingest(interactions_file=home.write("log.csv", table(rows, header)))
+        assert [row["timestamp"].year for row in home.rows("interactions")] == [2023] * 4
+
     def test_rows_that_were_set_aside_are_gone_after_the_correction(self, home: Any) -> None:
         home.ingest(interactions_file=home.write("log.csv", table([*ROWS, f",tea,{DAY}", f"bob,,{DAY}"])))
-        home.ingest(interactions_file=home.write("log.csv", table([*ROWS, f"eve,tea,{DAY}"])))
+        home.ingest(
+            interactions_file=home.write("log.csv", table([*ROWS, f"eve,tea,{DAY}"])), accept_smaller=True
+        )
         assert all(row["user_id"] and row["item_id"] for row in home.rows("interactions"))
 
     def test_a_moved_folder_is_the_same_source(self, home: Any) -> None:
         for folder in ("a", "b"):
             (home.root / folder).mkdir()
         home.ingest(interactions_file=home.write("a/log.csv", table([*ROWS, f"bob,wrong,{DAY}"])))
-        home.ingest(interactions_file=home.write("b/log.csv", table(ROWS)))
+        home.ingest(interactions_file=home.write("b/log.csv", table(ROWS)), accept_smaller=True)
         assert parts(home) == [("log.csv", 4)]
 
     def test_a_renamed_file_is_not_ingested_twice(
@@ -120,11 +135,38 @@ class TestNewContent:
 
     def test_a_window_of_the_newest_rows_is_told(self, home: Any, capsys: pytest.CaptureFixture[str]) -> None:
         home.ingest(interactions_file=home.write("log.csv", table(ROWS)))
-        home.ingest(interactions_file=home.write("log.csv", table([ROWS[1], ROWS[3], f"eve,tea,{DAY + 9}"])))
+        newest = home.write("log.csv", table([ROWS[1], ROWS[3], f"eve,tea,{DAY + 9}"]))
+        home.ingest(interactions_file=newest, accept_smaller=True)
         out = capsys.readouterr().out
         assert "they replace 4: 1 are new, 2 are withdrawn" in out
         assert "older than all new ones" in out
         assert "--source NAME" in out
+
+
+class TestEqualIds:
+    """A row can't be taken away by a later one that has its id."""
+
+    HEADER = "interaction_id,user_id,item_id,timestamp\n"
+
+    def ids(self, home: Any) -> dict[str, str]:
+        return {row["interaction_id"]: row["user_id"] for row in home.rows("interactions")}
+
+    def test_the_row_of_the_earlier_source_stays_also_after_its_correction(self, home: Any) -> None:
+        first = [f"1,ann,tea,{DAY}", f"2,ann,milk,{DAY}", f"3,ann,cake,{DAY}"]
+        home.ingest(interactions_file=home.write("a.csv", table(first, self.HEADER)))
+        home.ingest(interactions_file=home.write("b.csv", table([f"1,bob,tea,{DAY}"], self.HEADER)))
+        home.ingest(interactions_file=home.write("a.csv", table([*first, f"4,ann,tea,{DAY}"], self.HEADER)))
+        assert self.ids(home) == dict.fromkeys("1234", "ann")
+
+    def test_a_row_of_a_file_stays_although_its_id_was_recorded_before(self, home: Any) -> None:
+        url = f"sqlite:///{home.root}/log.sqlite"
+        log = InteractionLog(url)
+        log.record([Interaction(number, "eve", "spam", "view", DAY * 1_000_000) for number in "23"])
+        log.close()
+        home.ingest(interactions_file=home.write("a.csv", table([f"1,ann,tea,{DAY}"], self.HEADER)))
+        home.ingest(interaction_log=url)
+        home.ingest(interactions_file=home.write("b.csv", table([f"2,bob,tea,{DAY}"], self.HEADER)))
+        assert self.ids(home) == {"1": "ann", "2": "bob", "3": "eve"}
 
 
 class TestFurtherRows:
@@ -171,11 +213,11 @@ class TestFurtherRows:
 class TestLastWord:
     HEADER = "interaction_id,user_id,item_id,timestamp,value\n"
 
-    def test_the_newest_source_has_the_last_word_on_an_id(self, home: Any) -> None:
+    def test_the_earlier_source_has_the_word_on_an_id(self, home: Any) -> None:
         home.ingest(interactions_file=home.write("1.csv", table(["x,ann,tea,1700000000,1"], self.HEADER)))
         home.ingest(interactions_file=home.write("2.csv", table(["x,ann,milk,1700000000,5"], self.HEADER)))
         (row,) = home.rows("interactions")
-        assert (row["item_id"], row["value"]) == ("milk", 5.0)
+        assert (row["item_id"], row["value"]) == ("tea", 1.0)
 
     def test_the_last_row_of_a_file_has_the_last_word_on_an_interaction(self, home: Any) -> None:
         rows = ["x,ann,tea,1700000000,1", "x,ann,tea,1700000000,5"]
