@@ -172,7 +172,8 @@ def test_a_layout_is_read_as_it_is(
     assert file.layout == layout
     assert dict(file.event_types) == events
     assert file.first("user_id", "item_id", "event_type", "value", "timestamp") == first
-    assert all(row["user_id"] and row["item_id"] and row["timestamp"] for row in file.rows)
+    assert all(row["user_id"] and row["timestamp"] for row in file.rows)
+    assert all(row["item_id"] or row["query"] for row in file.rows)
 
 
 def test_the_history_of_mind_comes_before_the_first_impression_in_its_order(read: Any) -> None:
