@@ -14,7 +14,6 @@ from feature_repo.opinions import (
     OPINION,
     any_repeats,
     cancel,
-    item_codes,
     keep_last_opinions,
     user_item_keys,
 )
@@ -24,9 +23,6 @@ FloatArray = NDArray[np.float32]
 
 # The vote of a neutral rating, such as 3 of 5 stars, next to 1 for a positive one.
 NEUTRAL_VOTE: Final = 0.5
-
-# The order of the interactions of one step, whose real order is unknown.
-_STEP_ORDER: Final = (Kind.EXPOSURE, Kind.POSITIVE, Kind.NEUTRAL, Kind.CANCELLATION, Kind.NEGATIVE)
 
 _UNKNOWN: Final = (Kind.NEUTRAL, 1.0)
 
@@ -70,8 +66,9 @@ class FeedbackPolicy:
           positive interaction with the item neutral too, unless it takes back only a part of the amount.
         - The last opinion about an item counts: a dislike makes all earlier positive interactions with the
           item neutral; a later like makes the dislike neutral; a later rating replaces an earlier one.
-        - Interactions of a user with one timestamp have no order: there positive ones come first, then
-          cancellations, then negative ones, so that a return cancels a purchase of the same date.
+        - Interactions of a user with one timestamp have no order: positive ones come first, then neutral
+          ones, cancellations and negative amounts, and negative ones, low ratings too. So a return cancels a
+          purchase of the same date.
 
         Args:
             item_ids: [n] ids or indexes, each user's oldest first.
@@ -170,66 +167,52 @@ class FeedbackPolicy:
         offsets: NDArray[np.int64],
     ) -> tuple[FloatArray, NDArray[np.bool_]]:
         """Return the preferences [n], and whether each interaction is a rating with a neutral value [n]."""
-        order = self._order_of_steps(event_types, np.asarray(timestamps, np.int64), offsets)
-        if order is None:
-            return self._judge_in_order(item_ids, event_types, values, offsets)
-        codes = item_codes(item_ids)[order]
-        types = [event_types[position] for position in order.tolist()]
-        in_order = self._judge_in_order(codes, types, np.asarray(values, np.float32)[order], offsets)
-        preferences, is_neutral = np.empty_like(in_order[0]), np.empty_like(in_order[1])
-        preferences[order], is_neutral[order] = in_order
-        return preferences, is_neutral
+        signed = self._sign_each(event_types, np.asarray(values, np.float32), offsets)
+        if signed.cancels.any() or signed.is_rating.any() or (signed.preferences <= -OPINION).any():
+            keys = user_item_keys(item_ids, offsets)
+            if any_repeats(keys):
+                self._combine(signed, event_types, keys, np.asarray(timestamps, np.int64), offsets)
+        return signed.preferences, signed.is_neutral
 
-    def _order_of_steps(
-        self, event_types: Sequence[str], timestamps: NDArray[np.int64], offsets: NDArray[np.int64]
-    ) -> NDArray[np.intp] | None:
-        """Return the positions [n], in each step by kind; None if that changes nothing."""
-        ranks = {event_type: _STEP_ORDER.index(self.kind(event_type)) for event_type in set(event_types)}
-        if len(set(ranks.values())) < 2 or not (timestamps[1:] == timestamps[:-1]).any():
-            return None
-        users = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
-        rank = np.fromiter(map(ranks.__getitem__, event_types), np.int8, len(timestamps))
-        return np.lexsort((rank, timestamps, users))
-
-    def _judge_in_order(
-        self,
-        item_ids: Sequence[Any] | NDArray[Any],
-        event_types: Sequence[str],
-        values: Sequence[float] | NDArray[Any],
-        offsets: NDArray[np.int64],
-    ) -> tuple[FloatArray, NDArray[np.bool_]]:
-        count = len(item_ids)
+    def _sign_each(
+        self, event_types: Sequence[str], values: FloatArray, offsets: NDArray[np.int64]
+    ) -> "_Signed":
+        """Return what each interaction says by itself."""
+        count = len(event_types)
         pairs = {event_type: self._kind_and_weight(event_type) for event_type in set(event_types)}
-        numbers = np.asarray(values, np.float32)
-        signed = {
+        of_type = {
             event_type: weight if kind is Kind.POSITIVE else -weight if kind is Kind.NEGATIVE else 0.0
             for event_type, (kind, weight) in pairs.items()
         }
-        result = np.fromiter(map(signed.__getitem__, event_types), np.float32, count)
+        preferences = np.fromiter(map(of_type.__getitem__, event_types), np.float32, count)
         is_neutral, is_rating = np.zeros(count, bool), np.zeros(count, bool)
         if self.all_positive:
-            return result, is_neutral
-
-        def has(names: Set[str]) -> NDArray[np.bool_]:
-            present = names & pairs.keys()
-            if len(present) in (0, len(pairs)):
-                return np.full(count, bool(present))
-            return np.fromiter(map(present.__contains__, event_types), bool, count)
-
+            return _Signed(preferences, values, is_neutral, is_rating, np.zeros(count, bool))
         if self.ratings is not None and RATE in pairs and pairs[RATE][0] is Kind.POSITIVE:
-            is_rating = has({RATE}) & ~np.isnan(numbers)
-            signs = self._signs(numbers, is_rating, offsets)
-            result[is_rating] *= signs
+            is_rating = _is_one_of({RATE}, event_types) & ~np.isnan(values)
+            signs = self._signs(values, is_rating, offsets)
+            preferences[is_rating] *= signs
             is_neutral[is_rating] = signs == 0
-        cancels = has({event_type for event_type, (kind, _) in pairs.items() if kind is Kind.CANCELLATION})
-        refunds = (result > 0) & ~is_rating & (numbers < 0)
-        result[refunds] = 0
-        cancels |= refunds
-        if cancels.any() or is_rating.any() or (result <= -OPINION).any():
-            keys = user_item_keys(item_ids, offsets)
-            cancel(result, cancels, keys, numbers)
-            keep_last_opinions(result, has(OPINIONS), is_rating, keys)
-        return result, is_neutral
+        types = {event_type for event_type, (kind, _) in pairs.items() if kind is Kind.CANCELLATION}
+        refunds = (preferences > 0) & ~is_rating & (values < 0)
+        preferences[refunds] = 0
+        return _Signed(preferences, values, is_neutral, is_rating, _is_one_of(types, event_types) | refunds)
+
+    def _combine(
+        self,
+        signed: "_Signed",
+        event_types: Sequence[str],
+        keys: NDArray[np.int64],
+        timestamps: NDArray[np.int64],
+        offsets: NDArray[np.int64],
+    ) -> None:
+        """Apply what interactions of a user with the same item (equal `keys`) say about each other."""
+        order = signed.order_of_steps(timestamps, offsets)
+        preferences = signed.preferences[order]
+        cancel(preferences, signed.cancels[order], keys[order], signed.values[order])
+        states_opinion = _is_one_of(OPINIONS, event_types)
+        keep_last_opinions(preferences, states_opinion[order], signed.is_rating[order], keys[order])
+        signed.preferences[order] = preferences
 
     def _signs(
         self, values: FloatArray, is_rating: NDArray[np.bool_], offsets: NDArray[np.int64]
@@ -250,6 +233,35 @@ class FeedbackPolicy:
         negative = -np.clip(depth, OPINION, 1)
         signs: FloatArray = np.where(ratings <= dislike_to, negative, ratings >= like_from)
         return signs.astype(np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class _Signed:
+    """What each of n interactions says by itself."""
+
+    preferences: FloatArray  # [n]
+    values: FloatArray  # [n]
+    is_neutral: NDArray[np.bool_]  # [n] a rating with a neutral value
+    is_rating: NDArray[np.bool_]  # [n]
+    cancels: NDArray[np.bool_]  # [n] a cancellation, or an amount that is taken back
+
+    def order_of_steps(
+        self, timestamps: NDArray[np.int64], offsets: NDArray[np.int64]
+    ) -> NDArray[np.intp] | slice:
+        """Return the positions [n] in order, those of a step by sign, then by value, not by id."""
+        if not (timestamps[1:] == timestamps[:-1]).any():
+            return slice(None)
+        users = np.repeat(np.arange(len(offsets) - 1), np.diff(offsets))
+        sign = np.select([self.preferences > 0, self.preferences < 0, self.cancels], [0, 3, 2], 1)
+        return np.lexsort((self.values, sign, timestamps, users))
+
+
+def _is_one_of(names: Set[str], event_types: Sequence[str]) -> NDArray[np.bool_]:
+    """Return whether each event type [n] is in `names`."""
+    present, all_names = names & set(event_types), set(event_types)
+    if len(present) in (0, len(all_names)):
+        return np.full(len(event_types), bool(present))
+    return np.fromiter(map(present.__contains__, event_types), bool, len(event_types))
 
 
 def _bounds(item_ids: Sequence[Any] | NDArray[Any], offsets: NDArray[np.int64] | None) -> NDArray[np.int64]:

@@ -18,6 +18,8 @@ def cancel(
 ) -> None:
     """Make the last positive interaction before each cancellation neutral, unless its amount is larger.
 
+    What a cancellation takes back beyond the amount of one interaction, it takes back from the one before.
+
     Args:
         keys: [n] equal for interactions of the same user with the same item.
     """
@@ -30,10 +32,21 @@ def cancel(
         before = positives[int(keys[position])]
         if result[position] > 0:
             before.append(position)
-        elif cancels[position] and before:
-            amounts[before[-1]] -= amounts[position]
-            if not amounts[before[-1]] > 0:  # without amounts the difference is NaN
-                result[before.pop()] = 0
+        elif cancels[position]:
+            _take_back(result, before, amounts, amounts[position])
+
+
+def _take_back(result: FloatArray, positions: list[int], amounts: list[float], rest: float) -> None:
+    """Take `rest` from the amounts at `positions`, the last one first; what has none left becomes neutral."""
+    while positions:
+        amounts[positions[-1]] -= rest
+        left = amounts[positions[-1]]
+        if left > 0:
+            return
+        result[positions.pop()] = 0
+        if not left < 0:  # without amounts the difference is NaN: a cancellation takes back one interaction
+            return
+        rest = -left
 
 
 def keep_last_opinions(
@@ -43,8 +56,6 @@ def keep_last_opinions(
     keys: NDArray[np.int64],
 ) -> None:
     """Make interactions neutral that a later opinion about the same item replaces; arguments as above."""
-    if not any_repeats(keys):
-        return
     is_negative = result <= -OPINION
     opinions = np.flatnonzero(states_opinion | is_rating | is_negative)[::-1]
     with_opinion, first = np.unique(keys[opinions], return_index=True)

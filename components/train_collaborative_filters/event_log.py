@@ -7,12 +7,6 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_repo.event_types import Kind
-from feature_repo.feedback import FeedbackPolicy
-
-# The order of kinds within a step: a purchase and its return may have the same date.
-_KINDS: Final = (Kind.POSITIVE, Kind.NEUTRAL, Kind.EXPOSURE, Kind.CANCELLATION, Kind.NEGATIVE)
-
 # Multipliers of SplitMix64, Steele et al. 2014, "Fast splittable pseudorandom number generators".
 _FIRST: Final = np.uint64(0xBF58476D1CE4E5B9)
 _SECOND: Final = np.uint64(0x94D049BB133111EB)
@@ -31,15 +25,14 @@ class EventLog:
     event_types: Sequence[str]
     item_count: int
 
-    def in_order(self, feedback: FeedbackPolicy) -> "EventLog":
+    def in_order(self) -> "EventLog":
         """Return the same interactions by user, time, and a hash of user and item within a step.
 
         A step is all interactions of one user with one timestamp, whose order is unknown. The hash makes the
         order of a step random, so that a part of a large step is a sample of it; in the order of item indexes
         the part would be of the items that the catalog lists first.
         """
-        kinds = np.array([_KINDS.index(feedback.kind(name)) for name in self.event_types], np.int8)
-        ties = (self.values, self.events, kinds[self.events])
+        ties = (self.values, self.events)
         order = np.lexsort((*ties, _hash(self.users, self.items), self.timestamps, self.users))
         names = ("users", "items", "events", "values", "timestamps")
         return replace(self, **{name: getattr(self, name)[order] for name in names})

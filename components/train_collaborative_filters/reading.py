@@ -29,7 +29,7 @@ def read(training_set: Path, items: Path, split: str, feedback: FeedbackPolicy) 
         f"split {split}: {len(log.users):,} interactions, {len(log.user_ids):,} users, "
         f"{log.item_count:,} items"
     )
-    return by_sign(log.in_order(feedback), feedback, split)
+    return by_sign(log.in_order(), feedback, split)
 
 
 def _read_log(training_set: Path, items: Path, split: str) -> EventLog:

@@ -2,10 +2,11 @@
 
 import itertools
 import math
+from itertools import permutations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from feature_repo.event_types import KNOWN, Kind, canonical_event_type
@@ -165,6 +166,34 @@ def test_a_negative_amount_cancels_the_purchase_when_it_takes_back_all_of_it() -
     ) == [0, 0, 0]
 
 
+def test_a_negative_amount_takes_back_several_purchases() -> None:
+    purchases = event("purchase", value=3), event("purchase", value=5)
+    assert preferences(*purchases, event("purchase", value=-8)) == [0, 0, 0]
+    assert preferences(*purchases, event("purchase", value=-6)) == [1, 0, 0]
+    assert preferences(*purchases, event("return")) == [1, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([("purchase", -6), ("purchase", 6)], [0, 0]),
+        ([("purchase", -8), ("purchase", 3), ("purchase", 5)], [0, 0, 0]),
+        ([("purchase", -3), ("purchase", 3), ("purchase", 5)], [0, 1, 1]),
+        ([("rate", 1), ("like", math.nan)], [-1, 0]),
+        ([("rate", 3), ("dislike", math.nan)], [0, -1]),
+        ([("rate", 1), ("rate", 5)], [-1, 0]),
+    ],
+)
+def test_interactions_of_one_time_are_ordered_by_their_sign(
+    events: list[tuple[str, float]], expected: list[float]
+) -> None:
+    """Whatever the order of the ids: a date has the same amounts and ratings in every order."""
+    for order in permutations(range(len(events))):
+        types, values = zip(*(events[position] for position in order), strict=True)
+        found = POLICY.preferences(["a"] * len(order), types, values, [7] * len(order)).tolist()
+        assert [found[order.index(position)] for position in range(len(order))] == expected
+
+
 def test_with_all_positive_only_exposures_count_nothing() -> None:
     policy = FeedbackPolicy(ratings=FIVE_STARS, all_positive=True)
     events = event("rate", value=1), event("dislike"), event("made_up"), event("impression")
@@ -214,6 +243,7 @@ EVENTS = st.tuples(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(EVENTS, min_size=1, max_size=20))
 def test_an_item_is_never_liked_after_a_dislike_without_a_new_opinion(events: list[Event]) -> None:
     found = preferences(*events, event("dislike"))
