@@ -17,7 +17,7 @@ from serving.ranking.ranked_items import RankedItems
 from serving.ranking.request import Request
 from serving.ranking.reranking import Reranker
 from serving.ranking.rules import ItemFilter, Rules
-from serving.ranking.selection import ScoredSelection, select
+from serving.ranking.selection import ScoredSelection, ToLogits, select
 from serving.ranking.sparse_scores import is_dense
 from serving.ranking.top_k import top_k
 from serving.release.arrays import NO_ITEMS, FloatArray, Indexes
@@ -127,11 +127,11 @@ class LoadedRelease:
         scores: FloatArray,
         without_dislikes: FloatArray,
         request: Request,
-        logits: FloatArray | None = None,
+        to_logits: ToLogits = np.asarray,
     ) -> ScoredSelection:
         """Select the answer among scored candidates; arguments as in serving.ranking.selection.select."""
         fresh = self.item_filter.fresh
-        return select(self.ranking, fresh, candidates, scores, without_dislikes, request, logits)
+        return select(self.ranking, fresh, candidates, scores, without_dislikes, request, to_logits)
 
     def rank(self, query: Query, candidates: Candidates, request: Request) -> RankedItems:
         """Return the k best candidates by the blend, under the request's scenario."""

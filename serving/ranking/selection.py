@@ -1,5 +1,6 @@
 """Selection of the answer among scored candidates, by score or by expected value."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,8 @@ from serving.ranking.request import Request
 from serving.ranking.top_k import best_positions
 from serving.release.arrays import FloatArray, Indexes
 from serving.release.ranking_data import Ranking
+
+ToLogits = Callable[[FloatArray], FloatArray]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +37,7 @@ def select(
     scores: FloatArray,
     without_dislikes: FloatArray,
     request: Request,
-    logits: FloatArray | None = None,
+    to_logits: ToLogits = np.asarray,
 ) -> ScoredSelection:
     """Select the k best of the candidates [m] under the request's scenario.
 
@@ -42,23 +45,43 @@ def select(
         fresh: [catalog]
         scores: [m]
         without_dislikes: [m] scores without the effect of dislikes; `scores` itself for a user without any.
-        logits: [m] input of the softmax behind click probabilities; the scores if None.
+        to_logits: from scores to the input of the softmax behind click probabilities.
     """
+    if request.scenario.objective == "expected_value":
+        return _select_by_value(ranking, fresh, candidates, scores, without_dislikes, request, to_logits)
     items, content = candidates.items, ranking.catalog.content
-    if request.scenario.objective == "score":
-        selection = diversify(scores, items, content, fresh, request.k, request.scenario)
-        return ScoredSelection(
-            selection.positions,
-            scores[selection.positions],
-            selection.reordered_by,
-            items[selection.over_quota],
-            _displaced(items, scores, without_dislikes, selection.positions),
-        )
-    bids = _bids(ranking, request)
-    with_bid = np.flatnonzero(bids[items] > 0)
-    probabilities = click_probabilities(scores if logits is None else logits, ranking.blend)[with_bid]
-    values = (bids[items[with_bid]] * probabilities).astype(np.float32)
-    selection = diversify(values, items[with_bid], content, fresh, request.k, request.scenario)
+    selection = diversify(scores, items, content, fresh, request.k, request.scenario)
+    return ScoredSelection(
+        selection.positions,
+        scores[selection.positions],
+        selection.reordered_by,
+        items[selection.over_quota],
+        _displaced(items, scores, without_dislikes, selection.positions),
+    )
+
+
+def _select_by_value(
+    ranking: Ranking,
+    fresh: NDArray[np.bool_],
+    candidates: Candidates,
+    scores: FloatArray,
+    without_dislikes: FloatArray,
+    request: Request,
+    to_logits: ToLogits,
+) -> ScoredSelection:
+    """Select by bid times click probability; arguments as above."""
+    bids = _bids(ranking, request)[candidates.items]
+    with_bid = np.flatnonzero(bids > 0)
+    items, bids = candidates.items[with_bid], bids[with_bid]
+
+    def expected(each: FloatArray) -> tuple[NDArray[np.float64], FloatArray]:
+        probabilities = click_probabilities(to_logits(each), ranking.blend)[with_bid]
+        return probabilities, (bids * probabilities).astype(np.float32)
+
+    probabilities, values = expected(scores)
+    # What a bid keeps out is not left out for a dislike: compare values with values.
+    without = values if without_dislikes is scores else expected(without_dislikes)[1]
+    selection = diversify(values, items, ranking.catalog.content, fresh, request.k, request.scenario)
     by_score = best_positions(scores[with_bid], request.k)
     reordered_by = [
         rule or (Rule.EXPECTED_VALUE if position != position_by_score else None)
@@ -66,14 +89,12 @@ def select(
             selection.reordered_by, selection.positions, by_score, strict=False
         )
     ]
-    has_dislikes = without_dislikes is not scores
-    with_and_without = (scores[with_bid], without_dislikes[with_bid]) if has_dislikes else (scores, scores)
     return ScoredSelection(
         with_bid[selection.positions],
         values[selection.positions],
         reordered_by,
-        items[with_bid][selection.over_quota],
-        _displaced(items[with_bid], *with_and_without, selection.positions),
+        items[selection.over_quota],
+        _displaced(items, values, without, selection.positions),
         probabilities[selection.positions],
     )
 
@@ -84,7 +105,8 @@ def _displaced(
     """Return the items [d] that would be selected but for the user's dislikes, best first.
 
     Args:
-        items: [m] with their scores [m] with and without dislikes; the same array without any dislike.
+        items: [m] with their scores or expected values [m] with and without dislikes; the same array for a
+            user without any.
         selected: [k] positions of the answer.
     """
     if without_dislikes is scores:
