@@ -9,13 +9,12 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from components.errors import StepError
+from components.row_preferences import flat_values, flatten, preferences_by_user
 from components.train_interest_model.data.item_content import ContentEncoder
 from components.train_interest_model.data.sequences import (
     Sequences,
     encode,
     flat_attributes,
-    flatten,
-    preferences,
     read_rows,
 )
 from components.train_interest_model.data.vocabulary import Vocabulary
@@ -57,7 +56,7 @@ def read(
     vocabulary = Vocabulary.build(
         catalog["item_id"].to_pylist(),
         flatten(rows["event_types"]),
-        _values(rows),
+        flat_values(rows),
         feedback,
     )
     if requested.use_user_attributes:
@@ -66,20 +65,16 @@ def read(
         vocabulary, content = base.vocabulary.grow(vocabulary), base.content
     else:
         content = ContentEncoder.fit(catalog) if requested.use_content else ContentEncoder.empty()
+    preferences = preferences_by_user(rows, feedback)
     vocabulary = vocabulary.skipping(
         vocabulary.encode_events(flatten(rows["event_types"])),
-        vocabulary.encode_values(_values(rows)),
-        preferences(rows, feedback),
+        vocabulary.encode_values(flat_values(rows)),
+        preferences,
     )
-    sequences = encode(rows, vocabulary, feedback)
+    sequences = encode(rows, vocabulary, preferences)
     if not len(sequences.target_items):
         raise StepError(_why_no_target(training_set, split, rows, vocabulary))
     return TrainingData(catalog, rows, vocabulary, content, sequences)
-
-
-def _values(rows: pa.Table) -> NDArray[np.float32]:
-    values: NDArray[np.float32] = flatten(rows["values"]).to_numpy(zero_copy_only=False).astype(np.float32)
-    return values
 
 
 def _one_row_a_user(rows: pa.Table) -> pa.Table:

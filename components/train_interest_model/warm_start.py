@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from components.errors import StepError
 from components.progress import report
-from components.train_interest_model.data.sequences import flatten
+from components.row_preferences import flatten
 from components.train_interest_model.experiment_tracking import Tracker
 from components.train_interest_model.export.saved_weights import ABOUT, CONTENT, WEIGHTS
 from feature_repo.contract import MANIFEST, RANKING, fingerprint

@@ -7,20 +7,18 @@ from numpy.typing import NDArray
 def fold_in(
     item_factors: NDArray[np.float32], items: NDArray[np.int32], strengths: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Return u = (I + Σ |w| z zᵀ)⁻¹ Σ max(w, 0) z [factors] of a user with `items`; scores: item_factors @ u.
+    """Return u = (I + Σ w z zᵀ)⁻¹ Σ w z [factors] of a user with `items`; scores: item_factors @ u.
 
-    With B = √|w| z and r = √max(w, 0) this equals Bᵀ (I + BBᵀ)⁻¹ r, a system of size [h, h]: 30 µs for
-    h = 64.
+    With B = √w z and r = √w this equals Bᵀ (I + BBᵀ)⁻¹ r, a system of size [h, h]: 30 µs for h = 64.
 
     Args:
         item_factors: [items, factors] of components.train_collaborative_filters.als.
         items: [h] indexes.
-        strengths: [h] weights w from -1 to 1; a negative one is of a disliked item, whose score is 0 rather
-            than 1.
+        strengths: [h] weights w above 0.
     """
-    roots = np.sqrt(np.abs(strengths))
+    roots = np.sqrt(strengths)
     chosen = item_factors.take(items, axis=0) * roots[:, np.newaxis]
     products = np.dot(chosen, chosen.T)
     products.flat[:: len(items) + 1] += 1
-    user: NDArray[np.float32] = np.dot(np.linalg.solve(products, roots * (strengths > 0)), chosen)
+    user: NDArray[np.float32] = np.dot(np.linalg.solve(products, roots), chosen)
     return user

@@ -75,7 +75,11 @@ def ease(
 
 
 def als_user(item_factors: FloatArray, history: Indexes, preferences: FloatArray | None = None) -> FloatArray:
-    """Return the user's factors [factors], folded in from the history; scores are item_factors @ factors."""
+    """Return the user's factors [factors], folded in from the history; scores are item_factors @ factors.
+
+    Without the user's dislikes: as zeros with the confidence of training they change NDCG@10 of these scores
+    on the validation split of MovieLens-100K by -.0001 ± .0009 (time) and .0000 ± .0013 (leave-one-out).
+    """
     count = _interactions_above_min_weight(len(history))
     strengths = LIKE_DECAY ** np.arange(count - 1, -1, -1, dtype=np.float32)
     if preferences is not None:

@@ -20,8 +20,9 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
+from components.row_preferences import flatten, preferences_by_user
 from components.train_interest_model.auto_hyperparameters import Statistics, resolve
-from components.train_interest_model.data.sequences import encode, flatten
+from components.train_interest_model.data.sequences import encode
 from components.train_interest_model.data.vocabulary import Vocabulary
 from components.train_interest_model.hyperparameters import Hyperparameters
 from components.train_interest_model.loop.distribution_strategy import batches, make_strategy
@@ -64,7 +65,7 @@ def training_step(settings: Hyperparameters) -> tuple[Step, int]:
     kinds, values = flatten(rows["event_types"]), flatten(rows["values"]).to_numpy()
     feedback = FeedbackPolicy()
     vocabulary = Vocabulary.build([str(item) for item in range(ITEMS)], kinds, values, feedback)
-    sequences = encode(rows, vocabulary, feedback)
+    sequences = encode(rows, vocabulary, preferences_by_user(rows, feedback))
     model = InterestModel(settings, ITEMS, vocabulary.sizes, np.zeros((ITEMS, 0), np.float32))
     counts = np.bincount(sequences.items, minlength=ITEMS)
     trainer = Trainer(model, make_optimizer(settings, 1000), make_strategy(), settings, counts)

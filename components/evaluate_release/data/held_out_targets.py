@@ -1,10 +1,10 @@
 """Checks that the targets of the held-out queries are positive interactions."""
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.errors import StepError
+from components.row_preferences import flatten, preferences_by_user
 from feature_repo.feedback import FeedbackPolicy
 
 KEYS = ("user_id", "cutoff", "target_item_id")
@@ -33,18 +33,8 @@ def _positives(training_set: pa.Table, users: pa.ChunkedArray, feedback: Feedbac
     rows = training_set.filter(
         pc.and_(pc.equal(training_set["split"], "all"), pc.is_in(training_set["user_id"], users.unique()))
     )
-    flat = {
-        name: pc.list_flatten(rows[name].combine_chunks())
-        for name in ("item_ids", "event_types", "values", "timestamps")
-    }
     owners = rows["user_id"].combine_chunks().take(pc.list_parent_indices(rows["item_ids"].combine_chunks()))
-    codes = owners.dictionary_encode().indices.to_numpy()
-    preferences = feedback.preferences(
-        flat["item_ids"].dictionary_encode().indices.to_numpy(),
-        flat["event_types"].to_pylist(),
-        flat["values"].to_numpy(zero_copy_only=False).astype(np.float32),
-        flat["timestamps"].to_numpy(),
-        np.array([*np.flatnonzero(np.diff(codes, prepend=-1)), len(codes)], np.int64),
-    )
-    columns = (owners, flat["timestamps"].cast(pa.int64()), flat["item_ids"])
+    preferences = preferences_by_user(rows, feedback)
+    timestamps, item_ids = flatten(rows["timestamps"]).cast(pa.int64()), flatten(rows["item_ids"])
+    columns = (owners, timestamps, item_ids)
     return pa.table(dict(zip(KEYS, columns, strict=True))).filter(pa.array(preferences > 0))

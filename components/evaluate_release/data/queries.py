@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from components.errors import StepError
+from components.row_preferences import list_offsets, preferences_by_row
 from components.user_attributes import attributes_of, with_attributes
 from feature_repo.attributes import Attributes
 from feature_repo.feedback import FeedbackPolicy
@@ -180,19 +181,8 @@ def read_windows(
 
 
 def preferences_of(rows: pa.Table, feedback: FeedbackPolicy) -> list[FloatArray]:
-    """Return [rows] the preferences of each row's history, from that history alone, as serving does."""
-    lists = rows["item_ids"].combine_chunks()
-    bounds = _bounds(lists)
-    names = ("item_ids", "event_types", "values", "timestamps")
-    flat = {name: rows[name].combine_chunks().flatten() for name in names}
-    preferences = feedback.preferences(
-        flat["item_ids"].dictionary_encode().indices.to_numpy(),
-        flat["event_types"].to_pylist(),
-        flat["values"].to_numpy(zero_copy_only=False).astype(np.float32),
-        flat["timestamps"].to_numpy(),
-        np.array([0, *bounds, len(flat["item_ids"])], np.int64),
-    )
-    return np.split(preferences, bounds)
+    """Return [rows] the preferences of each row's history."""
+    return np.split(preferences_by_row(rows, feedback), list_offsets(rows["item_ids"])[1:-1])
 
 
 def interactions_by_user(
@@ -245,14 +235,9 @@ def _histories(rows: pa.Table) -> list[History]:
 def _indexes(column: pa.ChunkedArray, index: pa.Array) -> list[Indexes]:
     lists = column.combine_chunks()
     indexes = pc.fill_null(pc.index_in(lists.flatten(), index), -1)
-    return np.split(indexes.to_numpy(zero_copy_only=False).astype(np.int32), _bounds(lists))
+    return np.split(indexes.to_numpy(zero_copy_only=False).astype(np.int32), list_offsets(column)[1:-1])
 
 
 def _arrays(column: pa.ChunkedArray) -> list[NDArray[Any]]:
     lists = column.combine_chunks()
-    return np.split(lists.flatten().to_numpy(zero_copy_only=False), _bounds(lists))
-
-
-def _bounds(lists: pa.ListArray) -> NDArray[np.int64]:
-    """Return where each list but the first starts in the flattened values; a null list is empty."""
-    return np.cumsum(pc.fill_null(pc.list_value_length(lists), 0).to_numpy())[:-1]
+    return np.split(lists.flatten().to_numpy(zero_copy_only=False), list_offsets(column)[1:-1])

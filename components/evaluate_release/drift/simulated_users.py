@@ -9,9 +9,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from components.evaluate_release.data.held_out import HeldOut
-from components.evaluate_release.data.queries import preferences_of
 from components.evaluate_release.drift.interest_shifts import LENGTH, MIN_HISTORY, InterestShift
 from components.evaluate_release.drift.item_groups import ItemGroups
+from components.row_preferences import preferences_by_row
 from feature_repo.histories import History
 from feature_repo.interaction import Interaction
 from serving.release.arrays import FloatArray
@@ -71,7 +71,7 @@ def _draw(
 def _typical(held_out: HeldOut) -> tuple[str, float]:
     """Return the most frequent event type, and the median value or NaN if most interactions have none."""
     rows = held_out.training_set.filter(pc.equal(held_out.training_set["split"], "test"))
-    positive = pa.array(np.concatenate(preferences_of(rows, held_out.feedback)) > 0)
+    positive = pa.array(preferences_by_row(rows, held_out.feedback) > 0)
     event_types, values = (
         rows[name].combine_chunks().flatten().filter(positive) for name in ("event_types", "values")
     )

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from components.errors import StepError
+from components.row_preferences import flat_values, flatten, list_offsets
 from components.train_interest_model.data.vocabulary import (
     SKIPPED,
     Vocabulary,
@@ -20,7 +20,6 @@ from components.train_interest_model.data.vocabulary import (
 )
 from components.user_attributes import with_attributes
 from feature_repo.contract import ATTRIBUTE_INPUTS
-from feature_repo.feedback import FeedbackPolicy
 
 IntArray = NDArray[np.int32]
 FloatArray = NDArray[np.float32]
@@ -127,19 +126,17 @@ def read_rows(training_set: Path, split: str) -> pa.Table:
     return rows.sort_by([("user_id", "ascending"), ("cutoff", "ascending")])
 
 
-def encode(rows: pa.Table, vocabulary: Vocabulary, feedback: FeedbackPolicy | None = None) -> Sequences:
+def encode(rows: pa.Table, vocabulary: Vocabulary, preferences: FloatArray | None = None) -> Sequences:
     """Encode rows; interactions whose item, event type or value the model does not read are dropped.
 
     Args:
         rows: sorted by user and cutoff.
-        feedback: makes positive interactions targets; a user's rows must be disjoint windows. None: there are
-            no targets.
+        preferences: [interactions of `rows`]; positive interactions are targets. None: there are no targets.
     """
     all_offsets = list_offsets(rows["item_ids"])
     items = vocabulary.encode_items(flatten(rows["item_ids"]))
     events = vocabulary.encode_events(flatten(rows["event_types"]))
-    all_values = flatten(rows["values"]).to_numpy(zero_copy_only=False).astype(np.float32)
-    values = vocabulary.encode_values(all_values)
+    values = vocabulary.encode_values(flat_values(rows))
     read = (items >= 0) & (events != SKIPPED) & vocabulary.read_table[events, values]
     offsets = np.concatenate([[0], np.cumsum(read)])[all_offsets]
     timestamps = flatten(rows["timestamps"]).to_numpy().astype(np.int64)[read]
@@ -151,24 +148,13 @@ def encode(rows: pa.Table, vocabulary: Vocabulary, feedback: FeedbackPolicy | No
         gaps=encode_gaps(timestamps, _previous(timestamps, offsets)),
         positions=encode_positions(np.arange(offsets[-1]) - np.repeat(offsets[:-1], np.diff(offsets))),
         predicted_from=_predicted_from(timestamps, offsets),
-        target_weights=np.maximum(preferences(rows, feedback), 0)[read]
-        if feedback
-        else np.zeros(offsets[-1], np.float32),
+        target_weights=np.zeros(offsets[-1], np.float32)
+        if preferences is None
+        else np.maximum(preferences[read], 0),
         attributes=_attributes(rows, vocabulary),
         targets=vocabulary.encode_items(rows["target_item_id"].combine_chunks()),
         users=rows["user_id"].to_numpy(zero_copy_only=False),
     )
-
-
-def flatten(column: pa.ChunkedArray) -> pa.Array:
-    """Concatenate the lists of a column."""
-    return pc.list_flatten(column.combine_chunks())
-
-
-def list_offsets(column: pa.ChunkedArray) -> NDArray[np.int64]:
-    """Return [rows + 1] the offsets of the lists in the flattened column."""
-    lengths = pc.fill_null(pc.list_value_length(column), 0).to_numpy().astype(np.int64)
-    return np.concatenate([[0], np.cumsum(lengths)])
 
 
 def flat_attributes(rows: pa.Table) -> tuple[NDArray[np.int64], pa.Array, NDArray[np.float32]]:
@@ -200,22 +186,3 @@ def _predicted_from(timestamps: NDArray[np.int64], offsets: NDArray[np.int64]) -
     begins = (positions == 0) | np.concatenate([[True], timestamps[1:] != timestamps[:-1]])[:count]
     first_of_step = np.maximum.accumulate(np.where(begins, np.arange(count), 0))
     return (positions[first_of_step] - 1).astype(np.int32)
-
-
-def preferences(rows: pa.Table, feedback: FeedbackPolicy) -> FloatArray:
-    """Return [interactions of `rows`] the preferences.
-
-    Computed over all rows of a user, since a later opinion or cancellation may be in a later window.
-
-    Args:
-        rows: sorted by user; a user's rows are disjoint windows.
-    """
-    offsets, users = list_offsets(rows["item_ids"]), rows["user_id"].to_numpy(zero_copy_only=False)
-    first_rows = np.flatnonzero(np.concatenate([[True], users[1:] != users[:-1]])[: len(users)])
-    return feedback.preferences(
-        flatten(rows["item_ids"]).dictionary_encode().indices.to_numpy(),
-        flatten(rows["event_types"]).to_pylist(),
-        flatten(rows["values"]).to_numpy(zero_copy_only=False).astype(np.float32),
-        flatten(rows["timestamps"]).to_numpy().astype(np.int64),
-        np.append(offsets[first_rows], offsets[-1]),
-    )

@@ -61,14 +61,6 @@ def test_fold_in_equals_the_librarys_recalculation(
     np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_fold_in_of_disliked_items_equals_the_librarys_recalculation(model: AlternatingLeastSquares) -> None:
-    signs = np.array([1, -1, 1, -1], np.float32)
-    row = csr_matrix((signs, ([0] * 4, [3, 17, 4, 30])), shape=(1, 40))
-    with threadpool_limits(1, "blas"):
-        expected = model.item_factors @ model.recalculate_user(0, row)
-    np.testing.assert_allclose(scores(model, [3, 17, 4, 30], signs.tolist()), expected, rtol=1e-4, atol=1e-5)
-
-
 def test_a_dislike_lowers_the_item_for_those_who_like_what_the_users_like() -> None:
     """All users choose items 0 to 4 and half of them item 5, which the others dislike or have not seen."""
     world = interactions([[0, 1, 2, 3, 4, 5]] * 10 + [[0, 1, 2, 3, 4]] * 10 + [[6, 7]] * 20, item_count=8)

@@ -8,11 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.errors import StepError
+from components.row_preferences import flatten, preferences_by_user
 from components.train_interest_model.data.sequences import (
     START,
+    Sequences,
     encode,
     flat_attributes,
-    flatten,
     read_rows,
 )
 from components.train_interest_model.data.vocabulary import SKIPPED, Vocabulary, encode_gaps
@@ -26,6 +27,10 @@ from tests.components.train_interest_model.conftest import (
 )
 
 VOCABULARY = Vocabulary(["a", "b", "c"], ["click", "view"], [0.0, 1.0, 2.0])
+
+
+def encode_targets(rows: pa.Table, vocabulary: Vocabulary, feedback: FeedbackPolicy) -> Sequences:
+    return encode(rows, vocabulary, preferences_by_user(rows, feedback))
 
 
 def test_encode_maps_a_row_to_codes_and_the_first_gap_to_unknown() -> None:
@@ -61,7 +66,7 @@ def test_an_epoch_has_every_interaction_once_right_padded() -> None:
         history_row(f"u{user}", "train", random.choice(["a", "b", "c"], random.integers(1, 90)).tolist())
         for user in range(50)
     ]
-    encoded = encode(pa.Table.from_pylist(rows, schema=TRAINING_SET), VOCABULARY, FeedbackPolicy())
+    encoded = encode_targets(pa.Table.from_pylist(rows, schema=TRAINING_SET), VOCABULARY, FeedbackPolicy())
     batches = list(encoded.batches(batch_size=4, seed=3))
     lengths = np.concatenate([batch["lengths"] for batch in batches])
     assert sorted(lengths) == sorted(encoded.lengths)
@@ -170,7 +175,7 @@ def test_positive_interactions_are_targets_with_their_weight() -> None:
     row["event_types"] = ["view", "dislike", "purchase", "pause"]
     policy = FeedbackPolicy(weights={"purchase": 3.0})
     vocabulary = Vocabulary(["a", "b", "c"], ["dislike", "pause", "purchase", "view"], [])
-    encoded = encode(pa.Table.from_pylist([row], schema=TRAINING_SET), vocabulary, policy)
+    encoded = encode_targets(pa.Table.from_pylist([row], schema=TRAINING_SET), vocabulary, policy)
     assert encoded.target_weights.tolist() == [1, 0, 3, 0]
     assert encoded.target_items.tolist() == [0, 2]
     assert encoded.items.tolist() == [0, 1, 2, 0]
@@ -184,7 +189,7 @@ def test_a_dislike_in_a_later_window_makes_earlier_interactions_no_targets() -> 
     second["event_types"] = ["dislike", "view"]
     vocabulary = Vocabulary(["a", "b"], ["click", "dislike", "view"], [])
     rows = pa.Table.from_pylist([first, second, history_row("v", "train", ["a"])], schema=TRAINING_SET)
-    assert encode(rows, vocabulary, FeedbackPolicy()).target_weights.tolist() == [0, 1, 0, 1, 1]
+    assert encode_targets(rows, vocabulary, FeedbackPolicy()).target_weights.tolist() == [0, 1, 0, 1, 1]
 
 
 def test_rows_without_a_target_are_in_no_batch() -> None:
@@ -192,7 +197,7 @@ def test_rows_without_a_target_are_in_no_batch() -> None:
     disliked["event_types"] = ["dislike", "dislike"]
     vocabulary = Vocabulary(["a", "b", "c"], ["dislike", "view"], [])
     rows = pa.Table.from_pylist([disliked, liked], schema=TRAINING_SET)
-    (batch,) = encode(rows, vocabulary, FeedbackPolicy()).batches(batch_size=4, seed=0)
+    (batch,) = encode_targets(rows, vocabulary, FeedbackPolicy()).batches(batch_size=4, seed=0)
     assert batch["items"].tolist() == [[2]]
 
 
