@@ -130,7 +130,7 @@ class RecommendationEngine:
             user = await self._read(user_id, deadline)
             indexed = release.index(user)
         query = indexed.query(None)
-        interests, shift = category_interests(query.history, query.weights, release.ranking.catalog)
+        interests, shift = category_interests(query.history, query.votes, release.ranking.catalog)
         return UserInterests(interests[:k], shift, release.version, list(user.degraded))
 
     def _rank(

@@ -21,7 +21,7 @@ MIN_RATING: Final = 0.1
 class SignedInteractions:
     """The interactions of a split by their sign; all parts have the same user and item indexes."""
 
-    votes: Interactions  # the weights are those of FeedbackPolicy.votes, scaled so that 1 is a positive one
+    votes: Interactions  # their weights are the votes of the policy, scaled to a mean of 1 for positive ones
     ratings: Interactions  # the votes again; the weight of a rating is its share of the highest one
     dislikes: Interactions  # the negative interactions, with weights from 0 to 1
 

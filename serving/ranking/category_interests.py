@@ -12,15 +12,15 @@ HALF_LIFE: Final = 5.0
 
 
 def category_interests(
-    items: Indexes, weights: FloatArray | None, catalog: Catalog
+    items: Indexes, votes: FloatArray | None, catalog: Catalog
 ) -> tuple[list[CategoryInterest], float]:
     """Return the weights of a user's categories, highest first, and the shift from the long-term interest.
 
     Args:
-        items: [h] indexes of the items that the user chose, oldest first. An item's weight is split between
+        items: [h] indexes of the items that the user chose, oldest first. An item's vote is split between
             its categories; in the recent interest it is multiplied by
             0.5 ** (interactions since / HALF_LIFE). Items without categories are skipped.
-        weights: [h]; None where each is 1.
+        votes: [h] how much each interaction votes for its item; None where each is 1.
 
     Returns:
         The interests, and the total variation distance: half the sum of absolute weight differences.
@@ -28,13 +28,13 @@ def category_interests(
     recent: dict[str, float] = defaultdict(float)
     long_term: dict[str, float] = defaultdict(float)
     newest_first = zip(
-        items[::-1].tolist(), [1.0] * len(items) if weights is None else weights[::-1].tolist(), strict=True
+        items[::-1].tolist(), [1.0] * len(items) if votes is None else votes[::-1].tolist(), strict=True
     )
-    for age, (item, weight) in enumerate(newest_first):
+    for age, (item, vote) in enumerate(newest_first):
         categories = catalog.categories[item]
         for category in categories:
-            recent[category] += weight * 0.5 ** (age / HALF_LIFE) / len(categories)
-            long_term[category] += weight / len(categories)
+            recent[category] += vote * 0.5 ** (age / HALF_LIFE) / len(categories)
+            long_term[category] += vote / len(categories)
     total_recent, total_long_term = sum(recent.values()), sum(long_term.values())
     interests = [
         CategoryInterest(category, weight / total_recent, long_term[category] / total_long_term)

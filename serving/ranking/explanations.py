@@ -61,7 +61,7 @@ class Explainer:
         if not len(query.history) or not len(items):
             return [Reason("trending", [])] * len(items)
         searches = query.searches.reasons(items) if query.searches else [""] * len(items)
-        votes = None if query.weights is None else query.weights[-RECENT:][::-1]
+        votes = None if query.votes is None else query.votes[-RECENT:][::-1]
         influences = Influences(self._ranking, query.history[-RECENT:][::-1], items, votes)
         events = event_types[-RECENT:][::-1]
         because = influences.strongest_items(MAX_BECAUSE) if explain else [[]] * len(items)

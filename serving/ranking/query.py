@@ -36,7 +36,7 @@ class Query:
         history: Indexes,
         timestamps: NDArray[np.int64],
         interest: FloatArray | None = None,
-        weights: FloatArray | None = None,
+        votes: FloatArray | None = None,
         dislikes: Dislikes | None = None,
         searches: SearchMatches | None = None,
     ) -> None:
@@ -46,12 +46,12 @@ class Query:
             history: [h] indexes of the items that the user chose, oldest first.
             timestamps: [h] µs since the epoch.
             interest: [interest size]; None when the model did not answer.
-            weights: [h] how much each interaction votes for its item; None where each is 1.
+            votes: [h] how much each interaction votes for its item; None where each is 1.
             dislikes: what the user dislikes now; None for nothing.
             searches: what matches the user's last searches; None for nothing.
         """
         self.ranking, self.history, self.timestamps, self.interest = ranking, history, timestamps, interest
-        self.weights, self.dislikes, self.searches = weights, dislikes, searches
+        self.votes, self.dislikes, self.searches = votes, dislikes, searches
         self._by_history: dict[Hashable, Any] = {}
         self._by_interest: dict[Hashable, Any] = {}
 
@@ -62,7 +62,7 @@ class Query:
             ranking,
             history.items,
             history.timestamps,
-            weights=history.weights,
+            votes=history.votes,
             dislikes=history.dislikes,
             searches=searches,
         )
@@ -88,19 +88,19 @@ class Query:
 
     def transitions(self) -> tuple[Scores, float]:
         """Return what source_scores.transitions returns."""
-        return self.once("transitions", lambda: source_scores.transitions(*self._votes()))
+        return self.once("transitions", lambda: source_scores.transitions(*self._history_and_votes()))
 
     def item_cosine(self) -> Scores:
         """Return what source_scores.item_cosine returns."""
-        return self.once("item_cosine", lambda: source_scores.item_cosine(*self._votes()))
+        return self.once("item_cosine", lambda: source_scores.item_cosine(*self._history_and_votes()))
 
     def user_cosine(self) -> Scores:
         """Return what source_scores.user_cosine returns."""
-        return self.once("user_cosine", lambda: source_scores.user_cosine(*self._votes()))
+        return self.once("user_cosine", lambda: source_scores.user_cosine(*self._history_and_votes()))
 
     def ease(self) -> Scores | None:
         """Return what source_scores.ease returns."""
-        return self.once("ease", lambda: source_scores.ease(*self._votes()))
+        return self.once("ease", lambda: source_scores.ease(*self._history_and_votes()))
 
     def sequence_knn(self) -> Scores | None:
         """Return what source_scores.sequence_knn returns; None in a release without sequences."""
@@ -109,7 +109,7 @@ class Query:
             return None
         return self.once(
             "sequence_knn",
-            lambda: source_scores.sequence_knn(sequences, self.history, self.timestamps, self.weights),
+            lambda: source_scores.sequence_knn(sequences, self.history, self.timestamps, self.votes),
         )
 
     def als(self, items: Indexes) -> FloatArray | None:
@@ -117,7 +117,7 @@ class Query:
         factors = self.ranking.filters.als
         if factors is None:
             return None
-        user = self.once("als", lambda: source_scores.als_user(factors, self.history, self.weights))
+        user = self.once("als", lambda: source_scores.als_user(factors, self.history, self.votes))
         if len(items) * GATHER_COST < len(factors):
             return factors.take(items, axis=0) @ user
         scores: FloatArray = (factors @ user).take(items)
@@ -127,7 +127,7 @@ class Query:
         """Return what source_scores.content_profile returns."""
         content = self.ranking.catalog.content
         return self.once(
-            "content_profile", lambda: source_scores.content_profile(content, self.history, self.weights)
+            "content_profile", lambda: source_scores.content_profile(content, self.history, self.votes)
         )
 
     def content_cosine(self, items: Indexes) -> FloatArray:
@@ -140,7 +140,7 @@ class Query:
 
     def repeats(self) -> Scores:
         """Return what source_scores.repeats returns."""
-        return source_scores.repeats(self.history, len(self.ranking.catalog), self.weights)
+        return source_scores.repeats(self.history, len(self.ranking.catalog), self.votes)
 
     def likeness_to_disliked(self, items: Indexes) -> FloatArray | None:
         """Return what Dislikes.of_items returns [m] for `items` [m]; None without dislikes."""
@@ -157,8 +157,8 @@ class Query:
         """Return what SearchMatches.scores returns; None without searches."""
         return None if self.searches is None else self.once("searches", self.searches.scores)
 
-    def _votes(self) -> tuple[CollaborativeFilters, Indexes, FloatArray | None]:
-        return self.ranking.filters, self.history, self.weights
+    def _history_and_votes(self) -> tuple[CollaborativeFilters, Indexes, FloatArray | None]:
+        return self.ranking.filters, self.history, self.votes
 
 
 def _once(computed: dict[Hashable, Any], key: Hashable, compute: Callable[[], T]) -> T:

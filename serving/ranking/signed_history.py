@@ -21,7 +21,7 @@ class SignedHistory:
     items: Indexes  # [v]
     timestamps: NDArray[np.int64]  # [v] µs since the epoch
     event_types: list[str]  # of the last RECENT of these
-    weights: FloatArray | None  # [v] the votes of FeedbackPolicy; None where each is 1
+    votes: FloatArray | None  # [v] of FeedbackPolicy.preferences_and_votes; None where each is 1
     disliked: Indexes  # [d] the user's last opinion about these items is a dislike
     dislikes: Dislikes | None  # None without a recent dislike
 
@@ -61,12 +61,11 @@ class SignedHistory:
         inside = np.flatnonzero(known[len(items) - length :]) + len(items) - length
         items_inside, types_inside = items[inside], [event_types[position] for position in inside.tolist()]
         chosen = inside[votes[inside] > 0]
-        weights = votes[chosen]
         return cls(
             items=items[chosen],
             timestamps=timestamps[chosen],
             event_types=[shared(event_types[position]) for position in chosen[-RECENT:].tolist()],
-            weights=None if (weights == 1).all() else weights,
+            votes=None if (votes[chosen] == 1).all() else votes[chosen],
             disliked=disliked,
             dislikes=Dislikes.of(ranking, items_inside, types_inside, preferences[inside]),
         )

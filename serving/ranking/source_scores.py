@@ -1,6 +1,6 @@
 """Scores of all items for a history: one function for each source of candidates or feature.
 
-`preferences` [h] multiply the weights by age; None where every interaction has the preference 1.
+`votes` [h] multiply the weights by age; None where every interaction votes with 1.
 """
 
 from functools import lru_cache
@@ -41,40 +41,36 @@ def power_weights(count: int) -> FloatArray:
     return _power_weights(min(count, NEXT_INTERACTIONS), NEXT_POWER)
 
 
-def weighted(weights: FloatArray, preferences: FloatArray | None) -> FloatArray:
-    """Return `weights` of the newest interactions, times their preferences, with the same sum."""
-    if preferences is None or not len(weights):
+def weighted(weights: FloatArray, votes: FloatArray | None) -> FloatArray:
+    """Return `weights` of the newest interactions, times their votes, with the same sum."""
+    if votes is None or not len(weights):
         return weights
-    product: FloatArray = weights * preferences[len(preferences) - len(weights) :]
+    product: FloatArray = weights * votes[len(votes) - len(weights) :]
     product *= weights.sum() / product.sum()
     return product
 
 
 def transitions(
-    filters: CollaborativeFilters, history: Indexes, preferences: FloatArray | None = None
+    filters: CollaborativeFilters, history: Indexes, votes: FloatArray | None = None
 ) -> tuple[Scores, float]:
     """Return the probability that an item comes soon after the last interactions, and the remaining mass."""
-    scores = _weighted_rows(filters.transitions, history, weighted(power_weights(len(history)), preferences))
+    scores = _weighted_rows(filters.transitions, history, weighted(power_weights(len(history)), votes))
     return scores.to_dense(), max(0.0, 1.0 - scores.total)
 
 
-def item_cosine(
-    filters: CollaborativeFilters, history: Indexes, preferences: FloatArray | None = None
-) -> Scores:
+def item_cosine(filters: CollaborativeFilters, history: Indexes, votes: FloatArray | None = None) -> Scores:
     """Return the weighted mean of the cosines to the history's items."""
-    return _mean_of_rows(filters.item_cosine, history, preferences).to_dense()
+    return _mean_of_rows(filters.item_cosine, history, votes).to_dense()
 
 
-def ease(
-    filters: CollaborativeFilters, history: Indexes, preferences: FloatArray | None = None
-) -> Scores | None:
+def ease(filters: CollaborativeFilters, history: Indexes, votes: FloatArray | None = None) -> Scores | None:
     """Return the weighted mean of EASE's weights from the history's items; None in a release without EASE."""
     if filters.ease is None:
         return None
-    return _mean_of_rows(filters.ease, history, preferences).to_dense()
+    return _mean_of_rows(filters.ease, history, votes).to_dense()
 
 
-def als_user(item_factors: FloatArray, history: Indexes, preferences: FloatArray | None = None) -> FloatArray:
+def als_user(item_factors: FloatArray, history: Indexes, votes: FloatArray | None = None) -> FloatArray:
     """Return the user's factors [factors], folded in from the history; scores are item_factors @ factors.
 
     Without the user's dislikes: as zeros with the confidence of training they change NDCG@10 of these scores
@@ -82,20 +78,18 @@ def als_user(item_factors: FloatArray, history: Indexes, preferences: FloatArray
     """
     count = _interactions_above_min_weight(len(history))
     strengths = LIKE_DECAY ** np.arange(count - 1, -1, -1, dtype=np.float32)
-    if preferences is not None:
-        strengths = strengths * preferences[len(history) - count :]
+    if votes is not None:
+        strengths = strengths * votes[len(history) - count :]
     return fold_in(item_factors, history[len(history) - count :], strengths)
 
 
-def user_cosine(
-    filters: CollaborativeFilters, history: Indexes, preferences: FloatArray | None = None
-) -> Scores:
+def user_cosine(filters: CollaborativeFilters, history: Indexes, votes: FloatArray | None = None) -> Scores:
     """Return score(u, i) = Σ_v sim(u, v) r_vi / Σ_v |sim(u, v)| over the nearest users v.
 
     r_vi is v's rating of i, or the weight of an item that v chose. The items of u are weighted by age. The
     length of u's own row cancels out, so it is not computed.
     """
-    similarity = _mean_of_rows(filters.item_users, history, preferences).sums
+    similarity = _mean_of_rows(filters.item_users, history, votes).sums
     nearest = top_k(similarity, USER_NEIGHBOURS)
     weights = (similarity[nearest] / similarity[nearest].sum()).astype(np.float32)
     return _weighted_rows(filters.user_items, nearest, weights).to_dense()
@@ -105,14 +99,14 @@ def sequence_knn(
     sequences: UserSequences,
     history: Indexes,
     timestamps: NDArray[np.int64],
-    preferences: FloatArray | None = None,
+    votes: FloatArray | None = None,
 ) -> Scores:
     """Return the scores of what the users with the nearest sequences chose next.
 
     Args:
         timestamps: [h] µs since the epoch, of `history`.
     """
-    weights = weighted(_power_weights(min(len(history), NEXT_INTERACTIONS), 1.0), preferences)
+    weights = weighted(_power_weights(min(len(history), NEXT_INTERACTIONS), 1.0), votes)
     newest = history[len(history) - len(weights) :]
     end = int(timestamps[-1]) if len(timestamps) else 0
     items, choice_weights = sequences.next_choices(newest, weights, end)
@@ -121,22 +115,20 @@ def sequence_knn(
     return SparseScores(items.ravel(), values, offsets, STEP_WEIGHTS, sequences.positions.shape[0]).to_dense()
 
 
-def content_profile(
-    content: csr_array, history: Indexes, preferences: FloatArray | None = None
-) -> FloatArray:
+def content_profile(content: csr_array, history: Indexes, votes: FloatArray | None = None) -> FloatArray:
     """Return the weighted mean [categories] of the history's categories, of unit length, or zeros."""
-    profile = _mean_of_rows(content, history, preferences).sums
+    profile = _mean_of_rows(content, history, votes).sums
     return profile / max(float(np.linalg.norm(profile)), 1e-9)
 
 
-def repeats(history: Indexes, item_count: int, preferences: FloatArray | None = None) -> Scores:
+def repeats(history: Indexes, item_count: int, votes: FloatArray | None = None) -> Scores:
     """Return how often each item was chosen before, each time weighted by 1 / age, with sum 1."""
-    weights = weighted(_power_weights(len(history), 1.0), preferences)
+    weights = weighted(_power_weights(len(history), 1.0), votes)
     return SparseScores.of(history, weights, item_count).to_dense()
 
 
-def _mean_of_rows(matrix: csr_array, history: Indexes, preferences: FloatArray | None) -> SparseScores:
-    return _weighted_rows(matrix, history, weighted(exponential_weights(len(history)), preferences))
+def _mean_of_rows(matrix: csr_array, history: Indexes, votes: FloatArray | None) -> SparseScores:
+    return _weighted_rows(matrix, history, weighted(exponential_weights(len(history)), votes))
 
 
 def _weighted_rows(matrix: csr_array, rows: Indexes, weights: FloatArray) -> SparseScores:

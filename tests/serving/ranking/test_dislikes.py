@@ -137,11 +137,11 @@ def test_positive_interactions_vote_by_their_weight_and_negative_ones_do_not() -
     assert history.items.tolist() == [1, 4]
     assert history.timestamps.tolist() == [0, 4]
     assert history.event_types == ["view", "rate"]
-    assert history.weights is None
+    assert history.votes is None
     assert history.disliked.tolist() == [2, 3]
     neutral = signed((1, "view", nan), (4, "rate", 3))
-    assert neutral.weights is not None
-    assert neutral.weights.tolist() == [1, 0.5]
+    assert neutral.votes is not None
+    assert neutral.votes.tolist() == [1, 0.5]
     assert neutral.dislikes is None
 
 
