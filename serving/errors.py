@@ -8,6 +8,7 @@ PenchantError
 ├── TooManyRequests         RESOURCE_EXHAUSTED   the service is at one of its limits
 ├── ReleaseError            FAILED_PRECONDITION  a release can't be used
 │   ├── ReleaseNotFound     NOT_FOUND
+│   ├── DamagedRelease      DATA_LOSS            a file of a release is missing or damaged
 │   └── ForeignRelease      FAILED_PRECONDITION  a release built under another contract
 └── Unavailable             UNAVAILABLE          a dependency of the service does not answer
     └── CircuitOpen         UNAVAILABLE          a dependency is not called, because earlier calls timed out
@@ -63,6 +64,16 @@ class ReleaseError(PenchantError):
 
 class ReleaseNotFound(ReleaseError):
     status = grpc.StatusCode.NOT_FOUND
+
+
+class DamagedRelease(ReleaseError):
+    status = grpc.StatusCode.DATA_LOSS
+
+    def __init__(self, fault: str) -> None:
+        super().__init__(
+            f"{fault}: publish the version again with `penchant review approve VERSION`, or make the version "
+            "before it live with `penchant review rollback`"
+        )
 
 
 class ForeignRelease(ReleaseError):

@@ -46,6 +46,11 @@ class CollaborativeFilters:
     def item_counts(self) -> dict[str, int]:
         """Name of a part -> its number of items."""
         counts = {name: getattr(self, name).shape[1] for name in MATRICES}
+        counts |= {"popularity": len(self.popularity), "trend": len(self.trend)}
+        if self.ease is not None:
+            counts["ease"] = self.ease.shape[1]
+        if self.segments is not None:
+            counts["segments"] = self.segments.trend.shape[1]
         if self.als is not None:
             counts["als"] = len(self.als)
         if self.user_sequences is not None:

@@ -9,7 +9,6 @@ ranking/<version>/    catalog.parquet  item_embeddings.npy  <matrix>/{indptr,ind
                       segments/        only where users have attributes
 """
 
-import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,10 +19,11 @@ import pyarrow.parquet as pq
 
 from feature_repo.contract import INTEREST_MODEL, MANIFEST, RANKING, fingerprint
 from feature_repo.feedback import FeedbackPolicy
-from serving.errors import ForeignRelease, ReleaseError, ReleaseNotFound
+from serving.errors import DamagedRelease, ForeignRelease, ReleaseError, ReleaseNotFound
 from serving.release.ann_index import EXACT_ITEMS, NEAREST, write_inverted_file
 from serving.release.arrays import FloatArray
 from serving.release.catalog import Catalog
+from serving.release.checksums import check_files, checksums
 from serving.release.collaborative_filters import CollaborativeFilters
 from serving.release.item_embeddings import Precision, load_embeddings, save_embeddings
 from serving.release.item_words import ItemWords
@@ -55,20 +55,12 @@ class Ranking:
         Raises:
             ReleaseNotFound: there is no manifest.
             ForeignRelease: it was written under another version of the contract.
+            DamagedRelease: a file differs from its checksum, or the parts don't fit together.
         """
-        manifest_file = directory / MANIFEST
-        if not manifest_file.exists():
-            raise ReleaseNotFound(
-                f"no release at {directory}: expected {MANIFEST} there; see `penchant review list`"
-            )
-        manifest = json.loads(manifest_file.read_text())
-        if manifest["fingerprint"] != fingerprint():
-            raise ForeignRelease(
-                f"release {directory} was built by contract {manifest['fingerprint']}, this process uses "
-                f"{fingerprint()}: train and push with this version of Penchant (`penchant run`)"
-            )
+        manifest = _read_manifest(directory)
+        check_files(directory, RANKING, manifest["files"])
         embeddings, precision = load_embeddings(directory)
-        return cls(
+        ranking = cls(
             version=version,
             catalog=Catalog.from_items(_read_whole(directory / "catalog.parquet")),
             item_embeddings=embeddings,
@@ -79,6 +71,10 @@ class Ranking:
             nearest=directory / NEAREST if "nearest" in manifest else None,
             words=ItemWords.load(directory / "words"),
         )
+        counts = _item_counts(len(ranking.catalog), embeddings, ranking.filters)
+        if len(set(counts.values())) != 1:
+            raise DamagedRelease(f"each part of {directory} needs one row per item, got {counts}")
+        return ranking
 
 
 def write_ranking(
@@ -109,11 +105,7 @@ def write_ranking(
         ReleaseError: catalog, embeddings and filters have different numbers of items, or the recall of the
             nearest-neighbour index is too low.
     """
-    counts = {
-        "items": len(items),
-        "item_embeddings": len(item_embeddings),
-        **filters.item_counts,
-    }
+    counts = _item_counts(len(items), item_embeddings, filters)
     if len(set(counts.values())) != 1:
         raise ReleaseError(f"each part of a release needs one row per item, got {counts}")
     filters.save(directory)
@@ -129,18 +121,31 @@ def write_ranking(
     (directory / MANIFEST).write_text(json.dumps(manifest, indent=2))
 
 
-def checksums(directory: Path) -> dict[str, str]:
-    """Return relative file name -> sha256 of every file below `directory`."""
-    files = sorted(path for path in directory.rglob("*") if path.is_file())
-    return {str(path.relative_to(directory)): _sha256(path) for path in files}
+def _item_counts(items: int, embeddings: FloatArray, filters: CollaborativeFilters) -> dict[str, int]:
+    """Return the name of each part -> its number of items."""
+    return {"catalog": items, "item_embeddings": len(embeddings), **filters.item_counts}
+
+
+def _read_manifest(directory: Path) -> dict[str, Any]:
+    """Return the manifest; raises ReleaseNotFound and ForeignRelease as Ranking.load does."""
+    file = directory / MANIFEST
+    if not file.exists():
+        raise ReleaseNotFound(
+            f"no release at {directory}: expected {MANIFEST} there; see `penchant review list`"
+        )
+    try:
+        manifest: dict[str, Any] = json.loads(file.read_bytes())
+    except ValueError as error:
+        raise DamagedRelease(f"{file} is no JSON ({error})") from error
+    if manifest["fingerprint"] != fingerprint():
+        raise ForeignRelease(
+            f"release {directory} was built by contract {manifest['fingerprint']}, this process uses "
+            f"{fingerprint()}: train and push with this version of Penchant (`penchant run`)"
+        )
+    return manifest
 
 
 def _read_whole(file: Path) -> pa.Table:
     """Read a table without `pq.read_table`, whose dataset engine occupies 5 MB for the process's lifetime."""
     with pq.ParquetFile(file) as parquet:
         return parquet.read(use_threads=False)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

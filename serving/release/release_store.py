@@ -3,19 +3,25 @@
 interest/<version>/   a SavedModel in TensorFlow Serving's layout
 ranking/<version>/    a ranking directory: serving.release.ranking_data
 live.json             {"version": 7, "previous": 6}, replaced atomically
+
+A version is published when both directories have their marker, the file that is written last. Half a version
+is what a killed push leaves.
 """
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from fsspec.implementations.local import LocalFileSystem
 
-from feature_repo.atomic_files import atomic_directory
-from feature_repo.contract import LIVE, RANKING
+from feature_repo.atomic_files import atomic_directory, remove_directory
+from feature_repo.contract import INTEREST_MODEL, LIVE, MANIFEST, RANKING
 from feature_repo.filesystems import locate
-from serving.errors import ReleaseError
+from serving.errors import DamagedRelease, ReleaseError
+from serving.release.checksums import check_files
 from serving.release.ranking_data import Ranking
+
+MARKERS: Final = {RANKING: MANIFEST, INTEREST_MODEL: "saved_model.pb"}
 
 
 class ReleaseStore:
@@ -44,16 +50,42 @@ class ReleaseStore:
 
     def versions(self) -> list[int]:
         """Return the published versions, oldest first."""
+        return [version for version in self.directories() if self.is_published(version)]
+
+    def is_published(self, version: int) -> bool:
+        """Return whether both directories of a version are complete."""
+        return all(
+            self.filesystem.exists(f"{self.path(kind, version)}/{marker}") for kind, marker in MARKERS.items()
+        )
+
+    def directories(self) -> list[int]:
+        """Return the versions that have a directory, oldest first; also those that are half published."""
+        return sorted({version for kind in MARKERS for version in self._directories(kind)})
+
+    def _directories(self, kind: str) -> list[int]:
         try:
-            entries = self.filesystem.ls(f"{self.root}/{RANKING}", detail=False)
+            entries = self.filesystem.ls(f"{self.root}/{kind}", detail=False)
         except FileNotFoundError:
             return []
         names = (entry.rstrip("/").rsplit("/", 1)[-1] for entry in entries)
-        return sorted(int(name) for name in names if name.isdigit())
+        return [int(name) for name in names if name.isdigit()]
 
     def open(self, version: int) -> Ranking:
-        """Open the ranking of a version; raises the same errors as Ranking.load."""
-        return Ranking.load(self.local(RANKING, version), version)
+        """Open the ranking of a version; raises the same errors as Ranking.load.
+
+        The checksums of its interest model are compared too, where it is in a local store. A damaged copy of
+        a remote release is deleted, so that the next call copies it again.
+        """
+        directory, is_local = self.local(RANKING, version), isinstance(self.filesystem, LocalFileSystem)
+        try:
+            ranking = Ranking.load(directory, version)
+            if is_local:
+                check_files(self.local(INTEREST_MODEL, version), INTEREST_MODEL, ranking.manifest["files"])
+        except DamagedRelease:
+            if not is_local:
+                remove_directory(directory)
+            raise
+        return ranking
 
     def local(self, kind: str, version: int) -> Path:
         """Return a local directory with `kind` of `version`; copies it from a remote store first.

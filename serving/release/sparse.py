@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 from scipy.sparse._sparsetools import csc_matvec, csr_matvec, csr_row_index
 
+from serving.errors import DamagedRelease
 from serving.release.arrays import FloatArray, Indexes, map_arrays, save_arrays
 
 
@@ -34,13 +35,37 @@ def save_csr(matrix: csr_array, directory: Path) -> None:
 
 
 def load_csr(directory: Path) -> csr_array:
-    """Open a matrix that `save_csr` wrote; its entries are memory-mapped."""
+    """Open a matrix that `save_csr` wrote; its entries are memory-mapped.
+
+    Raises:
+        DamagedRelease: an index is outside the matrix; the compiled routines below do not check that.
+    """
     arrays = map_arrays(directory, ("data", "indices", "indptr", "shape"))
     indptr = np.array(arrays["indptr"])
     if len(arrays["data"]) <= np.iinfo(np.int32).max:
         # SciPy converts the indices to the type of indptr; with int64 a release would take twice the memory.
         indptr = indptr.astype(np.int32)
-    return csr_array((arrays["data"], arrays["indices"], indptr), shape=tuple(arrays["shape"]))
+    return checked_csr(directory, arrays["data"], arrays["indices"], indptr, tuple(arrays["shape"]))
+
+
+def checked_csr(
+    directory: Path,
+    data: NDArray[Any],
+    indices: NDArray[Any],
+    indptr: NDArray[Any],
+    shape: tuple[int, ...],
+) -> csr_array:
+    """Return the matrix of these arrays, all of whose indexes are inside `shape`.
+
+    Raises:
+        DamagedRelease: they are not; the error names `directory`.
+    """
+    try:
+        matrix = csr_array((data, indices, indptr), shape=shape)
+        matrix.check_format(full_check=True)
+    except ValueError as error:
+        raise DamagedRelease(f"the index arrays of {directory} are no matrix {shape} ({error})") from error
+    return matrix
 
 
 def copy_rows(matrix: csr_array, rows: Indexes) -> tuple[Indexes, NDArray[Any], Indexes]:

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from serving.errors import DamagedRelease
 from serving.release.arrays import FloatArray, Indexes, map_arrays, save_arrays
-from serving.release.sparse import copy_rows, sum_rows
+from serving.release.sparse import checked_csr, copy_rows, sum_rows
 
 # This many choices after a shared item count as the next ones; the d-th of them weighs 1/d.
 STEPS_AHEAD: Final = 4
@@ -103,12 +104,19 @@ class UserSequences:
 
     @classmethod
     def load(cls, directory: Path) -> "UserSequences":
-        """Open sequences that `save` wrote; their entries are memory-mapped."""
+        """Open sequences that `save` wrote; their entries are memory-mapped.
+
+        Raises:
+            DamagedRelease: an index is outside its array.
+        """
         # The files of release format 2 name the positions "places" and half_weight_hours "pace".
         arrays = map_arrays(directory, ("items", "hours", "damping", "indptr", "users", "places", "pace"))
         shape = (len(arrays["indptr"]) - 1, len(arrays["damping"]))
-        positions = csr_array((arrays["places"], arrays["users"], arrays["indptr"]), shape=shape)
-        return cls(arrays["items"], arrays["hours"], arrays["damping"], positions, float(arrays["pace"]))
+        positions = checked_csr(directory, arrays["places"], arrays["users"], arrays["indptr"], shape)
+        items, hours, places = arrays["items"], arrays["hours"], arrays["places"]
+        _check_bounds(directory / "items.npy", items, shape[0])  # the item count is the padding
+        _check_bounds(directory / "places.npy", places, min(len(items), len(hours)) - STEPS_AHEAD - 1)
+        return cls(items, hours, arrays["damping"], positions, float(arrays["pace"]))
 
     def save(self, directory: Path) -> None:
         """Write the arrays into `directory`."""
@@ -122,3 +130,10 @@ class UserSequences:
             "pace": np.asarray(self.half_weight_hours),
         }
         save_arrays(directory, arrays)
+
+
+def _check_bounds(file: Path, indexes: Indexes, largest: int) -> None:
+    if len(indexes) and not 0 <= indexes.min() <= indexes.max() <= largest:
+        raise DamagedRelease(
+            f"{file} has indexes from {indexes.min()} to {indexes.max()}, expected 0 to {largest}"
+        )

@@ -95,6 +95,7 @@ def write_release(root: Path, version: int, titles: str = "", **manifest_entries
     blend = {"features": list(FEATURES), "weights": [weights.get(feature, 0.1) for feature in FEATURES]}
     directory = root / "ranking" / str(version)
     model = root / "interest" / str(version)
+    (model / "saved_model.pb").write_bytes(b"graph")
     write_ranking(directory, table, item_embeddings(), filters(), blend, model, **manifest_entries)
 
 

@@ -77,7 +77,9 @@ def test_the_first_release_answers_degraded_after_the_startup_wait(
         assert [degradation.stage for degradation in degraded] == ["interest"]
 
 
-@pytest.mark.parametrize("fault", ["missing", "wrong fingerprint", "empty file", "missing file"])
+@pytest.mark.parametrize(
+    "fault", ["missing", "wrong fingerprint", "empty file", "missing file", "flipped byte"]
+)
 def test_an_unusable_release_leaves_the_current_one_live(
     tmp_path: Path, fault: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -104,6 +106,9 @@ def publish_faulty(service: RunningService, fault: str) -> None:
         (directory / "manifest.json").write_text(json.dumps({**manifest, "fingerprint": "another"}))
     if fault == "empty file":
         (directory / "item_embeddings.npy").write_bytes(b"")
+    if fault == "flipped byte":
+        content = (directory / "trend.npy").read_bytes()
+        (directory / "trend.npy").write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     if fault == "missing file":
         (directory / "catalog.parquet").unlink()
 
