@@ -11,8 +11,9 @@ import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from feature_repo.contract import INTEREST_MODEL
-from pipelines.child_process import Command, ServerProcess
 from pipelines.errors import RunError
+from pipelines.run_folder import new_run_folder
+from pipelines.server_process import Command, ServerProcess
 from pipelines.settings import Settings
 from serving.configuration.settings import load_settings as load_serving_settings
 from serving.loopback import channel_options
@@ -60,10 +61,11 @@ def serve_live_release(settings: Settings, port: int, model_port: int) -> Iterat
             f"no release is live in {settings.releases}: train one with `penchant run`, "
             "or approve one with `penchant review approve VERSION` (`penchant review list` shows them)"
         )
+    logs = new_run_folder(settings.home, "serve-")
     with ExitStack() as stack:
 
         def start(module: str, command: Command, wanted_port: int) -> ServerProcess:
-            process = ServerProcess(module, command, wanted_port, settings)
+            process = ServerProcess(module, command, wanted_port, settings, logs)
             stack.callback(process.stop)
             return process
 
@@ -81,11 +83,13 @@ def serve_live_release(settings: Settings, port: int, model_port: int) -> Iterat
 
 def _model_server(releases: str, port: int) -> tuple[list[str], dict[str, str]]:
     base_path = f"{releases}/{INTEREST_MODEL}"
-    return ["--base-path", base_path, "--port", str(port), "--version-policy", "all"], {}
+    arguments = ["--base-path", base_path, "--port", str(port), "--version-policy", "all"]
+    return [*arguments, "--end-with-parent"], {}
 
 
 def _recommender(model_server: str, port: int) -> tuple[list[str], dict[str, str]]:
-    return [], {"PENCHANT_MODEL_SERVER": model_server, "PENCHANT_PORT": str(port)}
+    own = {"MODEL_SERVER": model_server, "PORT": str(port), "END_WITH_PARENT": "true"}
+    return [], {f"PENCHANT_{name}": value for name, value in own.items()}
 
 
 def _wait_until_serving(recommender: ServerProcess) -> None:

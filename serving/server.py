@@ -55,9 +55,6 @@ _DRAIN_S: Final = 5.0
 # Time that a worker waits for its first release before it listens without one: recording needs no release.
 _READY_TIMEOUT_S: Final = 5.0
 
-# Interval at which a worker checks that its supervisor is alive.
-_SUPERVISOR_CHECK_S: Final = 1.0
-
 # A timeout shorter than this share of the interest budget does not count against the model server.
 _MIN_TIMEOUT_SHARE: Final = 0.5
 
@@ -195,16 +192,12 @@ def main() -> int:
 
 
 async def _serve(settings: ServingSettings) -> None:
-    stop, parent = asyncio.Event(), os.getppid()
+    stop = asyncio.Event()
     for number in STOP_SIGNALS:
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with run_server(settings) as port:
         print(f"recommender on {settings.host}:{port}", flush=True)
-        while not stop.is_set():
-            with suppress(TimeoutError):
-                await asyncio.wait_for(stop.wait(), _SUPERVISOR_CHECK_S)
-            if settings.shared_port and os.getppid() != parent:
-                break  # a worker stops when its supervisor has died
+        await stop.wait()
         logger.info("stopping: calls in flight have %g s to finish", _DRAIN_S)
 
 

@@ -108,7 +108,7 @@ def retract(
     """
     with exit_on_error():
         from components.ingest_interactions.warehouse import retraction
-        from pipelines.runner import run_lock
+        from pipelines.run_lock import run_lock
         from pipelines.settings import load_settings
 
         if undo is not None and (source or where):

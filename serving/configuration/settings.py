@@ -29,6 +29,9 @@ class ServingSettings(Addresses):
 
     workers: int = Field(1, ge=1, le=256, description="processes that share the port; set one per CPU core")
     shared_port: bool = Field(False, description="let other processes listen on the port; set for workers")
+    end_with_parent: bool = Field(
+        False, description="stop when standard input closes; set for child processes"
+    )
 
     cache: str = Field("", description="folder for copies of remote releases")
     features: str = Field("", description="Feast's offline store: a directory or an fsspec URL")

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from feature_repo.contract import INTEREST_MODEL
+from serving.parent_process import end_with_parent
 
 _DRAIN_SECONDS = 10.0
 
@@ -19,10 +20,12 @@ _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 def main(arguments: Sequence[str] | None = None) -> int:
     """Serve until SIGTERM or SIGINT; return the exit code."""
     parser = _parser()
-    options = parser.parse_args(arguments)
+    options = vars(parser.parse_args(arguments))
     # Blocked in all threads, for sigwait below: a signal that a handler receives just before the main thread
     # waits for an event would not wake it up.
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+    if options.pop("end_with_parent"):
+        end_with_parent()
     sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
     logging.basicConfig(format="%(message)s", stream=sys.stderr)
     logging.getLogger("serving.model_server").setLevel(logging.INFO)
@@ -34,14 +37,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         with _silence_native_stderr():
-            server, port = create_server(**vars(options))
+            server, port = create_server(**options)
         server.start()
     except StartError as error:
         print(f"model server: {error}", file=sys.stderr)
         return 1
     except ValueError as error:
         parser.error(str(error))
-    print(f"model server on {options.host}:{port}", flush=True)
+    print(f"model server on {options['host']}:{port}", flush=True)
     signal.sigwait(_STOP_SIGNALS)
     server.stop(_DRAIN_SECONDS).wait()
     return 0
@@ -78,6 +81,15 @@ def _parser() -> argparse.ArgumentParser:
         type=Path,
         metavar="FILE",
         help="PEM root certificates of clients; requires a client certificate",
+    )
+    parser.add_argument(
+        "--reload-token-file",
+        type=Path,
+        metavar="FILE",
+        help="allow HandleReloadConfigRequest with the bearer token in FILE, for models below DIR",
+    )
+    parser.add_argument(
+        "--end-with-parent", action="store_true", help="stop when standard input closes; for child processes"
     )
     return parser
 

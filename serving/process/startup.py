@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from serving.configuration.settings import ServingSettings, load_settings
 from serving.loopback import bypass_proxy
+from serving.parent_process import end_with_parent
 from serving.telemetry.logs import configure
 
 _SWITCH_INTERVAL_S: Final = 0.0005
@@ -33,6 +34,8 @@ def process_startup() -> Iterator[ServingSettings]:
     bypass_proxy()
     try:
         settings = load_settings()
+        if settings.end_with_parent:
+            end_with_parent()
         configure(settings.log_format)
         _allow_open_files(settings.max_connections + _OTHER_FILES)
         # A thread that loads a release returns the interpreter to the event loop sooner than after 5 ms.

@@ -7,12 +7,12 @@ connections among them (SO_REUSEPORT). The supervisor serves only the metrics, s
 import logging
 import os
 import socket
-import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from threading import Event
 from typing import Final
 
+from serving.child_process import ChildProcess
 from serving.configuration.settings import ServingSettings
 from serving.process.startup import process_startup, stop_event
 from serving.telemetry.worker_metrics import SummedMetrics
@@ -26,14 +26,6 @@ _CHECK_S: Final = 0.5
 _STOP_S: Final = 15.0
 
 
-@dataclass(frozen=True)
-class Worker:
-    """A server process that listens."""
-
-    process: "subprocess.Popen[str]"
-    metrics: str | None  # address (host:port) of its metrics
-
-
 class Workers:
     """The worker processes on a port that is reserved for them."""
 
@@ -42,59 +34,44 @@ class Workers:
         self._settings = settings
         self._reservation = _reserve(settings.host, settings.port)
         self.port: int = self._reservation.getsockname()[1]
-        self._workers: list[Worker] = []
+        self._workers: list[ChildProcess] = []
 
     def metrics(self) -> list[str]:
         """Return the addresses of the workers' metrics."""
-        return [worker.metrics for worker in self._workers if worker.metrics]
+        return [worker.addresses["metrics"] for worker in self._workers if "metrics" in worker.addresses]
 
-    def start(self) -> bool:
-        """Start all workers at the same time; return False if one of them fails to start."""
-        processes = [_start_process(self._settings, self.port) for _ in range(self._settings.workers)]
-        workers = [_wait_until_listening(process, self._settings) for process in processes]
-        self._workers = [worker for worker in workers if worker]
-        return len(self._workers) == len(workers)
+    def start(self, stop: Event) -> bool:
+        """Start all workers at the same time, and wait until they listen.
+
+        Returns:
+            False when one of them fails to start, or when `stop` is set before.
+        """
+        self._workers = [_start_process(self._settings, self.port) for _ in range(self._settings.workers)]
+        return all(worker.wait_until_listening(stop.is_set) for worker in self._workers)
 
     def replace_dead(self) -> None:
-        """Start a new worker for each one that has ended."""
+        """Start a new worker for each one that has ended; does not wait until it listens."""
         for number, worker in enumerate(self._workers):
-            if (code := worker.process.poll()) is None:
-                continue
-            logger.error("worker %d ended with exit code %d; starting another", number, code)
-            process = _start_process(self._settings, self.port)
-            if replacement := _wait_until_listening(process, self._settings):
-                self._workers[number] = replacement
+            if (code := worker.popen.poll()) is not None:
+                logger.error("worker %d ended with exit code %d; starting another", number, code)
+                self._workers[number] = _start_process(self._settings, self.port)
 
     def stop(self) -> None:
         """Let each worker finish its calls in flight; kill those that take too long."""
         for worker in self._workers:
-            worker.process.terminate()
+            worker.terminate()
         deadline = time.monotonic() + _STOP_S
         for worker in self._workers:
-            try:
-                worker.process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                worker.process.kill()
+            worker.wait_or_kill(deadline)
         self._reservation.close()
 
 
-def _start_process(settings: ServingSettings, port: int) -> "subprocess.Popen[str]":
-    environment = {**os.environ, "PENCHANT_WORKERS": "1", "PENCHANT_SHARED_PORT": "true"}
-    environment["PENCHANT_PORT"] = str(port)
+def _start_process(settings: ServingSettings, port: int) -> ChildProcess:
+    own = {"WORKERS": "1", "SHARED_PORT": "true", "END_WITH_PARENT": "true", "PORT": str(port)}
     if settings.metrics_port is not None:
-        environment["PENCHANT_METRICS_PORT"] = "0"
-    command = [sys.executable, "-m", "serving.server"]
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
-
-
-def _wait_until_listening(process: "subprocess.Popen[str]", settings: ServingSettings) -> Worker | None:
-    """Wait for the lines that announce the addresses; return None if the process ends instead."""
-    assert process.stdout
-    lines = [process.stdout.readline() for _ in range(1 if settings.metrics_port is None else 2)]
-    if not lines[-1].startswith("recommender on "):
-        process.wait()
-        return None
-    return Worker(process, lines[0].split()[-1] if len(lines) > 1 else None)
+        own["METRICS_PORT"] = "0"
+    environment = os.environ | {f"PENCHANT_{name}": value for name, value in own.items()}
+    return ChildProcess("serving.server", [], environment, announces="recommender")
 
 
 def main() -> int:
@@ -106,8 +83,8 @@ def main() -> int:
             metrics_port = SummedMetrics(workers.metrics).serve(settings.host, metrics_port)
     stop = stop_event()
     try:
-        if not workers.start():
-            return 1
+        if not workers.start(stop):
+            return 0 if stop.is_set() else 1
         print(f"recommender on {settings.host}:{workers.port}", flush=True)
         if settings.metrics_port == 0:
             print(f"metrics on {settings.host}:{metrics_port}", flush=True)

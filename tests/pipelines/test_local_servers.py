@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import child_process
+from pipelines import server_process
 from pipelines.errors import RunError
 from pipelines.local_servers import serve_live_release
 from pipelines.settings import Settings, load_settings
@@ -54,13 +54,13 @@ def test_a_server_that_ended_is_restarted_on_its_port_after_the_delay(
         processes.restart_ended(messages.append)
         assert messages == []
 
-        server.popen.kill()
-        server.popen.wait()
-        monkeypatch.setattr(child_process, "RESTART_DELAY_S", math.inf)
+        server.process.popen.kill()
+        server.process.popen.wait()
+        monkeypatch.setattr(server_process, "RESTART_DELAY_S", math.inf)
         processes.restart_ended(messages.append)
         assert messages == []
 
-        monkeypatch.setattr(child_process, "RESTART_DELAY_S", 0.0)
+        monkeypatch.setattr(server_process, "RESTART_DELAY_S", 0.0)
         processes.restart_ended(messages.append)
         (message,) = messages
         assert "server ended with exit code -9" in message

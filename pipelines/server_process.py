@@ -1,14 +1,14 @@
-"""Starts, restarts and stops a server process on this machine."""
+"""A server of `penchant serve`: starts it with the settings, restarts it on its port, and keeps its log."""
 
 import os
-import subprocess
-import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
 from pipelines.errors import RunError
 from pipelines.settings import Settings
+from serving.child_process import ChildProcess
 
 STOP_TIMEOUT_S: Final = 10.0
 
@@ -18,6 +18,9 @@ RESTART_DELAY_S: Final = 5.0
 # Settings that the servers share with the pipelines.
 SHARED_SETTINGS: Final = ("releases", "interaction_log", "features", "registry", "online_store")
 
+# What each server prints before its address when it listens.
+ANNOUNCES: Final = {"model_server": "model server", "server": "recommender"}
+
 # Port -> arguments and environment of `python -m serving.<module>`.
 Command = Callable[[int], tuple[list[str], dict[str, str]]]
 
@@ -25,15 +28,17 @@ Command = Callable[[int], tuple[list[str], dict[str, str]]]
 class ServerProcess:
     """A server process that has printed its address; a restart uses the same address."""
 
-    def __init__(self, module: str, command: Command, port: int, settings: Settings) -> None:
+    def __init__(self, module: str, command: Command, port: int, settings: Settings, logs: Path) -> None:
         """Start the server and wait until it prints its address.
+
+        Args:
+            logs: the folder of its log, `<module>.log`.
 
         Raises:
             RunError: the process ended instead.
         """
         self.module, self._command, self._settings = module, command, settings
-        self.log = settings.home / "runs" / f"{module}.log"
-        self.log.unlink(missing_ok=True)
+        self.log = logs / f"{module}.log"
         self.address = self._start(port)
 
     def restart(self) -> None:
@@ -51,43 +56,34 @@ class ServerProcess:
 
     @property
     def is_running(self) -> bool:
-        return self.popen.poll() is None
+        return self.process.popen.poll() is None
 
     def exit_message(self) -> str:
         """Return the exit code and the last line of the log."""
-        code = self.popen.wait()
+        code = self.process.popen.wait()
         lines = self.log.read_text().strip().splitlines() or ["it printed no reason"]
         return f"{self.module} ended with exit code {code}: {lines[-1]}\nFull log: {self.log}"
 
     def stop(self) -> None:
         """Terminate the process; kill it if it does not end in time."""
-        self.popen.terminate()
-        try:
-            self.popen.wait(STOP_TIMEOUT_S)
-        except subprocess.TimeoutExpired:
-            self.popen.kill()
-            self.popen.wait()
-        assert self.popen.stdout
-        self.popen.stdout.close()
+        self.process.stop(STOP_TIMEOUT_S)
 
     def _start(self, port: int) -> str:
         shared = {f"PENCHANT_{name.upper()}": getattr(self._settings, name) for name in SHARED_SETTINGS}
         arguments, environment = self._command(port)
-        with self.log.open("a") as errors:
-            self.popen = subprocess.Popen(
-                [sys.executable, "-m", f"serving.{self.module}", *arguments],
-                env={**os.environ, **shared, **environment},
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-            )
+        self._started_at = time.monotonic()
+        self.process = ChildProcess(
+            f"serving.{self.module}",
+            arguments,
+            {**os.environ, **shared, **environment},
+            ANNOUNCES[self.module],
+            self.log,
+        )
         try:
-            assert self.popen.stdout
-            line = self.popen.stdout.readline()
-            if " on " not in line:
+            address = self.process.wait_until_listening()
+            if address is None:
                 raise RunError(self.exit_message())
         except BaseException:  # KeyboardInterrupt too: no process may stay behind
             self.stop()
             raise
-        self._started_at = time.monotonic()
-        return line.split(" on ")[1].split()[0]
+        return address
