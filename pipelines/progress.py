@@ -12,6 +12,7 @@ from typing import Final, Self, TextIO
 from rich.text import Text
 
 from components.progress import MARK
+from pipelines.step_exit import describe, exit_code
 from pipelines.terminal import Terminal
 
 _STARTED: Final = re.compile(r"Executing task .*?'([\w-]+)'")
@@ -61,12 +62,15 @@ class StepReporter(io.TextIOBase):
     def failure(self, log: Path) -> str:
         """Return a message about the first failed step: its name, its exception, and the log's path."""
         name, output = self._failed or (self._display_name, self._output)
-        exceptions = [number for number, line in enumerate(output) if _EXCEPTION.match(line)]
+        code = next((code for line in output[::-1] if (code := exit_code(line)) is not None), 1)
+        output = [line for line in output if exit_code(line) is None]
+        # Python ends with 1 after an exception.
+        exceptions = [number for number, line in enumerate(output) if _EXCEPTION.match(line) and code == 1]
         tail = output[exceptions[-1] :] if exceptions else output[-_TAIL_LINES:]
         # The runner prints a line of dashes after the output of a task.
         cause = "\n".join(takewhile(lambda line: not line.startswith("----"), tail))
         cause = re.sub(r"^(?:\w+\.)+(?=[A-Z])", "", cause).removeprefix("StepError: ")
-        return f"{name} failed: {cause.strip() or 'the step printed no reason'}\nFull log: {log}"
+        return f"{name} {describe(code)}: {cause.strip() or 'the step printed no reason'}\nFull log: {log}"
 
     @property
     def _display_name(self) -> str:

@@ -1,18 +1,21 @@
 """Runs a pipeline on this machine, and compiles it for Kubeflow Pipelines."""
 
 import contextlib
-import time
+import os
+import shutil
+import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from filelock import FileLock, Timeout
-
 from pipelines.errors import RunError
 from pipelines.kubernetes_config import build_pipeline
 from pipelines.progress import StepReporter
+from pipelines.run_folder import new_run_folder
+from pipelines.run_lock import run_lock
 from pipelines.settings import Settings
+from pipelines.step_exit import print_exit_codes
 
 # A function that creates the tasks of a pipeline, such as `training`.
 PipelineFunction = Callable[..., None]
@@ -34,11 +37,15 @@ def run_locally(function: PipelineFunction, settings: Settings, arguments: dict[
         warnings.filterwarnings("ignore", message=message)
     settings.prepare_home()
     with run_lock(settings.home):
-        folder = settings.home / "runs" / time.strftime("%Y%m%d-%H%M%S")
-        folder.mkdir(parents=True, exist_ok=True)
+        folder = new_run_folder(settings.home)
         pipeline = build_pipeline(function)
+        print_exit_codes(pipeline)
         local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(folder / "steps"))
-        with (folder / "run.log").open("w") as log, StepReporter(log, display_names(pipeline)) as reporter:
+        with (
+            _temporary_folder(folder / "tmp"),
+            (folder / "run.log").open("w") as log,
+            StepReporter(log, display_names(pipeline)) as reporter,
+        ):
             try:
                 with contextlib.redirect_stdout(reporter):
                     pipeline(**arguments)
@@ -56,31 +63,30 @@ def compile_pipeline(function: PipelineFunction, settings: Settings, file: Path)
     compiler.Compiler().compile(build_pipeline(function, settings), str(file))
 
 
-@contextlib.contextmanager
-def run_lock(home: Path) -> Iterator[None]:
-    """Lock the home for one run; the operating system frees the lock when the process ends.
-
-    Raises:
-        RunError: another run has the lock.
-    """
-    lock = FileLock(home / "run.lock")
-    try:
-        lock.acquire(blocking=False)
-    except Timeout as error:
-        raise RunError(
-            f"another run is in progress in {home}: wait until it ends, or choose another home with --home"
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
-
-
 def display_names(pipeline: Any) -> dict[str, str]:
     """Map each task name of a pipeline, inside conditions too, to its display name."""
     spec = pipeline.pipeline_spec
     dags = [spec.root.dag, *(component.dag for component in spec.components.values())]
     return {name: task.task_info.name for dag in dags for name, task in dag.tasks.items()}
+
+
+@contextlib.contextmanager
+def _temporary_folder(folder: Path) -> Iterator[None]:
+    """Let the steps write their temporary files to `folder`, and delete it at the end.
+
+    kfp makes a folder for each task that it does not delete, and a killed step leaves its own.
+    """
+    tempfile.gettempdir()  # this process keeps its folder, which Python looks up once
+    before = os.environ.get("TMPDIR")
+    folder.mkdir()
+    os.environ["TMPDIR"] = str(folder)
+    try:
+        yield
+    finally:
+        del os.environ["TMPDIR"]
+        if before is not None:
+            os.environ["TMPDIR"] = before
+        shutil.rmtree(folder, ignore_errors=True)  # a process that a step left may still write
 
 
 def _link_pages(folder: Path) -> None:

@@ -1,16 +1,16 @@
 """The local runner runs kfp tasks in processes of their own, one run per home, and reports failures."""
 
+import os
+import re
 from pathlib import Path
-from subprocess import PIPE, Popen
-from sys import executable
-from textwrap import dedent
 
 import pytest
 from kfp.dsl import HTML, Dataset, Input, Output
 
 from components.component_decorator import component
 from pipelines.errors import RunError
-from pipelines.runner import run_locally, run_lock
+from pipelines.run_lock import run_lock
+from pipelines.runner import run_locally
 from pipelines.settings import load_settings
 
 
@@ -38,9 +38,25 @@ def refuse_text(written: Input[Dataset]) -> None:
     raise StepError(f"{Path(written.path).read_text()!r} is refused:\nexpected another text")
 
 
+@component
+def end(code: int) -> None:
+    """End the process with an exit code, or with a signal for a negative one."""
+    import os
+
+    print("last words", flush=True)
+    if code < 0:
+        os.kill(os.getpid(), -code)
+    os._exit(code)
+
+
 def passing(text: str) -> None:
     """A pipeline of one step."""
     write_text(text=text).set_display_name("Write text")
+
+
+def exiting(code: int) -> None:
+    """A pipeline whose step ends in the middle."""
+    end(code=code).set_display_name("End")
 
 
 def failing(text: str) -> None:
@@ -91,21 +107,25 @@ def test_a_second_run_in_the_same_home_is_refused(tmp_path: Path) -> None:
         run_locally(passing, load_settings(home=tmp_path), {"text": "hello"})
 
 
-def test_the_lock_is_free_after_its_process_was_killed(tmp_path: Path) -> None:
-    holder = dedent(f"""
-        from pathlib import Path
-        from time import sleep
-        from pipelines.runner import run_lock
-        with run_lock(Path({str(tmp_path)!r})):
-            print("locked", flush=True)
-            sleep(600)
-    """)
-    with Popen([executable, "-c", holder], stdout=PIPE, text=True) as process:
-        assert process.stdout
-        assert process.stdout.readline() == "locked\n"
-        with pytest.raises(RunError), run_lock(tmp_path):
-            pass
-        process.kill()
-    # Popen waited for the end of the process.
-    with run_lock(tmp_path):
-        pass
+def test_the_temporary_files_of_the_steps_are_deleted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    folder = run_locally(passing, load_settings(home=tmp_path / "home"), {"text": "hello"})
+
+    assert list((tmp_path / "temporary").iterdir()) == []
+    assert not (folder / "tmp").exists()
+    assert os.environ["TMPDIR"] == str(tmp_path / "temporary")
+
+
+def test_a_step_that_ends_without_an_exception_is_reported_with_its_code_and_last_lines(
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(RunError) as caught:
+        run_locally(exiting, load_settings(home=tmp_path), {"code": 3})
+    assert re.match(r"End ended with exit code 3: (.*\n)?last words\nFull log: ", str(caught.value))
+
+    message = r"^End was ended by SIGKILL \(often: too little memory\): (.*\n)?last words\n"
+    with pytest.raises(RunError, match=message):
+        run_locally(exiting, load_settings(home=tmp_path), {"code": -9})
