@@ -99,7 +99,7 @@ def remove_directory(target: Path) -> None:
 def _staged(target: Path) -> Iterator[Path]:
     """Yield an unused path with the file name of `target`, because libraries append a missing suffix."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    _delete_leftovers(target)
+    delete_leftovers(target.parent, glob.escape(target.name))
     prefix = f".{target.name}."
     with (
         tempfile.TemporaryDirectory(dir=target.parent, prefix=prefix, ignore_cleanup_errors=True) as folder,
@@ -118,9 +118,12 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def _delete_leftovers(target: Path) -> None:
-    """Delete the hidden folders of `target` whose writers were killed."""
-    for lock in target.parent.glob(f".{glob.escape(target.name)}.*/{LOCK}"):
+def delete_leftovers(parent: Path, names: str = "*") -> None:
+    """Delete the hidden folders in `parent` whose writers were killed, of targets with these names.
+
+    Only for a folder in which all hidden folders are of this module.
+    """
+    for lock in parent.glob(f".{names}.*/{LOCK}"):
         with suppress(OSError), lock.open("r+") as file:  # its writer is alive, or has just finished
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(lock.parent, ignore_errors=True)

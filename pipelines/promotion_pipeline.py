@@ -13,6 +13,7 @@ def promotion(
     online_store: str,
     model_server: str = "",
     model_name: str = "penchant",
+    overrules_rejection: bool = False,
 ) -> None:
     """Make a registered version live.
 
@@ -29,4 +30,5 @@ def promotion(
         features=features,
         registry=registry,
         online_store=online_store,
+        overrules_rejection=overrules_rejection,
     ).set_display_name("Push release").set_caching_options(False)

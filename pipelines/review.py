@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from components.errors import StepError
-from components.register_release.model_registry import APPROVED, REJECTED, Registry, Version
+from components.register_release.model_registry import REJECTED, Registry, Version
 from pipelines.kubeflow.connection import connect
 from pipelines.kubeflow.runs import KubeflowRuns
 from pipelines.pipeline_arguments import promotion_arguments
@@ -22,13 +22,18 @@ def open_registry(settings: Settings) -> Registry:
 def approve(settings: Settings, version: int, by: str) -> str:
     """Approve `version`, which overrules a rejection, and run the promotion pipeline; return a message.
 
+    The pipeline stores the approval, so nothing is stored where it can't start.
+
     Raises:
         StepError: there is no such version.
-        RunError: the promotion failed; the live version is unchanged.
+        RunError: another run uses the home, or the promotion failed; the live version is unchanged.
     """
-    registry = open_registry(settings)
-    registry.decide(registry.version(version).number, APPROVED, by)
-    arguments = promotion_arguments(settings, version, by)
+    open_registry(settings).version(version)
+    return _promote(settings, version, by, overrules_rejection=True)
+
+
+def _promote(settings: Settings, version: int, by: str, overrules_rejection: bool) -> str:
+    arguments = promotion_arguments(settings, version, by, overrules_rejection)
     if settings.kubeflow:
         with connect(settings) as client:
             run_id = KubeflowRuns(client, settings).submit(promotion, arguments)
@@ -67,7 +72,8 @@ def rollback(settings: Settings, by: str) -> str:
             f"version {previous} was live before, but it was rejected: "
             f"`penchant review approve {previous}` overrules the rejection"
         )
-    return approve(settings, previous, f"{by}, rolling back {record['version']}")
+    by = f"{by}, rolling back {record['version']}"
+    return _promote(settings, previous, by, overrules_rejection=False)
 
 
 def download_evaluation(registry: Registry, version: Version, directory: Path) -> list[Path]:

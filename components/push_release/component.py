@@ -14,10 +14,20 @@ def push_release(
     features: str,
     registry: str,
     online_store: str,
+    overrules_rejection: bool = False,
 ) -> None:
     """Publish, smoke-test and switch to a version; when a step fails, the live version does not change."""
     from components.push_release.promotion import push
     from feature_repo.store_addresses import FeatureStoreAddresses
 
     addresses = FeatureStoreAddresses(features, registry, online_store)
-    push(version, approved_by, model_name, tracking_uri, releases, model_server, addresses)
+    push(
+        version,
+        approved_by,
+        model_name,
+        tracking_uri,
+        releases,
+        model_server,
+        addresses,
+        overrules_rejection,
+    )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from components.errors import StepError
 from components.progress import report
-from components.push_release.publication import prune, publish, switch, unpublish, verify
+from components.push_release.publication import is_intact, prune, publish, switch, unpublish, verify
 from components.push_release.smoke_test import smoke_test
 from components.register_release.model_registry import APPROVED, FAILED, LIVE, REJECTED, Registry
 from feature_repo.store_addresses import FeatureStoreAddresses
@@ -20,46 +20,56 @@ def push(
     releases: str,
     model_server: str,
     feature_store: FeatureStoreAddresses,
+    overrules_rejection: bool = False,
 ) -> None:
-    """Publish, smoke-test and switch to `version`; can be repeated.
+    """Publish, smoke-test and switch to `version`; can be repeated, also after a kill at any time.
 
     Writes the users' interests of this version to the online store before it is live, so that its first
     answers don't have to replay histories.
+
+    Args:
+        overrules_rejection: whether `approved_by` is a person, whose approval replaces a rejection.
 
     Raises:
         StepError: there is no such version, it was rejected, its files differ from its manifest, or it fails
             the smoke test.
     """
-    registry, store = Registry(tracking_uri, model_name), ReleaseStore(releases)
-    review = registry.version(version).review
-    if review == REJECTED:
+    registry = Registry(tracking_uri, model_name)
+    if registry.version(version).review == REJECTED and not overrules_rejection:
         raise StepError(
             f"version {version} was rejected: `penchant review approve {version}` overrules the rejection"
         )
-    if review != APPROVED:
-        registry.decide(version, APPROVED, approved_by)
-    is_published = version in store.versions()
-    if not is_published:
-        with tempfile.TemporaryDirectory() as folder:
-            release = registry.download(version, Path(folder))
-            verify(release)
-            publish(release, store, version)
-    try:
-        smoke_test(store, version, model_server)
-    except Exception as error:
-        # A version that was published before stays: it may be live, or the one to roll back to.
-        if not is_published:
-            unpublish(store, version)
-        registry.decide(version, FAILED, "smoke test", str(error))
-        raise
-    _write_interests(version, releases, feature_store)
-    previous = switch(store, version)
-    registry.point(LIVE, version)
-    pruned = prune(store)
+    registry.decide(version, APPROVED, approved_by)
+    with tempfile.TemporaryDirectory() as folder:
+        store = ReleaseStore(releases, Path(folder, "cache"))
+        _publish_and_test(version, registry, store, model_server, Path(folder))
+        _write_interests(version, releases, feature_store)
+        previous = switch(store, version)
+        registry.point(LIVE, version)
+        pruned = prune(store)
     replaced = f", it replaces version {previous}" if previous not in (None, version) else ""
     report(f"version {version} is live{replaced}")
     if pruned:
         report(f"unpublished the old versions {', '.join(map(str, pruned))}; they stay in the registry")
+
+
+def _publish_and_test(
+    version: int, registry: Registry, store: ReleaseStore, model_server: str, folder: Path
+) -> None:
+    """Publish a version unless it is published and intact, and test it."""
+    was_published = is_intact(store, version)
+    if not was_published:
+        release = registry.download(version, folder)
+        verify(release)
+        publish(release, store, version)
+    try:
+        smoke_test(store, version, model_server)
+    except Exception as error:
+        # A version that was published before stays: it may be live, or the one to roll back to.
+        if not was_published:
+            unpublish(store, version)
+        registry.decide(version, FAILED, "smoke test", str(error))
+        raise
 
 
 def _write_interests(version: int, releases: str, feature_store: FeatureStoreAddresses) -> None:

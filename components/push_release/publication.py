@@ -8,11 +8,18 @@ from pathlib import Path
 from fsspec.implementations.local import LocalFileSystem
 
 from components.errors import StepError
-from feature_repo.atomic_files import atomic_directory, atomic_upload, remove_directory
+from components.progress import report
+from feature_repo.atomic_files import (
+    atomic_directory,
+    atomic_upload,
+    delete_leftovers,
+    remove_directory,
+)
 from feature_repo.contract import INTEREST_MODEL, LIVE, MANIFEST, RANKING, fingerprint
+from serving.errors import ReleaseError
 from serving.release.ann_index import RECALL, TOP
-from serving.release.ranking_data import checksums
-from serving.release.release_store import ReleaseStore
+from serving.release.checksums import checksums
+from serving.release.release_store import MARKERS, ReleaseStore
 
 # Number of newest versions that stay published; the live one and the previous one always do.
 KEEP = 3
@@ -21,7 +28,7 @@ KINDS = (RANKING, INTEREST_MODEL)
 
 
 def verify(release: Path) -> None:
-    """Check a release against its manifest.
+    """Check a release, the directories `ranking` and `interest`, against its manifest.
 
     Raises:
         StepError: a file is missing, added or changed, the contract is another one, or the recall of the
@@ -48,12 +55,27 @@ def verify(release: Path) -> None:
 
 
 def publish(release: Path, store: ReleaseStore, version: int) -> None:
-    """Copy a release's two directories into the store; an existing version is replaced."""
+    """Copy a release's two directories into the store; an existing version is replaced.
+
+    A version is published when the second directory is in place: ReleaseStore.is_published.
+    """
     for kind in KINDS:
         if isinstance(store.filesystem, LocalFileSystem):
             _publish_by_rename(release / kind, Path(store.path(kind, version)))
         else:
             _publish_marker_last(release / kind, store, store.path(kind, version))
+
+
+def is_intact(store: ReleaseStore, version: int) -> bool:
+    """Return whether a version is published with both directories, and can be opened."""
+    if not store.is_published(version):
+        return False
+    try:
+        store.open(version)
+    except ReleaseError as error:
+        report(f"version {version} is published again: {error}")
+        return False
+    return True
 
 
 def unpublish(store: ReleaseStore, version: int) -> None:
@@ -80,12 +102,23 @@ def switch(store: ReleaseStore, version: int) -> int | None:
 
 
 def prune(store: ReleaseStore) -> list[int]:
-    """Unpublish all but the newest KEEP versions, the live and the previous one; return their numbers."""
+    """Unpublish all but the newest KEEP versions, the live and the previous one; return their numbers.
+
+    Also deletes what killed pushes left of older versions.
+    """
     record = store.live_record()
-    needed = {record.get("version"), record.get("previous")}
-    unneeded = [version for version in store.versions()[:-KEEP] if version not in needed]
+    newest = store.versions()[-KEEP:]
+    needed = {record.get("version"), record.get("previous"), *newest}
+    unneeded = [
+        version
+        for version in store.directories()
+        if version < min(newest, default=0) and version not in needed
+    ]
     for version in unneeded:
         unpublish(store, version)
+    if isinstance(store.filesystem, LocalFileSystem):
+        for kind in KINDS:
+            delete_leftovers(Path(store.root, kind))
     return unneeded
 
 
@@ -97,9 +130,11 @@ def _publish_by_rename(source: Path, target: Path) -> None:
 
 def _publish_marker_last(source: Path, store: ReleaseStore, target: str) -> None:
     """Upload a directory; without an atomic rename, the files that readers wait for come last."""
-    markers = {MANIFEST, "saved_model.pb"}
+    if store.filesystem.exists(target):
+        store.filesystem.rm(target, recursive=True)
     files = sorted(
-        (path for path in source.rglob("*") if path.is_file()), key=lambda path: path.name in markers
+        (path for path in source.rglob("*") if path.is_file()),
+        key=lambda path: path.name in MARKERS.values(),
     )
     for path in files:
         store.filesystem.put(str(path), f"{target}/{path.relative_to(source)}")

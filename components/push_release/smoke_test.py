@@ -1,8 +1,7 @@
 """Tests a published release over gRPC before it is live."""
 
 import contextlib
-import subprocess
-import sys
+import os
 import time
 from collections.abc import Iterator
 from typing import Final
@@ -12,6 +11,7 @@ import numpy as np
 from components.errors import StepError
 from feature_repo.contract import INTEREST_MODEL
 from feature_repo.histories import History
+from serving.child_process import ChildProcess
 from serving.errors import Unavailable
 from serving.interest.model_server_client import InterestClient
 from serving.ranking.candidate_retrieval import Retriever
@@ -24,6 +24,7 @@ from serving.release.release_store import ReleaseStore
 LOAD_TIMEOUT_S: Final = 120.0
 ANSWER_TIMEOUT_S: Final = 5.0
 POLL_S: Final = 0.1
+STOP_TIMEOUT_S: Final = 10.0
 TOP: Final = 10
 
 
@@ -103,15 +104,13 @@ def _wait_until_available(client: InterestClient, version: int, address: str) ->
 def _server(store: ReleaseStore, version: int) -> Iterator[str]:
     """Run an embedded model server with this version only; yield its address."""
     base_path = store.local(INTEREST_MODEL, version).parent
-    command = [sys.executable, "-m", "serving.model_server", "--base-path", str(base_path), "--port", "0"]
-    command += ["--version-policy", f"specific:{version}"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout
-            for line in process.stdout:
-                if line.startswith("model server on "):
-                    yield line.split()[-1]
-                    return
-            raise StepError(f"the embedded model server did not start (exit code {process.wait()})")
-        finally:
-            process.terminate()
+    arguments = ["--base-path", str(base_path), "--port", "0", "--version-policy", f"specific:{version}"]
+    arguments.append("--end-with-parent")
+    server = ChildProcess("serving.model_server", arguments, os.environ, announces="model server")
+    try:
+        address = server.wait_until_listening()
+        if address is None:
+            raise StepError(f"the embedded model server did not start (exit code {server.popen.wait()})")
+        yield address
+    finally:
+        server.stop(STOP_TIMEOUT_S)

@@ -86,12 +86,15 @@ class Registry:
         return versions[number]
 
     def decide(self, number: int, review: str, by: str, reason: str = "") -> None:
-        """Store a decision about a version in its tags; the version is no longer the candidate."""
-        tags = {"review": review, "reviewed_by": by, "review_reason": reason, "reviewed_at": _now()}
-        for key, value in tags.items():
-            self.client.set_model_version_tag(self.model_name, str(number), key, value)
+        """Store a decision about a version in its tags; the version is no longer the candidate.
+
+        The tag `review` comes last: before it the version has no decision, so a killed one is repeated.
+        """
         if review != WAITING and self._aliases().get(CANDIDATE) == number:
             self.client.delete_registered_model_alias(self.model_name, CANDIDATE)
+        tags = {"reviewed_by": by, "review_reason": reason, "reviewed_at": _now(), "review": review}
+        for key, value in tags.items():
+            self.client.set_model_version_tag(self.model_name, str(number), key, value)
 
     def point(self, alias: str, number: int) -> None:
         """Let an alias refer to a version."""

@@ -1,7 +1,9 @@
 """Promotion: a version goes live only after its smoke test; a failure does not change the live version."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,13 +11,15 @@ import pytest
 from components.errors import StepError
 from components.push_release.promotion import push
 from components.push_release.publication import switch
-from components.register_release.model_registry import APPROVED, FAILED, REJECTED, Registry
+from components.register_release.model_registry import APPROVED, FAILED, REJECTED, WAITING, Registry
 from feature_repo.store_addresses import FeatureStoreAddresses
 from pipelines import review
+from pipelines.errors import RunError
+from pipelines.run_lock import run_lock
 from pipelines.settings import Settings
-from serving.release.release_store import ReleaseStore
+from serving.release.release_store import MARKERS, ReleaseStore
 from tests.components.push_release.fake_model_server import FakeModelServer, fake_model_server, interests
-from tests.components.register_release.test_registration import MODEL, Release
+from tests.components.register_release.test_registration import ITEM_IDS, MODEL, Release
 
 MATERIALIZE = "components.materialize_features.materialization.materialize_interests"
 WRONG_SIZE = 99
@@ -36,9 +40,10 @@ class Promotion:
         self.server.version = version
         return version
 
-    def push(self, version: int) -> None:
-        store = FeatureStoreAddresses("features", "registry.db", "online.db")
-        push(version, "ada", MODEL, self.tracking_uri, self.releases, self.server.address, store)
+    def push(self, version: int, overrules_rejection: bool = False) -> None:
+        features = FeatureStoreAddresses("features", "registry.db", "online.db")
+        address = self.server.address
+        push(version, "ada", MODEL, self.tracking_uri, self.releases, address, features, overrules_rejection)
 
 
 @pytest.fixture
@@ -105,7 +110,12 @@ def test_approving_overrules_a_rejection(
 ) -> None:
     promotion.registry.decide(promotion.version, REJECTED, "grace", "too many sequels")
     settings = Settings(home=tmp_path / "home", tracking_uri=promotion.tracking_uri, model_name=MODEL)
-    monkeypatch.setattr(review, "run_locally", lambda *arguments: promotion.push(promotion.version))
+
+    def run_locally(function: object, settings: Settings, arguments: dict[str, Any]) -> None:
+        assert promotion.registry.version(promotion.version).review == REJECTED
+        promotion.push(arguments["version"], arguments["overrules_rejection"])
+
+    monkeypatch.setattr(review, "run_locally", run_locally)
     assert review.approve(settings, promotion.version, "ada") == f"version {promotion.version} is live"
     entry = promotion.registry.version(promotion.version)
     assert promotion.store.live() == promotion.version
@@ -154,11 +164,50 @@ def test_old_versions_are_unpublished_except_live_and_previous(
 ) -> None:
     promotion.push(promotion.version)
     for version in range(promotion.version + 1, promotion.version + 4):
-        directory = Path(promotion.store.path("ranking", version))
-        directory.mkdir(parents=True)
-        (directory / "manifest.json").write_text("{}")
+        for kind, marker in MARKERS.items():
+            directory = Path(promotion.store.path(kind, version))
+            directory.mkdir(parents=True)
+            (directory / marker).write_text("{}")
     switch(promotion.store, promotion.version + 2)
     promotion.server.version = promotion.version
     promotion.push(promotion.version)
     assert np.isin([promotion.version, promotion.version + 2], promotion.store.versions()).all()
     assert f"it replaces version {promotion.version + 2}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("missing", ["ranking", "interest"])
+def test_a_version_of_which_half_is_published_is_published_again(promotion: Promotion, missing: str) -> None:
+    promotion.push(promotion.version)
+    shutil.rmtree(promotion.store.path(missing, promotion.version))
+    assert promotion.store.versions() == []
+    promotion.push(promotion.version)
+    assert promotion.store.open(promotion.version).version == promotion.version
+
+
+def test_a_damaged_published_version_is_published_again(
+    promotion: Promotion, capsys: pytest.CaptureFixture[str]
+) -> None:
+    promotion.push(promotion.version)
+    embeddings = Path(promotion.store.path("ranking", promotion.version), "item_embeddings.npy")
+    whole = embeddings.read_bytes()
+    embeddings.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    promotion.push(promotion.version)
+    assert embeddings.read_bytes() == whole
+    assert "item_embeddings.npy differs from its checksum" in capsys.readouterr().out
+
+
+def test_a_version_is_pushed_to_a_remote_store(promotion: Promotion, tmp_path: Path) -> None:
+    promotion.releases = f"memory://{tmp_path.name}/releases"
+    promotion.push(promotion.version)
+    store = ReleaseStore(promotion.releases, tmp_path / "cache")
+    assert store.live() == promotion.version
+    assert store.open(store.versions()[0]).catalog.item_ids == ITEM_IDS
+
+
+def test_an_approval_that_cannot_start_stores_nothing(promotion: Promotion, tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home", tracking_uri=promotion.tracking_uri, model_name=MODEL)
+    settings.prepare_home()
+    with run_lock(settings.home), pytest.raises(RunError, match="another run is in progress"):
+        review.approve(settings, promotion.version, "ada")
+    entry = promotion.registry.version(promotion.version)
+    assert (entry.review, entry.aliases) == (WAITING, ["candidate"])

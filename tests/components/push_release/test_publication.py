@@ -8,7 +8,7 @@ import pytest
 from components.errors import StepError
 from components.push_release.publication import KEEP, prune, publish, switch, unpublish, verify
 from feature_repo.contract import fingerprint
-from serving.release.ranking_data import checksums
+from serving.release.checksums import checksums
 from serving.release.release_store import ReleaseStore
 
 

@@ -26,11 +26,10 @@ ITEM_IDS = ["heat", "ronin", "alien"]
 class Release:
     """The outputs of the previous steps, as files."""
 
-    def __init__(self, folder: Path, tracking_uri: str) -> None:
+    def __init__(self, folder: Path, tracking_uri: str, run_id: str = "") -> None:
+        """Uses the MLflow run `run_id`; starts one if it is empty."""
         self.tracking_uri = tracking_uri
-        client = MlflowClient(tracking_uri)
-        experiment = client.create_experiment("penchant", artifact_location=(folder / "artifacts").as_uri())
-        self.run_id = client.create_run(experiment).info.run_id
+        self.run_id = run_id or _start_run(folder, tracking_uri)
         self.model, self.filters = folder / "model", folder / "filters"
         self.items, self.evaluation = folder / "items.parquet", folder / "evaluation"
         (self.model / "saved_model" / "variables").mkdir(parents=True)
@@ -64,6 +63,12 @@ class Release:
             self.run_id,
             MODEL,
         )
+
+
+def _start_run(folder: Path, tracking_uri: str) -> str:
+    client = MlflowClient(tracking_uri)
+    experiment = client.create_experiment("penchant", artifact_location=(folder / "artifacts").as_uri())
+    return str(client.create_run(experiment).info.run_id)
 
 
 def save_filters(directory: Path, items: int) -> None:
@@ -151,5 +156,5 @@ def test_an_unknown_version_raises_with_the_existing_ones(parts: Release, regist
 def test_outputs_with_different_numbers_of_items_raise(parts: Release) -> None:
     save_filters(parts.filters, items=4)
 
-    with pytest.raises(ReleaseError, match=r"'items': 3.*'transitions': 4"):
+    with pytest.raises(ReleaseError, match=r"'catalog': 3.*'transitions': 4"):
         parts.register()
