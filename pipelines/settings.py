@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 
+from pipelines.moved_home import relocate_artifacts
 from serving.configuration.addresses import Addresses
 
 
@@ -64,9 +65,10 @@ class Settings(Addresses):
         return f"{self.warehouse}/features"
 
     def prepare_home(self) -> None:
-        """Create the folders of the embedded databases."""
+        """Create the folders of the embedded databases; let those of a moved home name its new place."""
         for folder in ("feast", "mlflow", "releases", "runs"):
             (self.home / folder).mkdir(parents=True, exist_ok=True)
+        relocate_artifacts(self.home / "mlflow" / "mlflow.db")
 
 
 load_settings = Settings.load
