@@ -1,5 +1,6 @@
 """Defines the hyperparameters; AUTO values are chosen from the data by `auto_hyperparameters`."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
@@ -124,6 +125,8 @@ def _choice(name: str, value: Any) -> str:
 
 
 def _in_range(name: str, value: float, kind: type[int] | type[float]) -> float:
+    if not math.isfinite(value):
+        raise StepError(f"hyperparameter {name} must be a finite number, got {value!r}")
     if kind is int and value != int(value):
         raise StepError(f"hyperparameter {name} must be a whole number, got {value!r}")
     if name in SHARES and not 0 <= value < 1:

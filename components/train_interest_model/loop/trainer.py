@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from components.errors import StepError
 from components.evaluate_release.metrics.accuracy import hit_rate, ndcg
 from components.progress import report
 from components.train_interest_model.data.sequences import START, Sequences
@@ -60,11 +61,16 @@ class Trainer:
         checkpoint: Checkpoint,
         on_epoch: OnEpoch,
     ) -> TrainingState:
-        """Train until the last epoch or no better NDCG@10 for `patience` epochs; set the best weights."""
+        """Train until the last epoch or no better NDCG@10 for `patience` epochs; set the best weights.
+
+        Raises:
+            StepError: the training diverged: a loss or a weight is not finite.
+        """
         state = self._resume(checkpoint)
         settings = self.hyperparameters
         while state.epoch < settings.epochs and state.epoch - state.best_epoch < settings.patience:
             metrics = self._epoch(sequences, state)
+            self._check_finite(metrics["loss"], state)
             if validation is not None:
                 ranks = validation.ranks(self.model)
                 metrics[NDCG], metrics[HIT_RATE] = (float(m(ranks, 10).mean()) for m in (ndcg, hit_rate))
@@ -90,6 +96,18 @@ class Trainer:
         state.epoch += 1
         state.seconds += seconds
         return {"loss": loss, "positions_per_second": len(sequences.items) / seconds}
+
+    def _check_finite(self, loss: float, state: TrainingState) -> None:
+        weights = [weight.value for weight in self.model.weights if weight.dtype.startswith("float")]
+        if np.isfinite(loss) and all(bool(tf.reduce_all(tf.math.is_finite(weight))) for weight in weights):
+            return
+        rate = self.hyperparameters.learning_rate
+        before = f", after {state.history[-1]['loss']:.3f} in the epoch before" if state.history else ""
+        raise StepError(
+            f"the training diverged in epoch {state.epoch}/{self.hyperparameters.epochs}: loss {loss:.3f}"
+            f"{before}, and not all weights are finite numbers; the learning rate is {rate:g}. Train with a "
+            f"smaller one: --set learning_rate={rate / 3:.2g}"
+        )
 
     def _distributed_step(self, batch: Any, weight: tf.Tensor, step: tf.Tensor) -> tf.Tensor:
         losses = self.strategy.run(self._replica_step, args=(batch, weight, step))

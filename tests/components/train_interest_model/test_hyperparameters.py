@@ -1,5 +1,7 @@
 """Hyperparameters: invalid values, and the values chosen from the data, for refits and warm starts."""
 
+import math
+
 import pytest
 
 from components.errors import StepError
@@ -34,6 +36,8 @@ def test_from_dict_inverts_to_dict() -> None:
         ({"dropout": 1}, "dropout must be a share from 0 to below 1, got 1"),
         ({"epochs": 0}, "epochs must be above 0, got 0"),
         ({"learning_rate": -0.1}, "learning_rate must be above 0, got -0.1"),
+        ({"learning_rate": math.nan}, "learning_rate must be a finite number, got nan"),
+        ({"epochs": math.inf}, "epochs must be a finite number, got inf"),
         ({"xla": "yes"}, "xla must be true or false, got 'yes'"),
     ],
 )

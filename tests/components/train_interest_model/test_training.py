@@ -181,6 +181,14 @@ def test_no_positive_interaction_raises(cycle: World, tmp_path: Path) -> None:
         )
 
 
+def test_a_diverged_training_names_epoch_loss_and_learning_rate(cycle: World, tmp_path: Path) -> None:
+    with pytest.raises(
+        StepError,
+        match=r"diverged in epoch \d/3: loss .*learning rate is 1e\+37\. .*--set learning_rate=3\.3e\+36",
+    ):
+        fit(cycle, tmp_path, epochs=3, learning_rate=1e37)
+
+
 class Killed(BaseException):
     """Raised right after a checkpoint is written, instead of killing the process."""
 
