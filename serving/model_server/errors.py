@@ -31,6 +31,10 @@ def failed_precondition(message: str) -> Failure:
     return errors.FailedPreconditionError(None, None, message)
 
 
+def permission_denied(message: str) -> Failure:
+    return errors.PermissionDeniedError(None, None, message)
+
+
 def unimplemented(message: str) -> Failure:
     return errors.UnimplementedError(None, None, message)
 

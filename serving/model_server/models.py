@@ -9,7 +9,14 @@ from tensorflow_serving.apis.get_model_status_pb2 import ModelVersionStatus
 from tensorflow_serving.apis.model_pb2 import ModelSpec
 from tensorflow_serving.config.model_server_config_pb2 import ModelConfig
 
-from serving.model_server.errors import failed_precondition, invalid, not_found, servable_not_found, unknown
+from serving.model_server.errors import (
+    failed_precondition,
+    invalid,
+    not_found,
+    permission_denied,
+    servable_not_found,
+    unknown,
+)
 from serving.model_server.model import Model
 from serving.model_server.servable import Servable
 from serving.model_server.versions import VersionPolicy, configured_policy, find_versions
@@ -20,7 +27,9 @@ _PLATFORM = "tensorflow"
 class ServedModels:
     """The models by name; errors have the messages of TensorFlow Serving's model_servers/server_core.cc."""
 
-    def __init__(self) -> None:
+    def __init__(self, root: Path) -> None:
+        """`root`: a reload can name only directories below it."""
+        self._root = root
         self._models: dict[str, Model] = {}
         self._labels: dict[str, dict[str, int]] = {}
         self._served: set[str] = set()
@@ -122,7 +131,14 @@ class ServedModels:
                 )
             if config.model_platform not in ("", _PLATFORM):
                 raise invalid(f"Model {config.name} requests unsupported platform {config.model_platform}")
+            self._check_root(config)
             _check_base_path(config)
+
+    def _check_root(self, config: ModelConfig) -> None:
+        if not Path(config.base_path).resolve().is_relative_to(self._root.resolve()):
+            raise permission_denied(
+                f"model {config.name}: expected a base path below {self._root}, got {config.base_path}"
+            )
 
     def _check_labels(self, config: ModelConfig) -> None:
         model = self._models.get(config.name)

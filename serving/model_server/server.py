@@ -14,6 +14,7 @@ from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 
 from feature_repo.contract import INTEREST_MODEL
 from serving.configuration.tls import ServerTls
+from serving.model_server.reload_authorization import ReloadAuthorization, read_token
 from serving.model_server.versions import parse_policy
 
 if TYPE_CHECKING:
@@ -100,6 +101,7 @@ def create_server(
     tls_certificate: Path | None = None,
     tls_key: Path | None = None,
     tls_client_ca: Path | None = None,
+    reload_token_file: Path | None = None,
 ) -> tuple[ModelServer, int]:
     """Return a server that is bound but not started, and its port.
 
@@ -108,10 +110,12 @@ def create_server(
         port: 0 for any free port.
         version_policy: `latest:COUNT`, `all` or `specific:VERSION,...`.
         tls_certificate: PEM, with its key; `tls_client_ca` requires client certificates of these roots.
+        reload_token_file: allows HandleReloadConfigRequest to callers with the token in this file, for models
+            below `base_path`; None refuses it.
 
     Raises:
-        StartError: the port is in use, the base path is no directory, or a TLS file is invalid.
-        ValueError: the version policy is invalid, or a TLS file is not given.
+        StartError: the port is in use, the base path is no directory, or a file is invalid.
+        ValueError: the version policy or the token is invalid, or a TLS file is not given.
     """
     policy, tls = parse_policy(version_policy), ServerTls(tls_certificate, tls_key, tls_client_ca)
     if not Path(base_path).is_dir():
@@ -119,8 +123,11 @@ def create_server(
             f"no directory at {base_path}: expected version directories like {base_path}/1 there; "
             "train and push a release first (`penchant run`)"
         )
-    server = grpc.server(ThreadPoolExecutor(threads, "rpc"), options=_OPTIONS)
     try:
+        token = read_token(reload_token_file) if reload_token_file else None
+        authorization = ReloadAuthorization(token)
+        threads_of_calls = ThreadPoolExecutor(threads, "rpc")
+        server = grpc.server(threads_of_calls, interceptors=[authorization], options=_OPTIONS)
         port = tls.listen(server, f"{host}:{port}")
     except OSError as error:
         raise StartError(str(error)) from error
@@ -133,7 +140,7 @@ def create_server(
     from serving.model_server.models import ServedModels
     from serving.model_server.prediction_service import PredictionService
 
-    models = ServedModels()
+    models = ServedModels(Path(base_path))
     models.add(model_name, Path(base_path), policy)
     server.add_generic_rpc_handlers((PredictionService(models).handler(), ModelService(models).handler()))
     return ModelServer(server, models, poll_seconds), port

@@ -18,7 +18,7 @@ import grpc
 import pytest
 
 from serving.model_server.server import create_server
-from tests.serving.model_server.served_model import AVAILABLE, Client, ServedModel
+from tests.serving.model_server.served_model import AVAILABLE, RELOAD_TOKEN, Client, ServedModel
 from tests.serving.model_server.tiny_model import export
 
 
@@ -37,8 +37,9 @@ def client(releases: Mapping[float, Path], tmp_path_factory: pytest.TempPathFact
             yield Client(channel, Path(os.environ["MODEL_SERVER_BASE_PATH"]), embedded=False)
         return
     base_path = tmp_path_factory.mktemp("models")
-    shutil.copytree(releases[1.0], base_path / "first" / "1")
-    server, port = create_server(base_path / "first", model_name="first", poll_seconds=0.05)
+    token = base_path / "token"
+    token.write_text(RELOAD_TOKEN)
+    server, port = create_server(base_path, model_name="first", poll_seconds=0.05, reload_token_file=token)
     server.start()
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         yield Client(channel, base_path, embedded=True)

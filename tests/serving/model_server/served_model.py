@@ -22,6 +22,7 @@ from tests.serving.model_server.tiny_model import predict_request, sequences
 
 AVAILABLE = ModelVersionStatus.AVAILABLE
 END = ModelVersionStatus.END
+RELOAD_TOKEN = "token of the tests"
 
 
 @contextmanager
@@ -48,7 +49,11 @@ class Client:
     def reload(self, *configs: ModelConfig) -> None:
         request = ReloadConfigRequest()
         request.config.model_config_list.config.extend(configs)
-        self.models.HandleReloadConfigRequest(request, timeout=HANG_S)
+        self.reload_request(request)
+
+    def reload_request(self, request: ReloadConfigRequest, token: str = RELOAD_TOKEN) -> None:
+        metadata = [("authorization", f"Bearer {token}")]
+        self.models.HandleReloadConfigRequest(request, timeout=HANG_S, metadata=metadata)
 
 
 @dataclass

@@ -233,4 +233,4 @@ def test_a_model_without_a_platform_is_rejected(model: ServedModel) -> None:
 
 def test_a_reload_without_a_model_list_is_rejected(model: ServedModel) -> None:
     with fails(INVALID, "Only ModelConfigList is currently supported"):
-        model.client.models.HandleReloadConfigRequest(ReloadConfigRequest(), timeout=HANG_S)
+        model.client.reload_request(ReloadConfigRequest())
