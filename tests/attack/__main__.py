@@ -17,10 +17,13 @@ from rich.text import Text
 
 from tests.attack import (
     busy_user,
+    damaged_releases,
     guessed_tokens,
+    killed_pushes,
     killed_recorders,
     log_faults,
     made_up_items,
+    orphaned_processes,
     oversized_requests,
     poisoned_recordings,
     stalled_streams,
@@ -36,6 +39,9 @@ ATTACKS: Final[tuple[ModuleType, ...]] = (
     killed_recorders,
     poisoned_recordings,
     made_up_items,
+    killed_pushes,
+    damaged_releases,
+    orphaned_processes,
 )
 
 

@@ -1,12 +1,15 @@
 """A home that was moved or copied works where it is, and a copy changes nothing in the original."""
 
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
 from components.ingest_interactions.ingestion import Outputs, Sources, ingest
+from components.ingest_interactions.warehouse.manifest import Warehouse
 from components.materialize_features.materialization import materialize
 from components.push_release.promotion import push
 from components.train_interest_model.experiment_tracking import tracked_run
@@ -23,6 +26,7 @@ from tests.feature_repo.planted import START, build_warehouse, interaction
 
 MATERIALIZE = "components.materialize_features.materialization.materialize_interests"
 NOTE = "note.txt"
+JOURNALS = ("-wal", "-shm", "-journal")
 
 
 def addresses(settings: Settings) -> FeatureStoreAddresses:
@@ -30,11 +34,11 @@ def addresses(settings: Settings) -> FeatureStoreAddresses:
 
 
 def snapshot(settings: Settings) -> int:
-    """Ingest what was recorded; return the number of rows of the warehouse's parts."""
+    """Ingest what was recorded; return the number of interactions in the warehouse."""
     outputs = [settings.home / name for name in ("interactions", "items", "users", "feedback")]
     sources = Sources(interaction_log=settings.interaction_log)
     ingest(sources, FeedbackOptions(), settings.warehouse, Outputs(*outputs))
-    return len(list(Path(settings.warehouse, "interactions").glob("*.parquet")))
+    return sum(part.rows for part in Warehouse(settings.warehouse).listed("interactions"))
 
 
 @pytest.fixture
@@ -51,14 +55,23 @@ def settings(tmp_path: Path, empty_mlflow_database: Path, monkeypatch: pytest.Mo
     log.record([Interaction("1", "ann", "tea", "view", START, 1.0)])
     log.close()
     snapshot(settings)
-    build_warehouse(settings.home, [interaction("ann", "tea", 1)], START + 100)
+    rows = [interaction("ann", f"i{at}", at) for at in range(4)]
+    build_warehouse(settings.home, rows, START + 100)
     materialize(addresses(settings), START + 100)
     return settings
 
 
-def files(folder: Path) -> dict[str, tuple[int, int]]:
-    paths = (path for path in folder.rglob("*") if path.is_file())
-    return {str(path): (path.stat().st_mtime_ns, path.stat().st_size) for path in paths}
+def contents(folder: Path) -> dict[str, object]:
+    """Return file -> content; of a SQLite database its rows, because a closed connection tidies its files."""
+    paths = (path for path in folder.rglob("*") if path.is_file() and not path.name.endswith(JOURNALS))
+    return {str(path): _rows(path) or path.read_bytes() for path in paths}
+
+
+def _rows(file: Path) -> list[str]:
+    if not file.read_bytes().startswith(b"SQLite format 3"):
+        return []
+    with closing(sqlite3.connect(file)) as connection:
+        return list(connection.iterdump())
 
 
 @pytest.mark.parametrize("is_moved", [True, False], ids=["moved", "copied"])
@@ -68,12 +81,13 @@ def test_a_home_works_in_another_place(settings: Settings, tmp_path: Path, is_mo
         settings.home.rename(second)
     else:
         shutil.copytree(settings.home, second)
-    before = files(settings.home)
+    before = contents(settings.home)
     there = load_settings(home=second, model_name=MODEL)
 
     registry = open_registry(there)
-    with tracked_run(there.tracking_uri, "penchant", registry.version(1).run_id, "train") as tracker:
-        assert Path(tracker.client.download_artifacts(tracker.run_id, NOTE)).is_relative_to(second)
+    note = registry.client.download_artifacts(registry.version(1).run_id, NOTE)
+    assert Path(note).read_text() == "hello"
+    with tracked_run(there.tracking_uri, "penchant", "", "train") as tracker:
         tracker.log_text("hello again", "second.txt")
     with fake_model_server(interests(3)) as server:
         push(1, "ada", MODEL, there.tracking_uri, there.releases, server.address, addresses(there))
@@ -82,5 +96,5 @@ def test_a_home_works_in_another_place(settings: Settings, tmp_path: Path, is_mo
     materialize(addresses(there), START + 100)
     assert OnlineFeatures(addresses(there)).user("ann") is not None
 
-    assert files(settings.home) == before
+    assert contents(settings.home) == before
     assert list(second.glob("mlflow/artifacts/penchant/*/artifacts/second.txt"))
