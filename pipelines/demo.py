@@ -82,7 +82,7 @@ def _default_home(dataset: str) -> Path | None:
 
 def _show_reaction(recommender: Recommender, user: str, settings: Settings, console: Console) -> None:
     before = recommender.recommend(user)
-    ranking = ReleaseStore(settings.releases).open(before.release_version)
+    ranking = ReleaseStore(settings.releases, settings.home / "cache").open(before.release_version)
     console.print(recommendations_table(before, title=f"User {user}, before"))
     new = absent_category(before, ranking)
     for item in new.item_ids:

@@ -47,6 +47,7 @@ class ServerProcess:
         Raises:
             RunError: the process ended instead.
         """
+        self.stop()  # it has ended; closes its pipes
         self._start(int(self.address.rsplit(":", 1)[1]))
 
     @property

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from threading import Event, Thread
-from typing import Final
+from typing import Final, TextIO
 
 # A line of a server's output, such as "recommender on 127.0.0.1:50051".
 _ANNOUNCEMENT: Final = re.compile(r"(recommender|metrics|model server) on (\S+:\d+)")
@@ -38,17 +38,18 @@ class ChildProcess:
             announces: the name with which the process announces that it listens, such as "recommender".
             log: a file to append its errors and other lines of its output to; None is the standard error.
         """
-        with log.open("a") if log else nullcontext() as errors:
-            self.popen = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
-                env=environment,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                text=True,
-            )
+        self._log = log.open("a", buffering=1) if log else None
+        self.popen = subprocess.Popen(
+            [sys.executable, "-m", module, *arguments],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            text=True,
+            errors="replace",
+        )
         self.addresses: dict[str, str] = {}  # name -> host:port
-        self._announces, self._log = announces, log
+        self._announces = announces
         self._settled = Event()  # it listens, or its output has ended
         self._reader = Thread(target=self._read, name=f"output of {module}", daemon=True)
         self._reader.start()
@@ -81,19 +82,18 @@ class ChildProcess:
 
     def _read(self) -> None:
         assert self.popen.stdout
-        with self.popen.stdout as output:
-            for line in output:
-                if match := _ANNOUNCEMENT.fullmatch(line.strip()):
-                    self.addresses[match[1]] = match[2]
-                    if match[1] == self._announces:
-                        self._settled.set()
-                else:
-                    self._write(line)
-        self._settled.set()
+        try:
+            with self.popen.stdout as output, self._log or nullcontext(sys.stderr) as log:
+                for line in output:
+                    self._read_line(line, log)
+        finally:
+            self._settled.set()
 
-    def _write(self, line: str) -> None:
-        if self._log is None:
-            print(line, end="", file=sys.stderr, flush=True)
-            return
-        with self._log.open("a") as log:
+    def _read_line(self, line: str, log: TextIO) -> None:
+        match = _ANNOUNCEMENT.fullmatch(line.strip())
+        if match is None:
             log.write(line)
+            return
+        self.addresses[match[1]] = match[2]
+        if match[1] == self._announces:
+            self._settled.set()

@@ -65,8 +65,8 @@ def _publish_and_test(
     try:
         smoke_test(store, version, model_server)
     except Exception as error:
-        # A version that was published before stays: it may be live, or the one to roll back to.
-        if not was_published:
+        # A version that was published before stays, and the live one does, even if it was damaged before.
+        if not was_published and version != store.live():
             unpublish(store, version)
         registry.decide(version, FAILED, "smoke test", str(error))
         raise

@@ -54,6 +54,7 @@ class Workers:
         for number, worker in enumerate(self._workers):
             if (code := worker.popen.poll()) is not None:
                 logger.error("worker %d ended with exit code %d; starting another", number, code)
+                worker.wait_or_kill(time.monotonic())  # it has ended; closes its pipes
                 self._workers[number] = _start_process(self._settings, self.port)
 
     def stop(self) -> None:

@@ -211,3 +211,12 @@ def test_an_approval_that_cannot_start_stores_nothing(promotion: Promotion, tmp_
         review.approve(settings, promotion.version, "ada")
     entry = promotion.registry.version(promotion.version)
     assert (entry.review, entry.aliases) == (WAITING, ["candidate"])
+
+
+def test_a_damaged_live_version_that_fails_its_smoke_test_stays_published(promotion: Promotion) -> None:
+    promotion.push(promotion.version)
+    shutil.rmtree(promotion.store.path("interest", promotion.version))
+    promotion.server.answer = interests(WRONG_SIZE)
+    with pytest.raises(StepError, match="finite numbers"):
+        promotion.push(promotion.version)
+    assert promotion.store.versions() == [promotion.version]
