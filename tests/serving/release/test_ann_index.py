@@ -13,7 +13,8 @@ from serving.ranking.nearest_items import NearestItems
 from serving.release import ann_index
 from serving.release.ann_index import NEAREST, RECALL, pad, write_inverted_file
 from serving.release.arrays import FloatArray
-from serving.release.ranking_data import Ranking, checksums, write_ranking
+from serving.release.checksums import checksums
+from serving.release.ranking_data import Ranking, write_ranking
 from tests.serving.planted import filters, item_embeddings, items
 
 

@@ -1,8 +1,10 @@
 """A damaged release is refused with the name of the file, and the release before it stays live."""
 
+import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +13,6 @@ from components.push_release.publication import publish
 from feature_repo.atomic_files import atomic_file
 from feature_repo.contract import MANIFEST
 from serving.errors import DamagedRelease
-from serving.release import checksums as module
 from serving.release.checksums import checksums
 from serving.release.ranking_data import Ranking
 from serving.release.release_store import ReleaseStore
@@ -127,14 +128,14 @@ def test_a_file_is_read_once_as_long_as_its_size_and_time_stay(
     store: ReleaseStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read: list[str] = []
-    digest = module.hashlib.file_digest
+    digest = hashlib.file_digest
 
-    def count(file: object, algorithm: str) -> object:
-        read.append(Path(file.name).name)  # type: ignore[attr-defined]
-        return digest(file, algorithm)  # type: ignore[arg-type]
+    def count(file: Any, algorithm: str) -> Any:
+        read.append(Path(file.name).name)
+        return digest(file, algorithm)
 
     store.open(1)
-    monkeypatch.setattr(module.hashlib, "file_digest", count)
+    monkeypatch.setattr(hashlib, "file_digest", count)
     store.open(1)
     assert read == []
     flip_last_byte(ranking(store) / "trend.npy")
