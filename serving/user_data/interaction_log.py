@@ -154,8 +154,7 @@ class InteractionLog:
         if self._connections is None:
             return self._query("read", statement, parameters)
         with self._available("read"):  # SQLAlchemy takes three times as long
-            text, constants = _for_sqlite3(statement)
-            return self._connections.get().execute(text, constants | parameters).fetchall()
+            return self._connections.get().execute(_for_sqlite3(statement), parameters).fetchall()
 
     def _query(self, action: str, statement: sa.Select[Any], parameters: dict[str, Any]) -> Sequence[Any]:
         with self._available(action), self._reads.connect() as connection:

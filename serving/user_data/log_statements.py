@@ -4,6 +4,7 @@ An index finds the rows of each statement for one user, and each has a LIMIT: th
 grow with what its user has recorded.
 """
 
+import re
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -134,10 +135,11 @@ EXPORT: Final = (
 BY_ID: Final = sa.select(*COLUMNS).where(_ROW.interaction_id.in_(sa.bindparam("ids", expanding=True)))
 
 
-def for_sqlite3(statement: sa.Select[Any]) -> tuple[str, dict[str, Any]]:
-    """Return a statement for the module sqlite3, and the values of its constants."""
+def for_sqlite3(statement: sa.Select[Any]) -> str:
+    """Return a statement for the module sqlite3, with named parameters and with its constants, numbers."""
     compiled = statement.compile(dialect=sqlite.dialect(paramstyle="named"))
-    return str(compiled), {name: value for name, value in compiled.params.items() if value is not None}
+    constants = {name: value for name, value in compiled.params.items() if value is not None}
+    return re.sub(r":(\w+)", lambda match: str(constants.get(match[1], match[0])), str(compiled))
 
 
 def insert(dialect: str, table: sa.Table) -> Any:

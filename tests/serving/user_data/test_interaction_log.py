@@ -158,10 +158,10 @@ def test_a_busy_user_is_read_in_three_limited_parts(log: InteractionLog) -> None
 def test_what_an_answer_reads_is_found_by_an_index(tmp_path: Path, name: str) -> None:
     log = InteractionLog(f"sqlite:///{tmp_path}/log.db")
     log.record([view("u")])
-    text, constants = log_statements.for_sqlite3(getattr(log_statements, name))
-    given = {"user": "u", "as_of": 1, "after": 0, "prefix": "p"}
+    text = log_statements.for_sqlite3(getattr(log_statements, name))
+    parameters = {"user": "u", "as_of": 1, "after": 0, "prefix": "p"}
     with sqlite3.connect(tmp_path / "log.db") as database:
-        steps = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {text}", constants | given)]
+        steps = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {text}", parameters)]
     database.close()
     assert not [step for step in steps if "SCAN interactions" in step or "FOR ORDER BY" in step]
     reads = [step for step in steps if step.startswith("SEARCH interactions USING")]
