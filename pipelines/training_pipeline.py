@@ -89,13 +89,14 @@ def training(
     ).set_display_name("Build features")
 
     # The recommender reads the same features from the online store.
-    materialize_features(
+    materialized = materialize_features(
         features=built.outputs["Output"],
         as_of=as_of,
         registry=registry,
         online_store=online_store,
         releases=releases,
-    ).set_display_name("Materialize features").set_caching_options(False)
+    ).set_display_name("Materialize features")
+    materialized.set_caching_options(False)
 
     # Feast joins each cutoff with the feature values at that time.
     fetched = fetch_training_set(
@@ -165,7 +166,8 @@ def training(
     ).set_display_name("Register release")
     registered.set_caching_options(False)
 
-    # The gate, by evidence and policy: components/evaluate_release/release_gate.py.
+    # The gate, by evidence and policy: components/evaluate_release/release_gate.py. It comes after the
+    # materialization, which would otherwise compute the interests under the new release a second time.
     with dsl.If(evaluated.outputs["Output"] == "push", name="goes-live"):
         push_release(
             version=registered.output,
@@ -174,7 +176,7 @@ def training(
             tracking_uri=tracking_uri,
             releases=releases,
             model_server=model_server,
-            features=built.outputs["Output"],
+            features=materialized.output,
             registry=registry,
             online_store=online_store,
         ).set_display_name("Push release").set_caching_options(False)

@@ -42,7 +42,7 @@ EDGES = {
         "train-collaborative-filters-2",
         "evaluate-release",
     },
-    "condition-1": {"build-features", "evaluate-release", "register-release"},
+    "condition-1": {"materialize-features", "evaluate-release", "register-release"},
 }
 
 

@@ -155,7 +155,7 @@ class Trainer:
         cells = tf.concat([later, first], axis=0)
         targets, weights = (tf.gather_nd(batch[name], cells) for name in ("items", "target_weights"))
         if not sampled:
-            return full_softmax(interests, vectors, bias, targets, weights, self.hyperparameters.xla)
+            return full_softmax(interests, vectors, bias, targets, weights, model.compiled)
         expected = tf.gather(self._log_expected, rows)
         return sampled_softmax(interests, vectors, bias, targets, weights, negatives, expected)
 

@@ -39,10 +39,13 @@ class Encoder(keras.layers.Layer):  # type: ignore[misc]
 class RecurrentEncoder(Encoder):
     """An LSTM, GRU or simple RNN; uses cuDNN's kernels if Keras finds them."""
 
-    def __init__(self, kind: str, units: int, compiled: bool = False, **options: Any) -> None:
-        """`compiled`: run an LSTM with XLA, on CPUs and in float32."""
+    def __init__(
+        self, kind: str, units: int, on_cpu: bool = False, compiled: bool = False, **options: Any
+    ) -> None:
+        """`on_cpu`: run an LSTM with the kernel for CPUs, in float32; `compiled`: with XLA too."""
         super().__init__(**options)
-        self.compiled = compiled and kind == "lstm"
+        self.on_cpu = on_cpu and kind == "lstm"
+        self.compiled = self.on_cpu and compiled
         self.layer = LAYERS[kind](
             units, return_sequences=True, return_state=True, name=kind, dtype=self.dtype_policy
         )
@@ -63,9 +66,10 @@ class RecurrentEncoder(Encoder):
 
     def call(self, inputs: tf.Tensor, state: tf.Tensor) -> tf.Tensor:
         parts = tf.split(state, self.state_size // self.units, axis=1)
-        if self.compiled:
-            weights = [variable.value for variable in self.layer.cell.trainable_variables]
-            return lstm_cpu_kernel.lstm(inputs, *parts, *map(tf.convert_to_tensor, weights))
+        if self.on_cpu:
+            h, c = parts
+            kernel, recurrent, bias = map(tf.convert_to_tensor, self._lstm_weights())
+            return lstm_cpu_kernel.lstm(inputs, h, c, kernel, recurrent, bias, self.compiled)
         return self.layer(inputs, initial_state=parts)[0]
 
     def advance(self, inputs: tf.Tensor, state: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
@@ -97,6 +101,9 @@ class RecurrentEncoder(Encoder):
         ends = tf.stack([tf.maximum(lengths - 1, 0), tf.range(tf.shape(inputs)[0])], axis=1)
         last = tf.concat([tf.gather_nd(steps.h, ends), tf.gather_nd(steps.cs, ends)], axis=1)
         return tf.where(lengths[:, None] > 0, last, state)
+
+    def _lstm_weights(self) -> list[tf.Variable]:
+        return [variable.value for variable in self.layer.cell.trainable_variables]
 
     def _lstm_kernels(self) -> tf.Tensor:
         cell = self.layer.cell
@@ -159,8 +166,10 @@ class ConvolutionalEncoder(Encoder):
         return parts
 
 
-def make_encoder(kind: str, units: int, layers: int, compiled: bool = False, **options: Any) -> Encoder:
-    """Create an encoder; `kind`: lstm, gru, rnn or cnn; `compiled` as in RecurrentEncoder."""
+def make_encoder(
+    kind: str, units: int, layers: int, on_cpu: bool = False, compiled: bool = False, **options: Any
+) -> Encoder:
+    """Create an encoder; `kind`: lstm, gru, rnn or cnn; `on_cpu`, `compiled` as in RecurrentEncoder."""
     if kind == "cnn":
         return ConvolutionalEncoder(units, layers, name="encoder", **options)
-    return RecurrentEncoder(kind, units, compiled, name="encoder", **options)
+    return RecurrentEncoder(kind, units, on_cpu, compiled, name="encoder", **options)

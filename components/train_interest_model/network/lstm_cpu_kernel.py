@@ -1,7 +1,7 @@
-"""The LSTM of Hochreiter & Schmidhuber 1997 for CPUs, with an explicit gradient and loops compiled by XLA.
+"""The LSTM of Hochreiter & Schmidhuber 1997 for CPUs, with an explicit gradient, on request compiled by XLA.
 
-Keras's loop runs twenty operations a step, and sums each kernel's gradient step by step. Here everything that
-does not depend on the previous step is one matrix product over all positions, and XLA fuses the rest.
+Keras's gradient runs forty operations a step, and sums each kernel's gradient step by step. Here everything
+that does not depend on the previous step is one matrix product over all positions. XLA fuses the rest.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from feature_repo.contract import MAX_HISTORY
 
-# XLA needs a second to compile each shape, so lengths and rows are padded to a few sizes. Even, see _twice.
+# XLA needs seconds to compile each shape, so lengths and rows are padded to a few sizes. Even, see _twice.
 _STEPS: Final = MAX_HISTORY // 5
 _ROWS: Final = 8
 
@@ -19,7 +19,13 @@ Gradients = tuple[tf.Tensor, ...]
 
 
 def lstm(
-    inputs: tf.Tensor, h: tf.Tensor, c: tf.Tensor, kernel: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor
+    inputs: tf.Tensor,
+    h: tf.Tensor,
+    c: tf.Tensor,
+    kernel: tf.Tensor,
+    recurrent: tf.Tensor,
+    bias: tf.Tensor,
+    compiled: bool,
 ) -> tf.Tensor:
     """Return the outputs at every position, equal to those of keras.layers.LSTM.
 
@@ -28,15 +34,16 @@ def lstm(
         h, c: [batch, units] float32, the initial state.
         kernel, recurrent, bias: [features, 4 · units], [units, 4 · units], [4 · units], in Keras's order:
             input, forget, candidate, output.
+        compiled: with XLA.
 
     Returns:
         [batch, length, units] float32.
     """
     rows, length = tf.unstack(tf.shape(inputs)[:2])
-    rows_short, short = -rows % _row_step(rows), -length % _STEPS
+    rows_short, short = (-rows % _row_step(rows), -length % _STEPS) if compiled else (0, length % 2)
     padded = tf.pad(tf.transpose(inputs, [1, 0, 2]), [[0, short], [0, rows_short], [0, 0]])
     h, c = (tf.pad(part, [[0, rows_short], [0, 0]]) for part in (h, c))
-    outputs: tf.Tensor = _lstm(padded, h, c, kernel, recurrent, bias)
+    outputs: tf.Tensor = (_compiled_lstm if compiled else _lstm)(padded, h, c, kernel, recurrent, bias)
     return tf.transpose(outputs[:length, :rows], [1, 0, 2])
 
 
@@ -46,21 +53,6 @@ def _row_step(rows: tf.Tensor) -> tf.Tensor:
     return tf.maximum(_ROWS, tf.cast(2.0 ** (tf.floor(octave) - 2), tf.int32))
 
 
-@tf.custom_gradient  # type: ignore[untyped-decorator]
-def _lstm(
-    x: tf.Tensor, h: tf.Tensor, c: tf.Tensor, kernel: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor
-) -> tuple[tf.Tensor, Callable[[tf.Tensor], Gradients]]:
-    """Run the LSTM on sequences [length, batch, …], in which a step's rows are contiguous."""
-    outputs, cells, gates = _forward(x, h, c, kernel, recurrent, bias)
-
-    def backward(upstream: tf.Tensor) -> Gradients:
-        gradients: Gradients = _backward(upstream, x, h, c, kernel, recurrent, outputs, cells, gates)
-        return gradients
-
-    return outputs, backward
-
-
-@tf.function(jit_compile=True, autograph=False)  # type: ignore[untyped-decorator]
 def _forward(
     x: tf.Tensor, h: tf.Tensor, c: tf.Tensor, kernel: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -87,7 +79,6 @@ def _forward(
     return outputs, cells, gates
 
 
-@tf.function(jit_compile=True, autograph=False)  # type: ignore[untyped-decorator]
 def _backward(
     upstream: tf.Tensor,
     x: tf.Tensor,
@@ -137,3 +128,21 @@ def _backward(
 def _twice(step: Callable[..., tuple[Any, ...]]) -> Callable[..., tuple[Any, ...]]:
     """Run two steps per loop iteration, which halves the loop's overhead."""
     return lambda *state: step(*step(*state))
+
+
+def _with_gradient(forward: Callable[..., Gradients], backward: Callable[..., Gradients]) -> Any:
+    """Return the LSTM on sequences [length, batch, …], in which a step's rows are contiguous."""
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def run(x: tf.Tensor, *state_and_weights: tf.Tensor) -> tuple[tf.Tensor, Callable[..., Gradients]]:
+        outputs, cells, gates = forward(x, *state_and_weights)
+        h, c, kernel, recurrent, _ = state_and_weights
+        return outputs, lambda upstream: backward(upstream, x, h, c, kernel, recurrent, outputs, cells, gates)
+
+    return run
+
+
+_lstm = _with_gradient(_forward, _backward)
+_compiled_lstm = _with_gradient(
+    *(tf.function(function, jit_compile=True, autograph=False) for function in (_forward, _backward))
+)

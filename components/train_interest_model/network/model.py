@@ -11,7 +11,8 @@ from components.train_interest_model.hyperparameters import Hyperparameters
 from components.train_interest_model.network.encoders import make_encoder
 from components.train_interest_model.network.losses import EXCLUDED
 
-# From this size on, a compiled LSTM saves more time than compiling takes, a second per batch shape.
+# From this size on, XLA saves more time than it needs to compile: a second for the softmax, and for the LSTM
+# four seconds per batch shape.
 COMPILED_UNITS: Final = 256
 
 # Optional inputs: name of the code -> hyperparameter that switches it on.
@@ -43,6 +44,7 @@ class InterestModel(keras.layers.Layer):  # type: ignore[misc]
         policy = "mixed_bfloat16" if hyperparameters.mixed_precision else "float32"
         super().__init__(dtype=policy, name="interest_model", **options)
         self.hyperparameters = hyperparameters
+        self.compiled = hyperparameters.xla and hyperparameters.units >= COMPILED_UNITS
         self.item_count = item_count
         size = hyperparameters.embedding_size
         normal = keras.initializers.RandomNormal(stddev=size**-0.5, seed=hyperparameters.seed)
@@ -62,7 +64,8 @@ class InterestModel(keras.layers.Layer):  # type: ignore[misc]
             hyperparameters.encoder,
             hyperparameters.units,
             hyperparameters.layers,
-            compiled=_compiles(hyperparameters),
+            on_cpu=not hyperparameters.mixed_precision and not tf.config.list_physical_devices("GPU"),
+            compiled=self.compiled,
             dtype=policy,
         )
         self.encoder.build((None, None, size))
@@ -172,12 +175,6 @@ class InterestModel(keras.layers.Layer):  # type: ignore[misc]
         return self.add_weight(
             shape=(rows, columns), initializer=initializer, trainable=trainable, name=name, dtype="float32"
         )
-
-
-def _compiles(hyperparameters: Hyperparameters) -> bool:
-    wide = hyperparameters.units >= COMPILED_UNITS
-    plain = hyperparameters.xla and not hyperparameters.mixed_precision
-    return wide and plain and not tf.config.list_physical_devices("GPU")
 
 
 def _rows(table: keras.Variable, rows: tf.Tensor | None) -> tf.Tensor:

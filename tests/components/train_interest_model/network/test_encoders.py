@@ -61,8 +61,10 @@ def _with_gradients(
     return [outputs, *tape.gradient(total, [inputs, state, *weights])]
 
 
-@pytest.mark.parametrize(("rows", "length"), [(1, 1), (5, 37), (70, 41)])
-def test_the_compiled_lstm_equals_keras(rows: int, length: int) -> None:
+@pytest.mark.parametrize(
+    ("rows", "length", "compiled"), [(1, 1, False), (5, 37, False), (1, 1, True), (70, 41, True)]
+)
+def test_the_lstm_for_cpus_equals_keras(rows: int, length: int, compiled: bool) -> None:
     """Outputs, and gradients by inputs, initial state and weights."""
     generator = np.random.default_rng(2)
     inputs, state, upstream = (
@@ -70,9 +72,9 @@ def test_the_compiled_lstm_equals_keras(rows: int, length: int) -> None:
         for shape in ((rows, length, 5), (rows, 12), (rows, length, 6))
     )
     results = []
-    for compiled in (True, False):
+    for on_cpu in (True, False):
         tf.keras.utils.set_random_seed(1)
-        encoder = make_encoder("lstm", units=6, layers=1, compiled=compiled)
+        encoder = make_encoder("lstm", units=6, layers=1, on_cpu=on_cpu, compiled=compiled)
         encoder.build((None, None, 5))
         results.append(_with_gradients(encoder, inputs, state, upstream))
     assert len(results[0]) == 6
