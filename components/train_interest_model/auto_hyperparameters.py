@@ -19,8 +19,14 @@ MANY_INTERACTIONS: Final = 500_000
 # From this size on, float16 halves the memory and the time of an exact search, with the same results.
 LARGE_CATALOG: Final = 20_000
 
-# Limit of the positions that a training reads in all epochs: about half an hour on two cores.
+# Limit of the positions that a training on many interactions reads in all epochs: about half an hour on two
+# cores.
 MAX_POSITIONS: Final = 40_000_000
+
+# A training on fewer interactions needs fewer epochs, since its learning rate is higher. MovieLens-100K:
+# validation NDCG@10 .124 after 9 epochs with a rate of 0.01, .118 after 24 with 0.003.
+FEW_POSITIONS: Final = 400_000
+FEWEST_EPOCHS: Final = 8
 
 # Hyperparameters that determine the shapes of the weights: they can't differ from the base model's.
 SHAPES: Final = (
@@ -132,16 +138,18 @@ def for_warm_start(settings: Hyperparameters) -> tuple[Hyperparameters, dict[str
 def _choices(data: Statistics) -> list[tuple[str, Any, str]]:
     count, per_item = max(1, data.interactions), data.interactions / max(1, data.items)
     size = _between(16, 64, 2 ** round(0.36 * np.log2(count)))
-    batch = _between(4, 64, 2 ** round(0.5 * np.log2(count / 600)))
-    max_epochs = 30 if count >= MANY_INTERACTIONS else 24
-    epochs = _between(3, max_epochs, MAX_POSITIONS / count)
+    many = data.interactions >= MANY_INTERACTIONS
+    batch = _between(4, 64, 2 ** round(0.5 * np.log2(count / 1200)))
+    fewest, max_epochs, positions = (3, 30, MAX_POSITIONS) if many else (FEWEST_EPOCHS, 24, FEW_POSITIONS)
+    epochs = _between(fewest, max_epochs, positions / count)
     large = data.items >= LARGE_CATALOG
     full, keep = data.items <= FULL_SOFTMAX_ITEMS, data.repeat_share > 0.1
     return [
         ("embedding_size", size, f"for {count:,} interactions"),
         ("dropout", 0.3 if per_item < 100 else 0.25, f"for {per_item:.0f} interactions per item"),
         ("batch_size", batch, f"windows, for {count:,} interactions"),
-        ("epochs", epochs, f"{max_epochs} at most, {MAX_POSITIONS:,} training positions at most"),
+        ("learning_rate", 3e-3 if many else 1e-2, f"for {count:,} interactions"),
+        ("epochs", epochs, f"{fewest} to {max_epochs}, for {positions:,} training positions"),
         ("patience", max(4, epochs // 3), "a third of the epochs"),
         (
             "loss",

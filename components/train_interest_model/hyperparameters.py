@@ -53,7 +53,7 @@ class Hyperparameters:
     attribute_dropout: float = 0.5  # of a user's attributes, so that the model learns to use a history alone
     weight_decay: float = 1e-3
     optimizer: str = "adamw"
-    learning_rate: float = 3e-3
+    learning_rate: float = float(AUTO)
     warmup: float = 0.05  # share of all steps
     clip_norm: float = 1.0
     epochs: int = AUTO

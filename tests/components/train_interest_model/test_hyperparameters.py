@@ -65,6 +65,14 @@ def test_resolve_chooses_sampled_softmax_for_many_items_and_keeps_seen_items_for
     assert resolve(Hyperparameters(), DENSE)[0].embedding_precision == "float32"
 
 
+def test_few_interactions_are_read_less_often_with_a_higher_learning_rate() -> None:
+    few = Statistics(interactions=45_000, windows=900, items=1_700, mean_length=50, repeat_share=0)
+    few_settings, many_settings = (resolve(Hyperparameters(), data)[0] for data in (few, DENSE))
+    assert few_settings.learning_rate > many_settings.learning_rate
+    assert few_settings.epochs < many_settings.epochs
+    assert resolve(Hyperparameters(learning_rate=0.02), few)[0].learning_rate == 0.02
+
+
 def test_a_refit_has_a_share_of_the_base_models_epochs() -> None:
     base, _ = resolve(Hyperparameters(), DENSE)
     settings, _ = for_refit(Hyperparameters(refit_epoch_share=0.2), base, base_epochs=30)
