@@ -40,11 +40,13 @@ RUN uv pip install --no-deps /wheel/*.whl
 
 FROM training-dependencies AS training-packages
 COPY --from=wheel /wheel /wheel
-RUN uv pip install --no-deps /wheel/*.whl
+RUN uv pip install --no-deps /wheel/*.whl \
+ && TF_USE_LEGACY_KERAS=1 "$VIRTUAL_ENV"/bin/python -O -m components.bytecode
 
 FROM gpu-dependencies AS gpu-packages
 COPY --from=wheel /wheel /wheel
-RUN uv pip install --no-deps /wheel/*.whl
+RUN uv pip install --no-deps /wheel/*.whl \
+ && TF_USE_LEGACY_KERAS=1 "$VIRTUAL_ENV"/bin/python -O -m components.bytecode
 
 FROM python:${PYTHON} AS runtime
 RUN useradd --uid 10001 --user-group --create-home --home-dir /var/lib/penchant penchant

@@ -8,6 +8,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from pipelines.step_environment import VARIABLES
 from tests.infra.conftest import INFRA, ROOT, Rendered
 
 DOCKERFILE = (INFRA / "images" / "python.Dockerfile").read_text()
@@ -112,3 +113,12 @@ def test_every_extra_is_locked() -> None:
 @pytest.mark.parametrize("extra", ["serving", "training", "s3", "gpu"])
 def test_development_tools_are_in_no_extra_of_an_image(extra: str) -> None:
     assert names(EXTRAS[extra]).isdisjoint(names(EXTRAS["dev"]) - {"penchant"})
+
+
+@pytest.mark.parametrize("stage", ["training-packages", "gpu-packages"])
+def test_steps_that_run_optimized_find_their_bytecode(stage: str) -> None:
+    """Nothing may write bytecode in a running container."""
+    assert any(variables.get("PYTHONOPTIMIZE") for variables in VARIABLES.values())
+    assert "python -O -m components.bytecode" in STAGES[stage].replace('"', "").replace(
+        "$VIRTUAL_ENV/bin/", ""
+    )
