@@ -3,7 +3,6 @@
 import io
 import re
 import sys
-import time
 from itertools import takewhile
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +12,7 @@ from rich.text import Text
 
 from components.progress import MARK
 from pipelines.step_exit import describe, exit_code
+from pipelines.step_times import StepTimes
 from pipelines.terminal import Terminal
 
 _STARTED: Final = re.compile(r"Executing task .*?'([\w-]+)'")
@@ -34,7 +34,7 @@ class StepReporter(io.TextIOBase):
         self._console = Terminal(file=sys.stdout, soft_wrap=True)
         self._log, self._display_names = log, display_names
         self._line = ""
-        self._task, self._started_at = "", 0.0
+        self._task, self._times = "", StepTimes()
         self._status = self._console.status("")
         self._output: list[str] = []
         self._failed: tuple[str, list[str]] | None = None
@@ -46,6 +46,8 @@ class StepReporter(io.TextIOBase):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._status.stop()
+        if error is None and len(self._times.ended) > 1:
+            self._console.print(self._times.table())
 
     def writable(self) -> bool:
         return True
@@ -78,7 +80,8 @@ class StepReporter(io.TextIOBase):
 
     def _read(self, line: str) -> None:
         if started := _STARTED.search(line):
-            self._task, self._started_at, self._output = started[1], time.monotonic(), []
+            self._task, self._output = started[1], []
+            self._times.start()
             self._status.update(Text(f"{self._display_name} …"))
             self._status.start()
         elif ended := _ENDED.search(line):
@@ -95,5 +98,5 @@ class StepReporter(io.TextIOBase):
         if not succeeded and task == self._task and not self._failed:
             self._failed = (self._display_name, self._output)
         mark = ("✓", "green") if succeeded else ("✗", "red")
-        seconds = time.monotonic() - self._started_at
+        seconds = self._times.end(self._display_name).seconds
         self._console.print(Text.assemble(mark, f" {self._display_name} ", (f"{seconds:.1f} s", "dim")))

@@ -1,0 +1,53 @@
+"""Measures what each step of a local run costs."""
+
+import resource
+import time
+from dataclasses import dataclass
+
+from rich.table import Table
+
+
+@dataclass(frozen=True)
+class StepTime:
+    """A step that ended: the seconds that it took, and those that its processes computed, on all cores."""
+
+    step: str
+    seconds: float
+    cpu_seconds: float
+
+
+class StepTimes:
+    """The times of the steps of one run, one step after another."""
+
+    def __init__(self) -> None:
+        self.ended: list[StepTime] = []
+        self.start()
+
+    def start(self) -> None:
+        """Begin to measure a step."""
+        self._started_at, self._cpu = time.monotonic(), _cpu_of_children()
+
+    def end(self, step: str) -> StepTime:
+        """Return the times of the step since `start`, and keep them."""
+        self.ended.append(StepTime(step, time.monotonic() - self._started_at, _cpu_of_children() - self._cpu))
+        return self.ended[-1]
+
+    def table(self) -> Table:
+        """Return a table with a row for each step, slowest first, and their sum."""
+        table = Table.grid(padding=(0, 2))
+        table.add_column()
+        for _ in range(2):
+            table.add_column(justify="right")
+        slowest_first = sorted(self.ended, key=lambda ended: -ended.seconds)
+        sums = [sum(values) for values in zip(*((e.seconds, e.cpu_seconds) for e in self.ended), strict=True)]
+        table.add_row("step", "seconds", "CPU seconds", style="dim")
+        for ended in slowest_first:
+            table.add_row(ended.step, f"{ended.seconds:.1f}", f"{ended.cpu_seconds:.1f}")
+        table.add_row("all steps", *(f"{total:.1f}" for total in sums), style="bold")
+        return table
+
+
+def _cpu_of_children() -> float:
+    """Return the CPU seconds of all processes that this one started and that ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
