@@ -1,4 +1,4 @@
-"""Text that came from data, made safe to show in a terminal or a log line."""
+"""Text that came from data or settings, made safe to show in a terminal or a log line."""
 
 import re
 from typing import Final
@@ -13,11 +13,21 @@ _UNSAFE_CHARACTER: Final = re.compile(f"[{_UNSAFE}]")
 _UNSAFE_IN_LINES: Final = re.compile(f"(?![\n\t])[{_UNSAFE}]")
 
 
+# The password in a URL: scheme://user:password@host.
+_PASSWORD: Final = re.compile(r"(?<=://)([^\s/@:]*):[^\s/]+@")
+
+
+def masked(text: str) -> str:
+    """Return the text with `***` for each password in a URL."""
+    return _PASSWORD.sub(r"\1:***@", text) if "://" in text else text
+
+
 def printable(text: str, lines: bool = False) -> str:
     """Return the text with control characters escaped as in Python (`\\x1b`), and the end of a long one cut.
 
-    With `lines`, line breaks and tabs stay.
+    Passwords in URLs are masked. With `lines`, line breaks and tabs stay.
     """
+    text = masked(text)
     if len(text) > LONGEST:
         text = f"{text[:LONGEST]}… ({len(text) - LONGEST:,} more characters)"
     pattern = _UNSAFE_IN_LINES if lines else _UNSAFE_CHARACTER

@@ -1,5 +1,6 @@
 """The settings of the command `penchant` and of the pipelines."""
 
+import os
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -65,7 +66,11 @@ class Settings(Addresses):
         return f"{self.warehouse}/features"
 
     def prepare_home(self) -> None:
-        """Create the folders of the embedded databases; let those of a moved home name its new place."""
+        """Create the folders of the embedded databases; let those of a moved home name its new place.
+
+        What the process writes from then on is for its user alone.
+        """
+        os.umask(0o077)
         for folder in ("feast", "mlflow", "releases", "runs"):
             (self.home / folder).mkdir(parents=True, exist_ok=True)
         relocate_artifacts(self.home / "mlflow" / "mlflow.db")

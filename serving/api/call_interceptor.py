@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import grpc.aio
 
+from feature_repo.printable_text import masked
 from serving.api import authorization
 from serving.api.admission import Admission
 from serving.api.concurrency_limit import ConcurrencyLimit
@@ -117,7 +118,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 self._metrics.observe_request(name, code.name, seconds)
                 self._request_log.add(name, code.name, seconds, request)
             if code is not grpc.StatusCode.OK:
-                await context.abort(code, details)
+                await context.abort(code, masked(details))
             return answer
 
         return call

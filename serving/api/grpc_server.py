@@ -12,7 +12,7 @@ from serving.api.concurrency_limit import ConcurrencyLimit
 from serving.api.message_waits import MessageWaits
 from serving.api.rate_limit import RateLimit
 from serving.api.stream_limit import StreamLimit
-from serving.configuration.settings import ServingSettings
+from serving.configuration.settings import LOOPBACK, ServingSettings
 from serving.telemetry.logs import RequestLog
 from serving.telemetry.metrics import Metrics
 
@@ -26,8 +26,6 @@ _IDLE_MS: Final = 15 * 60_000
 
 # Time for the TLS and HTTP/2 handshakes of a new connection.
 _HANDSHAKE_MS: Final = 10_000
-
-_LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]")
 
 
 def create_server(
@@ -74,7 +72,7 @@ def listen(server: grpc.aio.Server, settings: ServingSettings) -> int:
     Raises:
         OSError: the port is in use, or a TLS file can't be read.
     """
-    if settings.tokens and not settings.tls_certificate and settings.host not in _LOOPBACK:
+    if settings.tokens and not settings.tls_certificate and settings.host not in LOOPBACK:
         logger.warning(
             "bearer tokens are sent in plain text on %s; set PENCHANT_TLS_CERTIFICATE and PENCHANT_TLS_KEY",
             settings.host,

@@ -8,13 +8,8 @@ from urllib.parse import quote
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
-# Former names of settings -> their names now.
-_RENAMED: Final = {
-    "PENCHANT_THREADS": "PENCHANT_MAX_IN_FLIGHT",
-    "PENCHANT_SECRET": "PENCHANT_SECRET_NAME",
-    "PENCHANT_VOLUME": "PENCHANT_VOLUME_CLAIM",
-}
-
+from feature_repo.printable_text import printable
+from serving.configuration.variables import check_names
 
 # TensorFlow finds no model below a folder with one of these in its name.
 _PATTERNS: Final = ("*", "[", "\\")
@@ -58,17 +53,21 @@ class Addresses(BaseSettings):
                 object.__setattr__(self, name, embedded.format(home=home, quoted_home=quote(str(home))))
 
     @classmethod
+    def known_settings(cls) -> frozenset[str]:
+        """The names of the settings that this process and the others of one environment have."""
+        from serving.configuration.settings import ServingSettings
+
+        return frozenset(cls.model_fields.keys() | ServingSettings.model_fields.keys())
+
+    @classmethod
     def load(cls, **arguments: Any) -> Self:
         """Read the environment; an argument that is not None overrides it.
 
         Raises:
             ValueError: lists each wrong key, its value and what is allowed, but shows no secret. Or lists the
-                variables with a former name, which would have no effect.
+                variables with a former or unknown name, which would have no effect.
         """
-        if renamed := sorted(_RENAMED.keys() & os.environ):
-            raise ValueError(
-                "settings: " + "; ".join(f"{name} is now called {_RENAMED[name]}" for name in renamed)
-            )
+        check_names(os.environ, cls.known_settings())
         try:
             return cls(**{name: value for name, value in arguments.items() if value is not None})
         except ValidationError as error:
@@ -83,5 +82,5 @@ def _describe(fault: Any) -> str:
     if not fault["loc"]:
         return str(fault["msg"]).removeprefix("Value error, ")
     key = str(fault["loc"][0])
-    value = "(not shown)" if key == "tokens" else repr(fault["input"])
+    value = "(not shown)" if key == "tokens" else printable(repr(fault["input"]))
     return f"PENCHANT_{key.upper()}={value}: {fault['msg']}"

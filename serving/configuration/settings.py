@@ -1,12 +1,14 @@
 """The settings of the recommender: addresses, limits, timeouts, security and telemetry."""
 
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Final, Literal, Self
 
 from pydantic import Field, SecretStr, model_validator
 
 from serving.configuration.addresses import Addresses
 from serving.configuration.tls import ServerTls
+
+LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]", "::1")
 
 Scope = Literal["recommend", "record", "admin"]
 
@@ -71,6 +73,9 @@ class ServingSettings(Addresses):
     max_history: int = Field(1000, ge=0, description="most interactions in one request's history")
     max_record: int = Field(1000, ge=1, description="most interactions that one request records")
 
+    insecure: bool = Field(
+        False, description="without tokens, serve everybody who can reach an address other than loopback"
+    )
     tokens: dict[Scope, list[Token]] = Field(
         default_factory=dict, description="JSON: lists of bearer tokens by scope; admin allows every call"
     )
@@ -94,6 +99,17 @@ class ServingSettings(Addresses):
     @model_validator(mode="after")
     def _check_tls(self) -> Self:
         _ = self.tls  # raises ValueError for an incomplete set of files
+        return self
+
+    @model_validator(mode="after")
+    def _check_access(self) -> Self:
+        is_open = not self.tokens and not self.tls_client_ca and not self.insecure
+        if is_open and self.host not in LOOPBACK:
+            raise ValueError(
+                f"PENCHANT_HOST={self.host!r} without tokens: everybody who can reach this address could "
+                "call every method; set PENCHANT_TOKENS or PENCHANT_TLS_CLIENT_CA, "
+                "or else PENCHANT_INSECURE=true"
+            )
         return self
 
     @property

@@ -1,5 +1,6 @@
 """Starts a recommender process: settings, logs, and the signals that stop it."""
 
+import os
 import resource
 import signal
 import sys
@@ -10,6 +11,7 @@ from typing import Final
 
 import pyarrow as pa
 
+from feature_repo.printable_text import printable
 from serving.configuration.settings import ServingSettings, load_settings
 from serving.loopback import bypass_proxy
 from serving.parent_process import end_with_parent
@@ -19,6 +21,9 @@ _SWITCH_INTERVAL_S: Final = 0.0005
 
 # Files that a process opens beside its connections: libraries, releases, databases, the log.
 _OTHER_FILES: Final = 1024
+
+# Files of the home are for the user of the process alone.
+PRIVATE: Final = 0o077
 
 # The signals that stop a process.
 STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -32,6 +37,7 @@ def process_startup() -> Iterator[ServingSettings]:
         SystemExit: with code 1, for a wrong setting, a port in use or a file that can't be read.
     """
     bypass_proxy()
+    os.umask(PRIVATE)
     try:
         settings = load_settings()
         if settings.end_with_parent:
@@ -44,7 +50,7 @@ def process_startup() -> Iterator[ServingSettings]:
         pa.set_memory_pool(pa.system_memory_pool())
         yield settings
     except (ValueError, OSError) as error:
-        print(f"recommender: {error}", file=sys.stderr)
+        print(f"recommender: {printable(str(error), lines=True)}", file=sys.stderr)
         raise SystemExit(1) from error
 
 

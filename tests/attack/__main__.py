@@ -1,6 +1,6 @@
 """Attacks Penchant on loopback with bounded scripts, and prints what holds.
 
-python -m tests.attack [NAME …]
+python -m tests.attack [NAME …] [--minutes M]
 
 It exits with 1 when a figure misses its goal. To add an attack, write a module with `figures()` and list it
 here.
@@ -26,6 +26,7 @@ from tests.attack import (
     orphaned_processes,
     oversized_requests,
     poisoned_recordings,
+    random_requests,
     stalled_streams,
 )
 from tests.attack.figures import Figure
@@ -34,6 +35,7 @@ ATTACKS: Final[tuple[ModuleType, ...]] = (
     stalled_streams,
     oversized_requests,
     guessed_tokens,
+    random_requests,
     busy_user,
     log_faults,
     killed_recorders,
@@ -51,14 +53,17 @@ def main() -> int:
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help=f"one of {', '.join(attacks)}; all by default"
     )
-    names = parser.parse_args().names or list(attacks)
+    parser.add_argument("--minutes", type=float, default=2, help="how long random_requests sends requests")
+    options = parser.parse_args()
+    names = options.names or list(attacks)
     if unknown := sorted(set(names) - attacks.keys()):
         parser.error(f"NAME={unknown[0]!r}: expected one of {', '.join(attacks)}")
     console = Console(width=120)
     figures = list[Figure]()
     for number, name in enumerate(names, start=1):
         console.print(Text(f"{number} of {len(names)}: {name}"), style="dim")
-        figures += attacks[name].figures()
+        duration = (options.minutes,) if attacks[name] is random_requests else ()
+        figures += attacks[name].figures(*duration)
     console.print(_table(figures))
     return int(not all(figure.ok for figure in figures))
 

@@ -20,6 +20,20 @@ def test_control_characters_are_escaped_and_all_others_stay(text: str, shown: st
     assert printable(text) == shown
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("log postgresql://ann:s3cret@db/log is locked", "log postgresql://ann:***@db/log is locked"),
+        ("redis://:s3cret@host:6379", "redis://:***@host:6379"),
+        ("postgresql://ann:s3@cr:et@db", "postgresql://ann:***@db"),
+        ("http://host:4317/a@b", "http://host:4317/a@b"),
+        ("https://host:80", "https://host:80"),
+    ],
+)
+def test_passwords_in_urls_are_masked(text: str, shown: str) -> None:
+    assert printable(text) == shown
+
+
 def test_with_lines_line_breaks_and_tabs_stay() -> None:
     assert printable("a\nb\tc\r\x1b", lines=True) == "a\nb\tc\\r\\x1b"
 

@@ -1,13 +1,18 @@
 """Recommender and pipelines accept the settings of the manifests, and read the same addresses."""
 
+from collections.abc import Callable
+from typing import get_type_hints
 from urllib.parse import urlsplit
 
 import pytest
+from typer.models import OptionInfo
 
 from pipelines import settings as pipelines
+from pipelines.commands.serving import recommend, record
 from pipelines.settings import Settings
 from serving.configuration import settings as serving
 from serving.configuration.settings import ServingSettings
+from serving.configuration.variables import COMMAND, PIPELINES
 from tests.infra.conftest import INFRA, Overlay
 
 SHARED = ("home", "releases", "interaction_log", "registry", "online_store", "model_server")
@@ -18,6 +23,7 @@ STORES = ("warehouse", "interaction_log", "registry", "online_store", "tracking_
 def loaded(overlay: Overlay, monkeypatch: pytest.MonkeyPatch) -> tuple[Settings, ServingSettings]:
     # The default of the image.
     monkeypatch.setenv("PENCHANT_HOME", "/var/lib/penchant")
+    monkeypatch.setenv("PENCHANT_TOKENS", '{"admin": ["a-token-of-some-length"]}')  # from the secret
     for name, value in overlay.settings.items():
         monkeypatch.setenv(name, value)
     return pipelines.load_settings(), serving.load_settings()
@@ -35,6 +41,18 @@ def test_every_variable_in_a_manifest_is_a_setting() -> None:
     variables = [line.split("name: ")[1] for line in lines if "name: PENCHANT_" in line]
     assert variables == ["PENCHANT_TOKENS"]
     assert {name.removeprefix("PENCHANT_").lower() for name in variables} <= fields
+
+
+def test_the_recommender_knows_the_variables_of_the_other_processes() -> None:
+    assert Settings.model_fields.keys() - serving.Addresses.model_fields.keys() == PIPELINES
+    variables = {option.envvar for command in (recommend, record) for option in _options(command)}
+    assert variables == {f"PENCHANT_{name.upper()}" for name in COMMAND}
+
+
+def _options(command: Callable[..., None]) -> list[OptionInfo]:
+    annotations = get_type_hints(command, include_extras=True).values()
+    found = [each for annotation in annotations for each in getattr(annotation, "__metadata__", ())]
+    return [each for each in found if isinstance(each, OptionInfo) and each.envvar]
 
 
 def test_recommender_and_pipelines_read_the_same_addresses(loaded: tuple[Settings, ServingSettings]) -> None:

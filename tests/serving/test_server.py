@@ -153,6 +153,9 @@ def test_the_process_prints_its_address_and_stops_on_sigterm(tmp_path: Path) -> 
         assert line.startswith("recommender on 127.0.0.1:")
         with Recommender(line.split()[-1], timeout_s=HANG_S) as client:
             client.record("u", "comedy-1")
+        modes = {file.name: file.stat().st_mode & 0o77 for file in tmp_path.rglob("*")}
+        assert modes["interaction_log.db"] == 0
+        assert not any(modes.values()), modes
         process.send_signal(signal.SIGTERM)
         assert process.wait(HANG_S) == 0
 

@@ -69,6 +69,40 @@ def test_an_error_does_not_show_tokens(monkeypatch: pytest.MonkeyPatch, tokens: 
     assert "short" not in repr(load_settings(tokens={"record": ["short-but-long-enough"]}))
 
 
+@pytest.mark.parametrize(
+    ("variable", "advice"),
+    [
+        ("PENCHANT_MAX_IN_FLIHGT", "did you mean PENCHANT_MAX_IN_FLIGHT?"),
+        ("PENCHANT_TRACKING_URL", "did you mean PENCHANT_TRACKING_URI?"),
+        ("PENCHANT_QQQQQ", "list the settings"),
+    ],
+)
+def test_an_unknown_variable_is_refused_with_the_nearest_name(
+    monkeypatch: pytest.MonkeyPatch, variable: str, advice: str
+) -> None:
+    monkeypatch.setenv(variable, "4")
+    with pytest.raises(ValueError, match=f"^settings: {variable} is no setting: .*") as raised:
+        load_settings()
+    assert advice in str(raised.value)
+
+
+def test_variables_of_the_other_processes_and_of_kubernetes_are_allowed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("TOKEN", "POLICY", "IMAGE", "RECOMMENDER_SERVICE_HOST", "RECOMMENDER_PORT_50051_TCP_ADDR"):
+        monkeypatch.setenv(f"PENCHANT_{name}", "4")
+    assert load_settings()
+
+
+def test_an_address_other_than_loopback_needs_tokens_or_a_decision() -> None:
+    with pytest.raises(ValueError, match=r"PENCHANT_HOST='0.0.0.0' without tokens: .*PENCHANT_INSECURE=true"):
+        load_settings(host="0.0.0.0")
+    tokens = {"admin": ["a-token-of-some-length"]}
+    assert load_settings(host="0.0.0.0", tokens=tokens)
+    assert load_settings(host="0.0.0.0", insecure=True)
+    assert load_settings(host="[::1]")
+
+
 def test_a_certificate_without_a_key_and_an_unknown_setting_are_refused() -> None:
     with pytest.raises(ValueError, match="tls_certificate and tls_key belong together"):
         load_settings(tls_certificate="cert.pem")
