@@ -13,7 +13,7 @@ from serving.protos import recommender_pb2 as pb
 _SERVICE: Final = "/penchant.v1.RecommenderService"
 
 # Method -> its request.
-METHODS: Final[dict[str, Descriptor]] = {
+METHODS: Final[dict[str, Any]] = {
     f"{_SERVICE}/Recommend": pb.RecommendRequest.DESCRIPTOR,
     f"{_SERVICE}/RecordInteractions": pb.RecordInteractionsRequest.DESCRIPTOR,
     f"{_SERVICE}/GetInterests": pb.GetInterestsRequest.DESCRIPTOR,

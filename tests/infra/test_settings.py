@@ -11,6 +11,7 @@ from pipelines import settings as pipelines
 from pipelines.commands.serving import recommend, record
 from pipelines.settings import Settings
 from serving.configuration import settings as serving
+from serving.configuration.addresses import Addresses
 from serving.configuration.settings import ServingSettings
 from serving.configuration.variables import COMMAND, PIPELINES
 from tests.infra.conftest import INFRA, Overlay
@@ -44,7 +45,7 @@ def test_every_variable_in_a_manifest_is_a_setting() -> None:
 
 
 def test_the_recommender_knows_the_variables_of_the_other_processes() -> None:
-    assert Settings.model_fields.keys() - serving.Addresses.model_fields.keys() == PIPELINES
+    assert Settings.model_fields.keys() - Addresses.model_fields.keys() == PIPELINES
     variables = {option.envvar for command in (recommend, record) for option in _options(command)}
     assert variables == {f"PENCHANT_{name.upper()}" for name in COMMAND}
 
