@@ -139,7 +139,7 @@ def _choices(data: Statistics) -> list[tuple[str, Any, str]]:
     count, per_item = max(1, data.interactions), data.interactions / max(1, data.items)
     size = _between(16, 64, 2 ** round(0.36 * np.log2(count)))
     many = data.interactions >= MANY_INTERACTIONS
-    batch = _between(4, 64, 2 ** round(0.5 * np.log2(count / 1200)))
+    batch = _between(4, 64, 2 ** round(0.5 * np.log2(count / (600 if many else 1200))))
     fewest, max_epochs, positions = (3, 30, MAX_POSITIONS) if many else (FEWEST_EPOCHS, 24, FEW_POSITIONS)
     epochs = _between(fewest, max_epochs, positions / count)
     large = data.items >= LARGE_CATALOG
