@@ -2,7 +2,8 @@
 
 import gc
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import Event, Thread
 from time import monotonic
 from typing import Final, Protocol
@@ -97,7 +98,8 @@ class ReleaseWatcher:
             if version == self._last_tried and monotonic() < self._retry_at:
                 return None
             self._last_tried, self._retry_at = version, monotonic() + _RETRY_S
-            self._next = LoadedRelease(self._store.open(version))
+            with _garbage_collection_paused():
+                self._next = LoadedRelease(self._store.open(version))
         return self._next
 
     def _is_ready(self, version: int) -> bool:
@@ -118,8 +120,6 @@ class ReleaseWatcher:
 
     def _swap(self, release: LoadedRelease) -> None:
         previous, self._live, self._next, self._problem = self._live, release, None, ""
-        # A catalog has millions of objects that live as long as the release: garbage collection skips them.
-        gc.freeze()
         self._metrics.release.set(release.version)
         self._metrics.newest_interaction.set(release.ranking.manifest.get("learned_until", 0) / 1e6)
         self._on_live()
@@ -138,3 +138,18 @@ class ReleaseWatcher:
         while not self._stopped.is_set():
             self.refresh()
             self._stopped.wait(self._poll_s)
+
+
+@contextmanager
+def _garbage_collection_paused() -> Iterator[None]:
+    """Keep garbage collection away from the objects of a catalog, which live as long as the release.
+
+    While they are created, it would look through all of them, again and again, and the event loop would stand
+    still meanwhile: .6 s with 300,000 items.
+    """
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()

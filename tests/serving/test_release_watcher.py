@@ -8,8 +8,10 @@ from threading import Event
 
 import pytest
 
+from serving import release_watcher
 from serving.answers import Answer
 from serving.client import Recommender
+from serving.release.ranking_data import Ranking
 from tests.patience import HANG_S, wait_until
 from tests.serving.planted import write_release
 from tests.serving.service import RunningService, running
@@ -51,6 +53,24 @@ def test_a_closed_watcher_leaves_no_object_frozen(tmp_path: Path) -> None:
     with running(tmp_path):
         assert gc.get_freeze_count() > 0
     assert gc.get_freeze_count() == 0
+
+
+def test_a_release_is_loaded_without_garbage_collection(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    states, load = [], Ranking.load
+
+    def noted(directory: Path, version: int = 0) -> Ranking:
+        states.append(gc.isenabled())
+        if len(states) == 1:
+            raise OSError("a file is missing")
+        return load(directory, version)
+
+    monkeypatch.setattr(release_watcher, "_RETRY_S", 0.0)
+    monkeypatch.setattr(Ranking, "load", noted)
+    with running(tmp_path):
+        assert states == [False, False]
+        assert gc.isenabled()
 
 
 def test_a_release_waits_until_the_model_server_has_loaded_it(
