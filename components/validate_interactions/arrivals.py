@@ -1,5 +1,6 @@
 """When the rows of a snapshot arrived, and which of them can stop the run."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -26,11 +27,13 @@ class Arrivals:
         parts: [rows] int64 numbers of the parts in the warehouse; 0 is unknown.
         times: [rows] int64, µs since the epoch.
         can_stop: [rows] bool, whether a failure of the row counts towards the stop of the run.
+        sources: number of a part -> name of its source.
     """
 
     parts: NDArray[np.int64]
     times: NDArray[np.int64]
     can_stop: NDArray[np.bool_]
+    sources: dict[int, str]
 
     @classmethod
     def read(cls, interactions: Path, warehouse: str, last_judged: int, as_of: int) -> "Arrivals":
@@ -46,7 +49,17 @@ class Arrivals:
         parts = _read_parts(interactions)
         numbers, positions = np.unique(parts, return_inverse=True)
         arrivals = np.array([times.get(number, as_of) for number in numbers.tolist()], np.int64)
-        return cls(parts, arrivals[positions], ~np.isin(parts, judged))
+        sources = {part.number: part.source for part in listed}
+        return cls(parts, arrivals[positions], ~np.isin(parts, judged), sources)
+
+    def rows_by_source(self, chosen: NDArray[np.bool_]) -> list[tuple[str, int]]:
+        """Return the known sources of the `chosen` [rows] and the number of their rows, most first."""
+        numbers, counts = np.unique(self.parts[chosen], return_counts=True)
+        rows: Counter[str] = Counter()
+        for number, count in zip(numbers.tolist(), counts.tolist(), strict=True):
+            if number in self.sources:
+                rows[self.sources[number]] += count
+        return rows.most_common()
 
     def lead(self, start: int, timestamps: pa.Array) -> NDArray[np.float64]:
         """Return [rows] the seconds from arrival to timestamp, from row `start` on; NaN without one."""

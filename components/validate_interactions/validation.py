@@ -2,22 +2,15 @@
 
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from components.errors import StepError
 from components.progress import report
 from components.validate_interactions import data_docs as docs
 from components.validate_interactions.arrivals import Arrivals
-from components.validate_interactions.bots_and_duplicates import (
-    BOT_INTERACTIONS_PER_DATE,
-    BotsAndDuplicates,
-    find_bots_and_duplicates,
-)
-from components.validate_interactions.expectation_results import ExpectationResult, failures, format_failures
-from components.validate_interactions.expectations import ROWS, interactions_suite, snapshot_suite
+from components.validate_interactions.expectation_results import ExpectationResult, format_failures
+from components.validate_interactions.expectations import ROWS, snapshot_suite
 from components.validate_interactions.gx_checkpoint import Checkpoint
-from components.validate_interactions.rows import BOT, DUPLICATE, read_frames, split_rows
+from components.validate_interactions.judged_rows import judge
+from components.validate_interactions.rows import split_rows
 from components.validate_interactions.snapshot_metrics import (
     last_judged_part,
     measure_snapshot,
@@ -64,37 +57,27 @@ def validate(
             f"max_failed_share is {max_failed_share}; expected a share from 0 to 1 (--max-failed-share)"
         )
     snapshot = _check_snapshot(interactions, items, users, as_of, warehouse, data_docs)
-    checkpoint = Checkpoint(interactions_suite(feedback))
     arrivals = Arrivals.read(interactions, warehouse, last_judged_part(warehouse), as_of)
-    frames = read_frames(interactions, items, users, arrivals)
-    failed_bits = np.concatenate([checkpoint.run(frame) for frame in frames])
-    bots_and_duplicates = find_bots_and_duplicates(interactions, np.flatnonzero(failed_bits))
-    failed_bits[bots_and_duplicates.bots] |= BOT
-    failed_bits[bots_and_duplicates.duplicates] |= DUPLICATE
-    if bots_and_duplicates.dated:
-        report(
-            f"{bots_and_duplicates.dated:,} interactions have a date without a time of day: a bot has more "
-            f"than {BOT_INTERACTIONS_PER_DATE:,} on one date, and repeats on one date are no duplicates"
-        )
-    split_rows(interactions, failed_bits, checkpoint.results, valid_interactions, quarantine)
-    results = [*checkpoint.results, bots_and_duplicates.bot_result(len(failed_bits))]
-    counts = _count(failed_bits, arrivals.can_stop, bots_and_duplicates, [*snapshot, *results])
+    judged = judge(interactions, items, users, feedback, arrivals)
+    split_rows(interactions, judged.failed_bits, judged.expectations, valid_interactions, quarantine)
+    counts = judged.counts(snapshot)
     verdict = judge_rows(counts, max_failed_share)
-    docs.write(data_docs, as_of, verdict, counts, {"Each interaction": results, "The snapshot": snapshot})
+    suites = {"Each interaction": judged.results, "The snapshot": snapshot}
+    docs.write(data_docs, as_of, verdict, counts, suites)
     report(
         f"{counts['valid_rows']:,} of {counts['rows']:,} interactions are valid, "
         f"{counts['quarantined_rows']:,} are in the quarantine, "
         f"{counts['duplicate_rows']:,} duplicates were dropped"
     )
     if not verdict.passed:
-        critical = format_failures(result for result in results if result.is_critical)
+        critical = format_failures(result for result in judged.results if result.is_critical)
         raise StepError(
-            f"{verdict.reason}:\n{critical}\nThe failed rows and the reasons are in {quarantine}, "
-            f"the Data Docs in {data_docs}. {verdict.advice}"
+            f"{verdict.reason}{judged.failed_sources}:\n{critical}\nThe failed rows and the reasons are in "
+            f"{quarantine}, the Data Docs in {data_docs}. {verdict.advice}"
         )
-    for line in format_failures([*snapshot, *results]).splitlines():
+    for line in format_failures([*snapshot, *judged.results]).splitlines():
         report(line)
-    save_last_run(warehouse, len(failed_bits), int(arrivals.parts.max()))
+    save_last_run(warehouse, len(arrivals.parts), int(arrivals.parts.max()))
     return counts
 
 
@@ -112,23 +95,3 @@ def _check_snapshot(
         critical = format_failures(result for result in checkpoint.results if result.is_critical)
         raise StepError(f"{verdict.reason}:\n{critical}\n{verdict.advice} Data Docs: {data_docs}")
     return checkpoint.results
-
-
-def _count(
-    failed_bits: NDArray[np.uint64],
-    can_stop: NDArray[np.bool_],
-    bots_and_duplicates: BotsAndDuplicates,
-    results: list[ExpectationResult],
-) -> Counts:
-    failed = int(np.count_nonzero((failed_bits & ~(DUPLICATE | BOT) != 0) & can_stop))
-    new = int(np.count_nonzero(can_stop))
-    return {
-        "rows": len(failed_bits),
-        "valid_rows": int(np.count_nonzero(failed_bits == 0)),
-        "quarantined_rows": int(np.count_nonzero(failed_bits & ~DUPLICATE)),
-        "duplicate_rows": len(bots_and_duplicates.duplicates),
-        "bot_users": len(bots_and_duplicates.bot_users),
-        "new_rows": new,
-        "failed_share": failed / max(new, 1),
-        "warnings": sum(not result.is_critical for result in failures(results)),
-    }
