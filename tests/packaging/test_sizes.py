@@ -3,14 +3,11 @@
 import json
 import subprocess
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
-import grpc
 import pytest
 
-from serving.protos import prediction_pb2
+from tests.fake_model_server import fake_model_server
 from tests.packaging.environments import SIZES, Environment
 from tests.serving.planted import write_release
 
@@ -62,24 +59,9 @@ def test_the_command_names_the_extra_that_it_needs(size: str, request: pytest.Fi
 
 @pytest.fixture
 def model_server() -> Iterator[str]:
-    """The address of a server that reports version 1 of the interest model and computes nothing."""
-    available = prediction_pb2.ModelVersionStatus(
-        version=1, state=prediction_pb2.ModelVersionStatus.AVAILABLE
-    )
-    status = prediction_pb2.GetModelStatusResponse(model_version_status=[available]).SerializeToString()
-
-    class Handler(grpc.GenericRpcHandler):
-        def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
-            if handler_call_details.method.endswith("GetModelStatus"):
-                return grpc.unary_unary_rpc_method_handler(lambda *_: status)
-            return None
-
-    server = grpc.server(ThreadPoolExecutor(2))
-    server.add_generic_rpc_handlers((Handler(),))
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    yield f"127.0.0.1:{port}"
-    server.stop(None).wait()
+    """The address of a server that has version 1 of the interest model and computes nothing."""
+    with fake_model_server() as server:
+        yield server.address
 
 
 @pytest.fixture

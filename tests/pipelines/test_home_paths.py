@@ -24,8 +24,8 @@ from serving.model_server.server import create_server
 from serving.online_store.online_features import OnlineFeatures
 from serving.release.release_store import ReleaseStore
 from serving.user_data.interaction_log import InteractionLog
-from tests.components.push_release.fake_model_server import fake_model_server, interests
 from tests.components.register_release.test_registration import MODEL, Release
+from tests.fake_model_server import fake_model_server, interests
 from tests.feature_repo.planted import START, build_warehouse, interaction
 from tests.patience import HANG_S
 from tests.serving.model_server.tiny_model import export

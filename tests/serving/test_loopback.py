@@ -3,7 +3,6 @@
 import asyncio
 import urllib.request
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from prometheus_client import CollectorRegistry, start_http_server
 from serving.client import AsyncRecommender, Recommender
 from serving.interest.model_server_client import InterestClient
 from serving.loopback import bypass_proxy, is_loopback
-from serving.protos import prediction_pb2
+from tests.fake_model_server import fake_model_server
 from tests.patience import HANG_S
 from tests.serving.service import running
 
@@ -23,22 +22,9 @@ pytestmark = pytest.mark.usefixtures("dead_proxy")
 
 @pytest.fixture
 def model_server() -> Iterator[str]:
-    """The address of a server that reports version 1 of the interest model and computes nothing."""
-    available = prediction_pb2.ModelVersionStatus(
-        version=1, state=prediction_pb2.ModelVersionStatus.AVAILABLE
-    )
-    status = prediction_pb2.GetModelStatusResponse(model_version_status=[available]).SerializeToString()
-
-    class Handler(grpc.GenericRpcHandler):
-        def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
-            return grpc.unary_unary_rpc_method_handler(lambda *_: status)
-
-    server = grpc.server(ThreadPoolExecutor(2))
-    server.add_generic_rpc_handlers((Handler(),))
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    yield f"127.0.0.1:{port}"
-    server.stop(None).wait()
+    """The address of a server that has version 1 of the interest model and computes nothing."""
+    with fake_model_server() as server:
+        yield server.address
 
 
 def test_a_plain_grpc_channel_would_use_the_proxy(model_server: str) -> None:

@@ -18,8 +18,8 @@ from pipelines.errors import RunError
 from pipelines.run_lock import run_lock
 from pipelines.settings import Settings
 from serving.release.release_store import MARKERS, ReleaseStore
-from tests.components.push_release.fake_model_server import FakeModelServer, fake_model_server, interests
 from tests.components.register_release.test_registration import ITEM_IDS, MODEL, Release
+from tests.fake_model_server import FakeModelServer, fake_model_server, interests
 
 MATERIALIZE = "components.materialize_features.materialization.materialize_interests"
 WRONG_SIZE = 99

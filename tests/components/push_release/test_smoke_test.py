@@ -11,7 +11,7 @@ from components.push_release import smoke_test as module
 from components.push_release.smoke_test import smoke_test
 from serving.release.release_store import ReleaseStore
 from tests.components.evaluate_release.ring_world import N_ITEMS, build_world, publish
-from tests.components.push_release.fake_model_server import (
+from tests.fake_model_server import (
     FakeModelServer,
     Refused,
     fake_model_server,

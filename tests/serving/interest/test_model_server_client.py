@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Event
-from typing import Any
 
-import grpc
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -20,6 +18,7 @@ from serving.errors import Unavailable
 from serving.interest.model_server_client import AsyncInterestClient, InterestClient
 from serving.model_server.server import ModelServer, create_server
 from serving.recommender import LOOP_ITERATIONS_TO_SEND
+from tests.fake_model_server import Refused, fake_model_server
 from tests.patience import HANG_S, wait_until
 from tests.serving.model_server.tiny_model import export
 
@@ -194,23 +193,13 @@ def test_the_asyncio_client_returns_the_same_interests(
 def test_a_call_is_sent_after_loop_iterations_to_send() -> None:
     has_arrived = Event()
 
-    def predict(body: bytes, context: grpc.ServicerContext) -> bytes:
+    def refuse(rows: int) -> NDArray[np.float32]:
         has_arrived.set()
-        return b""
+        raise Refused("arrived")
 
-    handlers: dict[str, grpc.RpcMethodHandler[Any, Any]] = {
-        "Predict": grpc.unary_unary_rpc_method_handler(predict)
-    }
-    server = grpc.server(ThreadPoolExecutor(1))
-    server.add_generic_rpc_handlers(
-        (grpc.method_handlers_generic_handler("tensorflow.serving.PredictionService", handlers),)
-    )
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-
-    async def call() -> None:
-        client = AsyncInterestClient(f"127.0.0.1:{port}")
-        with pytest.raises(Unavailable):  # connects; an empty answer does not match the contract
+    async def call(address: str) -> None:
+        client = AsyncInterestClient(address)
+        with pytest.raises(Unavailable):  # connects
             await client.interest([history("i1")], timeout_s=HANG_S)
         has_arrived.clear()
         task = asyncio.create_task(client.interest([history("i1")], timeout_s=HANG_S))
@@ -221,8 +210,8 @@ def test_a_call_is_sent_after_loop_iterations_to_send() -> None:
             await task
         await client.close()
 
-    asyncio.run(call())
-    server.stop(0).wait()
+    with fake_model_server(refuse) as server:
+        asyncio.run(call(server.address))
 
 
 def test_a_call_is_unavailable_after_its_timeout(client: InterestClient) -> None:

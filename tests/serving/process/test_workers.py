@@ -7,19 +7,17 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import grpc
 import psutil
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from serving.protos import prediction_pb2
 from serving.protos import recommender_pb2 as pb
 from serving.protos.recommender_pb2_grpc import RecommenderServiceStub
+from tests.fake_model_server import fake_model_server
 from tests.patience import HANG_S, wait_until
 from tests.serving.planted import write_release
 
@@ -28,24 +26,9 @@ REQUESTS = "penchant_request_duration_seconds_count"
 
 @pytest.fixture
 def model_server() -> Iterator[str]:
-    """The address of a model server that has version 1 and implements GetModelStatus only."""
-    available = prediction_pb2.ModelVersionStatus(
-        version=1, state=prediction_pb2.ModelVersionStatus.AVAILABLE
-    )
-    answer = prediction_pb2.GetModelStatusResponse(model_version_status=[available]).SerializeToString()
-
-    class Statuses(grpc.GenericRpcHandler):
-        def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
-            if handler_call_details.method.endswith("GetModelStatus"):
-                return grpc.unary_unary_rpc_method_handler(lambda *_: answer)
-            return None
-
-    server = grpc.server(ThreadPoolExecutor(2))
-    server.add_generic_rpc_handlers((Statuses(),))
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    yield f"127.0.0.1:{port}"
-    server.stop(None).wait()
+    """The address of a server that has version 1 of the interest model and computes nothing."""
+    with fake_model_server() as server:
+        yield server.address
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A fake of TensorFlow Serving: answers interest vectors that the test chooses."""
+"""A fake of TensorFlow Serving: reports a version, and answers interest vectors that the test chooses."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +25,7 @@ class Refused(Exception):
 @dataclass
 class FakeModelServer:
     address: str
-    answer: Answer
+    answer: Answer | None
     hangs: Event  # set to let calls of a hanging server end
     version: int = 1
     calls: int = 0
@@ -37,14 +37,19 @@ def interests(size: int) -> Answer:
 
 
 @contextmanager
-def fake_model_server(answer: Answer) -> Iterator[FakeModelServer]:
-    """Run a server of PredictionService/Predict and ModelService/GetModelStatus on a free port."""
+def fake_model_server(answer: Answer | None = None) -> Iterator[FakeModelServer]:
+    """Run a server of PredictionService/Predict and ModelService/GetModelStatus on a free port.
+
+    Without an `answer`, Predict is not implemented.
+    """
     server = grpc.server(ThreadPoolExecutor(2))
     port = server.add_insecure_port("127.0.0.1:0")
     fake = FakeModelServer(f"127.0.0.1:{port}", answer, Event())
 
     def predict(request: pb.PredictRequest, context: grpc.ServicerContext) -> pb.PredictResponse:
         fake.calls += 1
+        if fake.answer is None:
+            context.abort(grpc.StatusCode.UNIMPLEMENTED, "this fake computes nothing")
         rows = request.inputs["item_ids"].tensor_shape.dim[0].size
         try:
             interest = fake.answer(rows)
