@@ -20,8 +20,8 @@ from pipelines.settings import Settings, load_settings
 from serving.online_store.online_features import OnlineFeatures
 from serving.release.release_store import ReleaseStore
 from serving.user_data.interaction_log import InteractionLog
-from tests.components.push_release.fake_model_server import fake_model_server, interests
 from tests.components.register_release.test_registration import ITEM_IDS, MODEL, Release
+from tests.fake_model_server import fake_model_server, interests
 from tests.feature_repo.planted import START, build_warehouse, interaction
 
 MATERIALIZE = "components.materialize_features.materialization.materialize_interests"
