@@ -12,6 +12,7 @@ import pytest
 
 from components.train_interest_model.experiment_tracking import Tracker
 from feature_repo.attributes import Attributes
+from feature_repo.feedback import FeedbackPolicy
 from feature_repo.table_schemas import ITEMS, TRAINING_SET
 
 SECOND = 1_000_000
@@ -128,9 +129,38 @@ def tracker() -> RecordingTracker:
     return RecordingTracker()
 
 
+@pytest.fixture
+def without_export(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings write an empty SavedModel, as exporting takes longer than the epochs of these trainings."""
+
+    def export(*arguments: Any) -> None:
+        Path(arguments[-1], "saved_model").mkdir()
+
+    monkeypatch.setattr("components.train_interest_model.training.export", export)
+
+
 @pytest.fixture(scope="session")
 def cycle(tmp_path_factory: pytest.TempPathFactory) -> World:
     """60 items in one cycle, followed by 160 users."""
     item_ids = [f"i{position}" for position in range(60)]
     rows = cycle_rows(item_ids, users=160, length=12)
     return write_world(tmp_path_factory.mktemp("cycle"), rows, items_table(item_ids))
+
+
+@pytest.fixture(scope="session")
+def learned_cycle_tracker() -> RecordingTracker:
+    """What the training of `learned_cycle` logs."""
+    return RecordingTracker()
+
+
+@pytest.fixture(scope="session")
+def learned_cycle(
+    cycle: World, learned_cycle_tracker: RecordingTracker, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The output of a training on `cycle`, from which tests serve, refit and start warm."""
+    from components.train_interest_model.training import train
+
+    output, settings = tmp_path_factory.mktemp("learned"), {**SMALL, "epochs": 12.0, "patience": 12}
+    data = cycle.training_set, cycle.items
+    train(*data, "train", settings, output, None, learned_cycle_tracker, FeedbackPolicy())
+    return output

@@ -36,12 +36,12 @@ from tests.components.train_interest_model.conftest import (
 NDCG = "validation_ndcg_at_10"
 NIGHTLY = {**SMALL, "epochs": 12, "patience": 12}
 
+pytestmark = pytest.mark.usefixtures("without_export")
 
-@pytest.fixture(scope="module")
-def first_night(cycle: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    output = tmp_path_factory.mktemp("first")
-    fit(cycle, output)
-    return output
+
+@pytest.fixture
+def first_night(learned_cycle: Path) -> Path:
+    return learned_cycle
 
 
 def fit(world: World, output: Path, start: Path | None = None, **settings: object) -> RecordingTracker:
