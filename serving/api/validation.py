@@ -37,11 +37,19 @@ class RequestLimits:
     max_record: int = 1000
 
     @cached_property
-    def max_elements(self) -> tuple[tuple[str, int], ...]:
+    def max_elements(self) -> dict[str, int]:
         """The lists of a RecommendRequest and the most elements of each."""
         lists = ("exclude_item_ids", "allow_item_ids", "categories", "exclude_categories", "bids")
-        ids = ((field, MAX_IDS) for field in lists)
-        return (("history", self.max_history), ("followed_user_ids", MAX_FOLLOWED), *ids)
+        return {
+            "history": self.max_history,
+            "followed_user_ids": MAX_FOLLOWED,
+            **dict.fromkeys(lists, MAX_IDS),
+        }
+
+    @cached_property
+    def countless_bytes(self) -> int:
+        """A shorter request exceeds no limit of max_elements: an element takes at least two bytes."""
+        return 2 * min(self.max_elements.values())
 
 
 def read_k(k: int, limits: RequestLimits, explain: bool = False) -> int:
@@ -58,9 +66,12 @@ def read_k(k: int, limits: RequestLimits, explain: bool = False) -> int:
 
 def check_counts(request: pb.RecommendRequest, limits: RequestLimits) -> None:
     """Check the number of elements of each list, before any of them is read: that may take long."""
-    for field, maximum in limits.max_elements:
-        if (count := len(getattr(request, field))) > maximum:
-            raise InvalidRequest.of(field, f"{count} elements", f"at most {maximum} elements")
+    if request.ByteSize() < limits.countless_bytes:
+        return
+    for field, value in request.ListFields():
+        maximum = limits.max_elements.get(field.name)
+        if maximum is not None and len(value) > maximum:
+            raise InvalidRequest.of(field.name, f"{len(value)} elements", f"at most {maximum} elements")
 
 
 def read_id(field: str, value: str, empty: bool = False) -> str:
