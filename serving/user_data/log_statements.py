@@ -9,7 +9,6 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.ext.compiler import compiles
 
 from feature_repo.contract import MAX_HISTORY, MAX_SEEN_BEFORE
 from serving.user_data.interaction_table import (
@@ -21,6 +20,7 @@ from serving.user_data.interaction_table import (
     SNAPSHOTS,
     USER_SNAPSHOTS,
 )
+from serving.user_data.log_expressions import Lines, RowsOfUser
 
 # The newest impressions of a user that count for a frequency cap.
 MAX_IMPRESSIONS: Final = 10_000
@@ -31,24 +31,8 @@ _CLOCK_DIFFERENCE_US: Final = 600_000_000
 
 _ROW: Final = INTERACTIONS.c
 _USER: Final = sa.bindparam("user", type_=sa.Text)
+_AFTER: Final = sa.bindparam("after", type_=sa.BigInteger)
 _AS_OF: Final = sa.bindparam("as_of", type_=sa.BigInteger)
-
-
-class Lines(sa.sql.functions.FunctionElement[str]):
-    """An aggregate of texts, one a line."""
-
-    type = sa.Text()
-    inherit_cache = True
-
-
-@compiles(Lines, "sqlite")
-def _sqlite_lines(element: Lines, compiler: Any, **options: Any) -> str:
-    return f"group_concat({compiler.process(element.clauses, **options)}, char(10))"
-
-
-@compiles(Lines, "postgresql")
-def _postgresql_lines(element: Lines, compiler: Any, **options: Any) -> str:
-    return f"string_agg({compiler.process(element.clauses, **options)}, chr(10))"
 
 
 def _first_of(*positions: sa.Select[tuple[int]]) -> sa.ColumnElement[int]:
@@ -66,19 +50,18 @@ _BY_TIME: Final = (
     .order_by(_earlier.c.recorded_at.desc())
     .limit(1)
 )
-_IS_NEW: Final = _ROW.position > _first_of(_USER_SNAPSHOT, _SNAPSHOT, _BY_TIME)
-_OF_USER: Final = sa.and_(_ROW.user_id == _USER, NO_IMPRESSION)
+_START: Final = _first_of(_USER_SNAPSHOT, _SNAPSHOT, _BY_TIME)
+_NEW: Final = sa.and_(RowsOfUser(_ROW.user_id, _ROW.position, _USER, _START), NO_IMPRESSION)
+_LAST_FIRST: Final = (_ROW.user_id.desc(), _ROW.position.desc())
 
 # A user's interactions that a snapshot does not have: the last recorded ones, one more than a history holds.
-SINCE: Final = (
-    sa.select(*COLUMNS).where(_OF_USER, _IS_NEW).order_by(_ROW.position.desc()).limit(MAX_HISTORY + 1)
-)
+SINCE: Final = sa.select(*COLUMNS).where(_NEW).order_by(*_LAST_FIRST).limit(MAX_HISTORY + 1)
 
 # The ids of SINCE, joined by line feeds, which no id contains.
 _since_ids = (
     sa.select(_ROW.interaction_id, _ROW.position)
-    .where(_OF_USER, _IS_NEW)
-    .order_by(_ROW.position.desc())
+    .where(_NEW)
+    .order_by(*_LAST_FIRST)
     .limit(MAX_HISTORY + 1)
     .subquery()
 )
@@ -87,27 +70,22 @@ SINCE_IDS: Final = sa.select(Lines(_since_ids.c.interaction_id))
 # Those of the user's newest interactions with items, by their own time, that the snapshot does not have.
 _newest = (
     sa.select(*COLUMNS, _ROW.position)
-    .where(_OF_USER, HAS_ITEM)
+    .where(_ROW.user_id == _USER, NO_IMPRESSION, HAS_ITEM)
     .order_by(_ROW.timestamp.desc(), _ROW.interaction_id.desc())
     .limit(MAX_HISTORY)
     .subquery()
 )
-NEWEST: Final = sa.select(*(_newest.c[column.name] for column in COLUMNS)).where(
-    _newest.c.position > _first_of(_USER_SNAPSHOT, _SNAPSHOT, _BY_TIME)
-)
+NEWEST: Final = sa.select(*(_newest.c[column.name] for column in COLUMNS)).where(_newest.c.position > _START)
 
 # The items of the interactions that the snapshot does not have, last recorded ones first.
 NEW_ITEMS: Final = (
-    sa.select(_ROW.item_id)
-    .where(_OF_USER, _IS_NEW)
-    .order_by(_ROW.position.desc())
-    .limit(MAX_HISTORY + MAX_SEEN_BEFORE + 1)
+    sa.select(_ROW.item_id).where(_NEW).order_by(*_LAST_FIRST).limit(MAX_HISTORY + MAX_SEEN_BEFORE + 1)
 )
 
 _shown = (
     sa.select(_ROW.item_id, _ROW.interaction_id)
-    .where(_ROW.user_id == _USER, IS_IMPRESSION, _ROW.recorded_at > sa.bindparam("after"))
-    .order_by(_ROW.recorded_at.desc())
+    .where(RowsOfUser(_ROW.user_id, _ROW.recorded_at, _USER, _AFTER), IS_IMPRESSION)
+    .order_by(_ROW.user_id.desc(), _ROW.recorded_at.desc())
     .limit(MAX_IMPRESSIONS)
     .subquery()
 )

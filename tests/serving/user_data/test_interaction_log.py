@@ -18,6 +18,7 @@ from feature_repo.interaction import Interaction
 from serving.errors import AlreadyExists, Unavailable
 from serving.user_data import log_statements
 from serving.user_data.interaction_log import InteractionLog
+from serving.user_data.log_database import create_engine
 from tests.patience import HANG_S
 
 # Records argv[3] interactions of user argv[2], and prints each id when record() has returned.
@@ -296,3 +297,24 @@ def test_a_file_deleted_before_the_commit_fails_the_recording(tmp_path: Path) ->
     assert commits == [1]
     assert log.record([view("u", interaction_id="2")]) == 1
     assert [each.interaction_id for each in log.since("u", 0)] == ["2"]
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_postgresql_finds_the_rows_of_a_busy_user_by_the_user(log: InteractionLog, database_url: str) -> None:
+    for event_type in ("view", "impression"):
+        log.record([view("u", event_type=event_type) for _ in range(1_000)])
+    engine = create_engine(database_url, 5)
+    given = {"user": "u", "as_of": 1, "after": 0, "prefix": "p"}
+    with engine.connect() as connection:
+        connection.execute(sa.text("ANALYZE interactions"))
+        connection.execute(sa.text("SET enable_seqscan = off"))  # the table is too small for an index
+        for name in ("SINCE", "SINCE_IDS", "NEW_ITEMS", "IMPRESSIONS"):
+            compiled = getattr(log_statements, name).compile(dialect=engine.dialect)
+            constants = {key: value for key, value in compiled.params.items() if value is not None}
+            rows = connection.exec_driver_sql(f"EXPLAIN {compiled}", constants | given).scalars()
+            scans = [
+                row for row in rows if "Index" in row and "snapshots" not in row and "earlier" not in row
+            ]
+            assert [scan for scan in scans if "s_of_user" in scan], name
+            assert not [scan for scan in scans if "_pkey" in scan or "by_recorded_at" in scan], name
+    engine.dispose()
