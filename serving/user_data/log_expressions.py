@@ -25,7 +25,7 @@ def _postgresql_lines(element: Lines, compiler: Any, **options: Any) -> str:
     return f"string_agg({compiler.process(element.clauses, **options)}, chr(10))"
 
 
-class RowsOfUser(sa.sql.functions.FunctionElement[bool]):
+class RowsOfUser(sa.sql.functions.FunctionElement[Any]):
     """Whether a row is of a user and after a position or time: (user column, column, user, bound).
 
     Order by both columns, descending. PostgreSQL would otherwise take the index of `column` alone for

@@ -1,4 +1,4 @@
-"""Tens of thousands of users with histories in their requests, anonymous or not: the memory stays the same."""
+"""Tens of thousands of users with histories in their requests, anonymous or not: memory stays the same."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
