@@ -12,8 +12,8 @@ from serving.release.arrays import FloatArray, Indexes
 from serving.release.item_words import ItemWords, words_of
 
 # What a match of all words of a search adds to a score, in log odds of being chosen: an item that would come
-# next with a probability of 1 % has even odds with one of 50 %. Chosen on MovieLens-100K: after a search for a
-# genre most of the next ten films match, and what the user likes still decides among them.
+# next with a probability of 1 % has even odds with one of 50 %. Chosen on MovieLens-100K: after a search for
+# a genre most of the next ten films match, and what the user likes still decides among them.
 SEARCH_WEIGHT: Final = 4.5
 
 # A search loses 1 - DECAY of its strength with each later interaction or search.
