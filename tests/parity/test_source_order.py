@@ -1,8 +1,10 @@
 """The order of a file's rows changes nothing: neither histories, nor targets, nor the training set."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -30,49 +32,77 @@ def purchases(with_ids: bool) -> list[str]:
     return rows
 
 
-def run(folder: Path, header: str, rows: list[str], protocol: str) -> dict[str, bytes]:
-    """Run the steps up to the training set; return each file's content."""
+@dataclass(frozen=True)
+class Validated:
+    """A file of purchases after its validation."""
+
+    folder: Path
+    rows: int  # of the file
+
+    @property
+    def interactions(self) -> Path:
+        return self.folder / "valid.parquet"
+
+    def training_files(self, protocol: str) -> dict[str, bytes]:
+        """Run the steps from the validated interactions to the training set; return each file's content."""
+        outputs = self.folder / protocol
+        outputs.mkdir()
+        spine, training_set, warehouse = (outputs / name for name in ("spine", "training_set", "warehouse"))
+        policy, users = FeedbackPolicy.read(self.folder / "feedback.json"), self.folder / "users.parquet"
+        features = build(self.interactions, users, policy, AS_OF, protocol, str(warehouse), spine)
+        addresses = FeatureStoreAddresses(features, str(outputs / "registry.db"), str(outputs / "online.db"))
+        fetch(spine, addresses, training_set)
+        files = [self.interactions, spine, training_set, *sorted(Path(features).iterdir())]
+        return {file.name: file.read_bytes() for file in files}
+
+
+def validated(folder: Path, header: str, rows: list[str]) -> Validated:
+    """Write a file, ingest and validate it."""
+    result = Validated(folder, len(rows))
     folder.mkdir()
     (folder / "baskets.csv").write_text("\n".join([header, *rows]) + "\n")
     names = ("interactions.parquet", "items.parquet", "users.parquet", "feedback.json")
     outputs, warehouse = Outputs(*(folder / name for name in names)), str(folder / "warehouse")
     ingest(Sources("", str(folder / "baskets.csv")), FeedbackOptions(), warehouse, outputs)
-    policy, valid = FeedbackPolicy.read(outputs.feedback), folder / "valid.parquet"
     validate(
         outputs.interactions,
         outputs.items,
         outputs.users,
-        policy,
+        FeedbackPolicy.read(outputs.feedback),
         AS_OF,
         warehouse,
         0.0,
-        valid_interactions=valid,
+        valid_interactions=result.interactions,
         quarantine=folder / "quarantine.parquet",
         data_docs=folder / "data_docs.html",
     )
-    spine, training_set = folder / "spine.parquet", folder / "training_set.parquet"
-    features = build(valid, outputs.users, policy, AS_OF, protocol, warehouse, spine)
-    registry, online_store = str(folder / "registry.db"), str(folder / "online.db")
-    fetch(spine, FeatureStoreAddresses(features, registry, online_store), training_set)
-    files = [valid, spine, training_set, *sorted(Path(features).iterdir())]
-    return {file.name: file.read_bytes() for file in files}
+    return result
+
+
+@pytest.fixture(scope="module", params=[True, False], ids=["with ids", "without ids"])
+def both_orders(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Validated, Validated]:
+    """The same purchases from a sorted and from a shuffled file."""
+    folder, rows = tmp_path_factory.mktemp("order"), purchases(request.param)
+    header = ("interaction_id," if request.param else "") + "user_id,item_id,timestamp,event_type,value"
+    in_order = validated(folder / "sorted", header, sorted(rows))
+    Random(1).shuffle(rows)
+    return in_order, validated(folder / "shuffled", header, rows)
 
 
 @pytest.mark.parametrize("protocol", ["leave-one-out", "time"])
-@pytest.mark.parametrize("with_ids", [True, False], ids=["with ids", "without ids"])
 def test_a_sorted_and_a_shuffled_file_give_the_same_files(
-    tmp_path: Path, with_ids: bool, protocol: str
+    both_orders: tuple[Validated, Validated], protocol: str
 ) -> None:
-    header = ("interaction_id," if with_ids else "") + "user_id,item_id,timestamp,event_type,value"
-    rows = purchases(with_ids)
-    in_order = run(tmp_path / "sorted", header, sorted(rows), protocol)
-    Random(1).shuffle(rows)
-    assert run(tmp_path / "shuffled", header, rows, protocol) == in_order
+    in_order, shuffled = both_orders
+    files = in_order.training_files(protocol)
+    assert shuffled.training_files(protocol) == files
     if protocol == "time":
-        assert _contained(tmp_path / "sorted") == len(rows) - 50
+        assert _contained(files["training_set"]) == in_order.rows - 50
 
 
-def _contained(folder: Path) -> int:
+def _contained(training_set: bytes) -> int:
     """Return the interactions in all windows, of which the step of 250 has 200."""
-    table = pq.read_table(folder / "training_set.parquet")
+    table = pq.read_table(pa.BufferReader(training_set))
     return sum(len(row["item_ids"]) for row in table.to_pylist() if row["split"] == "all")
