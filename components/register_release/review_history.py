@@ -1,0 +1,200 @@
+"""The append-only history of decisions about versions; each record has the hash of the one before."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from components.errors import StepError
+
+
+class Act(StrEnum):
+    """What happened to a version."""
+
+    REGISTERED = "registered"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    PUSHED = "pushed"
+    SMOKE_TEST_FAILED = "smoke test failed"
+    ROLLED_BACK = "rolled back"
+
+
+_TABLE: Final = sa.Table(
+    "penchant_review_history",
+    sa.MetaData(),
+    sa.Column("model_name", sa.String(256), primary_key=True),
+    sa.Column("sequence", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("content", sa.Text, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+)
+
+# Other processes that append at the same time; each attempt lets one of them win.
+_ATTEMPTS: Final = 50
+
+
+@dataclass(frozen=True)
+class Record:
+    """One act.
+
+    Attributes:
+        sequence: 1, 2, 3, … without gaps.
+        at: ISO 8601, UTC.
+        by: the person, or the policy.
+        live_before, live_after: the live version before and after the act; None for none.
+        figures: what was known at that moment, such as metrics.
+        previous: the hash of the record before; "" for the first.
+    """
+
+    sequence: int
+    at: str
+    act: str
+    version: int
+    by: str
+    reason: str
+    live_before: int | None
+    live_after: int | None
+    figures: dict[str, Any] = field(default_factory=dict)
+    previous: str = ""
+
+    def content(self) -> str:
+        """Return the record as JSON with sorted keys."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    def hash(self) -> str:
+        """Return the SHA-256 of the content, in hexadecimal digits."""
+        return _hash(self.content())
+
+
+class ReviewHistory:
+    """The records of one registered model in the table `penchant_review_history` of a SQL database.
+
+    Args:
+        url: SQLAlchemy URL of a SQLite or PostgreSQL database; the table is created at the first use.
+    """
+
+    def __init__(self, url: str, model_name: str) -> None:
+        self._engine = sa.create_engine(url)
+        self._model_name = model_name
+
+    def records(self) -> list[Record]:
+        """Return all records, oldest first.
+
+        Raises:
+            StepError: the database cannot be reached, or a record cannot be read.
+        """
+        return [_record(row.sequence, row.content) for row in self._rows()]
+
+    def append(
+        self,
+        act: Act,
+        version: int,
+        by: str,
+        reason: str = "",
+        live: tuple[int | None, int | None] = (None, None),
+        figures: dict[str, Any] | None = None,
+        last_seen: int | None = None,
+    ) -> Record:
+        """Append one record.
+
+        Args:
+            live: the live version before and after the act.
+            last_seen: the sequence of the last record that the reviewer knew, for a decision; None if what
+                others have decided since does not matter.
+
+        Raises:
+            StepError: somebody else has decided about this version since, or the database cannot be reached.
+        """
+        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        for _ in range(_ATTEMPTS):
+            records = self.records()
+            if last_seen is not None:
+                _check_unchanged(records[last_seen:], version)
+            record = Record(
+                sequence=len(records) + 1,
+                at=at,
+                act=act.value,
+                version=version,
+                by=by,
+                reason=reason,
+                live_before=live[0],
+                live_after=live[1],
+                figures=figures or {},
+                previous=records[-1].hash() if records else "",
+            )
+            if self._insert(record):
+                return record
+        raise StepError("the review history is written by many processes at once: repeat the command")
+
+    def verify(self) -> list[str]:
+        """Return what is wrong with the history, in words; empty if every record is there and unchanged."""
+        faults, previous = [], ""
+        for expected, row in enumerate(self._rows(), start=1):
+            record = _record(row.sequence, row.content)
+            if row.sequence != expected:
+                faults.append(f"record {expected} is missing")
+                break
+            if _hash(row.content) != row.hash:
+                faults.append(f"record {expected} was changed")
+            if record.previous != previous:
+                faults.append(f"record {expected} does not follow from record {expected - 1}")
+            previous = row.hash
+        return faults
+
+    def _rows(self) -> Sequence[sa.Row[Any]]:
+        query = sa.select(_TABLE).where(_TABLE.c.model_name == self._model_name).order_by(_TABLE.c.sequence)
+        try:
+            _TABLE.metadata.create_all(self._engine)
+            with self._engine.connect() as connection:
+                return connection.execute(query).all()
+        except sa.exc.DBAPIError as error:
+            raise _unreachable(error) from error
+
+    def _insert(self, record: Record) -> bool:
+        """Insert a record; return False if another process has taken its sequence number."""
+        values = {
+            "model_name": self._model_name,
+            "sequence": record.sequence,
+            "content": record.content(),
+            "hash": record.hash(),
+        }
+        try:
+            with self._engine.begin() as connection:
+                connection.execute(sa.insert(_TABLE).values(values))
+        except sa.exc.IntegrityError:
+            return False
+        except sa.exc.DBAPIError as error:
+            raise _unreachable(error) from error
+        return True
+
+
+def _check_unchanged(since: Sequence[Record], version: int) -> None:
+    for record in since:
+        if record.version == version and record.act in (Act.APPROVED, Act.REJECTED, Act.ROLLED_BACK):
+            raise StepError(
+                f"{record.by} has {record.act} version {version} at {record.at}, after you looked at it: "
+                f"see `penchant review history` and decide again"
+            )
+
+
+def _record(sequence: int, content: str) -> Record:
+    try:
+        return Record(**json.loads(content))
+    except (ValueError, TypeError) as error:
+        raise StepError(
+            f"record {sequence} of the review history cannot be read: {error}; `penchant review history "
+            "--verify` checks all records"
+        ) from error
+
+
+def _hash(content: str) -> str:
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _unreachable(error: Exception) -> StepError:
+    reason = str(error.__cause__ or error).splitlines()[0]
+    return StepError(f"the database of the review history cannot be reached: {reason}")
