@@ -45,15 +45,12 @@ def training_arguments(
     }
 
 
-def promotion_arguments(
-    settings: Settings, version: int, approved_by: str, overrules_rejection: bool
-) -> dict[str, Any]:
+def promotion_arguments(settings: Settings, version: int, approved_by: str) -> dict[str, Any]:
     """Return the parameters of the promotion pipeline."""
     return {
         **{name: getattr(settings, name) for name in PROMOTION_SETTINGS},
         "version": version,
         "approved_by": approved_by,
-        "overrules_rejection": overrules_rejection,
     }
 
 

@@ -13,7 +13,6 @@ def promotion(
     online_store: str,
     model_server: str = "",
     model_name: str = "penchant",
-    overrules_rejection: bool = False,
 ) -> None:
     """Make a registered version live.
 
@@ -30,5 +29,5 @@ def promotion(
         features=features,
         registry=registry,
         online_store=online_store,
-        overrules_rejection=overrules_rejection,
+        by_person=True,
     ).set_display_name("Push release").set_caching_options(False)

@@ -1,8 +1,8 @@
-"""Reviews registered versions: approve, reject, roll back, and download the evaluation."""
+"""Reviews registered versions: approve, reject, and download the evaluation."""
 
 from pathlib import Path
 
-from components.errors import StepError
+from components.push_release.publication import unpublish
 from components.register_release.model_registry import REJECTED, Registry, Version
 from pipelines.kubeflow.connection import connect
 from pipelines.kubeflow.runs import KubeflowRuns
@@ -29,11 +29,7 @@ def approve(settings: Settings, version: int, by: str) -> str:
         RunError: another run uses the home, or the promotion failed; the live version is unchanged.
     """
     open_registry(settings).version(version)
-    return _promote(settings, version, by, overrules_rejection=True)
-
-
-def _promote(settings: Settings, version: int, by: str, overrules_rejection: bool) -> str:
-    arguments = promotion_arguments(settings, version, by, overrules_rejection)
+    arguments = promotion_arguments(settings, version, by)
     if settings.kubeflow:
         with connect(settings) as client:
             run_id = KubeflowRuns(client, settings).submit(promotion, arguments)
@@ -42,38 +38,19 @@ def _promote(settings: Settings, version: int, by: str, overrules_rejection: boo
     return f"version {version} is live"
 
 
-def reject(settings: Settings, version: int, by: str, reason: str) -> str:
-    """Store the rejection of `version` in the registry; return a message.
+def reject(settings: Settings, version: int, by: str, reason: str) -> bool:
+    """Store the rejection of `version` in the registry; unpublish it, or return True if it is live.
 
     Raises:
         StepError: there is no such version.
     """
-    registry = open_registry(settings)
+    registry, store = open_registry(settings), ReleaseStore(settings.releases)
     registry.version(version)
     registry.decide(version, REJECTED, by, reason)
-    return f"version {version} is rejected: {reason}"
-
-
-def rollback(settings: Settings, by: str) -> str:
-    """Approve the version that was live before the current one; return a message.
-
-    Raises:
-        LookupError: there is no earlier version.
-        StepError: it was rejected since.
-    """
-    record = ReleaseStore(settings.releases).live_record()
-    previous = record.get("previous")
-    if previous is None:
-        raise LookupError(
-            f"nothing to roll back to: no version was live before the current one in {settings.releases}"
-        )
-    if open_registry(settings).version(previous).review == REJECTED:
-        raise StepError(
-            f"version {previous} was live before, but it was rejected: "
-            f"`penchant review approve {previous}` overrules the rejection"
-        )
-    by = f"{by}, rolling back {record['version']}"
-    return _promote(settings, previous, by, overrules_rejection=False)
+    is_live = version == store.live()
+    if not is_live:
+        unpublish(store, version)
+    return is_live
 
 
 def download_evaluation(registry: Registry, version: Version, directory: Path) -> list[Path]:

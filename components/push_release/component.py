@@ -14,7 +14,7 @@ def push_release(
     features: str,
     registry: str,
     online_store: str,
-    overrules_rejection: bool = False,
+    by_person: bool = False,
 ) -> None:
     """Publish, smoke-test and switch to a version; when a step fails, the live version does not change."""
     from components.push_release.promotion import push
@@ -29,5 +29,5 @@ def push_release(
         releases,
         model_server,
         addresses,
-        overrules_rejection,
+        by_person,
     )

@@ -20,7 +20,7 @@ def push(
     releases: str,
     model_server: str,
     feature_store: FeatureStoreAddresses,
-    overrules_rejection: bool = False,
+    by_person: bool = False,
 ) -> None:
     """Publish, smoke-test and switch to `version`; can be repeated, also after a kill at any time.
 
@@ -28,14 +28,16 @@ def push(
     answers don't have to replay histories.
 
     Args:
-        overrules_rejection: whether `approved_by` is a person, whose approval replaces a rejection.
+        by_person: whether `approved_by` is a person, whose approval replaces a rejection and ends a pin.
 
     Raises:
         StepError: there is no such version, it was rejected, its files differ from its manifest, or it fails
             the smoke test.
     """
     registry = Registry(tracking_uri, model_name)
-    if registry.version(version).review == REJECTED and not overrules_rejection:
+    if not by_person and _is_pinned(ReleaseStore(releases), version):
+        return
+    if registry.version(version).review == REJECTED and not by_person:
         raise StepError(
             f"version {version} was rejected: `penchant review approve {version}` overrules the rejection"
         )
@@ -44,6 +46,8 @@ def push(
         store = ReleaseStore(releases, Path(folder, "cache"))
         _publish_and_test(version, registry, store, model_server, Path(folder))
         _write_interests(version, releases, feature_store)
+        if not by_person and _is_pinned(store, version):  # a rollback while the smoke test ran
+            return
         previous = switch(store, version)
         registry.point(LIVE, version)
         pruned = prune(store)
@@ -51,6 +55,17 @@ def push(
     report(f"version {version} is live{replaced}")
     if pruned:
         report(f"unpublished the old versions {', '.join(map(str, pruned))}; they stay in the registry")
+
+
+def _is_pinned(store: ReleaseStore, version: int) -> bool:
+    """Return whether a rollback has pinned the live version; if so, report that `version` waits."""
+    record = store.live_record()
+    if pinned := bool(record.get("pinned")):
+        report(
+            f"version {version} is not pushed: version {record['version']} is pinned since a rollback; "
+            f"`penchant review approve {version}` ends that"
+        )
+    return pinned
 
 
 def _publish_and_test(

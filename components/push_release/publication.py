@@ -88,12 +88,17 @@ def unpublish(store: ReleaseStore, version: int) -> None:
             store.filesystem.rm(path, recursive=True)
 
 
-def switch(store: ReleaseStore, version: int) -> int | None:
-    """Make `version` live, atomically; return the version that was live."""
+def switch(store: ReleaseStore, version: int, pinned: bool = False) -> int | None:
+    """Make `version` live, atomically; return the version that was live.
+
+    Args:
+        pinned: whether only a person may replace it.
+    """
     previous = store.live()
     record = {
         "version": version,
         "previous": previous if previous != version else store.live_record().get("previous"),
+        "pinned": pinned,
     }
     text = json.dumps({**record, "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())})
     with atomic_upload(store.filesystem, f"{store.root}/{LIVE}") as file:

@@ -1,12 +1,16 @@
 """The commands of `penchant review`: list, show, approve, reject and roll back."""
 
-from typing import Annotated
+import sys
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.text import Text
 
 from pipelines.commands.errors import exit_on_error, out
 from pipelines.commands.options import By, Home
+
+if TYPE_CHECKING:
+    from pipelines.settings import Settings
 
 review = typer.Typer(
     help="""Decide which registered version goes live.
@@ -86,24 +90,74 @@ def reject(
             help="The reason; the registry stores it. You are asked for it if missing.",
         ),
     ],
+    rollback: Annotated[
+        bool | None,
+        typer.Option(
+            "--rollback/--no-rollback",
+            help="Roll back if the version is live. Default: you are asked, in a terminal.",
+        ),
+    ] = None,
     home: Home = None,
 ) -> None:
-    """Reject a version, so that it does not go live."""
+    """Reject a version, so that it does not go live.
+
+    A published version is unpublished, unless it is live: then you are asked whether to roll back.
+    """
     with exit_on_error():
         from pipelines import review as reviews
         from pipelines.settings import load_settings
 
-        out.print(reviews.reject(load_settings(home=home), version, by, reason))
+        settings = load_settings(home=home)
+        is_live = reviews.reject(settings, version, by, reason)
+        out.print(f"version {version} is rejected: {reason}", markup=False)
+        if not is_live:
+            return
+        if rollback is None:
+            rollback = sys.stdin.isatty() and typer.confirm(f"Version {version} is live. Roll back now?")
+        if rollback:
+            _roll_back(settings, by, f"rejected: {reason}", None)
+        else:
+            out.print(f"Version {version} is still live; `penchant review rollback` ends that.")
 
 
 @review.command()
-def rollback(by: By, home: Home = None) -> None:
-    """Make the version that was live before the current one live again."""
+def rollback(
+    by: By,
+    to: Annotated[
+        int | None,
+        typer.Option(help="A published version. Default: the one that was live before the current one."),
+    ] = None,
+    reason: Annotated[str, typer.Option(help="The reason; the registry stores it.")] = "",
+    home: Home = None,
+) -> None:
+    """Make an earlier version live again, at once.
+
+    It needs neither MLflow nor Kubeflow, and does not wait for a training that is in progress. The version is
+    pinned: no scheduled run replaces it until a person approves a version.
+    """
     with exit_on_error():
-        from pipelines import review as reviews
         from pipelines.settings import load_settings
 
-        out.print(reviews.rollback(load_settings(home=home), by))
+        _roll_back(load_settings(home=home), by, reason, to)
+
+
+def _roll_back(settings: "Settings", by: str, reason: str, to: int | None) -> None:
+    from pipelines.rollback import roll_back, tell_registry
+
+    rollback = roll_back(settings, to)
+    out.print(
+        f"version {rollback.after} is live instead of {rollback.before}; no run replaces it until "
+        "`penchant review approve`"
+    )
+    try:
+        tell_registry(settings, rollback, by, reason)
+    except Exception as error:  # MLflow, its database and the network have no common base class
+        out.print(
+            f"The model registry does not know it: {str(error).splitlines()[0]}. Repeat the command with "
+            f"--to {rollback.after} when it is up.",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def _line(name: str, value: str) -> Text:

@@ -2,7 +2,7 @@
 
 interest/<version>/   a SavedModel in TensorFlow Serving's layout
 ranking/<version>/    a ranking directory: serving.release.ranking_data
-live.json             {"version": 7, "previous": 6}, replaced atomically
+live.json             {"version": 7, "previous": 6, "pinned": false}, replaced atomically
 
 A version is published when both directories have their marker, the file that is written last. Half a version
 is what a killed push leaves.

@@ -15,6 +15,7 @@ from components.register_release.model_registry import APPROVED, FAILED, REJECTE
 from feature_repo.store_addresses import FeatureStoreAddresses
 from pipelines import review
 from pipelines.errors import RunError
+from pipelines.rollback import roll_back, tell_registry
 from pipelines.run_lock import run_lock
 from pipelines.settings import Settings
 from serving.release.release_store import MARKERS, ReleaseStore
@@ -40,10 +41,10 @@ class Promotion:
         self.server.version = version
         return version
 
-    def push(self, version: int, overrules_rejection: bool = False) -> None:
+    def push(self, version: int, by_person: bool = False) -> None:
         features = FeatureStoreAddresses("features", "registry.db", "online.db")
         address = self.server.address
-        push(version, "ada", MODEL, self.tracking_uri, self.releases, address, features, overrules_rejection)
+        push(version, "ada", MODEL, self.tracking_uri, self.releases, address, features, by_person)
 
 
 @pytest.fixture
@@ -113,7 +114,7 @@ def test_approving_overrules_a_rejection(
 
     def run_locally(function: object, settings: Settings, arguments: dict[str, Any]) -> None:
         assert promotion.registry.version(promotion.version).review == REJECTED
-        promotion.push(arguments["version"], arguments["overrules_rejection"])
+        promotion.push(arguments["version"], by_person=True)
 
     monkeypatch.setattr(review, "run_locally", run_locally)
     assert review.approve(settings, promotion.version, "ada") == f"version {promotion.version} is live"
@@ -122,21 +123,64 @@ def test_approving_overrules_a_rejection(
     assert (entry.review, entry.tags["reviewed_by"], entry.tags["review_reason"]) == (APPROVED, "ada", "")
 
 
-def test_a_rollback_does_not_overrule_a_rejection(promotion: Promotion, tmp_path: Path) -> None:
+def settings_of(promotion: Promotion, home: Path) -> Settings:
+    return Settings(
+        home=home, tracking_uri=promotion.tracking_uri, model_name=MODEL, releases=promotion.releases
+    )
+
+
+def test_a_rejected_version_is_unpublished_and_no_rollback_brings_it_back(
+    promotion: Promotion, tmp_path: Path
+) -> None:
+    settings = settings_of(promotion, tmp_path / "home")
     promotion.push(promotion.version)
     newer = promotion.register()
     promotion.push(newer)
-    promotion.registry.decide(promotion.version, REJECTED, "grace", "it shows recalled items")
-    settings = Settings(
-        home=tmp_path / "home",
-        tracking_uri=promotion.tracking_uri,
-        model_name=MODEL,
-        releases=promotion.releases,
-    )
-    with pytest.raises(StepError, match=rf"rejected: `penchant review approve {promotion.version}`"):
-        review.rollback(settings, "ada")
+    assert review.reject(settings, promotion.version, "grace", "it shows recalled items") is False
+    with pytest.raises(
+        LookupError, match=f"version {promotion.version} is not published; published: {newer}"
+    ):
+        roll_back(settings)
     assert promotion.store.live() == newer
-    assert promotion.registry.version(promotion.version).review == REJECTED
+
+
+def test_a_rejected_version_that_is_live_stays_until_a_rollback(promotion: Promotion, tmp_path: Path) -> None:
+    promotion.push(promotion.version)
+    assert review.reject(settings_of(promotion, tmp_path / "home"), promotion.version, "grace", "sequels")
+    assert promotion.store.versions() == [promotion.version]
+
+
+def test_a_policy_does_not_undo_a_rollback_and_a_person_does(
+    promotion: Promotion, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = settings_of(promotion, tmp_path / "home")
+    promotion.push(promotion.version)
+    newer = promotion.register()
+    promotion.push(newer)
+    rollback = roll_back(settings)
+    tell_registry(settings, rollback, "ada", "answers were empty")
+    entry = promotion.registry.version(promotion.version)
+    assert (entry.aliases, entry.tags["review_reason"]) == (["live"], "answers were empty")
+
+    promotion.push(newer)
+    assert promotion.store.live() == promotion.version
+    assert f"version {promotion.version} is pinned since a rollback" in capsys.readouterr().out
+
+    promotion.push(newer, by_person=True)
+    assert promotion.store.live() == newer
+    assert promotion.store.live_record()["pinned"] is False
+
+
+def test_a_rollback_during_a_push_by_a_policy_wins(
+    promotion: Promotion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promotion.push(promotion.version)
+    second = promotion.register()
+    promotion.push(second)
+    third = promotion.register()
+    monkeypatch.setattr(MATERIALIZE, lambda *arguments: roll_back(settings_of(promotion, tmp_path)))
+    promotion.push(third)
+    assert promotion.store.live() == promotion.version
 
 
 def test_a_version_is_live_although_its_interests_could_not_be_written(

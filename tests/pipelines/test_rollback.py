@@ -1,0 +1,81 @@
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from components.push_release.publication import switch
+from pipelines.cli import app
+from pipelines.commands.errors import FAILED
+from pipelines.rollback import roll_back
+from pipelines.run_lock import run_lock
+from pipelines.settings import Settings, load_settings
+from serving.release.release_store import MARKERS, ReleaseStore
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A home with the published versions 1, 2 and 3; 2 was live before 3."""
+    monkeypatch.setenv("PENCHANT_HOME", str(tmp_path))
+    settings = load_settings()
+    store = ReleaseStore(settings.releases)
+    for version in (1, 2, 3):
+        for kind, marker in MARKERS.items():
+            directory = Path(store.path(kind, version))
+            directory.mkdir(parents=True)
+            (directory / marker).write_text("{}")
+        switch(store, version)
+    return settings
+
+
+def live(settings: Settings) -> tuple[int, bool]:
+    record = ReleaseStore(settings.releases).live_record()
+    return record["version"], record["pinned"]
+
+
+def test_the_version_before_is_live_and_pinned(settings: Settings) -> None:
+    rollback = roll_back(settings)
+
+    assert (rollback.before, rollback.after) == (3, 2)
+    assert live(settings) == (2, True)
+
+
+def test_any_published_version_can_be_chosen_and_again(settings: Settings) -> None:
+    roll_back(settings, to=1)
+    roll_back(settings, to=1)
+
+    assert live(settings) == (1, True)
+    assert roll_back(settings).after == 3
+
+
+def test_a_version_that_is_not_published_is_refused_with_those_that_are(settings: Settings) -> None:
+    with pytest.raises(LookupError, match="version 7 is not published; published: 1, 2, 3"):
+        roll_back(settings, to=7)
+
+    assert live(settings) == (3, False)
+
+
+def test_a_home_without_a_release_has_nothing_to_roll_back_to(tmp_path: Path) -> None:
+    with pytest.raises(LookupError, match="nothing to roll back to"):
+        roll_back(load_settings(home=tmp_path))
+
+
+def test_a_rollback_neither_waits_for_a_run_nor_needs_the_registry(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PENCHANT_TRACKING_URI", "http://127.0.0.1:9")  # no server has this port
+
+    with run_lock(settings.home):
+        result = CliRunner().invoke(app, ["review", "rollback", "--by", "ada"])
+
+    assert result.exit_code == 0
+    assert "version 2 is live instead of 3" in result.stdout
+    assert "registry does not know it" in result.stdout
+    assert "--to 2 when it is up" in result.stdout
+    assert live(settings) == (2, True)
+
+
+def test_an_unknown_version_ends_with_one_message(settings: Settings) -> None:
+    result = CliRunner().invoke(app, ["review", "rollback", "--by", "ada", "--to", "9"])
+
+    assert result.exit_code == FAILED
+    assert "version 9 is not published" in result.stderr
