@@ -58,7 +58,7 @@ def run_demo(
     folder = run_locally(training, settings, arguments | sources | options)
 
     console.rule("Step 2 of 4: approve the new release", align="left")
-    console.print(approve(settings, _candidate(settings), "demo"))
+    console.print(approve(settings, _candidate(settings), "demo", "the first release"))
 
     console.rule("Step 3 of 4: serve it, and record three interactions", align="left")
     user = typical_user(folder)

@@ -16,6 +16,7 @@ TRAINING_SETTINGS: Final = (
     "registry",
     "online_store",
     "tracking_uri",
+    "review_history",
     "releases",
     "model_server",
     "policy",
@@ -24,6 +25,7 @@ TRAINING_SETTINGS: Final = (
 )
 PROMOTION_SETTINGS: Final = (
     "tracking_uri",
+    "review_history",
     "releases",
     "features",
     "registry",
@@ -45,12 +47,13 @@ def training_arguments(
     }
 
 
-def promotion_arguments(settings: Settings, version: int, approved_by: str) -> dict[str, Any]:
+def promotion_arguments(settings: Settings, version: int, approved_by: str, reason: str) -> dict[str, Any]:
     """Return the parameters of the promotion pipeline."""
     return {
         **{name: getattr(settings, name) for name in PROMOTION_SETTINGS},
         "version": version,
         "approved_by": approved_by,
+        "reason": reason,
     }
 
 

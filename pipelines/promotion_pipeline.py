@@ -6,11 +6,13 @@ from components.push_release.component import push_release
 def promotion(
     version: int,
     approved_by: str,
+    reason: str,
     tracking_uri: str,
     releases: str,
     features: str,
     registry: str,
     online_store: str,
+    review_history: str,
     model_server: str = "",
     model_name: str = "penchant",
 ) -> None:
@@ -22,6 +24,7 @@ def promotion(
     push_release(
         version=version,
         approved_by=approved_by,
+        reason=reason,
         model_name=model_name,
         tracking_uri=tracking_uri,
         releases=releases,
@@ -29,5 +32,6 @@ def promotion(
         features=features,
         registry=registry,
         online_store=online_store,
+        review_history=review_history,
         by_person=True,
     ).set_display_name("Push release").set_caching_options(False)

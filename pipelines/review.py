@@ -16,10 +16,10 @@ from serving.release.release_store import ReleaseStore
 def open_registry(settings: Settings) -> Registry:
     """Open the model registry of the settings; creates the folders of an embedded one."""
     settings.prepare_home()
-    return Registry(settings.tracking_uri, settings.model_name)
+    return Registry(settings.tracking_uri, settings.model_name, settings.review_history)
 
 
-def approve(settings: Settings, version: int, by: str) -> str:
+def approve(settings: Settings, version: int, by: str, reason: str) -> str:
     """Approve `version`, which overrules a rejection, and run the promotion pipeline; return a message.
 
     The pipeline stores the approval, so nothing is stored where it can't start.
@@ -29,7 +29,7 @@ def approve(settings: Settings, version: int, by: str) -> str:
         RunError: another run uses the home, or the promotion failed; the live version is unchanged.
     """
     open_registry(settings).version(version)
-    arguments = promotion_arguments(settings, version, by)
+    arguments = promotion_arguments(settings, version, by, reason)
     if settings.kubeflow:
         with connect(settings) as client:
             run_id = KubeflowRuns(client, settings).submit(promotion, arguments)

@@ -53,11 +53,12 @@ def tell_registry(settings: Settings, rollback: Rollback, by: str, reason: str) 
         MlflowException, StepError: the registry cannot be reached, or does not know the version.
     """
     os.environ.update({name: value for name, value in _MLFLOW_LIMITS.items() if name not in os.environ})
-    from components.register_release.model_registry import APPROVED, LIVE, Registry
+    from components.register_release.model_registry import LIVE, Registry
+    from components.register_release.review_history import Act
 
     settings.prepare_home()
-    registry = Registry(settings.tracking_uri, settings.model_name)
-    registry.version(rollback.after)
-    by = f"{by}, rolling back {rollback.before}"
-    registry.decide(rollback.after, APPROVED, by, reason)
+    registry = Registry(settings.tracking_uri, settings.model_name, settings.review_history)
+    registry.history.append(
+        Act.ROLLED_BACK, rollback.after, by, reason, live=(rollback.before, rollback.after)
+    )
     registry.point(LIVE, rollback.after)

@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
@@ -25,6 +25,11 @@ class Settings(Addresses):
 
     warehouse: str = Field("", description="directory or fsspec URL of interactions and features")
     tracking_uri: str = Field("", description="address of MLflow, for tracking and the model registry")
+    review_history: str = Field(
+        "",
+        description="SQLAlchemy URL of the history of reviews; empty: that of MLflow if TRACKING_URI is a "
+        "database, else that of the interaction log",
+    )
     model_server: str = Field(
         "", description="host:port of TensorFlow Serving, https://host:port for TLS; empty: the embedded one"
     )
@@ -59,6 +64,13 @@ class Settings(Addresses):
     volume_claim: str = Field(
         "", description="name of a PersistentVolumeClaim, mounted at the home in each step"
     )
+
+    def model_post_init(self, context: Any, /) -> None:
+        super().model_post_init(context)
+        if not self.review_history:
+            is_database = self.tracking_uri.startswith(("sqlite", "postgresql"))
+            database = self.tracking_uri if is_database else self.interaction_log
+            object.__setattr__(self, "review_history", database)
 
     @property
     def features(self) -> str:

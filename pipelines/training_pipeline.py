@@ -21,6 +21,7 @@ def training(
     online_store: str,
     tracking_uri: str,
     releases: str,
+    review_history: str,
     model_server: str = "",
     dataset: str = "",
     interactions_file: str = "",
@@ -163,6 +164,7 @@ def training(
         tracking_uri=tracking_uri,
         run_id=run_id,
         model_name=model_name,
+        review_history=review_history,
     ).set_display_name("Register release")
     registered.set_caching_options(False)
 
@@ -179,4 +181,5 @@ def training(
             features=materialized.output,
             registry=registry,
             online_store=online_store,
+            review_history=review_history,
         ).set_display_name("Push release").set_caching_options(False)

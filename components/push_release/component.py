@@ -14,6 +14,8 @@ def push_release(
     features: str,
     registry: str,
     online_store: str,
+    review_history: str,
+    reason: str = "",
     by_person: bool = False,
 ) -> None:
     """Publish, smoke-test and switch to a version; when a step fails, the live version does not change."""
@@ -29,5 +31,7 @@ def push_release(
         releases,
         model_server,
         addresses,
+        review_history,
+        reason,
         by_person,
     )

@@ -8,6 +8,7 @@ from components.progress import report
 from components.push_release.publication import is_intact, prune, publish, switch, unpublish, verify
 from components.push_release.smoke_test import smoke_test
 from components.register_release.model_registry import APPROVED, FAILED, LIVE, REJECTED, Registry
+from components.register_release.review_history import Act
 from feature_repo.store_addresses import FeatureStoreAddresses
 from serving.release.release_store import ReleaseStore
 
@@ -20,6 +21,8 @@ def push(
     releases: str,
     model_server: str,
     feature_store: FeatureStoreAddresses,
+    review_history: str,
+    reason: str = "",
     by_person: bool = False,
 ) -> None:
     """Publish, smoke-test and switch to `version`; can be repeated, also after a kill at any time.
@@ -34,14 +37,14 @@ def push(
         StepError: there is no such version, it was rejected, its files differ from its manifest, or it fails
             the smoke test.
     """
-    registry = Registry(tracking_uri, model_name)
+    registry = Registry(tracking_uri, model_name, review_history)
     if not by_person and _is_pinned(ReleaseStore(releases), version):
         return
     if registry.version(version).review == REJECTED and not by_person:
         raise StepError(
             f"version {version} was rejected: `penchant review approve {version}` overrules the rejection"
         )
-    registry.decide(version, APPROVED, approved_by)
+    registry.decide(version, APPROVED, approved_by, reason)
     with tempfile.TemporaryDirectory() as folder:
         store = ReleaseStore(releases, Path(folder, "cache"))
         _publish_and_test(version, registry, store, model_server, Path(folder))
@@ -50,6 +53,7 @@ def push(
             return
         previous = switch(store, version)
         registry.point(LIVE, version)
+        registry.history.append(Act.PUSHED, version, approved_by, live=(previous, version))
         pruned = prune(store)
     replaced = f", it replaces version {previous}" if previous not in (None, version) else ""
     report(f"version {version} is live{replaced}")

@@ -14,6 +14,7 @@ def register_release(
     tracking_uri: str,
     run_id: str,
     model_name: str,
+    review_history: str,
 ) -> int:
     """Assemble the release and register it as the candidate; returns its version number."""
     from pathlib import Path
@@ -28,4 +29,5 @@ def register_release(
         tracking_uri,
         run_id,
         model_name,
+        review_history,
     )

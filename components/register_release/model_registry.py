@@ -1,12 +1,14 @@
 """The model registry: one registered model in MLflow, its versions, aliases and tags.
 
-MLflow keeps no history of aliases, so the decision about a version is stored in the version's tags.
+MLflow keeps no history of aliases and tags: the tags of a version say what was decided last, and the
+ReviewHistory what was decided ever.
 """
 
 import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
@@ -16,6 +18,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from components.errors import StepError
+from components.register_release.review_history import Act, ReviewHistory
 
 CANDIDATE = "candidate"  # the newest version, until it is reviewed
 LIVE = "live"  # the version that the recommender serves
@@ -25,6 +28,8 @@ PAGE_SIZE = 200
 
 # The value of the tag `review`.
 WAITING, APPROVED, REJECTED, FAILED = "waiting", "approved", "rejected", "failed its smoke test"
+
+_ACTS = {APPROVED: Act.APPROVED, REJECTED: Act.REJECTED, FAILED: Act.SMOKE_TEST_FAILED}
 
 
 @dataclass(frozen=True)
@@ -45,9 +50,11 @@ class Version:
 class Registry:
     """Reads and changes the versions of one registered model."""
 
-    def __init__(self, tracking_uri: str, model_name: str) -> None:
+    def __init__(self, tracking_uri: str, model_name: str, history_url: str) -> None:
+        """`history_url`: SQLAlchemy URL of the database of the review history."""
         self.client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
         self.model_name = model_name
+        self.history = ReviewHistory(history_url, model_name)
 
     def add(self, model_uri: str, model_id: str, run_id: str, tags: dict[str, str]) -> int:
         """Register a logged model as the next version and make it the candidate."""
@@ -63,6 +70,7 @@ class Registry:
             model_id=model_id,
             tags={"review": WAITING, **tags},
         )
+        self.history.append(Act.REGISTERED, int(entry.version), f"run {run_id}", figures=tags)
         self.point(CANDIDATE, int(entry.version))
         return int(entry.version)
 
@@ -85,11 +93,22 @@ class Registry:
             )
         return versions[number]
 
-    def decide(self, number: int, review: str, by: str, reason: str = "") -> None:
-        """Store a decision about a version in its tags; the version is no longer the candidate.
+    def decide(
+        self, number: int, review: str, by: str, reason: str = "", last_seen: int | None = None
+    ) -> None:
+        """Store a decision about a version in the history and in its tags; it is no longer the candidate.
 
         The tag `review` comes last: before it the version has no decision, so a killed one is repeated.
+
+        Args:
+            last_seen: see ReviewHistory.append.
+
+        Raises:
+            StepError: somebody else has decided about the version since `last_seen`.
         """
+        if review in _ACTS:
+            figures = _figures(self.version(number).tags)
+            self.history.append(_ACTS[review], number, by, reason, figures=figures, last_seen=last_seen)
         if review != WAITING and self._aliases().get(CANDIDATE) == number:
             self.client.delete_registered_model_alias(self.model_name, CANDIDATE)
         tags = {"reviewed_by": by, "review_reason": reason, "reviewed_at": _now(), "review": review}
@@ -141,6 +160,11 @@ def _version(entry: ModelVersion, aliases: dict[str, int]) -> Version:
         aliases=sorted(alias for alias, target in aliases.items() if target == number),
         tags=dict(entry.tags),
     )
+
+
+def _figures(tags: dict[str, str]) -> dict[str, Any]:
+    """Return the tags of a version that do not come from a decision."""
+    return {name: value for name, value in tags.items() if not name.startswith("review") and value}
 
 
 def _now() -> str:

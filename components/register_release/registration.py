@@ -35,6 +35,7 @@ def register(
     tracking_uri: str,
     run_id: str,
     model_name: str,
+    review_history: str,
 ) -> int:
     """Register a release as the candidate and finish its MLflow run; return the version number."""
     metrics = json.loads((evaluation / "metrics.json").read_text())
@@ -63,7 +64,7 @@ def register(
             learned_until=metrics["learned_until"],
         )
         model = _log(release, tracking_uri, run_id)
-    registry = Registry(tracking_uri, model_name)
+    registry = Registry(tracking_uri, model_name, review_history)
     number = registry.add(model.model_uri, model.model_id, run_id, _tags(metrics))
     registry.client.set_terminated(run_id, "FINISHED")
     report(f"version {number} of {model_name} is the candidate: {metrics['reason']}")

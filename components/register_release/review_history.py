@@ -78,7 +78,10 @@ class ReviewHistory:
     """
 
     def __init__(self, url: str, model_name: str) -> None:
-        self._engine = sa.create_engine(url)
+        parsed = sa.make_url(url)
+        if parsed.drivername == "postgresql":
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        self._engine = sa.create_engine(parsed)
         self._model_name = model_name
 
     def records(self) -> list[Record]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
-from pipelines.commands.errors import exit_on_error, out
+from pipelines.commands.errors import FAILED, err, exit_on_error, out
 from pipelines.commands.options import By, Home
 
 if TYPE_CHECKING:
@@ -18,9 +18,10 @@ review = typer.Typer(
 ```
 penchant review list
 penchant review show 7
-penchant review approve 7
+penchant review approve 7 --reason "better for new users"
 penchant review reject 7 --reason "too few new items"
 penchant review rollback
+penchant review history
 ```
 """,
     no_args_is_help=True,
@@ -29,6 +30,13 @@ penchant review rollback
 
 Number = Annotated[
     int, typer.Argument(metavar="VERSION", help="A version number from `penchant review list`.")
+]
+
+Reason = Annotated[
+    str,
+    typer.Option(
+        prompt="Reason", help="The reason; the history keeps it. You are asked for it if it is missing."
+    ),
 ]
 
 
@@ -67,7 +75,7 @@ def show(version: Number, home: Home = None) -> None:
 
 
 @review.command()
-def approve(version: Number, by: By, home: Home = None) -> None:
+def approve(version: Number, by: By, reason: Reason, home: Home = None) -> None:
     """Make a version live.
 
     The version is published and smoke-tested before the switch; if the test fails, the live version stays.
@@ -76,20 +84,14 @@ def approve(version: Number, by: By, home: Home = None) -> None:
         from pipelines import review as reviews
         from pipelines.settings import load_settings
 
-        out.print(reviews.approve(load_settings(home=home), version, by))
+        out.print(reviews.approve(load_settings(home=home), version, by, reason))
 
 
 @review.command()
 def reject(
     version: Number,
     by: By,
-    reason: Annotated[
-        str,
-        typer.Option(
-            prompt="Reason",
-            help="The reason; the registry stores it. You are asked for it if missing.",
-        ),
-    ],
+    reason: Reason,
     rollback: Annotated[
         bool | None,
         typer.Option(
@@ -109,7 +111,7 @@ def reject(
 
         settings = load_settings(home=home)
         is_live = reviews.reject(settings, version, by, reason)
-        out.print(f"version {version} is rejected: {reason}", markup=False)
+        out.print(f"version {version} is rejected: {reason}")
         if not is_live:
             return
         if rollback is None:
@@ -127,7 +129,7 @@ def rollback(
         int | None,
         typer.Option(help="A published version. Default: the one that was live before the current one."),
     ] = None,
-    reason: Annotated[str, typer.Option(help="The reason; the registry stores it.")] = "",
+    reason: Annotated[str, typer.Option(help="The reason; the history keeps it.")] = "no reason given",
     home: Home = None,
 ) -> None:
     """Make an earlier version live again, at once.
@@ -155,9 +157,40 @@ def _roll_back(settings: "Settings", by: str, reason: str, to: int | None) -> No
         out.print(
             f"The model registry does not know it: {str(error).splitlines()[0]}. Repeat the command with "
             f"--to {rollback.after} when it is up.",
-            markup=False,
             soft_wrap=True,
         )
+
+
+@review.command()
+def history(
+    verify: Annotated[
+        bool,
+        typer.Option("--verify", help="Check that no record is missing or changed; exit with 1 if one is."),
+    ] = False,
+    home: Home = None,
+) -> None:
+    """Show what was decided about which version: when, by whom, and why.
+
+    ```
+    penchant review history --verify
+    ```
+    """
+    with exit_on_error():
+        from pipelines.commands.tables import history_table
+        from pipelines.review import open_registry
+        from pipelines.settings import load_settings
+
+        records = open_registry(load_settings(home=home)).history
+        faults = records.verify() if verify else []
+        for fault in faults:
+            err.print(f"review history: {fault}", style="red")
+        if faults:
+            raise typer.Exit(FAILED)
+        found = records.records()
+        out.print(history_table(found))
+        if verify:
+            last = found[-1].hash() if found else "none"
+            out.print(f"{len(found)} records, none missing or changed; hash of the last: {last}")
 
 
 def _line(name: str, value: str) -> Text:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     # The modules of these types import DuckDB and MLflow, which most commands do not need.
     from components.ingest_interactions.datasets.registry import Dataset
     from components.register_release.model_registry import Version
+    from components.register_release.review_history import Record
 
 METRICS = {
     "ndcg_at_10": "NDCG@10",
@@ -132,5 +133,22 @@ def versions_table(versions: Sequence["Version"], live: int | None) -> Table:
             version.review,
             tags.get("reviewed_by", ""),
             time.strftime("%Y-%m-%d %H:%M", time.gmtime(version.created_at)),
+        )
+    return table
+
+
+def history_table(records: Sequence["Record"]) -> Table:
+    """Show the records of the review history, oldest first."""
+    table = Table("when (UTC)", "version", "what", "by", "reason", "live before → after")
+    for record in records:
+        live = (record.live_before, record.live_after)
+        change = " → ".join("none" if version is None else str(version) for version in live)
+        table.add_row(
+            record.at[:16].replace("T", " "),
+            str(record.version),
+            record.act,
+            Text(record.by),
+            Text(record.reason),
+            change if live != (None, None) else "",
         )
     return table

@@ -21,6 +21,7 @@ _ADDRESSES: Final = (
     "registry",
     "online_store",
     "tracking_uri",
+    "review_history",
     "releases",
     "model_server",
 )

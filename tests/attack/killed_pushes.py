@@ -59,10 +59,12 @@ class Home:
 
     def push(self, version: int) -> None:
         addresses = FeatureStoreAddresses("features", "registry.db", "online.db")
-        promotion.push(version, "ada", MODEL, self.tracking_uri, str(self.releases), "", addresses, True)
+        uri, releases = self.tracking_uri, str(self.releases)
+        promotion.push(version, "ada", MODEL, uri, releases, "", addresses, uri, "better", by_person=True)
 
     def reject(self, version: int) -> None:
-        Registry(self.tracking_uri, MODEL).decide(version, REJECTED, "grace", "too many sequels")
+        registry = Registry(self.tracking_uri, MODEL, self.tracking_uri)
+        registry.decide(version, REJECTED, "grace", "too many sequels")
 
     def is_whole(self, version: int) -> bool:
         """Return whether `version` is live in store and registry, and all that is published opens."""
@@ -71,7 +73,7 @@ class Home:
                 self.store.open(published)
         except PenchantError:
             return False
-        entry = Registry(self.tracking_uri, MODEL).version(version)
+        entry = Registry(self.tracking_uri, MODEL, self.tracking_uri).version(version)
         return self.store.live() == version and "live" in entry.aliases and entry.review == "approved"
 
 
@@ -147,7 +149,7 @@ def _registrations(home: Home) -> Figure:
     for number in range(1, writes + 1):
         home.restore()
         kill_at_write(home.folder, number, home.release.register)
-        newest, registry = home.release.register(), Registry(home.tracking_uri, MODEL)
+        newest, registry = home.release.register(), Registry(home.tracking_uri, MODEL, home.tracking_uri)
         with TemporaryDirectory() as downloads:
             for version in registry.versions():
                 verify(registry.download(version.number, Path(downloads, str(version.number))))

@@ -109,13 +109,24 @@ def assert_serves(store: ReleaseStore, recommender: Recommender, version: int) -
 def test_a_killed_approval_leaves_the_live_release(
     home: Path, store: ReleaseStore, recommender: Recommender
 ) -> None:
-    kill("review", "approve", "2", "--by", "ada", step="Push release", line="interests of", home=home)
+    kill(
+        "review",
+        "approve",
+        "2",
+        "--by",
+        "ada",
+        "--reason",
+        "better",
+        step="Push release",
+        line="interests of",
+        home=home,
+    )
 
     assert_serves(store, recommender, 1)
 
 
 def test_recommender_swaps_to_an_approved_release_and_back(home: Path, recommender: Recommender) -> None:
-    approved = penchant("review", "approve", "2", "--by", "ada", home=home)
+    approved = penchant("review", "approve", "2", "--by", "ada", "--reason", "better", home=home)
     assert approved.returncode == 0, approved.stdout + approved.stderr
     wait_for_version(recommender, 2)
 
@@ -131,7 +142,7 @@ def test_review_keeps_the_reason_of_a_rejection(home: Path) -> None:
 
 
 def test_review_refuses_a_version_that_does_not_exist(home: Path) -> None:
-    refused = penchant("review", "approve", "7", home=home)
+    refused = penchant("review", "approve", "7", "--reason", "better", home=home)
 
     assert refused.returncode == 1
     assert "no version 7" in refused.stderr

@@ -40,7 +40,7 @@ def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
 
 def test_commands_are_all_registered() -> None:
     assert {path[-1] for path in COMMANDS if path[0] == "review"} == {
-        "list", "show", "approve", "reject", "rollback",
+        "list", "show", "approve", "reject", "rollback", "history",
     }  # fmt: skip
     assert {path[0] for path in COMMANDS} == {
         "demo", "run", "data", "benchmark", "serve", "recommend", "record", "review", "compile",
@@ -112,7 +112,7 @@ def test_help_imports_no_heavy_library() -> None:
         (["serve"], FAILED, "penchant run"),
         (["recommend", "196", "--address", "127.0.0.1:1"], FAILED, "127.0.0.1:1"),
         (["record", "196", "50", "--address", "127.0.0.1:1"], FAILED, "127.0.0.1:1"),
-        (["review", "approve", "3"], FAILED, "no version 3"),
+        (["review", "approve", "3", "--reason", "better"], FAILED, "no version 3"),
         (["review", "rollback"], FAILED, "nothing to roll back to"),
     ],
 )

@@ -1,9 +1,11 @@
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from typer.testing import CliRunner
 
 from components.push_release.publication import switch
+from components.register_release.review_history import Act, ReviewHistory
 from pipelines.cli import app
 from pipelines.commands.errors import FAILED
 from pipelines.rollback import roll_back
@@ -79,3 +81,25 @@ def test_an_unknown_version_ends_with_one_message(settings: Settings) -> None:
 
     assert result.exit_code == FAILED
     assert "version 9 is not published" in result.stderr
+
+
+def test_the_history_shows_and_verifies_what_was_decided(
+    settings: Settings, tracking_uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PENCHANT_TRACKING_URI", tracking_uri)
+    ReviewHistory(tracking_uri, settings.model_name).append(
+        Act.ROLLED_BACK, 2, "ada", "empty [answers]", live=(3, 2)
+    )
+
+    shown = CliRunner().invoke(app, ["review", "history", "--verify"])
+    assert "3 → 2" in shown.stdout
+    assert "empty [answers]" in shown.stdout
+    assert "1 records, none missing or changed" in shown.stdout
+
+    with sa.create_engine(tracking_uri).begin() as connection:
+        connection.execute(
+            sa.text("UPDATE penchant_review_history SET content = replace(content, 'ada', 'bob')")
+        )
+    changed = CliRunner().invoke(app, ["review", "history", "--verify"])
+    assert changed.exit_code == FAILED
+    assert "record 1 was changed" in changed.stderr

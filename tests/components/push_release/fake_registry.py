@@ -9,6 +9,7 @@ from typing import Any
 from mlflow.store.entities import PagedList
 
 from components.register_release.model_registry import Registry
+from components.register_release.review_history import Act, Record, ReviewHistory
 
 
 class FileClient:
@@ -54,12 +55,22 @@ class FileClient:
         self._file.write_text(json.dumps(content))
 
 
+class NoHistory(ReviewHistory):
+    """A history that keeps nothing."""
+
+    def __init__(self) -> None:
+        pass
+
+    def append(self, act: Act, version: int, by: str, reason: str = "", **further: Any) -> Record:  # type: ignore[override]
+        return Record(1, "", act, version, by, reason, None, None)
+
+
 class FileRegistry(Registry):
     """The registry of `versions` versions, all of which have the files of one release."""
 
     def __init__(self, file: Path, release: Path, versions: int) -> None:
         self.client, self.model_name = FileClient(file, versions), "penchant"
-        self._release = release
+        self._release, self.history = release, NoHistory()
 
     def download(self, number: int, directory: Path) -> Path:
         return Path(shutil.copytree(self._release, directory / "release"))

@@ -44,7 +44,7 @@ class Home:
 
     def push(self, version: int) -> None:
         addresses = FeatureStoreAddresses("features", "registry.db", "online.db")
-        push(version, "ada", "penchant", "", self.store.root, "", addresses)
+        push(version, "ada", "penchant", "", self.store.root, "", addresses, "")
 
     def restore(self) -> None:
         shutil.rmtree(self.folder)

@@ -32,7 +32,7 @@ class Promotion:
     def __init__(self, folder: Path, tracking_uri: str, server: FakeModelServer) -> None:
         self.tracking_uri, self.releases, self.server = tracking_uri, str(folder / "releases"), server
         self.registered = Release(folder, tracking_uri)
-        self.registry, self.store = Registry(tracking_uri, MODEL), ReleaseStore(self.releases)
+        self.registry, self.store = Registry(tracking_uri, MODEL, tracking_uri), ReleaseStore(self.releases)
         self.version = self.register()
 
     def register(self) -> int:
@@ -44,7 +44,8 @@ class Promotion:
     def push(self, version: int, by_person: bool = False) -> None:
         features = FeatureStoreAddresses("features", "registry.db", "online.db")
         address = self.server.address
-        push(version, "ada", MODEL, self.tracking_uri, self.releases, address, features, by_person)
+        history = self.tracking_uri
+        push(version, "ada", MODEL, history, self.releases, address, features, history, "better", by_person)
 
 
 @pytest.fixture
@@ -117,10 +118,16 @@ def test_approving_overrules_a_rejection(
         promotion.push(arguments["version"], by_person=True)
 
     monkeypatch.setattr(review, "run_locally", run_locally)
-    assert review.approve(settings, promotion.version, "ada") == f"version {promotion.version} is live"
+    assert (
+        review.approve(settings, promotion.version, "ada", "better") == f"version {promotion.version} is live"
+    )
     entry = promotion.registry.version(promotion.version)
     assert promotion.store.live() == promotion.version
-    assert (entry.review, entry.tags["reviewed_by"], entry.tags["review_reason"]) == (APPROVED, "ada", "")
+    assert (entry.review, entry.tags["reviewed_by"], entry.tags["review_reason"]) == (
+        APPROVED,
+        "ada",
+        "better",
+    )
 
 
 def settings_of(promotion: Promotion, home: Path) -> Settings:
@@ -160,7 +167,16 @@ def test_a_policy_does_not_undo_a_rollback_and_a_person_does(
     rollback = roll_back(settings)
     tell_registry(settings, rollback, "ada", "answers were empty")
     entry = promotion.registry.version(promotion.version)
-    assert (entry.aliases, entry.tags["review_reason"]) == (["live"], "answers were empty")
+    assert entry.aliases == ["live"]
+
+    assert [
+        (record.act, record.version, record.by, record.live_before, record.live_after)
+        for record in promotion.registry.history.records()[-3:]
+    ] == [
+        ("approved", newer, "ada", None, None),
+        ("pushed", newer, "ada", promotion.version, newer),
+        ("rolled back", promotion.version, "ada", newer, promotion.version),
+    ]
 
     promotion.push(newer)
     assert promotion.store.live() == promotion.version
@@ -252,7 +268,7 @@ def test_an_approval_that_cannot_start_stores_nothing(promotion: Promotion, tmp_
     settings = Settings(home=tmp_path / "home", tracking_uri=promotion.tracking_uri, model_name=MODEL)
     settings.prepare_home()
     with run_lock(settings.home), pytest.raises(RunError, match="another run is in progress"):
-        review.approve(settings, promotion.version, "ada")
+        review.approve(settings, promotion.version, "ada", "better")
     entry = promotion.registry.version(promotion.version)
     assert (entry.review, entry.aliases) == (WAITING, ["candidate"])
 

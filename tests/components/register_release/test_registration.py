@@ -62,6 +62,7 @@ class Release:
             self.tracking_uri,
             self.run_id,
             MODEL,
+            self.tracking_uri,
         )
 
 
@@ -84,7 +85,7 @@ def parts(tmp_path: Path, tracking_uri: str) -> Release:
 
 @pytest.fixture
 def registry(parts: Release) -> Registry:
-    return Registry(parts.tracking_uri, MODEL)
+    return Registry(parts.tracking_uri, MODEL, parts.tracking_uri)
 
 
 def test_a_registered_release_can_be_downloaded_unchanged(

@@ -11,7 +11,7 @@ from components.register_release.review_history import Act, ReviewHistory
 
 @pytest.fixture
 def history(database_url: str) -> ReviewHistory:
-    return ReviewHistory(database_url.replace("postgresql://", "postgresql+psycopg://"), "penchant")
+    return ReviewHistory(database_url, "penchant")
 
 
 def change(history: ReviewHistory, statement: str) -> None:
@@ -43,7 +43,7 @@ def test_records_are_kept_in_order_with_all_that_was_known(history: ReviewHistor
 
 
 def test_models_have_histories_of_their_own(history: ReviewHistory, database_url: str) -> None:
-    other = ReviewHistory(database_url.replace("postgresql://", "postgresql+psycopg://"), "other")
+    other = ReviewHistory(database_url, "other")
     planted(history)
 
     assert other.records() == []
