@@ -64,7 +64,7 @@ def served(home: Path, dataset: str = "", interactions: str = "", items: str = "
     arguments = training_arguments(settings, "time", 0.05, {}) | {"policy": "review"}
     sources = source_arguments(dataset, interactions, items, "")
     folder = run_locally(training, settings, arguments | sources)
-    approve(settings, open_registry(settings).versions()[0].number, "benchmark")
+    approve(settings, open_registry(settings).versions()[0].number, "benchmark", "to be measured")
     ingested = next(folder.glob("steps/*/ingest-interactions/interactions"))
     user_ids = pq.read_table(ingested, columns=["user_id"])["user_id"].unique().sort().to_pylist()
     with (

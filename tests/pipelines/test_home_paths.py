@@ -104,7 +104,8 @@ def test_releases_stay_in_the_home(settings: Settings, monkeypatch: pytest.Monke
     addresses = FeatureStoreAddresses(settings.features, settings.registry, settings.online_store)
     with fake_model_server(interests(3)) as server:
         server.version = version = Release(settings.home, settings.tracking_uri).register()
-        push(version, "ada", MODEL, settings.tracking_uri, settings.releases, server.address, addresses)
+        uri, history = settings.tracking_uri, settings.review_history
+        push(version, "ada", MODEL, uri, settings.releases, server.address, addresses, history)
 
     store = ReleaseStore(settings.releases)
     assert store.live() == version

@@ -90,7 +90,8 @@ def test_a_home_works_in_another_place(settings: Settings, tmp_path: Path, is_mo
     with tracked_run(there.tracking_uri, "penchant", "", "train") as tracker:
         tracker.log_text("hello again", "second.txt")
     with fake_model_server(interests(3)) as server:
-        push(1, "ada", MODEL, there.tracking_uri, there.releases, server.address, addresses(there))
+        uri, history = there.tracking_uri, there.review_history
+        push(1, "ada", MODEL, uri, there.releases, server.address, addresses(there), history)
     assert ReleaseStore(there.releases).open(1).catalog.item_ids == ITEM_IDS
     assert snapshot(there) == 1, "the recorded interactions were ingested again"
     materialize(addresses(there), START + 100)
