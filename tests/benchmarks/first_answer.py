@@ -112,7 +112,7 @@ def measure(layout: Layout, rows: int, folder: Path, console: Console) -> list[P
     with _timed(phases[0]):
         run_locally(training, settings, arguments | source_arguments("", str(file), None, None))
     with _timed(phases[1]):
-        approve(settings, 1, "benchmark")
+        approve(settings, 1, "benchmark", "to be measured")
     prefix = "AE" if layout.write is write_amazon else ""
     with (
         _timed(phases[2]),
