@@ -51,14 +51,14 @@ def test_an_lstm_learns_the_cycle(learned_cycle: Path, learned_cycle_tracker: Re
 
 @pytest.mark.parametrize("encoder", ["gru", "rnn", "cnn"])
 def test_each_other_encoder_learns_the_cycle(encoder: str, cycle: World, tmp_path: Path) -> None:
-    figures = fit(cycle, tmp_path, encoder=encoder, epochs=8)
+    figures = fit(cycle, tmp_path, encoder=encoder, epochs=12)
     assert figures[NDCG] > 0.9
     assert follower(tmp_path, "i7", "i8") == "i9"
 
 
 @pytest.mark.usefixtures("without_export")
 def test_a_sampled_softmax_learns_the_cycle(cycle: World, tmp_path: Path) -> None:
-    figures = fit(cycle, tmp_path, loss="sampled", negatives=64, epochs=8)
+    figures = fit(cycle, tmp_path, loss="sampled", negatives=64, epochs=12)
     assert figures[NDCG] > 0.9
 
 
