@@ -14,6 +14,9 @@ from tests.serving.service import FakeSnapshot, RunningService, running
 
 DAY_US = 86_400_000_000
 
+# The first day of 2020.
+DAY_0 = 18_262
+
 
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[RunningService]:
@@ -25,7 +28,11 @@ def events(event_type: str, category: str, *numbers: int, user: str = "u", day: 
     """Return one interaction a microsecond."""
     return [
         Interaction(
-            f"{event_type}-{category}-{n}", user, f"{category}-{n}", event_type, day * DAY_US + position
+            f"{event_type}-{category}-{n}",
+            user,
+            f"{category}-{n}",
+            event_type,
+            (DAY_0 + day) * DAY_US + position,
         )
         for position, n in enumerate(numbers)
     ]

@@ -13,6 +13,9 @@ from tests.serving.service import FakeSnapshot, RunningService, running
 
 DAY_US = 86_400_000_000
 
+# The first day of 2020.
+DAY_0 = 18_262
+
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
@@ -22,7 +25,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
 
 def likes(user: str, category: str, *numbers: int, day: int = 1) -> list[Interaction]:
     return [
-        Interaction(f"{user}-{category}-{n}", user, f"{category}-{n}", "like", day * DAY_US + n)
+        Interaction(f"{user}-{category}-{n}", user, f"{category}-{n}", "like", (DAY_0 + day) * DAY_US + n)
         for n in numbers
     ]
 
@@ -34,14 +37,14 @@ def horror(answer: Answer) -> int:
 def test_the_next_answer_follows_a_search_and_says_so(service: RunningService) -> None:
     service.client.record_all(likes("ann", "comedy", *range(6)))
     assert horror(service.client.recommend("ann")) == 0
-    service.client.record_search("ann", " HORROR ", timestamp=2 * DAY_US)
+    service.client.record_search("ann", " HORROR ", timestamp=(DAY_0 + 2) * DAY_US)
     after = service.client.recommend("ann", explain=True)
     assert (after.basis, horror(after)) == (Basis.HISTORY, 10)
     first = after.recommendations[0]
     assert first.reason == "matches your search 'HORROR'"
     assert Source.SEARCH in first.sources
     assert first.contributions["search"] > 0
-    service.client.record_search("ann", "horror 7", timestamp=2 * DAY_US + 1)
+    service.client.record_search("ann", "horror 7", timestamp=(DAY_0 + 2) * DAY_US + 1)
     assert service.client.recommend("ann").recommendations[0].item_id == "horror-7"
     # Interactions after a search take its effect back.
     service.client.record_all(likes("ann", "comedy", *range(7, 15), day=3))
@@ -58,9 +61,9 @@ def test_a_search_is_the_basis_for_a_user_without_a_history(service: RunningServ
 
 
 def test_a_search_in_the_request_and_one_in_the_snapshot_count_alike(service: RunningService) -> None:
-    search = Interaction("s", "", "", "search", 2 * DAY_US, query="horror")
+    search = Interaction("s", "", "", "search", (DAY_0 + 2) * DAY_US, query="horror")
     in_request = service.client.recommend("", history=[search])
-    service.features.snapshots["kept"] = FakeSnapshot(searches=Searches(["horror"], [2 * DAY_US]))
+    service.features.snapshots["kept"] = FakeSnapshot(searches=Searches(["horror"], [(DAY_0 + 2) * DAY_US]))
     in_snapshot = service.client.recommend("kept")
     assert in_request.recommendations == in_snapshot.recommendations
     assert horror(in_snapshot) == 10
