@@ -21,6 +21,9 @@ ROWS: Final = 100_000
 ROUNDS: Final = 8
 CALLS: Final = 40
 
+# The time of the first interaction.
+_START_US: Final = 1_700_000_000_000_000
+
 # Each of the two clients asks so often.
 _PERIOD_S: Final = 0.05
 
@@ -44,7 +47,9 @@ def _record(home: Path) -> None:
 
 def _view(user: str, number: int) -> Interaction:
     category = ("comedy", "horror")[number % 2]
-    return Interaction(f"{user}-{number}", user, f"{category}-{number % (COUNT // 4)}", "view", number)
+    return Interaction(
+        f"{user}-{number}", user, f"{category}-{number % (COUNT // 4)}", "view", _START_US + number
+    )
 
 
 def _others(address: str, client: Recommender) -> Figure:

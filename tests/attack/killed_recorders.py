@@ -30,6 +30,9 @@ RECORDINGS: Final = 2_000  # of each writer
 _KILL_S: Final = 3.0
 _RUN_S: Final = 0.3
 
+# The time of the first interaction.
+_START_US: Final = 1_700_000_000_000_000
+
 _TIMEOUT_S: Final = 5.0
 
 
@@ -75,7 +78,7 @@ def _record(writer: int, replicas: list[Replica]) -> int:
     """Record at the replicas in turn, each interaction until it is acknowledged; return the retries."""
     retries = 0
     for number in range(RECORDINGS):
-        interaction = Interaction(_id(writer, number), f"user-{writer}", "item", "view", number)
+        interaction = Interaction(_id(writer, number), f"user-{writer}", "item", "view", _START_US + number)
         while not _is_recorded(interaction, replicas[(writer + number // 10 + retries) % 2].address):
             retries += 1
             time.sleep(0.1)
