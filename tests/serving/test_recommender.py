@@ -20,6 +20,7 @@ from tests.serving.planted import COUNT, ITEMS_PER_CATEGORY
 from tests.serving.service import FakeSnapshot, RunningService, running
 
 DAY_US = 86_400_000_000
+START = 18_262 * DAY_US
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def service(tmp_path: Path) -> Iterator[RunningService]:
         yield service
 
 
-def past(category: str, *numbers: int, user: str = "u", start: int = DAY_US) -> list[Interaction]:
+def past(category: str, *numbers: int, user: str = "u", start: int = START) -> list[Interaction]:
     items = [f"{category}-{number}" for number in numbers]
     return [
         Interaction(f"{user}-{item}", user, item, "rate", start + position, 5.0)
@@ -86,7 +87,7 @@ def test_the_next_answer_is_prefetched_after_a_recording(
     answer = service.client.recommend("u", k=5)
     assert (categories(answer), answer.degraded, len(service.model.calls)) == ({"Comedy"}, [], 1)
     service.model.down = True  # a prefetch that fails does not fail the answer
-    service.client.record_all(past("horror", 1, 2, 3, start=2 * DAY_US))
+    service.client.record_all(past("horror", 1, 2, 3, start=START + 2 * DAY_US))
     assert [each.stage for each in service.client.recommend("u", k=5).degraded] == ["interest"]
     service.model.down = False
     assert categories(service.client.recommend("u", k=5)) == {"Horror"}
@@ -185,7 +186,7 @@ def test_an_interaction_in_log_and_request_counts_once(service: RunningService) 
 
 
 def test_an_item_that_the_release_does_not_contain_is_recorded_and_reported(service: RunningService) -> None:
-    fresh = Interaction("1", "u", "premiere", "view", DAY_US)
+    fresh = Interaction("1", "u", "premiere", "view", START)
     recorded = service.client.record_all([fresh, *past("comedy", 3)])
     assert (recorded.recorded, recorded.unknown_item_ids) == (2, ["premiere"])
     assert service.client.recommend("u", k=3).basis == "history"
@@ -205,14 +206,16 @@ def test_a_recording_under_the_id_of_another_interaction_is_refused_as_a_whole(
 ) -> None:
     service.client.record("u", "comedy-3", interaction_id="mine")
     for user in ("u", "v"):
-        other = Interaction("mine", user, "horror-1", "view", 1)
+        other = Interaction("mine", user, "horror-1", "view", START + 1)
         with pytest.raises(AlreadyExists, match=r"interactions\[1\]\.(user|item)_id: interaction_id 'mine'"):
             service.client.record_all([*past("comedy", 4), other])
     assert [each.item_id for each in service.log.since("u", 0)] == ["comedy-3"]
 
 
 def test_interests_show_recent_and_long_term_weights_and_the_shift(service: RunningService) -> None:
-    service.client.record_all(past("comedy", *range(12)) + past("horror", *range(6), start=2 * DAY_US))
+    service.client.record_all(
+        past("comedy", *range(12)) + past("horror", *range(6), start=START + 2 * DAY_US)
+    )
     interests = service.client.interests("u")
     assert [interest.category for interest in interests.interests] == ["Horror", "Comedy"]
     weights = {interest.category: interest for interest in interests.interests}

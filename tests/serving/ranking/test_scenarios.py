@@ -15,6 +15,7 @@ from tests.serving.service import FakeSnapshot, RunningService, running
 from tests.serving.test_recommender import categories, past
 
 DAY_US = 86_400_000_000
+START = 18_262 * DAY_US
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def later(monkeypatch: pytest.MonkeyPatch, days: float) -> None:
 
 def test_content_adds_a_second_category_and_fresh_items(service: RunningService) -> None:
     service.client.record_all(past("comedy", 1, 2, 3) + past("horror", 8))
-    service.client.record_all(past("comedy", 4, start=2 * DAY_US))
+    service.client.record_all(past("comedy", 4, start=START + 2 * DAY_US))
     plain, content = (service.client.recommend("u", k=10, scenario=name) for name in ("", "content"))
     assert categories(plain) == {"Comedy"}
     assert categories(content) == {"Comedy", "Horror"}
