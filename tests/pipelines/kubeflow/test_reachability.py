@@ -42,8 +42,8 @@ def test_servers_buckets_and_urls_are_reachable(settings: Settings) -> None:
         ("model_server", "[::1]:8500", "PENCHANT_MODEL_SERVER="),
         (
             "interactions_file",
-            "/home/me/shop.csv",
-            "--interactions=/home/me/shop.csv, a path of this machine",
+            "/data/shop.csv",
+            "--interactions=/data/shop.csv, a path of this machine",
         ),
     ],
 )
