@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from rich.live import Live
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from pipelines.commands.errors import out
@@ -42,7 +42,7 @@ def parameters_table(parameters: dict[str, Any]) -> Table:
 
 def runs_table(runs: Iterable[KubeflowRun]) -> Table:
     """Show each run with its state and duration."""
-    table = Table("run", "name", "state", "started (UTC)", "took")
+    table = Table(Column("run", no_wrap=True), "name", "state", "started (UTC)", "took")
     for run in runs:
         table.add_row(
             run.run_id, Text(run.name), _state(run.state), _time(run.started), _took(run.started, run.ended)

@@ -22,7 +22,15 @@ _OF_KUBERNETES: Final = re.compile(r"_SERVICE_(HOST|PORT)(_\w+)?$|_PORT(_\d+_[A-
 PIPELINES: Final = frozenset(
     {"accelerator", "accelerator_count", "experiment", "image", "kubeflow", "kubeflow_ca"}
     | {"kubeflow_namespace", "kubeflow_timezone", "kubeflow_token_file", "model_name", "model_server"}
-    | {"policy", "secret_name", "service_account", "tracking_uri", "training_cpu", "training_image"}
+    | {
+        "policy",
+        "review_history",
+        "secret_name",
+        "service_account",
+        "tracking_uri",
+        "training_cpu",
+        "training_image",
+    }
     | {"training_memory", "volume_claim", "warehouse"}
 )
 COMMAND: Final = frozenset({"address", "tls_roots", "token"})

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from components.push_release.publication import switch
 from serving.answers import Answer
 from serving.client import Recommender
 from serving.release.release_store import ReleaseStore
@@ -125,7 +126,9 @@ def test_a_killed_approval_leaves_the_live_release(
     assert_serves(store, recommender, 1)
 
 
-def test_recommender_swaps_to_an_approved_release_and_back(home: Path, recommender: Recommender) -> None:
+def test_recommender_swaps_to_an_approved_release_and_back(
+    home: Path, store: ReleaseStore, recommender: Recommender
+) -> None:
     approved = penchant("review", "approve", "2", "--by", "ada", "--reason", "better", home=home)
     assert approved.returncode == 0, approved.stdout + approved.stderr
     wait_for_version(recommender, 2)
@@ -133,6 +136,8 @@ def test_recommender_swaps_to_an_approved_release_and_back(home: Path, recommend
     rolled_back = penchant("review", "rollback", "--by", "ada", home=home)
     assert "version 1 is live" in rolled_back.stdout
     wait_for_version(recommender, 1)
+    assert store.live_record()["pinned"]
+    switch(store, 1)  # without the pin, later runs go live again
 
 
 def test_review_keeps_the_reason_of_a_rejection(home: Path) -> None:

@@ -23,7 +23,8 @@ from serving.user_history import UserHistory
 from tests.feature_repo.planted import START, build_warehouse, interaction, search
 from tests.serving.rankings import ranking
 
-SNAPSHOT, NOW = START + 500, START + 1_000
+# Less than MAX_HISTORY interactions are newer than the snapshot.
+SNAPSHOT, NOW = START + 650, START + 1_000
 STEADY = [interaction("steady", f"i{at}", at) for at in (1, 2, 3, 4)]
 EVENTS = ("view", "view", "view", "view", "view", "like", "dislike", "skip", "undislike", "unlike")
 

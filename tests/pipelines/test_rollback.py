@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 from components.push_release.publication import switch
 from components.register_release.review_history import Act, ReviewHistory
 from pipelines.cli import app
-from pipelines.commands.errors import FAILED
+from pipelines.commands.errors import FAILED, out
 from pipelines.rollback import roll_back
 from pipelines.run_lock import run_lock
 from pipelines.settings import Settings, load_settings
@@ -91,6 +91,7 @@ def test_the_history_shows_and_verifies_what_was_decided(
         Act.ROLLED_BACK, 2, "ada", "empty [answers]", live=(3, 2)
     )
 
+    monkeypatch.setattr(out, "width", 120)
     shown = CliRunner().invoke(app, ["review", "history", "--verify"])
     assert "3 → 2" in shown.stdout
     assert "empty [answers]" in shown.stdout

@@ -35,12 +35,16 @@ def test_an_answer_reflects_what_another_replica_has_just_recorded(replicas: Rep
         assert f"horror-{number}" not in {item.item_id for item in answer.recommendations}
 
 
+# Microseconds since the epoch.
+TIMES = range(1_700_000_000_000_000, 1_700_000_000_000_020)
+
+
 def test_retries_at_another_replica_lose_and_duplicate_no_interaction(replicas: Replicas) -> None:
     users = [uuid.uuid4().hex for _ in range(8)]
 
     def record(user: str) -> int:
         """Send each interaction to both replicas; return the number of new ones."""
-        sent = [Interaction(f"{user}-{number}", user, "horror-1", "view", number) for number in range(20)]
+        sent = [Interaction(f"{user}-{at}", user, "horror-1", "view", at) for at in TIMES]
         return sum(
             replica.client.record_all([interaction]).recorded for interaction in sent for replica in replicas
         )
@@ -49,4 +53,4 @@ def test_retries_at_another_replica_lose_and_duplicate_no_interaction(replicas: 
         assert list(clients.map(record, users)) == [20] * 8
     for user in users:
         recorded = sorted(interaction.timestamp for interaction in replicas[0].log.since(user, 0))
-        assert recorded == list(range(20))
+        assert recorded == list(TIMES)
