@@ -61,7 +61,7 @@ def demo(
 ) -> None:
     """Train, approve, serve, request recommendations, record three interactions, and request again.
 
-    It takes about two minutes on MovieLens 100K. With `--interactions` and `--items` it uses your own data;
+    It takes two to six minutes on MovieLens 100K. With `--interactions` and `--items` it uses your own data;
     the items need categories.
 
     ```
