@@ -10,7 +10,8 @@ from components.ingest_interactions.reading import COLUMNS_FIELD, COLUMNS_OPTION
 from components.train_interest_model.hyperparameters import Hyperparameters
 from pipelines.settings import Settings
 
-TRAINING_SETTINGS: Final = (
+# Parameters that are addresses; each is a setting of the same name.
+ADDRESSES: Final = (
     "warehouse",
     "interaction_log",
     "registry",
@@ -19,10 +20,8 @@ TRAINING_SETTINGS: Final = (
     "review_history",
     "releases",
     "model_server",
-    "policy",
-    "experiment",
-    "model_name",
 )
+TRAINING_SETTINGS: Final = (*ADDRESSES, "policy", "experiment", "model_name")
 PROMOTION_SETTINGS: Final = (
     "tracking_uri",
     "review_history",

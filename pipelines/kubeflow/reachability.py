@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+from pipelines.pipeline_arguments import ADDRESSES
 from pipelines.settings import Settings
 
 # Parameter of the pipelines -> what sets it, for the addresses of settings.
@@ -15,16 +16,6 @@ _OPTIONS: Final = {
     "items_file": "--items",
     "users_file": "--users",
 }
-_ADDRESSES: Final = (
-    "warehouse",
-    "interaction_log",
-    "registry",
-    "online_store",
-    "tracking_uri",
-    "review_history",
-    "releases",
-    "model_server",
-)
 
 
 def check_reachable(settings: Settings, arguments: dict[str, Any]) -> None:
@@ -41,7 +32,7 @@ def check_reachable(settings: Settings, arguments: dict[str, Any]) -> None:
 
 
 def _faults(settings: Settings, arguments: dict[str, Any]) -> Iterator[str]:
-    names = {name: _SETTING.format(name.upper()) for name in _ADDRESSES} | _OPTIONS
+    names = {name: _SETTING.format(name.upper()) for name in ADDRESSES} | _OPTIONS
     for name, key in names.items():
         address = arguments.get(name) or ""
         if path := _local_path(address):

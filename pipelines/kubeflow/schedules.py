@@ -93,10 +93,10 @@ class Schedules:
         parameters: dict[str, Any],
         catchup: bool = False,
     ) -> Change:
-        """Create a schedule, or replace the one of this name.
+        """Create a schedule, or replace the one of this name; the new one is enabled.
 
-        A new one starts in a minute, when the old one is gone: no time runs twice, and none is lost.
-        Repeating a call that was interrupted finishes it.
+        A new one starts after a minute, when the old one is gone, so that no time runs twice; a time of the
+        schedule within that minute is left out. Repeating a call that was interrupted finishes it.
 
         Raises:
             ValueError: a parameter is an address that the cluster cannot reach.
@@ -108,27 +108,17 @@ class Schedules:
             function = only_when_due(function)
             due = {"cron": cron.expression, "timezone": cron.timezone, "tolerance_minutes": minutes}
             parameters = parameters | due
+        arguments = {
+            "job_name": name,
+            "cron_expression": trigger.cron,
+            "params": parameters,
+            "no_catchup": not catchup,
+            "max_concurrency": 1,
+            "enable_caching": False,
+            "service_account": self._settings.service_account or None,
+        }
         before = [schedule for schedule in self.all() if schedule.name == name]
-        with TemporaryDirectory() as folder:
-            file = Path(folder) / "pipeline.yaml"
-            compile_pipeline(function, self._settings, file)
-            wanted = {
-                "job_name": name,
-                "cron_expression": trigger.cron,
-                "params": parameters,
-                "no_catchup": not catchup,
-                "max_concurrency": 1,
-                "enable_caching": False,
-                "service_account": self._settings.service_account or None,
-            }
-            digest = hashlib.sha256(
-                json.dumps(
-                    [wanted, cron.expression, cron.timezone, file.read_text()], sort_keys=True
-                ).encode()
-            ).hexdigest()
-            same = next((old for old in before if old.digest == digest), None)
-            if not same:
-                self._create(file, cron, digest, wanted)
+        same = self._create_unless_there(before, cron, function, arguments)
         for old in before:
             if old is not same:
                 self._client.disable_recurring_run(old.recurring_run_id)
@@ -137,14 +127,27 @@ class Schedules:
             return Change.NONE
         return Change.REPLACED if before else Change.CREATED
 
-    def _create(self, file: Path, cron: Cron, digest: str, arguments: dict[str, Any]) -> None:
-        self._client.create_recurring_run(
-            self._experiment_id,
-            description=json.dumps({"cron": cron.expression, "timezone": cron.timezone, "digest": digest}),
-            start_time=(datetime.now(UTC) + _START_DELAY).isoformat(timespec="seconds"),
-            pipeline_package_path=str(file),
-            **arguments,
-        )
+    def _create_unless_there(
+        self, before: list[Schedule], cron: Cron, function: PipelineFunction, arguments: dict[str, Any]
+    ) -> Schedule | None:
+        """Return the schedule of `before` whose runs would be the same; create one if there is none."""
+        with TemporaryDirectory() as folder:
+            file = Path(folder) / "pipeline.yaml"
+            compile_pipeline(function, self._settings, file)
+            content = [arguments, cron.expression, cron.timezone, file.read_text()]
+            digest = hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+            same = next((schedule for schedule in before if schedule.digest == digest), None)
+            if not same:
+                self._client.create_recurring_run(
+                    self._experiment_id,
+                    description=json.dumps(
+                        {"cron": cron.expression, "timezone": cron.timezone, "digest": digest}
+                    ),
+                    start_time=(datetime.now(UTC) + _START_DELAY).isoformat(timespec="seconds"),
+                    pipeline_package_path=str(file),
+                    **arguments,
+                )
+        return same
 
     def pause(self, name: str) -> None:
         """Start no more runs until `resume`."""

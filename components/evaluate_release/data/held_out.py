@@ -64,7 +64,7 @@ class HeldOut:
         table = user_profiles.read_users(users) if users else None
         return cls(training_set, index, validation, test, feedback, keep_seen, table)
 
-    def test_for(self, item_ids: list[str]) -> Queries:
+    def test_queries_of(self, item_ids: list[str]) -> Queries:
         """Return the same test queries with items as indexes of another catalog."""
         index = pa.array(item_ids, pa.string())
         return read_queries(self.training_set, "test", index, SEED, self.feedback, self.keep_seen)

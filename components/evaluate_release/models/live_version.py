@@ -89,7 +89,7 @@ def _on_new_queries(
 ) -> LiveVersion:
     ranking = store.open(version)
     item_ids = ranking.catalog.item_ids
-    queries = held_out.test_for(item_ids).select(new_queries)
+    queries = held_out.test_queries_of(item_ids).select(new_queries)
     with SavedInterestModel(store.local(INTEREST_MODEL, version)) as model:
         interest = model.interest(queries.histories, queries.attributes)
     answers = ServedRanking(ranking, queries, interest, held_out.profiles).answers()

@@ -61,8 +61,9 @@ def test_many_connections_of_an_address_share_a_limit(clock: list[float], admiss
 def test_a_client_with_an_old_token_does_not_keep_its_neighbours_out(
     clock: list[float], admission: Admission
 ) -> None:
-    guess(admission, "ipv4:10.0.0.1:1", 10_000)
+    assert guess(admission, "ipv4:10.0.0.1:1", 10_000) == 10
     call(admission, TOKEN, "ipv4:10.0.0.1:2")
+    assert guess(admission, "ipv4:10.0.0.1:3", 1) == 1
 
 
 def test_a_connection_with_a_valid_token_and_the_health_check_are_never_refused(
