@@ -69,7 +69,7 @@ def serve(
 
 def recommend(
     user: Annotated[str, typer.Argument(help="A user id. An unknown user gets trending items.")],
-    k: Annotated[int, typer.Option("--k", "-k", help="The number of items.")] = 10,
+    k: Annotated[int, typer.Option("--k", "-k", min=1, help="The number of items.")] = 10,
     explain: Annotated[
         bool, typer.Option(help="Show the contributions to each score, and the items that rules removed.")
     ] = False,

@@ -107,6 +107,7 @@ def test_help_imports_no_heavy_library() -> None:
         (["demo", "movielens-100k", "--interactions", "y.csv"], WRONG_USE, "not both"),
         (["run", "--set", "epochs"], WRONG_USE, "expected NAME=VALUE"),
         (["run", "--protocol", "guess"], WRONG_USE, "time"),
+        (["recommend", "196", "--k", "0"], WRONG_USE, "--k"),
         (["run", "--no-such-option"], WRONG_USE, "--no-such-option"),
         (["schedule", "create", "0 3 * * *"], WRONG_USE, "PENCHANT_KUBEFLOW is not set"),
         (["serve"], FAILED, "penchant run"),
