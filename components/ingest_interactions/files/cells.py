@@ -44,7 +44,7 @@ def split(text: str, delimiter: str, quote: str, escape: str) -> Split:
         quote: "" for cells without quotes.
         escape: what stands before a quote inside a quoted cell: the quote itself, or a backslash.
     """
-    if not quote:
+    if not quote or quote not in text:
         return _split_plain(text, delimiter)
     d, q = re.escape(delimiter), re.escape(quote)
     inside = rf"[^{q}]*(?:{q}{q}[^{q}]*)*" if escape == quote else rf"[^{q}\\]*(?:\\.[^{q}\\]*)*"

@@ -84,4 +84,9 @@ def _is_header(table: TextTable, columns: list[str]) -> str:
     """Return a condition for rows that repeat the header, as in a file that was joined from several ones."""
     if not table.header.has_names:
         return "false"
-    return " AND ".join(f"coalesce(trim({quote(column)}) = {literal(column)}, false)" for column in columns)
+    return " AND ".join(_has_text(quote(column), literal(column)) for column in columns)
+
+
+def _has_text(cell: str, text: str) -> str:
+    """Return a condition for a cell with this text and blanks around it; only few cells are trimmed."""
+    return f"CASE WHEN contains({cell}, {text}) THEN trim({cell}) = {text} ELSE false END"
