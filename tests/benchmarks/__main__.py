@@ -239,8 +239,11 @@ def _make(home: Path, shape: Shape) -> Path:
         console.print(f"making a world of {shape.users:,} users and {shape.items:,} items in {home}")
         options = ["--users", str(shape.users), "--items", str(shape.items)]
         command = [sys.executable, "-m", "tests.benchmarks.world", str(home), *options]
-        with Path(home.parent, f"{home.name}.log").open("w") as log:
-            subprocess.run(command, check=True, stdout=log, stderr=log)
+        log = Path(home.parent, f"{home.name}.log")
+        with log.open("w") as output:
+            ended = subprocess.run(command, stdout=output, stderr=output)
+        if ended.returncode:
+            raise SystemExit(f"{home} could not be made:\n{log.read_text()}")
         (home / "made").touch()
     return home
 

@@ -155,16 +155,15 @@ def _features(
     from components.materialize_features.materialization import materialize
 
     count = len(users)
-    columns = {
+    nullable = pa.schema([(field.name, field.type) for field in INTERACTIONS])
+    columns = {name: pa.nulls(count, nullable.field(name).type) for name in nullable.names} | {
         "interaction_id": [f"interaction-{n:012}" for n in range(count)],
         "user_id": users,
         "item_id": [str(item) for item in chosen],
         "event_type": ["rate"] * count,
         "value": np.random.default_rng(1).integers(1, 6, count).astype(float),
         "timestamp": pa.array(timestamps).cast(TIMESTAMP),
-        "domain": pa.nulls(count, pa.string()),
     }
-    nullable = pa.schema([(field.name, field.type) for field in INTERACTIONS])
     pq.write_table(pa.table(columns, schema=nullable), home / "interactions.parquet")
     pq.write_table(USERS.empty_table(), home / "users.parquet")
     interactions, users_file = home / "interactions.parquet", home / "users.parquet"
