@@ -40,6 +40,7 @@ def training_arguments(
     """Return the parameters of the training pipeline, except its sources."""
     return {
         **{name: getattr(settings, name) for name in TRAINING_SETTINGS},
+        "run_facts": settings.run_facts,
         "protocol": protocol,
         "max_failed_share": max_failed_share,
         "hyperparameters": hyperparameters,
@@ -50,6 +51,7 @@ def promotion_arguments(settings: Settings, version: int, approved_by: str, reas
     """Return the parameters of the promotion pipeline."""
     return {
         **{name: getattr(settings, name) for name in PROMOTION_SETTINGS},
+        "run_facts": settings.run_facts,
         "version": version,
         "approved_by": approved_by,
         "reason": reason,

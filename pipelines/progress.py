@@ -11,12 +11,18 @@ from typing import Final, Self, TextIO
 from rich.text import Text
 
 from components.progress import MARK
-from pipelines.step_exit import describe, exit_code
+from pipelines.run_recorder import RunRecorder
+from pipelines.step_exit import describe, exit_code, is_ending
 from pipelines.step_times import StepTimes
 from pipelines.terminal import Terminal
 
 _STARTED: Final = re.compile(r"Executing task .*?'([\w-]+)'")
 _ENDED: Final = re.compile(r"Task .*?'([\w-]+)'.* finished with status .*?(SUCCESS|FAILURE)")
+# What kfp's executor logs before it calls a component, and after it.
+_CALLED: Final = re.compile(r"^\s*\[KFP Executor .*\]: Got executor_input:")
+_RETURNED: Final = re.compile(
+    r"^\s*\[KFP Executor .*\]: (Wrote executor output file|Did not write output file)"
+)
 # The last line of a traceback: the qualified or built-in name of an exception.
 _EXCEPTION: Final = re.compile(r"^(?:(?:[a-z_]\w*\.)+[A-Z]\w*|[A-Z]\w*(?:Error|Exception|Interrupt|Exit)): ")
 # Without an exception, the message of a failed step is the end of its output.
@@ -29,10 +35,10 @@ class StepReporter(io.TextIOBase):
     The output is parsed because kfp has no API that reports the start of a task or the reason of a failure.
     """
 
-    def __init__(self, log: TextIO, display_names: dict[str, str]) -> None:
+    def __init__(self, log: TextIO, display_names: dict[str, str], recorder: RunRecorder) -> None:
         # Bound to the terminal before standard output is redirected to this object.
         self._console = Terminal(file=sys.stdout, soft_wrap=True)
-        self._log, self._display_names = log, display_names
+        self._log, self._display_names, self._recorder = log, display_names, recorder
         self._line = ""
         self._task, self._times = "", StepTimes()
         self._status = self._console.status("")
@@ -64,15 +70,7 @@ class StepReporter(io.TextIOBase):
     def failure(self, log: Path) -> str:
         """Return a message about the first failed step: its name, its exception, and the log's path."""
         name, output = self._failed or (self._display_name, self._output)
-        code = next((code for line in output[::-1] if (code := exit_code(line)) is not None), 1)
-        output = [line for line in output if exit_code(line) is None]
-        # Python ends with 1 after an exception.
-        exceptions = [number for number, line in enumerate(output) if _EXCEPTION.match(line) and code == 1]
-        tail = output[exceptions[-1] :] if exceptions else output[-_TAIL_LINES:]
-        # The runner prints a line of dashes after the output of a task.
-        cause = "\n".join(takewhile(lambda line: not line.startswith("----"), tail))
-        cause = re.sub(r"^(?:\w+\.)+(?=[A-Z])", "", cause).removeprefix("StepError: ")
-        return f"{name} {describe(code)}: {cause.strip() or 'the step printed no reason'}\nFull log: {log}"
+        return f"{name} {_error(output)}\nFull log: {log}"
 
     @property
     def _display_name(self) -> str:
@@ -81,12 +79,17 @@ class StepReporter(io.TextIOBase):
     def _read(self, line: str) -> None:
         if started := _STARTED.search(line):
             self._task, self._output = started[1], []
+            self._recorder.start_step(self._display_name, self._task, self._log.tell())
             self._times.start()
             self._status.update(Text(f"{self._display_name} …"))
             self._status.start()
         elif ended := _ENDED.search(line):
             self._end(ended[1], ended[2] == "SUCCESS")
         else:
+            if _CALLED.match(line):
+                self._times.start_work()
+            elif _RETURNED.match(line):
+                self._times.end_work()
             self._output.append(line.removeprefix("    "))
             text = line.strip()
             if text.startswith(MARK):
@@ -99,4 +102,18 @@ class StepReporter(io.TextIOBase):
             self._failed = (self._display_name, self._output)
         mark = ("✓", "green") if succeeded else ("✗", "red")
         seconds = self._times.end(self._display_name).seconds
+        self._recorder.end_step(seconds, self._log.tell(), None if succeeded else _error(self._output))
         self._console.print(Text.assemble(mark, f" {self._display_name} ", (f"{seconds:.1f} s", "dim")))
+
+
+def _error(output: list[str]) -> str:
+    """Return how a failed step ended, and its exception or last lines; to follow its name."""
+    own = [line for line in output if not is_ending(line)]
+    # Python ends with 1 after an exception.
+    has_exception = all(exit_code(line) in (None, 1) for line in output)
+    exceptions = [number for number, line in enumerate(own) if has_exception and _EXCEPTION.match(line)]
+    tail = own[exceptions[-1] :] if exceptions else own[-_TAIL_LINES:]
+    # The runner prints a line of dashes after the output of a task.
+    cause = "\n".join(takewhile(lambda line: not line.startswith("----"), tail))
+    cause = re.sub(r"^(?:\w+\.)+(?=[A-Z])", "", cause).removeprefix("StepError: ")
+    return f"{describe(output)}: {cause.strip() or 'the step printed no reason'}"

@@ -1,5 +1,7 @@
 """The promotion pipeline: makes an approved version live."""
 
+from kfp import dsl
+
 from components.push_release.component import push_release
 
 
@@ -15,6 +17,7 @@ def promotion(
     review_history: str,
     model_server: str = "",
     model_name: str = "penchant",
+    run_facts: str = "",
 ) -> None:
     """Make a registered version live.
 
@@ -34,4 +37,6 @@ def promotion(
         online_store=online_store,
         review_history=review_history,
         by_person=True,
+        run_facts=run_facts,
+        job_id=dsl.PIPELINE_JOB_ID_PLACEHOLDER,
     ).set_display_name("Push release").set_caching_options(False)

@@ -2,15 +2,17 @@
 
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 from pipelines.errors import RunError
 
 LOCK: Final = "run.lock"
 _STANDARD_INPUT: Final = 0
+_LOOK_S: Final = 0.1
 
 
 @contextmanager
@@ -26,14 +28,25 @@ def run_lock(home: Path) -> Iterator[None]:
     """
     with (home / LOCK).open("a") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _acquire(file)
         except BlockingIOError as error:
+            processes = ", ".join(map(str, holders(home / LOCK)))
+            named = f" (processes {processes})" if processes else ""
             raise RunError(
-                f"another run is in progress in {home}{_holders(home / LOCK)}: wait until it ends, or choose "
-                "another home with --home"
+                f"another run is in progress in {home}{named}: wait until it ends, or choose another home "
+                "with --home"
             ) from error
         with _as_standard_input(file.fileno()):
             yield
+
+
+def _acquire(file: IO[str]) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        # Somebody who only looks (`is_locked`) has the lock for an instant.
+        time.sleep(_LOOK_S)
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 @contextmanager
@@ -47,11 +60,23 @@ def _as_standard_input(descriptor: int) -> Iterator[None]:
         os.close(terminal)
 
 
-def _holders(lock: Path) -> str:
-    """Return text with the ids of this user's processes whose standard input is the lock; Linux only."""
-    holders = []
+def is_locked(home: Path) -> bool:
+    """Return whether a run, or a step of one, has the lock."""
+    try:
+        with (home / LOCK).open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def holders(lock: Path) -> list[int]:
+    """Return the ids of this user's processes whose standard input is the lock; Linux only."""
+    found = []
     for entry in Path("/proc").glob("[0-9]*/fd/0"):
         with suppress(OSError):  # it has ended, or belongs to another user
             if entry.samefile(lock):
-                holders.append(int(entry.parts[2]))
-    return f" (processes {', '.join(map(str, sorted(holders)))})" if holders else ""
+                found.append(int(entry.parts[2]))
+    return sorted(found)

@@ -6,28 +6,46 @@ import shutil
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
+from components.report_run.receivers import Receivers
+from components.report_run.reporting import outcome_of_record, tell
 from pipelines.errors import RunError
+from pipelines.exit_handler import PARAMETER, REPORT_STEP
 from pipelines.kubernetes_config import build_pipeline
 from pipelines.progress import StepReporter
 from pipelines.run_folder import new_run_folder
 from pipelines.run_lock import run_lock
+from pipelines.run_receivers import local_receivers
+from pipelines.run_recorder import FACTS, RunRecorder
 from pipelines.settings import Settings
-from pipelines.step_exit import print_exit_codes
+from pipelines.step_exit import watch_steps
+from pipelines.termination import interrupted_by_sigterm, stop_steps
 
 # A function that creates the tasks of a pipeline, such as `training`.
 PipelineFunction = Callable[..., None]
+
+# The output of all steps of a local run, in its folder.
+LOG: Final = "run.log"
 
 # HTML artifacts that the folder of a run links to.
 PAGES: Final = ("report.html", "data_docs.html")
 
 
-def run_locally(function: PipelineFunction, settings: Settings, arguments: dict[str, Any]) -> Path:
-    """Run a pipeline with kfp's local runner; return the run's folder, with its log and outputs.
+def run_locally(
+    function: PipelineFunction, settings: Settings, arguments: dict[str, Any], started_by: str = ""
+) -> Path:
+    """Run a pipeline with kfp's local runner; return the run's folder, with its record, log and outputs.
+
+    On SIGTERM, as on Ctrl-C, the step that runs is ended, and the run is recorded as canceled.
+
+    Args:
+        started_by: a schedule; "" for the user of this process.
 
     Raises:
+        ValueError: a file that a setting names is missing.
         RunError: another run uses the same home, or a step failed.
     """
     from kfp import local
@@ -35,25 +53,51 @@ def run_locally(function: PipelineFunction, settings: Settings, arguments: dict[
     # kfp warns about each setting for Kubeflow, and about images; neither has an effect here.
     for message in (".*have no effect in the current local runner", ".*non-Python base image"):
         warnings.filterwarnings("ignore", message=message)
+    receivers = local_receivers(settings)
     settings.prepare_home()
     with run_lock(settings.home):
         folder = new_run_folder(settings.home)
-        pipeline = build_pipeline(function)
-        print_exit_codes(pipeline)
+        receivers = replace(receivers, record=str(folder), facts=str(folder / FACTS))
+        pipeline = build_pipeline(function, is_reported=receivers.exist)
+        watch_steps(pipeline, settings)
         local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(folder / "steps"))
         with (
+            RunRecorder(folder, function.__name__, arguments, started_by) as recorder,
             _temporary_folder(folder / "tmp"),
-            (folder / "run.log").open("w") as log,
-            StepReporter(log, display_names(pipeline)) as reporter,
+            (folder / LOG).open("w") as log,
+            StepReporter(log, display_names(pipeline), recorder) as reporter,
+            contextlib.redirect_stdout(reporter),
+            interrupted_by_sigterm(),
         ):
             try:
-                with contextlib.redirect_stdout(reporter):
-                    pipeline(**arguments)
+                pipeline(**arguments | _arguments_of_run(pipeline, receivers))
             except RuntimeError as error:
-                raise RunError(reporter.failure(folder / "run.log") or str(error)) from error
+                raise RunError(reporter.failure(folder / LOG)) from error
+            except (
+                BaseException
+            ) as error:  # KeyboardInterrupt too: no step may go on, and somebody waits for the end
+                stop_steps(settings.home)
+                recorder.note(error)
+                _report_without_exit_handler(recorder, receivers)
+                raise
             finally:  # the page of a failed validation shows what failed
                 _link_pages(folder)
     return folder
+
+
+def _report_without_exit_handler(recorder: RunRecorder, receivers: Receivers) -> None:
+    """Tell the receivers, once, of a run that was stopped before its exit handler could."""
+    if receivers.exist and not recorder.has_step(REPORT_STEP):
+        recorder.record.facts["undelivered"] = tell(
+            outcome_of_record(recorder.record, receivers), receivers, ()
+        )
+
+
+def _arguments_of_run(pipeline: Any, receivers: Receivers) -> dict[str, Any]:
+    """Return the parameters that differ in each local run, of those that the pipeline has."""
+    parameters = {"run_facts": receivers.facts, PARAMETER: asdict(receivers)}
+    inputs = pipeline.pipeline_spec.root.input_definitions.parameters
+    return {name: value for name, value in parameters.items() if name in inputs}
 
 
 def compile_pipeline(function: PipelineFunction, settings: Settings, file: Path) -> None:

@@ -20,17 +20,22 @@ def only_when_due(pipeline: PipelineFunction) -> PipelineFunction:
     2. Run the steps of `pipeline` if a run is due.
     """
 
+    signature = inspect.signature(pipeline)
+
     def scheduled(cron: str, timezone: str, tolerance_minutes: int, *values: Any, **parameters: Any) -> None:
         # The answer depends on the time, so this step must not be cached.
         checked = check_schedule(
-            cron=cron, timezone=timezone, tolerance_minutes=tolerance_minutes
+            cron=cron,
+            timezone=timezone,
+            tolerance_minutes=tolerance_minutes,
+            run_facts=signature.bind(*values, **parameters).arguments.get("run_facts", ""),
+            job_id=dsl.PIPELINE_JOB_ID_PLACEHOLDER,
         ).set_display_name("Check schedule")
         checked.set_caching_options(False)
         with dsl.If(checked.output == "due", name="due"):
             pipeline(*values, **parameters)
 
     further = list(inspect.signature(scheduled).parameters.values())[:3]
-    signature = inspect.signature(pipeline)
     update_wrapper(scheduled, pipeline)
     scheduled.__signature__ = signature.replace(  # type: ignore[attr-defined]
         parameters=[*further, *signature.parameters.values()]

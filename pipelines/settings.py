@@ -2,12 +2,15 @@
 
 import os
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Final, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from pipelines.moved_home import relocate_artifacts
 from serving.configuration.addresses import Addresses
+
+_HTTP: Final = ("http", "https")
 
 
 class Settings(Addresses):
@@ -65,6 +68,50 @@ class Settings(Addresses):
         "", description="name of a PersistentVolumeClaim, mounted at the home in each step"
     )
 
+    step_timeout_s: int = Field(
+        14_400, ge=0, description="longest time of a step, but of the training steps; 0: no limit"
+    )
+    training_timeout_s: int = Field(
+        86_400, ge=0, description="longest time of each of the two training steps; 0: no limit"
+    )
+
+    webhook_url: str = Field(
+        "", description="where the end of each run is posted: a URL, or an absolute path of a file with a URL"
+    )
+    webhook_key_file: Path | None = Field(None, description="file with the key that signs the webhook")
+    pushgateway: str = Field(
+        "", description="host:port or URL of the Prometheus Pushgateway that gets the metrics of each run"
+    )
+    metrics_textfiles: Path | None = Field(
+        None, description="folder of node_exporter's textfile collector, for the metrics of local runs"
+    )
+    run_link: str = Field(
+        "", description="URL of a run's page, with {run} for its name or its id in Kubeflow"
+    )
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _check_webhook(cls, value: str) -> str:
+        if value and not value.startswith("/") and not _is_url(value):
+            raise ValueError(
+                "expected an http(s) URL without a user name, or the absolute path of a file with one"
+            )
+        return value
+
+    @field_validator("pushgateway")
+    @classmethod
+    def _check_pushgateway(cls, value: str) -> str:
+        if value and not _is_url(value if "://" in value else f"http://{value}"):
+            raise ValueError("expected host:port, or an http(s) URL without a user name")
+        return value
+
+    @field_validator("run_link")
+    @classmethod
+    def _check_run_link(cls, value: str) -> str:
+        if value and not (_is_url(value) and "{run}" in value):
+            raise ValueError("expected an http(s) URL with {run} in it")
+        return value
+
     def model_post_init(self, context: Any, /) -> None:
         super().model_post_init(context)
         if not self.review_history:
@@ -77,6 +124,11 @@ class Settings(Addresses):
         """The directory of Feast's offline store."""
         return f"{self.warehouse}/features"
 
+    @property
+    def run_facts(self) -> str:
+        """Where the steps of a run on Kubeflow leave their facts."""
+        return f"{self.warehouse}/runs"
+
     def prepare_home(self) -> None:
         """Create the folders of the embedded databases; let those of a moved home name its new place.
 
@@ -86,6 +138,14 @@ class Settings(Addresses):
         for folder in ("feast", "mlflow", "releases", "runs"):
             (self.home / folder).mkdir(parents=True, exist_ok=True)
         relocate_artifacts(self.home / "mlflow" / "mlflow.db")
+
+
+def _is_url(value: str) -> bool:
+    try:
+        parts = urlsplit(value)
+        return parts.scheme in _HTTP and bool(parts.hostname) and not parts.username and parts.port != 0
+    except ValueError:  # a port that is no number
+        return False
 
 
 load_settings = Settings.load

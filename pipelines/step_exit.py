@@ -1,23 +1,51 @@
-"""The exit code of a step: kfp's local runner reports that a step failed, but not how it ended."""
+"""How a step of a local run ends: its time limit, and its exit code, which kfp does not report."""
 
 import re
 import signal
 from typing import Any, Final
 
+from pipelines.settings import Settings
+
+# The component that gets CPUs, memory and an accelerator, and a time limit of its own.
+TRAINING_COMPONENT: Final = "train-interest-model"
+
 _PREFIX: Final = "step ended with exit code "
-# Before the commands of a step's shell, which runs one Python process.
-_TRAP: Final = f"""trap 'code=$?; [ $code = 0 ] || echo "{_PREFIX}$code"' EXIT\n"""
+_LIMIT: Final = "step has the limit "
 _SHELL: Final = ["sh", "-ec"]
+_EXECUTOR: Final = "-m kfp.dsl.executor_main"
 # A shell reports a process that a signal ended with this number plus that of the signal.
 _SIGNALED: Final = 128
+_TIMED_OUT: Final = _SIGNALED + signal.SIGALRM
 
 
-def print_exit_codes(pipeline: Any) -> None:
-    """Let each step of a pipeline print its exit code, unless it is 0."""
-    for executor in pipeline.pipeline_spec.deployment_spec["executors"].values():
+def timeout(component: str, settings: Settings) -> tuple[str, int]:
+    """Return the setting that limits the time of a component, and its value in seconds; 0 is no limit."""
+    name = "training_timeout_s" if component == TRAINING_COMPONENT else "step_timeout_s"
+    return f"PENCHANT_{name.upper()}", getattr(settings, name)
+
+
+def watch_steps(pipeline: Any, settings: Settings) -> None:
+    """Let each step of a pipeline end after its time limit, and print its exit code unless it is 0."""
+    for label, executor in pipeline.pipeline_spec.deployment_spec["executors"].items():
         command = executor["container"]["command"]
         if list(command)[:2] == _SHELL:
-            command[2] = _TRAP + command[2]
+            component = re.sub(r"^exec-|-\d+$", "", label)
+            setting, seconds = timeout(component, settings)
+            command[2] = _trap(f"{setting}={seconds}") + _limited(command[2], seconds)
+
+
+def _trap(limit: str) -> str:
+    """Return what comes before the commands of a step's shell, which runs one Python process."""
+    timed_out = f'[ $code != {_TIMED_OUT} ] || echo "{_LIMIT}{limit}"'
+    return f"""trap 'code=$?; {timed_out}; [ $code = 0 ] || echo "{_PREFIX}$code"' EXIT\n"""
+
+
+def _limited(command: str, seconds: int) -> str:
+    if not seconds:
+        return command
+    if _EXECUTOR not in command:
+        raise NotImplementedError(f"a step without {_EXECUTOR} cannot be limited: {command}")
+    return command.replace(_EXECUTOR, f"-m pipelines.step_timeout {seconds} {_EXECUTOR.removeprefix('-m ')}")
 
 
 def exit_code(line: str) -> int | None:
@@ -26,13 +54,22 @@ def exit_code(line: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def describe(code: int) -> str:
-    """Return words for an exit code, to follow the name of a step; "failed" for an exception of Python."""
+def is_ending(line: str) -> bool:
+    """Return whether a line says how the step ended; it is no output of the step itself."""
+    return line.strip().startswith((_PREFIX, _LIMIT))
+
+
+def describe(output: list[str]) -> str:
+    """Return words for the end of a step, to follow its name; "failed" for an exception of Python."""
+    code = next((code for line in reversed(output) if (code := exit_code(line)) is not None), 1)
     if code == 1:
         return "failed"
     if code <= _SIGNALED:
         return f"ended with exit code {code}"
     number = code - _SIGNALED
+    limits = [line.strip().removeprefix(_LIMIT) for line in output if line.strip().startswith(_LIMIT)]
+    if code == _TIMED_OUT and limits:
+        return f"took longer than {limits[-1]} seconds and was ended"
     try:
         name = signal.Signals(number).name
     except ValueError:

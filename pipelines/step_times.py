@@ -17,15 +17,34 @@ class StepTime:
 
 
 class StepTimes:
-    """The times of the steps of one run, one step after another."""
+    """The times of the steps of one run, one step after another.
+
+    The *work* of a step is what its component does, imports included. The rest of a run is the pipeline's
+    overhead: to start Python and kfp for each step, to pass inputs and outputs, and to begin and end the run.
+    """
 
     def __init__(self) -> None:
         self.ended: list[StepTime] = []
+        self._began_at, self._work = time.monotonic(), 0.0
         self.start()
+
+    def start_work(self) -> None:
+        """Note that the component of the step begins."""
+        self._work_began_at = time.monotonic()
+
+    def end_work(self) -> None:
+        """Note that the component of the step ended."""
+        self._work += time.monotonic() - self._work_began_at
+
+    def overhead(self) -> tuple[float, float]:
+        """Return the seconds of the run so far that were no step's work, and their share of it."""
+        seconds = time.monotonic() - self._began_at
+        return seconds - self._work, (seconds - self._work) / seconds
 
     def start(self) -> None:
         """Begin to measure a step."""
         self._started_at, self._cpu = time.monotonic(), _cpu_of_children()
+        self._work_began_at = self._started_at
 
     def end(self, step: str) -> StepTime:
         """Return the times of the step since `start`, and keep them."""
@@ -33,17 +52,20 @@ class StepTimes:
         return self.ended[-1]
 
     def table(self) -> Table:
-        """Return a table with a row for each step, slowest first, and their sum."""
+        """Return a table with a row for each step, slowest first, their sum, and the pipeline's overhead."""
         table = Table.grid(padding=(0, 2))
         table.add_column()
         for _ in range(2):
             table.add_column(justify="right")
+        table.add_column(style="dim")
         slowest_first = sorted(self.ended, key=lambda ended: -ended.seconds)
         sums = [sum(values) for values in zip(*((e.seconds, e.cpu_seconds) for e in self.ended), strict=True)]
         table.add_row("step", "seconds", "CPU seconds", style="dim")
         for ended in slowest_first:
             table.add_row(ended.step, f"{ended.seconds:.1f}", f"{ended.cpu_seconds:.1f}")
         table.add_row("all steps", *(f"{total:.1f}" for total in sums), style="bold")
+        seconds, share = self.overhead()
+        table.add_row("pipeline overhead", f"{seconds:.1f}", "", f"{share:.1%} of the run")
         return table
 
 

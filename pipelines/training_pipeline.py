@@ -37,6 +37,7 @@ def training(
     hyperparameters: dict = {},  # noqa: B006 (the default of a pipeline parameter)
     experiment: str = "penchant",
     model_name: str = "penchant",
+    run_facts: str = "",
 ) -> None:
     """Train, evaluate and register a release.
 
@@ -63,6 +64,8 @@ def training(
         accept_smaller=accept_smaller,
         undescribed_min_users=undescribed_min_users,
         feedback_options=feedback,
+        run_facts=run_facts,
+        job_id=dsl.PIPELINE_JOB_ID_PLACEHOLDER,
     ).set_display_name("Ingest interactions")
     ingested.set_caching_options(False)
     items, as_of = ingested.outputs["items"], ingested.outputs["Output"]
@@ -165,6 +168,8 @@ def training(
         run_id=run_id,
         model_name=model_name,
         review_history=review_history,
+        run_facts=run_facts,
+        job_id=dsl.PIPELINE_JOB_ID_PLACEHOLDER,
     ).set_display_name("Register release")
     registered.set_caching_options(False)
 
@@ -182,4 +187,6 @@ def training(
             registry=registry,
             online_store=online_store,
             review_history=review_history,
+            run_facts=run_facts,
+            job_id=dsl.PIPELINE_JOB_ID_PLACEHOLDER,
         ).set_display_name("Push release").set_caching_options(False)

@@ -21,15 +21,22 @@ def ingest_interactions(
     items: Output[Dataset],
     users: Output[Dataset],
     feedback: Output[Artifact],
+    run_facts: str = "",
+    job_id: str = "",
 ) -> int:
     """Add new rows of the sources to the warehouse and write a snapshot; returns its time in µs."""
     from pathlib import Path
 
+    import pyarrow.parquet as pq
+
     from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
     from components.ingest_interactions.ingestion import Outputs, Sources, ingest
+    from components.run_facts import write_facts
 
     files = (interactions_file, items_file, users_file)
     sources = Sources(dataset, *files, interaction_log, reading, accept_smaller)
     outputs = Outputs(Path(interactions.path), Path(items.path), Path(users.path), Path(feedback.path))
     options = FeedbackOptions.parse(feedback_options)
-    return ingest(sources, options, warehouse, outputs, undescribed_min_users)
+    as_of = ingest(sources, options, warehouse, outputs, undescribed_min_users)
+    write_facts(run_facts, job_id, "ingest", rows=pq.read_metadata(interactions.path).num_rows)
+    return as_of

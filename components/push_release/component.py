@@ -17,10 +17,14 @@ def push_release(
     review_history: str,
     reason: str = "",
     by_person: bool = False,
+    run_facts: str = "",
+    job_id: str = "",
 ) -> None:
     """Publish, smoke-test and switch to a version; when a step fails, the live version does not change."""
     from components.push_release.promotion import push
+    from components.run_facts import write_facts
     from feature_repo.store_addresses import FeatureStoreAddresses
+    from serving.release.release_store import ReleaseStore
 
     addresses = FeatureStoreAddresses(features, registry, online_store)
     push(
@@ -35,3 +39,4 @@ def push_release(
         reason,
         by_person,
     )
+    write_facts(run_facts, job_id, "push", version=version, live=ReleaseStore(releases).live() == version)

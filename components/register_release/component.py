@@ -15,13 +15,17 @@ def register_release(
     run_id: str,
     model_name: str,
     review_history: str,
+    run_facts: str = "",
+    job_id: str = "",
 ) -> int:
     """Assemble the release and register it as the candidate; returns its version number."""
+    import json
     from pathlib import Path
 
     from components.register_release.registration import register
+    from components.run_facts import write_facts
 
-    return register(
+    number = register(
         Path(interest_model.path),
         Path(collaborative_filters.path),
         Path(items.path),
@@ -31,3 +35,6 @@ def register_release(
         model_name,
         review_history,
     )
+    verdict = json.loads(Path(evaluation.path, "metrics.json").read_text())["gate_decision"]
+    write_facts(run_facts, job_id, "register", version=number, verdict=verdict)
+    return number

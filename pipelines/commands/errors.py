@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from errno import ENOSPC
 
 import typer
@@ -20,6 +20,22 @@ out, err = Terminal(width=WIDTH), Terminal(stderr=True)
 @contextmanager
 def exit_on_error() -> Iterator[None]:
     """Print an expected error as one message, without a traceback, and exit with its code."""
+    try:
+        with _one_message():
+            yield
+    except KeyboardInterrupt:
+        _fail("stopped", FAILED)
+
+
+@contextmanager
+def go_on_after_error() -> Iterator[None]:
+    """Print an expected error as one message, without a traceback, and go on; Ctrl-C ends the command."""
+    with suppress(typer.Exit), _one_message():
+        yield
+
+
+@contextmanager
+def _one_message() -> Iterator[None]:
     from components.errors import StepError
     from pipelines.errors import RunError
     from serving.errors import PenchantError
@@ -28,8 +44,6 @@ def exit_on_error() -> Iterator[None]:
         yield
     except ValueError as error:
         _fail(str(error), WRONG_USE)
-    except KeyboardInterrupt:
-        _fail("stopped", FAILED)
     except (StepError, RunError, PenchantError, LookupError) as error:
         _fail(str(error), FAILED)
     except OSError as error:

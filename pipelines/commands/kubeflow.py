@@ -56,10 +56,11 @@ def submit(
     ```
     """
     with exit_on_error():
-        from pipelines.commands.run_tables import follow
+        from pipelines.commands.run_tables import show_steps
         from pipelines.kubeflow.connection import connect
         from pipelines.kubeflow.runs import KubeflowRuns
         from pipelines.pipeline_arguments import parse_hyperparameters, training_arguments
+        from pipelines.run_history import follow
         from pipelines.settings import load_settings
         from pipelines.training_pipeline import training
 
@@ -71,5 +72,5 @@ def submit(
             runs = KubeflowRuns(client, settings)
             run_id = runs.submit(training, parameters)
             out.print(f"submitted as run {run_id}")
-            if wait and follow(runs.follow(run_id)).state != "SUCCEEDED":
+            if wait and show_steps(follow(runs, run_id)).state != "succeeded":
                 raise typer.Exit(FAILED)

@@ -141,6 +141,14 @@ Hyperparameter = Annotated[
         help="A hyperparameter, such as epochs=5. Repeat the option for more; an unknown name prints all.",
     ),
 ]
+CronTimezone = Annotated[
+    str | None,
+    typer.Option(
+        "--cron-timezone",
+        metavar="ZONE",
+        help="The time zone of the cron expression, such as Europe/London. Default: UTC.",
+    ),
+]
 MaxFailedShare = Annotated[
     float, typer.Option(help="Stop if more than this share of the new rows of files fails validation.")
 ]

@@ -8,7 +8,7 @@ import typer
 
 from pipelines.commands.data_options import DataOptions, with_data_options
 from pipelines.commands.errors import exit_on_error, out
-from pipelines.commands.options import Hyperparameter, MaxFailedShare, Policy, Protocol
+from pipelines.commands.options import CronTimezone, Hyperparameter, MaxFailedShare, Policy, Protocol
 
 if TYPE_CHECKING:
     from components.check_schedule.cron import Cron
@@ -18,7 +18,7 @@ schedule = typer.Typer(
     help="""Train at set times on the Kubeflow Pipelines at PENCHANT_KUBEFLOW.
 
 ```
-penchant schedule create '0 3 * * *' --timezone Europe/London
+penchant schedule create '0 3 * * *' --cron-timezone Europe/London
 penchant schedule list
 penchant schedule pause nightly
 penchant schedule run-now nightly
@@ -41,10 +41,7 @@ def create(
     ],
     data: DataOptions,
     name: Annotated[str, typer.Option(help="The name of the schedule.")] = DEFAULT_NAME,
-    cron_timezone: Annotated[
-        str,
-        typer.Option("--cron-timezone", help="The time zone of the cron expression, such as Europe/London."),
-    ] = "UTC",
+    cron_timezone: CronTimezone = None,
     catchup: Annotated[
         bool,
         typer.Option("--catchup/--no-catchup", help="Run the times that were missed, one after another."),
@@ -72,7 +69,7 @@ def create(
         from pipelines.settings import load_settings
         from pipelines.training_pipeline import training
 
-        times = Cron.parse(cron, cron_timezone)
+        times = Cron.parse(cron, cron_timezone or "UTC")
         settings = load_settings(policy=policy)
         hyperparameters = {"warm_start": True, **parse_hyperparameters(hyperparameter or [])}
         parameters = training_arguments(settings, protocol, max_failed_share, hyperparameters)

@@ -1,12 +1,18 @@
 """The commands that train: `demo` and `run`."""
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipelines.commands.data_options import DataOptions, with_data_options
-from pipelines.commands.errors import exit_on_error, out
-from pipelines.commands.options import Home, Hyperparameter, MaxFailedShare, Policy, Protocol
+from pipelines.commands.errors import exit_on_error, go_on_after_error, out
+from pipelines.commands.options import CronTimezone, Home, Hyperparameter, MaxFailedShare, Policy, Protocol
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from components.check_schedule.cron import Cron
 
 
 @with_data_options
@@ -17,6 +23,15 @@ def run(
     policy: Policy = None,
     max_failed_share: MaxFailedShare = 0.05,
     hyperparameter: Hyperparameter = None,
+    every: Annotated[
+        str | None,
+        typer.Option(
+            metavar="CRON",
+            help="Do not run now, but at these times until Ctrl-C or SIGTERM: minute, hour, day of month, "
+            "month, day of week; '0 3 * * *' is 03:00 daily. A missed time runs once, at the next start.",
+        ),
+    ] = None,
+    cron_timezone: CronTimezone = None,
 ) -> None:
     """Run the training pipeline on this machine.
 
@@ -31,23 +46,72 @@ def run(
     penchant run --interactions interactions.csv --items items.csv
     penchant run --interactions shop.csv --positive reorder=3 --negative broken
     penchant run                          # again, with recorded interactions
+    penchant run --every '0 3 * * *' --cron-timezone Europe/London
     ```
     """
     with exit_on_error():
         from pipelines.commands.tables import metrics_table
         from pipelines.pipeline_arguments import parse_hyperparameters, training_arguments
+        from pipelines.run_receivers import local_receivers
         from pipelines.runner import run_locally
         from pipelines.settings import load_settings
         from pipelines.training_pipeline import training
 
+        cron = _cron(every, cron_timezone)
         settings = load_settings(home=home, policy=policy)
-        hyperparameters = parse_hyperparameters(hyperparameter or [])
+        hyperparameters = {"warm_start": True} if cron else {}
+        hyperparameters |= parse_hyperparameters(hyperparameter or [])
         arguments = training_arguments(settings, protocol, max_failed_share, hyperparameters)
         arguments |= data.source_arguments() | data.meaning_arguments()
-        folder = run_locally(training, settings, arguments)
-        out.print(metrics_table(folder))
-        out.print(f"Evaluation report: {folder / 'report.html'}", soft_wrap=True)
-        out.print(f"Log and outputs of the run: {folder}", soft_wrap=True)
+
+        def train(started_by: str = "") -> None:
+            folder = run_locally(training, settings, arguments, started_by)
+            out.print(metrics_table(folder))
+            out.print(f"Evaluation report: {folder / 'report.html'}", soft_wrap=True)
+            out.print(f"Log and outputs of the run: {folder}", soft_wrap=True)
+
+        if cron:
+            local_receivers(settings)  # a wrong setting ends the command now, not at night
+            _run_at_times(cron, settings.home, train)
+        else:
+            train()
+
+
+def _cron(every: str | None, timezone: str | None) -> "Cron | None":
+    """Parse the options --every and --cron-timezone.
+
+    Raises:
+        ValueError: one of them is wrong, or there is a time zone alone.
+    """
+    from components.check_schedule.cron import Cron
+
+    if every is None:
+        if timezone is not None:
+            raise ValueError(f"--cron-timezone={timezone}: expected together with --every CRON")
+        return None
+    return Cron.parse(every, timezone or "UTC")
+
+
+def _run_at_times(cron: "Cron", home: "Path", train: Callable[[str], None]) -> None:
+    """Train at each time of a schedule, until Ctrl-C or SIGTERM."""
+    from datetime import UTC, datetime
+
+    from pipelines.local_schedule import LocalSchedule, run_at_times
+    from pipelines.termination import interrupted_by_sigterm
+
+    def night() -> None:
+        with go_on_after_error():
+            train(f"schedule {cron.expression} ({cron.timezone})")
+
+    def announce(next_time: datetime) -> None:
+        missed = next_time <= datetime.now(UTC)
+        out.print(f"{'missed, starts now' if missed else 'next run'}: {next_time:%a %Y-%m-%d %H:%M %Z}")
+
+    with interrupted_by_sigterm():
+        try:
+            run_at_times(LocalSchedule(home, cron), night, announce)
+        except KeyboardInterrupt:
+            out.print("stopped")
 
 
 @with_data_options

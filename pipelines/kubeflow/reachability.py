@@ -1,12 +1,12 @@
 """Refuses addresses that the steps of a run on Kubeflow cannot reach, before anything is sent."""
 
 from collections.abc import Iterator
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import urlsplit
 
+from pipelines.kubernetes_config import SECRET_FOLDER
 from pipelines.pipeline_arguments import ADDRESSES
+from pipelines.run_receivers import is_loopback
 from pipelines.settings import Settings
 
 # Parameter of the pipelines -> what sets it, for the addresses of settings.
@@ -44,8 +44,35 @@ def _faults(settings: Settings, arguments: dict[str, Any]) -> Iterator[str]:
                 )
             elif not path.is_relative_to(settings.home):
                 yield f"{key}={address}: PENCHANT_VOLUME_CLAIM mounts {settings.home} alone"
-        elif _is_loopback(address):
-            yield f"{key}={address}, which is this machine: set an address that the cluster can resolve"
+        elif is_loopback(address):
+            yield _loopback(key, address)
+    yield from _receiver_faults(settings)
+
+
+def _receiver_faults(settings: Settings) -> Iterator[str]:
+    """Check the addresses of those who are told how a run ended, as the steps see them."""
+    webhook, key_file, pushgateway = settings.webhook_url, settings.webhook_key_file, settings.pushgateway
+    if is_loopback(pushgateway):
+        yield _loopback("PENCHANT_PUSHGATEWAY", pushgateway)
+    if is_loopback(webhook):
+        yield _loopback("PENCHANT_WEBHOOK_URL", "(not shown)")
+    files = {
+        "PENCHANT_WEBHOOK_URL": Path(webhook) if webhook.startswith("/") else None,
+        "PENCHANT_WEBHOOK_KEY_FILE": key_file,
+    }
+    for key, file in files.items():
+        if file and not (
+            (settings.secret_name and file.is_relative_to(SECRET_FOLDER))
+            or (settings.volume_claim and file.is_relative_to(settings.home))
+        ):
+            yield (
+                f"{key}={file}: expected a file in {SECRET_FOLDER}, where PENCHANT_SECRET_NAME is mounted in "
+                "each step"
+            )
+
+
+def _loopback(key: str, address: str) -> str:
+    return f"{key}={address}, which is this machine: set an address that the cluster can resolve"
 
 
 def _local_path(address: str) -> Path | None:
@@ -56,11 +83,3 @@ def _local_path(address: str) -> Path | None:
     if scheme == "file" or scheme.split("+")[0] == "sqlite":
         return Path(rest.removeprefix("/") if scheme != "file" else rest)
     return None
-
-
-def _is_loopback(address: str) -> bool:
-    host = urlsplit(address if "://" in address else f"//{address}").hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")

@@ -1,51 +1,25 @@
-"""Runs of the pipelines on Kubeflow Pipelines: submit, list, and follow one until it ends."""
+"""Runs of the pipelines on Kubeflow Pipelines: submit, list, and show them."""
 
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import asdict, replace
 from math import inf
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
+from components.report_run.kubeflow_run import explain, is_step
+from components.run_facts import read_facts
+from pipelines.errors import RunError
+from pipelines.exit_handler import PARAMETER
 from pipelines.kubeflow.connection import experiment_id, without_links
 from pipelines.kubeflow.reachability import check_reachable
+from pipelines.run_history import ENDED, Run, Step
+from pipelines.run_receivers import kubeflow_receivers
 from pipelines.runner import PipelineFunction, compile_pipeline
 from pipelines.settings import Settings
 
 if TYPE_CHECKING:
     from kfp import Client
-
-ENDED: Final = ("SUCCEEDED", "FAILED", "SKIPPED", "CANCELED")
-POLL_S: Final = 5.0
-
-
-@dataclass(frozen=True)
-class Step:
-    """One task of a run; `error` is "" unless it failed."""
-
-    name: str
-    state: str
-    started: datetime | None
-    ended: datetime | None
-    error: str
-
-
-@dataclass(frozen=True)
-class KubeflowRun:
-    """One run; the steps by start time."""
-
-    run_id: str
-    name: str
-    state: str
-    started: datetime | None
-    ended: datetime | None
-    steps: tuple[Step, ...]
-
-    @property
-    def has_ended(self) -> bool:
-        return self.state in ENDED
 
 
 class KubeflowRuns:
@@ -63,6 +37,7 @@ class KubeflowRuns:
             ValueError: a parameter is an address that the cluster cannot reach.
         """
         check_reachable(self._settings, parameters)
+        parameters = parameters | {PARAMETER: asdict(kubeflow_receivers(self._settings))}
         with TemporaryDirectory() as folder:
             file = Path(folder) / "pipeline.yaml"
             compile_pipeline(function, self._settings, file)
@@ -76,50 +51,71 @@ class KubeflowRuns:
                 )
         return str(run.run_id)
 
-    def newest(self, count: int) -> list[KubeflowRun]:
-        """Return the newest `count` runs, newest first."""
+    def newest(self, count: int) -> list[Run]:
+        """Return the newest `count` runs, newest first, without facts."""
         page = self._client.list_runs(
             page_size=count, sort_by="created_at desc", experiment_id=self._experiment_id
         )
         return [_run(run) for run in page.runs or []]
 
-    def get(self, run_id: str) -> KubeflowRun:
-        """Return a run with its steps."""
-        return _run(self._client.get_run(run_id))
+    def get(self, run_id: str) -> Run:
+        """Return a run with its steps, and after its end with the facts that they left in the warehouse."""
+        run = _run(self._client.get_run(run_id))
+        if not run.has_ended:
+            return run
+        try:
+            facts = read_facts(self._settings.run_facts, run_id)
+        except Exception as error:  # of any file system: the warehouse need not be reachable from here
+            facts = {"facts": f"cannot be read from here: {error}"}
+        return replace(run, facts={name.replace("_", " "): str(value) for name, value in facts.items()})
 
-    def follow(self, run_id: str, poll_s: float = POLL_S) -> Iterator[KubeflowRun]:
-        """Yield the run again and again until it ends."""
-        while True:
-            run = self.get(run_id)
-            yield run
-            if run.has_ended:
-                return
-            time.sleep(poll_s)
+    def log(self, run_id: str, step: str, follow: bool) -> Iterator[str]:
+        """Refuse: Kubeflow's API v2beta1 has no logs.
+
+        Raises:
+            RunError: the message has the command that shows the log.
+        """
+        namespace = self._settings.kubeflow_namespace or "kubeflow"
+        pods = f"-l pipeline/runid={run_id} --prefix --tail=-1"
+        if step:
+            pods = self._pod(run_id, step)
+        options = " -f" if follow else ""
+        raise RunError(
+            "Kubeflow's API v2beta1 has no logs, but the pods of the steps do: "
+            f"kubectl -n {namespace} logs {pods} -c main{options}"
+        )
+
+    def _pod(self, run_id: str, step: str) -> str:
+        """Return the name of the pod of a step."""
+        details = self._client.get_run(run_id).run_details
+        tasks = [task for task in (details and details.task_details) or [] if is_step(task.display_name)]
+        for task in tasks:
+            if task.display_name == step:
+                pods = [child.pod_name for child in task.child_tasks or [] if child.pod_name]
+                return str(task.pod_name or (pods or [f"-l pipeline/runid={run_id} --prefix --tail=-1"])[-1])
+        names = ", ".join(task.display_name for task in tasks) or "none yet"
+        raise ValueError(f"--step={step!r}: expected a step of the run: {names}")
 
 
-def _run(run: Any) -> KubeflowRun:
+def _run(run: Any) -> Run:
     details = (run.run_details and run.run_details.task_details) or []
-    steps = [_step(task) for task in details if _is_step(task)]
-    return KubeflowRun(
+    steps = [_step(task) for task in details if is_step(task.display_name)]
+    state = (run.state or "PENDING").lower()
+    return Run(
         run_id=run.run_id,
         name=run.display_name,
-        state=run.state or "PENDING",
+        state=state,
         started=run.created_at,
-        ended=run.finished_at if run.state in ENDED else None,
+        ended=run.finished_at if state in ENDED else None,
         steps=tuple(sorted(steps, key=lambda step: step.started.timestamp() if step.started else inf)),
     )
-
-
-def _is_step(task: Any) -> bool:
-    """Return whether a task is a step of the pipeline, not one of Kubeflow's own."""
-    return task.display_name not in ("root", "executor") and not task.display_name.endswith("-driver")
 
 
 def _step(task: Any) -> Step:
     return Step(
         name=task.display_name,
-        state=task.state or "PENDING",
+        state=(task.state or "PENDING").lower(),
         started=task.start_time,
         ended=task.end_time,
-        error=task.error.message if task.error else "",
+        error=explain(task.display_name, task.error.message) if task.error else "",
     )

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from pathlib import Path
@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 from components.check_schedule.cron import Cron
+from pipelines.exit_handler import PARAMETER
 from pipelines.kubeflow.connection import experiment_id, without_links
 from pipelines.kubeflow.reachability import check_reachable
+from pipelines.run_receivers import kubeflow_receivers
 from pipelines.runner import PipelineFunction, compile_pipeline
 from pipelines.scheduled_pipeline import ALWAYS_MINUTES, only_when_due
 from pipelines.settings import Settings
@@ -102,6 +104,7 @@ class Schedules:
             ValueError: a parameter is an address that the cluster cannot reach.
         """
         check_reachable(self._settings, parameters)
+        parameters = parameters | {PARAMETER: asdict(kubeflow_receivers(self._settings))}
         trigger = cron.kubeflow_trigger(self._settings.kubeflow_timezone, datetime.now(UTC))
         if trigger.tolerance:
             minutes = int(trigger.tolerance.total_seconds()) // 60

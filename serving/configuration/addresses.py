@@ -14,6 +14,9 @@ from serving.configuration.variables import check_names
 # TensorFlow finds no model below a folder with one of these in its name.
 _PATTERNS: Final = ("*", "[", "\\")
 
+# Settings whose value may be a secret; the path of a webhook often is.
+_SECRETS: Final = ("tokens", "webhook_url")
+
 
 class Addresses(BaseSettings):
     """Each address defaults to an embedded store below `home`; a variable PENCHANT_… sets another one.
@@ -82,5 +85,5 @@ def _describe(fault: Any) -> str:
     if not fault["loc"]:
         return str(fault["msg"]).removeprefix("Value error, ")
     key = str(fault["loc"][0])
-    value = "(not shown)" if key == "tokens" else printable(repr(fault["input"]))
+    value = "(not shown)" if key in _SECRETS else printable(repr(fault["input"]))
     return f"PENCHANT_{key.upper()}={value}: {fault['msg']}"

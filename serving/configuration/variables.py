@@ -31,7 +31,8 @@ PIPELINES: Final = frozenset(
         "training_cpu",
         "training_image",
     }
-    | {"training_memory", "volume_claim", "warehouse"}
+    | {"training_memory", "volume_claim", "warehouse", "step_timeout_s", "training_timeout_s"}
+    | {"webhook_url", "webhook_key_file", "pushgateway", "metrics_textfiles", "run_link"}
 )
 COMMAND: Final = frozenset({"address", "tls_roots", "token"})
 

@@ -1,4 +1,4 @@
-"""The compiled pipelines: the order of the steps, the gate, and the Kubernetes options of each step."""
+"""The compiled pipelines: the order of the steps, the gate, the exit handler, and each step's options."""
 
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,14 @@ from kfp.pipeline_spec import pipeline_spec_pb2 as spec
 
 from pipelines.promotion_pipeline import promotion
 from pipelines.runner import compile_pipeline
+from pipelines.scheduled_pipeline import only_when_due
 from pipelines.settings import Settings, load_settings
 from pipelines.step_environment import VARIABLES
 from pipelines.training_pipeline import training
 
 IMAGE = "penchant/training:1.2.3-gpu"
 GATED = "push-release"
+REPORT = "report-run"
 
 # Task -> the tasks it depends on.
 EDGES = {
@@ -42,7 +44,7 @@ EDGES = {
         "train-collaborative-filters-2",
         "evaluate-release",
     },
-    "condition-1": {"materialize-features", "evaluate-release", "register-release"},
+    "condition-2": {"materialize-features", "evaluate-release", "register-release"},
 }
 
 
@@ -71,6 +73,12 @@ class Compiled:
     def task(self, name: str) -> Any:
         return self.tasks[name]
 
+    @property
+    def steps(self) -> dict[str, Any]:
+        """The tasks that are no groups of tasks."""
+        groups = {name for name, component in self.spec.components.items() if component.HasField("dag")}
+        return {name: task for name, task in self.tasks.items() if task.component_ref.name not in groups}
+
 
 @pytest.fixture(scope="module")
 def on_gpu(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
@@ -88,8 +96,44 @@ def on_gpu(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
 
 
 def test_each_task_depends_on_the_tasks_that_it_reads(on_gpu: Compiled) -> None:
-    root = on_gpu.spec.root.dag.tasks
-    assert {name: set(task.dependent_tasks) for name, task in root.items()} == EDGES
+    tasks = on_gpu.spec.components["comp-exit-handler-1"].dag.tasks
+    assert {name: set(task.dependent_tasks) for name, task in tasks.items()} == EDGES
+
+
+def test_the_last_step_reports_how_all_others_ended(on_gpu: Compiled) -> None:
+    assert set(on_gpu.spec.root.dag.tasks) == {"exit-handler-1", REPORT}
+    report = on_gpu.task(REPORT)
+    assert report.trigger_policy.strategy == report.trigger_policy.ALL_UPSTREAM_TASKS_COMPLETED
+    assert report.inputs.parameters["status"].task_final_status.producer_task == "exit-handler-1"
+    assert report.inputs.parameters["pipeline"].runtime_value.constant.string_value == "training"
+    job_id = report.inputs.parameters["job_id"].runtime_value.constant.string_value
+    assert job_id == "{{$.pipeline_job_uuid}}"
+
+
+def test_steps_with_something_to_report_write_it_where_the_last_step_reads_it(on_gpu: Compiled) -> None:
+    for name in ("ingest-interactions", "register-release", GATED):
+        parameters = on_gpu.task(name).inputs.parameters
+        assert parameters["run_facts"].component_input_parameter == "pipelinechannel--run_facts"
+        job_id = parameters["job_id"].runtime_value.constant.string_value
+        assert job_id == "{{$.pipeline_job_uuid}}"
+
+
+def test_a_schedule_that_is_not_due_is_not_reported(tmp_path: Path) -> None:
+    compiled = Compiled(only_when_due(training), load_settings(home=tmp_path), tmp_path / "due.yaml")
+    assert set(compiled.spec.root.dag.tasks) == {"exit-handler-1", REPORT}
+    facts = compiled.task("check-schedule").inputs.parameters["run_facts"]
+    assert facts.component_input_parameter == "pipelinechannel--run_facts"
+
+
+def test_steps_have_the_time_limits_of_the_settings(tmp_path: Path) -> None:
+    settings = load_settings(home=tmp_path, step_timeout_s=60, training_timeout_s=0)
+    limits = {
+        name.removeprefix("exec-"): config.active_deadline_seconds
+        for name, config in Compiled(training, settings, tmp_path / "t.yaml").on_kubernetes.items()
+    }
+    assert {"ingest-interactions", "evaluate-release", REPORT} < limits.keys()
+    assert set(limits.values()) == {60}
+    assert "train-interest-model" not in limits
 
 
 def test_every_task_except_ingestion_depends_on_validation() -> None:
@@ -103,7 +147,7 @@ def test_every_task_except_ingestion_depends_on_validation() -> None:
 
 
 def test_a_release_is_pushed_only_when_the_evaluation_says_so(on_gpu: Compiled) -> None:
-    gate = on_gpu.task("condition-1")
+    gate = on_gpu.task("condition-2")
 
     assert gate.task_info.name == "goes-live"
     assert gate.trigger_policy.condition == (
@@ -113,10 +157,10 @@ def test_a_release_is_pushed_only_when_the_evaluation_says_so(on_gpu: Compiled) 
 
 
 def test_the_gate_reads_the_decision_of_the_evaluation(on_gpu: Compiled) -> None:
-    gate = on_gpu.task("condition-1").inputs.parameters["pipelinechannel--evaluate-release-Output"]
+    gate = on_gpu.task("condition-2").inputs.parameters["pipelinechannel--evaluate-release-Output"]
     assert gate.task_output_parameter.producer_task == "evaluate-release"
     policy = on_gpu.task("evaluate-release").inputs.parameters["policy"]
-    assert policy.component_input_parameter == "policy"
+    assert policy.component_input_parameter == "pipelinechannel--policy"
     pushed = on_gpu.task(GATED).inputs.parameters["version"]
     assert pushed.component_input_parameter == "pipelinechannel--register-release-Output"
 
@@ -133,7 +177,7 @@ def test_the_registered_parts_are_fitted_on_all_interactions(on_gpu: Compiled) -
 
 def test_only_the_evaluated_model_may_start_from_the_live_release(on_gpu: Compiled) -> None:
     evaluated, refitted = (on_gpu.task(f"train-interest-model{suffix}").inputs for suffix in ("", "-2"))
-    assert evaluated.parameters["releases"].component_input_parameter == "releases"
+    assert evaluated.parameters["releases"].component_input_parameter == "pipelinechannel--releases"
     assert "base_model" not in evaluated.artifacts
     assert "releases" not in refitted.parameters
     assert refitted.artifacts["base_model"].task_output_artifact.producer_task == "train-interest-model"
@@ -163,24 +207,21 @@ def test_only_training_steps_request_accelerators(on_gpu: Compiled) -> None:
 def test_no_accelerator_is_requested_when_the_count_is_zero(tmp_path: Path) -> None:
     compiled = Compiled(training, load_settings(home=tmp_path, accelerator_count=0), tmp_path / "t.yaml")
     assert not any(c.resources.HasField("accelerator") for c in compiled.executors.values())
-    assert compiled.on_kubernetes == {}
+    for config in compiled.on_kubernetes.values():
+        assert not config.secret_as_volume
+        assert not config.pvc_mount
 
 
 def test_every_step_is_retried(on_gpu: Compiled) -> None:
-    steps = {name: task for name, task in on_gpu.tasks.items() if not name.startswith("condition")}
-    assert GATED in steps
-    for name, task in steps.items():
+    assert GATED in on_gpu.steps
+    for name, task in on_gpu.steps.items():
         assert task.retry_policy.max_retry_count == 2, name
         assert task.retry_policy.backoff_duration.seconds == 30, name
 
 
 def test_steps_with_inputs_or_effects_outside_the_pipeline_are_not_cached(on_gpu: Compiled) -> None:
-    uncached = {
-        name
-        for name, task in on_gpu.tasks.items()
-        if not name.startswith("condition") and not task.caching_options.enable_cache
-    }
-    assert uncached == {"ingest-interactions", "materialize-features", "register-release", GATED}
+    uncached = {name for name, task in on_gpu.steps.items() if not task.caching_options.enable_cache}
+    assert uncached == {"ingest-interactions", "materialize-features", "register-release", GATED, REPORT}
 
 
 def test_steps_get_the_variables_of_their_libraries(on_gpu: Compiled) -> None:
@@ -201,7 +242,7 @@ def test_display_names_are_unique(on_gpu: Compiled) -> None:
 
 def test_promotion_consists_of_the_push(tmp_path: Path) -> None:
     compiled = Compiled(promotion, load_settings(home=tmp_path, image=IMAGE), tmp_path / "p.yaml")
-    assert set(compiled.tasks) == {GATED}
+    assert set(compiled.steps) == {GATED, REPORT}
     assert not compiled.task(GATED).caching_options.enable_cache
     assert {container.image for container in compiled.executors.values()} == {IMAGE}
 

@@ -2,16 +2,22 @@
 
 import os
 import re
+import signal
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from kfp.dsl import HTML, Dataset, Input, Output
 
 from components.component_decorator import component
+from components.run_record import RunRecord
 from pipelines.errors import RunError
 from pipelines.run_lock import run_lock
+from pipelines.run_recorder import STOPPED
 from pipelines.runner import run_locally
 from pipelines.settings import load_settings
+from tests.patience import wait_until
+from tests.webhook_receiver import receiver
 
 
 @component
@@ -39,11 +45,25 @@ def refuse_text(written: Input[Dataset]) -> None:
 
 
 @component
+def hang() -> None:
+    """Hang in C code that no signal handler of Python interrupts; a child keeps the output open."""
+    import subprocess
+    import sys
+
+    subprocess.Popen([sys.executable, "-c", "import sys; sys.stdin.read()"], stdin=subprocess.PIPE)
+    print("about to hang", flush=True)
+    pattern = "(a*)*b"
+    __import__("re").match(pattern, "a" * 60)
+
+
+@component
 def end(code: int) -> None:
-    """End the process with an exit code, or with a signal for a negative one."""
+    """End the process with an exit code, or with a signal for a negative one; wait for one if it is 0."""
     import os
 
     print("last words", flush=True)
+    if code == 0:
+        __import__("signal").pause()
     if code < 0:
         os.kill(os.getpid(), -code)
     os._exit(code)
@@ -57,6 +77,11 @@ def passing(text: str) -> None:
 def exiting(code: int) -> None:
     """A pipeline whose step ends in the middle."""
     end(code=code).set_display_name("End")
+
+
+def hanging() -> None:
+    """A pipeline whose step does not end."""
+    hang().set_display_name("Hang")
 
 
 def failing(text: str) -> None:
@@ -129,3 +154,92 @@ def test_a_step_that_ends_without_an_exception_is_reported_with_its_code_and_las
     message = r"^End was ended by SIGKILL \(often: too little memory\): (.*\n)?last words\n"
     with pytest.raises(RunError, match=message):
         run_locally(exiting, load_settings(home=tmp_path), {"code": -9})
+
+
+def test_a_step_that_hangs_ends_and_the_run_names_it_and_the_setting(tmp_path: Path) -> None:
+    message = r"^Hang took longer than PENCHANT_STEP_TIMEOUT_S=1 seconds and was ended: "
+    with pytest.raises(RunError, match=message):
+        run_locally(hanging, load_settings(home=tmp_path, step_timeout_s=1), {})
+
+    (log,) = tmp_path.glob("runs/*/run.log")
+    assert "Timeout (0:00:01)!" in log.read_text()  # with the stack of each thread
+    record = RunRecord.read(log.parent)
+    assert (record.status, record.failed_step) == ("failed", "Hang")
+    assert record.error.startswith("took longer than PENCHANT_STEP_TIMEOUT_S=1")
+
+
+def test_the_record_has_the_steps_and_where_their_output_is(tmp_path: Path) -> None:
+    folder = run_locally(passing, load_settings(home=tmp_path), {"text": "hello"}, "schedule 0 3 * * * (UTC)")
+
+    record = RunRecord.read(folder)
+    assert (record.run, record.pipeline, record.status) == (folder.name, "passing", "succeeded")
+    assert (record.arguments, record.started_by) == ({"text": "hello"}, "schedule 0 3 * * * (UTC)")
+    (step,) = record.steps
+    assert (step.name, step.task, step.status) == ("Write text", "write-text", "succeeded")
+    assert record.duration_s
+    assert step.seconds
+    assert record.duration_s > step.seconds > 0
+    output = (folder / "run.log").read_bytes()[step.log_start : step.log_end].decode()
+    assert "wrote 5 characters" in output
+    assert "Executing task" not in output
+
+
+def test_sigterm_ends_the_step_and_the_run_and_is_reported(tmp_path: Path) -> None:
+    """The handler of SIGTERM is that of Ctrl-C, which the test's own thread waits for."""
+
+    def stop() -> None:
+        wait_until(lambda: any("last words" in log.read_text() for log in tmp_path.glob("runs/*/run.log")))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with receiver() as hook:
+        thread = Thread(target=stop)
+        thread.start()
+        settings = load_settings(home=tmp_path, webhook_url=hook.url)
+        with pytest.raises(KeyboardInterrupt):
+            run_locally(exiting, settings, {"code": 0})
+        thread.join()
+
+    (folder,) = tmp_path.glob("runs/*")
+    record = RunRecord.read(folder)
+    assert (record.status, record.error, record.steps[-1].status) == ("canceled", STOPPED, "canceled")
+    assert [message["status"] for message in hook.messages] == ["canceled"]
+    with run_lock(tmp_path):  # no step is left
+        pass
+
+
+def test_a_run_is_reported_by_its_last_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "key").write_text("a key of sixteen characters")
+    with receiver() as hook:
+        settings = load_settings(
+            home=tmp_path,
+            webhook_url=f"{hook.url}/hook",
+            webhook_key_file=tmp_path / "key",
+            pushgateway="http://127.0.0.1:1",
+        )
+        with pytest.raises(RunError, match="Refuse text failed"):
+            run_locally(failing, settings, {"text": "hello"})
+    (message,) = hook.messages
+    assert (message["failed_step"], message["status"]) == ("Refuse text", "failed")
+    assert message["error"] == "'hello' is refused:\nexpected another text"
+    assert hook.headers[0]["webhook-signature"]
+    (folder,) = tmp_path.glob("runs/*")
+    (undelivered,) = RunRecord.read(folder).facts["undelivered"]
+    assert undelivered.startswith("Pushgateway: ")
+    assert "not delivered: Pushgateway" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("webhook_url", "/no/file", "PENCHANT_WEBHOOK_URL=/no/file: expected a URL, or a file"),
+        ("webhook_key_file", "/no/key", "PENCHANT_WEBHOOK_KEY_FILE=/no/key: expected a file with a key"),
+        ("webhook_key_file", "/dev/null", "of 16 characters or more"),
+        ("metrics_textfiles", "/no/folder", "PENCHANT_METRICS_TEXTFILES=/no/folder: expected a folder"),
+    ],
+)
+def test_a_missing_file_of_a_receiver_is_refused_before_the_run(
+    tmp_path: Path, name: str, value: str, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        run_locally(passing, load_settings(home=tmp_path, **{name: value}), {"text": "hello"})
+    assert not list(tmp_path.glob("runs/*"))

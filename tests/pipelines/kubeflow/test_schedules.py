@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from components.check_schedule.cron import Cron
 from pipelines.errors import RunError
 from pipelines.kubeflow.connection import connect
 from pipelines.kubeflow.schedules import Change, Schedules
+from pipelines.run_receivers import kubeflow_receivers
 from pipelines.settings import Settings
 from tests.pipelines.kubeflow.fake_kubeflow import FakeKubeflow
 
@@ -22,6 +24,11 @@ def tiny(warehouse: str, hyperparameters: dict[str, Any] = {}) -> None:  # noqa:
 
 
 PARAMETERS: dict[str, Any] = {"warehouse": "s3://bucket/warehouse", "hyperparameters": {"epochs": 2}}
+
+
+def sent(settings: Settings) -> dict[str, Any]:
+    """The parameters, and whom the last step tells how the run ended."""
+    return PARAMETERS | {"report": asdict(kubeflow_receivers(settings))}
 
 
 @contextmanager
@@ -48,7 +55,7 @@ def test_a_schedule_is_created_with_six_fields_and_one_run_at_a_time(
     assert recurring.trigger.cron_schedule.cron == "0 0 3 * * *"
     assert recurring.max_concurrency == "1"
     assert recurring.no_catchup is True
-    assert recurring.runtime_config.parameters == PARAMETERS
+    assert recurring.runtime_config.parameters == sent(settings)
 
 
 def test_creating_the_same_schedule_again_changes_nothing(kubeflow: FakeKubeflow, settings: Settings) -> None:
@@ -114,13 +121,14 @@ def test_a_schedule_in_another_zone_checks_whether_it_is_due(
 
     [recurring] = enabled(kubeflow)
     assert recurring.trigger.cron_schedule.cron == "0 0 2,3 * * *"
-    assert recurring.runtime_config.parameters == PARAMETERS | {
+    assert recurring.runtime_config.parameters == sent(settings) | {
         "cron": "0 3 * * *",
         "timezone": "Europe/London",
         "tolerance_minutes": 55,
     }
-    pipeline = recurring.pipeline_spec
-    assert {"check-schedule", "condition-1"} == pipeline["root"]["dag"]["tasks"].keys()
+    components = recurring.pipeline_spec["pipeline_spec"]["components"]
+    tasks = components["comp-exit-handler-1"]["dag"]["tasks"]
+    assert tasks.keys() == {"check-schedule", "condition-2"}
 
 
 def test_run_now_is_always_due(kubeflow: FakeKubeflow, settings: Settings) -> None:
