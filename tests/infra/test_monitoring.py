@@ -1,11 +1,17 @@
-"""The dashboard and the alerts use metrics and labels that the recommender exposes."""
+"""The dashboard and the alerts use metrics and labels that the recommender and the pipelines expose."""
 
 import json
 import re
+import shutil
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from components.report_run.outcome import Outcome
+from components.report_run.run_metrics import RunMetrics
 from serving.telemetry.metrics import Metrics
 from tests.infra.conftest import INFRA, KUBERNETES, read
 
@@ -17,14 +23,16 @@ TARGET_LABELS = {"pod", "le"}
 
 
 def exposed() -> dict[str, set[str]]:
-    """Return the labels of each sample that the recommender exposes, by sample name."""
+    """Return the labels of each sample that the recommender and a run expose, by sample name."""
     metrics: list[Any] = list(Metrics().registry._collector_to_names)
     families = [(family, metric) for metric in metrics for family in metric.describe()]
-    return {
+    samples = {
         f"{family.name}{suffix}": set(metric._labelnames)
         for family, metric in families
         for suffix in SAMPLES[family.type]
     }
+    run = RunMetrics(Outcome("1", "training", "succeeded", duration_s=1.0, rows=1)).registry
+    return samples | {s.name: set(s.labels) for family in run.collect() for s in family.samples}
 
 
 def alerts() -> list[Any]:
@@ -99,6 +107,66 @@ def test_alerts_have_a_summary_and_a_description(rule: Any) -> None:
     assert rule["annotations"].keys() == {"summary", "description"}
     assert rule["labels"]["severity"] in {"critical", "warning"}
     assert "for" in rule
+
+
+def test_alerts_fire_after_a_failed_night_and_after_a_day_without_success(tmp_path: Path) -> None:
+    promtool = shutil.which("promtool")
+    if not promtool:
+        pytest.skip("promtool is not on the path; it evaluates the alerts")
+    (rules,) = read(MONITORING / "alerts.yaml")
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(rules["spec"]))
+    failed, succeeded = "penchant_run_failed", "penchant_run_last_success_timestamp_seconds"
+    step = "Build features"
+    series = {
+        f'{failed}{{pipeline="training",step=""}}': "0x20 _x200",
+        f'{failed}{{pipeline="training",step="{step}"}}': "_x20 1x200",  # from 10:30 on
+        f'{succeeded}{{pipeline="training"}}': "0x4000",
+        f'{succeeded}{{pipeline="promotion"}}': "0x4000",  # promotions are rare
+    }
+    labels = {"pipeline": "training", "severity": "critical"}
+    expected: list[tuple[str, str, Any]] = [
+        ("9m", "PipelineFailed", None),
+        ("12m", "PipelineFailed", labels | {"step": step}),
+        ("26h", "NoSuccessfulTraining", None),
+        ("26h15m", "NoSuccessfulTraining", labels),
+    ]
+    summaries = {
+        "12m": "The last training run failed in Build features.",
+        "26h15m": "No training has succeeded for 1d 2h 15m 0s.",
+    }
+    descriptions = {rule["alert"]: rule["annotations"]["description"] for rule in alerts()}
+    test = {
+        "rule_files": ["rules.yaml"],
+        "evaluation_interval": "30s",
+        "tests": [
+            {
+                "interval": "30s",
+                "input_series": [{"series": name, "values": values} for name, values in series.items()],
+                "alert_rule_test": [
+                    {
+                        "eval_time": time,
+                        "alertname": alert,
+                        "exp_alerts": firing
+                        and [
+                            {
+                                "exp_labels": firing,
+                                "exp_annotations": {
+                                    "summary": summaries[time],
+                                    "description": descriptions[alert],
+                                },
+                            }
+                        ],
+                    }
+                    for time, alert, firing in expected
+                ],
+            }
+        ],
+    }
+    (tmp_path / "test.yaml").write_text(yaml.safe_dump(test))
+    done = subprocess.run(
+        [promtool, "test", "rules", str(tmp_path / "test.yaml")], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_scraped_ports_are_ports_of_the_pods() -> None:
