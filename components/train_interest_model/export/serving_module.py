@@ -1,6 +1,7 @@
 """The interest model for TensorFlow Serving: its inputs are raw ids."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -51,25 +52,29 @@ class ServingModule(tf.Module):  # type: ignore[misc]
         self.state_size = model.encoder.state_size + 1
 
     def signatures(self) -> dict[str, Any]:
-        """Return the contract's signatures as concrete functions."""
+        """Return the signatures of the contract as concrete functions that call each other."""
         history = {**SEQUENCES, **ATTRIBUTES}
         state = {
             "state": tf.TensorSpec([None, self.state_size], tf.float32, "state"),
             "as_of": tf.TensorSpec([None, 1], tf.int64, "as_of"),
         }
-        return {
-            "serving_default": _concrete(self.serving_default, **history),
-            "advance": _concrete(self.advance, **state, **SEQUENCES),
-            "top_items": _concrete(self.top_items, **history),
-        }
+        advance = _concrete(self.advance, **state, **SEQUENCES)
+        serving_default = _concrete(partial(self.serving_default, advance), **history)
+        top_items = _concrete(partial(self.top_items, serving_default), **history)
+        return {"serving_default": serving_default, "advance": advance, "top_items": top_items}
 
     def serving_default(
-        self, attributes: tf.Tensor, attribute_values: tf.Tensor, **history: tf.Tensor
+        self,
+        advance: Callable[..., Tensors],
+        attributes: tf.Tensor,
+        attribute_values: tf.Tensor,
+        **history: tf.Tensor,
     ) -> Tensors:
         """Compute interest and state after a whole history."""
         start = self._model().initial_states(self.attribute_code(attributes, attribute_values))
         none = tf.zeros_like(start[:, :1])
-        return self.advance(tf.concat([start, none], axis=1), tf.cast(none, tf.int64), **history)
+        state, as_of = tf.concat([start, none], axis=1), tf.cast(none, tf.int64)
+        return advance(state=state, as_of=as_of, **history)
 
     def advance(
         self,
@@ -109,9 +114,11 @@ class ServingModule(tf.Module):  # type: ignore[misc]
             "as_of": last,
         }
 
-    def top_items(self, item_ids: tf.Tensor, **others: tf.Tensor) -> Tensors:
+    def top_items(
+        self, serving_default: Callable[..., Tensors], item_ids: tf.Tensor, **others: tf.Tensor
+    ) -> Tensors:
         """Rank the catalog for a history; the lists are padded with "" and the lowest score."""
-        interest = self.serving_default(item_ids=item_ids, **others)["interest"]
+        interest = serving_default(item_ids=item_ids, **others)["interest"]
         scores = tf.matmul(interest, self.scoring, transpose_b=True)
         if self._filter_seen:
             seen = self.item_index.lookup(item_ids)
