@@ -3,6 +3,9 @@
 import os
 import re
 import signal
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from threading import Thread
 
@@ -18,6 +21,8 @@ from pipelines.runner import run_locally
 from pipelines.settings import load_settings
 from tests.patience import wait_until
 from tests.webhook_receiver import receiver
+
+SCHEDULE = "schedule 0 3 * * * (UTC)"
 
 
 @component
@@ -91,57 +96,71 @@ def failing(text: str) -> None:
     write_text(text="independent of the failure")
 
 
-def test_a_run_prints_each_step_and_its_reports(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = run_locally(passing, load_settings(home=tmp_path), {"text": "hello"})
+@dataclass(frozen=True)
+class Run:
+    """A run's folder, what the command printed, and the folder for its temporary files."""
 
-    output = capsys.readouterr().out
-    assert "✓ Write text" in output
-    assert "wrote 5 characters" in output
-    assert "Executing task" not in output
-    assert "wrote 5 characters" in (folder / "run.log").read_text()
-    assert next(folder.glob("steps/*/write-text/written")).read_text() == "hello"
+    folder: Path
+    output: str
+    temporary: Path
 
 
-def test_a_run_links_its_pages_by_their_ending(tmp_path: Path) -> None:
-    folder = run_locally(passing, load_settings(home=tmp_path), {"text": "hello"})
+@pytest.fixture(scope="module")
+def passed(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A run of `passing`, started by a schedule."""
+    home, temporary = tmp_path_factory.mktemp("home"), tmp_path_factory.mktemp("temporary")
+    output = StringIO()
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(output):
+        patch.setenv("TMPDIR", str(temporary))
+        folder = run_locally(passing, load_settings(home=home), {"text": "hello"}, SCHEDULE)
+        assert os.environ["TMPDIR"] == str(temporary)
+    return Run(folder, output.getvalue(), temporary)
 
-    assert (folder / "report.html").resolve().name == "report.html"
-    assert (folder / "report.html").read_text() == "<p>hello</p>"
 
-
-def test_a_failed_step_is_reported_with_its_message_and_the_log(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def failed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The home of a run of `failing`, and the error."""
+    home = tmp_path_factory.mktemp("home")
     with pytest.raises(RunError) as caught:
-        run_locally(failing, load_settings(home=tmp_path), {"text": "hello"})
+        run_locally(failing, load_settings(home=home), {"text": "hello"})
+    return home, str(caught.value)
 
-    message = str(caught.value)
+
+def test_a_run_prints_each_step_and_its_reports(passed: Run) -> None:
+    assert "✓ Write text" in passed.output
+    assert "wrote 5 characters" in passed.output
+    assert "Executing task" not in passed.output
+    assert "wrote 5 characters" in (passed.folder / "run.log").read_text()
+    assert next(passed.folder.glob("steps/*/write-text/written")).read_text() == "hello"
+
+
+def test_a_run_links_its_pages_by_their_ending(passed: Run) -> None:
+    page = passed.folder / "report.html"
+    assert page.resolve().name == "report.html"
+    assert page.read_text() == "<p>hello</p>"
+
+
+def test_the_temporary_files_of_the_steps_are_deleted(passed: Run) -> None:
+    assert list(passed.temporary.iterdir()) == []
+    assert not (passed.folder / "tmp").exists()
+
+
+def test_a_failed_step_is_reported_with_its_message_and_the_log(failed: tuple[Path, str]) -> None:
+    _, message = failed
     assert message.startswith("Refuse text failed: 'hello' is refused:\nexpected another text\n")
     assert "Traceback" not in message
     assert "----" not in message
     assert "run.log" in message
 
 
-def test_a_failed_run_links_the_pages_that_it_wrote(tmp_path: Path) -> None:
-    with pytest.raises(RunError):
-        run_locally(failing, load_settings(home=tmp_path), {"text": "hello"})
-
-    assert next(tmp_path.glob("runs/*/report.html")).read_text() == "<p>hello</p>"
+def test_a_failed_run_links_the_pages_that_it_wrote(failed: tuple[Path, str]) -> None:
+    home, _ = failed
+    assert next(home.glob("runs/*/report.html")).read_text() == "<p>hello</p>"
 
 
 def test_a_second_run_in_the_same_home_is_refused(tmp_path: Path) -> None:
     with run_lock(tmp_path), pytest.raises(RunError, match="another run is in progress"):
         run_locally(passing, load_settings(home=tmp_path), {"text": "hello"})
-
-
-def test_the_temporary_files_of_the_steps_are_deleted(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
-    (tmp_path / "temporary").mkdir()
-    folder = run_locally(passing, load_settings(home=tmp_path / "home"), {"text": "hello"})
-
-    assert list((tmp_path / "temporary").iterdir()) == []
-    assert not (folder / "tmp").exists()
-    assert os.environ["TMPDIR"] == str(tmp_path / "temporary")
 
 
 def test_a_step_that_ends_without_an_exception_is_reported_with_its_code_and_last_lines(
@@ -168,12 +187,11 @@ def test_a_step_that_hangs_ends_and_the_run_names_it_and_the_setting(tmp_path: P
     assert record.error.startswith("took longer than PENCHANT_STEP_TIMEOUT_S=1")
 
 
-def test_the_record_has_the_steps_and_where_their_output_is(tmp_path: Path) -> None:
-    folder = run_locally(passing, load_settings(home=tmp_path), {"text": "hello"}, "schedule 0 3 * * * (UTC)")
-
+def test_the_record_has_the_steps_and_where_their_output_is(passed: Run) -> None:
+    folder = passed.folder
     record = RunRecord.read(folder)
     assert (record.run, record.pipeline, record.status) == (folder.name, "passing", "succeeded")
-    assert (record.arguments, record.started_by) == ({"text": "hello"}, "schedule 0 3 * * * (UTC)")
+    assert (record.arguments, record.started_by) == ({"text": "hello"}, SCHEDULE)
     (step,) = record.steps
     assert (step.name, step.task, step.status) == ("Write text", "write-text", "succeeded")
     assert record.duration_s
