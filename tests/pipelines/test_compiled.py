@@ -53,7 +53,8 @@ class Compiled:
 
     def __init__(self, function: Any, settings: Settings, file: Path) -> None:
         compile_pipeline(function, settings, file)
-        pipeline, *platform = yaml.safe_load_all(file.read_text())
+        self.text = file.read_text()
+        pipeline, *platform = yaml.load_all(self.text, yaml.CSafeLoader)
         self.spec = json_format.ParseDict(pipeline, spec.PipelineSpec())
         self.tasks: dict[str, Any] = {
             name: task
@@ -95,6 +96,17 @@ def on_gpu(tmp_path_factory: pytest.TempPathFactory) -> Compiled:
     return Compiled(training, settings, home / "training.yaml")
 
 
+@pytest.fixture(scope="module")
+def cpu_settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    home = tmp_path_factory.mktemp("home")
+    return load_settings(home=home, accelerator_count=0, step_timeout_s=60, training_timeout_s=0)
+
+
+@pytest.fixture(scope="module")
+def on_cpu(cpu_settings: Settings) -> Compiled:
+    return Compiled(training, cpu_settings, cpu_settings.home / "training.yaml")
+
+
 def test_each_task_depends_on_the_tasks_that_it_reads(on_gpu: Compiled) -> None:
     tasks = on_gpu.spec.components["comp-exit-handler-1"].dag.tasks
     assert {name: set(task.dependent_tasks) for name, task in tasks.items()} == EDGES
@@ -125,11 +137,10 @@ def test_a_schedule_that_is_not_due_is_not_reported(tmp_path: Path) -> None:
     assert facts.component_input_parameter == "pipelinechannel--run_facts"
 
 
-def test_steps_have_the_time_limits_of_the_settings(tmp_path: Path) -> None:
-    settings = load_settings(home=tmp_path, step_timeout_s=60, training_timeout_s=0)
+def test_steps_have_the_time_limits_of_the_settings(on_cpu: Compiled) -> None:
     limits = {
         name.removeprefix("exec-"): config.active_deadline_seconds
-        for name, config in Compiled(training, settings, tmp_path / "t.yaml").on_kubernetes.items()
+        for name, config in on_cpu.on_kubernetes.items()
     }
     assert {"ingest-interactions", "evaluate-release", REPORT} < limits.keys()
     assert set(limits.values()) == {60}
@@ -204,10 +215,9 @@ def test_only_training_steps_request_accelerators(on_gpu: Compiled) -> None:
         assert resources.resource_memory_limit == "24Gi"
 
 
-def test_no_accelerator_is_requested_when_the_count_is_zero(tmp_path: Path) -> None:
-    compiled = Compiled(training, load_settings(home=tmp_path, accelerator_count=0), tmp_path / "t.yaml")
-    assert not any(c.resources.HasField("accelerator") for c in compiled.executors.values())
-    for config in compiled.on_kubernetes.values():
+def test_no_accelerator_is_requested_when_the_count_is_zero(on_cpu: Compiled) -> None:
+    assert not any(c.resources.HasField("accelerator") for c in on_cpu.executors.values())
+    for config in on_cpu.on_kubernetes.values():
         assert not config.secret_as_volume
         assert not config.pvc_mount
 
@@ -247,8 +257,6 @@ def test_promotion_consists_of_the_push(tmp_path: Path) -> None:
     assert {container.image for container in compiled.executors.values()} == {IMAGE}
 
 
-def test_compilation_is_deterministic(tmp_path: Path) -> None:
-    files = [tmp_path / "first.yaml", tmp_path / "second.yaml"]
-    for file in files:
-        compile_pipeline(training, load_settings(home=tmp_path), file)
-    assert files[0].read_text() == files[1].read_text()
+def test_compilation_is_deterministic(on_cpu: Compiled, cpu_settings: Settings, tmp_path: Path) -> None:
+    compile_pipeline(training, cpu_settings, tmp_path / "again.yaml")
+    assert (tmp_path / "again.yaml").read_text() == on_cpu.text

@@ -1,12 +1,15 @@
 from collections.abc import Iterator
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from components.check_schedule.component import check_schedule
 from pipelines.cli import app
 from pipelines.commands.errors import FAILED, WRONG_USE
+from pipelines.training_pipeline import training
 from tests.pipelines.kubeflow.fake_kubeflow import FakeKubeflow, fake_kubeflow
 
 CLUSTER = {
@@ -30,6 +33,17 @@ def kubeflow(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeKu
         yield server
 
 
+@pytest.fixture
+def one_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A pipeline of one step with the parameters of the training, which kfp compiles in seconds."""
+
+    @wraps(training)
+    def pipeline(**parameters: Any) -> None:
+        check_schedule(cron="0 3 * * *", timezone="UTC", tolerance_minutes=1)
+
+    monkeypatch.setattr("pipelines.training_pipeline.training", pipeline)
+
+
 def penchant(*arguments: str) -> Result:
     return CliRunner().invoke(app, arguments)
 
@@ -39,6 +53,7 @@ def only(kubeflow: FakeKubeflow) -> Any:
     return recurring
 
 
+@pytest.mark.usefixtures("one_step")
 def test_the_next_three_times_are_printed_before_the_schedule_is_created(kubeflow: FakeKubeflow) -> None:
     kubeflow.fail_at = {"POST recurringruns": 500}
 
@@ -48,6 +63,7 @@ def test_the_next_three_times_are_printed_before_the_schedule_is_created(kubeflo
     assert result.stdout.count("03:00 JST (18:00 UTC)") == 3
 
 
+@pytest.mark.usefixtures("one_step")
 def test_a_schedule_is_created_listed_paused_and_deleted(kubeflow: FakeKubeflow) -> None:
     assert "nightly: created" in penchant("schedule", "create", "0 3 * * *").stdout
     assert "nightly: unchanged" in penchant("schedule", "create", "0 3 * * *").stdout
@@ -64,6 +80,7 @@ def test_a_schedule_is_created_listed_paused_and_deleted(kubeflow: FakeKubeflow)
     assert "no schedule yet" in penchant("schedule", "list").stdout
 
 
+@pytest.mark.usefixtures("one_step")
 def test_a_schedule_starts_warm_and_has_sources_by_url(kubeflow: FakeKubeflow) -> None:
     penchant("schedule", "create", "0 3 * * *", "--items", "https://files.example.com/items.csv")
 
