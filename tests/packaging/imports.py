@@ -3,7 +3,7 @@
 import ast
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import distributions
 from pathlib import Path
@@ -48,13 +48,16 @@ def required_distributions(files: Iterable[Path]) -> dict[frozenset[NormalizedNa
     return dict(required)
 
 
-def _imports(file: Path) -> Iterator[list[str]]:
-    """Yield the possible modules of each import, the longest name first."""
+@cache
+def _imports(file: Path) -> list[list[str]]:
+    """Return the possible modules of each import, the longest name first."""
+    names: list[str] = []
     for node in ast.walk(ast.parse(file.read_text())):
         if isinstance(node, ast.Import):
-            yield from (_prefixes(alias.name) for alias in node.names)
+            names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-            yield from (_prefixes(f"{node.module}.{alias.name}") for alias in node.names)
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return [_prefixes(name) for name in names]
 
 
 def _prefixes(name: str) -> list[str]:

@@ -1,6 +1,7 @@
 """Each command explains itself, and reports a mistake in one message with the right exit code."""
 
 import os
+import shutil
 import subprocess
 import sys
 from importlib.metadata import version
@@ -36,6 +37,13 @@ def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
     monkeypatch.setenv("PENCHANT_HOME", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "200")
     return CliRunner()
+
+
+@pytest.fixture
+def empty_registry(empty_mlflow_database: Path, tmp_path: Path) -> None:
+    """The home has a registry without versions, as MLflow makes it in seconds when there is none."""
+    (tmp_path / "mlflow").mkdir()
+    shutil.copy(empty_mlflow_database, tmp_path / "mlflow/mlflow.db")
 
 
 def test_commands_are_all_registered() -> None:
@@ -100,6 +108,7 @@ def test_help_imports_no_heavy_library() -> None:
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 
 
+@pytest.mark.usefixtures("empty_registry")
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
@@ -150,6 +159,7 @@ def test_a_wrong_setting_exits_like_a_wrong_option(
     assert "PENCHANT_POLICY='maybe'" in result.output
 
 
+@pytest.mark.usefixtures("empty_registry")
 def test_review_list_of_an_empty_registry_says_how_to_train(runner: CliRunner) -> None:
     result = runner.invoke(app, ["review", "list"])
 
@@ -157,6 +167,7 @@ def test_review_list_of_an_empty_registry_says_how_to_train(runner: CliRunner) -
     assert "Train one: penchant run" in result.output
 
 
+@pytest.mark.usefixtures("empty_registry")
 def test_review_reject_asks_for_a_missing_reason(runner: CliRunner) -> None:
     result = runner.invoke(app, ["review", "reject", "3"], input="too few items\n")
 

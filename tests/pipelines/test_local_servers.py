@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,17 +12,19 @@ from pipelines.errors import RunError
 from pipelines.local_servers import serve_live_release
 from pipelines.settings import Settings, load_settings
 from serving.client import Recommender
+from tests.fake_model_server import fake_model_server
 from tests.patience import HANG_S
 from tests.serving.planted import write_release
 from tests.serving.tls import issue
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    """A home with a live release; no model server listens at the address."""
+def settings(tmp_path: Path) -> Iterator[Settings]:
+    """A home with a live release, and a model server that has it: without one a recommender starts late."""
     write_release(tmp_path / "releases", 1)
     (tmp_path / "releases" / "live.json").write_text(json.dumps({"version": 1}))
-    return load_settings(home=tmp_path, model_server="127.0.0.1:1")
+    with fake_model_server() as server:
+        yield load_settings(home=tmp_path, model_server=server.address)
 
 
 def test_a_recommender_with_tls_is_served(

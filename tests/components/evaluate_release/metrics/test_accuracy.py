@@ -4,7 +4,6 @@ from math import log2
 
 import numpy as np
 import pytest
-from sklearn.metrics import ndcg_score
 
 from components.evaluate_release.metrics import accuracy
 from components.evaluate_release.metrics.accuracy import MISS, PADDING
@@ -104,6 +103,8 @@ def test_ndcg_agrees_with_scikit_learn_on_random_scores() -> None:
     rng = np.random.default_rng(0)
     scores = rng.normal(size=(100, 40))
     targets = rng.integers(40, size=100)
+    from sklearn.metrics import ndcg_score  # seconds, which no other test needs
+
     relevance = np.zeros_like(scores)
     relevance[np.arange(100), targets] = 1
     ours = accuracy.ndcg(accuracy.ranks_of(scores, targets), 10)
