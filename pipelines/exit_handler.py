@@ -8,9 +8,9 @@ from typing import Any, Final
 from kfp import dsl
 
 from components.report_run.component import report_run
+from pipelines.run_recorder import REPORT_STEP
 
-# The display name of that step, and the parameter that it adds to the pipeline.
-REPORT_STEP: Final = "Report run"
+# The parameter of that step, which it adds to the pipeline.
 PARAMETER: Final = "report"
 
 

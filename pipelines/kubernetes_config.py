@@ -11,7 +11,7 @@ from kfp.dsl.pipeline_task import PipelineTask
 from pipelines.exit_handler import with_exit_handler
 from pipelines.settings import Settings
 from pipelines.step_environment import set_variables
-from pipelines.step_exit import TRAINING_COMPONENT, timeout
+from pipelines.step_exit import TRAINING_COMPONENT, timeout_s
 
 # Where the keys of the secret are files in each step.
 SECRET_FOLDER: Final = "/etc/penchant"
@@ -47,7 +47,7 @@ def build_pipeline(
 def _configure(task: PipelineTask, settings: Settings) -> None:
     task.set_container_image(settings.image)
     task.set_retry(RETRIES, backoff_duration=BACKOFF, backoff_factor=2.0)
-    if seconds := timeout(task.component_spec.name, settings)[1]:
+    if seconds := timeout_s(task.component_spec.name, settings):
         kubernetes.set_timeout(task, seconds)
     if settings.secret_name:
         kubernetes.use_secret_as_volume(task, secret_name=settings.secret_name, mount_path=SECRET_FOLDER)

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from components.progress import MARK
 from pipelines.run_recorder import RunRecorder
-from pipelines.step_exit import describe, exit_code, is_ending
+from pipelines.step_exit import describe, exit_code, is_ending, timed_out
 from pipelines.step_times import StepTimes
 from pipelines.terminal import Terminal
 
@@ -108,6 +108,8 @@ class StepReporter(io.TextIOBase):
 
 def _error(output: list[str]) -> str:
     """Return how a failed step ended, and its exception or last lines; to follow its name."""
+    if timed_out(output):
+        return describe(output)
     own = [line for line in output if not is_ending(line)]
     # Python ends with 1 after an exception.
     has_exception = all(exit_code(line) in (None, 1) for line in output)

@@ -11,6 +11,9 @@ from typing import Any, Final, Self
 from components.run_facts import read_facts
 from components.run_record import RunRecord, Status, StepRecord, timestamp
 
+# The display name of the step that reports how a run ended, which is no cause of a failure.
+REPORT_STEP: Final = "Report run"
+
 # The facts of the steps, in the folder of the run.
 FACTS: Final = "facts"
 
@@ -56,11 +59,18 @@ class RunRecorder:
         step = self.record.steps[-1]
         step.seconds, step.log_end = round(seconds, 3), log_end
         step.status, step.error = ("succeeded", "") if error is None else ("failed", error)
-        if error is not None and not self.record.failed_step:
+        if error is not None and step.name == REPORT_STEP:
+            self.record.facts["undelivered"] = [f"the step {step.name} {error}"]
+        elif error is not None and not self.record.failed_step:
             # Independent steps still run after a failure; the first one that failed is the cause.
             self.record.failed_step, self.record.error = step.name, error.removeprefix("failed: ")
         self._read_facts()
         self.record.write(self.folder)
+
+    @property
+    def only_report_failed(self) -> bool:
+        """Whether the run failed only because its end could not be reported."""
+        return not self.record.failed_step and any(step.status == "failed" for step in self.record.steps)
 
     def has_step(self, name: str) -> bool:
         """Return whether a step of this name started."""

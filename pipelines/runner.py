@@ -13,13 +13,13 @@ from typing import Any, Final
 from components.report_run.receivers import Receivers
 from components.report_run.reporting import outcome_of_record, tell
 from pipelines.errors import RunError
-from pipelines.exit_handler import PARAMETER, REPORT_STEP
+from pipelines.exit_handler import PARAMETER
 from pipelines.kubernetes_config import build_pipeline
 from pipelines.progress import StepReporter
 from pipelines.run_folder import new_run_folder
 from pipelines.run_lock import run_lock
 from pipelines.run_receivers import local_receivers
-from pipelines.run_recorder import FACTS, RunRecorder
+from pipelines.run_recorder import FACTS, REPORT_STEP, RunRecorder
 from pipelines.settings import Settings
 from pipelines.step_exit import watch_steps
 from pipelines.termination import interrupted_by_sigterm, stop_steps
@@ -72,7 +72,8 @@ def run_locally(
             try:
                 pipeline(**arguments | _arguments_of_run(pipeline, receivers))
             except RuntimeError as error:
-                raise RunError(reporter.failure(folder / LOG)) from error
+                if not recorder.only_report_failed:
+                    raise RunError(reporter.failure(folder / LOG)) from error
             except (
                 BaseException
             ) as error:  # KeyboardInterrupt too: no step may go on, and somebody waits for the end

@@ -9,6 +9,10 @@ from pipelines.settings import Settings
 # The component that gets CPUs, memory and an accelerator, and a time limit of its own.
 TRAINING_COMPONENT: Final = "train-interest-model"
 
+# The last step; a short limit of the others must not keep it from reporting that they ran out of time.
+REPORT_COMPONENT: Final = "report-run"
+REPORT_TIMEOUT_S: Final = 300
+
 _PREFIX: Final = "step ended with exit code "
 _LIMIT: Final = "step has the limit "
 _SHELL: Final = ["sh", "-ec"]
@@ -18,10 +22,15 @@ _SIGNALED: Final = 128
 _TIMED_OUT: Final = _SIGNALED + signal.SIGALRM
 
 
-def timeout(component: str, settings: Settings) -> tuple[str, int]:
-    """Return the setting that limits the time of a component, and its value in seconds; 0 is no limit."""
-    name = "training_timeout_s" if component == TRAINING_COMPONENT else "step_timeout_s"
-    return f"PENCHANT_{name.upper()}", getattr(settings, name)
+def timeout_s(component: str, settings: Settings) -> int:
+    """Return the time limit of a component, in seconds; 0 is no limit."""
+    if component == REPORT_COMPONENT:
+        return REPORT_TIMEOUT_S
+    return int(getattr(settings, _setting(component)))
+
+
+def _setting(component: str) -> str:
+    return "training_timeout_s" if component == TRAINING_COMPONENT else "step_timeout_s"
 
 
 def watch_steps(pipeline: Any, settings: Settings) -> None:
@@ -30,8 +39,10 @@ def watch_steps(pipeline: Any, settings: Settings) -> None:
         command = executor["container"]["command"]
         if list(command)[:2] == _SHELL:
             component = re.sub(r"^exec-|-\d+$", "", label)
-            setting, seconds = timeout(component, settings)
-            command[2] = _trap(f"{setting}={seconds}") + _limited(command[2], seconds)
+            seconds = timeout_s(component, settings)
+            is_report = component == REPORT_COMPONENT
+            limit = f"{seconds}" if is_report else f"PENCHANT_{_setting(component).upper()}={seconds}"
+            command[2] = _trap(limit) + _limited(command[2], seconds)
 
 
 def _trap(limit: str) -> str:
@@ -46,6 +57,11 @@ def _limited(command: str, seconds: int) -> str:
     if _EXECUTOR not in command:
         raise NotImplementedError(f"a step without {_EXECUTOR} cannot be limited: {command}")
     return command.replace(_EXECUTOR, f"-m pipelines.step_timeout {seconds} {_EXECUTOR.removeprefix('-m ')}")
+
+
+def timed_out(output: list[str]) -> bool:
+    """Return whether a step ended because of its time limit."""
+    return any(line.strip().startswith(_LIMIT) for line in output)
 
 
 def exit_code(line: str) -> int | None:
@@ -67,9 +83,8 @@ def describe(output: list[str]) -> str:
     if code <= _SIGNALED:
         return f"ended with exit code {code}"
     number = code - _SIGNALED
-    limits = [line.strip().removeprefix(_LIMIT) for line in output if line.strip().startswith(_LIMIT)]
-    if code == _TIMED_OUT and limits:
-        return f"took longer than {limits[-1]} seconds and was ended"
+    if limits := [line.strip().removeprefix(_LIMIT) for line in output if line.strip().startswith(_LIMIT)]:
+        return f"took longer than {limits[-1]} seconds and was ended; its log has the stacks of its threads"
     try:
         name = signal.Signals(number).name
     except ValueError:

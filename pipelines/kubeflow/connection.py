@@ -57,6 +57,27 @@ def connect(settings: Settings) -> Iterator["Client"]:
         ) from error
 
 
+@contextmanager
+def starting_a_run(settings: Settings) -> Iterator[None]:
+    """Say of a call without an answer that the run may have started: to repeat it would start another one.
+
+    Raises:
+        RunError: Kubeflow took the call, or may have taken it, and did not answer.
+    """
+    from urllib3.exceptions import HTTPError, ProtocolError, ReadTimeoutError
+
+    try:
+        yield
+    except HTTPError as error:
+        reason = getattr(error, "reason", None) or error
+        if not isinstance(reason, (ProtocolError, ReadTimeoutError)):
+            raise
+        raise RunError(
+            f"Kubeflow at {settings.kubeflow} did not answer: {reason}; the run may have started all the "
+            "same, so look at `penchant runs list` before you repeat this"
+        ) from error
+
+
 def experiment_id(client: "Client", settings: Settings) -> str:
     """Return the id of the experiment of the settings; create it if there is none."""
     with without_links():

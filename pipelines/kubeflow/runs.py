@@ -11,7 +11,7 @@ from components.report_run.kubeflow_run import explain, is_step
 from components.run_facts import read_facts
 from pipelines.errors import RunError
 from pipelines.exit_handler import PARAMETER
-from pipelines.kubeflow.connection import experiment_id, without_links
+from pipelines.kubeflow.connection import experiment_id, starting_a_run, without_links
 from pipelines.kubeflow.reachability import check_reachable
 from pipelines.run_history import ENDED, Run, Step
 from pipelines.run_receivers import kubeflow_receivers
@@ -41,7 +41,7 @@ class KubeflowRuns:
         with TemporaryDirectory() as folder:
             file = Path(folder) / "pipeline.yaml"
             compile_pipeline(function, self._settings, file)
-            with without_links():
+            with without_links(), starting_a_run(self._settings):
                 run = self._client.run_pipeline(
                     self._experiment_id,
                     job_name=f"penchant-{function.__name__}",

@@ -14,7 +14,7 @@ import yaml
 
 from components.check_schedule.cron import Cron
 from pipelines.exit_handler import PARAMETER
-from pipelines.kubeflow.connection import experiment_id, without_links
+from pipelines.kubeflow.connection import experiment_id, starting_a_run, without_links
 from pipelines.kubeflow.reachability import check_reachable
 from pipelines.run_receivers import kubeflow_receivers
 from pipelines.runner import PipelineFunction, compile_pipeline
@@ -177,7 +177,7 @@ class Schedules:
         with TemporaryDirectory() as folder:
             file = Path(folder) / "pipeline.yaml"
             file.write_text(yaml.safe_dump_all(documents))
-            with without_links():
+            with without_links(), starting_a_run(self._settings):
                 run = self._client.run_pipeline(
                     self._experiment_id,
                     job_name=f"{name}, started by hand",

@@ -10,7 +10,7 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from kfp.dsl import HTML, Dataset, Input, Output
+from kfp.dsl import HTML, Dataset, Input, Output, PipelineTaskFinalStatus
 
 from components.component_decorator import component
 from components.run_record import RunRecord
@@ -176,7 +176,7 @@ def test_a_step_that_ends_without_an_exception_is_reported_with_its_code_and_las
 
 
 def test_a_step_that_hangs_ends_and_the_run_names_it_and_the_setting(tmp_path: Path) -> None:
-    message = r"^Hang took longer than PENCHANT_STEP_TIMEOUT_S=1 seconds and was ended: "
+    message = r"^Hang took longer than PENCHANT_STEP_TIMEOUT_S=1 seconds and was ended; its log .*\n"
     with pytest.raises(RunError, match=message):
         run_locally(hanging, load_settings(home=tmp_path, step_timeout_s=1), {})
 
@@ -223,6 +223,25 @@ def test_sigterm_ends_the_step_and_the_run_and_is_reported(tmp_path: Path) -> No
     assert [message["status"] for message in hook.messages] == ["canceled"]
     with run_lock(tmp_path):  # no step is left
         pass
+
+
+def test_a_report_that_fails_does_not_fail_a_good_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    @component
+    def report_run(pipeline: str, job_id: str, report: dict, status: PipelineTaskFinalStatus) -> None:  # type: ignore[type-arg]
+        import os
+
+        os._exit(3)
+
+    monkeypatch.setattr("pipelines.exit_handler.report_run", report_run)
+    folder = run_locally(passing, load_settings(home=tmp_path, pushgateway="127.0.0.1:1"), {"text": "hello"})
+
+    record = RunRecord.read(folder)
+    assert (record.status, record.failed_step, record.error) == ("succeeded", "", "")
+    (undelivered,) = record.facts["undelivered"]
+    assert undelivered.startswith("the step Report run ended with exit code 3")
+    assert "✗ Report run" in capsys.readouterr().out
 
 
 def test_a_run_is_reported_by_its_last_step(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

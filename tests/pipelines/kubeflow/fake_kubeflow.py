@@ -39,6 +39,8 @@ class FakeKubeflow:
         token: the bearer token that each call needs; "" for none.
         calls: "METHOD path" of each call.
         fail_at: path fragment -> status, for calls that fail.
+        answers: how many further calls get an answer; then each connection is closed. None: all.
+        loses_answers: whether a call without an answer is processed nevertheless.
     """
 
     token: str = ""
@@ -48,6 +50,16 @@ class FakeKubeflow:
     calls: list[str] = field(default_factory=list)
     fail_at: dict[str, int] = field(default_factory=dict)
     address: str = ""
+    answers: int | None = None
+    loses_answers: bool = False
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether this call gets no answer; counts it."""
+        if self.answers is None:
+            return False
+        self.answers -= 1
+        return self.answers < 0
 
     def call(self, method: str, target: str, body: bytes, authorization: str) -> Any:
         """Answer one call.
@@ -178,11 +190,18 @@ def fake_kubeflow(token: str = "") -> Iterator[FakeKubeflow]:
     class Handler(BaseHTTPRequestHandler):
         def _answer(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            is_gone = kubeflow.is_gone
+            if is_gone and not kubeflow.loses_answers:
+                self.close_connection = True
+                return
             try:
                 answer = kubeflow.call(self.command, self.path, body, self.headers.get("authorization", ""))
                 status, content = 200, api.ApiClient().sanitize_for_serialization(answer) or {}
             except Refused as error:
                 status, content = error.status, {"code": 3, "message": str(error)}
+            if is_gone:
+                self.close_connection = True
+                return
             payload = json.dumps(content).encode()
             self.send_response(status)
             self.send_header("Content-Type", "application/json")
