@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from components.push_release.publication import switch
+from components.report_run.run_metrics import VERDICTS
+from pipelines.local_runs import LocalRuns
 from serving.answers import Answer
 from serving.client import Recommender
 from serving.release.release_store import ReleaseStore
@@ -46,8 +48,12 @@ def test_the_tutorial_shows_that_answers_follow_a_new_users_purchases(tutorial: 
     assert {item.split("-")[0] for item in shown["the new user after three purchases"]} == {"bolts"}
 
 
-def test_first_run_publishes_its_release(store: ReleaseStore) -> None:
+def test_first_run_publishes_its_release_and_is_recorded(home: Path, store: ReleaseStore) -> None:
     assert store.live() == 1
+    (run,) = LocalRuns(home).newest(2)
+    assert (run.state, run.steps[-1].name) == ("succeeded", "Push release")
+    assert (run.facts["rows"], run.facts["version"], run.facts["live"]) == ("800", "1", "yes")
+    assert run.facts["verdict"] in VERDICTS
 
 
 def test_evaluation_ranks_the_release_above_popularity(home: Path) -> None:
@@ -124,6 +130,8 @@ def test_a_killed_approval_leaves_the_live_release(
     )
 
     assert_serves(store, recommender, 1)
+    killed = LocalRuns(home).newest(1)[0]
+    assert (killed.name, killed.state, killed.steps[-1].state) == ("promotion", "killed", "killed")
 
 
 def test_recommender_swaps_to_an_approved_release_and_back(
