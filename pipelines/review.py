@@ -1,9 +1,12 @@
 """Reviews registered versions: approve, reject, and download the evaluation."""
 
+from dataclasses import asdict
 from pathlib import Path
 
+from components.evaluate_release.dossier.registered import Dossier
 from components.push_release.publication import unpublish
 from components.register_release.model_registry import REJECTED, Registry, Version
+from feature_repo.atomic_files import write_text_atomically
 from pipelines.kubeflow.connection import connect
 from pipelines.kubeflow.runs import KubeflowRuns
 from pipelines.pipeline_arguments import promotion_arguments
@@ -51,6 +54,27 @@ def reject(settings: Settings, version: int, by: str, reason: str) -> bool:
     if not is_live:
         unpublish(store, version)
     return is_live
+
+
+def write_page(settings: Settings, registry: Registry, dossier: Dossier, name: str) -> Path:
+    """Write the page of a dossier, with all decisions until now, into the home; return the file."""
+    file = settings.home / "review" / f"{name}.html"
+    file.parent.mkdir(exist_ok=True)
+    decisions = [asdict(record) for record in reversed(registry.history.records())]
+    write_text_atomically(file, dossier.render(decisions))
+    return file
+
+
+def compare(registry: Registry, before: int, after: int) -> Dossier:
+    """Compare two registered versions.
+
+    Raises:
+        StepError: there is no such version, or it was registered without what a comparison needs.
+    """
+    from components.evaluate_release.dossier.version_comparison import compare_versions
+
+    runs = [(number, registry.version(number).run_id) for number in (before, after)]
+    return compare_versions(registry.client, runs[0], runs[1])
 
 
 def download_evaluation(registry: Registry, version: Version, directory: Path) -> list[Path]:

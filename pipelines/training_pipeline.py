@@ -38,6 +38,7 @@ def training(
     experiment: str = "penchant",
     model_name: str = "penchant",
     run_facts: str = "",
+    image: str = "",
 ) -> None:
     """Train, evaluate and register a release.
 
@@ -135,11 +136,15 @@ def training(
         items=items,
         users=users,
         feedback=feedback_policy,
+        quarantine=validated.outputs["quarantine"],
+        validation=validated.outputs["metrics"],
         protocol=protocol,
         releases=releases,
         tracking_uri=tracking_uri,
         run_id=run_id,
         policy=policy,
+        pipeline_run=dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
+        image=image,
     ).set_display_name("Evaluate release")
 
     # Fit both again, with the validation and test interactions too.

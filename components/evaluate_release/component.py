@@ -13,11 +13,15 @@ def evaluate_release(
     items: Input[Dataset],
     users: Input[Dataset],
     feedback: Input[Artifact],
+    quarantine: Input[Dataset],
+    validation: Input[Metrics],
     protocol: str,
     releases: str,
     tracking_uri: str,
     run_id: str,
     policy: str,
+    pipeline_run: str,
+    image: str,
     evaluation: Output[Artifact],
     metrics: Output[Metrics],
     report: Output[HTML],
@@ -25,9 +29,11 @@ def evaluate_release(
     """Fit the blend on the validation split, measure on the test split; returns "push" or "hold"."""
     from pathlib import Path
 
+    from components.evaluate_release.dossier.facts import RunRecord
     from components.evaluate_release.evaluation import evaluate
     from feature_repo.feedback import FeedbackPolicy
 
+    record = RunRecord(policy, pipeline_run, image, validation.metadata, Path(quarantine.path))
     # Browsers render a file as HTML by this ending.
     report.path += ".html"
     gate_decision, values = evaluate(
@@ -41,7 +47,7 @@ def evaluate_release(
         releases,
         tracking_uri,
         run_id,
-        policy,
+        record,
         evaluation=Path(evaluation.path),
         report=Path(report.path),
     )

@@ -1,16 +1,21 @@
-"""Evaluates a candidate, writes the results to files, and logs them to MLflow."""
+"""Evaluates a candidate, writes the results and the dossier to files, and logs them to MLflow."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
+from mlflow import MlflowClient
 
 from components.errors import StepError
 from components.evaluate_release.data.held_out import HeldOut
-from components.evaluate_release.measurement import measure
+from components.evaluate_release.dossier.candidate import Candidate, write_dossier
+from components.evaluate_release.dossier.facts import RunRecord
+from components.evaluate_release.measurement import measure, timed
 from components.evaluate_release.release_gate import GateDecision
 from components.evaluate_release.report import result_files, tracking
-from components.evaluate_release.report.html_report import write_report
+from components.evaluate_release.report.details import render_details
+from feature_repo.atomic_files import atomic_directory, write_text_atomically
 from feature_repo.feedback import FeedbackPolicy
 from serving.release.catalog import Catalog
 from serving.release.collaborative_filters import CollaborativeFilters
@@ -29,18 +34,17 @@ def evaluate(
     releases: str,
     tracking_uri: str,
     run_id: str,
-    policy: str,
+    record: RunRecord,
     *,
     evaluation: Path,
     report: Path,
 ) -> tuple[GateDecision, dict[str, float]]:
-    """Evaluate a candidate; write blend.json, metrics.json and metrics.csv to `evaluation`, HTML to `report`.
+    """Evaluate a candidate; write figures and the dossier to `evaluation`, its page to `report`.
 
     Args:
         users: user_id and attributes, or None.
         feedback: the sign and strength of each interaction.
-
-        policy: of release_gate.decide.
+        record: the policy of release_gate.decide, and what the dossier says about the run.
 
     Returns:
         The gate's decision, and the metrics: the served ranking's without a prefix
@@ -51,9 +55,18 @@ def evaluate(
     """
     ranking = assemble(interest_model, collaborative_filters, items)
     held_out = HeldOut.read(training_set, ranking.catalog, feedback, keeps_seen(interest_model), users)
-    results = measure(ranking, interest_model / "saved_model", held_out, protocol, releases, policy)
-    result_files.write_results(results, evaluation)
-    write_report(results, tracking.learning_curves(tracking_uri, run_id), report)
+    results = measure(ranking, interest_model / "saved_model", held_out, protocol, releases, record.policy)
+    client = MlflowClient(tracking_uri)
+    files = [collaborative_filters, interest_model / EMBEDDINGS, items]
+    candidate = Candidate(
+        replace(ranking, blend=results.blend), interest_model / "saved_model", files, client.get_run(run_id)
+    )
+    with atomic_directory(evaluation) as staged:
+        result_files.write_results(results, staged)
+        with timed("compiled the dossier"):
+            details = render_details(results, tracking.learning_curves(tracking_uri, run_id))
+            page = write_dossier(candidate, results, held_out, record, client, releases, details, staged)
+    write_text_atomically(report, page)
     tracking.log(tracking_uri, run_id, results, evaluation, report)
     return results.gate_decision, results.metrics_by_name
 

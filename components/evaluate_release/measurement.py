@@ -16,9 +16,9 @@ from components.evaluate_release.data.ranked_queries import RankedQueries
 from components.evaluate_release.drift.drift_study import measure_drift
 from components.evaluate_release.metrics import slices
 from components.evaluate_release.metrics.accuracy import ndcg
+from components.evaluate_release.metrics.attribute_slices import Masks
 from components.evaluate_release.metrics.bootstrap import difference_interval
 from components.evaluate_release.metrics.metric_calculator import HEADLINE, Figure, MetricCalculator
-from components.evaluate_release.metrics.slices import Slice
 from components.evaluate_release.model_names import (
     INTEREST,
     LABELS,
@@ -67,7 +67,8 @@ def measure(
         live = live_version.compare(releases, protocol, held_out, served, metrics[SERVED][HEADLINE])
         if live and live.answers is not None:
             metrics[LIVE] = _live_metrics(ranking, held_out, models, baseline, live)
-        measured_slices = _slices(ranking, held_out, models)
+        masks = _slice_masks(ranking, held_out)
+        measured_slices = slices.measure(masks, models, held_out.test.users, SEED)
     with timed("measured interest drift"):
         drift = measure_drift(candidate, saved_model, held_out)
     results = EvaluationResults(
@@ -81,6 +82,7 @@ def measure(
         metrics=metrics,
         baseline=baseline,
         slices=measured_slices,
+        slice_masks=masks,
         drift=drift,
         blend=blend,
         keep_seen=held_out.keep_seen,
@@ -174,10 +176,9 @@ def _live_metrics(
     return calculator.measure(live.answers, popular, compared)
 
 
-def _slices(ranking: Ranking, held_out: HeldOut, models: dict[str, RankedQueries]) -> list[Slice]:
+def _slice_masks(ranking: Ranking, held_out: HeldOut) -> dict[str, Masks]:
     catalog, popularity = ranking.catalog, ranking.filters.popularity
     first = slices.first_interactions(held_out.training_set, held_out.index, catalog.available_from)
-    dimensions = slices.split_queries(
+    return slices.split_queries(
         held_out.test, catalog, popularity, first, held_out.trained_users, held_out.users
     )
-    return slices.measure(dimensions, models, held_out.test.users, SEED)

@@ -4,6 +4,7 @@ import json
 import shutil
 import tempfile
 import time
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from components.evaluate_release.dossier.dossier_files import FOLDER, PAGE
+from components.evaluate_release.dossier.registered import read_dossier
 from components.progress import report
 from components.register_release.model_registry import Registry
 from feature_repo.contract import INTEREST_MODEL, RANKING, SIGNATURES, fingerprint
@@ -66,6 +69,9 @@ def register(
         model = _log(release, tracking_uri, run_id)
     registry = Registry(tracking_uri, model_name, review_history)
     number = registry.add(model.model_uri, model.model_id, run_id, _tags(metrics))
+    if dossier := read_dossier(number, evaluation):
+        page = dossier.render([asdict(record) for record in reversed(registry.history.records())])
+        registry.client.log_text(run_id, page, f"{FOLDER}/{PAGE}")
     registry.client.set_terminated(run_id, "FINISHED")
     report(f"version {number} of {model_name} is the candidate: {metrics['reason']}")
     return number

@@ -13,6 +13,7 @@ from typing import Any, Final
 from rich.console import Console
 from rich.text import Text
 
+from components.code_version import current_commit
 from components.progress import MARK
 from components.train_interest_model.hyperparameters import Hyperparameters
 from pipelines.benchmark.plan import Plan
@@ -110,20 +111,3 @@ class _StepRunner:
             return f"exit status {code}\n" + "\n".join(output[-TAIL_LINES:])
         # The temporary home is deleted when the user reads this; the link in it points to `archives`.
         return failure.read_text().replace(str(self.home / "warehouse/archives"), str(self.archives))
-
-
-def current_commit() -> str | None:
-    """Return the commit of this code, with "-dirty" if files differ; None outside its repository."""
-    this_file = Path(__file__)
-    git = ["git", "-C", str(this_file.parent)]
-    try:
-        subprocess.run([*git, "ls-files", "--error-unmatch", this_file.name], capture_output=True, check=True)
-        description = subprocess.run(
-            [*git, "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return None
-    return description.stdout.strip()

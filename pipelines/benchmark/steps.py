@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 from components.errors import StepError
+from feature_repo.atomic_files import atomic_directory
 from feature_repo.contract import FEEDBACK
 from feature_repo.feedback import FeedbackPolicy
 from feature_repo.store_addresses import sqlite_url
@@ -94,7 +95,8 @@ def evaluate(home: Path, plan: Plan, seed: int) -> None:
     results = measure(
         ranking, model / "saved_model", held_out, plan.protocol, str(home / "releases"), "review"
     )
-    result_files.write_results(results, home / f"evaluation-{seed}")
+    with atomic_directory(home / f"evaluation-{seed}") as staged:
+        result_files.write_results(results, staged)
 
 
 STEPS: Final[dict[str, Callable[..., object]]] = {

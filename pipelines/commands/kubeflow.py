@@ -67,7 +67,7 @@ def submit(
         settings = load_settings(policy=policy)
         hyperparameters = parse_hyperparameters(hyperparameter or [])
         parameters = training_arguments(settings, protocol, max_failed_share, hyperparameters)
-        parameters |= data.source_arguments() | data.meaning_arguments()
+        parameters |= data.source_arguments() | data.meaning_arguments() | {"image": settings.image}
         with connect(settings) as client:
             runs = KubeflowRuns(client, settings)
             run_id = runs.submit(training, parameters)

@@ -1,15 +1,16 @@
-"""The commands of `penchant review`: list, show, approve, reject and roll back."""
+"""The commands of `penchant review`: list, show, diff, approve, reject and roll back."""
 
 import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.text import Text
 
 from pipelines.commands.errors import FAILED, err, exit_on_error, out
 from pipelines.commands.options import By, Home
 
 if TYPE_CHECKING:
+    from components.evaluate_release.dossier.registered import Dossier
+    from components.register_release.model_registry import Registry
     from pipelines.settings import Settings
 
 review = typer.Typer(
@@ -17,7 +18,8 @@ review = typer.Typer(
 
 ```
 penchant review list
-penchant review show 7
+penchant review show 7 --open
+penchant review diff 6 7
 penchant review approve 7 --reason "better for new users"
 penchant review reject 7 --reason "too few new items"
 penchant review rollback
@@ -57,21 +59,77 @@ def list_(home: Home = None) -> None:
         out.print(versions_table(versions, ReleaseStore(settings.releases).live()))
 
 
+Open = Annotated[bool, typer.Option("--open", help="Open the page in the browser.")]
+
+
 @review.command()
-def show(version: Number, home: Home = None) -> None:
-    """Show the figures, decisions and evaluation files of a version."""
+def show(version: Number, open_page: Open = False, home: Home = None) -> None:
+    """Show what speaks for and against a version: its verdict, figures, data, costs and examples.
+
+    It is compared with the version that was live when it was trained. The page says the same, and more.
+
+    ```
+    penchant review show 7 --open
+    ```
+    """
     with exit_on_error():
+        from components.evaluate_release.dossier.registered import fetch_dossier
+        from pipelines.commands.tables import history_table
         from pipelines.review import download_evaluation, open_registry
         from pipelines.settings import load_settings
 
         settings = load_settings(home=home)
         registry = open_registry(settings)
         entry = registry.version(version)
-        for name, value in sorted(entry.tags.items()):
-            if value:
-                out.print(_line(name, value), soft_wrap=True)
-        for file in download_evaluation(registry, entry, settings.home / "review" / str(version)):
-            out.print(_line("evaluation", str(file)), soft_wrap=True)
+        dossier = fetch_dossier(registry.client, version, entry.run_id)
+        if dossier:
+            _show(settings, registry, dossier, f"version-{version}", open_page)
+        records = [record for record in registry.history.records() if record.version == version]
+        out.print(history_table(records, title=f"Decisions about version {version}"))
+        if not dossier:
+            out.print(
+                f"Version {version} was registered without a dossier; these are the files of its evaluation:"
+            )
+            for file in download_evaluation(registry, entry, settings.home / "review" / str(version)):
+                out.print(str(file), soft_wrap=True)
+
+
+@review.command()
+def diff(
+    before: Annotated[int, typer.Argument(metavar="A", help="A version number.")],
+    after: Annotated[int, typer.Argument(metavar="B", help="The version that is compared with A.")],
+    open_page: Open = False,
+    home: Home = None,
+) -> None:
+    """Compare any two versions, on the queries that both evaluations held out.
+
+    ```
+    penchant review diff 6 7 --open
+    ```
+    """
+    with exit_on_error():
+        from pipelines.review import compare, open_registry
+        from pipelines.settings import load_settings
+
+        if before == after:
+            raise ValueError(f"version {before} can't be compared with itself: give two versions")
+        settings = load_settings(home=home)
+        registry = open_registry(settings)
+        _show(settings, registry, compare(registry, before, after), f"versions-{before}-{after}", open_page)
+
+
+def _show(settings: "Settings", registry: "Registry", dossier: "Dossier", name: str, open_page: bool) -> None:
+    """Print a dossier, write its page, and open that if asked to."""
+    from pipelines.commands.dossier_tables import dossier_tables
+    from pipelines.review import write_page
+
+    for part in dossier_tables(dossier):
+        out.print(part)
+        out.print()
+    file = write_page(settings, registry, dossier, name)
+    out.print(f"The page: {file}", soft_wrap=True)
+    if open_page:
+        typer.launch(str(file))
 
 
 @review.command()
@@ -191,7 +249,3 @@ def history(
         if verify:
             last = found[-1].hash() if found else "none"
             out.print(f"{len(found)} records, none missing or changed; hash of the last: {last}")
-
-
-def _line(name: str, value: str) -> Text:
-    return Text(f"{name:>14}  ", "bold").append(value, "not bold")

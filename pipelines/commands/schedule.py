@@ -73,7 +73,7 @@ def create(
         settings = load_settings(policy=policy)
         hyperparameters = {"warm_start": True, **parse_hyperparameters(hyperparameter or [])}
         parameters = training_arguments(settings, protocol, max_failed_share, hyperparameters)
-        parameters |= data.source_arguments() | data.meaning_arguments()
+        parameters |= data.source_arguments() | data.meaning_arguments() | {"image": settings.image}
         _print_next_times(times)
         with _schedules() as schedules:
             change = schedules.create(name, times, training, parameters, catchup)

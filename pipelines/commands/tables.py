@@ -137,9 +137,10 @@ def versions_table(versions: Sequence["Version"], live: int | None) -> Table:
     return table
 
 
-def history_table(records: Sequence["Record"]) -> Table:
+def history_table(records: Sequence["Record"], title: str | None = None) -> Table:
     """Show the records of the review history, oldest first."""
-    table = Table("when (UTC)", "version", "what", "by", "reason", "live before → after")
+    headings = ("when (UTC)", "version", "what", "by", "reason", "live before → after")
+    table = Table(*headings, title=title, title_justify="left")
     for record in records:
         live = (record.live_before, record.live_after)
         change = " → ".join("none" if version is None else str(version) for version in live)

@@ -32,6 +32,7 @@ EDGES = {
     "train-collaborative-filters": {"ingest-interactions", "fetch-training-set"},
     "evaluate-release": {
         "ingest-interactions",
+        "validate-interactions",
         "fetch-training-set",
         "train-interest-model",
         "train-collaborative-filters",

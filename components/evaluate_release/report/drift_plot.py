@@ -6,7 +6,7 @@ from matplotlib.figure import Figure as Canvas
 from components.evaluate_release.drift.drift_metrics import FOLLOWING, DriftMetrics, DriftResults
 from components.evaluate_release.drift.interest_shifts import STEPS
 from components.evaluate_release.model_names import LABELS
-from components.evaluate_release.report.plot_style import COLORS
+from components.evaluate_release.report.plot_style import COLORS, FAINT, SOFT
 
 # Steps are spaced evenly, since the first ones matter most.
 POSITIONS = range(len(STEPS))
@@ -32,9 +32,9 @@ def _panel(axes: Axes, metrics: DriftMetrics, title: str) -> None:
             POSITIONS, values, marker="o", markersize=4, linewidth=2, color=COLORS[name], label=LABELS[name]
         )
     base = 100 * metrics.base_rate
-    axes.axhline(base, color="#4b5563", linewidth=1, linestyle=":", label="Share of all interactions")
+    axes.axhline(base, color=SOFT, linewidth=1, linestyle=":", label="Share of all interactions")
     axes.axhline(
-        100 * FOLLOWING, color="#b6bcc6", linewidth=1, linestyle=(0, (4, 3)), label="Half of the first ten"
+        100 * FOLLOWING, color=FAINT, linewidth=1, linestyle=(0, (4, 3)), label="Half of the first ten"
     )
     axes.set_xticks(POSITIONS, labels=[str(step) for step in STEPS])
     axes.set(title=title, xlabel="interactions with the new group", ylim=(0, 100))

@@ -22,7 +22,11 @@ COLORS: Final = {
     ALS: "#D55E00",
     ALS_FOLDED_IN: "#56B4E9",
 }
+INK, SOFT, FAINT, GRID = "#111827", "#4b5563", "#b6bcc6", "#e5e7eb"
+# In the page these are colors of its style, which differ in the dark.
+PAGE_COLORS: Final = {INK: "var(--ink)", SOFT: "var(--soft)", FAINT: "var(--soft)", GRID: "var(--line)"}
 STYLE: Final = {
+    "text.color": INK,
     "svg.fonttype": "none",
     "svg.hashsalt": "penchant",
     "font.family": "sans-serif",
@@ -30,16 +34,16 @@ STYLE: Final = {
     "font.size": 10,
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "axes.edgecolor": "#b6bcc6",
+    "axes.edgecolor": FAINT,
     "axes.titlesize": 11,
     "axes.titlelocation": "left",
     "axes.titleweight": "bold",
-    "axes.labelcolor": "#4b5563",
+    "axes.labelcolor": SOFT,
     "axes.grid": True,
     "axes.axisbelow": True,
-    "grid.color": "#e5e7eb",
-    "xtick.color": "#4b5563",
-    "ytick.color": "#4b5563",
+    "grid.color": GRID,
+    "xtick.color": SOFT,
+    "ytick.color": SOFT,
     "xtick.major.size": 0,
     "ytick.major.size": 0,
     "legend.frameon": False,

@@ -13,15 +13,13 @@ from components.evaluate_release.data.queries import Queries
 from components.evaluate_release.metrics.bootstrap import MIN_USERS
 from components.evaluate_release.report.notes import notes
 from components.evaluate_release.report.results import EvaluationResults
-from feature_repo.atomic_files import atomic_directory
 
 
 def write_results(results: EvaluationResults, directory: Path) -> None:
-    """Write the evaluation artifact atomically."""
-    with atomic_directory(directory) as staged:
-        (staged / "blend.json").write_text(json.dumps(results.blend, indent=2))
-        (staged / "metrics.json").write_text(json.dumps(to_json(results), indent=2, ensure_ascii=False))
-        pyarrow.csv.write_csv(to_table(results), staged / "metrics.csv")
+    """Write the three files into an existing directory."""
+    (directory / "blend.json").write_text(json.dumps(results.blend, indent=2))
+    (directory / "metrics.json").write_text(json.dumps(to_json(results), indent=2, ensure_ascii=False))
+    pyarrow.csv.write_csv(to_table(results), directory / "metrics.csv")
 
 
 def to_json(results: EvaluationResults) -> dict[str, Any]:

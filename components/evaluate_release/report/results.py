@@ -10,6 +10,7 @@ from components.evaluate_release.data.queries import Queries
 from components.evaluate_release.data.ranked_queries import RankedQueries
 from components.evaluate_release.drift.drift_metrics import DriftResults
 from components.evaluate_release.metrics.accuracy import MISS
+from components.evaluate_release.metrics.attribute_slices import Masks
 from components.evaluate_release.metrics.metric_calculator import HEADLINE, Figure
 from components.evaluate_release.metrics.slices import Slice
 from components.evaluate_release.model_names import SERVED
@@ -34,6 +35,7 @@ class EvaluationResults:
     metrics: dict[str, dict[str, Figure]]
     baseline: str  # the model that p values compare with
     slices: list[Slice]
+    slice_masks: dict[str, Masks]  # dimension -> label -> [test queries]
     drift: DriftResults
     blend: dict[str, Any]
     keep_seen: bool

@@ -15,6 +15,7 @@ from mlflow import MlflowClient
 
 from components.errors import StepError
 from components.evaluate_release.component import evaluate_release
+from components.evaluate_release.dossier.facts import RunRecord
 from components.evaluate_release.evaluation import evaluate
 from feature_repo.feedback import FeedbackPolicy
 from feature_repo.table_schemas import TRAINING_SET
@@ -66,7 +67,7 @@ def run(world, tracking, output):
         str(output / "releases"),
         tracking.uri,
         tracking.run_id,
-        "auto",
+        RunRecord("auto"),
         evaluation=output / "evaluation",
         report=output / "report",
     )
@@ -150,7 +151,7 @@ def test_the_report_is_a_self_contained_page(evaluated) -> None:
     assert "Item &lt;5&gt;" in page  # titles are escaped
     assert page.count("<svg") >= 3
     assert "i3" in page  # an item without a title is shown by its id
-    assert page.count('class="user"') == 10
+    assert page.count('class="user"') == 20
     for outside in ("<script", "http-equiv", "<link", 'src="'):
         assert outside not in page
 
@@ -170,7 +171,7 @@ def test_mlflow_has_metrics_gate_decision_and_files(evaluated) -> None:
 def test_each_attribute_of_the_users_is_a_slice(evaluated) -> None:
     parts = [part for part in evaluated.document()["slices"] if part["dimension"] == "user's group"]
     assert [(part["label"], part["queries"]) for part in parts] == [("b", 80), ("a", 40)]
-    assert "By user's group" in (evaluated.output / "report").read_text()
+    assert "By user&#39;s group" in (evaluated.output / "report").read_text()
 
 
 def test_the_report_says_why_drift_was_not_measured(evaluated) -> None:

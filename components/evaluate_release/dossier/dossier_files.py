@@ -1,0 +1,9 @@
+"""The files of a version's evaluation in the artifacts of its MLflow run."""
+
+from typing import Final
+
+FOLDER: Final = "evaluation"
+FACTS, ANSWERS, ITEMS, USERS = "facts.json", "answers.parquet", "items.parquet", "users.parquet"
+DOSSIER: Final = "dossier.json"
+DETAILS: Final = "details.html"
+PAGE: Final = "report.html"

@@ -1,0 +1,61 @@
+"""The answers that a version is compared with: those of the live version, or of another version."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.evaluate_release.dossier.held_out_answers import (
+    LISTED,
+    HeldOutAnswers,
+    Ranks,
+    shared_queries,
+)
+from components.evaluate_release.dossier.items_table import ItemsTable
+from components.evaluate_release.model_names import SERVED
+from components.evaluate_release.models.live_version import LiveVersion
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Answers to some of a version's test queries."""
+
+    measured: str  # how, as a clause
+    positions: NDArray[np.int64]  # [n] of the version's test queries
+    ranks: Ranks  # [n] of the targets
+    items: Ranks  # [n, LISTED] rows of the version's items table, -1 for none
+
+
+def as_served(live: LiveVersion | None) -> Reference | None:
+    """Return the live version's own answers to the queries newer than its data; None if there are none."""
+    if live is None or live.answers is None or live.new_queries is None:
+        return None
+    positions = np.flatnonzero(live.new_queries)
+    measured = (
+        f"the live version as it is served, on the {len(positions):,} queries that are newer than its data"
+    )
+    return Reference(measured, positions, live.answers.ranks, live.answers.items[:, :LISTED])
+
+
+def as_evaluated(
+    ours: HeldOutAnswers, items: ItemsTable, theirs: HeldOutAnswers, their_items: ItemsTable
+) -> Reference | None:
+    """Return what another version answered in its own evaluation to the same queries; None if there are none.
+
+    Both versions were trained without these queries' targets: each was measured before its refit.
+    """
+    positions, of_theirs = shared_queries(ours, theirs)
+    if not len(positions):
+        return None
+    measured = (
+        f"both as they were evaluated, before their refit, on the {len(positions):,} queries that both "
+        "evaluations held out"
+    )
+    answered = items.rows_of(their_items)[theirs.items[SERVED][of_theirs]]
+    return Reference(measured, positions, theirs.ranks[SERVED][of_theirs], answered)
+
+
+def as_baseline(answers: HeldOutAnswers, baseline: str) -> Reference:
+    """Return the answers of a baseline to all queries."""
+    everything = np.arange(len(answers))
+    return Reference("on all test queries", everything, answers.ranks[baseline], answers.items[baseline])

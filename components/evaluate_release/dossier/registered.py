@@ -1,0 +1,45 @@
+"""The dossier of a registered version."""
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from components.evaluate_release.dossier.dossier_files import DETAILS, DOSSIER, FOLDER
+from components.evaluate_release.dossier.page import render
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+
+@dataclass(frozen=True)
+class Dossier:
+    """What a dossier says, JSON-ready, and the fragment of HTML with the details of the evaluation."""
+
+    version: int
+    page: dict[str, Any]
+    details: str = ""
+
+    def render(self, decisions: Sequence[Mapping[str, Any]]) -> str:
+        """Return the page; `decisions`: records of the review history, newest first."""
+        return render(self.page, self.details, self.version, decisions)
+
+
+def read_dossier(version: int, directory: Path) -> Dossier | None:
+    """Read the dossier of a version from its evaluation's files; None if they have none."""
+    if not (directory / DOSSIER).exists():
+        return None
+    return Dossier(version, json.loads((directory / DOSSIER).read_text()), (directory / DETAILS).read_text())
+
+
+def fetch_dossier(client: "MlflowClient", version: int, run_id: str) -> Dossier | None:
+    """Download the dossier of a version; None if it was registered without one."""
+    stored = {Path(file.path).name for file in client.list_artifacts(run_id, FOLDER)}
+    if not {DOSSIER, DETAILS} <= stored:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        for name in (DOSSIER, DETAILS):
+            client.download_artifacts(run_id, f"{FOLDER}/{name}", folder)
+        return read_dossier(version, next(Path(folder).rglob(DOSSIER)).parent)

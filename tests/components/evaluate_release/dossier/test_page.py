@@ -1,0 +1,110 @@
+"""The page: self-contained, escaped, with the verdict first, and complete without a live version."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from components.evaluate_release.dossier.contents import Other, contents
+from components.evaluate_release.dossier.page import render
+from components.evaluate_release.dossier.reference import as_evaluated
+from components.evaluate_release.dossier.registered import Dossier
+from tests.chromium import rendered_html
+from tests.components.evaluate_release.dossier.stored import USERS, facts, stored
+
+RECORD = {
+    "at": "2026-11-28T12:30:00.000+00:00",
+    "version": 6,
+    "act": "approved",
+    "by": "ann",
+    "reason": "<b>good</b>",
+}
+
+
+def page(**changes: Any) -> dict[str, Any]:
+    """Return the dossier of a version that is worse than the live one for every second user."""
+    own, before = stored(np.where(USERS % 2, 9, 3), shift=3, **changes), stored(2)
+    reference = as_evaluated(own.answers, own.items, before.answers, before.items)
+    serving = before.facts["serving"]
+    # as it is read from its file
+    return json.loads(
+        json.dumps(contents(own, Other(6, "live version 6", before, reference, serving, True, [])))
+    )
+
+
+@pytest.fixture(scope="module")
+def html() -> str:
+    return render(page(), "<section>details</section>", 7, [RECORD])
+
+
+def test_the_verdict_comes_before_everything_else(html: str) -> None:
+    order = ["<h1>Version 7</h1>", "Not shown to be better than the live version", "It would take an NDCG@10"]
+    order += ["Significantly worse than live version 6", "Against live version 6", "Against the baselines"]
+    order += ["What is recommended", "What changed in the data", "What users get", "What it costs to serve"]
+    order += ["How it was made", "Earlier decisions", "<section>details</section>"]
+    found = [html.index(words) for words in order]
+    assert found == sorted(found)
+    assert "penchant review approve 7" in html
+
+
+def test_nothing_is_loaded_from_elsewhere_and_data_are_escaped(html: str) -> None:
+    assert "Film &lt;4&gt;" in html
+    assert "&lt;b&gt;good&lt;/b&gt;" in html
+    for outside in ("<script", "http-equiv", "<link", "src=", "url(", "@import", "<Film"):
+        assert outside not in html, outside
+
+
+def test_slices_that_are_significantly_worse_are_marked(html: str) -> None:
+    marked = html.count('<tr class="worse">')
+    assert marked == sum(row["verdict"] == "worse" for row in page()["against"]["rows"][1:]) > 0
+    assert "Benjamini and Hochberg" in html
+    assert html.count('<svg class="forest worse"') >= marked
+
+
+def test_a_browser_builds_the_page_as_it_was_written(html: str, tmp_path: Path) -> None:
+    file = tmp_path / "page.html"
+    file.write_text(html)
+    document = rendered_html(file)
+    assert document.count('class="user"') == html.count('class="user"')
+    assert document.count('class="forest') == html.count('class="forest')
+
+
+def test_the_first_release_has_a_page_too() -> None:
+    html = render(contents(stored(), None))
+    assert "No version is live to compare with." in html
+    assert "There is no earlier version to compare with." in html
+    assert "Not shown to be better than the best baseline" in html
+    assert "Earlier decisions" not in html
+    assert "penchant review approve VERSION" in html
+
+
+def test_what_is_missing_of_the_live_version_is_said() -> None:
+    missing = ["The evaluation of live version 6 is not there (deleted)."]
+    html = render(contents(stored(), Other(6, "live version 6", None, None, {}, False, missing)), "", 7)
+    assert missing[0] in html
+    assert "The data of live version 6 are not known" in html
+    assert "Against live version 6" not in html
+
+
+def test_a_comparison_of_two_versions_says_which_one_is_better() -> None:
+    compared = page()
+    compared["facts"]["gate"] = None
+    html = Dossier(9, compared).render([])
+    assert "<h1>Version 9 against live version 6</h1>" in html
+    assert "Version 9 is worse than live version 6" in html
+    assert "Nothing was decided yet." in html
+    assert "penchant review approve" not in html
+
+
+@pytest.mark.parametrize(
+    ("gate", "expected"),
+    [
+        ({"outcome": "better", "goes_live": True, "policy": "auto"}, "Under the policy auto it goes live"),
+        ({"outcome": "better", "goes_live": False, "policy": "review"}, "Better than the live version"),
+        ({"outcome": "worse", "goes_live": False, "policy": "auto"}, "Worse than the live version"),
+    ],
+)
+def test_the_gates_decision_is_shown(gate: dict[str, Any], expected: str) -> None:
+    assert expected in render(page(gate=facts()["gate"] | gate), "", 7)
