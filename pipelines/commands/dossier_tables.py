@@ -39,10 +39,8 @@ def _verdict(dossier: "Dossier") -> Text:
 
     page = dossier.page
     found = verdict(page, dossier.version, f"Version {dossier.version}")
-    text = Text(f"{found.headline}\n", f"bold {LEVELS[found.level]}").append(
-        f"{found.reason}.\n", "not bold default"
-    )
-    for sentence in (page["takes"], found.next):
+    text = Text(f"{found.headline}\n", f"bold {LEVELS[found.level]}")
+    for sentence in (*found.reasons, found.next):
         if sentence:
             text.append(f"{sentence}\n", "not bold default")
     for point in page["attention"]:

@@ -126,12 +126,12 @@ def _other(
         missing.append(f"The evaluation of {LIVE_VERSION} {live.version} is not there ({stored}).")
         stored = None
     if not live.servable:
-        missing.append(f"{LIVE_VERSION} {live.version} can't be served by this code: {live.closed}")
+        missing.append(f"The {LIVE_VERSION} {live.version} can't be served by this code: {live.closed}.")
     reference = as_served(results.live)
     if reference is None and stored is not None:
         reference = as_evaluated(own.answers, own.items, stored.answers, stored.items)
     if reference is None:
-        missing.append(f"{LIVE_VERSION} {live.version} has answered none of this version's test queries.")
+        missing.append(f"The {LIVE_VERSION} {live.version} has answered none of this version's test queries.")
     serving: dict[str, Any] = asdict(cost) if cost else {}
     return Other(
         live.version, f"{LIVE_VERSION} {live.version}", stored, reference, serving, bool(serving), missing

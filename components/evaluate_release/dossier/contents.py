@@ -6,7 +6,6 @@ from typing import Any
 from components.evaluate_release.data.held_out import SEED
 from components.evaluate_release.dossier.attention import points
 from components.evaluate_release.dossier.data_changes import data_changes
-from components.evaluate_release.dossier.gate_words import what_it_would_take
 from components.evaluate_release.dossier.list_character import ListCharacter, list_character
 from components.evaluate_release.dossier.paired_comparison import CORRECTION, PairedRow, adjust, compare
 from components.evaluate_release.dossier.reference import Reference, as_baseline
@@ -51,11 +50,6 @@ def contents(own: StoredEvaluation, other: Other | None) -> dict[str, Any]:
     page = {
         "other": other and {"version": other.version, "name": other.name, "missing": other.missing},
         "facts": own.facts,
-        "takes": what_it_would_take(
-            own.facts, other is not None, next(iter(against_other), None), against_baseline[0]
-        )
-        if own.facts["gate"]
-        else "",
         "baseline": _comparison(baseline, against_baseline) | {"name": LABELS[own.facts["baseline"]].lower()},
         "by_model": _by_model(own),
         "against": _comparison(reference, against_other) if reference else None,

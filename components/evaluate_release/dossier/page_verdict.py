@@ -14,9 +14,8 @@ class Verdict:
 
     level: str
     headline: str
-    reason: str
+    reasons: list[str]  # sentences
     next: str = ""
-    is_gate: bool = True
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,14 @@ def verdict(page: dict[str, Any], version: int | None, name: str) -> Verdict:
         "undecided": f"Not shown to be better than {compared}",
         "worse": f"Worse than {compared}",
     }[gate["outcome"]]
-    return Verdict(_LEVELS.get(gate["outcome"], "warn"), headline, gate["reason"], _next(gate, version))
+    return Verdict(
+        _LEVELS.get(gate["outcome"], "warn"), headline, _sentences(gate["reason"]), _next(gate, version)
+    )
+
+
+def _sentences(reason: str) -> list[str]:
+    """Return the clauses of the gate's reason as sentences."""
+    return [f"{clause[:1].upper()}{clause[1:]}." for clause in reason.split("; ")]
 
 
 def _next(gate: dict[str, Any], version: int | None) -> str:
@@ -54,19 +60,16 @@ def _next(gate: dict[str, Any], version: int | None) -> str:
 def _of_comparison(page: dict[str, Any], name: str) -> Verdict:
     other = page["other"]["name"]
     if not page["against"]:
-        return Verdict(
-            "warn", f"{name} can't be compared with {other}", "; ".join(page["other"]["missing"]), "", False
-        )
+        return Verdict("warn", f"{name} can't be compared with {other}", page["other"]["missing"])
     row = page["against"]["rows"][0]
-    words = {"better": "is better than", "worse": "is worse than"}.get(
-        row["verdict"], "is not shown to differ from"
-    )
+    words = {"better": "is better than", "worse": "is worse than"}
+    compared = words.get(row["verdict"], "is not shown to differ from")
     interval = "" if row["low"] is None else f", 95 % interval {row['low']:+.4f} to {row['high']:+.4f}"
     reason = (
         f"NDCG@10 {row['ours']:.4f} instead of {row['theirs']:.4f}, difference "
-        f"{row['difference']:+.4f}{interval}: {page['against']['measured']}"
+        f"{row['difference']:+.4f}{interval}: {page['against']['measured']}."
     )
-    return Verdict(_LEVELS.get(row["verdict"], "warn"), f"{name} {words} {other}", reason, "", False)
+    return Verdict(_LEVELS.get(row["verdict"], "warn"), f"{name} {compared} {other}", [reason])
 
 
 def tiles(page: dict[str, Any]) -> list[Tile]:

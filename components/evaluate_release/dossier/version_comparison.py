@@ -21,11 +21,7 @@ def compare_versions(client: "MlflowClient", before: tuple[int, str], after: tup
     """
     own, other = _stored(client, *after), _stored(client, *before)
     reference = as_evaluated(own.answers, own.items, other.answers, other.items)
-    missing = (
-        []
-        if reference
-        else [f"No query is held out in both evaluations, of versions {before[0]} and {after[0]}"]
-    )
+    missing = [] if reference else ["No query was held out in both evaluations."]
     serving = other.facts["serving"]
     name = f"version {before[0]}"
     page = contents(

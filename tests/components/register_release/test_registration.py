@@ -18,6 +18,7 @@ from feature_repo.table_schemas import ITEMS
 from serving.errors import ReleaseError
 from serving.release.collaborative_filters import CollaborativeFilters
 from serving.release.ranking_data import Ranking
+from tests.components.evaluate_release.dossier.test_page import page
 
 MODEL = "penchant"
 ITEM_IDS = ["heat", "ronin", "alien"]
@@ -113,6 +114,25 @@ def test_a_new_version_is_the_candidate_with_its_metrics_as_tags(parts: Release,
     assert newest.tags["gate_decision"] == "better"
     assert oldest.aliases == []
     assert registry.client.get_run(parts.run_id).info.status == "FINISHED"
+
+
+def test_the_page_of_a_version_has_its_number_and_the_decisions_until_then(
+    parts: Release, registry: Registry
+) -> None:
+    first = parts.register()
+    registry.decide(first, REJECTED, "ada", "too many sequels")
+    (parts.evaluation / "dossier.json").write_text(json.dumps(page()))
+    (parts.evaluation / "details.html").write_text("<section>details</section>")
+    second = parts.register()
+
+    html = mlflow_text(registry, parts.run_id, "evaluation/report.html")
+    assert f"<h1>Version {second}</h1>" in html
+    assert "too many sequels" in html
+    assert "<section>details</section>" in html
+
+
+def mlflow_text(registry: Registry, run_id: str, artifact: str) -> str:
+    return Path(registry.client.download_artifacts(run_id, artifact)).read_text()
 
 
 def test_versions_on_all_pages_are_listed(

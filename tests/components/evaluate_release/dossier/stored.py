@@ -51,7 +51,7 @@ def items(n_items: int = N_ITEMS) -> ItemsTable:
 def facts(**changes: Any) -> dict[str, Any]:
     """Return the facts of a version; `changes` replaces entries."""
     figure = {"value": 0.2, "low": 0.1, "high": 0.3}
-    gate = {"outcome": "undecided", "reason": "NDCG@10 0.2 is not enough", "goes_live": False}
+    gate = {"outcome": "undecided", "reason": "NDCG@10 0.2 is not enough; it needs more", "goes_live": False}
     return {
         "gate": gate | {"policy": "review"},
         "notes": [],

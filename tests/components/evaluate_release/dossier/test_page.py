@@ -40,7 +40,7 @@ def html() -> str:
 
 
 def test_the_verdict_comes_before_everything_else(html: str) -> None:
-    order = ["<h1>Version 7</h1>", "Not shown to be better than the live version", "It would take an NDCG@10"]
+    order = ["<h1>Version 7</h1>", "Not shown to be better than the live version", "It needs more."]
     order += ["Significantly worse than live version 6", "Against live version 6", "Against the baselines"]
     order += ["What is recommended", "What changed in the data", "What users get", "What it costs to serve"]
     order += ["How it was made", "Earlier decisions", "<section>details</section>"]
