@@ -120,11 +120,11 @@ def _other(
     client: "MlflowClient",
     cost: ServingCost | None,
 ) -> Other:
-    stored = fetch(client, live.run_id) if live.run_id else "its manifest names no MLflow run"
-    missing = []
-    if isinstance(stored, str):
-        missing.append(f"The evaluation of {LIVE_VERSION} {live.version} is not there ({stored}).")
-        stored = None
+    fetched = fetch(client, live.run_id) if live.run_id else "its manifest names no MLflow run"
+    stored = fetched if isinstance(fetched, StoredEvaluation) else None
+    missing = (
+        [f"The evaluation of {LIVE_VERSION} {live.version} is not there ({fetched})."] if not stored else []
+    )
     if not live.servable:
         missing.append(f"The {LIVE_VERSION} {live.version} can't be served by this code: {live.closed}.")
     reference = as_served(results.live)

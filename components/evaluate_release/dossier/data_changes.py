@@ -46,7 +46,8 @@ def _window(data: dict[str, Any]) -> list[str]:
 
 def _volumes(own: StoredEvaluation, other: StoredEvaluation | None) -> list[Volume]:
     after, before = own.facts["data"], other.facts["data"] if other else {}
-    users, catalog = (None, None), (None, None)
+    users: tuple[int | None, int | None] = (None, None)
+    catalog = users
     if other:
         users = len(np.setdiff1d(own.users, other.users)), len(np.setdiff1d(other.users, own.users))
         catalog = _missing_in(other.items, own.items), _missing_in(own.items, other.items)

@@ -83,7 +83,10 @@ class HeldOutAnswers:
         models = [name.removeprefix("rank ") for name in table.column_names if name.startswith("rank ")]
         order = json.loads(table.schema.metadata[b"slices"])
         return cls(
-            *(table[name].to_numpy() for name in (*KEYS, "length")),
+            table["user_id"].to_numpy(),
+            table["cutoff"].to_numpy(),
+            table["target_id"].to_numpy(),
+            table["length"].to_numpy(),
             _matrix(table["history"]),
             {name: table[f"rank {name}"].to_numpy() for name in models},
             {name: _matrix(table[f"items {name}"]) for name in models},
@@ -125,4 +128,5 @@ def _lists(rows: Ranks) -> pa.FixedSizeListArray:
 
 
 def _matrix(column: pa.ChunkedArray) -> Ranks:
-    return column.combine_chunks().flatten().to_numpy().reshape(len(column), column.type.list_size)
+    values = column.combine_chunks().flatten().to_numpy()
+    return np.asarray(values, np.int32).reshape(len(column), column.type.list_size)
