@@ -78,6 +78,8 @@ def compare(registry: Registry, before: int, after: int) -> Dossier:
 
 
 def download_evaluation(registry: Registry, version: Version, directory: Path) -> list[Path]:
-    """Download the evaluation of a version into `directory`; return its files."""
+    """Download the evaluation of a version into `directory`; return its files, none if they are pruned."""
+    if not registry.client.list_artifacts(version.run_id, "evaluation"):
+        return []
     registry.client.download_artifacts(version.run_id, "evaluation", str(directory))
     return sorted(path for path in directory.rglob("*") if path.is_file())

@@ -33,6 +33,9 @@ By = Annotated[
         show_default="your login name",
     ),
 ]
+Number = Annotated[
+    int, typer.Argument(metavar="VERSION", help="A version number from `penchant review list`.")
+]
 Dataset = Annotated[str, typer.Option(help="A public data set; `penchant data` lists them.")]
 Interactions = Annotated[
     str | None,

@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines.commands.dossiers import diff, show
 from pipelines.commands.errors import FAILED, err, exit_on_error, out
-from pipelines.commands.options import By, Home
+from pipelines.commands.options import By, Home, Number
 
 if TYPE_CHECKING:
-    from components.evaluate_release.dossier.registered import Dossier
-    from components.register_release.model_registry import Registry
     from pipelines.settings import Settings
 
 review = typer.Typer(
@@ -29,10 +28,6 @@ penchant review history
     no_args_is_help=True,
     rich_markup_mode="markdown",
 )
-
-Number = Annotated[
-    int, typer.Argument(metavar="VERSION", help="A version number from `penchant review list`.")
-]
 
 Reason = Annotated[
     str,
@@ -59,77 +54,8 @@ def list_(home: Home = None) -> None:
         out.print(versions_table(versions, ReleaseStore(settings.releases).live()))
 
 
-Open = Annotated[bool, typer.Option("--open", help="Open the page in the browser.")]
-
-
-@review.command()
-def show(version: Number, open_page: Open = False, home: Home = None) -> None:
-    """Show what speaks for and against a version: its verdict, figures, data, costs and examples.
-
-    It is compared with the version that was live when it was trained. The page says the same, and more.
-
-    ```
-    penchant review show 7 --open
-    ```
-    """
-    with exit_on_error():
-        from components.evaluate_release.dossier.registered import fetch_dossier
-        from pipelines.commands.tables import history_table
-        from pipelines.review import download_evaluation, open_registry
-        from pipelines.settings import load_settings
-
-        settings = load_settings(home=home)
-        registry = open_registry(settings)
-        entry = registry.version(version)
-        dossier = fetch_dossier(registry.client, version, entry.run_id)
-        if dossier:
-            _show(settings, registry, dossier, f"version-{version}", open_page)
-        records = [record for record in registry.history.records() if record.version == version]
-        out.print(history_table(records, title=f"Decisions about version {version}"))
-        if not dossier:
-            out.print(
-                f"Version {version} was registered without a dossier; these are the files of its evaluation:"
-            )
-            for file in download_evaluation(registry, entry, settings.home / "review" / str(version)):
-                out.print(str(file), soft_wrap=True)
-
-
-@review.command()
-def diff(
-    before: Annotated[int, typer.Argument(metavar="A", help="A version number.")],
-    after: Annotated[int, typer.Argument(metavar="B", help="The version that is compared with A.")],
-    open_page: Open = False,
-    home: Home = None,
-) -> None:
-    """Compare any two versions, on the queries that both evaluations held out.
-
-    ```
-    penchant review diff 6 7 --open
-    ```
-    """
-    with exit_on_error():
-        from pipelines.review import compare, open_registry
-        from pipelines.settings import load_settings
-
-        if before == after:
-            raise ValueError(f"version {before} can't be compared with itself: give two versions")
-        settings = load_settings(home=home)
-        registry = open_registry(settings)
-        _show(settings, registry, compare(registry, before, after), f"versions-{before}-{after}", open_page)
-
-
-def _show(settings: "Settings", registry: "Registry", dossier: "Dossier", name: str, open_page: bool) -> None:
-    """Print a dossier, write its page, and open that if asked to."""
-    from pipelines.commands.dossier_tables import dossier_tables
-    from pipelines.review import write_page
-
-    for part in dossier_tables(dossier):
-        out.print(part)
-        out.print()
-    file = write_page(settings, registry, dossier, name)
-    out.print(f"The page: {file}", soft_wrap=True)
-    if open_page:
-        typer.launch(str(file))
+review.command()(show)
+review.command()(diff)
 
 
 @review.command()

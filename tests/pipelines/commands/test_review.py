@@ -72,7 +72,7 @@ def test_show_prints_the_verdict_and_the_decisions_and_opens_the_page(home: Path
 def test_show_lists_the_files_of_a_version_without_a_dossier(home: Path) -> None:
     code, output = run(home, "show", "1")
     assert code == 0
-    assert "Version 1 was registered without a dossier" in output
+    assert "Version 1 has no dossier" in output
     assert "metrics.json" in output
     assert opened == []
 

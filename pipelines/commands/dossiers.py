@@ -1,0 +1,86 @@
+"""`penchant review show` and `diff`: the dossier of a version, or of two versions."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipelines.commands.errors import exit_on_error, out
+from pipelines.commands.options import Home, Number
+
+if TYPE_CHECKING:
+    from components.evaluate_release.dossier.registered import Dossier
+    from components.register_release.model_registry import Registry
+    from pipelines.settings import Settings
+
+Open = Annotated[bool, typer.Option("--open", help="Open the page in the browser.")]
+
+
+def show(version: Number, open_page: Open = False, home: Home = None) -> None:
+    """Show what speaks for and against a version: its verdict, figures, data, costs and examples.
+
+    It is compared with the version that was live when it was trained. The page says the same, and more.
+
+    ```
+    penchant review show 7 --open
+    ```
+    """
+    with exit_on_error():
+        from components.evaluate_release.dossier.registered import fetch_dossier
+        from pipelines.commands.tables import history_table, versions_table
+        from pipelines.review import download_evaluation, open_registry
+        from pipelines.settings import load_settings
+        from serving.release.release_store import ReleaseStore
+
+        settings = load_settings(home=home)
+        registry = open_registry(settings)
+        entry = registry.version(version)
+        dossier = fetch_dossier(registry.client, version, entry.run_id)
+        if dossier:
+            _show(settings, registry, dossier, f"version-{version}", open_page)
+        records = [record for record in registry.history.records() if record.version == version]
+        out.print(history_table(records, title=f"Decisions about version {version}"))
+        if not dossier:
+            out.print(versions_table([entry], ReleaseStore(settings.releases).live()))
+            files = download_evaluation(registry, entry, settings.home / "review" / str(version))
+            out.print(
+                f"Version {version} has no dossier; the files of its evaluation: {'' if files else 'none'}"
+            )
+            for file in files:
+                out.print(str(file), soft_wrap=True)
+
+
+def diff(
+    before: Annotated[int, typer.Argument(metavar="A", help="A version number.")],
+    after: Annotated[int, typer.Argument(metavar="B", help="The version that is compared with A.")],
+    open_page: Open = False,
+    home: Home = None,
+) -> None:
+    """Compare any two versions, on the queries that both evaluations held out.
+
+    ```
+    penchant review diff 6 7 --open
+    ```
+    """
+    with exit_on_error():
+        from pipelines.review import compare, open_registry
+        from pipelines.settings import load_settings
+
+        if before == after:
+            raise ValueError(f"version {before} can't be compared with itself: give two versions")
+        settings = load_settings(home=home)
+        registry = open_registry(settings)
+        _show(settings, registry, compare(registry, before, after), f"versions-{before}-{after}", open_page)
+
+
+def _show(settings: "Settings", registry: "Registry", dossier: "Dossier", name: str, open_page: bool) -> None:
+    """Print a dossier, write its page, and open that if asked to."""
+    from pipelines.commands.dossier_tables import dossier_tables
+    from pipelines.review import write_page
+
+    for part in dossier_tables(dossier):
+        out.print(part)
+        out.print()
+    file = write_page(settings, registry, dossier, name)
+    out.print(f"The page: {file}", soft_wrap=True)
+    if open_page:
+        typer.launch(str(file))
