@@ -67,7 +67,7 @@ def run(
         def train(started_by: str = "") -> None:
             folder = run_locally(training, settings, arguments, started_by)
             out.print(metrics_table(folder))
-            out.print(f"Evaluation report: {folder / 'report.html'}", soft_wrap=True)
+            out.print(f"The dossier of the new version: {folder / 'report.html'}", soft_wrap=True)
             out.print(f"Log and outputs of the run: {folder}", soft_wrap=True)
 
         if cron:

@@ -247,15 +247,20 @@ def test_the_component_returns_the_decision_and_logs_the_metrics(world, store, t
         }.items()
     }
     FeedbackPolicy().write(tmp_path / "feedback.json")
+    pq.write_table(pa.table({"reasons": [["no user"], ["no user", "no item"]]}), tmp_path / "quarantine")
     metrics, report = Artifact(tmp_path / "metrics"), Artifact(tmp_path / "report")
     action = evaluate_release.python_func(
         **parts,
         feedback=Artifact(tmp_path / "feedback.json"),
+        quarantine=Artifact(tmp_path / "quarantine"),
+        validation=Artifact(tmp_path / "validation", rows=122.0, valid_rows=120.0, duplicate_rows=0.0),
         protocol="leave-one-out",
         releases=str(tmp_path / "releases"),
         tracking_uri=tracking.uri,
         run_id=tracking.run_id,
         policy="auto",
+        pipeline_run="run-7",
+        image="penchant/training:1",
         evaluation=Artifact(tmp_path / "evaluation"),
         metrics=metrics,
         report=report,
@@ -264,13 +269,22 @@ def test_the_component_returns_the_decision_and_logs_the_metrics(world, store, t
     assert metrics.logged["ndcg_at_10"] == 1.0
     assert report.path == str(tmp_path / "report.html")
     assert (tmp_path / "report.html").exists()
+    facts = json.loads((tmp_path / "evaluation" / "facts.json").read_text())
+    assert facts["quarantine"] == {"no user": 2, "no item": 1}
+    assert facts["validation"]["rows"] == 122
+    assert (facts["lineage"]["pipeline_run"], facts["lineage"]["image"]) == ("run-7", "penchant/training:1")
+    assert facts["lineage"]["tracking_run"] == tracking.run_id
+    assert facts["data"]["interactions"] == N_USERS * LENGTH
+    assert facts["serving"]["ranking_p50_ms"] > 0
+    stored = {entry.path for entry in tracking.client.list_artifacts(tracking.run_id, "evaluation")}
+    assert {f"evaluation/{name}" for name in ("dossier.json", "details.html", "answers.parquet")} <= stored
 
 
 class Artifact:
-    """A fake of kfp's artifacts: a path, and logged metrics."""
+    """A fake of kfp's artifacts: a path, metadata, and logged metrics."""
 
-    def __init__(self, path) -> None:
-        self.path, self.logged = str(path), dict[str, float]()
+    def __init__(self, path, **metadata: float) -> None:
+        self.path, self.metadata, self.logged = str(path), metadata, dict[str, float]()
 
     def log_metric(self, name, value) -> None:
         self.logged[name] = value
