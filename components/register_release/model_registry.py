@@ -13,11 +13,11 @@ from typing import Any
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
-from mlflow import MlflowClient
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
 from components.errors import StepError
+from components.mlflow_client import connect
 from components.register_release.review_history import Act, ReviewHistory
 
 CANDIDATE = "candidate"  # the newest version, until it is reviewed
@@ -52,7 +52,7 @@ class Registry:
 
     def __init__(self, tracking_uri: str, model_name: str, history_url: str) -> None:
         """`history_url`: SQLAlchemy URL of the database of the review history."""
-        self.client = MlflowClient(tracking_uri=tracking_uri, registry_uri=tracking_uri)
+        self.client = connect(tracking_uri)
         self.model_name = model_name
         self.history = ReviewHistory(history_url, model_name)
 

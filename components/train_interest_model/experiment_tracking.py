@@ -1,7 +1,6 @@
 """The MLflow run of a pipeline run: the training starts it, later steps continue it."""
 
 import hashlib
-import os
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -10,6 +9,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+from components.mlflow_client import connect
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -72,10 +73,7 @@ def tracked_run(tracking_uri: str, experiment: str, run_id: str, split: str) -> 
 
     The run stays open for the next steps; a failed step marks it FAILED.
     """
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    from mlflow import MlflowClient
-
-    client = MlflowClient(tracking_uri)
+    client = connect(tracking_uri)
     if not run_id:
         tags = {"mlflow.runName": time.strftime("%Y-%m-%d %H:%M:%S"), "mlflow.source.name": "penchant"}
         run_id = client.create_run(_experiment_id(client, tracking_uri, experiment), tags=tags).info.run_id

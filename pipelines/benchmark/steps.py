@@ -136,9 +136,9 @@ def _tracking_uri(home: Path) -> str:
 
 def _create_tracking_database(home: Path) -> None:
     """Make MLflow create its database now, so that the time of a training does not include it."""
-    from mlflow import MlflowClient
+    from components.mlflow_client import connect
 
-    MlflowClient(_tracking_uri(home)).search_experiments()
+    connect(_tracking_uri(home))
 
 
 def _policy(home: Path) -> FeedbackPolicy:

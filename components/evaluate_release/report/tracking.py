@@ -8,10 +8,10 @@ from typing import Final
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
-from mlflow import MlflowClient
 from mlflow.entities import Metric, RunTag
 
 from components.evaluate_release.report.results import DRIFT, EvaluationResults
+from components.mlflow_client import connect
 
 # Distinguishes metrics on held-out interactions from those of the training.
 PREFIX: Final = "test_"
@@ -22,7 +22,7 @@ Curve = list[tuple[int, float]]
 
 def learning_curves(tracking_uri: str, run_id: str) -> dict[str, Curve]:
     """Map each metric that was logged at more than one step to its history."""
-    client = MlflowClient(tracking_uri)
+    client = connect(tracking_uri)
     names = [name for name in client.get_run(run_id).data.metrics if not name.startswith((PREFIX, "system/"))]
     histories = {name: client.get_metric_history(run_id, name) for name in sorted(names)}
     # A resumed run logs a step twice: the last value counts.
@@ -35,7 +35,7 @@ def learning_curves(tracking_uri: str, run_id: str) -> dict[str, Curve]:
 
 def log(tracking_uri: str, run_id: str, results: EvaluationResults, evaluation: Path, report: Path) -> None:
     """Log the metrics (`test_…`), the gate's decision as tags, and evaluation and report as artifacts."""
-    client, now = MlflowClient(tracking_uri), int(time.time() * 1000)
+    client, now = connect(tracking_uri), int(time.time() * 1000)
     metrics = results.metrics_by_name | results.counts
     client.log_batch(
         run_id,
