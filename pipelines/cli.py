@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from pipelines.commands.benchmark import benchmark
+from pipelines.commands.command_group import CommandGroup
 from pipelines.commands.data import data
 from pipelines.commands.kubeflow import compile_pipelines, submit
 from pipelines.commands.review import review
@@ -16,6 +17,7 @@ from pipelines.commands.serving import recommend, record, serve
 from pipelines.commands.training import demo, run
 
 app = typer.Typer(
+    cls=CommandGroup,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,

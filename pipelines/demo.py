@@ -32,7 +32,7 @@ def run_demo(
     interactions: str | None,
     items: str | None,
     users: str | None,
-    home: Path | None,
+    home: str | None,
     hyperparameters: dict[str, Any],
     options: dict[str, Any],
     console: Console,

@@ -1,14 +1,17 @@
 """Options that several commands share."""
 
 import getpass
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+# Not a path: an empty one would be the current folder.
 Home = Annotated[
-    Path | None,
-    typer.Option(help="The folder for all data, models and runs. Default: PENCHANT_HOME, else `.penchant`."),
+    str | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="The folder for all data, models and runs. Default: PENCHANT_HOME, else `.penchant`.",
+    ),
 ]
 Protocol = Annotated[
     Literal["time", "leave-one-out"],

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Final, Self
 from urllib.parse import quote
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from feature_repo.printable_text import printable
@@ -42,6 +42,13 @@ class Addresses(BaseSettings):
     registry: str = Field("", description="Feast's registry: a file or a SQL URL")
     online_store: str = Field("", description="Feast's online store: a SQLite file or redis://host:port")
     releases: str = Field("", description="where releases are published: a directory or an fsspec URL")
+
+    @field_validator("home", mode="before")
+    @classmethod
+    def _check_home(cls, home: str | Path) -> str | Path:
+        if home == "":  # a path would be the current folder
+            raise ValueError("expected a folder; leave it out for .penchant")
+        return home
 
     def model_post_init(self, context: Any, /) -> None:
         home = self.home.expanduser().absolute()
@@ -82,8 +89,9 @@ class Addresses(BaseSettings):
 
 
 def _describe(fault: Any) -> str:
+    problem = str(fault["msg"]).removeprefix("Value error, ")
     if not fault["loc"]:
-        return str(fault["msg"]).removeprefix("Value error, ")
+        return problem
     key = str(fault["loc"][0])
     value = "(not shown)" if key in _SECRETS else printable(repr(fault["input"]))
-    return f"PENCHANT_{key.upper()}={value}: {fault['msg']}"
+    return f"PENCHANT_{key.upper()}={value}: {problem}"

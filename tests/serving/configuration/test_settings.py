@@ -33,6 +33,7 @@ def test_an_argument_overrides_the_environment(monkeypatch: pytest.MonkeyPatch) 
     ("key", "value", "allowed"),
     [
         ("PORT", "70000", "less than or equal to 65535"),
+        ("HOME", "", "expected a folder"),
         ("MAX_IN_FLIGHT", "many", "valid integer"),
         ("HISTORY_BUDGET_MS", "-1", "greater than 0"),
     ],
