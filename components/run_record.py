@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, Self
 
 from feature_repo.atomic_files import write_text_atomically
+from feature_repo.printable_text import masked
 
 RECORD: Final = "run.json"
 
@@ -71,8 +72,8 @@ class RunRecord:
         return cls(**content, steps=steps)
 
     def write(self, folder: Path) -> None:
-        """Replace the record in the folder of the run."""
-        write_text_atomically(folder / RECORD, json.dumps(asdict(self), indent=2))
+        """Replace the record in the folder of the run; passwords in URLs are masked."""
+        write_text_atomically(folder / RECORD, masked(json.dumps(asdict(self), indent=2)))
 
 
 def timestamp() -> str:

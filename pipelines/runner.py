@@ -70,7 +70,8 @@ def run_locally(
             interrupted_by_sigterm(),
         ):
             try:
-                pipeline(**arguments | _arguments_of_run(pipeline, receivers))
+                told = _with_webhook_in_file(receivers, folder / "tmp")
+                pipeline(**arguments | _arguments_of_run(pipeline, told))
             except RuntimeError as error:
                 if not recorder.only_report_failed:
                     raise RunError(reporter.failure(folder / LOG)) from error
@@ -92,6 +93,14 @@ def _report_without_exit_handler(recorder: RunRecorder, receivers: Receivers) ->
         recorder.record.facts["undelivered"] = tell(
             outcome_of_record(recorder.record, receivers), receivers, ()
         )
+
+
+def _with_webhook_in_file(receivers: Receivers, folder: Path) -> Receivers:
+    """Return the receivers with the webhook's URL, often a secret, in a file: kfp logs all parameters."""
+    if not receivers.webhook or receivers.webhook.startswith("/"):
+        return receivers
+    (folder / "webhook_url").write_text(receivers.webhook)
+    return replace(receivers, webhook=str(folder / "webhook_url"))
 
 
 def _arguments_of_run(pipeline: Any, receivers: Receivers) -> dict[str, Any]:

@@ -89,7 +89,10 @@ def _cron(every: str | None, timezone: str | None) -> "Cron | None":
         if timezone is not None:
             raise ValueError(f"--cron-timezone={timezone}: expected together with --every CRON")
         return None
-    return Cron.parse(every, timezone or "UTC")
+    try:
+        return Cron.parse(every, timezone or "UTC")
+    except ValueError as error:
+        raise ValueError(f"--every, --cron-timezone: {error}") from error
 
 
 def _run_at_times(cron: "Cron", home: "Path", train: Callable[[str], None]) -> None:

@@ -80,6 +80,16 @@ def test_the_facts_of_a_run_are_shown(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
+def test_a_record_masks_the_password_in_an_address(tmp_path: Path) -> None:
+    entry = record(
+        "20261128-030000", arguments={"items_file": "https://ada:hidden@shop.example.com/items.csv"}
+    )
+    add(tmp_path, entry)
+    assert "hidden" not in (tmp_path / "runs" / entry.run / "run.json").read_text()
+    masked = RunRecord.read(tmp_path / "runs" / entry.run).arguments
+    assert masked == {"items_file": "https://ada:***@shop.example.com/items.csv"}
+
+
 def test_an_unknown_run_lists_the_newest(tmp_path: Path) -> None:
     add(tmp_path, record("20261128-030000"))
     with pytest.raises(LookupError, match=r"no run '7' in .*; the newest: 20261128-030000$"):

@@ -249,7 +249,7 @@ def test_a_run_is_reported_by_its_last_step(tmp_path: Path, capsys: pytest.Captu
     with receiver() as hook:
         settings = load_settings(
             home=tmp_path,
-            webhook_url=f"{hook.url}/hook",
+            webhook_url=f"{hook.url}/secret",
             webhook_key_file=tmp_path / "key",
             pushgateway="http://127.0.0.1:1",
         )
@@ -259,9 +259,12 @@ def test_a_run_is_reported_by_its_last_step(tmp_path: Path, capsys: pytest.Captu
     assert (message["failed_step"], message["status"]) == ("Refuse text", "failed")
     assert message["error"] == "'hello' is refused:\nexpected another text"
     assert hook.headers[0]["webhook-signature"]
+    assert hook.paths == ["/secret"]
     (folder,) = tmp_path.glob("runs/*")
     (undelivered,) = RunRecord.read(folder).facts["undelivered"]
     assert undelivered.startswith("Pushgateway: ")
+    kept = [file for file in folder.rglob("*") if file.is_file()]
+    assert [file for file in kept if "/secret" in file.read_text(errors="replace")] == []
     assert "not delivered: Pushgateway" in capsys.readouterr().out
 
 
