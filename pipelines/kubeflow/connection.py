@@ -2,6 +2,7 @@
 
 import io
 import json
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from http import HTTPStatus
@@ -41,12 +42,18 @@ def connect(settings: Settings) -> Iterator["Client"]:
         raise ValueError(f"PENCHANT_KUBEFLOW_TOKEN_FILE={str(token_file)!r}: expected a file with a token")
     try:
         _check_health(settings)
-        yield Client(
-            host=settings.kubeflow,
-            namespace=settings.kubeflow_namespace or "kubeflow",
-            credentials=ServiceAccountTokenVolumeCredentials(path=str(token_file)) if token_file else None,
-            ssl_ca_cert=str(settings.kubeflow_ca) if settings.kubeflow_ca else None,
-        )
+        with warnings.catch_warnings():
+            # Each client warns of servers older than 2.0.0-beta.2, whatever the server is.
+            warnings.filterwarnings("ignore", message="This client only works with Kubeflow Pipeline")
+            client = Client(
+                host=settings.kubeflow,
+                namespace=settings.kubeflow_namespace or "kubeflow",
+                credentials=ServiceAccountTokenVolumeCredentials(path=str(token_file))
+                if token_file
+                else None,
+                ssl_ca_cert=str(settings.kubeflow_ca) if settings.kubeflow_ca else None,
+            )
+        yield client
     except ApiException as error:
         raise RunError(f"Kubeflow at {settings.kubeflow}: {_describe(error)}") from error
     except HTTPError as error:

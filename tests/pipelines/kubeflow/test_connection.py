@@ -1,3 +1,4 @@
+import warnings
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,12 @@ def test_a_wrong_token_is_named(settings: Settings) -> None:
     settings.kubeflow_token_file.write_text("expired")
 
     with pytest.raises(RunError, match=r"Unauthenticated; the token is missing, wrong or expired"):
+        list_schedules(settings)
+
+
+def test_a_connection_prints_no_warning(settings: Settings) -> None:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*Kubeflow Pipeline")
         list_schedules(settings)
 
 
