@@ -1,0 +1,47 @@
+"""The systemd units start a command that exists, every night, and once for a night that was missed."""
+
+import configparser
+import re
+import shlex
+
+import typer.main
+
+from pipelines.cli import app
+from pipelines.settings import Settings
+from tests.infra.conftest import INFRA
+
+UNITS = INFRA / "systemd"
+
+
+def unit(name: str) -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(interpolation=None, strict=False)
+    parser.optionxform = str  # type: ignore[assignment, method-assign]
+    parser.read(UNITS / name)
+    return parser
+
+
+def test_the_service_runs_a_command_that_exists() -> None:
+    program, name, *arguments = shlex.split(unit("penchant-training.service")["Service"]["ExecStart"])
+    assert program.endswith("/penchant")
+    command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
+    assert command.make_context(name, arguments).params["hyperparameter"] == ["warm_start=true"]
+
+
+def test_the_service_runs_once_and_may_write_its_home() -> None:
+    service = unit("penchant-training.service")["Service"]
+    (home,) = re.findall(r"PENCHANT_HOME=(\S+)", service["Environment"])
+    assert service["ReadWritePaths"] == home
+    assert service["Type"] == "oneshot"
+
+
+def test_the_variables_of_the_service_are_settings() -> None:
+    named = re.findall(r"PENCHANT_([A-Z_]+)", (UNITS / "penchant-training.service").read_text())
+    assert {name.lower() for name in named} <= Settings.model_fields.keys()
+
+
+def test_the_timer_starts_the_service_and_makes_up_for_a_missed_night() -> None:
+    timer = unit("penchant-training.timer")
+    assert timer["Timer"]["Persistent"] == "true"
+    assert timer["Timer"]["OnCalendar"].startswith("*-*-* 03:00:00")
+    assert timer["Install"]["WantedBy"] == "timers.target"
+    assert (UNITS / "penchant-training.service").exists()
