@@ -113,14 +113,10 @@ def _of_kubeflow_run(outcome: Outcome, receivers: Receivers) -> Outcome:
     except Exception as error:  # of urllib3, of the API's client, or of the token's file
         report_progress(f"Kubeflow at {receivers.kubeflow} does not say which step failed: {error}")
         return outcome
-    status = "failed" if found.name else outcome.status
-    return replace(
-        outcome,
-        status=status,
-        failed_step=found.name,
-        error=found.error or outcome.error,
-        duration_s=found.duration_s,
-    )
+    outcome = replace(outcome, duration_s=found.duration_s)
+    if outcome.status == "succeeded" or not found.name:  # a step may have failed before a retry
+        return outcome
+    return replace(outcome, status="failed", failed_step=found.name, error=found.error or outcome.error)
 
 
 def _with_facts(outcome: Outcome, facts: dict[str, Any]) -> Outcome:

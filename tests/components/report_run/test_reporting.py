@@ -179,6 +179,20 @@ def test_kubeflow_is_asked_which_step_failed(
     assert 299 < message["duration_s"] < 900
 
 
+def test_a_step_that_failed_before_its_retry_is_not_told(
+    hook: Receiver, facts: str, kubeflow: str, tmp_path: Path
+) -> None:
+    (tmp_path / "token").write_text("token")
+    receivers = Receivers(
+        hook.url, facts=facts, kubeflow=kubeflow, kubeflow_token_file=str(tmp_path / "token")
+    )
+
+    message = report(receivers, hook, "COMPLETE")
+
+    assert (message["status"], message["failed_step"], message["error"]) == ("succeeded", "", "")
+    assert message["duration_s"] > 299
+
+
 def test_a_kubeflow_that_refuses_leaves_the_step_open(
     hook: Receiver, facts: str, kubeflow: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
