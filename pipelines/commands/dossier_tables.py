@@ -23,7 +23,7 @@ def dossier_tables(dossier: "Dossier") -> Iterator[RenderableType]:
     if page["against"]:
         yield comparison_table(page["against"], name, page["other"]["name"])
     yield baseline_table(page, name)
-    yield _lists(page)
+    yield _lists(page, name)
     yield _volumes(page)
     if page["data"]["mixes"]:
         yield _mixes(page)
@@ -57,7 +57,7 @@ def _table(title: str, *headings: str) -> Table:
     return Table(*columns, title=title, title_justify="left")
 
 
-def _lists(page: dict[str, Any]) -> Table:
+def _lists(page: dict[str, Any], name: str) -> Table:
     headings = ("coverage", "Gini of exposure", "novelty (bits)", "mean rank of popularity")
     table = _table("What is recommended: the first ten items of all lists", "lists of", *headings)
     for row in page["lists"]:
@@ -67,7 +67,7 @@ def _lists(page: dict[str, Any]) -> Table:
             f"{row['novelty']:.2f}",
             f"{row['popularity_rank']:.0f}",
         )
-        table.add_row(row["name"], *figures)
+        table.add_row(name if row["name"] == "this version" else row["name"], *figures)
     return table
 
 

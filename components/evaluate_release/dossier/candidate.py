@@ -18,6 +18,7 @@ from components.evaluate_release.dossier.reference import as_evaluated, as_serve
 from components.evaluate_release.dossier.serving_cost import Servable, ServingCost, measure_serving
 from components.evaluate_release.dossier.stored_evaluation import StoredEvaluation, fetch
 from components.evaluate_release.drift.data_profile import item_counts, profile, user_hashes
+from components.evaluate_release.report.result_files import utc
 from components.evaluate_release.report.results import EvaluationResults
 from feature_repo.contract import INTEREST_MODEL, MANIFEST, RANKING
 from serving.errors import PenchantError
@@ -78,6 +79,7 @@ def _stored(
         facts(
             results,
             record,
+            utc(held_out.trained_until),
             profile(held_out.training_set, results.catalog, counts),
             hyperparameters_of(candidate.run.data.params),
             lineage(candidate.run, record.pipeline_run, record.image),
@@ -129,7 +131,7 @@ def _other(
         missing.append(f"The {LIVE_VERSION} {live.version} can't be served by this code: {live.closed}.")
     reference = as_served(results.live)
     if reference is None and stored is not None:
-        reference = as_evaluated(own.answers, own.items, stored.answers, stored.items)
+        reference = as_evaluated(own, stored)
     if reference is None:
         missing.append(f"The {LIVE_VERSION} {live.version} has answered none of this version's test queries.")
     serving: dict[str, Any] = asdict(cost) if cost else {}

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from components.evaluate_release.dossier.dossier_files import FORMAT
 from components.evaluate_release.dossier.lineage import Lineage
 from components.evaluate_release.dossier.serving_cost import ServingCost
 from components.evaluate_release.drift.data_profile import DataProfile
@@ -30,18 +31,21 @@ class RunRecord:
 def facts(
     results: EvaluationResults,
     record: RunRecord,
+    trained_until: str,
     data: DataProfile,
     hyperparameters: Mapping[str, str],
     origin: Lineage,
     cost: ServingCost,
 ) -> dict[str, Any]:
-    """Return facts.json of a version."""
+    """Return facts.json of a version; `trained_until`: before its refit, UTC."""
     return {
+        "format": FORMAT,
         "gate": asdict(results.gate_decision) | {"policy": record.policy},
         "notes": notes(results),
         "protocol": results.protocol,
         "seed": results.seed,
         "learned_until": results.learned_until,
+        "trained_until": trained_until,
         "baseline": results.baseline,
         "counts": results.counts,
         "figures": {

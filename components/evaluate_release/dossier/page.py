@@ -26,7 +26,7 @@ ORIGIN_ROWS: Final = (
     ("MLflow run", "tracking_run"),
 )
 # The plot of an interval ends here, in the units of its viewBox.
-EDGE: Final = 83.0
+EDGE: Final = 80.0
 
 
 def render(

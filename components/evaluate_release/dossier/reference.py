@@ -11,7 +11,7 @@ from components.evaluate_release.dossier.held_out_answers import (
     Ranks,
     shared_queries,
 )
-from components.evaluate_release.dossier.items_table import ItemsTable
+from components.evaluate_release.dossier.stored_evaluation import StoredEvaluation
 from components.evaluate_release.model_names import SERVED
 from components.evaluate_release.models.live_version import LiveVersion
 
@@ -37,22 +37,22 @@ def as_served(live: LiveVersion | None) -> Reference | None:
     return Reference(measured, positions, live.answers.ranks, live.answers.items[:, :LISTED])
 
 
-def as_evaluated(
-    ours: HeldOutAnswers, items: ItemsTable, theirs: HeldOutAnswers, their_items: ItemsTable
-) -> Reference | None:
+def as_evaluated(own: StoredEvaluation, other: StoredEvaluation) -> Reference | None:
     """Return what another version answered in its own evaluation to the same queries; None if there are none.
 
     Both versions were trained without these queries' targets: each was measured before its refit.
     """
-    positions, of_theirs = shared_queries(ours, theirs)
+    positions, of_other = shared_queries(own.answers, other.answers)
     if not len(positions):
         return None
+    trained = other.facts["trained_until"], own.facts["trained_until"]
+    same = "both trained until {} UTC" if trained[0] == trained[1] else "trained until {} and {} UTC"
     measured = (
-        f"both as they were evaluated, before their refit, on the {len(positions):,} queries that both "
-        "evaluations held out"
+        f"both as they were evaluated, before their refit ({same.format(*trained)}), on the "
+        f"{len(positions):,} queries that both evaluations held out"
     )
-    answered = items.rows_of(their_items)[theirs.items[SERVED][of_theirs]]
-    return Reference(measured, positions, theirs.ranks[SERVED][of_theirs], answered)
+    answered = own.items.rows_of(other.items)[other.answers.items[SERVED][of_other]]
+    return Reference(measured, positions, other.answers.ranks[SERVED][of_other], answered)
 
 
 def as_baseline(answers: HeldOutAnswers, baseline: str) -> Reference:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.evaluate_release.dossier.dossier_files import DETAILS, DOSSIER, FOLDER
+from components.evaluate_release.dossier.dossier_files import DETAILS, DOSSIER, FOLDER, FORMAT
 from components.evaluate_release.dossier.page import render
 
 if TYPE_CHECKING:
@@ -28,14 +28,17 @@ class Dossier:
 
 
 def read_dossier(version: int, directory: Path) -> Dossier | None:
-    """Read the dossier of a version from its evaluation's files; None if they have none."""
+    """Read the dossier of a version from its evaluation's files; None if they have none of this format."""
     if not (directory / DOSSIER).exists():
         return None
-    return Dossier(version, json.loads((directory / DOSSIER).read_text()), (directory / DETAILS).read_text())
+    page = json.loads((directory / DOSSIER).read_text())
+    if page["facts"]["format"] != FORMAT:
+        return None
+    return Dossier(version, page, (directory / DETAILS).read_text())
 
 
 def fetch_dossier(client: "MlflowClient", version: int, run_id: str) -> Dossier | None:
-    """Download the dossier of a version; None if it was registered without one."""
+    """Download the dossier of a version; None if it has none of this format."""
     stored = {Path(file.path).name for file in client.list_artifacts(run_id, FOLDER)}
     if not {DOSSIER, DETAILS} <= stored:
         return None

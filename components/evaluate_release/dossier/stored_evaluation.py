@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from components.evaluate_release.dossier.dossier_files import ANSWERS, FACTS, FOLDER, ITEMS, USERS
+from components.evaluate_release.dossier.dossier_files import ANSWERS, FACTS, FOLDER, FORMAT, ITEMS, USERS
 from components.evaluate_release.dossier.held_out_answers import HeldOutAnswers
 from components.evaluate_release.dossier.items_table import ItemsTable
 
@@ -68,6 +68,10 @@ def fetch(client: "MlflowClient", run_id: str) -> StoredEvaluation | str:
         with tempfile.TemporaryDirectory() as folder:
             for name in (FACTS, ANSWERS, ITEMS, USERS):
                 client.download_artifacts(run_id, f"{FOLDER}/{name}", folder)
-            return StoredEvaluation.read(next(Path(folder).rglob(FACTS)).parent)
+            directory = next(Path(folder).rglob(FACTS)).parent
+            found = json.loads((directory / FACTS).read_text())["format"]
+            if found != FORMAT:
+                return f"its evaluation was stored in format {found}, not {FORMAT}"
+            return StoredEvaluation.read(directory)
     except (MlflowException, OSError) as error:
         return f"its MLflow run {run_id} can't be read: {str(error).splitlines()[0]}"

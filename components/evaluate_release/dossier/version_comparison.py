@@ -20,7 +20,7 @@ def compare_versions(client: "MlflowClient", before: tuple[int, str], after: tup
         StepError: the evaluation of one of them can't be had.
     """
     own, other = _stored(client, *after), _stored(client, *before)
-    reference = as_evaluated(own.answers, own.items, other.answers, other.items)
+    reference = as_evaluated(own, other)
     missing = [] if reference else ["No query was held out in both evaluations."]
     serving = other.facts["serving"]
     name = f"version {before[0]}"

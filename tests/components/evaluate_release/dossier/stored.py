@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from components.evaluate_release.dossier.dossier_files import FORMAT
 from components.evaluate_release.dossier.held_out_answers import HISTORY, LISTED, HeldOutAnswers
 from components.evaluate_release.dossier.items_table import ItemsTable
 from components.evaluate_release.dossier.stored_evaluation import StoredEvaluation
@@ -53,11 +54,13 @@ def facts(**changes: Any) -> dict[str, Any]:
     figure = {"value": 0.2, "low": 0.1, "high": 0.3}
     gate = {"outcome": "undecided", "reason": "NDCG@10 0.2 is not enough; it needs more", "goes_live": False}
     return {
+        "format": FORMAT,
         "gate": gate | {"policy": "review"},
         "notes": [],
         "protocol": "time",
         "seed": 1,
         "learned_until": 5 * DAY,
+        "trained_until": "2026-11-01 00:00:00",
         "baseline": "transitions",
         "counts": {"items": N_ITEMS, "test_queries": 200, "test_users": N_USERS},
         "figures": {

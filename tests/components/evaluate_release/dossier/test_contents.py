@@ -13,7 +13,7 @@ from tests.components.evaluate_release.dossier.stored import N_USERS, USERS, fac
 
 
 def other(before: StoredEvaluation, own: StoredEvaluation, **changes: Any) -> Other:
-    reference = as_evaluated(own.answers, own.items, before.answers, before.items)
+    reference = as_evaluated(own, before)
     values = {"serving": before.facts["serving"], "by_turns": True, "missing": []} | changes
     return Other(6, "live version 6", before, reference, **values)
 
@@ -36,10 +36,18 @@ def test_a_slice_that_is_worse_than_the_live_version_comes_first() -> None:
     rows = {row["label"]: row for row in page["against"]["rows"]}
     assert rows["second"]["verdict"] == "better"
     assert rows["first"]["queries"] == N_USERS // 2
-    assert "on the 80 queries that both evaluations held out" in page["against"]["measured"]
+    assert page["against"]["measured"] == (
+        "both as they were evaluated, before their refit (both trained until 2026-11-01 00:00:00 UTC), "
+        "on the 80 queries that both evaluations held out"
+    )
     # rank 12 of the transitions is no hit
     assert {row["theirs"] for row in page["baseline"]["rows"]} == {0.0}
     assert page["by_model"]["half: first"]["popularity"] == 0.0
+
+
+def test_the_data_that_each_version_was_trained_on_are_told_where_they_end_at_different_times() -> None:
+    page = compared(stored(trained_until="2026-11-02 00:00:00"), stored())
+    assert "(trained until 2026-11-01 00:00:00 and 2026-11-02 00:00:00 UTC)" in page["against"]["measured"]
 
 
 def test_equal_versions_give_no_reason_to_look() -> None:

@@ -26,7 +26,7 @@ RECORD = {
 def page(**changes: Any) -> dict[str, Any]:
     """Return the dossier of a version that is worse than the live one for every second user."""
     own, before = stored(np.where(USERS % 2, 9, 3), shift=3, **changes), stored(2)
-    reference = as_evaluated(own.answers, own.items, before.answers, before.items)
+    reference = as_evaluated(own, before)
     serving = before.facts["serving"]
     # as it is read from its file
     return json.loads(

@@ -57,6 +57,16 @@ def test_a_version_without_the_files_of_a_comparison_is_named(tmp_path: Path) ->
     assert isinstance(fetch(client, "new"), StoredEvaluation)
 
 
+def test_what_another_format_says_is_not_misread(tmp_path: Path) -> None:
+    tracking, client = fake_client(tmp_path)
+    folder = tracking.folder("new")
+    stored(format=0).write(folder)
+    assert fetch(client, "new") == "its evaluation was stored in format 0, not 1"
+    (folder / "dossier.json").write_text(json.dumps(page(format=0)))
+    (folder / "details.html").write_text("")
+    assert fetch_dossier(client, 7, "new") is None
+
+
 def test_the_dossier_of_a_version_is_found_again(tmp_path: Path) -> None:
     tracking, client = fake_client(tmp_path)
     folder = tracking.folder("new")
