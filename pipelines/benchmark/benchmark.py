@@ -21,11 +21,11 @@ from pipelines.benchmark.results import StepCost, make_results
 from pipelines.benchmark.steps import FAILURE, PEAK_MEMORY
 from pipelines.errors import RunError
 from pipelines.settings import Settings
-from pipelines.step_environment import FEAST, KERAS, SAVED_MODEL
+from pipelines.step_environment import FEAST, KERAS, MEMORY, SAVED_MODEL
 
 # Step -> display name; train and evaluate run once per seed.
 # Step -> environment variables; they override those of the user.
-_VARIABLES: Final = {"prepare": FEAST, "train": KERAS, "evaluate": SAVED_MODEL}
+_VARIABLES: Final = {"prepare": FEAST, "train": KERAS | MEMORY, "evaluate": MEMORY | SAVED_MODEL}
 
 DISPLAY_NAMES: Final = {
     "prepare": "Prepare the data",

@@ -18,7 +18,12 @@ from components.train_interest_model.loop.distribution_strategy import SIGNATURE
 from components.train_interest_model.loop.optimizers import clip, takes_rows
 from components.train_interest_model.loop.training_checkpoint import Checkpoint, TrainingState
 from components.train_interest_model.loop.validation_metrics import Validation
-from components.train_interest_model.network.losses import draw_negatives, full_softmax, sampled_softmax
+from components.train_interest_model.network.losses import (
+    cold_softmax,
+    draw_negatives,
+    full_softmax,
+    sampled_softmax,
+)
 from components.train_interest_model.network.model import InterestModel
 
 NDCG, HIT_RATE = "validation_ndcg_at_10", "validation_hr_at_10"
@@ -149,13 +154,17 @@ class Trainer:
         later, first = tf.where(is_target & ~is_first), tf.where(is_target & is_first)
         positions = tf.gather_nd(batch["predicted_from"], later)
         states = tf.gather_nd(outputs, tf.stack([tf.cast(later[:, 0], tf.int32), positions], axis=1))
-        # A row's first step is predicted from the user's attributes, or from the bias only.
+        interests = model.interests(states, seed)
+        if not sampled and not model.start_tables:
+            # A row's first step is predicted from the user's attributes, or from the bias only.
+            return full_softmax(interests, vectors, bias, *_targets(batch, later)) + cold_softmax(
+                bias, *_targets(batch, first)
+            )
         cold = tf.gather(model.cold_interests(batch, seed), first[:, 0])
-        interests = tf.concat([model.interests(states, seed), cold], axis=0)
-        cells = tf.concat([later, first], axis=0)
-        targets, weights = (tf.gather_nd(batch[name], cells) for name in ("items", "target_weights"))
+        interests = tf.concat([interests, cold], axis=0)
+        targets, weights = _targets(batch, tf.concat([later, first], axis=0))
         if not sampled:
-            return full_softmax(interests, vectors, bias, targets, weights, model.compiled)
+            return full_softmax(interests, vectors, bias, targets, weights)
         expected = tf.gather(self._log_expected, rows)
         return sampled_softmax(interests, vectors, bias, targets, weights, negatives, expected)
 
@@ -202,6 +211,11 @@ class Trainer:
         graphs = [function.graph.as_graph_def() for function in functions]
         nodes = (node.op for graph in graphs for part in graph.library.function for node in part.node_def)
         return any(op.startswith("CudnnRNN") for op in nodes)
+
+
+def _targets(batch: dict[str, tf.Tensor], cells: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Return the items and the weights [n] of the batch's `cells` [n, 2]."""
+    return tf.gather_nd(batch["items"], cells), tf.gather_nd(batch["target_weights"], cells)
 
 
 def _line(state: TrainingState, epochs: int) -> str:

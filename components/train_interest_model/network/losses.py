@@ -5,24 +5,21 @@ from typing import Any, Final
 
 import tensorflow as tf
 
-# A block of logits of this size fits in a CPU's cache; all logits [positions, items] would not.
+# Logits of a block: 8 MB of float32; all logits [positions, items] would be much more.
 BLOCK_LOGITS: Final = 1 << 21
 
 # Logit that excludes an item from a softmax; -inf would make the gradient NaN.
 EXCLUDED: Final = -1e9
 
-Softmax = Callable[[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]
+# Keeps a logarithm finite; a target with a smaller probability still has its gradient.
+MIN_PROBABILITY: Final = 1e-30
+
 Gradients = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 Backward = Callable[[tf.Tensor], Gradients]
 
 
 def full_softmax(
-    interests: tf.Tensor,
-    vectors: tf.Tensor,
-    bias: tf.Tensor,
-    targets: tf.Tensor,
-    weights: tf.Tensor,
-    xla: bool = True,
+    interests: tf.Tensor, vectors: tf.Tensor, bias: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor
 ) -> tf.Tensor:
     """Return the weighted sum of the targets' cross-entropies against all items.
 
@@ -36,18 +33,31 @@ def full_softmax(
         targets: [n] int32 item indexes.
         weights: [n] float32.
     """
-    block = _block_size(int(vectors.shape[0]))
+    most = _most_rows(int(vectors.shape[0]))
 
     @tf.custom_gradient  # type: ignore[untyped-decorator]
     def loss_of(h: tf.Tensor, e: tf.Tensor, b: tf.Tensor) -> tuple[tf.Tensor, Backward]:
-        loss, dh, de, db = _blocked_cross_entropy(h, e, b, targets, weights, block, _compiled(xla))
+        # With a constant 1 in the interests, the bias is one more column of the vectors.
+        extended = tf.concat([h, tf.ones_like(h[:, :1])], axis=1)
+        columns = tf.concat([e, b[:, None]], axis=1)
+        weighted = extended * weights[:, None]
+        chosen, expected, de = _blocked_softmax(extended, weighted, columns, targets, most)
+        # The gradient by the logits is softmax - one-hot; the one-hot part concerns the targets' rows alone.
+        dh = (expected[:, :-1] - tf.gather(e, targets)) * weights[:, None]
+        de = tf.tensor_scatter_nd_sub(de, targets[:, None], weighted)
 
         def backward(upstream: tf.Tensor) -> Gradients:
-            return upstream * dh, upstream * de, upstream * db
+            return upstream * dh, upstream * de[:, :-1], upstream * de[:, -1]
 
-        return loss, backward
+        return -tf.reduce_sum(weights * tf.math.log(tf.maximum(chosen, MIN_PROBABILITY))), backward
 
     return loss_of(interests, vectors, bias)
+
+
+def cold_softmax(bias: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """Return what `full_softmax` returns for interests of zeros, whose logits are the bias."""
+    total: tf.Tensor = tf.reduce_sum(weights) * tf.reduce_logsumexp(bias)
+    return total - tf.reduce_sum(weights * tf.gather(bias, targets))
 
 
 def sampled_softmax(
@@ -84,65 +94,38 @@ def draw_negatives(cumulative: tf.Tensor, count: int, seed: tf.Tensor) -> tf.Ten
     return tf.minimum(drawn, tf.shape(cumulative)[0] - 1)
 
 
-def _block_size(items: int) -> int:
-    """Return the number of positions per block; a full batch of full windows is a multiple of the largest."""
-    size = 40
-    while size < 640 and size * items < BLOCK_LOGITS:
-        size *= 2
-    return size
+def _most_rows(items: int) -> int:
+    """Return the largest number of positions per block."""
+    return min(640, max(40, BLOCK_LOGITS // items))
 
 
-def _blocked_cross_entropy(
-    h: tf.Tensor,
-    e: tf.Tensor,
-    b: tf.Tensor,
-    targets: tf.Tensor,
-    weights: tf.Tensor,
-    block: int,
-    softmax: Softmax,
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Return the loss, and its gradients by h, e and b."""
-    count = tf.shape(h)[0]
-    blocks = (count + block - 1) // block
-    short = blocks * block - count
-    rows = tf.reshape(tf.pad(h, [[0, short], [0, 0]]), [blocks, block, h.shape[1]])
-    wanted = tf.reshape(tf.pad(targets, [[0, short]]), [blocks, block])
-    weight = tf.reshape(tf.pad(weights, [[0, short]]), [blocks, block])
-
-    def body(i: tf.Tensor, loss: tf.Tensor, dh: Any, de: tf.Tensor, db: tf.Tensor) -> tuple[Any, ...]:
-        block_loss, error, bias_error = softmax(
-            tf.matmul(rows[i], e, transpose_b=True), b, wanted[i], weight[i]
-        )
-        de += tf.matmul(error, rows[i], transpose_a=True)
-        return i + 1, loss + block_loss, dh.write(i, tf.matmul(error, e)), de, db + bias_error
-
-    start = (0, 0.0, tf.TensorArray(tf.float32, blocks, element_shape=[block, h.shape[1]]))
-    _, loss, dh, de, db = tf.while_loop(
-        lambda i, *_: i < blocks, body, (*start, tf.zeros_like(e), tf.zeros_like(b)), parallel_iterations=1
-    )
-    return loss, tf.reshape(dh.stack(), [-1, h.shape[1]])[:count], de, db
-
-
-def _softmax(
-    products: tf.Tensor, bias: tf.Tensor, targets: tf.Tensor, weight: tf.Tensor
+def _blocked_softmax(
+    interests: tf.Tensor, weighted: tf.Tensor, columns: tf.Tensor, targets: tf.Tensor, most: int
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Return the loss, and its gradients by logits and bias; computes one exponential per logit."""
-    logits = products + bias
-    highest = tf.reduce_max(logits, axis=1, keepdims=True)
-    odds = tf.exp(logits - highest)
-    total = tf.reduce_sum(odds, axis=1, keepdims=True)
-    wanted = tf.gather(products, targets, batch_dims=1) + tf.gather(bias, targets)
-    loss = tf.reduce_sum(weight * (tf.math.log(total[:, 0]) + highest[:, 0] - wanted))
-    hot = tf.one_hot(targets, logits.shape[1]) * weight[:, None]
-    error = odds * (weight[:, None] / total) - hot
-    return loss, error, tf.reduce_sum(error, axis=0)
+    """Return what loss and gradient need of p = softmax(interests · columnsᵀ), by blocks of `most` rows.
 
+    Returns:
+        [n] p of each target, [n, size] p · columns, and [items, size] pᵀ · weighted.
+    """
+    count, size = tf.shape(interests)[0], interests.shape[1]
+    blocks = tf.maximum((count + most - 1) // most, 1)
+    block = (count + blocks - 1) // blocks
+    short = blocks * block - count
+    rows, weighted_rows = (
+        tf.reshape(tf.pad(part, [[0, short], [0, 0]]), [blocks, block, size])
+        for part in (interests, weighted)
+    )
+    wanted = tf.reshape(tf.pad(targets, [[0, short]]), [blocks, block])
 
-_SOFTMAXES: dict[bool, Softmax] = {}
+    def body(i: tf.Tensor, chosen: Any, expected: Any, by_item: tf.Tensor) -> tuple[Any, ...]:
+        share = tf.nn.softmax(tf.matmul(rows[i], columns, transpose_b=True))
+        by_item += tf.matmul(share, weighted_rows[i], transpose_a=True)
+        chosen = chosen.write(i, tf.gather(share, wanted[i], batch_dims=1))
+        return i + 1, chosen, expected.write(i, tf.matmul(share, columns)), by_item
 
-
-def _compiled(xla: bool) -> Softmax:
-    """Compile the softmax with XLA; the matrix products are faster in TensorFlow's own kernels."""
-    if xla not in _SOFTMAXES:
-        _SOFTMAXES[xla] = tf.function(_softmax, jit_compile=True, autograph=False) if xla else _softmax
-    return _SOFTMAXES[xla]
+    arrays = [tf.TensorArray(tf.float32, blocks, element_shape=shape) for shape in ([None], [None, size])]
+    _, chosen, expected, by_item = tf.while_loop(
+        lambda i, *_: i < blocks, body, (0, *arrays, tf.zeros_like(columns)), parallel_iterations=1
+    )
+    chosen, expected = tf.reshape(chosen.stack(), [-1]), tf.reshape(expected.stack(), [-1, size])
+    return chosen[:count], expected[:count], by_item

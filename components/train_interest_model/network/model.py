@@ -11,8 +11,7 @@ from components.train_interest_model.hyperparameters import Hyperparameters
 from components.train_interest_model.network.encoders import make_encoder
 from components.train_interest_model.network.losses import EXCLUDED
 
-# From this size on, XLA saves more time than it needs to compile: a second for the softmax, and for the LSTM
-# four seconds per batch shape.
+# From this size on, XLA saves more time than it needs to compile the LSTM: four seconds per batch shape.
 COMPILED_UNITS: Final = 256
 
 # Optional inputs: name of the code -> hyperparameter that switches it on.
