@@ -139,7 +139,10 @@ def _choices(data: Statistics) -> list[tuple[str, Any, str]]:
     count, per_item = max(1, data.interactions), data.interactions / max(1, data.items)
     size = _between(16, 64, 2 ** round(0.36 * np.log2(count)))
     many = data.interactions >= MANY_INTERACTIONS
-    batch = _between(4, 64, 2 ** round(0.5 * np.log2(count / (600 if many else 1200))))
+    # MovieLens-100K, seed 7, validation NDCG@10 after 9 epochs: .119 with 1,280 positions and 2 length
+    # classes (data.sequences), .114 with 1,000 and 8, .108 with 1,600 and 8.
+    unit, scale = (200, 600) if many else (160, 1200)
+    batch = unit * _between(4, 64, 2 ** round(0.5 * np.log2(count / scale)))
     fewest, max_epochs, positions = (3, 30, MAX_POSITIONS) if many else (FEWEST_EPOCHS, 24, FEW_POSITIONS)
     epochs = _between(fewest, max_epochs, positions / count)
     large = data.items >= LARGE_CATALOG
@@ -147,7 +150,7 @@ def _choices(data: Statistics) -> list[tuple[str, Any, str]]:
     return [
         ("embedding_size", size, f"for {count:,} interactions"),
         ("dropout", 0.3 if per_item < 100 else 0.25, f"for {per_item:.0f} interactions per item"),
-        ("batch_size", batch, f"windows, for {count:,} interactions"),
+        ("batch_size", batch, f"positions, for {count:,} interactions"),
         ("learning_rate", 3e-3 if many else 1e-2, f"for {count:,} interactions"),
         ("epochs", epochs, f"{fewest} to {max_epochs}, for {positions:,} training positions"),
         ("patience", max(4, epochs // 3), "a third of the epochs"),

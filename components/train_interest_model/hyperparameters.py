@@ -57,7 +57,7 @@ class Hyperparameters:
     warmup: float = 0.05  # share of all steps
     clip_norm: float = 1.0
     epochs: int = AUTO
-    batch_size: int = AUTO  # windows
+    batch_size: int = AUTO  # positions: interactions and padding
     patience: int = AUTO  # epochs without a better validation NDCG@10
 
     loss: str = "auto"

@@ -107,7 +107,7 @@ def _trainer(settings: Hyperparameters, data: TrainingData, base: SavedWeights |
             settings, len(data.catalog), data.vocabulary.sizes, data.content.transform(data.catalog)
         )
         _initialise(model, data, base)
-        steps = sum(1 for _ in data.sequences.batches(settings.batch_size, settings.seed))
+        steps = data.sequences.count_batches(settings.batch_size, settings.seed)
         optimizer = make_optimizer(settings, settings.epochs * steps, _sparse_tables(model, strategy))
     windows, interactions = len(data.sequences), len(data.sequences.items)
     report(

@@ -61,7 +61,7 @@ def windows(count: int) -> pa.Table:
 
 def training_step(settings: Hyperparameters) -> tuple[Step, int]:
     """Return a step of the training loop on full windows, and its number of positions."""
-    rows = windows(settings.batch_size)
+    rows = windows(settings.batch_size // LENGTH)
     kinds, values = flatten(rows["event_types"]), flatten(rows["values"]).to_numpy()
     feedback = FeedbackPolicy()
     vocabulary = Vocabulary.build([str(item) for item in range(ITEMS)], kinds, values, feedback)
@@ -82,8 +82,8 @@ def bare_products(settings: Hyperparameters) -> Step:
     The input, the projection and the logits take one product each. The recurrence takes one for each position
     forward and one backward, each of which needs the one before, and one for the gradient of its kernel.
     """
-    batch, size, units = settings.batch_size, settings.embedding_size, settings.units
-    positions = batch * LENGTH
+    positions, size, units = settings.batch_size, settings.embedding_size, settings.units
+    batch = positions // LENGTH
     shapes = {"x": (positions, size), "h": (positions, units), "g": (positions, 4 * units)}
     shapes |= {"kernel": (size, 4 * units), "recurrent": (units, 4 * units), "projection": (units, size)}
     a = {name: tf.random.normal(shape) for name, shape in {**shapes, "items": (ITEMS, size)}.items()}
@@ -114,7 +114,7 @@ def bare_products(settings: Hyperparameters) -> Step:
 @contextmanager
 def torch_step(python: Path, settings: Hyperparameters, threads: int) -> Iterator[Step]:
     """Give a step of the plain PyTorch LSTM, in a process of its own that waits between steps."""
-    sizes = (settings.batch_size, LENGTH, ITEMS, settings.embedding_size, settings.units, threads)
+    sizes = (settings.batch_size // LENGTH, LENGTH, ITEMS, settings.embedding_size, settings.units, threads)
     command = [str(python), str(Path(__file__).with_name("torch_lstm.py")), *map(str, sizes)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin
@@ -163,8 +163,9 @@ def main() -> None:
     steps = {"training step": step, "bare products": bare_products(settings)}
     python = arguments.torch_python or (Path(sys.executable) if importlib.util.find_spec("torch") else None)
     print(
-        f"{settings.batch_size} windows of {LENGTH}, {ITEMS:,} items, embedding {settings.embedding_size}, "
-        f"{settings.units} units, {arguments.threads} threads, best of {arguments.rounds} rounds"
+        f"{settings.batch_size // LENGTH} windows of {LENGTH}, {ITEMS:,} items, "
+        f"embedding {settings.embedding_size}, {settings.units} units, "
+        f"{arguments.threads} threads, best of {arguments.rounds} rounds"
     )
     if python is None:
         print("torch is not installed: see --help for a comparison with PyTorch")

@@ -31,6 +31,8 @@ START: Final = -1
 
 INPUTS: Final = ("items", "events", "values", "gaps", "positions")
 TARGETS: Final = ("predicted_from", "target_weights")
+# Length classes per doubling of the length: a batch has windows of one or a few neighbouring classes.
+LENGTH_CLASSES: Final = 2
 COLUMNS: Final = ("user_id", "cutoff", "target_item_id", "item_ids", "event_types", "values", "timestamps")
 
 
@@ -80,21 +82,28 @@ class Sequences:
             padded[name][valid] = flat[indexes]
         return {**padded, "attributes": self.attributes[rows], "lengths": lengths.astype(np.int32)}
 
-    def batches(self, batch_size: int, seed: int, bucket: int = 32) -> Iterator[Batch]:
+    def batches(self, positions: int, seed: int) -> Iterator[Batch]:
         """Yield all rows with a target once: windows of similar length in a batch, batches in random order.
 
-        A batch has about as many positions as `batch_size` full windows, so batches of shorter windows have
-        more rows.
+        A batch has at most `positions` interactions, its padding included, and at least one window.
         """
         random = np.random.default_rng(seed)
-        rows = random.permutation(
-            np.unique(np.searchsorted(self.offsets, np.flatnonzero(self.target_weights), "right") - 1)
-        )
-        rows = rows[np.argsort(self.lengths[rows] // bucket, kind="stable")]
-        cuts = _cuts(self.lengths[rows], batch_size * int(self.lengths.max(initial=1)))
+        rows, cuts = self._cuts(positions, random)
         for cut in random.permutation(len(cuts) - 1):
             chosen = rows[cuts[cut] : cuts[cut + 1]]
             yield self.pad(chosen, int(self.lengths[chosen].max()))
+
+    def count_batches(self, positions: int, seed: int) -> int:
+        """Return the number of batches with these arguments."""
+        return len(self._cuts(positions, np.random.default_rng(seed))[1]) - 1
+
+    def _cuts(self, positions: int, random: np.random.Generator) -> tuple[NDArray[np.int64], list[int]]:
+        """Return the rows with a target, in random order within a class, and the bounds of the batches."""
+        targets = np.flatnonzero(self.target_weights)
+        rows = random.permutation(np.unique(np.searchsorted(self.offsets, targets, "right") - 1))
+        lengths = self.lengths[rows]
+        order = np.argsort(np.floor(LENGTH_CLASSES * np.log2(lengths)), kind="stable")
+        return rows[order], _cuts(lengths[order], positions)
 
 
 def _cuts(lengths: NDArray[np.int64], positions: int) -> list[int]:

@@ -21,7 +21,7 @@ SMALL = {
     "embedding_size": 16,
     "units": 24,
     "dropout": 0.0,
-    "batch_size": 16,
+    "batch_size": 16 * 12,
     "learning_rate": 0.02,
     "xla": False,
 }

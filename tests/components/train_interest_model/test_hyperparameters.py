@@ -70,6 +70,17 @@ def test_few_interactions_are_read_less_often_with_a_higher_learning_rate() -> N
     few_settings, many_settings = (resolve(Hyperparameters(), data)[0] for data in (few, DENSE))
     assert few_settings.learning_rate > many_settings.learning_rate
     assert few_settings.epochs < many_settings.epochs
+    assert (few_settings.batch_size, many_settings.batch_size) == (1_280, 6_400)
+
+
+def test_the_length_of_windows_does_not_change_the_batch() -> None:
+    short = Statistics(interactions=80_000, windows=20_000, items=15_000, mean_length=4, repeat_share=0)
+    long = Statistics(interactions=80_000, windows=800, items=15_000, mean_length=100, repeat_share=0)
+    assert resolve(Hyperparameters(), short)[0].batch_size == resolve(Hyperparameters(), long)[0].batch_size
+
+
+def test_a_learning_rate_that_is_given_is_kept() -> None:
+    few = Statistics(interactions=45_000, windows=900, items=1_700, mean_length=50, repeat_share=0)
     assert resolve(Hyperparameters(learning_rate=0.02), few)[0].learning_rate == 0.02
 
 

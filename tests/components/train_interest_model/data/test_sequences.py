@@ -67,7 +67,7 @@ def test_an_epoch_has_every_interaction_once_right_padded() -> None:
         for user in range(50)
     ]
     encoded = encode_targets(pa.Table.from_pylist(rows, schema=TRAINING_SET), VOCABULARY, FeedbackPolicy())
-    batches = list(encoded.batches(batch_size=4, seed=3))
+    batches = list(encoded.batches(positions=300, seed=3))
     lengths = np.concatenate([batch["lengths"] for batch in batches])
     assert sorted(lengths) == sorted(encoded.lengths)
     for batch in batches:
@@ -75,9 +75,20 @@ def test_an_epoch_has_every_interaction_once_right_padded() -> None:
         padding = places >= batch["lengths"][:, None]
         assert (batch["items"][padding] == 0).all()
         assert (batch["target_weights"] == np.where(padding, 0, 1)).all()
-        assert batch["items"].size <= 4 * encoded.lengths.max()
-    again = list(encoded.batches(batch_size=4, seed=3))
+        assert batch["items"].size <= 300
+    again = list(encoded.batches(positions=300, seed=3))
     assert all((one["items"] == other["items"]).all() for one, other in zip(batches, again, strict=True))
+    assert len(batches) == encoded.count_batches(positions=300, seed=3)
+
+
+def test_little_of_a_batch_of_short_windows_is_padding() -> None:
+    random = np.random.default_rng(0)
+    lengths = random.geometric(0.3, 500)
+    rows = [history_row(f"u{user}", "train", ["a"] * length) for user, length in enumerate([90, *lengths])]
+    encoded = encode_targets(pa.Table.from_pylist(rows, schema=TRAINING_SET), VOCABULARY, FeedbackPolicy())
+    batches = list(encoded.batches(positions=200, seed=3))
+    assert sum(batch["items"].size for batch in batches) < 1.2 * len(encoded.items)
+    assert len(batches) < 1.5 * len(encoded.items) / 200
 
 
 def test_grow_keeps_the_codes() -> None:
@@ -197,7 +208,7 @@ def test_rows_without_a_target_are_in_no_batch() -> None:
     disliked["event_types"] = ["dislike", "dislike"]
     vocabulary = Vocabulary(["a", "b", "c"], ["dislike", "view"], [])
     rows = pa.Table.from_pylist([disliked, liked], schema=TRAINING_SET)
-    (batch,) = encode_targets(rows, vocabulary, FeedbackPolicy()).batches(batch_size=4, seed=0)
+    (batch,) = encode_targets(rows, vocabulary, FeedbackPolicy()).batches(positions=4, seed=0)
     assert batch["items"].tolist() == [[2]]
 
 
