@@ -32,7 +32,7 @@ def read_dossier(version: int, directory: Path) -> Dossier | None:
     if not (directory / DOSSIER).exists():
         return None
     page = json.loads((directory / DOSSIER).read_text())
-    if page["facts"]["format"] != FORMAT:
+    if page["facts"].get("format") != FORMAT:
         return None
     return Dossier(version, page, (directory / DETAILS).read_text())
 

@@ -69,7 +69,7 @@ def fetch(client: "MlflowClient", run_id: str) -> StoredEvaluation | str:
             for name in (FACTS, ANSWERS, ITEMS, USERS):
                 client.download_artifacts(run_id, f"{FOLDER}/{name}", folder)
             directory = next(Path(folder).rglob(FACTS)).parent
-            found = json.loads((directory / FACTS).read_text())["format"]
+            found = json.loads((directory / FACTS).read_text()).get("format")
             if found != FORMAT:
                 return f"its evaluation was stored in format {found}, not {FORMAT}"
             return StoredEvaluation.read(directory)

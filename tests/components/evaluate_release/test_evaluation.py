@@ -223,6 +223,10 @@ def test_the_live_version_is_measured_on_new_queries(world, blend, store, tmp_pa
     page = (tmp_path / "report").read_text()
     assert "is not shown to differ from the live version 3" in page
     assert "on 110 new queries" in page
+    assert "the live version as it is served, on the 110 queries that are newer than its data" in page
+    assert "The evaluation of live version 3 is not there (its manifest names no MLflow run)." in page
+    assert "The data of live version 3 are not known" in page
+    assert "both versions by turns" in page
 
 
 def test_artifacts_of_different_runs_are_refused(world, store, tmp_path) -> None:
