@@ -121,11 +121,11 @@ def test_a_failed_night_does_not_end_the_schedule_and_a_stop_does_so_cleanly(
         (
             "WEBHOOK_URL",
             "ftp://host/x",
-            "PENCHANT_WEBHOOK_URL=(not shown): Value error, expected an http(s) URL",
+            "PENCHANT_WEBHOOK_URL=(not shown): expected an http(s) URL",
         ),
         ("WEBHOOK_URL", "https://ada:pw@host/x", "PENCHANT_WEBHOOK_URL=(not shown)"),
         ("WEBHOOK_URL", "hook.txt", "the absolute path of a file"),
-        ("PUSHGATEWAY", "http://", "PENCHANT_PUSHGATEWAY='http://': Value error, expected host:port"),
+        ("PUSHGATEWAY", "http://", "PENCHANT_PUSHGATEWAY='http://': expected host:port"),
         ("RUN_LINK", "https://host/runs", "expected an http(s) URL with {run} in it"),
         ("STEP_TIMEOUT_S", "-1", "PENCHANT_STEP_TIMEOUT_S='-1'"),
         ("TRAINING_TIMEOUT_S", "1h", "PENCHANT_TRAINING_TIMEOUT_S='1h'"),
