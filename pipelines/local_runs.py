@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from components.run_record import RECORD, RunRecord, StepRecord
-from pipelines.run_history import Run, Step
+from pipelines.run_history import Run, Step, shown
 from pipelines.run_lock import is_locked
 from pipelines.runner import LOG
 
@@ -16,9 +16,6 @@ _POLL_S: Final = 0.5
 
 # As pipelines.run_folder names them: a time, and a number for a further run of the same second.
 _NAME: Final = re.compile(r"(\d{8}-\d{6})(?:-(\d+))?")
-
-# Facts of a run, in the order in which they are shown.
-_FACTS: Final = ("rows", "verdict", "version", "live")
 
 
 class LocalRuns:
@@ -119,16 +116,6 @@ def _step(step: StepRecord, run_status: str) -> Step:
 
 
 def _facts(record: RunRecord) -> dict[str, str]:
-    facts = {"started by": record.started_by}
-    facts |= {name: str(record.facts[name]) for name in _FACTS if name in record.facts}
-    if "rows" in facts:
-        facts["rows"] = f"{record.facts['rows']:,}"
-    if "live" in facts:
-        facts["live"] = "yes" if record.facts["live"] else "no"
-    if record.failed_step:
-        facts["failed step"] = record.failed_step
-    if record.error:
-        facts["error"] = record.error
-    if undelivered := record.facts.get("undelivered"):
-        facts["not delivered"] = "\n".join(undelivered)
-    return facts
+    failure = {"failed step": record.failed_step, "error": record.error}
+    told = {name: text for name, text in failure.items() if text}
+    return {"started by": record.started_by, **told, **shown(record.facts)}

@@ -1,10 +1,10 @@
 """Runs that were, and the one that is: on this machine or on Kubeflow."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 ENDED: Final = ("succeeded", "failed", "skipped", "canceled", "killed")
 FAILED: Final = ("failed", "canceled", "killed")
@@ -60,6 +60,18 @@ class RunHistory(Protocol):
             ValueError: there is no such step; the message lists all.
             RunError: the log cannot be had.
         """
+
+
+def shown(facts: dict[str, Any]) -> dict[str, str]:
+    """Return what steps left of their run (components.run_facts) as text, in one order."""
+    texts: dict[str, tuple[str, Callable[[Any], str]]] = {
+        "rows": ("rows", lambda rows: f"{rows:,}"),
+        "verdict": ("verdict", str),
+        "version": ("version", str),
+        "live": ("live", lambda live: "yes" if live else "no"),
+        "undelivered": ("not delivered", "\n".join),
+    }
+    return {label: text(facts[name]) for name, (label, text) in texts.items() if name in facts}
 
 
 def follow(history: RunHistory, run_id: str, poll_s: float = POLL_S) -> Iterator[Run]:

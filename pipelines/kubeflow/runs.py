@@ -13,7 +13,7 @@ from pipelines.errors import RunError
 from pipelines.exit_handler import PARAMETER
 from pipelines.kubeflow.connection import experiment_id, starting_a_run, without_links
 from pipelines.kubeflow.reachability import check_reachable
-from pipelines.run_history import ENDED, Run, Step
+from pipelines.run_history import ENDED, Run, Step, shown
 from pipelines.run_receivers import kubeflow_receivers
 from pipelines.runner import PipelineFunction, compile_pipeline
 from pipelines.settings import Settings
@@ -64,10 +64,9 @@ class KubeflowRuns:
         if not run.has_ended:
             return run
         try:
-            facts = read_facts(self._settings.run_facts, run_id)
+            return replace(run, facts=shown(read_facts(self._settings.run_facts, run_id)))
         except Exception as error:  # of any file system: the warehouse need not be reachable from here
-            facts = {"facts": f"cannot be read from here: {error}"}
-        return replace(run, facts={name.replace("_", " "): str(value) for name, value in facts.items()})
+            return replace(run, facts={"facts": f"cannot be read from here: {error}"})
 
     def log(self, run_id: str, step: str, follow: bool) -> Iterator[str]:
         """Refuse: Kubeflow's API v2beta1 has no logs.

@@ -1,9 +1,11 @@
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import kfp_server_api as api
 import pytest
 
+from components.run_facts import write_facts
 from pipelines.errors import RunError
 from pipelines.kubeflow.connection import connect
 from pipelines.kubeflow.runs import KubeflowRuns
@@ -110,3 +112,21 @@ def test_the_logs_of_a_run_are_left_to_kubectl(kubeflow: FakeKubeflow, settings:
             next(runs.log(run_id, "ingest", follow=True))
         with pytest.raises(ValueError, match="--step='push': expected a step of the run: ingest, train"):
             next(runs.log(run_id, "push", follow=False))
+
+
+def test_what_the_steps_left_is_shown_after_the_end(
+    kubeflow: FakeKubeflow, settings: Settings, tmp_path: Path
+) -> None:
+    settings = settings.model_copy(update={"warehouse": str(tmp_path / "warehouse")})
+    with connect(settings) as client:
+        runs = KubeflowRuns(client, settings)
+        run_id = runs.submit(tiny, PARAMETERS)
+        write_facts(settings.run_facts, run_id, "ingest", rows=2000)
+        write_facts(settings.run_facts, run_id, "push", version=7, live=False)
+        write_facts(settings.run_facts, run_id, "report", undelivered=["webhook: down", "textfile: full"])
+        assert runs.get(run_id).facts == {}
+        kubeflow.runs[run_id].state = "SUCCEEDED"
+        facts = runs.get(run_id).facts
+
+    undelivered = "webhook: down\ntextfile: full"
+    assert facts == {"rows": "2,000", "version": "7", "live": "no", "not delivered": undelivered}
