@@ -9,14 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.errors import StepError
+from components.interest_batches import compute_in_batches
 from feature_repo import attributes
 from feature_repo.attributes import Attributes
 from feature_repo.contract import SIGNATURES
 from feature_repo.histories import History, encode
 from feature_repo.interest_state import InterestBatch
-
-# Padded positions per batch, which bounds the memory for any length of the histories.
-POSITIONS = 16_384
 
 
 class ServedModel:
@@ -92,23 +90,8 @@ class SavedInterestModel(ServedModel):
         Raises:
             StepError: an interest is not finite.
         """
-        order = sorted(range(len(histories)), key=lambda position: len(histories[position]), reverse=True)
-        parts, start = [], 0
-        while start < len(order):
-            rows = max(1, POSITIONS // (1 + len(histories[order[start]])))
-            batch = order[start : start + rows]
-            of_users = [users[position] if users else Attributes() for position in batch]
-            inputs = encode([histories[position] for position in batch]) | attributes.encode(of_users)
-            parts.append(self.run("serving_default", inputs))
-            start += rows
-        original_order = np.argsort(order)
-        interest, state, as_of = (
-            np.concatenate([part[name] for part in parts])[original_order]
-            for name in ("interest", "state", "as_of")
-        )
-        if not np.isfinite(interest).all():
-            raise StepError(
-                "the interest model returns numbers that are not finite: it diverged in training; "
-                "use a lower learning rate or gradient clipping"
-            )
-        return InterestBatch(interest, state, as_of.reshape(-1))
+        return compute_in_batches(self._interests, histories, users)
+
+    def _interests(self, histories: Sequence[History], users: Sequence[Attributes]) -> InterestBatch:
+        outputs = self.run("serving_default", encode(histories) | attributes.encode(users))
+        return InterestBatch(outputs["interest"], outputs["state"], outputs["as_of"].reshape(-1))

@@ -2,12 +2,12 @@
 
 import hashlib
 import json
-from typing import Final
-
-import pyarrow as pa
+from typing import TYPE_CHECKING, Final
 
 from feature_repo.event_types import KNOWN, OPINIONS
-from feature_repo.table_schemas import INTERACTIONS, ITEMS, USERS
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 # A user's history as a feature: the last MAX_HISTORY interactions, oldest first.
 MAX_HISTORY: Final = 200
@@ -88,6 +88,9 @@ RELEASE_FORMAT: Final = 4
 
 def fingerprint() -> str:
     """Return 16 hex digits that change with the contract; each release stores the value it was built with."""
+    # Imported here, because a rollback needs file names alone, and pyarrow takes a third of its time.
+    from feature_repo.table_schemas import INTERACTIONS, ITEMS, USERS
+
     contract = {
         "release_format": RELEASE_FORMAT,
         "max_history": MAX_HISTORY,
@@ -102,5 +105,5 @@ def fingerprint() -> str:
     return hashlib.sha256(json.dumps(contract, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _columns(schema: pa.Schema) -> list[tuple[str, str]]:
+def _columns(schema: "pa.Schema") -> list[tuple[str, str]]:
     return [(field.name, str(field.type)) for field in schema]

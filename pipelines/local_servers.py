@@ -13,8 +13,10 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from feature_repo.contract import INTEREST_MODEL
 from pipelines.errors import RunError
 from pipelines.run_folder import new_run_folder
+from pipelines.running_servers import announce
 from pipelines.server_process import Command, ServerProcess
 from pipelines.settings import Settings
+from pipelines.watcher_process import WatcherProcess
 from serving.configuration.settings import load_settings as load_serving_settings
 from serving.loopback import channel_options
 from serving.release.release_store import ReleaseStore
@@ -28,7 +30,7 @@ class ServingProcesses:
 
     recommender: str  # host:port
     model_server: str  # host:port
-    processes: list[ServerProcess]
+    processes: list[ServerProcess | WatcherProcess]
 
     def watch(self, report: Callable[[str], None]) -> None:
         """Restart servers that end, until KeyboardInterrupt; raises like `restart_ended`."""
@@ -49,8 +51,13 @@ class ServingProcesses:
 
 
 @contextmanager
-def serve_live_release(settings: Settings, port: int, model_port: int) -> Iterator[ServingProcesses]:
+def serve_live_release(
+    settings: Settings, port: int, model_port: int, follow_aliases: bool = False
+) -> Iterator[ServingProcesses]:
     """Start both servers, and stop them at the end; port 0 is any free port.
+
+    Args:
+        follow_aliases: whether a third process promotes the version to which somebody moves the alias `live`.
 
     Raises:
         RunError: no release is live, or a server did not start.
@@ -69,16 +76,22 @@ def serve_live_release(settings: Settings, port: int, model_port: int) -> Iterat
             stack.callback(process.stop)
             return process
 
-        processes = []
+        processes = list[ServerProcess | WatcherProcess]()
         model_server = settings.model_server
         if not model_server:
-            processes.append(start("model_server", partial(_model_server, settings.releases), model_port))
-            model_server = processes[0].address
+            server = start("model_server", partial(_model_server, settings.releases), model_port)
+            processes.append(server)
+            model_server = server.address
+            stack.enter_context(announce(settings, model_server))
         recommender = start("server", partial(_recommender, model_server), port)
         # With TLS the health check needs trusted roots, and maybe a certificate; clients retry instead.
         if load_serving_settings(home=settings.home).tls_certificate is None:
             _wait_until_serving(recommender)
-        yield ServingProcesses(recommender.address, model_server, [*processes, recommender])
+        processes.append(recommender)
+        if follow_aliases:
+            processes.append(WatcherProcess(settings, logs))
+            stack.callback(processes[-1].stop)
+        yield ServingProcesses(recommender.address, model_server, processes)
 
 
 def _model_server(releases: str, port: int) -> tuple[list[str], dict[str, str]]:

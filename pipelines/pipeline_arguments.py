@@ -47,7 +47,9 @@ def training_arguments(
     }
 
 
-def promotion_arguments(settings: Settings, version: int, approved_by: str, reason: str) -> dict[str, Any]:
+def promotion_arguments(
+    settings: Settings, version: int, approved_by: str, reason: str, force: bool = False, last_seen: int = -1
+) -> dict[str, Any]:
     """Return the parameters of the promotion pipeline."""
     return {
         **{name: getattr(settings, name) for name in PROMOTION_SETTINGS},
@@ -55,6 +57,8 @@ def promotion_arguments(settings: Settings, version: int, approved_by: str, reas
         "version": version,
         "approved_by": approved_by,
         "reason": reason,
+        "force": force,
+        "last_seen": last_seen,
     }
 
 

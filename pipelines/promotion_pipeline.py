@@ -17,6 +17,8 @@ def promotion(
     review_history: str,
     model_server: str = "",
     model_name: str = "penchant",
+    force: bool = False,
+    last_seen: int = -1,
     run_facts: str = "",
 ) -> None:
     """Make a registered version live.
@@ -37,6 +39,8 @@ def promotion(
         online_store=online_store,
         review_history=review_history,
         by_person=True,
+        force=force,
+        last_seen=last_seen,
         run_facts=run_facts,
         job_id=dsl.PIPELINE_JOB_ID_PLACEHOLDER,
     ).set_display_name("Push release").set_caching_options(False)

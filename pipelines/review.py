@@ -1,44 +1,62 @@
 """Reviews registered versions: approve, reject, and download the evaluation."""
 
+import os
 from dataclasses import asdict
 from pathlib import Path
+from typing import Final
 
 from components.evaluate_release.dossier.registered import Dossier
+from components.push_release.promotion import check_allowed
 from components.push_release.publication import unpublish
 from components.register_release.model_registry import REJECTED, Registry, Version
 from feature_repo.atomic_files import write_text_atomically
-from pipelines.kubeflow.connection import connect
-from pipelines.kubeflow.runs import KubeflowRuns
-from pipelines.pipeline_arguments import promotion_arguments
-from pipelines.promotion_pipeline import promotion
-from pipelines.runner import run_locally
+from pipelines.local_push import push_here
 from pipelines.settings import Settings
 from serving.release.release_store import ReleaseStore
+
+# A person waits; MLflow itself would try for minutes.
+_MLFLOW_LIMITS: Final = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "15"}
 
 
 def open_registry(settings: Settings) -> Registry:
     """Open the model registry of the settings; creates the folders of an embedded one."""
+    os.environ.update({name: value for name, value in _MLFLOW_LIMITS.items() if name not in os.environ})
     settings.prepare_home()
     return Registry(settings.tracking_uri, settings.model_name, settings.review_history)
 
 
-def approve(settings: Settings, version: int, by: str, reason: str) -> str:
-    """Approve `version`, which overrules a rejection, and run the promotion pipeline; return a message.
+def approve(settings: Settings, version: int, by: str, reason: str, force: bool = False) -> str:
+    """Approve `version`, which overrules a rejection, and push it; return a message.
 
-    The pipeline stores the approval, so nothing is stored where it can't start.
+    The push stores the approval, so nothing is stored where it can't start.
+
+    Args:
+        force: overrule the release gate, which found the version worse.
 
     Raises:
-        StepError: there is no such version.
-        RunError: another run uses the home, or the promotion failed; the live version is unchanged.
+        StepError: there is no such version, or the gate found it worse.
+        RunError: another run uses the home, or the push failed; the live version is unchanged.
     """
-    open_registry(settings).version(version)
-    arguments = promotion_arguments(settings, version, by, reason)
+    registry = open_registry(settings)
+    last_seen = registry.history.last_sequence()
+    check_allowed(registry.version(version), by_person=True, force=force)
     if settings.kubeflow:
-        with connect(settings) as client:
-            run_id = KubeflowRuns(client, settings).submit(promotion, arguments)
-        return f"the promotion of version {version} was submitted to Kubeflow as run {run_id}"
-    run_locally(promotion, settings, arguments)
+        return _submit(settings, version, by, reason, force, last_seen)
+    push_here(settings, version, by, reason, force, last_seen)
     return f"version {version} is live"
+
+
+def _submit(settings: Settings, version: int, by: str, reason: str, force: bool, last_seen: int) -> str:
+    """Run the promotion pipeline on Kubeflow."""
+    from pipelines.kubeflow.connection import connect
+    from pipelines.kubeflow.runs import KubeflowRuns
+    from pipelines.pipeline_arguments import promotion_arguments
+    from pipelines.promotion_pipeline import promotion
+
+    arguments = promotion_arguments(settings, version, by, reason, force, last_seen)
+    with connect(settings) as client:
+        run_id = KubeflowRuns(client, settings).submit(promotion, arguments)
+    return f"the promotion of version {version} was submitted to Kubeflow as run {run_id}"
 
 
 def reject(settings: Settings, version: int, by: str, reason: str) -> bool:
@@ -48,12 +66,19 @@ def reject(settings: Settings, version: int, by: str, reason: str) -> bool:
         StepError: there is no such version.
     """
     registry, store = open_registry(settings), ReleaseStore(settings.releases)
-    registry.version(version)
-    registry.decide(version, REJECTED, by, reason)
+    last_seen = registry.history.last_sequence()
+    registry.decide(version, REJECTED, by, reason, last_seen)
     is_live = version == store.live()
     if not is_live:
         unpublish(store, version)
     return is_live
+
+
+def unpublish_rejected(settings: Settings, version: int) -> None:
+    """Unpublish a rejected version that a rollback has replaced, so that no rollback brings it back."""
+    store = ReleaseStore(settings.releases)
+    if version != store.live():
+        unpublish(store, version)
 
 
 def write_page(settings: Settings, registry: Registry, dossier: Dossier, name: str) -> Path:

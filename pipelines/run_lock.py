@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Final
 
-from pipelines.errors import RunError
+from pipelines.errors import HomeInUse
 
 LOCK: Final = "run.lock"
 _STANDARD_INPUT: Final = 0
@@ -24,7 +24,7 @@ def run_lock(home: Path) -> Iterator[None]:
     that goes on after its run was killed keeps the lock. No step reads the terminal.
 
     Raises:
-        RunError: another run has the lock.
+        HomeInUse: another run has the lock.
     """
     with (home / LOCK).open("a") as file:
         try:
@@ -32,7 +32,7 @@ def run_lock(home: Path) -> Iterator[None]:
         except BlockingIOError as error:
             processes = ", ".join(map(str, holders(home / LOCK)))
             named = f" (processes {processes})" if processes else ""
-            raise RunError(
+            raise HomeInUse(
                 f"another run is in progress in {home}{named}: wait until it ends, or choose another home "
                 "with --home"
             ) from error

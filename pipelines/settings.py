@@ -45,6 +45,10 @@ class Settings(Addresses):
     model_name: str = Field("penchant", description="name of the registered model in MLflow")
     experiment: str = Field("penchant", description="name of the experiment in MLflow and Kubeflow")
 
+    prune_after_days: float = Field(
+        30, ge=0, description="age from which `penchant review prune` deletes artifacts of rejected versions"
+    )
+
     kubeflow: str = Field("", description="address of the Kubeflow Pipelines API")
     kubeflow_namespace: str = Field("", description="namespace of the runs, on a Kubeflow with several users")
     kubeflow_token_file: Path | None = Field(

@@ -1,5 +1,6 @@
 """The release gate: decides whether a candidate is better than the live version, and whether it goes live."""
 
+import math
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -34,6 +35,7 @@ class Comparison:
     candidate: float
     difference: Interval | None  # of the candidate minus the live version, 95 %; None: there is none
     measured: str  # on what: "both on the 312 test queries newer than …"
+    queries: int | None = None  # that both answered; None where each was measured on its own
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,8 @@ def decide(evidence: Evidence, live: Comparison | Incomparable | None, policy: s
     - Against the live version: "better" if the 95 % interval of the difference is above zero, "worse" if it
       is below. Without a live version, the best baseline takes its place.
 
+    The reason ends with what a release that is not "better" would need.
+
     Under the policy "auto" a better release goes live, and the first one unless it is worse: there is no
     version that it could replace. Under "auto-unless-worse" an undecided release goes live too, under
     "review" none does.
@@ -69,6 +73,8 @@ def decide(evidence: Evidence, live: Comparison | Incomparable | None, policy: s
         live: None before the first release.
     """
     outcome, reason = _judge(evidence, live)
+    if needed := _needed(outcome, evidence, live):
+        reason = f"{reason}; to be better it needs {needed}"
     if policy == "review" or outcome == "worse":
         return GateDecision(outcome, reason, goes_live=False)
     if live is None or outcome == "better" or policy == "auto-unless-worse":
@@ -106,6 +112,29 @@ def _judge(evidence: Evidence, live: Comparison | Incomparable | None) -> tuple[
     return outcome, (
         f"{reached}, and {live.candidate:.4f} {words[outcome]} the live version {live.version} "
         f"({live.live:.4f}, {live.measured}){_interval(live.difference)}"
+    )
+
+
+def _needed(outcome: Outcome, evidence: Evidence, live: Comparison | Incomparable | None) -> str:
+    """Return what a release needs to be "better", "" if it is, or if the reason says it already."""
+    if outcome == "better" or evidence.queries < MIN_QUERIES or evidence.users < MIN_USERS:
+        return ""
+    if evidence.candidate < evidence.baseline:
+        missing = evidence.baseline - evidence.candidate
+        return f"an NDCG@10 of at least {evidence.baseline:.4f}, {missing:.4f} more"
+    if isinstance(live, Incomparable):
+        return f"{MIN_QUERIES} test queries that are new to the live version, under the same contract"
+    difference = evidence.difference if live is None else live.difference
+    if difference is None:
+        return f"test queries of {MIN_USERS} users in the comparison"
+    mean, margin = sum(difference) / 2, (difference[1] - difference[0]) / 2
+    needed = f"a difference above {margin:+.4f}, and has {mean:+.4f}"
+    queries = evidence.queries if live is None else live.queries
+    if queries is None or mean <= 0:
+        return needed
+    # The margin falls with the square root of the number of queries.
+    return (
+        f"{needed}; or about {math.ceil(queries * (margin / mean) ** 2):,} test queries with that difference"
     )
 
 

@@ -12,6 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from components.errors import StepError
+from components.interest_batches import Compute
 from components.progress import report
 from components.saved_model import SavedInterestModel
 from components.user_attributes import UserAttributes
@@ -54,7 +55,18 @@ def compute_live_interest_states(releases: str, features: str) -> int | None:
 
 
 def compute_interest_states(version: int, releases: str, features: str) -> int:
+    """Call `write_interest_states` with the published model of a release, loaded into this process."""
+    with tempfile.TemporaryDirectory() as folder:
+        directory = ReleaseStore(releases, Path(folder)).local(INTEREST_MODEL, version)
+        with SavedInterestModel(directory) as model:
+            return write_interest_states(version, features, model.interests)
+
+
+def write_interest_states(version: int, features: str, compute: Compute) -> int:
     """Write the interest states of all users under one release to `features`; return their event time in µs.
+
+    Args:
+        compute: runs the interest model of the release.
 
     Raises:
         StepError: there are no histories, or the release has no usable interest model.
@@ -63,18 +75,15 @@ def compute_interest_states(version: int, releases: str, features: str) -> int:
     attributes = UserAttributes.read(features)
     filesystem, target = locate(table_path(features, USER_INTEREST_STATE))
     schema = pa.schema([*INTEREST_STATES, ("event_timestamp", TIMESTAMP), ("created", TIMESTAMP)])
-    with tempfile.TemporaryDirectory() as folder:
-        model = ReleaseStore(releases, Path(folder)).local(INTEREST_MODEL, version)
-        with (
-            SavedInterestModel(model) as interest_model,
-            atomic_upload(filesystem, target) as file,
-            pq.ParquetWriter(file, schema, compression="zstd") as writer,
-        ):
-            for rows in _newest_histories(features):
-                interests = interest_model.interests(_histories(rows), attributes.lookup(rows["user_id"]))
-                states = _states(rows, interests, version, event_time)
-                writer.write_table(states.cast(schema))
-                users += states.num_rows
+    with (
+        atomic_upload(filesystem, target) as file,
+        pq.ParquetWriter(file, schema, compression="zstd") as writer,
+    ):
+        for rows in _newest_histories(features):
+            interests = compute(_histories(rows), attributes.lookup(rows["user_id"]))
+            states = _states(rows, interests, version, event_time)
+            writer.write_table(states.cast(schema))
+            users += states.num_rows
     seconds = time.monotonic() - started
     report(f"computed the interests of {users:,} users with version {version} in {seconds:.1f} s")
     return event_time

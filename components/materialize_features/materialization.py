@@ -1,4 +1,4 @@
-"""Copies the newest history, profile and interest of each user from the offline to the online store."""
+"""Copies the newest history and profile of each user from the offline to the online store, and interests."""
 
 import io
 import sqlite3
@@ -13,12 +13,10 @@ import pyarrow.parquet as pq
 
 from components.errors import StepError
 from components.feast_backend import feast_backend
-from components.materialize_features.interest_states import (
-    compute_interest_states,
-    compute_live_interest_states,
-)
+from components.materialize_features.interest_states import compute_live_interest_states
+from components.materialize_features.online_states import write_online
 from components.progress import report
-from feature_repo.contract import USER_HISTORY, USER_INTEREST_STATE, USER_PROFILE
+from feature_repo.contract import USER_HISTORY, USER_PROFILE
 from feature_repo.filesystems import open_binary
 from feature_repo.store import open_store
 from feature_repo.store_addresses import FeatureStoreAddresses, is_file, table_path
@@ -47,23 +45,12 @@ def materialize(addresses: FeatureStoreAddresses, as_of: int, releases: str = ""
     write(store, as_of, USER_HISTORY, USER_PROFILE)
     _check_last(OnlineFeatures(addresses), str(users[-1]), as_of)
     if states is not None:
-        write(store, states, USER_INTEREST_STATE)
+        write_online(addresses.features, addresses.online_store, states)
     snapshot_time, seconds = datetime.fromtimestamp(as_of / 1e6, UTC), monotonic() - started
     report(
         f"wrote {len(users):,} users as of {snapshot_time:%Y-%m-%d %H:%M:%S} UTC to the online store "
         f"in {seconds:.1f} s"
     )
-
-
-@feast_backend()
-def materialize_interests(version: int, releases: str, addresses: FeatureStoreAddresses) -> None:
-    """Write the interest of each user under one release to the online store.
-
-    Raises:
-        StepError: there are no features at `addresses.features`, or the release has no usable model.
-    """
-    store = open_store(addresses)
-    write(store, compute_interest_states(version, releases, addresses.features), USER_INTEREST_STATE)
 
 
 def write(store: Any, event_time: int, *views: str) -> None:

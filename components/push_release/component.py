@@ -17,6 +17,8 @@ def push_release(
     review_history: str,
     reason: str = "",
     by_person: bool = False,
+    force: bool = False,
+    last_seen: int = -1,
     run_facts: str = "",
     job_id: str = "",
 ) -> None:
@@ -38,5 +40,7 @@ def push_release(
         review_history,
         reason,
         by_person,
+        force,
+        last_seen,
     )
     write_facts(run_facts, job_id, "push", version=version, live=ReleaseStore(releases).live() == version)

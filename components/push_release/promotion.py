@@ -1,14 +1,19 @@
 """Makes a registered version live; when a step fails, the live version does not change."""
 
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from components.errors import StepError
+from components.interest_batches import Compute
+from components.materialize_features.online_states import materialize_interests
 from components.progress import report
-from components.push_release.publication import is_intact, prune, publish, switch, unpublish, verify
+from components.push_release.live_switch import switch
+from components.push_release.publication import is_intact, prune, publish, unpublish, verify
 from components.push_release.smoke_test import smoke_test
-from components.register_release.model_registry import APPROVED, FAILED, LIVE, REJECTED, Registry
-from components.register_release.review_history import Act
+from components.push_release.switch_records import record_switches
+from components.register_release.model_registry import APPROVED, FAILED, REJECTED, Registry, Version
 from feature_repo.store_addresses import FeatureStoreAddresses
 from serving.release.release_store import ReleaseStore
 
@@ -24,6 +29,8 @@ def push(
     review_history: str,
     reason: str = "",
     by_person: bool = False,
+    force: bool = False,
+    last_seen: int = -1,
 ) -> None:
     """Publish, smoke-test and switch to `version`; can be repeated, also after a kill at any time.
 
@@ -32,57 +39,109 @@ def push(
 
     Args:
         by_person: whether `approved_by` is a person, whose approval replaces a rejection and ends a pin.
+        force: approve against the verdict of the release gate.
+        last_seen: the sequence of the last record of the review history that the reviewer knew; -1 if what
+            others have decided since does not matter.
 
     Raises:
-        StepError: there is no such version, it was rejected, its files differ from its manifest, or it fails
-            the smoke test.
+        StepError: there is no such version, it was rejected, the gate found it worse, its files differ from
+            its manifest, it fails the smoke test, or another version went live meanwhile.
     """
     registry = Registry(tracking_uri, model_name, review_history)
-    if not by_person and _is_pinned(ReleaseStore(releases), version):
-        return
-    if registry.version(version).review == REJECTED and not by_person:
-        raise StepError(
-            f"version {version} was rejected: `penchant review approve {version}` overrules the rejection"
-        )
-    registry.decide(version, APPROVED, approved_by, reason)
     with tempfile.TemporaryDirectory() as folder:
         store = ReleaseStore(releases, Path(folder, "cache"))
-        _publish_and_test(version, registry, store, model_server, Path(folder))
-        _write_interests(version, releases, feature_store)
-        if not by_person and _is_pinned(store, version):  # a rollback while the smoke test ran
+        live = store.live_record()
+        if not by_person and _is_pinned(live, version):
             return
-        previous = switch(store, version)
-        registry.point(LIVE, version)
-        registry.history.append(Act.PUSHED, version, approved_by, live=(previous, version))
+        figures = check_allowed(registry.version(version), by_person, force)
+        seen = None if last_seen < 0 else last_seen
+        registry.decide(version, APPROVED, approved_by, reason, seen, figures)
+        with ExitStack() as stack:
+            compute = _publish_and_test(version, registry, store, model_server, Path(folder), stack)
+            _write_interests(version, compute, feature_store)
+        if _has_changed(live, store, version, registry, by_person):
+            return
+        switched = switch(store, version, "pushed", approved_by, reason)
+        record_switches(store, registry)
         pruned = prune(store)
-    replaced = f", it replaces version {previous}" if previous not in (None, version) else ""
+    replaced = f", it replaces version {switched.before}" if switched.before not in (None, version) else ""
     report(f"version {version} is live{replaced}")
     if pruned:
         report(f"unpublished the old versions {', '.join(map(str, pruned))}; they stay in the registry")
 
 
-def _is_pinned(store: ReleaseStore, version: int) -> bool:
+def check_allowed(version: Version, by_person: bool, force: bool) -> dict[str, Any]:
+    """Return what the history keeps of a forced approval.
+
+    Raises:
+        StepError: the version was rejected, or the gate found it worse, and nobody overrules that.
+    """
+    number, tags = version.number, version.tags
+    if tags.get("pruned_at"):
+        raise StepError(f"the artifacts of version {number} were pruned at {tags['pruned_at']}: train again")
+    if version.review == REJECTED and not by_person:
+        raise StepError(
+            f"version {number} was rejected: `penchant review approve {number}` overrules the rejection"
+        )
+    if tags.get("gate_decision") != "worse":
+        return {}
+    if not force:
+        raise StepError(
+            f"the release gate found version {number} worse: {tags.get('reason')}. "
+            f"`penchant review approve {number} --force --reason …` overrules it"
+        )
+    return {"forced": True}
+
+
+def _is_pinned(live: dict[str, Any], version: int) -> bool:
     """Return whether a rollback has pinned the live version; if so, report that `version` waits."""
-    record = store.live_record()
-    if pinned := bool(record.get("pinned")):
+    if pinned := bool(live.get("pinned")):
         report(
-            f"version {version} is not pushed: version {record['version']} is pinned since a rollback; "
+            f"version {version} is not pushed: version {live['version']} is pinned since a rollback; "
             f"`penchant review approve {version}` ends that"
         )
     return pinned
 
 
+def _has_changed(
+    before: dict[str, Any], store: ReleaseStore, version: int, registry: Registry, by_person: bool
+) -> bool:
+    """Return whether another command has switched meanwhile; then `version` waits for a review again.
+
+    Raises:
+        StepError: instead of True, if a person has approved the version, who must know.
+    """
+    now = store.live_record()
+    if now.get("switch") == before.get("switch") and now.get("version") == before.get("version"):
+        return False
+    switched = now.get("switch", {})
+    message = (
+        f"version {version} is not live: {switched.get('by')} has made version {now.get('version')} live "
+        f"meanwhile ({switched.get('what')}); `penchant review approve {version}` pushes it after all"
+    )
+    registry.wait(version, message)
+    if by_person:
+        raise StepError(message)
+    report(message)
+    return True
+
+
 def _publish_and_test(
-    version: int, registry: Registry, store: ReleaseStore, model_server: str, folder: Path
-) -> None:
-    """Publish a version unless it is published and intact, and test it."""
+    version: int,
+    registry: Registry,
+    store: ReleaseStore,
+    model_server: str,
+    folder: Path,
+    stack: ExitStack,
+) -> Compute:
+    """Publish a version unless it is published and intact, and test it; the server stops with `stack`."""
     was_published = is_intact(store, version)
     if not was_published:
         release = registry.download(version, folder)
         verify(release)
         publish(release, store, version)
     try:
-        smoke_test(store, version, model_server)
+        return stack.enter_context(smoke_test(store, version, model_server))
     except Exception as error:
         # A version that was published before stays, and the live one does, even if it was damaged before.
         if not was_published and version != store.live():
@@ -91,11 +150,9 @@ def _publish_and_test(
         raise
 
 
-def _write_interests(version: int, releases: str, feature_store: FeatureStoreAddresses) -> None:
+def _write_interests(version: int, compute: Compute, feature_store: FeatureStoreAddresses) -> None:
     """Write the users' interests; only report a failure: without them answers are the same, but slower."""
-    from components.materialize_features.materialization import materialize_interests
-
     try:
-        materialize_interests(version, releases, feature_store)
-    except Exception as error:  # the errors of Feast and its stores have no common base class
+        materialize_interests(version, compute, feature_store)
+    except Exception as error:  # the errors of the stores and the model server have no common base class
         report(f"interests not written ({error}): the recommender replays histories until the next run")

@@ -1,25 +1,20 @@
-"""Publishes releases in the release store and makes one of them live, atomically."""
+"""Publishes releases in the release store, and unpublishes old ones."""
 
 import json
 import shutil
-import time
 from pathlib import Path
 
 from fsspec.implementations.local import LocalFileSystem
 
 from components.errors import StepError
 from components.progress import report
-from feature_repo.atomic_files import (
-    atomic_directory,
-    atomic_upload,
-    delete_leftovers,
-    remove_directory,
-)
-from feature_repo.contract import INTEREST_MODEL, LIVE, MANIFEST, RANKING, fingerprint
+from feature_repo.atomic_files import atomic_directory, delete_leftovers, remove_directory
+from feature_repo.contract import INTEREST_MODEL, MANIFEST, RANKING, fingerprint
 from serving.errors import ReleaseError
 from serving.release.ann_index import RECALL, TOP
 from serving.release.checksums import checksums
-from serving.release.release_store import MARKERS, ReleaseStore
+from serving.release.published_versions import MARKERS
+from serving.release.release_store import ReleaseStore
 
 # Number of newest versions that stay published; the live one and the previous one always do.
 KEEP = 3
@@ -86,24 +81,6 @@ def unpublish(store: ReleaseStore, version: int) -> None:
             remove_directory(Path(path))
         elif store.filesystem.exists(path):
             store.filesystem.rm(path, recursive=True)
-
-
-def switch(store: ReleaseStore, version: int, pinned: bool = False) -> int | None:
-    """Make `version` live, atomically; return the version that was live.
-
-    Args:
-        pinned: whether only a person may replace it.
-    """
-    previous = store.live()
-    record = {
-        "version": version,
-        "previous": previous if previous != version else store.live_record().get("previous"),
-        "pinned": pinned,
-    }
-    text = json.dumps({**record, "since": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())})
-    with atomic_upload(store.filesystem, f"{store.root}/{LIVE}") as file:
-        file.write(text.encode())
-    return previous
 
 
 def prune(store: ReleaseStore) -> list[int]:

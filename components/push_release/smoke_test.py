@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from components.errors import StepError
+from components.interest_batches import Compute, compute_in_batches
 from feature_repo.contract import INTEREST_MODEL
 from feature_repo.histories import History
 from serving.child_process import ChildProcess
@@ -28,8 +29,12 @@ STOP_TIMEOUT_S: Final = 10.0
 TOP: Final = 10
 
 
-def smoke_test(store: ReleaseStore, version: int, model_server: str) -> None:
+@contextlib.contextmanager
+def smoke_test(store: ReleaseStore, version: int, model_server: str) -> Iterator[Compute]:
     """Test a version on the model server, or on an embedded one when `model_server` is empty.
+
+    Yields:
+        The interests of the tested version, computed by the model server until the block ends.
 
     Raises:
         StepError: the version does not load, does not answer, or answers wrongly.
@@ -38,10 +43,14 @@ def smoke_test(store: ReleaseStore, version: int, model_server: str) -> None:
     with _server(store, version) if not model_server else contextlib.nullcontext(model_server) as address:
         client = InterestClient(address)
         try:
-            _wait_until_available(client, version, address)
-            _check_answers(client, ranking, version)
-        except Unavailable as error:
-            raise StepError(f"version {version} fails the smoke test: {error}") from error
+            try:
+                _wait_until_available(client, version, address)
+                _check_answers(client, ranking, version)
+            except Unavailable as error:
+                raise StepError(f"version {version} fails the smoke test: {error}") from error
+            yield lambda histories, users: compute_in_batches(
+                lambda batch, of: client.interest(batch, version, ANSWER_TIMEOUT_S, of), histories, users
+            )
         finally:
             client.close()
 

@@ -18,16 +18,20 @@ from components.evaluate_release.dossier.dossier_files import FOLDER, PAGE
 from components.evaluate_release.dossier.registered import read_dossier
 from components.progress import report
 from components.register_release.model_registry import Registry
+from feature_repo import attributes
+from feature_repo.attributes import Attributes
 from feature_repo.contract import INTEREST_MODEL, RANKING, SIGNATURES, fingerprint
+from feature_repo.histories import History, encode
 from serving.release.ann_index import EXACT_ITEMS
 from serving.release.collaborative_filters import CollaborativeFilters
 from serving.release.item_embeddings import load_embeddings
 from serving.release.ranking_data import write_ranking
 
-# Packages that load the model.
-REQUIREMENTS = ("tensorflow", "numpy")
+# Packages that load the model: those that its loader imports, and MLflow, which calls the loader.
+REQUIREMENTS = ("mlflow", "numpy", "tensorflow")
 
-LOADER = "components.register_release.mlflow_pyfunc"
+# MLflow copies this file into the model, so that it loads where Penchant is not installed.
+LOADER = Path(__file__).with_name("interest_model_loader.py")
 
 
 def register(
@@ -66,9 +70,9 @@ def register(
             seen_items=metrics["seen_items"],
             learned_until=metrics["learned_until"],
         )
-        model = _log(release, tracking_uri, run_id)
+        model_id = _log(release, tracking_uri, run_id)
     registry = Registry(tracking_uri, model_name, review_history)
-    number = registry.add(model.model_uri, model.model_id, run_id, _tags(metrics))
+    number = registry.add(f"models:/{model_id}", model_id, run_id, _tags(metrics))
     if dossier := read_dossier(number, evaluation):
         page = dossier.render([asdict(record) for record in reversed(registry.history.records())])
         registry.client.log_text(run_id, page, f"{FOLDER}/{PAGE}")
@@ -88,19 +92,46 @@ def _interests(
     return sample_interests(saved_model, filters.user_items, catalog["item_id"].to_pylist())
 
 
-def _log(release: Path, tracking_uri: str, run_id: str) -> Any:
-    """Log the release's folder as an MLflow model, without pickle."""
-    import mlflow
+def _log(release: Path, tracking_uri: str, run_id: str) -> str:
+    """Log the release's folder as an MLflow model, without pickle; return the id of the model.
 
-    mlflow.set_tracking_uri(tracking_uri)
-    with mlflow.start_run(run_id=run_id):
-        return mlflow.pyfunc.log_model(
-            name="release",
-            loader_module=LOADER,
+    `mlflow.pyfunc.log_model` would also load the model and run the example, which takes as long as a smoke
+    test; the push makes a better one.
+    """
+    import mlflow
+    from mlflow.models import Model
+
+    mlflow.set_tracking_uri(tracking_uri)  # with which the registry looks up models:/…
+    client = mlflow.MlflowClient(tracking_uri)
+    experiment_id = client.get_run(run_id).info.experiment_id
+    model = client.create_logged_model(experiment_id, "release", source_run_id=run_id)
+    with tempfile.TemporaryDirectory() as folder:
+        mlflow.pyfunc.save_model(
+            f"{folder}/model",
+            loader_module=LOADER.stem,
+            code_paths=[str(LOADER)],
             data_path=str(release),
+            mlflow_model=Model(run_id=run_id, model_id=model.model_id),
             signature=_signature(),
+            input_example=_input_example(release / RANKING),
             pip_requirements=[_pinned(name) for name in REQUIREMENTS],
         )
+        client.log_model_artifacts(model.model_id, f"{folder}/model")
+    client.finalize_logged_model(model.model_id, "READY")
+    return str(model.model_id)
+
+
+def _input_example(ranking: Path) -> dict[str, NDArray[Any]]:
+    """Return the inputs of a user who has viewed two items, a minute apart, and has no attributes."""
+    item_ids = pq.read_table(ranking / "catalog.parquet", columns=["item_id"])["item_id"][:2].to_pylist()
+    times = [60_000_000 * minute for minute in range(1, 1 + len(item_ids))]
+    history = History(item_ids, item_ids, ["view"] * len(item_ids), [1.0] * len(item_ids), times)
+    inputs = encode([history]) | attributes.encode([Attributes()])
+    # JSON has no NaN, the value of padding, which the model skips by its empty item id.
+    return {
+        name: array.astype(str) if array.dtype == object else np.nan_to_num(array)
+        for name, array in inputs.items()
+    }
 
 
 def _signature() -> Any:

@@ -22,6 +22,11 @@ class Act(StrEnum):
     PUSHED = "pushed"
     SMOKE_TEST_FAILED = "smoke test failed"
     ROLLED_BACK = "rolled back"
+    INTERRUPTED = "interrupted"  # a promotion that ended before the switch; the version waits again
+    COMPLETED = "completed"  # a decision whose command was killed before all of it was stored
+    MADE_CANDIDATE = "made candidate"  # by an alias that was set elsewhere
+    ALIAS_REFUSED = "alias refused"  # an alias that was set elsewhere, and set back
+    PRUNED = "pruned"  # the artifacts are deleted, the records stay
 
 
 _TABLE: Final = sa.Table(
@@ -48,6 +53,9 @@ class Record:
         live_before, live_after: the live version before and after the act; None for none.
         figures: what was known at that moment, such as metrics.
         previous: the hash of the record before; "" for the first.
+        switch: the id of the switch of the live version that it records; "" for other acts.
+        recorded_at: ISO 8601, UTC, where the record was written later than `at`: the command was killed, or
+            the database could not be reached. "" for records that were written at once.
     """
 
     sequence: int
@@ -60,6 +68,8 @@ class Record:
     live_after: int | None
     figures: dict[str, Any] = field(default_factory=dict)
     previous: str = ""
+    switch: str = ""
+    recorded_at: str = ""
 
     def content(self) -> str:
         """Return the record as JSON with sorted keys."""
@@ -81,8 +91,10 @@ class ReviewHistory:
         parsed = sa.make_url(url)
         if parsed.drivername == "postgresql":
             parsed = parsed.set(drivername="postgresql+psycopg")
-        self._engine = sa.create_engine(parsed)
+        # A file may be replaced between two calls, and a server may close connections that are not used.
+        self._engine = sa.create_engine(parsed, poolclass=sa.NullPool)
         self._model_name = model_name
+        self._has_table = False
 
     def records(self) -> list[Record]:
         """Return all records, oldest first.
@@ -101,25 +113,32 @@ class ReviewHistory:
         live: tuple[int | None, int | None] = (None, None),
         figures: dict[str, Any] | None = None,
         last_seen: int | None = None,
+        switch: str = "",
+        at: str = "",
     ) -> Record:
-        """Append one record.
+        """Append one record; a switch that is recorded already is not recorded again.
 
         Args:
             live: the live version before and after the act.
             last_seen: the sequence of the last record that the reviewer knew, for a decision; None if what
                 others have decided since does not matter.
+            switch: the id of the switch that the record is about.
+            at: ISO 8601, UTC, of an act that is recorded later; "" for now.
 
         Raises:
             StepError: somebody else has decided about this version since, or the database cannot be reached.
         """
-        at = datetime.now(UTC).isoformat(timespec="milliseconds")
+        now = datetime.now(UTC).isoformat(timespec="milliseconds")
         for _ in range(_ATTEMPTS):
-            records = self.records()
+            # Read first: the insertion fails if anybody appends after this.
+            sequence, previous = self._last()
+            if switch and (recorded := self._of_switch(switch)):
+                return recorded[0]
             if last_seen is not None:
-                _check_unchanged(records[last_seen:], version)
+                _check_unchanged(self._since(last_seen), version, by, act)
             record = Record(
-                sequence=len(records) + 1,
-                at=at,
+                sequence=sequence + 1,
+                at=at or now,
                 act=act.value,
                 version=version,
                 by=by,
@@ -127,11 +146,25 @@ class ReviewHistory:
                 live_before=live[0],
                 live_after=live[1],
                 figures=figures or {},
-                previous=records[-1].hash() if records else "",
+                previous=previous,
+                switch=switch,
+                recorded_at=now if at else "",
             )
             if self._insert(record):
                 return record
         raise StepError("the review history is written by many processes at once: repeat the command")
+
+    def has_switch(self, switch: str) -> bool:
+        """Return whether a switch is recorded; raises as `records`."""
+        return bool(self._of_switch(switch))
+
+    def last_sequence(self) -> int:
+        """Return the sequence of the last record, 0 for an empty history; raises as `records`."""
+        return self._last()[0]
+
+    def last_hash(self) -> str:
+        """Return the hash of the last record, "" for an empty history; raises as `records`."""
+        return self._last()[1]
 
     def verify(self) -> list[str]:
         """Return what is wrong with the history, in words; empty if every record is there and unchanged."""
@@ -148,12 +181,30 @@ class ReviewHistory:
             previous = row.hash
         return faults
 
+    def _last(self) -> tuple[int, str]:
+        """Return the sequence and the hash of the last record."""
+        rows = self._select(sa.select(_TABLE).order_by(_TABLE.c.sequence.desc()).limit(1))
+        return (rows[0].sequence, rows[0].hash) if rows else (0, "")
+
+    def _since(self, sequence: int) -> list[Record]:
+        rows = self._select(sa.select(_TABLE).where(_TABLE.c.sequence > sequence))
+        return [_record(row.sequence, row.content) for row in rows]
+
+    def _of_switch(self, switch: str) -> list[Record]:
+        rows = self._select(sa.select(_TABLE).where(_TABLE.c.content.contains(f'"switch": "{switch}"')))
+        return [_record(row.sequence, row.content) for row in rows]
+
     def _rows(self) -> Sequence[sa.Row[Any]]:
-        query = sa.select(_TABLE).where(_TABLE.c.model_name == self._model_name).order_by(_TABLE.c.sequence)
+        return self._select(sa.select(_TABLE).order_by(_TABLE.c.sequence))
+
+    def _select(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
+        """Return the rows of this model; creates the table at the first use."""
         try:
-            _TABLE.metadata.create_all(self._engine)
+            if not self._has_table:
+                _TABLE.metadata.create_all(self._engine)
+                self._has_table = True
             with self._engine.connect() as connection:
-                return connection.execute(query).all()
+                return connection.execute(query.where(_TABLE.c.model_name == self._model_name)).all()
         except sa.exc.DBAPIError as error:
             raise _unreachable(error) from error
 
@@ -175,11 +226,15 @@ class ReviewHistory:
         return True
 
 
-def _check_unchanged(since: Sequence[Record], version: int) -> None:
+def _check_unchanged(since: Sequence[Record], version: int, by: str, act: Act) -> None:
+    """Raise StepError if another person, or another decision, came first; a retry repeats its own."""
     for record in since:
-        if record.version == version and record.act in (Act.APPROVED, Act.REJECTED, Act.ROLLED_BACK):
+        is_decision = record.act in (Act.APPROVED, Act.REJECTED, Act.ROLLED_BACK)
+        is_other = record.version == version and is_decision and (record.by, record.act) != (by, act)
+        switches = act == Act.APPROVED and record.act in (Act.PUSHED, Act.ROLLED_BACK)
+        if is_other or (switches and record.version != version):
             raise StepError(
-                f"{record.by} has {record.act} version {version} at {record.at}, after you looked at it: "
+                f"{record.by} has {record.act} version {record.version} at {record.at}, after you looked: "
                 f"see `penchant review history` and decide again"
             )
 

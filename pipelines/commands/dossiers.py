@@ -26,13 +26,17 @@ def show(version: Number, open_page: Open = False, home: Home = None) -> None:
     """
     with exit_on_error():
         from components.evaluate_release.dossier.registered import fetch_dossier
+        from components.register_release.reviewed_versions import reviewed_versions
         from pipelines.commands.tables import history_table, versions_table
+        from pipelines.recovery import recover_home
         from pipelines.review import download_evaluation, open_registry
         from pipelines.settings import load_settings
-        from serving.release.release_store import ReleaseStore
+        from serving.release.published_versions import PublishedVersions
 
         settings = load_settings(home=home)
         registry = open_registry(settings)
+        for message in recover_home(settings, registry, []):
+            out.print(message, style="dim", soft_wrap=True)
         entry = registry.version(version)
         dossier = fetch_dossier(registry.client, version, entry.run_id)
         if dossier:
@@ -40,7 +44,7 @@ def show(version: Number, open_page: Open = False, home: Home = None) -> None:
         records = [record for record in registry.history.records() if record.version == version]
         out.print(history_table(records, title=f"Decisions about version {version}"))
         if not dossier:
-            out.print(versions_table([entry], ReleaseStore(settings.releases).live()))
+            out.print(versions_table(reviewed_versions(records), PublishedVersions(settings.releases).live()))
             files = download_evaluation(registry, entry, settings.home / "review" / str(version))
             out.print(
                 f"Version {version} has no dossier; the files of its evaluation: {'' if files else 'none'}"

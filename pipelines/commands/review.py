@@ -1,4 +1,4 @@
-"""The commands of `penchant review`: list, show, diff, approve, reject and roll back."""
+"""The commands of `penchant review`: list, show, diff, approve, reject, roll back, prune and watch."""
 
 import sys
 from typing import TYPE_CHECKING, Annotated
@@ -23,6 +23,8 @@ penchant review approve 7 --reason "better for new users"
 penchant review reject 7 --reason "too few new items"
 penchant review rollback
 penchant review history
+penchant review prune --dry-run
+penchant review watch
 ```
 """,
     no_args_is_help=True,
@@ -38,20 +40,33 @@ Reason = Annotated[
 
 
 @review.command("list")
-def list_(home: Home = None) -> None:
-    """List the registered versions, newest first."""
+def list_(
+    page: Annotated[int, typer.Option(min=1, help="Older versions are on the pages 2, 3, …")] = 1,
+    size: Annotated[int, typer.Option(min=1, max=1000, help="The versions of a page.")] = 20,
+    home: Home = None,
+) -> None:
+    """List the registered versions, newest first.
+
+    It reads the review history, so it works while MLflow is down.
+    """
     with exit_on_error():
+        from components.register_release.reviewed_versions import reviewed_versions
         from pipelines.commands.tables import versions_table
-        from pipelines.review import open_registry
+        from pipelines.rollback import open_history, write_history
         from pipelines.settings import load_settings
-        from serving.release.release_store import ReleaseStore
+        from serving.release.published_versions import PublishedVersions
 
         settings = load_settings(home=home)
-        versions = open_registry(settings).versions()
+        store = PublishedVersions(settings.releases)
+        write_history(settings, late=True)
+        versions = reviewed_versions(open_history(settings).records())
         if not versions:
             out.print("No version is registered yet. Train one: penchant run")
             return
-        out.print(versions_table(versions, ReleaseStore(settings.releases).live()))
+        shown = versions[(page - 1) * size : page * size]
+        out.print(versions_table(shown, store.live(), store.rollback_target()))
+        if len(versions) > page * size:
+            out.print(f"{len(versions):,} versions; older ones: penchant review list --page {page + 1}")
 
 
 review.command()(show)
@@ -59,7 +74,15 @@ review.command()(diff)
 
 
 @review.command()
-def approve(version: Number, by: By, reason: Reason, home: Home = None) -> None:
+def approve(
+    version: Number,
+    by: By,
+    reason: Reason,
+    force: Annotated[
+        bool, typer.Option("--force", help="Overrule the release gate, which found the version worse.")
+    ] = False,
+    home: Home = None,
+) -> None:
     """Make a version live.
 
     The version is published and smoke-tested before the switch; if the test fails, the live version stays.
@@ -68,7 +91,8 @@ def approve(version: Number, by: By, reason: Reason, home: Home = None) -> None:
         from pipelines import review as reviews
         from pipelines.settings import load_settings
 
-        out.print(reviews.approve(load_settings(home=home), version, by, reason))
+        _check_reason(reason)
+        out.print(reviews.approve(load_settings(home=home), version, by, reason, force))
 
 
 @review.command()
@@ -92,18 +116,32 @@ def reject(
     with exit_on_error():
         from pipelines import review as reviews
         from pipelines.settings import load_settings
+        from serving.release.published_versions import PublishedVersions
 
+        _check_reason(reason)
         settings = load_settings(home=home)
         is_live = reviews.reject(settings, version, by, reason)
         out.print(f"version {version} is rejected: {reason}")
         if not is_live:
             return
+        target = PublishedVersions(settings.releases).rollback_target()
+        if target is None:
+            out.print(
+                f"Version {version} is still live, and no other one is published: approve another version "
+                "(`penchant review list`), or train one with `penchant run`.",
+                soft_wrap=True,
+            )
+            return
         if rollback is None:
-            rollback = sys.stdin.isatty() and typer.confirm(f"Version {version} is live. Roll back now?")
+            question = f"Version {version} is live. Roll back to version {target} now?"
+            rollback = sys.stdin.isatty() and typer.confirm(question)
         if rollback:
-            _roll_back(settings, by, f"rejected: {reason}", None)
+            _roll_back(settings, by, f"rejected: {reason}", target)
+            reviews.unpublish_rejected(settings, version)
         else:
-            out.print(f"Version {version} is still live; `penchant review rollback` ends that.")
+            out.print(
+                f"Version {version} is still live; `penchant review rollback` makes version {target} live."
+            )
 
 
 @review.command()
@@ -128,19 +166,19 @@ def rollback(
 
 
 def _roll_back(settings: "Settings", by: str, reason: str, to: int | None) -> None:
-    from pipelines.rollback import roll_back, tell_registry
+    from components.errors import StepError
+    from pipelines.rollback import roll_back, write_history
 
-    rollback = roll_back(settings, to)
+    switch = roll_back(settings, by, reason, to)
     out.print(
-        f"version {rollback.after} is live instead of {rollback.before}; no run replaces it until "
+        f"version {switch.version} is live instead of {switch.before}; no run replaces it until "
         "`penchant review approve`"
     )
     try:
-        tell_registry(settings, rollback, by, reason)
-    except Exception as error:  # MLflow, its database and the network have no common base class
+        write_history(settings)
+    except StepError as error:
         out.print(
-            f"The model registry does not know it: {str(error).splitlines()[0]}. Repeat the command with "
-            f"--to {rollback.after} when it is up.",
+            f"The review history lacks it: {error}. The next `penchant review` command writes it.",
             soft_wrap=True,
         )
 
@@ -161,10 +199,12 @@ def history(
     """
     with exit_on_error():
         from pipelines.commands.tables import history_table
-        from pipelines.review import open_registry
+        from pipelines.rollback import open_history, write_history
         from pipelines.settings import load_settings
 
-        records = open_registry(load_settings(home=home)).history
+        settings = load_settings(home=home)
+        write_history(settings, late=True)
+        records = open_history(settings)
         faults = records.verify() if verify else []
         for fault in faults:
             err.print(f"review history: {fault}", style="red")
@@ -173,5 +213,68 @@ def history(
         found = records.records()
         out.print(history_table(found))
         if verify:
-            last = found[-1].hash() if found else "none"
+            last = records.last_hash() or "none"
             out.print(f"{len(found)} records, none missing or changed; hash of the last: {last}")
+
+
+@review.command()
+def prune(
+    by: By,
+    days: Annotated[
+        float | None,
+        typer.Option(min=0, help="The least age. Default: PENCHANT_PRUNE_AFTER_DAYS, else 30."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only show the versions that would be pruned.")
+    ] = False,
+    home: Home = None,
+) -> None:
+    """Delete the artifacts of old versions that were rejected or failed the smoke test.
+
+    Their metrics, evaluation and history stay. Versions that are live, previous, candidate, published, or
+    have another alias or the tag `pinned` in MLflow are never pruned.
+    """
+    with exit_on_error():
+        from components.register_release import pruning
+        from pipelines.review import open_registry
+        from pipelines.settings import load_settings
+        from serving.release.published_versions import PublishedVersions
+
+        settings = load_settings(home=home)
+        registry, published = open_registry(settings), PublishedVersions(settings.releases).versions()
+        age = settings.prune_after_days if days is None else days
+        versions = pruning.select(registry, age, published)
+        for version in versions:
+            if not dry_run:
+                pruning.prune(registry, version, by)
+            verb = "would be pruned" if dry_run else "is pruned"
+            out.print(f"version {version.number} {verb}: {version.review}")
+        if not versions:
+            out.print(f"no rejected or failed version is older than {age:g} days")
+
+
+@review.command()
+def watch(
+    end_with_parent: Annotated[
+        bool, typer.Option("--end-with-parent", hidden=True, help="Stop when standard input closes.")
+    ] = False,
+    home: Home = None,
+) -> None:
+    """Promote the version to which somebody moves the alias "live" in MLflow, until Ctrl-C.
+
+    The version is published and smoke-tested first. If it must not go live, the alias is set back, and the
+    history says why. `penchant serve` does the same.
+    """
+    with exit_on_error():
+        from pipelines.alias_watcher import watch as watch_aliases
+        from pipelines.settings import load_settings
+        from serving.parent_process import end_with_parent as stop_with_parent
+
+        if end_with_parent:
+            stop_with_parent()
+        watch_aliases(load_settings(home=home), lambda line: out.print(line, soft_wrap=True))
+
+
+def _check_reason(reason: str) -> None:
+    if not reason.strip():
+        raise ValueError("--reason: expected the reason of the decision, which the history keeps")

@@ -45,6 +45,7 @@ def serve(
     It starts the recommender and a model server on the loopback interface, and restarts either one when it
     stops. When another release goes live, the recommender switches to it without a restart. If
     PENCHANT_MODEL_SERVER is set, the recommender uses that TensorFlow Serving and no model server is started.
+    A third process promotes a version when the alias `live` is moved to it in MLflow.
 
     ```
     penchant serve
@@ -59,7 +60,7 @@ def serve(
         signal.signal(signal.SIGTERM, signal.default_int_handler)
         with (
             suppress(KeyboardInterrupt),
-            serve_live_release(load_settings(home=home), port, model_port) as processes,
+            serve_live_release(load_settings(home=home), port, model_port, follow_aliases=True) as processes,
         ):
             out.print(f"recommender on {processes.recommender}, model server on {processes.model_server}")
             out.print("Request recommendations: penchant recommend USER. Stop: Ctrl-C.")

@@ -1,7 +1,6 @@
 """Builds the tables that the commands print."""
 
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,10 +12,10 @@ from rich.text import Text
 from serving.answers import Answer
 
 if TYPE_CHECKING:
-    # The modules of these types import DuckDB and MLflow, which most commands do not need.
+    # The modules of these types import DuckDB and SQLAlchemy, which most commands do not need.
     from components.ingest_interactions.datasets.registry import Dataset
-    from components.register_release.model_registry import Version
     from components.register_release.review_history import Record
+    from components.register_release.reviewed_versions import ReviewedVersion
 
 METRICS = {
     "ndcg_at_10": "NDCG@10",
@@ -118,21 +117,24 @@ def metrics_table(run: Path) -> Table:
     return table
 
 
-def versions_table(versions: Sequence["Version"], live: int | None) -> Table:
-    """Return one row per version, in the given order; `live` is the number of the live one."""
+def versions_table(
+    versions: Sequence["ReviewedVersion"], live: int | None, previous: int | None = None
+) -> Table:
+    """Return one row per version, in the given order; `previous` is what a rollback brings."""
     table = Table("version", "state", "NDCG@10", "HR@10", "gate", "review", "by", "registered (UTC)")
+    states = {previous: "previous", live: "live"}
+    newest_waiting = next((version.number for version in versions if version.review == "waiting"), None)
     for version in versions:
-        tags = version.tags
-        aliases = ", ".join(alias for alias in version.aliases if alias != "live")
+        state = states.get(version.number, "candidate" if version.number == newest_waiting else "")
         table.add_row(
             str(version.number),
-            "live" if version.number == live else aliases,
-            tags.get("ndcg_at_10", ""),
-            tags.get("hr_at_10", ""),
-            tags.get("gate_decision", ""),
+            "pruned" if version.is_pruned else state,
+            version.figures.get("ndcg_at_10", ""),
+            version.figures.get("hr_at_10", ""),
+            version.figures.get("gate_decision", ""),
             version.review,
-            tags.get("reviewed_by", ""),
-            time.strftime("%Y-%m-%d %H:%M", time.gmtime(version.created_at)),
+            Text(version.by),
+            version.registered_at[:16].replace("T", " "),
         )
     return table
 
@@ -147,7 +149,7 @@ def history_table(records: Sequence["Record"], title: str | None = None) -> Tabl
         table.add_row(
             record.at[:16].replace("T", " "),
             str(record.version),
-            record.act,
+            record.act + (" (recorded later)" if record.recorded_at else ""),
             Text(record.by),
             Text(record.reason),
             change if live != (None, None) else "",

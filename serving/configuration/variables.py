@@ -24,6 +24,7 @@ PIPELINES: Final = frozenset(
     | {"kubeflow_namespace", "kubeflow_timezone", "kubeflow_token_file", "model_name", "model_server"}
     | {
         "policy",
+        "prune_after_days",
         "review_history",
         "secret_name",
         "service_account",

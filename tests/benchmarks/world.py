@@ -100,10 +100,12 @@ def make(home: Path, shape: Shape) -> None:
         target = Path(settings.releases, kind, str(VERSION))
         target.parent.mkdir(parents=True, exist_ok=True)
         source.rename(target)
-    from components.materialize_features.materialization import materialize_interests
-
     addresses = FeatureStoreAddresses(settings.features, settings.registry, settings.online_store)
-    materialize_interests(VERSION, settings.releases, addresses)
+    from components.materialize_features.online_states import materialize_interests
+    from components.saved_model import SavedInterestModel
+
+    with SavedInterestModel(Path(settings.releases, INTEREST_MODEL, str(VERSION))) as model:
+        materialize_interests(VERSION, model.interests, addresses)
     Path(settings.releases, LIVE).write_text(json.dumps({"version": VERSION}))
     _record(settings, shape)
 

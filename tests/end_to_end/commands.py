@@ -59,14 +59,14 @@ def train(*arguments: str, home: Path) -> str:
     return done.stdout
 
 
-def kill(*arguments: str, step: str, line: str, home: Path) -> None:
-    """Start a command that runs a pipeline; kill all its processes once `step` has printed `line`."""
+def kill(*arguments: str, line: str, home: Path, step: str = "") -> None:
+    """Start a command; kill all its processes once it, or `step` of its pipeline, has printed `line`."""
     logs_before = set(home.glob("runs/*/run.log"))
-    task = step.lower().replace(" ", "-")
+    start = f"Executing task \x1b[96m'{step.lower().replace(' ', '-')}'" if step else "» "
 
     def has_printed() -> bool:
         logs = set(home.glob("runs/*/run.log")) - logs_before
-        outputs = [log.read_text().partition(f"Executing task \x1b[96m'{task}'")[2] for log in logs]
+        outputs = [log.read_text().partition(start)[2] for log in logs]
         return any(line in output for output in outputs)
 
     command = [str(PENCHANT), *arguments]

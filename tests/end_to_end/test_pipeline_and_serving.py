@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from components.push_release.publication import switch
+from components.push_release.live_switch import switch
 from components.report_run.run_metrics import VERDICTS
 from pipelines.local_runs import LocalRuns
 from serving.answers import Answer
@@ -124,7 +124,6 @@ def test_a_killed_approval_leaves_the_live_release(
         "ada",
         "--reason",
         "better",
-        step="Push release",
         line="interests of",
         home=home,
     )
@@ -145,7 +144,7 @@ def test_recommender_swaps_to_an_approved_release_and_back(
     assert "version 1 is live" in rolled_back.stdout
     wait_for_version(recommender, 1)
     assert store.live_record()["pinned"]
-    switch(store, 1)  # without the pin, later runs go live again
+    switch(store, 1, "pushed", "ada")  # without the pin, later runs go live again
 
 
 def test_review_keeps_the_reason_of_a_rejection(home: Path) -> None:

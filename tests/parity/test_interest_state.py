@@ -11,7 +11,8 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from components.materialize_features.materialization import materialize, materialize_interests
+from components.materialize_features.materialization import materialize
+from components.materialize_features.online_states import materialize_interests
 from components.saved_model import SavedInterestModel, ServedModel
 from components.train_interest_model.data.vocabulary import Vocabulary
 from components.train_interest_model.export.saved_model_writer import export
@@ -121,7 +122,8 @@ class World:
         materialize(warehouse.addresses, warehouse.as_of, str(self.releases) if releases else "")
 
     def promote(self, version: int) -> None:
-        materialize_interests(version, str(self.releases), self.warehouse.addresses)
+        with SavedInterestModel(self.releases / "interest" / str(version)) as model:
+            materialize_interests(version, model.interests, self.warehouse.addresses)
 
     def online(self) -> OnlineFeatures:
         return OnlineFeatures(self.warehouse.addresses)

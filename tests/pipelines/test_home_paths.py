@@ -98,9 +98,7 @@ def test_experiments_stay_in_the_home(settings: Settings) -> None:
 
 
 def test_releases_stay_in_the_home(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "components.materialize_features.materialization.materialize_interests", lambda *arguments: None
-    )
+    monkeypatch.setattr("components.push_release.promotion.materialize_interests", lambda *arguments: None)
     addresses = FeatureStoreAddresses(settings.features, settings.registry, settings.online_store)
     with fake_model_server(interests(3)) as server:
         server.version = version = Release(settings.home, settings.tracking_uri).register()

@@ -24,7 +24,7 @@ from tests.components.register_release.test_registration import ITEM_IDS, MODEL,
 from tests.fake_model_server import fake_model_server, interests
 from tests.feature_repo.planted import START, build_warehouse, interaction
 
-MATERIALIZE = "components.materialize_features.materialization.materialize_interests"
+MATERIALIZE = "components.push_release.promotion.materialize_interests"
 NOTE = "note.txt"
 JOURNALS = ("-wal", "-shm", "-journal")
 

@@ -4,14 +4,15 @@ import pytest
 import sqlalchemy as sa
 from typer.testing import CliRunner
 
-from components.push_release.publication import switch
+from components.push_release.live_switch import switch
 from components.register_release.review_history import Act, ReviewHistory
 from pipelines.cli import app
 from pipelines.commands.errors import FAILED, out
-from pipelines.rollback import roll_back
+from pipelines.rollback import open_history, roll_back
 from pipelines.run_lock import run_lock
 from pipelines.settings import Settings, load_settings
-from serving.release.release_store import MARKERS, ReleaseStore
+from serving.release.published_versions import MARKERS
+from serving.release.release_store import ReleaseStore
 
 
 @pytest.fixture
@@ -25,7 +26,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
             directory = Path(store.path(kind, version))
             directory.mkdir(parents=True)
             (directory / marker).write_text("{}")
-        switch(store, version)
+        switch(store, version, "pushed", "ada")
     return settings
 
 
@@ -35,30 +36,30 @@ def live(settings: Settings) -> tuple[int, bool]:
 
 
 def test_the_version_before_is_live_and_pinned(settings: Settings) -> None:
-    rollback = roll_back(settings)
+    rollback = roll_back(settings, "ada", "empty answers")
 
-    assert (rollback.before, rollback.after) == (3, 2)
+    assert (rollback.before, rollback.version) == (3, 2)
     assert live(settings) == (2, True)
 
 
 def test_any_published_version_can_be_chosen_and_again(settings: Settings) -> None:
-    roll_back(settings, to=1)
-    roll_back(settings, to=1)
+    roll_back(settings, "ada", "empty answers", to=1)
+    roll_back(settings, "ada", "empty answers", to=1)
 
     assert live(settings) == (1, True)
-    assert roll_back(settings).after == 3
+    assert roll_back(settings, "ada", "empty answers").version == 3
 
 
 def test_a_version_that_is_not_published_is_refused_with_those_that_are(settings: Settings) -> None:
     with pytest.raises(LookupError, match="version 7 is not published; published: 1, 2, 3"):
-        roll_back(settings, to=7)
+        roll_back(settings, "ada", "empty answers", to=7)
 
     assert live(settings) == (3, False)
 
 
 def test_a_home_without_a_release_has_nothing_to_roll_back_to(tmp_path: Path) -> None:
     with pytest.raises(LookupError, match="nothing to roll back to"):
-        roll_back(load_settings(home=tmp_path))
+        roll_back(load_settings(home=tmp_path), "ada", "empty answers")
 
 
 def test_a_rollback_neither_waits_for_a_run_nor_needs_the_registry(
@@ -71,8 +72,8 @@ def test_a_rollback_neither_waits_for_a_run_nor_needs_the_registry(
 
     assert result.exit_code == 0
     assert "version 2 is live instead of 3" in result.stdout
-    assert "registry does not know it" in result.stdout
-    assert "--to 2 when it is up" in result.stdout
+    records = open_history(load_settings()).records()
+    assert [(r.act, r.version, r.by) for r in records][-1:] == [("rolled back", 2, "ada")]
     assert live(settings) == (2, True)
 
 
@@ -95,7 +96,7 @@ def test_the_history_shows_and_verifies_what_was_decided(
     shown = CliRunner().invoke(app, ["review", "history", "--verify"])
     assert "3 → 2" in shown.stdout
     assert "empty [answers]" in shown.stdout
-    assert "1 records, none missing or changed" in shown.stdout
+    assert "4 records, none missing or changed" in shown.stdout
 
     with sa.create_engine(tracking_uri).begin() as connection:
         connection.execute(

@@ -100,6 +100,7 @@ def _on_new_queries(
         candidate=float(ours.mean()),
         difference=difference_interval(ours, theirs, queries.users, SEED),
         measured=f"both on the {len(queries)} test queries newer than its training data",
+        queries=len(queries),
     )
     # The additional last entry maps -1, no item, to -1.
     indexes = pc.fill_null(pc.index_in(pa.array([*item_ids, None], pa.string()), held_out.index), -1)

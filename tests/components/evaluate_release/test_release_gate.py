@@ -49,6 +49,36 @@ def test_decide_returns_the_outcome_with_a_reason(evidence, live_version, outcom
 
 
 @pytest.mark.parametrize(
+    ("evidence", "live_version", "needed"),
+    [
+        (evidence(candidate=0.0988), None, "an NDCG@10 of at least 0.1000, 0.0012 more"),
+        # The interval -0.01 to 0.02 has the mean 0.005 and the margin 0.015: three times as wide as shown,
+        # so nine times as many queries.
+        (
+            evidence(difference=AROUND),
+            None,
+            "a difference above +0.0150, and has +0.0050; or about 2,700 test",
+        ),
+        (evidence(), live(AROUND), "a difference above +0.0150, and has +0.0050"),
+        (evidence(), live(BELOW), "a difference above +0.0100, and has -0.0200"),
+        (evidence(), live(None), "test queries of 30 users in the comparison"),
+        (
+            evidence(),
+            Incomparable(4, "another protocol"),
+            "100 test queries that are new to the live version",
+        ),
+    ],
+)
+def test_the_reason_says_what_a_release_needs_to_be_better(evidence, live_version, needed) -> None:
+    assert f"to be better it needs {needed}" in decide(evidence, live_version, "auto").reason
+
+
+@pytest.mark.parametrize("live_version", [None, live(ABOVE)])
+def test_a_better_release_needs_nothing(live_version) -> None:
+    assert "needs" not in decide(evidence(), live_version, "auto").reason
+
+
+@pytest.mark.parametrize(
     ("policy", "live_version", "goes_live"),
     [
         ("auto", live(ABOVE), True),

@@ -28,7 +28,7 @@ def test_the_batch_size_does_not_change_interests(world, monkeypatch) -> None:
     histories = [history(*range(length)) for length in (3, 1, 0, 7, 2, 5)]
     with SavedInterestModel(world.interest_model / "saved_model") as model:
         whole = model.interest(histories)
-        monkeypatch.setattr("components.saved_model.POSITIONS", 9)
+        monkeypatch.setattr("components.interest_batches.POSITIONS", 9)
         assert np.array_equal(model.interest(histories), whole)
 
 

@@ -9,7 +9,6 @@ from typing import Any
 from mlflow.store.entities import PagedList
 
 from components.register_release.model_registry import Registry
-from components.register_release.review_history import Act, Record, ReviewHistory
 
 
 class FileClient:
@@ -17,20 +16,24 @@ class FileClient:
 
     def __init__(self, file: Path, versions: int) -> None:
         self._file = file
-        self._write({"tags": {str(number + 1): {} for number in range(versions)}, "aliases": {}})
+        tags: dict[str, dict[str, str]] = {str(number + 1): {} for number in range(versions)}
+        self._write({"tags": tags, "aliases": {}, "model": {}})
 
     def search_model_versions(self, query: str, **_: Any) -> PagedList[SimpleNamespace]:
-        tags = self._read()["tags"]
-        return PagedList(
-            [
-                SimpleNamespace(version=number, run_id="", creation_timestamp=0, tags=tags[number])
-                for number in tags
-            ],
-            None,
-        )
+        return PagedList([self.get_model_version("", number) for number in self._read()["tags"]], None)
+
+    def get_model_version(self, name: str, version: str) -> SimpleNamespace:
+        tags = self._read()["tags"][version]
+        return SimpleNamespace(version=version, run_id="", creation_timestamp=0, tags=tags)
 
     def get_registered_model(self, name: str) -> SimpleNamespace:
-        return SimpleNamespace(aliases=self._read()["aliases"])
+        content = self._read()
+        return SimpleNamespace(aliases=content["aliases"], tags=content["model"])
+
+    def set_registered_model_tag(self, name: str, key: str, value: str) -> None:
+        content = self._read()
+        content["model"][key] = value
+        self._write(content)
 
     def set_model_version_tag(self, name: str, version: str, key: str, value: str) -> None:
         content = self._read()
@@ -55,22 +58,12 @@ class FileClient:
         self._file.write_text(json.dumps(content))
 
 
-class NoHistory(ReviewHistory):
-    """A history that keeps nothing."""
-
-    def __init__(self) -> None:
-        pass
-
-    def append(self, act: Act, version: int, by: str, reason: str = "", **further: Any) -> Record:  # type: ignore[override]
-        return Record(1, "", act, version, by, reason, None, None)
-
-
 class FileRegistry(Registry):
     """The registry of `versions` versions, all of which have the files of one release."""
 
     def __init__(self, file: Path, release: Path, versions: int) -> None:
-        self.client, self.model_name = FileClient(file, versions), "penchant"
-        self._release, self.history = release, NoHistory()
+        super().__init__("", "penchant", f"sqlite:///{file.parent}/history.db")
+        self.client, self._release = FileClient(file, versions), release
 
     def download(self, number: int, directory: Path) -> Path:
         return Path(shutil.copytree(self._release, directory / "release"))

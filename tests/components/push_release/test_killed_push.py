@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,15 @@ import pytest
 
 from components.errors import StepError
 from components.push_release import promotion, publication
+from components.push_release.live_switch import switch
 from components.push_release.promotion import push
-from components.register_release.model_registry import CANDIDATE, REJECTED
+from components.push_release.recovery import recover
+from components.register_release.model_registry import REJECTED, WAITING
+from components.register_release.review_history import Act
 from feature_repo.store_addresses import FeatureStoreAddresses
 from serving.release.release_store import ReleaseStore
+from tests.components.push_release.conftest import MATERIALIZE
 from tests.components.push_release.fake_registry import FileRegistry
-from tests.components.push_release.test_promotion import MATERIALIZE
 from tests.fault_points import count_writes, kill_at_write
 from tests.serving.planted import write_release
 
@@ -39,7 +42,9 @@ class Home:
     def save(self) -> None:
         self.push(1)
         self.push(2)
-        self.registry.point(CANDIDATE, 3)
+        self.registry.point_candidate(3)
+        for version in (1, 2, 3):
+            self.registry.history.append(Act.REGISTERED, version, "run 7")
         shutil.copytree(self.folder, self.copy)
 
     def push(self, version: int) -> None:
@@ -52,22 +57,35 @@ class Home:
 
     def state(self) -> dict[str, Any]:
         """Everything that a command can see, without times."""
-        live = {name: value for name, value in self.store.live_record().items() if name != "since"}
+        live = {k: value for k, value in self.store.live_record().items() if k not in ("since", "switch")}
         versions = self.registry.versions()
         tags = {v.number: {k: t for k, t in v.tags.items() if k not in TIMES} for v in versions}
         files = sorted(str(path.relative_to(self.folder)) for path in self.folder.rglob("*"))
-        return {"live": live, "tags": tags, "aliases": [v.aliases for v in versions], "files": files}
+        files = [file for file in files if "switches/" not in file]
+        last = self.registry.history.records()[-1]
+        act = (last.act, last.version, last.live_after)
+        return {
+            "live": live,
+            "tags": tags,
+            "aliases": [v.aliases for v in versions],
+            "files": files,
+            "act": act,
+        }
 
     def check(self) -> None:
         """The live version is published, and what is published can be opened."""
         assert self.store.live() in self.store.versions()
         for version in self.store.versions():
             self.store.open(version)
+        assert self.registry.history.verify() == []
+
+    def recover(self) -> list[str]:
+        return recover(self.store, self.registry, undo=True)
 
 
 def _link(source: str, target: str) -> None:
-    """Link a file, which is fast; the registry's file is copied, because it is changed in place."""
-    if source.endswith("registry.json"):
+    """Link a file, which is fast; those of registry and history are copied: they are changed in place."""
+    if source.endswith(("registry.json", "history.db")):
         shutil.copy2(source, target)
     else:
         Path(target).hardlink_to(source)
@@ -79,7 +97,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Home:
     home = Home(tmp_path)
     monkeypatch.setattr(promotion, "Registry", lambda *arguments: home.registry)
     monkeypatch.setattr(MATERIALIZE, lambda *arguments: None)
-    monkeypatch.setattr(promotion, "smoke_test", lambda *arguments: None)
+    monkeypatch.setattr(promotion, "smoke_test", lambda *arguments: nullcontext())
     monkeypatch.setattr(publication, "KEEP", 1)
     home.save()
     return home
@@ -152,3 +170,68 @@ def test_a_rejection_is_completed_by_the_same_rejection(home: Home) -> None:
         home.registry.decide(3, REJECTED, "grace", "too many sequels")
 
     assert walk(home, reject, reject) > 3
+
+
+def test_a_killed_push_is_finished_or_undone_by_the_next_command(home: Home) -> None:
+    """Before the switch the version waits again and is not published; after it everybody knows of it."""
+    home.restore()
+    writes, finished = count_writes(home.folder, lambda: home.push(3)), 0
+    for number in range(1, writes + 1):
+        home.restore()
+        kill_at_write(home.folder, number, lambda: home.push(3))
+        home.recover()
+        home.check()
+        entry, last = home.registry.version(3), home.registry.history.records()[-1]
+        if home.store.live() == 3:
+            finished += 1
+            assert (entry.review, entry.aliases, last.act, last.live_after) == (
+                "approved",
+                ["live"],
+                "pushed",
+                3,
+            )
+            assert home.registry.version(2).aliases == ["previous"]
+        else:
+            assert (entry.review, entry.aliases) == (WAITING, ["candidate"])
+            assert 3 not in home.store.directories()
+            assert (last.act, last.version) == (("interrupted" if number > 1 else "registered"), 3)
+        assert home.recover() == []
+    assert 0 < finished < writes
+
+
+def test_a_killed_rejection_is_completed_by_the_next_command(home: Home) -> None:
+    def reject() -> None:
+        home.registry.decide(3, REJECTED, "grace", "too many sequels")
+
+    home.restore()
+    for number in range(2, count_writes(home.folder, reject) + 1):  # at the first one nothing is stored
+        home.restore()
+        kill_at_write(home.folder, number, reject)
+        assert home.recover() != []
+        entry, last = home.registry.version(3), home.registry.history.records()[-1]
+        assert (entry.review, entry.tags["reviewed_by"], entry.aliases) == (REJECTED, "grace", [])
+        assert (last.act, last.version) == ("completed", 3)
+        assert home.recover() == []
+
+
+def test_a_killed_rollback_is_recorded_by_the_next_command(home: Home) -> None:
+    def roll_back() -> None:
+        switch(home.store, 1, "rolled back", "ada", "empty answers", pinned=True)
+        home.recover()
+
+    home.restore()
+    writes, finished = count_writes(home.folder, roll_back), 0
+    for number in range(1, writes + 1):
+        home.restore()
+        kill_at_write(home.folder, number, roll_back)
+        home.recover()
+        home.check()
+        last = home.registry.history.records()[-1]
+        if home.store.live() == 1:
+            finished += 1
+            assert (last.act, last.version, last.by, last.live_before) == ("rolled back", 1, "ada", 2)
+            assert home.registry.version(1).aliases == ["live"]
+        else:
+            assert (last.act, last.version) == ("registered", 3)
+        assert home.recover() == []
+    assert 0 < finished < writes

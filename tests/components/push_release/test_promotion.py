@@ -1,59 +1,27 @@
 """Promotion: a version goes live only after its smoke test; a failure does not change the live version."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
 from components.errors import StepError
-from components.push_release.promotion import push
-from components.push_release.publication import switch
-from components.register_release.model_registry import APPROVED, FAILED, REJECTED, WAITING, Registry
-from feature_repo.store_addresses import FeatureStoreAddresses
+from components.push_release.live_switch import switch
+from components.register_release.model_registry import APPROVED, FAILED, REJECTED, WAITING
 from pipelines import review
 from pipelines.errors import RunError
-from pipelines.rollback import roll_back, tell_registry
+from pipelines.recovery import recover_home
+from pipelines.rollback import roll_back, write_history
 from pipelines.run_lock import run_lock
 from pipelines.settings import Settings
-from serving.release.release_store import MARKERS, ReleaseStore
-from tests.components.register_release.test_registration import ITEM_IDS, MODEL, Release
-from tests.fake_model_server import FakeModelServer, fake_model_server, interests
+from serving.release.published_versions import MARKERS
+from serving.release.release_store import ReleaseStore
+from tests.components.push_release.conftest import MATERIALIZE, Promotion, settings_of
+from tests.components.register_release.test_registration import ITEM_IDS, MODEL
+from tests.fake_model_server import interests
 
-MATERIALIZE = "components.materialize_features.materialization.materialize_interests"
 WRONG_SIZE = 99
-
-
-class Promotion:
-    """A registry with one candidate, an empty release store, and a fake model server."""
-
-    def __init__(self, folder: Path, tracking_uri: str, server: FakeModelServer) -> None:
-        self.tracking_uri, self.releases, self.server = tracking_uri, str(folder / "releases"), server
-        self.registered = Release(folder, tracking_uri)
-        self.registry, self.store = Registry(tracking_uri, MODEL, tracking_uri), ReleaseStore(self.releases)
-        self.version = self.register()
-
-    def register(self) -> int:
-        """Register the next version."""
-        version = self.registered.register()
-        self.server.version = version
-        return version
-
-    def push(self, version: int, by_person: bool = False) -> None:
-        features = FeatureStoreAddresses("features", "registry.db", "online.db")
-        address = self.server.address
-        history = self.tracking_uri
-        push(version, "ada", MODEL, history, self.releases, address, features, history, "better", by_person)
-
-
-@pytest.fixture
-def promotion(tmp_path: Path, tracking_uri: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Promotion]:
-    """The smoke test passes, unless the test changes the server's answer."""
-    monkeypatch.setattr(MATERIALIZE, lambda *arguments: None)
-    with fake_model_server(interests(3)) as server:
-        yield Promotion(tmp_path, tracking_uri, server)
 
 
 def test_a_version_that_passes_the_smoke_test_is_live(promotion: Promotion) -> None:
@@ -107,20 +75,13 @@ def test_a_rejected_version_is_refused_before_it_is_published(promotion: Promoti
     assert promotion.registry.version(promotion.version).review == REJECTED
 
 
-def test_approving_overrules_a_rejection(
-    promotion: Promotion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_approving_overrules_a_rejection(promotion: Promotion, tmp_path: Path) -> None:
     promotion.registry.decide(promotion.version, REJECTED, "grace", "too many sequels")
-    settings = Settings(home=tmp_path / "home", tracking_uri=promotion.tracking_uri, model_name=MODEL)
+    settings = settings_of(promotion, tmp_path / "home")
 
-    def run_locally(function: object, settings: Settings, arguments: dict[str, Any]) -> None:
-        assert promotion.registry.version(promotion.version).review == REJECTED
-        promotion.push(arguments["version"], by_person=True)
+    message = review.approve(settings, promotion.version, "ada", "better")
 
-    monkeypatch.setattr(review, "run_locally", run_locally)
-    assert (
-        review.approve(settings, promotion.version, "ada", "better") == f"version {promotion.version} is live"
-    )
+    assert message == f"version {promotion.version} is live"
     entry = promotion.registry.version(promotion.version)
     assert promotion.store.live() == promotion.version
     assert (entry.review, entry.tags["reviewed_by"], entry.tags["review_reason"]) == (
@@ -128,12 +89,8 @@ def test_approving_overrules_a_rejection(
         "ada",
         "better",
     )
-
-
-def settings_of(promotion: Promotion, home: Path) -> Settings:
-    return Settings(
-        home=home, tracking_uri=promotion.tracking_uri, model_name=MODEL, releases=promotion.releases
-    )
+    (log,) = settings.home.glob("runs/*/run.log")
+    assert f"version {promotion.version} is live" in log.read_text()
 
 
 def test_a_rejected_version_is_unpublished_and_no_rollback_brings_it_back(
@@ -147,7 +104,7 @@ def test_a_rejected_version_is_unpublished_and_no_rollback_brings_it_back(
     with pytest.raises(
         LookupError, match=f"version {promotion.version} is not published; published: {newer}"
     ):
-        roll_back(settings)
+        roll_back(settings, "grace", "recalled items", to=promotion.version)
     assert promotion.store.live() == newer
 
 
@@ -164,8 +121,12 @@ def test_a_policy_does_not_undo_a_rollback_and_a_person_does(
     promotion.push(promotion.version)
     newer = promotion.register()
     promotion.push(newer)
-    rollback = roll_back(settings)
-    tell_registry(settings, rollback, "ada", "answers were empty")
+    roll_back(settings, "ada", "answers were empty")
+    write_history(settings)
+    assert promotion.registry.version(newer).aliases == ["live"]
+    assert recover_home(settings, promotion.registry) == [
+        f"the aliases live and previous follow version {promotion.version}"
+    ]
     entry = promotion.registry.version(promotion.version)
     assert entry.aliases == ["live"]
 
@@ -194,9 +155,60 @@ def test_a_rollback_during_a_push_by_a_policy_wins(
     second = promotion.register()
     promotion.push(second)
     third = promotion.register()
-    monkeypatch.setattr(MATERIALIZE, lambda *arguments: roll_back(settings_of(promotion, tmp_path)))
+    settings = settings_of(promotion, tmp_path)
+    monkeypatch.setattr(MATERIALIZE, lambda *arguments: roll_back(settings, "grace", "empty answers"))
     promotion.push(third)
     assert promotion.store.live() == promotion.version
+
+
+def test_a_person_is_told_of_a_rollback_during_the_push(
+    promotion: Promotion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    promotion.push(promotion.version)
+    second, third = promotion.register(), promotion.register()
+    promotion.server.version = second
+    promotion.push(second)
+    promotion.server.version = third
+    settings = settings_of(promotion, tmp_path)
+    monkeypatch.setattr(MATERIALIZE, lambda *arguments: roll_back(settings, "grace", "empty answers"))
+    with pytest.raises(StepError, match=rf"grace has made version {promotion.version} live meanwhile"):
+        promotion.push(third, by_person=True)
+    assert promotion.store.live() == promotion.version
+    entry = promotion.registry.version(third)
+    assert (entry.review, entry.aliases) == (WAITING, ["candidate"])
+    assert promotion.registry.history.records()[-1].act == "interrupted"
+
+
+def test_of_two_reviewers_the_second_is_told(promotion: Promotion, tmp_path: Path) -> None:
+    last_seen = promotion.registry.history.last_sequence()
+    promotion.registry.decide(promotion.version, REJECTED, "grace", "too many sequels", last_seen)
+    with pytest.raises(StepError, match=rf"grace has rejected version {promotion.version} .* decide again"):
+        promotion.push(promotion.version, by_person=True, last_seen=last_seen)
+    assert promotion.store.live() is None
+    assert promotion.registry.version(promotion.version).review == REJECTED
+
+
+def test_approving_against_the_gate_needs_force_and_the_history_keeps_it(
+    promotion: Promotion, tmp_path: Path
+) -> None:
+    promotion.registry.tag(promotion.version, "gate_decision", "worse")
+    settings = settings_of(promotion, tmp_path / "home")
+    with pytest.raises(StepError, match=r"found version 1 worse: beats popularity\. .* --force --reason"):
+        review.approve(settings, promotion.version, "ada", "the baseline is no goal")
+    assert promotion.store.live() is None
+    assert promotion.registry.version(promotion.version).review == WAITING
+
+    review.approve(settings, promotion.version, "ada", "the baseline is no goal", force=True)
+    approval = promotion.registry.history.records()[-2]
+    assert (approval.act, approval.reason) == ("approved", "the baseline is no goal")
+    assert (approval.figures["gate_decision"], approval.figures["forced"]) == ("worse", True)
+
+
+def test_an_artifact_store_that_is_gone_changes_nothing(promotion: Promotion) -> None:
+    shutil.rmtree(promotion.registered.model.parent / "artifacts")
+    with pytest.raises(StepError, match="version 1 can't be downloaded from the registry's artifact store"):
+        promotion.push(promotion.version)
+    assert promotion.store.versions() == []
 
 
 def test_a_version_is_live_although_its_interests_could_not_be_written(
@@ -228,7 +240,7 @@ def test_old_versions_are_unpublished_except_live_and_previous(
             directory = Path(promotion.store.path(kind, version))
             directory.mkdir(parents=True)
             (directory / marker).write_text("{}")
-    switch(promotion.store, promotion.version + 2)
+    switch(promotion.store, promotion.version + 2, "pushed", "ada")
     promotion.server.version = promotion.version
     promotion.push(promotion.version)
     assert np.isin([promotion.version, promotion.version + 2], promotion.store.versions()).all()

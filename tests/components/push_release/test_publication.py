@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from components.errors import StepError
-from components.push_release.publication import KEEP, prune, publish, switch, unpublish, verify
+from components.push_release.live_switch import switch
+from components.push_release.publication import KEEP, prune, publish, unpublish, verify
 from feature_repo.contract import fingerprint
 from serving.release.checksums import checksums
 from serving.release.release_store import ReleaseStore
@@ -115,21 +116,11 @@ def test_failed_publishing_keeps_the_published_version(
     assert sorted(path.name for path in Path(store.root, "ranking").iterdir()) == ["3"]
 
 
-def test_switch_stores_the_previous_version(store: ReleaseStore) -> None:
-    assert store.live() is None
-
-    assert switch(store, 3) is None
-    assert switch(store, 4) == 3
-    assert store.live_record()["previous"] == 3
-    assert switch(store, 4) == 4
-    assert store.live_record()["previous"] == 3  # switching to the live version keeps the previous one
-
-
 def test_prune_keeps_the_newest_the_live_and_the_previous_version(release: Path, store: ReleaseStore) -> None:
     for version in range(1, KEEP + 4):
         publish(release, store, version)
-    switch(store, 1)
-    switch(store, 2)
+    switch(store, 1, "pushed", "ada")
+    switch(store, 2, "pushed", "ada")
 
     assert prune(store) == [3]
     assert store.versions() == [1, 2, *range(4, KEEP + 4)]

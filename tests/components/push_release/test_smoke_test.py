@@ -8,7 +8,6 @@ import pytest
 
 from components.errors import StepError
 from components.push_release import smoke_test as module
-from components.push_release.smoke_test import smoke_test
 from serving.release.release_store import ReleaseStore
 from tests.components.evaluate_release.ring_world import N_ITEMS, build_world, publish
 from tests.fake_model_server import (
@@ -20,6 +19,11 @@ from tests.fake_model_server import (
 
 VERSION = 3
 BLEND = {"features": ["interest"], "weights": [1.0], "means": [0.0], "scales": [1.0]}
+
+
+def smoke_test(store: ReleaseStore, version: int, model_server: str) -> None:
+    with module.smoke_test(store, version, model_server):
+        pass
 
 
 @pytest.fixture(scope="module")

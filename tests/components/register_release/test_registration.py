@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 
 from components.errors import StepError
 from components.push_release.publication import verify
-from components.register_release.model_registry import APPROVED, LIVE, REJECTED, WAITING, Registry
+from components.register_release.model_registry import APPROVED, PREVIOUS, REJECTED, WAITING, Registry
 from components.register_release.registration import register
 from feature_repo.table_schemas import ITEMS
 from serving.errors import ReleaseError
@@ -158,11 +158,12 @@ def test_a_decision_is_stored_and_removes_the_candidate_alias(parts: Release, re
 def test_the_live_alias_is_moved(parts: Release, registry: Registry) -> None:
     first, second = parts.register(), parts.register()
     registry.decide(first, APPROVED, "ada")
-    registry.point(LIVE, first)
-    registry.point(LIVE, second)
+    registry.point_live(first, None, "first")
+    registry.point_live(second, first, "second")
 
     assert registry.version(second).aliases == ["candidate", "live"]
-    assert registry.version(first).aliases == []
+    assert registry.version(first).aliases == [PREVIOUS]
+    assert registry.known_switch() == "second"
     assert "went_live_at" in registry.version(first).tags
 
 

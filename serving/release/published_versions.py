@@ -1,0 +1,70 @@
+"""Which versions are published, and which one is live; light to import, for commands that answer at once.
+
+interest/<version>/   a SavedModel in TensorFlow Serving's layout
+ranking/<version>/    a ranking directory: serving.release.ranking_data
+live.json             {"version": 7, "previous": 6, "pinned": false, …}, replaced atomically
+
+A version is published when both directories have their marker, the file that is written last. Half a version
+is what a killed push leaves.
+"""
+
+import json
+from typing import Any, Final
+
+from feature_repo.contract import INTEREST_MODEL, LIVE, MANIFEST, RANKING
+from feature_repo.filesystems import locate
+
+MARKERS: Final = {RANKING: MANIFEST, INTEREST_MODEL: "saved_model.pb"}
+
+
+class PublishedVersions:
+    """The versions at an fsspec URL or a local path."""
+
+    def __init__(self, url: str) -> None:
+        self.filesystem, self.root = locate(url)
+
+    def path(self, kind: str, version: int) -> str:
+        """Return the path of one directory of a release; `kind` is RANKING or INTEREST_MODEL."""
+        return f"{self.root}/{kind}/{version}"
+
+    def live(self) -> int | None:
+        """Return the live version, None before the first push."""
+        return self.live_record().get("version")
+
+    def live_record(self) -> dict[str, Any]:
+        """Return the content of live.json, empty before the first push."""
+        try:
+            with self.filesystem.open(f"{self.root}/{LIVE}", "rb") as file:
+                record: dict[str, Any] = json.load(file)
+        except FileNotFoundError:
+            return {}
+        return record
+
+    def rollback_target(self) -> int | None:
+        """Return the version that a rollback makes live: the one before, else the newest other one."""
+        record, published = self.live_record(), self.versions()
+        if record.get("previous") in published:
+            return int(record["previous"])
+        return max((version for version in published if version != record.get("version")), default=None)
+
+    def versions(self) -> list[int]:
+        """Return the published versions, oldest first."""
+        return [version for version in self.directories() if self.is_published(version)]
+
+    def is_published(self, version: int) -> bool:
+        """Return whether both directories of a version are complete."""
+        return all(
+            self.filesystem.exists(f"{self.path(kind, version)}/{marker}") for kind, marker in MARKERS.items()
+        )
+
+    def directories(self) -> list[int]:
+        """Return the versions that have a directory, oldest first; also those that are half published."""
+        return sorted({version for kind in MARKERS for version in self._directories(kind)})
+
+    def _directories(self, kind: str) -> list[int]:
+        try:
+            entries = self.filesystem.ls(f"{self.root}/{kind}", detail=False)
+        except FileNotFoundError:
+            return []
+        names = (entry.rstrip("/").rsplit("/", 1)[-1] for entry in entries)
+        return [int(name) for name in names if name.isdigit()]
