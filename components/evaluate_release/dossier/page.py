@@ -25,6 +25,7 @@ ORIGIN_ROWS: Final = (
     ("pipeline run", "pipeline_run"),
     ("MLflow run", "tracking_run"),
 )
+MAX_DECISIONS: Final = 20
 # The plot of an interval ends here, in the units of its viewBox.
 EDGE: Final = 80.0
 
@@ -41,7 +42,8 @@ def render(
         page: as contents.contents returns.
         details: an HTML fragment at the end, of this project's own making.
         version: the number of the version; None before it is registered.
-        decisions: records of the review history, newest first; None if they are not known.
+        decisions: records of the review history, newest first, of which MAX_DECISIONS are shown; None if they
+            are not known.
     """
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
@@ -59,7 +61,7 @@ def render(
         tiles=tiles(page),
         style=Markup((Path(__file__).parent / "page_style.css").read_text()),
         details=Markup(details),
-        decisions=decisions,
+        decisions=decisions if decisions is None else decisions[:MAX_DECISIONS],
         labels=LABELS,
         other_models=[
             model

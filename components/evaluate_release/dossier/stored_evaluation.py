@@ -56,7 +56,7 @@ class StoredEvaluation:
 def fetch(client: "MlflowClient", run_id: str) -> StoredEvaluation | str:
     """Return the evaluation of an MLflow run, or in a sentence why it can't be had.
 
-    A run may be deleted, its artifacts pruned, or both written before this project kept them.
+    A run may be deleted, its artifacts pruned or damaged, or both written before this project kept them.
     """
     from mlflow.exceptions import MlflowException
 
@@ -73,5 +73,5 @@ def fetch(client: "MlflowClient", run_id: str) -> StoredEvaluation | str:
             if found != FORMAT:
                 return f"its evaluation was stored in format {found}, not {FORMAT}"
             return StoredEvaluation.read(directory)
-    except (MlflowException, OSError) as error:
+    except (MlflowException, OSError, ValueError, pa.ArrowException) as error:
         return f"its MLflow run {run_id} can't be read: {str(error).splitlines()[0]}"

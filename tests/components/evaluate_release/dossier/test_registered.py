@@ -55,6 +55,8 @@ def test_a_version_without_the_files_of_a_comparison_is_named(tmp_path: Path) ->
         compare_versions(client, (3, "old"), (8, "new"))
     assert "Run with id=gone not found" in str(fetch(client, "gone"))
     assert isinstance(fetch(client, "new"), StoredEvaluation)
+    (tmp_path / "new" / "evaluation" / "items.parquet").write_bytes(b"damaged")
+    assert "its MLflow run new can't be read" in str(fetch(client, "new"))
 
 
 def test_what_another_format_says_is_not_misread(tmp_path: Path) -> None:
