@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 def connect(tracking_uri: str) -> "MlflowClient":
     """Return a client of the experiments and the model registry at `tracking_uri`.
 
-    MLflow makes the tables of a new database one by one, which takes seconds, and can't open a database in
-    which some are missing. They are made in a hidden file, so that a process can be killed at any time.
+    MLflow makes and migrates the tables of a new database for seconds, and can't open one of which a
+    migration was interrupted. It does so in a hidden file, so that this process can be killed at any time.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     from mlflow import MlflowClient

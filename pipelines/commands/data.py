@@ -1,5 +1,6 @@
 """The commands of `penchant data`: public data sets, and the sources of the warehouse."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,6 +14,7 @@ data = typer.Typer(
 
 ```
 penchant data                               # public data sets
+penchant data make shop                     # synthetic data of any size
 penchant data list                          # your own sources
 penchant data retract --source sales.csv
 penchant data retract --where user_id=7     # the interactions of one user
@@ -46,6 +48,32 @@ def sets() -> None:
 
 
 data.command()(inspect)
+
+
+@data.command()
+def make(
+    folder: Annotated[Path, typer.Argument(help="The new folder.")],
+    users: Annotated[int, typer.Option(min=1, help="Number of users.")] = 10_000,
+    items: Annotated[int, typer.Option(min=1, help="Number of items.")] = 2_000,
+    interactions: Annotated[int, typer.Option(min=1, help="Number of interactions.")] = 500_000,
+    seed: Annotated[int, typer.Option(min=0, help="The same size and seed give the same rows.")] = 7,
+) -> None:
+    """Make a synthetic data set of any size: a year of a shop with changing interests.
+
+    Popularity follows a power law, items come out during the year, users have sessions, favourite categories
+    that may change, repeats and dislikes.
+
+    ```
+    penchant data make shop --users 100000 --items 20000
+    penchant run --interactions shop/interactions --items shop/items.parquet
+    ```
+    """
+    with exit_on_error():
+        from pipelines.synthetic_data.writer import Size, write
+
+        write(folder, Size(users, items, interactions), seed)
+        sources = f"--interactions {folder}/interactions --items {folder}/items.parquet"
+        out.print(f"penchant run {sources} --users {folder}/users.parquet", soft_wrap=True)
 
 
 @data.command("list")
