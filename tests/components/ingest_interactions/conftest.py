@@ -1,5 +1,6 @@
 """A home directory to ingest into."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from duckdb import DuckDBPyConnection
 
+from components.ingest_interactions.duckdb_session import connect
 from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
 from components.ingest_interactions.ingestion import Outputs, Sources, ingest
 from feature_repo.feedback import FeedbackPolicy
@@ -52,6 +55,13 @@ class Home:
         path = self.root / name
         pq.write_table(pa.table(columns), path)
         return str(path)
+
+
+@pytest.fixture(scope="module")
+def connection() -> Iterator[DuckDBPyConnection]:
+    """A connection for all tests of a module, because opening one takes longer than most of them."""
+    with connect() as opened:
+        yield opened
 
 
 @pytest.fixture

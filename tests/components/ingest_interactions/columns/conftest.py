@@ -1,6 +1,6 @@
 """Maps and converts small tables without a warehouse."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pyarrow as pa
@@ -9,16 +9,9 @@ from duckdb import DuckDBPyConnection
 
 from components.ingest_interactions.columns.mapped_table import MappedTable, map_table
 from components.ingest_interactions.columns.schema_conformance import conform
-from components.ingest_interactions.duckdb_session import connect
 
 MapTable = Callable[..., MappedTable]
 Conform = Callable[..., list[dict[str, Any]]]
-
-
-@pytest.fixture
-def connection() -> Iterator[DuckDBPyConnection]:
-    with connect() as opened:
-        yield opened
 
 
 @pytest.fixture

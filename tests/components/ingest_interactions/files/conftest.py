@@ -1,14 +1,12 @@
 """Opens made-up files of every kind."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
+from duckdb import DuckDBPyConnection
 
-from components.ingest_interactions.duckdb_session import connect
 from components.ingest_interactions.files.opened_table import OpenedTable
 from components.ingest_interactions.files.table_files import open_table
 from components.ingest_interactions.reading import Reading
@@ -19,7 +17,7 @@ class Folder:
     """A folder to write files into, and a connection that opens them."""
 
     path: Path
-    connection: duckdb.DuckDBPyConnection
+    connection: DuckDBPyConnection
 
     def write(self, name: str, content: str | bytes) -> Path:
         path = self.path / name
@@ -47,6 +45,5 @@ def rows(opened: OpenedTable) -> list[dict[str, Any]]:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Folder]:
-    with connect() as connection:
-        yield Folder(tmp_path, connection)
+def folder(tmp_path: Path, connection: DuckDBPyConnection) -> Folder:
+    return Folder(tmp_path, connection)

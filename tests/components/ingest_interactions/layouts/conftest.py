@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from duckdb import DuckDBPyConnection
 
 from components.ingest_interactions.columns.mapped_table import MappedTable
 from components.ingest_interactions.columns.schema_conformance import conform
-from components.ingest_interactions.duckdb_session import connect
 from components.ingest_interactions.reading import COLUMNS_FIELD, reading_of
 from components.ingest_interactions.source_table import open_source
 
@@ -44,15 +44,14 @@ Read = Callable[..., ReadFile]
 
 
 @pytest.fixture
-def read() -> Read:
+def read(connection: DuckDBPyConnection) -> Read:
     """`read(name, table)` reads a file of `files/`, or one at a path."""
 
     def call(name: str | Path, table: str = "interactions", given: dict[str, str] | None = None) -> ReadFile:
         url, options = str(FILES / name), {COLUMNS_FIELD[table]: given or {}}
-        with connect() as connection:
-            _, mapped = open_source(connection, table, url, reading_of(url, table, options))
-            rows = connection.sql(conform(connection, mapped)).order(f"source_row, {mapped_key(table)}")
-            return ReadFile(mapped, rows.to_arrow_table().to_pylist())
+        _, mapped = open_source(connection, table, url, reading_of(url, table, options))
+        rows = connection.sql(conform(connection, mapped)).order(f"source_row, {mapped_key(table)}")
+        return ReadFile(mapped, rows.to_arrow_table().to_pylist())
 
     return call
 
