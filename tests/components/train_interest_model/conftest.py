@@ -16,15 +16,15 @@ from feature_repo.feedback import FeedbackPolicy
 from feature_repo.table_schemas import ITEMS, TRAINING_SET
 
 SECOND = 1_000_000
-# Without XLA, since compiling takes longer than these trainings.
 SMALL = {
     "embedding_size": 16,
     "units": 24,
     "dropout": 0.0,
     "batch_size": 16 * 12,
     "learning_rate": 0.02,
-    "xla": False,
 }
+# The training of `learned_cycle`.
+LONG: dict[str, Any] = {"epochs": 12.0, "patience": 12}
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,7 @@ def learned_cycle(
     """The output of a training on `cycle`, from which tests serve, refit and start warm."""
     from components.train_interest_model.training import train
 
-    output, settings = tmp_path_factory.mktemp("learned"), {**SMALL, "epochs": 12.0, "patience": 12}
+    output, settings = tmp_path_factory.mktemp("learned"), {**SMALL, **LONG}
     data = cycle.training_set, cycle.items
     train(*data, "train", settings, output, None, learned_cycle_tracker, FeedbackPolicy())
     return output

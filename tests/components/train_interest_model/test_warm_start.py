@@ -10,7 +10,9 @@ import pytest
 from components.errors import StepError
 from components.train_interest_model.experiment_tracking import Tracker
 from components.train_interest_model.export.saved_weights import SavedWeights
+from components.train_interest_model.hyperparameters import Hyperparameters
 from components.train_interest_model.training import train
+from components.train_interest_model.training_start import Start, start_fit
 from components.train_interest_model.warm_start import (
     TRAINED_UNTIL,
     count_leaked_users,
@@ -48,6 +50,12 @@ def fit(world: World, output: Path, start: Path | None = None, **settings: objec
     tracker, chosen = RecordingTracker(), {**NIGHTLY, **settings}
     train(world.training_set, world.items, "train", chosen, output, None, tracker, FeedbackPolicy(), start)
     return tracker
+
+
+def start(world: World, earlier: Path, **settings: object) -> Start:
+    """Return what a training of `world` starts from."""
+    requested = Hyperparameters.from_dict({**NIGHTLY, **settings})
+    return start_fit(world.training_set, world.items, "train", requested, earlier, FeedbackPolicy())
 
 
 def second_night(cycle: World, directory: Path) -> World:
@@ -113,9 +121,9 @@ def test_learned_includes_what_the_earlier_weights_have_seen(tmp_path: Path) -> 
 
 
 def test_other_sizes_need_a_cold_start(
-    cycle: World, first_night: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    cycle: World, first_night: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fit(cycle, tmp_path / "out", first_night, epochs=1, units=8)
+    assert start(cycle, first_night, units=8)[-1] is None
     out = capsys.readouterr().out
     assert "cold start: the live version's model differs in units" in out
     assert "warm start" not in out
@@ -126,24 +134,18 @@ def test_new_content_columns_need_a_cold_start(
 ) -> None:
     items = items_table(cycle.item_ids, picture=[[float(place), 1.0] for place in range(60)])
     world = write_world(tmp_path, cycle_rows(cycle.item_ids, users=16, length=12), items)
-    fit(world, tmp_path / "out", first_night, epochs=1)
+    data, _, base = start(world, first_night)
+    assert base is None
     assert "cold start: the live version's model differs in the item content" in capsys.readouterr().out
-    assert SavedWeights.load(tmp_path / "out").content.columns == ["picture"]
-
-
-def test_a_refit_writes_no_files_for_a_warm_start(cycle: World, first_night: Path, tmp_path: Path) -> None:
-    tracker = RecordingTracker()
-    train(cycle.training_set, cycle.items, "all", {}, tmp_path, first_night, tracker, FeedbackPolicy())
-    assert (first_night / TRAINED_UNTIL).exists()
-    assert not (tmp_path / TRAINED_UNTIL).exists()
+    assert data.content.columns == ["picture"]
 
 
 def test_the_base_model_of_the_live_versions_run_is_fetched(
-    first_night: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    first_night: Path, tracking_uri: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from mlflow import MlflowClient
 
-    client = MlflowClient(f"sqlite:///{tmp_path}/mlflow.db")
+    client = MlflowClient(tracking_uri)
     experiment = client.create_experiment("x", artifact_location=(tmp_path / "artifacts").as_uri())
     runs = [Tracker(client, client.create_run(experiment).info.run_id) for _ in range(2)]
     releases = tmp_path / "releases"

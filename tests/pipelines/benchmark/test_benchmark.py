@@ -16,7 +16,7 @@ from pipelines.cli import app
 from pipelines.commands.errors import FAILED, WRONG_USE
 from tests.end_to_end.shop import write_shop
 
-QUICK = ["epochs=2", "embedding_size=8", "units=8", "xla=false"]
+QUICK = ["epochs=2", "embedding_size=8", "units=8"]
 
 
 def run(*arguments: str) -> Result:
