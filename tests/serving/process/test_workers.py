@@ -7,7 +7,8 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
@@ -24,33 +25,38 @@ from tests.serving.planted import write_release
 REQUESTS = "penchant_request_duration_seconds_count"
 
 
-@pytest.fixture
-def model_server() -> Iterator[str]:
-    """The address of a server that has version 1 of the interest model and computes nothing."""
-    with fake_model_server() as server:
-        yield server.address
+@dataclass(frozen=True)
+class Supervisor:
+    """A recommender with two workers, and the addresses that it printed."""
+
+    process: "subprocess.Popen[str]"
+    address: str
+    metrics: str
 
 
-@pytest.fixture
-def supervisor(tmp_path: Path, model_server: str) -> Iterator["subprocess.Popen[str]"]:
-    write_release(tmp_path / "releases", 1)
-    (tmp_path / "releases" / "live.json").write_text(json.dumps({"version": 1}))
-    settings = {"HOME": str(tmp_path), "PORT": "0", "METRICS_PORT": "0", "WORKERS": "2"}
-    settings["MODEL_SERVER"] = model_server
-    environment = {**os.environ, **{f"PENCHANT_{name}": value for name, value in settings.items()}}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "serving.server"], env=environment, stdout=subprocess.PIPE, text=True
-    )
-    yield process
-    process.terminate()
-    process.wait(HANG_S)
+@contextmanager
+def supervised(home: Path) -> Iterator[Supervisor]:
+    """Serve a release; the model server has version 1 of the interest model and computes nothing."""
+    write_release(home / "releases", 1)
+    (home / "releases" / "live.json").write_text(json.dumps({"version": 1}))
+    settings = {"HOME": str(home), "PORT": "0", "METRICS_PORT": "0", "WORKERS": "2"}
+    with fake_model_server() as model_server:
+        settings["MODEL_SERVER"] = model_server.address
+        environment = {**os.environ, **{f"PENCHANT_{name}": value for name, value in settings.items()}}
+        process = subprocess.Popen(
+            [sys.executable, "-m", "serving.server"], env=environment, stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout
+        yield Supervisor(process, *(process.stdout.readline().split()[-1] for _ in range(2)))
+        process.terminate()
+        process.wait(HANG_S)
 
 
-def printed_addresses(process: "subprocess.Popen[str]") -> tuple[str, str]:
-    """Return the addresses of the metrics and of the service."""
-    assert process.stdout
-    address, metrics = (process.stdout.readline().split()[-1] for _ in range(2))
-    return metrics, address
+@pytest.fixture(scope="module")
+def supervisor(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Supervisor]:
+    """Of several tests; the last one stops it."""
+    with supervised(tmp_path_factory.mktemp("supervisor")) as supervisor:
+        yield supervisor
 
 
 def is_alive(process: psutil.Process) -> bool:
@@ -109,49 +115,8 @@ def count(metrics: str, name: str, **labels: str) -> float:
     )
 
 
-def test_workers_share_recordings_and_a_killed_worker_is_replaced(
-    supervisor: "subprocess.Popen[str]",
-) -> None:
-    metrics, address = printed_addresses(supervisor)
-    with ExitStack() as stack:
-        first, second = one_client_per_worker(address, workers(supervisor), stack)
-        shown = recommend(first, "comedy-3").recommendations[0].item_id
-        recorded = pb.Interaction(user_id="u", item_id=shown)
-        first.RecordInteractions(pb.RecordInteractionsRequest(interactions=[recorded]), timeout=HANG_S)
-        answer = recommend(second)
-        assert answer.basis == pb.BASIS_HISTORY
-        assert shown not in {item.item_id for item in answer.recommendations}
-        assert count(metrics, "penchant_recorded_interactions_total") == 1
-        assert count(metrics, "penchant_release_version") == 1
-        answered = count(metrics, REQUESTS, method="Recommend", code="OK")
-
-        victim, survivor = workers(supervisor)
-        victim.send_signal(signal.SIGKILL)
-        wait_until(lambda: len({w.pid for w in workers(supervisor)} - {victim.pid}) == 2)
-        assert survivor.is_running()
-        replaced = one_client_per_worker(address, workers(supervisor), stack)
-        assert {recommend(client).basis for client in replaced} == {pb.BASIS_HISTORY}
-        assert count(metrics, REQUESTS, method="Recommend", code="OK") > answered
-    processes = workers(supervisor)
-    assert len(processes) == 2
-    supervisor.terminate()
-    assert supervisor.wait(HANG_S) == 0
-    assert not any(map(is_alive, processes))
-
-
-def test_workers_stop_when_their_supervisor_is_killed(supervisor: "subprocess.Popen[str]") -> None:
-    printed_addresses(supervisor)
-    processes = workers(supervisor)
-    assert len(processes) == 2
-    supervisor.kill()
-    wait_until(lambda: not any(map(is_alive, processes)))
-
-
-def test_a_port_in_use_stops_the_start_with_one_line(
-    supervisor: "subprocess.Popen[str]", tmp_path: Path
-) -> None:
-    _, address = printed_addresses(supervisor)
-    port = address.rsplit(":", 1)[1]
+def test_a_port_in_use_stops_the_start_with_one_line(supervisor: Supervisor, tmp_path: Path) -> None:
+    port = supervisor.address.rsplit(":", 1)[1]
     environment = {
         **os.environ,
         "PENCHANT_HOME": str(tmp_path),
@@ -167,6 +132,45 @@ def test_a_port_in_use_stops_the_start_with_one_line(
     )
     assert second.returncode == 1
     assert second.stderr.strip().splitlines()[-1].startswith("recommender: can't listen on 127.0.0.1:")
+
+
+def test_workers_share_recordings_and_a_killed_worker_is_replaced(supervisor: Supervisor) -> None:
+    metrics, address, process = supervisor.metrics, supervisor.address, supervisor.process
+    with ExitStack() as stack:
+        first, second = one_client_per_worker(address, workers(process), stack)
+        shown = recommend(first, "comedy-3").recommendations[0].item_id
+        recorded = pb.Interaction(user_id="u", item_id=shown)
+        first.RecordInteractions(pb.RecordInteractionsRequest(interactions=[recorded]), timeout=HANG_S)
+        answer = recommend(second)
+        assert answer.basis == pb.BASIS_HISTORY
+        assert shown not in {item.item_id for item in answer.recommendations}
+        assert count(metrics, "penchant_recorded_interactions_total") == 1
+        assert count(metrics, "penchant_release_version") == 1
+        answered = count(metrics, REQUESTS, method="Recommend", code="OK")
+
+        victim, survivor = workers(process)
+        victim.send_signal(signal.SIGKILL)
+        wait_until(lambda: len({w.pid for w in workers(process)} - {victim.pid}) == 2)
+        assert survivor.is_running()
+        replaced = one_client_per_worker(address, workers(process), stack)
+        assert {recommend(client).basis for client in replaced} == {pb.BASIS_HISTORY}
+        assert count(metrics, REQUESTS, method="Recommend", code="OK") > answered
+
+
+def test_workers_stop_with_their_supervisor(supervisor: Supervisor) -> None:
+    processes = workers(supervisor.process)
+    assert len(processes) == 2
+    supervisor.process.terminate()
+    assert supervisor.process.wait(HANG_S) == 0
+    assert not any(map(is_alive, processes))
+
+
+def test_workers_stop_when_their_supervisor_is_killed(tmp_path: Path) -> None:
+    with supervised(tmp_path) as supervisor:
+        processes = workers(supervisor.process)
+        assert len(processes) == 2
+        supervisor.process.kill()
+        wait_until(lambda: not any(map(is_alive, processes)))
 
 
 def test_a_setting_that_stops_the_workers_stops_the_supervisor(tmp_path: Path) -> None:
