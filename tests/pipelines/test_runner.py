@@ -200,6 +200,10 @@ def test_the_record_has_the_steps_and_where_their_output_is(passed: Run) -> None
     output = (folder / "run.log").read_bytes()[step.log_start : step.log_end].decode()
     assert "wrote 5 characters" in output
     assert "Executing task" not in output
+    # The lines between which the component works, for the pipeline's overhead.
+    assert re.search(
+        r"\[KFP Executor .*\]: Got executor_input:.*\[KFP Executor .*\]: Wrote exec", output, re.S
+    )
 
 
 def test_sigterm_ends_the_step_and_the_run_and_is_reported(tmp_path: Path) -> None:
