@@ -75,9 +75,7 @@ def run_locally(
             except RuntimeError as error:
                 if not recorder.only_report_failed:
                     raise RunError(reporter.failure(folder / LOG)) from error
-            except (
-                BaseException
-            ) as error:  # KeyboardInterrupt too: no step may go on, and somebody waits for the end
+            except BaseException as error:  # KeyboardInterrupt too: no step may go on
                 stop_steps(settings.home)
                 recorder.note(error)
                 _report_without_exit_handler(recorder, receivers)
@@ -90,9 +88,9 @@ def run_locally(
 def _report_without_exit_handler(recorder: RunRecorder, receivers: Receivers) -> None:
     """Tell the receivers, once, of a run that was stopped before its exit handler could."""
     if receivers.exist and not recorder.has_step(REPORT_STEP):
-        recorder.record.facts["undelivered"] = tell(
-            outcome_of_record(recorder.record, receivers), receivers, ()
-        )
+        outcome = outcome_of_record(recorder.record, receivers)
+        if undelivered := tell(outcome, receivers, pauses_s=()):
+            recorder.record.facts["undelivered"] = undelivered
 
 
 def _with_webhook_in_file(receivers: Receivers, folder: Path) -> Receivers:
