@@ -11,6 +11,9 @@ from feature_repo.printable_text import masked
 
 RECORD: Final = "run.json"
 
+# The output of all steps, in the folder of the run too.
+LOG: Final = "run.log"
+
 Status = Literal["running", "succeeded", "failed", "canceled"]
 
 

@@ -7,10 +7,9 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from components.run_record import RECORD, RunRecord, StepRecord
+from components.run_record import LOG, RECORD, RunRecord, StepRecord
 from pipelines.run_history import Run, Step, shown
 from pipelines.run_lock import is_locked
-from pipelines.runner import LOG
 
 _POLL_S: Final = 0.5
 

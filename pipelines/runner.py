@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from components.report_run.receivers import Receivers
 from components.report_run.reporting import outcome_of_record, tell
+from components.run_record import LOG
 from pipelines.errors import RunError
 from pipelines.exit_handler import PARAMETER
 from pipelines.kubernetes_config import build_pipeline
@@ -26,9 +27,6 @@ from pipelines.termination import interrupted_by_sigterm, stop_steps
 
 # A function that creates the tasks of a pipeline, such as `training`.
 PipelineFunction = Callable[..., None]
-
-# The output of all steps of a local run, in its folder.
-LOG: Final = "run.log"
 
 # HTML artifacts that the folder of a run links to.
 PAGES: Final = ("report.html", "data_docs.html")
