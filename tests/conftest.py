@@ -24,7 +24,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 
 # Files with few long tests; started first, so that no process is left with one of them at the end.
-LONGEST = ("end_to_end", "test_demo.py", "packaging", "train_interest_model")
+LONGEST = ("end_to_end", "packaging", "train_interest_model")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

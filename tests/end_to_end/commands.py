@@ -1,9 +1,15 @@
 """The `penchant` command and the tutorial, run as a user runs them."""
 
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,12 +23,8 @@ SMALL_MODEL: Final = ["--set", "epochs=4", "--set", "embedding_size=16", "--set"
 
 
 def environment(home: Path) -> dict[str, str]:
-    """The environment of a command that works in `home`.
-
-    So small a shop can't show that a release is better, and the tests need releases that go live.
-    """
-    shop = {"PENCHANT_HOME": str(home), "PENCHANT_POLICY": "auto-unless-worse"}
-    return {**os.environ, **shop, "COLUMNS": "160"}
+    """The environment of a command that works in `home`."""
+    return {**os.environ, "PENCHANT_HOME": str(home), "COLUMNS": "160"}
 
 
 def penchant(*arguments: str, home: Path) -> subprocess.CompletedProcess[str]:
@@ -57,6 +59,52 @@ def train(*arguments: str, home: Path) -> str:
     done = penchant("run", *SMALL_MODEL, *arguments, home=home)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+@dataclass(frozen=True)
+class Served:
+    """`penchant serve`, and the addresses that it printed."""
+
+    process: "subprocess.Popen[str]"
+    recommender: str  # host:port
+    model_server: str
+
+
+def served_addresses(output: str) -> tuple[str, str]:
+    """Return the addresses of recommender and model server that `penchant serve` printed."""
+    (addresses,) = re.findall(r"recommender on (\S+), model server on (\S+)", output)
+    return addresses
+
+
+@contextmanager
+def serve(home: Path) -> Iterator[Served]:
+    """Serve the live release, with unlimited budgets: on a busy machine any other may run out."""
+    budgets = ("DEADLINE_MS", "HISTORY_BUDGET_MS", "INTEREST_BUDGET_MS")
+    unlimited = {f"PENCHANT_{name}": str(1000 * HANG_S) for name in budgets}
+    # A suite that runs in the background ignores SIGINT, and so would its children.
+    heed_interrupts = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(
+        [str(PENCHANT), "serve", "--port", "0", "--model-port", "0"],
+        env=environment(home) | unlimited,
+        stdout=subprocess.PIPE,
+        text=True,
+        preexec_fn=heed_interrupts,
+    ) as process:
+        try:
+            assert process.stdout
+            yield Served(process, *served_addresses(process.stdout.readline()))
+        finally:
+            process.terminate()
+
+
+def is_free(address: str) -> bool:
+    """Return whether nothing listens at an address."""
+    host, port = address.split(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=HANG_S).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 def kill(*arguments: str, line: str, home: Path, step: str = "") -> None:

@@ -1,14 +1,11 @@
 """From a user's own files to answers that follow what is recorded, in one home, in this order.
 
-The tutorial, answer, record, train again with more files, review, kill commands, train once more.
+The tutorial, answer, record, train again with more files, review, kill commands, the demo.
 """
 
 import json
 import re
 import signal
-import socket
-import subprocess
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -19,8 +16,16 @@ from pipelines.local_runs import LocalRuns
 from serving.answers import Answer
 from serving.client import Recommender
 from serving.release.release_store import ReleaseStore
-from tests.end_to_end.commands import PENCHANT, SMALL_MODEL, environment, kill, penchant, train
-from tests.end_to_end.shop import write_shop
+from tests.chromium import rendered_html
+from tests.end_to_end.commands import (
+    SMALL_MODEL,
+    Served,
+    is_free,
+    kill,
+    penchant,
+    served_addresses,
+    train,
+)
 from tests.patience import HANG_S, wait_until
 
 
@@ -92,13 +97,11 @@ def test_recommender_answers_an_unknown_user_with_popular_items(recommender: Rec
 
 
 def test_second_run_adds_files_starts_from_the_first_and_waits_for_review(
-    folder: Path, home: Path, store: ReleaseStore, recommender: Recommender
+    branch: list[str], home: Path, store: ReleaseStore, recommender: Recommender
 ) -> None:
     recommender.record("latecomer", "tea-1", event_type="purchase", interaction_id="late-1")
-    files = [option for name, file in write_shop(folder).items() for option in (f"--{name}", str(file))]
 
-    options = ["--source", "branch", "--set", "warm_start=true", "--policy", "review"]
-    output = train(*files, *options, home=home)
+    output = train(*branch, "--policy", "review", home=home)
 
     # 800 of the tutorial's file, 1,440 of the shop's, 12 recorded
     assert "snapshot: 2,252 interactions, 24 items" in output
@@ -172,11 +175,52 @@ def test_a_killed_run_leaves_the_live_release(
     assert_serves(store, recommender, 1)
 
 
-def test_the_run_after_killed_commands_goes_live(
-    home: Path, store: ReleaseStore, recommender: Recommender
-) -> None:
-    train("--set", "warm_start=true", home=home)
+@pytest.fixture(scope="module")
+def demo(branch: list[str], home: Path) -> str:
+    """What the demo prints; its data and its model are those of the second run."""
+    done = penchant("demo", *SMALL_MODEL, *branch, home=home)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
+
+def test_the_demo_takes_every_step_in_order(demo: str) -> None:
+    landmarks = [
+        "Step 1 of 4",
+        "✓ Register release",
+        "Step 2 of 4",
+        "version 3 is live",
+        "Step 3 of 4",
+        ", before",
+        "recorded: user",
+        "after the three interactions",
+        "Step 4 of 4",
+        "NDCG@10",
+        "Next steps",
+    ]
+    rest = demo
+    for landmark in landmarks:
+        _, found, rest = rest.partition(landmark)
+        assert found, landmark
+
+
+def test_the_demos_answer_follows_the_recorded_interactions(demo: str) -> None:
+    (line,) = (line for line in demo.splitlines() if " in the top 10: " in line)
+    match = re.fullmatch(r"\w+ in the top 10: (\d+) items before, (\d+) after\.", line)
+    assert match
+    assert int(match[2]) > int(match[1])
+
+
+def test_the_demos_table_of_metrics_shows_every_model(demo: str) -> None:
+    table = demo.partition("Step 4 of 4")[2]
+    cells = [line.strip("│").split("│") for line in table.splitlines() if line.startswith("│")]
+    rows = {model.strip(): figures for model, *figures in cells}
+    assert {"served", "interest", "transitions", "popularity"} <= rows.keys()
+    for figures in rows.values():
+        assert all(0 <= float(figure) <= 1 for figure in figures)
+
+
+@pytest.mark.usefixtures("demo")
+def test_the_release_after_killed_commands_goes_live(store: ReleaseStore, recommender: Recommender) -> None:
     assert store.live() == 3
     wait_for_version(recommender, 3)
     # What a killed command left in the folder is not listed as a version.
@@ -185,6 +229,7 @@ def test_the_run_after_killed_commands_goes_live(
     assert all(name.isdigit() or name.startswith(".") for name in names)
 
 
+@pytest.mark.usefixtures("demo")
 def test_runs_with_the_same_input_give_the_same_figures(home: Path) -> None:
     """The last two runs that were not killed had the same input and started from the same version."""
     tables = sorted(home.glob("runs/*/steps/*/evaluate-release/evaluation/metrics.csv"))
@@ -194,26 +239,25 @@ def test_runs_with_the_same_input_give_the_same_figures(home: Path) -> None:
     assert second == last
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_serve_ends_on_a_signal_and_leaves_no_server_running(home: Path, number: signal.Signals) -> None:
-    # A suite that runs in the background ignores SIGINT, and so would its children.
-    heed_interrupts = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
-    with subprocess.Popen(
-        [str(PENCHANT), "serve", "--port", "0", "--model-port", "0"],
-        env=environment(home),
-        stdout=subprocess.PIPE,
-        text=True,
-        preexec_fn=heed_interrupts,
-    ) as served:
-        try:
-            assert served.stdout
-            ports = [int(port) for port in re.findall(r"127\.0\.0\.1:(\d+)", served.stdout.readline())]
-            served.send_signal(number)
-            served.communicate(timeout=HANG_S)
-        finally:
-            served.terminate()
-    assert served.returncode == 0
-    assert len(ports) == 2
-    for port in ports:
-        with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", port), timeout=HANG_S)
+@pytest.mark.parametrize("page", ["report.html", "data_docs.html"])
+def test_a_browser_renders_the_pages_of_a_run(home: Path, page: str) -> None:
+    file = min(home.glob(f"runs/*/{page}"))
+    heading = re.search("<h1>.+?</h1>", file.read_text(), re.DOTALL)
+    assert heading
+
+    # As source text the heading would be escaped: &lt;h1&gt;
+    assert heading[0] in rendered_html(file)
+
+
+def test_serve_ends_on_sigterm_and_leaves_no_server_running(tutorial: str) -> None:
+    assert "penchant serve ended with exit code 0" in tutorial
+    assert all(is_free(address) for address in served_addresses(tutorial))
+
+
+def test_serve_ends_on_an_interrupt_and_leaves_no_server_running(served: Served) -> None:
+    served.process.send_signal(signal.SIGINT)
+    served.process.communicate(timeout=HANG_S)
+
+    assert served.process.returncode == 0
+    assert is_free(served.recommender)
+    assert is_free(served.model_server)

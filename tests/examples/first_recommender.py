@@ -68,7 +68,7 @@ with (folder / "interactions.csv").open("w", newline="") as file:
 # leave them out for real data, and the pipeline chooses sizes that fit.
 
 # %%
-small_model = ["--set", "epochs=2", "--set", "embedding_size=16", "--set", "units=16", "--set", "xla=false"]
+small_model = ["--set", "epochs=2", "--set", "embedding_size=16", "--set", "units=16"]
 sources = ["--interactions", str(folder / "interactions.csv"), "--items", str(folder / "items.csv")]
 subprocess.run(["penchant", "run", *sources, *small_model], check=True)
 
@@ -85,6 +85,7 @@ server = subprocess.Popen(
 atexit.register(server.terminate)  # also when a later cell fails
 assert server.stdout
 first_line = server.stdout.readline()
+print(first_line)
 address = re.findall(r"recommender on (\S+?),", first_line)[0]
 recommender = Recommender(address, timeout_s=60)
 
@@ -128,4 +129,4 @@ show("the new user after three purchases", recommender.recommend("a new user", k
 # %%
 recommender.close()
 server.terminate()
-server.wait()
+print("penchant serve ended with exit code", server.wait())
