@@ -8,7 +8,7 @@ import pytest
 
 from tests.packaging.imports import PACKAGES, ROOT
 
-DATA = {".proto", ".toml", ".html", ".yaml", ".typed", ".pyi"}
+DATA = {".proto", ".toml", ".css", ".html", ".yaml", ".typed", ".pyi"}
 
 
 @pytest.fixture(scope="module")
