@@ -105,22 +105,21 @@ def test_a_stopped_server_leaves_no_object_frozen(base_path: Path) -> None:
     assert gc.get_freeze_count() == 0
 
 
-def test_health_is_serving_while_a_version_is_available(base_path: Path) -> None:
+@pytest.mark.parametrize(
+    "service", ["", "tensorflow.serving.PredictionService", "tensorflow.serving.ModelService"]
+)
+def test_health_is_serving_while_a_version_is_available(base_path: Path, service: str) -> None:
     (base_path / "1").rename(base_path / ".1")
     server, port = create_server(base_path, poll_seconds=0.01)
     server.start()
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
-        watches = [
-            HealthStub(channel).Watch(HealthCheckRequest(service=service), timeout=HANG_S)
-            for service in ("", "tensorflow.serving.PredictionService", "tensorflow.serving.ModelService")
-        ]
-        assert {next(watch).status for watch in watches} == {HealthCheckResponse.NOT_SERVING}
+        watch = HealthStub(channel).Watch(HealthCheckRequest(service=service), timeout=HANG_S)
+        assert next(watch).status == HealthCheckResponse.NOT_SERVING
 
         (base_path / ".1").rename(base_path / "1")
-        assert {next(watch).status for watch in watches} == {HealthCheckResponse.SERVING}
+        assert next(watch).status == HealthCheckResponse.SERVING
 
         shutil.rmtree(base_path / "1")
-        assert {next(watch).status for watch in watches} == {HealthCheckResponse.NOT_SERVING}
-        for watch in watches:
-            watch.cancel()
+        assert next(watch).status == HealthCheckResponse.NOT_SERVING
+        watch.cancel()
     server.stop().wait()
