@@ -1,8 +1,11 @@
 """Registration: a complete release, the candidate alias, metrics as tags, review decisions."""
 
+import ast
 import json
+import sys
 from pathlib import Path
 
+import mlflow
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -13,7 +16,8 @@ from scipy.sparse import csr_array
 from components.errors import StepError
 from components.push_release.publication import verify
 from components.register_release.model_registry import APPROVED, PREVIOUS, REJECTED, WAITING, Registry
-from components.register_release.registration import register
+from components.register_release.registration import LOADER, REQUIREMENTS, register
+from feature_repo.contract import SIGNATURES
 from feature_repo.table_schemas import ITEMS
 from serving.errors import ReleaseError
 from serving.release.collaborative_filters import CollaborativeFilters
@@ -180,3 +184,26 @@ def test_outputs_with_different_numbers_of_items_raise(parts: Release) -> None:
 
     with pytest.raises(ReleaseError, match=r"'catalog': 3.*'transitions': 4"):
         parts.register()
+
+
+def test_the_stated_requirements_are_what_the_loader_imports() -> None:
+    tree = ast.parse(LOADER.read_text())
+    modules = [node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    modules += [name.name for node in ast.walk(tree) if isinstance(node, ast.Import) for name in node.names]
+    third_party = {str(module).split(".")[0] for module in modules} - sys.stdlib_module_names
+    assert {"mlflow", *third_party} == set(REQUIREMENTS)
+
+
+def test_a_registered_model_has_its_loader_a_signature_and_an_example(
+    parts: Release, registry: Registry, tmp_path: Path
+) -> None:
+    model = registry.download(parts.register(), tmp_path / "downloaded").parents[1]
+    assert (model / "code" / LOADER.name).read_text() == LOADER.read_text()
+    assert [line.partition("==")[0] for line in (model / "requirements.txt").read_text().split()] == sorted(
+        REQUIREMENTS
+    )
+    loaded = mlflow.models.Model.load(str(model))
+    example = loaded.load_input_example(str(model))
+    inputs = SIGNATURES["serving_default"]["inputs"]
+    assert set(example) == set(inputs) == set(loaded.signature.inputs.input_names())
+    assert example["item_ids"].tolist() == [["", *ITEM_IDS[:2]]]
