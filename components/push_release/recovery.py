@@ -34,6 +34,7 @@ def recover(
     - A version that the history lacks is recorded there.
     - A switch that the history or the aliases lack is stored there.
     - A decision that the history has, and a version's tags or the store lack, is completed.
+    - Half a version, which a killed push or unpublishing leaves, is deleted.
     - A promotion that ended before its switch is undone: the version waits for a decision again.
 
     Args:
@@ -64,6 +65,9 @@ def recover(
             unpublish(store, number)
             done.append(f"unpublished version {number}, which is rejected")
     if undo:
+        for number in set(store.directories()) - {live, *store.versions()}:
+            unpublish(store, number)
+            done.append(f"deleted the half of version {number} that was published")
         last_acts = {record.version: record for record in records if record.act in {*_REVIEW, Act.PUSHED}}
         pushed = {record.version for record in records if record.act == Act.PUSHED}
         for number, record in last_acts.items():

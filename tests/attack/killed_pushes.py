@@ -18,7 +18,9 @@ from unittest.mock import patch
 
 from components.errors import StepError
 from components.push_release import promotion, publication
+from components.push_release.live_switch import switch
 from components.push_release.publication import verify
+from components.push_release.recovery import recover
 from components.register_release.model_registry import REJECTED, Registry
 from feature_repo.store_addresses import FeatureStoreAddresses
 from serving.errors import PenchantError
@@ -65,6 +67,24 @@ class Home:
     def reject(self, version: int) -> None:
         registry = Registry(self.tracking_uri, MODEL, self.tracking_uri)
         registry.decide(version, REJECTED, "grace", "too many sequels")
+
+    def recover(self) -> None:
+        """As the next command does."""
+        recover(self.store, Registry(self.tracking_uri, MODEL, self.tracking_uri), undo=True)
+
+    def is_consistent(self) -> bool:
+        """Return whether store, aliases, tags and history say the same, and nothing is left to finish."""
+        registry, live = Registry(self.tracking_uri, MODEL, self.tracking_uri), self.store.live()
+        acts = [record for record in registry.history.records() if record.live_after is not None]
+        published = self.store.versions()
+        return (
+            live in published
+            and self.store.directories() == published
+            and registry.aliases_and_tags()[0].get("live") == live == acts[-1].live_after
+            and all(registry.version(number).review != REJECTED for number in published if number != live)
+            and registry.history.verify() == []
+            and recover(self.store, registry, undo=True) == []
+        )
 
     def is_whole(self, version: int) -> bool:
         """Return whether `version` is live in store and registry, and all that is published opens."""
@@ -121,12 +141,23 @@ def _actions(home: Home) -> list[tuple[str, Action, Callable[[], bool]]]:
 
         return then
 
+    def next_command() -> bool:
+        home.recover()
+        return home.is_consistent()
+
+    def roll_back() -> None:
+        switch(home.store, 1, "rolled back", "ada", "empty answers", pinned=True)
+        home.recover()
+
     return [
         ("a push, then again", partial(home.push, 3), push_then(3)),
         ("a push, then a rollback", partial(home.push, 3), push_then(1)),
         ("a rollback, then again", partial(home.push, 1), push_then(1)),
         ("a failed smoke test, then a sound one", fail, push_then(3)),
         ("a rejection, then an approval", partial(home.reject, 3), push_then(3)),
+        ("a push, then any command", partial(home.push, 3), next_command),
+        ("a rejection, then any command", partial(home.reject, 1), next_command),
+        ("a rollback, then any command", roll_back, next_command),
     ]
 
 
