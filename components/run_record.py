@@ -14,6 +14,9 @@ RECORD: Final = "run.json"
 # The output of all steps, in the folder of the run too.
 LOG: Final = "run.log"
 
+# The display name of the step that reports how a run ended, which is no cause of a failure.
+REPORT_STEP: Final = "Report run"
+
 Status = Literal["running", "succeeded", "failed", "canceled"]
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 from kfp import dsl
 
 from components.report_run.component import report_run
-from pipelines.run_recorder import REPORT_STEP
+from components.run_record import REPORT_STEP
 
 # The parameter of that step, which it adds to the pipeline.
 PARAMETER: Final = "report"

@@ -11,7 +11,7 @@ from kfp.dsl.pipeline_task import PipelineTask
 from pipelines.exit_handler import with_exit_handler
 from pipelines.settings import Settings
 from pipelines.step_environment import set_variables
-from pipelines.step_exit import TRAINING_COMPONENT, timeout_s
+from pipelines.step_limits import TRAINING_COMPONENT, timeout_s
 
 # Where the keys of the secret are files in each step.
 SECRET_FOLDER: Final = "/etc/penchant"

@@ -7,7 +7,7 @@ from typing import Any, Final
 from kfp import dsl
 
 from components.check_schedule.component import check_schedule
-from pipelines.runner import PipelineFunction
+from pipelines.compilation import PipelineFunction
 
 # A run with this tolerance is always due.
 ALWAYS_MINUTES: Final = 527_040  # 366 days

@@ -136,7 +136,7 @@ def retract(
     """
     with exit_on_error():
         from components.ingest_interactions.warehouse import retraction
-        from pipelines.run_lock import run_lock
+        from pipelines.local_run.run_lock import run_lock
         from pipelines.settings import load_settings
 
         if undo is not None and (source or where):

@@ -28,8 +28,8 @@ def show(version: Number, open_page: Open = False, home: Home = None) -> None:
         from components.evaluate_release.dossier.registered import fetch_dossier
         from components.register_release.reviewed_versions import reviewed_versions
         from pipelines.commands.tables import history_table, versions_table
-        from pipelines.recovery import recover_home
-        from pipelines.review import download_evaluation, open_registry
+        from pipelines.local_run.recovery import recover_home
+        from pipelines.review.decisions import download_evaluation, open_registry
         from pipelines.settings import load_settings
         from serving.release.published_versions import PublishedVersions
 
@@ -66,7 +66,7 @@ def diff(
     ```
     """
     with exit_on_error():
-        from pipelines.review import compare, open_registry
+        from pipelines.review.decisions import compare, open_registry
         from pipelines.settings import load_settings
 
         if before == after:
@@ -79,7 +79,7 @@ def diff(
 def _show(settings: "Settings", registry: "Registry", dossier: "Dossier", name: str, open_page: bool) -> None:
     """Print a dossier, write its page, and open that if asked to."""
     from pipelines.commands.dossier_tables import dossier_tables
-    from pipelines.review import write_page
+    from pipelines.review.decisions import write_page
 
     for part in dossier_tables(dossier):
         out.print(part)

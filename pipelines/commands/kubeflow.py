@@ -23,8 +23,8 @@ def compile_pipelines(
     ```
     """
     with exit_on_error():
+        from pipelines.compilation import compile_pipeline
         from pipelines.promotion_pipeline import promotion
-        from pipelines.runner import compile_pipeline
         from pipelines.settings import load_settings
         from pipelines.training_pipeline import training
 

@@ -52,7 +52,7 @@ def list_(
     with exit_on_error():
         from components.register_release.reviewed_versions import reviewed_versions
         from pipelines.commands.tables import versions_table
-        from pipelines.rollback import open_history, write_history
+        from pipelines.review.rollback import open_history, write_history
         from pipelines.settings import load_settings
         from serving.release.published_versions import PublishedVersions
 
@@ -88,7 +88,7 @@ def approve(
     The version is published and smoke-tested before the switch; if the test fails, the live version stays.
     """
     with exit_on_error():
-        from pipelines import review as reviews
+        from pipelines.review import decisions as reviews
         from pipelines.settings import load_settings
 
         _check_reason(reason)
@@ -114,7 +114,7 @@ def reject(
     A published version is unpublished, unless it is live: then you are asked whether to roll back.
     """
     with exit_on_error():
-        from pipelines import review as reviews
+        from pipelines.review import decisions as reviews
         from pipelines.settings import load_settings
         from serving.release.published_versions import PublishedVersions
 
@@ -167,7 +167,7 @@ def rollback(
 
 def _roll_back(settings: "Settings", by: str, reason: str, to: int | None) -> None:
     from components.errors import StepError
-    from pipelines.rollback import roll_back, write_history
+    from pipelines.review.rollback import roll_back, write_history
 
     switch = roll_back(settings, by, reason, to)
     out.print(
@@ -199,7 +199,7 @@ def history(
     """
     with exit_on_error():
         from pipelines.commands.tables import history_table
-        from pipelines.rollback import open_history, write_history
+        from pipelines.review.rollback import open_history, write_history
         from pipelines.settings import load_settings
 
         settings = load_settings(home=home)
@@ -236,7 +236,7 @@ def prune(
     """
     with exit_on_error():
         from components.register_release import pruning
-        from pipelines.review import open_registry
+        from pipelines.review.decisions import open_registry
         from pipelines.settings import load_settings
         from serving.release.published_versions import PublishedVersions
 
@@ -266,7 +266,7 @@ def watch(
     history says why. `penchant serve` does the same.
     """
     with exit_on_error():
-        from pipelines.alias_watcher import watch as watch_aliases
+        from pipelines.review.alias_watcher import watch as watch_aliases
         from pipelines.settings import load_settings
         from serving.parent_process import end_with_parent as stop_with_parent
 

@@ -113,7 +113,7 @@ def _history(home: Home) -> Iterator["RunHistory"]:
 
     settings = load_settings(home=home)
     if not settings.kubeflow:
-        from pipelines.local_runs import LocalRuns
+        from pipelines.local_run.runs import LocalRuns
 
         yield LocalRuns(settings.home)
         return

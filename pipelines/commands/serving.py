@@ -53,7 +53,7 @@ def serve(
     ```
     """
     with exit_on_error():
-        from pipelines.local_servers import serve_live_release
+        from pipelines.servers.servers import serve_live_release
         from pipelines.settings import load_settings
 
         # On SIGTERM, too, the context manager stops both servers.

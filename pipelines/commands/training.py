@@ -51,9 +51,9 @@ def run(
     """
     with exit_on_error():
         from pipelines.commands.tables import metrics_table
+        from pipelines.local_run.runner import run_locally
         from pipelines.pipeline_arguments import parse_hyperparameters, training_arguments
         from pipelines.run_receivers import local_receivers
-        from pipelines.runner import run_locally
         from pipelines.settings import load_settings
         from pipelines.training_pipeline import training
 
@@ -99,8 +99,8 @@ def _run_at_times(cron: "Cron", home: "Path", train: Callable[[str], None]) -> N
     """Train at each time of a schedule, until Ctrl-C or SIGTERM."""
     from datetime import UTC, datetime
 
-    from pipelines.local_schedule import LocalSchedule, run_at_times
-    from pipelines.termination import interrupted_by_sigterm
+    from pipelines.local_run.schedule import LocalSchedule, run_at_times
+    from pipelines.local_run.termination import interrupted_by_sigterm
 
     def night() -> None:
         with go_on_after_error():
@@ -138,7 +138,7 @@ def demo(
     ```
     """
     with exit_on_error():
-        from pipelines.demo import run_demo
+        from pipelines.commands.demo import run_demo
         from pipelines.pipeline_arguments import parse_hyperparameters
 
         hyperparameters = parse_hyperparameters(hyperparameter or [])

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from components.report_run.kubeflow_run import explain, is_step
 from components.run_facts import read_facts
+from pipelines.compilation import PipelineFunction, compile_pipeline
 from pipelines.errors import RunError
 from pipelines.exit_handler import PARAMETER
 from pipelines.kubeflow.connection import experiment_id, starting_a_run, without_links
 from pipelines.kubeflow.reachability import check_reachable
 from pipelines.run_history import ENDED, Run, Step, shown
 from pipelines.run_receivers import kubeflow_receivers
-from pipelines.runner import PipelineFunction, compile_pipeline
 from pipelines.settings import Settings
 
 if TYPE_CHECKING:

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Final
 import yaml
 
 from components.check_schedule.cron import Cron
+from pipelines.compilation import PipelineFunction, compile_pipeline
 from pipelines.exit_handler import PARAMETER
 from pipelines.kubeflow.connection import experiment_id, starting_a_run, without_links
 from pipelines.kubeflow.reachability import check_reachable
 from pipelines.run_receivers import kubeflow_receivers
-from pipelines.runner import PipelineFunction, compile_pipeline
 from pipelines.scheduled_pipeline import ALWAYS_MINUTES, only_when_due
 from pipelines.settings import Settings
 

@@ -15,7 +15,7 @@ from typing import Final
 import psutil
 
 from pipelines.errors import RunError
-from pipelines.run_lock import run_lock
+from pipelines.local_run.run_lock import run_lock
 from tests.attack.figures import Figure
 from tests.serving.planted import write_release
 
@@ -25,7 +25,7 @@ CHILDREN_END_S: Final = 15.0  # the servers finish their calls first
 
 _SLOW_STEP: Final = """
 from pathlib import Path
-from pipelines.runner import run_locally
+from pipelines.local_run.runner import run_locally
 from pipelines.settings import load_settings
 from tests.attack.slow_pipeline import slow
 run_locally(slow, load_settings(home=Path({home!r})), {{"seconds": 30.0}})

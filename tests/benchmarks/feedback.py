@@ -25,10 +25,10 @@ from rich.table import Table
 
 from components.ingest_interactions.datasets.registry import REGISTRY
 from feature_repo.interaction import Interaction
-from pipelines.local_servers import serve_live_release
+from pipelines.local_run.runner import run_locally
 from pipelines.pipeline_arguments import source_arguments, training_arguments
-from pipelines.review import approve, open_registry
-from pipelines.runner import run_locally
+from pipelines.review.decisions import approve, open_registry
+from pipelines.servers.servers import serve_live_release
 from pipelines.settings import load_settings
 from pipelines.training_pipeline import training
 from serving.answers import Answer

@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.local_servers import serve_live_release
+from pipelines.local_run.runner import run_locally
 from pipelines.pipeline_arguments import source_arguments, training_arguments
-from pipelines.review import approve
-from pipelines.runner import run_locally
+from pipelines.review.decisions import approve
+from pipelines.servers.servers import serve_live_release
 from pipelines.settings import load_settings
 from pipelines.training_pipeline import training
 from serving.client import Recommender

@@ -12,7 +12,7 @@ import pytest
 
 from components.push_release.live_switch import switch
 from components.report_run.run_metrics import VERDICTS
-from pipelines.local_runs import LocalRuns
+from pipelines.local_run.runs import LocalRuns
 from serving.answers import Answer
 from serving.client import Recommender
 from serving.release.release_store import ReleaseStore

@@ -140,7 +140,7 @@ def test_a_full_disk_prints_what_to_do(runner: CliRunner, monkeypatch: pytest.Mo
     def raise_disk_full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("pipelines.runner.compile_pipeline", raise_disk_full)
+    monkeypatch.setattr("pipelines.compilation.compile_pipeline", raise_disk_full)
 
     result = runner.invoke(app, ["compile"])
 

@@ -9,12 +9,12 @@ from google.protobuf import json_format
 from kfp.kubernetes import kubernetes_executor_config_pb2 as kubernetes
 from kfp.pipeline_spec import pipeline_spec_pb2 as spec
 
+from pipelines.compilation import compile_pipeline
 from pipelines.promotion_pipeline import promotion
-from pipelines.runner import compile_pipeline
 from pipelines.scheduled_pipeline import only_when_due
 from pipelines.settings import Settings, load_settings
 from pipelines.step_environment import MEMORY, VARIABLES
-from pipelines.step_exit import REPORT_TIMEOUT_S
+from pipelines.step_limits import REPORT_TIMEOUT_S
 from pipelines.training_pipeline import training
 
 IMAGE = "penchant/training:1.2.3-gpu"

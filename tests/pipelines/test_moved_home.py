@@ -15,7 +15,7 @@ from components.push_release.promotion import push
 from components.train_interest_model.experiment_tracking import tracked_run
 from feature_repo.interaction import Interaction
 from feature_repo.store_addresses import FeatureStoreAddresses
-from pipelines.review import open_registry
+from pipelines.review.decisions import open_registry
 from pipelines.settings import Settings, load_settings
 from serving.online_store.online_features import OnlineFeatures
 from serving.release.release_store import ReleaseStore

@@ -7,10 +7,10 @@ from mlflow.exceptions import MlflowException
 
 from components.errors import StepError
 from components.register_release.model_registry import CANDIDATE, LIVE, PREVIOUS, REJECTED
-from pipelines.alias_watcher import follow_aliases
 from pipelines.errors import HomeInUse
-from pipelines.rollback import roll_back
-from pipelines.run_lock import run_lock
+from pipelines.local_run.run_lock import run_lock
+from pipelines.review.alias_watcher import follow_aliases
+from pipelines.review.rollback import roll_back
 from pipelines.settings import Settings
 from tests.components.push_release.conftest import Promotion, settings_of
 from tests.components.register_release.test_registration import MODEL

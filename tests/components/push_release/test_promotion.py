@@ -9,11 +9,11 @@ import pytest
 from components.errors import StepError
 from components.push_release.live_switch import switch
 from components.register_release.model_registry import APPROVED, FAILED, REJECTED, WAITING
-from pipelines import review
 from pipelines.errors import RunError
-from pipelines.recovery import recover_home
-from pipelines.rollback import roll_back, write_history
-from pipelines.run_lock import run_lock
+from pipelines.local_run.recovery import recover_home
+from pipelines.local_run.run_lock import run_lock
+from pipelines.review import decisions as review
+from pipelines.review.rollback import roll_back, write_history
 from pipelines.settings import Settings
 from serving.release.published_versions import MARKERS
 from serving.release.release_store import ReleaseStore

@@ -42,7 +42,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         stored(ranks).write(folder)
         (folder / "dossier.json").write_text(json.dumps(page()))
         (folder / "details.html").write_text("")
-    monkeypatch.setattr("pipelines.review.open_registry", lambda settings: registry)
+    monkeypatch.setattr("pipelines.review.decisions.open_registry", lambda settings: registry)
     monkeypatch.setattr("typer.launch", opened.append)
     opened.clear()
     home = tmp_path / "home"

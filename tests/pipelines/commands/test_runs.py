@@ -102,8 +102,8 @@ def test_a_failed_night_does_not_end_the_schedule_and_a_stop_does_so_cleanly(
             raise RunError("the disk is lost")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("pipelines.runner.run_locally", run_locally)
-    monkeypatch.setattr("pipelines.local_schedule.LocalSchedule.wait_s", lambda *_: 0.0)
+    monkeypatch.setattr("pipelines.local_run.runner.run_locally", run_locally)
+    monkeypatch.setattr("pipelines.local_run.schedule.LocalSchedule.wait_s", lambda *_: 0.0)
 
     result = penchant("run", "--every", "0 3 * * *", "--cron-timezone", "Europe/London")
 

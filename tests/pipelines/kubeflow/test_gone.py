@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from components.check_schedule.cron import Cron
+from pipelines.compilation import compile_pipeline
 from pipelines.errors import RunError
 from pipelines.kubeflow.connection import connect
 from pipelines.kubeflow.runs import KubeflowRuns
 from pipelines.kubeflow.schedules import Schedules
-from pipelines.runner import compile_pipeline
 from pipelines.settings import Settings
 from tests.pipelines.kubeflow.fake_kubeflow import FakeKubeflow
 from tests.pipelines.kubeflow.test_schedules import NIGHTLY, PARAMETERS, tiny

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.run_folder import new_run_folder
+from pipelines.local_run.run_folder import new_run_folder
 
 
 def test_runs_of_one_second_have_different_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

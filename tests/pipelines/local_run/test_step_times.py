@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from pipelines.step_times import StepTime, StepTimes
+from pipelines.local_run.step_times import StepTime, StepTimes
 
 
 def test_the_table_has_the_slowest_step_first_and_the_sums() -> None:
@@ -18,7 +18,7 @@ def test_the_table_has_the_slowest_step_first_and_the_sums() -> None:
 def test_the_overhead_is_the_run_without_the_work_of_its_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     begin, start, call, end_of_call, end, table = 1.0, 3.0, 5.0, 13.0, 15.0, 17.0
     clock = iter([begin, begin, start, call, end_of_call, end, table, table])
-    monkeypatch.setattr("pipelines.step_times.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("pipelines.local_run.step_times.time.monotonic", lambda: next(clock))
     times = StepTimes()
     times.start()
     times.start_work()

@@ -20,15 +20,15 @@ from components.register_release.model_registry import Registry
 from components.report_run.reporting import outcome_of_record, tell
 from feature_repo.store_addresses import FeatureStoreAddresses
 from pipelines.errors import RunError
+from pipelines.local_run.run_folder import new_run_folder
+from pipelines.local_run.run_lock import run_lock
+from pipelines.local_run.run_recorder import RunRecorder
+from pipelines.local_run.termination import interrupted_by_sigterm
 from pipelines.pipeline_arguments import promotion_arguments
-from pipelines.run_folder import new_run_folder
-from pipelines.run_lock import run_lock
 from pipelines.run_receivers import local_receivers
-from pipelines.run_recorder import RunRecorder
-from pipelines.running_servers import running_model_server
+from pipelines.servers.running_servers import running_model_server
 from pipelines.settings import Settings
 from pipelines.terminal import Terminal
-from pipelines.termination import interrupted_by_sigterm
 from serving.release.release_store import ReleaseStore
 
 PIPELINE, STEP, TASK, LOG = "promotion", "Push release", "push-release", "run.log"

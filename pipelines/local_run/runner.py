@@ -1,32 +1,30 @@
-"""Runs a pipeline on this machine, and compiles it for Kubeflow Pipelines."""
+"""Runs a pipeline on this machine, with kfp's local runner."""
 
 import contextlib
 import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
 from components.report_run.receivers import Receivers
 from components.report_run.reporting import outcome_of_record, tell
-from components.run_record import LOG
+from components.run_record import LOG, REPORT_STEP
+from pipelines.compilation import PipelineFunction
 from pipelines.errors import RunError
 from pipelines.exit_handler import PARAMETER
 from pipelines.kubernetes_config import build_pipeline
-from pipelines.progress import StepReporter
-from pipelines.run_folder import new_run_folder
-from pipelines.run_lock import run_lock
+from pipelines.local_run.progress import StepReporter
+from pipelines.local_run.run_folder import new_run_folder
+from pipelines.local_run.run_lock import run_lock
+from pipelines.local_run.run_recorder import FACTS, RunRecorder
+from pipelines.local_run.step_exit import watch_steps
+from pipelines.local_run.termination import interrupted_by_sigterm, stop_steps
 from pipelines.run_receivers import local_receivers
-from pipelines.run_recorder import FACTS, REPORT_STEP, RunRecorder
 from pipelines.settings import Settings
-from pipelines.step_exit import watch_steps
-from pipelines.termination import interrupted_by_sigterm, stop_steps
-
-# A function that creates the tasks of a pipeline, such as `training`.
-PipelineFunction = Callable[..., None]
 
 # HTML artifacts that the folder of a run links to.
 PAGES: Final = ("report.html", "data_docs.html")
@@ -104,13 +102,6 @@ def _arguments_of_run(pipeline: Any, receivers: Receivers) -> dict[str, Any]:
     parameters = {"run_facts": receivers.facts, PARAMETER: asdict(receivers)}
     inputs = pipeline.pipeline_spec.root.input_definitions.parameters
     return {name: value for name, value in parameters.items() if name in inputs}
-
-
-def compile_pipeline(function: PipelineFunction, settings: Settings, file: Path) -> None:
-    """Write a pipeline as YAML for Kubeflow Pipelines, with the images and resources of the settings."""
-    from kfp import compiler
-
-    compiler.Compiler().compile(build_pipeline(function, settings), str(file))
 
 
 def display_names(pipeline: Any) -> dict[str, str]:

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from pipelines.server_process import RESTART_DELAY_S, STOP_TIMEOUT_S
+from pipelines.servers.server_process import RESTART_DELAY_S, STOP_TIMEOUT_S
 from pipelines.settings import Settings
 from serving.child_process import ChildProcess
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Final
 
 from components.run_record import LOG, RECORD, RunRecord, StepRecord
+from pipelines.local_run.run_lock import is_locked
 from pipelines.run_history import Run, Step, shown
-from pipelines.run_lock import is_locked
 
 _POLL_S: Final = 0.5
 
-# As pipelines.run_folder names them: a time, and a number for a further run of the same second.
+# As pipelines.local_run.run_folder names them: a time, and a number for a further run of the same second.
 _NAME: Final = re.compile(r"(\d{8}-\d{6})(?:-(\d+))?")
 
 

@@ -1,8 +1,8 @@
 """Ends a step of a local run that takes too long.
 
-`python -m pipelines.step_timeout SECONDS MODULE ARGUMENTS…` runs a module in this process. After that time
-the kernel ends the process with SIGALRM, even if it hangs in C code; shortly before, the stacks of its
-threads are written to standard error.
+`python -m pipelines.local_run.step_timeout SECONDS MODULE ARGUMENTS…` runs a module in this process. After
+that time the kernel ends the process with SIGALRM, even if it hangs in C code; shortly before, the stacks of
+its threads are written to standard error.
 """
 
 import faulthandler

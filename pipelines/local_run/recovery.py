@@ -3,7 +3,7 @@
 from components.push_release.recovery import recover
 from components.register_release.model_registry import Registry, Version
 from pipelines.errors import HomeInUse
-from pipelines.run_lock import run_lock
+from pipelines.local_run.run_lock import run_lock
 from pipelines.settings import Settings
 from serving.release.release_store import ReleaseStore
 

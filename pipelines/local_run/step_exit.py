@@ -5,13 +5,7 @@ import signal
 from typing import Any, Final
 
 from pipelines.settings import Settings
-
-# The component that gets CPUs, memory and an accelerator, and a time limit of its own.
-TRAINING_COMPONENT: Final = "train-interest-model"
-
-# The last step; a short limit of the others must not keep it from reporting that they ran out of time.
-REPORT_COMPONENT: Final = "report-run"
-REPORT_TIMEOUT_S: Final = 300
+from pipelines.step_limits import REPORT_COMPONENT, limit_setting, timeout_s
 
 _PREFIX: Final = "step ended with exit code "
 _LIMIT: Final = "step has the limit "
@@ -22,17 +16,6 @@ _SIGNALED: Final = 128
 _TIMED_OUT: Final = _SIGNALED + signal.SIGALRM
 
 
-def timeout_s(component: str, settings: Settings) -> int:
-    """Return the time limit of a component, in seconds; 0 is no limit."""
-    if component == REPORT_COMPONENT:
-        return REPORT_TIMEOUT_S
-    return int(getattr(settings, _setting(component)))
-
-
-def _setting(component: str) -> str:
-    return "training_timeout_s" if component == TRAINING_COMPONENT else "step_timeout_s"
-
-
 def watch_steps(pipeline: Any, settings: Settings) -> None:
     """Let each step of a pipeline end after its time limit, and print its exit code unless it is 0."""
     for label, executor in pipeline.pipeline_spec.deployment_spec["executors"].items():
@@ -41,7 +24,7 @@ def watch_steps(pipeline: Any, settings: Settings) -> None:
             component = re.sub(r"^exec-|-\d+$", "", label)
             seconds = timeout_s(component, settings)
             is_report = component == REPORT_COMPONENT
-            limit = f"{seconds}" if is_report else f"PENCHANT_{_setting(component).upper()}={seconds}"
+            limit = f"{seconds}" if is_report else f"PENCHANT_{limit_setting(component).upper()}={seconds}"
             command[2] = _trap(limit) + _limited(command[2], seconds)
 
 
@@ -56,7 +39,9 @@ def _limited(command: str, seconds: int) -> str:
         return command
     if _EXECUTOR not in command:
         raise NotImplementedError(f"a step without {_EXECUTOR} cannot be limited: {command}")
-    return command.replace(_EXECUTOR, f"-m pipelines.step_timeout {seconds} {_EXECUTOR.removeprefix('-m ')}")
+    return command.replace(
+        _EXECUTOR, f"-m pipelines.local_run.step_timeout {seconds} {_EXECUTOR.removeprefix('-m ')}"
+    )
 
 
 def timed_out(output: list[str]) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from components.check_schedule.cron import Cron
-from pipelines.local_schedule import LocalSchedule, run_at_times
+from pipelines.local_run.schedule import LocalSchedule, run_at_times
 
 NIGHTLY = Cron("0 3 * * *")
 EVENING = datetime(2026, 11, 27, 20, tzinfo=UTC)

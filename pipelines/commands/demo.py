@@ -12,13 +12,13 @@ from rich.text import Text
 
 from components.ingest_interactions.datasets.registry import find
 from components.register_release.model_registry import CANDIDATE
+from pipelines.commands.demo_scenario import absent_category, typical_user
 from pipelines.commands.tables import metrics_table, recommendations_table
-from pipelines.demo_scenario import absent_category, typical_user
 from pipelines.errors import RunError
-from pipelines.local_servers import serve_live_release
+from pipelines.local_run.runner import run_locally
 from pipelines.pipeline_arguments import source_arguments, training_arguments
-from pipelines.review import approve, open_registry
-from pipelines.runner import run_locally
+from pipelines.review.decisions import approve, open_registry
+from pipelines.servers.servers import serve_live_release
 from pipelines.settings import Settings, load_settings
 from pipelines.training_pipeline import training
 from serving.client import Recommender

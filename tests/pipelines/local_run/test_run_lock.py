@@ -10,7 +10,7 @@ from textwrap import dedent
 import pytest
 
 from pipelines.errors import RunError
-from pipelines.run_lock import run_lock
+from pipelines.local_run.run_lock import run_lock
 
 
 def script(home: Path, step: str) -> list[str]:
@@ -21,7 +21,7 @@ def script(home: Path, step: str) -> list[str]:
         dedent(f"""
             import subprocess, sys, time
             from pathlib import Path
-            from pipelines.run_lock import run_lock
+            from pipelines.local_run.run_lock import run_lock
             with run_lock(Path({str(home)!r})):
                 {step}
                 time.sleep(3600)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from components.run_record import RunRecord, StepRecord
-from pipelines.local_runs import LocalRuns
+from pipelines.local_run.run_lock import run_lock
+from pipelines.local_run.runs import LocalRuns
 from pipelines.run_history import Run, follow
-from pipelines.run_lock import run_lock
 
 LOG = ["Executing task ingest", "ingest: 2000 rows", "Executing task train", "train: epoch 1", ""]
 STARTED = "2026-11-28T03:00:00+00:00"
@@ -124,7 +124,7 @@ def test_following_a_log_goes_on_until_the_run_ends(tmp_path: Path, monkeypatch:
         yield
 
     events = later()
-    monkeypatch.setattr("pipelines.local_runs.time.sleep", lambda _: next(events))
+    monkeypatch.setattr("pipelines.local_run.runs.time.sleep", lambda _: next(events))
     with run_lock(tmp_path):
         lines = list(LocalRuns(tmp_path).log(entry.run, "train", follow=True))
     assert lines == ["train: epoch 1", "half a line, and its end"]

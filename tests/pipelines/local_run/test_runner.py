@@ -15,9 +15,9 @@ from kfp.dsl import HTML, Dataset, Input, Output, PipelineTaskFinalStatus
 from components.component_decorator import component
 from components.run_record import RunRecord
 from pipelines.errors import RunError
-from pipelines.run_lock import run_lock
-from pipelines.run_recorder import STOPPED
-from pipelines.runner import run_locally
+from pipelines.local_run.run_lock import run_lock
+from pipelines.local_run.run_recorder import STOPPED
+from pipelines.local_run.runner import run_locally
 from pipelines.settings import load_settings
 from tests.patience import wait_until
 from tests.webhook_receiver import receiver

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pipelines import server_process
 from pipelines.errors import RunError
-from pipelines.local_servers import serve_live_release
+from pipelines.servers import server_process
+from pipelines.servers.servers import serve_live_release
 from pipelines.settings import Settings, load_settings
 from serving.client import Recommender
 from tests.fake_model_server import fake_model_server

@@ -10,7 +10,7 @@ from components.push_release.promotion import check_allowed
 from components.push_release.publication import unpublish
 from components.register_release.model_registry import REJECTED, Registry, Version
 from feature_repo.atomic_files import write_text_atomically
-from pipelines.local_push import push_here
+from pipelines.review.local_push import push_here
 from pipelines.settings import Settings
 from serving.release.release_store import ReleaseStore
 

@@ -12,11 +12,11 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from feature_repo.contract import INTEREST_MODEL
 from pipelines.errors import RunError
-from pipelines.run_folder import new_run_folder
-from pipelines.running_servers import announce
-from pipelines.server_process import Command, ServerProcess
+from pipelines.local_run.run_folder import new_run_folder
+from pipelines.servers.running_servers import announce
+from pipelines.servers.server_process import Command, ServerProcess
+from pipelines.servers.watcher_process import WatcherProcess
 from pipelines.settings import Settings
-from pipelines.watcher_process import WatcherProcess
 from serving.configuration.settings import load_settings as load_serving_settings
 from serving.loopback import channel_options
 from serving.release.release_store import ReleaseStore

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from pipelines.run_lock import LOCK, holders
+from pipelines.local_run.run_lock import LOCK, holders
 
 # How long the steps of a stopped run may take to end before they are killed.
 GRACE_S: Final = 5.0

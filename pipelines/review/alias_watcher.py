@@ -14,9 +14,9 @@ from components.push_release.alias_moves import (
 )
 from components.register_release.model_registry import LIVE, REJECTED, Registry
 from pipelines.errors import HomeInUse, RunError
-from pipelines.local_push import push_here
-from pipelines.recovery import recover_home
-from pipelines.review import open_registry
+from pipelines.local_run.recovery import recover_home
+from pipelines.review.decisions import open_registry
+from pipelines.review.local_push import push_here
 from pipelines.settings import Settings
 from serving.release.release_store import ReleaseStore
 

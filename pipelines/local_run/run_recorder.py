@@ -9,10 +9,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from components.run_facts import read_facts
-from components.run_record import RunRecord, Status, StepRecord, timestamp
-
-# The display name of the step that reports how a run ended, which is no cause of a failure.
-REPORT_STEP: Final = "Report run"
+from components.run_record import REPORT_STEP, RunRecord, Status, StepRecord, timestamp
 
 # The facts of the steps, in the folder of the run.
 FACTS: Final = "facts"

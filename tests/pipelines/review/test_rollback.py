@@ -8,8 +8,8 @@ from components.push_release.live_switch import switch
 from components.register_release.review_history import Act, ReviewHistory
 from pipelines.cli import app
 from pipelines.commands.errors import FAILED, out
-from pipelines.rollback import open_history, roll_back
-from pipelines.run_lock import run_lock
+from pipelines.local_run.run_lock import run_lock
+from pipelines.review.rollback import open_history, roll_back
 from pipelines.settings import Settings, load_settings
 from serving.release.published_versions import MARKERS
 from serving.release.release_store import ReleaseStore

@@ -11,9 +11,9 @@ from typing import Final, Self, TextIO
 from rich.text import Text
 
 from components.progress import MARK
-from pipelines.run_recorder import RunRecorder
-from pipelines.step_exit import describe, exit_code, is_ending, timed_out
-from pipelines.step_times import StepTimes
+from pipelines.local_run.run_recorder import RunRecorder
+from pipelines.local_run.step_exit import describe, exit_code, is_ending, timed_out
+from pipelines.local_run.step_times import StepTimes
 from pipelines.terminal import Terminal
 
 _STARTED: Final = re.compile(r"Executing task .*?'([\w-]+)'")
