@@ -97,7 +97,8 @@ def logs(
         from rich.text import Text
 
         for line in history.log(run_id or _newest(history), step, follow):
-            out.print(Text.from_ansi(line), soft_wrap=True)
+            # Without kfp's colours: escape codes in a log may come from data, and be links.
+            out.print(Text.from_ansi(line).plain, soft_wrap=True)
 
 
 def _newest(history: "RunHistory") -> str:
