@@ -1,19 +1,14 @@
 """A server of `penchant serve`: starts it with the settings, restarts it on its port, and keeps its log."""
 
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from pipelines.errors import RunError
+from pipelines.servers.supervised_process import SupervisedProcess
 from pipelines.settings import Settings
 from serving.child_process import ChildProcess
-
-STOP_TIMEOUT_S: Final = 10.0
-
-# The least time between two starts of a server, so that one that fails at once is not restarted in a loop.
-RESTART_DELAY_S: Final = 5.0
 
 # Settings that the servers share with the pipelines.
 SHARED_SETTINGS: Final = ("releases", "interaction_log", "features", "registry", "online_store")
@@ -25,7 +20,7 @@ ANNOUNCES: Final = {"model_server": "model server", "server": "recommender"}
 Command = Callable[[int], tuple[list[str], dict[str, str]]]
 
 
-class ServerProcess:
+class ServerProcess(SupervisedProcess):
     """A server process that has printed its address; a restart uses the same address."""
 
     def __init__(self, module: str, command: Command, port: int, settings: Settings, logs: Path) -> None:
@@ -50,36 +45,17 @@ class ServerProcess:
         self.stop()  # it has ended; closes its pipes
         self._start(int(self.address.rsplit(":", 1)[1]))
 
-    @property
-    def may_restart(self) -> bool:
-        """Whether RESTART_DELAY_S have passed since the last start."""
-        return time.monotonic() - self._started_at >= RESTART_DELAY_S
-
-    @property
-    def is_running(self) -> bool:
-        return self.process.popen.poll() is None
-
     def exit_message(self) -> str:
         """Return the exit code and the last line of the log."""
         code = self.process.popen.wait()
         lines = self.log.read_text().strip().splitlines() or ["it printed no reason"]
         return f"{self.module} ended with exit code {code}: {lines[-1]}\nFull log: {self.log}"
 
-    def stop(self) -> None:
-        """Terminate the process; kill it if it does not end in time."""
-        self.process.stop(STOP_TIMEOUT_S)
-
     def _start(self, port: int) -> str:
         shared = {f"PENCHANT_{name.upper()}": getattr(self._settings, name) for name in SHARED_SETTINGS}
         arguments, environment = self._command(port)
-        self._started_at = time.monotonic()
-        self.process = ChildProcess(
-            f"serving.{self.module}",
-            arguments,
-            {**os.environ, **shared, **environment},
-            ANNOUNCES[self.module],
-            self.log,
-        )
+        module, variables = f"serving.{self.module}", {**os.environ, **shared, **environment}
+        self._supervise(ChildProcess(module, arguments, variables, ANNOUNCES[self.module], self.log))
         try:
             address = self.process.wait_until_listening()
             if address is None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import RunError
-from pipelines.servers import server_process
+from pipelines.servers import supervised_process
 from pipelines.servers.servers import serve_live_release
 from pipelines.settings import Settings, load_settings
 from serving.client import Recommender
@@ -59,11 +59,11 @@ def test_a_server_that_ended_is_restarted_on_its_port_after_the_delay(
 
         server.process.popen.kill()
         server.process.popen.wait()
-        monkeypatch.setattr(server_process, "RESTART_DELAY_S", math.inf)
+        monkeypatch.setattr(supervised_process, "RESTART_DELAY_S", math.inf)
         processes.restart_ended(messages.append)
         assert messages == []
 
-        monkeypatch.setattr(server_process, "RESTART_DELAY_S", 0.0)
+        monkeypatch.setattr(supervised_process, "RESTART_DELAY_S", 0.0)
         processes.restart_ended(messages.append)
         (message,) = messages
         assert "server ended with exit code -9" in message
