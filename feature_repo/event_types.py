@@ -33,14 +33,14 @@ KNOWN: Final[dict[str, tuple[Kind, float]]] = {
         (
             *(VIEW, "click", SEARCH, "play", "listen", "watch", "read", "download", "complete", "follow"),
             *("save", "share", "comment", "like", RATE, "cart", "wishlist", "purchase", "subscribe"),
-            *("visit", "install", "contact", "apply"),
+            *("visit", "install", "contact", "apply", "useful"),
         ),
         (Kind.POSITIVE, 1.0),
     ),
     **dict.fromkeys(
         ("dislike", "hide", "block", "report", "unsubscribe", "uninstall"), (Kind.NEGATIVE, 1.0)
     ),
-    "skip": (Kind.NEGATIVE, 0.25),
+    **dict.fromkeys(("skip", "not_useful"), (Kind.NEGATIVE, 0.25)),
     **dict.fromkeys(
         (
             *("return", "refund", "cancel", "unlike", "unfollow", "unsave"),
@@ -126,6 +126,8 @@ _SPELLINGS: Final[dict[str, tuple[str, ...]]] = {
     "report": ("reports", "reported", "flag", "flagged"),
     "unsubscribe": ("unsubscribed",),
     "uninstall": ("uninstalls", "uninstalled"),
+    "useful": ("helpful", "washelpful", "wasuseful"),
+    "not_useful": ("nothelpful", "unhelpful", "useless"),
     "skip": ("skips", "skipped", "trackskip", "skiptrack"),
     "return": ("returns", "returned", "productreturned", "orderreturned", "itemreturned"),
     "refund": ("refunds", "refunded", "orderrefunded", "chargeback"),

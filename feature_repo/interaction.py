@@ -18,6 +18,7 @@ class Interaction:
     value: float = float("nan")
     domain: str = ""
     query: str = ""
+    request_id: str = ""  # of the answer that showed the item; "" if none did, or if it is unknown
 
     @property
     def is_search(self) -> bool:

@@ -8,7 +8,7 @@ This module imports nothing but gRPC, protobuf and the standard library, so that
 
 import json
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self, TypedDict, TypeVar, Unpack
@@ -18,11 +18,12 @@ import grpc.aio
 
 from feature_repo.interaction import Interaction
 from serving import errors
-from serving.answers import Answer, Recorded, UserInterests
+from serving.answers import Recorded, UserInterests
 from serving.api.messages import interaction_message, read_answer, read_interests, read_recorded
 from serving.loopback import channel_options
 from serving.protos import recommender_pb2 as pb
 from serving.protos.recommender_pb2_grpc import RecommenderServiceStub
+from serving.shown_answer import ShownAnswer
 
 _RETRY: Final = {
     "maxAttempts": 4,
@@ -87,6 +88,7 @@ class RecordOptions(SearchOptions, total=False):
     """Optional arguments of `record`."""
 
     value: float | None  # rating, price or seconds of dwell time
+    request_id: str  # of the answer that showed the item
 
 
 class TlsFiles(TypedDict, total=False):
@@ -115,9 +117,17 @@ class Recommender:
         )
         self._stub = RecommenderServiceStub(self._channel)  # type: ignore[no-untyped-call]
 
-    def recommend(self, user_id: str, k: int = 10, **options: Unpack[RecommendOptions]) -> Answer:
-        """Return items for a user, best first; trending items for an unknown user."""
-        return read_answer(self._call(self._stub.Recommend, _recommend_request(user_id, k, options)))
+    def recommend(self, user_id: str, k: int = 10, **options: Unpack[RecommendOptions]) -> ShownAnswer[str]:
+        """Return items for a user, best first; trending items for an unknown user.
+
+        The answer records what the user does with it: `answer.click(item)`.
+        """
+        answer = read_answer(self._call(self._stub.Recommend, _recommend_request(user_id, k, options)))
+
+        def record(item_id: str, event_type: str, value: float | None) -> str:
+            return self.record(user_id, item_id, event_type, value=value, request_id=answer.request_id)
+
+        return ShownAnswer.of(answer, record)
 
     def record(
         self, user_id: str, item_id: str, event_type: str = "", **options: Unpack[RecordOptions]
@@ -127,7 +137,8 @@ class Recommender:
         Args:
             event_type: "" is a "rate" with a value, else a "view".
         """
-        request = _record_request(user_id, item_id, event_type, options, options.get("value"))
+        value, request_id = options.get("value"), options.get("request_id", "")
+        request = _record_request(user_id, item_id, event_type, options, value, request_id=request_id)
         return read_recorded(self._call(self._stub.RecordInteractions, request)).interaction_ids[0]
 
     def record_search(self, user_id: str, query: str, **options: Unpack[SearchOptions]) -> str:
@@ -176,13 +187,22 @@ class AsyncRecommender:
         )
         self._stub = RecommenderServiceStub(self._channel)  # type: ignore[no-untyped-call]
 
-    async def recommend(self, user_id: str, k: int = 10, **options: Unpack[RecommendOptions]) -> Answer:
-        return read_answer(await self._call(self._stub.Recommend, _recommend_request(user_id, k, options)))
+    async def recommend(
+        self, user_id: str, k: int = 10, **options: Unpack[RecommendOptions]
+    ) -> ShownAnswer[Awaitable[str]]:
+        request = _recommend_request(user_id, k, options)
+        answer = read_answer(await self._call(self._stub.Recommend, request))
+
+        def record(item_id: str, event_type: str, value: float | None) -> Awaitable[str]:
+            return self.record(user_id, item_id, event_type, value=value, request_id=answer.request_id)
+
+        return ShownAnswer.of(answer, record)
 
     async def record(
         self, user_id: str, item_id: str, event_type: str = "", **options: Unpack[RecordOptions]
     ) -> str:
-        request = _record_request(user_id, item_id, event_type, options, options.get("value"))
+        value, request_id = options.get("value"), options.get("request_id", "")
+        request = _record_request(user_id, item_id, event_type, options, value, request_id=request_id)
         return read_recorded(await self._call(self._stub.RecordInteractions, request)).interaction_ids[0]
 
     async def record_search(self, user_id: str, query: str, **options: Unpack[SearchOptions]) -> str:
@@ -243,6 +263,7 @@ def _record_request(
     options: SearchOptions,
     value: float | None = None,
     query: str = "",
+    request_id: str = "",
 ) -> pb.RecordInteractionsRequest:
     message = pb.Interaction(
         interaction_id=options.get("interaction_id") or uuid.uuid4().hex,
@@ -252,6 +273,7 @@ def _record_request(
         value=value,
         domain=options.get("domain", ""),
         query=query,
+        request_id=request_id,
     )
     if "timestamp" in options:
         message.timestamp.FromMicroseconds(options["timestamp"])

@@ -17,6 +17,7 @@ from serving.answers import (
 )
 from serving.deadline import Budgets, Deadline
 from serving.errors import CircuitOpen, Unavailable
+from serving.exposures.exposure_log import ExposureLog
 from serving.interest.user_interest import InterestModelClient, UserInterest
 from serving.ranking.candidate_set import Candidates
 from serving.ranking.category_interests import category_interests
@@ -55,9 +56,11 @@ class RecommendationEngine:
         metrics: Metrics,
         budgets: Budgets,
         request_context: RequestContextReader,
+        exposures: ExposureLog,
     ) -> None:
         self._releases, self._histories, self._interests = releases, histories, UserInterest(model, metrics)
         self._metrics, self._budgets, self._request_context = metrics, budgets, request_context
+        self._exposures = exposures
 
     async def recommend(self, request: Request, deadline: Deadline) -> Answer:
         """Return the best k items for a user.
@@ -85,14 +88,9 @@ class RecommendationEngine:
                 release, request, indexed, query, now, user.profile, context, cold, degraded
             )
             retrieved = ranking.retrieve(release.trending if late else None)
-        items, ranked, basis = self._rank(ranking, retrieved)
+        items, ranked, candidates, basis = self._rank(ranking, retrieved)
         if basis == Basis.HISTORY and not len(stored.history):
             basis = Basis.REQUEST_HISTORY
-        # No more time than a read of the history has: the answer must not wait for a lock of the log.
-        budget_s = self._budgets.for_history(deadline)
-        not_recorded = await self._request_context.record_impressions(request, items, budget_s)
-        if not_recorded:
-            degraded.append(not_recorded)
         answer = Answer(
             recommendations=items,
             release_version=release.version,
@@ -103,6 +101,11 @@ class RecommendationEngine:
             dislike_effects=release.dislike_effects(query, ranked),
             removed_counts=ranking.removed_counts(ranked),
         )
+        # No more time than a read of the history has: the answer must not wait for a lock of the log.
+        budget_s = self._budgets.for_history(deadline)
+        not_recorded = await self._exposures.record(request, answer, ranked, candidates.items, now, budget_s)
+        if not_recorded:
+            answer.degraded.append(not_recorded)
         self._metrics.count_answer(answer, ranked.sources, request.scenario.name)
         return answer
 
@@ -135,15 +138,15 @@ class RecommendationEngine:
 
     def _rank(
         self, ranking: RequestRanking, retrieved: Candidates
-    ) -> tuple[list[Recommendation], RankedItems, Basis]:
-        """Return the recommendations, the ranked items, and their basis."""
+    ) -> tuple[list[Recommendation], RankedItems, Candidates, Basis]:
+        """Return the recommendations, the ranked items, the permitted candidates, and the basis."""
         with self._metrics.stage("rules"):
             candidates = ranking.select(retrieved)
         with self._metrics.stage("reranking"):
             ranked, basis = ranking.rank(retrieved, candidates)
         with self._metrics.stage("explanations"):
             items = ranking.present(ranked)
-        return items, ranked, basis
+        return items, ranked, candidates, basis
 
     async def _read(self, user_id: str, deadline: Deadline) -> UserHistory:
         if not user_id:

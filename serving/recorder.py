@@ -9,6 +9,7 @@ from feature_repo.interaction import Interaction
 from serving.answers import Recorded
 from serving.deadline import Deadline
 from serving.errors import Unavailable
+from serving.exposures.exposure_log import ExposureLog
 from serving.release_watcher import ReleaseWatcher
 from serving.telemetry.metrics import Metrics
 from serving.user_data.bulkhead import Bulkhead
@@ -24,15 +25,22 @@ class Recorder:
     """Writes interactions to the log, from which answers and training runs read them."""
 
     def __init__(
-        self, log: WritableLog, releases: ReleaseWatcher, metrics: Metrics, max_in_flight: int = 16
+        self,
+        log: WritableLog,
+        releases: ReleaseWatcher,
+        metrics: Metrics,
+        exposures: ExposureLog,
+        max_in_flight: int = 16,
     ) -> None:
-        self._log, self._releases, self._metrics = log, releases, metrics
+        self._log, self._releases, self._metrics, self._exposures = log, releases, metrics, exposures
         self._bulkhead = Bulkhead("record", max_in_flight)
 
     async def record(
         self, interactions: Sequence[Interaction], without_time: Collection[str], deadline: Deadline
     ) -> Recorded:
         """Record all interactions or none; they are durable on return.
+
+        So are the exposures of the answers that showed their items, if this process gave them.
 
         `without_time`: ids of interactions whose timestamp the service has set.
 
@@ -55,6 +63,8 @@ class Recorder:
                 "retry with the same interaction ids"
             ) from error
         self._metrics.recorded.inc(new)
+        shown_by = {interaction.request_id for interaction in interactions} - {""}
+        await self._exposures.flush(shown_by, deadline.remaining_s())
         ids = [interaction.interaction_id for interaction in interactions]
         return Recorded(ids, new, self._unknown_items(interactions))
 

@@ -22,6 +22,8 @@ from serving.api.service import RecommenderService
 from serving.api.validation import RequestLimits
 from serving.configuration.settings import ServingSettings
 from serving.deadline import Budgets
+from serving.exposures.exposure_log import ExposureLog, StoredExposures
+from serving.exposures.exposure_store import ExposureStore
 from serving.interest.circuit_breaker import CircuitBreaker
 from serving.interest.model_server_client import AsyncInterestClient, InterestClient
 from serving.interest.user_interest import InterestModelClient
@@ -73,6 +75,7 @@ class Dependencies:
     model: InterestModelClient
     model_server: ServedVersions
     log: SharedLog
+    exposures: StoredExposures
     open_features: Callable[[], Features]
 
     @classmethod
@@ -90,12 +93,14 @@ class Dependencies:
             model=AsyncInterestClient(settings.model_server, credentials=credentials),
             model_server=InterestClient(settings.model_server, credentials=credentials),
             log=InteractionLog(settings.interaction_log),
+            exposures=ExposureStore(settings.interaction_log),
             open_features=open_features,
         )
 
     def close(self) -> None:
         self.model_server.close()
         self.log.close()
+        self.exposures.close()
 
 
 @asynccontextmanager
@@ -144,8 +149,18 @@ async def _start_service(
     scenarios = load_scenarios(settings.scenarios)
     histories = HistoryReader(dependencies.open_features, dependencies.log, settings.max_in_flight)
     stack.callback(histories.close)
-    request_context = RequestContextReader(histories, dependencies.log, metrics, settings.max_in_flight)
+    request_context = RequestContextReader(
+        histories, dependencies.log, dependencies.exposures, metrics, settings.max_in_flight
+    )
     stack.callback(request_context.close)
+    exposures = ExposureLog(
+        dependencies.exposures,
+        metrics,
+        settings.exposure_share,
+        settings.exposure_days,
+        settings.max_in_flight,
+    )
+    stack.push_async_callback(asyncio.to_thread, exposures.close)  # writes what waits
     log_depth = LogDepth(dependencies.log, metrics)
     stack.callback(log_depth.close)
     min_timeout_s = _MIN_TIMEOUT_SHARE * settings.interest_budget_ms / 1000
@@ -158,10 +173,10 @@ async def _start_service(
     )
     # In a thread, because the watcher may be waiting for this event loop.
     stack.push_async_callback(asyncio.to_thread, releases.close)
-    recorder = Recorder(dependencies.log, releases, metrics, settings.max_in_flight)
+    recorder = Recorder(dependencies.log, releases, metrics, exposures, settings.max_in_flight)
     stack.callback(recorder.close)
     recommender = RecommendationEngine(
-        releases, histories, model, metrics, _budgets(settings), request_context
+        releases, histories, model, metrics, _budgets(settings), request_context, exposures
     )
     prefetcher = Prefetcher(recommender.prefetch, metrics)
     service = RecommenderService(
@@ -178,6 +193,7 @@ async def _start_service(
     reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
     reporter.start()
     log_depth.start()
+    exposures.start()
     releases.start()
     return reporter, prefetcher
 

@@ -125,7 +125,8 @@ def retract(
     """Withdraw a source, or interactions that meet conditions; the next run trains without them.
 
     A file of a withdrawn source is ingested again when it is given again. Interactions that were withdrawn by
-    conditions stay out when a file brings them again; newer ones are not concerned.
+    conditions stay out when a file brings them again; newer ones are not concerned. With --where user_id=…,
+    what the user was shown is deleted from the exposures, too.
 
     ```
     penchant data retract --source sales.csv
@@ -135,6 +136,7 @@ def retract(
     ```
     """
     with exit_on_error():
+        from components.evaluate_online.exposure_deletion import delete_exposures
         from components.ingest_interactions.warehouse import retraction
         from pipelines.local_run.run_lock import run_lock
         from pipelines.settings import load_settings
@@ -150,6 +152,8 @@ def retract(
                     f"Retraction {undo} is taken back. Its rows return when you give these again: {names}"
                 )
                 return
+            if shown := delete_exposures(settings.interaction_log, source, where or []):
+                out.print(f"{shown:,} answers to this user are deleted from the exposures, for good.")
             done = retraction.retract(settings.warehouse, source, where or [])
         out.print(
             f"Retraction {done.number}: {done.rows:,} rows are withdrawn. Train without them: penchant run"

@@ -146,6 +146,7 @@ def interaction_message(interaction: Interaction | str) -> pb.Interaction:
         value=None if math.isnan(interaction.value) else interaction.value,
         domain=interaction.domain,
         query=interaction.query,
+        request_id=interaction.request_id,
     )
     message.timestamp.FromMicroseconds(interaction.timestamp)
     return message

@@ -21,6 +21,7 @@ from serving.api.validation import (
     read_scenario,
 )
 from serving.deadline import Deadline
+from serving.exposures.exposure import MAX_REQUEST_BYTES
 from serving.prefetch import Prefetcher
 from serving.protos import recommender_pb2 as pb
 from serving.protos.recommender_pb2_grpc import RecommenderServiceServicer
@@ -98,6 +99,7 @@ class RecommenderService(RecommenderServiceServicer):
             followed=read_followed(request.followed_user_ids),
             bids=read_bids(request.bids, scenario),
             request_id=read_id("request_id", request.request_id, empty=True) or logs.request_id.get(),
+            message=request.SerializeToString() if request.ByteSize() <= MAX_REQUEST_BYTES else b"",
         )
 
 

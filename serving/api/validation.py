@@ -180,6 +180,7 @@ def _interaction(field: str, message: pb.Interaction, now: int, user_id: str, st
         value=_value(f"{field}.value", message),
         domain=read_id(f"{field}.domain", message.domain, empty=True),
         query=query,
+        request_id=read_id(f"{field}.request_id", message.request_id, empty=True),
     )
 
 

@@ -136,7 +136,7 @@ RULE_DISLIKED: Rule
 RULE_LIKE_DISLIKED: Rule
 
 class Interaction(_message.Message):
-    __slots__ = ("interaction_id", "user_id", "item_id", "event_type", "value", "timestamp", "domain", "query")
+    __slots__ = ("interaction_id", "user_id", "item_id", "event_type", "value", "timestamp", "domain", "query", "request_id")
     INTERACTION_ID_FIELD_NUMBER: _ClassVar[int]
     USER_ID_FIELD_NUMBER: _ClassVar[int]
     ITEM_ID_FIELD_NUMBER: _ClassVar[int]
@@ -145,6 +145,7 @@ class Interaction(_message.Message):
     TIMESTAMP_FIELD_NUMBER: _ClassVar[int]
     DOMAIN_FIELD_NUMBER: _ClassVar[int]
     QUERY_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     interaction_id: str
     user_id: str
     item_id: str
@@ -153,7 +154,8 @@ class Interaction(_message.Message):
     timestamp: _timestamp_pb2.Timestamp
     domain: str
     query: str
-    def __init__(self, interaction_id: _Optional[str] = ..., user_id: _Optional[str] = ..., item_id: _Optional[str] = ..., event_type: _Optional[str] = ..., value: _Optional[float] = ..., timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., domain: _Optional[str] = ..., query: _Optional[str] = ...) -> None: ...
+    request_id: str
+    def __init__(self, interaction_id: _Optional[str] = ..., user_id: _Optional[str] = ..., item_id: _Optional[str] = ..., event_type: _Optional[str] = ..., value: _Optional[float] = ..., timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., domain: _Optional[str] = ..., query: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class RecommendRequest(_message.Message):
     __slots__ = ("user_id", "k", "history", "exclude_item_ids", "allow_item_ids", "domain", "categories", "include_seen", "explain", "request_id", "scenario", "exclude_categories", "followed_user_ids", "bids")

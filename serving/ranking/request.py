@@ -28,3 +28,4 @@ class Request:
     followed: Sequence[str] = ()  # user ids, in the order of the request
     bids: Mapping[str, float] = field(default_factory=dict)  # item id -> bid
     request_id: str = ""
+    message: bytes = b""  # the request as it was sent; empty if it is long

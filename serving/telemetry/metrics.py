@@ -106,9 +106,10 @@ class Metrics:
         self.recorded = self._counter(
             "penchant_recorded_interactions_total", "Interactions added to the log, without repeats"
         )
-        self.impressions = self._counter(
-            "penchant_recorded_impressions_total", "Impressions added to the log, without repeats"
+        exposures = self._counter(
+            "penchant_exposures_total", "Answers whose exposure was stored, or dropped", "outcome"
         )
+        self.exposures = {outcome: exposures.labels(outcome) for outcome in ("stored", "dropped")}
         self.log_depth = self._gauge(
             "penchant_interactions_after_snapshot",
             "Interactions that were recorded in the log after the snapshot",

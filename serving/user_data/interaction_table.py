@@ -44,12 +44,14 @@ INTERACTIONS: Final = sa.Table(
     sa.Column("value", sa.Double),
     sa.Column("domain", sa.Text, nullable=False),
     sa.Column("query", sa.Text),  # the words of a search, whose item_id is ""
+    sa.Column("request_id", sa.Text),  # of the answer that showed the item
     sa.Column("recorded_at", sa.BigInteger, nullable=False, server_default=DatabaseClock()),
     sqlite_autoincrement=True,  # never uses a number twice, even after the last rows were deleted
 )
-COLUMNS: Final = [
-    column for column in INTERACTIONS.c if column.name not in ("position", "recorded_at")
-]  # the fields of Interaction, in order
+# The fields of Interaction, in order.
+COLUMNS: Final = [column for column in INTERACTIONS.c if column.name not in ("position", "recorded_at")]
+# Those that a history needs; an index carries them.
+HISTORY_COLUMNS: Final = [column for column in COLUMNS if column.name != "request_id"]
 
 # The last position that the snapshot of a time has, for all users and for those with a lower one.
 SNAPSHOTS: Final = sa.Table(
@@ -115,12 +117,13 @@ def to_row(interaction: Interaction) -> dict[str, Any]:
         "value": None if math.isnan(interaction.value) else interaction.value,
         "domain": interaction.domain,
         "query": interaction.query or None,
+        "request_id": interaction.request_id or None,
     }
 
 
 def from_row(row: Sequence[Any]) -> Interaction:
-    """Return the interaction in a row of COLUMNS."""
-    interaction_id, user_id, item_id, event_type, timestamp, value, domain, query = row
+    """Return the interaction in a row of COLUMNS or HISTORY_COLUMNS."""
+    interaction_id, user_id, item_id, event_type, timestamp, value, domain, query, *request_id = row
     return Interaction(
         interaction_id,
         user_id,
@@ -130,4 +133,5 @@ def from_row(row: Sequence[Any]) -> Interaction:
         math.nan if value is None else value,
         domain,
         query or "",
+        *(each or "" for each in request_id),
     )

@@ -9,6 +9,9 @@ from serving.user_data.interaction_table import COLUMNS, INTERACTIONS, METADATA,
 # Identifies the lock of the log in PostgreSQL, which has one space of numbers for all applications.
 LOCK: Final = 7_305_442_918
 
+# Columns that a table of an earlier version may lack, besides `position`.
+_LATER_COLUMNS: Final = ("query", "request_id")
+
 _TRIGGER: Final = f"""
 CREATE OR REPLACE FUNCTION interactions_announce() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -37,8 +40,9 @@ def create(engine: sa.Engine) -> None:
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
         inspector = sa.inspect(connection)
         names = _column_names(inspector)
-        if names and "query" not in names:
-            connection.exec_driver_sql(f"ALTER TABLE {INTERACTIONS.name} ADD COLUMN query TEXT")
+        for name in _LATER_COLUMNS if names else ():
+            if name not in names:
+                connection.exec_driver_sql(f"ALTER TABLE {INTERACTIONS.name} ADD COLUMN {name} TEXT")
         if names and "position" not in names:
             _add_positions(connection)
         METADATA.create_all(connection)
@@ -51,7 +55,8 @@ def _is_current(engine: sa.Engine) -> bool:
     """Return whether nothing is missing; the last table exists only if everything else does."""
     with engine.connect() as connection:
         inspector = sa.inspect(connection)
-        return "query" in _column_names(inspector) and all(map(inspector.has_table, METADATA.tables))
+        has_columns = _column_names(inspector).issuperset(_LATER_COLUMNS)
+        return has_columns and all(map(inspector.has_table, METADATA.tables))
 
 
 def _column_names(inspector: sa.Inspector) -> set[str]:

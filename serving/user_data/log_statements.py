@@ -14,6 +14,7 @@ from feature_repo.contract import MAX_HISTORY, MAX_SEEN_BEFORE
 from serving.user_data.interaction_table import (
     COLUMNS,
     HAS_ITEM,
+    HISTORY_COLUMNS,
     INTERACTIONS,
     IS_IMPRESSION,
     NO_IMPRESSION,
@@ -55,7 +56,7 @@ _NEW: Final = sa.and_(RowsOfUser(_ROW.user_id, _ROW.position, _USER, _START), NO
 _LAST_FIRST: Final = (_ROW.user_id.desc(), _ROW.position.desc())
 
 # A user's interactions that a snapshot does not have: the last recorded ones, one more than a history holds.
-SINCE: Final = sa.select(*COLUMNS).where(_NEW).order_by(*_LAST_FIRST).limit(MAX_HISTORY + 1)
+SINCE: Final = sa.select(*HISTORY_COLUMNS).where(_NEW).order_by(*_LAST_FIRST).limit(MAX_HISTORY + 1)
 
 # The ids of SINCE, joined by line feeds, which no id contains.
 _since_ids = (
@@ -69,13 +70,14 @@ SINCE_IDS: Final = sa.select(Lines(_since_ids.c.interaction_id))
 
 # Those of the user's newest interactions with items, by their own time, that the snapshot does not have.
 _newest = (
-    sa.select(*COLUMNS, _ROW.position)
+    sa.select(*HISTORY_COLUMNS, _ROW.position)
     .where(_ROW.user_id == _USER, NO_IMPRESSION, HAS_ITEM)
     .order_by(_ROW.timestamp.desc(), _ROW.interaction_id.desc())
     .limit(MAX_HISTORY)
     .subquery()
 )
-NEWEST: Final = sa.select(*(_newest.c[column.name] for column in COLUMNS)).where(_newest.c.position > _START)
+_newest_columns = [_newest.c[column.name] for column in HISTORY_COLUMNS]
+NEWEST: Final = sa.select(*_newest_columns).where(_newest.c.position > _START)
 
 # The items of the interactions that the snapshot does not have, last recorded ones first.
 NEW_ITEMS: Final = (
@@ -83,17 +85,13 @@ NEW_ITEMS: Final = (
 )
 
 _shown = (
-    sa.select(_ROW.item_id, _ROW.interaction_id)
+    sa.select(_ROW.item_id)
     .where(RowsOfUser(_ROW.user_id, _ROW.recorded_at, _USER, _AFTER), IS_IMPRESSION)
     .order_by(_ROW.user_id.desc(), _ROW.recorded_at.desc())
     .limit(MAX_IMPRESSIONS)
     .subquery()
 )
-IMPRESSIONS: Final = (
-    sa.select(_shown.c.item_id, sa.func.count())
-    .where(~_shown.c.interaction_id.startswith(sa.bindparam("prefix")))
-    .group_by(_shown.c.item_id)
-)
+IMPRESSIONS: Final = sa.select(_shown.c.item_id, sa.func.count()).group_by(_shown.c.item_id)
 
 # Without the users of USER_SNAPSHOTS, who have few.
 DEPTH: Final = (

@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import Counter
 from collections.abc import Collection, Hashable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ from feature_repo.searches import Searches
 from serving.client import Recommender
 from serving.configuration.settings import ServingSettings
 from serving.errors import Unavailable
+from serving.exposures.exposure import Exposure
+from serving.exposures.exposure_store import ExposureStore
 from serving.release.release_store import ReleaseStore
 from serving.server import Dependencies, run_server
 from serving.user_data.interaction_log import InteractionLog
@@ -69,6 +72,7 @@ class RunningService:
     model: FakeInterestModel
     features: FakeFeatures
     log: "FragileLog"
+    exposures: "FragileExposures"
 
     def go_live(self, version: int) -> None:
         write_text_atomically(self.root / "releases" / "live.json", json.dumps({"version": version}))
@@ -89,19 +93,38 @@ class FragileLog(InteractionLog):
         self.record_gate.set()
 
     def since(self, user_id: str, as_of: int) -> list[Interaction]:
-        self._wait_or_fail()
+        self.wait_or_fail()
         return super().since(user_id, as_of)
 
     def record(self, interactions: Sequence[Interaction], without_time: Collection[str] = ()) -> int:
-        self._wait_or_fail()
-        self.recordings_wait = not self.record_gate.is_set()
-        self.record_gate.wait(HANG_S)
+        self.wait_for_write()
         return super().record(interactions, without_time)
 
-    def _wait_or_fail(self) -> None:
+    def wait_for_write(self) -> None:
+        self.wait_or_fail()
+        self.recordings_wait = not self.record_gate.is_set()
+        self.record_gate.wait(HANG_S)
+
+    def wait_or_fail(self) -> None:
         self.gate.wait(HANG_S)
         if self.broken:
             raise Unavailable("interaction log sqlite:///secret/place can't read: database is locked")
+
+
+class FragileExposures(ExposureStore):
+    """Exposures; a write hangs and fails like a recording of `log`."""
+
+    def __init__(self, log: FragileLog, url: str) -> None:
+        super().__init__(url)
+        self._log = log
+
+    def append(self, exposures: Sequence[Exposure]) -> None:
+        self._log.wait_for_write()
+        super().append(exposures)
+
+    def shown(self, user_id: str, after: int, without_request: str) -> Counter[str]:
+        self._log.wait_or_fail()
+        return super().shown(user_id, after, without_request)
 
 
 # Long timeouts, because the machine may be busy; a test of a timeout sets its own.
@@ -126,14 +149,15 @@ def running(
     tokens = {"admin": [token]} if token else {}
     serving_settings = ServingSettings(home=root, **{"tokens": tokens, **_DEFAULTS, **settings})
     log = FragileLog(serving_settings.interaction_log)
+    exposures = FragileExposures(log, serving_settings.interaction_log)
     store = ReleaseStore(serving_settings.releases)
-    dependencies = Dependencies(store, model, FakeVersions(model), log, lambda: features)
+    dependencies = Dependencies(store, model, FakeVersions(model), log, exposures, lambda: features)
     with (
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(run_server(serving_settings, dependencies, drain_s)) as port,
         Recommender(f"127.0.0.1:{port}", timeout_s=HANG_S, token=token) as client,
     ):
-        service = RunningService(f"127.0.0.1:{port}", root, client, model, features, log)
+        service = RunningService(f"127.0.0.1:{port}", root, client, model, features, log, exposures)
         if live:
             service.go_live(live)
             wait_until(lambda: client.recommend("nobody").release_version == live)

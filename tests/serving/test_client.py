@@ -80,3 +80,41 @@ def test_an_error_advises_to_start_a_service_only_if_none_listens(tmp_path: Path
         with pytest.raises(Unavailable, match="database is locked") as caught:
             service.client.record("u", "comedy-1")
     assert advice not in str(caught.value)
+
+
+def test_an_answer_records_what_the_user_did_with_its_items(tmp_path: Path) -> None:
+    with running(tmp_path) as service:
+        answer = service.client.recommend("u", k=5)
+        first, second, third, fourth, fifth = answer.recommendations
+        answer.click(first)
+        answer.dismiss(second)
+        answer.rate(third.item_id, 4)
+        answer.dwell(fourth, 12.5)
+        answer.useful(fifth, False)
+        answer.act(fifth, "purchase", 9.99)
+        (recorded,) = service.log.export(0, service.log.mark(1))
+    assert {each.user_id for each in recorded} == {"u"}
+    assert {each.request_id for each in recorded} == {answer.request_id}
+    items = {item.item_id: number for number, item in enumerate(answer.recommendations, 1)}
+    assert [(items[each.item_id], each.event_type) for each in recorded] == [
+        (1, "click"),
+        (2, "hide"),
+        (3, "rate"),
+        (4, "view"),
+        (5, "not_useful"),
+        (5, "purchase"),
+    ]
+    assert [each.value for each in recorded[2:4]] == [4.0, 12.5]
+
+
+def test_an_answer_of_the_async_client_records_too(tmp_path: Path) -> None:
+    async def scenario(address: str) -> str:
+        async with AsyncRecommender(address, HANG_S) as client:
+            answer = await client.recommend("u", k=1)
+            await answer.click(answer.recommendations[0])
+            return answer.request_id
+
+    with running(tmp_path) as service:
+        request_id = asyncio.run(scenario(service.address))
+        (recorded,) = service.log.export(0, service.log.mark(1))
+    assert [(each.event_type, each.request_id) for each in recorded] == [("click", request_id)]

@@ -76,7 +76,7 @@ def test_nothing_is_read_for_a_user_who_records_more_than_a_history_holds() -> N
     class Release:
         current: Any = MagicMock()
 
-    engine = RecommendationEngine(Release(), BusyUsers(), *[MagicMock()] * 4)  # type: ignore[arg-type]
+    engine = RecommendationEngine(Release(), BusyUsers(), *[MagicMock()] * 5)  # type: ignore[arg-type]
     for user in ("busy", "other"):
         asyncio.run(engine.prefetch(user))
     assert BusyUsers.reads == ["other"]

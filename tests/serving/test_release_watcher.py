@@ -9,15 +9,15 @@ from threading import Event
 import pytest
 
 from serving import release_watcher
-from serving.answers import Answer
 from serving.client import Recommender
 from serving.release.ranking_data import Ranking
+from serving.shown_answer import ShownAnswer
 from tests.patience import HANG_S, wait_until
 from tests.serving.planted import write_release
 from tests.serving.service import RunningService, running
 
 
-def recommend_until(address: str, stop: Event) -> list[Answer]:
+def recommend_until(address: str, stop: Event) -> list[ShownAnswer[str]]:
     answers = []
     with Recommender(address, timeout_s=HANG_S) as client:
         while not stop.is_set():
@@ -25,7 +25,7 @@ def recommend_until(address: str, stop: Event) -> list[Answer]:
     return answers
 
 
-def versions_in(answer: Answer) -> set[int]:
+def versions_in(answer: ShownAnswer[str]) -> set[int]:
     """Return the releases that the titles and the answer itself belong to."""
     versions = {int(item.title.rsplit(" of ", 1)[1]) for item in answer.recommendations}
     return versions | {answer.release_version}

@@ -57,11 +57,13 @@ def test_an_old_log_keeps_its_rows_in_the_order_of_recording(database_url: str, 
     log.close()
 
 
-def test_a_log_without_searches_gets_their_column(database_url: str) -> None:
+@pytest.mark.parametrize("column", ["query", "request_id"])
+def test_a_log_without_later_columns_gets_them(database_url: str, column: str) -> None:
     log = InteractionLog(database_url)
     log.record([view("u", "a")])
     log.close()
-    execute(database_url, ["DROP INDEX interactions_of_user", "ALTER TABLE interactions DROP COLUMN query"])
+    drop = f"ALTER TABLE interactions DROP COLUMN {column}"
+    execute(database_url, ["DROP INDEX interactions_of_user", drop])
     log = InteractionLog(database_url)
     log.record([Interaction("s", "u", "", "search", 6, query="space opera")])
     assert [(row.item_id, row.query) for row in log.since("u", 0)] == [("", "space opera"), ("a", "")]

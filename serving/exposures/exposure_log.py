@@ -1,0 +1,138 @@
+"""Records what each answer showed: off the request's path, or before the answer if a scenario asks for it."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Collection
+from typing import Final, Protocol
+
+import mmh3
+
+from serving.answers import Answer, Degradation, Fallback, Stage
+from serving.errors import Unavailable
+from serving.exposures.exposure import Exposure
+from serving.exposures.exposure_writer import ExposureWriter, WritableStore
+from serving.ranking.ranked_items import RankedItems
+from serving.ranking.request import Request
+from serving.release.arrays import Indexes
+from serving.telemetry.logs import OncePerSecond
+from serving.telemetry.metrics import Metrics
+from serving.user_data.bulkhead import Bulkhead
+
+logger = logging.getLogger(__name__)
+logger.addFilter(OncePerSecond())
+
+_HASHES: Final = 1 << 32
+
+
+class ExposuresOf(Protocol):
+    """Reads what was shown; implemented by serving.exposures.exposure_store.ExposureStore."""
+
+    def shown(self, user_id: str, after: int, without_request: str, /) -> Counter[str]: ...
+
+
+class StoredExposures(WritableStore, ExposuresOf, Protocol):
+    """The parts of the store that a recommender needs."""
+
+    def close(self) -> None: ...
+
+
+class ExposureLog:
+    """Records a share of all answers, and each answer under a scenario that records impressions."""
+
+    def __init__(
+        self,
+        store: StoredExposures,
+        metrics: Metrics,
+        share: float,
+        retention_days: float,
+        max_in_flight: int = 16,
+    ) -> None:
+        """`share` of the requests, 0 to 1, is recorded; the request id decides, in each process alike."""
+        self._store, self._metrics, self._limit = store, metrics, share * _HASHES
+        self._writer = ExposureWriter(store, metrics, retention_days)
+        self._bulkhead = Bulkhead("record-impressions", max_in_flight)
+
+    def start(self) -> None:
+        self._writer.start()
+
+    async def record(
+        self,
+        request: Request,
+        answer: Answer,
+        ranked: RankedItems,
+        candidates: Indexes,
+        now: int,
+        budget_s: float,
+    ) -> Degradation | None:
+        """Record an answer, ranked at `now` (µs), if it is of the share or its scenario asks for it.
+
+        Under a scenario that records impressions, the exposure is stored on return, so that the next answer
+        counts it; otherwise it is stored soon, or dropped and counted.
+
+        Args:
+            candidates: [m] indexes of the permitted candidates.
+
+        Returns:
+            The degradation if an impression could not be stored within `budget_s`.
+        """
+        must_be_stored = request.scenario.record_impressions and bool(answer.recommendations)
+        is_sampled = mmh3.hash(request.request_id, signed=False) < self._limit
+        if not is_sampled and not must_be_stored:
+            return None
+        exposure = _exposure(request, answer, ranked, candidates, now)
+        if must_be_stored and request.user_id:
+            return await self._store_now(exposure, budget_s)
+        if is_sampled:
+            self._writer.add(exposure)
+        reason = "the request has no user id"
+        return Degradation(Stage.IMPRESSIONS, reason, Fallback.NOT_RECORDED) if must_be_stored else None
+
+    async def flush(self, request_ids: Collection[str], timeout_s: float) -> None:
+        """Wait until the exposures of these requests are stored, as far as this process has them.
+
+        An interaction with an answer then never outlives the exposure of the answer.
+        """
+        if request_ids and (flushed := self._writer.flush(request_ids)):
+            try:
+                async with asyncio.timeout(max(0.0, timeout_s)):
+                    await asyncio.wrap_future(flushed)
+            except TimeoutError:
+                logger.warning("an exposure is not stored before the interaction with it")
+
+    def close(self) -> None:
+        """Write what waits, for at most some seconds."""
+        self._bulkhead.close()
+        self._writer.close()
+
+    async def _store_now(self, exposure: Exposure, budget_s: float) -> Degradation | None:
+        with self._metrics.stage("scenario"):
+            try:
+                await self._bulkhead.run(budget_s, self._store.append, [exposure])
+            except (Unavailable, TimeoutError) as error:
+                logger.warning("impressions are not recorded: %r", error)
+                self._metrics.exposures["dropped"].inc()
+                reason = "the interaction log is unavailable"
+                return Degradation(Stage.IMPRESSIONS, reason, Fallback.NOT_RECORDED)
+        self._metrics.exposures["stored"].inc()
+        return None
+
+
+def _exposure(
+    request: Request, answer: Answer, ranked: RankedItems, candidates: Indexes, now: int
+) -> Exposure:
+    return Exposure(
+        request_id=answer.request_id,
+        user_id=request.user_id,
+        timestamp=now,
+        release_version=answer.release_version,
+        scenario=request.scenario.name,
+        basis=answer.basis,
+        degraded=",".join(degradation.stage for degradation in answer.degraded),
+        candidates=mmh3.mmh3_x64_128_digest(candidates.tobytes()).hex(),
+        item_ids=[item.item_id for item in answer.recommendations],
+        scores=ranked.scores.tolist(),
+        sources=ranked.sources.tolist(),
+        propensities=[1.0] * len(answer.recommendations),
+        request=request.message,
+    )

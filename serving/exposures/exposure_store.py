@@ -1,0 +1,100 @@
+"""Stores exposures in the database of the interaction log, and reads them."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import sqlalchemy as sa
+
+from serving.exposures.exposure import Exposure
+from serving.exposures.exposure_table import COLUMNS, EXPOSURES, create, from_row, insert_statement, to_row
+from serving.user_data.log_connections import LogConnections
+
+# The newest answers of a user that count for a frequency cap: its time must not grow with what was shown.
+MAX_ANSWERS: Final = 1_000
+
+_ROW: Final = EXPOSURES.c
+_SHOWN: Final = (
+    sa.select(_ROW.request_id, _ROW.item_ids)
+    .where(_ROW.user_id == sa.bindparam("user"), _ROW.timestamp > sa.bindparam("after"))
+    .order_by(_ROW.user_id.desc(), _ROW.timestamp.desc())
+    .limit(MAX_ANSWERS)
+)
+_OF_REQUEST: Final = (
+    sa.select(*COLUMNS).where(_ROW.request_id == sa.bindparam("request")).order_by(_ROW.position)
+)
+# In the order of time; `position` makes the order of equal times one order.
+_BETWEEN: Final = (
+    sa.select(_ROW.position, *COLUMNS)
+    .where(
+        _ROW.timestamp < sa.bindparam("end"),
+        sa.tuple_(_ROW.timestamp, _ROW.position) > sa.tuple_(sa.bindparam("time"), sa.bindparam("position")),
+    )
+    .order_by(_ROW.timestamp, _ROW.position)
+    .limit(sa.bindparam("batch_size"))
+)
+
+
+class ExposureStore:
+    """A table of exposures in a SQL database.
+
+    Connects at the first call; every method raises Unavailable if the database can't be reached.
+    """
+
+    def __init__(self, url: str, timeout_s: float = 5.0) -> None:
+        """`timeout_s` limits each wait for a lock and each statement.
+
+        Raises:
+            ValueError: the URL is neither sqlite nor postgresql.
+        """
+        self._database = LogConnections(url, timeout_s, create)
+        self._insert = insert_statement(self._database.dialect)
+
+    def append(self, exposures: Sequence[Exposure]) -> None:
+        """Store all exposures or none, durably."""
+        rows = [to_row(exposure) for exposure in exposures]
+        with self._database.write("store exposures") as connection:
+            connection.exec_driver_sql(self._insert, rows)
+
+    def shown(self, user_id: str, after: int, without_request: str) -> Counter[str]:
+        """Count the answers since `after` (µs) that showed each item to a user; item id -> answers.
+
+        Of the newest MAX_ANSWERS, without those to the request `without_request`. Answers to the same request
+        count once.
+        """
+        rows = self._database.read(_SHOWN, {"user": user_id, "after": after})
+        by_request: dict[str, set[str]] = {}
+        for request_id, item_ids in rows:
+            if request_id != without_request and item_ids:
+                by_request.setdefault(request_id, set()).update(item_ids.split("\n"))
+        return Counter(item for items in by_request.values() for item in items)
+
+    def of_request(self, request_id: str) -> list[Exposure]:
+        """Return the answers to a request, oldest first: more than one if it was sent again."""
+        rows = self._database.query("read", _OF_REQUEST, {"request": request_id})
+        return [from_row(row) for row in rows]
+
+    def between(self, start: int, end: int, batch_size: int = 10_000) -> Iterator[list[Exposure]]:
+        """Yield batches of what was shown from `start` until before `end` (µs), in the order of time."""
+        parameters = {"time": start - 1, "position": 1 << 62, "end": end, "batch_size": batch_size}
+        while rows := self._database.query("read", _BETWEEN, parameters):
+            yield [from_row(row[1:]) for row in rows]
+            parameters |= {"time": rows[-1].timestamp, "position": rows[-1].position}
+
+    def delete_before(self, timestamp: int, limit: int = 10_000) -> int:
+        """Delete at most `limit` exposures before `timestamp` (µs), oldest first; returns their number."""
+        oldest = (
+            sa.select(_ROW.position).where(_ROW.timestamp < timestamp).order_by(_ROW.timestamp).limit(limit)
+        )
+        return self._delete(_ROW.position.in_(oldest))
+
+    def delete_user(self, user_id: str, start: int, end: int) -> int:
+        """Delete a user's exposures from `start` until before `end` (µs); returns their number."""
+        return self._delete(sa.and_(_ROW.user_id == user_id, _ROW.timestamp >= start, _ROW.timestamp < end))
+
+    def close(self) -> None:
+        self._database.close()
+
+    def _delete(self, condition: sa.ColumnElement[bool]) -> int:
+        with self._database.write("delete exposures") as connection:
+            return connection.execute(sa.delete(EXPOSURES).where(condition)).rowcount

@@ -1,0 +1,84 @@
+"""The table of exposures, in the database of the interaction log, and the conversion of its rows."""
+
+from array import array
+from collections.abc import Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from serving.exposures.exposure import Exposure
+
+METADATA: Final = sa.MetaData()
+
+# One row for an answer. A list of its places is one value: ids one a line, numbers as a little-endian array.
+EXPOSURES: Final = sa.Table(
+    "exposures",
+    METADATA,
+    sa.Column("position", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
+    sa.Column("request_id", sa.Text, nullable=False),
+    sa.Column("user_id", sa.Text, nullable=False),
+    sa.Column("timestamp", sa.BigInteger, nullable=False),
+    sa.Column("release_version", sa.BigInteger, nullable=False),
+    sa.Column("scenario", sa.Text, nullable=False),
+    sa.Column("basis", sa.Text, nullable=False),
+    sa.Column("degraded", sa.Text, nullable=False),
+    sa.Column("candidates", sa.Text, nullable=False),
+    sa.Column("item_ids", sa.Text, nullable=False),
+    sa.Column("scores", sa.LargeBinary, nullable=False),  # float32
+    sa.Column("sources", sa.LargeBinary, nullable=False),  # uint16
+    sa.Column("propensities", sa.LargeBinary),  # float64; null where each is 1
+    sa.Column("request", sa.LargeBinary),
+)
+COLUMNS: Final = [column for column in EXPOSURES.c if column.name != "position"]
+_NAMES: Final = [column.name for column in COLUMNS]
+sa.Index("exposures_of_user", EXPOSURES.c.user_id, EXPOSURES.c.timestamp)
+sa.Index("exposures_by_request", EXPOSURES.c.request_id)
+sa.Index("exposures_by_timestamp", EXPOSURES.c.timestamp)
+
+
+def create(engine: sa.Engine) -> None:
+    """Create the table if it does not exist."""
+    METADATA.create_all(engine)
+
+
+def insert_statement(dialect: str) -> str:
+    """Return the INSERT of the rows of `to_row`, for the driver of the dialect: SQLAlchemy's is slower."""
+    values = ", ".join(["?" if dialect == "sqlite" else "%s"] * len(_NAMES))
+    return f"INSERT INTO {EXPOSURES.name} ({', '.join(_NAMES)}) VALUES ({values})"
+
+
+def to_row(exposure: Exposure) -> tuple[Any, ...]:
+    """Return the values of COLUMNS."""
+    is_certain = all(propensity == 1 for propensity in exposure.propensities)
+    return (
+        exposure.request_id,
+        exposure.user_id,
+        exposure.timestamp,
+        exposure.release_version,
+        exposure.scenario,
+        exposure.basis,
+        exposure.degraded,
+        exposure.candidates,
+        "\n".join(exposure.item_ids),
+        array("f", exposure.scores).tobytes(),
+        array("H", exposure.sources).tobytes(),
+        None if is_certain else array("d", exposure.propensities).tobytes(),
+        exposure.request or None,
+    )
+
+
+def from_row(row: Sequence[Any]) -> Exposure:
+    """Return the exposure in a row of COLUMNS."""
+    values = dict(zip(_NAMES, row, strict=True))
+    items = values["item_ids"].split("\n") if values["item_ids"] else []
+    propensities = values["propensities"]
+    return Exposure(
+        **values
+        | {
+            "item_ids": items,
+            "scores": array("f", values["scores"]).tolist(),
+            "sources": array("H", values["sources"]).tolist(),
+            "propensities": [1.0] * len(items) if propensities is None else array("d", propensities).tolist(),
+            "request": values["request"] or b"",
+        }
+    )
