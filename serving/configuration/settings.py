@@ -97,7 +97,7 @@ class ServingSettings(Addresses):
     exposure_share: float = Field(
         1.0, ge=0, le=1, description="share of requests of whose answers it is recorded what they showed"
     )
-    exposure_days: float = Field(90, gt=0, description="days after which these records are deleted")
+    exposure_days: float = Field(30, gt=0, description="days after which these records are deleted")
     scenarios: Path | None = Field(None, description="TOML file of scenarios; the shipped ones when absent")
 
     @model_validator(mode="after")

@@ -11,6 +11,7 @@ import mmh3
 from serving.answers import Answer, Degradation, Fallback, Stage
 from serving.errors import Unavailable
 from serving.exposures.exposure import Exposure
+from serving.exposures.exposure_table import to_row
 from serving.exposures.exposure_writer import ExposureWriter, WritableStore
 from serving.ranking.ranked_items import RankedItems
 from serving.ranking.request import Request
@@ -108,7 +109,7 @@ class ExposureLog:
     async def _store_now(self, exposure: Exposure, budget_s: float) -> Degradation | None:
         with self._metrics.stage("scenario"):
             try:
-                await self._bulkhead.run(budget_s, self._store.append, [exposure])
+                await self._bulkhead.run(budget_s, self._store.append, [to_row(exposure)])
             except (Unavailable, TimeoutError) as error:
                 logger.warning("impressions are not recorded: %r", error)
                 self._metrics.exposures["dropped"].inc()

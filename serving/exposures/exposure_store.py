@@ -7,7 +7,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from serving.exposures.exposure import Exposure
-from serving.exposures.exposure_table import COLUMNS, EXPOSURES, create, from_row, insert_statement, to_row
+from serving.exposures.exposure_table import COLUMNS, EXPOSURES, Row, create, from_row, insert_statement
 from serving.user_data.log_connections import LogConnections
 
 # The newest answers of a user that count for a frequency cap: its time must not grow with what was shown.
@@ -50,11 +50,10 @@ class ExposureStore:
         self._database = LogConnections(url, timeout_s, create)
         self._insert = insert_statement(self._database.dialect)
 
-    def append(self, exposures: Sequence[Exposure]) -> None:
-        """Store all exposures or none, durably."""
-        rows = [to_row(exposure) for exposure in exposures]
+    def append(self, rows: Sequence[Row]) -> None:
+        """Store the exposures of all rows, as `to_row` returns them, or none, durably."""
         with self._database.write("store exposures") as connection:
-            connection.exec_driver_sql(self._insert, rows)
+            connection.exec_driver_sql(self._insert, list(rows))
 
     def shown(self, user_id: str, after: int, without_request: str) -> Counter[str]:
         """Count the answers since `after` (µs) that showed each item to a user; item id -> answers.

@@ -10,6 +10,8 @@ from serving.exposures.exposure import Exposure
 
 METADATA: Final = sa.MetaData()
 
+Row = tuple[Any, ...]
+
 # One row for an answer. A list of its places is one value: ids one a line, numbers as a little-endian array.
 EXPOSURES: Final = sa.Table(
     "exposures",
@@ -47,7 +49,7 @@ def insert_statement(dialect: str) -> str:
     return f"INSERT INTO {EXPOSURES.name} ({', '.join(_NAMES)}) VALUES ({values})"
 
 
-def to_row(exposure: Exposure) -> tuple[Any, ...]:
+def to_row(exposure: Exposure) -> Row:
     """Return the values of COLUMNS."""
     is_certain = all(propensity == 1 for propensity in exposure.propensities)
     return (

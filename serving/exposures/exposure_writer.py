@@ -9,6 +9,7 @@ from typing import Final, Protocol
 
 from serving.errors import Unavailable
 from serving.exposures.exposure import Exposure
+from serving.exposures.exposure_table import Row, to_row
 from serving.telemetry.logs import OncePerSecond
 from serving.telemetry.metrics import Metrics
 
@@ -34,7 +35,7 @@ _CLOSE_S: Final = 5.0
 class WritableStore(Protocol):
     """Implemented by serving.exposures.exposure_store.ExposureStore."""
 
-    def append(self, exposures: Sequence[Exposure], /) -> None: ...
+    def append(self, rows: Sequence[Row], /) -> None: ...
     def delete_before(self, timestamp: int, /) -> int: ...
 
 
@@ -45,7 +46,7 @@ class ExposureWriter:
         """Exposures older than `retention_days` are deleted."""
         self._store, self._metrics, self._retention_days = store, metrics, retention_days
         self._lock = Lock()  # guards the next five
-        self._waiting: list[Exposure] = []
+        self._waiting: list[Row] = []
         self._waiting_bytes = 0
         self._waiting_ids: set[str] = set()
         self._written_ids: set[str] = set()  # of the batches that are being written
@@ -57,11 +58,15 @@ class ExposureWriter:
         self._thread.start()
 
     def add(self, exposure: Exposure) -> None:
-        """Write the exposure soon, or drop it if too many wait; never blocks."""
+        """Write the exposure soon, or drop it if too many wait; never blocks.
+
+        Converts it to a row: the thread would compete with answers for the interpreter.
+        """
+        row = to_row(exposure)
         with self._lock:
             fits = self._waiting_bytes < MAX_WAITING_BYTES
             if fits:
-                self._waiting.append(exposure)
+                self._waiting.append(row)
                 self._waiting_bytes += _size(exposure)
                 self._waiting_ids.add(exposure.request_id)
         if not fits:
@@ -116,7 +121,7 @@ class ExposureWriter:
         for future in flushed:
             future.set_result(None)
 
-    def _write(self, batch: Sequence[Exposure]) -> None:
+    def _write(self, batch: Sequence[Row]) -> None:
         try:
             self._store.append(batch)
         except Unavailable as error:

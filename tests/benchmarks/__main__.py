@@ -94,6 +94,7 @@ def measure(home: Path, effort: Effort, generator: LoadGenerator) -> Figures:
                     for kind in ("long_new", "long")
                 }
                 peak = _throughput(figures, generator, compared | {"one_worker": targets["long_new"]}, effort)
+        _exposures(figures, generator, home, models, targets["long"].requests, effort)
         _open_loop(figures, generator, service, targets["long_new"], peak / 2, effort.minutes)
         _swaps(figures, generator, service, targets["short_new"], peak / 4, home)
         figures.latencies["record_to_answer"] = generator.run(
@@ -156,6 +157,35 @@ def _throughput(
         name = f"{LABELS[kind]}: throughput of {CLIENTS} clients / echo"
         figures.goal(name, share, 0.25, detail, at_least=True)
     return peaks["one_worker"]
+
+
+def _exposures(
+    figures: Figures,
+    generator: LoadGenerator,
+    home: Path,
+    models: Server,
+    requests: tuple[bytes, ...],
+    effort: Effort,
+) -> None:
+    """Measure what recording each answer's exposure costs: two recommenders, with and without it, in turn."""
+    workers = os.cpu_count() or 1
+    with (
+        recommender(home, models.address, workers) as on,
+        recommender(home, models.address, workers, PENCHANT_EXPOSURE_SHARE="0") as off,
+    ):
+        targets = {
+            "exposures": Target(on.server.address, requests),
+            "no_exposures": Target(off.server.address, requests),
+        }
+        figures.latencies |= generator.run(load.one_client, targets, effort.rounds, effort.calls)
+        rates = generator.run(load.many_clients, targets, CLIENTS, effort.rounds, 1.0)
+    with_them, without = (figures.latencies[kind].p50 for kind in targets)
+    detail = f"{with_them:.3f} - {without:.3f} ms"
+    figures.goal("exposures recorded - not recorded, p50, ms", with_them - without, 0.1, detail)
+    share = median(ours / base for ours, base in zip(*rates.values(), strict=True))
+    detail = " / ".join(f"{median(each):.0f}" for each in rates.values()) + " requests/s"
+    name = f"exposures recorded / not recorded, throughput of {CLIENTS} clients"
+    figures.goal(name, share, 0.95, detail, at_least=True)
 
 
 def _open_loop(

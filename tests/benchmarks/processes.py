@@ -91,7 +91,8 @@ class Recommender:
 
 
 @contextmanager
-def recommender(home: Path, model_server: str, workers: int = 1) -> Iterator[Recommender]:
+def recommender(home: Path, model_server: str, workers: int = 1, **settings: str) -> Iterator[Recommender]:
+    """Run a recommender with these settings, environment variables, besides its addresses."""
     port = _free_port()
     environment = {
         "PENCHANT_HOME": str(home),
@@ -99,6 +100,7 @@ def recommender(home: Path, model_server: str, workers: int = 1) -> Iterator[Rec
         "PENCHANT_METRICS_PORT": str(port),
         "PENCHANT_MODEL_SERVER": model_server,
         "PENCHANT_WORKERS": str(workers),
+        **settings,
     }
     with server("serving.server", health=True, **environment) as started:
         yield Recommender(started, port)

@@ -20,8 +20,8 @@ from feature_repo.searches import Searches
 from serving.client import Recommender
 from serving.configuration.settings import ServingSettings
 from serving.errors import Unavailable
-from serving.exposures.exposure import Exposure
 from serving.exposures.exposure_store import ExposureStore
+from serving.exposures.exposure_table import Row
 from serving.release.release_store import ReleaseStore
 from serving.server import Dependencies, run_server
 from serving.user_data.interaction_log import InteractionLog
@@ -118,9 +118,9 @@ class FragileExposures(ExposureStore):
         super().__init__(url)
         self._log = log
 
-    def append(self, exposures: Sequence[Exposure]) -> None:
+    def append(self, rows: Sequence[Row]) -> None:
         self._log.wait_for_write()
-        super().append(exposures)
+        super().append(rows)
 
     def shown(self, user_id: str, after: int, without_request: str) -> Counter[str]:
         self._log.wait_or_fail()

@@ -6,7 +6,7 @@ import pytest
 
 from components.evaluate_online.exposure_deletion import delete_exposures
 from serving.exposures.exposure_store import ExposureStore
-from tests.serving.exposures.exposures import exposure
+from tests.serving.exposures.exposures import exposure, rows
 
 DAY_US = 86_400_000_000
 
@@ -30,8 +30,8 @@ def test_conditions_on_a_user_and_times_delete_exposures(
 ) -> None:
     url = f"sqlite:///{tmp_path}/log.db"
     store = ExposureStore(url)
-    store.append([exposure(f"{user}{day}", user, timestamp=day * DAY_US) for user, day in
-                  (("u", 0), ("u", 1), ("u", 2), ("v", 1))])  # fmt: skip
+    shown = (("u", 0), ("u", 1), ("u", 2), ("v", 1))
+    store.append(rows(exposure(f"{user}{day}", user, timestamp=day * DAY_US) for user, day in shown))
     assert delete_exposures(url, source, conditions) == 4 - len(left)
     kept = [each.request_id for batch in store.between(0, 9 * DAY_US) for each in batch]
     assert sorted(kept) == left

@@ -1,8 +1,9 @@
 """Exposures for tests."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from serving.exposures.exposure import Exposure
+from serving.exposures.exposure_table import Row, to_row
 
 
 def exposure(
@@ -25,3 +26,8 @@ def exposure(
         **fields,
     }
     return Exposure(request_id, user_id, timestamp, item_ids=list(items), **values)  # type: ignore[arg-type]
+
+
+def rows(exposures: Iterable[Exposure]) -> list[Row]:
+    """Return the rows that the store takes."""
+    return [to_row(exposure) for exposure in exposures]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from serving.exposures.exposure_store import ExposureStore
-from tests.serving.exposures.exposures import exposure
+from tests.serving.exposures.exposures import exposure, rows
 
 
 @pytest.fixture
@@ -32,15 +32,15 @@ def test_exposures_are_read_as_they_were_stored(store: ExposureStore) -> None:
         request=b"\x00\xff",
     )
     empty = exposure("r2", items=[])
-    store.append([whole, empty])
+    store.append(rows([whole, empty]))
     assert store.of_request("r1") == [whole]
     assert store.of_request("r2") == [empty]
     assert store.of_request("r3") == []
 
 
 def test_shown_counts_the_answers_with_an_item_but_a_repeated_request_once(store: ExposureStore) -> None:
-    store.append([exposure("r1", timestamp=5), exposure("r1", timestamp=6, items=["b", "c"])])
-    store.append([exposure("r2", timestamp=7, items=["b"]), exposure("r3", "v", timestamp=8)])
+    store.append(rows([exposure("r1", timestamp=5), exposure("r1", timestamp=6, items=["b", "c"])]))
+    store.append(rows([exposure("r2", timestamp=7, items=["b"]), exposure("r3", "v", timestamp=8)]))
     assert store.shown("u", 0, "") == {"a": 1, "b": 2, "c": 1}
     assert store.shown("u", 0, "r1") == {"b": 1}
     assert store.shown("u", 6, "") == {"b": 1}
@@ -48,14 +48,14 @@ def test_shown_counts_the_answers_with_an_item_but_a_repeated_request_once(store
 
 def test_between_yields_a_window_in_batches_in_the_order_of_time(store: ExposureStore) -> None:
     times = [4, 2, 3, 3, 3, 1, 5]
-    store.append([exposure(f"r{number}", timestamp=time) for number, time in enumerate(times)])
+    store.append(rows([exposure(f"r{number}", timestamp=time) for number, time in enumerate(times)]))
     batches = list(store.between(2, 5, batch_size=2))
     assert [[each.timestamp for each in batch] for batch in batches] == [[2, 3], [3, 3], [4]]
     assert [each.request_id for batch in batches for each in batch] == ["r1", "r2", "r3", "r4", "r0"]
 
 
 def test_exposures_are_deleted_by_age_and_by_user(store: ExposureStore) -> None:
-    store.append([exposure(f"r{time}", "u" if time % 2 else "v", timestamp=time) for time in range(6)])
+    store.append(rows([exposure(f"r{time}", "u" if time % 2 else "v", timestamp=time) for time in range(6)]))
     assert store.delete_before(3, limit=2) == 2
     assert store.delete_before(3) == 1
     assert store.delete_user("u", 2, 5) == 1

@@ -8,7 +8,7 @@ import pytest
 
 from serving.errors import Unavailable
 from serving.exposures import exposure_writer
-from serving.exposures.exposure import Exposure
+from serving.exposures.exposure_table import Row
 from serving.exposures.exposure_writer import ExposureWriter
 from serving.telemetry.metrics import Metrics
 from tests.patience import HANG_S, wait_until
@@ -23,12 +23,12 @@ class FakeStore:
         self.is_full, self.gate, self.deleted_before = False, gate, list[int]()
         self.hangs = Event()
 
-    def append(self, exposures: Sequence[Exposure]) -> None:
+    def append(self, rows: Sequence[Row]) -> None:
         self.hangs.set()
         self.gate.wait(HANG_S)
         if self.is_full:
             raise Unavailable("database or disk is full")
-        self.batches.append([each.request_id for each in exposures])
+        self.batches.append([row[0] for row in rows])
 
     def delete_before(self, timestamp: int) -> int:
         self.deleted_before.append(timestamp)
