@@ -4,13 +4,12 @@ from datetime import UTC, datetime
 
 from components.push_release.publication import unpublish
 from components.push_release.switch_records import point_aliases, write_history
-from components.register_release.model_registry import (
+from components.register_release.model_registry import PAGE_SIZE, Registry
+from components.register_release.registered_version import (
     APPROVED,
     FAILED,
-    PAGE_SIZE,
     REJECTED,
     WAITING,
-    Registry,
     Version,
     figures_of,
 )

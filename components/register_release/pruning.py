@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from typing import Final
 
 from components.errors import StepError
-from components.register_release.model_registry import FAILED, REJECTED, Registry, Version
+from components.register_release.model_registry import Registry
+from components.register_release.registered_version import FAILED, REJECTED, Version
 from components.register_release.review_history import Act
 
 DAY_S: Final = 86_400

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from components.ingest_interactions.datasets.registry import find
-from components.register_release.model_registry import CANDIDATE
+from components.register_release.registered_version import CANDIDATE
 from pipelines.commands.demo_scenario import absent_category, typical_user
 from pipelines.commands.tables import metrics_table, recommendations_table
 from pipelines.errors import RunError

@@ -1,7 +1,8 @@
 """Finishes or undoes what killed commands left in a home, before the next command works there."""
 
 from components.push_release.recovery import recover
-from components.register_release.model_registry import Registry, Version
+from components.register_release.model_registry import Registry
+from components.register_release.registered_version import Version
 from pipelines.errors import HomeInUse
 from pipelines.local_run.run_lock import run_lock
 from pipelines.settings import Settings

@@ -13,7 +13,7 @@ from components.push_release import promotion, publication
 from components.push_release.live_switch import switch
 from components.push_release.promotion import push
 from components.push_release.recovery import recover
-from components.register_release.model_registry import REJECTED, WAITING
+from components.register_release.registered_version import REJECTED, WAITING
 from components.register_release.review_history import Act
 from feature_repo.store_addresses import FeatureStoreAddresses
 from serving.release.release_store import ReleaseStore

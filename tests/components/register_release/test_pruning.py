@@ -6,8 +6,9 @@ import pytest
 
 from components.errors import StepError
 from components.push_release.promotion import check_allowed
-from components.register_release.model_registry import REJECTED, Registry
+from components.register_release.model_registry import Registry
 from components.register_release.pruning import prune, select
+from components.register_release.registered_version import REJECTED
 from tests.components.register_release.test_registration import MODEL, Release
 
 

@@ -15,7 +15,8 @@ from scipy.sparse import csr_array
 
 from components.errors import StepError
 from components.push_release.publication import verify
-from components.register_release.model_registry import APPROVED, PREVIOUS, REJECTED, WAITING, Registry
+from components.register_release.model_registry import Registry
+from components.register_release.registered_version import APPROVED, PREVIOUS, REJECTED, WAITING
 from components.register_release.registration import LOADER, REQUIREMENTS, register
 from feature_repo.contract import SIGNATURES
 from feature_repo.table_schemas import ITEMS

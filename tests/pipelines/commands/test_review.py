@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from components.errors import StepError
-from components.register_release.model_registry import Version
+from components.register_release.registered_version import Version
 from components.register_release.review_history import Record
 from pipelines.cli import app
 from tests.components.evaluate_release.dossier.fake_tracking import fake_client
