@@ -4,15 +4,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from components.errors import StepError
+from components.push_release.candidate_check import check_candidate
 from components.push_release.live_switch import last_switch
-from components.register_release.model_registry import (
-    CANDIDATE,
-    KNOWN_CANDIDATE,
-    LIVE,
-    REJECTED,
-    SWITCH,
-    Registry,
-)
+from components.register_release.model_registry import Registry
+from components.register_release.registered_model import KNOWN_CANDIDATE, SWITCH
+from components.register_release.registered_version import CANDIDATE, LIVE, REJECTED
 from components.register_release.review_history import Act
 from serving.release.published_versions import PublishedVersions
 
@@ -54,7 +50,7 @@ def accept_candidate(move: AliasMove, registry: Registry) -> str:
     """Let a version wait for a decision because `candidate` was moved to it; return a message.
 
     Raises:
-        StepError: the version cannot be a candidate.
+        StepError: the version cannot be a candidate, or does not pass its test.
     """
     if move.version is None:
         registry.point_candidate(None)
@@ -63,6 +59,7 @@ def accept_candidate(move: AliasMove, registry: Registry) -> str:
     if version.review == REJECTED or LIVE in version.aliases:
         state = "rejected" if version.review == REJECTED else "live"
         raise StepError(f"version {version.number} is {state}: `penchant review approve` decides about it")
+    check_candidate(version, registry)
     registry.history.append(Act.MADE_CANDIDATE, version.number, ELSEWHERE)
     registry.point_candidate(version.number)
     return f"version {version.number} is the candidate: the alias was set elsewhere"

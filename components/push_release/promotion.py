@@ -13,7 +13,8 @@ from components.push_release.live_switch import switch
 from components.push_release.publication import is_intact, prune, publish, unpublish, verify
 from components.push_release.smoke_test import smoke_test
 from components.push_release.switch_records import record_switches
-from components.register_release.model_registry import APPROVED, FAILED, REJECTED, Registry, Version
+from components.register_release.model_registry import Registry
+from components.register_release.registered_version import APPROVED, FAILED, REJECTED, Version
 from feature_repo.store_addresses import FeatureStoreAddresses
 from serving.release.release_store import ReleaseStore
 
@@ -77,8 +78,7 @@ def check_allowed(version: Version, by_person: bool, force: bool) -> dict[str, A
         StepError: the version was rejected, or the gate found it worse, and nobody overrules that.
     """
     number, tags = version.number, version.tags
-    if tags.get("pruned_at"):
-        raise StepError(f"the artifacts of version {number} were pruned at {tags['pruned_at']}: train again")
+    check_not_pruned(version)
     if version.review == REJECTED and not by_person:
         raise StepError(
             f"version {number} was rejected: `penchant review approve {number}` overrules the rejection"
@@ -91,6 +91,12 @@ def check_allowed(version: Version, by_person: bool, force: bool) -> dict[str, A
             f"`penchant review approve {number} --force --reason …` overrules it"
         )
     return {"forced": True}
+
+
+def check_not_pruned(version: Version) -> None:
+    """Raise StepError if the artifacts of a version are deleted."""
+    if at := version.tags.get("pruned_at"):
+        raise StepError(f"the artifacts of version {version.number} were pruned at {at}: train again")
 
 
 def _is_pinned(live: dict[str, Any], version: int) -> bool:

@@ -12,7 +12,8 @@ from components.push_release.alias_moves import (
     find_moves,
     refuse,
 )
-from components.register_release.model_registry import LIVE, REJECTED, Registry
+from components.register_release.model_registry import Registry
+from components.register_release.registered_version import LIVE, REJECTED
 from pipelines.errors import HomeInUse, RunError
 from pipelines.local_run.recovery import recover_home
 from pipelines.review.decisions import open_registry

@@ -8,7 +8,9 @@ from typing import Final
 from components.evaluate_release.dossier.registered import Dossier
 from components.push_release.promotion import check_allowed
 from components.push_release.publication import unpublish
-from components.register_release.model_registry import REJECTED, Registry, Version
+from components.push_release.switch_records import write_history
+from components.register_release.model_registry import Registry
+from components.register_release.registered_version import REJECTED, Version
 from feature_repo.atomic_files import write_text_atomically
 from pipelines.review.local_push import push_here
 from pipelines.settings import Settings
@@ -38,12 +40,22 @@ def approve(settings: Settings, version: int, by: str, reason: str, force: bool 
         RunError: another run uses the home, or the push failed; the live version is unchanged.
     """
     registry = open_registry(settings)
-    last_seen = registry.history.last_sequence()
+    last_seen = _last_seen(registry, ReleaseStore(settings.releases))
     check_allowed(registry.version(version), by_person=True, force=force)
     if settings.kubeflow:
         return _submit(settings, version, by, reason, force, last_seen)
     push_here(settings, version, by, reason, force, last_seen)
     return f"version {version} is live"
+
+
+def _last_seen(registry: Registry, store: ReleaseStore) -> int:
+    """Return the sequence of the last record that the reviewer may know.
+
+    A switch that a killed command did not record is recorded first: it came before, and must not look like
+    one that another person made meanwhile.
+    """
+    write_history(store, registry.history, late=True)
+    return registry.history.last_sequence()
 
 
 def _submit(settings: Settings, version: int, by: str, reason: str, force: bool, last_seen: int) -> str:
@@ -66,7 +78,7 @@ def reject(settings: Settings, version: int, by: str, reason: str) -> bool:
         StepError: there is no such version.
     """
     registry, store = open_registry(settings), ReleaseStore(settings.releases)
-    last_seen = registry.history.last_sequence()
+    last_seen = _last_seen(registry, store)
     registry.decide(version, REJECTED, by, reason, last_seen)
     is_live = version == store.live()
     if not is_live:

@@ -1,15 +1,10 @@
-"""Pushes, rollbacks, registrations and ingests that are killed at each of their writes.
+"""Pushes, decisions, alias moves, registrations and ingests that a SIGKILL ends at each of their writes.
 
-With MLflow's database and files, and a release of all parts; most kills are inside this process (see
-tests/fault_points.py), some are a SIGKILL of a process of their own.
+With MLflow's database and files, and a release of all parts; without a model, which no write depends on.
 """
 
 import shutil
-import sqlite3
-import subprocess
-import sys
-from collections.abc import Callable
-from contextlib import ExitStack, closing, nullcontext
+from contextlib import ExitStack, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,201 +12,135 @@ from typing import Final
 from unittest.mock import patch
 
 from components.errors import StepError
-from components.push_release import promotion, publication
+from components.push_release import candidate_check, promotion, publication
 from components.push_release.live_switch import switch
 from components.push_release.publication import verify
-from components.push_release.recovery import recover
-from components.register_release.model_registry import REJECTED, Registry
-from feature_repo.store_addresses import FeatureStoreAddresses
-from serving.errors import PenchantError
-from serving.release.release_store import ReleaseStore
+from components.register_release.registered_version import CANDIDATE, LIVE
+from components.register_release.review_history import Act
+from pipelines.errors import RunError
 from tests.attack.figures import Figure
+from tests.attack.reviewed_home import ReviewedHome
+from tests.attack.write_walk import Action, memory, walk
 from tests.components.ingest_interactions.conftest import Home as Warehouse
 from tests.components.push_release.conftest import MATERIALIZE
-from tests.components.register_release.test_registration import MODEL, Release
-from tests.fault_points import count_writes, die_at_write, kill_at_write
 
-# Real SIGKILLs: each needs a process that imports MLflow.
-SIGKILLS: Final = 4
-
-
-class Home:
-    """Three registered versions, of which 1 was live before 2; `restore` goes back to this state."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.database = folder, folder / "mlflow.db"
-        self.tracking_uri = f"sqlite:///{self.database}"
-        self.releases, self.copy = folder / "releases", folder.with_name("copy")
-        self.store = ReleaseStore(str(self.releases))
-
-    def prepare(self) -> None:
-        self.folder.mkdir()
-        self.release = Release(self.folder, self.tracking_uri)
-        for _ in range(3):
-            self.release.register()
-        self.push(1)
-        self.push(2)
-        shutil.copytree(self.releases, self.copy / "releases")
-        _copy_database(self.database, self.copy / "mlflow.db")
-
-    def restore(self) -> None:
-        shutil.rmtree(self.releases)
-        shutil.copytree(self.copy / "releases", self.releases)
-        _copy_database(self.copy / "mlflow.db", self.database)
-
-    def push(self, version: int) -> None:
-        addresses = FeatureStoreAddresses("features", "registry.db", "online.db")
-        uri, releases = self.tracking_uri, str(self.releases)
-        promotion.push(version, "ada", MODEL, uri, releases, "", addresses, uri, "better", by_person=True)
-
-    def reject(self, version: int) -> None:
-        registry = Registry(self.tracking_uri, MODEL, self.tracking_uri)
-        registry.decide(version, REJECTED, "grace", "too many sequels")
-
-    def recover(self) -> None:
-        """As the next command does."""
-        recover(self.store, Registry(self.tracking_uri, MODEL, self.tracking_uri), undo=True)
-
-    def is_consistent(self) -> bool:
-        """Return whether store, aliases, tags and history say the same, and nothing is left to finish."""
-        registry, live = Registry(self.tracking_uri, MODEL, self.tracking_uri), self.store.live()
-        acts = [record for record in registry.history.records() if record.live_after is not None]
-        published = self.store.versions()
-        return (
-            live in published
-            and self.store.directories() == published
-            and registry.aliases_and_tags()[0].get("live") == live == acts[-1].live_after
-            and all(registry.version(number).review != REJECTED for number in published if number != live)
-            and registry.history.verify() == []
-            and recover(self.store, registry, undo=True) == []
-        )
-
-    def is_whole(self, version: int) -> bool:
-        """Return whether `version` is live in store and registry, and all that is published opens."""
-        try:
-            for published in self.store.versions():
-                self.store.open(published)
-        except PenchantError:
-            return False
-        entry = Registry(self.tracking_uri, MODEL, self.tracking_uri).version(version)
-        return self.store.live() == version and "live" in entry.aliases and entry.review == "approved"
-
-
-def _copy_database(source: Path, target: Path) -> None:
-    with closing(sqlite3.connect(source)) as opened, closing(sqlite3.connect(target)) as copy:
-        opened.backup(copy)
+# What the history may say last of a version whose promotion was killed: "approved" alone is not enough.
+_ENDS: Final[tuple[list[Act], ...]] = ([], [Act.INTERRUPTED], [Act.PUSHED])
 
 
 def figures() -> list[Figure]:
-    with TemporaryDirectory(prefix="killed-pushes-") as folder, ExitStack() as stack:
+    with TemporaryDirectory(prefix="killed-pushes-", dir=memory()) as folder, ExitStack() as stack:
         _without_model(stack)
-        home = Home(Path(folder, "home"))
+        home = ReviewedHome(Path(folder, "home"))
         home.prepare()
-        rows = [_walk(what, home, action, then) for what, action, then in _actions(home)]
-        rows.append(_registrations(home))
-        rows.append(_sigkills(home))
-        rows.append(_retractions(Path(folder, "warehouse")))
-    return rows
+        rows = [
+            walk(what, home.folder, home.restore, action, check)
+            for what, action, check in [*_decisions(home), *_alias_moves(home), _registration(home)]
+        ]
+        return [*rows, _ingest(Path(folder, "warehouse"))]
 
 
 def _without_model(stack: ExitStack) -> None:
     """Skip the smoke test and the users' interests, which need a model; keep few versions, to prune some."""
     stack.enter_context(patch(MATERIALIZE, lambda *arguments: None))
-    stack.enter_context(patch.object(promotion, "smoke_test", lambda *arguments: nullcontext()))
+    for module in (promotion, candidate_check):
+        stack.enter_context(patch.object(module, "smoke_test", lambda *_, **__: nullcontext()))
     stack.enter_context(patch.object(publication, "KEEP", 1))
 
 
-Action = Callable[[], object]
-
-
-def _actions(home: Home) -> list[tuple[str, Action, Callable[[], bool]]]:
-    """Return actions with a name, and what follows a kill: the same command, and the check of its result."""
+def _decisions(home: ReviewedHome) -> list[tuple[str, Action, Action]]:
+    """Return actions with a name, and what follows a kill: the next command, and the check of its result."""
 
     def fail() -> None:
-        with patch.object(promotion, "smoke_test", side_effect=StepError("no answer")):
-            try:
-                home.push(3)
-            except StepError:
-                return
-
-    def push_then(version: int) -> Callable[[], bool]:
-        def then() -> bool:
-            home.push(version)
-            return home.is_whole(version)
-
-        return then
-
-    def next_command() -> bool:
-        home.recover()
-        return home.is_consistent()
+        with patch.object(promotion, "smoke_test", side_effect=StepError("no answer")), suppress(RunError):
+            home.approve(3)
 
     def roll_back() -> None:
         switch(home.store, 1, "rolled back", "ada", "empty answers", pinned=True)
         home.recover()
 
+    def any_command() -> None:
+        home.recover()
+        home.check_consistent()
+        assert [record.act for record in home.decisions(3)][-1:] in _ENDS
+
+    def approve(version: int) -> None:
+        home.approve(version)
+        home.check_live(version)
+        home.check_consistent()
+
+    def retry() -> None:
+        home.push(3)
+        home.check_live(3)
+
     return [
-        ("a push, then again", partial(home.push, 3), push_then(3)),
-        ("a push, then a rollback", partial(home.push, 3), push_then(1)),
-        ("a rollback, then again", partial(home.push, 1), push_then(1)),
-        ("a failed smoke test, then a sound one", fail, push_then(3)),
-        ("a rejection, then an approval", partial(home.reject, 3), push_then(3)),
-        ("a push, then any command", partial(home.push, 3), next_command),
-        ("a rejection, then any command", partial(home.reject, 1), next_command),
-        ("a rollback, then any command", roll_back, next_command),
+        ("an approval, then any command", partial(home.approve, 3), any_command),
+        ("an approval, then of another version", partial(home.approve, 3), partial(approve, 1)),
+        ("a failed smoke test, then an approval", fail, partial(approve, 3)),
+        ("a rejection, then an approval", partial(home.reject, 3), partial(approve, 3)),
+        ("a rejection, then any command", partial(home.reject, 1), any_command),
+        ("a rollback, then any command", roll_back, any_command),
+        ("the push of a pipeline, then its retry", partial(home.push, 3), retry),
     ]
 
 
-def _walk(what: str, home: Home, action: Action, then: Callable[[], bool]) -> Figure:
-    home.restore()
-    writes = count_writes(home.folder, action)
-    whole = 0
-    for number in range(1, writes + 1):
-        home.restore()
-        kill_at_write(home.folder, number, action)
-        is_served = home.store.live() in home.store.versions()
-        whole += is_served and then()
-    return _figure(f"killed: {what}", whole, writes)
+def _alias_moves(home: ReviewedHome) -> list[tuple[str, Action, Action]]:
+    """Return moves of an alias in MLflow, and the next round of the watcher after a kill."""
+
+    def move(alias: str, version: int, rejected: bool = False) -> None:
+        if rejected:
+            home.reject(version)
+        home.set_alias(alias, version)
+        home.watch()
+
+    def promoted() -> None:
+        target = home.alias(LIVE)  # the version before, where the kill came before MLflow stored the alias
+        home.watch()
+        home.check_consistent()
+        assert target is not None
+        home.check_live(target)
+        assert [record.act for record in home.decisions(3)][-1:] == ([Act.PUSHED] if target == 3 else [])
+
+    def set_back() -> None:
+        is_moved = home.alias(LIVE) == 3
+        home.recover()
+        home.watch()
+        home.check_consistent()
+        home.check_live(2)
+        refusals = [record for record in home.decisions(3) if record.act == Act.ALIAS_REFUSED]
+        # A kill between the record and the alias repeats both.
+        assert is_moved <= len(refusals) <= 2
+
+    def candidate() -> None:
+        is_moved = home.alias(CANDIDATE) == 1
+        home.watch()
+        home.check_consistent()
+        assert home.alias(CANDIDATE) == (1 if is_moved else 3)
+        made = [record for record in home.decisions(1) if record.act == Act.MADE_CANDIDATE]
+        assert is_moved <= len(made) <= 2
+
+    return [
+        ("the alias live moved, then the watcher", partial(move, LIVE, 3), promoted),
+        ("live on a rejected version, then the watcher", partial(move, LIVE, 3, rejected=True), set_back),
+        ("the alias candidate moved, then the watcher", partial(move, CANDIDATE, 1), candidate),
+    ]
 
 
-def _registrations(home: Home) -> Figure:
+def _registration(home: ReviewedHome) -> tuple[str, Action, Action]:
     """A killed registration leaves versions that can all be downloaded, and the next one registers."""
-    home.restore()
-    writes, whole = count_writes(home.folder, home.release.register), 0
-    for number in range(1, writes + 1):
-        home.restore()
-        kill_at_write(home.folder, number, home.release.register)
-        newest, registry = home.release.register(), Registry(home.tracking_uri, MODEL, home.tracking_uri)
+
+    def again() -> None:
+        newest = home.release.register()
         with TemporaryDirectory() as downloads:
-            for version in registry.versions():
-                verify(registry.download(version.number, Path(downloads, str(version.number))))
-        whole += registry.version(newest).aliases == ["candidate"]
-    return _figure("killed: a registration, then another", whole, writes)
+            for version in home.registry.versions():
+                verify(home.registry.download(version.number, Path(downloads, str(version.number))))
+        assert home.registry.version(newest).aliases == [CANDIDATE]
+
+    return "a registration, then another", home.release.register, again
 
 
-def _sigkills(home: Home) -> Figure:
-    home.restore()
-    writes = count_writes(home.folder, partial(home.push, 3))
-    whole = 0
-    for number in (1 + round(k * (writes - 1) / (SIGKILLS - 1)) for k in range(SIGKILLS)):
-        home.restore()
-        call = f"push_and_die({str(home.folder)!r}, {number})"
-        program = f"from tests.attack.killed_pushes import push_and_die; {call}"
-        done = subprocess.run([sys.executable, "-c", program], check=False)
-        home.push(3)
-        whole += done.returncode < 0 and home.is_whole(3)
-    return _figure("SIGKILL of a push, then again", whole, SIGKILLS)
-
-
-def push_and_die(folder: str, number: int) -> None:
-    """Push version 3; SIGKILL at a write."""
-    home = Home(Path(folder))
-    with ExitStack() as stack:
-        _without_model(stack)
-        die_at_write(home.folder, number, partial(home.push, 3))
-
-
-def _retractions(folder: Path) -> Figure:
-    """An ingest of a corrected file and a retraction, as in the tests of the warehouse."""
+def _ingest(folder: Path) -> Figure:
+    """An ingest of a corrected file, as in the tests of the warehouse."""
     folder.mkdir()
     home = Warehouse(folder)
     rows = "user_id,item_id,timestamp\nann,tea,1700000000\nann,milk,1700000005\n"
@@ -220,15 +149,13 @@ def _retractions(folder: Path) -> Figure:
     shutil.copytree(home.warehouse, folder / "copy")
     home.write("log.csv", rows.replace("milk", "cake"))
     correct = partial(home.ingest, interactions_file=file)
-    writes, whole = count_writes(home.warehouse, correct), 0
-    for number in range(1, writes + 1):
+
+    def restore() -> None:
         shutil.rmtree(home.warehouse)
         shutil.copytree(folder / "copy", home.warehouse)
-        kill_at_write(home.warehouse, number, correct)
+
+    def again() -> None:
         correct()
-        whole += [row["item_id"] for row in home.rows("interactions")] == ["tea", "cake"]
-    return _figure("killed: an ingest of a corrected file, then again", whole, writes)
+        assert [row["item_id"] for row in home.rows("interactions")] == ["tea", "cake"]
 
-
-def _figure(what: str, whole: int, writes: int) -> Figure:
-    return Figure(what, f"{whole} of {writes} writes whole", "all", writes > 0 and whole == writes)
+    return walk("an ingest of a corrected file, then again", home.warehouse, restore, correct, again)

@@ -1,17 +1,19 @@
 """An alias that somebody sets in MLflow promotes a version, or is set back with a reason in the history."""
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pytest
 from mlflow.exceptions import MlflowException
 
 from components.errors import StepError
-from components.register_release.model_registry import CANDIDATE, LIVE, PREVIOUS, REJECTED
+from components.register_release.registered_version import CANDIDATE, LIVE, PREVIOUS, REJECTED
 from pipelines.errors import HomeInUse
 from pipelines.local_run.run_lock import run_lock
 from pipelines.review.alias_watcher import follow_aliases
 from pipelines.review.rollback import roll_back
 from pipelines.settings import Settings
+from serving.release.release_store import ReleaseStore
 from tests.components.push_release.conftest import Promotion, settings_of
 from tests.components.register_release.test_registration import MODEL
 from tests.fake_model_server import interests
@@ -83,18 +85,62 @@ def test_an_alias_waits_for_a_training(promotion: Promotion, settings: Settings)
     assert promotion.registry.version(2).aliases == [CANDIDATE, LIVE]
 
 
-def test_candidate_that_is_moved_is_recorded_or_set_back(promotion: Promotion, settings: Settings) -> None:
+SMOKE_TEST = "components.push_release.candidate_check.smoke_test"
+
+
+def test_candidate_that_is_moved_is_tested_and_recorded_or_set_back(
+    promotion: Promotion, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tested = list[int]()
+
+    def passes(store: ReleaseStore, version: int, model_server: str) -> AbstractContextManager[None]:
+        assert store.open(version).version == version
+        tested.append(version)
+        return nullcontext()
+
+    monkeypatch.setattr(SMOKE_TEST, passes)
     third = promotion.register()
     set_elsewhere(promotion, CANDIDATE, 2)
     assert follow_aliases(settings, promotion.registry) == [
         "version 2 is the candidate: the alias was set elsewhere"
     ]
     assert acts(promotion)[-1] == ("made candidate", 2, "alias set elsewhere")
+    assert (tested, promotion.store.versions()) == ([2], [1])
     promotion.registry.decide(third, REJECTED, "grace", "too many sequels")
     set_elsewhere(promotion, CANDIDATE, third)
     (message,) = follow_aliases(settings, promotion.registry)
     assert f"version {third} is rejected" in message
     assert promotion.registry.version(2).aliases == [CANDIDATE]
+
+
+def test_candidate_on_a_version_that_fails_its_smoke_test_is_set_back(
+    promotion: Promotion, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise StepError("version 2 fails the smoke test: no answer")
+
+    monkeypatch.setattr(SMOKE_TEST, fails)
+    third = promotion.register()
+    set_elsewhere(promotion, CANDIDATE, 2)
+    (message,) = follow_aliases(settings, promotion.registry)
+    assert message == (
+        "alias candidate set elsewhere to version 2 is set back: version 2 fails the smoke test: no answer"
+    )
+    assert acts(promotion)[-1] == ("alias refused", 2, "alias set elsewhere")
+    assert promotion.registry.aliases_and_tags()[0] == {LIVE: 1, CANDIDATE: third}
+
+
+def test_candidate_on_a_version_whose_files_changed_is_set_back(
+    promotion: Promotion, settings: Settings
+) -> None:
+    promotion.register()
+    blends = sorted(promotion.registered.model.parent.rglob("artifacts/**/blend.json"))
+    for blend in blends:
+        blend.write_text('{"features": [], "weights": [], "changed": true}')
+    set_elsewhere(promotion, CANDIDATE, 2)
+    (message,) = follow_aliases(settings, promotion.registry)
+    assert "differs from its manifest in ranking/blend.json" in message
+    assert acts(promotion)[-1] == ("alias refused", 2, "alias set elsewhere")
 
 
 def test_aliases_follow_a_rollback_that_did_not_reach_mlflow(

@@ -8,7 +8,7 @@ import pytest
 
 from components.errors import StepError
 from components.push_release.live_switch import switch
-from components.register_release.model_registry import APPROVED, FAILED, REJECTED, WAITING
+from components.register_release.registered_version import APPROVED, FAILED, REJECTED, WAITING
 from pipelines.errors import RunError
 from pipelines.local_run.recovery import recover_home
 from pipelines.local_run.run_lock import run_lock
@@ -292,3 +292,19 @@ def test_a_damaged_live_version_that_fails_its_smoke_test_stays_published(promot
     with pytest.raises(StepError, match="finite numbers"):
         promotion.push(promotion.version)
     assert promotion.store.versions() == [promotion.version]
+
+
+def test_a_switch_that_was_not_recorded_is_no_other_reviewers(promotion: Promotion, tmp_path: Path) -> None:
+    """A command was killed between its switch and the history; the reviewer decides after that."""
+    settings = settings_of(promotion, tmp_path / "home")
+    promotion.push(promotion.version)
+    newer = promotion.register()
+    promotion.push(newer)
+    switch(promotion.store, promotion.version, "rolled back", "grace", "empty answers")
+    assert review.approve(settings, newer, "ada", "better") == f"version {newer} is live"
+    records = promotion.registry.history.records()
+    assert [(record.act, record.by) for record in records[-3:]] == [
+        ("rolled back", "grace"),
+        ("approved", "ada"),
+        ("pushed", "ada"),
+    ]
