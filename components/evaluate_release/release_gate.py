@@ -124,6 +124,13 @@ def _needed(outcome: Outcome, evidence: Evidence, live: Comparison | Incomparabl
         return f"an NDCG@10 of at least {evidence.baseline:.4f}, {missing:.4f} more"
     if isinstance(live, Incomparable):
         return f"{MIN_QUERIES} test queries that are new to the live version, under the same contract"
+    needed = _needed_difference(evidence, live)
+    if live is None or live.queries is not None:
+        return needed
+    return f"{needed}; or {MIN_QUERIES} test queries newer than the data of version {live.version}, for both"
+
+
+def _needed_difference(evidence: Evidence, live: Comparison | None) -> str:
     difference = evidence.difference if live is None else live.difference
     if difference is None:
         return f"test queries of {MIN_USERS} users in the comparison"

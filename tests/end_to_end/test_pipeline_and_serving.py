@@ -127,7 +127,6 @@ def test_a_killed_approval_leaves_the_live_release(
         "ada",
         "--reason",
         "better",
-        "--force",  # so small a shop may not beat its baselines
         line="interests of",
         home=home,
     )
@@ -140,7 +139,7 @@ def test_a_killed_approval_leaves_the_live_release(
 def test_recommender_swaps_to_an_approved_release_and_back(
     home: Path, store: ReleaseStore, recommender: Recommender
 ) -> None:
-    approved = penchant("review", "approve", "2", "--by", "ada", "--reason", "better", "--force", home=home)
+    approved = penchant("review", "approve", "2", "--by", "ada", "--reason", "better", home=home)
     assert approved.returncode == 0, approved.stdout + approved.stderr
     wait_for_version(recommender, 2)
 

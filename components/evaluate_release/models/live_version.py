@@ -124,5 +124,5 @@ def _by_recorded_metric(
     difference = None
     if None not in (low, high, candidate.low, candidate.high):
         difference = (float(candidate.low - high), float(candidate.high - low))
-    measured = f"measured before its own refit, since {unfair}"
+    measured = f"each on its own queries before its refit: the same can't be compared, since {unfair}"
     return Comparison(version, float(recorded), candidate.value, difference, measured)

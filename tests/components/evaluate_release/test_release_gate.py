@@ -20,8 +20,8 @@ def evidence(
     return Evidence(queries, users, candidate, 0.10, "transition counts", difference)
 
 
-def live(difference: Interval | None) -> Comparison:
-    return Comparison(4, 0.09, 0.095, difference, measured="both on 120 queries")
+def live(difference: Interval | None, queries: int | None = 120) -> Comparison:
+    return Comparison(4, 0.09, 0.095, difference, measured="both on 120 queries", queries=queries)
 
 
 CASES = [
@@ -59,9 +59,14 @@ def test_decide_returns_the_outcome_with_a_reason(evidence, live_version, outcom
             None,
             "a difference above +0.0150, and has +0.0050; or about 2,700 test",
         ),
-        (evidence(), live(AROUND), "a difference above +0.0150, and has +0.0050"),
+        (evidence(), live(AROUND), "a difference above +0.0150, and has +0.0050; or about 1,080 test"),
         (evidence(), live(BELOW), "a difference above +0.0100, and has -0.0200"),
         (evidence(), live(None), "test queries of 30 users in the comparison"),
+        (
+            evidence(),
+            live(AROUND, queries=None),
+            "a difference above +0.0150, and has +0.0050; or 100 test queries newer than the data of",
+        ),
         (
             evidence(),
             Incomparable(4, "another protocol"),
