@@ -10,6 +10,7 @@ from pipelines.commands.benchmark import benchmark
 from pipelines.commands.command_group import CommandGroup
 from pipelines.commands.data import data
 from pipelines.commands.kubeflow import compile_pipelines, submit
+from pipelines.commands.online import online
 from pipelines.commands.review import review
 from pipelines.commands.runs import runs
 from pipelines.commands.schedule import schedule
@@ -64,6 +65,7 @@ for command in SERVING:
     app.command(rich_help_panel="Serve")(command)
 app.add_typer(data, name="data", rich_help_panel="Train")
 app.add_typer(review, name="review", rich_help_panel="Review")
+app.add_typer(online, name="online", rich_help_panel="Serve")
 app.command("compile", rich_help_panel="Kubeflow")(compile_pipelines)
 app.command(rich_help_panel="Kubeflow")(submit)
 app.add_typer(runs, name="runs", rich_help_panel="Kubeflow")

@@ -61,7 +61,9 @@ def serve_live_release(
 
     Raises:
         RunError: no release is live, or a server did not start.
+        ValueError: a setting of the recommender is wrong.
     """
+    serving_settings = load_serving_settings(home=settings.home)
     settings.prepare_home()
     if ReleaseStore(settings.releases).live() is None:
         raise RunError(
@@ -85,7 +87,7 @@ def serve_live_release(
             stack.enter_context(announce(settings, model_server))
         recommender = start("server", partial(_recommender, model_server), port)
         # With TLS the health check needs trusted roots, and maybe a certificate; clients retry instead.
-        if load_serving_settings(home=settings.home).tls_certificate is None:
+        if serving_settings.tls_certificate is None:
             _wait_until_serving(recommender)
         processes.append(recommender)
         if follow_aliases:

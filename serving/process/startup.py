@@ -34,7 +34,7 @@ def process_startup() -> Iterator[ServingSettings]:
     """Load the settings and configure the process; print an error of the start in one line.
 
     Raises:
-        SystemExit: with code 1, for a wrong setting, a port in use or a file that can't be read.
+        SystemExit: with code 2 for a wrong setting, 1 for a port in use or a file that can't be read.
     """
     bypass_proxy()
     os.umask(PRIVATE)
@@ -51,7 +51,7 @@ def process_startup() -> Iterator[ServingSettings]:
         yield settings
     except (ValueError, OSError) as error:
         print(f"recommender: {printable(str(error), lines=True)}", file=sys.stderr)
-        raise SystemExit(1) from error
+        raise SystemExit(2 if isinstance(error, ValueError) else 1) from error
 
 
 def _allow_open_files(count: int) -> None:

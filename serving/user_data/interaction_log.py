@@ -117,5 +117,12 @@ class InteractionLog:
             yield [from_row(row[1:]) for row in rows]
             parameters["after"] = rows[-1][0]
 
+    def recorded_between(self, start: int, end: int, batch_size: int = 50_000) -> Iterator[list[Interaction]]:
+        """Yield batches of what was recorded from `start` until before `end`, µs of the database's clock."""
+        parameters = {"time": start - 1, "position": 1 << 62, "end": end, "batch_size": batch_size}
+        while rows := self._database.query("read", log_statements.RECORDED_BETWEEN, parameters):
+            yield [from_row(row[2:]) for row in rows]
+            parameters |= {"time": rows[-1].recorded_at, "position": rows[-1].position}
+
     def close(self) -> None:
         self._database.close()

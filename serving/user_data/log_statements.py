@@ -108,6 +108,17 @@ EXPORT: Final = (
     .order_by(_ROW.position)
     .limit(sa.bindparam("batch_size"))
 )
+# In the order of recording; `position` makes the order of equal times one order.
+RECORDED_BETWEEN: Final = (
+    sa.select(_ROW.position, _ROW.recorded_at, *COLUMNS)
+    .where(
+        _ROW.recorded_at < sa.bindparam("end"),
+        sa.tuple_(_ROW.recorded_at, _ROW.position)
+        > sa.tuple_(sa.bindparam("time"), sa.bindparam("position")),
+    )
+    .order_by(_ROW.recorded_at, _ROW.position)
+    .limit(sa.bindparam("batch_size"))
+)
 BY_ID: Final = sa.select(*COLUMNS).where(_ROW.interaction_id.in_(sa.bindparam("ids", expanding=True)))
 
 

@@ -10,6 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
+from components.evaluate_online.attribution import AttributedEvents
+from components.evaluate_online.online_gauges import online_gauges
+from components.evaluate_online.online_metrics import METRICS, Measured, OnlineSlice
+from components.evaluate_online.online_report import Attribution, OnlineReport
 from components.report_run.outcome import Outcome
 from components.report_run.run_metrics import RunMetrics
 from serving.telemetry.metrics import Metrics
@@ -32,7 +36,14 @@ def exposed() -> dict[str, set[str]]:
         for suffix in SAMPLES[family.type]
     }
     run = RunMetrics(Outcome("1", "training", "succeeded", duration_s=1.0, rows=1)).registry
-    return samples | {s.name: set(s.labels) for family in run.collect() for s in family.samples}
+    gauges = [*run.collect(), *online_gauges(report()).collect()]
+    return samples | {s.name: set(s.labels) for gauge in gauges for s in gauge.samples}
+
+
+def report() -> OnlineReport:
+    """Return an online report with every metric."""
+    shown = OnlineSlice("", "", 1, 1, 1, 1, 1.0, {name: Measured(0.5, 0.4, 0.6) for name in METRICS})
+    return OnlineReport(0, 1, Attribution(), AttributedEvents(1, 0, 0, 0, 0, 0), 1, [shown])
 
 
 def alerts() -> list[Any]:

@@ -197,7 +197,7 @@ def test_a_port_in_use_stops_the_start_with_one_line_that_names_the_next_step(tm
 def test_a_wrong_setting_stops_the_start_with_its_name(tmp_path: Path) -> None:
     with serve(tmp_path, PENCHANT_MAX_IN_FLIGHT="many") as process:
         _, errors = process.communicate(timeout=HANG_S)
-    assert process.returncode == 1
+    assert process.returncode == 2
     assert "PENCHANT_MAX_IN_FLIGHT='many'" in errors
     assert "Traceback" not in errors
 

@@ -1,0 +1,132 @@
+"""Reads what was shown in a time window, and what users did, from the interaction log into Parquet files."""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import sqlalchemy as sa
+
+from components.errors import StepError
+from feature_repo.atomic_files import atomic_file
+from feature_repo.interaction import Interaction
+from feature_repo.table_schemas import INTERACTIONS, TIMESTAMP
+from serving.errors import Unavailable
+from serving.exposures.exposure import Exposure
+from serving.exposures.exposure_store import ExposureStore
+from serving.ranking.candidate_set import SOURCES
+from serving.user_data.interaction_log import InteractionLog
+
+# One row for an answer; the lists have one element for each place, best first.
+EXPOSURES: Final = pa.schema(
+    [
+        ("request_id", pa.string()),
+        ("user_id", pa.string()),  # "" for an anonymous visitor
+        ("timestamp", TIMESTAMP),
+        ("release", pa.int64()),
+        ("scenario", pa.string()),
+        ("basis", pa.string()),
+        ("degraded", pa.list_(pa.string())),
+        ("candidates", pa.string()),
+        ("item_ids", pa.list_(pa.string())),
+        ("scores", pa.list_(pa.float32())),
+        ("sources", pa.list_(pa.list_(pa.string()))),
+        ("propensities", pa.list_(pa.float64())),
+    ]
+)
+EVENTS: Final = INTERACTIONS.append(pa.field("request_id", pa.string()))
+
+
+@dataclass(frozen=True)
+class RecordedWindow:
+    """Files of a window: EXPOSURES, and EVENTS, the interactions recorded from its start on."""
+
+    exposures: Path
+    events: Path
+    answers: int
+
+
+def read_window(url: str, start: int, end: int, until: int, folder: Path) -> RecordedWindow:
+    """Write what was shown from `start` until before `end`, and what was recorded from `start` until `until`.
+
+    Args:
+        url: of the interaction log.
+        start, end, until: µs since the epoch.
+        folder: where exposures.parquet and events.parquet are written.
+
+    Raises:
+        ValueError: nothing was shown in the window, or the URL is invalid.
+        StepError: the log can't be read.
+    """
+    database = sa.make_url(url).database or ""
+    if url.startswith("sqlite") and not Path(database).exists():
+        raise ValueError(
+            f"there is no interaction log {database} yet: start the recommender with `penchant serve`"
+        )
+    store, log = ExposureStore(url), InteractionLog(url)
+    files = folder / "exposures.parquet", folder / "events.parquet"
+    try:
+        answers = _write(files[0], EXPOSURES, (map(exposure_row, b) for b in store.between(start, end)))
+        if not answers:
+            raise ValueError(
+                f"no answer was recorded from {_time(start)} to {_time(end)}: choose another window "
+                "(--days), or check PENCHANT_EXPOSURE_SHARE and PENCHANT_EXPOSURE_DAYS of the recommender"
+            )
+        _write(files[1], EVENTS, (map(_event_row, b) for b in log.recorded_between(start, until)))
+    except Unavailable as error:
+        raise StepError(f"what was shown can't be read: {error}") from error
+    finally:
+        store.close()
+        log.close()
+    return RecordedWindow(*files, answers)
+
+
+def exposure_row(exposure: Exposure) -> dict[str, Any]:
+    """Return a row of EXPOSURES."""
+    return {
+        "request_id": exposure.request_id,
+        "user_id": exposure.user_id,
+        "timestamp": exposure.timestamp,
+        "release": exposure.release_version,
+        "scenario": exposure.scenario,
+        "basis": exposure.basis,
+        "degraded": exposure.degraded.split(",") if exposure.degraded else [],
+        "candidates": exposure.candidates,
+        "item_ids": exposure.item_ids,
+        "scores": exposure.scores,
+        "sources": [
+            [source for bit, source in enumerate(SOURCES) if bits >> bit & 1] for bits in exposure.sources
+        ],
+        "propensities": exposure.propensities,
+    }
+
+
+def _event_row(interaction: Interaction) -> dict[str, Any]:
+    return {
+        "interaction_id": interaction.interaction_id,
+        "user_id": interaction.user_id,
+        "item_id": interaction.item_id or None,
+        "event_type": interaction.event_type,
+        "value": None if math.isnan(interaction.value) else interaction.value,
+        "timestamp": interaction.timestamp,
+        "domain": interaction.domain or None,
+        "query": interaction.query or None,
+        "request_id": interaction.request_id or None,
+    }
+
+
+def _write(file: Path, schema: pa.Schema, batches: Iterable[Iterable[dict[str, Any]]]) -> int:
+    rows = 0
+    with atomic_file(file) as staged, pq.ParquetWriter(staged, schema) as writer:
+        for batch in batches:
+            table = pa.Table.from_pylist(list(batch), schema=schema)
+            writer.write_table(table)
+            rows += len(table)
+    return rows
+
+
+def _time(microseconds: int) -> str:
+    return f"{pa.scalar(microseconds, TIMESTAMP).as_py():%Y-%m-%d %H:%M} UTC"

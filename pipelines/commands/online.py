@@ -1,0 +1,117 @@
+"""The commands of `penchant online`: what users did with what they were shown."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from pipelines.commands.errors import exit_on_error, out
+from pipelines.commands.options import Home
+
+online = typer.Typer(
+    help="""Evaluate what was shown, from the exposures and interactions that the recommender recorded.
+
+```
+penchant online report --days 7 --open
+penchant online export shown/ --days 30
+```
+""",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
+
+Days = Annotated[float, typer.Option(min=0.001, help="The length of the window, in days.")]
+Until = Annotated[
+    datetime | None,
+    typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="The end of the window, UTC. Default: now."),
+]
+
+
+@online.command()
+def report(
+    days: Days = 7.0,
+    until: Until = None,
+    touch: Annotated[
+        Literal["first", "last"],
+        typer.Option(
+            help="The answer to which an interaction without a request id belongs: the first or the last one "
+            "that showed the item to the user within --window-hours."
+        ),
+    ] = "last",
+    window_hours: Annotated[
+        float, typer.Option(min=0.001, help="How long after an answer such an interaction can belong to it.")
+    ] = 24.0,
+    conversion: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="EVENT_TYPE",
+            help="An event type that is a conversion; repeat the option. "
+            "Default: purchase, subscribe, install, apply, contact.",
+        ),
+    ] = None,
+    open_page: Annotated[bool, typer.Option("--open", help="Open the page in the browser.")] = False,
+    home: Home = None,
+) -> None:
+    """Show click-through, conversion, dismissals, dwell, satisfaction, coverage and novelty as shown.
+
+    By release, scenario, basis, source, place, day and segment of users, with 95 % intervals; the page says
+    the same. The figures also go to PENCHANT_PUSHGATEWAY and PENCHANT_METRICS_TEXTFILES, where these are set.
+
+    ```
+    penchant online report --days 7 --open
+    penchant online report --until 2026-11-01 --touch first --conversion purchase
+    ```
+    """
+    with exit_on_error():
+        from components.evaluate_online.attribution import CONVERSIONS
+        from components.evaluate_online.online_gauges import online_gauges, publish
+        from components.evaluate_online.online_report import Attribution, evaluate_online
+        from components.evaluate_online.page import render
+        from feature_repo.atomic_files import write_text_atomically
+        from pipelines.commands.online_tables import online_tables
+        from pipelines.settings import load_settings
+
+        settings = load_settings(home=home)
+        settings.prepare_home()
+        start, end = _window(days, until)
+        attribution = Attribution(window_hours, touch, tuple(conversion or CONVERSIONS))
+        evaluated = evaluate_online(settings.interaction_log, settings.warehouse, start, end, attribution)
+        for part in online_tables(evaluated):
+            out.print(part)
+        file = settings.home / "online" / "report.html"
+        write_text_atomically(file, render(evaluated))
+        publish(online_gauges(evaluated), settings.pushgateway, settings.metrics_textfiles)
+        out.print(f"The page: {file}", soft_wrap=True)
+        if open_page:
+            typer.launch(str(file))
+
+
+@online.command()
+def export(
+    folder: Annotated[Path, typer.Argument(help="Where exposures.parquet and events.parquet are written.")],
+    days: Days = 7.0,
+    until: Until = None,
+    home: Home = None,
+) -> None:
+    """Write what was shown, and what users did from then on, as Parquet files; they hold user ids.
+
+    ```
+    penchant online export shown/ --days 30
+    ```
+    """
+    with exit_on_error():
+        from components.evaluate_online.recorded_window import read_window
+        from pipelines.settings import load_settings
+
+        settings = load_settings(home=home)
+        start, end = _window(days, until)
+        recorded = read_window(settings.interaction_log, start, end, end, folder)
+        out.print(f"{recorded.answers:,} answers: {recorded.exposures}", soft_wrap=True)
+
+
+def _window(days: float, until: datetime | None) -> tuple[int, int]:
+    """Return the start and the end of the window, µs since the epoch."""
+    moment = until.replace(tzinfo=UTC) if until else datetime.now(UTC)
+    end = round(moment.timestamp() * 1_000_000)
+    return end - round(days * 86_400_000_000), end

@@ -1,0 +1,54 @@
+"""Tables of an online report."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from rich.table import Column, Table
+from rich.text import Text
+
+from components.evaluate_online.page import HEADINGS
+
+if TYPE_CHECKING:
+    from components.evaluate_online.online_metrics import Measured
+    from components.evaluate_online.online_report import OnlineReport
+
+# The metrics of the table, shares; the page has all of them.
+_SHOWN = ("click_through_rate", "conversion_rate", "dismissal_rate", "useful_share")
+
+
+def online_tables(report: "OnlineReport") -> Iterator[Table | str]:
+    """Yield a sentence about the attribution, and one table for all dimensions."""
+    events, total = report.events, report.total
+    yield (
+        f"{total.answers:,} answers to {total.users:,} users, {total.places:,} shown items, "
+        f"{total.items:,} distinct"
+        + ("" if total.coverage is None else f" ({100 * total.coverage:.1f} % of the catalog)")
+    )
+    yield (
+        f"{events.by_request:,} interactions name their answer, {events.by_time:,} are attributed by time "
+        f"({report.attribution.touch} touch), {events.unattributed:,} belong to no recorded answer; "
+        f"left out: {events.duplicates:,} duplicates, {events.bots:,} interactions of "
+        f"{events.bot_users:,} bots"
+    )
+    shown = [name for name in _SHOWN if any(name in each.metrics for each in report.slices)]
+    columns = (Column(f"{HEADINGS[name][0]} (%)", justify="right") for name in shown)
+    table = Table("", "", Column("shown", justify="right"), *columns, caption="in brackets: 95 % intervals")
+    dimension = None
+    for each in report.slices:
+        if each.dimension != dimension:
+            table.add_section()
+        heading = each.dimension if each.dimension != dimension else ""
+        dimension = each.dimension
+        cells = (_cell(each.metrics.get(name)) for name in shown)
+        label = each.label or "all"
+        table.add_row(heading, Text(label), f"{each.places:,}", *cells)
+    yield table
+
+
+def _cell(measured: "Measured | None") -> Text:
+    if measured is None:
+        return Text("–")
+    value = f"{100 * measured.value:.2f}"
+    if measured.low is None or measured.high is None:
+        return Text(value)
+    return Text.assemble(value, (f" ({100 * measured.low:.2f}–{100 * measured.high:.2f})", "dim"))
