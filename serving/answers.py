@@ -82,6 +82,7 @@ class Rule(StrEnum):
     DIVERSITY = "diversity"
     DISLIKED = "disliked"
     LIKE_DISLIKED = "like_disliked"
+    EXPLORATION = "exploration"
 
 
 @dataclass(frozen=True, slots=True)

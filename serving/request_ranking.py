@@ -155,6 +155,8 @@ class RequestRanking:
             return Rule.EXPECTED_VALUE if bid > 0 else Rule.BIDS
         if item in ranked.over_quota:
             return Rule.MAX_PER_CATEGORY
+        if scenario.exploration:
+            return Rule.EXPLORATION
         return Rule.DIVERSITY if scenario.diversity else Rule.MIN_FRESH_SHARE
 
 

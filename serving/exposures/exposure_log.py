@@ -122,6 +122,7 @@ class ExposureLog:
 def _exposure(
     request: Request, answer: Answer, ranked: RankedItems, candidates: Indexes, now: int
 ) -> Exposure:
+    propensities = ranked.propensities
     return Exposure(
         request_id=answer.request_id,
         user_id=request.user_id,
@@ -134,6 +135,6 @@ def _exposure(
         item_ids=[item.item_id for item in answer.recommendations],
         scores=ranked.scores.tolist(),
         sources=ranked.sources.tolist(),
-        propensities=[1.0] * len(answer.recommendations),
+        propensities=[1.0] * len(ranked.items) if propensities is None else propensities.tolist(),
         request=request.message,
     )

@@ -79,6 +79,7 @@ class Rule(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RULE_DIVERSITY: _ClassVar[Rule]
     RULE_DISLIKED: _ClassVar[Rule]
     RULE_LIKE_DISLIKED: _ClassVar[Rule]
+    RULE_EXPLORATION: _ClassVar[Rule]
 BASIS_UNSPECIFIED: Basis
 BASIS_HISTORY: Basis
 BASIS_REQUEST_HISTORY: Basis
@@ -134,6 +135,7 @@ RULE_MIN_FRESH_SHARE: Rule
 RULE_DIVERSITY: Rule
 RULE_DISLIKED: Rule
 RULE_LIKE_DISLIKED: Rule
+RULE_EXPLORATION: Rule
 
 class Interaction(_message.Message):
     __slots__ = ("interaction_id", "user_id", "item_id", "event_type", "value", "timestamp", "domain", "query", "request_id")

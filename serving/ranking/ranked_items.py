@@ -28,6 +28,7 @@ class RankedItems:
     over_quota: Indexes  # items left out because a category of theirs has no slot left
     displaced: Indexes  # items left out because they are like what the user dislikes, best first
     probabilities: NDArray[np.float64] | None = None  # [k] of a click; None for the objective "score"
+    propensities: NDArray[np.float64] | None = None  # [k] as in ScoredSelection
     sentences: Sequence[str] = ()  # [k] reasons of a cold start; empty if the history gives the reasons
 
     @classmethod
@@ -51,6 +52,7 @@ class RankedItems:
             over_quota=selection.over_quota,
             displaced=selection.displaced,
             probabilities=selection.probabilities,
+            propensities=selection.propensities,
             sentences=sentences,
         )
 

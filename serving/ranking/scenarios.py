@@ -23,6 +23,19 @@ class FrequencyCap(BaseModel):
     days: float = Field(gt=0, le=366)
 
 
+class Exploration(BaseModel):
+    """How a share of the requests is explored; serving.ranking.exploration explains the methods."""
+
+    model_config = _STRICT
+
+    method: Literal["epsilon_greedy", "plackett_luce"]
+    share: float = Field(gt=0, le=1)
+    epsilon: float = Field(default=0.1, gt=0, le=1)
+    temperature: float = Field(default=1.0, gt=0)
+    pool: int = Field(default=50, ge=1, le=1000)
+    floor: float = Field(default=2.0, ge=0)
+
+
 class Scenario(BaseModel):
     """One scenario; the default sets no condition. `scenarios.toml` describes each key."""
 
@@ -41,12 +54,22 @@ class Scenario(BaseModel):
     diversity: float = Field(default=0.0, ge=0, le=1)
     frequency_cap: FrequencyCap | None = None
     record_impressions: bool = False
+    exploration: Exploration | None = None
 
     @model_validator(mode="after")
     def _check_sources(self) -> Self:
         unknown = sorted(set(self.sources) - set(SOURCES))
         if unknown:
             raise ValueError(f"sources: {unknown} are unknown; allowed are {', '.join(SOURCES)}")
+        return self
+
+    @model_validator(mode="after")
+    def _check_exploration(self) -> Self:
+        if self.exploration and (self.diversifies or self.objective != "score"):
+            raise ValueError(
+                "exploration: the probabilities of its places are not known with diversity, min_fresh_share, "
+                'max_per_category or objective = "expected_value"; leave these out'
+            )
         return self
 
     @property
@@ -82,8 +105,11 @@ def _scenario(name: str, table: object, file: Path) -> Scenario:
 def _describe(location: tuple[int | str, ...], message: str, kind: str) -> str:
     key = ".".join(map(str, location))
     if kind == "extra_forbidden":
-        return f"{key} is unknown; allowed are {_allowed(FrequencyCap if len(location) > 1 else Scenario)}"
+        return f"{key} is unknown; allowed are {_allowed(_TABLES.get(str(location[0]), Scenario))}"
     return f"{key}: {message}" if key else message
+
+
+_TABLES: Final[dict[str, type[BaseModel]]] = {"frequency_cap": FrequencyCap, "exploration": Exploration}
 
 
 def _allowed(model: type[BaseModel] = Scenario) -> str:

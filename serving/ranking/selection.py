@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from serving.answers import Rule
 from serving.ranking.calibration import click_probabilities
 from serving.ranking.candidate_set import Candidates
-from serving.ranking.diversification import diversify
+from serving.ranking.diversification import Selection, diversify
+from serving.ranking.exploration import draw
 from serving.ranking.request import Request
 from serving.ranking.top_k import best_positions
 from serving.release.arrays import FloatArray, Indexes
@@ -28,6 +29,7 @@ class ScoredSelection:
     over_quota: Indexes  # items left out because a category of theirs has no slot left
     displaced: Indexes  # items left out because they are like what the user dislikes, best first
     probabilities: NDArray[np.float64] | None = None  # [≤ k] of a click; None for the objective "score"
+    propensities: NDArray[np.float64] | None = None  # [≤ k] of Drawn; None without exploration, for 1
 
 
 def select(
@@ -51,12 +53,38 @@ def select(
         return _select_by_value(ranking, fresh, candidates, scores, without_dislikes, request, to_logits)
     items, content = candidates.items, ranking.catalog.content
     selection = diversify(scores, items, content, fresh, request.k, request.scenario)
+    if request.scenario.exploration:
+        return _explore(items, scores, without_dislikes, request, to_logits, selection)
     return ScoredSelection(
         selection.positions,
         scores[selection.positions],
         selection.reordered_by,
         items[selection.over_quota],
         _displaced(items, scores, without_dislikes, selection.positions),
+    )
+
+
+def _explore(
+    items: Indexes,
+    scores: FloatArray,
+    without_dislikes: FloatArray,
+    request: Request,
+    to_logits: ToLogits,
+    best: Selection,
+) -> ScoredSelection:
+    """Draw the answer; `best` is the one without exploration."""
+    assert request.scenario.exploration
+    drawn = draw(
+        to_logits(scores), request.k, request.scenario.exploration, request.user_id, request.request_id
+    )
+    pairs = zip(drawn.positions.tolist(), best.positions.tolist(), strict=True)
+    return ScoredSelection(
+        drawn.positions,
+        scores[drawn.positions],
+        [None if position == other else Rule.EXPLORATION for position, other in pairs],
+        items[best.over_quota],
+        _displaced(items, scores, without_dislikes, best.positions),
+        propensities=drawn.propensities,
     )
 
 

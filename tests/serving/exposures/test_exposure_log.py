@@ -77,3 +77,22 @@ def test_the_exposure_of_a_recorded_interaction_is_stored_when_the_recording_ret
             answer = service.client.recommend("u", request_id=f"r{number}")
             service.client.record("u", shown(answer)[0], "click", request_id=answer.request_id)
             assert [each.item_ids for each in service.exposures.of_request(f"r{number}")] == [shown(answer)]
+
+
+def test_explored_answers_state_their_propensities_and_never_show_a_blocked_item(tmp_path: Path) -> None:
+    file = tmp_path / "scenarios.toml"
+    file.write_text('[explore]\nexploration = { method = "plackett_luce", share = 1.0, temperature = 9.0 }\n')
+    with running(tmp_path, scenarios=file) as service:
+        service.client.record("u", "comedy-1", event_type="like")
+        service.client.record("u", "comedy-2", event_type="dislike")
+        answers = [
+            service.client.recommend(
+                "u", k=3, scenario="explore", exclude_item_ids=["comedy-3"], explain=True, request_id=f"r{n}"
+            )
+            for n in range(20)
+        ]
+        exposures = [recorded(service, f"r{number}") for number in range(20)]
+    assert len({tuple(shown(answer)) for answer in answers}) > 10
+    assert not {"comedy-2", "comedy-3"} & {item for answer in answers for item in shown(answer)}
+    assert all(0 < propensity < 1 for each in exposures for propensity in each.propensities)
+    assert "exploration" in {item.reordered_by for answer in answers for item in answer.recommendations}

@@ -31,6 +31,18 @@ def test_the_default_file_has_four_scenarios() -> None:
             r"frequency_cap\.often is unknown; allowed are impressions, days",
         ),
         ("[feed]\nfrequency_cap = { impressions = 1 }\n", r"frequency_cap\.days: Field required"),
+        (
+            "[feed]\nexploration = { method = 'plackett_luce', share = 0.1, epsilo = 1 }\n",
+            r"exploration\.epsilo is unknown; allowed are method, share, epsilon",
+        ),
+        (
+            "[feed]\nexploration = { method = 'plackett_luce', share = 1.5 }\n",
+            "share: .*less than",
+        ),
+        (
+            "[feed]\ndiversity = 0.1\nexploration = { method = 'plackett_luce', share = 0.1 }\n",
+            "exploration: the probabilities of its places are not known with diversity",
+        ),
         ("feed = 3\n", r"feed: expected a table \[feed\]"),
         ("[feed\n", "expected a readable TOML file"),
     ],
