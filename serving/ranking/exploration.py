@@ -25,10 +25,10 @@ Probabilities = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Drawn:
-    """The answer's positions among the candidates, and their probabilities under the whole policy.
+    """The answer's positions among the candidates, and their probabilities.
 
-    `propensities[j]` is the probability that place j shows this item, given the items at the places before it:
-    over all requests, explored and not. Their product is the probability of the whole answer.
+    `propensities[j]` is the probability that place j shows this item, given the items at the places before
+    it: over all requests, explored and not. Their product is the probability of the whole answer.
     """
 
     positions: NDArray[np.intp]  # [≤ k]
