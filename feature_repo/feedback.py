@@ -222,7 +222,9 @@ class FeedbackPolicy:
         ratings, one_user = values[is_rating], len(offsets) == 2
         # One user, as in serving, needs no bound per rating: that takes half of the time.
         if one_user:
-            sums, counts = ratings.sum(keepdims=True), np.array([len(ratings)], np.float32)
+            # As bincount does: with float64, so that a bound is the same for one user and for many.
+            sums = ratings.sum(keepdims=True, dtype=np.float64).astype(np.float32)
+            counts = np.array([len(ratings)], np.float32)
             like_from, dislike_to = self.ratings.bounds(sums, counts)
         else:
             users = np.searchsorted(offsets, np.flatnonzero(is_rating), side="right") - 1

@@ -8,7 +8,7 @@ import numpy as np
 from feature_repo.event_types import SEARCH, Kind
 from serving.ranking.query import Query
 from serving.ranking.search_matches import SearchMatches
-from serving.ranking.signed_history import SignedHistory
+from serving.ranking.signed_history import Judged, SignedHistory
 from serving.release.arrays import FloatArray, Indexes
 from serving.release.catalog import Catalog
 from serving.release.ranking_data import Ranking
@@ -23,8 +23,12 @@ class IndexedUser:
     release does not contain are left out.
     """
 
-    def __init__(self, ranking: Ranking, user: UserHistory) -> None:
-        """Index the history; scores are computed on first use."""
+    def __init__(self, ranking: Ranking, user: UserHistory, judged: Judged | None = None) -> None:
+        """Index the history; scores are computed on first use.
+
+        Args:
+            judged: of `left_out` and the history, if they are known; see SignedHistory.
+        """
         catalog, length = ranking.catalog, len(user.history)
         everything = user.left_out.followed_by(user.history, len(user.left_out) + length)
         item_ids = list(everything.item_ids)
@@ -38,6 +42,7 @@ class IndexedUser:
             everything.values,
             length,
             item_indexes(catalog, user.disliked_before),
+            judged,
         )
         self.event_types = signed.event_types
         self.seen = np.concatenate([items[items >= 0], item_indexes(catalog, user.seen_before)])

@@ -81,6 +81,10 @@ class Query:
         """Return `compute()`, which depends on the interest too; only the first call with a key computes."""
         return _once(self._by_interest, key, compute)
 
+    def keep(self, key: Hashable, value: object) -> None:
+        """Keep a value that `once` returns for `key`: computed for many queries together, it costs less."""
+        self._by_history[key] = value
+
     def logits(self) -> FloatArray:
         """Return interest · embedding [items] float32."""
         embeddings = self.ranking.item_embeddings

@@ -13,6 +13,9 @@ from serving.ranking.influences import RECENT
 from serving.release.arrays import NO_ITEMS, FloatArray, Indexes
 from serving.release.ranking_data import Ranking
 
+# The preferences [n] and the votes [n] of n interactions: what FeedbackPolicy.preferences_and_votes returns.
+Judged = tuple[FloatArray, FloatArray]
+
 
 @dataclass(frozen=True, eq=False)
 class SignedHistory:
@@ -35,6 +38,7 @@ class SignedHistory:
         values: Sequence[float],
         length: int,
         disliked_before: Indexes = NO_ITEMS,
+        judged: Judged | None = None,
     ) -> "SignedHistory":
         """Apply the release's feedback policy.
 
@@ -46,11 +50,12 @@ class SignedHistory:
             values: [n] NaN for none.
             length: of the history, the newest of these; older interactions only say what is disliked.
             disliked_before: [m] indexes of items that the user disliked before all these interactions.
+            judged: of the interactions; None to apply the policy to them.
         """
-        codes, known = items, items >= 0
-        if not known.all():  # no two interactions with unknown items are with the same one
-            codes = np.where(known, items, len(ranking.catalog) + np.arange(len(items), dtype=np.int32))
-        preferences, votes = ranking.feedback.preferences_and_votes(codes, event_types, values, timestamps)
+        known = items >= 0
+        preferences, votes = judged or ranking.feedback.preferences_and_votes(
+            item_codes(items, len(ranking.catalog)), event_types, values, timestamps
+        )
         disliked = items[known & (preferences <= -OPINION)]
         if len(disliked_before):
             states_opinion = ranking.feedback.states_opinion(event_types, values)
@@ -69,3 +74,11 @@ class SignedHistory:
             disliked=disliked,
             dislikes=Dislikes.of(ranking, items_inside, types_inside, preferences[inside]),
         )
+
+
+def item_codes(items: Indexes, item_count: int) -> Indexes:
+    """Return [n] a code for each item: no two interactions with unknown items, -1, are with the same one."""
+    known = items >= 0
+    return (
+        items if known.all() else np.where(known, items, item_count + np.arange(len(items), dtype=np.int32))
+    )

@@ -54,8 +54,9 @@ def transitions(
     filters: CollaborativeFilters, history: Indexes, votes: FloatArray | None = None
 ) -> tuple[Scores, float]:
     """Return the probability that an item comes soon after the last interactions, and the remaining mass."""
-    scores = _weighted_rows(filters.transitions, history, weighted(power_weights(len(history)), votes))
-    return scores.to_dense(), max(0.0, 1.0 - scores.total)
+    weights = weighted(power_weights(len(history)), votes)
+    scores = _weighted_rows(filters.transitions, history, weights).to_dense()
+    return scores, max(0.0, 1.0 - scores.total)
 
 
 def item_cosine(filters: CollaborativeFilters, history: Indexes, votes: FloatArray | None = None) -> Scores:

@@ -53,7 +53,7 @@ class SparseScores:
         if not is_dense(self.item_count):
             return self
         sums = self._sum(self.items, self.item_count)
-        return DenseScores(sums[:-1], float(sums.sum()))
+        return DenseScores(sums[:-1], float(sums[-1]))
 
     def at(self, items: Indexes) -> FloatArray:
         """Return the scores [m] of `items` [m], distinct."""
@@ -77,7 +77,12 @@ class DenseScores:
     """One score per item, with the interface of SparseScores."""
 
     sums: FloatArray  # [item_count]
-    total: float
+    without_item: float = 0.0  # the sum of the entries without an item
+
+    @property
+    def total(self) -> float:
+        """The sum of all entries, those without an item included."""
+        return float(self.sums.sum()) + self.without_item
 
     def at(self, items: Indexes) -> FloatArray:
         """Return the scores [m] of `items` [m], distinct."""

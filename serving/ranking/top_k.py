@@ -34,7 +34,10 @@ def among_top_k(scores: AnyFloatArray, count: int, above: float = 0.0) -> NDArra
 def kth_largest(scores: AnyFloatArray, count: int, above: float = 0.0) -> np.float32:
     """Return the smallest score that exceeds `above` and is among the `count` largest.
 
-    Sorts: most scores after a short history are equal, and np.partition takes 30 times as long on those.
+    Sorts: many scores after a short history are equal, and np.partition takes 30 times as long on those. Most
+    of these are 0, so what does not exceed `above` is left out first.
     """
-    least = np.nextafter(np.float32(above), np.float32(np.inf))
-    return max(least, np.sort(scores)[-count]) if len(scores) > count else least
+    smallest: np.float32 = np.nextafter(np.float32(above), np.float32(np.inf))
+    if len(scores) > count and len(exceeding := scores[scores > above]) > count:
+        smallest = np.sort(exceeding)[-count]
+    return smallest

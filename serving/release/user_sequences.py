@@ -90,9 +90,10 @@ class UserSequences:
         users, positions, offsets = copy_rows(self.positions, history)
         ones = np.ones(len(users), np.float32)
         similarity = sum_rows(users, ones, offsets, weights, len(self.damping)) * self.damping
-        bound = np.finfo(np.float32).tiny
-        if len(similarity) > SEQUENCE_NEIGHBOURS:
-            bound = max(bound, np.partition(similarity, -SEQUENCE_NEIGHBOURS)[-SEQUENCE_NEIGHBOURS])
+        bound: np.floating = np.finfo(np.float32).tiny
+        similar = similarity[similarity >= bound]
+        if len(similar) > SEQUENCE_NEIGHBOURS:  # among all users, most of whom have 0, it takes much longer
+            bound = np.partition(similar, -SEQUENCE_NEIGHBOURS)[-SEQUENCE_NEIGHBOURS]
         is_neighbour = similarity >= bound
         shared = np.flatnonzero(is_neighbour.take(users))
         positions, shared_similarity = positions.take(shared), similarity.take(users.take(shared))

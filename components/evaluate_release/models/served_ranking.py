@@ -1,18 +1,24 @@
 """Answers queries with the recommender's own retrieval, rules and reranking."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from components.evaluate_release.data.queries import Queries
 from components.evaluate_release.data.ranked_queries import MAX_LENGTH, RankedQueries
 from components.evaluate_release.metrics.accuracy import MISS
+from components.evaluate_release.models.source_blocks import block_size, compute_sources
+from feature_repo.histories import History
+from serving.ranking.blend_features import FEATURES
 from serving.ranking.cold_start import Profile, cold_scores
+from serving.ranking.indexed_user import IndexedUser
 from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.query import Query
 from serving.ranking.rules import Rules
+from serving.ranking.signed_history import Judged, item_codes
 from serving.ranking.top_k import best_positions
 from serving.release.arrays import FloatArray, Indexes
 from serving.release.ranking_data import Ranking
@@ -28,7 +34,10 @@ class BlendExamples:
 
 
 class ServedRanking:
-    """Answers queries from one release."""
+    """Answers queries from one release with the code that answers requests, the sources block by block.
+
+    On one thread: arrays of this size make threads wait for each other, which takes up to 8 × the CPU time.
+    """
 
     def __init__(
         self,
@@ -36,47 +45,71 @@ class ServedRanking:
         queries: Queries,
         interest: NDArray[np.float32],
         profiles: Mapping[str, Profile] | None = None,
+        max_block: int | None = None,
     ) -> None:
         """Load the release as the recommender does.
 
         Args:
             interest: [queries, interest size] computed by the release's interest model.
             profiles: user -> attributes, used for users without a history.
+            max_block: queries in a block; None for as many as the memory of a block allows.
         """
         self._release = LoadedRelease(ranking)
         self._queries, self._interest, self._profiles = queries, interest, profiles or {}
+        self._max_block = max_block or block_size(ranking)
+        weights = dict(zip(ranking.blend.get("features", ()), ranking.blend.get("weights", ()), strict=False))
+        self._used = {name for name in FEATURES if not weights or weights.get(name)}
 
     def examples(self) -> BlendExamples:
         """Return the features of each query's candidates; queries whose history has no vote are left out."""
         examples = BlendExamples([], [])
-        for position, target in enumerate(self._queries.targets):
-            query, items = self._candidates(position)
-            if len(query.history):
-                position_of_target = np.flatnonzero(items == target)
-                examples.features.append(self._release.reranker.features(query, items))
-                examples.targets.append(int(position_of_target[0]) if len(position_of_target) else -1)
+        with threadpool_limits(1):
+            for position, query, items in self._candidates():
+                if len(query.history):
+                    position_of_target = np.flatnonzero(items == self._queries.targets[position])
+                    examples.features.append(self._release.reranker.features(query, items))
+                    examples.targets.append(int(position_of_target[0]) if len(position_of_target) else -1)
         return examples
 
     def answers(self) -> RankedQueries:
         """Rank each query's candidates; a target that is not retrieved, or excluded by a rule, is a miss."""
         ranks = np.full(len(self._queries), MISS, np.int32)
         answered = np.full((len(self._queries), MAX_LENGTH), -1, np.int32)
-        for position, target in enumerate(self._queries.targets):
-            query, items = self._candidates(position)
-            scores = self._scores(position, query, items)
-            first = items[best_positions(scores, MAX_LENGTH)]
-            answered[position, : len(first)] = first
-            own = scores[items == target]
-            if len(own):
-                ranks[position] = np.count_nonzero(scores >= own[0])
+        with threadpool_limits(1):
+            for position, query, items in self._candidates():
+                scores = self._scores(position, query, items)
+                first = items[best_positions(scores, MAX_LENGTH)]
+                answered[position, : len(first)] = first
+                own = scores[items == self._queries.targets[position]]
+                if len(own):
+                    ranks[position] = np.count_nonzero(scores >= own[0])
         return RankedQueries(ranks, answered)
 
-    def _candidates(self, position: int) -> tuple[Query, Indexes]:
-        user = self._release.index(UserHistory(self._queries.histories[position]))
-        query = user.query(None if user.is_cold else self._interest[position])
-        rules = Rules(self._now(position), excluded=self._queries.seen[position], disliked=user.disliked)
-        retrieved = self._release.retriever.retrieve(query)
-        return query, self._release.item_filter.select(rules, retrieved, MAX_LENGTH).items
+    def _candidates(self) -> Iterator[tuple[int, Query, Indexes]]:
+        """Yield each query's position, with the items that the rules permit among those retrieved."""
+        for start in range(0, len(self._queries), self._max_block):
+            positions = range(start, min(start + self._max_block, len(self._queries)))
+            users = self._users(positions)
+            queries = [
+                user.query(None if user.is_cold else self._interest[position])
+                for position, user in zip(positions, users, strict=True)
+            ]
+            compute_sources(self._release.ranking, queries, self._used)
+            for position, user, query in zip(positions, users, queries, strict=True):
+                rules = Rules(
+                    self._now(position), excluded=self._queries.seen[position], disliked=user.disliked
+                )
+                retrieved = self._release.retriever.retrieve(query)
+                yield position, query, self._release.item_filter.select(rules, retrieved, MAX_LENGTH).items
+
+    def _users(self, positions: range) -> list[IndexedUser]:
+        """Index users as LoadedRelease does, but apply the feedback policy to all of them at once."""
+        ranking = self._release.ranking
+        histories = [self._queries.histories[position] for position in positions]
+        return [
+            IndexedUser(ranking, UserHistory(history), judged)
+            for history, judged in zip(histories, judge(ranking, histories), strict=True)
+        ]
 
     def _scores(self, position: int, query: Query, items: Indexes) -> FloatArray:
         """Score by the blend, or without a vote by the cold-start rules: profile, segment trend, trend."""
@@ -87,3 +120,19 @@ class ServedRanking:
 
     def _now(self, position: int) -> int:
         return int(self._queries.cutoffs[position])
+
+
+def judge(ranking: Ranking, histories: Sequence[History]) -> list[Judged]:
+    """Apply the release's feedback policy to histories of different users."""
+    index, count = ranking.catalog.index, len(ranking.catalog)
+    items = [np.array([index.get(item, -1) for item in history.item_ids], np.int32) for history in histories]
+    offsets = np.cumsum([0, *map(len, histories)])
+    preferences, votes = ranking.feedback.preferences_and_votes(
+        np.concatenate([item_codes(own, count) for own in items]),
+        [event_type for history in histories for event_type in history.event_types],
+        np.concatenate([np.asarray(history.values, np.float32) for history in histories]),
+        np.concatenate([np.asarray(history.timestamps, np.int64) for history in histories]),
+        offsets,
+    )
+    parts = (np.split(values, offsets[1:-1]) for values in (preferences, votes))
+    return list(zip(*parts, strict=True))
