@@ -6,11 +6,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 DATA ?= movielens-100k
 INSTALLED := $(VENV)/.installed
+# PySpark is 430 MB, and most of the tests need none of it.
+SPARK_VENV := .venv-spark
+SPARK_INSTALLED := $(SPARK_VENV)/.installed
+SPARK_TESTS := tests/spark tests/components/compute tests/components/build_features tests/components/fetch_training_set \
+  tests/parity/test_histories.py
 # The uv on PATH, or else one installed into the environment.
 UV := $(or $(shell command -v uv),$(BIN)/uv)
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help demo test check format lock protos bench bench-training bench-model bench-feedback bench-first-answer sizes attack clean
+.PHONY: help demo test test-spark check format lock protos bench bench-training bench-model bench-feedback bench-first-answer sizes attack clean
 
 help: ## List the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +25,10 @@ demo: $(INSTALLED) ## Train, promote, serve and recommend on MovieLens-100K (DAT
 
 test: $(INSTALLED) ## Run all tests
 	$(BIN)/python -m pytest -q -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
+test-spark: $(SPARK_INSTALLED) ## Run the tests of the features on Spark, and compare its files with those of DuckDB
+	@command -v java >/dev/null || { echo "Spark needs Java 17 or 21: apt-get install openjdk-17-jre-headless"; exit 2; }
+	TEST_COMPUTE='local[2]' $(SPARK_VENV)/bin/python -m pytest -q $(SPARK_TESTS)
 
 check: $(INSTALLED) ## Check style, types and the allowed imports between packages
 	$(BIN)/ruff check .
@@ -32,7 +41,7 @@ format: $(INSTALLED) ## Format the code
 	$(BIN)/ruff format .
 
 lock: $(INSTALLED) ## Resolve pyproject.toml into requirements.lock; a pinned version stays as long as it fits
-	$(UV) pip compile --quiet --universal --python-version 3.11 --extra dev --extra s3 --extra gpu \
+	$(UV) pip compile --quiet --universal --python-version 3.11 --extra dev --extra s3 --extra gpu --extra spark \
 	  --generate-hashes --no-annotate --no-header --no-emit-index-url pyproject.toml -o requirements.lock
 
 protos: $(INSTALLED) ## Generate the gRPC stubs
@@ -64,7 +73,7 @@ attack: $(INSTALLED) ## Attack Penchant on this machine with bounded scripts; pr
 	$(BIN)/python -m tests.attack
 
 clean: ## Remove the environment and all runs
-	rm -rf $(VENV) .penchant*
+	rm -rf $(VENV) $(SPARK_VENV) .penchant*
 
 # Runs again when the lock or pyproject.toml has changed. --compile-bytecode makes every later import 3 times faster.
 $(INSTALLED): requirements.lock pyproject.toml
@@ -77,4 +86,12 @@ $(INSTALLED): requirements.lock pyproject.toml
 	  --requirement pyproject.toml --extra dev --constraint requirements.lock
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@TF_USE_LEGACY_KERAS=1 TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -O -m components.bytecode
+	@touch $@
+
+# An environment of its own, so that no other one needs Spark.
+$(SPARK_INSTALLED): requirements.lock pyproject.toml | $(INSTALLED)
+	@test -x $(SPARK_VENV)/bin/python || $(BIN)/python -m venv $(SPARK_VENV)
+	@echo "Installing the packages and PySpark into $(SPARK_VENV): two or three minutes, plus the downloads …"
+	@$(UV) pip install --quiet --compile-bytecode --python $(SPARK_VENV)/bin/python --require-hashes \
+	  --requirement pyproject.toml --extra dev --extra spark --constraint requirements.lock
 	@touch $@

@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator
 
+from components.compute.address import DUCKDB, check_address, check_properties
 from pipelines.moved_home import relocate_artifacts
 from serving.configuration.addresses import Addresses
 
@@ -35,6 +36,15 @@ class Settings(Addresses):
     )
     model_server: str = Field(
         "", description="host:port of TensorFlow Serving, https://host:port for TLS; empty: the embedded one"
+    )
+
+    compute: str = Field(
+        DUCKDB,
+        description="where features and training set are computed: duckdb; local[N], Spark in the step's "
+        "process; spark://host:port, a Spark master; or sc://host:port, Spark Connect",
+    )
+    spark_properties: dict[str, str] = Field(
+        default_factory=dict, description="JSON: properties of Spark, such as spark.executor.memory"
     )
 
     policy: Literal["auto", "auto-unless-worse", "review"] = Field(
@@ -92,6 +102,16 @@ class Settings(Addresses):
     run_link: str = Field(
         "", description="URL of a run's page, with {run} for its name or its id in Kubeflow"
     )
+
+    @field_validator("compute")
+    @classmethod
+    def _check_compute(cls, value: str) -> str:
+        return check_address(value)
+
+    @field_validator("spark_properties")
+    @classmethod
+    def _check_spark_properties(cls, value: dict[str, str]) -> dict[str, str]:
+        return check_properties(value)
 
     @field_validator("webhook_url")
     @classmethod

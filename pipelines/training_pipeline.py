@@ -31,6 +31,8 @@ def training(
     feedback: dict = {},  # noqa: B006 (the default of a pipeline parameter)
     accept_smaller: bool = False,
     undescribed_min_users: int = 3,
+    compute: str = "duckdb",
+    spark_properties: dict = {},  # noqa: B006 (the default of a pipeline parameter)
     protocol: str = "time",
     policy: str = "auto",
     max_failed_share: float = 0.05,
@@ -91,6 +93,8 @@ def training(
         as_of=as_of,
         protocol=protocol,
         warehouse=warehouse,
+        compute=compute,
+        spark_properties=spark_properties,
     ).set_display_name("Build features")
 
     # The recommender reads the same features from the online store.
@@ -109,6 +113,8 @@ def training(
         features=built.outputs["Output"],
         registry=registry,
         online_store=online_store,
+        compute=compute,
+        spark_properties=spark_properties,
     ).set_display_name("Fetch training set")
     training_set = fetched.outputs["training_set"]
 

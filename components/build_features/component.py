@@ -13,12 +13,15 @@ def build_features(
     as_of: int,
     protocol: str,
     warehouse: str,
+    compute: str,
+    spark_properties: dict,
     spine: Output[Dataset],
 ) -> str:
     """Write histories and user profiles to the offline store; returns its location."""
     from pathlib import Path
 
     from components.build_features.feature_tables import build
+    from components.compute.address import Compute
     from feature_repo.feedback import FeedbackPolicy
 
     return build(
@@ -29,4 +32,5 @@ def build_features(
         protocol,
         warehouse,
         Path(spine.path),
+        Compute(compute, spark_properties),
     )

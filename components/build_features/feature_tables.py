@@ -13,7 +13,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from components.build_features.backend import connect, read
 from components.build_features.disliked_before import SCHEMA, find_disliked_before
 from components.build_features.histories import build_histories, split_by_user
 from components.build_features.labelled_users import LabelledUsers, read_labelled_users
@@ -21,7 +20,9 @@ from components.build_features.offline_store import ROWS_PER_GROUP, publishing, 
 from components.build_features.protocols import make_protocol
 from components.build_features.spine import build_spine
 from components.build_features.time_conversion import TIMESTAMP, timestamp, to_datetime
-from components.build_features.user_profile import build_user_profile
+from components.build_features.user_profile import all_users, build_user_profile
+from components.compute.address import IN_PROCESS, Compute
+from components.compute.engine import connect
 from components.errors import StepError
 from components.progress import report
 from feature_repo.atomic_files import atomic_file
@@ -37,6 +38,7 @@ def build(
     protocol: str,
     warehouse: str,
     spine: Path,
+    compute: Compute = IN_PROCESS,
 ) -> str:
     """Write the feature tables and the spine; return the location of the tables, `<warehouse>/features`.
 
@@ -46,13 +48,14 @@ def build(
         as_of: µs since the epoch; interactions at this time or later are ignored, and all impressions.
         protocol: "leave-one-out" or "time".
         spine: the Parquet file to write, with the columns user_id, cutoff, split, target_item_id.
+        compute: where the expressions run; the files are the same.
 
     Raises:
         StepError: an unreadable file, too few interactions, an unknown protocol, an invalid user attribute.
     """
     location = f"{warehouse.rstrip('/')}/features"
-    with connect() as backend:
-        user_table, log = read(backend, users, "users"), read(backend, interactions, "interactions")
+    with connect(compute, warehouse) as engine:
+        user_table, log = engine.read(users, "users"), engine.read(interactions, "interactions")
         log = log.filter(log.timestamp < timestamp(as_of), log.event_type != IMPRESSION)
         searches, log = log.filter(log.item_id.isnull()), log.filter(log.item_id.notnull())
         disliked = [SCHEMA.empty_table()]
@@ -61,11 +64,12 @@ def build(
         _check_splits(spine_rows, as_of, protocol)
         with atomic_file(spine) as staged_spine, publishing(location) as staging:
             pq.write_table(spine_rows, staged_spine, compression="zstd", row_group_size=ROWS_PER_GROUP)
-            spine_table = read(backend, staged_spine, "spine")
-            disliked_before = ibis.memtable(pa.concat_tables(disliked))
+            spine_table = engine.read(staged_spine, "spine")
+            disliked_before = engine.table(pa.concat_tables(disliked), "disliked_before")
+            everybody = all_users(log, searches, user_table)
             profiles = build_user_profile(log, searches, user_table, disliked_before)
             _write(staging, "user_profile", [_snapshot(profiles, as_of)])
-            _write(staging, "user_history", _histories(log, spine_table, profiles, as_of))
+            _write(staging, "user_history", _histories(log, spine_table, everybody, as_of))
     return location
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from components.build_features.time_conversion import microseconds
 from components.build_features.user_ranges import in_range, user_ranges
+from components.compute.engine import fetch
 from feature_repo.feedback import FeedbackPolicy, FloatArray
 
 # Interactions that are labelled at once, to limit memory; a user's interactions stay together.
@@ -63,7 +64,7 @@ def read_labelled_users(
     A preference depends on all interactions of the user: a later return makes a purchase neutral.
     """
     for users in user_ranges(interactions, rows_per_batch):
-        yield _label(in_order(in_range(interactions, users)).to_pyarrow(), policy)
+        yield _label(fetch(in_order(in_range(interactions, users))), policy)
 
 
 def in_order(interactions: ir.Table) -> ir.Table:

@@ -9,6 +9,7 @@ import ibis.expr.types as ir
 import pyarrow.parquet as pq
 from fsspec.implementations.local import LocalFileSystem
 
+from components.compute.engine import fetch
 from feature_repo.atomic_files import staging_directory
 from feature_repo.filesystems import locate
 
@@ -42,7 +43,7 @@ def write(file: Path, parts: Iterable[ir.Table]) -> int:
     rows, writer = 0, None
     try:
         for part in parts:
-            table = part.to_pyarrow()
+            table = fetch(part)
             writer = writer or pq.ParquetWriter(file, table.schema, compression="zstd")
             writer.write_table(table, row_group_size=ROWS_PER_GROUP)
             rows += table.num_rows

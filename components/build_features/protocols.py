@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.build_features.labelled_users import Integers, LabelledUsers, ranks
-from components.build_features.time_conversion import microseconds, timestamp, to_datetime
+from components.build_features.time_conversion import microseconds, to_datetime
+from components.build_features.time_quantiles import tenths
+from components.compute.engine import fetch
 from components.errors import StepError
 from components.progress import report
 
@@ -86,18 +88,16 @@ class ByTime:
         Raises:
             StepError: there are no interactions, or they have fewer than three different times.
         """
-        micros = microseconds(interactions.timestamp)
-        bounds = interactions.agg(first=micros.quantile(0.8), second=micros.quantile(0.9)).to_pyarrow()
-        (row,) = bounds.to_pylist()
-        if None in row.values():
+        times = interactions.select(micros=microseconds(interactions.timestamp))
+        if not (bounds := tenths(times, 8, 9)):
             raise StepError(
                 f"no interactions before {to_datetime(as_of)} except impressions: "
                 "ingest clicks or purchases too"
             )
-        first, second = int(row["first"]), int(row["second"])
-        validation = interactions.timestamp.between(timestamp(first), timestamp(second - 1))
-        if not interactions.filter(validation).count().to_pyarrow().as_py():
-            first, second = _bounds_of_coarse_times(interactions, second)
+        first, second = bounds
+        validation = times.filter(times.micros.between(first, second - 1))
+        if not fetch(validation.limit(1)).num_rows:
+            first, second = _bounds_of_coarse_times(times, second)
         report(
             f"train before {to_datetime(first):%Y-%m-%d %H:%M}, "
             f"validation before {to_datetime(second):%Y-%m-%d %H:%M}"
@@ -141,12 +141,12 @@ def _last(users: LabelledUsers, chosen: NDArray[np.bool_]) -> Integers:
     return last
 
 
-def _bounds_of_coarse_times(interactions: ir.Table, bound: int) -> tuple[int, int]:
+def _bounds_of_coarse_times(times: ir.Table, bound: int) -> tuple[int, int]:
     """Return bounds with interactions in all three parts; 90 % of them are before `bound`, or at it."""
-    times = interactions.select(micros=microseconds(interactions.timestamp)).distinct()
+    times = times.distinct()
     earlier = times.filter(times.micros < bound).order_by(times.micros.desc()).limit(2)
     later = times.filter(times.micros >= bound).order_by(times.micros).limit(3)
-    before, after = (sorted(table.to_pyarrow()["micros"].to_pylist()) for table in (earlier, later))
+    before, after = (sorted(fetch(table)["micros"].to_pylist()) for table in (earlier, later))
     around = [*before, *after]
     if len(around) < 3:
         raise StepError(

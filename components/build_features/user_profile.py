@@ -29,21 +29,27 @@ def build_user_profile(
     activity = interactions.group_by("user_id").agg(
         interactions=interactions.count(),
         items=interactions.item_id.nunique(),
-        mean_value=interactions.value.mean(),
+        # Sorted, because an engine adds in an order that changes, and the last digit of the mean with it.
+        mean_value=interactions.value.cast("float64").collect().sort().means(),
         first_seen=microseconds(interactions.timestamp).min(),
         last_seen=microseconds(interactions.timestamp).max(),
     )
     attributes = users.select(
         "user_id", **{name: _attribute(users, name) for name in users.columns if name != "user_id"}
     )
-    all_users = ibis.union(*(table.select("user_id") for table in (users, activity, searches)), distinct=True)
-    joined = all_users.left_join(attributes, "user_id").select(all_users, *attributes.columns[1:])
+    everybody = all_users(interactions, searches, users)
+    joined = everybody.left_join(attributes, "user_id").select(everybody, *attributes.columns[1:])
     joined = joined.left_join(activity, "user_id").select(joined, *activity.columns[1:])
     for lists in (build_seen_before(interactions), disliked_before, build_searches(searches)):
         joined = joined.left_join(lists, "user_id").select(joined, *lists.columns[1:])
     return joined.mutate(
         interactions=ibis.coalesce(joined.interactions, 0), items=ibis.coalesce(joined["items"], 0)
     )
+
+
+def all_users(*tables: ir.Table) -> ir.Table:
+    """Return the distinct values of user_id in all tables."""
+    return ibis.union(*(table.select("user_id") for table in tables), distinct=True)
 
 
 def _attribute(users: ir.Table, name: str) -> ir.Value:

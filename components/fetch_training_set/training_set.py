@@ -15,6 +15,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from components.compute.address import IN_PROCESS, Compute
+from components.compute.engine import fetch as fetch_arrow
 from components.errors import StepError
 from components.feast_backend import feast_backend
 from components.progress import report
@@ -31,8 +33,9 @@ ROWS_PER_JOIN = 25_000
 ROWS_PER_GROUP = 5_000
 
 
-@feast_backend()
-def fetch(spine: Path, addresses: FeatureStoreAddresses, training_set: Path) -> dict[str, int | str]:
+def fetch(
+    spine: Path, addresses: FeatureStoreAddresses, training_set: Path, compute: Compute = IN_PROCESS
+) -> dict[str, int | str]:
     """Write the training set in the order of the spine; return row counts for the artifact's metadata.
 
     A window, a row without a target, keeps the interactions from the cutoff of the next older window of its
@@ -42,18 +45,19 @@ def fetch(spine: Path, addresses: FeatureStoreAddresses, training_set: Path) -> 
         spine: a Parquet file with the columns of SPINE, ordered by user_id and cutoff.
         addresses: of the features that build_features wrote together with this spine.
         training_set: the Parquet file to write, with the columns of TRAINING_SET.
+        compute: where the joins run; the file is the same.
 
     Raises:
         StepError: the spine is unreadable, a row has no history, or a history reaches its cutoff.
     """
     started, rows = monotonic(), _read_spine(spine)
-    store, attributes = open_store(addresses), UserAttributes.read(addresses.features)
-    interactions = 0
+    attributes, interactions = UserAttributes.read(addresses.features), 0
     with (
+        feast_backend(compute, addresses.features.rpartition("/")[0]),
         atomic_file(training_set) as staged,
         pq.ParquetWriter(staged, TRAINING_SET, compression="zstd") as writer,
     ):
-        for table in _join(store, rows, attributes):
+        for table in _join(open_store(addresses), rows, attributes):
             _check_point_in_time(table)
             writer.write_table(table, row_group_size=ROWS_PER_GROUP)
             interactions += len(table["item_ids"].combine_chunks().flatten())
@@ -82,7 +86,7 @@ def _join(store: Any, spine: pa.Table, attributes: UserAttributes) -> Iterator[p
         pair = keys.groupby(["user_id", "event_timestamp"], sort=False).ngroup().to_numpy()
         pairs = keys.drop_duplicates(ignore_index=True).assign(row=lambda rows: np.arange(len(rows)))
         job = store.get_historical_features(entity_df=pairs.copy(), features=service)
-        histories = job.to_arrow().sort_by("row")
+        histories = fetch_arrow(job.table).sort_by("row")
         _check_complete(pairs, histories)
         lists = [histories[name].take(pa.array(pair)).combine_chunks() for name in HISTORY_LISTS]
         lists = _cut(lists, since[start : start + ROWS_PER_JOIN])

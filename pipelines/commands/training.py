@@ -50,6 +50,8 @@ def run(
     ```
     """
     with exit_on_error():
+        from components.compute.address import Compute
+        from components.compute.spark_session import check_installed
         from pipelines.commands.tables import metrics_table
         from pipelines.local_run.runner import run_locally
         from pipelines.pipeline_arguments import parse_hyperparameters, training_arguments
@@ -59,6 +61,7 @@ def run(
 
         cron = _cron(every, cron_timezone)
         settings = load_settings(home=home, policy=policy)
+        check_installed(Compute(settings.compute))
         hyperparameters = {"warm_start": True} if cron else {}
         hyperparameters |= parse_hyperparameters(hyperparameter or [])
         arguments = training_arguments(settings, protocol, max_failed_share, hyperparameters)

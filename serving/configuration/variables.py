@@ -23,11 +23,13 @@ PIPELINES: Final = frozenset(
     {"accelerator", "accelerator_count", "experiment", "image", "kubeflow", "kubeflow_ca"}
     | {"kubeflow_namespace", "kubeflow_timezone", "kubeflow_token_file", "model_name", "model_server"}
     | {
+        "compute",
         "policy",
         "prune_after_days",
         "review_history",
         "secret_name",
         "service_account",
+        "spark_properties",
         "tracking_uri",
         "training_cpu",
         "training_image",

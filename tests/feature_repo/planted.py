@@ -8,11 +8,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from components.build_features.feature_tables import build
+from components.compute.address import Compute
 from feature_repo.feedback import FeedbackPolicy
 from feature_repo.histories import History
 from feature_repo.interaction import Interaction
 from feature_repo.store_addresses import FeatureStoreAddresses
 from feature_repo.table_schemas import INTERACTIONS, TIMESTAMP, USERS
+from tests.compute import compute
 
 # 2023-11-14 22:13:20 UTC, the origin of planted times.
 START = 1_700_000_000_000_000
@@ -76,8 +78,13 @@ def build_warehouse(
     as_of: int,
     protocol: str = "leave-one-out",
     users: pa.Table | None = None,
+    where: Compute | None = None,
 ) -> Warehouse:
-    """Write the sources and build the features as of `as_of` (µs)."""
+    """Write the sources and build the features as of `as_of` (µs).
+
+    Args:
+        where: the engine; default: the one of the tests.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     tables = {
         "interactions": interactions_table(interactions),
@@ -93,5 +100,6 @@ def build_warehouse(
         protocol,
         str(directory / "warehouse"),
         directory / "spine.parquet",
+        where or compute(),
     )
     return Warehouse(directory, features, as_of)

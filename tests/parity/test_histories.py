@@ -24,6 +24,7 @@ from feature_repo.table_schemas import SPINE
 from serving.online_store.online_features import OnlineFeatures
 from serving.user_data.history_reader import HistoryReader
 from serving.user_data.interaction_log import InteractionLog
+from tests.compute import compute, examples
 from tests.feature_repo.planted import START, build_warehouse, interaction
 
 SNAPSHOT, NOW = START + 500, START + 1_000
@@ -40,7 +41,7 @@ def offline(directory: Path, interactions: list[Interaction]) -> dict[str, Histo
     targets = {"target_item_id": ["any"] * len(users)}
     spine, file = directory / "queries.parquet", directory / "training_set.parquet"
     pq.write_table(pa.table(queries | targets).cast(SPINE), spine)
-    fetch(spine, warehouse.addresses, file)
+    fetch(spine, warehouse.addresses, file, compute())
     rows = pq.read_table(file).to_pylist()
     return {row["user_id"]: History(**{name: row[name] for name in HISTORY_LISTS}) for row in rows}
 
@@ -85,7 +86,7 @@ def interaction_logs(draw: st.DrawFn) -> list[Interaction]:
     return list({row.interaction_id: row for row in log}.values())
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(6), deadline=None, suppress_health_check=list(HealthCheck))
 @given(interaction_logs())
 def test_any_log_gives_equal_histories_on_both_paths(log: list[Interaction]) -> None:
     with TemporaryDirectory() as directory:

@@ -43,6 +43,14 @@ def test_a_wrong_value_is_reported_with_its_variable(monkeypatch: pytest.MonkeyP
         load_settings()
 
 
+def test_a_wrong_engine_is_reported_with_what_is_allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PENCHANT_COMPUTE", "yarn")
+    monkeypatch.setenv("PENCHANT_SPARK_PROPERTIES", '{"memory": "8g"}')
+    allowed = r"PENCHANT_COMPUTE='yarn': expected duckdb, .*; PENCHANT_SPARK_PROPERTIES=.*'memory': expected"
+    with pytest.raises(ValueError, match=allowed):
+        load_settings()
+
+
 def test_an_unknown_name_is_refused() -> None:
     with pytest.raises(ValueError, match="PENCHANT_POLICIES='auto'"):
         load_settings(policies="auto")

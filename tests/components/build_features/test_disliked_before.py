@@ -1,12 +1,12 @@
 """Items that a user disliked before the history, with expected values worked out by hand."""
 
-import ibis
 import pytest
 
 from components.build_features.disliked_before import find_disliked_before
 from components.build_features.labelled_users import read_labelled_users
 from feature_repo.feedback import FeedbackPolicy
 from feature_repo.interaction import Interaction
+from tests.compute import table
 from tests.feature_repo.planted import START, interactions_table
 
 
@@ -27,6 +27,6 @@ def test_a_dislike_older_than_the_history_is_listed_until_a_new_opinion(rows_per
         *events("cleo", "dislike a", "dislike b", "dislike c", "view x", "view y", "view z"),
         *events("dan", "dislike a", "like a", "view x", "view y", "view z"),
     ]
-    tables = read_labelled_users(ibis.memtable(interactions_table(log)), FeedbackPolicy(), rows_per_batch)
+    tables = read_labelled_users(table(interactions_table(log)), FeedbackPolicy(), rows_per_batch)
     rows = [row for users in tables for row in find_disliked_before(users, 3, 2).to_pylist()]
     assert {row["user_id"]: row["disliked_before"] for row in rows} == {"ann": ["b", "a"], "cleo": ["c", "b"]}

@@ -1,30 +1,32 @@
 """Histories as of cutoffs, compared with the histories that serving builds."""
 
-import ibis
+import ibis.expr.types as ir
 import pyarrow as pa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from components.build_features.histories import build_histories, split_by_user
+from components.compute.engine import fetch
 from feature_repo.histories import History
 from feature_repo.interaction import Interaction
 from feature_repo.table_schemas import TIMESTAMP
+from tests.compute import examples, table
 from tests.feature_repo.planted import START, history_before, interaction, interactions_table
 
 
-def cutoffs_table(cutoffs: list[tuple[str, int]]) -> ibis.Table:
+def cutoffs_table(cutoffs: list[tuple[str, int]]) -> ir.Table:
     users, times = [user for user, _ in cutoffs], [START + at for _, at in cutoffs]
-    return ibis.memtable(pa.table({"user_id": users, "cutoff": pa.array(times, pa.int64()).cast(TIMESTAMP)}))
+    return table(pa.table({"user_id": users, "cutoff": pa.array(times, pa.int64()).cast(TIMESTAMP)}))
 
 
 def histories(
     interactions: list[Interaction], cutoffs: list[tuple[str, int]], max_history: int
 ) -> dict[tuple[str, int], History]:
-    log = ibis.memtable(interactions_table(interactions))
-    table = build_histories(log, cutoffs_table(cutoffs), max_history).to_pyarrow()
-    times = table["cutoff"].cast(pa.int64()).to_pylist()
-    lists = table.drop_columns(["user_id", "cutoff"]).to_pylist()
-    keys = zip(table["user_id"].to_pylist(), times, strict=True)
+    log = table(interactions_table(interactions))
+    rows = fetch(build_histories(log, cutoffs_table(cutoffs), max_history))
+    times = rows["cutoff"].cast(pa.int64()).to_pylist()
+    lists = rows.drop_columns(["user_id", "cutoff"]).to_pylist()
+    keys = zip(rows["user_id"].to_pylist(), times, strict=True)
     return {(user, at - START): History(**row) for (user, at), row in zip(keys, lists, strict=True)}
 
 
@@ -62,7 +64,7 @@ times = st.integers(0, 12)
 rows = st.tuples(st.sampled_from(["ann", "bob"]), st.sampled_from("abc"), times)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=examples(25), deadline=None)
 @given(st.lists(rows, min_size=1, max_size=30), st.lists(times, min_size=1, max_size=6, unique=True))
 def test_histories_equal_those_that_serving_builds(
     planted_rows: list[tuple[str, str, int]], cutoff_times: list[int]
@@ -78,8 +80,8 @@ def test_histories_equal_those_that_serving_builds(
 
 def test_each_user_is_in_one_part_with_all_cutoffs() -> None:
     users = ["ann", "bob", "cleo", "dan", "eve"]
-    log = ibis.memtable(interactions_table(interaction(user, "a", 1) for user in users))
+    log = table(interactions_table(interaction(user, "a", 1) for user in users))
     cutoffs = cutoffs_table([(user, at) for user in users for at in range(3)])
-    parts = [part.user_id.to_pyarrow().to_pylist() for _, part in split_by_user(log, cutoffs, size=7)]
+    parts = [fetch(part)["user_id"].to_pylist() for _, part in split_by_user(log, cutoffs, size=7)]
     assert [sorted(set(part)) for part in parts] == [["ann", "bob"], ["cleo", "dan"], ["eve"]]
     assert sum(map(len, parts)) == 15

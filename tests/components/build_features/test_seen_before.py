@@ -2,15 +2,15 @@
 
 from typing import Any
 
-import ibis
-
 from components.build_features.seen_before import build_seen_before
+from components.compute.engine import fetch
 from feature_repo.interaction import Interaction
+from tests.compute import table
 from tests.feature_repo.planted import interaction, interactions_table
 
 
 def seen_before(*log: Interaction, **limits: int) -> dict[str, Any]:
-    rows = build_seen_before(ibis.memtable(interactions_table(log)), **limits).to_pyarrow().to_pylist()
+    rows = fetch(build_seen_before(table(interactions_table(log)), **limits)).to_pylist()
     return {row["user_id"]: row["seen_before"] for row in rows}
 
 

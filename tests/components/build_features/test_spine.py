@@ -4,7 +4,6 @@ from collections import Counter
 from dataclasses import replace
 from random import Random
 
-import ibis
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -17,6 +16,7 @@ from components.build_features.spine import build_spine
 from components.errors import StepError
 from feature_repo.feedback import FeedbackPolicy
 from feature_repo.interaction import Interaction
+from tests.compute import examples, table
 from tests.feature_repo.planted import START, history_before, interaction, interactions_table
 
 AS_OF = 1_000
@@ -31,13 +31,13 @@ def rows(
     policy: FeedbackPolicy | None = None,
 ) -> dict[str, list[Row]]:
     """Return split -> its sorted (user, cutoff after START, target)."""
-    log = ibis.memtable(interactions_table(interactions))
+    log = table(interactions_table(interactions))
     labelled = read_labelled_users(log, policy or FeedbackPolicy())
     splitter = make_protocol(protocol, log, START + AS_OF)
-    table = build_spine(labelled, splitter, START + AS_OF, max_history)
-    cutoffs = table["cutoff"].cast(pa.int64()).to_pylist()
+    built = build_spine(labelled, splitter, START + AS_OF, max_history)
+    cutoffs = built["cutoff"].cast(pa.int64()).to_pylist()
     splits: dict[str, list[Row]] = {split: [] for split in ("train", "validation", "test", "all")}
-    for row, cutoff in zip(table.to_pylist(), cutoffs, strict=True):
+    for row, cutoff in zip(built.to_pylist(), cutoffs, strict=True):
         splits[row["split"]].append((row["user_id"], cutoff - START, row["target_item_id"]))
     return {split: sorted(entries, key=str) for split, entries in splits.items()}
 
@@ -104,7 +104,7 @@ def test_an_older_window_ends_where_the_next_newer_one_begins() -> None:
     assert splits["all"] == [("ann", AS_OF, None), ("ann", 20, None), ("ann", 40, None), ("ann", 60, None)]
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(
     st.dictionaries(
         st.sampled_from(["ann", "bob", "cleo"]), st.lists(st.integers(0, 30), min_size=3), min_size=1

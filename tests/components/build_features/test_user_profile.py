@@ -2,14 +2,16 @@
 
 from typing import Any
 
-import ibis
+import ibis.expr.types as ir
 import pyarrow as pa
 import pytest
 
 from components.build_features import disliked_before
 from components.build_features.user_profile import build_user_profile
+from components.compute.engine import fetch
 from components.errors import StepError
 from feature_repo.interaction import Interaction
+from tests.compute import table
 from tests.feature_repo.planted import DAY, START, interaction, interactions_table, search
 
 PLANTED = [
@@ -20,22 +22,22 @@ PLANTED = [
 ]
 
 
-def by_key(table: ibis.Table) -> dict[str, dict[str, Any]]:
-    rows = table.to_pyarrow().to_pylist()
-    return {row.pop(table.columns[0]): row for row in rows}
+def by_key(profile: ir.Table) -> dict[str, dict[str, Any]]:
+    rows = fetch(profile).to_pylist()
+    return {row.pop(profile.columns[0]): row for row in rows}
 
 
 def profiles(
     users: dict[str, Any], searches: list[Interaction] | None = None, **disliked: list[str]
 ) -> dict[str, dict[str, Any]]:
     rows = [{"user_id": user, "disliked_before": items} for user, items in disliked.items()]
-    table = build_user_profile(
-        ibis.memtable(interactions_table(PLANTED)),
-        ibis.memtable(interactions_table(searches or [])),
-        ibis.memtable(pa.table(users)),
-        ibis.memtable(pa.Table.from_pylist(rows, disliked_before.SCHEMA)),
+    profile = build_user_profile(
+        table(interactions_table(PLANTED)),
+        table(interactions_table(searches or [])),
+        table(pa.table(users)),
+        table(pa.Table.from_pylist(rows, disliked_before.SCHEMA)),
     )
-    return by_key(table)
+    return by_key(profile)
 
 
 def test_profiles_join_attributes_and_activity_of_all_users() -> None:

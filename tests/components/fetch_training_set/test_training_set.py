@@ -10,6 +10,7 @@ from components.errors import StepError
 from components.fetch_training_set import training_set
 from components.fetch_training_set.training_set import fetch
 from feature_repo.table_schemas import TRAINING_SET
+from tests.compute import compute
 from tests.feature_repo.planted import START, Warehouse, build_warehouse, history_before, interaction
 
 AS_OF = START + 1_000
@@ -22,7 +23,7 @@ FUTURE = [interaction(user, "future", at) for user in ("bob", "ann") for at in (
 
 def run(warehouse: Warehouse) -> tuple[pa.Table, dict[str, int | str]]:
     file = warehouse.directory / "training_set.parquet"
-    metadata = fetch(warehouse.spine, warehouse.addresses, file)
+    metadata = fetch(warehouse.spine, warehouse.addresses, file, compute())
     return pq.read_table(file), metadata
 
 
@@ -83,7 +84,7 @@ def test_a_spine_of_other_features_is_rejected_with_a_missing_row(
     pq.write_table(pa.concat_tables([spine, stranger.cast(spine.schema)]), tmp_path / "spine.parquet")
     target = tmp_path / "training_set.parquet"
     with pytest.raises(StepError, match=r"1 pairs have none.*'zoe'.*run build_features again"):
-        fetch(tmp_path / "spine.parquet", warehouse_with_leaks.addresses, target)
+        fetch(tmp_path / "spine.parquet", warehouse_with_leaks.addresses, target, compute())
     assert not target.exists()
 
 
@@ -106,10 +107,10 @@ def test_an_unreadable_spine_is_rejected_with_its_path(
     file = tmp_path / "spine.parquet"
     target = tmp_path / "training_set.parquet"
     with pytest.raises(StepError, match=f"expected a Parquet file .* at {file}"):
-        fetch(file, warehouse_with_leaks.addresses, target)
+        fetch(file, warehouse_with_leaks.addresses, target, compute())
     pq.write_table(pa.table({"user_id": ["ann"]}), file)
     with pytest.raises(StepError, match="with the columns user_id, cutoff, split, target_item_id"):
-        fetch(file, warehouse_with_leaks.addresses, target)
+        fetch(file, warehouse_with_leaks.addresses, target, compute())
 
 
 def test_each_row_has_the_attributes_of_its_user(tmp_path: Path) -> None:
