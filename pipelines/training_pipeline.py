@@ -141,6 +141,7 @@ def training(
         training_set=training_set,
         items=items,
         users=users,
+        interactions=validated.outputs["valid_interactions"],
         feedback=feedback_policy,
         quarantine=validated.outputs["quarantine"],
         validation=validated.outputs["metrics"],

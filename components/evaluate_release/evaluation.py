@@ -20,6 +20,7 @@ from feature_repo.feedback import FeedbackPolicy
 from serving.release.catalog import Catalog
 from serving.release.collaborative_filters import CollaborativeFilters
 from serving.release.item_embeddings import EMBEDDINGS, load_embeddings
+from serving.release.item_words import ItemWords
 from serving.release.ranking_data import Ranking
 
 
@@ -29,6 +30,7 @@ def evaluate(
     training_set: Path,
     items: Path,
     users: Path | None,
+    interactions: Path | None,
     feedback: FeedbackPolicy,
     protocol: str,
     releases: str,
@@ -43,6 +45,7 @@ def evaluate(
 
     Args:
         users: user_id and attributes, or None.
+        interactions: the valid interactions, whose searches the queries get, or None.
         feedback: the sign and strength of each interaction.
         record: the policy of release_gate.decide, and what the dossier says about the run.
 
@@ -54,7 +57,8 @@ def evaluate(
         StepError: the inputs are of different runs, or there are no held-out queries.
     """
     ranking = assemble(interest_model, collaborative_filters, items)
-    held_out = HeldOut.read(training_set, ranking.catalog, feedback, keeps_seen(interest_model), users)
+    keep_seen = keeps_seen(interest_model)
+    held_out = HeldOut.read(training_set, ranking.catalog, feedback, keep_seen, users, interactions)
     results = measure(ranking, interest_model / "saved_model", held_out, protocol, releases, record.policy)
     client = MlflowClient(tracking_uri)
     files = [collaborative_filters, interest_model / EMBEDDINGS, items]
@@ -89,10 +93,8 @@ def assemble(interest_model: Path, collaborative_filters: Path, items: Path) -> 
     Raises:
         StepError: model, filters and catalog have different numbers of items.
     """
-    catalog, filters = (
-        Catalog.from_items(pq.read_table(items)),
-        CollaborativeFilters.load(collaborative_filters),
-    )
+    table, filters = pq.read_table(items), CollaborativeFilters.load(collaborative_filters)
+    catalog = Catalog.from_items(table)
     embeddings, precision = load_embeddings(interest_model)
     counts = {
         str(items): len(catalog),
@@ -101,4 +103,5 @@ def assemble(interest_model: Path, collaborative_filters: Path, items: Path) -> 
     }
     if len(set(counts.values())) != 1:
         raise StepError(f"expected the same number of items everywhere, got {counts}: use one run's outputs")
-    return Ranking(0, catalog, embeddings, filters, blend={}, manifest={}, precision=precision)
+    words = ItemWords.of(table)
+    return Ranking(0, catalog, embeddings, filters, {}, {}, precision, words=words)

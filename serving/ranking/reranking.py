@@ -85,8 +85,8 @@ class Reranker:
             )
         weights = _by_feature(blend, "weights", 0.0) / _by_feature(blend, "scales", 1.0)
         means = _by_feature(blend, "means", 0.0)
-        # The evaluation can only strengthen the effect of dislikes, and sees no searches. Both features are 0
-        # for a user without dislikes or searches.
+        # The evaluation can only strengthen the effect of dislikes, and searches have a weight of their own,
+        # since few held-out users search. Both features are 0 for a user without dislikes or searches.
         weights[_DISLIKES], means[_DISLIKES] = min(weights[_DISLIKES], DISLIKE_WEIGHT), 0
         weights[_SEARCH], means[_SEARCH] = SEARCH_WEIGHT, 0
         self._blends: dict[tuple[bool, bool], _Blend] = {}

@@ -8,19 +8,25 @@ import asyncio
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from components.evaluate_release.data.queries import Queries, read_queries
+from components.evaluate_release.data.searches import read_searches
 from components.materialize_features.materialization import materialize
 from feature_repo.contract import MAX_HISTORY, MAX_SEARCHES
 from feature_repo.feedback import FeedbackPolicy
 from feature_repo.interaction import Interaction
+from feature_repo.table_schemas import TRAINING_SET
 from serving.online_store.online_features import OnlineFeatures
 from serving.ranking.indexed_user import IndexedUser
 from serving.user_data.history_reader import HistoryReader
 from serving.user_data.interaction_log import InteractionLog
 from serving.user_history import UserHistory
-from tests.feature_repo.planted import START, build_warehouse, interaction, search
+from tests.feature_repo.planted import START, build_warehouse, interaction, interactions_table, search
 from tests.serving.rankings import ranking
 
 # Less than MAX_HISTORY interactions are newer than the snapshot.
@@ -40,6 +46,20 @@ def read(directory: Path, log: list[Interaction], until: int) -> UserHistory:
     reader.close()
     assert user.degraded == ()
     return user
+
+
+def held_out_query(interactions: list[Interaction], item_ids: list[str]) -> Queries:
+    """Return the evaluation's query of ann at NOW, with the next interaction as the target."""
+    target = {"user_id": "ann", "cutoff": NOW, "split": "test", "target_item_id": "item-0"}
+    everything = training_row(interactions) | {"user_id": "ann", "cutoff": NOW, "split": "all"}
+    rows = [everything, training_row(interactions[-MAX_HISTORY:]) | target]
+    table = pa.Table.from_pylist(rows, TRAINING_SET)
+    return read_queries(table, "test", pa.array(item_ids), 0, FeedbackPolicy(), keep_seen=True)
+
+
+def training_row(interactions: list[Interaction]) -> dict[str, Any]:
+    names = ("interaction_id", "item_id", "event_type", "value", "timestamp")
+    return {f"{name}s": [getattr(row, name) for row in interactions] for name in names}
 
 
 @pytest.fixture(scope="module")
@@ -76,4 +96,9 @@ def test_searches_and_dislikes_are_equal_before_and_after_the_nightly_run(
     assert disliked == {release.catalog.index[item] for item in everything}
     older = {row.item_id for row, preference in pairs[:-MAX_HISTORY] if preference <= -0.5}
     assert older >= set(late.disliked_before) > set()
+    evaluated = held_out_query(own, release.catalog.item_ids)
+    assert evaluated.histories[0].item_ids == list(late.history.item_ids)
+    assert {release.catalog.item_ids[item] for item in evaluated.disliked_before[0]} == older
+    pq.write_table(interactions_table(log), tmp_path / "interactions.parquet")
+    assert read_searches(tmp_path / "interactions.parquet", ["ann"], evaluated.cutoffs) == [late.searches]
     assert IndexedUser(release, replace(late, disliked_before=())).disliked.size < len(disliked)

@@ -1,6 +1,6 @@
 """The held-out data: the validation and test queries, with the training set that they come from."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Final
@@ -13,6 +13,7 @@ from components.errors import StepError
 from components.evaluate_release.data import user_profiles
 from components.evaluate_release.data.held_out_targets import check_targets
 from components.evaluate_release.data.queries import Queries, read_queries, read_training_set
+from components.evaluate_release.data.searches import read_searches
 from feature_repo.feedback import FeedbackPolicy
 from serving.ranking.cold_start import Profile
 from serving.release.catalog import Catalog
@@ -32,6 +33,7 @@ class HeldOut:
     feedback: FeedbackPolicy
     keep_seen: bool
     users: pa.Table | None = None  # user_id and attributes
+    interactions: Path | None = None  # the valid interactions, for searches
 
     @classmethod
     def read(
@@ -41,8 +43,13 @@ class HeldOut:
         feedback: FeedbackPolicy,
         keep_seen: bool = False,
         users: Path | None = None,
+        interactions: Path | None = None,
     ) -> "HeldOut":
         """Read the queries.
+
+        Args:
+            users: user_id and attributes, or None.
+            interactions: those that the training set was built from, whose searches the queries get, or None.
 
         Raises:
             StepError: a split has no query, a target is not positive or not in the catalog, or `users` has no
@@ -50,7 +57,7 @@ class HeldOut:
         """
         training_set, index = read_training_set(file), pa.array(catalog.item_ids, pa.string())
         validation, test = (
-            read_queries(training_set, split, index, SEED, feedback, keep_seen)
+            _with_searches(read_queries(training_set, split, index, SEED, feedback, keep_seen), interactions)
             for split in ("validation", "test")
         )
         for part in (validation, test):
@@ -62,12 +69,13 @@ class HeldOut:
                 )
         check_targets(training_set, feedback)
         table = user_profiles.read_users(users) if users else None
-        return cls(training_set, index, validation, test, feedback, keep_seen, table)
+        return cls(training_set, index, validation, test, feedback, keep_seen, table, interactions)
 
     def test_queries_of(self, item_ids: list[str]) -> Queries:
         """Return the same test queries with items as indexes of another catalog."""
         index = pa.array(item_ids, pa.string())
-        return read_queries(self.training_set, "test", index, SEED, self.feedback, self.keep_seen)
+        queries = read_queries(self.training_set, "test", index, SEED, self.feedback, self.keep_seen)
+        return _with_searches(queries, self.interactions)
 
     @property
     def learned_until(self) -> int:
@@ -92,3 +100,9 @@ class HeldOut:
         """Ids of the users in the training split."""
         rows = self.training_set.filter(pc.equal(self.training_set["split"], "train"))
         return set(rows["user_id"].to_pylist())
+
+
+def _with_searches(queries: Queries, interactions: Path | None) -> Queries:
+    if interactions is None:
+        return queries
+    return replace(queries, searches=read_searches(interactions, queries.user_ids, queries.cutoffs))

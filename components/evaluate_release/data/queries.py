@@ -11,12 +11,14 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from components.errors import StepError
+from components.evaluate_release.data.disliked_before import find_disliked_before
 from components.row_preferences import list_offsets, preferences_by_row
 from components.user_attributes import attributes_of, with_attributes
 from feature_repo.attributes import Attributes
 from feature_repo.feedback import FeedbackPolicy
 from feature_repo.histories import History
 from feature_repo.opinions import OPINION
+from feature_repo.searches import Searches
 from feature_repo.table_schemas import TRAINING_SET
 from serving.release.arrays import FloatArray
 
@@ -46,6 +48,8 @@ class Queries:
     seen: list[Indexes]  # items to exclude because the user has seen them, ascending
     sampled_from: int  # number of queries before sampling
     attributes: list[Attributes] = field(default_factory=list)  # of each query's user, or empty
+    disliked_before: list[Indexes] = field(default_factory=list)  # older than the history, or empty
+    searches: list[Searches] = field(default_factory=list)  # the last ones before the cutoff, or empty
 
     def __len__(self) -> int:
         return len(self.histories)
@@ -57,8 +61,9 @@ class Queries:
 
     def disliked(self) -> list[Indexes]:
         """Return [queries] the items that the user dislikes at the cutoff: they are never recommended."""
-        pairs = zip(self.items, self.preferences, strict=True)
-        return [items[preferences <= -OPINION] for items, preferences in pairs]
+        before = self.disliked_before or [NO_ITEMS] * len(self)
+        rows = zip(self.items, self.preferences, before, strict=True)
+        return [np.concatenate([items[signs <= -OPINION], older]) for items, signs, older in rows]
 
     def repeated(self) -> NDArray[np.bool_]:
         """Return [queries] whether the target is a seen item: then it is excluded and can't be answered."""
@@ -84,6 +89,8 @@ class Queries:
             seen=part(self.seen),
             sampled_from=self.sampled_from,
             attributes=part(self.attributes) if self.attributes else [],
+            disliked_before=part(self.disliked_before) if self.disliked_before else [],
+            searches=part(self.searches) if self.searches else [],
         )
 
     def lengths(self) -> NDArray[np.int64]:
@@ -167,6 +174,7 @@ def read_queries(
         seen=[NO_ITEMS] * len(sample) if keep_seen else _seen(by_user, user_ids, cutoffs, items),
         sampled_from=len(rows),
         attributes=attributes_of(sample),
+        disliked_before=find_disliked_before(training_set, sample, index, feedback),
     )
 
 

@@ -12,6 +12,7 @@ from components.evaluate_release.data.ranked_queries import MAX_LENGTH, RankedQu
 from components.evaluate_release.metrics.accuracy import MISS
 from components.evaluate_release.models.source_blocks import block_size, compute_sources
 from feature_repo.histories import History
+from feature_repo.searches import Searches
 from serving.ranking.blend_features import FEATURES
 from serving.ranking.cold_start import Profile, cold_scores
 from serving.ranking.indexed_user import IndexedUser
@@ -104,12 +105,19 @@ class ServedRanking:
 
     def _users(self, positions: range) -> list[IndexedUser]:
         """Index users as LoadedRelease does, but apply the feedback policy to all of them at once."""
-        ranking = self._release.ranking
-        histories = [self._queries.histories[position] for position in positions]
-        return [
-            IndexedUser(ranking, UserHistory(history), judged)
-            for history, judged in zip(histories, judge(ranking, histories), strict=True)
-        ]
+        users = [self._user(position) for position in positions]
+        judged = judge(self._release.ranking, [user.history for user in users])
+        return [IndexedUser(self._release.ranking, *pair) for pair in zip(users, judged, strict=True)]
+
+    def _user(self, position: int) -> UserHistory:
+        """Return what the recommender would read of the query's user at the cutoff."""
+        queries, item_ids = self._queries, self._release.ranking.catalog.item_ids
+        disliked = queries.disliked_before[position].tolist() if queries.disliked_before else ()
+        return UserHistory(
+            queries.histories[position],
+            disliked_before=[item_ids[item] for item in disliked],
+            searches=queries.searches[position] if queries.searches else Searches(),
+        )
 
     def _scores(self, position: int, query: Query, items: Indexes) -> FloatArray:
         """Score by the blend, or without a vote by the cold-start rules: profile, segment trend, trend."""

@@ -28,6 +28,7 @@ from tests.components.evaluate_release.ring_world import (
     publish,
     row,
 )
+from tests.feature_repo.planted import interactions_table, search
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,7 @@ def run(world, tracking, output):
         world.training_set,
         world.items,
         world.users,
+        None,
         FeedbackPolicy(),
         "leave-one-out",
         str(output / "releases"),
@@ -250,6 +252,8 @@ def test_the_component_returns_the_decision_and_logs_the_metrics(world, store, t
             "users": "users",
         }.items()
     }
+    pq.write_table(interactions_table([search("u001", "item", 0)]), tmp_path / "interactions")
+    parts["interactions"] = Artifact(tmp_path / "interactions")
     FeedbackPolicy().write(tmp_path / "feedback.json")
     pq.write_table(pa.table({"reasons": [["no user"], ["no user", "no item"]]}), tmp_path / "quarantine")
     metrics, report = Artifact(tmp_path / "metrics"), Artifact(tmp_path / "report")

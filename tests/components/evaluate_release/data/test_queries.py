@@ -10,6 +10,7 @@ import pytest
 from components.errors import StepError
 from components.evaluate_release.data.held_out_targets import check_targets
 from components.evaluate_release.data.queries import read_queries, read_training_set, read_windows
+from feature_repo.contract import MAX_HISTORY
 from feature_repo.feedback import FeedbackPolicy
 from feature_repo.table_schemas import TIMESTAMP, TRAINING_SET
 from tests.components.evaluate_release.ring_world import row
@@ -150,3 +151,16 @@ def test_a_target_that_is_not_positive_raises(event_types: tuple[str, ...]) -> N
     item, user = ("i1" if event_types[2] == "dislike" else "i2"), "u001"
     with pytest.raises(StepError, match=rf"1 of 2 held-out .* such as item '{item}' of user '{user}'"):
         check_targets(held_out_rows(*event_types), POLICY)
+
+
+def test_a_dislike_older_than_the_history_counts_until_a_later_like() -> None:
+    """Items 1 and 2 are disliked, then 2 is liked; MAX_HISTORY views of item 0 follow, then item 3."""
+    items, times = [1, 2, 2, *[0] * MAX_HISTORY, 3], list(range(MAX_HISTORY + 4))
+    types = ["dislike", "dislike", "like", *["view"] * (MAX_HISTORY + 1)]
+    everything = row(1, items, times, MAX_HISTORY + 4, "all") | {"event_types": types}
+    recent = slice(3, MAX_HISTORY + 3)
+    query = row(1, items[recent], times[recent], MAX_HISTORY + 3, "test", 3) | {"event_types": types[recent]}
+    short = row(2, [1], [1], 2, "test", 3) | {"event_types": ["dislike"]}
+    queries = read_queries(table(everything, query, short), "test", INDEX, 0, POLICY, keep_seen=True)
+    assert [items.tolist() for items in queries.disliked_before] == [[1], []]
+    assert [items.tolist() for items in queries.disliked()] == [[1], [1]]

@@ -12,11 +12,13 @@ from components.evaluate_release.data.ranked_queries import MAX_LENGTH
 from components.evaluate_release.models.served_ranking import ServedRanking
 from feature_repo.feedback import FeedbackPolicy
 from feature_repo.rating_scale import RatingScale
+from feature_repo.searches import Searches
 from feature_repo.table_schemas import TRAINING_SET
 from serving.ranking.blend_features import FEATURES
 from serving.ranking.candidate_retrieval import EXHAUSTIVE_ITEMS
 from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.request import Request
+from serving.release.item_words import ItemWords
 from serving.release.ranking_data import Ranking
 from serving.request_ranking import RequestRanking
 from serving.user_data.request_context import EMPTY_CONTEXT
@@ -45,11 +47,19 @@ def history(user: int, item_count: int, random: np.random.Generator) -> dict[str
 
 
 def world(item_count: int, users: int) -> tuple[Ranking, Queries, Any]:
+    """Return queries whose seen items are kept; some users searched, some disliked items long ago."""
     release = ranking(item_count, users=400, blend=BLEND)
-    release = replace(release, filters=replace(release.filters, feedback=POLICY))
+    words = ItemWords.of(pa.table({"categories": pa.array(release.catalog.categories)}))
+    filters = replace(release.filters, feedback=POLICY)
+    release = replace(release, filters=filters, words=words, manifest={"seen_items": "keep"})
     random = np.random.default_rng(item_count)
     table = pa.Table.from_pylist([history(user, item_count, random) for user in range(users)], TRAINING_SET)
-    queries = read_queries(table, "test", pa.array(release.catalog.item_ids), 0, POLICY)
+    queries = read_queries(table, "test", pa.array(release.catalog.item_ids), 0, POLICY, keep_seen=True)
+    queries = replace(
+        queries,
+        searches=[Searches(["horror"], [300]) if user % 3 == 0 else Searches() for user in range(users)],
+        disliked_before=[np.arange(0, 40 * (user % 2), dtype=np.int32) for user in range(users)],
+    )
     return release, queries, random.normal(size=(users, 8)).astype(np.float32)
 
 
@@ -76,7 +86,10 @@ def test_the_answers_are_those_of_requests(evaluated: tuple[Ranking, Queries, An
     answers = ServedRanking(release, queries, interest).answers()
     loaded = LoadedRelease(release)
     for position, stored in enumerate(queries.histories):
-        user = loaded.index(UserHistory(stored))
+        disliked = [f"item-{item}" for item in queries.disliked_before[position]]
+        user = loaded.index(
+            UserHistory(stored, disliked_before=disliked, searches=queries.searches[position])
+        )
         query = user.query(None if user.is_cold else interest[position])
         request = RequestRanking(
             loaded,
@@ -91,3 +104,10 @@ def test_the_answers_are_those_of_requests(evaluated: tuple[Ranking, Queries, An
         retrieved = request.retrieve()
         ranked, _ = request.rank(retrieved, request.select(retrieved))
         assert ranked.items.tolist() == answers.items[position].tolist()
+
+
+def test_searches_and_old_dislikes_change_answers(evaluated: tuple[Ranking, Queries, Any]) -> None:
+    release, queries, interest = evaluated
+    for without in (replace(queries, searches=[]), replace(queries, disliked_before=[])):
+        changed = ServedRanking(release, without, interest).answers().items
+        assert not np.array_equal(changed, ServedRanking(release, queries, interest).answers().items)
