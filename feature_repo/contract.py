@@ -73,6 +73,11 @@ SIGNATURES: Final = {
 # The output of `serving_default` and `advance` that ranking uses.
 INTEREST: Final = "interest"
 
+# A further output of both: the interests at the next steps [batch, FORECAST_STEPS, interest size] float32;
+# the first is `interest`. Not in SIGNATURES: older releases, which lack it, are served all the same.
+FORECAST: Final = "forecast"
+FORECAST_STEPS: Final = 5
+
 # Folders and files of a release store; the folder of the interest model is its name in TensorFlow Serving.
 INTEREST_MODEL: Final = "interest"
 RANKING: Final = "ranking"

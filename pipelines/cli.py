@@ -14,7 +14,7 @@ from pipelines.commands.online import online
 from pipelines.commands.review import review
 from pipelines.commands.runs import runs
 from pipelines.commands.schedule import schedule
-from pipelines.commands.serving import recommend, record, serve
+from pipelines.commands.serving import forecast, recommend, record, serve
 from pipelines.commands.training import demo, run
 
 app = typer.Typer(
@@ -57,7 +57,7 @@ def penchant(
 
 
 TRAINING: list[Callable[..., None]] = [demo, run, benchmark]
-SERVING: list[Callable[..., None]] = [serve, recommend, record]
+SERVING: list[Callable[..., None]] = [serve, recommend, forecast, record]
 
 for command in TRAINING:
     app.command(rich_help_panel="Train")(command)

@@ -172,6 +172,42 @@ class CategoryInterest:
 
 
 @dataclass(frozen=True, slots=True)
+class ExpectedItem:
+    """An item, and the probability that the user chooses it at a step."""
+
+    item_id: str
+    title: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class ExpectedCategory:
+    """A category, and the probability that the user chooses an item of it at a step."""
+
+    category: str
+    probability: float
+
+
+@dataclass(frozen=True, slots=True)
+class InterestPoint:
+    """What the user is expected to choose at a step; 1 is the next choice."""
+
+    step: int
+    items: list[ExpectedItem]  # most probable first
+    categories: list[ExpectedCategory]  # most probable first
+    probability: float  # that the choice is one of `items`: how sure the forecast is
+
+
+@dataclass(frozen=True, slots=True)
+class InterestForecast:
+    """A user's interest at the next steps; no points for a user who has chosen nothing."""
+
+    points: list[InterestPoint]
+    release_version: int
+    degraded: list[Degradation] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
 class UserInterests:
     """A user's categories; `shift` is the total variation distance from the long term, 0 to 1."""
 

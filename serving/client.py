@@ -18,8 +18,14 @@ import grpc.aio
 
 from feature_repo.interaction import Interaction
 from serving import errors
-from serving.answers import Recorded, UserInterests
-from serving.api.messages import interaction_message, read_answer, read_interests, read_recorded
+from serving.answers import InterestForecast, Recorded, UserInterests
+from serving.api.messages import (
+    interaction_message,
+    read_answer,
+    read_forecast,
+    read_interests,
+    read_recorded,
+)
 from serving.loopback import channel_options
 from serving.protos import recommender_pb2 as pb
 from serving.protos.recommender_pb2_grpc import RecommenderServiceStub
@@ -155,6 +161,11 @@ class Recommender:
         request = pb.GetInterestsRequest(user_id=user_id, k=k)
         return read_interests(self._call(self._stub.GetInterests, request))
 
+    def forecast(self, user_id: str, steps: int = 5, k: int = 10) -> InterestForecast:
+        """Return the user's interest at the next steps, each with k probable items and categories."""
+        request = pb.ForecastInterestsRequest(user_id=user_id, steps=steps, k=k)
+        return read_forecast(self._call(self._stub.ForecastInterests, request))
+
     def close(self) -> None:
         self._channel.close()
 
@@ -216,6 +227,10 @@ class AsyncRecommender:
     async def interests(self, user_id: str, k: int = 10) -> UserInterests:
         request = pb.GetInterestsRequest(user_id=user_id, k=k)
         return read_interests(await self._call(self._stub.GetInterests, request))
+
+    async def forecast(self, user_id: str, steps: int = 5, k: int = 10) -> InterestForecast:
+        request = pb.ForecastInterestsRequest(user_id=user_id, steps=steps, k=k)
+        return read_forecast(await self._call(self._stub.ForecastInterests, request))
 
     async def close(self) -> None:
         await self._channel.close()

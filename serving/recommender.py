@@ -11,6 +11,7 @@ from serving.answers import (
     Basis,
     Degradation,
     Fallback,
+    InterestForecast,
     Recommendation,
     Stage,
     UserInterests,
@@ -135,6 +136,27 @@ class RecommendationEngine:
         query = indexed.query(None)
         interests, shift = category_interests(query.history, query.votes, release.ranking.catalog)
         return UserInterests(interests[:k], shift, release.version, list(user.degraded))
+
+    async def forecast(self, user_id: str, steps: int, k: int, deadline: Deadline) -> InterestForecast:
+        """Return the user's interest at the next `steps`, each with k items and categories.
+
+        Raises:
+            Unavailable: no release is live, or the model did not answer.
+        """
+        release = self._releases.live()
+        with self._metrics.stage("history"):
+            user = await self._read(user_id, deadline)
+            indexed = release.index(user)
+        if indexed.is_cold:
+            return InterestForecast([], release.version, list(user.degraded))
+        with self._metrics.stage("interest"):
+            forecast = await self._interests.forecast(
+                user, release.version, self._budgets.for_interest(deadline)
+            )
+        request, now = Request(user_id, k), time.time_ns() // 1000
+        # In a thread, because the products with a large catalog take tens of milliseconds.
+        points = await asyncio.to_thread(release.interest_points, indexed, forecast[:steps], request, now)
+        return InterestForecast(points, release.version, list(user.degraded))
 
     def _rank(
         self, ranking: RequestRanking, retrieved: Candidates

@@ -17,6 +17,7 @@ from components.train_interest_model.export.saved_model_writer import export
 from components.train_interest_model.export.saved_weights import SavedWeights
 from components.train_interest_model.hyperparameters import Hyperparameters
 from components.train_interest_model.loop.distribution_strategy import is_chief, make_strategy
+from components.train_interest_model.loop.forecast_fit import fit_forecast
 from components.train_interest_model.loop.optimizers import make_optimizer
 from components.train_interest_model.loop.trainer import Trainer
 from components.train_interest_model.loop.training_checkpoint import Checkpoint, TrainingState
@@ -76,6 +77,8 @@ def train(
         tracker.log_metrics({prefix + name: value for name, value in metrics.items()}, epoch)
 
     state = trainer.fit(data.sequences, validation, checkpoint, on_epoch)
+    if validation is not None:
+        fit_forecast(trainer.model, validation)
     report(f"trained on {_device(trainer)}")
     if is_chief(trainer.strategy):
         _write(trainer.model, data, state, output)

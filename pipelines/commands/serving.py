@@ -1,4 +1,4 @@
-"""The commands that serve a release and call the recommender: `serve`, `recommend` and `record`."""
+"""The commands that serve a release and call the recommender: `serve`, `recommend`, `forecast`, `record`."""
 
 import signal
 from contextlib import suppress
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from feature_repo.contract import FORECAST_STEPS
 from pipelines.commands.errors import exit_on_error, out
 from pipelines.commands.options import Home
 
@@ -99,6 +100,38 @@ def recommend(
             typer.echo(answer_json(answer))
         else:
             out.print(recommendations_table(answer, explain))
+
+
+def forecast(
+    user: Annotated[str, typer.Argument(help="A user id.")],
+    steps: Annotated[
+        int, typer.Option(min=1, max=FORECAST_STEPS, help="The number of steps.")
+    ] = FORECAST_STEPS,
+    k: Annotated[int, typer.Option("--k", "-k", min=1, help="The number of items at each step.")] = 3,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")] = False,
+    address: Address = DEFAULT_ADDRESS,
+    token: Token = "",
+    tls_roots: TlsRoots = None,
+) -> None:
+    """Show where a user's interest is going: what the interest model expects at each of the next steps.
+
+    A step is the user's next choice, the one after, and so on. Items that the user has seen are left out if
+    the release leaves them out of recommendations.
+
+    ```
+    penchant forecast 196
+    penchant forecast 196 --steps 2 -k 10 --json
+    ```
+    """
+    with exit_on_error():
+        from pipelines.commands.tables import answer_json, forecast_table
+
+        with connect(address, token, tls_roots) as recommender:
+            answer = recommender.forecast(user, steps, k)
+        if as_json:
+            typer.echo(answer_json(answer))
+        else:
+            out.print(forecast_table(answer))
 
 
 def record(

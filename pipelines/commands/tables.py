@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from serving.answers import Answer
+from serving.answers import Answer, InterestForecast
 
 if TYPE_CHECKING:
     # The modules of these types import DuckDB and SQLAlchemy, which most commands do not need.
@@ -69,7 +69,27 @@ def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def answer_json(answer: Answer) -> str:
+def forecast_table(forecast: InterestForecast) -> Table:
+    """Return one row per step: the most probable categories and items, and how sure the forecast is."""
+    degraded = "".join(f", degraded: {_words(each.stage)} ({each.reason})" for each in forecast.degraded)
+    known = "" if forecast.points else "; the user has chosen nothing yet"
+    caption = f"release {forecast.release_version}{degraded}{known}"
+    table = Table(caption=Text(caption), caption_justify="left")
+    table.add_column("step", justify="right")
+    table.add_column("categories", overflow="fold")
+    table.add_column("items", overflow="fold")
+    table.add_column("one of these items", justify="right", style="dim")
+    for point in forecast.points:
+        table.add_row(
+            str(point.step),
+            Text("\n".join(f"{each.probability:4.0%} {each.category}" for each in point.categories)),
+            Text("\n".join(f"{each.probability:5.1%} {each.title or each.item_id}" for each in point.items)),
+            f"{point.probability:.1%}",
+        )
+    return table
+
+
+def answer_json(answer: Answer | InterestForecast) -> str:
     """Return all fields of an answer as JSON, in ASCII, without control characters."""
     return json.dumps(asdict(answer), indent=2).replace("\x7f", "\\u007f")
 

@@ -14,6 +14,7 @@ _SERVICE: Final = "/penchant.v1.RecommenderService/"
 _SCOPES: Final[Mapping[str, Scope]] = {
     f"{_SERVICE}Recommend": "recommend",
     f"{_SERVICE}GetInterests": "recommend",
+    f"{_SERVICE}ForecastInterests": "recommend",
     f"{_SERVICE}RecordInteractions": "record",
 }
 

@@ -12,7 +12,11 @@ from serving.answers import (
     CategoryInterest,
     Degradation,
     DislikeEffect,
+    ExpectedCategory,
+    ExpectedItem,
     Fallback,
+    InterestForecast,
+    InterestPoint,
     Recommendation,
     Recorded,
     Removed,
@@ -129,6 +133,44 @@ def read_interests(message: pb.GetInterestsResponse) -> UserInterests:
             for interest in message.interests
         ],
         shift=message.shift,
+        release_version=message.release_version,
+        degraded=_read_degradations(message.degraded),
+    )
+
+
+def forecast_message(forecast: InterestForecast) -> pb.ForecastInterestsResponse:
+    return pb.ForecastInterestsResponse(
+        points=[
+            pb.InterestPoint(
+                step=point.step,
+                items=[
+                    pb.ExpectedItem(item_id=item.item_id, title=item.title, probability=item.probability)
+                    for item in point.items
+                ],
+                categories=[
+                    pb.ExpectedCategory(category=expected.category, probability=expected.probability)
+                    for expected in point.categories
+                ],
+                probability=point.probability,
+            )
+            for point in forecast.points
+        ],
+        release_version=forecast.release_version,
+        degraded=_degradation_messages(forecast.degraded),
+    )
+
+
+def read_forecast(message: pb.ForecastInterestsResponse) -> InterestForecast:
+    return InterestForecast(
+        points=[
+            InterestPoint(
+                point.step,
+                [ExpectedItem(item.item_id, item.title, item.probability) for item in point.items],
+                [ExpectedCategory(expected.category, expected.probability) for expected in point.categories],
+                point.probability,
+            )
+            for point in message.points
+        ],
         release_version=message.release_version,
         degraded=_read_degradations(message.degraded),
     )

@@ -6,7 +6,7 @@ from typing import Any, Final
 import grpc.aio
 
 from serving.api.authorization import check_scope
-from serving.api.messages import answer_message, interests_message, recorded_message
+from serving.api.messages import answer_message, forecast_message, interests_message, recorded_message
 from serving.api.validation import (
     RequestLimits,
     check_counts,
@@ -19,6 +19,7 @@ from serving.api.validation import (
     read_interactions,
     read_k,
     read_scenario,
+    read_steps,
 )
 from serving.deadline import Deadline
 from serving.exposures.exposure import MAX_REQUEST_BYTES
@@ -78,6 +79,13 @@ class RecommenderService(RecommenderServiceServicer):
         user_id, k = read_id("user_id", request.user_id), read_k(request.k, self._limits)
         deadline = _deadline(context, self._deadline_s)
         return interests_message(await self._recommender.interests(user_id, k, deadline))
+
+    async def ForecastInterests(  # noqa: N802
+        self, request: pb.ForecastInterestsRequest, context: "grpc.aio.ServicerContext[Any, Any]"
+    ) -> pb.ForecastInterestsResponse:
+        user_id, k = read_id("user_id", request.user_id), read_k(request.k, self._limits)
+        steps, deadline = read_steps(request.steps), _deadline(context, self._deadline_s)
+        return forecast_message(await self._recommender.forecast(user_id, steps, k, deadline))
 
     def _validated(self, request: pb.RecommendRequest) -> Request:
         check_counts(request, self._limits)

@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Final
 
 from feature_repo.bounds import CONTROL_CHARACTERS, EARLIEST_US, MAX_LEAD_US, MAX_TEXT, MAX_VALUE
-from feature_repo.contract import MAX_QUERY_LENGTH
+from feature_repo.contract import FORECAST_STEPS, MAX_QUERY_LENGTH
 from feature_repo.event_types import SEARCH, canonical_event_type, default_event_type
 from feature_repo.interaction import Interaction
 from serving.errors import InvalidRequest
@@ -62,6 +62,13 @@ def read_k(k: int, limits: RequestLimits, explain: bool = False) -> int:
         )
         raise InvalidRequest.of("k", k, allowed)
     return k or DEFAULT_K
+
+
+def read_steps(steps: int) -> int:
+    """Return the number of steps of a forecast; FORECAST_STEPS for 0."""
+    if steps > FORECAST_STEPS:
+        raise InvalidRequest.of("steps", steps, f"0 (for {FORECAST_STEPS}) to {FORECAST_STEPS}")
+    return steps or FORECAST_STEPS
 
 
 def check_counts(request: pb.RecommendRequest, limits: RequestLimits) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 
 from feature_repo.attributes import Attributes
 from feature_repo.histories import History
-from feature_repo.interest_state import InterestBatch
+from feature_repo.interest_state import InterestBatch, InterestState
 from serving.errors import CircuitOpen, Unavailable
 from serving.interest.user_interest import InterestModelClient
 from serving.release.arrays import FloatArray
@@ -50,6 +50,19 @@ class CircuitBreaker:
         """Raises CircuitOpen while the circuit is open, else the errors of the model."""
         return await self._guarded(
             lambda: self._model.advance(interests, histories, version, timeout_s), timeout_s
+        )
+
+    async def forecast(
+        self,
+        history: History,
+        user: Attributes,
+        version: int | None,
+        timeout_s: float,
+        state: InterestState | None,
+    ) -> FloatArray:
+        """Raises CircuitOpen while the circuit is open, else the errors of the model."""
+        return await self._guarded(
+            lambda: self._model.forecast(history, user, version, timeout_s, state), timeout_s
         )
 
     async def close(self) -> None:

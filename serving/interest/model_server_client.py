@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from feature_repo import attributes
 from feature_repo.attributes import Attributes
-from feature_repo.contract import INTEREST, INTEREST_MODEL
+from feature_repo.contract import FORECAST, INTEREST, INTEREST_MODEL
 from feature_repo.histories import History, encode
-from feature_repo.interest_state import InterestBatch
+from feature_repo.interest_state import InterestBatch, InterestState
 from serving.errors import Unavailable
 from serving.interest.tensors import to_array, to_tensor
 from serving.loopback import channel_options
@@ -154,14 +154,37 @@ class AsyncInterestClient(_Client):
         """Return [batch, interest size]; arguments and errors as in InterestClient.advance."""
         return await self._run(_advance_request(interests, histories, self._model_name, version), timeout_s)
 
+    async def forecast(
+        self,
+        history: History,
+        user: Attributes,
+        version: int | None = None,
+        timeout_s: float = 1.0,
+        state: InterestState | None = None,
+    ) -> NDArray[np.float32]:
+        """Return a user's interests at the next steps [FORECAST_STEPS, interest size]; errors as above.
+
+        Args:
+            history: the whole history, or with a `state` the interactions since.
+        """
+        if state is None:
+            request = _interest_request([history], [user], self._model_name, version)
+        else:
+            batch = InterestBatch.of(state)
+            request = _advance_request(batch, [history], self._model_name, version)
+        forecast: NDArray[np.float32] = (await self._run(request, timeout_s, FORECAST))[0]
+        return forecast
+
     async def close(self) -> None:
         await self._channel.close()
 
-    async def _run(self, request: pb.PredictRequest, timeout_s: float) -> NDArray[np.float32]:
-        request.output_filter.append(INTEREST)  # the state is eight times as large and not needed
+    async def _run(
+        self, request: pb.PredictRequest, timeout_s: float, output: str = INTEREST
+    ) -> NDArray[np.float32]:
+        request.output_filter.append(output)  # the state is eight times as large and not needed
         with _errors_as_unavailable(self.address):
             response = await self._predict(request, timeout=timeout_s)
-            return to_array(response.outputs[INTEREST]).astype(np.float32, copy=False)
+            return to_array(response.outputs[output]).astype(np.float32, copy=False)
 
 
 def _interest_request(

@@ -3,8 +3,6 @@
 from collections.abc import Sequence
 from typing import Protocol
 
-import numpy as np
-
 from feature_repo.attributes import Attributes
 from feature_repo.histories import History
 from feature_repo.interest_state import InterestBatch, InterestState
@@ -33,6 +31,18 @@ class InterestModelClient(Protocol):
         timeout_s: float,
         /,
     ) -> FloatArray: ...
+    async def forecast(
+        self,
+        history: History,
+        user: Attributes,
+        version: int | None,
+        timeout_s: float,
+        state: InterestState | None,
+        /,
+    ) -> FloatArray:
+        """Return [FORECAST_STEPS, interest size] interests; with a `state`, `history` is what came after."""
+        ...
+
     async def close(self) -> None: ...
 
 
@@ -71,10 +81,8 @@ class UserInterest:
         Raises:
             Unavailable: the model did not answer in `timeout_s`.
         """
-        state = _snapshot_state(user, release_version)
-        # An interaction older than the state belongs between steps that the state includes already. Of a busy
-        # user, those between the state and the history are not read.
-        if state and user.new and user.new[0].timestamp > state.as_of and not user.is_busy:
+        state = _valid_state(user, release_version)
+        if state and user.new:
             interest = await self._advance(state, History().extend(user.new), timeout_s)
         else:
             interest = await self._replay(user, release_version, timeout_s)
@@ -82,9 +90,18 @@ class UserInterest:
             self._cache.put(user.user_id, (release_version, user.version), interest)
         return interest
 
+    async def forecast(self, user: UserHistory, release_version: int, timeout_s: float) -> FloatArray:
+        """Return the interests at the next steps [FORECAST_STEPS, interest size]; errors as in `compute`."""
+        state = _valid_state(user, release_version)
+        history = History().extend(user.new) if state else user.history
+        self._metrics.interests["forecast"].inc()
+        return await self._model.forecast(
+            history, Attributes.of(user.profile), release_version, timeout_s, state
+        )
+
     async def _advance(self, state: InterestState, new: History, timeout_s: float) -> FloatArray:
         self._metrics.interests["advance"].inc()
-        batch = InterestBatch(state.interest[np.newaxis], state.state[np.newaxis], np.array([state.as_of]))
+        batch = InterestBatch.of(state)
         interest: FloatArray = (await self._model.advance(batch, [new], state.release, timeout_s))[0]
         return interest
 
@@ -100,3 +117,15 @@ def _snapshot_state(user: UserHistory, release_version: int) -> InterestState | 
     """Return the state after the snapshot's history; None if another release computed it."""
     state = user.interest_state
     return state if state and state.release == release_version else None
+
+
+def _valid_state(user: UserHistory, release_version: int) -> InterestState | None:
+    """Return the snapshot's state if the new interactions continue it; else None.
+
+    An interaction older than the state belongs between steps that the state includes already. Of a busy
+    user, those between the state and the history are not read.
+    """
+    state = _snapshot_state(user, release_version)
+    if state is None or user.is_busy or (user.new and user.new[0].timestamp <= state.as_of):
+        return None
+    return state

@@ -334,3 +334,53 @@ class GetInterestsResponse(_message.Message):
     release_version: int
     degraded: _containers.RepeatedCompositeFieldContainer[Degradation]
     def __init__(self, interests: _Optional[_Iterable[_Union[Interest, _Mapping]]] = ..., shift: _Optional[float] = ..., release_version: _Optional[int] = ..., degraded: _Optional[_Iterable[_Union[Degradation, _Mapping]]] = ...) -> None: ...
+
+class ForecastInterestsRequest(_message.Message):
+    __slots__ = ("user_id", "steps", "k")
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    K_FIELD_NUMBER: _ClassVar[int]
+    user_id: str
+    steps: int
+    k: int
+    def __init__(self, user_id: _Optional[str] = ..., steps: _Optional[int] = ..., k: _Optional[int] = ...) -> None: ...
+
+class ExpectedItem(_message.Message):
+    __slots__ = ("item_id", "title", "probability")
+    ITEM_ID_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    item_id: str
+    title: str
+    probability: float
+    def __init__(self, item_id: _Optional[str] = ..., title: _Optional[str] = ..., probability: _Optional[float] = ...) -> None: ...
+
+class ExpectedCategory(_message.Message):
+    __slots__ = ("category", "probability")
+    CATEGORY_FIELD_NUMBER: _ClassVar[int]
+    PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    category: str
+    probability: float
+    def __init__(self, category: _Optional[str] = ..., probability: _Optional[float] = ...) -> None: ...
+
+class InterestPoint(_message.Message):
+    __slots__ = ("step", "items", "categories", "probability")
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    CATEGORIES_FIELD_NUMBER: _ClassVar[int]
+    PROBABILITY_FIELD_NUMBER: _ClassVar[int]
+    step: int
+    items: _containers.RepeatedCompositeFieldContainer[ExpectedItem]
+    categories: _containers.RepeatedCompositeFieldContainer[ExpectedCategory]
+    probability: float
+    def __init__(self, step: _Optional[int] = ..., items: _Optional[_Iterable[_Union[ExpectedItem, _Mapping]]] = ..., categories: _Optional[_Iterable[_Union[ExpectedCategory, _Mapping]]] = ..., probability: _Optional[float] = ...) -> None: ...
+
+class ForecastInterestsResponse(_message.Message):
+    __slots__ = ("points", "release_version", "degraded")
+    POINTS_FIELD_NUMBER: _ClassVar[int]
+    RELEASE_VERSION_FIELD_NUMBER: _ClassVar[int]
+    DEGRADED_FIELD_NUMBER: _ClassVar[int]
+    points: _containers.RepeatedCompositeFieldContainer[InterestPoint]
+    release_version: int
+    degraded: _containers.RepeatedCompositeFieldContainer[Degradation]
+    def __init__(self, points: _Optional[_Iterable[_Union[InterestPoint, _Mapping]]] = ..., release_version: _Optional[int] = ..., degraded: _Optional[_Iterable[_Union[Degradation, _Mapping]]] = ...) -> None: ...

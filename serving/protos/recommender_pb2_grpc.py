@@ -49,6 +49,11 @@ class RecommenderServiceStub:
                 request_serializer=serving_dot_protos_dot_recommender__pb2.GetInterestsRequest.SerializeToString,
                 response_deserializer=serving_dot_protos_dot_recommender__pb2.GetInterestsResponse.FromString,
                 _registered_method=True)
+        self.ForecastInterests = channel.unary_unary(
+                '/penchant.v1.RecommenderService/ForecastInterests',
+                request_serializer=serving_dot_protos_dot_recommender__pb2.ForecastInterestsRequest.SerializeToString,
+                response_deserializer=serving_dot_protos_dot_recommender__pb2.ForecastInterestsResponse.FromString,
+                _registered_method=True)
 
 
 class RecommenderServiceServicer:
@@ -76,6 +81,13 @@ class RecommenderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ForecastInterests(self, request, context):
+        """Returns where a user's interest is going: the items and categories that the interest model expects at each of the next steps.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RecommenderServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -93,6 +105,11 @@ def add_RecommenderServiceServicer_to_server(servicer, server):
                     servicer.GetInterests,
                     request_deserializer=serving_dot_protos_dot_recommender__pb2.GetInterestsRequest.FromString,
                     response_serializer=serving_dot_protos_dot_recommender__pb2.GetInterestsResponse.SerializeToString,
+            ),
+            'ForecastInterests': grpc.unary_unary_rpc_method_handler(
+                    servicer.ForecastInterests,
+                    request_deserializer=serving_dot_protos_dot_recommender__pb2.ForecastInterestsRequest.FromString,
+                    response_serializer=serving_dot_protos_dot_recommender__pb2.ForecastInterestsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -176,6 +193,33 @@ class RecommenderService:
             '/penchant.v1.RecommenderService/GetInterests',
             serving_dot_protos_dot_recommender__pb2.GetInterestsRequest.SerializeToString,
             serving_dot_protos_dot_recommender__pb2.GetInterestsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ForecastInterests(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/penchant.v1.RecommenderService/ForecastInterests',
+            serving_dot_protos_dot_recommender__pb2.ForecastInterestsRequest.SerializeToString,
+            serving_dot_protos_dot_recommender__pb2.ForecastInterestsResponse.FromString,
             options,
             channel_credentials,
             insecure,

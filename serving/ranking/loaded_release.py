@@ -5,13 +5,14 @@ from typing import Final
 
 import numpy as np
 
-from serving.answers import DislikeEffect, Recommendation, Source
+from serving.answers import DislikeEffect, InterestPoint, Recommendation, Source
 from serving.lru_cache import VersionedCache
 from serving.ranking.candidate_retrieval import Retriever
 from serving.ranking.candidate_set import Candidates, SourceBits, source_bits
 from serving.ranking.dislike_effects import dislike_effects
 from serving.ranking.explanations import Explainer
 from serving.ranking.indexed_user import IndexedUser, item_indexes
+from serving.ranking.interest_forecast import interest_points
 from serving.ranking.query import Query
 from serving.ranking.ranked_items import RankedItems
 from serving.ranking.request import Request
@@ -159,6 +160,18 @@ class LoadedRelease:
         if query.dislikes is None or not len(ranked.displaced):
             return []
         return dislike_effects(query.dislikes, ranked.displaced.tolist(), self.ranking.catalog)
+
+    def interest_points(
+        self, user: IndexedUser, forecast: FloatArray, request: Request, now: int
+    ) -> list[InterestPoint]:
+        """Return a point for each step of a forecast [steps, interest size], among the permitted items.
+
+        `now`: µs since the epoch.
+        """
+        rules = self.rules(request, now, user.seen, disliked=user.disliked)
+        everything = np.arange(len(self.ranking.catalog), dtype=np.int32)
+        permitted = self.item_filter.permitted(rules, everything)
+        return interest_points(self.ranking, forecast, permitted, request.k)
 
     def _rank_once(self) -> None:
         first = self._first_item

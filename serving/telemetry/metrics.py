@@ -36,7 +36,7 @@ STAGES: Final = (
 
 # Origin of an interest vector: stored with the snapshot, cached from an earlier call of the model, computed
 # from the stored state and the new interactions, or computed from the whole history.
-INTEREST_ORIGINS: Final = ("snapshot", "cache", "advance", "replay")
+INTEREST_ORIGINS: Final = ("snapshot", "cache", "advance", "replay", "forecast")
 
 _BIT_INDEXES: Final = np.arange(len(SOURCES), dtype=SourceBits)
 

@@ -17,6 +17,7 @@ METHODS: Final[dict[str, Any]] = {
     f"{_SERVICE}/Recommend": pb.RecommendRequest.DESCRIPTOR,
     f"{_SERVICE}/RecordInteractions": pb.RecordInteractionsRequest.DESCRIPTOR,
     f"{_SERVICE}/GetInterests": pb.GetInterestsRequest.DESCRIPTOR,
+    f"{_SERVICE}/ForecastInterests": pb.ForecastInterestsRequest.DESCRIPTOR,
     "/grpc.health.v1.Health/Check": health_pb2.HealthCheckRequest.DESCRIPTOR,
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": (
         reflection_pb2.ServerReflectionRequest.DESCRIPTOR

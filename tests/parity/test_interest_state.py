@@ -20,10 +20,10 @@ from components.train_interest_model.hyperparameters import Hyperparameters
 from components.train_interest_model.network.model import InterestModel
 from feature_repo import attributes
 from feature_repo.attributes import Attributes
-from feature_repo.contract import fingerprint
+from feature_repo.contract import FORECAST, FORECAST_STEPS, INTEREST, fingerprint
 from feature_repo.histories import History, encode
 from feature_repo.interaction import Interaction
-from feature_repo.interest_state import InterestBatch
+from feature_repo.interest_state import InterestBatch, InterestState
 from feature_repo.table_schemas import TRAINING_SET
 from serving.interest.user_interest import UserInterest
 from serving.online_store.online_features import OnlineFeatures
@@ -70,13 +70,28 @@ class Exported:
         states: dict[str, NDArray[np.generic]] = {"state": interests.state, "as_of": interests.as_of[:, None]}
         return self._run("advance", states | encode(histories))
 
+    async def forecast(
+        self,
+        history: History,
+        user: Attributes,
+        version: int | None,
+        timeout_s: float,
+        state: InterestState | None,
+    ) -> NDArray[np.float32]:
+        if state is None:
+            return self._run("serving_default", encode([history]) | attributes.encode([user]), FORECAST)[0]
+        inputs = {"state": state.state[np.newaxis], "as_of": np.array([[state.as_of]])}
+        return self._run("advance", inputs | encode([history]), FORECAST)[0]
+
     async def close(self) -> None:
         self._served.close()
 
-    def _run(self, signature: str, inputs: dict[str, NDArray[np.generic]]) -> NDArray[np.float32]:
+    def _run(
+        self, signature: str, inputs: dict[str, NDArray[np.generic]], output: str = INTEREST
+    ) -> NDArray[np.float32]:
         self.steps.append(int((inputs["item_ids"] != "").sum()))
-        interest: NDArray[np.float32] = self._served.run(signature, inputs)["interest"]
-        return interest
+        result: NDArray[np.float32] = self._served.run(signature, inputs)[output]
+        return result
 
 
 def write_release(releases: Path, version: int, encoder: str, seed: int) -> None:
@@ -91,6 +106,8 @@ def write_release(releases: Path, version: int, encoder: str, seed: int) -> None
     model = InterestModel(settings, len(ITEMS), vocabulary.sizes, np.zeros((len(ITEMS), 0), np.float32))
     for variable in model.trainable_weights:
         variable.assign(tf.random.normal(variable.shape, stddev=0.5))
+    model.forecast.persistence.assign(np.linspace(1, 0, FORECAST_STEPS))
+    model.forecast.scale.assign(np.linspace(1, 0.5, FORECAST_STEPS))
     names = ("user_id", "target_item_id", "item_ids", "event_types", "values", "timestamps")
     probe = ["ann", None, ITEMS[:2], ["view"] * 2, [1.0, 2.0], [MINUTE, 2 * MINUTE]]
     row = dict(zip(names, probe, strict=True))
@@ -141,7 +158,16 @@ class World:
         attributes = [Attributes.of(user.profile)]
         replayed = asyncio.run(self.model.interest([user.history], version, 10, attributes))[0]
         np.testing.assert_allclose(interest, replayed, atol=1e-4)
+        self.check_forecast(user, interest, version)
         return steps
+
+    def check_forecast(self, user: UserHistory, interest: NDArray[np.float32], version: int) -> None:
+        """Assert that the forecast begins with the interest, changes, and equals a replay's."""
+        forecast = asyncio.run(self.interests.forecast(user, version, 10))
+        np.testing.assert_allclose(forecast[0], interest, atol=1e-4)
+        assert np.abs(np.diff(forecast, axis=0)).max(axis=1).min() > 0.01
+        whole = asyncio.run(self.model.forecast(user.history, Attributes.of(user.profile), version, 10, None))
+        np.testing.assert_allclose(forecast, whole, atol=1e-4)
 
     def close(self) -> None:
         asyncio.run(self.model.close())

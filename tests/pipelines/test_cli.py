@@ -51,7 +51,7 @@ def test_commands_are_all_registered() -> None:
         "list", "show", "diff", "approve", "reject", "rollback", "history", "prune", "watch",
     }  # fmt: skip
     assert {path[0] for path in COMMANDS} == {
-        "demo", "run", "data", "benchmark", "serve", "recommend", "record", "review", "compile",
+        "demo", "run", "data", "benchmark", "serve", "recommend", "forecast", "record", "review", "compile",
         "submit", "runs", "schedule",
     }  # fmt: skip
 

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from feature_repo.attributes import Attributes
+from feature_repo.contract import FORECAST_STEPS
 from feature_repo.histories import History
-from feature_repo.interest_state import InterestBatch
+from feature_repo.interest_state import InterestBatch, InterestState
 from feature_repo.table_schemas import ITEMS
 from serving.errors import Unavailable
 from serving.interest.user_interest import UserInterest
@@ -118,6 +119,18 @@ class FakeInterestModel:
         self, interests: InterestBatch, histories: Sequence[History], version: int | None, timeout_s: float
     ) -> NDArray[np.float32]:
         raise NotImplementedError
+
+    async def forecast(
+        self,
+        history: History,
+        user: Attributes,
+        version: int | None,
+        timeout_s: float,
+        state: InterestState | None,
+    ) -> NDArray[np.float32]:
+        """Return the interest, and the same with the categories exchanged at every other step."""
+        now = (await self.interest([history], version, timeout_s, [user]))[0]
+        return np.stack([now[[1, 0, 2]] if step % 2 else now for step in range(FORECAST_STEPS)])
 
     async def close(self) -> None:
         self.down = True

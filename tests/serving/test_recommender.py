@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from feature_repo.histories import History
 from feature_repo.interaction import Interaction
 from serving.answers import Answer
-from serving.errors import AlreadyExists, Unavailable
+from serving.errors import AlreadyExists, InvalidRequest, Unavailable
 from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.query import Query
 from tests.patience import HANG_S, wait_until
@@ -223,6 +223,35 @@ def test_interests_show_recent_and_long_term_weights_and_the_shift(service: Runn
     assert interests.shift == pytest.approx(weights["Horror"].weight - 1 / 3)
     assert len(service.client.interests("u", k=1).interests) == 1
     assert service.client.interests("unknown").interests == []
+
+
+def test_a_forecast_shows_items_and_categories_at_each_step(service: RunningService) -> None:
+    service.client.record_all(past("horror", 3, 4, 5))
+
+    forecast = service.client.forecast("u", steps=2, k=4)
+
+    now, then = forecast.points
+    assert (now.step, then.step) == (1, 2)
+    # The fake model exchanges the categories at every other step.
+    assert [item.item_id for item in now.items] == ["horror-0", "horror-1", "horror-2", "horror-6"]
+    assert [item.item_id for item in then.items] == ["comedy-0", "comedy-1", "comedy-2", "comedy-3"]
+    assert [each.category for each in now.categories] == ["Horror", "Comedy"]
+    assert sum(each.probability for each in now.categories) == pytest.approx(1)
+    assert now.probability == pytest.approx(sum(item.probability for item in now.items))
+    assert len(service.client.forecast("u", k=1).points) == 5
+    assert service.client.forecast("unknown").points == []
+
+
+def test_a_forecast_needs_the_model(service: RunningService) -> None:
+    service.client.record_all(past("horror", 3))
+    service.model.down = True
+    with pytest.raises(Unavailable, match="model server down"):
+        service.client.forecast("u")
+
+
+def test_a_forecast_of_too_many_steps_is_refused(service: RunningService) -> None:
+    with pytest.raises(InvalidRequest, match=r"steps: expected 0 \(for 5\) to 5"):
+        service.client.forecast("u", steps=6)
 
 
 def test_collaborative_filters_rank_until_the_model_is_back(service: RunningService) -> None:

@@ -53,6 +53,7 @@ class Sequences:
     attributes: IntArray  # [rows, largest number of attributes] attribute codes, 0 for none
     targets: IntArray  # [rows] item index, -1 for none
     users: NDArray[np.object_]  # [rows] user ids
+    cutoffs: NDArray[Any]  # [rows] time of the query, after the history
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -163,6 +164,7 @@ def encode(rows: pa.Table, vocabulary: Vocabulary, preferences: FloatArray | Non
         attributes=_attributes(rows, vocabulary),
         targets=vocabulary.encode_items(rows["target_item_id"].combine_chunks()),
         users=rows["user_id"].to_numpy(zero_copy_only=False),
+        cutoffs=rows["cutoff"].to_numpy(zero_copy_only=False),
     )
 
 

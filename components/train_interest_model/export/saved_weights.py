@@ -19,6 +19,9 @@ WEIGHTS, CONTENT, ABOUT = "weights.npz", "content.npz", "interest_model.json"
 # Variables with one row per item; rows are matched by item id.
 ITEM_ROWS: Final = ("item_embeddings", "item_bias", "content", "trained")
 
+# The variables of the forecast.
+FORECAST: Final = ("forecast_persistence", "forecast_scale")
+
 
 @dataclass(frozen=True)
 class SavedWeights:
@@ -87,6 +90,8 @@ class SavedWeights:
         for variable in model.weights:
             if variable.name in ("content", "trained"):
                 continue
+            if variable.name in FORECAST and variable.path not in self.arrays:
+                continue  # of an earlier version, which made no forecast
             value, saved = variable.numpy(), self.arrays[variable.path]
             if variable.name in ITEM_ROWS:
                 if variable.name == "item_embeddings":

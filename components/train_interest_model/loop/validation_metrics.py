@@ -20,6 +20,10 @@ class Validation:
         self.batch_size = batch_size
         self._seen = _seen_items(queries, seen) if seen is not None else None
 
+    def seen_items(self, query: int) -> NDArray[np.int32]:
+        """Return the items that are excluded for a query."""
+        return self._seen[query] if self._seen else np.zeros(0, np.int32)
+
     def ranks(self, model: InterestModel) -> IntArray:
         """Return [queries] int32 the rank of each target, as in evaluate_release.metrics.accuracy."""
         vectors, scoring = model.item_vectors(), model.scoring_vectors().numpy()

@@ -25,8 +25,8 @@ class Encoder(keras.layers.Layer):  # type: ignore[misc]
         """Return the variables that `advance` reads, for the export."""
         return [variable.value for variable in self.variables]
 
-    def advance(self, inputs: tf.Tensor, state: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
-        """Return the state after the first `lengths` inputs of each row.
+    def advance(self, inputs: tf.Tensor, state: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Return the outputs [batch, length, units], and the state after the first `lengths` inputs.
 
         Args:
             inputs: [batch, length, features] float32, right-padded, length at least 1.
@@ -72,16 +72,19 @@ class RecurrentEncoder(Encoder):
             return lstm_cpu_kernel.lstm(inputs, h, c, kernel, recurrent, bias, self.compiled)
         return self.layer(inputs, initial_state=parts)[0]
 
-    def advance(self, inputs: tf.Tensor, state: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+    def advance(self, inputs: tf.Tensor, state: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         if isinstance(self.layer, keras.layers.LSTM):
             return self._advance_lstm(inputs, state, lengths)
         # A masked step does not change the state. cuDNN is chosen at tracing time, and a function traced
         # on a GPU would fail on a CPU.
         self.layer.use_cudnn = False
         mask = tf.sequence_mask(lengths, tf.shape(inputs)[1])
-        return self.layer(inputs, mask=mask, initial_state=state)[1]
+        outputs, after = self.layer(inputs, mask=mask, initial_state=state)
+        return outputs, after
 
-    def _advance_lstm(self, inputs: tf.Tensor, state: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+    def _advance_lstm(
+        self, inputs: tf.Tensor, state: tf.Tensor, lengths: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
         """Use TensorFlow's fused kernel: one operation per sequence instead of twenty per step."""
         h, c = tf.split(state, 2, axis=1)
         peephole = tf.zeros([self.units])
@@ -100,7 +103,7 @@ class RecurrentEncoder(Encoder):
         )
         ends = tf.stack([tf.maximum(lengths - 1, 0), tf.range(tf.shape(inputs)[0])], axis=1)
         last = tf.concat([tf.gather_nd(steps.h, ends), tf.gather_nd(steps.cs, ends)], axis=1)
-        return tf.where(lengths[:, None] > 0, last, state)
+        return tf.transpose(steps.h, [1, 0, 2]), tf.where(lengths[:, None] > 0, last, state)
 
     def _lstm_weights(self) -> list[tf.Variable]:
         return [variable.value for variable in self.layer.cell.trainable_variables]
@@ -147,7 +150,7 @@ class ConvolutionalEncoder(Encoder):
             x = x + convolution(tf.concat([tf.reshape(buffer, [-1, span, self.units]), x], axis=1))
         return x
 
-    def advance(self, inputs: tf.Tensor, state: tf.Tensor, lengths: tf.Tensor) -> tf.Tensor:
+    def advance(self, inputs: tf.Tensor, state: tf.Tensor, lengths: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Advance the state, which has each layer's last inputs, as many as its next output reads."""
         last, *buffers = self._split(state)
         x = self.entry(inputs)
@@ -159,7 +162,7 @@ class ConvolutionalEncoder(Encoder):
             new_buffers.append(tf.reshape(newest, [-1, self.units * span]))
             x = x + convolution(extended)
         output = tf.gather(x, tf.maximum(lengths - 1, 0), batch_dims=1)
-        return tf.concat([tf.where(lengths[:, None] > 0, output, last), *new_buffers], axis=1)
+        return x, tf.concat([tf.where(lengths[:, None] > 0, output, last), *new_buffers], axis=1)
 
     def _split(self, state: tf.Tensor) -> list[tf.Tensor]:
         parts: list[tf.Tensor] = tf.split(state, [self.units, *(self.units * s for s in self.spans)], axis=1)

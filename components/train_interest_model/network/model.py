@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from components.train_interest_model.hyperparameters import Hyperparameters
 from components.train_interest_model.network.encoders import make_encoder
+from components.train_interest_model.network.forecast import Forecast
 from components.train_interest_model.network.losses import EXCLUDED
 
 # From this size on, XLA saves more time than it needs to compile the LSTM: four seconds per batch shape.
@@ -76,6 +77,7 @@ class InterestModel(keras.layers.Layer):  # type: ignore[misc]
             ]
         self.projection = keras.layers.Dense(size, name="projection", dtype=policy)
         self.projection.build((None, hyperparameters.units))
+        self.forecast = Forecast()
         self.built = True
 
     def item_vectors(self, seed: tf.Tensor | None = None, rows: tf.Tensor | None = None) -> tf.Tensor:

@@ -63,12 +63,19 @@ REQUEST = st.one_of(
     ),
     st.builds(pb.RecordInteractionsRequest, interactions=st.lists(INTERACTION, max_size=3)),
     st.builds(pb.GetInterestsRequest, user_id=TEXT, k=st.integers(0, 2**32 - 1)),
+    st.builds(
+        pb.ForecastInterestsRequest,
+        user_id=TEXT,
+        steps=st.integers(0, 6) | st.integers(0, 2**32 - 1),
+        k=st.integers(0, 2**32 - 1),
+    ),
 )
 
 METHODS = {
     pb.RecommendRequest: "Recommend",
     pb.RecordInteractionsRequest: "RecordInteractions",
     pb.GetInterestsRequest: "GetInterests",
+    pb.ForecastInterestsRequest: "ForecastInterests",
 }
 
 

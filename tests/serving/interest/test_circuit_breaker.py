@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from feature_repo.attributes import Attributes
 from feature_repo.histories import History
-from feature_repo.interest_state import InterestBatch
+from feature_repo.interest_state import InterestBatch, InterestState
 from serving.errors import CircuitOpen, Unavailable
 from serving.interest.circuit_breaker import CircuitBreaker
 from serving.telemetry.metrics import Metrics
@@ -44,6 +44,16 @@ class HangingModel:
         self, interests: InterestBatch, histories: Sequence[History], version: int | None, timeout_s: float
     ) -> NDArray[np.float32]:
         return await self.interest(histories, version, timeout_s, [])
+
+    async def forecast(
+        self,
+        history: History,
+        user: Attributes,
+        version: int | None,
+        timeout_s: float,
+        state: InterestState | None,
+    ) -> NDArray[np.float32]:
+        return await self.interest([history], version, timeout_s, [user])
 
     async def close(self) -> None:
         self.hangs = False

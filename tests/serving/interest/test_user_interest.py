@@ -8,6 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from feature_repo.attributes import Attributes
+from feature_repo.contract import FORECAST_STEPS
 from feature_repo.histories import History
 from feature_repo.interaction import Interaction
 from feature_repo.interest_state import InterestBatch, InterestState
@@ -37,6 +38,17 @@ class CountingModel:
         self, interests: InterestBatch, histories: Sequence[History], version: int | None, timeout_s: float
     ) -> NDArray[np.float32]:
         return self._answer("advance", 60, histories[0], version)
+
+    async def forecast(
+        self,
+        history: History,
+        user: Attributes,
+        version: int | None,
+        timeout_s: float,
+        state: InterestState | None,
+    ) -> NDArray[np.float32]:
+        kind, start = ("replay", 0) if state is None else ("advance", 60)
+        return np.repeat(self._answer(kind, start, history, version), FORECAST_STEPS, axis=0)
 
     async def close(self) -> None: ...
 

@@ -42,7 +42,10 @@ def test_advance_equals_the_whole_sequence(kind: str) -> None:
         part = np.zeros((3, width, 5), np.float32)
         for row, length in enumerate(lengths):
             part[row, :length] = inputs[row, done[row] : done[row] + length]
-        state = encoder.advance(tf.constant(part), state, tf.constant(lengths))
+        advanced, state = encoder.advance(tf.constant(part), state, tf.constant(lengths))
+        for row, length in enumerate(lengths):
+            expected = outputs[row, done[row] : done[row] + length]
+            np.testing.assert_allclose(advanced[row, :length], expected, atol=1e-5)
         done += lengths
         for row in range(3):
             expected = outputs[row, done[row] - 1] if done[row] else start[row]
