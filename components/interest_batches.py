@@ -1,6 +1,6 @@
 """Computes the interests of many histories in batches of similar length."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -17,6 +17,20 @@ POSITIONS: Final = 16_384
 Compute = Callable[[Sequence[History], Sequence[Attributes]], InterestBatch]
 
 
+def batches(
+    histories: Sequence[History], users: Sequence[Attributes] | None = None
+) -> Iterator[tuple[list[int], list[History], list[Attributes]]]:
+    """Yield positions of histories, the histories there and their users, the longest first."""
+    order = sorted(range(len(histories)), key=lambda position: len(histories[position]), reverse=True)
+    start = 0
+    while start < len(order):
+        rows = max(1, POSITIONS // (1 + len(histories[order[start]])))
+        positions = order[start : start + rows]
+        of_users = [users[position] if users else Attributes() for position in positions]
+        yield positions, [histories[position] for position in positions], of_users
+        start += rows
+
+
 def compute_in_batches(
     compute: Compute, histories: Sequence[History], users: Sequence[Attributes] | None = None
 ) -> InterestBatch:
@@ -28,14 +42,11 @@ def compute_in_batches(
     Raises:
         StepError: an interest is not finite.
     """
-    order = sorted(range(len(histories)), key=lambda position: len(histories[position]), reverse=True)
-    parts, start = [], 0
-    while start < len(order):
-        rows = max(1, POSITIONS // (1 + len(histories[order[start]])))
-        batch = order[start : start + rows]
-        of_users = [users[position] if users else Attributes() for position in batch]
-        parts.append(compute([histories[position] for position in batch], of_users))
-        start += rows
+    order: list[int] = []
+    parts = []
+    for positions, batch, of_users in batches(histories, users):
+        parts.append(compute(batch, of_users))
+        order += positions
     original_order = np.argsort(order)
     interest, state, as_of = (
         np.concatenate([getattr(part, name) for part in parts])[original_order]

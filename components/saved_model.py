@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.errors import StepError
-from components.interest_batches import compute_in_batches
+from components.interest_batches import batches, compute_in_batches
 from feature_repo import attributes
 from feature_repo.attributes import Attributes
-from feature_repo.contract import SIGNATURES
+from feature_repo.contract import FORECAST, SIGNATURES
 from feature_repo.histories import History, encode
 from feature_repo.interest_state import InterestBatch
 
@@ -48,13 +48,15 @@ class ServedModel:
             )
         self._signatures = {name: loaded.signature_def[name] for name in self.NEEDED}
 
-    def run(self, signature: str, inputs: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-        """Run a signature; inputs and outputs are named as in the contract."""
+    def run(
+        self, signature: str, inputs: Mapping[str, NDArray[Any]], outputs: Sequence[str] = ()
+    ) -> dict[str, NDArray[Any]]:
+        """Run a signature; inputs and outputs are named as in the contract. No `outputs` means all."""
         definition = self._signatures[signature]
-        fetches = {name: tensor.name for name, tensor in definition.outputs.items()}
+        fetches = {name: definition.outputs[name].name for name in outputs or definition.outputs}
         feeds = {definition.inputs[name].name: value for name, value in inputs.items()}
-        outputs: dict[str, NDArray[Any]] = self._session.run(fetches, feeds)
-        return outputs
+        results: dict[str, NDArray[Any]] = self._session.run(fetches, feeds)
+        return results
 
     def close(self) -> None:
         self._session.close()
@@ -91,6 +93,17 @@ class SavedInterestModel(ServedModel):
             StepError: an interest is not finite.
         """
         return compute_in_batches(self._interests, histories, users)
+
+    def forecast(
+        self, histories: Sequence[History], users: Sequence[Attributes] | None = None
+    ) -> NDArray[np.float32]:
+        """Return [histories, FORECAST_STEPS, interest size] float32, the interests at the next steps."""
+        parts: dict[int, NDArray[np.float32]] = {}
+        for positions, batch, of_users in batches(histories, users):
+            inputs = encode(batch) | attributes.encode(of_users)
+            forecast = self.run("serving_default", inputs, [FORECAST])[FORECAST]
+            parts |= dict(zip(positions, forecast, strict=True))
+        return np.stack([parts[position] for position in range(len(histories))])
 
     def _interests(self, histories: Sequence[History], users: Sequence[Attributes]) -> InterestBatch:
         outputs = self.run("serving_default", encode(histories) | attributes.encode(users))

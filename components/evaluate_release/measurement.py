@@ -18,6 +18,7 @@ from components.evaluate_release.metrics import slices
 from components.evaluate_release.metrics.accuracy import ndcg
 from components.evaluate_release.metrics.attribute_slices import Masks
 from components.evaluate_release.metrics.bootstrap import difference_interval
+from components.evaluate_release.metrics.forecast_accuracy import measure_forecast
 from components.evaluate_release.metrics.metric_calculator import HEADLINE, Figure, MetricCalculator
 from components.evaluate_release.model_names import (
     INTEREST,
@@ -71,6 +72,8 @@ def measure(
         measured_slices = slices.measure(masks, models, held_out.test.users, SEED)
     with timed("measured interest drift"):
         drift = measure_drift(candidate, saved_model, held_out)
+    with timed("measured the forecast of interests"), SavedInterestModel(saved_model) as model:
+        forecast = measure_forecast(model, ranking.item_embeddings, held_out.test, SEED)
     results = EvaluationResults(
         protocol=protocol,
         seed=SEED,
@@ -84,6 +87,7 @@ def measure(
         slices=measured_slices,
         slice_masks=masks,
         drift=drift,
+        forecast=forecast,
         blend=blend,
         keep_seen=held_out.keep_seen,
         live=live,

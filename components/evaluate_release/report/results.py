@@ -11,6 +11,7 @@ from components.evaluate_release.data.ranked_queries import RankedQueries
 from components.evaluate_release.drift.drift_metrics import DriftResults
 from components.evaluate_release.metrics.accuracy import MISS
 from components.evaluate_release.metrics.attribute_slices import Masks
+from components.evaluate_release.metrics.forecast_accuracy import ForecastStep
 from components.evaluate_release.metrics.metric_calculator import HEADLINE, Figure
 from components.evaluate_release.metrics.slices import Slice
 from components.evaluate_release.model_names import SERVED
@@ -37,6 +38,7 @@ class EvaluationResults:
     slices: list[Slice]
     slice_masks: dict[str, Masks]  # dimension -> label -> [test queries]
     drift: DriftResults
+    forecast: list[ForecastStep]
     blend: dict[str, Any]
     keep_seen: bool
     live: LiveVersion | None

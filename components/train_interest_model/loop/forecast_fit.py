@@ -10,6 +10,7 @@ from scipy.optimize import minimize
 from scipy.special import logsumexp, softmax
 
 from components.progress import report
+from components.steps_ahead import steps_ahead
 from components.train_interest_model.data.sequences import Sequences
 from components.train_interest_model.loop.validation_metrics import Validation
 from components.train_interest_model.network.forecast import mean_output, weighted_sums
@@ -80,19 +81,10 @@ def _present_and_mean(
 
 
 def targets_ahead(queries: Sequences) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int32]]]:
-    """Yield for each step but the first the rows of queries, and what their users chose at that step.
-
-    Queries of a user with equal histories are one step; its first target stands for it.
-    """
-    same_user = queries.users[1:] == queries.users[:-1]
-    is_first = np.concatenate([[True], ~(same_user & (queries.cutoffs[1:] == queries.cutoffs[:-1]))])
-    first = np.flatnonzero(is_first)
-    users, targets = queries.users[first], queries.targets[first]
-    usable = queries.lengths[first] > 0
-    for step in range(1, FORECAST_STEPS):
-        ahead = np.arange(len(first) - step)
-        ahead = ahead[(users[ahead] == users[ahead + step]) & (targets[ahead + step] >= 0) & usable[ahead]]
-        yield first[ahead], targets[ahead + step]
+    """Yield for each step but the first the rows of queries, and what their users chose at that step."""
+    for rows, later in steps_ahead(queries.users, queries.cutoffs, FORECAST_STEPS - 1):
+        usable = (queries.lengths[rows] > 0) & (queries.targets[later] >= 0)
+        yield rows[usable], queries.targets[later[usable]]
 
 
 class Likelihood:
