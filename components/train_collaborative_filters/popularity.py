@@ -1,4 +1,4 @@
-"""Popularity: the weight of the interactions with each item, and its exponentially weighted trend."""
+"""Popularity: how many people chose each item, and its exponentially weighted trend."""
 
 from dataclasses import replace
 from typing import Final
@@ -19,9 +19,8 @@ OUTLIERS: Final = 0.01
 
 
 def popularity(interactions: Interactions) -> FloatArray:
-    """Return [items] the sum of the interactions' weights."""
-    counts = np.bincount(interactions.items, interactions.weights, minlength=interactions.item_count)
-    return counts.astype(np.float32)
+    """Return [items] the sum over users of their largest weight with it: people, not their interactions."""
+    return _sums(interactions.user_items())
 
 
 def period(interactions: Interactions) -> tuple[int, int]:
@@ -46,8 +45,11 @@ def half_life(interactions: Interactions) -> int:
 
 def trend(interactions: Interactions, half_life: int) -> FloatArray:
     """Return [items] the sum of `recent_choices`: it counts people, not their interactions."""
-    choices = recent_choices(interactions, half_life)
-    counts = np.bincount(choices.indices, choices.data, minlength=interactions.item_count)
+    return _sums(recent_choices(interactions, half_life))
+
+
+def _sums(user_items: csr_array) -> FloatArray:
+    counts = np.bincount(user_items.indices, user_items.data, minlength=user_items.shape[1])
     return counts.astype(np.float32)
 
 

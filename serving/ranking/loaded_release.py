@@ -139,7 +139,7 @@ class LoadedRelease:
         scored = self.reranker.score(query, candidates.items)
         selection = self.select(candidates, scored.scores, scored.without_dislikes(), request)
         contributions = scored.contributions(selection.positions)
-        # The mean over interactions, not items: otherwise popularity would explain every popular item.
+        # The mean over choices, not items: otherwise popularity would explain every popular item.
         mean = scored.mean_contributions(self.ranking.filters.popularity.take(candidates.items))
         return RankedItems.of(candidates, selection, contributions, contributions - mean)
 

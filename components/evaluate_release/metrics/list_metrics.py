@@ -53,7 +53,7 @@ def novelty(recommended: IntArray, popularity: AnyFloatArray) -> AnyFloatArray:
     """Return the mean of -log2 p(item) over a list, in bits (Zhou et al. 2010; Vargas & Castells 2011).
 
     Args:
-        popularity: [items] interactions; p is an item's share of them, with add-one smoothing.
+        popularity: [items] users; p is an item's share of them, with add-one smoothing.
     """
     share = (popularity + 1.0) / (popularity.sum() + len(popularity))
     bits = _sum_over_list(recommended, -np.log2(share)[:, None])[:, 0]

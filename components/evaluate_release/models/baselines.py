@@ -17,7 +17,7 @@ MAX_STEPS: Final = 20
 
 
 def popularity(queries: Queries, popularity: FloatArray) -> RankedQueries:
-    """Rank items by their number of interactions, popularity [items], the same for every user."""
+    """Rank items by the number of users who chose them, popularity [items], the same for every user."""
 
     def scores(part: slice) -> FloatArray:
         return np.broadcast_to(popularity, (part.stop - part.start, len(popularity)))

@@ -146,6 +146,12 @@ def test_positive_targets_are_accepted() -> None:
     check_targets(held_out_rows("dislike", "view", "purchase"), POLICY)
 
 
+def test_a_target_that_its_window_left_out_is_accepted() -> None:
+    """A day of more purchases than a window holds: the window has the last ones by id."""
+    everything = row(1, [3, 2], [10, 20], 40, "all")
+    check_targets(table(everything, row(1, [3], [10], 20, "test", 1)), POLICY)
+
+
 @pytest.mark.parametrize("event_types", [("view", "view", "dislike"), ("view", "pause", "view")])
 def test_a_target_that_is_not_positive_raises(event_types: tuple[str, ...]) -> None:
     item, user = ("i1" if event_types[2] == "dislike" else "i2"), "u001"
