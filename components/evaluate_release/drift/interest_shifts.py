@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from components.evaluate_release.data.judged_histories import judge
 from components.evaluate_release.data.queries import Indexes, Queries, Windows
 from components.evaluate_release.drift.item_groups import ItemGroups
 from feature_repo.attributes import Attributes
@@ -137,10 +138,7 @@ def as_queries(
         np.array([item_index.get(item, -1) for item in history.item_ids], np.int32) for history in histories
     ]
     times = [np.asarray(history.timestamps, np.int64) for history in histories]
-    preferences = [
-        feedback.preferences(history.item_ids, history.event_types, history.values, history.timestamps)
-        for history in histories
-    ]
+    preferences = [signs for signs, _ in judge(histories, items, len(index), feedback)]
     seen = [np.union1d(shift.seen, shift.items[:step]).astype(np.int32) for shift, step in pairs]
     return Queries(
         user_ids=[shift.user_id for shift, _ in pairs],

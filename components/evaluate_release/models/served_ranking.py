@@ -1,17 +1,17 @@
 """Answers queries with the recommender's own retrieval, rules and reranking."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
+from components.evaluate_release.data.judged_histories import judge
 from components.evaluate_release.data.queries import Queries
 from components.evaluate_release.data.ranked_queries import MAX_LENGTH, RankedQueries
 from components.evaluate_release.metrics.accuracy import MISS
 from components.evaluate_release.models.source_blocks import block_size, compute_sources
-from feature_repo.histories import History
 from feature_repo.searches import Searches
 from serving.ranking.blend_features import FEATURES
 from serving.ranking.cold_start import Profile, cold_scores
@@ -19,7 +19,6 @@ from serving.ranking.indexed_user import IndexedUser
 from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.query import Query
 from serving.ranking.rules import Rules
-from serving.ranking.signed_history import Judged, item_codes
 from serving.ranking.top_k import best_positions
 from serving.release.arrays import FloatArray, Indexes
 from serving.release.ranking_data import Ranking
@@ -106,8 +105,11 @@ class ServedRanking:
     def _users(self, positions: range) -> list[IndexedUser]:
         """Index users as LoadedRelease does, but apply the feedback policy to all of them at once."""
         users = [self._user(position) for position in positions]
-        judged = judge(self._release.ranking, [user.history for user in users])
-        return [IndexedUser(self._release.ranking, *pair) for pair in zip(users, judged, strict=True)]
+        ranking, histories = self._release.ranking, [user.history for user in users]
+        index = ranking.catalog.index
+        items = [np.array([index.get(item, -1) for item in own.item_ids], np.int32) for own in histories]
+        judged = judge(histories, items, len(ranking.catalog), ranking.feedback)
+        return [IndexedUser(ranking, *pair) for pair in zip(users, judged, strict=True)]
 
     def _user(self, position: int) -> UserHistory:
         """Return what the recommender would read of the query's user at the cutoff."""
@@ -128,19 +130,3 @@ class ServedRanking:
 
     def _now(self, position: int) -> int:
         return int(self._queries.cutoffs[position])
-
-
-def judge(ranking: Ranking, histories: Sequence[History]) -> list[Judged]:
-    """Apply the release's feedback policy to histories of different users."""
-    index, count = ranking.catalog.index, len(ranking.catalog)
-    items = [np.array([index.get(item, -1) for item in history.item_ids], np.int32) for history in histories]
-    offsets = np.cumsum([0, *map(len, histories)])
-    preferences, votes = ranking.feedback.preferences_and_votes(
-        np.concatenate([item_codes(own, count) for own in items]),
-        [event_type for history in histories for event_type in history.event_types],
-        np.concatenate([np.asarray(history.values, np.float32) for history in histories]),
-        np.concatenate([np.asarray(history.timestamps, np.int64) for history in histories]),
-        offsets,
-    )
-    parts = (np.split(values, offsets[1:-1]) for values in (preferences, votes))
-    return list(zip(*parts, strict=True))

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from components.evaluate_release.data.judged_histories import judge
 from components.evaluate_release.data.queries import Queries, read_queries
 from components.evaluate_release.data.ranked_queries import MAX_LENGTH
 from components.evaluate_release.models.served_ranking import ServedRanking
@@ -18,6 +19,7 @@ from serving.ranking.blend_features import FEATURES
 from serving.ranking.candidate_retrieval import EXHAUSTIVE_ITEMS
 from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.request import Request
+from serving.ranking.signed_history import item_codes
 from serving.release.item_words import ItemWords
 from serving.release.ranking_data import Ranking
 from serving.request_ranking import RequestRanking
@@ -111,3 +113,17 @@ def test_searches_and_old_dislikes_change_answers(evaluated: tuple[Ranking, Quer
     for without in (replace(queries, searches=[]), replace(queries, disliked_before=[])):
         changed = ServedRanking(release, without, interest).answers().items
         assert not np.array_equal(changed, ServedRanking(release, queries, interest).answers().items)
+
+
+def test_histories_judged_together_get_the_numbers_of_each_alone(
+    evaluated: tuple[Ranking, Queries, Any],
+) -> None:
+    release, queries, _ = evaluated
+    index, count = release.catalog.index, len(release.catalog)
+    items = [np.array([index.get(item, -1) for item in own.item_ids], np.int32) for own in queries.histories]
+    together = judge(queries.histories, items, count, POLICY)
+    for judged, own, codes in zip(together, queries.histories, items, strict=True):
+        alone = POLICY.preferences_and_votes(
+            item_codes(codes, count), list(own.event_types), list(own.values), list(own.timestamps)
+        )
+        assert all(np.array_equal(ours, theirs) for ours, theirs in zip(judged, alone, strict=True))
