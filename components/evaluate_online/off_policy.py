@@ -1,0 +1,143 @@
+"""Off-policy evaluation: what a candidate policy would earn, estimated from what the live one showed.
+
+A reward at a place may depend on the items down to this place, so the weight of place j is the product of the
+ratios of both policies' probabilities for places 1 to j (RIPS: McInerney et al. 2020; cascade DR: Kiyohara et
+al. 2022). The value is the expected sum of rewards of an answer.
+
+- *IPS*: the weighted rewards; unbiased (Horvitz and Thompson 1952).
+- *SNIPS*: divided by the sum of the weights at each place; a small bias, less variance (Swaminathan and
+  Joachims 2015).
+- *DR*: a reward model, corrected by the weighted errors of the model; unbiased (Dudik et al. 2011).
+- *Switch-DR*: without the correction where the weight exceeds a limit (Wang, Agarwal and Dudik 2017).
+- *replay*: the mean over the answers that the candidate would give in the same way, each weighted by one over
+  its probability (Li et al. 2011); for a candidate that does not draw.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.evaluate_online.ratio_intervals import Floats, bounds, resampled_ratios
+
+# With fewer effective answers an interval by bootstrap is too narrow.
+MIN_EFFECTIVE: Final = 100
+# The mean weight is 1 if the candidate shows nothing that the live policy could not show.
+MIN_SUPPORT: Final = 0.95
+SWITCH: Final = 10.0
+
+
+class NoSupport(ValueError):
+    """The logged answers can't tell what the candidate would earn; the message says why."""
+
+
+@dataclass(frozen=True, eq=False)
+class LoggedAnswers:
+    """Answers of the live policy, and the candidate's probabilities; places [answers, places], best first."""
+
+    users: NDArray[np.integer[Any]]  # [answers] number of the user
+    rewards: Floats
+    propensities: Floats  # of the live policy for the shown item, given the items at the places before it
+    candidate: Floats  # the same of the candidate
+    modelled: Floats  # the reward model's reward for the shown item
+    expected: Floats  # the model's mean reward of the candidate's items at this place, given those before it
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The estimated value of an answer, and its 95 % interval."""
+
+    method: str
+    value: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class OffPolicyEvaluation:
+    """Estimates, and how many answers of the candidate's own the logged ones are worth."""
+
+    estimates: list[Estimate]
+    answers: int
+    effective: float  # (sum of weights)² / sum of squared weights (Kish 1965)
+    support: float  # mean weight
+
+
+def evaluate_off_policy(logged: LoggedAnswers, switch: float = SWITCH) -> OffPolicyEvaluation:
+    """Return the estimates of all methods.
+
+    Args:
+        switch: largest weight that Switch-DR corrects with.
+
+    Raises:
+        NoSupport: the live policy did not draw, could not show what the candidate shows, or the effective
+            sample is too small.
+        ValueError: a propensity is not in (0, 1].
+    """
+    _check_propensities(logged)
+    weights = np.cumprod(logged.candidate / logged.propensities, axis=1, dtype=np.float64)
+    last = weights[:, -1]
+    effective = float(last.sum() ** 2 / max(float((last**2).sum()), 1e-300))
+    ones: Floats = np.ones_like(weights)
+    _, (highest,) = bounds(_resampled(logged, weights[:, -1:], ones[:, -1:]))
+    if highest < MIN_SUPPORT:
+        raise NoSupport(
+            f"the candidate would show, in about {1 - last.mean():.0%} of the answers, what the live policy "
+            "could not show: explore with a larger pool and floor, or evaluate a candidate that is more alike"
+        )
+    if effective < MIN_EFFECTIVE:
+        raise NoSupport(
+            f"{len(last):,} answers are worth {effective:.0f} of the candidate, fewer than {MIN_EFFECTIVE}: "
+            "collect more explored answers, or evaluate a candidate that is more like the live policy"
+        )
+    before = np.concatenate([np.ones((len(weights), 1)), weights[:, :-1]], axis=1)
+    errors = logged.rewards - logged.modelled
+    corrected = before * logged.expected + weights * errors
+    switched = before * logged.expected + np.where(weights <= switch, weights, 0.0) * errors
+    methods = {
+        "IPS": (weights * logged.rewards, ones),
+        "SNIPS": (weights * logged.rewards, weights),
+        "DR": (corrected, ones),
+        "Switch-DR": (switched, ones),
+    }
+    if np.isin(logged.candidate, (0.0, 1.0)).all():
+        matched = np.repeat(((last > 0) / logged.propensities.prod(axis=1))[:, None], weights.shape[1], 1)
+        methods["replay"] = (matched * logged.rewards, matched)
+    estimates = [_estimate(method, logged, *parts) for method, parts in methods.items()]
+    return OffPolicyEvaluation(estimates, len(last), effective, float(last.mean()))
+
+
+def _check_propensities(logged: LoggedAnswers) -> None:
+    wrong = np.argwhere(~((logged.propensities > 0) & (logged.propensities <= 1)))
+    if len(wrong):
+        answer, place = wrong[0]
+        raise ValueError(
+            f"answer {answer}, place {place + 1}: expected a propensity above 0 and at most 1, "
+            f"got {logged.propensities[answer, place]}"
+        )
+    if (logged.propensities == 1).all():
+        raise NoSupport(
+            "the live policy did not draw: each place had the probability 1, so nothing is known about other "
+            "items; let a scenario explore (its key `exploration`)"
+        )
+
+
+def _estimate(method: str, logged: LoggedAnswers, numerators: Floats, denominators: Floats) -> Estimate:
+    """Return the sum over places of sum(numerators) / sum(denominators)."""
+    low, high = bounds(_resampled(logged, numerators, denominators))
+    value = float((numerators.sum(axis=0) / denominators.sum(axis=0)).sum())
+    return Estimate(method, value, float(low[0]), float(high[0]))
+
+
+def _resampled(logged: LoggedAnswers, numerators: Floats, denominators: Floats) -> Floats:
+    """Return the sum over places of the ratio of both sums in each resample of the users [resamples, 1]."""
+    ratios = resampled_ratios(_by_user(numerators, logged.users), _by_user(denominators, logged.users))
+    summed: Floats = ratios.sum(axis=1, keepdims=True)
+    return summed
+
+
+def _by_user(values: Floats, users: NDArray[np.integer[Any]]) -> Floats:
+    """Return [users, places] sums over each user's answers."""
+    _, numbers = np.unique(users, return_inverse=True)
+    return np.stack([np.bincount(numbers, column) for column in values.T], axis=1)
