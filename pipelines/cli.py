@@ -11,6 +11,7 @@ from pipelines.commands.command_group import CommandGroup
 from pipelines.commands.data import data
 from pipelines.commands.kubeflow import compile_pipelines, submit
 from pipelines.commands.online import online
+from pipelines.commands.replay import replay
 from pipelines.commands.review import review
 from pipelines.commands.runs import runs
 from pipelines.commands.schedule import schedule
@@ -57,7 +58,7 @@ def penchant(
 
 
 TRAINING: list[Callable[..., None]] = [demo, run, benchmark]
-SERVING: list[Callable[..., None]] = [serve, recommend, forecast, record]
+SERVING: list[Callable[..., None]] = [serve, recommend, forecast, record, replay]
 
 for command in TRAINING:
     app.command(rich_help_panel="Train")(command)

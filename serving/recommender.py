@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-import time
-from typing import Final
+from collections.abc import Callable
+from typing import Final, Protocol
 
 from feature_repo.histories import History
 from serving.answers import (
@@ -18,7 +18,7 @@ from serving.answers import (
 )
 from serving.deadline import Budgets, Deadline
 from serving.errors import CircuitOpen, Unavailable
-from serving.exposures.exposure_log import ExposureLog
+from serving.exposures.exposure_log import AnswerOrigin
 from serving.interest.user_interest import InterestModelClient, UserInterest
 from serving.ranking.candidate_set import Candidates
 from serving.ranking.category_interests import category_interests
@@ -28,12 +28,11 @@ from serving.ranking.query import Query
 from serving.ranking.ranked_items import RankedItems
 from serving.ranking.request import Request
 from serving.release.arrays import FloatArray
-from serving.release_watcher import ReleaseWatcher
 from serving.request_ranking import RequestRanking
 from serving.telemetry.logs import OncePerSecond
 from serving.telemetry.metrics import Metrics
 from serving.user_data.history_reader import HistoryReader
-from serving.user_data.request_context import RequestContextReader
+from serving.user_data.request_context import RequestContextReader, clock_us
 from serving.user_history import UserHistory
 
 logger = logging.getLogger(__name__)
@@ -46,22 +45,40 @@ LOOP_ITERATIONS_TO_SEND: Final = 2
 _PREFETCH_TIMEOUT_S: Final = 1.0
 
 
+class Exposures(Protocol):
+    """Implemented by serving.exposures.exposure_log.ExposureLog."""
+
+    async def record(
+        self, request: Request, answer: Answer, origin: AnswerOrigin, budget_s: float, /
+    ) -> Degradation | None: ...
+
+
+class Releases(Protocol):
+    """Implemented by serving.release_watcher.ReleaseWatcher."""
+
+    @property
+    def current(self) -> LoadedRelease | None: ...
+    def live(self) -> LoadedRelease: ...
+
+
 class RecommendationEngine:
     """Answers requests with the live release; an answer lists each failed dependency in `degraded`."""
 
     def __init__(
         self,
-        releases: ReleaseWatcher,
+        releases: Releases,
         histories: HistoryReader,
         model: InterestModelClient,
         metrics: Metrics,
         budgets: Budgets,
         request_context: RequestContextReader,
-        exposures: ExposureLog,
+        exposures: Exposures,
+        clock: Callable[[], int] = clock_us,
     ) -> None:
+        """`clock` returns µs since the epoch."""
         self._releases, self._histories, self._interests = releases, histories, UserInterest(model, metrics)
         self._metrics, self._budgets, self._request_context = metrics, budgets, request_context
-        self._exposures = exposures
+        self._exposures, self._clock = exposures, clock
 
     async def recommend(self, request: Request, deadline: Deadline) -> Answer:
         """Return the best k items for a user.
@@ -84,7 +101,7 @@ class RecommendationEngine:
             degraded.append(Degradation(Stage.RANKING, "too little time was left", Fallback.TRENDING))
         cold = late or indexed.is_cold
         with self._metrics.stage("retrieval"):
-            now = time.time_ns() // 1000
+            now = self._clock()
             ranking = RequestRanking(
                 release, request, indexed, query, now, user.profile, context, cold, degraded
             )
@@ -104,7 +121,8 @@ class RecommendationEngine:
         )
         # No more time than a read of the history has: the answer must not wait for a lock of the log.
         budget_s = self._budgets.for_history(deadline)
-        not_recorded = await self._exposures.record(request, answer, ranked, candidates.items, now, budget_s)
+        origin = AnswerOrigin(ranked, candidates.items, now, stored)
+        not_recorded = await self._exposures.record(request, answer, origin, budget_s)
         if not_recorded:
             answer.degraded.append(not_recorded)
         self._metrics.count_answer(answer, ranked.sources, request.scenario.name)

@@ -61,11 +61,7 @@ def read_window(url: str, start: int, end: int, until: int, folder: Path) -> Rec
         ValueError: nothing was shown in the window, or the URL is invalid.
         StepError: the log can't be read.
     """
-    database = sa.make_url(url).database or ""
-    if url.startswith("sqlite") and not Path(database).exists():
-        raise ValueError(
-            f"there is no interaction log {database} yet: start the recommender with `penchant serve`"
-        )
+    check_exists(url)
     store, log = ExposureStore(url), InteractionLog(url)
     files = folder / "exposures.parquet", folder / "events.parquet"
     try:
@@ -82,6 +78,15 @@ def read_window(url: str, start: int, end: int, until: int, folder: Path) -> Rec
         store.close()
         log.close()
     return RecordedWindow(*files, answers)
+
+
+def check_exists(url: str) -> None:
+    """Raise ValueError if the interaction log `url` is a SQLite file that does not exist."""
+    database = sa.make_url(url).database or ""
+    if url.startswith("sqlite") and not Path(database).exists():
+        raise ValueError(
+            f"there is no interaction log {database} yet: start a recommender (`penchant serve`)"
+        )
 
 
 def exposure_row(exposure: Exposure) -> dict[str, Any]:

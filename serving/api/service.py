@@ -5,33 +5,25 @@ from typing import Any, Final
 
 import grpc.aio
 
-from serving.api.authorization import check_scope
 from serving.api.messages import answer_message, forecast_message, interests_message, recorded_message
+from serving.api.request_reading import read_request
 from serving.api.validation import (
     RequestLimits,
-    check_counts,
     ids_without_time,
-    read_bids,
-    read_followed,
-    read_history,
     read_id,
-    read_ids,
     read_interactions,
     read_k,
-    read_scenario,
     read_steps,
 )
 from serving.deadline import Deadline
-from serving.exposures.exposure import MAX_REQUEST_BYTES
 from serving.prefetch import Prefetcher
 from serving.protos import recommender_pb2 as pb
 from serving.protos.recommender_pb2_grpc import RecommenderServiceServicer
-from serving.ranking.request import Request
 from serving.ranking.scenarios import Scenario
 from serving.recommender import RecommendationEngine
 from serving.recorder import Recorder
-from serving.telemetry import logs
 from serving.telemetry.metrics import Metrics
+from serving.user_data.request_context import clock_us
 
 # A recording may wait longer for a lock than an answer, because it has no fallback.
 _RECORD_DEADLINE_S: Final = 5.0
@@ -59,7 +51,8 @@ class RecommenderService(RecommenderServiceServicer):
         self, request: pb.RecommendRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.RecommendResponse:
         with self._metrics.stage("request"):
-            validated, deadline = self._validated(request), _deadline(context, self._deadline_s)
+            validated = read_request(request, self._scenarios, self._limits, clock_us())
+            deadline = _deadline(context, self._deadline_s)
         answer = await self._recommender.recommend(validated, deadline)
         with self._metrics.stage("answer"):
             return answer_message(answer)
@@ -86,29 +79,6 @@ class RecommenderService(RecommenderServiceServicer):
         user_id, k = read_id("user_id", request.user_id), read_k(request.k, self._limits)
         steps, deadline = read_steps(request.steps), _deadline(context, self._deadline_s)
         return forecast_message(await self._recommender.forecast(user_id, steps, k, deadline))
-
-    def _validated(self, request: pb.RecommendRequest) -> Request:
-        check_counts(request, self._limits)
-        scenario = read_scenario(request.scenario, self._scenarios)
-        if scenario.record_impressions:
-            check_scope("record", f"scenario {scenario.name!r}, which records impressions,")
-        return Request(
-            user_id=read_id("user_id", request.user_id, empty=True),
-            k=read_k(request.k, self._limits, request.explain),
-            history=read_history(request),
-            exclude=read_ids("exclude_item_ids", request.exclude_item_ids),
-            allow=read_ids("allow_item_ids", request.allow_item_ids),
-            domain=read_id("domain", request.domain, empty=True),
-            categories=read_ids("categories", request.categories),
-            include_seen=request.include_seen,
-            explain=request.explain,
-            scenario=scenario,
-            exclude_categories=read_ids("exclude_categories", request.exclude_categories),
-            followed=read_followed(request.followed_user_ids),
-            bids=read_bids(request.bids, scenario),
-            request_id=read_id("request_id", request.request_id, empty=True) or logs.request_id.get(),
-            message=request.SerializeToString() if request.ByteSize() <= MAX_REQUEST_BYTES else b"",
-        )
 
 
 def _deadline(context: "grpc.aio.ServicerContext[Any, Any]", limit_s: float) -> Deadline:

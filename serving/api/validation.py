@@ -122,9 +122,11 @@ def read_bids(bids: Mapping[str, float], scenario: Scenario) -> dict[str, float]
     return dict(bids)
 
 
-def read_history(request: pb.RecommendRequest) -> list[Interaction]:
-    """Return the request's history in request order; a missing id is derived from the content."""
-    now = time.time_ns() // 1000
+def read_history(request: pb.RecommendRequest, now: int) -> list[Interaction]:
+    """Return the request's history in request order; a missing id is derived from the content.
+
+    `now`: µs since the epoch, the time of interactions without one.
+    """
     return [
         _interaction(f"history[{position}]", message, now + position, request.user_id, stored=False)
         for position, message in enumerate(request.history)

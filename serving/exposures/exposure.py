@@ -25,4 +25,6 @@ class Exposure:
     sources: Sequence[int]  # [k] bits of serving.ranking.candidate_set.SOURCES
     # [k] probability that the place shows this item, given the items at the places before it.
     propensities: Sequence[float]
+    snapshot: int = 0  # as_of of the features that the history is based on, µs since the epoch; 0 for none
+    delta: bytes = b""  # digest of the ids of the interactions recorded since; empty for none
     request: bytes = b""  # the serialized RecommendRequest; empty if it is longer than MAX_REQUEST_BYTES

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Collection
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 import mmh3
@@ -19,11 +20,22 @@ from serving.release.arrays import Indexes
 from serving.telemetry.logs import OncePerSecond
 from serving.telemetry.metrics import Metrics
 from serving.user_data.bulkhead import Bulkhead
+from serving.user_history import UserHistory
 
 logger = logging.getLogger(__name__)
 logger.addFilter(OncePerSecond())
 
 _HASHES: Final = 1 << 32
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class AnswerOrigin:
+    """How an answer came about."""
+
+    ranked: RankedItems
+    candidates: Indexes  # [m] the permitted candidates
+    now: int  # µs since the epoch, when the items were ranked
+    user: UserHistory  # without the request's own history
 
 
 class ExposuresOf(Protocol):
@@ -58,21 +70,12 @@ class ExposureLog:
         self._writer.start()
 
     async def record(
-        self,
-        request: Request,
-        answer: Answer,
-        ranked: RankedItems,
-        candidates: Indexes,
-        now: int,
-        budget_s: float,
+        self, request: Request, answer: Answer, origin: AnswerOrigin, budget_s: float
     ) -> Degradation | None:
-        """Record an answer, ranked at `now` (µs), if it is of the share or its scenario asks for it.
+        """Record an answer if it is of the share or its scenario asks for it.
 
         Under a scenario that records impressions, the exposure is stored on return, so that the next answer
         counts it; otherwise it is stored soon, or dropped and counted.
-
-        Args:
-            candidates: [m] indexes of the permitted candidates.
 
         Returns:
             The degradation if an impression could not be stored within `budget_s`.
@@ -81,7 +84,7 @@ class ExposureLog:
         is_sampled = mmh3.hash(request.request_id, signed=False) < self._limit
         if not is_sampled and not must_be_stored:
             return None
-        exposure = _exposure(request, answer, ranked, candidates, now)
+        exposure = exposure_of(request, answer, origin)
         if must_be_stored and request.user_id:
             return await self._store_now(exposure, budget_s)
         if is_sampled:
@@ -119,22 +122,24 @@ class ExposureLog:
         return None
 
 
-def _exposure(
-    request: Request, answer: Answer, ranked: RankedItems, candidates: Indexes, now: int
-) -> Exposure:
+def exposure_of(request: Request, answer: Answer, origin: AnswerOrigin) -> Exposure:
+    """Return what an answer shows, and how it came about."""
+    ranked, version = origin.ranked, origin.user.version
     propensities = ranked.propensities
     return Exposure(
         request_id=answer.request_id,
         user_id=request.user_id,
-        timestamp=now,
+        timestamp=origin.now,
         release_version=answer.release_version,
         scenario=request.scenario.name,
         basis=answer.basis,
         degraded=",".join(degradation.stage for degradation in answer.degraded),
-        candidates=mmh3.mmh3_x64_128_digest(candidates.tobytes()).hex(),
+        candidates=mmh3.mmh3_x64_128_digest(origin.candidates.tobytes()).hex(),
         item_ids=[item.item_id for item in answer.recommendations],
         scores=ranked.scores.tolist(),
         sources=ranked.sources.tolist(),
         propensities=[1.0] * len(ranked.items) if propensities is None else propensities.tolist(),
+        snapshot=origin.user.as_of,
+        delta=version.delta if version else b"",
         request=request.message,
     )

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from serving.exposures.exposure import Exposure
 from serving.exposures.exposure_table import COLUMNS, EXPOSURES, Row, create, from_row, insert_statement
+from serving.user_data.interaction_log import FOREVER
 from serving.user_data.log_connections import LogConnections
 
 # The newest answers of a user that count for a frequency cap: its time must not grow with what was shown.
@@ -16,7 +17,11 @@ MAX_ANSWERS: Final = 1_000
 _ROW: Final = EXPOSURES.c
 _SHOWN: Final = (
     sa.select(_ROW.request_id, _ROW.item_ids)
-    .where(_ROW.user_id == sa.bindparam("user"), _ROW.timestamp > sa.bindparam("after"))
+    .where(
+        _ROW.user_id == sa.bindparam("user"),
+        _ROW.timestamp > sa.bindparam("after"),
+        _ROW.timestamp < sa.bindparam("until"),
+    )
     .order_by(_ROW.user_id.desc(), _ROW.timestamp.desc())
     .limit(MAX_ANSWERS)
 )
@@ -55,13 +60,13 @@ class ExposureStore:
         with self._database.write("store exposures") as connection:
             connection.exec_driver_sql(self._insert, list(rows))
 
-    def shown(self, user_id: str, after: int, without_request: str) -> Counter[str]:
-        """Count the answers since `after` (µs) that showed each item to a user; item id -> answers.
+    def shown(self, user_id: str, after: int, without_request: str, until: int = FOREVER) -> Counter[str]:
+        """Count the answers in a time (µs) that showed each item to a user; item id -> answers.
 
         Of the newest MAX_ANSWERS, without those to the request `without_request`. Answers to the same request
         count once.
         """
-        rows = self._database.read(_SHOWN, {"user": user_id, "after": after})
+        rows = self._database.read(_SHOWN, {"user": user_id, "after": after, "until": until})
         by_request: dict[str, set[str]] = {}
         for request_id, item_ids in rows:
             if request_id != without_request and item_ids:

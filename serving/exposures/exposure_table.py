@@ -29,6 +29,8 @@ EXPOSURES: Final = sa.Table(
     sa.Column("scores", sa.LargeBinary, nullable=False),  # float32
     sa.Column("sources", sa.LargeBinary, nullable=False),  # uint16
     sa.Column("propensities", sa.LargeBinary),  # float64; null where each is 1
+    sa.Column("snapshot", sa.BigInteger, nullable=False),
+    sa.Column("delta", sa.LargeBinary, nullable=False),
     sa.Column("request", sa.LargeBinary),
 )
 COLUMNS: Final = [column for column in EXPOSURES.c if column.name != "position"]
@@ -65,6 +67,8 @@ def to_row(exposure: Exposure) -> Row:
         array("f", exposure.scores).tobytes(),
         array("H", exposure.sources).tobytes(),
         None if is_certain else array("d", exposure.propensities).tobytes(),
+        exposure.snapshot,
+        exposure.delta,
         exposure.request or None,
     )
 
@@ -81,6 +85,7 @@ def from_row(row: Sequence[Any]) -> Exposure:
             "scores": array("f", values["scores"]).tolist(),
             "sources": array("H", values["sources"]).tolist(),
             "propensities": [1.0] * len(items) if propensities is None else array("d", propensities).tolist(),
+            "delta": bytes(values["delta"]),
             "request": values["request"] or b"",
         }
     )

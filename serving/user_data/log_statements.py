@@ -33,6 +33,7 @@ _CLOCK_DIFFERENCE_US: Final = 600_000_000
 _ROW: Final = INTERACTIONS.c
 _USER: Final = sa.bindparam("user", type_=sa.Text)
 _AFTER: Final = sa.bindparam("after", type_=sa.BigInteger)
+_UNTIL: Final = sa.bindparam("until", type_=sa.BigInteger)
 _AS_OF: Final = sa.bindparam("as_of", type_=sa.BigInteger)
 
 
@@ -57,6 +58,14 @@ _LAST_FIRST: Final = (_ROW.user_id.desc(), _ROW.position.desc())
 
 # A user's interactions that a snapshot does not have: the last recorded ones, one more than a history holds.
 SINCE: Final = sa.select(*HISTORY_COLUMNS).where(_NEW).order_by(*_LAST_FIRST).limit(MAX_HISTORY + 1)
+
+# The same as of an earlier time.
+SINCE_UNTIL: Final = (
+    sa.select(*HISTORY_COLUMNS)
+    .where(_NEW, _ROW.recorded_at < _UNTIL)
+    .order_by(*_LAST_FIRST)
+    .limit(MAX_HISTORY + 1)
+)
 
 # The ids of SINCE, joined by line feeds, which no id contains.
 _since_ids = (
@@ -86,7 +95,9 @@ NEW_ITEMS: Final = (
 
 _shown = (
     sa.select(_ROW.item_id)
-    .where(RowsOfUser(_ROW.user_id, _ROW.recorded_at, _USER, _AFTER), IS_IMPRESSION)
+    .where(
+        RowsOfUser(_ROW.user_id, _ROW.recorded_at, _USER, _AFTER), _ROW.recorded_at < _UNTIL, IS_IMPRESSION
+    )
     .order_by(_ROW.user_id.desc(), _ROW.recorded_at.desc())
     .limit(MAX_IMPRESSIONS)
     .subquery()

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import compress
 from time import monotonic
@@ -26,6 +26,11 @@ logger.addFilter(OncePerSecond())
 _DAY_US: Final = 86_400_000_000
 _NO_USER_ID: Final = "the request has no user id"
 _LOG_UNAVAILABLE: Final = "the interaction log is unavailable"
+
+
+def clock_us() -> int:
+    """Return the time in µs since the epoch."""
+    return time.time_ns() // 1000
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,9 +72,11 @@ class RequestContextReader:
         exposures: ShownItems,
         metrics: Metrics,
         max_in_flight: int = 16,
+        clock: Callable[[], int] = clock_us,
     ) -> None:
+        """`clock` returns µs since the epoch."""
         self._histories, self._log, self._exposures, self._metrics = histories, log, exposures, metrics
-        self._reads = Bulkhead("impressions", max_in_flight)
+        self._reads, self._clock = Bulkhead("impressions", max_in_flight), clock
 
     async def read(self, request: Request, feedback: FeedbackPolicy, budget_s: float) -> RequestContext:
         """Return the context that the scenario needs; `degraded` lists what it lacks after `budget_s`."""
@@ -96,7 +103,7 @@ class RequestContextReader:
         if not request.user_id:
             degraded.append(Degradation(Stage.FREQUENCY_CAP, _NO_USER_ID, Fallback.NO_FREQUENCY_CAP))
             return frozenset()
-        since = time.time_ns() // 1000 - round(cap.days * _DAY_US)
+        since = self._clock() - round(cap.days * _DAY_US)
         try:
             shown = await self._reads.run(budget_s, self._shown, request.user_id, since, request.request_id)
         except (Unavailable, TimeoutError) as error:

@@ -24,7 +24,7 @@ from serving.exposures.exposure_store import ExposureStore
 from serving.exposures.exposure_table import Row
 from serving.release.release_store import ReleaseStore
 from serving.server import Dependencies, run_server
-from serving.user_data.interaction_log import InteractionLog
+from serving.user_data.interaction_log import FOREVER, InteractionLog
 from tests.patience import HANG_S, wait_until
 from tests.serving.planted import FakeInterestModel, FakeVersions, write_release
 
@@ -122,9 +122,9 @@ class FragileExposures(ExposureStore):
         self._log.wait_for_write()
         super().append(rows)
 
-    def shown(self, user_id: str, after: int, without_request: str) -> Counter[str]:
+    def shown(self, user_id: str, after: int, without_request: str, until: int = FOREVER) -> Counter[str]:
         self._log.wait_or_fail()
-        return super().shown(user_id, after, without_request)
+        return super().shown(user_id, after, without_request, until)
 
 
 # Long timeouts, because the machine may be busy; a test of a timeout sets its own.

@@ -20,6 +20,8 @@ from serving.protos import recommender_pb2 as pb
 
 LIMITS = RequestLimits(max_k=100, max_history=3, max_record=2)
 
+NOW = 1_700_000_000_000_000
+
 
 def recording(*interactions: pb.Interaction) -> pb.RecordInteractionsRequest:
     return pb.RecordInteractionsRequest(interactions=interactions)
@@ -144,7 +146,7 @@ def test_values_from_the_client_are_returned_unchanged_to_the_microsecond() -> N
 )
 def test_event_types_are_read_as_in_training(written: str, read: str) -> None:
     (interaction,) = read_interactions(recording(view(event_type=written)), LIMITS)
-    (in_history,) = read_history(pb.RecommendRequest(user_id="u", history=[view(event_type=written)]))
+    (in_history,) = read_history(pb.RecommendRequest(user_id="u", history=[view(event_type=written)]), NOW)
     assert (interaction.event_type, in_history.event_type) == (read, read)
 
 
@@ -156,8 +158,8 @@ def test_a_recording_without_or_with_too_many_interactions_is_refused(count: int
 
 def test_a_history_in_a_request_must_belong_to_its_user_and_has_a_maximum_length() -> None:
     request = pb.RecommendRequest(user_id="u", history=[view(), view(user_id="", timestamp=at(5))])
-    first, second = read_history(request)
+    first, second = read_history(request, NOW)
     assert (first.user_id, second.user_id, second.timestamp) == ("u", "u", 5_000_000)
-    assert second.interaction_id == read_history(request)[1].interaction_id
+    assert second.interaction_id == read_history(request, NOW)[1].interaction_id
     with pytest.raises(InvalidRequest, match=r"history\[0\]\.user_id: expected empty or 'u'.*got 'other'"):
-        read_history(pb.RecommendRequest(user_id="u", history=[view(user_id="other")]))
+        read_history(pb.RecommendRequest(user_id="u", history=[view(user_id="other")]), NOW)

@@ -1,0 +1,131 @@
+"""A recorded request is answered again as it was then, byte for byte, and by another release."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+
+from serving.answer_differences import differences
+from serving.answers import Answer
+from serving.api.messages import answer_message
+from serving.api.validation import RequestLimits
+from serving.exposures.exposure import Exposure
+from serving.exposures.exposure_table import to_row
+from serving.ranking.loaded_release import LoadedRelease
+from serving.ranking.scenarios import load_scenarios
+from serving.release.release_store import ReleaseStore
+from serving.replay import NotRepeatable, Replayed, Replayer
+from serving.shown_answer import ShownAnswer
+from tests.patience import wait_until
+from tests.serving.service import FakeSnapshot, RunningService, running
+
+SCENARIOS = """
+[explore]
+exploration = { method = "plackett_luce", share = 1.0, temperature = 5.0 }
+
+[email]
+frequency_cap = { impressions = 1, days = 7 }
+record_impressions = true
+"""
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    root = tmp_path_factory.mktemp("replay")
+    (root / "scenarios.toml").write_text(SCENARIOS)
+    with running(root, versions=(1, 2), scenarios=root / "scenarios.toml") as service:
+        yield service
+
+
+def recorded(service: RunningService, answer: "ShownAnswer[str]") -> Exposure:
+    wait_until(lambda: bool(service.exposures.of_request(answer.request_id)))
+    return service.exposures.of_request(answer.request_id)[-1]
+
+
+def replayed(
+    service: RunningService, exposure: Exposure, version: int | None = None, explain_k: int | None = None
+) -> Replayed:
+    scenarios = load_scenarios(service.root / "scenarios.toml")
+    replayer = Replayer(
+        service.features, service.log, service.exposures, service.model, scenarios, RequestLimits()
+    )
+    release = LoadedRelease(
+        ReleaseStore(str(service.root / "releases")).open(version or exposure.release_version)
+    )
+    return asyncio.run(replayer.replay(exposure, release, explain_k))
+
+
+def serialized(answer: Answer) -> bytes:
+    # Without `deterministic`, the order of a map's entries differs between two equal messages.
+    return answer_message(answer).SerializeToString(deterministic=True)
+
+
+@pytest.mark.parametrize(
+    ("user", "options"),
+    [
+        ("ann", {}),
+        ("ann", {"explain": True, "exclude_item_ids": ["comedy-3"]}),
+        ("ann", {"history": ["horror-4"]}),
+        ("ben", {"scenario": "explore"}),
+        ("cem", {"scenario": "email"}),
+        ("", {"history": ["comedy-4"]}),
+        ("nobody", {}),
+    ],
+)
+def test_the_same_release_gives_the_same_bytes(
+    service: RunningService, user: str, options: dict[str, object]
+) -> None:
+    if user in ("ann", "ben", "cem"):
+        service.client.record(user, "comedy-1", event_type="like")
+        service.client.record(user, "horror-2", event_type="dislike")
+    answer = service.client.recommend(user, k=5, **options)  # type: ignore[arg-type]
+    exposure = recorded(service, answer)
+    for item in answer.recommendations[:2] if user else ():  # what happens later changes nothing
+        answer.click(item)
+        service.client.recommend(user, k=5, scenario="email")
+    again = replayed(service, exposure)
+    assert to_row(again.exposure) == to_row(exposure)
+    assert serialized(again.answer) == serialized(answer)
+    if user == "ann":
+        assert answer_message(service.client.recommend(user, k=5)) != answer_message(answer)
+
+
+def test_another_release_is_compared_term_by_term(service: RunningService) -> None:
+    service.client.record("dan", "comedy-1", event_type="like")
+    answer = service.client.recommend("dan", k=3)
+    exposure = recorded(service, answer)
+    then, other = replayed(service, exposure, 1), replayed(service, exposure, 2)
+    assert [item.title.split(" of ")[1] for item in other.answer.recommendations] == ["2"] * 3
+    explained = [replayed(service, exposure, version, explain_k=20).answer for version in (1, 2)]
+    same = list(differences(then.answer, other.answer, *explained))
+    assert [(each.place_then, each.place_other, each.terms) for each in same] == [
+        (n, n, []) for n in (1, 2, 3)
+    ]
+    changed = explained[1].recommendations[2].contributions
+    changed.update(ease=changed["ease"] + 2, trend=changed["trend"] - 3)
+    (*_, third) = differences(then.answer, other.answer, *explained)
+    assert [(term.feature, round(term.other - term.then, 3)) for term in third.terms] == [
+        ("trend", -3),
+        ("ease", 2),
+    ]
+
+
+def test_what_can_not_be_repeated_says_why(service: RunningService) -> None:
+    service.features.snapshots["eve"] = FakeSnapshot(as_of=5)
+    answer = service.client.recommend("eve", k=3)
+    exposure = recorded(service, answer)
+    service.features.snapshots["eve"] = FakeSnapshot(as_of=6)
+    with pytest.raises(NotRepeatable, match="a later run has replaced the features"):
+        replayed(service, exposure)
+    long = service.client.recommend("u", k=3, exclude_item_ids=[f"{n:0>99}" for n in range(200)])
+    with pytest.raises(NotRepeatable, match="the request was longer than 16 KB"):
+        replayed(service, recorded(service, long))
+    service.client.record("fay", "comedy-1")
+    before = recorded(service, service.client.recommend("fay", k=3))
+    service.model.down = True
+    down = service.client.recommend("fay", k=2, history=["horror-1"])
+    service.model.down = False
+    assert replayed(service, recorded(service, down)).answer.recommendations == down.recommendations
+    with pytest.raises(NotRepeatable, match="were deleted"):
+        replayed(service, replace(before, delta=b"another"))
