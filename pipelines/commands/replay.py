@@ -57,7 +57,7 @@ async def _replay(
     settings: "Settings", store: "ExposureStore", exposure: "Exposure", other_version: int | None
 ) -> None:
     from feature_repo.store_addresses import FeatureStoreAddresses
-    from pipelines.commands.replay_tables import comparison_table, replay_table
+    from pipelines.commands.replay_tables import comparison_table, replay_sentence, replay_table
     from pipelines.servers.running_servers import running_model_server
     from serving.answer_differences import differences
     from serving.api.validation import RequestLimits
@@ -82,6 +82,7 @@ async def _replay(
     try:
         live = LoadedRelease(releases.open(exposure.release_version))
         then = await replayer.replay(exposure, live)
+        out.print(replay_sentence(exposure, then), soft_wrap=True)
         out.print(replay_table(exposure, then))
         if other_version is not None:
             other_release = LoadedRelease(releases.open(other_version))

@@ -18,16 +18,20 @@ if TYPE_CHECKING:
 _MAX_TERMS = 4
 
 
-def replay_table(exposure: "Exposure", replayed: "Replayed") -> Table:
-    """Show the recorded answer next to the one that was given again."""
+def replay_sentence(exposure: "Exposure", replayed: "Replayed") -> str:
+    """Say what was answered again, and whether the answer is the same."""
     is_same = to_row(replayed.exposure) == to_row(exposure)
     at = datetime.fromtimestamp(exposure.timestamp / 1e6, UTC)
-    title = (
+    return (
         f"User {exposure.user_id or '(anonymous)'}, {at:%Y-%m-%d %H:%M:%S} UTC, release "
         f"{exposure.release_version}, {exposure.basis}: "
         + ("the same answer, byte for byte" if is_same else "ANOTHER ANSWER than was recorded")
     )
-    table = Table("", "shown then", "again", "title", Column("score", justify="right"), title=Text(title))
+
+
+def replay_table(exposure: "Exposure", replayed: "Replayed") -> Table:
+    """Show the recorded answer next to the one that was given again."""
+    table = Table("", "shown then", "again", "title", Column("score", justify="right"))
     again = replayed.answer.recommendations
     for place in range(max(len(exposure.item_ids), len(again))):
         item = again[place] if place < len(again) else None

@@ -1,0 +1,49 @@
+"""`penchant replay`: the tables, and an unknown request id."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+from typer.testing import CliRunner
+
+from pipelines.cli import app
+from pipelines.commands.replay_tables import comparison_table, replay_sentence, replay_table
+from serving.answer_differences import ItemDifference, Term
+from serving.answers import Answer, Basis, Recommendation, Source
+from serving.replay import Replayed
+from tests.components.evaluate_online.shown_world import write_log
+from tests.serving.exposures.exposures import exposure
+
+
+def test_an_unknown_request_id_is_wrong_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PENCHANT_INTERACTION_LOG", write_log(tmp_path, [exposure("r1")], []))
+    result = CliRunner().invoke(app, ["replay", "r2", "--home", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "no answer to a request 'r2' is recorded" in " ".join(result.output.split())
+
+
+def printed(*parts: object) -> str:
+    console = Console(width=140)
+    with console.capture() as capture:
+        for part in parts:
+            console.print(part)
+    return capture.get()
+
+
+def test_the_tables_show_what_differs() -> None:
+    then = exposure("r1", items=["tea"])
+    answer = Answer(
+        [Recommendation("tea", "Green tea", [], 0.5, [Source.INTEREST], "")], 1, "r1", Basis.HISTORY
+    )
+    same = Replayed(answer, then)
+    assert "the same answer, byte for byte" in replay_sentence(then, same)
+    assert "ANOTHER ANSWER" in replay_sentence(then, Replayed(answer, replace(then, scores=[0.75])))
+    assert "│ 1 │ tea        │ tea   │ Green tea │ 0.5000 │" in printed(replay_table(then, same))
+    items = [
+        ItemDifference("tea", "Green tea", 1, 2, 0.5, 0.25, [Term("ease", 0.5, 0.25)]),
+        ItemDifference("milk", "Milk", None, 1, None, 1.0, []),
+    ]
+    text = printed(comparison_table(1, 2, items))
+    assert "ease +0.500 → +0.250" in text
+    assert "no candidate of one release" in text
