@@ -187,7 +187,7 @@ class _LogUntil:
         raise NotRepeatable("the user had recorded more since the last run than a history holds")
 
     def impressions(self, user_id: str, recorded_after: int) -> list[tuple[str, int]]:
-        return self._log.impressions(user_id, recorded_after, self._until)
+        return self._log.impressions_until(user_id, recorded_after, self._until)
 
 
 class _ShownUntil:

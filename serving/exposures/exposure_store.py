@@ -8,11 +8,13 @@ import sqlalchemy as sa
 
 from serving.exposures.exposure import Exposure
 from serving.exposures.exposure_table import COLUMNS, EXPOSURES, Row, create, from_row, insert_statement
-from serving.user_data.interaction_log import FOREVER
 from serving.user_data.log_connections import LogConnections
 
 # The newest answers of a user that count for a frequency cap: its time must not grow with what was shown.
 MAX_ANSWERS: Final = 1_000
+
+# Later than any time, µs.
+FOREVER: Final = 1 << 62
 
 _ROW: Final = EXPOSURES.c
 _SHOWN: Final = (

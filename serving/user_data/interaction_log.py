@@ -6,7 +6,6 @@ to which number a snapshot of the features has them: no clock decides what an an
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Final
 
 from feature_repo.interaction import Interaction
 from serving.user_data import log_schema, log_statements
@@ -14,9 +13,6 @@ from serving.user_data.interaction_table import INTERACTIONS, from_row, to_row
 from serving.user_data.log_connections import LogConnections
 from serving.user_data.log_snapshots import mark
 from serving.user_data.recorded_content import check_content
-
-# Later than any time, µs.
-FOREVER: Final = 1 << 62
 
 
 class InteractionLog:
@@ -94,13 +90,18 @@ class InteractionLog:
         rows = self._database.read(log_statements.NEW_ITEMS, {"user": user_id, "as_of": as_of})
         return [item_id for (item_id,) in rows]
 
-    def impressions(self, user_id: str, recorded_after: int, until: int = FOREVER) -> list[tuple[str, int]]:
-        """Return (item id, impressions) that clients recorded of a user in a time, µs.
+    def impressions(self, user_id: str, recorded_after: int) -> list[tuple[str, int]]:
+        """Return (item id, impressions) that clients recorded of a user since `recorded_after` (µs).
 
         Of the newest log_statements.MAX_IMPRESSIONS.
         """
+        rows = self._database.read(log_statements.IMPRESSIONS, {"user": user_id, "after": recorded_after})
+        return [(item_id, count) for item_id, count in rows]
+
+    def impressions_until(self, user_id: str, recorded_after: int, until: int) -> list[tuple[str, int]]:
+        """Return what `impressions` returned at the time `until` (µs of the database's clock)."""
         parameters = {"user": user_id, "after": recorded_after, "until": until}
-        rows = self._database.read(log_statements.IMPRESSIONS, parameters)
+        rows = self._database.query("read", log_statements.IMPRESSIONS_UNTIL, parameters)
         return [(item_id, count) for item_id, count in rows]
 
     def depth(self, as_of: int) -> int:

@@ -20,11 +20,11 @@ from feature_repo.searches import Searches
 from serving.client import Recommender
 from serving.configuration.settings import ServingSettings
 from serving.errors import Unavailable
-from serving.exposures.exposure_store import ExposureStore
+from serving.exposures.exposure_store import FOREVER, ExposureStore
 from serving.exposures.exposure_table import Row
 from serving.release.release_store import ReleaseStore
 from serving.server import Dependencies, run_server
-from serving.user_data.interaction_log import FOREVER, InteractionLog
+from serving.user_data.interaction_log import InteractionLog
 from tests.patience import HANG_S, wait_until
 from tests.serving.planted import FakeInterestModel, FakeVersions, write_release
 

@@ -160,7 +160,7 @@ def test_what_an_answer_reads_is_found_by_an_index(tmp_path: Path, name: str) ->
     log = InteractionLog(f"sqlite:///{tmp_path}/log.db")
     log.record([view("u")])
     text = log_statements.for_sqlite3(getattr(log_statements, name))
-    parameters = {"user": "u", "as_of": 1, "after": 0, "until": 9}
+    parameters = {"user": "u", "as_of": 1, "after": 0}
     with sqlite3.connect(tmp_path / "log.db") as database:
         steps = [row[3] for row in database.execute(f"EXPLAIN QUERY PLAN {text}", parameters)]
     database.close()
@@ -303,7 +303,7 @@ def test_postgresql_finds_the_rows_of_a_busy_user_by_the_user(log: InteractionLo
     for event_type in ("view", "impression"):
         log.record([view("u", event_type=event_type) for _ in range(1_000)])
     engine = create_engine(database_url, 5)
-    given = {"user": "u", "as_of": 1, "after": 0, "until": 9}
+    given = {"user": "u", "as_of": 1, "after": 0}
     with engine.connect() as connection:
         connection.execute(sa.text("ANALYZE interactions"))
         connection.execute(sa.text("SET enable_seqscan = off"))  # the table is too small for an index
