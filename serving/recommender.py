@@ -171,7 +171,7 @@ class RecommendationEngine:
             forecast = await self._interests.forecast(
                 user, release.version, self._budgets.for_interest(deadline)
             )
-        request, now = Request(user_id, k), time.time_ns() // 1000
+        request, now = Request(user_id, k), self._clock()
         # In a thread, because the products with a large catalog take tens of milliseconds.
         points = await asyncio.to_thread(release.interest_points, indexed, forecast[:steps], request, now)
         return InterestForecast(points, release.version, list(user.degraded))

@@ -156,6 +156,9 @@ class _NoModel:
     async def advance(self, *_: object) -> FloatArray:
         raise Unavailable("the model server did not answer")
 
+    async def forecast(self, *_: object) -> FloatArray:
+        raise Unavailable("the model server did not answer")
+
     async def close(self) -> None: ...
 
 

@@ -95,14 +95,19 @@ NEW_ITEMS: Final = (
 
 _shown = (
     sa.select(_ROW.item_id)
-    .where(
-        RowsOfUser(_ROW.user_id, _ROW.recorded_at, _USER, _AFTER), _ROW.recorded_at < _UNTIL, IS_IMPRESSION
-    )
+    .where(RowsOfUser(_ROW.user_id, _ROW.recorded_at, _USER, _AFTER), IS_IMPRESSION)
     .order_by(_ROW.user_id.desc(), _ROW.recorded_at.desc())
     .limit(MAX_IMPRESSIONS)
     .subquery()
 )
 IMPRESSIONS: Final = sa.select(_shown.c.item_id, sa.func.count()).group_by(_shown.c.item_id)
+
+# The same as of an earlier time.
+IMPRESSIONS_UNTIL: Final = (
+    sa.select(_ROW.item_id, sa.func.count())
+    .where(_ROW.user_id == _USER, _ROW.recorded_at > _AFTER, _ROW.recorded_at < _UNTIL, IS_IMPRESSION)
+    .group_by(_ROW.item_id)
+)
 
 # Without the users of USER_SNAPSHOTS, who have few.
 DEPTH: Final = (
