@@ -38,7 +38,7 @@ def table(rows: pa.Table) -> ir.Table:
 
 def examples(number: int) -> int:
     """Return the number of examples of a property-based test; on Spark each takes seconds."""
-    return 2 if _COMPUTE.is_spark else number
+    return max(1, number // 12) if _COMPUTE.is_spark else number
 
 
 @cache

@@ -2,6 +2,7 @@
 #   docker build -f infra/images/python.Dockerfile -t penchant/recommender:0.1.0 --target recommender .
 #   docker build -f infra/images/python.Dockerfile -t penchant/training:0.1.0 --target training .
 #   docker build -f infra/images/python.Dockerfile -t penchant/training:0.1.0-gpu --target training-gpu .
+#   docker build -f infra/images/python.Dockerfile -t penchant/training:0.1.0-spark --target training-spark .
 ARG PYTHON=3.11.14-slim-bookworm
 
 FROM python:${PYTHON} AS uv
@@ -33,6 +34,10 @@ RUN uv venv "$VIRTUAL_ENV" \
 FROM training-dependencies AS gpu-dependencies
 RUN uv pip install --require-hashes --requirement pyproject.toml --constraint requirements.lock --extra gpu
 
+# PySpark contains Spark, with its Connect server.
+FROM training-dependencies AS spark-dependencies
+RUN uv pip install --require-hashes --requirement pyproject.toml --constraint requirements.lock --extra spark
+
 # The code is installed last, so that a change of the code does not install the dependencies again.
 FROM serving-dependencies AS serving-packages
 COPY --from=wheel /wheel /wheel
@@ -44,6 +49,11 @@ RUN uv pip install --no-deps /wheel/*.whl \
  && TF_USE_LEGACY_KERAS=1 "$VIRTUAL_ENV"/bin/python -O -m components.bytecode
 
 FROM gpu-dependencies AS gpu-packages
+COPY --from=wheel /wheel /wheel
+RUN uv pip install --no-deps /wheel/*.whl \
+ && TF_USE_LEGACY_KERAS=1 "$VIRTUAL_ENV"/bin/python -O -m components.bytecode
+
+FROM spark-dependencies AS spark-packages
 COPY --from=wheel /wheel /wheel
 RUN uv pip install --no-deps /wheel/*.whl \
  && TF_USE_LEGACY_KERAS=1 "$VIRTUAL_ENV"/bin/python -O -m components.bytecode
@@ -70,6 +80,14 @@ CMD ["penchant", "--help"]
 
 FROM training-runtime AS training-gpu
 COPY --from=gpu-packages /opt/penchant /opt/penchant
+
+FROM training-runtime AS training-spark
+USER root
+RUN apt-get update \
+ && apt-get install --yes --no-install-recommends openjdk-17-jre-headless \
+ && rm -rf /var/lib/apt/lists/*
+USER 10001:10001
+COPY --from=spark-packages /opt/penchant /opt/penchant
 
 FROM training-runtime AS training
 COPY --from=training-packages /opt/penchant /opt/penchant

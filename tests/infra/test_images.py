@@ -63,6 +63,7 @@ def test_images_run_as_the_user_of_the_manifests(rendered: Rendered) -> None:
         ("serving-dependencies", {"serving", "s3"}),
         ("training-dependencies", {"training", "s3"}),
         ("gpu-dependencies", {"gpu"}),
+        ("spark-dependencies", {"spark"}),
     ],
 )
 def test_dependencies_of_an_image_are_those_of_its_extras(stage: str, extras: set[str]) -> None:
@@ -75,6 +76,7 @@ def test_dependencies_of_an_image_are_those_of_its_extras(stage: str, extras: se
         ("recommender", "serving-packages"),
         ("training", "training-packages"),
         ("training-gpu", "gpu-packages"),
+        ("training-spark", "spark-packages"),
     ],
 )
 def test_an_image_holds_the_packages_of_its_own_size(image: str, packages: str) -> None:
@@ -86,7 +88,7 @@ def test_an_image_holds_the_packages_of_its_own_size(image: str, packages: str) 
 def test_every_installed_package_has_a_hash() -> None:
     """Except the project's own wheel, which an earlier stage builds."""
     commands = re.findall(r"uv (?:pip install|build)(?:.|\\\n)+", DOCKERFILE)
-    assert len(commands) == 7
+    assert len(commands) == 9
     for command in commands:
         own_wheel = "--no-deps /wheel/*.whl" in command
         assert own_wheel or ("--require-hashes" in command and "constraint requirements.lock" in command)
@@ -110,12 +112,12 @@ def test_every_extra_is_locked() -> None:
     assert direct | names(PROJECT["project"]["dependencies"]) <= locked
 
 
-@pytest.mark.parametrize("extra", ["serving", "training", "s3", "gpu"])
+@pytest.mark.parametrize("extra", ["serving", "training", "s3", "gpu", "spark"])
 def test_development_tools_are_in_no_extra_of_an_image(extra: str) -> None:
     assert names(EXTRAS[extra]).isdisjoint(names(EXTRAS["dev"]) - {"penchant"})
 
 
-@pytest.mark.parametrize("stage", ["training-packages", "gpu-packages"])
+@pytest.mark.parametrize("stage", ["training-packages", "gpu-packages", "spark-packages"])
 def test_steps_that_run_optimized_find_their_bytecode(stage: str) -> None:
     """Nothing may write bytecode in a running container."""
     assert any(variables.get("PYTHONOPTIMIZE") for variables in VARIABLES.values())
