@@ -103,7 +103,6 @@ def _alias_moves(home: ReviewedHome) -> list[tuple[str, Action, Action]]:
 
     def set_back() -> None:
         is_moved = home.alias(LIVE) == 3
-        home.recover()
         home.watch()
         home.check_consistent()
         home.check_live(2)

@@ -82,7 +82,8 @@ class ReviewedHome:
         return self.registry.aliases_and_tags()[0].get(alias)
 
     def watch(self) -> None:
-        """As one round of `penchant review watch` does."""
+        """As `penchant review watch` does first: it ends what a killed command began, and follows aliases."""
+        self.recover()
         follow_aliases(self.settings, self.registry)
 
     def decisions(self, version: int) -> list[Record]:
