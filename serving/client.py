@@ -53,7 +53,7 @@ Request = TypeVar("Request")
 Response = TypeVar("Response")
 
 _ERRORS: Final = {
-    error.status: error
+    grpc.StatusCode[error.status]: error
     for error in (
         errors.InvalidRequest,
         errors.AlreadyExists,

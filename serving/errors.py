@@ -16,17 +16,19 @@ PenchantError
 
 from typing import Self
 
-import grpc
-
 
 class PenchantError(Exception):
-    """Base class; the message says what was expected, what came, and the next step."""
+    """Base class; the message says what was expected, what came, and the next step.
 
-    status: grpc.StatusCode = grpc.StatusCode.INTERNAL
+    Attributes:
+        status: the name of a grpc.StatusCode; commands that print an error need not import grpc.
+    """
+
+    status = "INTERNAL"
 
 
 class InvalidRequest(PenchantError, ValueError):
-    status = grpc.StatusCode.INVALID_ARGUMENT
+    status = "INVALID_ARGUMENT"
 
     @classmethod
     def of(cls, field: str, value: object, allowed: str) -> Self:
@@ -37,21 +39,21 @@ class InvalidRequest(PenchantError, ValueError):
 
 
 class AlreadyExists(PenchantError):
-    status = grpc.StatusCode.ALREADY_EXISTS
+    status = "ALREADY_EXISTS"
 
 
 class Unauthenticated(PenchantError):
-    status = grpc.StatusCode.UNAUTHENTICATED
+    status = "UNAUTHENTICATED"
 
 
 class Forbidden(PenchantError):
-    status = grpc.StatusCode.PERMISSION_DENIED
+    status = "PERMISSION_DENIED"
 
 
 class TooManyRequests(PenchantError):
     """`limit` names the limit in the metric of refused calls; a client gets it without a name."""
 
-    status = grpc.StatusCode.RESOURCE_EXHAUSTED
+    status = "RESOURCE_EXHAUSTED"
 
     def __init__(self, message: str | None, limit: str = "") -> None:
         super().__init__(message)
@@ -59,15 +61,15 @@ class TooManyRequests(PenchantError):
 
 
 class ReleaseError(PenchantError):
-    status = grpc.StatusCode.FAILED_PRECONDITION
+    status = "FAILED_PRECONDITION"
 
 
 class ReleaseNotFound(ReleaseError):
-    status = grpc.StatusCode.NOT_FOUND
+    status = "NOT_FOUND"
 
 
 class DamagedRelease(ReleaseError):
-    status = grpc.StatusCode.DATA_LOSS
+    status = "DATA_LOSS"
 
     def __init__(self, fault: str) -> None:
         super().__init__(
@@ -77,12 +79,12 @@ class DamagedRelease(ReleaseError):
 
 
 class ForeignRelease(ReleaseError):
-    status = grpc.StatusCode.FAILED_PRECONDITION
+    status = "FAILED_PRECONDITION"
 
 
 class Unavailable(PenchantError):
-    status = grpc.StatusCode.UNAVAILABLE
+    status = "UNAVAILABLE"
 
 
 class CircuitOpen(Unavailable):
-    status = grpc.StatusCode.UNAVAILABLE
+    status = "UNAVAILABLE"

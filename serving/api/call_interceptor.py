@@ -109,7 +109,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 code = grpc.StatusCode.CANCELLED
                 raise
             except PenchantError as error:
-                code, details = error.status, str(error)
+                code, details = grpc.StatusCode[error.status], str(error)
                 self._refusals.add(name, peer, error)
             except Exception:
                 code, details = grpc.StatusCode.INTERNAL, _log_failure(method)

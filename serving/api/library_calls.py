@@ -44,7 +44,7 @@ class LibraryCalls:
                     return None
             except PenchantError as error:
                 self._refusals.add(name, peer, error)
-                await context.abort(error.status, str(error))
+                await context.abort(grpc.StatusCode[error.status], str(error))
 
         # Only a handler of a stream of requests is called before the first message has come.
         if handler is None or handler.response_streaming:

@@ -20,7 +20,7 @@ class Refusals:
         """Count a call of `method`, the name of a known method or "unknown", if `error` is a refusal."""
         if not isinstance(error, TooManyRequests | Unauthenticated | Forbidden):
             return
-        reason = getattr(error, "limit", "") or error.status.name.lower()
+        reason = getattr(error, "limit", "") or error.status.lower()
         self._metrics.refused_calls.labels(method, reason).inc()
         # The reason is part of the unformatted message, so that each reason has its own line.
         logger.warning(f"refused a call ({reason}): %s from %s: %s", method, peer, error)

@@ -32,7 +32,7 @@ class ReloadAuthorization(grpc.ServerInterceptor):
         try:
             self._check(dict(handler_call_details.invocation_metadata))
         except PenchantError as error:
-            return _refusal(error.status, str(error))
+            return _refusal(grpc.StatusCode[error.status], str(error))
         return continuation(handler_call_details)
 
     def _check(self, metadata: dict[str, str | bytes]) -> None:
