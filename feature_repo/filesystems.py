@@ -8,17 +8,23 @@ import fsspec
 from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
-from feature_repo.store_addresses import is_file
+from feature_repo.store_addresses import is_file, without_password
 
 
 def locate(address: str) -> tuple[AbstractFileSystem, str]:
     """Return the file system and the path in it of a local path or an fsspec URL.
 
     fsspec alone would read `::` in a local path as a chain of file systems.
+
+    Raises:
+        ValueError: there is no such protocol, or its package is not installed.
     """
     if is_file(address):
         return LocalFileSystem(), str(Path(address).absolute())
-    filesystem, path = fsspec.url_to_fs(address)
+    try:
+        filesystem, path = fsspec.url_to_fs(address)
+    except (ImportError, ValueError) as error:
+        raise ValueError(f"{without_password(address)}: {error}, or choose another address") from error
     return filesystem, path
 
 

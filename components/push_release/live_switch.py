@@ -76,7 +76,8 @@ def last_switch(store: PublishedVersions) -> Switch | None:
 def unrecorded(store: PublishedVersions) -> list[Switch]:
     """Return the switches that the review history may lack, oldest first."""
     try:
-        files = store.filesystem.ls(f"{store.root}/{FOLDER}", detail=False)
+        with store.reached():
+            files = store.filesystem.ls(f"{store.root}/{FOLDER}", detail=False)
     except FileNotFoundError:
         files = []
     former = [_read(store, file) for file in files if file.endswith(".json")]
@@ -87,8 +88,9 @@ def unrecorded(store: PublishedVersions) -> list[Switch]:
 def forget(store: PublishedVersions, switch: Switch) -> None:
     """Delete what is kept of a switch that the review history has."""
     file = f"{store.root}/{FOLDER}/{switch.id}.json"
-    if store.filesystem.exists(file):
-        store.filesystem.rm(file)
+    with store.reached():
+        if store.filesystem.exists(file):
+            store.filesystem.rm(file)
 
 
 def _switch_of(record: dict[str, object]) -> Switch | None:
@@ -98,12 +100,12 @@ def _switch_of(record: dict[str, object]) -> Switch | None:
 
 def _read(store: PublishedVersions, file: str) -> Switch | None:
     try:
-        with store.filesystem.open(file, "rb") as opened:
+        with store.reached(), store.filesystem.open(file, "rb") as opened:
             return Switch(**json.load(opened))
     except FileNotFoundError:  # another command has recorded it
         return None
 
 
 def _write(store: PublishedVersions, name: str, text: str) -> None:
-    with atomic_upload(store.filesystem, f"{store.root}/{name}") as file:
+    with store.reached(), atomic_upload(store.filesystem, f"{store.root}/{name}") as file:
         file.write(text.encode())

@@ -58,7 +58,8 @@ def publish(release: Path, store: ReleaseStore, version: int) -> None:
         if isinstance(store.filesystem, LocalFileSystem):
             _publish_by_rename(release / kind, Path(store.path(kind, version)))
         else:
-            _publish_marker_last(release / kind, store, store.path(kind, version))
+            with store.reached():
+                _publish_marker_last(release / kind, store, store.path(kind, version))
 
 
 def is_intact(store: ReleaseStore, version: int) -> bool:
@@ -79,8 +80,10 @@ def unpublish(store: ReleaseStore, version: int) -> None:
         path = store.path(kind, version)
         if isinstance(store.filesystem, LocalFileSystem):
             remove_directory(Path(path))
-        elif store.filesystem.exists(path):
-            store.filesystem.rm(path, recursive=True)
+            continue
+        with store.reached():
+            if store.filesystem.exists(path):
+                store.filesystem.rm(path, recursive=True)
 
 
 def prune(store: ReleaseStore) -> list[int]:

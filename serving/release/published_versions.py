@@ -9,19 +9,42 @@ is what a killed push leaves.
 """
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, Final
+
+from fsspec.implementations.local import LocalFileSystem
 
 from feature_repo.contract import INTEREST_MODEL, LIVE, MANIFEST, RANKING
 from feature_repo.filesystems import locate
+from serving.errors import Unavailable
 
 MARKERS: Final = {RANKING: MANIFEST, INTEREST_MODEL: "saved_model.pb"}
 
 
 class PublishedVersions:
-    """The versions at an fsspec URL or a local path."""
+    """The versions at an fsspec URL or a local path; each method may raise Unavailable for a URL."""
 
     def __init__(self, url: str) -> None:
         self.filesystem, self.root = locate(url)
+
+    @contextmanager
+    def reached(self) -> Iterator[None]:
+        """Name an object store that gives no answer; the errors of its libraries have no common base class.
+
+        Raises:
+            Unavailable: instead of such an error.
+        """
+        try:
+            yield
+        except Exception as error:
+            if isinstance(self.filesystem, LocalFileSystem) or isinstance(error, FileNotFoundError):
+                raise
+            reason = str(error) or type(error).__name__
+            raise Unavailable(
+                f"the release store {self.filesystem.unstrip_protocol(self.root)} gives no answer: "
+                f"{reason.splitlines()[0]}; repeat the command when it is up"
+            ) from error
 
     def path(self, kind: str, version: int) -> str:
         """Return the path of one directory of a release; `kind` is RANKING or INTEREST_MODEL."""
@@ -34,7 +57,7 @@ class PublishedVersions:
     def live_record(self) -> dict[str, Any]:
         """Return the content of live.json, empty before the first push."""
         try:
-            with self.filesystem.open(f"{self.root}/{LIVE}", "rb") as file:
+            with self.reached(), self.filesystem.open(f"{self.root}/{LIVE}", "rb") as file:
                 record: dict[str, Any] = json.load(file)
         except FileNotFoundError:
             return {}
@@ -53,9 +76,9 @@ class PublishedVersions:
 
     def is_published(self, version: int) -> bool:
         """Return whether both directories of a version are complete."""
-        return all(
-            self.filesystem.exists(f"{self.path(kind, version)}/{marker}") for kind, marker in MARKERS.items()
-        )
+        files = [f"{self.path(kind, version)}/{marker}" for kind, marker in MARKERS.items()]
+        with self.reached():
+            return all(self.filesystem.exists(file) for file in files)
 
     def directories(self) -> list[int]:
         """Return the versions that have a directory, oldest first; also those that are half published."""
@@ -63,7 +86,8 @@ class PublishedVersions:
 
     def _directories(self, kind: str) -> list[int]:
         try:
-            entries = self.filesystem.ls(f"{self.root}/{kind}", detail=False)
+            with self.reached():
+                entries = self.filesystem.ls(f"{self.root}/{kind}", detail=False)
         except FileNotFoundError:
             return []
         names = (entry.rstrip("/").rsplit("/", 1)[-1] for entry in entries)
