@@ -2,12 +2,16 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
 from pipelines.commands.errors import exit_on_error, out
 from pipelines.commands.options import Home
+
+if TYPE_CHECKING:
+    from pipelines.candidate_evaluation import CandidateEvaluation
+    from pipelines.settings import Settings
 
 online = typer.Typer(
     help="""Evaluate what was shown, from the exposures and interactions that the recommender recorded.
@@ -15,6 +19,7 @@ online = typer.Typer(
 ```
 penchant online report --days 7 --open
 penchant online export shown/ --days 30
+penchant online evaluate 7 --scenario explore
 ```
 """,
     no_args_is_help=True,
@@ -108,6 +113,56 @@ def export(
         start, end = _window(days, until)
         recorded = read_window(settings.interaction_log, start, end, end, folder)
         out.print(f"{recorded.answers:,} answers: {recorded.exposures}", soft_wrap=True)
+
+
+@online.command()
+def evaluate(
+    release: Annotated[int, typer.Argument(help="A published release.")],
+    scenario: Annotated[str, typer.Option(help="A scenario that explores, whose answers are used.")],
+    days: Days = 1.0,
+    until: Until = None,
+    limit: Annotated[int, typer.Option(min=100, help="At most this many answers, the newest.")] = 5_000,
+    home: Home = None,
+) -> None:
+    """Estimate the clicks per answer of another release, from the answers that a scenario explored.
+
+    By IPS, SNIPS, DR and Switch-DR, with 95 % intervals; refuses if the answers can't tell. Each request is
+    answered again by the release, which is possible for answers since the last run of the pipeline.
+
+    ```
+    penchant online evaluate 7 --scenario explore
+    ```
+    """
+    with exit_on_error():
+        import asyncio
+
+        from pipelines.commands.online_tables import candidate_table
+        from pipelines.settings import load_settings
+
+        settings = load_settings(home=home)
+        candidate = asyncio.run(_evaluate(settings, release, scenario, _window(days, until), limit))
+        for reason, count in candidate.left_out.items():
+            out.print(f"left out: {count:,} answers: {reason}", style="dim", soft_wrap=True)
+        out.print(candidate_table(release, candidate))
+
+
+async def _evaluate(
+    settings: "Settings", release: int, scenario: str, window: tuple[int, int], limit: int
+) -> "CandidateEvaluation":
+    from components.evaluate_online.clicked_answers import clicked_answers
+    from pipelines.candidate_evaluation import evaluate_candidate
+    from pipelines.opened_replayer import open_release, open_replayer
+    from serving.exposures.exposure_store import ExposureStore
+
+    clicks = clicked_answers(settings.interaction_log, *window)
+    store = ExposureStore(settings.interaction_log)
+    try:
+        async with open_replayer(settings, store) as replayer:
+            exposures = [each for batch in store.between(*window) for each in batch]
+            opened = open_release(settings, release)
+            return await evaluate_candidate(exposures, clicks, replayer, opened, scenario, limit)
+    finally:
+        store.close()
 
 
 def _window(days: float, until: datetime | None) -> tuple[int, int]:

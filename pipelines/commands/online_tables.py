@@ -11,6 +11,7 @@ from components.evaluate_online.page import HEADINGS
 if TYPE_CHECKING:
     from components.evaluate_online.online_metrics import Measured
     from components.evaluate_online.online_report import OnlineReport
+    from pipelines.candidate_evaluation import CandidateEvaluation
 
 # The metrics of the table, shares; the page has all of them.
 _SHOWN = ("click_through_rate", "conversion_rate", "dismissal_rate", "useful_share")
@@ -43,6 +44,22 @@ def online_tables(report: "OnlineReport") -> Iterator[Table | str]:
         label = each.label or "all"
         table.add_row(heading, Text(label), f"{each.places:,}", *cells)
     yield table
+
+
+def candidate_table(release: int, candidate: "CandidateEvaluation") -> Table:
+    """Show the estimates for a release next to what the live one earned."""
+    evaluation = candidate.evaluation
+    title = (
+        f"{evaluation.answers:,} answers, worth {evaluation.effective:,.0f} of release {release}; support "
+        f"{evaluation.support:.2f}"
+    )
+    table = Table("", "clicks per answer", "95 % interval", title=title, title_justify="left")
+    table.add_row("live, as logged", f"{candidate.live:.4f}", "")
+    for each in evaluation.estimates:
+        table.add_row(
+            f"release {release}, {each.method}", f"{each.value:.4f}", f"{each.low:.4f}–{each.high:.4f}"
+        )
+    return table
 
 
 def _cell(measured: "Measured | None") -> Text:

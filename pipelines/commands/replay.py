@@ -1,7 +1,6 @@
 """`penchant replay`: answers a recorded request again."""
 
 import asyncio
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -56,46 +55,19 @@ def replay(
 async def _replay(
     settings: "Settings", store: "ExposureStore", exposure: "Exposure", other_version: int | None
 ) -> None:
-    from feature_repo.store_addresses import FeatureStoreAddresses
     from pipelines.commands.replay_tables import comparison_table, replay_sentence, replay_table
-    from pipelines.servers.running_servers import running_model_server
+    from pipelines.opened_replayer import open_release, open_replayer
     from serving.answer_differences import differences
-    from serving.api.validation import RequestLimits
-    from serving.configuration.settings import load_settings as load_serving_settings
-    from serving.interest.model_server_client import AsyncInterestClient
-    from serving.online_store.online_features import OnlineFeatures
-    from serving.ranking.loaded_release import LoadedRelease
-    from serving.ranking.scenarios import load_scenarios
-    from serving.release.release_store import ReleaseStore
-    from serving.replay import Replayer
-    from serving.user_data.interaction_log import InteractionLog
 
-    serving = load_serving_settings(home=settings.home)
-    releases = ReleaseStore(settings.releases, Path(serving.cache))
-    address = settings.model_server or running_model_server(settings) or serving.model_server
-    log, model = InteractionLog(settings.interaction_log), AsyncInterestClient(address)
-    features = OnlineFeatures(
-        FeatureStoreAddresses(settings.features, settings.registry, settings.online_store)
-    )
-    limits = RequestLimits(serving.max_k, serving.max_explained_k, serving.max_history, serving.max_record)
-    replayer = Replayer(features, log, store, model, load_scenarios(serving.scenarios), limits)
-    try:
-        live = LoadedRelease(releases.open(exposure.release_version))
+    async with open_replayer(settings, store) as replayer:
+        live = open_release(settings, exposure.release_version)
         then = await replayer.replay(exposure, live)
         out.print(replay_sentence(exposure, then), soft_wrap=True)
         out.print(replay_table(exposure, then))
-        if other_version is not None:
-            other_release = LoadedRelease(releases.open(other_version))
-            other = await replayer.replay(exposure, other_release)
-            k = serving.max_explained_k
-            explained = [await replayer.replay(exposure, each, k) for each in (live, other_release)]
-            out.print(
-                comparison_table(
-                    exposure.release_version,
-                    other_version,
-                    list(differences(then.answer, other.answer, *(each.answer for each in explained))),
-                )
-            )
-    finally:
-        await model.close()
-        log.close()
+        if other_version is None:
+            return
+        other_release, k = open_release(settings, other_version), replayer.limits.max_explained_k
+        other = await replayer.replay(exposure, other_release)
+        explained = [(await replayer.replay(exposure, each, k)).answer for each in (live, other_release)]
+        items = differences(then.answer, other.answer, *explained)
+        out.print(comparison_table(exposure.release_version, other_version, items))

@@ -11,6 +11,7 @@ the same answer.
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,32 +43,55 @@ def draw(logits: FloatArray, k: int, exploration: Exploration, user_id: str, req
         logits: [m] scores of the permitted candidates, in log odds.
     """
     best = best_positions(logits, max(k, exploration.pool))
-    pool = best[: exploration.pool]
-    pool = pool[logits[pool] >= logits[best[0]] - exploration.floor] if len(pool) else pool
+    ordered = logits[best]
     digest = hashlib.blake2b(f"{user_id}\0{request_id}".encode(), digest_size=8).digest()
     rng = np.random.default_rng(int.from_bytes(digest))
-    is_explored = rng.random() < exploration.share
-    drawn: list[int] = []  # ranks in `best`: 0 is the best candidate
-    propensities: list[float] = []
+    ranks = list(range(min(k, len(best))))
+    if rng.random() < exploration.share:
+        drawn: list[int] = []
+        for place in ranks:
+            remaining, probabilities = _next_place(ordered, drawn, exploration)
+            drawn.append(int(rng.choice(remaining, p=probabilities)) if len(remaining) else place)
+        ranks = drawn
+    return Drawn(best[ranks], propensities(ordered, ranks, exploration))
+
+
+def propensities(logits: FloatArray, ranks: Sequence[int], exploration: Exploration) -> Probabilities:
+    """Return the probability [k] of each place of an answer, given the items at the places before it.
+
+    Args:
+        logits: [n] scores of the permitted candidates, best first.
+        ranks: [k] positions of the answer's items in `logits`; -1 for an item that is no candidate.
+    """
+    given: list[float] = []
     greedy, explored = 1 - exploration.share, exploration.share  # probability of the places so far, by branch
-    for place in range(min(k, len(best))):
+    for place, rank in enumerate(ranks):
         before = greedy + explored
-        if place < len(pool):
-            remaining = np.setdiff1d(np.arange(len(pool)), drawn)
-            probabilities = _probabilities(logits[pool[remaining]], exploration)
-            choice = int(rng.choice(len(remaining), p=probabilities)) if is_explored else 0
-            rank, probability = int(remaining[choice]), float(probabilities[choice])
+        remaining, probabilities = _next_place(logits, ranks[:place], exploration)
+        found = np.flatnonzero(remaining == rank)
+        if len(remaining):
+            explored *= float(probabilities[found[0]]) if len(found) else 0.0
         else:  # the pool is exhausted
-            rank, probability = place, 1.0
-        drawn.append(rank)
-        explored *= probability
+            explored *= rank == place
         greedy *= rank == place
-        propensities.append((greedy + explored) / before)
-    return Drawn(best[drawn], np.array(propensities))
+        given.append((greedy + explored) / before if before else 0.0)
+    return np.array(given)
+
+
+def _next_place(
+    logits: FloatArray, drawn: Sequence[int], exploration: Exploration
+) -> tuple[NDArray[np.intp], Probabilities]:
+    """Return the ranks [r] of the pool that are left after `drawn`, and their probabilities [r]."""
+    pool = logits[: exploration.pool]
+    remaining = np.flatnonzero(pool >= pool[0] - exploration.floor) if len(pool) else np.zeros(0, np.intp)
+    remaining = remaining[~np.isin(remaining, drawn)]
+    return remaining, _probabilities(logits[remaining], exploration)
 
 
 def _probabilities(logits: FloatArray, exploration: Exploration) -> Probabilities:
     """Return the probability [n] of each remaining item [n], best first, at the next place."""
+    if not len(logits):
+        return np.zeros(0)
     if exploration.method == "plackett_luce":
         weights = np.exp((logits.astype(np.float64) - logits[0]) / exploration.temperature)
         return np.asarray(weights / weights.sum())

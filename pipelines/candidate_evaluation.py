@@ -1,0 +1,100 @@
+"""Estimates what another release would earn on the answers that a scenario explored."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from components.evaluate_online.off_policy import (
+    LoggedAnswers,
+    NoSupport,
+    OffPolicyEvaluation,
+    evaluate_off_policy,
+)
+from serving.exposures.exposure import Exposure
+from serving.ranking.exploration import propensities
+from serving.ranking.loaded_release import LoadedRelease
+from serving.ranking.scenarios import Exploration
+from serving.replay import NotRepeatable, Replayer
+
+# The scores of a cold start are no log odds.
+_BASES: Final = ("history", "request_history")
+
+# (user id, request id) -> whether each place of the answer was clicked.
+Clicks = Mapping[tuple[str, str], list[float]]
+
+
+@dataclass(frozen=True)
+class CandidateEvaluation:
+    """The estimates for a release, and what the live one earned on the same answers."""
+
+    evaluation: OffPolicyEvaluation
+    live: float  # mean clicks per answer
+    left_out: Counter[str]  # reason -> answers
+
+
+async def evaluate_candidate(
+    exposures: Iterable[Exposure],
+    clicks: Clicks,
+    replayer: Replayer,
+    release: LoadedRelease,
+    scenario: str,
+    limit: int,
+) -> CandidateEvaluation:
+    """Return the estimated clicks per answer of a release under the scenario's own exploration.
+
+    The reward model of DR is the mean of each place.
+
+    Args:
+        exposures: of any scenario, oldest first; the newest `limit` of the scenario are used.
+
+    Raises:
+        NoSupport: the answers can't tell; says why.
+        ValueError: the scenario is unknown, or does not explore.
+    """
+    exploration = _exploration(replayer, scenario)
+    greedy = {
+        name: each.model_copy(update={"exploration": None}) for name, each in replayer.scenarios.items()
+    }
+    ranker = replace(replayer, scenarios=greedy)
+    explored = [each for each in exposures if each.scenario == scenario and each.basis in _BASES][-limit:]
+    places = Counter(len(each.item_ids) for each in explored).most_common(1)
+    left_out: Counter[str] = Counter()
+    users: list[str] = []
+    rows: list[tuple[list[float], list[float], list[float]]] = []
+    for exposure in explored:
+        key = exposure.user_id, exposure.request_id
+        if len(exposure.item_ids) != places[0][0] or key not in clicks:
+            left_out["another number of items, or an answer to a bot"] += 1
+            continue
+        try:
+            ranked = await ranker.replay(
+                exposure, release, explain_k=max(exploration.pool, len(exposure.item_ids))
+            )
+        except NotRepeatable as error:
+            left_out[str(error)] += 1
+            continue
+        scores = {item.item_id: item.score for item in ranked.answer.recommendations}
+        order = {item_id: rank for rank, item_id in enumerate(scores)}
+        ranks = [order.get(item_id, -1) for item_id in exposure.item_ids]
+        given = propensities(np.array(list(scores.values()), np.float32), ranks, exploration)
+        users.append(exposure.user_id or exposure.request_id)
+        rows.append((clicks[key], list(exposure.propensities), given.tolist()))
+    if not rows:
+        reasons = "; ".join(left_out) or "there is none with a history"
+        raise NoSupport(f"no answer of the scenario {scenario!r} can be used: {reasons}")
+    rewards, live, candidate = (np.array([row[part] for row in rows]) for part in range(3))
+    model = np.broadcast_to(rewards.mean(axis=0), rewards.shape)
+    _, numbers = np.unique(users, return_inverse=True)
+    evaluation = evaluate_off_policy(LoggedAnswers(numbers, rewards, live, candidate, model, model))
+    return CandidateEvaluation(evaluation, float(rewards.sum(axis=1).mean()), left_out)
+
+
+def _exploration(replayer: Replayer, scenario: str) -> Exploration:
+    exploring = {name: each.exploration for name, each in replayer.scenarios.items() if each.exploration}
+    if scenario not in exploring:
+        names = ", ".join(exploring) or "none: give one the key `exploration`, and set PENCHANT_SCENARIOS"
+        raise ValueError(f"scenario {scenario!r}: expected one that explores, which are {names}")
+    return exploring[scenario]

@@ -1,0 +1,86 @@
+"""A release is evaluated on what another one showed: the same release earns what was logged."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from components.evaluate_online.clicked_answers import clicked_answers
+from components.evaluate_online.online_report import Attribution, evaluate_online
+from pipelines.candidate_evaluation import CandidateEvaluation, evaluate_candidate
+from serving.api.validation import RequestLimits
+from serving.exposures.exposure import Exposure
+from serving.ranking.loaded_release import LoadedRelease
+from serving.ranking.scenarios import load_scenarios
+from serving.release.release_store import ReleaseStore
+from serving.replay import Replayer
+from tests.patience import wait_until
+from tests.serving.service import RunningService, running
+
+SCENARIOS = """
+[explore]
+exploration = { method = "plackett_luce", share = 0.8, temperature = 3.0, pool = 8 }
+"""
+ANSWERS = 120
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """A service that has answered 40 users three times, who clicked each first comedy."""
+    root = tmp_path_factory.mktemp("candidate")
+    (root / "scenarios.toml").write_text(SCENARIOS)
+    with running(root, scenarios=root / "scenarios.toml") as service:
+        for number in range(40):
+            service.client.record(f"u{number}", f"comedy-{number % 20}", event_type="like")
+            service.client.record(f"u{number}", f"horror-{number % 17}", event_type="like")
+        for number in range(ANSWERS):
+            answer = service.client.recommend(f"u{number % 40}", k=2, scenario="explore")
+            if answer.recommendations[0].categories == ["Comedy"]:
+                answer.click(answer.recommendations[0])
+        wait_until(lambda: len(explored(service)) == ANSWERS)
+        yield service
+
+
+def evaluated(service: RunningService, scenario: str = "explore") -> CandidateEvaluation:
+    scenarios = load_scenarios(service.root / "scenarios.toml")
+    replayer = Replayer(
+        service.features, service.log, service.exposures, service.model, scenarios, RequestLimits()
+    )
+    clicks = clicked_answers(url(service), 0, time.time_ns() // 1000)
+    release = LoadedRelease(ReleaseStore(str(service.root / "releases")).open(1))
+    return asyncio.run(
+        evaluate_candidate(explored(service), clicks, replayer, release, scenario, limit=1_000)
+    )
+
+
+def explored(service: RunningService) -> list[Exposure]:
+    shown = service.exposures.between(0, 1 << 62)
+    return [each for batch in shown for each in batch if each.scenario == "explore"]
+
+
+def url(service: RunningService) -> str:
+    return f"sqlite:///{service.root}/interaction_log.db"
+
+
+def test_the_same_release_earns_what_was_logged(service: RunningService) -> None:
+    candidate = evaluated(service)
+    assert candidate.left_out == {}
+    assert 0 < candidate.live < 1
+    assert candidate.evaluation.answers == ANSWERS
+    assert candidate.evaluation.effective == pytest.approx(ANSWERS)
+    for each in candidate.evaluation.estimates:
+        assert each.value == pytest.approx(candidate.live)
+        assert each.low < candidate.live < each.high
+
+
+def test_only_a_scenario_that_explores_can_be_evaluated(service: RunningService) -> None:
+    with pytest.raises(ValueError, match="scenario 'email': expected one that explores, which are explore"):
+        evaluated(service, "email")
+
+
+def test_the_report_attributes_what_the_client_recorded(service: RunningService, tmp_path: Path) -> None:
+    report = evaluate_online(url(service), str(tmp_path), 0, time.time_ns() // 1000, Attribution())
+    clicks = sum(map(sum, clicked_answers(url(service), 0, time.time_ns() // 1000).values()))
+    assert report.events.by_request == clicks > 0
