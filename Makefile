@@ -15,7 +15,7 @@ SPARK_TESTS := tests/spark tests/components/compute tests/components/build_featu
 UV := $(or $(shell command -v uv),$(BIN)/uv)
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: help demo test test-spark check format lock protos bench bench-training bench-model bench-feedback bench-first-answer sizes attack clean
+.PHONY: help demo test test-spark check format lock protos bench bench-training bench-model bench-feedback bench-first-answer bench-scale sizes attack clean
 
 help: ## List the commands
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ bench-model: $(INSTALLED) ## Measure on DATA what each input adds and what compr
 
 bench-feedback: $(INSTALLED) ## Measure on DATA and on planted opinions what dislikes do to answers
 	$(BIN)/python -m tests.benchmarks.feedback --dataset $(DATA)
+
+bench-scale: $(INSTALLED) ## Measure each step but the training epochs on synthetic data: time, memory, rows
+	$(BIN)/python -m tests.benchmarks.scale
 
 bench-first-answer: $(INSTALLED) ## Measure from files of 100,000 rows, in three layouts, to the first answer
 	$(BIN)/python -m tests.benchmarks.first_answer

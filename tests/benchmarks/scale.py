@@ -1,0 +1,193 @@
+"""Measures each step but the training epochs on synthetic data of any size: time, memory, rows.
+
+python -m tests.benchmarks.scale [--interactions 1000000 3000000 …] [--steps NAME …] [--folder DIR]
+
+A tenth as many users as interactions, a fiftieth as many items. Each step is a process of its own.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+
+import pyarrow.parquet as pq
+from rich.console import Console
+from rich.table import Table
+
+from components.compute.address import Compute, check_address
+from feature_repo.feedback import FeedbackPolicy
+from feature_repo.store_addresses import FeatureStoreAddresses
+from pipelines.benchmark.steps import peak_memory
+from pipelines.step_environment import VARIABLES
+
+INTERACTIONS_PER_USER: Final = 10
+INTERACTIONS_PER_ITEM: Final = 50
+
+
+# What `penchant data make` writes.
+SOURCES: Final = ("interactions", "items.parquet", "users.parquet")
+
+
+class Files:
+    """The files of one size."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data, self.warehouse = folder / "data", str(folder / "warehouse")
+        self.interactions, self.valid = folder / "interactions.parquet", folder / "valid.parquet"
+        self.items, self.users = folder / "items.parquet", folder / "users.parquet"
+        self.feedback, self.as_of = folder / "feedback.json", folder / "as_of.json"
+        self.spine, self.training_set = folder / "spine.parquet", folder / "training_set.parquet"
+        self.filters, self.quarantine = folder / "filters", folder / "quarantine.parquet"
+        self.docs = folder / "data_docs.html"
+        self.features = f"{self.warehouse}/features"
+        self.addresses = FeatureStoreAddresses(self.features, f"{folder}/registry.db", f"{folder}/online.db")
+
+    @property
+    def histories(self) -> Path:
+        return Path(self.features, "user_history.parquet")
+
+    def policy(self) -> FeedbackPolicy:
+        return FeedbackPolicy.read(self.feedback)
+
+    def time(self) -> int:
+        return int(json.loads(self.as_of.read_text()))
+
+
+def make(files: Files, interactions: int, _: Compute) -> None:
+    from pipelines.synthetic_data.writer import Size, write
+
+    size = Size(interactions // INTERACTIONS_PER_USER, interactions // INTERACTIONS_PER_ITEM, interactions)
+    write(files.data, size, 7)
+
+
+def ingest(files: Files, _: int, __: Compute) -> None:
+    from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
+    from components.ingest_interactions.ingestion import Outputs, Sources, ingest
+
+    interactions, items, users = (str(files.data / name) for name in SOURCES)
+    outputs = Outputs(files.interactions, files.items, files.users, files.feedback)
+    as_of = ingest(Sources("", interactions, items, users), FeedbackOptions(), files.warehouse, outputs)
+    files.as_of.write_text(json.dumps(as_of))
+
+
+def validate(files: Files, _: int, __: Compute) -> None:
+    from components.validate_interactions.validation import validate
+
+    tables = files.interactions, files.items, files.users
+    outputs = {
+        "valid_interactions": files.valid,
+        "quarantine": files.quarantine,
+        "data_docs": files.docs,
+    }
+    validate(*tables, files.policy(), files.time(), files.warehouse, 0.05, **outputs)
+
+
+def features(files: Files, _: int, compute: Compute) -> None:
+    from components.build_features.feature_tables import build
+
+    at, spine = files.time(), files.spine
+    build(files.valid, files.users, files.policy(), at, "time", files.warehouse, spine, compute)
+
+
+def training_set(files: Files, _: int, compute: Compute) -> None:
+    from components.fetch_training_set.training_set import fetch
+
+    fetch(files.spine, files.addresses, files.training_set, compute)
+
+
+def materialize(files: Files, _: int, __: Compute) -> None:
+    from components.materialize_features.materialization import materialize
+
+    materialize(files.addresses, files.time())
+
+
+def filters(files: Files, _: int, __: Compute) -> None:
+    from components.train_collaborative_filters.fitting import fit
+
+    fit(files.training_set, files.items, "train", files.filters, files.policy(), users=files.users)
+
+
+# Step -> its function, its component, and the files whose rows it reads and writes.
+Step = tuple[Callable[[Files, int, Compute], None], str, str, str]
+STEPS: Final[dict[str, Step]] = {
+    "make": (make, "", "", ""),
+    "ingest": (ingest, "ingest-interactions", "", "interactions"),
+    "validate": (validate, "validate-interactions", "interactions", "valid"),
+    "features": (features, "build-features", "valid", "histories"),
+    "training-set": (training_set, "fetch-training-set", "spine", "training_set"),
+    "materialize": (materialize, "materialize-features", "histories", ""),
+    "filters": (filters, "train-collaborative-filters", "training_set", ""),
+}
+
+
+def run_once(folder: Path, step: str, interactions: int, compute: Compute) -> dict[str, float]:
+    """Run a step in this process; returns its seconds, CPU seconds and peak bytes."""
+    started = time.perf_counter()
+    STEPS[step][0](Files(folder), interactions, compute)
+    return {
+        "seconds": time.perf_counter() - started,
+        "cpu_seconds": time.process_time(),
+        "peak_bytes": peak_memory(),
+    }
+
+
+def measure(folder: Path, step: str, interactions: int, engine: str) -> dict[str, float]:
+    """Run a step in a process of its own, with the environment that it has in a pipeline."""
+    command = [sys.executable, "-m", "tests.benchmarks.scale", "--once", step, "--folder", str(folder)]
+    command += ["--interactions", str(interactions), "--engine", engine]
+    environment = os.environ | VARIABLES.get(STEPS[step][1], {})
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment)
+    if done.returncode:
+        raise SystemExit(f"step {step} failed on {interactions:,} interactions, see above")
+    figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return figures
+
+
+def row(folder: Path, step: str, interactions: int, figures: dict[str, float]) -> list[str]:
+    """Return the cells of a step."""
+    files: Any = Files(folder)
+    rows = (
+        f"{pq.read_metadata(getattr(files, name)).num_rows:,}" if name else "" for name in STEPS[step][2:]
+    )
+    gigabytes = figures["peak_bytes"] / 1e9
+    times = (f"{figures[name]:.1f}" for name in ("seconds", "cpu_seconds"))
+    return [f"{interactions:,}", step, *times, f"{gigabytes:.2f}", *rows]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--interactions", type=int, nargs="+", default=[1_000_000, 3_000_000])
+    parser.add_argument("--steps", nargs="+", choices=STEPS, default=list(STEPS))
+    parser.add_argument("--engine", type=check_address, default="duckdb", help="as PENCHANT_COMPUTE")
+    parser.add_argument("--folder", type=Path, help="keep the data here, to measure single steps again")
+    parser.add_argument("--once", choices=STEPS, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.once:
+        figures = run_once(
+            arguments.folder, arguments.once, arguments.interactions[0], Compute(arguments.engine)
+        )
+        print(json.dumps(figures))
+        return
+    console, title = Console(width=110), "Steps by size of the data"
+    table = Table(title=title, title_justify="left")
+    for column in ("interactions", "step", "seconds", "CPU s", "peak GB", "rows in", "rows out"):
+        table.add_column(column, justify="left" if column == "step" else "right")
+    with TemporaryDirectory() as temporary:
+        for interactions in arguments.interactions:
+            folder = (arguments.folder or Path(temporary)) / str(interactions)
+            folder.mkdir(parents=True, exist_ok=True)
+            for step in arguments.steps:
+                figures = measure(folder, step, interactions, arguments.engine)
+                table.add_row(*(cells := row(folder, step, interactions, figures)))
+                print(*cells, flush=True)
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()
