@@ -6,7 +6,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import false_discovery_control
 
 from components.evaluate_release.metrics.attribute_slices import Masks
 from components.evaluate_release.metrics.bootstrap import MIN_USERS, intervals, paired_p_values
@@ -70,6 +69,8 @@ def compare(
 
 def adjust(comparisons: Sequence[list[PairedRow]]) -> list[list[PairedRow]]:
     """Adjust the p values of the slices of all comparisons together."""
+    from scipy.stats import false_discovery_control  # takes a second to import; only a live version needs it
+
     tested = [row for rows in comparisons for row in rows if row.dimension and row.p_value is not None]
     if not tested:
         return list(comparisons)

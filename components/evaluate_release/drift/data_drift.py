@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from scipy.spatial.distance import jensenshannon
 
 from serving.release.arrays import AnyFloatArray
 
@@ -51,6 +50,8 @@ def drift_of_mixes(before: Mapping[str, float], after: Mapping[str, float]) -> M
 
 def js_distance(before: AnyFloatArray, after: AnyFloatArray) -> float:
     """Return the Jensen-Shannon distance to base 2 of two vectors of counts (Lin 1991), from 0 to 1."""
+    from scipy.spatial.distance import jensenshannon  # takes long to import; only a live version needs it
+
     # Rounding can make the divergence of equal distributions negative, and its root not a number.
     return float(np.nan_to_num(jensenshannon(before, after, base=2)))
 

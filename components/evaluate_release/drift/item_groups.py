@@ -6,7 +6,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.vq import kmeans2
 from scipy.sparse import csr_array, diags_array
 from scipy.sparse.linalg import svds
 
@@ -75,6 +74,8 @@ def _usable_groups(
 
 def _clusters(user_items: csr_array, popularity: FloatArray, seed: int) -> NDArray[np.bool_]:
     """Return [clusters, items]: k-means on the items' singular vectors of the user-item matrix."""
+    from scipy.cluster.vq import kmeans2  # takes long to import, and most catalogs have categories
+
     items = np.sort(np.argsort(-popularity, kind="stable")[:CLUSTERED_ITEMS])
     items = items[popularity[items] > 0]
     count = min(CLUSTERS, len(items) // MIN_ITEMS)
