@@ -18,6 +18,7 @@ from rich.text import Text
 from tests.attack import (
     busy_user,
     damaged_releases,
+    faults,
     guessed_tokens,
     killed_pushes,
     killed_recorders,
@@ -46,6 +47,7 @@ ATTACKS: Final[tuple[ModuleType, ...]] = (
     killed_pushes,
     damaged_releases,
     orphaned_processes,
+    faults,
 )
 
 

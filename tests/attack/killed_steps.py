@@ -1,0 +1,135 @@
+"""Each step of a training is killed at its start and in its middle, and tried again, as Kubeflow does.
+
+python -m tests.attack.killed_steps run …: the `penchant` command, whose steps have as many retries as there.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import suppress
+from functools import wraps
+from typing import Any, Final
+
+import psutil
+from kfp.dsl.pipeline_context import Pipeline
+
+from pipelines import training_pipeline
+from pipelines.__main__ import main as penchant
+from pipelines.kubernetes_config import RETRIES
+from tests.attack.faulty_shop import Seen, Shop
+from tests.attack.figures import Figure
+from tests.end_to_end.commands import PENCHANT, environment
+
+_LOOK_S: Final = 0.05
+_MOMENTS: Final = ("start", "middle")
+
+
+def killed_steps(shop: Shop) -> list[Figure]:
+    """Return a row for a killed run, for each step, and for the run: the next one after all other faults."""
+    killed, before = _killed_run(shop), shop.newest_run()
+    names = {step.task: step.name for step in before.steps}
+    command = [sys.executable, "-m", "tests.attack.killed_steps", "run", *shop.options]
+    command += ["--policy", "auto-unless-worse"]
+    kills = Counter[str]()
+    answered = Counter[str]()
+    with subprocess.Popen(command, env=environment(shop.home), stdout=subprocess.DEVNULL) as run:
+        for task, process in _steps(run):
+            if kills[task] == len(_MOMENTS):
+                continue
+            if kills[task] == 0 or _is_in_its_middle(process, shop.cpu_seconds[names[task]]):
+                process.kill()
+                kills[task] += 1
+                answered[task] += shop.is_answered()
+    record = shop.newest_run()
+    ended = {step.task: step.status for step in record.steps}
+    rows = [
+        Figure(
+            f"{step.name}: killed at its start and in its middle",
+            f"{kills[step.task]} kills, {answered[step.task]} answers meanwhile; then {ended.get(step.task)}",
+            f"{RETRIES} kills, {RETRIES} answers; then succeeded",
+            kills[step.task] == answered[step.task] == RETRIES and ended.get(step.task) == "succeeded",
+        )
+        for step in before.steps
+    ]
+    is_whole = run.returncode == 0 and record.facts.get("live") is True and shop.is_answered()
+    return [
+        killed,
+        *rows,
+        Figure("the run with all these kills", f"exit code {run.returncode}", "0, live", is_whole),
+    ]
+
+
+def _killed_run(shop: Shop) -> Figure:
+    """Kill the first step of `penchant run`, which tries nothing again."""
+    command = [str(PENCHANT), "run", *shop.options]
+    with subprocess.Popen(
+        command, env=environment(shop.home), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as run:
+        _, process = next(_steps(run))
+        process.kill()
+        message = run.communicate()[1].strip()
+    seen = Seen(run.returncode, message, shop.is_answered())
+    return Figure(
+        "a killed step of `penchant run`",
+        f"exit code {seen.code}: {seen.message}",
+        "exit code 1, a clear sentence; answers go on; the next run is whole",
+        seen.code == 1 and seen.is_clear and seen.is_answered,
+    )
+
+
+def _steps(run: "subprocess.Popen[Any]") -> Iterator[tuple[str, psutil.Process]]:
+    """Yield each process of a step as it starts, with the name of its task, until the run ends."""
+    seen = set[psutil.Process]()
+    while run.poll() is None:
+        with suppress(psutil.NoSuchProcess):
+            for process in set(psutil.Process(run.pid).children(recursive=True)) - seen:
+                if task := _task(process):
+                    seen.add(process)
+                    yield task, process
+        time.sleep(_LOOK_S)
+
+
+def _is_in_its_middle(process: psutil.Process, cpu_seconds: float) -> bool:
+    """Wait until a step has used half of its usual CPU time; return False if it ended before."""
+    with suppress(psutil.NoSuchProcess):
+        while process.status() != psutil.STATUS_ZOMBIE:
+            used = sum(sum(one.cpu_times()[:2]) for one in (process, *process.children(recursive=True)))
+            if used >= cpu_seconds / 2:
+                return True
+            time.sleep(_LOOK_S)
+    return False
+
+
+def _task(process: psutil.Process) -> str:
+    """Return the task that a process executes, "" if it is no step."""
+    with suppress(psutil.NoSuchProcess, psutil.ZombieProcess):
+        arguments = process.cmdline()
+        if "--executor_input" in arguments and "python" in arguments[0]:
+            outputs = json.loads(arguments[arguments.index("--executor_input") + 1])["outputs"]
+            return str(outputs["outputFile"]).split("/")[-2]
+    return ""
+
+
+def _with_retries() -> Any:
+    """Return the training pipeline with retries, without Kubeflow's pauses between them."""
+    training = training_pipeline.training
+
+    @wraps(training)
+    def pipeline(*arguments: Any, **options: Any) -> None:
+        training(*arguments, **options)
+        for task in Pipeline.get_default_pipeline().tasks.values():
+            task.set_retry(RETRIES)
+
+    return pipeline
+
+
+def main() -> None:
+    training_pipeline.training = _with_retries()
+    penchant()
+
+
+if __name__ == "__main__":
+    main()
