@@ -76,7 +76,7 @@ def load(connection: DuckDBPyConnection, url: str, last_as_of: int, as_of: int) 
         connection.register("stream", reader)
         connection.execute("CREATE OR REPLACE TEMP TABLE recorded AS SELECT * FROM stream")
     except Unavailable as error:
-        raise StepError(f"the interaction log {name(url)} can't be read: {error}") from error
+        raise StepError(f"recorded interactions can't be read: {error}") from error
     finally:
         log.close()
     return True

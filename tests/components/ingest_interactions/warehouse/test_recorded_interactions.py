@@ -136,7 +136,7 @@ def test_an_unsupported_log_is_rejected(home: Any, url: str, message: str) -> No
 
 def test_a_damaged_log_is_an_error_with_its_url(home: Any, url: str) -> None:
     home.write("log.sqlite", "this is no database at all, and it is long enough to be seen as damaged" * 20)
-    with pytest.raises(StepError, match=r"interaction log sqlite:.*log.sqlite can't be read"):
+    with pytest.raises(StepError, match=r"recorded interactions can't be read: .* sqlite:.*log.sqlite"):
         home.ingest(interactions_file=home.write("log.csv", FILE), interaction_log=url)
 
 
