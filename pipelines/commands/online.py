@@ -65,7 +65,8 @@ def report(
 
     ```
     penchant online report --days 7 --open
-    penchant online report --until 2026-11-01 --touch first --conversion purchase
+    penchant online report --until 2026-11-01 --touch first
+    penchant online report --conversion purchase --conversion cart
     ```
     """
     with exit_on_error():
