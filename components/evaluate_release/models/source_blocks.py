@@ -19,8 +19,9 @@ from serving.release.ranking_data import Ranking
 
 # Numbers that the arrays of a block hold: 128 MB of float32.
 MAX_SCORES: Final = 32_000_000
-# Arrays of a block with a number per query and item: five sources, the content, and the product being made.
-_ARRAYS: Final = 7
+# Arrays of a block with a number per query and item: five sources, the content, the product being made, and
+# what a query computes itself and keeps: logits, factorisation, sequences, dislikes and searches.
+_ARRAYS: Final = 12
 
 
 def block_size(ranking: Ranking) -> int:
