@@ -95,6 +95,6 @@ $(INSTALLED): requirements.lock pyproject.toml
 $(SPARK_INSTALLED): requirements.lock pyproject.toml | $(INSTALLED)
 	@test -x $(SPARK_VENV)/bin/python || $(BIN)/python -m venv $(SPARK_VENV)
 	@echo "Installing the packages and PySpark into $(SPARK_VENV): two or three minutes, plus the downloads …"
-	@$(UV) pip install --quiet --compile-bytecode --python $(SPARK_VENV)/bin/python --require-hashes \
+	@$(UV) pip install --quiet --python $(SPARK_VENV)/bin/python --require-hashes \
 	  --requirement pyproject.toml --extra dev --extra spark --constraint requirements.lock
 	@touch $@
