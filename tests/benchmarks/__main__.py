@@ -82,7 +82,9 @@ def measure(home: Path, effort: Effort, generator: LoadGenerator) -> Figures:
             echo = Target(echo_server.address, targets["long_new"].requests)
             with server("tests.benchmarks.straightforward", str(home), models.address) as plain:
                 straightforward = Target(plain.address, targets["long"].requests)
-                everything = {"echo": echo, **first, **targets, "straightforward": straightforward}
+                forecast = Target.of_forecasts(service.server.address, users["long_new"])
+                everything = {"echo": echo, **first, **targets, "forecast": forecast}
+                everything |= {"straightforward": straightforward}
                 figures.latencies |= generator.run(load.one_client, everything, effort.rounds, effort.calls)
             _one_client_goals(figures)
             _after_recording(figures, generator, service, long_recorded, echo)
@@ -111,6 +113,7 @@ def _one_client_goals(figures: Figures) -> None:
     figures.ratio("history of 200, nothing new: later requests / echo, p50", "long", "echo", 3)
     figures.ratio("3 new: history of 200 / history of 10, p50", "long_new", "short_new", 1.2)
     figures.ratio("nothing new: history of 200 / history of 10, p50", "long", "short", 1.2)
+    figures.ratio("forecast of five steps / recommendations, 3 new, p50", "forecast", "long_new", 5)
     figures.ratio("straightforward stack / recommender, p50", "straightforward", "long", 5, at_least=True)
 
 

@@ -21,6 +21,7 @@ LABELS: Final = {
     "echo": "echo server",
     "echo_after_pause": "echo server, after a pause of 50 ms",
     "exposures": "history of 200, nothing new, exposures recorded",
+    "forecast": "history of 200, 3 new interactions, forecast of five steps",
     "large": "catalog of 1 million items",
     "long": "history of 200, nothing new",
     "long_first": "history of 200, nothing new, first request of each user",

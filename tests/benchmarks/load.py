@@ -16,7 +16,7 @@ import numpy as np
 from serving.protos import recommender_pb2 as pb
 from serving.protos.recommender_pb2_grpc import RecommenderServiceStub
 
-_RECOMMEND: Final = "/penchant.v1.RecommenderService/Recommend"
+_SERVICE: Final = "/penchant.v1.RecommenderService"
 _TIMEOUT_S: Final = 5.0
 
 # Time between a recording and the next request of the same user.
@@ -36,11 +36,18 @@ class Target:
 
     address: str
     requests: tuple[bytes, ...]
+    method: str = "Recommend"
 
     @classmethod
     def of(cls, address: str, users: Sequence[str], k: int = 10) -> "Target":
         requests = (pb.RecommendRequest(user_id=user, k=k).SerializeToString() for user in users)
         return cls(address, tuple(requests))
+
+    @classmethod
+    def of_forecasts(cls, address: str, users: Sequence[str]) -> "Target":
+        """Ask for the forecast of five steps."""
+        requests = (pb.ForecastInterestsRequest(user_id=user).SerializeToString() for user in users)
+        return cls(address, tuple(requests), "ForecastInterests")
 
 
 @dataclass(frozen=True)
@@ -231,13 +238,13 @@ def answer(target: Target) -> bytes:
     return body
 
 
-def _call(channel: grpc.Channel) -> "grpc.UnaryUnaryMultiCallable[bytes, bytes]":
-    return channel.unary_unary(_RECOMMEND)
+def _call(channel: grpc.Channel, method: str = "Recommend") -> "grpc.UnaryUnaryMultiCallable[bytes, bytes]":
+    return channel.unary_unary(f"{_SERVICE}/{method}")
 
 
 def _sender(target: Target, start: int = 0) -> Callable[[], None]:
     """Return a function that sends the next request on its own connection; `start` varies the first one."""
-    call = _call(_channel(target))
+    call = _call(_channel(target), target.method)
     first = 7 * start % len(target.requests)
     requests = cycle([*target.requests[first:], *target.requests[:first]])
 
