@@ -11,8 +11,9 @@ from tests.packaging.imports import PACKAGES, ROOT, import_closure, required_dis
 
 PROJECT: Final = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
-# Imports of a package that no extra installs.
+# Files that import a package which `make test` does not install.
 NOT_INSTALLED: Final = {
+    "components/compute/spark_session.py": "imports PySpark, of the extra `spark`, when a setting asks for it",
     "tests/benchmarks/torch_lstm.py": "runs in the environment that `make bench-training TORCH=PYTHON` names",
 }
 

@@ -36,4 +36,4 @@ def test_the_wheel_offers_the_extras(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         (file,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
         metadata = BytesParser().parsebytes(archive.read(file))
-    assert metadata.get_all("Provides-Extra") == ["serving", "training", "s3", "gpu", "dev"]
+    assert metadata.get_all("Provides-Extra") == ["serving", "training", "s3", "spark", "gpu", "dev"]
