@@ -55,7 +55,7 @@ def switch(
     record = store.live_record()
     if former := _switch_of(record):
         _write(store, f"{FOLDER}/{former.id}.json", json.dumps(asdict(former)))
-    live, at = record.get("version"), datetime.now(UTC).isoformat(timespec="milliseconds")
+    live, at = record.get("version"), datetime.now(UTC).isoformat(timespec="microseconds")
     new = Switch(uuid.uuid4().hex, what, version, live, by, reason, at)
     content = {
         "version": version,

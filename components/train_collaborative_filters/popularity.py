@@ -1,4 +1,4 @@
-"""Popularity: how many people chose each item, and its exponentially weighted trend."""
+"""Popularity: how many people chose each item and how often, and its exponentially weighted trend."""
 
 from dataclasses import replace
 from typing import Final
@@ -19,8 +19,17 @@ OUTLIERS: Final = 0.01
 
 
 def popularity(interactions: Interactions) -> FloatArray:
-    """Return [items] the sum over users of their largest weight with it: people, not their interactions."""
-    return _sums(interactions.user_items())
+    """Return [items] the sum over users of largest weight · (1 + ln(sum of weights / largest weight)).
+
+    So a choice again counts, but one person or bot does not own the popularity: a thousand views count as
+    eight people.
+    """
+    largest = interactions.user_items()
+    cells = (interactions.weights, (interactions.users, interactions.items))
+    total = csr_array(cells, shape=largest.shape)  # adds the weights of a cell
+    total.sort_indices()
+    damped = largest.data * (1 + np.log(total.data / largest.data))
+    return _sums(csr_array((damped, largest.indices, largest.indptr), shape=largest.shape))
 
 
 def period(interactions: Interactions) -> tuple[int, int]:

@@ -26,7 +26,7 @@ class CollaborativeFilters:
     transitions: csr_array  # [items, items] P(column comes soon after row)
     item_cosine: csr_array  # [items, items] entries of the nearest items only
     user_items: csr_array  # [users, items] the ratings, or weights, of the items that each user chose
-    popularity: FloatArray  # [items] users, each with the largest vote for the item
+    popularity: FloatArray  # [items] users; one who chose it n times counts 1 + ln n
     trend: FloatArray  # [items] users who chose it, each by the largest weight * 0.5 ** (age / half-life)
     ease: csr_array | None = None  # [items, items] the largest weights; None for a large catalog
     als: FloatArray | None = None  # [items, factors] for ranking.fold_in; None in older releases

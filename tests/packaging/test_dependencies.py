@@ -13,7 +13,7 @@ PROJECT: Final = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 # Files that import a package which `make test` does not install.
 NOT_INSTALLED: Final = {
-    "components/compute/spark_session.py": "imports PySpark, of the extra `spark`, when a setting asks for it",
+    "components/compute/spark_session.py": "imports PySpark, of the extra `spark`, if a setting asks",
     "tests/benchmarks/torch_lstm.py": "runs in the environment that `make bench-training TORCH=PYTHON` names",
 }
 

@@ -127,12 +127,12 @@ def test_user_rows_are_the_largest_weights_of_the_most_recent_users() -> None:
     np.testing.assert_array_equal(rows, np.array([[0, 0, 0.8, 0.6, 1], [1, 1, 1, 0, 0]], np.float32))
 
 
-def test_popularity_and_trend_count_people_the_trend_with_exponential_weights() -> None:
+def test_popularity_dampens_repeats_and_trend_counts_people_with_exponential_weights() -> None:
     world = interactions([[0, 1, 1]], item_count=3)  # 2, 1 and 0 seconds before the newest
-    np.testing.assert_array_equal(popularity(world), [1, 1, 0])
+    np.testing.assert_allclose(popularity(world), [1, 1 + np.log(2), 0], rtol=1e-6)
     np.testing.assert_allclose(trend(world, half_life=SECOND), [0.25, 1, 0])
     weighted = replace(world, weights=np.array([2, 3, 1], np.float32))
-    np.testing.assert_array_equal(popularity(weighted), [2, 3, 0])
+    np.testing.assert_allclose(popularity(weighted), [2, 3 * (1 + np.log(4 / 3)), 0], rtol=1e-6)
     np.testing.assert_allclose(trend(weighted, half_life=SECOND), [0.5, 1.5, 0])
 
 
@@ -140,7 +140,7 @@ def test_one_person_owns_neither_the_popularity_nor_the_trend() -> None:
     crowd: list[list[int]] = [[0, 1]] * 30
     world = interactions([*crowd, [2] * 1_200], item_count=3)
     np.testing.assert_allclose(trend(world, half_life=HOUR), [30, 30, 1], rtol=0.01)
-    np.testing.assert_array_equal(popularity(world), [30, 30, 1])
+    np.testing.assert_allclose(popularity(world), [30, 30, 1 + np.log(1_200)], rtol=1e-6)
 
 
 @pytest.mark.parametrize("years", [-36, 10])

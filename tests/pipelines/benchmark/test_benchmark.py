@@ -62,7 +62,8 @@ def popularity_hr_at_10(interactions: Path) -> float:
     """HR@10 of the most popular items, leave-one-out: seen items filtered, a tie counts as a miss."""
     purchases = pd.read_csv(interactions).query("user_id != 'passer-by'").sort_values("timestamp")
     items = purchases.groupby("user_id")["item_id"].apply(list)
-    counts = pd.Series(np.concatenate([history[:-2] for history in items])).value_counts()
+    by_user = pd.concat([pd.Series(history[:-2]).value_counts() for history in items])
+    counts = (by_user.apply(np.log) + 1).groupby(level=0).sum().astype(np.float32)
     hits = [
         history[-1] not in history[:-1]
         and (counts.drop(history[:-1], errors="ignore") >= counts[history[-1]]).sum() <= 10
