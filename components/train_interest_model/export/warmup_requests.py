@@ -10,26 +10,27 @@ import tensorflow as tf
 from components.train_interest_model.data.vocabulary import Vocabulary
 from feature_repo import attributes
 from feature_repo.attributes import Attributes
-from feature_repo.contract import INTEREST, INTEREST_MODEL, SIGNATURES
+from feature_repo.contract import FORECAST, INTEREST, INTEREST_MODEL, SIGNATURES
 from feature_repo.histories import History, encode
 
 REQUESTS: Final = "assets.extra/tf_serving_warmup_requests"
 LENGTHS: Final = (0, 3, 20, 200)
+# The sets of outputs that the recommender asks for; [] is all of them.
+OUTPUTS: Final[tuple[list[str], ...]] = ([], [INTEREST], [FORECAST])
 
 
 def write_warmup_requests(saved_model: Path, vocabulary: Vocabulary, state_size: int) -> None:
     """Write requests of each signature for several history lengths, as TensorFlow Serving's PredictionLog.
 
-    Each is written for all outputs and for the interest only, since TensorFlow needs about 0.1 s to plan each
-    set of outputs.
+    Each is written for each of OUTPUTS, since TensorFlow needs 0.1 s and more to plan a set of outputs.
     """
     from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
 
     file = saved_model / REQUESTS
     file.parent.mkdir()
     with tf.io.TFRecordWriter(str(file)) as writer:
-        for signature, outputs, length in product(SIGNATURES, ([], [INTEREST]), LENGTHS):
-            if set(outputs) <= SIGNATURES[signature]["outputs"].keys():
+        for signature, outputs, length in product(SIGNATURES, OUTPUTS, LENGTHS):
+            if not outputs or INTEREST in SIGNATURES[signature]["outputs"]:
                 log = PredictionLog()
                 request = log.predict_log.request
                 request.model_spec.name = INTEREST_MODEL

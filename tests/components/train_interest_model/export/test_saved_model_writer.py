@@ -206,7 +206,9 @@ def test_every_warmup_request_runs(exported) -> None:  # type: ignore[no-untyped
             (request.model_spec.signature_name, tuple(request.output_filter), inputs["item_ids"].size)
         )
     kinds = dict.fromkeys(SIGNATURES, ()).items() | {
-        (signature, (INTEREST,)) for signature in ("serving_default", "advance")
+        (signature, (output,))
+        for signature in ("serving_default", "advance")
+        for output in (INTEREST, FORECAST)
     }
     assert requests == {(*kind, 1 + length) for kind in kinds for length in LENGTHS}
 
