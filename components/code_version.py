@@ -1,11 +1,19 @@
 """Which code runs."""
 
+import os
 import subprocess
 from pathlib import Path
+from typing import Final
+
+# The commit that an image was built from.
+VARIABLE: Final = "SOURCE_COMMIT"
 
 
 def current_commit() -> str | None:
-    """Return the commit of this code, with "-dirty" if files differ; None outside its repository."""
+    """Return the commit of this code, with "-dirty" if files differ.
+
+    Outside its repository, as in an image, it is the value of VARIABLE; None without one.
+    """
     this_file = Path(__file__)
     git = ["git", "-C", str(this_file.parent)]
     try:
@@ -17,5 +25,5 @@ def current_commit() -> str | None:
             check=True,
         )
     except (OSError, subprocess.CalledProcessError):
-        return None
+        return os.environ.get(VARIABLE) or None
     return description.stdout.strip()

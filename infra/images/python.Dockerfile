@@ -1,6 +1,7 @@
 # Two images: the recommender's, and that of the pipeline steps and the `penchant` command.
 #   docker build -f infra/images/python.Dockerfile -t penchant/recommender:0.1.0 --target recommender .
-#   docker build -f infra/images/python.Dockerfile -t penchant/training:0.1.0 --target training .
+#   docker build -f infra/images/python.Dockerfile -t penchant/training:0.1.0 --target training \
+#     --build-arg SOURCE_COMMIT=$(git rev-parse HEAD) .
 #   docker build -f infra/images/python.Dockerfile -t penchant/training:0.1.0-gpu --target training-gpu .
 #   docker build -f infra/images/python.Dockerfile -t penchant/training:0.1.0-spark --target training-spark .
 ARG PYTHON=3.11.14-slim-bookworm
@@ -80,6 +81,8 @@ CMD ["penchant", "--help"]
 
 FROM training-runtime AS training-gpu
 COPY --from=gpu-packages /opt/penchant /opt/penchant
+ARG SOURCE_COMMIT=
+ENV SOURCE_COMMIT=${SOURCE_COMMIT}
 
 FROM training-runtime AS training-spark
 USER root
@@ -88,6 +91,10 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/*
 USER 10001:10001
 COPY --from=spark-packages /opt/penchant /opt/penchant
+ARG SOURCE_COMMIT=
+ENV SOURCE_COMMIT=${SOURCE_COMMIT}
 
 FROM training-runtime AS training
 COPY --from=training-packages /opt/penchant /opt/penchant
+ARG SOURCE_COMMIT=
+ENV SOURCE_COMMIT=${SOURCE_COMMIT}
