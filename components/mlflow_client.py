@@ -1,14 +1,21 @@
 """Opens MLflow. A SQLite database comes into being with all its tables, or not at all."""
 
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from components.errors import StepError
 from feature_repo.atomic_files import staging_directory
+from feature_repo.store_addresses import without_password
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+# A step waits 0, 4, 8, 16 and 32 s before it repeats a call: a server may restart meanwhile. MLflow itself
+# would wait four minutes at each call, and two minutes for each answer.
+LIMITS: Final = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "5", "MLFLOW_HTTP_REQUEST_TIMEOUT": "60"}
 
 
 def connect(tracking_uri: str) -> "MlflowClient":
@@ -18,11 +25,54 @@ def connect(tracking_uri: str) -> "MlflowClient":
     migration was interrupted. It does so in a hidden file, so that this process can be killed at any time.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    set_limits(LIMITS)
     from mlflow import MlflowClient
 
     if tracking_uri.startswith("sqlite"):
         _create(tracking_uri)
+    elif tracking_uri.startswith("postgresql"):
+        _check_database(tracking_uri)
     return MlflowClient(tracking_uri, registry_uri=tracking_uri)
+
+
+def _check_database(address: str) -> None:
+    """Connect once to a database, since MLflow repeats a failed connection for 100 s with a warning each."""
+    from sqlalchemy import create_engine
+
+    engine = create_engine(address)
+    try:
+        engine.connect().close()
+    finally:
+        engine.dispose()
+
+
+def set_limits(limits: dict[str, str]) -> None:
+    """Set MLflow's limits of a call over HTTP, unless the environment has its own."""
+    for name, value in limits.items():
+        os.environ.setdefault(name, value)
+
+
+@contextmanager
+def mlflow_errors(tracking_uri: str) -> Iterator[None]:
+    """Raise a StepError instead of MLflow's own errors, with the address and what to do."""
+    from mlflow.exceptions import MlflowException
+    from requests import RequestException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (MlflowException, RequestException, SQLAlchemyError) as error:
+        where, reason = without_password(tracking_uri), _reason(error)
+        raise StepError(f"MLflow at {where} gave no answer: {reason}; try again when it is up") from error
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line of an error; of a failed connection what the network said, without the URL."""
+    connection = error.__context__ if isinstance(error.__context__, OSError) else error
+    exhausted = connection.args[0] if connection.args else None  # urllib3's MaxRetryError
+    reason = getattr(exhausted, "reason", None)
+    text = str(reason).split("): ", 1)[-1] if reason else str(error)
+    return text.splitlines()[0]
 
 
 def _create(tracking_uri: str) -> None:

@@ -32,27 +32,29 @@ def evaluate_release(
 
     from components.evaluate_release.dossier.facts import RunRecord
     from components.evaluate_release.evaluation import evaluate
+    from components.mlflow_client import mlflow_errors
     from feature_repo.feedback import FeedbackPolicy
 
     record = RunRecord(policy, pipeline_run, image, validation.metadata, Path(quarantine.path))
     # Browsers render a file as HTML by this ending.
     report.path += ".html"
-    gate_decision, values = evaluate(
-        Path(interest_model.path),
-        Path(collaborative_filters.path),
-        Path(training_set.path),
-        Path(items.path),
-        Path(users.path),
-        Path(interactions.path),
-        FeedbackPolicy.read(Path(feedback.path)),
-        protocol,
-        releases,
-        tracking_uri,
-        run_id,
-        record,
-        evaluation=Path(evaluation.path),
-        report=Path(report.path),
-    )
+    with mlflow_errors(tracking_uri):
+        gate_decision, values = evaluate(
+            Path(interest_model.path),
+            Path(collaborative_filters.path),
+            Path(training_set.path),
+            Path(items.path),
+            Path(users.path),
+            Path(interactions.path),
+            FeedbackPolicy.read(Path(feedback.path)),
+            protocol,
+            releases,
+            tracking_uri,
+            run_id,
+            record,
+            evaluation=Path(evaluation.path),
+            report=Path(report.path),
+        )
     for name, value in values.items():
         metrics.log_metric(name, value)
     return "push" if gate_decision.goes_live else "hold"

@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
-from mlflow import MlflowClient
 
 from components.errors import StepError
 from components.evaluate_release.data.held_out import HeldOut
@@ -15,6 +14,7 @@ from components.evaluate_release.measurement import measure, timed
 from components.evaluate_release.release_gate import GateDecision
 from components.evaluate_release.report import result_files, tracking
 from components.evaluate_release.report.details import render_details
+from components.mlflow_client import connect
 from feature_repo.atomic_files import atomic_directory, write_text_atomically
 from feature_repo.feedback import FeedbackPolicy
 from serving.release.catalog import Catalog
@@ -60,7 +60,7 @@ def evaluate(
     keep_seen = keeps_seen(interest_model)
     held_out = HeldOut.read(training_set, ranking.catalog, feedback, keep_seen, users, interactions)
     results = measure(ranking, interest_model / "saved_model", held_out, protocol, releases, record.policy)
-    client = MlflowClient(tracking_uri)
+    client = connect(tracking_uri)
     files = [collaborative_filters, interest_model / EMBEDDINGS, items]
     candidate = Candidate(
         replace(ranking, blend=results.blend), interest_model / "saved_model", files, client.get_run(run_id)

@@ -22,19 +22,21 @@ def register_release(
     import json
     from pathlib import Path
 
+    from components.mlflow_client import mlflow_errors
     from components.register_release.registration import register
     from components.run_facts import write_facts
 
-    number = register(
-        Path(interest_model.path),
-        Path(collaborative_filters.path),
-        Path(items.path),
-        Path(evaluation.path),
-        tracking_uri,
-        run_id,
-        model_name,
-        review_history,
-    )
+    with mlflow_errors(tracking_uri):
+        number = register(
+            Path(interest_model.path),
+            Path(collaborative_filters.path),
+            Path(items.path),
+            Path(evaluation.path),
+            tracking_uri,
+            run_id,
+            model_name,
+            review_history,
+        )
     verdict = json.loads(Path(evaluation.path, "metrics.json").read_text())["gate_decision"]
     write_facts(run_facts, job_id, "register", version=number, verdict=verdict)
     return number

@@ -13,10 +13,8 @@ from mlflow import MlflowClient
 from mlflow.entities.model_registry import RegisteredModel as Entry
 from mlflow.exceptions import MlflowException
 
-from components.errors import StepError
-from components.mlflow_client import connect
+from components.mlflow_client import connect, mlflow_errors
 from components.register_release.registered_version import CANDIDATE, LIVE, PREVIOUS
-from feature_repo.store_addresses import without_password
 
 # Tags of the registered model: the id of the last switch that the aliases follow, and the version that this
 # module made the candidate. Another alias than they say was set elsewhere.
@@ -34,13 +32,8 @@ def reaches_mlflow(method: _Method) -> _Method:
 
     @wraps(method)
     def call(self: "RegisteredModel", *arguments: Any, **options: Any) -> Any:
-        try:
+        with mlflow_errors(self.tracking_uri):
             return method(self, *arguments, **options)
-        except MlflowException as error:
-            where, reason = without_password(self.tracking_uri), str(error).splitlines()[0]
-            raise StepError(
-                f"the model registry at {where} gave no answer: {reason}; repeat the command when it is up"
-            ) from error
 
     return call  # type: ignore[return-value]
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from components.evaluate_release.dossier.dossier_files import FOLDER, PAGE
 from components.evaluate_release.dossier.registered import read_dossier
+from components.mlflow_client import connect
 from components.progress import report
 from components.register_release.model_registry import Registry
 from feature_repo import attributes
@@ -102,7 +103,7 @@ def _log(release: Path, tracking_uri: str, run_id: str) -> str:
     from mlflow.models import Model
 
     mlflow.set_tracking_uri(tracking_uri)  # with which the registry looks up models:/…
-    client = mlflow.MlflowClient(tracking_uri)
+    client = connect(tracking_uri)
     experiment_id = client.get_run(run_id).info.experiment_id
     model = client.create_logged_model(experiment_id, "release", source_run_id=run_id)
     with tempfile.TemporaryDirectory() as folder:

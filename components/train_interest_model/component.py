@@ -30,6 +30,7 @@ def train_interest_model(
     import tempfile
     from pathlib import Path
 
+    from components.mlflow_client import mlflow_errors
     from components.train_interest_model.experiment_tracking import tracked_run
     from components.train_interest_model.hyperparameters import Hyperparameters
     from components.train_interest_model.training import train
@@ -38,6 +39,7 @@ def train_interest_model(
 
     warm = bool(releases) and Hyperparameters.from_dict(hyperparameters).warm_start
     with (
+        mlflow_errors(tracking_uri),
         tracked_run(tracking_uri, experiment, run_id, split) as tracker,
         tempfile.TemporaryDirectory() as folder,
     ):

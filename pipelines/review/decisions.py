@@ -1,11 +1,11 @@
 """Reviews registered versions: approve, reject, and download the evaluation."""
 
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
 from components.evaluate_release.dossier.registered import Dossier
+from components.mlflow_client import set_limits
 from components.push_release.promotion import check_allowed
 from components.push_release.publication import unpublish
 from components.push_release.switch_records import write_history
@@ -16,13 +16,13 @@ from pipelines.review.local_push import push_here
 from pipelines.settings import Settings
 from serving.release.release_store import ReleaseStore
 
-# A person waits; MLflow itself would try for minutes.
+# A person waits: one repetition after 0 s, one after 4 s.
 _MLFLOW_LIMITS: Final = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "15"}
 
 
 def open_registry(settings: Settings) -> Registry:
     """Open the model registry of the settings; creates the folders of an embedded one."""
-    os.environ.update({name: value for name, value in _MLFLOW_LIMITS.items() if name not in os.environ})
+    set_limits(_MLFLOW_LIMITS)
     settings.prepare_home()
     return Registry(settings.tracking_uri, settings.model_name, settings.review_history)
 

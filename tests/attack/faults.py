@@ -80,6 +80,7 @@ def _faults(shop: Shop) -> Iterator[Fault]:
     yield Fault("object store fails: run", no_warehouse, run)
     yield Fault("object store fails: approve", no_releases, _APPROVE)
     yield Fault("object store fails: rollback", no_releases, ("review", "rollback", "--by", "ada"))
+    yield Fault("MLflow down: run", no_mlflow, run)
     yield Fault("MLflow down: approve", no_mlflow, _APPROVE)
     yield Fault("MLflow down: show", no_mlflow, ("review", "show", "1"))
     yield Fault("MLflow down: list, which needs none", no_mlflow, ("review", "list"), code=0)

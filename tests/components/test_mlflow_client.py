@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mlflow import environment_variables
 from sqlalchemy import Engine, event
 
-from components.mlflow_client import connect
+from components.errors import StepError
+from components.mlflow_client import connect, mlflow_errors
 
 
 class Killed(BaseException):
@@ -41,3 +43,25 @@ def test_an_existing_database_is_opened_as_it_is(tracking_uri: str, tmp_path: Pa
 
     assert connect(tracking_uri).search_registered_models() == []
     assert (tmp_path / "mlflow.db").read_bytes() == before
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:9", "postgresql://ada:secret@127.0.0.1:9/mlflow"])
+def test_an_mlflow_that_is_down_is_named_with_what_to_do(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(StepError) as caught, mlflow_errors(address):
+        connect(address).search_experiments()
+
+    message = str(caught.value)
+    assert message.startswith(f"MLflow at {address.replace('secret', '***')} gave no answer: ")
+    assert message.endswith("onnection refused; try again when it is up")
+    assert "secret" not in message
+
+
+def test_a_step_does_not_wait_for_an_mlflow_as_long_as_mlflow_would(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", raising=False)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "7")
+    connect("http://127.0.0.1:9")
+    assert int(environment_variables.MLFLOW_HTTP_REQUEST_MAX_RETRIES.get()) == 5
+    assert int(environment_variables.MLFLOW_HTTP_REQUEST_TIMEOUT.get()) == 7  # the environment's own

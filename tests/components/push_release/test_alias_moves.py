@@ -163,5 +163,5 @@ class GoneClient:
 
 def test_a_registry_that_gives_no_answer_is_named(promotion: Promotion, settings: Settings) -> None:
     promotion.registry.client = GoneClient()
-    with pytest.raises(StepError, match=r"registry at sqlite:.* gave no answer: connection refused; "):
+    with pytest.raises(StepError, match=r"MLflow at sqlite:.* gave no answer: connection refused; "):
         follow_aliases(settings, promotion.registry)
