@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
-from serving.answers import Answer, InterestForecast
-
 if TYPE_CHECKING:
-    # The modules of these types import DuckDB and SQLAlchemy, which most commands do not need.
+    # The modules of these types import what most commands do not need, DuckDB and SQLAlchemy for example.
     from components.ingest_interactions.datasets.registry import Dataset
     from components.register_release.review_history import Record
     from components.register_release.reviewed_versions import ReviewedVersion
+    from serving.answers import Answer, InterestForecast
 
 METRICS = {
     "ndcg_at_10": "NDCG@10",
@@ -27,7 +26,7 @@ METRICS = {
 }
 
 
-def recommendations_table(answer: Answer, explain: bool = False, title: str | None = None) -> Table:
+def recommendations_table(answer: "Answer", explain: bool = False, title: str | None = None) -> Table:
     """Return one row per item, best first; the caption says what dislikes, failures and rules changed."""
     table = Table(title=title, title_justify="left", caption=_caption(answer), caption_justify="left")
     table.add_column("", justify="right", style="dim")
@@ -45,7 +44,7 @@ def recommendations_table(answer: Answer, explain: bool = False, title: str | No
     return table
 
 
-def _caption(answer: Answer) -> str:
+def _caption(answer: "Answer") -> str:
     lines = [f"release {answer.release_version}, basis: {_words(answer.basis)}"]
     lines.extend(effect.reason for effect in answer.dislike_effects)
     for degradation in answer.degraded:
@@ -69,7 +68,7 @@ def _words(name: str) -> str:
     return name.replace("_", " ")
 
 
-def forecast_table(forecast: InterestForecast) -> Table:
+def forecast_table(forecast: "InterestForecast") -> Table:
     """Return one row per step: the most probable categories and items, and how sure the forecast is."""
     degraded = "".join(f", degraded: {_words(each.stage)} ({each.reason})" for each in forecast.degraded)
     known = "" if forecast.points else "; the user has chosen nothing yet"
@@ -89,7 +88,7 @@ def forecast_table(forecast: InterestForecast) -> Table:
     return table
 
 
-def answer_json(answer: Answer | InterestForecast) -> str:
+def answer_json(answer: "Answer | InterestForecast") -> str:
     """Return all fields of an answer as JSON, in ASCII, without control characters."""
     return json.dumps(asdict(answer), indent=2).replace("\x7f", "\\u007f")
 
