@@ -15,6 +15,7 @@ from typing import Final, Literal
 
 from feature_repo.atomic_files import atomic_upload
 from feature_repo.contract import LIVE
+from serving.errors import ReleaseError
 from serving.release.published_versions import PublishedVersions
 
 FOLDER: Final = "switches"
@@ -52,7 +53,10 @@ def switch(
     Args:
         pinned: whether only a person may replace it.
     """
-    record = store.live_record()
+    try:
+        record = store.live_record()
+    except ReleaseError:  # it is damaged, and what it said is lost
+        record = {}
     if former := _switch_of(record):
         _write(store, f"{FOLDER}/{former.id}.json", json.dumps(asdict(former)))
     live, at = record.get("version"), datetime.now(UTC).isoformat(timespec="microseconds")

@@ -21,7 +21,7 @@ def roll_back(settings: Settings, by: str, reason: str, to: int | None = None) -
     """
     store = PublishedVersions(settings.releases)
     published, version = store.versions(), store.rollback_target() if to is None else to
-    if store.live() is None or version is None:
+    if version is None or (to is None and store.live() is None):
         raise LookupError(
             f"nothing to roll back to: no version was live before the current one in {settings.releases}"
         )

@@ -17,7 +17,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from feature_repo.contract import INTEREST_MODEL, LIVE, MANIFEST, RANKING
 from feature_repo.filesystems import locate
-from serving.errors import Unavailable
+from serving.errors import ReleaseError, Unavailable
 
 MARKERS: Final = {RANKING: MANIFEST, INTEREST_MODEL: "saved_model.pb"}
 
@@ -55,12 +55,25 @@ class PublishedVersions:
         return self.live_record().get("version")
 
     def live_record(self) -> dict[str, Any]:
-        """Return the content of live.json, empty before the first push."""
+        """Return the content of live.json, empty before the first push.
+
+        Raises:
+            ReleaseError: the file is damaged.
+        """
         try:
             with self.reached(), self.filesystem.open(f"{self.root}/{LIVE}", "rb") as file:
-                record: dict[str, Any] = json.load(file)
+                content = file.read()
         except FileNotFoundError:
             return {}
+        try:
+            record = json.loads(content)
+        except ValueError:
+            record = None
+        if not isinstance(record, dict) or not isinstance(record.get("version"), int):
+            raise ReleaseError(
+                f'{self.root}/{LIVE} is damaged: expected {{"version": NUMBER, …}}, found {content[:40]!r}; '
+                "make a published version live with `penchant review rollback --to VERSION`"
+            )
         return record
 
     def rollback_target(self) -> int | None:

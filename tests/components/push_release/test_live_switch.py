@@ -7,6 +7,7 @@ import pytest
 from components.push_release.live_switch import last_switch, switch, unrecorded
 from components.push_release.switch_records import write_history
 from components.register_release.review_history import ReviewHistory
+from serving.errors import ReleaseError
 from serving.release.published_versions import MARKERS, PublishedVersions
 
 
@@ -69,3 +70,17 @@ def test_switches_that_no_history_has_are_recorded_later_and_once(
     ]
     assert all(record.recorded_at > record.at for record in history.records())
     assert unrecorded(store) == made[-1:]  # live.json keeps the last one
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"version": "3"}', "null"])
+def test_a_damaged_live_json_is_named_and_a_switch_replaces_it(
+    store: PublishedVersions, content: str
+) -> None:
+    store.filesystem.pipe(f"{store.root}/live.json", content.encode())
+    with pytest.raises(ReleaseError, match=r"live.json is damaged: expected .*rollback --to VERSION"):
+        store.live()
+
+    switch(store, 4, "rolled back", "ada", pinned=True)
+
+    assert store.live() == 4
+    assert store.rollback_target() == 5
