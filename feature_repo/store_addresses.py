@@ -37,3 +37,13 @@ def without_password(address: str) -> str:
 def table_path(features: str, name: str) -> str:
     """Return the address of a feature table below the features location."""
     return f"{Path(features).absolute() if is_file(features) else features}/{name}.parquet"
+
+
+def past_features(features: str, snapshot: str | int) -> str:
+    """Return the features location of an earlier snapshot, named by its as_of (µs since the epoch)."""
+    return f"{Path(features).absolute() if is_file(features) else features}/past/{snapshot}"
+
+
+def interest_states_of(release: int) -> str:
+    """Return the name of the kept table of a snapshot's interest states under one release."""
+    return f"user_interest_state-{release}"

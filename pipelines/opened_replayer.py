@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 from feature_repo.store_addresses import FeatureStoreAddresses
@@ -12,6 +13,7 @@ from serving.configuration.settings import load_settings as load_serving_setting
 from serving.exposures.exposure_store import ExposureStore
 from serving.interest.model_server_client import AsyncInterestClient
 from serving.online_store.online_features import OnlineFeatures
+from serving.online_store.past_features import PastFeatures
 from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.scenarios import load_scenarios
 from serving.release.release_store import ReleaseStore
@@ -33,7 +35,8 @@ async def open_replayer(settings: Settings, exposures: ExposureStore) -> AsyncIt
     limits = RequestLimits(serving.max_k, serving.max_explained_k, serving.max_history, serving.max_record)
     scenarios = load_scenarios(serving.scenarios)
     try:
-        yield Replayer(OnlineFeatures(addresses), log, exposures, model, scenarios, limits)
+        past = partial(PastFeatures, settings.features)
+        yield Replayer(OnlineFeatures(addresses), past, log, exposures, model, scenarios, limits)
     finally:
         await model.close()
         log.close()

@@ -104,6 +104,7 @@ def training(
         registry=registry,
         online_store=online_store,
         releases=releases,
+        interaction_log=interaction_log,
     ).set_display_name("Materialize features")
     materialized.set_caching_options(False)
 

@@ -1,7 +1,7 @@
 """Answers a recorded request again as it was then, or as another release would have answered it."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -22,6 +22,7 @@ from serving.ranking.scenarios import Scenario
 from serving.recommender import RecommendationEngine
 from serving.release.arrays import FloatArray
 from serving.telemetry.metrics import Metrics
+from serving.user_data.history_join import Snapshot
 from serving.user_data.history_reader import Features, HistoryReader
 from serving.user_data.interaction_log import InteractionLog
 from serving.user_data.request_context import RequestContextReader
@@ -47,11 +48,16 @@ class Replayed:
     exposure: Exposure
 
 
+# (as_of of a snapshot, µs; release) -> the features as of then, with interest states under the release.
+PastFeaturesOf = Callable[[int, int], Features]
+
+
 @dataclass(frozen=True)
 class Replayer:
-    """Gives answers again; needs the stores of the recommender, as they are now."""
+    """Gives answers again; needs the stores of the recommender as they are now, and earlier features."""
 
     features: Features
+    past: PastFeaturesOf
     log: InteractionLog
     exposures: ExposureStore
     model: InterestModelClient
@@ -70,7 +76,7 @@ class Replayer:
             NotRepeatable: the request is not kept, or what the answer was based on has changed since.
             Unavailable: a store or the model server can't be reached.
         """
-        until = self._check(exposure)
+        until, features = self._check(exposure), self._features(exposure, release.version)
         message = pb.RecommendRequest.FromString(exposure.request)
         request = read_request(message, self.scenarios, self.limits, exposure.timestamp)
         request = replace(request, request_id=exposure.request_id, message=exposure.request)
@@ -78,7 +84,7 @@ class Replayer:
             request = replace(request, explain=True, k=explain_k)
         recorded = _Recorded()
         metrics, log = Metrics(), _LogUntil(self.log, until)
-        histories = HistoryReader(lambda: self.features, log)
+        histories = HistoryReader(lambda: features, log)
         shown = _ShownUntil(self.exposures, exposure.timestamp)
         context = RequestContextReader(histories, log, shown, metrics, clock=lambda: exposure.timestamp)
         budgets = Budgets(history_s=_LONG_S, interest_s=_LONG_S, ranking_s=0.0)
@@ -118,13 +124,6 @@ class Replayer:
             raise NotRepeatable(
                 f"the answer was degraded ({', '.join(degraded)}), and what it lacked is not recorded"
             )
-        read = self.features.read(exposure.user_id, None) if exposure.user_id else None
-        snapshot = read[1] if read else None
-        if (snapshot.as_of if snapshot else 0) != exposure.snapshot:
-            raise NotRepeatable(
-                "a later run has replaced the features of the user that the answer was based on; an answer "
-                "can be repeated until the next run of the pipeline"
-            )
         for earlier_ms in _EARLIER_MS if exposure.user_id else ():
             until = exposure.timestamp - 1000 * earlier_ms
             delta = self.log.since_until(exposure.user_id, exposure.snapshot, until)
@@ -133,6 +132,33 @@ class Replayer:
         if exposure.user_id:
             raise NotRepeatable("some of the interactions that the user had recorded until then were deleted")
         return exposure.timestamp
+
+    def _features(self, exposure: Exposure, release: int) -> Features:
+        """Return the features that the answer was based on.
+
+        Raises:
+            NotRepeatable: they are not kept.
+        """
+        now, then = self.features, self.past(exposure.snapshot, release)
+        current = _read(now, exposure.user_id)
+        has_state = current and current.interest_state and current.interest_state.release == release
+        is_same = (current.as_of if current else 0) == exposure.snapshot
+        if not exposure.user_id or (is_same and has_state):
+            return now
+        past = _read(then, exposure.user_id)
+        if (past.as_of if past else 0) == exposure.snapshot:
+            return then
+        if is_same:
+            return now
+        raise NotRepeatable(
+            "a later run has replaced the features that the answer was based on, and they are not kept: an "
+            "earlier version of the pipeline wrote them, or the user's exposures were deleted meanwhile"
+        )
+
+
+def _read(features: Features, user_id: str) -> Snapshot | None:
+    read = features.read(user_id, None)
+    return read[1] if read else None
 
 
 class _Recorded:

@@ -4,13 +4,11 @@ import re
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Final
-
-import sqlalchemy as sa
 
 from components.errors import StepError
 from components.ingest_interactions.warehouse.parts import LOG
+from components.ingest_interactions.warehouse.recorded_interactions import log_exists
 from components.ingest_interactions.warehouse.retracted_rows import CONDITION, condition_sql
 from serving.errors import Unavailable
 from serving.exposures.exposure_store import ExposureStore
@@ -36,8 +34,7 @@ def delete_exposures(url: str, source: str, conditions: Sequence[str]) -> int:
     parsed = [match.groups() for text in conditions if (match := CONDITION.fullmatch(text))]
     users = [value for column, operator, value in parsed if (column, operator) == ("user_id", "=")]
     others = {column for column, _, _ in parsed} - {"user_id", "timestamp"}
-    database = sa.make_url(url).database or ""
-    if len(users) != 1 or others or source not in ("", LOG) or not _exists(url, database):
+    if len(users) != 1 or others or source not in ("", LOG) or not log_exists(url):
         return 0
     start, end = 0, time.time_ns() // 1000
     for column, operator, value in parsed:
@@ -50,10 +47,6 @@ def delete_exposures(url: str, source: str, conditions: Sequence[str]) -> int:
         raise StepError(f"the exposures of user {users[0]!r} can't be deleted: {error}") from error
     finally:
         store.close()
-
-
-def _exists(url: str, database: str) -> bool:
-    return not url.startswith("sqlite") or Path(database).exists()
 
 
 def _narrowed(start: int, end: int, operator: str, at: int) -> tuple[int, int]:

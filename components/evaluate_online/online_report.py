@@ -63,7 +63,7 @@ def evaluate_online(
         tempfile.TemporaryDirectory(prefix="penchant-") as temporary,
         connect(store.filesystem) as connection,
     ):
-        recorded = read_window(url, start, end, until, folder or Path(temporary))
+        recorded = read_window(url, store, start, end, until, folder or Path(temporary))
         events = attribute(connection, recorded, window_us, attribution.touch, attribution.conversions)
         catalog_items = load_popularity(connection, store)
         slices = measure(connection, catalog_items, load_segments(connection, store))

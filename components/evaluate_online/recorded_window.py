@@ -1,6 +1,5 @@
 """Reads what was shown in a time window, and what users did, from the interaction log into Parquet files."""
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +10,11 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from components.errors import StepError
+from components.ingest_interactions.duckdb_session import connect, file_list, literal, quote
+from components.ingest_interactions.warehouse.manifest import Warehouse
+from components.ingest_interactions.warehouse.parts import LOG
+from components.ingest_interactions.warehouse.recorded_interactions import log_exists, recorded_row
 from feature_repo.atomic_files import atomic_file
-from feature_repo.interaction import Interaction
 from feature_repo.table_schemas import INTERACTIONS, TIMESTAMP
 from serving.errors import Unavailable
 from serving.exposures.exposure import Exposure
@@ -37,6 +39,7 @@ EXPOSURES: Final = pa.schema(
         ("propensities", pa.list_(pa.float64())),
     ]
 )
+TIME: Final = "timestamp"
 EVENTS: Final = INTERACTIONS.append(pa.field("request_id", pa.string()))
 
 
@@ -49,11 +52,12 @@ class RecordedWindow:
     answers: int
 
 
-def read_window(url: str, start: int, end: int, until: int, folder: Path) -> RecordedWindow:
+def read_window(url: str, store: Warehouse, start: int, end: int, until: int, folder: Path) -> RecordedWindow:
     """Write what was shown from `start` until before `end`, and what was recorded from `start` until `until`.
 
     Args:
         url: of the interaction log.
+        store: has the recorded interactions that runs have ingested, in case they are deleted in the log.
         start, end, until: µs since the epoch.
         folder: where exposures.parquet and events.parquet are written.
 
@@ -62,28 +66,29 @@ def read_window(url: str, start: int, end: int, until: int, folder: Path) -> Rec
         StepError: the log can't be read.
     """
     check_exists(url)
-    store, log = ExposureStore(url), InteractionLog(url)
+    exposures, log = ExposureStore(url), InteractionLog(url)
     files = folder / "exposures.parquet", folder / "events.parquet"
     try:
-        answers = _write(files[0], EXPOSURES, (map(exposure_row, b) for b in store.between(start, end)))
+        answers = _write(files[0], EXPOSURES, (map(exposure_row, b) for b in exposures.between(start, end)))
         if not answers:
             raise ValueError(
                 f"no answer was recorded from {_time(start)} to {_time(end)}: choose another window "
                 "(--days), or check PENCHANT_EXPOSURE_SHARE and PENCHANT_EXPOSURE_DAYS of the recommender"
             )
-        _write(files[1], EVENTS, (map(_event_row, b) for b in log.recorded_between(start, until)))
+        _write(files[1], EVENTS, (map(recorded_row, b) for b in log.recorded_between(start, until)))
     except Unavailable as error:
         raise StepError(f"what was shown can't be read: {error}") from error
     finally:
-        store.close()
+        exposures.close()
         log.close()
+    _add_ingested(files[1], store, start, until)
     return RecordedWindow(*files, answers)
 
 
 def check_exists(url: str) -> None:
     """Raise ValueError if the interaction log `url` is a SQLite file that does not exist."""
-    database = sa.make_url(url).database or ""
-    if url.startswith("sqlite") and not Path(database).exists():
+    if not log_exists(url):
+        database = sa.make_url(url).database
         raise ValueError(
             f"there is no interaction log {database} yet: start a recommender (`penchant serve`)"
         )
@@ -109,18 +114,23 @@ def exposure_row(exposure: Exposure) -> dict[str, Any]:
     }
 
 
-def _event_row(interaction: Interaction) -> dict[str, Any]:
-    return {
-        "interaction_id": interaction.interaction_id,
-        "user_id": interaction.user_id,
-        "item_id": interaction.item_id or None,
-        "event_type": interaction.event_type,
-        "value": None if math.isnan(interaction.value) else interaction.value,
-        "timestamp": interaction.timestamp,
-        "domain": interaction.domain or None,
-        "query": interaction.query or None,
-        "request_id": interaction.request_id or None,
-    }
+def _add_ingested(file: Path, store: Warehouse, start: int, until: int) -> None:
+    """Add recorded interactions that runs have ingested and that the log does not have any more."""
+    ingested = store.parts("interactions", LOG)
+    if ingested is None:
+        return
+    columns = ", ".join(quote(name) for name in INTERACTIONS.names if name != TIME)
+    recorded = f"read_parquet({file_list([file])})"
+    with atomic_file(file) as staged, connect(store.filesystem) as connection:
+        connection.execute(
+            f"""COPY (
+                FROM {recorded} UNION ALL BY NAME
+                SELECT {columns}, make_timestamptz({TIME}) AS {TIME}, request_id FROM (
+                    FROM {ingested} UNION ALL BY NAME (SELECT NULL::VARCHAR AS request_id LIMIT 0)
+                ) AS ingested ANTI JOIN {recorded} AS recorded USING (interaction_id)
+                WHERE {TIME} >= {start} AND {TIME} < {until}
+            ) TO {literal(str(staged))} (FORMAT parquet, COMPRESSION zstd)"""
+        )
 
 
 def _write(file: Path, schema: pa.Schema, batches: Iterable[Iterable[dict[str, Any]]]) -> int:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from components.errors import StepError
 from components.interest_batches import Compute
+from components.materialize_features.past_snapshots import keep_states
 from components.progress import report
 from components.saved_model import SavedInterestModel
 from components.user_attributes import UserAttributes
@@ -71,7 +72,7 @@ def write_interest_states(version: int, features: str, compute: Compute) -> int:
     Raises:
         StepError: there are no histories, or the release has no usable interest model.
     """
-    started, event_time, users = time.monotonic(), time.time_ns() // 1000, 0
+    started, event_time, users, snapshots = time.monotonic(), time.time_ns() // 1000, 0, set[int]()
     attributes = UserAttributes.read(features)
     filesystem, target = locate(table_path(features, USER_INTEREST_STATE))
     schema = pa.schema([*INTEREST_STATES, ("event_timestamp", TIMESTAMP), ("created", TIMESTAMP)])
@@ -84,6 +85,9 @@ def write_interest_states(version: int, features: str, compute: Compute) -> int:
             states = _states(rows, interests, version, event_time)
             writer.write_table(states.cast(schema))
             users += states.num_rows
+            snapshots.update(pc.unique(rows["as_of"]).to_pylist())
+    for snapshot in snapshots:
+        keep_states(features, snapshot, version)
     seconds = time.monotonic() - started
     report(f"computed the interests of {users:,} users with version {version} in {seconds:.1f} s")
     return event_time

@@ -12,9 +12,11 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from components.errors import StepError
+from components.evaluate_online.users_with_answers import users_with_answers
 from components.feast_backend import feast_backend
 from components.materialize_features.interest_states import compute_live_interest_states
 from components.materialize_features.online_states import write_online
+from components.materialize_features.past_snapshots import keep, thin_out
 from components.progress import report
 from feature_repo.contract import USER_HISTORY, USER_PROFILE
 from feature_repo.filesystems import open_binary
@@ -24,13 +26,17 @@ from serving.online_store.online_features import OnlineFeatures
 
 
 @feast_backend()
-def materialize(addresses: FeatureStoreAddresses, as_of: int, releases: str = "") -> None:
+def materialize(
+    addresses: FeatureStoreAddresses, as_of: int, releases: str = "", interaction_log: str = ""
+) -> None:
     """Write the snapshot of `as_of` (µs since the epoch) to the online store; a repeat changes nothing.
 
     The newest history and profile of each user have the event time `as_of`, so only those rows are read.
 
     Args:
         releases: the release store, to write the users' interests under the live release too; "" for none.
+        interaction_log: its URL; features are kept while answers recorded there are based on them. "" keeps
+            none.
 
     Raises:
         StepError: the features have another `as_of`, or reading a written user back fails.
@@ -39,6 +45,8 @@ def materialize(addresses: FeatureStoreAddresses, as_of: int, releases: str = ""
     store = open_store(addresses)
     if is_file(addresses.online_store):
         _enable_wal(addresses.online_store)
+    if interaction_log:
+        keep(addresses.features, as_of)
     # Computed before the histories are written: a history that is newer than its state makes the service
     # replay it, which is slower.
     states = compute_live_interest_states(releases, addresses.features) if releases else None
@@ -46,6 +54,9 @@ def materialize(addresses: FeatureStoreAddresses, as_of: int, releases: str = ""
     _check_last(OnlineFeatures(addresses), str(users[-1]), as_of)
     if states is not None:
         write_online(addresses.features, addresses.online_store, states)
+    if interaction_log:
+        with users_with_answers(interaction_log) as users_of:
+            thin_out(addresses.features, users_of)
     snapshot_time, seconds = datetime.fromtimestamp(as_of / 1e6, UTC), monotonic() - started
     report(
         f"wrote {len(users):,} users as of {snapshot_time:%Y-%m-%d %H:%M:%S} UTC to the online store "

@@ -108,11 +108,13 @@ def export(
     """
     with exit_on_error():
         from components.evaluate_online.recorded_window import read_window
+        from components.ingest_interactions.warehouse.manifest import Warehouse
         from pipelines.settings import load_settings
 
         settings = load_settings(home=home)
         start, end = _window(days, until)
-        recorded = read_window(settings.interaction_log, start, end, end, folder)
+        store = Warehouse(settings.warehouse)
+        recorded = read_window(settings.interaction_log, store, start, end, end, folder)
         out.print(f"{recorded.answers:,} answers: {recorded.exposures}", soft_wrap=True)
 
 
@@ -128,7 +130,7 @@ def evaluate(
     """Estimate the clicks per answer of another release, from the answers that a scenario explored.
 
     By IPS, SNIPS, DR and Switch-DR, with 95 % intervals; refuses if the answers can't tell. Each request is
-    answered again by the release, which is possible for answers since the last run of the pipeline.
+    answered again by the release, with the user's history of then.
 
     ```
     penchant online evaluate 7 --scenario explore
@@ -155,7 +157,7 @@ async def _evaluate(
     from pipelines.opened_replayer import open_release, open_replayer
     from serving.exposures.exposure_store import ExposureStore
 
-    clicks = clicked_answers(settings.interaction_log, *window)
+    clicks = clicked_answers(settings.interaction_log, settings.warehouse, *window)
     store = ExposureStore(settings.interaction_log)
     try:
         async with open_replayer(settings, store) as replayer:

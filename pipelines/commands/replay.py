@@ -23,9 +23,9 @@ def replay(
 ) -> None:
     """Answer a recorded request again, as it was then: with its release, and the user's history as of then.
 
-    Says whether the answer is the same, byte for byte. Possible until the next run of the pipeline replaces
-    the features. A model server must run (`penchant serve`) if the user had recorded anything since the
-    last run.
+    Says whether the answer is the same, byte for byte. Possible while the exposure is kept
+    (PENCHANT_EXPOSURE_DAYS). A model server must run (`penchant serve`) if the user had recorded anything
+    since the last run.
 
     ```
     penchant replay 1f0c2f6c7a3f4b0d9d4a1a9f5f0e9c11

@@ -40,6 +40,16 @@ _BETWEEN: Final = (
     .order_by(_ROW.timestamp, _ROW.position)
     .limit(sa.bindparam("batch_size"))
 )
+# An answer is later than the snapshot that it is based on, so the index of the times finds it.
+_USERS: Final = (
+    sa.select(_ROW.user_id)
+    .where(
+        _ROW.timestamp >= sa.bindparam("snapshot"),
+        _ROW.timestamp < sa.bindparam("until"),
+        _ROW.snapshot == sa.bindparam("snapshot"),
+    )
+    .distinct()
+)
 
 
 class ExposureStore:
@@ -86,6 +96,11 @@ class ExposureStore:
         while rows := self._database.query("read", _BETWEEN, parameters):
             yield [from_row(row[1:]) for row in rows]
             parameters |= {"time": rows[-1].timestamp, "position": rows[-1].position}
+
+    def users_of(self, snapshot: int, until: int) -> set[str]:
+        """Return the users with an answer before `until` (µs) that the features as of `snapshot` gave."""
+        rows = self._database.query("read", _USERS, {"snapshot": snapshot, "until": until})
+        return {user_id for (user_id,) in rows if user_id}
 
     def delete_before(self, timestamp: int, limit: int = 10_000) -> int:
         """Delete at most `limit` exposures before `timestamp` (µs), oldest first; returns their number."""

@@ -17,13 +17,14 @@ from serving.ranking.scenarios import load_scenarios
 from serving.release.release_store import ReleaseStore
 from serving.replay import Replayer
 from tests.patience import wait_until
-from tests.serving.service import RunningService, running
+from tests.serving.service import FakeFeatures, RunningService, running
 
 SCENARIOS = """
 [explore]
 exploration = { method = "plackett_luce", share = 0.8, temperature = 3.0, pool = 8 }
 """
 ANSWERS = 120
+NO_WAREHOUSE = "/no/warehouse"
 
 
 @pytest.fixture(scope="module")
@@ -43,12 +44,16 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
         yield service
 
 
+def no_past(snapshot: int, release: int) -> FakeFeatures:
+    return FakeFeatures()
+
+
 def evaluated(service: RunningService, scenario: str = "explore") -> CandidateEvaluation:
     scenarios = load_scenarios(service.root / "scenarios.toml")
     replayer = Replayer(
-        service.features, service.log, service.exposures, service.model, scenarios, RequestLimits()
+        service.features, no_past, service.log, service.exposures, service.model, scenarios, RequestLimits()
     )
-    clicks = clicked_answers(url(service), 0, time.time_ns() // 1000)
+    clicks = clicked_answers(url(service), NO_WAREHOUSE, 0, time.time_ns() // 1000)
     release = LoadedRelease(ReleaseStore(str(service.root / "releases")).open(1))
     return asyncio.run(
         evaluate_candidate(explored(service), clicks, replayer, release, scenario, limit=1_000)
@@ -82,5 +87,5 @@ def test_only_a_scenario_that_explores_can_be_evaluated(service: RunningService)
 
 def test_the_report_attributes_what_the_client_recorded(service: RunningService, tmp_path: Path) -> None:
     report = evaluate_online(url(service), str(tmp_path), 0, time.time_ns() // 1000, Attribution())
-    clicks = sum(map(sum, clicked_answers(url(service), 0, time.time_ns() // 1000).values()))
+    clicks = sum(map(sum, clicked_answers(url(service), NO_WAREHOUSE, 0, time.time_ns() // 1000).values()))
     assert report.events.by_request == clicks > 0

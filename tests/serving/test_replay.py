@@ -4,8 +4,11 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from feature_repo.histories import History
+from feature_repo.interest_state import InterestState
 from serving.answer_differences import differences
 from serving.answers import Answer
 from serving.api.messages import answer_message
@@ -18,7 +21,7 @@ from serving.release.release_store import ReleaseStore
 from serving.replay import NotRepeatable, Replayed, Replayer
 from serving.shown_answer import ShownAnswer
 from tests.patience import wait_until
-from tests.serving.service import FakeSnapshot, RunningService, running
+from tests.serving.service import FakeFeatures, FakeSnapshot, RunningService, running
 
 SCENARIOS = """
 [explore]
@@ -44,11 +47,21 @@ def recorded(service: RunningService, answer: "ShownAnswer[str]") -> Exposure:
 
 
 def replayed(
-    service: RunningService, exposure: Exposure, version: int | None = None, explain_k: int | None = None
+    service: RunningService,
+    exposure: Exposure,
+    version: int | None = None,
+    explain_k: int | None = None,
+    past: dict[tuple[int, int], FakeFeatures] | None = None,
 ) -> Replayed:
     scenarios = load_scenarios(service.root / "scenarios.toml")
     replayer = Replayer(
-        service.features, service.log, service.exposures, service.model, scenarios, RequestLimits()
+        service.features,
+        lambda *key: (past or {}).get(key, FakeFeatures()),
+        service.log,
+        service.exposures,
+        service.model,
+        scenarios,
+        RequestLimits(),
     )
     release = LoadedRelease(
         ReleaseStore(str(service.root / "releases")).open(version or exposure.release_version)
@@ -89,6 +102,24 @@ def test_the_same_release_gives_the_same_bytes(
     assert serialized(again.answer) == serialized(answer)
     if user == "ann":
         assert answer_message(service.client.recommend(user, k=5)) != answer_message(answer)
+
+
+def test_an_answer_of_an_earlier_snapshot_is_based_on_the_features_of_then(service: RunningService) -> None:
+    history = History(["h1"], ["comedy-1"], ["like"], [float("nan")], [5_000])
+    interest_state = InterestState(1, 5_000, np.ones(4, np.float32), np.array([0, 1, 1], np.float32))
+    service.features.snapshots["gil"] = FakeSnapshot(history, as_of=6_000, interest_state=interest_state)
+    answer = service.client.recommend("gil", k=5)
+    exposure = recorded(service, answer)
+    kept = FakeFeatures()
+    kept.snapshots = dict(service.features.snapshots)
+    service.client.record("gil", "horror-1", event_type="like")
+    service.features.snapshots["gil"] = FakeSnapshot(as_of=7_000)  # the next run
+    again = replayed(service, exposure, past={(6_000, 1): kept})
+    assert exposure.snapshot == 6_000
+    assert to_row(again.exposure) == to_row(exposure)
+    assert serialized(again.answer) == serialized(answer)
+    with pytest.raises(NotRepeatable, match="are not kept"):
+        replayed(service, exposure)
 
 
 def test_another_release_is_compared_term_by_term(service: RunningService) -> None:

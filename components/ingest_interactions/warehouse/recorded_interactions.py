@@ -4,7 +4,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 import sqlalchemy as sa
@@ -25,6 +25,7 @@ RECORDED: Final = pa.schema(
         ("timestamp", pa.int64()),
         ("domain", pa.string()),
         ("query", pa.string()),
+        ("request_id", pa.string()),
     ]
 )
 
@@ -43,6 +44,11 @@ def name(url: str) -> str:
         ) from error
 
 
+def log_exists(url: str) -> bool:
+    """Return whether there is a log: a SQLite file appears with the first recommender."""
+    return not url.startswith("sqlite") or Path(sa.make_url(url).database or "").exists()
+
+
 def load(connection: DuckDBPyConnection, url: str, last_as_of: int, as_of: int) -> bool:
     """Create the table `recorded` with what was recorded since the last run, and mark this run in the log.
 
@@ -58,8 +64,7 @@ def load(connection: DuckDBPyConnection, url: str, last_as_of: int, as_of: int) 
     Raises:
         StepError: the log can't be read.
     """
-    database = sa.make_url(url).database
-    if url.startswith("sqlite") and not Path(database or "").exists():
+    if not log_exists(url):
         return False
     try:
         log = InteractionLog(url)
@@ -82,19 +87,21 @@ def load(connection: DuckDBPyConnection, url: str, last_as_of: int, as_of: int) 
     return True
 
 
+def recorded_row(interaction: Interaction) -> dict[str, Any]:
+    """Return a row of RECORDED; what is not known is None."""
+    return {
+        "interaction_id": interaction.interaction_id,
+        "user_id": interaction.user_id,
+        "item_id": interaction.item_id or None,
+        "event_type": interaction.event_type,
+        "value": None if math.isnan(interaction.value) else interaction.value,
+        "timestamp": interaction.timestamp,
+        "domain": interaction.domain or None,
+        "query": interaction.query or None,
+        "request_id": interaction.request_id or None,
+    }
+
+
 def _record_batches(batches: Iterator[list[Interaction]]) -> Iterator[pa.RecordBatch]:
     for batch in batches:
-        rows = [
-            {
-                "interaction_id": interaction.interaction_id,
-                "user_id": interaction.user_id,
-                "item_id": interaction.item_id or None,
-                "event_type": interaction.event_type,
-                "value": None if math.isnan(interaction.value) else interaction.value,
-                "timestamp": interaction.timestamp,
-                "domain": interaction.domain or None,
-                "query": interaction.query or None,
-            }
-            for interaction in batch
-        ]
-        yield pa.RecordBatch.from_pylist(rows, schema=RECORDED)
+        yield pa.RecordBatch.from_pylist([recorded_row(each) for each in batch], schema=RECORDED)

@@ -11,6 +11,7 @@ from duckdb import DuckDBPyConnection
 from components.evaluate_online.attribution import AttributedEvents, Touch, attribute
 from components.evaluate_online.recorded_window import read_window
 from components.ingest_interactions.duckdb_session import connect
+from components.ingest_interactions.warehouse.manifest import Warehouse
 from feature_repo.interaction import Interaction
 from serving.exposures.exposure import Exposure
 from tests.components.evaluate_online.shown_world import event, write_log
@@ -18,6 +19,7 @@ from tests.serving.exposures.exposures import exposure
 
 HOUR_S = 3600
 S = 1_000_000
+NO_WAREHOUSE = Warehouse("/no/warehouse")
 
 
 @pytest.fixture
@@ -36,7 +38,7 @@ def attributed(
     """Return the counts, and the (interaction id, request id) of the attributed ones."""
     url = write_log(root, shown, events)
     now = time.time_ns() // 1000 + 1
-    recorded = read_window(url, 0, now, now, root)
+    recorded = read_window(url, NO_WAREHOUSE, 0, now, now, root)
     counts = attribute(connection, recorded, HOUR_S * S, touch)
     found = connection.execute(
         "SELECT interaction_id, answers.request_id FROM attributed JOIN answers USING (answer)"
@@ -136,6 +138,6 @@ def test_outcomes_of_a_place(connection: DuckDBPyConnection, tmp_path: Path) -> 
 def test_a_window_that_holds_nothing_is_refused(tmp_path: Path) -> None:
     url = write_log(tmp_path, SHOWN, [])
     with pytest.raises(ValueError, match=r"no answer was recorded from 1970-01-01 01:00 UTC to .*--days"):
-        read_window(url, HOUR_S * S, 2 * HOUR_S * S, 2 * HOUR_S * S, tmp_path)
+        read_window(url, NO_WAREHOUSE, HOUR_S * S, 2 * HOUR_S * S, 2 * HOUR_S * S, tmp_path)
     with pytest.raises(ValueError, match="there is no interaction log"):
-        read_window(f"sqlite:///{tmp_path}/none.db", 0, 1, 1, tmp_path)
+        read_window(f"sqlite:///{tmp_path}/none.db", NO_WAREHOUSE, 0, 1, 1, tmp_path)

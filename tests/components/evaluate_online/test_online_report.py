@@ -1,6 +1,8 @@
 """Reports on simulated users, whose true rates are known."""
 
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from components.evaluate_online.attribution import AttributedEvents
 from components.evaluate_online.online_gauges import online_gauges, publish
 from components.evaluate_online.online_metrics import OnlineSlice
 from components.evaluate_online.online_report import Attribution, OnlineReport, evaluate_online
@@ -15,7 +18,8 @@ from components.evaluate_online.page import render
 from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
 from components.ingest_interactions.ingestion import Outputs, Sources, ingest
 from tests.chromium import rendered_html
-from tests.components.evaluate_online.shown_world import simulated_log
+from tests.components.evaluate_online.shown_world import event, simulated_log, write_log
+from tests.serving.exposures.exposures import exposure
 from tests.simulated_users import SimulatedUsers
 
 START_US = 1_700_000_000_000_000
@@ -98,3 +102,23 @@ def test_the_page_shows_the_figures(simulated: tuple[OnlineReport, float], tmp_p
     assert all(f"<h2>By {dimension}</h2>" in text for dimension in ("release", "place", "segment: sex"))
     assert "<svg" in text
     assert 'src="' not in text  # loads nothing
+
+
+def test_what_a_run_ingested_stays_in_the_report_when_the_log_loses_it(tmp_path: Path) -> None:
+    at_s = time.time() - 3600
+    shown = [exposure("r1", "u", ["tea", "milk"], round(at_s * 1e6))]
+    clicked = [event(1, "u", "tea", at_s + 5, request_id="r1"), event(2, "u", "milk", at_s + 90_000, "hide")]
+    url = write_log(tmp_path, shown, clicked)
+
+    def report() -> OnlineReport:
+        return evaluate_online(url, str(tmp_path / "warehouse"), 0, time.time_ns() // 1000, Attribution())
+
+    before = report()
+    outputs = Outputs(*(tmp_path / name for name in ("interactions", "items", "users", "feedback")))
+    ingest(Sources(interaction_log=url), FeedbackOptions(), str(tmp_path / "warehouse"), outputs)
+    assert report().events == before.events == AttributedEvents(1, 0, 1, 0, 0, 0)
+    with closing(sqlite3.connect(tmp_path / "log.db")) as database, database:
+        database.execute("DELETE FROM interactions")
+    after = report()
+    assert after.events == AttributedEvents(1, 0, 0, 0, 0, 0)  # the dislike of tomorrow is not in the window
+    assert rate(after.total) == rate(before.total)

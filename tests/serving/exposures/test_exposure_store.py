@@ -60,3 +60,10 @@ def test_exposures_are_deleted_by_age_and_by_user(store: ExposureStore) -> None:
     assert store.delete_before(3) == 1
     assert store.delete_user("u", 2, 5) == 1
     assert [each.request_id for batch in store.between(0, 9) for each in batch] == ["r4", "r5"]
+
+
+def test_the_users_of_a_snapshot_have_answers_that_are_based_on_it(store: ExposureStore) -> None:
+    shown = [("ann", 10, 12), ("bob", 20, 22), ("", 10, 13), ("eve", 10, 30), ("cem", 10, 29)]
+    store.append(rows(exposure("r", user, timestamp=at, snapshot=snapshot) for user, snapshot, at in shown))
+    assert store.users_of(10, until=30) == {"ann", "cem"}
+    assert store.users_of(20, until=30) == {"bob"}
