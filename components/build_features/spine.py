@@ -10,15 +10,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from components.build_features.labelled_users import Integers, LabelledUsers
-from components.build_features.protocols import EvaluationProtocol
+from components.build_features.splits import EvaluationProtocol
 from components.build_features.time_conversion import to_datetime
 from components.build_features.windows import windows
 from components.errors import StepError
 from feature_repo.contract import MAX_HISTORY
 from feature_repo.table_schemas import SPINE
 
-# Under "time": the number of users with queries, to limit the time of an evaluation.
-MAX_QUERY_USERS: Final = 20_000
+# The number of users with queries, or of the queries of a split, to limit the time of an evaluation.
+MAX_SAMPLED: Final = 20_000
 
 # Time orders nothing if fewer of the users with several interactions have them at different times.
 MIN_ORDERED_SHARE: Final = 0.05
@@ -48,8 +48,8 @@ def build_spine(
         parts += _rows_of(users, protocol, as_of, max_history)
     order.check()
     spine = pa.concat_tables(parts)
-    if protocol.samples_users:
-        spine = _sample(spine)
+    if protocol.sampled_by:
+        spine = _sample(spine, protocol.sampled_by)
     # A user may choose an item twice at one time: these are one query.
     spine = spine.group_by(SPINE.names).aggregate([]).select(SPINE.names)
     return spine.sort_by([(name, "ascending") for name in SPINE.names]).combine_chunks()
@@ -107,11 +107,27 @@ def _rows(user_ids: pa.Array, cutoffs: Integers, split: str, targets: pa.Array) 
     return pa.table(columns, names=SPINE.names).cast(SPINE)
 
 
-def _sample(spine: pa.Table) -> pa.Table:
-    """Keep the queries of MAX_QUERY_USERS users, chosen by a hash of the id: every run has the same."""
+def _sample(spine: pa.Table, key: tuple[str, ...]) -> pa.Table:
+    """Keep the queries with MAX_SAMPLED different keys, chosen by a hash: every run has the same.
+
+    Users are chosen for both splits together, queries for each.
+    """
     is_query = pc.is_valid(spine["target_item_id"])
-    users = spine.filter(is_query)["user_id"].unique().to_pylist()
-    if len(users) <= MAX_QUERY_USERS:
-        return spine
-    drawn = sorted(users, key=lambda user: hashlib.md5(user.encode()).hexdigest())[:MAX_QUERY_USERS]
-    return spine.filter(pc.or_(pc.invert(is_query), pc.is_in(spine["user_id"], pa.array(drawn))))
+    queries, rest = spine.filter(is_query), spine.filter(pc.invert(is_query))
+    if key != ("user_id",):
+        parts = [queries.filter(pc.equal(queries["split"], split)) for split in ("validation", "test")]
+        return pa.concat_tables([rest, *(_draw(part, key) for part in parts)])
+    return pa.concat_tables([rest, _draw(queries, key)])
+
+
+def _draw(queries: pa.Table, key: tuple[str, ...]) -> pa.Table:
+    texts = [
+        queries[name].cast(pa.int64()).cast(pa.string()) if name == "cutoff" else queries[name]
+        for name in key
+    ]
+    keys = pc.binary_join_element_wise(*texts, "\t")
+    different = keys.unique().to_pylist()
+    if len(different) <= MAX_SAMPLED:
+        return queries
+    drawn = sorted(different, key=lambda text: hashlib.md5(text.encode()).hexdigest())[:MAX_SAMPLED]
+    return queries.filter(pc.is_in(keys, pa.array(drawn)))

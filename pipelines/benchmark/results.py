@@ -23,9 +23,8 @@ MODELS: Final = {
     "popularity": ("popularity", ("filters",)),
 }
 TABLE_METRICS: Final = {"hr_at_10": "HR@10", "ndcg_at_10": "NDCG@10"}
-# Protocol, k of the k-core, treatment of seen items, and whether all interactions are positive, in the
-# publications.
-PUBLISHED_PROTOCOL: Final = ("leave-one-out", 5, "filter", True)
+# k of the k-core, treatment of seen items, and whether all interactions are positive, in the publications.
+PUBLISHED_RULES: Final = (5, "filter", True)
 # Whether all interactions are positive -> what counts.
 FEEDBACK_RULES: Final = {
     True: "every interaction counts as positive, and equal times have the order of the source, as in "
@@ -68,8 +67,8 @@ def make_results(
     """
     first = evaluations[0]
     all_positive = FeedbackOptions.parse(plan.feedback).all_positive
-    protocol = (plan.protocol, plan.min_interactions, plan.hyperparameters["seen_items"], all_positive)
-    published = PUBLISHED.get(plan.dataset, ()) if protocol == PUBLISHED_PROTOCOL else ()
+    rules = (plan.min_interactions, plan.hyperparameters["seen_items"], all_positive)
+    published = PUBLISHED.get((plan.dataset, plan.protocol), ()) if rules == PUBLISHED_RULES else ()
     return {
         "benchmark": plan.dataset or plan.interactions_file,
         "protocol": plan.protocol,

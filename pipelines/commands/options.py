@@ -14,10 +14,12 @@ Home = Annotated[
     ),
 ]
 Protocol = Annotated[
-    Literal["time", "leave-one-out"],
+    Literal["time", "leave-one-out", "global-time-last", "global-time-successive"],
     typer.Option(
-        help="How the test interactions are chosen: the latest ones, or the last one of each user "
-        "(the one before it is for validation)."
+        help="How the test interactions are chosen. time: the first ones of each user in the latest tenth. "
+        "leave-one-out: the last one of each user (the one before it is for validation). global-time-last "
+        "and global-time-successive: the last one or each one in the latest tenth, as in Time to Split "
+        "(RecSys 2025)."
     ),
 ]
 Policy = Annotated[

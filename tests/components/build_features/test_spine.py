@@ -1,4 +1,4 @@
-"""Both protocols with expected rows computed by hand, and windows that contain each interaction once."""
+"""The protocols with expected rows computed by hand, and windows that contain each interaction once."""
 
 from collections import Counter
 from dataclasses import replace
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components.build_features import protocols, spine
+from components.build_features import by_time, global_time, spine
 from components.build_features.labelled_users import read_labelled_users
 from components.build_features.protocols import PROTOCOLS, make_protocol
 from components.build_features.spine import build_spine
@@ -72,16 +72,41 @@ def test_time_splits_all_users_at_the_same_two_moments() -> None:
 
 
 def test_time_limits_the_queries_of_each_user_in_each_part(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocols, "QUERIES_PER_USER", 2)
+    monkeypatch.setattr(by_time, "QUERIES_PER_USER", 2)
     splits = rows(interactions_at("ann", list(range(101))), "time")
     assert [cutoff for _, cutoff, _ in splits["validation"]] == [80, 81]
     assert [cutoff for _, cutoff, _ in splits["test"]] == [90, 91]
 
 
+def test_global_time_tests_the_last_interaction_after_the_test_moment() -> None:
+    # Of 101 moments 0, …, 100, the 81 % quantile is 81, and the 90 % quantile 90.
+    splits = rows(interactions_at("ann", list(range(101))), "global-time-last")
+    assert splits["train"] == [("ann", 82, None)]
+    assert [cutoff for _, cutoff, _ in splits["validation"]] == list(range(82, 91))
+    assert splits["test"] == [("ann", 100, "i100")]
+
+
+def test_global_time_tests_each_interaction_that_has_a_history(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(global_time, "VALIDATIONS_PER_USER", 3)
+    planted = [*interactions_at("ann", list(range(101))), interaction("bob", "i95", 95)]
+    splits = rows([*planted, interaction("bob", "i99", 99)], "global-time-successive")
+    assert [cutoff for _, cutoff, _ in splits["validation"]] == [83, 86, 89]
+    assert [cutoff for user, cutoff, _ in splits["test"] if user == "ann"] == [100, *range(92, 100)]
+    assert [cutoff for user, cutoff, _ in splits["test"] if user == "bob"] == [99]
+
+
+def test_successive_queries_are_sampled_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spine, "MAX_SAMPLED", 4)
+    planted = interactions_at("ann", list(range(101)))
+    splits = rows(planted, "global-time-successive")
+    assert (len(splits["validation"]), len(splits["test"])) == (4, 4)
+    assert splits == rows(list(reversed(planted)), "global-time-successive")
+
+
 def test_time_samples_users_by_their_ids(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(spine, "MAX_QUERY_USERS", 5)
+    monkeypatch.setattr(spine, "MAX_SAMPLED", 5)
     users = [f"u{n}" for n in range(20)]
     planted = [row for n, user in enumerate(users) for row in interactions_at(user, [n, 90 + n])]
     splits = rows(planted, "time")
@@ -92,7 +117,7 @@ def test_time_samples_users_by_their_ids(
 
 
 def test_leave_one_out_tests_every_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spine, "MAX_QUERY_USERS", 5)
+    monkeypatch.setattr(spine, "MAX_SAMPLED", 5)
     planted = [row for n in range(20) for row in interactions_at(f"u{n}", [n, 30 + n, 90 + n])]
     assert len(rows(planted, "leave-one-out")["test"]) == 20
 
