@@ -9,6 +9,7 @@ import typer
 from pipelines.commands.benchmark import benchmark
 from pipelines.commands.command_group import CommandGroup
 from pipelines.commands.data import data
+from pipelines.commands.experiment import experiment
 from pipelines.commands.kubeflow import compile_pipelines, submit
 from pipelines.commands.online import online
 from pipelines.commands.replay import replay
@@ -67,6 +68,7 @@ for command in SERVING:
 app.add_typer(data, name="data", rich_help_panel="Train")
 app.add_typer(review, name="review", rich_help_panel="Review")
 app.add_typer(online, name="online", rich_help_panel="Serve")
+app.add_typer(experiment, name="experiment", rich_help_panel="Serve")
 app.command("compile", rich_help_panel="Kubeflow")(compile_pipelines)
 app.command(rich_help_panel="Kubeflow")(submit)
 app.add_typer(runs, name="runs", rich_help_panel="Kubeflow")

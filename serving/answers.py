@@ -27,6 +27,7 @@ class Stage(StrEnum):
     SOURCES = "sources"
     FREQUENCY_CAP = "frequency_cap"
     IMPRESSIONS = "impressions"
+    EXPERIMENT = "experiment"
 
 
 class Fallback(StrEnum):
@@ -43,6 +44,7 @@ class Fallback(StrEnum):
     NO_FREQUENCY_CAP = "no_frequency_cap"
     NOT_RECORDED = "not_recorded"
     NEWEST_INTERACTIONS = "newest_interactions"
+    LIVE_RELEASE = "live_release"
 
 
 class Source(StrEnum):

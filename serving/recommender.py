@@ -2,10 +2,12 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
 from feature_repo.histories import History
+from serving.answer_origin import AnswerOrigin
 from serving.answers import (
     Answer,
     Basis,
@@ -18,7 +20,9 @@ from serving.answers import (
 )
 from serving.deadline import Budgets, Deadline
 from serving.errors import CircuitOpen, Unavailable
-from serving.exposures.exposure_log import AnswerOrigin
+from serving.experiments.arm_answers import ArmAnswers, Composed
+from serving.experiments.running_experiment import RunningExperiment
+from serving.experiments.shadow import Shadow
 from serving.interest.user_interest import InterestModelClient, UserInterest
 from serving.ranking.candidate_set import Candidates
 from serving.ranking.category_interests import category_interests
@@ -53,6 +57,19 @@ class Exposures(Protocol):
     ) -> Degradation | None: ...
 
 
+class Experiments(Protocol):
+    """Implemented by serving.experiments.experiment_watcher.ExperimentWatcher."""
+
+    @property
+    def running(self) -> RunningExperiment | None: ...
+
+
+class NoExperiments:
+    """There is no experiment."""
+
+    running: RunningExperiment | None = None
+
+
 class Releases(Protocol):
     """Implemented by serving.release_watcher.ReleaseWatcher."""
 
@@ -74,11 +91,15 @@ class RecommendationEngine:
         request_context: RequestContextReader,
         exposures: Exposures,
         clock: Callable[[], int] = clock_us,
+        experiments: Experiments | None = None,
     ) -> None:
         """`clock` returns µs since the epoch."""
         self._releases, self._histories, self._interests = releases, histories, UserInterest(model, metrics)
         self._metrics, self._budgets, self._request_context = metrics, budgets, request_context
         self._exposures, self._clock = exposures, clock
+        self._experiments = experiments or NoExperiments()
+        self.shadow = Shadow(self._compose, metrics)
+        self._arms = ArmAnswers(self._compose, self.shadow, metrics)
 
     async def recommend(self, request: Request, deadline: Deadline) -> Answer:
         """Return the best k items for a user.
@@ -86,9 +107,27 @@ class RecommendationEngine:
         Raises:
             Unavailable: no release is live.
         """
-        release = self._releases.live()
+        live, running = self._releases.live(), self._experiments.running
+        if running is None:
+            answer, origin = await self._compose(live, request, deadline)
+        else:
+            answer, origin = await self._arms.answer(running, live, request, deadline)
+        # No more time than a read of the history has: the answer must not wait for a lock of the log.
+        not_recorded = await self._exposures.record(
+            request, answer, origin, self._budgets.for_history(deadline)
+        )
+        if not_recorded:
+            answer.degraded.append(not_recorded)
+        self._metrics.count_answer(answer, origin.ranked.sources, origin.scenario)
+        return answer
+
+    async def _compose(
+        self, release: LoadedRelease, request: Request, deadline: Deadline, stored: UserHistory | None = None
+    ) -> Composed:
+        """Return the answer of a release, and how it came about; `stored` saves reading the history."""
+        start = time.perf_counter()
         with self._metrics.stage("history"):
-            stored = await self._read(request.user_id, deadline)
+            stored = stored or await self._read(request.user_id, deadline)
             user = stored.with_request_history(request.history)
             indexed = release.index(user)
         feedback = release.ranking.feedback
@@ -119,23 +158,19 @@ class RecommendationEngine:
             dislike_effects=release.dislike_effects(query, ranked),
             removed_counts=ranking.removed_counts(ranked),
         )
-        # No more time than a read of the history has: the answer must not wait for a lock of the log.
-        budget_s = self._budgets.for_history(deadline)
-        origin = AnswerOrigin(ranked, candidates.items, now, stored)
-        not_recorded = await self._exposures.record(request, answer, origin, budget_s)
-        if not_recorded:
-            answer.degraded.append(not_recorded)
-        self._metrics.count_answer(answer, ranked.sources, request.scenario.name)
-        return answer
+        latency_us = round((time.perf_counter() - start) * 1e6)
+        return answer, AnswerOrigin(ranked, candidates.items, now, stored, request.scenario.name, latency_us)
 
     async def prefetch(self, user_id: str) -> None:
         """Compute and cache the scores of the user's next answer; that answer reports what fails here.
 
         Not for a busy user: who records without pause waits for no answer, or for few.
         """
-        release, deadline = self._releases.current, Deadline.after(_PREFETCH_TIMEOUT_S)
-        if release is None or self._histories.is_busy(user_id):
+        live, deadline = self._releases.current, Deadline.after(_PREFETCH_TIMEOUT_S)
+        if live is None or self._histories.is_busy(user_id):
             return
+        running = self._experiments.running
+        release = running.release_of_user(user_id, live, time.time()) if running else live
         user = await self._read(user_id, deadline)
         indexed = release.index(user)
         if not (indexed.is_cold or user.degraded or user.is_busy):

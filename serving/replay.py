@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from feature_repo.interaction import Interaction
+from serving.answer_origin import AnswerOrigin
 from serving.answers import Answer, Degradation, Stage
 from serving.api.request_reading import read_request
 from serving.api.validation import RequestLimits
 from serving.deadline import Budgets, Deadline
 from serving.errors import Unavailable
 from serving.exposures.exposure import Exposure
-from serving.exposures.exposure_log import AnswerOrigin, exposure_of
+from serving.exposures.exposure_log import exposure_of
 from serving.exposures.exposure_store import ExposureStore
 from serving.interest.user_interest import InterestModelClient
 from serving.protos import recommender_pb2 as pb
@@ -33,7 +34,7 @@ _LONG_S: Final = 60.0
 # The log is read before the items are ranked, and the clock of a database may differ.
 _EARLIER_MS: Final = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000)
 # What was missing in these stages is not recorded.
-_NOT_REPEATABLE: Final = frozenset({Stage.HISTORY, Stage.RANKING, Stage.FOLLOWED_USERS})
+_NOT_REPEATABLE: Final = frozenset({Stage.HISTORY, Stage.RANKING, Stage.FOLLOWED_USERS, Stage.EXPERIMENT})
 
 
 class NotRepeatable(ValueError):
@@ -80,6 +81,8 @@ class Replayer:
         message = pb.RecommendRequest.FromString(exposure.request)
         request = read_request(message, self.scenarios, self.limits, exposure.timestamp)
         request = replace(request, request_id=exposure.request_id, message=exposure.request)
+        if exposure.experiment and exposure.scenario != request.scenario.name:  # that of the arm
+            request = replace(request, scenario=self._scenario(exposure.scenario))
         if explain_k is not None:
             request = replace(request, explain=True, k=explain_k)
         recorded = _Recorded()
@@ -109,7 +112,12 @@ class Replayer:
             raise Unavailable(
                 f"no model server serves release {release.version}: start one with `penchant serve`"
             )
-        return Replayed(answer, recorded.exposure)
+        return Replayed(answer, _as_then(recorded.exposure, exposure))
+
+    def _scenario(self, name: str) -> Scenario:
+        if name not in self.scenarios:
+            raise NotRepeatable(f"its arm had the scenario {name!r}, which does not exist any more")
+        return self.scenarios[name]
 
     def _check(self, exposure: Exposure) -> int:
         """Return the time (µs since the epoch) until which the answer had read the log.
@@ -119,6 +127,11 @@ class Replayer:
         """
         if not exposure.request:
             raise NotRepeatable("the request was longer than 16 KB, and so it was not kept")
+        if exposure.teams:
+            raise NotRepeatable(
+                f"experiment {exposure.experiment} interleaved the answers of two releases; "
+                "`penchant experiment show` names them"
+            )
         degraded = sorted(_NOT_REPEATABLE.intersection(exposure.degraded.split(",")))
         if degraded:
             raise NotRepeatable(
@@ -159,6 +172,11 @@ class Replayer:
 def _read(features: Features, user_id: str) -> Snapshot | None:
     read = features.read(user_id, None)
     return read[1] if read else None
+
+
+def _as_then(again: Exposure, then: Exposure) -> Exposure:
+    """Return the exposure with what is no part of the answer: how long it took, and which arm gave it."""
+    return replace(again, latency_us=then.latency_us, experiment=then.experiment, arm=then.arm)
 
 
 class _Recorded:

@@ -22,6 +22,7 @@ from serving.api.service import RecommenderService
 from serving.api.validation import RequestLimits
 from serving.configuration.settings import ServingSettings
 from serving.deadline import Budgets
+from serving.experiments.experiment_watcher import ExperimentWatcher
 from serving.exposures.exposure_log import ExposureLog, StoredExposures
 from serving.exposures.exposure_store import ExposureStore
 from serving.interest.circuit_breaker import CircuitBreaker
@@ -32,6 +33,7 @@ from serving.prefetch import Prefetcher
 from serving.process.startup import STOP_SIGNALS, process_startup
 from serving.protos import recommender_pb2 as pb
 from serving.protos.recommender_pb2_grpc import add_RecommenderServiceServicer_to_server
+from serving.ranking.open_releases import OpenReleases
 from serving.ranking.scenarios import load_scenarios
 from serving.recommender import RecommendationEngine
 from serving.recorder import Recorder, WritableLog
@@ -168,16 +170,28 @@ async def _start_service(
     stack.push_async_callback(model.close)
     reporter = HealthReporter(SERVICE, histories.warm)
     poll_s = settings.release_poll_ms / 1000
+    opened = OpenReleases(dependencies.store)
     releases = ReleaseWatcher(
-        dependencies.store, dependencies.model_server, metrics, poll_s, on_live=reporter.report_serving
+        opened, dependencies.model_server, metrics, poll_s, on_live=reporter.report_serving
     )
     # In a thread, because the watcher may be waiting for this event loop.
     stack.push_async_callback(asyncio.to_thread, releases.close)
+    experiments = ExperimentWatcher(opened, dependencies.model_server, scenarios, metrics, poll_s)
+    stack.push_async_callback(asyncio.to_thread, experiments.close)
     recorder = Recorder(dependencies.log, releases, metrics, exposures, settings.max_in_flight)
     stack.callback(recorder.close)
     recommender = RecommendationEngine(
-        releases, histories, model, metrics, _budgets(settings), request_context, exposures
+        releases,
+        histories,
+        model,
+        metrics,
+        _budgets(settings),
+        request_context,
+        exposures,
+        experiments=experiments,
     )
+    shadowing = asyncio.create_task(recommender.shadow.run())
+    stack.callback(shadowing.cancel)
     prefetcher = Prefetcher(recommender.prefetch, metrics)
     service = RecommenderService(
         recommender,
@@ -195,6 +209,7 @@ async def _start_service(
     log_depth.start()
     exposures.start()
     releases.start()
+    experiments.start()
     return reporter, prefetcher
 
 

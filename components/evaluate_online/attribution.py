@@ -81,7 +81,8 @@ _PLACES: Final = f"""
             FROM attributed LEFT JOIN kinds USING (event_type)
         ) GROUP BY ALL
     )
-    SELECT shown.*, person, bucket, release, scenario, basis, degraded,
+    SELECT shown.*, person, bucket, release, scenario, basis, degraded, experiment, arm,
+        substr(teams, place, 1) AS team,
         coalesce(clicked, false)::INTEGER AS clicked, coalesce(converted, false)::INTEGER AS converted,
         coalesce(dismissed, false)::INTEGER AS dismissed, coalesce(dwell, 0) AS dwell,
         coalesce(dwells, 0) AS dwells, coalesce(rating, 0) AS rating, coalesce(ratings, 0) AS ratings,

@@ -12,7 +12,7 @@ JOB: Final = "penchant_online"
 TIMEOUT_S: Final = 10.0
 
 # Dimensions with few labels; a label of a segment can come from data, and days would stay for ever.
-_DIMENSIONS: Final = ("", "release", "scenario", "basis", "source", "place")
+_DIMENSIONS: Final = ("", "release", "scenario", "arm", "basis", "source", "place")
 # For readers who are other users than this process, whose files are private.
 _READABLE: Final = 0o644
 

@@ -26,6 +26,7 @@ DIMENSIONS: Final = {
     "": "''",
     "release": "release::VARCHAR",
     "scenario": "coalesce(nullif(scenario, ''), 'none')",
+    "arm": "CASE WHEN experiment = '' THEN 'none' ELSE experiment || ': ' || arm END",
     "basis": "basis",
     "degraded": "CASE WHEN len(degraded) = 0 THEN 'no' ELSE 'yes' END",
     "source": "unnest(sources)",

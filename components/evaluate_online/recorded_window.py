@@ -37,6 +37,10 @@ EXPOSURES: Final = pa.schema(
         ("scores", pa.list_(pa.float32())),
         ("sources", pa.list_(pa.list_(pa.string()))),
         ("propensities", pa.list_(pa.float64())),
+        ("latency_us", pa.int64()),
+        ("experiment", pa.string()),  # "" for none
+        ("arm", pa.string()),
+        ("teams", pa.string()),  # as in serving.exposures.exposure
     ]
 )
 TIME: Final = "timestamp"
@@ -111,6 +115,10 @@ def exposure_row(exposure: Exposure) -> dict[str, Any]:
             [source for bit, source in enumerate(SOURCES) if bits >> bit & 1] for bits in exposure.sources
         ],
         "propensities": exposure.propensities,
+        "latency_us": exposure.latency_us,
+        "experiment": exposure.experiment,
+        "arm": exposure.arm,
+        "teams": exposure.teams,
     }
 
 

@@ -28,3 +28,7 @@ class Exposure:
     snapshot: int = 0  # as_of of the features that the history is based on, µs since the epoch; 0 for none
     delta: bytes = b""  # digest of the ids of the interactions recorded since; empty for none
     request: bytes = b""  # the serialized RecommendRequest; empty if it is longer than MAX_REQUEST_BYTES
+    latency_us: int = 0  # from the start of the first stage until the items were ranked
+    experiment: str = ""  # "" outside of one
+    arm: str = ""  # of the experiment
+    teams: str = ""  # a character for each place of an interleaved answer: serving.experiments.interleaving

@@ -4,38 +4,25 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Collection
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 import mmh3
 
+from serving.answer_origin import AnswerOrigin
 from serving.answers import Answer, Degradation, Fallback, Stage
 from serving.errors import Unavailable
 from serving.exposures.exposure import Exposure
 from serving.exposures.exposure_table import to_row
 from serving.exposures.exposure_writer import ExposureWriter, WritableStore
-from serving.ranking.ranked_items import RankedItems
 from serving.ranking.request import Request
-from serving.release.arrays import Indexes
 from serving.telemetry.logs import OncePerSecond
 from serving.telemetry.metrics import Metrics
 from serving.user_data.bulkhead import Bulkhead
-from serving.user_history import UserHistory
 
 logger = logging.getLogger(__name__)
 logger.addFilter(OncePerSecond())
 
 _HASHES: Final = 1 << 32
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class AnswerOrigin:
-    """How an answer came about."""
-
-    ranked: RankedItems
-    candidates: Indexes  # [m] the permitted candidates
-    now: int  # µs since the epoch, when the items were ranked
-    user: UserHistory  # without the request's own history
 
 
 class ExposuresOf(Protocol):
@@ -131,15 +118,19 @@ def exposure_of(request: Request, answer: Answer, origin: AnswerOrigin) -> Expos
         user_id=request.user_id,
         timestamp=origin.now,
         release_version=answer.release_version,
-        scenario=request.scenario.name,
+        scenario=origin.scenario,
         basis=answer.basis,
         degraded=",".join(degradation.stage for degradation in answer.degraded),
         candidates=mmh3.mmh3_x64_128_digest(origin.candidates.tobytes()).hex(),
         item_ids=[item.item_id for item in answer.recommendations],
         scores=ranked.scores.tolist(),
         sources=ranked.sources.tolist(),
-        propensities=[1.0] * len(ranked.items) if propensities is None else propensities.tolist(),
+        propensities=[1.0] * len(ranked.scores) if propensities is None else propensities.tolist(),
         snapshot=origin.user.as_of,
         delta=version.delta if version else b"",
         request=request.message,
+        latency_us=origin.latency_us,
+        experiment=origin.experiment,
+        arm=origin.arm,
+        teams=origin.teams,
     )

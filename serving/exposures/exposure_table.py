@@ -32,6 +32,10 @@ EXPOSURES: Final = sa.Table(
     sa.Column("snapshot", sa.BigInteger, nullable=False),
     sa.Column("delta", sa.LargeBinary, nullable=False),
     sa.Column("request", sa.LargeBinary),
+    sa.Column("latency_us", sa.BigInteger),
+    sa.Column("experiment", sa.Text),
+    sa.Column("arm", sa.Text),
+    sa.Column("teams", sa.Text),
 )
 COLUMNS: Final = [column for column in EXPOSURES.c if column.name != "position"]
 _NAMES: Final = [column.name for column in COLUMNS]
@@ -40,9 +44,23 @@ sa.Index("exposures_by_request", EXPOSURES.c.request_id)
 sa.Index("exposures_by_timestamp", EXPOSURES.c.timestamp)
 
 
+# Columns that a table of an earlier version lacks.
+_LATER: Final = (EXPOSURES.c.latency_us, EXPOSURES.c.experiment, EXPOSURES.c.arm, EXPOSURES.c.teams)
+
+
 def create(engine: sa.Engine) -> None:
-    """Create the table if it does not exist."""
+    """Create the table if it does not exist, and the columns that one of an earlier version lacks.
+
+    Raises:
+        sqlalchemy.exc.DBAPIError: another process has just created a column: repeat the call.
+    """
     METADATA.create_all(engine)
+    names = {column["name"] for column in sa.inspect(engine).get_columns(EXPOSURES.name)}
+    for column in _LATER:
+        if column.name not in names:
+            definition = f"{column.name} {column.type.compile(engine.dialect)}"
+            with engine.begin() as connection:
+                connection.exec_driver_sql(f"ALTER TABLE {EXPOSURES.name} ADD COLUMN {definition}")
 
 
 def insert_statement(dialect: str) -> str:
@@ -70,6 +88,10 @@ def to_row(exposure: Exposure) -> Row:
         exposure.snapshot,
         exposure.delta,
         exposure.request or None,
+        exposure.latency_us,
+        exposure.experiment or None,
+        exposure.arm or None,
+        exposure.teams or None,
     )
 
 
@@ -87,5 +109,9 @@ def from_row(row: Sequence[Any]) -> Exposure:
             "propensities": [1.0] * len(items) if propensities is None else array("d", propensities).tolist(),
             "delta": bytes(values["delta"]),
             "request": values["request"] or b"",
+            "latency_us": values["latency_us"] or 0,
+            "experiment": values["experiment"] or "",
+            "arm": values["arm"] or "",
+            "teams": values["teams"] or "",
         }
     )

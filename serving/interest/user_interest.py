@@ -53,15 +53,15 @@ class UserInterest:
     ones, the model advances the snapshot's state by these alone. Unlike a replay, that state includes
     interactions that have left the history's window since.
 
-    The model's answers are cached by user id, release version and user version. They have a cache of their
-    own, because they are much smaller than the scores that LoadedRelease caches (0.3 KB instead of 60 to
-    200 KB) and more expensive (a call to another process), so that this cache holds many more users.
+    The model's answers are cached by user id and release version, for one user version. They have a cache of
+    their own, because they are much smaller than the scores that LoadedRelease caches (0.3 KB instead of 60
+    to 200 KB) and more expensive (a call to another process), so that this cache holds many more users.
     """
 
     def __init__(self, model: InterestModelClient, metrics: Metrics, cache_size: int = 20_000) -> None:
-        """`cache_size`: number of users."""
+        """`cache_size`: number of users, times the releases that answer them."""
         self._model, self._metrics = model, metrics
-        self._cache = VersionedCache[str, FloatArray](cache_size)
+        self._cache = VersionedCache[tuple[str, int], FloatArray](cache_size)
 
     def cached(self, user: UserHistory, release_version: int) -> FloatArray | None:
         """Return the interest of the snapshot or of an earlier call; None if the model must compute it."""
@@ -70,7 +70,7 @@ class UserInterest:
             return state.interest
         if user.version is None:
             return None
-        interest = self._cache.get(user.user_id, (release_version, user.version))
+        interest = self._cache.get((user.user_id, release_version), user.version)
         if interest is not None:
             self._metrics.interests["cache"].inc()
         return interest
@@ -87,7 +87,7 @@ class UserInterest:
         else:
             interest = await self._replay(user, release_version, timeout_s)
         if user.version is not None:
-            self._cache.put(user.user_id, (release_version, user.version), interest)
+            self._cache.put((user.user_id, release_version), user.version, interest)
         return interest
 
     async def forecast(self, user: UserHistory, release_version: int, timeout_s: float) -> FloatArray:

@@ -30,6 +30,7 @@ class Stage(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     STAGE_SOURCES: _ClassVar[Stage]
     STAGE_FREQUENCY_CAP: _ClassVar[Stage]
     STAGE_IMPRESSIONS: _ClassVar[Stage]
+    STAGE_EXPERIMENT: _ClassVar[Stage]
 
 class Fallback(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -44,6 +45,7 @@ class Fallback(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FALLBACK_NO_FREQUENCY_CAP: _ClassVar[Fallback]
     FALLBACK_NOT_RECORDED: _ClassVar[Fallback]
     FALLBACK_NEWEST_INTERACTIONS: _ClassVar[Fallback]
+    FALLBACK_LIVE_RELEASE: _ClassVar[Fallback]
 
 class Source(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -95,6 +97,7 @@ STAGE_FOLLOWED_USERS: Stage
 STAGE_SOURCES: Stage
 STAGE_FREQUENCY_CAP: Stage
 STAGE_IMPRESSIONS: Stage
+STAGE_EXPERIMENT: Stage
 FALLBACK_UNSPECIFIED: Fallback
 FALLBACK_INTERACTION_LOG: Fallback
 FALLBACK_SNAPSHOT: Fallback
@@ -106,6 +109,7 @@ FALLBACK_ALL_SOURCES: Fallback
 FALLBACK_NO_FREQUENCY_CAP: Fallback
 FALLBACK_NOT_RECORDED: Fallback
 FALLBACK_NEWEST_INTERACTIONS: Fallback
+FALLBACK_LIVE_RELEASE: Fallback
 SOURCE_UNSPECIFIED: Source
 SOURCE_INTEREST: Source
 SOURCE_TRANSITIONS: Source

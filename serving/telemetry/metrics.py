@@ -20,6 +20,8 @@ _BUCKETS_S: Final = (0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1,
 # From the arrival of a call until it is admitted and parsed.
 _QUEUE: Final = "queue"
 
+_SHARES: Final = tuple(tenths / 10 for tenths in range(11))
+
 # The stages of a Recommend call, in order; `scenario` only if the scenario needs more data than the history.
 STAGES: Final = (
     _QUEUE,
@@ -52,6 +54,7 @@ class Metrics:
         self._init_answers()
         self._init_recordings()
         self._init_releases()
+        self._init_experiments()
 
     def _init_calls(self) -> None:
         requests = self._histogram(
@@ -131,6 +134,47 @@ class Metrics:
         self.snapshot_as_of = 0  # µs since the epoch, 0 before a snapshot was read
         snapshot_age = self._gauge("penchant_snapshot_age_seconds", "Age of the newest feature snapshot read")
         snapshot_age.set_function(self._snapshot_age)
+
+    def _init_experiments(self) -> None:
+        self.experiment_running = self._gauge(
+            "penchant_experiment_running", "1 while this process takes part in an experiment, else 0"
+        )
+        self.experiment_failures = self._counter(
+            "penchant_experiment_failures_total", "Failed attempts to follow the experiment file"
+        )
+        self.experiment_stops = self._counter(
+            "penchant_experiment_stops_total", "Canaries that a guardrail stopped", "guardrail"
+        )
+        self._arm_answers = self._counter(
+            "penchant_experiment_answers_total",
+            "Answers by an arm of an experiment; failed: the live release answered instead",
+            "experiment",
+            "arm",
+            "outcome",
+        )
+        self._arm_duration = self._histogram(
+            "penchant_experiment_answer_duration_seconds",
+            "Duration of the stages of an answer by an arm, a shadow included",
+            "experiment",
+            "arm",
+        )
+        shadows = self._counter(
+            "penchant_shadow_answers_total",
+            "Answers that a shadow computed, failed to compute, or dropped because it can't keep up",
+            "outcome",
+        )
+        self.shadows = {outcome: shadows.labels(outcome) for outcome in ("computed", "failed", "dropped")}
+        self.shadow_common_items = Histogram(
+            "penchant_shadow_common_items_ratio",
+            "Share of the shown items that the shadow's answer has too",
+            buckets=_SHARES,
+            registry=self.registry,
+        )
+
+    def count_arm_answer(self, experiment: str, arm: str, failed: bool, seconds: float) -> None:
+        """Count an answer by an arm and the duration of its stages."""
+        self._arm_answers.labels(experiment, arm, "failed" if failed else "answered").inc()
+        self._arm_duration.labels(experiment, arm).observe(seconds)
 
     def count_answer(self, answer: Answer, sources: NDArray[SourceBits], scenario: str = "") -> None:
         """Count an answer; `sources` [k] holds the candidate sources of its items, as bits of SOURCES."""

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
+import sqlalchemy as sa
 
 from serving.exposures.exposure_store import ExposureStore
+from serving.exposures.exposure_table import COLUMNS, EXPOSURES, create, to_row
 from tests.serving.exposures.exposures import exposure, rows
 
 
@@ -30,12 +32,34 @@ def test_exposures_are_read_as_they_were_stored(store: ExposureStore) -> None:
         sources=[3, 1024],
         propensities=[0.1, 1.0],
         request=b"\x00\xff",
+        latency_us=1_234,
+        experiment="e",
+        arm="new",
+        teams="a-",
     )
     empty = exposure("r2", items=[])
     store.append(rows([whole, empty]))
     assert store.of_request("r1") == [whole]
     assert store.of_request("r2") == [empty]
     assert store.of_request("r3") == []
+
+
+def test_a_table_of_an_earlier_version_gets_the_columns_of_experiments(database_url: str) -> None:
+    engine = sa.create_engine(database_url)
+    create(engine)
+    later = ("latency_us", "experiment", "arm", "teams")
+    with engine.begin() as connection:
+        for name in later:
+            connection.exec_driver_sql(f"ALTER TABLE exposures DROP COLUMN {name}")
+        names = [column.name for column in COLUMNS if column.name not in later]
+        row = dict(zip([column.name for column in COLUMNS], to_row(exposure("old")), strict=True))
+        connection.execute(sa.insert(EXPOSURES).values({name: row[name] for name in names}))
+    engine.dispose()
+    store = ExposureStore(database_url)
+    store.append(rows([exposure("new", arm="a", latency_us=9)]))
+    assert store.of_request("old") == [exposure("old")]
+    assert store.of_request("new") == [exposure("new", arm="a", latency_us=9)]
+    store.close()
 
 
 def test_shown_counts_the_answers_with_an_item_but_a_repeated_request_once(store: ExposureStore) -> None:

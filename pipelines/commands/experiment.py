@@ -1,0 +1,239 @@
+"""The commands of `penchant experiment`: compare releases and scenarios on real traffic."""
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipelines.commands.errors import exit_on_error, out
+from pipelines.commands.options import By, Home
+
+# typer reads the annotations, and this module is light to import.
+from serving.experiments.kinds import Kind
+
+if TYPE_CHECKING:
+    from pipelines.settings import Settings
+    from serving.experiments.experiment import Act, Experiment
+    from serving.experiments.experiment_file import ExperimentFile
+
+experiment = typer.Typer(
+    help="""Compare releases and scenarios on real traffic, while the recommender runs.
+
+```
+penchant experiment start shadow look-at-8 --candidate 8
+penchant experiment start canary try-8 --candidate 8 --share 1%
+penchant experiment start ab seven-or-8 --arm old=7:50% --arm new=8:50%
+penchant experiment start interleaving against-8 --candidate 8
+penchant experiment show
+penchant experiment ramp 10%
+penchant experiment report
+penchant experiment stop --reason "release 8 wins"
+```
+
+Each recommender follows within a second; one experiment runs at a time.
+""",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+)
+
+Reason = Annotated[str, typer.Option(help="The reason; the history keeps it.")]
+
+
+@experiment.command()
+def start(
+    kind: Annotated[
+        Kind,
+        typer.Argument(
+            help="shadow: the candidate answers too, unseen. canary: a growing share of the users gets "
+            "it, until a guardrail stops it. ab: arms with fixed shares of the users. interleaving: an "
+            "answer mixes both."
+        ),
+    ],
+    name: Annotated[
+        str,
+        typer.Argument(help="A new name; it decides which users are in which arm."),
+    ],
+    by: By,
+    candidate: Annotated[
+        str | None,
+        typer.Option(metavar="RELEASE[/SCENARIO]", help="What is compared with the live one; not for ab."),
+    ] = None,
+    arm: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=RELEASE[/SCENARIO][:SHARE]",
+            help="An arm, the control first; repeat the option. The release may be `live`: the one that is "
+            "live now. Shares of the users are for ab; all others get the live release.",
+        ),
+    ] = None,
+    share: Annotated[
+        str | None,
+        typer.Option(help="The share of the users from now on, such as 5%; not for ab. Default: all."),
+    ] = None,
+    ramp_steps: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--ramp",
+            metavar="DELAY:SHARE",
+            help="A later share, such as 30m:5%, 6h:20% or 2d:50% from now; repeat the option.",
+        ),
+    ] = None,
+    requests: Annotated[
+        str | None,
+        typer.Option(metavar="SCENARIO", help="Only requests with this scenario; '' for those without one."),
+    ] = None,
+    guardrail: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME=RATIO",
+            help="Of a canary: the accepted ratio, candidate over live, of users with errors, slow answers "
+            "(slow), degraded answers (degraded), dismissals or clicks; or NAME=off. Default: 1 for each.",
+        ),
+    ] = None,
+    slow_ms: Annotated[
+        float | None, typer.Option(help="Of a canary: a slow answer takes longer. Default: 100 ms.")
+    ] = None,
+    false_alarms: Annotated[
+        float | None,
+        typer.Option(help="Of a canary: the probability that it stops without a cause. Default: 0.05."),
+    ] = None,
+    reason: Reason = "",
+    home: Home = None,
+) -> None:
+    """Start an experiment; the recommenders take part once they have loaded its releases.
+
+    ```
+    penchant experiment start shadow look-at-8 --candidate 8
+    penchant experiment start canary try-8 --candidate 8 --share 1%
+    penchant experiment start ab seven-or-8 --arm old=7:50% --arm new=8:50%
+    penchant experiment start interleaving against-8 --candidate 8
+    ```
+    """
+    with exit_on_error():
+        from pipelines.commands import experiment_arguments as arguments
+        from pipelines.settings import load_settings
+        from serving.configuration.settings import load_settings as load_serving_settings
+        from serving.experiments.experiment import Arm, check_experiment
+        from serving.ranking.scenarios import load_scenarios
+
+        settings = load_settings(home=home)
+        file, act = _file(settings), _act("started", by, reason)
+        published, live = file.store.versions(), file.store.live()
+        arms = [arguments.parse_arm(text, live) for text in arm or ()]
+        if candidate is not None:
+            control = Arm(name=arguments.LIVE, release=live if kind == "interleaving" else None)
+            arms = [control, arguments.parse_candidate(candidate), *arms]
+        started = arguments.make_experiment(
+            kind,
+            name,
+            arms,
+            requests,
+            arguments.parse_ramp(kind, share, ramp_steps or (), act.at),
+            arguments.parse_guardrails(kind, guardrail or (), slow_ms, false_alarms),
+            act,
+        )
+        scenarios = load_scenarios(load_serving_settings(home=settings.home).scenarios)
+        check_experiment(started, published, live, scenarios)
+        file.start(started)
+        _print(started)
+
+
+@experiment.command()
+def show(
+    all_: Annotated[bool, typer.Option("--all", help="Also the experiments before, oldest first.")] = False,
+    home: Home = None,
+) -> None:
+    """Show the experiment: its arms, shares, and who did what to it.
+
+    ```
+    penchant experiment show --all
+    ```
+    """
+    with exit_on_error():
+        from pipelines.settings import load_settings
+
+        file = _file(load_settings(home=home))
+        last = file.read()
+        shown = file.history() if all_ else [last] if last else []
+        if not shown:
+            out.print("No experiment was started yet: penchant experiment start")
+        for each in shown:
+            _print(each)
+
+
+@experiment.command()
+def ramp(
+    share: Annotated[str, typer.Argument(help="The share of the users from now on, such as 0.2 or 20%.")],
+    by: By,
+    reason: Reason = "",
+    home: Home = None,
+) -> None:
+    """Change the share of the users at once; it replaces the steps that were planned.
+
+    Users who are in the experiment stay in it while the share grows.
+
+    ```
+    penchant experiment ramp 10% --reason "no complaint"
+    ```
+    """
+    with exit_on_error():
+        from pipelines.commands.experiment_arguments import parse_share
+        from pipelines.settings import load_settings
+        from serving.experiments.experiment import RampStep
+
+        file = _file(load_settings(home=home))
+        running, act = _running(file), _act("ramped", by, reason)
+        if running.kind == "ab":
+            raise ValueError(
+                "the arms of an A/B experiment have fixed shares, or users would change their arm: "
+                "stop it and start another one"
+            )
+        step = RampStep(at=act.at, share=parse_share(share, "SHARE"))
+        past = [each for each in running.ramp if each.at < act.at]
+        changed = running.with_act(act, ramp=(*past, step))
+        file.replace(changed)
+        _print(changed)
+
+
+@experiment.command()
+def stop(by: By, reason: Reason = "", home: Home = None) -> None:
+    """End the experiment: all users get the live release again, within a second.
+
+    ```
+    penchant experiment stop --reason "release 8 wins"
+    ```
+    """
+    with exit_on_error():
+        from pipelines.settings import load_settings
+
+        file = _file(load_settings(home=home))
+        stopped = _running(file).with_act(_act("stopped", by, reason))
+        file.replace(stopped)
+        _print(stopped)
+
+
+def _file(settings: "Settings") -> "ExperimentFile":
+    from serving.experiments.experiment_file import ExperimentFile
+    from serving.release.published_versions import PublishedVersions
+
+    return ExperimentFile(PublishedVersions(settings.releases))
+
+
+def _running(file: "ExperimentFile") -> "Experiment":
+    last = file.read()
+    if last is None or not last.is_running:
+        raise ValueError("no experiment is running: `penchant experiment start` starts one")
+    return last
+
+
+def _act(what: str, by: str, reason: str) -> "Act":
+    from serving.experiments.experiment import Act
+
+    return Act.model_validate({"what": what, "by": by, "at": datetime.now(UTC), "reason": reason})
+
+
+def _print(shown: "Experiment") -> None:
+    from pipelines.commands.experiment_tables import experiment_parts
+
+    for part in experiment_parts(shown, datetime.now(UTC)):
+        out.print(part, soft_wrap=isinstance(part, str))

@@ -1,0 +1,100 @@
+"""Users get the arm that their id decides, and each exposure says which."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from serving.experiments.experiment import Act
+from serving.ranking.loaded_release import LoadedRelease
+from tests.patience import wait_until
+from tests.serving.experiments.experiments import AT, experiment, file_of, follow, halves, user_of
+from tests.serving.exposures.test_exposure_log import recorded
+from tests.serving.service import RunningService, running
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[RunningService]:
+    with running(tmp_path, versions=(1, 2)) as service:
+        yield service
+
+
+def test_each_arm_of_an_ab_experiment_answers_its_users_and_is_recorded(service: RunningService) -> None:
+    started = halves()
+    new = follow(service, started, arm="new")
+    old, outside = user_of(started, "old"), ""
+    answers = [service.client.recommend(user, k=2, request_id=f"r{user}") for user in (new, old, outside)]
+    assert [answer.release_version for answer in answers] == [2, 1, 1]
+    shown = [recorded(service, f"r{user}") for user in (new, old, outside)]
+    assert [(each.experiment, each.arm) for each in shown] == [("e", "new"), ("e", "old"), ("", "")]
+    assert [item.title[-4:] for item in answers[0].recommendations] == ["of 2"] * 2
+
+
+def test_an_arms_scenario_replaces_that_of_its_requests_alone(service: RunningService) -> None:
+    arms = [
+        {"name": "old", "release": 1, "scenario": "content", "share": 0.5},
+        {"name": "new", "release": 2, "scenario": "social", "share": 0.5},
+    ]
+    started = experiment("ab", arms, requests="content")
+    new = user_of(started, "new")
+    file_of(service.root).replace(started)
+    wait_until(lambda: service.client.recommend(new, scenario="content").release_version == 2)
+    assert service.client.recommend(new, scenario="content", request_id="r1").release_version == 2
+    assert service.client.recommend(new, scenario="email", request_id="r2").release_version == 1
+    shown = [recorded(service, "r1"), recorded(service, "r2")]
+    assert [(each.arm, each.scenario) for each in shown] == [("new", "social"), ("", "email")]
+
+
+def test_a_stop_brings_everybody_back_to_the_live_release(service: RunningService) -> None:
+    started = experiment("canary", share=0.5)
+    user = follow(service, started)
+    assert service.client.recommend(user_of(started, "live")).release_version == 1
+    file_of(service.root).replace(started.with_act(Act(what="stopped", by="ada", at=AT)))
+    wait_until(lambda: service.client.recommend(user).release_version == 1)
+
+
+def test_a_damaged_file_and_an_unknown_release_change_nothing(
+    service: RunningService, caplog: pytest.LogCaptureFixture
+) -> None:
+    user = follow(service, halves(), arm="new")
+    (service.root / "releases" / "experiment.json").write_text('{"name": "e"')
+    wait_until(lambda: "experiment.json is refused: Invalid JSON" in caplog.text)
+    assert service.client.recommend(user).release_version == 2
+
+
+def test_an_experiment_with_a_release_that_cannot_be_opened_leaves_the_live_one(
+    service: RunningService, caplog: pytest.LogCaptureFixture
+) -> None:
+    file_of(service.root).replace(experiment("canary", [{"name": "live"}, {"name": "new", "release": 9}]))
+    wait_until(lambda: "experiment.json is refused: no release at" in caplog.text)
+    assert service.client.recommend("u").release_version == 1
+
+
+def test_an_experiment_waits_until_the_model_server_has_its_release(
+    service: RunningService, caplog: pytest.LogCaptureFixture
+) -> None:
+    service.model.versions = [1]
+    file_of(service.root).replace(experiment("canary"))
+    wait_until(lambda: "model server does not report release 2 as AVAILABLE" in caplog.text)
+    assert service.client.recommend("u").release_version == 1
+
+
+def test_where_an_arm_fails_the_live_release_answers(
+    service: RunningService, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    user, rank = follow(service, experiment("canary")), LoadedRelease.rank
+
+    def fails(release: LoadedRelease, *arguments: Any) -> Any:
+        if release.version == 2:
+            raise ZeroDivisionError
+        return rank(release, *arguments)
+
+    service.client.record(user, "comedy-1", event_type="like")
+    monkeypatch.setattr(LoadedRelease, "rank", fails)
+    answer = service.client.recommend(user, k=3, request_id="r")
+    assert answer.release_version == 1
+    assert len(answer.recommendations) == 3
+    assert [(each.stage, each.fallback) for each in answer.degraded] == [("experiment", "live_release")]
+    assert (recorded(service, "r").arm, recorded(service, "r").degraded) == ("candidate", "experiment")
+    assert "arm candidate of experiment e failed" in caplog.text
