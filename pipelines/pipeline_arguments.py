@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from components.errors import StepError
+from components.evaluate_online.off_policy_options import OffPolicyOptions
 from components.ingest_interactions.feedback.feedback_options import KINDS, parse_options
 from components.ingest_interactions.reading import COLUMNS_FIELD, COLUMNS_OPTION, FILE_FIELDS, Reading
 from components.train_interest_model.hyperparameters import Hyperparameters
 from pipelines.settings import Settings
+from serving.ranking.scenarios import load_scenarios
 
 # Parameters that are addresses; each is a setting of the same name.
 ADDRESSES: Final = (
@@ -44,7 +46,23 @@ def training_arguments(
         "protocol": protocol,
         "max_failed_share": max_failed_share,
         "hyperparameters": hyperparameters,
+        "off_policy": off_policy_options(settings).to_json(),
     }
+
+
+def off_policy_options(settings: Settings) -> OffPolicyOptions:
+    """Return how a candidate's clicks are estimated.
+
+    Raises:
+        ValueError: the file of the scenarios is wrong.
+    """
+    return OffPolicyOptions(
+        load_scenarios(settings.scenarios),
+        settings.off_policy_days,
+        settings.off_policy_answers,
+        settings.off_policy_min_effective,
+        settings.off_policy_min_support,
+    )
 
 
 def promotion_arguments(

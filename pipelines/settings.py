@@ -52,6 +52,21 @@ class Settings(Addresses):
         description="auto: a release goes live that is shown to be better than the live one; "
         "auto-unless-worse: one that is not shown to be worse, too; review: a person approves it",
     )
+    scenarios: Path | None = Field(
+        None, description="TOML file of the recommender's scenarios; the shipped ones when absent"
+    )
+    off_policy_days: float = Field(
+        7, ge=0, description="the release gate uses the explored answers of so many days; 0: none"
+    )
+    off_policy_answers: int = Field(
+        2_000, ge=100, description="the release gate uses at most so many explored answers, the newest"
+    )
+    off_policy_min_effective: float = Field(
+        100, ge=30, description="answers of the candidate's own that the explored ones must be worth"
+    )
+    off_policy_min_support: float = Field(
+        0.95, gt=0, le=1, description="share of the candidate's answers that exploration could have shown"
+    )
     model_name: str = Field("penchant", description="name of the registered model in MLflow")
     experiment: str = Field("penchant", description="name of the experiment in MLflow and Kubeflow")
 

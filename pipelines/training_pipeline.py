@@ -35,6 +35,7 @@ def training(
     spark_properties: dict = {},  # noqa: B006 (the default of a pipeline parameter)
     protocol: str = "time",
     policy: str = "auto",
+    off_policy: str = "",
     max_failed_share: float = 0.05,
     hyperparameters: dict = {},  # noqa: B006 (the default of a pipeline parameter)
     experiment: str = "penchant",
@@ -153,6 +154,9 @@ def training(
         policy=policy,
         pipeline_run=dsl.PIPELINE_JOB_NAME_PLACEHOLDER,
         image=image,
+        interaction_log=interaction_log,
+        warehouse=warehouse,
+        off_policy=off_policy,
     ).set_display_name("Evaluate release")
 
     # Fit both again, with the validation and test interactions too.

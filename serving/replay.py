@@ -66,12 +66,17 @@ class Replayer:
     limits: RequestLimits
 
     async def replay(
-        self, exposure: Exposure, release: LoadedRelease, explain_k: int | None = None
+        self,
+        exposure: Exposure,
+        release: LoadedRelease,
+        explain_k: int | None = None,
+        k: int | None = None,
     ) -> Replayed:
         """Return the answer of a release to the recorded request, with the history as of then.
 
         Args:
             explain_k: explain the best `explain_k` items instead of the request's own number.
+            k: return `k` items instead, without explanations.
 
         Raises:
             NotRepeatable: the request is not kept, or what the answer was based on has changed since.
@@ -85,6 +90,8 @@ class Replayer:
             request = replace(request, scenario=self._scenario(exposure.scenario))
         if explain_k is not None:
             request = replace(request, explain=True, k=explain_k)
+        elif k is not None:
+            request = replace(request, explain=False, k=k)
         recorded = _Recorded()
         metrics, log = Metrics(), _LogUntil(self.log, until)
         histories = HistoryReader(lambda: features, log)

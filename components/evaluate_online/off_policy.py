@@ -52,6 +52,7 @@ class Estimate:
     value: float
     low: float
     high: float
+    difference: tuple[float, float]  # 95 % interval of the value minus the live policy's, on the same answers
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,17 @@ class OffPolicyEvaluation:
     support: float  # mean weight
 
 
-def evaluate_off_policy(logged: LoggedAnswers, switch: float = SWITCH) -> OffPolicyEvaluation:
+def evaluate_off_policy(
+    logged: LoggedAnswers,
+    min_effective: float = MIN_EFFECTIVE,
+    min_support: float = MIN_SUPPORT,
+    switch: float = SWITCH,
+) -> OffPolicyEvaluation:
     """Return the estimates of all methods.
 
     Args:
+        min_effective: answers of the candidate's own that the logged ones must be worth.
+        min_support: mean weight that the upper end of its interval must reach.
         switch: largest weight that Switch-DR corrects with.
 
     Raises:
@@ -81,14 +89,15 @@ def evaluate_off_policy(logged: LoggedAnswers, switch: float = SWITCH) -> OffPol
     effective = float(last.sum() ** 2 / max(float((last**2).sum()), 1e-300))
     ones: Floats = np.ones_like(weights)
     _, (highest,) = bounds(_resampled(logged, weights[:, -1:], ones[:, -1:]))
-    if highest < MIN_SUPPORT:
+    if highest < min_support:
         raise NoSupport(
             f"the candidate would show, in about {1 - last.mean():.0%} of the answers, what the live policy "
             "could not show: explore with a larger pool and floor, or evaluate a candidate that is more alike"
         )
-    if effective < MIN_EFFECTIVE:
+    if effective < min_effective:
         raise NoSupport(
-            f"{len(last):,} answers are worth {effective:.0f} of the candidate, fewer than {MIN_EFFECTIVE}: "
+            f"{len(last):,} answers are worth {effective:.0f} of the candidate, fewer than "
+            f"{min_effective:g}: "
             "collect more explored answers, or evaluate a candidate that is more like the live policy"
         )
     before = np.concatenate([np.ones((len(weights), 1)), weights[:, :-1]], axis=1)
@@ -125,9 +134,13 @@ def _check_propensities(logged: LoggedAnswers) -> None:
 
 def _estimate(method: str, logged: LoggedAnswers, numerators: Floats, denominators: Floats) -> Estimate:
     """Return the sum over places of sum(numerators) / sum(denominators)."""
-    low, high = bounds(_resampled(logged, numerators, denominators))
+    resampled = _resampled(logged, numerators, denominators)
+    # The resamples have the same users, so that the difference is paired.
+    live = _resampled(logged, logged.rewards, np.ones_like(logged.rewards))
+    (low,), (high,) = bounds(resampled)
+    (worst,), (best,) = bounds(resampled - live)
     value = float((numerators.sum(axis=0) / denominators.sum(axis=0)).sum())
-    return Estimate(method, value, float(low[0]), float(high[0]))
+    return Estimate(method, value, float(low), float(high), (float(worst), float(best)))
 
 
 def _resampled(logged: LoggedAnswers, numerators: Floats, denominators: Floats) -> Floats:

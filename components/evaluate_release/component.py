@@ -23,6 +23,9 @@ def evaluate_release(
     policy: str,
     pipeline_run: str,
     image: str,
+    interaction_log: str,
+    warehouse: str,
+    off_policy: str,
     evaluation: Output[Artifact],
     metrics: Output[Metrics],
     report: Output[HTML],
@@ -30,12 +33,22 @@ def evaluate_release(
     """Fit the blend on the validation split, measure on the test split; returns "push" or "hold"."""
     from pathlib import Path
 
+    from components.evaluate_online.explored_answers import ExploredAnswers
+    from components.evaluate_online.off_policy_options import OffPolicyOptions
     from components.evaluate_release.dossier.facts import RunRecord
     from components.evaluate_release.evaluation import evaluate
     from components.mlflow_client import mlflow_errors
     from feature_repo.feedback import FeedbackPolicy
 
-    record = RunRecord(policy, pipeline_run, image, validation.metadata, Path(quarantine.path))
+    explored = ExploredAnswers(interaction_log, warehouse, OffPolicyOptions.from_json(off_policy))
+    record = RunRecord(
+        policy,
+        pipeline_run,
+        image,
+        validation.metadata,
+        Path(quarantine.path),
+        explored if explored.options.days else None,
+    )
     # Browsers render a file as HTML by this ending.
     report.path += ".html"
     with mlflow_errors(tracking_uri):

@@ -59,7 +59,15 @@ def evaluate(
     ranking = assemble(interest_model, collaborative_filters, items)
     keep_seen = keeps_seen(interest_model)
     held_out = HeldOut.read(training_set, ranking.catalog, feedback, keep_seen, users, interactions)
-    results = measure(ranking, interest_model / "saved_model", held_out, protocol, releases, record.policy)
+    results = measure(
+        ranking,
+        interest_model / "saved_model",
+        held_out,
+        protocol,
+        releases,
+        record.policy,
+        record.explored,
+    )
     client = connect(tracking_uri)
     files = [collaborative_filters, interest_model / EMBEDDINGS, items]
     candidate = Candidate(

@@ -9,6 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from components.evaluate_online.candidate_estimates import CandidateEvaluation
+from components.evaluate_online.explored_answers import ExploredAnswers
+from components.evaluate_online.off_policy import NoSupport
 from components.evaluate_release.blend.blend_fit import MAX_QUERIES, fit_blend
 from components.evaluate_release.data.held_out import SEED, HeldOut
 from components.evaluate_release.data.queries import Queries
@@ -31,7 +34,7 @@ from components.evaluate_release.model_names import (
 from components.evaluate_release.models import baselines, live_version
 from components.evaluate_release.models.full_ranking import rank_all
 from components.evaluate_release.models.served_ranking import ServedRanking
-from components.evaluate_release.release_gate import Evidence, decide
+from components.evaluate_release.release_gate import Evidence, NoClicks, decide
 from components.evaluate_release.report.notes import notes
 from components.evaluate_release.report.results import EvaluationResults
 from components.progress import report
@@ -43,9 +46,19 @@ Metrics = dict[str, Figure]  # name of a metric -> its figure
 
 
 def measure(
-    ranking: Ranking, saved_model: Path, held_out: HeldOut, protocol: str, releases: str, policy: str
+    ranking: Ranking,
+    saved_model: Path,
+    held_out: HeldOut,
+    protocol: str,
+    releases: str,
+    policy: str,
+    explored: ExploredAnswers | None = None,
 ) -> EvaluationResults:
-    """Fit the blend on the validation queries, then measure every model on the test queries."""
+    """Fit the blend on the validation queries, then measure every model on the test queries.
+
+    Args:
+        explored: answers of the live version, to estimate the candidate's clicks; None for none.
+    """
     report(
         f"protocol {protocol}: {len(held_out.validation):,} validation queries, "
         f"{len(held_out.test):,} test queries, {len(ranking.catalog):,} items"
@@ -74,6 +87,7 @@ def measure(
         drift = measure_drift(candidate, saved_model, held_out)
     with timed("measured the forecast of interests"), SavedInterestModel(saved_model) as model:
         forecast = measure_forecast(model, ranking.item_embeddings, held_out.test, SEED)
+    clicks = _clicks(explored, candidate, saved_model, held_out.trained_until) if explored else None
     results = EvaluationResults(
         protocol=protocol,
         seed=SEED,
@@ -91,12 +105,26 @@ def measure(
         blend=blend,
         keep_seen=held_out.keep_seen,
         live=live,
+        clicks=clicks,
         gate_decision=decide(
-            _evidence(held_out.test, models, baseline), live.comparison if live else None, policy
+            _evidence(held_out.test, models, baseline),
+            live.comparison if live else None,
+            policy,
+            clicks.as_evidence() if isinstance(clicks, CandidateEvaluation) else clicks,
         ),
     )
     _report_results(results)
     return results
+
+
+def _clicks(
+    explored: ExploredAnswers, candidate: Ranking, saved_model: Path, trained_until: int
+) -> CandidateEvaluation | NoClicks:
+    try:
+        with timed("estimated the clicks on explored answers"):
+            return explored.evaluate(candidate, saved_model, trained_until)
+    except NoSupport as error:
+        return NoClicks(str(error))
 
 
 def _evidence(queries: Queries, models: dict[str, RankedQueries], baseline: str) -> Evidence:

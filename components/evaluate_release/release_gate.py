@@ -47,6 +47,25 @@ class Incomparable:
 
 
 @dataclass(frozen=True)
+class Clicks:
+    """Clicks per answer, on answers that the live version explored, estimated for the candidate."""
+
+    scenario: str
+    answers: int
+    effective: float  # how many answers of the candidate's own they are worth
+    live: float
+    candidate: float
+    difference: Interval  # of the candidate minus the live version, 95 %, paired
+
+
+@dataclass(frozen=True)
+class NoClicks:
+    """The reason why clicks say nothing about the candidate."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
 class GateDecision:
     """The outcome, a sentence that gives the reason, and whether the release goes live without a review."""
 
@@ -55,15 +74,22 @@ class GateDecision:
     goes_live: bool = False
 
 
-def decide(evidence: Evidence, live: Comparison | Incomparable | None, policy: str) -> GateDecision:
+def decide(
+    evidence: Evidence,
+    live: Comparison | Incomparable | None,
+    policy: str,
+    clicks: Clicks | NoClicks | None = None,
+) -> GateDecision:
     """Decide "better" or "worse" where the evidence suffices, else "undecided".
 
     - Enough queries: at least MIN_QUERIES of MIN_USERS users.
     - At least the best baseline: a lower NDCG@10 is "worse".
     - Against the live version: "better" if the 95 % interval of the difference is above zero, "worse" if it
       is below. Without a live version, the best baseline takes its place.
+    - Clicks: "worse" if the interval of their difference is below zero; "better" if it is above and all of
+      the above leaves it "undecided" only for its interval.
 
-    The reason ends with what a release that is not "better" would need.
+    The reason says what a release that is not "better" would need, and what clicks say, or why nothing.
 
     Under the policy "auto" a better release goes live, and the first one unless it is worse: there is no
     version that it could replace. Under "auto-unless-worse" an undecided release goes live too, under
@@ -71,10 +97,15 @@ def decide(evidence: Evidence, live: Comparison | Incomparable | None, policy: s
 
     Args:
         live: None before the first release.
+        clicks: None if they are not looked at.
     """
     outcome, reason = _judge(evidence, live)
-    if needed := _needed(outcome, evidence, live):
+    by_clicks = _sign(clicks.difference) if isinstance(clicks, Clicks) else "undecided"
+    if by_clicks == "worse" or (by_clicks == "better" and _is_reached(outcome, evidence)):
+        outcome = by_clicks
+    elif needed := _needed(outcome, evidence, live):
         reason = f"{reason}; to be better it needs {needed}"
+    reason += _about(clicks)
     if policy == "review" or outcome == "worse":
         return GateDecision(outcome, reason, goes_live=False)
     if live is None or outcome == "better" or policy == "auto-unless-worse":
@@ -112,6 +143,26 @@ def _judge(evidence: Evidence, live: Comparison | Incomparable | None) -> tuple[
     return outcome, (
         f"{reached}, and {live.candidate:.4f} {words[outcome]} the live version {live.version} "
         f"({live.live:.4f}, {live.measured}){_interval(live.difference)}"
+    )
+
+
+def _is_reached(outcome: Outcome, evidence: Evidence) -> bool:
+    """Return whether enough queries show that the candidate is not worse than the best baseline."""
+    return outcome == "undecided" and evidence.queries >= MIN_QUERIES and evidence.users >= MIN_USERS
+
+
+def _about(clicks: Clicks | NoClicks | None) -> str:
+    if clicks is None:
+        return ""
+    if isinstance(clicks, NoClicks):
+        return f"; clicks were not used: {clicks.reason}"
+    low, high = clicks.difference
+    words = {"better": "more", "worse": "fewer", "undecided": "not shown to be more or fewer"}
+    return (
+        f"; {words[_sign(clicks.difference)]} clicks: {clicks.candidate:.3f} an answer instead of "
+        f"{clicks.live:.3f}, estimated from {clicks.answers:,} explored answers of the scenario "
+        f"{clicks.scenario} that are worth {clicks.effective:,.0f} of the candidate's own, 95 % interval of "
+        f"the difference {low:+.3f} to {high:+.3f}"
     )
 
 

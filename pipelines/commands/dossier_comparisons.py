@@ -37,6 +37,27 @@ def baseline_table(page: dict[str, Any], ours: str) -> Table:
     return table
 
 
+def clicks_table(clicks: dict[str, Any], ours: str) -> Table:
+    """Show the clicks per answer that are estimated from explored answers, beside those of what was shown."""
+    evaluation = clicks["evaluation"]
+    title = (
+        f"Clicks per answer, estimated from {evaluation['answers']:,} explored answers of the scenario "
+        f"{clicks['scenario']}, worth {evaluation['effective']:,.0f} of {ours}'s own"
+    )
+    headings = ("", "estimate", "95 % interval", "difference to what was shown, 95 %")
+    table = Table(
+        *(Column(heading, justify="right" if heading else "left") for heading in headings),
+        title=title,
+        title_justify="left",
+    )
+    table.add_row("as shown", f"{clicks['live']:.3f}", "", "")
+    for each in evaluation["estimates"]:
+        low, high = each["difference"]
+        interval = f"{each['low']:.3f} to {each['high']:.3f}"
+        table.add_row(each["method"], f"{each['value']:.3f}", interval, f"{low:+.3f} to {high:+.3f}")
+    return table
+
+
 def examples_table(page: dict[str, Any], ours: str) -> Table:
     """Show the users who gain and lose most, and those who were drawn."""
     theirs = page["examples_against"]

@@ -7,7 +7,12 @@ from rich.console import RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
-from pipelines.commands.dossier_comparisons import baseline_table, comparison_table, examples_table
+from pipelines.commands.dossier_comparisons import (
+    baseline_table,
+    clicks_table,
+    comparison_table,
+    examples_table,
+)
 
 if TYPE_CHECKING:
     from components.evaluate_release.dossier.registered import Dossier
@@ -23,6 +28,8 @@ def dossier_tables(dossier: "Dossier") -> Iterator[RenderableType]:
     if page["against"]:
         yield comparison_table(page["against"], name, page["other"]["name"])
     yield baseline_table(page, name)
+    if (clicks := page["facts"].get("clicks")) and "refused" not in clicks:
+        yield clicks_table(clicks, name)
     yield _lists(page, name)
     yield _volumes(page)
     if page["data"]["mixes"]:

@@ -1,5 +1,6 @@
 """The commands of `penchant online`: what users did with what they were shown."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -10,7 +11,7 @@ from pipelines.commands.errors import exit_on_error, out
 from pipelines.commands.options import Home
 
 if TYPE_CHECKING:
-    from pipelines.candidate_evaluation import CandidateEvaluation
+    from components.evaluate_online.candidate_estimates import CandidateEvaluation
     from pipelines.settings import Settings
 
 online = typer.Typer(
@@ -152,9 +153,10 @@ def evaluate(
 async def _evaluate(
     settings: "Settings", release: int, scenario: str, window: tuple[int, int], limit: int
 ) -> "CandidateEvaluation":
+    from components.evaluate_online.candidate_evaluation import evaluate_candidate
     from components.evaluate_online.clicked_answers import clicked_answers
-    from pipelines.candidate_evaluation import evaluate_candidate
     from pipelines.opened_replayer import open_release, open_replayer
+    from pipelines.pipeline_arguments import off_policy_options
     from serving.exposures.exposure_store import ExposureStore
 
     clicks = clicked_answers(settings.interaction_log, settings.warehouse, *window)
@@ -163,7 +165,8 @@ async def _evaluate(
         async with open_replayer(settings, store) as replayer:
             exposures = [each for batch in store.between(*window) for each in batch]
             opened = open_release(settings, release)
-            return await evaluate_candidate(exposures, clicks, replayer, opened, scenario, limit)
+            options = replace(off_policy_options(settings), answers=limit)
+            return await evaluate_candidate(exposures, clicks, replayer, opened, scenario, options)
     finally:
         store.close()
 

@@ -9,9 +9,9 @@ from rich.text import Text
 from components.evaluate_online.page import HEADINGS
 
 if TYPE_CHECKING:
+    from components.evaluate_online.candidate_estimates import CandidateEvaluation
     from components.evaluate_online.online_metrics import Measured
     from components.evaluate_online.online_report import OnlineReport
-    from pipelines.candidate_evaluation import CandidateEvaluation
 
 # The metrics of the table, shares; the page has all of them.
 _SHOWN = ("click_through_rate", "conversion_rate", "dismissal_rate", "useful_share")

@@ -113,7 +113,7 @@ class FakeInterestModel:
         if self.down or version not in self.versions:
             raise Unavailable("model server down")
         self.calls.append(version)
-        return np.stack([self._mean(history) for history in histories])
+        return np.stack([self.mean(history) for history in histories])
 
     async def advance(
         self, interests: InterestBatch, histories: Sequence[History], version: int | None, timeout_s: float
@@ -135,7 +135,7 @@ class FakeInterestModel:
     async def close(self) -> None:
         self.down = True
 
-    def _mean(self, history: History) -> NDArray[np.float32]:
+    def mean(self, history: History) -> NDArray[np.float32]:
         vectors = [self._vectors[item] for item in history.item_ids if item in self._vectors]
         weights = 0.5 ** np.arange(len(vectors))[::-1]
         mean = np.average(vectors, axis=0, weights=weights) if vectors else np.zeros(3)

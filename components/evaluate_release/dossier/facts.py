@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -13,8 +13,13 @@ from components.evaluate_release.dossier.dossier_files import FORMAT
 from components.evaluate_release.dossier.lineage import Lineage
 from components.evaluate_release.dossier.serving_cost import ServingCost
 from components.evaluate_release.drift.data_profile import DataProfile
+from components.evaluate_release.release_gate import NoClicks
 from components.evaluate_release.report.notes import notes
 from components.evaluate_release.report.results import EvaluationResults
+
+if TYPE_CHECKING:
+    from components.evaluate_online.candidate_estimates import CandidateEvaluation
+    from components.evaluate_online.explored_answers import ExploredAnswers
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,7 @@ class RunRecord:
     image: str = ""
     validation: Mapping[str, float] = field(default_factory=dict)  # row counts by name; empty: unknown
     quarantine: Path | None = None  # rows that failed, with their `reasons`
+    explored: "ExploredAnswers | None" = None  # None: clicks are not looked at
 
 
 def facts(
@@ -47,6 +53,7 @@ def facts(
         "learned_until": results.learned_until,
         "trained_until": trained_until,
         "baseline": results.baseline,
+        "clicks": clicks_of(results.clicks),
         "counts": results.counts,
         "figures": {
             model: {name: figure.to_json() for name, figure in figures.items()}
@@ -59,6 +66,13 @@ def facts(
         "lineage": asdict(origin),
         "serving": asdict(cost),
     }
+
+
+def clicks_of(clicks: "CandidateEvaluation | NoClicks | None") -> dict[str, Any]:
+    """Return the off-policy estimates, {"refused": reason} without any, {} if clicks were not looked at."""
+    if isinstance(clicks, NoClicks):
+        return {"refused": clicks.reason}
+    return asdict(clicks) if clicks else {}
 
 
 def quarantined(file: Path) -> dict[str, int]:

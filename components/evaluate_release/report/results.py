@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -16,8 +16,11 @@ from components.evaluate_release.metrics.metric_calculator import HEADLINE, Figu
 from components.evaluate_release.metrics.slices import Slice
 from components.evaluate_release.model_names import SERVED
 from components.evaluate_release.models.live_version import LiveVersion
-from components.evaluate_release.release_gate import GateDecision
+from components.evaluate_release.release_gate import GateDecision, NoClicks
 from serving.release.catalog import Catalog
+
+if TYPE_CHECKING:
+    from components.evaluate_online.candidate_estimates import CandidateEvaluation
 
 DRIFT: Final = "drift_interactions_to_follow"
 
@@ -42,6 +45,7 @@ class EvaluationResults:
     blend: dict[str, Any]
     keep_seen: bool
     live: LiveVersion | None
+    clicks: "CandidateEvaluation | NoClicks | None"
     gate_decision: GateDecision
 
     @cached_property

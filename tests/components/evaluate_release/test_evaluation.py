@@ -14,6 +14,7 @@ import pytest
 from mlflow import MlflowClient
 
 from components.errors import StepError
+from components.evaluate_online.off_policy_options import OffPolicyOptions
 from components.evaluate_release.component import evaluate_release
 from components.evaluate_release.dossier.facts import RunRecord
 from components.evaluate_release.evaluation import evaluate
@@ -269,6 +270,9 @@ def test_the_component_returns_the_decision_and_logs_the_metrics(world, store, t
         policy="auto",
         pipeline_run="run-7",
         image="penchant/training:1",
+        interaction_log=f"sqlite:///{tmp_path}/none.db",
+        warehouse=str(tmp_path),
+        off_policy=OffPolicyOptions().to_json(),
         evaluation=Artifact(tmp_path / "evaluation"),
         metrics=metrics,
         report=report,
@@ -280,6 +284,8 @@ def test_the_component_returns_the_decision_and_logs_the_metrics(world, store, t
     facts = json.loads((tmp_path / "evaluation" / "facts.json").read_text())
     assert facts["quarantine"] == {"no user": 2, "no item": 1}
     assert facts["validation"]["rows"] == 122
+    assert facts["clicks"] == {"refused": "no scenario explores"}
+    assert facts["gate"]["reason"].endswith("; clicks were not used: no scenario explores")
     assert (facts["lineage"]["pipeline_run"], facts["lineage"]["image"]) == ("run-7", "penchant/training:1")
     assert facts["lineage"]["tracking_run"] == tracking.run_id
     assert facts["data"]["interactions"] == N_USERS * LENGTH

@@ -4,10 +4,12 @@ import pytest
 
 from components.evaluate_release.release_gate import (
     MIN_QUERIES,
+    Clicks,
     Comparison,
     Evidence,
     Incomparable,
     Interval,
+    NoClicks,
     decide,
 )
 
@@ -108,3 +110,34 @@ def test_the_first_release_goes_live_unless_it_is_worse_than_the_best_baseline()
     assert "no version is live yet" in few.reason
     assert not decide(evidence(candidate=0.05), None, "auto").goes_live
     assert not decide(evidence(), None, "review").goes_live
+
+
+def clicks(difference: Interval) -> Clicks:
+    return Clicks("explore", 1_200, 310.0, 0.2, 0.23, difference)
+
+
+@pytest.mark.parametrize(
+    ("evidence", "live_version", "difference", "outcome", "words"),
+    [
+        (evidence(), live(AROUND), ABOVE, "better", "; more clicks: 0.230 an answer instead of 0.200"),
+        (evidence(), live(AROUND), AROUND, "undecided", "; not shown to be more or fewer clicks: 0.230"),
+        (evidence(), live(ABOVE), BELOW, "worse", "; fewer clicks: 0.230 an answer instead of 0.200"),
+        (evidence(), live(BELOW), ABOVE, "worse", "; more clicks"),
+        (evidence(candidate=0.09), live(AROUND), ABOVE, "worse", "0.0900 is below the best baseline"),
+        (evidence(queries=9), live(AROUND), ABOVE, "undecided", "9 test queries of 120 users can't show"),
+    ],
+)
+def test_fewer_clicks_stop_a_release_and_more_decide_for_it(
+    evidence, live_version, difference, outcome, words
+) -> None:
+    decision = decide(evidence, live_version, "auto", clicks(difference))
+    assert decision.outcome == outcome
+    assert words in decision.reason
+    assert decision.goes_live == (outcome == "better")
+    assert "1,200 explored answers of the scenario explore that are worth 310" in decision.reason
+
+
+def test_the_reason_says_why_clicks_were_not_used() -> None:
+    with_clicks = decide(evidence(), live(ABOVE), "auto", NoClicks("no scenario explores"))
+    assert with_clicks.reason.endswith("; clicks were not used: no scenario explores")
+    assert "clicks" not in decide(evidence(), live(ABOVE), "auto").reason

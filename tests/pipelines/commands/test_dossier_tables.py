@@ -7,7 +7,7 @@ from components.evaluate_release.dossier.registered import Dossier
 from pipelines.commands.dossier_tables import dossier_tables
 from pipelines.terminal import Terminal
 from tests.components.evaluate_release.dossier.stored import facts, stored
-from tests.components.evaluate_release.dossier.test_page import page
+from tests.components.evaluate_release.dossier.test_page import CLICKS, page
 
 
 def printed(dossier: Dossier, width: int = 200) -> str:
@@ -58,3 +58,11 @@ def test_a_first_release_is_shown_without_a_version_before() -> None:
     assert shown.splitlines()[0].strip() == "Better than the best baseline"
     assert "against live" not in shown
     assert "Drift of the distributions" not in shown
+
+
+def test_estimated_clicks_are_a_table() -> None:
+    text = printed(Dossier(7, page(clicks=CLICKS)))
+    title = "Clicks per answer, estimated from 1,200 explored answers of the scenario explore, worth 310 of"
+    assert title in " ".join(text.split())
+    assert "│ SNIPS    │    0.230 │ 0.200 to 0.260 │                   -0.010 to +0.050 │" in text
+    assert "Clicks per answer" not in printed(Dossier(7, page(clicks={"refused": "no scenario explores"})))

@@ -108,3 +108,28 @@ def test_a_comparison_of_two_versions_says_which_one_is_better() -> None:
 )
 def test_the_gates_decision_is_shown(gate: dict[str, Any], expected: str) -> None:
     assert expected in render(page(gate=facts()["gate"] | gate), "", 7)
+
+
+CLICKS = {
+    "scenario": "explore",
+    "live": 0.2,
+    "left_out": {"the request was longer than 16 KB": 3},
+    "evaluation": {
+        "answers": 1200,
+        "effective": 310.4,
+        "support": 1.0,
+        "estimates": [
+            {"method": "SNIPS", "value": 0.23, "low": 0.2, "high": 0.26, "difference": [-0.01, 0.05]}
+        ],
+    },
+}
+
+
+def test_clicks_that_were_estimated_are_a_table_and_refused_ones_a_sentence() -> None:
+    html = render(page(clicks=CLICKS), "", 7, [])
+    assert "from 1,200 answers of the scenario explore" in html
+    assert "<td>Version 7, SNIPS</td><td>0.230</td><td>0.200 to 0.260</td><td>−0.010 to +0.050</td>" in html
+    assert "3 answers left out: the request was longer than 16 KB." in html
+    refused = render(page(clicks={"refused": "no scenario explores"}), "", 7, [])
+    assert "<p>Not used: no scenario explores.</p>" in refused
+    assert "Clicks, estimated" not in render(page(), "", 7, [])  # of a version that has none

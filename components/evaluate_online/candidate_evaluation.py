@@ -2,17 +2,18 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
+from components.evaluate_online.candidate_estimates import CandidateEvaluation
 from components.evaluate_online.off_policy import (
     LoggedAnswers,
     NoSupport,
-    OffPolicyEvaluation,
     evaluate_off_policy,
 )
+from components.evaluate_online.off_policy_options import OffPolicyOptions
 from serving.exposures.exposure import Exposure
 from serving.ranking.exploration import propensities
 from serving.ranking.loaded_release import LoadedRelease
@@ -26,40 +27,30 @@ _BASES: Final = ("history", "request_history")
 Clicks = Mapping[tuple[str, str], list[float]]
 
 
-@dataclass(frozen=True)
-class CandidateEvaluation:
-    """The estimates for a release, and what the live one earned on the same answers."""
-
-    evaluation: OffPolicyEvaluation
-    live: float  # mean clicks per answer
-    left_out: Counter[str]  # reason -> answers
-
-
 async def evaluate_candidate(
     exposures: Iterable[Exposure],
     clicks: Clicks,
     replayer: Replayer,
     release: LoadedRelease,
     scenario: str,
-    limit: int,
+    options: OffPolicyOptions,
 ) -> CandidateEvaluation:
     """Return the estimated clicks per answer of a release under the scenario's own exploration.
 
     The reward model of DR is the mean of each place.
 
     Args:
-        exposures: of any scenario, oldest first; the newest `limit` of the scenario are used.
+        exposures: of any scenario, oldest first; the newest `options.answers` of the scenario are used.
 
     Raises:
         NoSupport: the answers can't tell; says why.
         ValueError: the scenario is unknown, or does not explore.
     """
-    exploration = _exploration(replayer, scenario)
-    greedy = {
-        name: each.model_copy(update={"exploration": None}) for name, each in replayer.scenarios.items()
-    }
+    exploration = _exploration(options, scenario)
+    greedy = {name: each.model_copy(update={"exploration": None}) for name, each in options.scenarios.items()}
     ranker = replace(replayer, scenarios=greedy)
-    explored = [each for each in exposures if each.scenario == scenario and each.basis in _BASES][-limit:]
+    explored = [each for each in exposures if each.scenario == scenario and each.basis in _BASES]
+    explored = explored[-options.answers :]
     places = Counter(len(each.item_ids) for each in explored).most_common(1)
     left_out: Counter[str] = Counter()
     users: list[str] = []
@@ -70,9 +61,7 @@ async def evaluate_candidate(
             left_out["another number of items, or an answer to a bot"] += 1
             continue
         try:
-            ranked = await ranker.replay(
-                exposure, release, explain_k=max(exploration.pool, len(exposure.item_ids))
-            )
+            ranked = await ranker.replay(exposure, release, k=max(exploration.pool, len(exposure.item_ids)))
         except NotRepeatable as error:
             left_out[str(error)] += 1
             continue
@@ -88,13 +77,14 @@ async def evaluate_candidate(
     rewards, live, candidate = (np.array([row[part] for row in rows]) for part in range(3))
     model = np.broadcast_to(rewards.mean(axis=0), rewards.shape)
     _, numbers = np.unique(users, return_inverse=True)
-    evaluation = evaluate_off_policy(LoggedAnswers(numbers, rewards, live, candidate, model, model))
-    return CandidateEvaluation(evaluation, float(rewards.sum(axis=1).mean()), left_out)
+    logged = LoggedAnswers(numbers, rewards, live, candidate, model, model)
+    evaluation = evaluate_off_policy(logged, options.min_effective, options.min_support)
+    return CandidateEvaluation(scenario, evaluation, float(rewards.sum(axis=1).mean()), dict(left_out))
 
 
-def _exploration(replayer: Replayer, scenario: str) -> Exploration:
-    exploring = {name: each.exploration for name, each in replayer.scenarios.items() if each.exploration}
-    if scenario not in exploring:
-        names = ", ".join(exploring) or "none: give one the key `exploration`, and set PENCHANT_SCENARIOS"
+def _exploration(options: OffPolicyOptions, scenario: str) -> Exploration:
+    if scenario not in options.exploring or not (exploration := options.scenarios[scenario].exploration):
+        names = ", ".join(options.exploring)
+        names = names or "none: give one the key `exploration`, and set PENCHANT_SCENARIOS"
         raise ValueError(f"scenario {scenario!r}: expected one that explores, which are {names}")
-    return exploring[scenario]
+    return exploration

@@ -2,21 +2,32 @@
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+from components.evaluate_online import explored_answers
+from components.evaluate_online.candidate_estimates import CandidateEvaluation
+from components.evaluate_online.candidate_evaluation import evaluate_candidate
 from components.evaluate_online.clicked_answers import clicked_answers
+from components.evaluate_online.explored_answers import ExploredAnswers
+from components.evaluate_online.off_policy import NoSupport
+from components.evaluate_online.off_policy_options import OffPolicyOptions
 from components.evaluate_online.online_report import Attribution, evaluate_online
-from pipelines.candidate_evaluation import CandidateEvaluation, evaluate_candidate
+from feature_repo.attributes import Attributes
+from feature_repo.histories import History
 from serving.api.validation import RequestLimits
 from serving.exposures.exposure import Exposure
 from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.scenarios import load_scenarios
+from serving.release.arrays import FloatArray
 from serving.release.release_store import ReleaseStore
 from serving.replay import Replayer
 from tests.patience import wait_until
+from tests.serving.planted import FakeInterestModel
 from tests.serving.service import FakeFeatures, RunningService, running
 
 SCENARIOS = """
@@ -56,7 +67,9 @@ def evaluated(service: RunningService, scenario: str = "explore") -> CandidateEv
     clicks = clicked_answers(url(service), NO_WAREHOUSE, 0, time.time_ns() // 1000)
     release = LoadedRelease(ReleaseStore(str(service.root / "releases")).open(1))
     return asyncio.run(
-        evaluate_candidate(explored(service), clicks, replayer, release, scenario, limit=1_000)
+        evaluate_candidate(
+            explored(service), clicks, replayer, release, scenario, OffPolicyOptions(scenarios)
+        )
     )
 
 
@@ -89,3 +102,63 @@ def test_the_report_attributes_what_the_client_recorded(service: RunningService,
     report = evaluate_online(url(service), str(tmp_path), 0, time.time_ns() // 1000, Attribution())
     clicks = sum(map(sum, clicked_answers(url(service), NO_WAREHOUSE, 0, time.time_ns() // 1000).values()))
     assert report.events.by_request == clicks > 0
+
+
+class LocalModel:
+    """The service's fake interest model, as evaluate_release opens a SavedModel."""
+
+    def __init__(self, directory: Path) -> None:
+        self._model = FakeInterestModel()
+
+    def __enter__(self) -> "LocalModel":
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def interest(self, histories: Sequence[History], users: Sequence[Attributes]) -> FloatArray:
+        return np.stack([self._model.mean(history) for history in histories])
+
+
+def before_registration(service: RunningService, **options: Any) -> CandidateEvaluation:
+    """What evaluate_release finds out about a candidate that equals the live release."""
+    scenarios = load_scenarios(service.root / "scenarios.toml")
+    answers = ExploredAnswers(
+        url(service), NO_WAREHOUSE, OffPolicyOptions(**{"scenarios": scenarios} | options)
+    )
+    return answers.evaluate(ReleaseStore(str(service.root / "releases")).open(1), Path("unused"), 0)
+
+
+def test_a_candidate_is_evaluated_before_it_is_registered(
+    service: RunningService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{explored_answers.__name__}.SavedInterestModel", LocalModel)
+    candidate = before_registration(service)
+    assert candidate.evaluation.effective == pytest.approx(ANSWERS)
+    clicks = candidate.as_evidence()
+    assert (clicks.scenario, clicks.answers) == ("explore", ANSWERS)
+    assert clicks.candidate == pytest.approx(clicks.live)
+    assert clicks.difference == pytest.approx((0, 0), abs=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (
+            {"min_effective": 1_000},
+            "120 answers were explored in the last 7 days .* at least 1000 are needed",
+        ),
+        ({"days": 1e-9}, "0 answers were explored"),
+        ({"scenarios": {}}, "no scenario explores"),
+    ],
+)
+def test_answers_that_can_not_tell_are_refused_with_the_reason(
+    service: RunningService, options: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(NoSupport, match=reason):
+        before_registration(service, **options)
+
+
+def test_options_pass_through_a_pipeline_unchanged(service: RunningService) -> None:
+    options = OffPolicyOptions(load_scenarios(service.root / "scenarios.toml"), days=2.5, answers=300)
+    assert OffPolicyOptions.from_json(options.to_json()) == options
+    assert OffPolicyOptions.from_json("").days == 0

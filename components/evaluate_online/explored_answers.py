@@ -1,0 +1,118 @@
+"""Evaluates a candidate, before it is registered, on the answers that the live version explored."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from components.errors import StepError
+from components.evaluate_online.candidate_estimates import CandidateEvaluation
+from components.evaluate_online.candidate_evaluation import evaluate_candidate
+from components.evaluate_online.clicked_answers import clicked_answers
+from components.evaluate_online.off_policy import NoSupport
+from components.evaluate_online.off_policy_options import OffPolicyOptions
+from components.ingest_interactions.warehouse.recorded_interactions import log_exists
+from components.saved_model import SavedInterestModel
+from feature_repo.attributes import Attributes
+from feature_repo.histories import History
+from serving.api.validation import RequestLimits
+from serving.errors import Unavailable
+from serving.exposures.exposure import Exposure
+from serving.exposures.exposure_store import ExposureStore
+from serving.online_store.past_features import PastFeatures
+from serving.ranking.loaded_release import LoadedRelease
+from serving.release.arrays import FloatArray
+from serving.release.ranking_data import Ranking
+from serving.replay import Replayer
+from serving.user_data.interaction_log import InteractionLog
+
+_DAY_US: Final = 86_400_000_000
+# The recommender has checked each request against its own.
+_LIMITS: Final = RequestLimits(1 << 20, 1 << 20, 1 << 20, 1 << 20)
+
+
+@dataclass(frozen=True)
+class ExploredAnswers:
+    """The answers that were explored, what users did with them, and the features behind them."""
+
+    interaction_log: str  # URL
+    warehouse: str  # a directory or an fsspec URL
+    options: OffPolicyOptions
+
+    def evaluate(self, candidate: Ranking, saved_model: Path, trained_until: int) -> CandidateEvaluation:
+        """Return the candidate's estimates on the scenario with the most explored answers.
+
+        Args:
+            trained_until: µs; only later answers are used, whose clicks the candidate has not learned.
+
+        Raises:
+            NoSupport: the answers can't tell; the message says why.
+            StepError: the log can't be read.
+        """
+        if not self.options.exploring:
+            raise NoSupport("no scenario explores")
+        if not log_exists(self.interaction_log):
+            raise NoSupport("nothing was shown yet")
+        end = time.time_ns() // 1000
+        start = max(trained_until + 1, end - round(self.options.days * _DAY_US))
+        exposures, log = ExposureStore(self.interaction_log), InteractionLog(self.interaction_log)
+        try:
+            shown = self._shown(exposures, start, end)
+            ((scenario, _),) = Counter(each.scenario for each in shown).most_common(1)
+            clicks = clicked_answers(self.interaction_log, self.warehouse, start, end)
+            with SavedInterestModel(saved_model) as model:
+                replayer = self._replayer(exposures, log, _LocalModel(model))
+                release = LoadedRelease(candidate)
+                return asyncio.run(
+                    evaluate_candidate(shown, clicks, replayer, release, scenario, self.options)
+                )
+        except Unavailable as error:
+            raise StepError(f"what was shown can't be read: {error}") from error
+        finally:
+            exposures.close()
+            log.close()
+
+    def _shown(self, exposures: ExposureStore, start: int, end: int) -> list[Exposure]:
+        exploring, options = set(self.options.exploring), self.options
+        shown = [
+            each for batch in exposures.between(start, end) for each in batch if each.scenario in exploring
+        ]
+        if len(shown) < max(1, options.min_effective):
+            raise NoSupport(
+                f"{len(shown):,} answers were explored in the last {options.days:g} days and after the "
+                f"candidate's training data, at least {options.min_effective:g} are needed"
+            )
+        return shown
+
+    def _replayer(self, exposures: ExposureStore, log: InteractionLog, model: "_LocalModel") -> Replayer:
+        past = partial(PastFeatures, f"{self.warehouse.rstrip('/')}/features")
+        # Nobody is in the snapshot 0: the features of each answer are those of its own.
+        return Replayer(past(0, 0), past, log, exposures, model, self.options.scenarios, _LIMITS)
+
+
+class _LocalModel:
+    """The candidate's interest model in this process, as the recommender's client of the model server."""
+
+    def __init__(self, model: SavedInterestModel) -> None:
+        self._model = model
+
+    async def interest(
+        self,
+        histories: Sequence[History],
+        version: int | None,
+        timeout_s: float,
+        users: Sequence[Attributes],
+    ) -> FloatArray:
+        return self._model.interest(histories, users)
+
+    async def advance(self, *_: object) -> FloatArray:
+        raise NotImplementedError("no interest states of a candidate are kept")
+
+    async def forecast(self, *_: object) -> FloatArray:
+        raise NotImplementedError("an answer needs no forecast")
+
+    async def close(self) -> None: ...
