@@ -12,6 +12,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import redirect_stdout
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
@@ -107,6 +110,27 @@ def materialize(files: Files, _: int, __: Compute) -> None:
     materialize(files.addresses, files.time())
 
 
+def materialize_by_feast(files: Files, _: int, __: Compute) -> None:
+    """Materialize as Feast does, into a store of its own, for comparison."""
+    from components.feast_backend import feast_backend
+    from feature_repo.contract import USER_HISTORY, USER_PROFILE
+    from feature_repo.store import open_store
+
+    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=files.time())
+    registry, online_store = (f"{files.data.parent}/feast_{name}.db" for name in ("registry", "online"))
+    with feast_backend(), redirect_stdout(sys.stderr):  # Feast prints a progress bar
+        store = open_store(FeatureStoreAddresses(files.features, registry, online_store))
+        store.materialize(at, at, [USER_HISTORY, USER_PROFILE])
+
+
+def materialize_to_redis(files: Files, _: int, __: Compute) -> None:
+    from components.materialize_features.materialization import materialize
+    from tests.serving.online_store.test_online_features import free_port, redis_server
+
+    with redis_server(files.data.parent, free_port()) as online_store:
+        materialize(replace(files.addresses, online_store=online_store), files.time())
+
+
 def filters(files: Files, _: int, __: Compute) -> None:
     from components.train_collaborative_filters.fitting import fit
 
@@ -122,6 +146,9 @@ STEPS: Final[dict[str, Step]] = {
     "features": (features, "build-features", "valid", "histories"),
     "training-set": (training_set, "fetch-training-set", "spine", "training_set"),
     "materialize": (materialize, "materialize-features", "histories", ""),
+    "materialize-again": (materialize, "materialize-features", "histories", ""),
+    "materialize-redis": (materialize_to_redis, "materialize-features", "histories", ""),
+    "materialize-by-feast": (materialize_by_feast, "materialize-features", "histories", ""),
     "filters": (filters, "train-collaborative-filters", "training_set", ""),
 }
 
