@@ -11,7 +11,7 @@ from components.materialize_features.past_snapshots import thin_out
 from serving.online_store.online_features import OnlineFeatures, UserFeatures
 from serving.online_store.past_features import PastFeatures
 from tests.components.evaluate_online.shown_world import write_log
-from tests.components.materialize_features.test_online_states import compute
+from tests.components.materialize_features.test_online_writer import compute
 from tests.feature_repo.planted import START, Warehouse, build_warehouse, interaction, search
 from tests.serving.exposures.exposures import exposure
 
