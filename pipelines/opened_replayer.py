@@ -32,10 +32,10 @@ async def open_replayer(settings: Settings, exposures: ExposureStore) -> AsyncIt
     address = settings.model_server or running_model_server(settings) or serving.model_server
     log, model = InteractionLog(settings.interaction_log), AsyncInterestClient(address)
     addresses = FeatureStoreAddresses(settings.features, settings.registry, settings.online_store)
-    limits = RequestLimits(serving.max_k, serving.max_explained_k, serving.max_history, serving.max_record)
     scenarios = load_scenarios(serving.scenarios)
     try:
         past = partial(PastFeatures, settings.features)
+        limits = RequestLimits.of(serving)
         yield Replayer(OnlineFeatures(addresses), past, log, exposures, model, scenarios, limits)
     finally:
         await model.close()

@@ -42,6 +42,7 @@ def training_arguments(
     """Return the parameters of the training pipeline, except its sources."""
     return {
         **{name: getattr(settings, name) for name in TRAINING_SETTINGS},
+        "pseudonym_key_file": _file(settings.pseudonym_key_file),
         "run_facts": settings.run_facts,
         "protocol": protocol,
         "max_failed_share": max_failed_share,
@@ -95,6 +96,10 @@ def source_arguments(
         "dataset": dataset,
         **{name: _address(file) if file else "" for name, file in files.items()},
     }
+
+
+def _file(path: Path | None) -> str:
+    return str(path.expanduser().absolute()) if path else ""
 
 
 def _address(file: str) -> str:

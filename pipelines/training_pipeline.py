@@ -24,6 +24,7 @@ def training(
     review_history: str,
     model_server: str = "",
     dataset: str = "",
+    pseudonym_key_file: str = "",
     interactions_file: str = "",
     items_file: str = "",
     users_file: str = "",
@@ -68,6 +69,7 @@ def training(
         accept_smaller=accept_smaller,
         undescribed_min_users=undescribed_min_users,
         feedback_options=feedback,
+        pseudonym_key_file=pseudonym_key_file,
         run_facts=run_facts,
         job_id=dsl.PIPELINE_JOB_ID_PLACEHOLDER,
     ).set_display_name("Ingest interactions")

@@ -15,6 +15,7 @@ from grpc_health.v1 import health, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from prometheus_client import start_http_server
 
+from feature_repo.pseudonyms import check_value
 from feature_repo.store_addresses import FeatureStoreAddresses
 from serving.api.grpc_server import create_server, listen
 from serving.api.health import HealthReporter
@@ -22,6 +23,7 @@ from serving.api.service import RecommenderService
 from serving.api.validation import RequestLimits
 from serving.configuration.settings import ServingSettings
 from serving.deadline import Budgets
+from serving.errors import Unavailable
 from serving.experiments.experiment_watcher import ExperimentWatcher
 from serving.exposures.exposure_log import ExposureLog, StoredExposures
 from serving.exposures.exposure_store import ExposureStore
@@ -82,8 +84,16 @@ class Dependencies:
 
     @classmethod
     def of(cls, settings: ServingSettings) -> "Dependencies":
-        """Create them from the settings; call it in the event loop that serves."""
+        """Create them from the settings; call it in the event loop that serves.
+
+        Raises:
+            WrongPseudonymKey: the interaction log has user ids that were made with another key, or without.
+        """
         credentials = settings.tls.client_credentials()
+
+        log = InteractionLog(settings.interaction_log, key_check=check_value(settings.pseudonyms))
+        with suppress(Unavailable):  # a database that is down at the start is checked once it is up
+            log.open()
 
         def open_features() -> Features:
             return OnlineFeatures(
@@ -94,7 +104,7 @@ class Dependencies:
             store=ReleaseStore(settings.releases, Path(settings.cache)),
             model=AsyncInterestClient(settings.model_server, credentials=credentials),
             model_server=InterestClient(settings.model_server, credentials=credentials),
-            log=InteractionLog(settings.interaction_log),
+            log=log,
             exposures=ExposureStore(settings.interaction_log),
             open_features=open_features,
         )
@@ -196,7 +206,7 @@ async def _start_service(
     service = RecommenderService(
         recommender,
         recorder,
-        RequestLimits(settings.max_k, settings.max_explained_k, settings.max_history, settings.max_record),
+        RequestLimits.of(settings),
         settings.deadline_ms / 1000,
         scenarios,
         metrics,

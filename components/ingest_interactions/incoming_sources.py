@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from duckdb import DuckDBPyConnection
 
 from components.ingest_interactions.columns.mapped_table import map_table
+from components.ingest_interactions.columns.pseudonym_column import unquoted_cells
 from components.ingest_interactions.columns.schema_conformance import conform
 from components.ingest_interactions.datasets import dataset_tables
 from components.ingest_interactions.datasets.registry import find
@@ -31,6 +32,7 @@ from components.ingest_interactions.warehouse.manifest import Warehouse
 from components.ingest_interactions.warehouse.parts import Part
 from components.ingest_interactions.warehouse.replacement import Replacement, find_replacement
 from components.progress import report
+from feature_repo.pseudonyms import Pseudonyms
 
 # Of rows with one id, user and item, the last one counts.
 LAST: Final = """
@@ -39,7 +41,9 @@ LAST: Final = """
 """
 
 
-def add_dataset(connection: DuckDBPyConnection, store: Warehouse, name: str) -> None:
+def add_dataset(
+    connection: DuckDBPyConnection, store: Warehouse, name: str, pseudonyms: Pseudonyms | None = None
+) -> None:
     """Add the tables of a public data set, once.
 
     Raises:
@@ -52,7 +56,7 @@ def add_dataset(connection: DuckDBPyConnection, store: Warehouse, name: str) -> 
     with tempfile.TemporaryDirectory(prefix="penchant-") as folder:
         tables, origin = dataset_tables.read(connection, dataset, store, Path(folder))
         for table, relation in tables.items():
-            rows = conform(connection, map_table(relation, table, name))
+            rows = conform(connection, map_table(relation, table, name), pseudonyms)
             part = store.write(connection, table, name, _last(table, rows), origin)
             store.add(part)
             report(f"{name}: {part.rows:,} {table} from {origin}")
@@ -65,12 +69,14 @@ def add_file(
     url: str,
     given: Mapping[str, Any],
     accept_smaller: bool = False,
+    pseudonyms: Pseudonyms | None = None,
 ) -> None:
     """Add the rows of a file; they replace those that the same source brought before.
 
     Args:
         given: keys of reading.Reading; the source keeps them for its next content.
         accept_smaller: whether the new content may have much fewer rows than the old one.
+        pseudonyms: store them instead of user ids.
 
     Raises:
         StepError: the file can't be read, or its content does not belong to the source of this name, or has
@@ -87,7 +93,8 @@ def add_file(
             known = "" if part.source == source else f" as {part.source}"
             report(f"{source}: the same content is already ingested{known}, skipped")
             return
-    rows, read = _read(connection, table, url, reading)
+    with unquoted_cells(pseudonyms, place(url)):
+        rows, read = _read(connection, table, url, reading, pseudonyms)
     part = store.write(connection, table, source, _last(table, rows), place(url))
     options = options_to_keep(table, kept, given)
     part = replace(part, digest=digest, reading=reading.fingerprint, options=options)
@@ -120,13 +127,19 @@ def _last(table: str, rows: str) -> str:
     return LAST.format(rows=rows) if table == "interactions" else rows
 
 
-def _read(connection: DuckDBPyConnection, table: str, url: str, reading: Reading) -> tuple[str, int]:
+def _read(
+    connection: DuckDBPyConnection,
+    table: str,
+    url: str,
+    reading: Reading,
+    pseudonyms: Pseudonyms | None,
+) -> tuple[str, int]:
     """Return SQL for the conformed rows of a file, and the number of its rows."""
     opened, mapped = open_source(connection, table, url, reading)
     for line in (opened.description, *opened.notes, *mapped.description):
         report(f"{opened.name}: {line}")
     with damage_reported(opened.name):
-        rows = conform(connection, mapped)
+        rows = conform(connection, mapped, pseudonyms)
     if table == "interactions" and reading.timezone is None:
         ((newest,),) = connection.execute('SELECT max("timestamp") FROM conformed').fetchall()
         if note := future_note("timestamp", newest, time.time_ns() // 1000):

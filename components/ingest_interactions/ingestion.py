@@ -22,6 +22,7 @@ from components.ingest_interactions.recorded_source import add_recorded
 from components.ingest_interactions.warehouse import snapshot
 from components.ingest_interactions.warehouse.manifest import Warehouse
 from components.progress import report
+from feature_repo.pseudonyms import Pseudonyms, check_value
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,7 @@ def ingest(
     warehouse: str,
     outputs: Outputs,
     undescribed_min_users: int = UNDESCRIBED_MIN_USERS,
+    pseudonyms: Pseudonyms | None = None,
 ) -> int:
     """Add new rows of the sources to the warehouse, and write the snapshot.
 
@@ -74,24 +76,27 @@ def ingest(
         warehouse: a directory or an fsspec URL.
         given: what event types and ratings mean; the warehouse keeps it for later runs.
         undescribed_min_users: see snapshot.write_items; 0 lets every item be recommended.
+        pseudonyms: store them instead of the user ids of files and data sets. The interaction log has them
+            already.
 
     Returns:
         The time of the snapshot, µs since the epoch; it has all interactions recorded in the log before.
 
     Raises:
         StepError: a source is missing, unreadable or of another catalog, or has an unknown event type; the
-            warehouse is unchanged.
+            warehouse is unchanged. Or the warehouse or the log was made with another pseudonym key.
     """
     as_of = time.time_ns() // 1000
     store = Warehouse(warehouse)
+    store.use_key(check_value(pseudonyms))
     _check_catalog(sources, store)
     options = given.over(FeedbackOptions.parse(store.watermarks.feedback, f"{warehouse}: feedback"))
     store.watermarks.feedback = options.to_dict()
     with connect(store.filesystem) as connection:
         if sources.dataset:
-            add_dataset(connection, store, sources.dataset)
+            add_dataset(connection, store, sources.dataset, pseudonyms)
         for table, url in sources.tables.items():
-            add_file(connection, store, table, url, sources.reading, sources.accept_smaller)
+            add_file(connection, store, table, url, sources.reading, sources.accept_smaller, pseudonyms)
         if sources.interaction_log:
             add_recorded(connection, store, sources.interaction_log, as_of)
         event_types = count_event_types(connection, store)

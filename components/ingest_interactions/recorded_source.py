@@ -28,7 +28,8 @@ def add_recorded(connection: DuckDBPyConnection, store: Warehouse, url: str, as_
     """
     name = recorded_interactions.name(url)
     new = 0
-    if recorded_interactions.load(connection, url, store.watermarks.log.get(name, 0), as_of):
+    marks = store.watermarks
+    if recorded_interactions.load(connection, url, marks.log.get(name, 0), as_of, marks.pseudonym_key):
         stored = store.parts("interactions")
         _leave_out(connection, stored)
         rows = "SELECT row_number() OVER (ORDER BY interaction_id) AS source_row, * FROM recorded"
@@ -39,7 +40,7 @@ def add_recorded(connection: DuckDBPyConnection, store: Warehouse, url: str, as_
         if new:
             store.add(part)
     report(f"interaction log: {new:,} new interactions" if new else "interaction log: nothing new")
-    store.watermarks.log[name] = as_of
+    marks.log[name] = as_of
 
 
 def _leave_out(connection: DuckDBPyConnection, stored: str | None) -> None:

@@ -138,12 +138,14 @@ def retract(
     with exit_on_error():
         from components.evaluate_online.exposure_deletion import delete_exposures
         from components.ingest_interactions.warehouse import retraction
+        from components.ingest_interactions.warehouse.retracted_rows import with_pseudonyms
         from pipelines.local_run.run_lock import run_lock
         from pipelines.settings import load_settings
 
         if undo is not None and (source or where):
             raise ValueError("--undo takes a retraction back as it is: leave out --source and --where")
         settings = load_settings(home=home)
+        pseudonyms = settings.pseudonyms
         settings.prepare_home()
         with run_lock(settings.home):
             if undo is not None:
@@ -152,9 +154,11 @@ def retract(
                     f"Retraction {undo} is taken back. Its rows return when you give these again: {names}"
                 )
                 return
-            if shown := delete_exposures(settings.interaction_log, source, where or []):
+            retraction.check_key(settings.warehouse, pseudonyms)
+            conditions = with_pseudonyms(where or [], pseudonyms)
+            if shown := delete_exposures(settings.interaction_log, source, conditions):
                 out.print(f"{shown:,} answers to this user are deleted from the exposures, for good.")
-            done = retraction.retract(settings.warehouse, source, where or [])
+            done = retraction.retract(settings.warehouse, source, conditions)
         out.print(
             f"Retraction {done.number}: {done.rows:,} rows are withdrawn. Train without them: penchant run"
         )

@@ -43,13 +43,18 @@ def run_demo(
         options: the results of reading_arguments and feedback_arguments.
 
     Raises:
-        ValueError: both a data set and files.
+        ValueError: both a data set and files, or a pseudonym key.
         RunError: the installation of the data set, a pipeline step or a server failed.
     """
     if not dataset and not interactions:
         dataset = DEFAULT_DATASET
     sources = source_arguments(dataset, interactions, items, users)
     settings = load_settings(home=home or _default_home(dataset))
+    if settings.pseudonym_key_file:
+        raise ValueError(
+            "the demo asks for a user of the data by id, and with PENCHANT_PSEUDONYM_KEY_FILE no id is "
+            "stored: unset it for the demo"
+        )
     if dataset:
         _install(dataset, console)
 

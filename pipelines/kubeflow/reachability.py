@@ -59,6 +59,7 @@ def _receiver_faults(settings: Settings) -> Iterator[str]:
     files = {
         "PENCHANT_WEBHOOK_URL": Path(webhook) if webhook.startswith("/") else None,
         "PENCHANT_WEBHOOK_KEY_FILE": key_file,
+        "PENCHANT_PSEUDONYM_KEY_FILE": settings.pseudonym_key_file,
     }
     for key, file in files.items():
         if file and not (

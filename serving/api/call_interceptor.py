@@ -20,6 +20,7 @@ from serving.api.message_waits import MessageWaits
 from serving.api.refusals import Refusals
 from serving.api.request_parsing import parsed
 from serving.api.stream_limit import StreamLimit
+from serving.api.user_ids import UserIds
 from serving.errors import PenchantError
 from serving.telemetry import logs
 from serving.telemetry.metrics import Metrics
@@ -49,7 +50,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
     A call is admitted by its address and token before its message is read, so that a client that sends no
     message takes nothing from others. A refused call is counted and logged like an answered one, and takes no
-    slot. Calls of other services (health, reflection) have limits of their own.
+    slot. Calls of other services (health, reflection) have limits of their own. Behind the interceptor, a
+    request has pseudonyms in place of user ids, if there is a key.
 
     Recordings have slots of their own: while they wait for a lock of the interaction log, answers go on.
     """
@@ -59,9 +61,10 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
         limits: Limits,
         metrics: Metrics,
         request_log: logs.RequestLog,
+        user_ids: UserIds,
         tracing: "Tracing | None" = None,
     ) -> None:
-        self._limits, self._refusals = limits, Refusals(metrics)
+        self._limits, self._refusals, self._user_ids = limits, Refusals(metrics), user_ids
         self._library_calls = LibraryCalls(
             limits.admission, limits.message_waits, limits.streams, self._refusals
         )
@@ -98,7 +101,8 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
                 body = await self._limits.message_waits.read(context, peer)
                 await limit.acquire("admin" in scopes)
                 try:
-                    request = parsed(body, handler.request_deserializer, name)
+                    message = parsed(body, handler.request_deserializer, name)
+                    request = self._user_ids.replace(message)
                     _use_request_id(request)
                     self._metrics.observe_queue(perf_counter() - arrived)
                     with self._span(name, metadata):

@@ -12,6 +12,8 @@ from serving.api.concurrency_limit import ConcurrencyLimit
 from serving.api.message_waits import MessageWaits
 from serving.api.rate_limit import RateLimit
 from serving.api.stream_limit import StreamLimit
+from serving.api.user_ids import UserIds
+from serving.api.validation import RequestLimits
 from serving.configuration.settings import LOOPBACK, ServingSettings
 from serving.telemetry.logs import RequestLog
 from serving.telemetry.metrics import Metrics
@@ -31,7 +33,11 @@ _HANDSHAKE_MS: Final = 10_000
 def create_server(
     settings: ServingSettings, metrics: Metrics, tracing: "Tracing | None" = None
 ) -> grpc.aio.Server:
-    """Create a server without services; call it in the event loop that serves."""
+    """Create a server without services; call it in the event loop that serves.
+
+    Raises:
+        ValueError: the pseudonym key can't be read.
+    """
     tokens = {
         scope: [secret.get_secret_value() for secret in secrets] for scope, secrets in settings.tokens.items()
     }
@@ -43,10 +49,10 @@ def create_server(
         ConcurrencyLimit(settings.max_in_flight, settings.max_concurrent_requests),
     )
     request_log = RequestLog(settings.log_requests, settings.log_user_ids)
+    user_ids = UserIds(settings.pseudonyms, RequestLimits.of(settings))
     # Without maximum_concurrent_rpcs: gRPC would count calls that wait for their message or watch the health.
-    return grpc.aio.server(
-        interceptors=[CallInterceptor(limits, metrics, request_log, tracing)], options=_options(settings)
-    )
+    interceptor = CallInterceptor(limits, metrics, request_log, user_ids, tracing)
+    return grpc.aio.server(interceptors=[interceptor], options=_options(settings))
 
 
 def _options(settings: ServingSettings) -> list[tuple[str, int]]:

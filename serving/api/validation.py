@@ -2,7 +2,6 @@
 
 import hashlib
 import math
-import re
 import time
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
@@ -11,10 +10,11 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Final
 
-from feature_repo.bounds import CONTROL_CHARACTERS, EARLIEST_US, MAX_LEAD_US, MAX_TEXT, MAX_VALUE
+from feature_repo.bounds import CONTROL, EARLIEST_US, MAX_LEAD_US, MAX_TEXT, MAX_VALUE
 from feature_repo.contract import FORECAST_STEPS, MAX_QUERY_LENGTH
 from feature_repo.event_types import SEARCH, canonical_event_type, default_event_type
 from feature_repo.interaction import Interaction
+from serving.configuration.settings import ServingSettings
 from serving.errors import InvalidRequest
 from serving.protos import recommender_pb2 as pb
 from serving.ranking.request import NO_SCENARIO
@@ -23,8 +23,6 @@ from serving.ranking.scenarios import Scenario
 MAX_IDS: Final = 10_000
 MAX_FOLLOWED: Final = 1_000
 DEFAULT_K: Final = 10
-
-_CONTROL: Final = re.compile(f"[{CONTROL_CHARACTERS}]")
 
 
 @dataclass(frozen=True)
@@ -35,6 +33,10 @@ class RequestLimits:
     max_explained_k: int = 100
     max_history: int = 1000
     max_record: int = 1000
+
+    @classmethod
+    def of(cls, settings: ServingSettings) -> "RequestLimits":
+        return cls(settings.max_k, settings.max_explained_k, settings.max_history, settings.max_record)
 
     @cached_property
     def max_elements(self) -> dict[str, int]:
@@ -81,13 +83,21 @@ def check_counts(request: pb.RecommendRequest, limits: RequestLimits) -> None:
             raise InvalidRequest.of(field.name, f"{len(value)} elements", f"at most {maximum} elements")
 
 
+def check_record_count(request: pb.RecordInteractionsRequest, limits: RequestLimits) -> None:
+    """Check the number of interactions to record."""
+    if not 1 <= len(request.interactions) <= limits.max_record:
+        raise InvalidRequest.of(
+            "interactions", f"{len(request.interactions)} interactions", f"1 to {limits.max_record}"
+        )
+
+
 def read_id(field: str, value: str, empty: bool = False) -> str:
     """Check an id: 1 (0 with `empty`) to 256 characters, none of them a control character."""
     if not value and not empty:
         raise InvalidRequest.of(field, value, "an id that is not empty")
     if len(value) > MAX_TEXT:
         raise InvalidRequest.of(field, value, f"at most {MAX_TEXT} characters, not {len(value)}")
-    if _CONTROL.search(value):
+    if CONTROL.search(value):
         raise InvalidRequest.of(field, value, "no control characters")
     return value
 
@@ -135,10 +145,7 @@ def read_history(request: pb.RecommendRequest, now: int) -> list[Interaction]:
 
 def read_interactions(request: pb.RecordInteractionsRequest, limits: RequestLimits) -> list[Interaction]:
     """Return the interactions to record in request order; missing ids and timestamps are generated."""
-    if not 1 <= len(request.interactions) <= limits.max_record:
-        raise InvalidRequest.of(
-            "interactions", f"{len(request.interactions)} interactions", f"1 to {limits.max_record}"
-        )
+    check_record_count(request, limits)
     now = time.time_ns() // 1000
     return [
         _interaction(f"interactions[{position}]", message, now + position, message.user_id, stored=True)
@@ -159,7 +166,7 @@ def read_query(field: str, query: str) -> str:
         raise InvalidRequest.of(field, query, "words, or nothing")
     if len(query) > MAX_QUERY_LENGTH:
         raise InvalidRequest.of(field, query, f"at most {MAX_QUERY_LENGTH} characters, not {len(query)}")
-    if _CONTROL.search(query):
+    if CONTROL.search(query):
         raise InvalidRequest.of(field, query, "no control characters")
     return query.strip()
 

@@ -9,6 +9,7 @@ from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from feature_repo.printable_text import printable
+from feature_repo.pseudonyms import Pseudonyms, read_pseudonyms
 from serving.configuration.variables import check_names
 
 # TensorFlow finds no model below a folder with one of these in its name.
@@ -42,6 +43,9 @@ class Addresses(BaseSettings):
     registry: str = Field("", description="Feast's registry: a file or a SQL URL")
     online_store: str = Field("", description="Feast's online store: a SQLite file or redis://host:port")
     releases: str = Field("", description="where releases are published: a directory or an fsspec URL")
+    pseudonym_key_file: Path | None = Field(
+        None, description="file with the key of the pseudonyms that are stored instead of user ids"
+    )
 
     @field_validator("home", mode="before")
     @classmethod
@@ -61,6 +65,15 @@ class Addresses(BaseSettings):
         for name, embedded in self.EMBEDDED.items():
             if not getattr(self, name):
                 object.__setattr__(self, name, embedded.format(home=home, quoted_home=quote(str(home))))
+
+    @property
+    def pseudonyms(self) -> Pseudonyms | None:
+        """The pseudonyms of user ids; None where user ids are stored as they are.
+
+        Raises:
+            ValueError: the file can't be read, or its key is too short.
+        """
+        return read_pseudonyms(self.pseudonym_key_file)
 
     @classmethod
     def known_settings(cls) -> frozenset[str]:

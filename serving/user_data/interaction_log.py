@@ -6,6 +6,7 @@ to which number a snapshot of the features has them: no clock decides what an an
 """
 
 from collections.abc import Collection, Iterator, Sequence
+from functools import partial
 
 from feature_repo.interaction import Interaction
 from serving.user_data import log_schema, log_statements
@@ -21,13 +22,17 @@ class InteractionLog:
     Connects at the first call; every method raises Unavailable if the database can't be reached.
     """
 
-    def __init__(self, url: str, timeout_s: float = 5.0) -> None:
+    def __init__(self, url: str, timeout_s: float = 5.0, key_check: str | None = None) -> None:
         """`timeout_s` limits each wait for a lock and each statement.
+
+        `key_check`: the check value of the pseudonym key of the user ids, "" without a key; None is for a
+        reader, which takes the user ids as they are. With another key than that of its log, every method
+        raises WrongPseudonymKey.
 
         Raises:
             ValueError: the URL is neither sqlite nor postgresql.
         """
-        self._database = LogConnections(url, timeout_s, log_schema.create)
+        self._database = LogConnections(url, timeout_s, partial(log_schema.create, key_check=key_check))
         self._insert = (
             log_statements.insert(self._database.dialect, INTERACTIONS)
             .on_conflict_do_nothing()
@@ -38,6 +43,10 @@ class InteractionLog:
     def max_read_s(self) -> float:
         """The longest time that `since` can take; infinite for PostgreSQL, and before the table exists."""
         return self._database.max_read_s
+
+    def open(self) -> None:
+        """Connect now instead of at the first call."""
+        self._database.open()
 
     def record(self, interactions: Sequence[Interaction], without_time: Collection[str] = ()) -> int:
         """Append all `interactions` or none, durably; returns the number of new ids.

@@ -64,6 +64,11 @@ class LogConnections:
         with self._available(action), self._reads.connect() as connection:
             return connection.execute(statement, parameters).all()
 
+    def open(self) -> None:
+        """Connect, and create what is missing."""
+        with self._available("be opened"):
+            pass
+
     @contextmanager
     def write(self, action: str) -> Iterator[sa.Connection]:
         """Yield a connection with a transaction, which is committed at the end of the block.

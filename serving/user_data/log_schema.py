@@ -4,6 +4,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from serving.user_data import pseudonym_key
 from serving.user_data.interaction_table import COLUMNS, INTERACTIONS, METADATA, DatabaseClock
 
 # Identifies the lock of the log in PostgreSQL, which has one space of numbers for all applications.
@@ -23,14 +24,23 @@ CREATE TRIGGER interactions_announce BEFORE INSERT ON {INTERACTIONS.name}
 """
 
 
-def create(engine: sa.Engine) -> None:
+def create(engine: sa.Engine, key_check: str | None = None) -> None:
     """Create what is missing, in one transaction; other processes may do the same at the same time.
+
+    Args:
+        key_check: as of InteractionLog.
 
     Raises:
         sqlalchemy.exc.DBAPIError: the database can't be reached or written, or is locked.
+        WrongPseudonymKey: as of InteractionLog.
     """
-    if _is_current(engine):
-        return
+    if not _is_current(engine):
+        _create(engine)
+    if key_check is not None:
+        pseudonym_key.check(engine, key_check)
+
+
+def _create(engine: sa.Engine) -> None:
     with engine.connect() as connection:
         if engine.dialect.name == "sqlite":
             # Otherwise the module sqlite3 begins the transaction after the statements that change the schema.

@@ -16,6 +16,7 @@ from feature_repo.atomic_files import write_text_atomically
 from feature_repo.histories import History
 from feature_repo.interaction import Interaction
 from feature_repo.interest_state import InterestState
+from feature_repo.pseudonyms import check_value
 from feature_repo.searches import Searches
 from serving.client import Recommender
 from serving.configuration.settings import ServingSettings
@@ -86,8 +87,8 @@ class FragileLog(InteractionLog):
 
     broken, recordings_wait, max_read_s = False, False, math.inf
 
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
+    def __init__(self, url: str, key_check: str) -> None:
+        super().__init__(url, key_check=key_check)
         self.gate, self.record_gate = Event(), Event()
         self.gate.set()
         self.record_gate.set()
@@ -148,7 +149,7 @@ def running(
     model, features = FakeInterestModel(*versions), FakeFeatures()
     tokens = {"admin": [token]} if token else {}
     serving_settings = ServingSettings(home=root, **{"tokens": tokens, **_DEFAULTS, **settings})
-    log = FragileLog(serving_settings.interaction_log)
+    log = FragileLog(serving_settings.interaction_log, check_value(serving_settings.pseudonyms))
     exposures = FragileExposures(log, serving_settings.interaction_log)
     store = ReleaseStore(serving_settings.releases)
     dependencies = Dependencies(store, model, FakeVersions(model), log, exposures, lambda: features)

@@ -21,9 +21,11 @@ from components.errors import StepError
 from components.ingest_interactions.columns.column_conversion import Conversion, contract_column, extra_column
 from components.ingest_interactions.columns.column_mapping import REQUIRED, ROW
 from components.ingest_interactions.columns.mapped_table import MappedTable
+from components.ingest_interactions.columns.pseudonym_column import pseudonymise
 from components.ingest_interactions.duckdb_session import literal, quote
 from components.progress import report
 from feature_repo.event_types import default_event_type
+from feature_repo.pseudonyms import Pseudonyms
 from feature_repo.table_schemas import INTERACTIONS, ITEMS, USERS
 
 SCHEMAS: Final = {"interactions": INTERACTIONS, "items": ITEMS, "users": USERS}
@@ -77,8 +79,11 @@ class Finding:
         return f"{cells} of {self.column}: {self.note}, as in {row}{self.cell!r}"
 
 
-def conform(connection: DuckDBPyConnection, mapped: MappedTable) -> str:
+def conform(connection: DuckDBPyConnection, mapped: MappedTable, pseudonyms: Pseudonyms | None = None) -> str:
     """Return SQL for the contract's columns (times as BIGINT µs), extra columns, and `source_row`.
+
+    Args:
+        pseudonyms: replace the user ids, also in the ids that interactions get from their content.
 
     Raises:
         StepError: a cell is invalid; the message has its row.
@@ -90,6 +95,8 @@ def conform(connection: DuckDBPyConnection, mapped: MappedTable) -> str:
         if finding.expected:
             raise StepError(f"{mapped.name}: {finding.text}: correct the cells, or leave them empty")
         report(f"{mapped.name}: {finding.text}")
+    if pseudonyms and "user_id" in converted:
+        pseudonymise(connection, pseudonyms, mapped.table, mapped.name)
     if mapped.table == "interactions":
         return with_ids()
     return _last_rows(connection, mapped)

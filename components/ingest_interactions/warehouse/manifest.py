@@ -19,6 +19,7 @@ from components.ingest_interactions.warehouse.parts import LOG, Part, Watermarks
 from components.ingest_interactions.warehouse.retracted_rows import without_retracted
 from feature_repo.atomic_files import atomic_upload
 from feature_repo.filesystems import locate
+from feature_repo.pseudonyms import WrongPseudonymKey
 
 WATERMARKS: Final = "watermarks.json"
 KEYS: Final = {"interactions": "interaction_id", "items": "item_id", "users": "user_id"}
@@ -118,6 +119,20 @@ class Warehouse:
         for part in list(parts):
             self.watermarks.parts.remove(part)
             self.watermarks.obsolete.append(part.path)
+
+    def use_key(self, key_check: str) -> None:
+        """Compare a pseudonym key with that of the stored user ids; an empty warehouse takes it.
+
+        Args:
+            key_check: the check value of the key; "" without one.
+
+        Raises:
+            StepError: the user ids were made with another key, or without one.
+        """
+        if self._content and self.watermarks.pseudonym_key != key_check:
+            error = WrongPseudonymKey(f"the warehouse {self.root}", self.watermarks.pseudonym_key, key_check)
+            raise StepError(str(error)) from error
+        self.watermarks.pseudonym_key = key_check
 
     def commit(self) -> None:
         """Replace the manifest, then delete the parts that it doesn't list any more.

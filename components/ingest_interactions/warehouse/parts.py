@@ -74,6 +74,7 @@ class Watermarks:
         feedback: the options of feedback_options.FeedbackOptions that were given last.
         next_part: the number of the next file; a number is used once.
         withdrawn: interactions that replacements and retractions took away, since the warehouse exists.
+        pseudonym_key: the check value of the key of the user ids; "" where the ids themselves are stored.
         obsolete: paths of parts that are not listed any more, to delete.
     """
 
@@ -84,6 +85,7 @@ class Watermarks:
     retractions: list[Retraction] = field(default_factory=list)
     next_part: int = 1
     withdrawn: int = 0
+    pseudonym_key: str = ""
     obsolete: list[str] = field(default_factory=list)
 
     def to_json(self) -> str:

@@ -12,6 +12,7 @@ from duckdb import DuckDBPyConnection
 
 from components.errors import StepError
 from feature_repo.interaction import Interaction
+from feature_repo.pseudonyms import WrongPseudonymKey
 from serving.errors import Unavailable
 from serving.user_data.interaction_log import InteractionLog
 
@@ -49,7 +50,7 @@ def log_exists(url: str) -> bool:
     return not url.startswith("sqlite") or Path(sa.make_url(url).database or "").exists()
 
 
-def load(connection: DuckDBPyConnection, url: str, last_as_of: int, as_of: int) -> bool:
+def load(connection: DuckDBPyConnection, url: str, last_as_of: int, as_of: int, key_check: str = "") -> bool:
     """Create the table `recorded` with what was recorded since the last run, and mark this run in the log.
 
     A log without a mark of the last run, because it was replaced or is of an earlier version, is read as a
@@ -57,17 +58,18 @@ def load(connection: DuckDBPyConnection, url: str, last_as_of: int, as_of: int) 
 
     Args:
         last_as_of, as_of: times of the snapshots of the last run and of this one, µs since the epoch.
+        key_check: the check value of the pseudonym key; "" without one.
 
     Returns:
         False when there is none, or no log yet.
 
     Raises:
-        StepError: the log can't be read.
+        StepError: the log can't be read, or its user ids were made with another key, or without one.
     """
     if not log_exists(url):
         return False
     try:
-        log = InteractionLog(url)
+        log = InteractionLog(url, key_check=key_check)
     except ValueError as error:
         raise StepError(str(error)) from error
     try:
@@ -80,6 +82,8 @@ def load(connection: DuckDBPyConnection, url: str, last_as_of: int, as_of: int) 
         )
         connection.register("stream", reader)
         connection.execute("CREATE OR REPLACE TEMP TABLE recorded AS SELECT * FROM stream")
+    except WrongPseudonymKey as error:
+        raise StepError(str(error)) from error
     except Unavailable as error:
         raise StepError(f"recorded interactions can't be read: {error}") from error
     finally:

@@ -8,6 +8,7 @@ from typing import Final
 from components.errors import StepError
 from components.ingest_interactions.duckdb_session import literal, quote
 from components.ingest_interactions.warehouse.parts import Retraction
+from feature_repo.pseudonyms import Pseudonyms
 from feature_repo.table_schemas import INTERACTIONS
 
 CONDITION: Final = re.compile(r"\s*(\w+)\s*(!=|<=|>=|=|<|>)\s*(.*?)\s*", re.DOTALL)
@@ -33,6 +34,20 @@ def condition_sql(text: str) -> str:
         return f"{quote(column)} IS {'NOT ' * (operator == '!=')}NULL"
     comparison = {"=": "IS NOT DISTINCT FROM", "!=": "IS DISTINCT FROM"}.get(operator, operator)
     return f"{quote(column)} {comparison} {_literal(column, value, text)}"
+
+
+def with_pseudonyms(texts: Iterable[str], pseudonyms: Pseudonyms | None) -> list[str]:
+    """Return conditions with pseudonyms in place of user ids, as a warehouse with a key stores them."""
+    if pseudonyms is None:
+        return list(texts)
+    return [_with_pseudonym(text, pseudonyms) for text in texts]
+
+
+def _with_pseudonym(text: str, pseudonyms: Pseudonyms) -> str:
+    match = CONDITION.fullmatch(text)
+    if not match or match[1] != "user_id" or not match[3]:
+        return text
+    return f"user_id{match[2]}{pseudonyms.of(match[3])}"
 
 
 def retracted_sql(retraction: Retraction) -> str:

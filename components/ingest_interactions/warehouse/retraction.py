@@ -9,6 +9,16 @@ from components.ingest_interactions.duckdb_session import connect
 from components.ingest_interactions.warehouse.manifest import Warehouse
 from components.ingest_interactions.warehouse.parts import LOG, Part, Retraction
 from components.ingest_interactions.warehouse.retracted_rows import retracted_sql
+from feature_repo.pseudonyms import Pseudonyms, check_value
+
+
+def check_key(warehouse: str, pseudonyms: Pseudonyms | None) -> None:
+    """Check that the user ids of conditions are those of the warehouse.
+
+    Raises:
+        StepError: the warehouse was made with another pseudonym key, or without one.
+    """
+    Warehouse(warehouse).use_key(check_value(pseudonyms))
 
 
 def retract(warehouse: str, source: str, conditions: Sequence[str]) -> Retraction:

@@ -28,7 +28,8 @@ class Home:
 
     def ingest(self, options: dict[str, Any] | None = None, /, **sources: Any) -> int:
         feedback = FeedbackOptions.parse(options or {})
-        return ingest(Sources(**sources), feedback, str(self.warehouse), self.outputs)
+        pseudonyms = sources.pop("pseudonyms", None)
+        return ingest(Sources(**sources), feedback, str(self.warehouse), self.outputs, pseudonyms=pseudonyms)
 
     @property
     def outputs(self) -> Outputs:

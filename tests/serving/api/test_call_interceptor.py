@@ -15,6 +15,8 @@ from serving.api.concurrency_limit import ConcurrencyLimit
 from serving.api.message_waits import MessageWaits
 from serving.api.rate_limit import RateLimit
 from serving.api.stream_limit import StreamLimit
+from serving.api.user_ids import UserIds
+from serving.api.validation import RequestLimits
 from serving.telemetry.logs import RequestLog
 from serving.telemetry.metrics import Metrics
 from tests.patience import HANG_S
@@ -67,7 +69,9 @@ def create_interceptor(
         ConcurrencyLimit(max_in_flight, max_concurrent_requests),
         ConcurrencyLimit(max_in_flight, max_concurrent_requests),
     )
-    return CallInterceptor(limits, metrics, RequestLog(enabled=log, user_ids=False))
+    return CallInterceptor(
+        limits, metrics, RequestLog(enabled=log, user_ids=False), UserIds(None, RequestLimits())
+    )
 
 
 async def intercepted(interceptor: CallInterceptor, behavior: Behavior, token: str = "") -> Behavior:

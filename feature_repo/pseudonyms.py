@@ -1,0 +1,86 @@
+"""Keyed pseudonyms of user ids: HMAC-SHA-256 with a key that the stores do not have (RFC 2104).
+
+Training and serving must give a user the same pseudonym, so both use this module. A pseudonym is 128 bits, 32
+hex digits: among a billion users the chance that any two have the same one is 2e-21 (n² / 2^129).
+"""
+
+import hmac
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from feature_repo.bounds import is_text
+
+BYTES: Final = 16
+
+# The shortest key, in bytes: with a guessable key, anybody could try all user ids.
+_SHORTEST_KEY: Final = 32
+
+# No user id is this text, because an id has no control character.
+_CHECKED: Final = "\0check value of a pseudonym key"
+
+
+class WrongPseudonymKey(ValueError):
+    """Data was stored under another pseudonym key, or without one."""
+
+    def __init__(self, place: str, stored: str, given: str) -> None:
+        """`stored` and `given` are check values; "" is none."""
+        if not stored:
+            problem = "holds user ids, because it was made without a pseudonym key: unset"
+        elif not given:
+            problem = "holds pseudonyms of user ids: set the key that it was made with in"
+        else:
+            problem = "holds pseudonyms that were made with another key: set that one in"
+        super().__init__(
+            f"{place} {problem} PENCHANT_PSEUDONYM_KEY_FILE, or use another home with --home DIRECTORY"
+        )
+
+
+class Pseudonyms:
+    """Gives each user id its pseudonym; nobody without the key can tell which id a pseudonym belongs to."""
+
+    def __init__(self, key: bytes) -> None:
+        """`key`: at least 32 random bytes."""
+        self._key = key
+        # Tells keys apart and reveals nothing about one; stores keep it.
+        self.check = self._digest(_CHECKED)
+
+    def of(self, user_id: str) -> str:
+        """Return the pseudonym of a user id."""
+        return self._digest(user_id)
+
+    def of_valid(self, user_ids: Iterable[str]) -> list[str]:
+        """Return the pseudonym of each id that an interaction may have, and "" for any other one."""
+        return [self._digest(user_id) if is_text(user_id) else "" for user_id in user_ids]
+
+    def _digest(self, text: str) -> str:
+        return hmac.digest(self._key, text.encode(), "sha256")[:BYTES].hex()
+
+
+def read_pseudonyms(file: str | Path | None) -> Pseudonyms | None:
+    """Return the pseudonyms under the key in a file; None without a file.
+
+    Blanks and line ends around the key do not count.
+
+    Raises:
+        ValueError: the file can't be read, or its key is too short.
+    """
+    if not file:
+        return None
+    try:
+        key = Path(file).read_bytes().strip()
+    except OSError as error:
+        raise ValueError(
+            f"PENCHANT_PSEUDONYM_KEY_FILE={file}: expected a file with the key ({error.strerror})"
+        ) from error
+    if len(key) < _SHORTEST_KEY:
+        raise ValueError(
+            f"PENCHANT_PSEUDONYM_KEY_FILE={file}: expected a key of {_SHORTEST_KEY} characters or more; "
+            "`openssl rand -hex 32` prints one"
+        )
+    return Pseudonyms(key)
+
+
+def check_value(pseudonyms: Pseudonyms | None) -> str:
+    """Return the check value of the key; "" without a key."""
+    return pseudonyms.check if pseudonyms else ""

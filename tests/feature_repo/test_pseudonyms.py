@@ -1,0 +1,53 @@
+"""Pseudonyms of user ids, and the file with their key."""
+
+import hashlib
+import hmac
+from pathlib import Path
+
+import pytest
+
+from feature_repo.pseudonyms import Pseudonyms, read_pseudonyms
+
+KEY = b"k" * 32
+
+
+def test_a_pseudonym_is_the_first_half_of_the_hmac_as_hex_digits() -> None:
+    expected = hmac.new(KEY, b"ann", hashlib.sha256).hexdigest()[:32]
+    assert Pseudonyms(KEY).of("ann") == expected
+
+
+def test_text_that_can_be_no_id_gets_no_pseudonym() -> None:
+    pseudonyms = Pseudonyms(KEY)
+    assert pseudonyms.of_valid(["ann", "", "a\nb", "x" * 257]) == [pseudonyms.of("ann"), "", "", ""]
+
+
+def test_the_check_value_tells_keys_apart_and_is_the_pseudonym_of_no_id() -> None:
+    assert Pseudonyms(KEY).check == Pseudonyms(KEY).check != Pseudonyms(b"K" * 32).check
+    assert KEY.decode() not in Pseudonyms(KEY).check
+
+
+def test_blanks_and_line_ends_around_a_key_do_not_count(tmp_path: Path) -> None:
+    (tmp_path / "key").write_bytes(b" " + KEY + b"\r\n")
+    pseudonyms = read_pseudonyms(tmp_path / "key")
+    assert pseudonyms
+    assert pseudonyms.check == Pseudonyms(KEY).check
+    assert read_pseudonyms(None) is None
+    assert read_pseudonyms("") is None
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, r"PENCHANT_PSEUDONYM_KEY_FILE=.*: expected a file with the key \(No such file"),
+        (b"secret\n", r"expected a key of 32 characters or more; `openssl rand -hex 32` prints one"),
+    ],
+)
+def test_a_wrong_file_names_the_setting_and_no_key(
+    content: bytes | None, message: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "key"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ValueError, match=message) as error:
+        read_pseudonyms(file)
+    assert "secret" not in str(error.value)
