@@ -80,6 +80,7 @@ class RecommendOptions(TypedDict, total=False):
     exclude_categories: Sequence[str]  # items of none of these
     followed_user_ids: Sequence[str]  # users that the user follows
     bids: Mapping[str, float]  # item id -> bid, for a scenario that ranks by expected value
+    personalized: bool  # False: the answer uses nothing about the user
 
 
 class SearchOptions(TypedDict, total=False):
@@ -268,6 +269,7 @@ def _recommend_request(user_id: str, k: int, options: RecommendOptions) -> pb.Re
         exclude_categories=options.get("exclude_categories", ()),
         followed_user_ids=options.get("followed_user_ids", ()),
         bids=options.get("bids", {}),
+        personalized=options.get("personalized"),
     )
 
 

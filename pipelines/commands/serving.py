@@ -79,6 +79,9 @@ def recommend(
     scenario: Annotated[
         str, typer.Option(help="A scenario of the recommender: content, email, social or ads.")
     ] = "",
+    personalized: Annotated[
+        bool, typer.Option(help="Whether the answer may use what is known about the user.")
+    ] = True,
     address: Address = DEFAULT_ADDRESS,
     token: Token = "",
     tls_roots: TlsRoots = None,
@@ -89,13 +92,16 @@ def recommend(
     penchant recommend 196
     penchant recommend 196 -k 5 --explain --scenario content
     penchant recommend 196 --json
+    penchant recommend 196 --no-personalized
     ```
     """
     with exit_on_error():
         from pipelines.commands.tables import answer_json, recommendations_table
 
         with connect(address, token, tls_roots) as recommender:
-            answer = recommender.recommend(user, k=k, explain=explain, scenario=scenario)
+            answer = recommender.recommend(
+                user, k=k, explain=explain, scenario=scenario, personalized=personalized
+            )
         if as_json:
             typer.echo(answer_json(answer))
         else:

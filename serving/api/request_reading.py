@@ -1,6 +1,7 @@
 """Reads a RecommendRequest: validates every field, and keeps the message for the record of its exposure."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from serving.api.authorization import check_scope
 from serving.api.validation import (
@@ -20,17 +21,25 @@ from serving.ranking.request import Request
 from serving.ranking.scenarios import Scenario
 from serving.telemetry import logs
 
+_ABOUT_USER: Final = ("user_id", "history", "followed_user_ids")
+
 
 def read_request(
     request: pb.RecommendRequest, scenarios: Mapping[str, Scenario], limits: RequestLimits, now: int
 ) -> Request:
     """Return the request; `now` (µs since the epoch) is the time of interactions without one.
 
+    A request that is not to be personalized is read without all that it says about the user, so that nothing
+    behind can use it. The message changes accordingly.
+
     Raises:
         InvalidRequest: a field is wrong.
         Forbidden: the scenario records impressions, and the token may not record.
     """
     check_counts(request, limits)
+    if request.HasField("personalized") and not request.personalized:
+        for name in _ABOUT_USER:
+            request.ClearField(name)
     scenario = read_scenario(request.scenario, scenarios)
     if scenario.record_impressions:
         check_scope("record", f"scenario {scenario.name!r}, which records impressions,")

@@ -164,7 +164,7 @@ class Interaction(_message.Message):
     def __init__(self, interaction_id: _Optional[str] = ..., user_id: _Optional[str] = ..., item_id: _Optional[str] = ..., event_type: _Optional[str] = ..., value: _Optional[float] = ..., timestamp: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., domain: _Optional[str] = ..., query: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
 
 class RecommendRequest(_message.Message):
-    __slots__ = ("user_id", "k", "history", "exclude_item_ids", "allow_item_ids", "domain", "categories", "include_seen", "explain", "request_id", "scenario", "exclude_categories", "followed_user_ids", "bids")
+    __slots__ = ("user_id", "k", "history", "exclude_item_ids", "allow_item_ids", "domain", "categories", "include_seen", "explain", "request_id", "scenario", "exclude_categories", "followed_user_ids", "bids", "personalized")
     class BidsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -186,6 +186,7 @@ class RecommendRequest(_message.Message):
     EXCLUDE_CATEGORIES_FIELD_NUMBER: _ClassVar[int]
     FOLLOWED_USER_IDS_FIELD_NUMBER: _ClassVar[int]
     BIDS_FIELD_NUMBER: _ClassVar[int]
+    PERSONALIZED_FIELD_NUMBER: _ClassVar[int]
     user_id: str
     k: int
     history: _containers.RepeatedCompositeFieldContainer[Interaction]
@@ -200,7 +201,8 @@ class RecommendRequest(_message.Message):
     exclude_categories: _containers.RepeatedScalarFieldContainer[str]
     followed_user_ids: _containers.RepeatedScalarFieldContainer[str]
     bids: _containers.ScalarMap[str, float]
-    def __init__(self, user_id: _Optional[str] = ..., k: _Optional[int] = ..., history: _Optional[_Iterable[_Union[Interaction, _Mapping]]] = ..., exclude_item_ids: _Optional[_Iterable[str]] = ..., allow_item_ids: _Optional[_Iterable[str]] = ..., domain: _Optional[str] = ..., categories: _Optional[_Iterable[str]] = ..., include_seen: _Optional[bool] = ..., explain: _Optional[bool] = ..., request_id: _Optional[str] = ..., scenario: _Optional[str] = ..., exclude_categories: _Optional[_Iterable[str]] = ..., followed_user_ids: _Optional[_Iterable[str]] = ..., bids: _Optional[_Mapping[str, float]] = ...) -> None: ...
+    personalized: bool
+    def __init__(self, user_id: _Optional[str] = ..., k: _Optional[int] = ..., history: _Optional[_Iterable[_Union[Interaction, _Mapping]]] = ..., exclude_item_ids: _Optional[_Iterable[str]] = ..., allow_item_ids: _Optional[_Iterable[str]] = ..., domain: _Optional[str] = ..., categories: _Optional[_Iterable[str]] = ..., include_seen: _Optional[bool] = ..., explain: _Optional[bool] = ..., request_id: _Optional[str] = ..., scenario: _Optional[str] = ..., exclude_categories: _Optional[_Iterable[str]] = ..., followed_user_ids: _Optional[_Iterable[str]] = ..., bids: _Optional[_Mapping[str, float]] = ..., personalized: _Optional[bool] = ...) -> None: ...
 
 class Recommendation(_message.Message):
     __slots__ = ("item_id", "title", "categories", "score", "sources", "reason", "contributions", "because_item_ids", "reordered_by", "click_probability")
