@@ -1,6 +1,5 @@
 """Reads user attributes for the interest model from the offline store's user profiles."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -39,14 +38,20 @@ class UserAttributes:
         ids, columns = self.profiles["user_id"], self.profiles.drop_columns("user_id")
         if not columns.num_columns:
             return [Attributes()] * len(users)
+        first, last = pc.min_max(users.cast(ids.type)).values()
+        # An index of all users would be made anew for each part of the users.
+        within = pc.and_(pc.greater_equal(ids, first), pc.less_equal(ids, last))
+        ids, columns = ids.filter(within), columns.filter(within)
         rows = pc.index_in(users.cast(ids.type), value_set=ids.combine_chunks())
         return [Attributes.of(profile) for profile in columns.take(rows).to_pylist()]
 
-
-def attribute_columns(rows: Sequence[Attributes]) -> tuple[pa.Array, pa.Array]:
-    """Return the columns `attributes` and `attribute_values` of the training set."""
-    names = pa.array([list(row.names) for row in rows], NAMES.type)
-    return names, pa.array([list(row.values) for row in rows], VALUES.type)
+    def columns(self, users: pa.ChunkedArray) -> list[pa.Array]:
+        """Return the columns `attributes` and `attribute_values` of the training set for `users` [n]."""
+        encoded = users.combine_chunks().dictionary_encode()
+        unique = self.lookup(pa.chunked_array([encoded.dictionary]))
+        names = pa.array([list(row.names) for row in unique], NAMES.type)
+        values = pa.array([list(row.values) for row in unique], VALUES.type)
+        return [names.take(encoded.indices), values.take(encoded.indices)]
 
 
 def with_attributes(training_set: pa.Table) -> pa.Table:

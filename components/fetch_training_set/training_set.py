@@ -6,7 +6,6 @@ The spine (Feast: entity dataframe) is joined with the features point in time, b
 from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,12 +18,12 @@ from components.compute.address import IN_PROCESS, Compute
 from components.compute.engine import fetch as fetch_arrow
 from components.errors import StepError
 from components.feast_backend import feast_backend
+from components.fetch_training_set.history_slices import SelectHistories, open_slices
 from components.progress import report
-from components.user_attributes import UserAttributes, attribute_columns
+from components.user_attributes import UserAttributes
 from feature_repo.atomic_files import atomic_file
 from feature_repo.contract import HISTORY_LISTS
 from feature_repo.feature_views import TRAINING
-from feature_repo.store import open_store
 from feature_repo.store_addresses import FeatureStoreAddresses
 from feature_repo.table_schemas import SPINE, TRAINING_SET
 
@@ -54,10 +53,11 @@ def fetch(
     attributes, interactions = UserAttributes.read(addresses.features), 0
     with (
         feast_backend(compute, addresses.features.rpartition("/")[0]),
+        open_slices(addresses, compute) as select,
         atomic_file(training_set) as staged,
         pq.ParquetWriter(staged, TRAINING_SET, compression="zstd") as writer,
     ):
-        for table in _join(open_store(addresses), rows, attributes):
+        for table in _join(select, rows, attributes):
             _check_point_in_time(table)
             writer.write_table(table, row_group_size=ROWS_PER_GROUP)
             interactions += len(table["item_ids"].combine_chunks().flatten())
@@ -77,20 +77,22 @@ def _read_spine(file: Path) -> pa.Table:
         ) from error
 
 
-def _join(store: Any, spine: pa.Table, attributes: UserAttributes) -> Iterator[pa.Table]:
-    service, since = store.get_feature_service(TRAINING), _window_starts(spine)
+def _join(select: SelectHistories, spine: pa.Table, attributes: UserAttributes) -> Iterator[pa.Table]:
+    since = _window_starts(spine)
     for start in range(0, spine.num_rows, ROWS_PER_JOIN):
         rows = spine.slice(start, ROWS_PER_JOIN)
         # Rows of several splits may have the same user and cutoff: fetch each history once.
         keys = rows.select(["user_id", "cutoff"]).to_pandas().rename(columns={"cutoff": "event_timestamp"})
         pair = keys.groupby(["user_id", "event_timestamp"], sort=False).ngroup().to_numpy()
         pairs = keys.drop_duplicates(ignore_index=True).assign(row=lambda rows: np.arange(len(rows)))
+        store = select(rows["user_id"])
+        service = store.get_feature_service(TRAINING)
         job = store.get_historical_features(entity_df=pairs.copy(), features=service)
         histories = fetch_arrow(job.table).sort_by("row")
         _check_complete(pairs, histories)
         lists = [histories[name].take(pa.array(pair)).combine_chunks() for name in HISTORY_LISTS]
         lists = _cut(lists, since[start : start + ROWS_PER_JOIN])
-        parts = [*rows.columns, *lists, *attribute_columns(attributes.lookup(rows["user_id"]))]
+        parts = [*rows.columns, *lists, *attributes.columns(rows["user_id"])]
         yield pa.Table.from_arrays(parts, names=TRAINING_SET.names).cast(TRAINING_SET)
 
 
