@@ -24,7 +24,9 @@ from serving.api.validation import RequestLimits
 from serving.configuration.settings import ServingSettings
 from serving.deadline import Budgets
 from serving.errors import Unavailable
+from serving.experiments.experiment_file import ExperimentFile
 from serving.experiments.experiment_watcher import ExperimentWatcher
+from serving.experiments.guardrail_monitor import GuardrailMonitor
 from serving.exposures.exposure_log import ExposureLog, StoredExposures
 from serving.exposures.exposure_store import ExposureStore
 from serving.interest.circuit_breaker import CircuitBreaker
@@ -188,6 +190,10 @@ async def _start_service(
     stack.push_async_callback(asyncio.to_thread, releases.close)
     experiments = ExperimentWatcher(opened, dependencies.model_server, scenarios, metrics, poll_s)
     stack.push_async_callback(asyncio.to_thread, experiments.close)
+    monitor = GuardrailMonitor(
+        experiments, ExperimentFile(dependencies.store), dependencies.exposures.outcomes(), metrics
+    )
+    stack.push_async_callback(asyncio.to_thread, monitor.close)
     recorder = Recorder(dependencies.log, releases, metrics, exposures, settings.max_in_flight)
     stack.callback(recorder.close)
     recommender = RecommendationEngine(
@@ -220,6 +226,7 @@ async def _start_service(
     exposures.start()
     releases.start()
     experiments.start()
+    monitor.start()
     return reporter, prefetcher
 
 

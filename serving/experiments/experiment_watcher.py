@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from threading import Event, Thread
+from threading import Event, Lock, Thread
 from time import monotonic
 from typing import Final
 
@@ -42,12 +42,20 @@ class ExperimentWatcher:
         self.running: RunningExperiment | None = None
         self._content: bytes | None = None  # of the file that is in use, or refused
         self._problem, self._retry_at = "", 0.0
+        self._halted, self._switching = "", Lock()
         self._stopped = Event()
         self._thread = Thread(target=self._run, name="experiment watcher", daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()
+
+    def halt(self, name: str) -> None:
+        """End an experiment in this process, whatever the file says."""
+        with self._switching:
+            self._halted = name
+            if self.running and self.running.experiment.name == name:
+                self._end()
 
     def close(self) -> None:
         self._stopped.set()
@@ -73,14 +81,20 @@ class ExperimentWatcher:
         if experiment is None or not experiment.is_running:
             if self.running:
                 logger.info("experiment %s ended: %s", self.running.experiment.name, _reason(experiment))
-            self.running = None
-            self._metrics.experiment_running.set(0)
+            self._end()
             return
         check_scenarios(experiment, self._scenarios)
         releases = self._open(experiment)
-        self._metrics.experiment_running.set(1)
-        self.running = RunningExperiment(experiment, releases, self._scenarios)
+        with self._switching:
+            if experiment.name == self._halted:
+                return
+            self.running = RunningExperiment(experiment, releases, self._scenarios)
+            self._metrics.experiment_running.set(1)
         logger.info("experiment %s: %s", experiment.name, experiment.acts[-1].what)
+
+    def _end(self) -> None:
+        self.running = None
+        self._metrics.experiment_running.set(0)
 
     def _open(self, experiment: Experiment) -> Mapping[int, LoadedRelease]:
         """Return the releases; raises Unavailable if the model server does not serve each of them."""

@@ -11,6 +11,7 @@ import mmh3
 from serving.answer_origin import AnswerOrigin
 from serving.answers import Answer, Degradation, Fallback, Stage
 from serving.errors import Unavailable
+from serving.exposures.experiment_outcomes import ExperimentOutcomes
 from serving.exposures.exposure import Exposure
 from serving.exposures.exposure_table import to_row
 from serving.exposures.exposure_writer import ExposureWriter, WritableStore
@@ -34,6 +35,7 @@ class ExposuresOf(Protocol):
 class StoredExposures(WritableStore, ExposuresOf, Protocol):
     """The parts of the store that a recommender needs."""
 
+    def outcomes(self) -> ExperimentOutcomes: ...
     def close(self) -> None: ...
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from serving.exposures.experiment_outcomes import ExperimentOutcomes
 from serving.exposures.exposure import Exposure
 from serving.exposures.exposure_table import COLUMNS, EXPOSURES, Row, create, from_row, insert_statement
 from serving.user_data.log_connections import LogConnections
@@ -112,6 +113,10 @@ class ExposureStore:
     def delete_user(self, user_id: str, start: int, end: int) -> int:
         """Delete a user's exposures from `start` until before `end` (µs); returns their number."""
         return self._delete(sa.and_(_ROW.user_id == user_id, _ROW.timestamp >= start, _ROW.timestamp < end))
+
+    def outcomes(self) -> ExperimentOutcomes:
+        """Return what reads the outcomes of experiments, over the same connections."""
+        return ExperimentOutcomes(self._database)
 
     def close(self) -> None:
         self._database.close()

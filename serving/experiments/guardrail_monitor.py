@@ -1,0 +1,130 @@
+"""Stops a canary when a guardrail says so: in this process at once, and in all by the experiment file.
+
+Each worker reads the outcomes of all of them, and so comes to the same decision without an election. What is
+decided is the same after a restart, because it starts again from the first answer of the canary.
+"""
+
+import logging
+from datetime import UTC, datetime
+from threading import Event, Thread
+from typing import Final, Protocol
+
+from serving.errors import Unavailable
+from serving.experiments.experiment import Act, Experiment
+from serving.experiments.experiment_file import ExperimentFile
+from serving.experiments.guardrails import Breach, CanaryAction, CanaryAnswer, CanaryGuardrails
+from serving.experiments.running_experiment import RunningExperiment
+from serving.exposures.experiment_outcomes import ActionRow, AnswerRow, Positions
+from serving.telemetry.metrics import Metrics
+
+logger = logging.getLogger(__name__)
+
+# Between two reads; a read stops where the one before began.
+PERIOD_S: Final = 1.0
+
+_BATCH: Final = 2_000
+_PAUSE_S: Final = 0.01
+
+
+class Outcomes(Protocol):
+    """Implemented by serving.exposures.experiment_outcomes.ExperimentOutcomes."""
+
+    def before(self, time: int, /) -> Positions: ...
+    def last(self) -> Positions: ...
+    def answers(self, experiment: str, after: int, until: int, limit: int, /) -> list[AnswerRow]: ...
+    def actions(self, experiment: str, after: int, until: int, limit: int, /) -> list[ActionRow]: ...
+
+
+class Stoppable(Protocol):
+    """Implemented by serving.experiments.experiment_watcher.ExperimentWatcher."""
+
+    @property
+    def running(self) -> RunningExperiment | None: ...
+    def halt(self, name: str, /) -> None: ...
+
+
+class GuardrailMonitor:
+    """Reads the outcomes of a canary in a thread while one runs."""
+
+    def __init__(
+        self,
+        experiments: Stoppable,
+        file: ExperimentFile,
+        outcomes: Outcomes,
+        metrics: Metrics,
+        period_s: float = PERIOD_S,
+    ) -> None:
+        self._experiments, self._file, self._outcomes = experiments, file, outcomes
+        self._metrics, self._period_s = metrics, period_s
+        self._name, self._problem = "", ""
+        self._guardrails: CanaryGuardrails | None = None
+        self._read = self._until = Positions(0, 0)
+        self._stopped = Event()
+        self._thread = Thread(target=self._run, name="guardrails", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def check(self) -> None:
+        """Take what is new into account, and stop the canary if a guardrail is broken."""
+        running = self._experiments.running
+        if running is None or running.experiment.kind != "canary":
+            return
+        experiment = running.experiment
+        if self._guardrails is None or self._name != experiment.name:
+            start = round(experiment.acts[0].at.timestamp() * 1e6)
+            self._read, self._until = self._outcomes.before(start), self._outcomes.last()
+            self._name, self._guardrails = experiment.name, CanaryGuardrails(experiment)
+        self._guardrails.follow(experiment)
+        breach = self._read_new(experiment, self._guardrails)
+        self._until = self._outcomes.last()
+        if breach:
+            self._stop(experiment.name, breach)
+
+    def _read_new(self, experiment: Experiment, guardrails: CanaryGuardrails) -> Breach | None:
+        canary, name = experiment.arms[1].name, experiment.name
+        while answers := self._outcomes.answers(name, self._read.answers, self._until.answers, _BATCH):
+            for row in answers:
+                answer = CanaryAnswer(
+                    row.user_id, row.timestamp, row.arm == canary, row.degraded, row.latency_us
+                )
+                if breach := guardrails.answered(answer):
+                    return breach
+            self._read = self._read._replace(answers=answers[-1].position)
+            self._stopped.wait(_PAUSE_S)
+        while actions := self._outcomes.actions(name, self._read.actions, self._until.actions, _BATCH):
+            for each in actions:
+                action = CanaryAction(each.user_id, each.answered_at, each.arm == canary, each.event_type)
+                if breach := guardrails.acted(action):
+                    return breach
+            self._read = self._read._replace(actions=actions[-1].position)
+            self._stopped.wait(_PAUSE_S)
+        return None
+
+    def _stop(self, name: str, breach: Breach) -> None:
+        self._experiments.halt(name)
+        self._metrics.experiment_stops.labels(breach.guardrail).inc()
+        logger.warning("canary %s is stopped: %s", name, breach.reason)
+        try:
+            last = self._file.read()
+            if last is not None and last.name == name and last.is_running:
+                by = f"guardrail {breach.guardrail}"
+                act = Act(what="stopped", by=by, at=datetime.now(UTC), reason=breach.reason)
+                self._file.replace(last.with_act(act))
+        except (Unavailable, OSError, ValueError) as error:  # the other workers stop by themselves
+            logger.warning("the stop of canary %s can't be written to the experiment file: %s", name, error)
+
+    def _run(self) -> None:
+        while not self._stopped.wait(self._period_s):
+            try:
+                self.check()
+                self._problem = ""
+            except Unavailable as error:  # the guardrails go on when the log is back
+                if str(error) != self._problem:
+                    logger.warning("guardrails can't read what happened: %s", error)
+                self._problem = str(error)
