@@ -212,6 +212,49 @@ def stop(by: By, reason: Reason = "", home: Home = None) -> None:
         _print(stopped)
 
 
+@experiment.command()
+def report(
+    name: Annotated[str, typer.Argument(help="A former experiment. Default: the last one.")] = "",
+    home: Home = None,
+) -> None:
+    """Show what users did in each arm, and what to conclude; one may look at any time.
+
+    Intervals and p-values are always valid: they hold however often one looks. A shadow is unseen: the
+    dashboard has its figures.
+
+    ```
+    penchant experiment report
+    penchant experiment report seven-or-8
+    ```
+    """
+    with exit_on_error():
+        from components.evaluate_online.experiment_report import report_experiment
+        from pipelines.commands.experiment_report_tables import report_parts
+        from pipelines.settings import load_settings
+
+        settings = load_settings(home=home)
+        reported = _named(_file(settings), name)
+        if reported.kind == "shadow":
+            raise ValueError(
+                "users do not see the answers of a shadow: the metrics penchant_shadow_answers_total and "
+                "penchant_experiment_answer_duration_seconds have its figures, and the dashboard shows them"
+            )
+        settings.prepare_home()
+        found = report_experiment(settings.interaction_log, settings.warehouse, reported)
+        for part in report_parts(found):
+            out.print(part, soft_wrap=isinstance(part, str))
+
+
+def _named(file: "ExperimentFile", name: str) -> "Experiment":
+    """Return an experiment by name, the last one for ""."""
+    by_name = {each.name: each for each in file.history()}
+    if not by_name:
+        raise ValueError("no experiment was started yet: `penchant experiment start` starts one")
+    if name and name not in by_name:
+        raise ValueError(f"there is no experiment {name!r}; there are {', '.join(by_name)}")
+    return by_name[name or list(by_name)[-1]]
+
+
 def _file(settings: "Settings") -> "ExperimentFile":
     from serving.experiments.experiment_file import ExperimentFile
     from serving.release.published_versions import PublishedVersions

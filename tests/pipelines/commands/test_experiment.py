@@ -1,14 +1,19 @@
 """`penchant experiment`: what is started, shown, ramped and stopped, and what is refused."""
 
 import json
+import random
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from feature_repo.interaction import Interaction
 from pipelines.cli import app
 from serving.experiments.experiment import Act
+from serving.exposures.exposure import Exposure
+from tests.components.evaluate_online.shown_world import event, write_log
 from tests.serving.experiments.experiments import AT, experiment, file_of
+from tests.serving.exposures.exposures import exposure
 
 
 @pytest.fixture
@@ -123,6 +128,68 @@ def test_the_shares_of_an_ab_experiment_are_fixed(home: Path) -> None:
     assert start(home, "ab", "x", "--arm", "a=7:50%", "--arm", "b=8:50%")[0] == 0
     code, output = run(home, "ramp", "1", "--by", "ada")
     assert (code, "have fixed shares, or users would change their arm" in output) == (2, True)
+
+
+def recorded_experiment(home: Path, kind: str) -> None:
+    """Let 200 users be shown two items each, of which those of arm new, or of team b, are clicked most."""
+    arms = {"old": 0.2, "new": 0.8}
+    at_s, rng = AT.timestamp() + 100, random.Random(0)
+    shown: list[Exposure] = []
+    events: list[Interaction] = []
+    for number in range(200):
+        user, arm = f"u{number}", "new" if number % 2 else "old"
+        fields = {"arm": "interleaved", "teams": "ab"} if kind == "interleaving" else {"arm": arm}
+        shown.append(exposure(user, user, ["a", "b"], round(at_s * 1e6), experiment="e", **fields))
+        for place, item in enumerate("ab"):
+            team = ("old", "new")[place] if kind == "interleaving" else arm
+            if rng.random() < arms[team]:
+                events.append(event(len(events), user, item, at_s + 1 + place, request_id=user))
+    write_log(home, shown, events)
+    (home / "log.db").rename(home / "interaction_log.db")
+
+
+def test_the_report_of_an_ab_experiment_has_a_verdict(home: Path) -> None:
+    recorded_experiment(home, "ab")
+    arms = [{"name": "old", "release": 7, "share": 0.5}, {"name": "new", "release": 8, "share": 0.5}]
+    file_of(home).replace(experiment("ab", arms))
+    code, output = run(home, "report")
+    assert code == 0
+    assert "│ old │ 100 │ 100 │" in output
+    assert "users of the arms: as their shares say (p = 1.00)" in output
+    assert "new is better: `penchant review approve 8` makes it live" in output
+
+
+def test_the_report_finds_a_wrong_ratio_of_the_users(home: Path) -> None:
+    recorded_experiment(home, "ab")
+    arms = [{"name": "old", "release": 7, "share": 0.2}, {"name": "new", "release": 8, "share": 0.6}]
+    file_of(home).replace(experiment("ab", arms))
+    code, output = run(home, "report", "e")
+    assert (code, "so nothing can be concluded" in output) == (0, True)
+
+
+def test_the_report_of_interleaved_answers_has_a_verdict(home: Path) -> None:
+    recorded_experiment(home, "interleaving")
+    arms = [{"name": "live", "release": 7}, {"name": "candidate", "release": 8}]
+    file_of(home).replace(experiment("interleaving", arms))
+    code, output = run(home, "report")
+    assert code == 0
+    assert "of the clicks that count, candidate has" in output
+    assert "candidate is better: `penchant review approve 8` makes it live" in output
+
+
+def test_what_cannot_be_reported_is_one_sentence(home: Path) -> None:
+    code, output = run(home, "report")
+    assert (code, "no experiment was started yet" in output) == (2, True)
+    file_of(home).replace(experiment("shadow"))
+    code, output = run(home, "report")
+    assert (code, "users do not see the answers of a shadow" in output) == (2, True)
+    code, output = run(home, "report", "other")
+    assert (code, "there is no experiment 'other'; there are e" in output) == (2, True)
+    write_log(home, [exposure("r", timestamp=round(AT.timestamp() * 1e6))], [])
+    (home / "log.db").rename(home / "interaction_log.db")
+    file_of(home).replace(experiment("canary"))
+    code, output = run(home, "report")
+    assert (code, "no answer of experiment e was recorded" in output) == (2, True)
 
 
 def test_a_damaged_file_is_named(home: Path) -> None:

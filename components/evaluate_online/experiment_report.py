@@ -1,0 +1,185 @@
+"""Reports what users did in an experiment: by arm, with always-valid intervals, and a recommendation."""
+
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from duckdb import DuckDBPyConnection
+
+from components.evaluate_online.always_valid import AlwaysValid
+from components.evaluate_online.arm_comparison import (
+    SAMPLE_RATIO_ALPHA,
+    Sums,
+    preference,
+    relative_difference,
+    sample_ratio,
+)
+from components.evaluate_online.attribution import attribute
+from components.evaluate_online.ratio_intervals import Floats
+from components.evaluate_online.recorded_window import read_window
+from components.ingest_interactions.duckdb_session import connect
+from components.ingest_interactions.warehouse.manifest import Warehouse
+from serving.experiments.experiment import Experiment
+
+_DAY_US: Final = 86_400_000_000
+
+# Metric -> its column of `places`.
+METRICS: Final = {"clicks": "clicked", "conversions": "converted", "dismissals": "dismissed"}
+
+
+@dataclass(frozen=True)
+class ArmReport:
+    """What the users of an arm did; rates are per shown item."""
+
+    name: str
+    users: int
+    answers: int
+    places: int
+    rates: Mapping[str, float]  # of METRICS
+    # The logarithm of the ratio to the first arm's rate; None with too few events, and for the first arm.
+    differences: Mapping[str, AlwaysValid | None]
+
+
+@dataclass(frozen=True)
+class ExperimentReport:
+    """The outcome of an experiment so far."""
+
+    experiment: Experiment
+    arms: list[ArmReport]
+    sample_ratio: float | None  # p-value; None for interleaving
+    team_clicks: tuple[int, int]  # that count for either ranking; of interleaving
+    preference: AlwaysValid | None  # of interleaving
+
+
+def report_experiment(url: str, warehouse: str, experiment: Experiment) -> ExperimentReport:
+    """Return the report from the recorded exposures and interactions.
+
+    Interactions count by the rules of attribution.attribute, with the last touch within a day.
+
+    Args:
+        url: of the interaction log.
+        warehouse: a folder or URL; has the recorded interactions that runs have ingested.
+
+    Raises:
+        ValueError: no answer of the experiment was recorded.
+        StepError: the log can't be read.
+    """
+    start = round(experiment.acts[0].at.timestamp() * 1e6)
+    now = time.time_ns() // 1000 + 1
+    end = now if experiment.is_running else round(experiment.acts[-1].at.timestamp() * 1e6) + 1
+    store = Warehouse(warehouse)
+    with (
+        tempfile.TemporaryDirectory(prefix="penchant-") as folder,
+        connect(store.filesystem) as connection,
+    ):
+        recorded = read_window(url, store, start, end, min(end + _DAY_US, now), Path(folder))
+        attribute(connection, recorded, _DAY_US)
+        connection.execute(
+            "CREATE VIEW compared AS FROM places WHERE experiment = getvariable('experiment')",
+        )
+        connection.execute("SET VARIABLE experiment = ?", [experiment.name])
+        arms = _arms(connection, experiment)
+        if not arms:
+            raise ValueError(
+                f"no answer of experiment {experiment.name} was recorded: did the recommender take part? Its "
+                "log says so, and PENCHANT_EXPOSURE_SHARE must be above 0"
+            )
+        if experiment.kind == "interleaving":
+            first, second = (_by_user(connection, f"clicked * (team = '{team}')::INTEGER") for team in "ab")
+            clicks = int(first.sum()), int(second.sum())
+            return ExperimentReport(experiment, arms, None, clicks, preference(first, second))
+        return ExperimentReport(experiment, arms, _sample_ratio(connection, experiment), (0, 0), None)
+
+
+def recommendation(report: ExperimentReport) -> str:
+    """Return what to do, and why, in a sentence."""
+    experiment = report.experiment
+    if report.sample_ratio is not None and report.sample_ratio < SAMPLE_RATIO_ALPHA:
+        return (
+            "the arms have other shares of the users than they should, so nothing can be concluded: find out "
+            "which answers are not recorded, or fail"
+        )
+    if experiment.kind == "interleaving":
+        results = {experiment.arms[1].name: report.preference}
+    else:
+        results = {arm.name: arm.differences.get("clicks") for arm in report.arms[1:]}
+    certain = {name: each for name, each in results.items() if each is not None and each.is_certain}
+    better = [name for name, each in certain.items() if each.value > 0]
+    if better:
+        best = max(better, key=lambda name: certain[name].value)
+        arm = next(arm for arm in experiment.arms if arm.name == best)
+        approve = "" if arm.release is None else f": `penchant review approve {arm.release}` makes it live"
+        return f"{best} is better{approve}"
+    if certain:
+        return f"{', '.join(certain)} is worse: `penchant experiment stop` ends it"
+    return "not decided yet: go on, one may look at any time"
+
+
+def _arms(connection: DuckDBPyConnection, experiment: Experiment) -> list[ArmReport]:
+    rates = ", ".join(f"avg({column})::DOUBLE" for column in METRICS.values())
+    rows = connection.execute(
+        f"SELECT arm, count(DISTINCT person), count(DISTINCT answer), count(*), {rates} "
+        "FROM compared GROUP BY arm"
+    ).fetchall()
+    by_name: dict[str, list[Any]] = {name: counts for name, *counts in rows}
+    order = [arm.name for arm in experiment.arms if arm.name in by_name]
+    order += sorted(by_name.keys() - set(order))
+    sums = {
+        metric: {name: _sums(connection, name, column) for name in order}
+        for metric, column in METRICS.items()
+    }
+    return [
+        ArmReport(
+            name,
+            users=by_name[name][0],
+            answers=by_name[name][1],
+            places=by_name[name][2],
+            rates=dict(zip(METRICS, by_name[name][3:], strict=True)),
+            differences={
+                metric: relative_difference(arms[order[0]], arms[name]) if name != order[0] else None
+                for metric, arms in sums.items()
+            },
+        )
+        for name in order
+    ]
+
+
+def _sums(connection: DuckDBPyConnection, arm: str, column: str) -> Sums:
+    """Return the events and the shown items of an arm, summed by bucket of users, [buckets] each."""
+    found = connection.execute(
+        f"SELECT sum({column})::DOUBLE AS events, count(*)::DOUBLE AS counted FROM compared "
+        "WHERE arm = ? GROUP BY bucket ORDER BY bucket",
+        [arm],
+    ).fetchnumpy()
+    return np.asarray(found["events"]), np.asarray(found["counted"])
+
+
+def _by_user(connection: DuckDBPyConnection, column: str) -> Floats:
+    found = connection.execute(
+        f"SELECT sum({column})::DOUBLE AS events FROM compared GROUP BY bucket ORDER BY bucket"
+    ).fetchnumpy()
+    return np.asarray(found["events"])
+
+
+def _sample_ratio(connection: DuckDBPyConnection, experiment: Experiment) -> float:
+    """Compare the users of the arms with their shares when each of them was first answered."""
+    rows = connection.execute(
+        'SELECT arg_min(arm, "timestamp"), epoch(min("timestamp")), count(*) FROM compared GROUP BY person'
+    ).fetchall()
+    names = [arm.name for arm in experiment.arms]
+    fixed = [arm.share or 0.0 for arm in experiment.arms]
+    users, expected = [0] * len(names), np.zeros(len(names))
+    for arm, seconds in rows:
+        share = experiment.share_at(seconds)
+        shares = np.array(fixed if experiment.kind == "ab" else [1 - share, share])
+        users[names.index(arm)] += 1
+        expected += shares / shares.sum()
+    possible = expected > 0
+    return sample_ratio(
+        [count for count, is_possible in zip(users, possible, strict=True) if is_possible],
+        expected[possible].tolist(),
+    )

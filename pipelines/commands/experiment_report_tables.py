@@ -1,0 +1,57 @@
+"""What `penchant experiment report` prints."""
+
+import math
+from collections.abc import Iterator
+
+from rich.table import Column, Table
+from rich.text import Text
+
+from components.evaluate_online.always_valid import AlwaysValid
+from components.evaluate_online.arm_comparison import SAMPLE_RATIO_ALPHA
+from components.evaluate_online.experiment_report import METRICS, ExperimentReport, recommendation
+
+
+def report_parts(report: ExperimentReport) -> Iterator[str | Table]:
+    """Yield a table of the arms, what was tested, and the recommendation."""
+    columns = [Column(f"{metric} (%)", justify="right") for metric in METRICS]
+    counts = [Column(name, justify="right") for name in ("users", "answers", "shown")]
+    title = f"{report.experiment.kind} {report.experiment.name}"
+    caption = "clicks and others per shown item; in brackets: ratio to the first arm, always-valid 95 %"
+    table = Table("arm", *counts, *columns, title=title, title_justify="left", caption=caption)
+    for arm in report.arms:
+        cells = [_cell(arm.rates[metric], arm.differences[metric]) for metric in METRICS]
+        table.add_row(arm.name, f"{arm.users:,}", f"{arm.answers:,}", f"{arm.places:,}", *cells)
+    yield table
+    if report.sample_ratio is not None:
+        is_right = report.sample_ratio >= SAMPLE_RATIO_ALPHA
+        says = "as their shares say" if is_right else "NOT as their shares say"
+        yield f"users of the arms: {says} (p = {report.sample_ratio:.2f})"
+    if report.experiment.kind == "interleaving":
+        yield _preference_sentence(report)
+    for arm in report.arms[1:]:
+        if difference := arm.differences["clicks"]:
+            yield f"clicks, {arm.name} over {report.arms[0].name}: always-valid p = {difference.p_value:.2g}"
+    yield recommendation(report)
+
+
+def _preference_sentence(report: ExperimentReport) -> str:
+    first, second = report.team_clicks
+    name = report.experiment.arms[1].name
+    if report.preference is None:
+        return f"clicks that count: {first + second:,}, too few for a test"
+    # A preference of -1 to 1 is a share of 0 to 1.
+    low, share, high = (
+        (1 + value) / 2 for value in (report.preference.low, report.preference.value, report.preference.high)
+    )
+    return (
+        f"of the clicks that count, {name} has {second:,} of {first + second:,}: {share:.1%} "
+        f"({max(0.0, low):.1%}–{min(1.0, high):.1%}), always-valid p = {report.preference.p_value:.2g}"
+    )
+
+
+def _cell(rate: float, difference: AlwaysValid | None) -> Text:
+    value = f"{100 * rate:.2f}"
+    if difference is None:
+        return Text(value)
+    low, high = math.exp(difference.low), math.exp(difference.high)
+    return Text.assemble(value, (f" ({low:.2f}–{high:.2f})", "dim"))

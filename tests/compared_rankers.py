@@ -1,0 +1,215 @@
+"""What comparisons on simulated users cost, and how often they find a difference where there is none.
+
+python -m tests.compared_rankers [SIMULATIONS]
+
+It prints the requests that interleaving and an A/B test need to find the better of two rankers 2 % apart, and
+the false alarms of the always-valid test and of a canary's guardrails in A/A experiments.
+"""
+
+import random
+import sys
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+import numpy as np
+
+from components.evaluate_online.arm_comparison import preference, relative_difference
+from serving.experiments.assignment import assign
+from serving.experiments.guardrails import CanaryAction, CanaryAnswer, CanaryGuardrails
+from serving.experiments.interleaving import FIRST, SECOND, interleave
+from tests.serving.experiments.experiments import AT, experiment
+from tests.simulated_users import Floats, Ints, SimulatedUsers
+
+PLACES: Final = 10
+APART: Final = 1.02
+VISITS: Final = 4
+
+# The share of the noise that the rankers have in common: releases of one model are alike.
+ALIKE: Final = 0.97
+
+# A test at 5 % finds a difference of so many standard errors with a probability of 80 %.
+POWER_Z: Final = 1.96 + 0.84
+
+
+@dataclass(frozen=True)
+class Rankers:
+    """A population, and two rankers; the second one's expected clicks are APART times those of the first."""
+
+    population: SimulatedUsers
+    attraction: Floats  # [users, items]
+    examined: Floats  # [PLACES]
+    first: Ints  # [users, PLACES] items
+    second: Ints
+
+    @classmethod
+    def simulated(cls, common: float, users: int = 4_000, items: int = 100, seed: int = 0) -> "Rankers":
+        """Both see through noise what attracts each user; the second one through so much less as needed.
+
+        `common`: the share of the noise, in variance, that both have.
+        """
+        population = SimulatedUsers(users, items, seed=seed)
+        attraction, examined = population.attraction(np.arange(users)), population.examination(PLACES)
+        rng = np.random.default_rng(seed + 1)
+        shared, *own = (0.2 * rng.normal(size=attraction.shape) for _ in range(3))
+        noises = [np.sqrt(common) * shared + np.sqrt(1 - common) * each for each in own]
+
+        def ranked(noise: Floats) -> Ints:
+            return np.argsort(-(attraction + noise), axis=1)[:, :PLACES]
+
+        def value(shown: Ints) -> float:
+            return float((np.take_along_axis(attraction, shown, axis=1) @ examined).mean())
+
+        first = ranked(noises[0])
+        low, high = 0.0, 1.0
+        for _ in range(20):
+            middle = (low + high) / 2
+            is_better = value(ranked(middle * noises[1])) > APART * value(first)
+            low, high = (middle, high) if is_better else (low, middle)
+        return cls(population, attraction, examined, first, ranked(low * noises[1]))
+
+    @property
+    def alike(self) -> float:
+        """The mean number of items that both show to a user."""
+        pairs = zip(self.first.tolist(), self.second.tolist(), strict=True)
+        return float(np.mean([len(set(first) & set(second)) for first, second in pairs]))
+
+    def ab_test(self, requests: int, rng: np.random.Generator) -> float:
+        """Return by how many standard errors the second ranker has more clicks, half of the users each."""
+        drawn = rng.integers(len(self.first), size=requests // VISITS)
+        is_second = rng.random(len(drawn)) < 0.5
+        shown = np.where(is_second[:, np.newaxis], self.second[drawn], self.first[drawn])
+        attraction = np.take_along_axis(self.attraction[drawn], shown, axis=1)
+        clicks = rng.binomial(VISITS, attraction * self.examined).sum(axis=1)
+        arms = clicks[is_second], clicks[~is_second]
+        error = np.sqrt(sum(arm.var() / len(arm) for arm in arms))
+        return float((arms[0].mean() - arms[1].mean()) / error)
+
+    def interleaved(self, requests: int, rng: np.random.Generator) -> float:
+        """Return by how many standard errors more clicks count for the second ranker."""
+        users = rng.integers(len(self.first), size=requests // VISITS)
+        won = np.array([self._won_by_second(user, rng) for user in users.tolist()])
+        return float(won.mean() / (won.std() / np.sqrt(len(won))))
+
+    def _won_by_second(self, user: int, rng: np.random.Generator) -> int:
+        """Return the clicks that count for the second ranker less those for the first, of VISITS answers."""
+        rankings = [list(map(str, ranker[user].tolist())) for ranker in (self.first, self.second)]
+        won = 0
+        for draws in rng.random((VISITS, PLACES)):
+            draft = interleave(rankings[0], rankings[1], PLACES, str(rng.integers(1 << 62)))
+            clicked = draws < self.attraction[user, list(map(int, draft.item_ids))] * self.examined
+            for place in np.flatnonzero(clicked).tolist():
+                won += {FIRST: -1, SECOND: 1}.get(draft.teams[place], 0)
+        return won
+
+
+def needed_requests(z: float, requests: int) -> int:
+    """Return the requests for a power of 80 %, if `requests` give a difference of `z` standard errors."""
+    return round(requests * (POWER_Z / z) ** 2)
+
+
+def needed_by_both(rankers: Rankers, pilot: int, rng: np.random.Generator) -> tuple[int, int]:
+    """Return the requests that interleaving and an A/B test need, from a pilot of many requests."""
+    interleaving = needed_requests(rankers.interleaved(pilot, rng), pilot)
+    return interleaving, needed_requests(rankers.ab_test(40 * pilot, rng), 40 * pilot)
+
+
+def false_alarms_of_the_test(simulations: int, users: int = 2_000, looks: int = 50, seed: int = 0) -> int:
+    """Return in how many A/A experiments the always-valid test is ever certain, at any of its looks.
+
+    Users differ in how often they come back and in what they click; they come back between the looks.
+    """
+    rng, alarms = np.random.default_rng(seed), 0
+    for _ in range(simulations):
+        activity, taste = rng.lognormal(-1.0, 1.0, users), rng.beta(1, 9, users)
+        is_second = rng.random(users) < 0.5
+        clicks, places = np.zeros(users), np.zeros(users)
+        for _ in range(looks):
+            visits = rng.poisson(activity / 10)
+            clicks += rng.binomial(visits * PLACES, taste)
+            places += visits * PLACES
+            arms = [(clicks[mask], places[mask]) for mask in (~is_second, is_second)]
+            result = relative_difference(*arms)
+            if result is not None and result.is_certain:
+                alarms += 1
+                break
+    return alarms
+
+
+def false_alarms_of_preferences(simulations: int, users: int = 1_000, looks: int = 50, seed: int = 0) -> int:
+    """Return in how many interleaved A/A experiments the preference is ever certain, at any of its looks."""
+    rng, alarms = np.random.default_rng(seed), 0
+    for _ in range(simulations):
+        activity = rng.lognormal(-1.0, 1.0, users)
+        leaning = rng.beta(5, 5, users)  # a user may like one ranker better: none is better on the whole
+        counts = np.zeros((2, users))
+        for _ in range(looks):
+            clicks = rng.poisson(activity / 10)
+            second = rng.binomial(clicks, leaning)
+            counts += np.stack([clicks - second, second])
+            result = preference(*counts)
+            if result is not None and result.is_certain:
+                alarms += 1
+                break
+    return alarms
+
+
+def false_alarms_of_guardrails(simulations: int, users: int = 400, visits: int = 3, seed: int = 0) -> int:
+    """Return how many canaries of a release that changes nothing a guardrail stops."""
+    rng = random.Random(seed)
+    return sum(_is_stopped(f"canary-{seed}-{number}", rng, users, visits) for number in range(simulations))
+
+
+def _is_stopped(name: str, rng: random.Random, users: int, visits: int) -> bool:
+    """Return whether a guardrail stops a canary whose share grows from 5 % to half of the users."""
+    ramp = [{"at": AT, "share": 0.05}, {"at": AT + timedelta(hours=1), "share": 0.5}]
+    canary = experiment("canary", name=name, ramp=ramp)
+    guardrails, people = CanaryGuardrails(canary), [f"u{number}" for number in range(users)]
+    shares = {person: [rng.betavariate(1, 12) for _ in range(4)] for person in people}  # of errors and others
+    taste = {person: rng.betavariate(1, 2) for person in people}
+    for visit in range(visits):
+        rng.shuffle(people)
+        for number, person in enumerate(people):
+            seconds = AT.timestamp() + 60 + 7200 * (visit * users + number) / (visits * users)
+            arm = assign(canary, person, seconds)
+            in_canary, at = arm is canary.arms[1], round(seconds * 1e6)
+            failed, late, degraded, dismisses = (rng.random() < share for share in shares[person])
+            stages = [stage for stage, is_so in (("experiment", failed), ("interest", degraded)) if is_so]
+            answer = CanaryAnswer(person, at, in_canary, ",".join(stages), 900_000 if late else 1_000)
+            did = ["hide"] * dismisses + ["click"] * (rng.random() < taste[person])
+            actions = [CanaryAction(person, at, in_canary, event) for event in did]
+            if guardrails.answered(answer) or any(guardrails.acted(action) for action in actions):
+                return True
+    return False
+
+
+def print_needed_requests(repeats: int) -> None:
+    """Print what both comparisons need, and check the power with these numbers of requests."""
+    rng = np.random.default_rng(7)
+    for common in (1.0, ALIKE, 0.5):
+        rankers = Rankers.simulated(common)
+        interleaving, ab_test = needed_by_both(rankers, 60_000, rng)
+        found = [
+            np.mean([compare(requests, rng) > 1.96 for _ in range(repeats)])
+            for compare, requests in ((rankers.interleaved, interleaving), (rankers.ab_test, ab_test))
+        ]
+        print(
+            f"rankers 2 % apart, {rankers.alike:.1f} of {PLACES} items alike: interleaving needs "
+            f"{interleaving:,} requests (found in {found[0]:.0%} of {repeats}), an A/B test {ab_test:,} "
+            f"({found[1]:.0%}): 1/{ab_test / interleaving:.1f}"
+        )
+
+
+def main() -> None:
+    simulations = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000
+    print_needed_requests(max(10, simulations // 10))
+    for what, count in (
+        ("always-valid test, A/B", false_alarms_of_the_test(simulations)),
+        ("always-valid test, interleaving", false_alarms_of_preferences(simulations)),
+        ("guardrails of a canary", false_alarms_of_guardrails(simulations)),
+    ):
+        print(f"{what}: {count} false alarms in {simulations} A/A simulations ({count / simulations:.1%})")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,77 @@
+"""The comparison of arms: by hand, seldom certain without a difference, and quicker by interleaving."""
+
+import math
+
+import numpy as np
+import pytest
+
+from components.evaluate_online.always_valid import compare, ratio_and_variance
+from components.evaluate_online.arm_comparison import preference, relative_difference, sample_ratio
+from tests.compared_rankers import (
+    ALIKE,
+    Rankers,
+    false_alarms_of_guardrails,
+    false_alarms_of_preferences,
+    false_alarms_of_the_test,
+    needed_by_both,
+)
+
+
+def test_the_p_value_and_the_interval_by_hand() -> None:
+    """The likelihood of 2 under a variance of 1 + 3, over that under 1."""
+    ratio = math.sqrt(1 / 4) * math.exp(2**2 / 2 * (1 - 1 / 4))
+    result = compare(2.0, 1.0, math.sqrt(3))
+    assert result.p_value == pytest.approx(1 / ratio)
+    edge = compare(result.high - result.value, 1.0, math.sqrt(3))  # at its end the interval excludes zero
+    assert edge.p_value == pytest.approx(0.05)
+    assert compare(0.0, 1.0, 1.0).p_value == 1.0
+
+
+def test_the_variance_of_a_ratio_is_that_of_resampled_users() -> None:
+    rng = np.random.default_rng(0)
+    counted = rng.integers(1, 20, 400).astype(np.float64)
+    events = rng.binomial(counted.astype(int), rng.beta(2, 8, 400)).astype(np.float64)
+    ratio, variance = ratio_and_variance(events, counted)
+    drawn = rng.multinomial(400, np.full(400, 1 / 400), 4_000)
+    assert ratio == events.sum() / counted.sum()
+    assert math.sqrt(variance) == pytest.approx(float((drawn @ events / (drawn @ counted)).std()), rel=0.1)
+
+
+def test_few_events_or_users_give_no_verdict() -> None:
+    many, few = np.full(100, 5.0), np.full(5, 50.0)
+    assert relative_difference((many, 10 * many), (few, 10 * few)) is None
+    assert relative_difference((many, 10 * many), (many / 100, many)) is None
+    assert preference(few, few) is None
+    assert relative_difference((many, 10 * many), (many, 10 * many)) is None  # no variance
+
+
+def test_a_large_difference_is_certain_and_has_its_sign() -> None:
+    rng = np.random.default_rng(0)
+    counted = np.full(2_000, 10.0)
+    low, high = (rng.binomial(10, rate, 2_000).astype(np.float64) for rate in (0.1, 0.15))
+    result = relative_difference((low, counted), (high, counted))
+    assert result is not None
+    assert result.is_certain
+    assert math.exp(result.low) < 1.5 < math.exp(result.high)
+    preferred = preference(high, low)
+    assert preferred is not None
+    assert preferred.is_certain
+    assert preferred.high < 0
+
+
+def test_a_wrong_ratio_of_the_users_is_found() -> None:
+    assert sample_ratio([5_000, 5_100], [5_050, 5_050]) > 0.05
+    assert sample_ratio([5_000, 5_400], [5_200, 5_200]) < 0.001
+
+
+def test_false_alarms_in_aa_experiments_are_rare() -> None:
+    """`python -m tests.compared_rankers` runs 1,000; of 100, 5 are expected at most, and 11 are 3 sigma."""
+    assert false_alarms_of_the_test(100, users=300, looks=20) <= 11
+    assert false_alarms_of_preferences(100, users=300, looks=20) <= 11
+    assert false_alarms_of_guardrails(20, users=200) <= 4
+
+
+def test_interleaving_needs_at_most_a_tenth_of_the_requests_of_an_ab_test() -> None:
+    rankers = Rankers.simulated(ALIKE, users=1_000)
+    interleaving, ab_test = needed_by_both(rankers, 12_000, np.random.default_rng(1))
+    assert 10 * interleaving <= ab_test
