@@ -168,7 +168,7 @@ def _by_user(connection: DuckDBPyConnection, column: str) -> Floats:
 def _sample_ratio(connection: DuckDBPyConnection, experiment: Experiment) -> float:
     """Compare the users of the arms with their shares when each of them was first answered."""
     rows = connection.execute(
-        'SELECT arg_min(arm, "timestamp"), epoch(min("timestamp")), count(*) FROM compared GROUP BY person'
+        'SELECT arg_min(arm, "timestamp"), epoch(min("timestamp")) FROM compared GROUP BY person'
     ).fetchall()
     names = [arm.name for arm in experiment.arms]
     fixed = [arm.share or 0.0 for arm in experiment.arms]
