@@ -58,7 +58,7 @@ def push(
         seen = None if last_seen < 0 else last_seen
         registry.decide(version, APPROVED, approved_by, reason, seen, figures)
         with ExitStack() as stack:
-            compute = _publish_and_test(version, registry, store, model_server, Path(folder), stack)
+            compute = publish_and_test(version, registry, store, model_server, Path(folder), stack)
             _write_interests(version, compute, feature_store)
         if _has_changed(live, store, version, registry, by_person):
             return
@@ -132,7 +132,7 @@ def _has_changed(
     return True
 
 
-def _publish_and_test(
+def publish_and_test(
     version: int,
     registry: Registry,
     store: ReleaseStore,
@@ -140,7 +140,11 @@ def _publish_and_test(
     folder: Path,
     stack: ExitStack,
 ) -> Compute:
-    """Publish a version unless it is published and intact, and test it; the server stops with `stack`."""
+    """Publish a version unless it is published and intact, and test it; the server stops with `stack`.
+
+    Raises:
+        StepError: its files differ from its manifest, or it fails the smoke test; then it is unpublished.
+    """
     was_published = is_intact(store, version)
     if not was_published:
         release = registry.download(version, folder)

@@ -11,6 +11,7 @@ from components.progress import report
 from feature_repo.atomic_files import atomic_directory, delete_leftovers, remove_directory
 from feature_repo.contract import INTEREST_MODEL, MANIFEST, RANKING, fingerprint
 from serving.errors import ReleaseError
+from serving.experiments.experiment_file import ExperimentFile
 from serving.release.ann_index import RECALL, TOP
 from serving.release.checksums import checksums
 from serving.release.published_versions import MARKERS
@@ -89,11 +90,17 @@ def unpublish(store: ReleaseStore, version: int) -> None:
 def prune(store: ReleaseStore) -> list[int]:
     """Unpublish all but the newest KEEP versions, the live and the previous one; return their numbers.
 
-    Also deletes what killed pushes left of older versions.
+    The releases of a running experiment stay, too. Also deletes what killed pushes left of older versions.
     """
+    try:
+        experiment = ExperimentFile(store).read()
+    except ValueError as error:
+        report(f"no old version is unpublished: {error}")
+        return []
+    compared = experiment.releases if experiment is not None and experiment.is_running else set()
     record = store.live_record()
     newest = store.versions()[-KEEP:]
-    needed = {record.get("version"), record.get("previous"), *newest}
+    needed = {record.get("version"), record.get("previous"), *newest, *compared}
     unneeded = [
         version
         for version in store.directories()

@@ -97,6 +97,10 @@ def start(
         float | None,
         typer.Option(help="Of a canary: the probability that it stops without a cause. Default: 0.05."),
     ] = None,
+    publish: Annotated[
+        bool,
+        typer.Option("--publish", help="Publish registered versions first; they do not go live."),
+    ] = False,
     reason: Reason = "",
     home: Home = None,
 ) -> None:
@@ -133,7 +137,10 @@ def start(
             act,
         )
         scenarios = load_scenarios(load_serving_settings(home=settings.home).scenarios)
-        check_experiment(started, published, live, scenarios)
+        missing = sorted(started.releases.difference(published)) if publish else []
+        check_experiment(started, [*published, *missing], live, scenarios)
+        for version in missing:
+            _publish(settings, version)
         file.start(started)
         _print(started)
 
@@ -260,6 +267,13 @@ def _file(settings: "Settings") -> "ExperimentFile":
     from serving.release.published_versions import PublishedVersions
 
     return ExperimentFile(PublishedVersions(settings.releases))
+
+
+def _publish(settings: "Settings", version: int) -> None:
+    from pipelines.review.publishing import publish_candidate
+
+    publish_candidate(settings, version)
+    out.print(f"version {version} is published; the live one stays")
 
 
 def _running(file: "ExperimentFile") -> "Experiment":

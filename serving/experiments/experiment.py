@@ -194,7 +194,10 @@ def check_experiment(
     """
     for version in sorted(experiment.releases - set(published)):
         known = ", ".join(map(str, published)) or "none"
-        raise ValueError(f"release {version} is not published; published are {known}")
+        raise ValueError(
+            f"release {version} is not published; published are {known}; `--publish` publishes a "
+            "registered one first"
+        )
     check_scenarios(experiment, scenarios)
     by_treatment: dict[Treatment, Arm] = {}
     for arm in experiment.arms:
@@ -212,6 +215,8 @@ def check_scenarios(experiment: Experiment, scenarios: Mapping[str, Scenario]) -
             raise ValueError(f"scenario {name!r} is unknown; known are {', '.join(sorted(scenarios))}")
     of_requests = scenarios.get(experiment.requests or "", Scenario())
     for name in named:
+        if experiment.kind == "interleaving" and not scenarios[name].is_by_score:
+            raise ValueError(f"scenario {name!r} does not order by score alone, so it can't be interleaved")
         scenario = scenarios[name]
         if scenario.record_impressions > of_requests.record_impressions:
             raise ValueError(f"scenario {name!r} records impressions, for which its requests need a scope")

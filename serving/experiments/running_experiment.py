@@ -30,8 +30,8 @@ class RunningExperiment:
         experiment = self.experiment
         if not request.user_id or experiment.requests not in (None, request.scenario.name):
             return None
-        if experiment.kind == "interleaving" and not _is_ranked_by_score(request):
-            return None
+        if experiment.kind == "interleaving" and (request.explain or not request.scenario.is_by_score):
+            return None  # interleaved items would not keep the scenario's promises
         return assign(experiment, request.user_id, seconds)
 
     def release_of(self, arm: Arm, live: LoadedRelease) -> LoadedRelease:
@@ -47,10 +47,3 @@ class RunningExperiment:
             return live
         arm = assign(self.experiment, user_id, seconds)
         return live if arm is None else self.release_of(arm, live)
-
-
-def _is_ranked_by_score(request: Request) -> bool:
-    """Return whether the order of an answer is that of the scores, so that it can be interleaved."""
-    scenario = request.scenario
-    by_score = scenario.objective == "score" and not scenario.diversifies and scenario.exploration is None
-    return by_score and not request.explain

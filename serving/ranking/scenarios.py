@@ -73,6 +73,11 @@ class Scenario(BaseModel):
         return self
 
     @property
+    def is_by_score(self) -> bool:
+        """Whether the answer is the k best items by score, in this order."""
+        return self.objective == "score" and not self.diversifies and self.exploration is None
+
+    @property
     def diversifies(self) -> bool:
         """Whether the scenario can select other items than the k with the highest values, or reorder them."""
         return bool(self.max_per_category or self.min_fresh_share or self.diversity)

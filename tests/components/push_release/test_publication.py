@@ -9,8 +9,11 @@ from components.errors import StepError
 from components.push_release.live_switch import switch
 from components.push_release.publication import KEEP, prune, publish, unpublish, verify
 from feature_repo.contract import fingerprint
+from serving.experiments.experiment import Act
+from serving.experiments.experiment_file import ExperimentFile
 from serving.release.checksums import checksums
 from serving.release.release_store import ReleaseStore
+from tests.serving.experiments.experiments import AT, experiment
 
 
 def make_release(directory: Path, text: str = "graph") -> Path:
@@ -124,6 +127,22 @@ def test_prune_keeps_the_newest_the_live_and_the_previous_version(release: Path,
 
     assert prune(store) == [3]
     assert store.versions() == [1, 2, *range(4, KEEP + 4)]
+
+
+def test_prune_keeps_the_releases_of_a_running_experiment(
+    release: Path, store: ReleaseStore, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for version in range(1, KEEP + 4):
+        publish(release, store, version)
+    switch(store, KEEP + 3, "pushed", "ada")
+    started, file = experiment("canary"), ExperimentFile(store)
+    file.replace(started)
+    assert prune(store) == [1, 3]
+    store.filesystem.pipe_file(file.path, b"{")
+    assert prune(store) == []
+    assert "no old version is unpublished: experiment file" in capsys.readouterr().out
+    file.replace(started.with_act(Act(what="stopped", by="ada", at=AT)))
+    assert prune(store) == [2]
 
 
 def test_unpublish_deletes_a_version_and_can_be_repeated(release: Path, store: ReleaseStore) -> None:

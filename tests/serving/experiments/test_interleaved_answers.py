@@ -1,0 +1,86 @@
+"""An interleaved answer mixes two rankings, and its exposure says whose pick each place is."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from serving.api.validation import RequestLimits
+from serving.ranking.loaded_release import LoadedRelease
+from serving.ranking.scenarios import load_scenarios
+from serving.release.release_store import ReleaseStore
+from serving.replay import NotRepeatable, Replayer
+from tests.patience import wait_until
+from tests.serving.experiments.experiments import experiment, file_of
+from tests.serving.exposures.test_exposure_log import recorded, shown
+from tests.serving.service import RunningService, running
+
+# Release 1 as it is, against release 2 with horror alone.
+ARMS = [{"name": "all", "release": 1}, {"name": "horror", "release": 2, "scenario": "horror"}]
+
+
+@pytest.fixture(scope="module")
+def scenarios(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("scenarios") / "scenarios.toml"
+    file.write_text('[horror]\ncategories = ["Horror"]\n[varied]\ndiversity = 0.5\n')
+    return file
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory, scenarios: Path) -> Iterator[RunningService]:
+    """A service that interleaves, for a user who likes comedies."""
+    root = tmp_path_factory.mktemp("interleaved")
+    with running(root, versions=(1, 2), scenarios=scenarios) as service:
+        for number in range(3):
+            service.client.record("u", f"comedy-{number}", event_type="like")
+        file_of(root).replace(experiment("interleaving", ARMS, requests=""))
+        wait_until(lambda: any(item[:6] == "horror" for item in shown(service.client.recommend("u", k=4))))
+        yield service
+
+
+def test_the_places_are_those_of_both_and_the_exposure_has_their_teams(service: RunningService) -> None:
+    for number in range(5):
+        answer = service.client.recommend("u", k=4, request_id=f"r{number}")
+        exposure = recorded(service, f"r{number}")
+        assert exposure.item_ids == shown(answer)
+        by_team = dict(zip(exposure.teams, exposure.item_ids, strict=True))
+        assert set(exposure.teams) == {"a", "b"}
+        assert by_team["a"].startswith("comedy")
+        assert by_team["b"].startswith("horror")
+        assert (exposure.experiment, exposure.arm, exposure.scenario) == ("e", "interleaved", "")
+        assert list(exposure.propensities) == [0.5, 1.0, 0.5, 1.0]
+        titles = {item.item_id: item.title for item in answer.recommendations}
+        assert titles[by_team["a"]].endswith("of 1")
+        assert titles[by_team["b"]].endswith("of 2")
+    again = service.client.recommend("u", k=4, request_id="r4")
+    assert shown(again) == exposure.item_ids
+
+
+def test_what_cannot_be_interleaved_is_answered_by_the_live_release(service: RunningService) -> None:
+    assert {item[:6] for item in shown(service.client.recommend("u", k=4, explain=True))} == {"comedy"}
+    service.client.recommend("u", k=4, scenario="varied", request_id="varied")
+    service.client.recommend("", k=4, request_id="nobody")
+    assert [recorded(service, name).experiment for name in ("varied", "nobody")] == ["", ""]
+
+
+def test_an_interleaved_answer_cannot_be_repeated_and_says_so(
+    service: RunningService, scenarios: Path
+) -> None:
+    service.client.recommend("u", k=4, request_id="once")
+    known, limits, features = load_scenarios(scenarios), RequestLimits(), service.features
+    replayer = Replayer(
+        features, lambda *_: features, service.log, service.exposures, service.model, known, limits
+    )
+    release = LoadedRelease(ReleaseStore(str(service.root / "releases")).open(1))
+    with pytest.raises(NotRepeatable, match="experiment e interleaved the answers of two releases"):
+        asyncio.run(replayer.replay(recorded(service, "once"), release))
+
+
+def test_a_scenario_that_does_not_order_by_score_is_refused(
+    tmp_path: Path, scenarios: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    arms = [{"name": "all", "release": 1}, {"name": "varied", "release": 1, "scenario": "varied"}]
+    with running(tmp_path, scenarios=scenarios):
+        file_of(tmp_path).replace(experiment("interleaving", arms, requests=""))
+        wait_until(lambda: "scenario 'varied' does not order by score alone" in caplog.text)
