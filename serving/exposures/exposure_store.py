@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Final
 
 import sqlalchemy as sa
@@ -13,6 +14,9 @@ from serving.user_data.log_connections import LogConnections
 
 # The newest answers of a user that count for a frequency cap: its time must not grow with what was shown.
 MAX_ANSWERS: Final = 1_000
+
+# SQLite has at most 32,766 parameters in a statement.
+_ROWS_PER_INSERT: Final = 500
 
 # Later than any time, µs.
 FOREVER: Final = 1 << 62
@@ -66,12 +70,14 @@ class ExposureStore:
             ValueError: the URL is neither sqlite nor postgresql.
         """
         self._database = LogConnections(url, timeout_s, create)
-        self._insert = insert_statement(self._database.dialect)
 
     def append(self, rows: Sequence[Row]) -> None:
         """Store the exposures of all rows, as `to_row` returns them, or none, durably."""
         with self._database.write("store exposures") as connection:
-            connection.exec_driver_sql(self._insert, list(rows))
+            for start in range(0, len(rows), _ROWS_PER_INSERT):
+                part = rows[start : start + _ROWS_PER_INSERT]
+                insert = insert_statement(self._database.dialect, len(part))
+                connection.exec_driver_sql(insert, tuple(chain.from_iterable(part)))
 
     def shown(self, user_id: str, after: int, without_request: str, until: int = FOREVER) -> Counter[str]:
         """Count the answers in a time (µs) that showed each item to a user; item id -> answers.

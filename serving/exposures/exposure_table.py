@@ -63,15 +63,19 @@ def create(engine: sa.Engine) -> None:
                 connection.exec_driver_sql(f"ALTER TABLE {EXPOSURES.name} ADD COLUMN {definition}")
 
 
-def insert_statement(dialect: str) -> str:
-    """Return the INSERT of the rows of `to_row`, for the driver of the dialect: SQLAlchemy's is slower."""
-    values = ", ".join(["?" if dialect == "sqlite" else "%s"] * len(_NAMES))
-    return f"INSERT INTO {EXPOSURES.name} ({', '.join(_NAMES)}) VALUES ({values})"
+def insert_statement(dialect: str, rows: int) -> str:
+    """Return the INSERT of so many rows of `to_row`, for the driver of the dialect: SQLAlchemy's is slower.
+
+    One statement for all rows, because sqlite3 gives the interpreter away at each one, and then competes with
+    answers for it.
+    """
+    values = f"({', '.join(['?' if dialect == 'sqlite' else '%s'] * len(_NAMES))})"
+    return f"INSERT INTO {EXPOSURES.name} ({', '.join(_NAMES)}) VALUES {', '.join([values] * rows)}"
 
 
 def to_row(exposure: Exposure) -> Row:
     """Return the values of COLUMNS."""
-    is_certain = all(propensity == 1 for propensity in exposure.propensities)
+    is_certain = list(exposure.propensities).count(1.0) == len(exposure.propensities)
     return (
         exposure.request_id,
         exposure.user_id,

@@ -91,3 +91,9 @@ def test_the_users_of_a_snapshot_have_answers_that_are_based_on_it(store: Exposu
     store.append(rows(exposure("r", user, timestamp=at, snapshot=snapshot) for user, snapshot, at in shown))
     assert store.users_of(10, until=30) == {"ann", "cem"}
     assert store.users_of(20, until=30) == {"bob"}
+
+
+def test_more_rows_than_one_statement_holds_are_stored_in_order(store: ExposureStore) -> None:
+    names = [f"r{number}" for number in range(1_203)]
+    store.append(rows(exposure(name, timestamp=1) for name in names))
+    assert [each.request_id for batch in store.between(0, 2) for each in batch] == names
