@@ -63,6 +63,7 @@ def off_policy_options(settings: Settings) -> OffPolicyOptions:
         settings.off_policy_answers,
         settings.off_policy_min_effective,
         settings.off_policy_min_support,
+        settings.calibration_clicks,
     )
 
 

@@ -67,6 +67,9 @@ class Settings(Addresses):
     off_policy_min_support: float = Field(
         0.95, gt=0, le=1, description="share of the candidate's answers that exploration could have shown"
     )
+    calibration_clicks: int = Field(
+        500, ge=50, description="with fewer clicks, click probabilities are calibrated on held-out choices"
+    )
     model_name: str = Field("penchant", description="name of the registered model in MLflow")
     experiment: str = Field("penchant", description="name of the experiment in MLflow and Kubeflow")
 

@@ -11,10 +11,13 @@ from components.ingest_interactions.warehouse.manifest import Warehouse
 _DAY_US = 86_400_000_000
 
 
-def clicked_answers(url: str, warehouse: str, start: int, end: int) -> dict[tuple[str, str], list[float]]:
+def clicked_answers(
+    url: str, warehouse: str, start: int, end: int, until: int = 0
+) -> dict[tuple[str, str], list[float]]:
     """Map (user id, request id) -> 1 or 0 for each place of the answers from `start` until before `end`, µs.
 
-    Interactions count by the rules of attribution.attribute, with the last touch within a day.
+    Interactions until `until`, by default `end`, count by the rules of attribution.attribute, with the last
+    touch within a day.
 
     Raises:
         ValueError: nothing was shown in the window.
@@ -22,7 +25,7 @@ def clicked_answers(url: str, warehouse: str, start: int, end: int) -> dict[tupl
     """
     store = Warehouse(warehouse)
     with tempfile.TemporaryDirectory(prefix="penchant-") as folder, connect() as connection:
-        attribute(connection, read_window(url, store, start, end, end, Path(folder)), _DAY_US)
+        attribute(connection, read_window(url, store, start, end, until or end, Path(folder)), _DAY_US)
         rows = connection.execute(
             "SELECT user_id, request_id, list(clicked ORDER BY place)::DOUBLE[] FROM places GROUP BY ALL"
         ).fetchall()

@@ -2,16 +2,18 @@
 
 import asyncio
 import time
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, deque
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from components.errors import StepError
 from components.evaluate_online.candidate_estimates import CandidateEvaluation
 from components.evaluate_online.candidate_evaluation import evaluate_candidate
+from components.evaluate_online.click_calibration import fit_on_clicks, score_shown_items
 from components.evaluate_online.clicked_answers import clicked_answers
 from components.evaluate_online.off_policy import NoSupport
 from components.evaluate_online.off_policy_options import OffPolicyOptions
@@ -53,40 +55,64 @@ class ExploredAnswers:
             NoSupport: the answers can't tell; the message says why.
             StepError: the log can't be read.
         """
+        least = max(1, self.options.min_effective)
         if not self.options.exploring:
             raise NoSupport("no scenario explores")
+        with self._opened(saved_model, trained_until, set(self.options.exploring)) as (shown, replayer):
+            if len(shown) < least:
+                raise NoSupport(
+                    f"{len(shown):,} answers were explored in the last {self.options.days:g} days and after "
+                    f"the candidate's training data, at least {least:g} are needed"
+                )
+            ((scenario, _),) = Counter(each.scenario for each in shown).most_common(1)
+            return asyncio.run(
+                evaluate_candidate(
+                    shown, self._clicks(shown), replayer, LoadedRelease(candidate), scenario, self.options
+                )
+            )
+
+    def calibration(self, candidate: Ranking, saved_model: Path, trained_until: int) -> dict[str, Any] | None:
+        """Return the curve of click_calibration.fit_on_clicks; None if the clicks are too few or can't tell.
+
+        Arguments and errors as in `evaluate`.
+        """
+        least = self.options.calibration_clicks
+        with self._opened(saved_model, trained_until) as (answers, replayer):
+            clicks = self._clicks(answers) if answers else {}
+            if sum(map(sum, clicks.values())) < least:
+                return None
+            shown = asyncio.run(score_shown_items(answers, clicks, replayer, LoadedRelease(candidate)))
+            return fit_on_clicks(shown) if shown.clicked.sum() >= least else None
+
+    @contextmanager
+    def _opened(
+        self, saved_model: Path, trained_until: int, scenarios: Collection[str] = ()
+    ) -> Iterator[tuple[Sequence[Exposure], Replayer]]:
+        """Yield the newest answers of the window, oldest first, and what answers them again.
+
+        Args:
+            scenarios: of the answers; empty for any.
+        """
         if not log_exists(self.interaction_log):
             raise NoSupport("nothing was shown yet")
         end = time.time_ns() // 1000
         start = max(trained_until + 1, end - round(self.options.days * _DAY_US))
         exposures, log = ExposureStore(self.interaction_log), InteractionLog(self.interaction_log)
         try:
-            shown = self._shown(exposures, start, end)
-            ((scenario, _),) = Counter(each.scenario for each in shown).most_common(1)
-            clicks = clicked_answers(self.interaction_log, self.warehouse, start, end)
-            with SavedInterestModel(saved_model) as model:
-                replayer = self._replayer(exposures, log, _LocalModel(model))
-                release = LoadedRelease(candidate)
-                return asyncio.run(
-                    evaluate_candidate(shown, clicks, replayer, release, scenario, self.options)
-                )
+            answers = deque[Exposure](maxlen=self.options.answers)
+            for batch in exposures.between(start, end):
+                answers.extend(each for each in batch if not scenarios or each.scenario in scenarios)
+            with ExitStack() as stack:
+                yield answers, self._replayer(exposures, log, _LocalModel(saved_model, stack))
         except Unavailable as error:
             raise StepError(f"what was shown can't be read: {error}") from error
         finally:
             exposures.close()
             log.close()
 
-    def _shown(self, exposures: ExposureStore, start: int, end: int) -> list[Exposure]:
-        exploring, options = set(self.options.exploring), self.options
-        shown = [
-            each for batch in exposures.between(start, end) for each in batch if each.scenario in exploring
-        ]
-        if len(shown) < max(1, options.min_effective):
-            raise NoSupport(
-                f"{len(shown):,} answers were explored in the last {options.days:g} days and after the "
-                f"candidate's training data, at least {options.min_effective:g} are needed"
-            )
-        return shown
+    def _clicks(self, answers: Sequence[Exposure]) -> dict[tuple[str, str], list[float]]:
+        window = answers[0].timestamp, answers[-1].timestamp + 1
+        return clicked_answers(self.interaction_log, self.warehouse, *window, until=time.time_ns() // 1000)
 
     def _replayer(self, exposures: ExposureStore, log: InteractionLog, model: "_LocalModel") -> Replayer:
         past = partial(PastFeatures, f"{self.warehouse.rstrip('/')}/features")
@@ -95,10 +121,17 @@ class ExploredAnswers:
 
 
 class _LocalModel:
-    """The candidate's interest model in this process, as the recommender's client of the model server."""
+    """The candidate's interest model in this process, as the recommender's client of the model server.
 
-    def __init__(self, model: SavedInterestModel) -> None:
-        self._model = model
+    Opened at the first call, and closed with `stack`.
+    """
+
+    def __init__(self, directory: Path, stack: ExitStack) -> None:
+        self._directory, self._stack = directory, stack
+
+    @cached_property
+    def _model(self) -> SavedInterestModel:
+        return self._stack.enter_context(SavedInterestModel(self._directory))
 
     async def interest(
         self,

@@ -18,6 +18,7 @@ class OffPolicyOptions:
         days: the length of the window of answers that are used; 0 for none.
         answers: at most so many, the newest.
         min_effective, min_support: see off_policy.evaluate_off_policy.
+        calibration_clicks: with fewer clicks the click probability is calibrated on held-out choices.
     """
 
     scenarios: Mapping[str, Scenario] = field(default_factory=dict)
@@ -25,6 +26,7 @@ class OffPolicyOptions:
     answers: int = 2_000
     min_effective: float = MIN_EFFECTIVE
     min_support: float = MIN_SUPPORT
+    calibration_clicks: int = 500
 
     @property
     def exploring(self) -> list[str]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +72,8 @@ def measure(
     with timed(f"fitted the blend on {len(fit_queries):,} validation queries"):
         examples = ServedRanking(ranking, fit_queries, validation).examples()
         blend = fit_blend(examples.features, examples.targets)
+    if explored and (curve := _calibration(explored, replace(ranking, blend=blend), saved_model, held_out)):
+        blend["calibration"] = curve
     with timed("ranked the test queries with every model"):
         candidate = replace(ranking, blend=blend)
         served = ServedRanking(candidate, held_out.test, test, held_out.profiles).answers()
@@ -125,6 +128,19 @@ def _clicks(
             return explored.evaluate(candidate, saved_model, trained_until)
     except NoSupport as error:
         return NoClicks(str(error))
+
+
+def _calibration(
+    explored: ExploredAnswers, candidate: Ranking, saved_model: Path, held_out: HeldOut
+) -> dict[str, Any] | None:
+    """Return the calibration on clicks; None where there are too few."""
+    try:
+        curve = explored.calibration(candidate, saved_model, held_out.trained_until)
+    except NoSupport:
+        return None
+    if curve:
+        report(f"calibrated click probabilities on {curve['clicks']:,} clicks: slope {curve['slope']:.3f}")
+    return curve
 
 
 def _evidence(queries: Queries, models: dict[str, RankedQueries], baseline: str) -> Evidence:

@@ -25,7 +25,8 @@ def softmax_log_odds(scores: FloatArray) -> NDArray[np.float64]:
 def click_probabilities(scores: FloatArray, blend: Mapping[str, Any]) -> NDArray[np.float64]:
     """Return the probability [m] that each of a query's candidates is chosen next.
 
-    evaluate_release fits the logistic function on held-out choices; a release without it uses the softmax.
+    evaluate_release fits the logistic function on clicks, or on held-out choices where there are few; a
+    release without it uses the softmax.
 
     Args:
         scores: [m] of all candidates of the query.

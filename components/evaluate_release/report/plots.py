@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from components.evaluate_release.metrics import list_metrics
 from components.evaluate_release.metrics.accuracy import recall
-from components.evaluate_release.model_names import LABELS
+from components.evaluate_release.model_names import LABELS, SERVED
 from components.evaluate_release.report.drift_plot import drift
 from components.evaluate_release.report.plot_style import COLORS, FAINT, PAGE_COLORS, STYLE
 from components.evaluate_release.report.results import EvaluationResults
@@ -25,6 +25,7 @@ def plots(results: EvaluationResults, curves: dict[str, Curve]) -> dict[str, str
             "drift": drift(results.drift),
             "exposure": exposure(results),
             "learning": learning(curves),
+            "reliability": reliability(results.blend.get("calibration", {}).get("reliability", [])),
         }
         return {name: svg(canvas) for name, canvas in drawn.items() if canvas is not None}
 
@@ -58,6 +59,25 @@ def exposure(results: EvaluationResults) -> Canvas:
     )
     axes.set(xlim=(0, 100), ylim=(0, 100))
     axes.legend(fontsize=9, loc="upper left")
+    return canvas
+
+
+def reliability(points: list[dict[str, float]]) -> Canvas | None:
+    """Plot how often items with a predicted probability were chosen, with 95 % intervals."""
+    if not points:
+        return None
+    canvas = Canvas(figsize=(4.7, 3.4), layout="constrained")
+    axes = canvas.subplots()
+    predicted, observed, low, high = (
+        np.array([100 * point[name] for point in points]) for name in ("predicted", "observed", "low", "high")
+    )
+    color = COLORS[SERVED]
+    axes.vlines(predicted, low, high, color=color, alpha=0.4, linewidth=2)
+    axes.plot(predicted, observed, color=color, marker="o", markersize=4, linewidth=1)
+    ends = [max(min(predicted.min(), low.min()), 1e-3), max(predicted.max(), high.max())]
+    axes.plot(ends, ends, color=FAINT, linewidth=1, linestyle=(0, (4, 3)))
+    axes.set(xscale="log", yscale="log", xlabel="predicted (%)", ylabel="observed (%)")
+    axes.minorticks_off()
     return canvas
 
 

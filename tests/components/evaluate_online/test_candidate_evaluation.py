@@ -162,3 +162,20 @@ def test_options_pass_through_a_pipeline_unchanged(service: RunningService) -> N
     options = OffPolicyOptions(load_scenarios(service.root / "scenarios.toml"), days=2.5, answers=300)
     assert OffPolicyOptions.from_json(options.to_json()) == options
     assert OffPolicyOptions.from_json("").days == 0
+
+
+def test_click_probabilities_are_calibrated_on_clicks_where_there_are_enough(
+    service: RunningService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"{explored_answers.__name__}.SavedInterestModel", LocalModel)
+    monkeypatch.setattr(explored_answers, "fit_on_clicks", lambda shown: {"clicks": shown.clicked.sum()})
+    release = ReleaseStore(str(service.root / "releases")).open(1)
+    clicks = sum(map(sum, clicked_answers(url(service), NO_WAREHOUSE, 0, time.time_ns() // 1000).values()))
+
+    def calibration(least: int) -> dict[str, Any] | None:
+        scenarios = load_scenarios(service.root / "scenarios.toml")
+        options = OffPolicyOptions(scenarios, calibration_clicks=least)
+        return ExploredAnswers(url(service), NO_WAREHOUSE, options).calibration(release, Path("unused"), 0)
+
+    assert calibration(int(clicks)) == {"clicks": clicks}
+    assert calibration(int(clicks) + 1) is None

@@ -56,3 +56,13 @@ def test_extreme_scores_stay_finite() -> None:
         probabilities = click_probabilities(np.array(scores, np.float32), {})
         assert probabilities.shape == (len(scores),)
         assert np.isfinite(probabilities).all()
+
+
+def test_the_reliability_curve_of_held_out_choices_lies_on_the_diagonal() -> None:
+    calibration = fit_calibration(chosen_by_softmax(0.5))
+    assert calibration["learned_from"] == "choices"
+    points = calibration["reliability"]
+    assert len(points) > 5
+    assert sum(point["cases"] for point in points) == 40 * 3000
+    for point in points:
+        assert point["observed"] == pytest.approx(point["predicted"], rel=0.3)

@@ -1,0 +1,121 @@
+"""Calibrates scores to click probabilities on what users were shown and clicked.
+
+Log odds of a click = slope · log odds of the item's softmax share + intercept + effect of its place. Users
+look less at lower places (Craswell et al. 2008); without the effect a low place would count as a bad item.
+The recommender's probability is that of the first place, whose effect is 0.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from components.evaluate_release.blend.reliability import reliability
+from serving.answers import Recommendation
+from serving.exposures.exposure import Exposure
+from serving.ranking.calibration import softmax_log_odds
+from serving.ranking.loaded_release import LoadedRelease
+from serving.replay import NotRepeatable, Replayer
+
+Floats = NDArray[np.float64]
+
+# Lower places share an effect.
+MAX_PLACE: Final = 10
+# Of the candidates, those whose softmax share matters.
+_RANKED: Final = 1_000
+_PENALTY: Final = 1e-3
+_GREEDY: Final = {"exploration": None, "diversity": 0.0, "max_per_category": None, "min_fresh_share": 0.0}
+_BASES: Final = ("history", "request_history")
+
+
+@dataclass(frozen=True, eq=False)
+class ShownItems:
+    """Items that were shown, under the scores of a candidate."""
+
+    log_odds: Floats  # [n] of the softmax share
+    clicked: Floats  # [n] 0 or 1
+    places: NDArray[np.int64]  # [n] from 0
+    users: NDArray[np.int64]  # [n] number of the user
+
+
+async def score_shown_items(
+    exposures: Iterable[Exposure],
+    clicks: Mapping[tuple[str, str], list[float]],
+    replayer: Replayer,
+    release: LoadedRelease,
+) -> ShownItems:
+    """Let a release answer the requests again, and return its log odds for the items that were shown then."""
+    scenarios = {name: each.model_copy(update=_GREEDY) for name, each in replayer.scenarios.items()}
+    ranker = replace(replayer, scenarios=scenarios)
+    rows: list[tuple[float, float, int]] = []
+    users: list[str] = []
+    for exposure in exposures:
+        clicked = clicks.get((exposure.user_id, exposure.request_id))
+        if clicked is None or exposure.basis not in _BASES:
+            continue
+        try:
+            ranked = await ranker.replay(exposure, release, k=_RANKED)
+        except NotRepeatable:
+            continue
+        log_odds = _log_odds(ranked.answer.recommendations, release.ranking.blend)
+        for place, (item_id, is_clicked) in enumerate(zip(exposure.item_ids, clicked, strict=False)):
+            if item_id in log_odds:
+                rows.append((log_odds[item_id], is_clicked, min(place, MAX_PLACE)))
+                users.append(exposure.user_id or exposure.request_id)
+    columns = np.array(rows, np.float64).reshape(-1, 3)
+    _, numbers = np.unique(np.array(users, np.str_), return_inverse=True)
+    return ShownItems(columns[:, 0], columns[:, 1], columns[:, 2].astype(np.int64), numbers)
+
+
+def _log_odds(items: Sequence[Recommendation], blend: Mapping[str, Any]) -> dict[str, float]:
+    if items and items[0].click_probability is not None:  # items with bids, whose scores are expected values
+        curve, probabilities = blend["calibration"], np.array([item.click_probability for item in items])
+        values = (np.log(probabilities / (1 - probabilities)) - curve["intercept"]) / curve["slope"]
+    else:
+        values = softmax_log_odds(np.array([item.score for item in items], np.float32))
+    return dict(zip((item.item_id for item in items), values.tolist(), strict=True))
+
+
+def fit_on_clicks(shown: ShownItems) -> dict[str, Any] | None:
+    """Return slope and intercept of the first place; None if higher scores are not clicked more.
+
+    `reliability` has the curve of both halves of the users, each predicted by a fit on the other half;
+    `learned_from` is "clicks".
+    """
+    features = np.zeros((len(shown.clicked), 2 + MAX_PLACE))
+    features[:, 0], features[:, 1] = shown.log_odds, 1
+    lower = np.flatnonzero(shown.places)
+    features[lower, 1 + shown.places[lower]] = 1
+    weights, second = _fit(features, shown.clicked), shown.users % 2 == 1
+    predicted = np.zeros(len(shown.clicked))
+    for half in (second, ~second):
+        predicted[half] = _probabilities(features[half], _fit(features[~half], shown.clicked[~half]))
+    if weights[0] <= 0:
+        return None
+    return {
+        "slope": float(weights[0]),
+        "intercept": float(weights[1]),
+        "learned_from": "clicks",
+        "clicks": int(shown.clicked.sum()),
+        "reliability": reliability(predicted, shown.clicked, np.ones(len(predicted))),
+    }
+
+
+def _fit(features: Floats, clicked: Floats) -> Floats:
+    """Return the weights of a logistic regression with a small penalty, which keeps rare places finite."""
+    start = np.zeros(features.shape[1])
+    return np.asarray(minimize(_loss, start, (features, clicked), jac=True, method="L-BFGS-B").x)
+
+
+def _loss(weights: Floats, features: Floats, clicked: Floats) -> tuple[float, Floats]:
+    logits = features @ weights
+    loss = (np.logaddexp(0, logits) - clicked * logits).sum() + _PENALTY * (weights**2).sum()
+    gradient = features.T @ (_probabilities(features, weights) - clicked) + 2 * _PENALTY * weights
+    return float(loss), gradient
+
+
+def _probabilities(features: Floats, weights: Floats) -> Floats:
+    return np.asarray(1 / (1 + np.exp(-(features @ weights))))

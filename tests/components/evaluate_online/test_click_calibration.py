@@ -1,0 +1,45 @@
+"""The calibration on clicks finds the planted curve, whatever the places; the reliability curve is honest."""
+
+import numpy as np
+import pytest
+
+from components.evaluate_online.click_calibration import ShownItems, fit_on_clicks
+from components.evaluate_release.blend.reliability import POINTS, reliability
+
+SLOPE, INTERCEPT = 0.7, -1.5
+
+
+def shown(slope: float = SLOPE, count: int = 30_000) -> ShownItems:
+    """Return items with planted click probabilities; place 3 is examined less, and has the worse items."""
+    rng = np.random.default_rng(5)
+    places = rng.integers(0, 3, count)
+    log_odds = rng.normal(size=count) - places
+    logits = slope * log_odds + INTERCEPT - 1.0 * (places == 2)
+    clicked = (rng.random(count) < 1 / (1 + np.exp(-logits))).astype(np.float64)
+    return ShownItems(log_odds, clicked, places, np.arange(count) // 10)
+
+
+def test_the_planted_curve_of_the_first_place_is_found() -> None:
+    curve = fit_on_clicks(shown())
+    assert curve is not None
+    assert curve["slope"] == pytest.approx(SLOPE, abs=0.05)
+    assert curve["intercept"] == pytest.approx(INTERCEPT, abs=0.1)
+    assert (curve["learned_from"], curve["clicks"]) == ("clicks", shown().clicked.sum())
+    points = curve["reliability"]
+    assert len(points) == POINTS
+    assert sum(point["low"] <= point["predicted"] <= point["high"] for point in points) >= 8
+    assert sum(point["cases"] for point in points) == 30_000
+
+
+def test_clicks_that_fall_with_the_score_calibrate_nothing() -> None:
+    assert fit_on_clicks(shown(slope=-0.7)) is None
+
+
+def test_reliability_by_hand() -> None:
+    # 100 cases at 1 %, and 10 at 50 %, of which 1 and 9 happened: 1 of 6 expected events, and 5 of 6.
+    low, high = reliability(np.array([0.5, 0.01]), np.array([9.0, 1.0]), np.array([10.0, 100.0]))
+    assert (low["predicted"], low["observed"], low["cases"]) == (0.01, 0.01, 100)
+    assert (high["predicted"], high["observed"], high["cases"]) == (0.5, 0.9, 10)
+    assert high["low"] == pytest.approx(0.596, abs=0.001)  # Wilson's interval of 9 of 10
+    assert high["high"] == pytest.approx(0.982, abs=0.001)
+    assert reliability(np.zeros(0), np.zeros(0), np.zeros(0)) == []
