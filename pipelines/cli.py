@@ -12,6 +12,7 @@ from pipelines.commands.data import data
 from pipelines.commands.experiment import experiment
 from pipelines.commands.kubeflow import compile_pipelines, submit
 from pipelines.commands.online import online
+from pipelines.commands.privacy import export, forget
 from pipelines.commands.replay import replay
 from pipelines.commands.review import review
 from pipelines.commands.runs import runs
@@ -60,11 +61,14 @@ def penchant(
 
 TRAINING: list[Callable[..., None]] = [demo, run, benchmark]
 SERVING: list[Callable[..., None]] = [serve, recommend, forecast, record, replay]
+PRIVACY: list[Callable[..., None]] = [export, forget]
 
 for command in TRAINING:
     app.command(rich_help_panel="Train")(command)
 for command in SERVING:
     app.command(rich_help_panel="Serve")(command)
+for command in PRIVACY:
+    app.command(rich_help_panel="Privacy")(command)
 app.add_typer(data, name="data", rich_help_panel="Train")
 app.add_typer(review, name="review", rich_help_panel="Review")
 app.add_typer(online, name="online", rich_help_panel="Serve")

@@ -167,6 +167,10 @@ class Recommender:
         request = pb.ForecastInterestsRequest(user_id=user_id, steps=steps, k=k)
         return read_forecast(self._call(self._stub.ForecastInterests, request))
 
+    def erase(self, user_id: str) -> None:
+        """Erase a user from the log and from what was shown; nothing is recorded of the user from then on."""
+        self._call(self._stub.EraseUser, pb.EraseUserRequest(user_id=user_id))
+
     def close(self) -> None:
         self._channel.close()
 
@@ -232,6 +236,9 @@ class AsyncRecommender:
     async def forecast(self, user_id: str, steps: int = 5, k: int = 10) -> InterestForecast:
         request = pb.ForecastInterestsRequest(user_id=user_id, steps=steps, k=k)
         return read_forecast(await self._call(self._stub.ForecastInterests, request))
+
+    async def erase(self, user_id: str) -> None:
+        await self._call(self._stub.EraseUser, pb.EraseUserRequest(user_id=user_id))
 
     async def close(self) -> None:
         await self._channel.close()

@@ -5,6 +5,7 @@ PenchantError
 ├── AlreadyExists           ALREADY_EXISTS       an id is that of another interaction
 ├── Unauthenticated         UNAUTHENTICATED      the call has no token, or an unknown one
 ├── Forbidden               PERMISSION_DENIED    the token lacks the scope
+├── ErasedUser              FAILED_PRECONDITION  nothing is recorded of a user who was erased
 ├── TooManyRequests         RESOURCE_EXHAUSTED   the service is at one of its limits
 ├── ReleaseError            FAILED_PRECONDITION  a release can't be used
 │   ├── ReleaseNotFound     NOT_FOUND
@@ -48,6 +49,16 @@ class Unauthenticated(PenchantError):
 
 class Forbidden(PenchantError):
     status = "PERMISSION_DENIED"
+
+
+class ErasedUser(PenchantError):
+    status = "FAILED_PRECONDITION"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the user was erased, so nothing is recorded or known of this id; "
+            "if the person comes back, allow the id again: penchant forget USER --allow"
+        )
 
 
 class TooManyRequests(PenchantError):

@@ -1,7 +1,7 @@
 """Caches that drop the least recently used value."""
 
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from threading import Lock
 from typing import Generic, TypeVar
 
@@ -22,6 +22,15 @@ class LruCache(Generic[K, V]):
             if value is not None:
                 self._values.move_to_end(key)
             return value
+
+    def discard(self, condition: Callable[[K], bool]) -> None:
+        """Drop the values of the keys that meet a condition."""
+        with self._lock:
+            keys = list(self._values)
+        dropped = [key for key in keys if condition(key)]
+        with self._lock:
+            for key in dropped:
+                self._values.pop(key, None)
 
     def put(self, key: K, value: V) -> None:
         """Set the value of a key."""
@@ -45,6 +54,10 @@ class VersionedCache(Generic[K, V]):
         """Return the value of a key, None if there is none of this version."""
         entry = self._entries.get(key)
         return entry[1] if entry is not None and entry[0] == version else None
+
+    def discard(self, condition: Callable[[K], bool]) -> None:
+        """Drop the values of the keys that meet a condition."""
+        self._entries.discard(condition)
 
     def put(self, key: K, version: Hashable, value: V) -> None:
         """Set the value of a key."""

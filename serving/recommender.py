@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Final, Protocol
 
+from feature_repo.erased_users import ErasedUsers
 from feature_repo.histories import History
 from serving.answer_origin import AnswerOrigin
 from serving.answers import (
@@ -210,6 +211,13 @@ class RecommendationEngine:
         # In a thread, because the products with a large catalog take tens of milliseconds.
         points = await asyncio.to_thread(release.interest_points, indexed, forecast[:steps], request, now)
         return InterestForecast(points, release.version, list(user.degraded))
+
+    def forget(self, erased: ErasedUsers) -> None:
+        """Drop what is cached of these users; may be called in any thread."""
+        self._histories.forget(erased)
+        self._interests.forget(erased)
+        if release := self._releases.current:
+            release.forget(erased)
 
     def _rank(
         self, ranking: RequestRanking, retrieved: Candidates

@@ -23,6 +23,7 @@ from serving.api.service import RecommenderService
 from serving.api.validation import RequestLimits
 from serving.configuration.settings import ServingSettings
 from serving.deadline import Budgets
+from serving.erasure import Erasure
 from serving.errors import Unavailable
 from serving.experiments.experiment_file import ExperimentFile
 from serving.experiments.experiment_watcher import ExperimentWatcher
@@ -46,6 +47,8 @@ from serving.release_watcher import ReleaseWatcher, ServedVersions
 from serving.telemetry.interaction_log_depth import CountedLog, LogDepth
 from serving.telemetry.loop_lag import watch_lag
 from serving.telemetry.metrics import Metrics
+from serving.user_data.erasure_store import ErasureStore
+from serving.user_data.erasure_watcher import Erasures, ErasureWatcher
 from serving.user_data.history_reader import Features, HistoryReader, Log
 from serving.user_data.interaction_log import InteractionLog
 from serving.user_data.request_context import ImpressionLog, RequestContextReader
@@ -82,6 +85,7 @@ class Dependencies:
     model_server: ServedVersions
     log: SharedLog
     exposures: StoredExposures
+    erasures: Erasures
     open_features: Callable[[], Features]
 
     @classmethod
@@ -108,6 +112,7 @@ class Dependencies:
             model_server=InterestClient(settings.model_server, credentials=credentials),
             log=log,
             exposures=ExposureStore(settings.interaction_log),
+            erasures=ErasureStore(settings.interaction_log),
             open_features=open_features,
         )
 
@@ -115,6 +120,7 @@ class Dependencies:
         self.model_server.close()
         self.log.close()
         self.exposures.close()
+        self.erasures.close()
 
 
 @asynccontextmanager
@@ -209,6 +215,9 @@ async def _start_service(
     shadowing = asyncio.create_task(recommender.shadow.run())
     stack.callback(shadowing.cancel)
     prefetcher = Prefetcher(recommender.prefetch, metrics)
+    watcher = ErasureWatcher(dependencies.erasures)
+    watcher.on_change(recommender.forget)
+    stack.push_async_callback(asyncio.to_thread, watcher.close)
     service = RecommenderService(
         recommender,
         recorder,
@@ -217,11 +226,13 @@ async def _start_service(
         scenarios,
         metrics,
         prefetcher,
+        Erasure(dependencies.erasures, dependencies.exposures, watcher),
     )
     add_RecommenderServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]
     health_pb2_grpc.add_HealthServicer_to_server(reporter.servicer, server)
     reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
     reporter.start()
+    await asyncio.to_thread(watcher.start)
     log_depth.start()
     exposures.start()
     releases.start()

@@ -152,6 +152,12 @@ def rollback(
         typer.Option(help="A published version. Default: the one that was live before the current one."),
     ] = None,
     reason: Annotated[str, typer.Option(help="The reason; the history keeps it.")] = "no reason given",
+    accept_tainted: Annotated[
+        bool,
+        typer.Option(
+            "--accept-tainted", help="Take a version that learned from a user who was erased since."
+        ),
+    ] = False,
     home: Home = None,
 ) -> None:
     """Make an earlier version live again, at once.
@@ -162,14 +168,16 @@ def rollback(
     with exit_on_error():
         from pipelines.settings import load_settings
 
-        _roll_back(load_settings(home=home), by, reason, to)
+        _roll_back(load_settings(home=home), by, reason, to, accept_tainted)
 
 
-def _roll_back(settings: "Settings", by: str, reason: str, to: int | None) -> None:
+def _roll_back(
+    settings: "Settings", by: str, reason: str, to: int | None, accept_tainted: bool = False
+) -> None:
     from components.errors import StepError
     from pipelines.review.rollback import roll_back, write_history
 
-    switch = roll_back(settings, by, reason, to)
+    switch = roll_back(settings, by, reason, to, accept_tainted)
     out.print(
         f"version {switch.version} is live instead of {switch.before}; no run replaces it until "
         "`penchant review approve`"

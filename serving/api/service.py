@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import grpc.aio
 
+from serving.api.erased_requests import leave_out_erased
 from serving.api.messages import answer_message, forecast_message, interests_message, recorded_message
 from serving.api.request_reading import read_request
 from serving.api.validation import (
@@ -16,6 +17,7 @@ from serving.api.validation import (
     read_steps,
 )
 from serving.deadline import Deadline
+from serving.erasure import Erasure
 from serving.prefetch import Prefetcher
 from serving.protos import recommender_pb2 as pb
 from serving.protos.recommender_pb2_grpc import RecommenderServiceServicer
@@ -41,16 +43,18 @@ class RecommenderService(RecommenderServiceServicer):
         scenarios: Mapping[str, Scenario],
         metrics: Metrics,
         prefetcher: Prefetcher,
+        erasure: Erasure,
     ) -> None:
         """`deadline_s`: the longest time for an answer; it also holds for clients that set no deadline."""
         self._recommender, self._recorder, self._scenarios = recommender, recorder, scenarios
-        self._prefetcher = prefetcher
+        self._prefetcher, self._erasure = prefetcher, erasure
         self._limits, self._deadline_s, self._metrics = limits, deadline_s, metrics
 
     async def Recommend(  # noqa: N802 (the name in the proto)
         self, request: pb.RecommendRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.RecommendResponse:
         with self._metrics.stage("request"):
+            leave_out_erased(request, self._erasure.erased)
             validated = read_request(request, self._scenarios, self._limits, clock_us())
             deadline = _deadline(context, self._deadline_s)
         answer = await self._recommender.recommend(validated, deadline)
@@ -60,6 +64,7 @@ class RecommenderService(RecommenderServiceServicer):
     async def RecordInteractions(  # noqa: N802
         self, request: pb.RecordInteractionsRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.RecordInteractionsResponse:
+        leave_out_erased(request, self._erasure.erased)
         interactions = read_interactions(request, self._limits)
         deadline = _deadline(context, _RECORD_DEADLINE_S)
         recorded = await self._recorder.record(interactions, ids_without_time(request), deadline)
@@ -69,6 +74,7 @@ class RecommenderService(RecommenderServiceServicer):
     async def GetInterests(  # noqa: N802
         self, request: pb.GetInterestsRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.GetInterestsResponse:
+        leave_out_erased(request, self._erasure.erased)
         user_id, k = read_id("user_id", request.user_id), read_k(request.k, self._limits)
         deadline = _deadline(context, self._deadline_s)
         return interests_message(await self._recommender.interests(user_id, k, deadline))
@@ -76,9 +82,16 @@ class RecommenderService(RecommenderServiceServicer):
     async def ForecastInterests(  # noqa: N802
         self, request: pb.ForecastInterestsRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.ForecastInterestsResponse:
+        leave_out_erased(request, self._erasure.erased)
         user_id, k = read_id("user_id", request.user_id), read_k(request.k, self._limits)
         steps, deadline = read_steps(request.steps), _deadline(context, self._deadline_s)
         return forecast_message(await self._recommender.forecast(user_id, steps, k, deadline))
+
+    async def EraseUser(  # noqa: N802
+        self, request: pb.EraseUserRequest, context: "grpc.aio.ServicerContext[Any, Any]"
+    ) -> pb.EraseUserResponse:
+        interactions, exposures = await self._erasure.erase(read_id("user_id", request.user_id))
+        return pb.EraseUserResponse(interactions=interactions, exposures=exposures)
 
 
 def _deadline(context: "grpc.aio.ServicerContext[Any, Any]", limit_s: float) -> Deadline:

@@ -36,6 +36,9 @@ class StoredExposures(WritableStore, ExposuresOf, Protocol):
     """The parts of the store that a recommender needs."""
 
     def outcomes(self) -> ExperimentOutcomes: ...
+
+    def delete_user(self, user_id: str, /) -> int: ...
+
     def close(self) -> None: ...
 
 

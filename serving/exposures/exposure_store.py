@@ -10,6 +10,8 @@ import sqlalchemy as sa
 from serving.exposures.experiment_outcomes import ExperimentOutcomes
 from serving.exposures.exposure import Exposure
 from serving.exposures.exposure_table import COLUMNS, EXPOSURES, Row, create, from_row, insert_statement
+from serving.protos.recommender_pb2 import RecommendRequest
+from serving.user_data import erased_users, log_schema
 from serving.user_data.log_connections import LogConnections
 
 # The newest answers of a user that count for a frequency cap: its time must not grow with what was shown.
@@ -22,6 +24,7 @@ _ROWS_PER_INSERT: Final = 500
 FOREVER: Final = 1 << 62
 
 _ROW: Final = EXPOSURES.c
+_USER: Final = [column.name for column in COLUMNS].index("user_id")
 _SHOWN: Final = (
     sa.select(_ROW.request_id, _ROW.item_ids)
     .where(
@@ -31,6 +34,13 @@ _SHOWN: Final = (
     )
     .order_by(_ROW.user_id.desc(), _ROW.timestamp.desc())
     .limit(MAX_ANSWERS)
+)
+_WITH_BYTES: Final = {
+    "sqlite": sa.text("SELECT position, request FROM exposures WHERE instr(request, :id) > 0"),
+    "postgresql": sa.text("SELECT position, request FROM exposures WHERE position(:id IN request) > 0"),
+}
+_OF_USER: Final = (
+    sa.select(*COLUMNS).where(_ROW.user_id == sa.bindparam("user")).order_by(_ROW.timestamp, _ROW.position)
 )
 _OF_REQUEST: Final = (
     sa.select(*COLUMNS).where(_ROW.request_id == sa.bindparam("request")).order_by(_ROW.position)
@@ -72,12 +82,18 @@ class ExposureStore:
         self._database = LogConnections(url, timeout_s, create)
 
     def append(self, rows: Sequence[Row]) -> None:
-        """Store the exposures of all rows, as `to_row` returns them, or none, durably."""
+        """Store the exposures of all rows, as `to_row` returns them, or none, durably.
+
+        Those of erased users are left out.
+        """
         with self._database.write("store exposures") as connection:
+            log_schema.lock(connection, shared=True)
             for start in range(0, len(rows), _ROWS_PER_INSERT):
                 part = rows[start : start + _ROWS_PER_INSERT]
                 insert = insert_statement(self._database.dialect, len(part))
                 connection.exec_driver_sql(insert, tuple(chain.from_iterable(part)))
+            if erased := erased_users.among(connection, (row[_USER] for row in rows)):
+                connection.execute(sa.delete(EXPOSURES).where(_ROW.user_id.in_(erased)))
 
     def shown(self, user_id: str, after: int, without_request: str, until: int = FOREVER) -> Counter[str]:
         """Count the answers in a time (µs) that showed each item to a user; item id -> answers.
@@ -96,6 +112,10 @@ class ExposureStore:
         """Return the answers to a request, oldest first: more than one if it was sent again."""
         rows = self._database.query("read", _OF_REQUEST, {"request": request_id})
         return [from_row(row) for row in rows]
+
+    def of_user(self, user_id: str) -> list[Exposure]:
+        """Return all answers to a user, oldest first."""
+        return [from_row(row) for row in self._database.query("read", _OF_USER, {"user": user_id})]
 
     def between(self, start: int, end: int, batch_size: int = 10_000) -> Iterator[list[Exposure]]:
         """Yield batches of what was shown from `start` until before `end` (µs), in the order of time."""
@@ -116,9 +136,23 @@ class ExposureStore:
         )
         return self._delete(_ROW.position.in_(oldest))
 
-    def delete_user(self, user_id: str, start: int, end: int) -> int:
+    def delete_user(self, user_id: str, start: int = 0, end: int = FOREVER) -> int:
         """Delete a user's exposures from `start` until before `end` (µs); returns their number."""
         return self._delete(sa.and_(_ROW.user_id == user_id, _ROW.timestamp >= start, _ROW.timestamp < end))
+
+    def leave_out_followed(self, user_id: str) -> int:
+        """Take a user out of the kept requests of others, who follow the user; returns their number."""
+        with self._database.write("change exposures") as connection:
+            found = connection.execute(_WITH_BYTES[connection.dialect.name], {"id": user_id.encode()}).all()
+            changed = 0
+            for position, content in found:
+                request = RecommendRequest.FromString(content)
+                if user_id in request.followed_user_ids:
+                    request.followed_user_ids.remove(user_id)
+                    row = sa.update(EXPOSURES).where(_ROW.position == position)
+                    connection.execute(row.values(request=request.SerializeToString()))
+                    changed += 1
+        return changed
 
     def outcomes(self) -> ExperimentOutcomes:
         """Return what reads the outcomes of experiments, over the same connections."""

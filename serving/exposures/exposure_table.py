@@ -7,6 +7,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from serving.exposures.exposure import Exposure
+from serving.user_data import erased_users
 
 METADATA: Final = sa.MetaData()
 
@@ -55,6 +56,7 @@ def create(engine: sa.Engine) -> None:
         sqlalchemy.exc.DBAPIError: another process has just created a column: repeat the call.
     """
     METADATA.create_all(engine)
+    erased_users.METADATA.create_all(engine)
     names = {column["name"] for column in sa.inspect(engine).get_columns(EXPOSURES.name)}
     for column in _LATER:
         if column.name not in names:

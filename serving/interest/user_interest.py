@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from feature_repo.attributes import Attributes
+from feature_repo.erased_users import ErasedUsers
 from feature_repo.histories import History
 from feature_repo.interest_state import InterestBatch, InterestState
 from serving.lru_cache import VersionedCache
@@ -89,6 +90,10 @@ class UserInterest:
         if user.version is not None:
             self._cache.put((user.user_id, release_version), user.version, interest)
         return interest
+
+    def forget(self, erased: ErasedUsers) -> None:
+        """Drop the cached interests of these users."""
+        self._cache.discard(lambda key: key[0] in erased)
 
     async def forecast(self, user: UserHistory, release_version: int, timeout_s: float) -> FloatArray:
         """Return the interests at the next steps [FORECAST_STEPS, interest size]; errors as in `compute`."""

@@ -390,3 +390,17 @@ class ForecastInterestsResponse(_message.Message):
     release_version: int
     degraded: _containers.RepeatedCompositeFieldContainer[Degradation]
     def __init__(self, points: _Optional[_Iterable[_Union[InterestPoint, _Mapping]]] = ..., release_version: _Optional[int] = ..., degraded: _Optional[_Iterable[_Union[Degradation, _Mapping]]] = ...) -> None: ...
+
+class EraseUserRequest(_message.Message):
+    __slots__ = ("user_id",)
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    user_id: str
+    def __init__(self, user_id: _Optional[str] = ...) -> None: ...
+
+class EraseUserResponse(_message.Message):
+    __slots__ = ("interactions", "exposures")
+    INTERACTIONS_FIELD_NUMBER: _ClassVar[int]
+    EXPOSURES_FIELD_NUMBER: _ClassVar[int]
+    interactions: int
+    exposures: int
+    def __init__(self, interactions: _Optional[int] = ..., exposures: _Optional[int] = ...) -> None: ...

@@ -54,6 +54,11 @@ class RecommenderServiceStub:
                 request_serializer=serving_dot_protos_dot_recommender__pb2.ForecastInterestsRequest.SerializeToString,
                 response_deserializer=serving_dot_protos_dot_recommender__pb2.ForecastInterestsResponse.FromString,
                 _registered_method=True)
+        self.EraseUser = channel.unary_unary(
+                '/penchant.v1.RecommenderService/EraseUser',
+                request_serializer=serving_dot_protos_dot_recommender__pb2.EraseUserRequest.SerializeToString,
+                response_deserializer=serving_dot_protos_dot_recommender__pb2.EraseUserResponse.FromString,
+                _registered_method=True)
 
 
 class RecommenderServiceServicer:
@@ -88,6 +93,15 @@ class RecommenderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def EraseUser(self, request, context):
+        """Erases a user from the interaction log and from the records of what was shown, and records nothing of the user from
+        then on. All replicas know no more of the user within a second. Needs a token with the scope `erase`. The stores of
+        the pipelines follow with `penchant forget USER`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RecommenderServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -110,6 +124,11 @@ def add_RecommenderServiceServicer_to_server(servicer, server):
                     servicer.ForecastInterests,
                     request_deserializer=serving_dot_protos_dot_recommender__pb2.ForecastInterestsRequest.FromString,
                     response_serializer=serving_dot_protos_dot_recommender__pb2.ForecastInterestsResponse.SerializeToString,
+            ),
+            'EraseUser': grpc.unary_unary_rpc_method_handler(
+                    servicer.EraseUser,
+                    request_deserializer=serving_dot_protos_dot_recommender__pb2.EraseUserRequest.FromString,
+                    response_serializer=serving_dot_protos_dot_recommender__pb2.EraseUserResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -220,6 +239,33 @@ class RecommenderService:
             '/penchant.v1.RecommenderService/ForecastInterests',
             serving_dot_protos_dot_recommender__pb2.ForecastInterestsRequest.SerializeToString,
             serving_dot_protos_dot_recommender__pb2.ForecastInterestsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def EraseUser(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/penchant.v1.RecommenderService/EraseUser',
+            serving_dot_protos_dot_recommender__pb2.EraseUserRequest.SerializeToString,
+            serving_dot_protos_dot_recommender__pb2.EraseUserResponse.FromString,
             options,
             channel_credentials,
             insecure,

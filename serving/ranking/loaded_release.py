@@ -5,6 +5,7 @@ from typing import Final
 
 import numpy as np
 
+from feature_repo.erased_users import ErasedUsers
 from serving.answers import DislikeEffect, InterestPoint, Recommendation, Source
 from serving.lru_cache import VersionedCache
 from serving.ranking.candidate_retrieval import Retriever
@@ -63,6 +64,10 @@ class LoadedRelease:
         self._users = VersionedCache[str, IndexedUser](max_cached_users(count))
         self._first_item = np.arange(min(1, count), dtype=np.int32)
         self._rank_once()
+
+    def forget(self, erased: ErasedUsers) -> None:
+        """Drop the cached scores of these users."""
+        self._users.discard(erased.__contains__)
 
     def index(self, user: UserHistory) -> IndexedUser:
         """Return the user's history in item indexes, cached while the user's version stays the same."""

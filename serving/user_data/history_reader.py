@@ -9,6 +9,7 @@ from threading import Lock
 from time import monotonic
 from typing import Final, Protocol
 
+from feature_repo.erased_users import ErasedUsers
 from feature_repo.interaction import Interaction
 from serving.errors import Unavailable
 from serving.lru_cache import LruCache
@@ -105,6 +106,10 @@ class HistoryReader:
         """Return whether the user had recorded more than a history holds at the last read."""
         cached = self._users.get(user_id)
         return cached is not None and cached.user.is_busy
+
+    def forget(self, erased: ErasedUsers) -> None:
+        """Drop the cached histories of these users."""
+        self._users.discard(erased.__contains__)
 
     def warm(self) -> None:
         """Open both stores and read once, before the first request does."""

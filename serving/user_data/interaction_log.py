@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 
 from feature_repo.interaction import Interaction
-from serving.user_data import log_schema, log_statements
+from serving.user_data import erased_users, log_schema, log_statements
 from serving.user_data.interaction_table import INTERACTIONS, from_row, to_row
 from serving.user_data.log_connections import LogConnections
 from serving.user_data.log_snapshots import mark
@@ -56,6 +56,7 @@ class InteractionLog:
 
         Raises:
             AlreadyExists: an id is that of another interaction, in the log or among `interactions`.
+            ErasedUser: a user was erased.
         """
         if not interactions:
             return 0
@@ -63,6 +64,7 @@ class InteractionLog:
         rows = [to_row(interaction) for interaction in sorted(interactions, key=lambda i: i.interaction_id)]
         with self._database.write("record") as connection:
             new = connection.execute(self._insert, rows).all()
+            erased_users.refuse(connection, (interaction.user_id for interaction in interactions))
             if len(new) < len(rows):
                 check_content(connection, interactions, without_time)
         return len(new)
@@ -136,6 +138,12 @@ class InteractionLog:
         while rows := self._database.query("export", log_statements.EXPORT, parameters):
             yield [from_row(row[1:]) for row in rows]
             parameters["after"] = rows[-1][0]
+
+    def of_user(self, user_id: str) -> list[Interaction]:
+        """Return all of a user's interactions, in the order of recording."""
+        return [
+            from_row(row) for row in self._database.query("read", log_statements.OF_USER, {"user": user_id})
+        ]
 
     def recorded_between(self, start: int, end: int, batch_size: int = 50_000) -> Iterator[list[Interaction]]:
         """Yield batches of what was recorded from `start` until before `end`, µs of the database's clock."""

@@ -81,6 +81,14 @@ class LogConnections:
                 yield connection
             self._file.check(file)  # after the commit
 
+    def truncate_wal(self) -> bool:
+        """Empty SQLite's write-ahead log; returns False if another connection uses it, True elsewhere."""
+        if self.dialect != "sqlite":
+            return True
+        with self._available("be scrubbed"), self._writes.connect() as connection:
+            busy, _, _ = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()
+            return not busy
+
     def close(self) -> None:
         self._reads.dispose()
         self._writes.dispose()

@@ -53,3 +53,4 @@ def _make_durable(connection: Any, _record: Any) -> None:
     """Use WAL, so that readers do not wait for a writer, and FULL, so that each commit reaches the disk."""
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA secure_delete=ON")  # a deleted row leaves no bytes

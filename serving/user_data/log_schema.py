@@ -4,7 +4,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from serving.user_data import pseudonym_key
+from serving.user_data import erased_users, pseudonym_key
 from serving.user_data.interaction_table import COLUMNS, INTERACTIONS, METADATA, DatabaseClock
 
 # Identifies the lock of the log in PostgreSQL, which has one space of numbers for all applications.
@@ -56,9 +56,20 @@ def _create(engine: sa.Engine) -> None:
         if names and "position" not in names:
             _add_positions(connection)
         METADATA.create_all(connection)
+        erased_users.METADATA.create_all(connection)
         if engine.dialect.name == "postgresql" and not _has_trigger(connection):
             connection.exec_driver_sql(_TRIGGER)
         connection.commit()
+
+
+def lock(connection: sa.Connection, shared: bool = False) -> None:
+    """Wait for the transactions of PostgreSQL that record, and keep others waiting until this one ends.
+
+    `shared`: as one that records. SQLite has one writer at a time.
+    """
+    if connection.dialect.name == "postgresql":
+        function = sa.func.pg_advisory_xact_lock_shared if shared else sa.func.pg_advisory_xact_lock
+        connection.execute(sa.select(function(LOCK)))
 
 
 def _is_current(engine: sa.Engine) -> bool:
@@ -66,7 +77,9 @@ def _is_current(engine: sa.Engine) -> bool:
     with engine.connect() as connection:
         inspector = sa.inspect(connection)
         has_columns = _column_names(inspector).issuperset(_LATER_COLUMNS)
-        return has_columns and all(map(inspector.has_table, METADATA.tables))
+        return has_columns and all(
+            map(inspector.has_table, [*METADATA.tables, *erased_users.METADATA.tables])
+        )
 
 
 def _column_names(inspector: sa.Inspector) -> set[str]:

@@ -135,6 +135,7 @@ RECORDED_BETWEEN: Final = (
     .order_by(_ROW.recorded_at, _ROW.position)
     .limit(sa.bindparam("batch_size"))
 )
+OF_USER: Final = sa.select(*COLUMNS).where(_ROW.user_id == _USER).order_by(_ROW.position)
 BY_ID: Final = sa.select(*COLUMNS).where(_ROW.interaction_id.in_(sa.bindparam("ids", expanding=True)))
 
 

@@ -52,7 +52,7 @@ def test_commands_are_all_registered() -> None:
     }  # fmt: skip
     assert {path[0] for path in COMMANDS} == {
         "demo", "run", "data", "benchmark", "serve", "recommend", "forecast", "record", "review", "compile",
-        "submit", "runs", "schedule", "online", "replay", "experiment",
+        "submit", "runs", "schedule", "online", "replay", "experiment", "export", "forget",
     }  # fmt: skip
 
 

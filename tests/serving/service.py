@@ -25,6 +25,7 @@ from serving.exposures.exposure_store import FOREVER, ExposureStore
 from serving.exposures.exposure_table import Row
 from serving.release.release_store import ReleaseStore
 from serving.server import Dependencies, run_server
+from serving.user_data.erasure_store import ErasureStore
 from serving.user_data.interaction_log import InteractionLog
 from tests.patience import HANG_S, wait_until
 from tests.serving.planted import FakeInterestModel, FakeVersions, write_release
@@ -152,7 +153,8 @@ def running(
     log = FragileLog(serving_settings.interaction_log, check_value(serving_settings.pseudonyms))
     exposures = FragileExposures(log, serving_settings.interaction_log)
     store = ReleaseStore(serving_settings.releases)
-    dependencies = Dependencies(store, model, FakeVersions(model), log, exposures, lambda: features)
+    erasures = ErasureStore(serving_settings.interaction_log)
+    dependencies = Dependencies(store, model, FakeVersions(model), log, exposures, erasures, lambda: features)
     with (
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(run_server(serving_settings, dependencies, drain_s)) as port,

@@ -15,6 +15,7 @@ from duckdb import DuckDBPyConnection
 
 from components.errors import StepError
 from components.ingest_interactions.duckdb_session import file_list, literal
+from components.ingest_interactions.warehouse.erased_rows import without_erased
 from components.ingest_interactions.warehouse.parts import LOG, Part, Watermarks
 from components.ingest_interactions.warehouse.retracted_rows import without_retracted
 from feature_repo.atomic_files import atomic_upload
@@ -82,7 +83,7 @@ class Warehouse:
     def write(
         self, connection: DuckDBPyConnection, table: str, source: str, query: str, location: str = ""
     ) -> Part:
-        """Write the rows of `query` without the retracted ones to a new part, and return it.
+        """Write the rows of `query` without the retracted ones and those of erased users to a new part.
 
         It belongs to the warehouse after `add` and `commit`.
         """
@@ -90,6 +91,8 @@ class Warehouse:
         path = f"{table}/part-{number}.parquet"
         if table == "interactions":
             query = without_retracted(query, source, self.watermarks.retractions)
+        if table in ("interactions", "users"):
+            query = without_erased(connection, query, self.watermarks.erased_users)
         self.filesystem.makedirs(f"{self.root}/{table}", exist_ok=True)
         rows = self._copy(connection, f"SELECT {number} AS part, * FROM ({query})", path)
         now = time.time_ns() // 1000
@@ -97,10 +100,11 @@ class Warehouse:
 
     def rewrite(self, connection: DuckDBPyConnection, part: Part, query: str) -> None:
         """Replace a listed part by the rows of `query`, in a new file."""
-        path = f"{part.table}/part-{self.watermarks.next_part}.parquet"
+        # Its number stays, and so do those of later parts: a run sees no trace of the rows that are gone.
+        name, _, edition = part.path.removesuffix(".parquet").partition(".")
+        path = f"{name}.{int(edition or 1) + 1}.parquet"
         rewritten = replace(part, path=path, rows=self._copy(connection, query, path))
         self.watermarks.parts[self.watermarks.parts.index(part)] = rewritten
-        self.watermarks.next_part += 1
         self.watermarks.obsolete.append(part.path)
 
     def add(self, part: Part, replaces: Iterable[Part] = ()) -> None:

@@ -15,21 +15,28 @@ from tests.patience import HANG_S
 from tests.serving.service import running
 
 RECOMMEND = "/penchant.v1.RecommenderService/Recommend"
+ERASE = "/penchant.v1.RecommenderService/EraseUser"
 RECORD = "/penchant.v1.RecommenderService/RecordInteractions"
 REFLECT = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
 HEALTH = "/grpc.health.v1.Health/Check"
 
-SCOPES = {"recommend": ["r" * 20], "record": ["w" * 20, "v" * 20], "admin": ["a" * 20]}
+SCOPES = {"recommend": ["r" * 20], "record": ["w" * 20, "v" * 20], "erase": ["e" * 20], "admin": ["a" * 20]}
 
 
 @pytest.mark.parametrize(
     ("token", "allowed"),
-    [("r", {RECOMMEND}), ("w", {RECORD}), ("v", {RECORD}), ("a", {RECOMMEND, RECORD, REFLECT})],
+    [
+        ("r", {RECOMMEND}),
+        ("w", {RECORD}),
+        ("v", {RECORD}),
+        ("e", {ERASE}),
+        ("a", {RECOMMEND, RECORD, ERASE, REFLECT}),
+    ],
 )
 def test_a_token_allows_the_methods_of_its_scope_only(token: str, allowed: set[str]) -> None:
     authorizer = Authorizer(SCOPES)  # type: ignore[arg-type]
     metadata = {"authorization": f"Bearer {token * 20}"}
-    for method in (RECOMMEND, RECORD, REFLECT):
+    for method in (RECOMMEND, RECORD, ERASE, REFLECT):
         if method in allowed:
             authorizer.check(method, metadata)
         else:

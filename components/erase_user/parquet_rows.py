@@ -1,0 +1,49 @@
+"""Deletes the rows of a user from Parquet files, a batch at a time."""
+
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+from fsspec import AbstractFileSystem
+
+from feature_repo.atomic_files import atomic_upload
+from feature_repo.filesystems import locate
+
+KEY: Final = "user_id"
+_ROWS: Final = 5_000
+
+
+def delete_rows(location: str, user_id: str) -> int:
+    """Delete the rows with the user's id from all tables below a location; returns their number.
+
+    Args:
+        location: a directory or an fsspec URL; tables without a column user_id stay as they are.
+    """
+    filesystem, root = locate(location)
+    if not filesystem.exists(root):
+        return 0
+    paths = [path for path in filesystem.find(root) if _is_table(filesystem, path)]
+    return sum(_delete_from(filesystem, path, user_id) for path in paths)
+
+
+def _is_table(filesystem: AbstractFileSystem, path: str) -> bool:
+    with filesystem.open(path, "rb") as file:
+        return bool(file.read(4) == b"PAR1")
+
+
+def _delete_from(filesystem: AbstractFileSystem, path: str, user_id: str) -> int:
+    with filesystem.open(path, "rb") as file, pq.ParquetFile(file) as table:
+        if KEY not in table.schema_arrow.names:
+            return 0
+        is_user = pc.equal(table.read([KEY])[KEY].cast(pa.string()), user_id)
+        if not (rows := pc.sum(is_user).as_py() or 0):
+            return 0
+        with (
+            atomic_upload(filesystem, path) as target,
+            pq.ParquetWriter(target, table.schema_arrow, compression="zstd") as writer,
+        ):
+            for batch in table.iter_batches(_ROWS):
+                kept = pc.fill_null(pc.not_equal(batch[KEY].cast(pa.string()), user_id), True)
+                writer.write_batch(batch.filter(kept))
+    return int(rows)

@@ -1,0 +1,246 @@
+"""A user is erased from a whole home, with a receipt; the next run is as if the user had never been there."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from components.build_features.feature_tables import build
+from components.erase_user.receipt import Receipt, verify
+from components.errors import StepError
+from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
+from components.ingest_interactions.ingestion import Outputs, Sources, ingest
+from components.ingest_interactions.warehouse.retraction import retract
+from components.materialize_features.materialization import materialize
+from components.validate_interactions.validation import validate
+from feature_repo.feedback import FeedbackPolicy
+from feature_repo.interaction import Interaction
+from feature_repo.store_addresses import FeatureStoreAddresses
+from pipelines.privacy.erasure import RECEIPTS, allow_user, erase_user
+from pipelines.privacy.export import export_user
+from pipelines.review.rollback import roll_back
+from pipelines.settings import Settings
+from serving.errors import ErasedUser
+from serving.exposures.exposure import Exposure
+from serving.exposures.exposure_store import ExposureStore
+from serving.exposures.exposure_table import to_row
+from serving.online_store.online_features import OnlineFeatures
+from serving.protos.recommender_pb2 import RecommendRequest
+from serving.user_data.interaction_log import InteractionLog
+from tests.occurrences import files_with
+from tests.serving.planted import write_release
+
+PERSON: Final = "Marked-Person"
+TODAY: Final = datetime.now(UTC).replace(microsecond=0)
+NOW_US: Final = int(TODAY.timestamp() * 1_000_000)
+
+
+class Shop:
+    """A home, and files outside of it; a shop without the person has the rows of all others."""
+
+    def __init__(self, folder: Path, has_person: bool = True) -> None:
+        self.folder, self.has_person = folder, has_person
+        (folder / "home").mkdir(parents=True)
+        self.settings = Settings(home=folder / "home")
+        self.settings.prepare_home()
+        self.outputs = Outputs(*(folder / name for name in ("snapshot", "items", "users", "feedback")))
+
+    def write(self, name: str, first_day: int) -> str:
+        rows = ["user_id,item_id,timestamp"]
+        users = [*(f"u{number}" for number in range(8)), *([PERSON] * self.has_person)]
+        for number, user in enumerate(users):
+            for day in range(40 if user == PERSON else 6):
+                moment = TODAY - timedelta(days=30 - first_day - day % 6, minutes=number, seconds=day)
+                rows.append(f"{user},i{(number + day) % 10},{moment.isoformat()}")
+        (self.folder / name).write_text("\n".join(rows) + "\n")
+        return str(self.folder / name)
+
+    def write_users(self) -> str:
+        rows = [f"u{number},{'north' if number % 2 else 'south'}" for number in range(8)]
+        rows += [f"{PERSON},west"] * self.has_person
+        (self.folder / "users.csv").write_text("\n".join(["user_id,region", *rows]) + "\n")
+        return str(self.folder / "users.csv")
+
+    def record(self, *users: str) -> None:
+        log = InteractionLog(self.settings.interaction_log)
+        try:
+            log.record([Interaction(f"{user}-1", user, "i1", "click", NOW_US - 10**9) for user in users])
+        finally:
+            log.close()
+
+    def ingest(self, interactions: str, users: str = "") -> None:
+        sources = Sources(
+            interactions_file=interactions, users_file=users, interaction_log=self.settings.interaction_log
+        )
+        ingest(sources, FeedbackOptions(), self.settings.warehouse, self.outputs)
+
+    def validate_and_build(self, steps: Path) -> FeatureStoreAddresses:
+        policy, valid = FeedbackPolicy.read(self.outputs.feedback), steps / "valid"
+        steps.mkdir(parents=True, exist_ok=True)
+        validate(
+            self.outputs.interactions,
+            self.outputs.items,
+            self.outputs.users,
+            policy,
+            NOW_US,
+            self.settings.warehouse,
+            0.05,
+            valid_interactions=valid,
+            quarantine=steps / "quarantine",
+            data_docs=steps / "docs.html",
+        )
+        spine, warehouse = steps / "spine", self.settings.warehouse
+        features = build(valid, self.outputs.users, policy, NOW_US, "leave-one-out", warehouse, spine)
+        return FeatureStoreAddresses(features, self.settings.registry, self.settings.online_store)
+
+    def written(self) -> dict[str, bytes]:
+        """Return the content of the files of the last run, by name."""
+        files = [file for file in Path(self.settings.features).glob("*.parquet") if file.is_file()]
+        files += [self.outputs.interactions, self.outputs.items, self.outputs.users, self.outputs.feedback]
+        return {file.name: file.read_bytes() for file in files}
+
+
+def test_the_next_run_equals_one_on_data_that_never_had_the_user(tmp_path: Path) -> None:
+    shops = [Shop(tmp_path / "with"), Shop(tmp_path / "without", has_person=False)]
+    for shop in shops:
+        shop.record("u1", *([PERSON] * shop.has_person))
+        shop.ingest(shop.write("first.csv", 0), shop.write_users())
+        shop.validate_and_build(shop.folder / "steps")
+    assert shops[0].written() != shops[1].written()
+
+    erase_user(shops[0].settings, PERSON)
+
+    for shop in shops:  # the person's rows come again, and are more than a tenth of all
+        shop.ingest(shop.write("second.csv", 7), shop.write_users())
+        shop.validate_and_build(shop.folder / "steps")
+    ours, theirs = (shop.written() for shop in shops)
+    assert ours.keys() == theirs.keys()
+    assert len(ours) == 6
+    assert [name for name in ours if ours[name] != theirs[name]] == []
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+    """A home with something of the person in each of its places."""
+    shop = Shop(tmp_path_factory.mktemp("shop"))
+    settings = shop.settings
+    shop.record(PERSON, "u1")
+    shop.ingest(shop.write("first.csv", 0), shop.write_users())
+    steps = settings.home / "runs" / "20260101-000000" / "steps"
+    materialize(shop.validate_and_build(steps), NOW_US)
+    retract(settings.warehouse, "", [f"user_id={PERSON}", "item_id=i9"])
+    exposures = ExposureStore(settings.interaction_log)
+    request = RecommendRequest(user_id="u1", followed_user_ids=[PERSON, "u2"]).SerializeToString()
+    for user, content in ((PERSON, b""), ("u1", request)):
+        basis = ("", "trending", "", "", ["i1"], [1.0], [1], [1.0])
+        exposures.append([to_row(Exposure(f"to-{user}", user, NOW_US, 1, *basis, request=content))])
+    exposures.close()
+    run, artifacts = steps.parent, settings.home / "mlflow" / "artifacts" / "penchant"
+    (run / "run.log").write_text(f"users without attributes ('{PERSON}', 'u2')\n")
+    (artifacts / "base_model").mkdir(parents=True)
+    np.save(artifacts / "base_model" / "weights.npy", np.ones(3))
+    for file in (artifacts / "base_model" / "learned.parquet", artifacts / "users.parquet"):
+        pq.write_table(pa.table({"user_id": [PERSON, "u1"], "ndcg": [1.0, 0.5]}), file)
+    (artifacts / "dossier.html").write_text(f"<td>{PERSON}</td><td>u1</td>")
+    for version in (1, 2):
+        write_release(Path(settings.releases), version)
+    return shop
+
+
+@pytest.fixture(scope="module")
+def exported(trained: Shop) -> dict[str, Any]:
+    return export_user(trained.settings, PERSON)
+
+
+@pytest.fixture(scope="module")
+def erased(trained: Shop, exported: dict[str, Any]) -> tuple[Receipt, Path]:
+    assert exported["data"]
+    assert files_with(trained.settings.home, PERSON)
+    return erase_user(trained.settings, PERSON)
+
+
+def test_an_export_has_everything_that_is_held(exported: dict[str, Any]) -> None:
+    data = json.loads(json.dumps(exported, allow_nan=False))["data"]
+    assert len(data) == 5
+    assert all(each["rows"] and each["used_for"] for each in data.values())
+    assert data["attributes"]["rows"][0]["region"] == "west"
+    assert data["recorded_interactions"]["rows"][0]["item_id"] == "i1"
+    assert {row["user_id"] for each in data.values() for row in each["rows"]} == {PERSON}
+
+
+@pytest.mark.usefixtures("erased")
+def test_no_byte_of_the_home_has_the_id(trained: Shop) -> None:
+    assert files_with(trained.settings.home, PERSON) == []
+
+
+@pytest.mark.usefixtures("erased")
+def test_everything_of_others_stays(trained: Shop) -> None:
+    settings = trained.settings
+    online = OnlineFeatures(
+        FeatureStoreAddresses(settings.features, settings.registry, settings.online_store)
+    )
+    assert online.user(PERSON) is None
+    snapshot = online.user("u1")
+    assert snapshot is not None
+    assert len(snapshot.history) == 7
+    exposures = ExposureStore(settings.interaction_log)
+    (exposure,) = exposures.of_request("to-u1")
+    exposures.close()
+    assert RecommendRequest.FromString(exposure.request).followed_user_ids == ["u2"]
+    artifacts = settings.home / "mlflow" / "artifacts" / "penchant"
+    assert pq.read_table(artifacts / "users.parquet")["user_id"].to_pylist() == ["u1"]
+    assert (artifacts / "dossier.html").read_text() == "<td>(erased)</td><td>u1</td>"
+    assert not (artifacts / "base_model").exists()
+    data = export_user(settings, "u1")["data"]
+    assert all(each["rows"] for each in data.values())
+
+
+def test_the_receipt_says_what_was_removed_and_what_remains(
+    trained: Shop, erased: tuple[Receipt, Path]
+) -> None:
+    receipt, file = erased
+    counts = {entry["what"]: entry["count"] for entry in receipt.removed}
+    assert counts["recorded interactions"] == 1
+    assert counts["records of what was shown"] == 2
+    assert counts["interactions"] == 37  # 41 without the 4 that a retraction had withdrawn
+    assert counts["rows of attributes"] == 1
+    assert counts["runs whose outputs of steps are deleted"] == 1
+    assert counts["starts of later trainings"] == 1
+    assert receipt.tainted_releases == [1, 2]
+    assert str(trained.folder / "first.csv") in [entry["place"] for entry in receipt.remains]
+    assert PERSON not in file.read_text()
+
+
+def test_a_receipt_can_be_verified_and_a_changed_one_is_found(
+    trained: Shop, erased: tuple[Receipt, Path], tmp_path: Path
+) -> None:
+    receipt, file = erased
+    receipts = trained.settings.home / RECEIPTS
+    assert verify(receipts, file) == receipt
+    (tmp_path / "changed.json").write_text(file.read_text().replace('"count": 1,', '"count": 2,', 1))
+    with pytest.raises(StepError, match="the signature is wrong"):
+        verify(receipts, tmp_path / "changed.json")
+    (tmp_path / "other.json").write_text("{}")
+    with pytest.raises(StepError, match="expected a receipt that `penchant forget`"):
+        verify(receipts, tmp_path / "other.json")
+
+
+@pytest.mark.usefixtures("erased")
+def test_a_rollback_to_a_release_that_learned_from_the_user_is_refused(trained: Shop) -> None:
+    with pytest.raises(LookupError, match=r"version 1 learned from users who were erased.*--accept-tainted"):
+        roll_back(trained.settings, "ada", "a reason", to=1)
+    assert roll_back(trained.settings, "ada", "a reason", to=1, accept_tainted=True).version == 1
+
+
+@pytest.mark.usefixtures("erased")
+def test_a_user_is_recorded_only_when_allowed_again(trained: Shop) -> None:
+    with pytest.raises(ErasedUser):
+        trained.record(PERSON)
+    assert allow_user(trained.settings, PERSON)
+    trained.record(PERSON)
+    assert not allow_user(trained.settings, PERSON)

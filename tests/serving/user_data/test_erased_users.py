@@ -1,0 +1,77 @@
+"""Erased users in the database of the interaction log: no writer that comes late stores anything of them."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from feature_repo.interaction import Interaction
+from serving.errors import ErasedUser
+from serving.exposures.exposure import Exposure
+from serving.exposures.exposure_store import ExposureStore
+from serving.exposures.exposure_table import to_row
+from serving.user_data.erasure_store import ErasureStore
+from serving.user_data.interaction_log import InteractionLog
+
+NOW = 1_700_000_000_000_000
+
+
+def interaction(user_id: str, number: int = 0) -> Interaction:
+    return Interaction(f"{user_id}-{number}", user_id, "tea", "view", NOW + number)
+
+
+def exposure(user_id: str) -> Exposure:
+    return Exposure(f"to-{user_id}", user_id, NOW, 1, "", "trending", "", "", ["tea"], [1.0], [1], [1.0])
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[ErasureStore]:
+    store = ErasureStore(database_url)
+    yield store
+    store.close()
+
+
+def test_the_interactions_of_the_user_are_deleted_and_later_ones_refused(
+    store: ErasureStore, database_url: str
+) -> None:
+    log = InteractionLog(database_url)
+    log.record([interaction("ann"), interaction("ann", 1), interaction("bob")])
+    log.mark(NOW)  # the users of a snapshot are kept, too
+    assert store.erase("ann") == 2
+    assert store.erase("ann") == 0
+    with pytest.raises(ErasedUser):
+        log.record([interaction("bob", 1), interaction("ann", 2)])
+    assert log.since("ann", 0) == []
+    assert [row.interaction_id for row in log.since("bob", 0)] == ["bob-0"]
+    assert store.allow("ann")
+    assert log.record([interaction("ann", 3)]) == 1
+    log.close()
+
+
+def test_what_was_shown_to_the_user_is_stored_no_more(store: ErasureStore, database_url: str) -> None:
+    exposures = ExposureStore(database_url)
+    exposures.append([to_row(exposure("ann"))])
+    store.erase("ann")
+    assert exposures.delete_user("ann") == 1
+    exposures.append([to_row(exposure("ann")), to_row(exposure("bob"))])
+    assert exposures.of_request("to-ann") == []
+    assert len(exposures.of_request("to-bob")) == 1
+    exposures.close()
+
+
+def test_the_version_grows_with_each_change(store: ErasureStore) -> None:
+    assert store.version() == 0
+    assert not store.erased()
+    store.erase("ann")
+    assert (store.version(), "ann" in store.erased(), "bob" in store.erased()) == (1, True, False)
+    store.erase("ann")
+    assert store.version() == 1
+    store.allow("ann")
+    assert (store.version(), bool(store.erased())) == (2, False)
+
+
+def test_the_digests_do_not_depend_on_the_id_alone(store: ErasureStore, tmp_path: object) -> None:
+    store.erase("ann")
+    other = ErasureStore(f"sqlite:///{tmp_path}/other.db")
+    other.erase("ann")
+    assert store.erased().digests.isdisjoint(other.erased().digests)
+    other.close()
