@@ -28,7 +28,7 @@ from feature_repo.filesystems import without_wildcards
 from feature_repo.table_schemas import INTERACTIONS
 
 # A million rows of strings take about 0.5 GB as a data frame, so a large snapshot is read in several frames.
-FRAME_ROWS: Final = 500_000
+FRAME_ROWS: Final = 200_000
 
 # Bits besides those of the expectations.
 BOT: Final = np.uint64(1 << 62)
@@ -66,7 +66,8 @@ def read_frames(interactions: Path, items: Path, users: Path, arrivals: Arrivals
             frame[name] = is_in_table.to_numpy(zero_copy_only=False)
         frame[LEAD] = arrivals.lead(start, batch["timestamp"])
         start += len(frame)
-        yield frame
+        # A copy is one block of memory: each of the many copies that Great Expectations makes would join them.
+        yield frame.copy()
 
 
 def split_rows(
