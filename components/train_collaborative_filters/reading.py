@@ -34,8 +34,7 @@ def read(training_set: Path, items: Path, split: str, feedback: FeedbackPolicy) 
 
 def _read_log(training_set: Path, items: Path, split: str) -> EventLog:
     ids = read_table(items, ["item_id"]).column("item_id").combine_chunks()
-    windows = read_table(training_set, list(COLUMNS))
-    windows = windows.filter(pc.equal(windows.column("split"), split))
+    windows = read_table(training_set, list(COLUMNS), pc.field("split") == split)
     lengths = pc.fill_null(pc.list_value_length(windows.column("item_ids")), 0).to_numpy()
     if not lengths.sum():
         raise StepError(
@@ -56,14 +55,14 @@ def _read_log(training_set: Path, items: Path, split: str) -> EventLog:
     )
 
 
-def read_table(file: Path, columns: list[str] | None = None) -> pa.Table:
-    """Read the columns, or all, of a Parquet file.
+def read_table(file: Path, columns: list[str] | None = None, rows: pc.Expression | None = None) -> pa.Table:
+    """Read the columns and the rows, or all, of a Parquet file.
 
     Raises:
         StepError: the file can't be read, or a column is missing.
     """
     try:
-        return pq.read_table(file, columns=columns)
+        return pq.read_table(file, columns=columns, filters=rows)
     except (OSError, pa.ArrowException) as error:
         expected = f" with the columns {columns}" if columns else ""
         raise StepError(f"{file}: expected a Parquet file{expected}: {error}") from error

@@ -66,7 +66,7 @@ def read_frames(interactions: Path, items: Path, users: Path, arrivals: Arrivals
             frame[name] = is_in_table.to_numpy(zero_copy_only=False)
         frame[LEAD] = arrivals.lead(start, batch["timestamp"])
         start += len(frame)
-        # A copy is one block of memory: each of the many copies that Great Expectations makes would join them.
+        # One block of memory: otherwise each copy that Great Expectations makes joins the blocks.
         yield frame.copy()
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from components.errors import StepError
 from components.train_collaborative_filters.component import train_collaborative_filters
+from components.train_collaborative_filters.ease import ease_cost
 from components.train_collaborative_filters.fitting import FilterParameters, fit, fit_filters
 from components.train_collaborative_filters.reading import read
 from feature_repo.event_types import Kind
@@ -131,11 +132,16 @@ def test_windows_of_a_user_are_joined_oldest_first(tmp_path: Path) -> None:
     np.testing.assert_array_equal(actual.timestamps, world.timestamps)
 
 
+def test_ease_of_200_000_items_is_estimated_at_320_gb_and_65_hours() -> None:
+    gigabytes, seconds = ease_cost(200_000)
+    assert (round(gigabytes), round(seconds / 3600)) == (320, 65)
+
+
 def test_ease_is_skipped_for_a_large_catalog(capsys: pytest.CaptureFixture[str]) -> None:
     filters = fit_filters(signed(checkerboard()), FilterParameters(ease_max_items=11))
     assert filters.ease is None
     assert (
-        "EASE: skipped, since its time is cubic in the number of items (12, the limit is 11)"
+        "EASE: skipped: 12 items would take about 0 GB and 0 s; ease_max_items is 11"
         in capsys.readouterr().out
     )
 
