@@ -15,11 +15,11 @@ from typing import Final
 import numpy as np
 
 from components.evaluate_online.arm_comparison import preference, relative_difference
+from pipelines.synthetic_data.simulated_users import Floats, Ints, SimulatedUsers
 from serving.experiments.assignment import assign
 from serving.experiments.guardrails import CanaryAction, CanaryAnswer, CanaryGuardrails
 from serving.experiments.interleaving import FIRST, SECOND, interleave
 from tests.serving.experiments.experiments import AT, experiment
-from tests.simulated_users import Floats, Ints, SimulatedUsers
 
 PLACES: Final = 10
 APART: Final = 1.02

@@ -13,7 +13,7 @@ from functools import cached_property
 import numpy as np
 
 from components.evaluate_online.off_policy import LoggedAnswers, evaluate_off_policy
-from tests.simulated_users import Floats, Ints, SimulatedUsers
+from pipelines.synthetic_data.simulated_users import Floats, Ints, SimulatedUsers
 
 PLACES = 3
 

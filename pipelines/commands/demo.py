@@ -13,6 +13,8 @@ from rich.text import Text
 from components.ingest_interactions.datasets.registry import find
 from components.register_release.registered_version import CANDIDATE
 from pipelines.commands.demo_scenario import absent_category, typical_user
+from pipelines.commands.demo_visits import Visitors, interleave_visits
+from pipelines.commands.experiment_report_tables import report_parts
 from pipelines.commands.tables import metrics_table, recommendations_table
 from pipelines.errors import RunError
 from pipelines.local_run.runner import run_locally
@@ -21,6 +23,7 @@ from pipelines.review.decisions import approve, open_registry
 from pipelines.servers.servers import serve_live_release
 from pipelines.settings import Settings, load_settings
 from pipelines.training_pipeline import training
+from serving.answers import Answer
 from serving.client import Recommender
 from serving.release.release_store import ReleaseStore
 
@@ -35,12 +38,14 @@ def run_demo(
     home: str | None,
     hyperparameters: dict[str, Any],
     options: dict[str, Any],
+    visits: int,
     console: Console,
 ) -> None:
     """Run the demo on a public data set, or on files of interactions, items and users.
 
     Args:
         options: the results of reading_arguments and feedback_arguments.
+        visits: simulated ones; 0 for none.
 
     Raises:
         ValueError: both a data set and files, or a pseudonym key.
@@ -58,22 +63,24 @@ def run_demo(
     if dataset:
         _install(dataset, console)
 
-    console.rule("Step 1 of 4: run the training pipeline", align="left")
+    console.rule("Step 1 of 5: run the training pipeline", align="left")
     arguments = training_arguments(settings, "time", 0.05, hyperparameters) | {"policy": "review"}
     folder = run_locally(training, settings, arguments | sources | options)
 
-    console.rule("Step 2 of 4: approve the new release", align="left")
+    console.rule("Step 2 of 5: approve the new release", align="left")
     console.print(approve(settings, _candidate(settings), "demo", "the first release"))
 
-    console.rule("Step 3 of 4: serve it, and record three interactions", align="left")
+    console.rule("Step 3 of 5: serve it, and record three interactions", align="left")
     user = typical_user(folder)
     with (
         serve_live_release(settings, 0, 0) as processes,
         Recommender(processes.recommender) as recommender,
     ):
         _show_reaction(recommender, user, settings, console)
+        if visits:
+            _compare(processes.model_server, recommender.recommend(user), settings, folder, visits, console)
 
-    console.rule("Step 4 of 4: see how accurate the recommendations are", align="left")
+    console.rule("Step 5 of 5: see how accurate the recommendations are", align="left")
     console.print(metrics_table(folder))
     _print_next_steps(settings, folder, user, console)
 
@@ -102,6 +109,24 @@ def _show_reaction(recommender: Recommender, user: str, settings: Settings, cons
     console.print(recommendations_table(after, title=title))
     counts = [sum(new.category in item.categories for item in a.recommendations) for a in (before, after)]
     console.print(f"{new.category} in the top 10: {counts[0]} items before, {counts[1]} after.")
+
+
+def _compare(
+    model_server: str, answer: Answer, settings: Settings, folder: Path, visits: int, console: Console
+) -> None:
+    console.rule(f"Step 4 of 5: simulate {visits:,} visits, and compare two rankings by clicks", align="left")
+    started = time.perf_counter()
+    ranking = ReleaseStore(settings.releases, settings.home / "cache").open(answer.release_version)
+    visitors = Visitors.of(folder, ranking.catalog)
+    console.print(
+        f"Interleaved: the live release, and itself without {visitors.commonest_category}, the commonest "
+        "category. The simulated users like the categories of their histories, and look at the first places "
+        "most."
+    )
+    report = interleave_visits(settings, model_server, answer.release_version, visitors, visits)
+    for part in report_parts(report):
+        console.print(part, soft_wrap=isinstance(part, str))
+    console.print(f"The simulation took {time.perf_counter() - started:.1f} s.", style="dim")
 
 
 def _candidate(settings: Settings) -> int:

@@ -126,13 +126,15 @@ def demo(
     dataset: Annotated[
         str, typer.Argument(help="A public data set; `penchant data` lists them. Default: movielens-100k.")
     ] = "",
+    visits: Annotated[int, typer.Option(min=0, help="Simulated visits at the end; 0 for none.")] = 2_000,
     home: Home = None,
     hyperparameter: Hyperparameter = None,
 ) -> None:
     """Train, approve, serve, request recommendations, record three interactions, and request again.
 
-    It takes two to six minutes on MovieLens 100K. With `--interactions` and `--items` it uses your own data;
-    the items need categories.
+    Then simulated users visit and click, while the release is interleaved with a variant of itself, and the
+    verdict is printed. It takes two to six minutes on MovieLens 100K. With `--interactions` and `--items` it
+    uses your own data; the items need categories.
 
     ```
     penchant demo
@@ -146,4 +148,6 @@ def demo(
 
         hyperparameters = parse_hyperparameters(hyperparameter or [])
         meaning = data.meaning_arguments()
-        run_demo(dataset, data.interactions, data.items, data.users, home, hyperparameters, meaning, out)
+        run_demo(
+            dataset, data.interactions, data.items, data.users, home, hyperparameters, meaning, visits, out
+        )

@@ -1,7 +1,7 @@
 """Serves the live release: starts the model server and the recommender, and restarts or stops them."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -85,7 +85,7 @@ def serve_live_release(
             processes.append(server)
             model_server = server.address
             stack.enter_context(announce(settings, model_server))
-        recommender = start("server", partial(_recommender, model_server), port)
+        recommender = start("server", partial(_recommender, model_server, {}), port)
         # With TLS the health check needs trusted roots, and maybe a certificate; clients retry instead.
         if serving_settings.tls_certificate is None:
             _wait_until_serving(recommender)
@@ -96,14 +96,36 @@ def serve_live_release(
         yield ServingProcesses(recommender.address, model_server, processes)
 
 
+@contextmanager
+def serve_beside(settings: Settings, model_server: str, **environment: str) -> Iterator[str]:
+    """Start a further recommender, and stop it at the end; yield its address.
+
+    Args:
+        environment: further settings of the recommender, without the prefix PENCHANT_.
+
+    Raises:
+        RunError: it did not start.
+    """
+    logs = new_run_folder(settings.home, "serve-")
+    command = partial(_recommender, model_server, environment)
+    process = ServerProcess("server", command, 0, settings, logs)
+    try:
+        _wait_until_serving(process)
+        yield process.address
+    finally:
+        process.stop()
+
+
 def _model_server(releases: str, port: int) -> tuple[list[str], dict[str, str]]:
     base_path = f"{releases}/{INTEREST_MODEL}"
     arguments = ["--base-path", base_path, "--port", str(port), "--version-policy", "all"]
     return [*arguments, "--end-with-parent"], {}
 
 
-def _recommender(model_server: str, port: int) -> tuple[list[str], dict[str, str]]:
-    own = {"MODEL_SERVER": model_server, "PORT": str(port), "END_WITH_PARENT": "true"}
+def _recommender(
+    model_server: str, settings: Mapping[str, str], port: int
+) -> tuple[list[str], dict[str, str]]:
+    own = {"MODEL_SERVER": model_server, "PORT": str(port), "END_WITH_PARENT": "true", **settings}
     return [], {f"PENCHANT_{name}": value for name, value in own.items()}
 
 

@@ -116,7 +116,7 @@ def test_a_killed_run_leaves_the_live_release(
 def demo(branch: list[str], home: Path, recommender: Recommender) -> str:
     """What the demo prints in the tutorial's home; it adds a second source and starts warm."""
     recommender.record("latecomer", "tea-1", event_type="purchase", interaction_id="late-1")
-    done = penchant("demo", *SMALL_MODEL, *branch, home=home)
+    done = penchant("demo", "--visits", "40", *SMALL_MODEL, *branch, home=home)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -129,15 +129,19 @@ def test_a_second_run_adds_files_and_the_log_and_starts_from_the_first(demo: str
 
 def test_the_demo_takes_every_step_in_order(demo: str) -> None:
     landmarks = [
-        "Step 1 of 4",
+        "Step 1 of 5",
         "✓ Register release",
-        "Step 2 of 4",
+        "Step 2 of 5",
         "version 2 is live",
-        "Step 3 of 4",
+        "Step 3 of 5",
         ", before",
         "recorded: user",
         "after the three interactions",
-        "Step 4 of 4",
+        "Step 4 of 5: simulate 40 visits",
+        "interleaving demo-",
+        "narrower",
+        "clicks that count",
+        "Step 5 of 5",
         "NDCG@10",
         "Next steps",
     ]
@@ -155,7 +159,7 @@ def test_the_demos_answer_follows_the_recorded_interactions(demo: str) -> None:
 
 
 def test_the_demos_table_of_metrics_shows_every_model(demo: str) -> None:
-    table = demo.partition("Step 4 of 4")[2]
+    table = demo.partition("Step 5 of 5")[2]
     cells = [line.strip("│").split("│") for line in table.splitlines() if line.startswith("│")]
     rows = {model.strip(): figures for model, *figures in cells}
     assert {"served", "interest", "transitions", "popularity"} <= rows.keys()

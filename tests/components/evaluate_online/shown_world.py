@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from feature_repo.interaction import Interaction
+from pipelines.synthetic_data.simulated_users import SimulatedUsers
 from serving.exposures.exposure import Exposure
 from serving.exposures.exposure_store import ExposureStore
 from serving.user_data.interaction_log import InteractionLog
 from tests.serving.exposures.exposures import exposure, rows
-from tests.simulated_users import SimulatedUsers
 
 
 def write_log(root: Path, shown: Sequence[Exposure], events: Sequence[Interaction]) -> str:

@@ -17,10 +17,10 @@ from components.evaluate_online.online_report import Attribution, OnlineReport, 
 from components.evaluate_online.page import render
 from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
 from components.ingest_interactions.ingestion import Outputs, Sources, ingest
+from pipelines.synthetic_data.simulated_users import SimulatedUsers
 from tests.chromium import rendered_html
 from tests.components.evaluate_online.shown_world import event, simulated_log, write_log
 from tests.serving.exposures.exposures import exposure
-from tests.simulated_users import SimulatedUsers
 
 START_US = 1_700_000_000_000_000
 

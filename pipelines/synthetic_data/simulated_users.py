@@ -44,11 +44,11 @@ class SimulatedUsers:
 
     def attraction(self, users: Ints) -> Floats:
         """Return the probability [n, items] that each of `users` [n] clicks an item that is examined."""
-        return self.tastes[users][:, self.topic_of] * self.appeal
+        return np.asarray(self.tastes[users][:, self.topic_of] * self.appeal)
 
     def examination(self, k: int) -> Floats:
         """Return the probability [k] that a place is examined."""
-        return np.power(1.0 + np.arange(k), -POSITION_BIAS)
+        return np.asarray(np.power(1.0 + np.arange(k), -POSITION_BIAS))
 
     def click_probabilities(self, users: Ints, items: Ints) -> Floats:
         """Return the probability [n, k] of a click at each place of the answers `items` [n, k]."""
