@@ -18,7 +18,7 @@ from components.ingest_interactions.feedback.event_types import (
 from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
 from components.ingest_interactions.feedback.policy_learning import learn_feedback
 from components.ingest_interactions.incoming_sources import add_dataset, add_file
-from components.ingest_interactions.recorded_source import add_recorded
+from components.ingest_interactions.recorded_source import add_recorded, delete_erased
 from components.ingest_interactions.warehouse import snapshot
 from components.ingest_interactions.warehouse.manifest import Warehouse
 from components.progress import report
@@ -93,6 +93,8 @@ def ingest(
     options = given.over(FeedbackOptions.parse(store.watermarks.feedback, f"{warehouse}: feedback"))
     store.watermarks.feedback = options.to_dict()
     with connect(store.filesystem) as connection:
+        if sources.interaction_log:
+            delete_erased(connection, store, sources.interaction_log)
         if sources.dataset:
             add_dataset(connection, store, sources.dataset, pseudonyms)
         for table, url in sources.tables.items():

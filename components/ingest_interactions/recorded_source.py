@@ -6,7 +6,7 @@ from typing import Final
 from duckdb import DuckDBPyConnection
 
 from components.ingest_interactions.out_of_bounds import out_of_bounds
-from components.ingest_interactions.warehouse import recorded_interactions
+from components.ingest_interactions.warehouse import erasure, recorded_interactions
 from components.ingest_interactions.warehouse.manifest import Warehouse
 from components.ingest_interactions.warehouse.parts import LOG
 from components.progress import report
@@ -41,6 +41,20 @@ def add_recorded(connection: DuckDBPyConnection, store: Warehouse, url: str, as_
             store.add(part)
     report(f"interaction log: {new:,} new interactions" if new else "interaction log: nothing new")
     marks.log[name] = as_of
+
+
+def delete_erased(connection: DuckDBPyConnection, store: Warehouse, url: str) -> None:
+    """Delete the rows of users who were erased since the last run, and keep out those of all erased users.
+
+    Raises:
+        StepError: the log can't be read.
+    """
+    store.watermarks.keep_out(recorded_interactions.erased_users(url))
+    deleted = erasure.delete_erased(connection, store)
+    if rows := sum(deleted.values()):
+        report(
+            f"interaction log: {rows:,} rows of users who were erased since are deleted from the warehouse"
+        )
 
 
 def _leave_out(connection: DuckDBPyConnection, stored: str | None) -> None:

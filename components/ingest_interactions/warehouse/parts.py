@@ -77,7 +77,8 @@ class Watermarks:
         next_part: the number of the next file; a number is used once.
         withdrawn: interactions that replacements and retractions took away, since the warehouse exists.
         pseudonym_key: the check value of the key of the user ids; "" where the ids themselves are stored.
-        erased_salt, erased: the users whose rows are kept out, as of feature_repo.erased_users; hex digits.
+        erased: salt -> digests of users whose rows are kept out, as of feature_repo.erased_users; hex.
+            Each interaction log has its salt.
         obsolete: paths of parts that are not listed any more, to delete.
     """
 
@@ -89,17 +90,17 @@ class Watermarks:
     next_part: int = 1
     withdrawn: int = 0
     pseudonym_key: str = ""
-    erased_salt: str = ""
-    erased: list[str] = field(default_factory=list)
+    erased: dict[str, list[str]] = field(default_factory=dict)
     obsolete: list[str] = field(default_factory=list)
 
     @property
-    def erased_users(self) -> ErasedUsers:
-        return ErasedUsers(bytes.fromhex(self.erased_salt), frozenset(self.erased))
+    def erased_users(self) -> list[ErasedUsers]:
+        return [ErasedUsers(bytes.fromhex(salt), frozenset(digests)) for salt, digests in self.erased.items()]
 
     def keep_out(self, users: ErasedUsers) -> None:
-        """Keep the rows of these users out of later parts, and of no others."""
-        self.erased_salt, self.erased = users.salt.hex(), sorted(users.digests)
+        """Keep the rows of these users out of later parts, and of no others that their log had erased."""
+        if users.salt:
+            self.erased[users.salt.hex()] = sorted(users.digests)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2)

@@ -11,9 +11,11 @@ import sqlalchemy as sa
 from duckdb import DuckDBPyConnection
 
 from components.errors import StepError
+from feature_repo.erased_users import ErasedUsers
 from feature_repo.interaction import Interaction
 from feature_repo.pseudonyms import WrongPseudonymKey
 from serving.errors import Unavailable
+from serving.user_data.erasure_store import ErasureStore
 from serving.user_data.interaction_log import InteractionLog
 
 RECORDED: Final = pa.schema(
@@ -48,6 +50,27 @@ def name(url: str) -> str:
 def log_exists(url: str) -> bool:
     """Return whether there is a log: a SQLite file appears with the first recommender."""
     return not url.startswith("sqlite") or Path(sa.make_url(url).database or "").exists()
+
+
+def erased_users(url: str) -> ErasedUsers:
+    """Return the users whom recommenders and `penchant forget` have erased.
+
+    Raises:
+        StepError: the log can't be read.
+    """
+    name(url)  # raises StepError for what is no URL
+    if not log_exists(url):
+        return ErasedUsers()
+    try:
+        store = ErasureStore(url)
+    except ValueError as error:
+        raise StepError(str(error)) from error
+    try:
+        return store.erased()
+    except Unavailable as error:
+        raise StepError(f"recorded interactions can't be read: {error}") from error
+    finally:
+        store.close()
 
 
 def load(connection: DuckDBPyConnection, url: str, last_as_of: int, as_of: int, key_check: str = "") -> bool:

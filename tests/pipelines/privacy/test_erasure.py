@@ -31,6 +31,7 @@ from serving.exposures.exposure_store import ExposureStore
 from serving.exposures.exposure_table import to_row
 from serving.online_store.online_features import OnlineFeatures
 from serving.protos.recommender_pb2 import RecommendRequest
+from serving.user_data.erasure_store import ErasureStore
 from serving.user_data.interaction_log import InteractionLog
 from tests.occurrences import files_with
 from tests.serving.planted import write_release
@@ -122,6 +123,17 @@ def test_the_next_run_equals_one_on_data_that_never_had_the_user(tmp_path: Path)
     assert ours.keys() == theirs.keys()
     assert len(ours) == 6
     assert [name for name in ours if ours[name] != theirs[name]] == []
+
+
+def test_a_run_leaves_out_whom_a_recommender_has_erased(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.ingest(shop.write("first.csv", 0), shop.write_users())
+    store = ErasureStore(shop.settings.interaction_log)
+    store.erase(PERSON)
+    store.close()
+    shop.ingest(shop.write("second.csv", 7))
+    assert PERSON not in pq.read_table(shop.outputs.interactions)["user_id"].to_pylist()
+    assert files_with(Path(shop.settings.warehouse), PERSON) == []
 
 
 @pytest.fixture(scope="module")
