@@ -105,6 +105,14 @@ def training_set(files: Files, _: int, compute: Compute) -> None:
 
 
 def materialize(files: Files, _: int, __: Compute) -> None:
+    """Materialize into an empty store."""
+    for file in files.data.parent.glob("online.db*"):
+        file.unlink()
+    materialize_again(files, _, __)
+
+
+def materialize_again(files: Files, _: int, __: Compute) -> None:
+    """Materialize into a store that has everything already."""
     from components.materialize_features.materialization import materialize
 
     materialize(files.addresses, files.time())
@@ -118,6 +126,7 @@ def materialize_by_feast(files: Files, _: int, __: Compute) -> None:
 
     at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=files.time())
     registry, online_store = (f"{files.data.parent}/feast_{name}.db" for name in ("registry", "online"))
+    Path(online_store).unlink(missing_ok=True)
     with feast_backend(), redirect_stdout(sys.stderr):  # Feast prints a progress bar
         store = open_store(FeatureStoreAddresses(files.features, registry, online_store))
         store.materialize(at, at, [USER_HISTORY, USER_PROFILE])
@@ -146,7 +155,7 @@ STEPS: Final[dict[str, Step]] = {
     "features": (features, "build-features", "valid", "histories"),
     "training-set": (training_set, "fetch-training-set", "spine", "training_set"),
     "materialize": (materialize, "materialize-features", "histories", ""),
-    "materialize-again": (materialize, "materialize-features", "histories", ""),
+    "materialize-again": (materialize_again, "materialize-features", "histories", ""),
     "materialize-redis": (materialize_to_redis, "materialize-features", "histories", ""),
     "materialize-by-feast": (materialize_by_feast, "materialize-features", "histories", ""),
     "filters": (filters, "train-collaborative-filters", "training_set", ""),
