@@ -4,13 +4,12 @@ from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from components.evaluate_online.online_metrics import Measured, OnlineSlice
 from components.evaluate_online.online_report import OnlineReport
 from components.evaluate_online.over_time import over_time
-from components.evaluate_release.dossier import page as dossier_page
+from components.html_pages.rendering import render_page
 from feature_repo.table_schemas import TIMESTAMP
 
 # Metric -> heading and whether it is a share.
@@ -23,28 +22,20 @@ HEADINGS: Final = {
     "mean_rating": ("rating", False),
     "novelty_bits": ("novelty (bits)", False),
 }
-_STYLE: Final = Path(dossier_page.__file__).with_name("page_style.css")
 
 
 def render(report: OnlineReport) -> str:
     """Return the page."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     dimensions: dict[str, list[OnlineSlice]] = {}
     for each in report.slices[1:]:
         dimensions.setdefault(each.dimension, []).append(each)
-    return environment.get_template("page_template.html").render(
+    return render_page(
+        Path(__file__).with_name("page_template.html"),
         report=report,
         dimensions=dimensions,
         headings={name: HEADINGS[name] for name in _measured(report)},
         window=f"{_time(report.start)} to {_time(report.end)}",
-        style=Markup(_STYLE.read_text()),
-        plot=Markup(over_time(dimensions.get("day", []))),
+        plot=Markup(over_time(dimensions.get("day", []), HEADINGS)),
         number=number,
         ends=ends,
     )
@@ -59,7 +50,8 @@ def ends(metric: str, measured: Measured | None) -> str:
     """Return the bounds of a metric's interval; "" without one."""
     if measured is None or measured.low is None or measured.high is None:
         return ""
-    return f"{_written(metric, measured.low)} … {_written(metric, measured.high)}"
+    scale = 100 if HEADINGS[metric][1] else 1
+    return f"{scale * measured.low:.2f}–{scale * measured.high:.2f}"
 
 
 def _written(metric: str, value: float) -> str:

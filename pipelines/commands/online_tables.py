@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from components.evaluate_online.online_metrics import Measured
     from components.evaluate_online.online_report import OnlineReport
 
-# The metrics of the table, shares; the page has all of them.
-_SHOWN = ("click_through_rate", "conversion_rate", "dismissal_rate", "useful_share")
+# The metrics of the table with their intervals, and those without; the page has the intervals of all.
+_SHARES = ("click_through_rate", "conversion_rate", "dismissal_rate", "useful_share")
+_OTHERS = ("dwell_seconds", "mean_rating", "novelty_bits")
 
 
 def online_tables(report: "OnlineReport") -> Iterator[Table | str]:
@@ -31,18 +32,26 @@ def online_tables(report: "OnlineReport") -> Iterator[Table | str]:
         f"left out: {events.duplicates:,} duplicates, {events.bots:,} interactions of "
         f"{events.bot_users:,} bots"
     )
-    shown = [name for name in _SHOWN if any(name in each.metrics for each in report.slices)]
-    columns = (Column(f"{HEADINGS[name][0]} (%)", justify="right") for name in shown)
-    table = Table("", "", Column("shown", justify="right"), *columns, caption="in brackets: 95 % intervals")
+    shares, others = (
+        [name for name in names if any(name in each.metrics for each in report.slices)]
+        for names in (_SHARES, _OTHERS)
+    )
+    headings = [f"{HEADINGS[name][0]} (%)" for name in shares] + [HEADINGS[name][0] for name in others]
+    columns = (Column(heading, justify="right") for heading in ("shown", "coverage (%)", *headings))
+    table = Table("", "", *columns, caption="in brackets: 95 % intervals")
     dimension = None
     for each in report.slices:
         if each.dimension != dimension:
             table.add_section()
         heading = each.dimension if each.dimension != dimension else ""
         dimension = each.dimension
-        cells = (_cell(each.metrics.get(name)) for name in shown)
+        coverage = "–" if each.coverage is None else f"{100 * each.coverage:.1f}"
+        cells: list[str | Text] = [
+            *(_cell(each.metrics.get(name)) for name in shares),
+            *(_plain(each.metrics.get(name)) for name in others),
+        ]
         label = each.label or "all"
-        table.add_row(heading, Text(label), f"{each.places:,}", *cells)
+        table.add_row(heading, Text(label), f"{each.places:,}", coverage, *cells)
     yield table
 
 
@@ -60,6 +69,10 @@ def candidate_table(release: int, candidate: "CandidateEvaluation") -> Table:
             f"release {release}, {each.method}", f"{each.value:.4f}", f"{each.low:.4f}–{each.high:.4f}"
         )
     return table
+
+
+def _plain(measured: "Measured | None") -> str:
+    return "–" if measured is None else f"{measured.value:.2f}"
 
 
 def _cell(measured: "Measured | None") -> Text:

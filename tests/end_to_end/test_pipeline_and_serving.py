@@ -116,6 +116,7 @@ def test_a_killed_run_leaves_the_live_release(
 def demo(branch: list[str], home: Path, recommender: Recommender) -> str:
     """What the demo prints in the tutorial's home; it adds a second source and starts warm."""
     recommender.record("latecomer", "tea-1", event_type="purchase", interaction_id="late-1")
+    recommender.recommend("user-0", k=5, request_id="before the run")
     done = penchant("demo", "--visits", "40", *SMALL_MODEL, *branch, home=home)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -165,6 +166,13 @@ def test_the_demos_table_of_metrics_shows_every_model(demo: str) -> None:
     assert {"served", "interest", "transitions", "popularity"} <= rows.keys()
     for figures in rows.values():
         assert all(0 <= float(figure) <= 1 for figure in figures)
+
+
+@pytest.mark.usefixtures("demo")
+def test_an_answer_of_before_the_run_is_given_again(home: Path) -> None:
+    replayed = penchant("replay", "before the run", home=home)
+
+    assert "release 1, history: the same answer, byte for byte" in replayed.stdout, replayed.stderr
 
 
 @pytest.mark.usefixtures("demo")

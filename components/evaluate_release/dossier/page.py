@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from components.evaluate_release.dossier.page_verdict import tiles, verdict
 from components.evaluate_release.model_names import LABELS, LIVE, SERVED
+from components.html_pages.rendering import render_page
 
 # Heading, key of a ServingCost, and decimals.
 SERVING_ROWS: Final = (
@@ -45,21 +45,14 @@ def render(
         decisions: records of the review history, newest first, of which MAX_DECISIONS are shown; None if they
             are not known.
     """
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     name = f"Version {version}" if version is not None else "The candidate"
-    return environment.get_template("page_template.html").render(
+    return render_page(
+        Path(__file__).with_name("page_template.html"),
         page=page,
         this=name,
         title=name if page["facts"]["gate"] else f"{name} against {page['other']['name']}",
         verdict=verdict(page, version, name),
         tiles=tiles(page),
-        style=Markup((Path(__file__).parent / "page_style.css").read_text()),
         details=Markup(details),
         decisions=decisions if decisions is None else decisions[:MAX_DECISIONS],
         labels=LABELS,

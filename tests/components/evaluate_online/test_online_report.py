@@ -100,7 +100,9 @@ def test_the_page_shows_the_figures(simulated: tuple[OnlineReport, float], tmp_p
     total = f"{100 * rate(report.total).value:.2f} %"
     assert f"<b>{total}</b>" in text
     assert all(f"<h2>By {dimension}</h2>" in text for dimension in ("release", "place", "segment: sex"))
-    assert "<svg" in text
+    assert "click-through (%)" in text  # a panel of the plots over time
+    assert "novelty (bits)" in text[: text.index("<h2>By release</h2>")]
+    assert "<td>50.0 %</td>" in text[text.index("<h2>By release</h2>") :]  # coverage of release 2
     assert 'src="' not in text  # loads nothing
 
 
