@@ -117,7 +117,8 @@ def start(
         from pipelines.commands import experiment_arguments as arguments
         from pipelines.settings import load_settings
         from serving.configuration.settings import load_settings as load_serving_settings
-        from serving.experiments.experiment import Arm, check_experiment
+        from serving.experiments.experiment import Arm
+        from serving.experiments.experiment_checks import check_experiment
         from serving.ranking.scenarios import load_scenarios
 
         settings = load_settings(home=home)
@@ -246,7 +247,6 @@ def report(
                 "users do not see the answers of a shadow: the metrics penchant_shadow_answers_total and "
                 "penchant_experiment_answer_duration_seconds have its figures, and the dashboard shows them"
             )
-        settings.prepare_home()
         found = report_experiment(settings.interaction_log, settings.warehouse, reported)
         for part in report_parts(found):
             out.print(part, soft_wrap=isinstance(part, str))
@@ -266,6 +266,7 @@ def _file(settings: "Settings") -> "ExperimentFile":
     from serving.experiments.experiment_file import ExperimentFile
     from serving.release.published_versions import PublishedVersions
 
+    settings.prepare_home()  # what is written is for its user alone
     return ExperimentFile(PublishedVersions(settings.releases))
 
 

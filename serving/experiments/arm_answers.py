@@ -66,7 +66,7 @@ class ArmAnswers:
         self, running: RunningExperiment, live: LoadedRelease, request: Request, deadline: Deadline
     ) -> Composed:
         """Return the answer to a request under a running experiment."""
-        arm, kind = running.arm_of(request, time.time()), running.experiment.kind
+        arm, kind = running.arm_of(request, live, time.time()), running.experiment.kind
         control = running.experiment.arms[0]
         is_split = kind in SPLITS_USERS
         if arm is None or (arm is control and not is_split):
@@ -112,6 +112,9 @@ class ArmAnswers:
         first, second = running.experiment.arms
         answer, origin = await self._by_arm(running, first, live, request, deadline)
         other, other_origin = await self._by_arm(running, second, live, request, deadline, origin.user)
+        if any(each.stage is Stage.EXPERIMENT for each in (*answer.degraded, *other.degraded)):
+            answer.degraded.extend(each for each in other.degraded if each not in answer.degraded)
+            return answer, replace(origin, arm=INTERLEAVED)  # without teams: there is nothing to compare
         seed = f"{running.experiment.name}\0{request.user_id}\0{request.request_id}"
         mixed = interleave(_item_ids(answer), _item_ids(other), request.k, seed)
         return _mixed((answer, origin), (other, other_origin), mixed)

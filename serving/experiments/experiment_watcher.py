@@ -7,7 +7,8 @@ from time import monotonic
 from typing import Final
 
 from serving.errors import Unavailable
-from serving.experiments.experiment import Experiment, check_scenarios, parse_experiment
+from serving.experiments.experiment import Experiment, parse_experiment
+from serving.experiments.experiment_checks import check_scenarios
 from serving.experiments.experiment_file import ExperimentFile
 from serving.experiments.running_experiment import RunningExperiment
 from serving.ranking.loaded_release import LoadedRelease
@@ -40,7 +41,8 @@ class ExperimentWatcher:
         self._releases, self._model_server, self._scenarios = releases, model_server, scenarios
         self._file, self._metrics, self._poll_s = ExperimentFile(releases.store), metrics, poll_s
         self.running: RunningExperiment | None = None
-        self._content: bytes | None = None  # of the file that is in use, or refused
+        self._content: bytes | None = None  # of the file that is in use
+        self._tried: bytes | None = None  # of the last file
         self._problem, self._retry_at = "", 0.0
         self._halted, self._switching = "", Lock()
         self._stopped = Event()
@@ -66,8 +68,9 @@ class ExperimentWatcher:
         """Follow the file; a problem is logged and counted, and the current experiment stays."""
         try:
             content = self._file.content()
-            if content == self._content or monotonic() < self._retry_at:
+            if content == self._content or (content == self._tried and monotonic() < self._retry_at):
                 return
+            self._tried = content
             experiment = None if content is None else parse_experiment(content)
             self._follow(experiment)
             self._content, self._problem = content, ""
@@ -83,6 +86,8 @@ class ExperimentWatcher:
                 logger.info("experiment %s ended: %s", self.running.experiment.name, _reason(experiment))
             self._end()
             return
+        if self.running and self.running.experiment.name != experiment.name:
+            self._end()  # whether or not its successor can begin
         check_scenarios(experiment, self._scenarios)
         releases = self._open(experiment)
         with self._switching:

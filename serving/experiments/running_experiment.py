@@ -22,12 +22,15 @@ class RunningExperiment:
     releases: Mapping[int, LoadedRelease]
     scenarios: Mapping[str, Scenario]
 
-    def arm_of(self, request: Request, seconds: float) -> Arm | None:
+    def arm_of(self, request: Request, live: LoadedRelease, seconds: float) -> Arm | None:
         """Return the arm of a request at a time, seconds since the epoch; None if it is of no concern.
 
-        An anonymous visitor has no arm, because nothing would make the assignment last.
+        An anonymous visitor has no arm, because nothing would make the assignment last; nobody has one once
+        the candidate is live.
         """
         experiment = self.experiment
+        if experiment.arms[0].release is None and experiment.arms[1].treatment == (live.version, None):
+            return None
         if not request.user_id or experiment.requests not in (None, request.scenario.name):
             return None
         if experiment.kind == "interleaving" and (request.explain or not request.scenario.is_by_score):

@@ -54,6 +54,15 @@ def test_a_stop_brings_everybody_back_to_the_live_release(service: RunningServic
     wait_until(lambda: service.client.recommend(user).release_version == 1)
 
 
+def test_nobody_is_in_an_arm_once_the_candidate_is_live(service: RunningService) -> None:
+    user = follow(service, experiment("canary", share=0.5))
+    service.go_live(2)
+    other = user_of(experiment("canary", share=0.5), "live")
+    wait_until(lambda: service.client.recommend(other).release_version == 2)
+    service.client.recommend(user, request_id="r")
+    assert (recorded(service, "r").experiment, recorded(service, "r").release_version) == ("", 2)
+
+
 def test_a_damaged_file_and_an_unknown_release_change_nothing(
     service: RunningService, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -61,6 +70,9 @@ def test_a_damaged_file_and_an_unknown_release_change_nothing(
     (service.root / "releases" / "experiment.json").write_text('{"name": "e"')
     wait_until(lambda: "experiment.json is refused: Invalid JSON" in caplog.text)
     assert service.client.recommend(user).release_version == 2
+    stopped = halves().with_act(Act(what="stopped", by="ada", at=AT))
+    file_of(service.root).replace(stopped)
+    wait_until(lambda: service.client.recommend(user).release_version == 1)
 
 
 def test_an_experiment_with_a_release_that_cannot_be_opened_leaves_the_live_one(
@@ -69,6 +81,13 @@ def test_an_experiment_with_a_release_that_cannot_be_opened_leaves_the_live_one(
     file_of(service.root).replace(experiment("canary", [{"name": "live"}, {"name": "new", "release": 9}]))
     wait_until(lambda: "experiment.json is refused: no release at" in caplog.text)
     assert service.client.recommend("u").release_version == 1
+
+
+def test_an_experiment_ends_when_another_one_follows_that_cannot_begin(service: RunningService) -> None:
+    user = follow(service, halves(), arm="new")
+    unknown: list[dict[str, Any]] = [{"name": "live"}, {"name": "new", "release": 9}]
+    file_of(service.root).replace(experiment("canary", unknown, name="next"))
+    wait_until(lambda: service.client.recommend(user).release_version == 1)
 
 
 def test_an_experiment_waits_until_the_model_server_has_its_release(

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -62,6 +63,24 @@ def test_what_cannot_be_interleaved_is_answered_by_the_live_release(service: Run
     service.client.recommend("u", k=4, scenario="varied", request_id="varied")
     service.client.recommend("", k=4, request_id="nobody")
     assert [recorded(service, name).experiment for name in ("varied", "nobody")] == ["", ""]
+
+
+def test_where_an_arm_fails_the_other_one_answers_alone_and_no_click_counts(
+    service: RunningService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rank = LoadedRelease.rank
+
+    def fails(release: LoadedRelease, *arguments: Any) -> Any:
+        if release.version == 2:
+            raise ZeroDivisionError
+        return rank(release, *arguments)
+
+    monkeypatch.setattr(LoadedRelease, "rank", fails)
+    answer = service.client.recommend("u", k=4, request_id="failed")
+    exposure = recorded(service, "failed")
+    assert {item[:6] for item in shown(answer)} == {"comedy"}
+    assert [each.stage for each in answer.degraded] == ["experiment"]
+    assert (exposure.arm, exposure.teams) == ("interleaved", "")
 
 
 def test_an_interleaved_answer_cannot_be_repeated_and_says_so(
