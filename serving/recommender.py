@@ -216,8 +216,11 @@ class RecommendationEngine:
         """Drop what is cached of these users; may be called in any thread."""
         self._histories.forget(erased)
         self._interests.forget(erased)
-        if release := self._releases.current:
-            release.forget(erased)
+        running = self._experiments.running
+        compared = running.releases.values() if running else ()
+        for release in {self._releases.current, *compared}:
+            if release:
+                release.forget(erased)
 
     def _rank(
         self, ranking: RequestRanking, retrieved: Candidates

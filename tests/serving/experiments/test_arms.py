@@ -31,6 +31,15 @@ def test_each_arm_of_an_ab_experiment_answers_its_users_and_is_recorded(service:
     assert [item.title[-4:] for item in answers[0].recommendations] == ["of 2"] * 2
 
 
+def test_an_erased_user_is_dropped_by_the_releases_of_all_arms(
+    service: RunningService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user, versions = follow(service, halves(), arm="new"), set[int]()
+    monkeypatch.setattr(LoadedRelease, "forget", lambda release, erased: versions.add(release.version))
+    service.client.erase(user)
+    wait_until(lambda: versions == {1, 2})
+
+
 def test_an_arms_scenario_replaces_that_of_its_requests_alone(service: RunningService) -> None:
     arms = [
         {"name": "old", "release": 1, "scenario": "content", "share": 0.5},
