@@ -4,8 +4,8 @@ past/<as_of>/user_history.parquet                below the features location: on
 past/<as_of>/user_profile.parquet
 past/<as_of>/user_interest_state-<release>.parquet
 
-The two newest snapshots are whole. Of the others, the users stay who have recorded answers: so the exposures'
-retention and their deletion hold for these tables, too.
+The newest snapshot is whole, and the one before has the users of the newest. Of the others, the users stay
+who have recorded answers: so the exposures' retention and deletion hold for these tables, too.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -57,7 +57,9 @@ def keep_states(features: str, snapshot: int, release: int) -> None:
 
 
 def thin_out(features: str, users_of: UsersOf) -> None:
-    """Delete the rows of users without recorded answers, and snapshots without any, but the two newest.
+    """Delete the rows of users without recorded answers, and snapshots without any.
+
+    The two newest snapshots keep all users, but those whom the newest does not have any more.
 
     Args:
         users_of: as ExposureStore.users_of.
@@ -74,13 +76,21 @@ def thin_out(features: str, users_of: UsersOf) -> None:
     for snapshot, replaced in zip(snapshots, snapshots[_WHOLE:], strict=False):
         users = pa.array(sorted(users_of(snapshot, replaced)), pa.string())
         if len(users):
-            for path in filesystem.ls(f"{root}/{snapshot}", detail=False):
-                if path.endswith(".parquet"):
-                    _keep_rows(filesystem, path, users)
+            _keep_users(filesystem, f"{root}/{snapshot}", users)
         else:
             filesystem.rm(f"{root}/{snapshot}", recursive=True)
             deleted += 1
+    if len(snapshots) >= _WHOLE:
+        with filesystem.open(f"{root}/{snapshots[-1]}/{USER_HISTORY}.parquet", "rb") as file:
+            newest = pq.read_table(file, columns=["user_id"])["user_id"].combine_chunks()
+        _keep_users(filesystem, f"{root}/{snapshots[-_WHOLE]}", newest.cast(pa.string()))
     report(f"features of earlier snapshots: {len(snapshots) - deleted} kept, {deleted} deleted")
+
+
+def _keep_users(filesystem: AbstractFileSystem, snapshot: str, users: pa.Array) -> None:
+    for path in filesystem.ls(snapshot, detail=False):
+        if path.endswith(".parquet"):
+            _keep_rows(filesystem, path, users)
 
 
 def _keep_rows(filesystem: AbstractFileSystem, path: str, users: pa.Array) -> None:

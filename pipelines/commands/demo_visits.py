@@ -91,7 +91,7 @@ def interleave_visits(
 ) -> ExperimentReport:
     """Interleave the live release with a variant of itself, in simulated visits.
 
-    The visits are recorded in a log of their own, so that no training learns from them.
+    The visits are recorded in a log of their own, so that no training learns from them; it is deleted.
 
     Raises:
         RunError: the recommender did not start.
@@ -113,7 +113,10 @@ def interleave_visits(
     finally:
         stopped = started.with_act(_act("stopped"))
         file.replace(stopped)
-    return report_experiment(apart.interaction_log, settings.warehouse, stopped)
+    try:
+        return report_experiment(apart.interaction_log, settings.warehouse, stopped)
+    finally:
+        remove_directory(folder)
 
 
 def _experiment(live: int) -> Experiment:

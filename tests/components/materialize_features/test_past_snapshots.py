@@ -25,6 +25,8 @@ def built(root: Path, as_of: int) -> Warehouse:
     planted += [
         interaction("bob", f"n{at}", at, value=float("nan")) for at in range(900, as_of - START, 1_000)
     ]
+    if as_of < TIMES[2]:  # withdrawn before the last snapshot
+        planted += [interaction("gone", f"i{at}", at) for at in (10, 20, 30)]
     return build_warehouse(root, [*planted, search("ann", "green tea", 40)], as_of, users=USERS)
 
 
@@ -58,6 +60,7 @@ def test_an_earlier_snapshot_has_what_the_online_store_had(tmp_path: Path) -> No
             assert list(found.seen_before) == list(expected.seen_before)
             assert state(found) == state(expected)
             assert bool(state(found)) == (user != "new")
+    assert PastFeatures(features, TIMES[1], 1).read("gone", None)[1] is None
     first = PastFeatures(features, TIMES[0], 1)
     assert first.read("bob", None)[1] is not None
     assert first.read("ann", None) == (TIMES[0], None)  # no answer to ann is based on it
