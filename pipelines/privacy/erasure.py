@@ -94,18 +94,21 @@ def _erase_stores(settings: Settings, user_id: str, rows: dict[str, int], result
     return bool(sum(rows.values()) + features)
 
 
+def _text_folders(home: Path) -> list[Path]:
+    """Return the folders of a home with logs, records and pages; the others are erased by their own means."""
+    others = ("warehouse", "releases", "feast", RECEIPTS)
+    return sorted(folder for folder in home.iterdir() if folder.is_dir() and folder.name not in others)
+
+
 def _erase_files(settings: Settings, user_id: str, result: Receipt) -> None:
-    runs, artifacts = settings.home / "runs", settings.home / "mlflow" / "artifacts"
+    home = settings.home
+    runs, artifacts = home / "runs", home / "mlflow" / "artifacts"
     result.add(str(runs), "runs whose outputs of steps are deleted", home_files.delete_outputs(runs))
-    result.add(
-        str(runs), "logs and records in which the id is replaced", home_files.erase_texts(runs, user_id)
-    )
     starts = home_files.delete_training_starts(artifacts)
     result.add(str(artifacts), "starts of later trainings", starts)
     result.add(str(artifacts), "rows of tables", home_files.erase_tables(artifacts, user_id))
-    result.add(
-        str(artifacts), "texts in which the id is replaced", home_files.erase_texts(artifacts, user_id)
-    )
+    texts = sum(home_files.erase_texts(folder, user_id) for folder in _text_folders(home))
+    result.add(str(home), "logs, records and pages in which the id is replaced", texts)
 
 
 def _taint(settings: Settings, learned: bool, result: Receipt) -> None:

@@ -159,6 +159,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     for file in (artifacts / "base_model" / "learned.parquet", artifacts / "users.parquet"):
         pq.write_table(pa.table({"user_id": [PERSON, "u1"], "ndcg": [1.0, 0.5]}), file)
     (artifacts / "dossier.html").write_text(f"<td>{PERSON}</td><td>u1</td>")
+    (settings.home / "review").mkdir()
+    (settings.home / "review" / "version-1.html").write_text(f"<p>{PERSON} chose tea</p>")
     for version in (1, 2):
         write_release(Path(settings.releases), version)
     return shop
@@ -223,6 +225,7 @@ def test_the_receipt_says_what_was_removed_and_what_remains(
     assert counts["rows of attributes"] == 1
     assert counts["runs whose outputs of steps are deleted"] == 1
     assert counts["starts of later trainings"] == 1
+    assert counts["logs, records and pages in which the id is replaced"] == 3
     assert receipt.tainted_releases == [1, 2]
     assert str(trained.folder / "first.csv") in [entry["place"] for entry in receipt.remains]
     assert PERSON not in file.read_text()
