@@ -1,6 +1,7 @@
 """Erased users in the database of the interaction log: no writer that comes late stores anything of them."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -9,6 +10,7 @@ from serving.errors import ErasedUser
 from serving.exposures.exposure import Exposure
 from serving.exposures.exposure_store import ExposureStore
 from serving.exposures.exposure_table import to_row
+from serving.protos.recommender_pb2 import RecommendRequest
 from serving.user_data.erasure_store import ErasureStore
 from serving.user_data.interaction_log import InteractionLog
 
@@ -55,6 +57,19 @@ def test_what_was_shown_to_the_user_is_stored_no_more(store: ErasureStore, datab
     exposures.append([to_row(exposure("ann")), to_row(exposure("bob"))])
     assert exposures.of_request("to-ann") == []
     assert len(exposures.of_request("to-bob")) == 1
+    exposures.close()
+
+
+def test_the_user_is_taken_out_of_the_kept_requests_of_followers(database_url: str) -> None:
+    exposures = ExposureStore(database_url)
+    for user_id, followed in (("bob", ["ann", "cem"]), ("cem", ["annabel"])):
+        request = RecommendRequest(user_id=user_id, followed_user_ids=followed).SerializeToString()
+        exposures.append([to_row(replace(exposure(user_id), request=request))])
+    assert exposures.leave_out_followed("ann") == 1
+    kept = [
+        RecommendRequest.FromString(exposures.of_request(f"to-{user}")[0].request) for user in ("bob", "cem")
+    ]
+    assert [list(request.followed_user_ids) for request in kept] == [["cem"], ["annabel"]]
     exposures.close()
 
 
