@@ -6,6 +6,7 @@ from datetime import datetime
 from rich.table import Table
 
 from serving.experiments.experiment import Experiment
+from serving.experiments.kinds import Kind
 
 
 def experiment_parts(shown: Experiment, now: datetime) -> Iterator[str | Table]:
@@ -18,8 +19,7 @@ def experiment_parts(shown: Experiment, now: datetime) -> Iterator[str | Table]:
     table = Table("arm", "answers with", "users")
     for number, arm in enumerate(shown.arms):
         share = shown.share_at(now.timestamp()) if arm.share is None else arm.share
-        is_rest = arm.share is None and number == 0
-        table.add_row(arm.name, arm.describe(), f"{100 * (1 - share if is_rest else share):g} %")
+        table.add_row(arm.name, arm.describe(), _users(shown.kind, is_first=number == 0, share=share))
     yield table
     for step in shown.ramp:
         if step.at > now:
@@ -27,3 +27,13 @@ def experiment_parts(shown: Experiment, now: datetime) -> Iterator[str | Table]:
     for act in shown.acts:
         reason = f": {act.reason}" if act.reason else ""
         yield f"{act.at:%Y-%m-%d %H:%M:%S} UTC  {act.what} by {act.by}{reason}"
+
+
+def _users(kind: Kind, is_first: bool, share: float) -> str:
+    """Return the users of an arm, from the share of the users in the experiment, or in the arm."""
+    if kind == "interleaving":
+        return f"{100 * share:g} %, both in one answer"
+    if kind == "shadow":
+        return "100 %" if is_first else f"{100 * share:g} %, unseen"
+    is_rest = kind == "canary" and is_first
+    return f"{100 * (1 - share if is_rest else share):g} %"

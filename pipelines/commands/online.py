@@ -61,8 +61,9 @@ def report(
 ) -> None:
     """Show click-through, conversion, dismissals, dwell, satisfaction, coverage and novelty as shown.
 
-    By release, scenario, basis, source, place, day and segment of users, with 95 % intervals; the page says
-    the same. The figures also go to PENCHANT_PUSHGATEWAY and PENCHANT_METRICS_TEXTFILES, where these are set.
+    By release, scenario, arm, basis, source, place, day and segment of users, with 95 % intervals; the page
+    says the same. The figures also go to PENCHANT_PUSHGATEWAY and PENCHANT_METRICS_TEXTFILES, where these
+    are set.
 
     ```
     penchant online report --days 7 --open

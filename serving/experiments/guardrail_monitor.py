@@ -109,7 +109,7 @@ class GuardrailMonitor:
     def _stop(self, name: str, breach: Breach) -> None:
         self._experiments.halt(name)
         self._metrics.experiment_stops.labels(breach.guardrail).inc()
-        logger.warning("canary %s is stopped: %s", name, breach.reason)
+        logger.warning("canary %s is stopped: guardrail %s: %s", name, breach.guardrail, breach.reason)
         try:
             last = self._file.read()
             if last is not None and last.name == name and last.is_running:

@@ -116,6 +116,6 @@ class CanaryGuardrails:
             return None
         return Breach(
             name,
-            f"guardrail {name}: {test.canary:,} of {test.total:,} users are in the canary, where "
+            f"{test.canary:,} of {test.total:,} users with one are in the canary, where "
             f"{test.expected:,.1f} were expected (always-valid p = {test.p_value:.2g})",
         )

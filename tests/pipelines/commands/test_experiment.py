@@ -61,6 +61,7 @@ def test_former_experiments_stay_and_their_names_are_used_up(home: Path) -> None
         assert start(home, "shadow", name, "--candidate", "8")[0] == 0
         assert run(home, "stop", "--by", "ada")[0] == 0
     _, output = run(home, "show", "--all")
+    assert "│ live │ the live release │ 100 % │ │ candidate │ release 8 │ 100 %, unseen │" in output
     assert output.index("shadow one: stopped") < output.index("shadow two: stopped")
     code, output = start(home, "shadow", "one", "--candidate", "8")
     assert (code, "experiment one exists already" in output) == (2, True)

@@ -63,7 +63,7 @@ def test_each_guardrail_stops_what_it_watches_and_says_why(name: str) -> None:
     breach = break_with(CanaryGuardrails(experiment("canary", share=0.3)), name, 0.3)
     assert breach is not None
     assert breach.guardrail == name
-    assert f"guardrail {name}: " in breach.reason
+    assert "users with one are in the canary, where " in breach.reason
 
 
 def test_a_user_counts_once_and_an_event_without_a_meaning_never() -> None:
@@ -106,7 +106,7 @@ def test_a_canary_whose_answers_are_dismissed_stops_and_everybody_gets_the_live_
     stopped = file_of(tmp_path).read()
     assert stopped is not None
     assert (stopped.acts[-1].what, stopped.acts[-1].by) == ("stopped", "guardrail dismissals")
-    assert "users are in the canary" in stopped.acts[-1].reason
+    assert "users with one are in the canary" in stopped.acts[-1].reason
 
 
 def test_a_canary_stops_in_each_process_where_the_file_cannot_be_written(
