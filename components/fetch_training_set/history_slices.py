@@ -54,7 +54,8 @@ class _Slices:
         names = (f"{folder}/{name}.db" for name in ("registry", "online_store"))
         self._store = open_store(FeatureStoreAddresses(str(folder), *names))
         metadata = histories.metadata
-        users = metadata.schema.to_arrow_schema().get_field_index("user_id")
+        paths = [metadata.schema.column(column).path for column in range(metadata.num_columns)]
+        users = paths.index("user_id")
         self._ranges = [
             metadata.row_group(group).column(users).statistics for group in range(metadata.num_row_groups)
         ]
