@@ -8,11 +8,8 @@ from typing import Final
 import numpy as np
 
 from components.evaluate_online.candidate_estimates import CandidateEvaluation
-from components.evaluate_online.off_policy import (
-    LoggedAnswers,
-    NoSupport,
-    evaluate_off_policy,
-)
+from components.evaluate_online.last_answers import last_answers
+from components.evaluate_online.off_policy import LoggedAnswers, NoSupport, evaluate_off_policy
 from components.evaluate_online.off_policy_options import OffPolicyOptions
 from serving.exposures.exposure import Exposure
 from serving.ranking.exploration import propensities
@@ -40,7 +37,8 @@ async def evaluate_candidate(
     The reward model of DR is the mean of each place.
 
     Args:
-        exposures: of any scenario, oldest first; the newest `options.answers` of the scenario are used.
+        exposures: of any scenario, oldest first; the newest `options.answers` of the scenario are used. Of
+            those to the same request of a user, only the last one counts.
 
     Raises:
         NoSupport: the answers can't tell; says why.
@@ -49,15 +47,16 @@ async def evaluate_candidate(
     exploration = _exploration(options, scenario)
     greedy = {name: each.model_copy(update={"exploration": None}) for name, each in options.scenarios.items()}
     ranker = replace(replayer, scenarios=greedy)
-    explored = [each for each in exposures if each.scenario == scenario and each.basis in _BASES]
-    explored = explored[-options.answers :]
+    explored = last_answers(
+        exposures, lambda each: each.scenario == scenario and each.basis in _BASES, options.answers
+    )
     places = Counter(len(each.item_ids) for each in explored).most_common(1)
     left_out: Counter[str] = Counter()
     users: list[str] = []
     rows: list[tuple[list[float], list[float], list[float]]] = []
     for exposure in explored:
         key = exposure.user_id, exposure.request_id
-        if len(exposure.item_ids) != places[0][0] or key not in clicks:
+        if not len(exposure.item_ids) == len(clicks.get(key, ())) == places[0][0]:
             left_out["another number of items, or an answer to a bot"] += 1
             continue
         try:

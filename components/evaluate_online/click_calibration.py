@@ -53,15 +53,15 @@ async def score_shown_items(
     rows: list[tuple[float, float, int]] = []
     users: list[str] = []
     for exposure in exposures:
-        clicked = clicks.get((exposure.user_id, exposure.request_id))
-        if clicked is None or exposure.basis not in _BASES:
+        clicked = clicks.get((exposure.user_id, exposure.request_id), [])
+        if len(clicked) != len(exposure.item_ids) or exposure.basis not in _BASES:
             continue
         try:
             ranked = await ranker.replay(exposure, release, k=_RANKED)
         except NotRepeatable:
             continue
         log_odds = _log_odds(ranked.answer.recommendations, release.ranking.blend)
-        for place, (item_id, is_clicked) in enumerate(zip(exposure.item_ids, clicked, strict=False)):
+        for place, (item_id, is_clicked) in enumerate(zip(exposure.item_ids, clicked, strict=True)):
             if item_id in log_odds:
                 rows.append((log_odds[item_id], is_clicked, min(place, MAX_PLACE)))
                 users.append(exposure.user_id or exposure.request_id)

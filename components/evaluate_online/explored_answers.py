@@ -2,11 +2,12 @@
 
 import asyncio
 import time
-from collections import Counter, deque
-from collections.abc import Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from components.evaluate_online.candidate_estimates import CandidateEvaluation
 from components.evaluate_online.candidate_evaluation import evaluate_candidate
 from components.evaluate_online.click_calibration import fit_on_clicks, score_shown_items
 from components.evaluate_online.clicked_answers import clicked_answers
+from components.evaluate_online.last_answers import last_answers
 from components.evaluate_online.off_policy import NoSupport
 from components.evaluate_online.off_policy_options import OffPolicyOptions
 from components.ingest_interactions.warehouse.recorded_interactions import log_exists
@@ -45,10 +47,14 @@ class ExploredAnswers:
     warehouse: str  # a directory or an fsspec URL
     options: OffPolicyOptions
 
-    def evaluate(self, candidate: Ranking, saved_model: Path, trained_until: int) -> CandidateEvaluation:
+    def evaluate(
+        self, candidate: Ranking, saved_model: Path, trained_until: int, live: int | None
+    ) -> CandidateEvaluation:
         """Return the candidate's estimates on the scenario with the most explored answers.
 
         Args:
+            live: the version whose answers are used, and whose clicks the candidate is compared with; those
+                of former versions, of the other arms of an experiment and interleaved ones are not used.
             trained_until: µs; only later answers are used, whose clicks the candidate has not learned.
 
         Raises:
@@ -58,11 +64,18 @@ class ExploredAnswers:
         least = max(1, self.options.min_effective)
         if not self.options.exploring:
             raise NoSupport("no scenario explores")
-        with self._opened(saved_model, trained_until, set(self.options.exploring)) as (shown, replayer):
+
+        def is_of_live(shown: Exposure) -> bool:
+            return (
+                shown.scenario in self.options.exploring and shown.release_version == live and not shown.teams
+            )
+
+        with self._opened(saved_model, trained_until, is_of_live) as (shown, replayer):
             if len(shown) < least:
                 raise NoSupport(
-                    f"{len(shown):,} answers were explored in the last {self.options.days:g} days and after "
-                    f"the candidate's training data, at least {least:g} are needed"
+                    f"{len(shown):,} answers of the live version were explored in the last "
+                    f"{self.options.days:g} days and after the candidate's training data, at least {least:g} "
+                    "are needed"
                 )
             ((scenario, _),) = Counter(each.scenario for each in shown).most_common(1)
             return asyncio.run(
@@ -74,10 +87,10 @@ class ExploredAnswers:
     def calibration(self, candidate: Ranking, saved_model: Path, trained_until: int) -> dict[str, Any] | None:
         """Return the curve of click_calibration.fit_on_clicks; None if the clicks are too few or can't tell.
 
-        Arguments and errors as in `evaluate`.
+        Answers of any version and scenario are used; arguments and errors as in `evaluate`.
         """
         least = self.options.calibration_clicks
-        with self._opened(saved_model, trained_until) as (answers, replayer):
+        with self._opened(saved_model, trained_until, lambda _: True) as (answers, replayer):
             clicks = self._clicks(answers) if answers else {}
             if sum(map(sum, clicks.values())) < least:
                 return None
@@ -86,22 +99,18 @@ class ExploredAnswers:
 
     @contextmanager
     def _opened(
-        self, saved_model: Path, trained_until: int, scenarios: Collection[str] = ()
+        self, saved_model: Path, trained_until: int, is_wanted: Callable[[Exposure], bool]
     ) -> Iterator[tuple[Sequence[Exposure], Replayer]]:
-        """Yield the newest answers of the window, oldest first, and what answers them again.
-
-        Args:
-            scenarios: of the answers; empty for any.
-        """
+        """Yield the newest wanted answers of the window, oldest first, and what answers them again."""
         if not log_exists(self.interaction_log):
             raise NoSupport("nothing was shown yet")
         end = time.time_ns() // 1000
         start = max(trained_until + 1, end - round(self.options.days * _DAY_US))
         exposures, log = ExposureStore(self.interaction_log), InteractionLog(self.interaction_log)
         try:
-            answers = deque[Exposure](maxlen=self.options.answers)
-            for batch in exposures.between(start, end):
-                answers.extend(each for each in batch if not scenarios or each.scenario in scenarios)
+            answers = last_answers(
+                chain.from_iterable(exposures.between(start, end)), is_wanted, self.options.answers
+            )
             with ExitStack() as stack:
                 yield answers, self._replayer(exposures, log, _LocalModel(saved_model, stack))
         except Unavailable as error:

@@ -90,7 +90,8 @@ def measure(
         drift = measure_drift(candidate, saved_model, held_out)
     with timed("measured the forecast of interests"), SavedInterestModel(saved_model) as model:
         forecast = measure_forecast(model, ranking.item_embeddings, held_out.test, SEED)
-    clicks = _clicks(explored, candidate, saved_model, held_out.trained_until) if explored else None
+    version = live.comparison.version if live else None
+    clicks = _clicks(explored, candidate, saved_model, held_out.trained_until, version) if explored else None
     results = EvaluationResults(
         protocol=protocol,
         seed=SEED,
@@ -121,11 +122,11 @@ def measure(
 
 
 def _clicks(
-    explored: ExploredAnswers, candidate: Ranking, saved_model: Path, trained_until: int
+    explored: ExploredAnswers, candidate: Ranking, saved_model: Path, trained_until: int, live: int | None
 ) -> CandidateEvaluation | NoClicks:
     try:
         with timed("estimated the clicks on explored answers"):
-            return explored.evaluate(candidate, saved_model, trained_until)
+            return explored.evaluate(candidate, saved_model, trained_until, live)
     except NoSupport as error:
         return NoClicks(str(error))
 

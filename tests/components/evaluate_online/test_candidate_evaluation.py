@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from feature_repo.attributes import Attributes
 from feature_repo.histories import History
 from serving.api.validation import RequestLimits
 from serving.exposures.exposure import Exposure
+from serving.exposures.exposure_store import ExposureStore
 from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.scenarios import load_scenarios
 from serving.release.arrays import FloatArray
@@ -59,7 +61,10 @@ def no_past(snapshot: int, release: int) -> FakeFeatures:
     return FakeFeatures()
 
 
-def evaluated(service: RunningService, scenario: str = "explore") -> CandidateEvaluation:
+def evaluated(
+    service: RunningService, scenario: str = "explore", again: Sequence[Exposure] = ()
+) -> CandidateEvaluation:
+    """Evaluate the live release; `again` holds answers to requests that were answered before."""
     scenarios = load_scenarios(service.root / "scenarios.toml")
     replayer = Replayer(
         service.features, no_past, service.log, service.exposures, service.model, scenarios, RequestLimits()
@@ -68,7 +73,7 @@ def evaluated(service: RunningService, scenario: str = "explore") -> CandidateEv
     release = LoadedRelease(ReleaseStore(str(service.root / "releases")).open(1))
     return asyncio.run(
         evaluate_candidate(
-            explored(service), clicks, replayer, release, scenario, OffPolicyOptions(scenarios)
+            [*explored(service), *again], clicks, replayer, release, scenario, OffPolicyOptions(scenarios)
         )
     )
 
@@ -91,6 +96,28 @@ def test_the_same_release_earns_what_was_logged(service: RunningService) -> None
     for each in candidate.evaluation.estimates:
         assert each.value == pytest.approx(candidate.live)
         assert each.low < candidate.live < each.high
+
+
+@pytest.mark.parametrize("scenario", ["explore", "email"])
+def test_an_answer_to_a_request_that_was_answered_again_is_left_out(
+    service: RunningService, scenario: str
+) -> None:
+    """The clicks of its request id are those of the last answer, which may have another length."""
+    first = explored(service)[0]
+    shorter = replace(first, item_ids=first.item_ids[:1], propensities=[1.0], scenario=scenario)
+    candidate = evaluated(service, again=[shorter])
+    assert candidate.evaluation.answers == ANSWERS - 1
+    assert sum(candidate.left_out.values()) == (scenario == "explore")
+
+
+def test_answers_that_two_releases_gave_together_are_not_the_live_one_s(
+    service: RunningService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = explored(service)
+    mixed = [replace(each, teams="ab") for each in shown]
+    monkeypatch.setattr(ExposureStore, "between", lambda *_: iter([mixed]))
+    with pytest.raises(NoSupport, match="0 answers of the live version were explored"):
+        before_registration(service)
 
 
 def test_only_a_scenario_that_explores_can_be_evaluated(service: RunningService) -> None:
@@ -119,13 +146,13 @@ class LocalModel:
         return np.stack([self._model.mean(history) for history in histories])
 
 
-def before_registration(service: RunningService, **options: Any) -> CandidateEvaluation:
+def before_registration(service: RunningService, live: int | None = 1, **options: Any) -> CandidateEvaluation:
     """What evaluate_release finds out about a candidate that equals the live release."""
     scenarios = load_scenarios(service.root / "scenarios.toml")
     answers = ExploredAnswers(
         url(service), NO_WAREHOUSE, OffPolicyOptions(**{"scenarios": scenarios} | options)
     )
-    return answers.evaluate(ReleaseStore(str(service.root / "releases")).open(1), Path("unused"), 0)
+    return answers.evaluate(ReleaseStore(str(service.root / "releases")).open(1), Path("unused"), 0, live)
 
 
 def test_a_candidate_is_evaluated_before_it_is_registered(
@@ -145,9 +172,10 @@ def test_a_candidate_is_evaluated_before_it_is_registered(
     [
         (
             {"min_effective": 1_000},
-            "120 answers were explored in the last 7 days .* at least 1000 are needed",
+            "120 answers of the live version were explored in the last 7 days .* at least 1000 are needed",
         ),
-        ({"days": 1e-9}, "0 answers were explored"),
+        ({"days": 1e-9}, "0 answers of the live version were explored"),
+        ({"live": 2}, "0 answers of the live version were explored"),
         ({"scenarios": {}}, "no scenario explores"),
     ],
 )

@@ -64,38 +64,53 @@ def model(monkeypatch: pytest.MonkeyPatch) -> HangingModel:
     return HangingModel(monkeypatch)
 
 
-def breaker(model: HangingModel) -> CircuitBreaker:
-    return CircuitBreaker(model, Metrics(), min_timeout_s=0.05, timeouts=3, open_s=1.0)
+def breaker(model: HangingModel, metrics: Metrics | None = None) -> CircuitBreaker:
+    return CircuitBreaker(model, metrics or Metrics(), min_timeout_s=0.05, timeouts=3, open_s=1.0)
 
 
-def call(circuit: CircuitBreaker, times: int, timeout_s: float = 0.1) -> list[type[Exception] | None]:
+def call(
+    circuit: CircuitBreaker, times: int, timeout_s: float = 0.1, version: int = 1
+) -> list[type[Exception] | None]:
     """Return what each call raised."""
     raised: list[type[Exception] | None] = []
     for _ in range(times):
         try:
-            asyncio.run(circuit.interest([History()], 1, timeout_s, [Attributes()]))
+            asyncio.run(circuit.interest([History()], version, timeout_s, [Attributes()]))
             raised.append(None)
         except Unavailable as error:
             raised.append(type(error))
     return raised
 
 
-def is_open(circuit: CircuitBreaker) -> float | None:
-    return circuit._metrics.registry.get_sample_value("penchant_model_server_circuit_open")
+def is_open(metrics: Metrics) -> float | None:
+    return metrics.registry.get_sample_value("penchant_model_server_circuit_open")
 
 
 def test_the_circuit_opens_after_timeouts_and_closes_after_a_successful_trial(model: HangingModel) -> None:
-    circuit = breaker(model)
+    metrics = Metrics()
+    circuit = breaker(model, metrics)
     assert call(circuit, 6) == [Unavailable] * 3 + [CircuitOpen] * 3
-    assert (model.calls, is_open(circuit)) == (3, 1)
+    assert (model.calls, is_open(metrics)) == (3, 1)
     model.now += 1.1
     assert call(circuit, 3) == [Unavailable, CircuitOpen, CircuitOpen]
     model.now, model.hangs = model.now + 1.1, False
     assert call(circuit, 3) == [None, None, None]
-    assert is_open(circuit) == 0
+    assert is_open(metrics) == 0
     model.refuses = True
     with pytest.raises(Unavailable, match="connection refused"):
         asyncio.run(circuit.advance(STATE, [History()], 1, 0.1))
+
+
+def test_a_version_that_hangs_does_not_keep_another_one_from_being_called(model: HangingModel) -> None:
+    metrics = Metrics()
+    circuit = breaker(model, metrics)
+    assert call(circuit, 4, version=8) == [Unavailable] * 3 + [CircuitOpen]
+    model.hangs = False
+    assert call(circuit, 2, version=7) == [None, None]
+    assert call(circuit, 1, version=8) == [CircuitOpen]
+    assert is_open(metrics) == 1
+    model.now += 3600  # nobody calls version 8 any more
+    assert is_open(metrics) == 0
 
 
 def test_a_success_resets_the_count_of_timeouts(model: HangingModel) -> None:
