@@ -194,7 +194,14 @@ async def _start_service(
     )
     # In a thread, because the watcher may be waiting for this event loop.
     stack.push_async_callback(asyncio.to_thread, releases.close)
-    experiments = ExperimentWatcher(opened, dependencies.model_server, scenarios, metrics, poll_s)
+    experiments = ExperimentWatcher(
+        opened,
+        dependencies.model_server,
+        scenarios,
+        metrics,
+        poll_s,
+        may_begin=lambda: releases.current is not None,
+    )
     stack.push_async_callback(asyncio.to_thread, experiments.close)
     monitor = GuardrailMonitor(
         experiments, ExperimentFile(dependencies.store), dependencies.exposures.outcomes(), metrics

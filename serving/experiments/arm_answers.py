@@ -95,9 +95,9 @@ class ArmAnswers:
         failed = False
         try:
             answer, origin = await self._compose(release, treated, deadline, user)
-        except Exception:  # whatever an arm does wrong, the live release answers
-            if release is live and treated is request:
-                raise
+        # Whatever an arm does wrong, the live release answers; for the control arm once more, because an arm
+        # that could not record its failures could not be compared with.
+        except Exception:
             logger.exception("arm %s of experiment %s failed", arm.name, name)
             failed = True
             answer, origin = await self._compose(live, request, deadline, user)

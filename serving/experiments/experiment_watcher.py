@@ -1,7 +1,7 @@
 """Watches the experiment file, and loads the releases of the experiment that it says is running."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from threading import Event, Lock, Thread
 from time import monotonic
 from typing import Final
@@ -37,9 +37,12 @@ class ExperimentWatcher:
         scenarios: Mapping[str, Scenario],
         metrics: Metrics,
         poll_s: float = 0.2,
+        may_begin: Callable[[], bool] = lambda: True,
     ) -> None:
+        """Before `may_begin`, the thread reads nothing: the live release is opened first."""
         self._releases, self._model_server, self._scenarios = releases, model_server, scenarios
         self._file, self._metrics, self._poll_s = ExperimentFile(releases.store), metrics, poll_s
+        self._may_begin = may_begin
         self.running: RunningExperiment | None = None
         self._content: bytes | None = None  # of the file that is in use
         self._tried: bytes | None = None  # of the last file
@@ -76,6 +79,7 @@ class ExperimentWatcher:
             self._content, self._problem = content, ""
         except Unavailable as error:
             self._report(f"experiment waits: {error}")
+            self._metrics.experiment_failures.inc()
         except Exception as error:  # a release that can't be opened can raise anything; the thread goes on
             self._report(f"experiment file {self._file.path} is refused: {error}")
             self._metrics.experiment_failures.inc()
@@ -102,7 +106,14 @@ class ExperimentWatcher:
         self._metrics.experiment_running.set(0)
 
     def _open(self, experiment: Experiment) -> Mapping[int, LoadedRelease]:
-        """Return the releases; raises Unavailable if the model server does not serve each of them."""
+        """Return the releases; raises Unavailable if the model server does not serve each of them.
+
+        Those of the running experiment are there: a change of its ramp waits for nothing.
+        """
+        running = self.running
+        is_same = running is not None and running.experiment.name == experiment.name
+        if running and is_same and set(running.releases) == experiment.releases:
+            return running.releases
         releases = {version: self._releases.open(version) for version in sorted(experiment.releases)}
         served = self._model_server.available_versions(1.0)
         for version in releases:
@@ -121,7 +132,8 @@ class ExperimentWatcher:
 
     def _run(self) -> None:
         while not self._stopped.is_set():
-            self.refresh()
+            if self._may_begin():
+                self.refresh()
             self._stopped.wait(self._poll_s)
 
 

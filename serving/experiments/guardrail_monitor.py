@@ -5,24 +5,36 @@ decided is the same after a restart, because it starts again from the first answ
 """
 
 import logging
+from collections import deque
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from threading import Event, Thread
+from time import monotonic
 from typing import Final, Protocol
 
 from serving.errors import Unavailable
 from serving.experiments.experiment import Act, Experiment
 from serving.experiments.experiment_file import ExperimentFile
-from serving.experiments.guardrails import Breach, CanaryAction, CanaryAnswer, CanaryGuardrails
+from serving.experiments.guardrails import (
+    SETTLE_S,
+    Breach,
+    CanaryAction,
+    CanaryAnswer,
+    CanaryGuardrails,
+)
 from serving.experiments.running_experiment import RunningExperiment
 from serving.exposures.experiment_outcomes import ActionRow, AnswerRow, Positions
 from serving.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
 
-# Between two reads; a read stops where the one before began.
+# Between two reads. A read ends with the rows that were there SETTLE_S ago: by then they are committed in
+# order, and this worker knows the share of the users at their time.
 PERIOD_S: Final = 1.0
 
+# Of one query: rows of the experiment, and rows that it looks at.
 _BATCH: Final = 2_000
+_MAX_ROWS: Final = 50_000
 _PAUSE_S: Final = 0.01
 
 
@@ -58,7 +70,8 @@ class GuardrailMonitor:
         self._metrics, self._period_s = metrics, period_s
         self._name, self._problem = "", ""
         self._guardrails: CanaryGuardrails | None = None
-        self._read = self._until = Positions(0, 0)
+        self._read = Positions(0, 0)
+        self._seen = deque[tuple[float, Positions]]()  # when a row was the last one, oldest first
         self._stopped = Event()
         self._thread = Thread(target=self._run, name="guardrails", daemon=True)
 
@@ -78,37 +91,46 @@ class GuardrailMonitor:
         experiment = running.experiment
         if self._guardrails is None or self._name != experiment.name:
             start = round(experiment.acts[0].at.timestamp() * 1e6)
-            self._read, self._until = self._outcomes.before(start), self._outcomes.last()
+            self._read = self._outcomes.before(start)
+            self._seen.clear()
             self._name, self._guardrails = experiment.name, CanaryGuardrails(experiment)
         self._guardrails.follow(experiment)
-        breach = self._read_new(experiment, self._guardrails)
-        self._until = self._outcomes.last()
-        if breach:
-            self._stop(experiment.name, breach)
+        self._seen.append((monotonic(), self._outcomes.last()))
+        while self._seen and self._seen[0][0] <= monotonic() - SETTLE_S:
+            _, until = self._seen.popleft()
+            if breach := self._read_new(experiment, self._guardrails, until):
+                self._stop(experiment.name, breach)
+                return
 
-    def _read_new(self, experiment: Experiment, guardrails: CanaryGuardrails) -> Breach | None:
+    def _read_new(
+        self, experiment: Experiment, guardrails: CanaryGuardrails, until: Positions
+    ) -> Breach | None:
         canary, name = experiment.arms[1].name, experiment.name
-        while answers := self._outcomes.answers(name, self._read.answers, self._until.answers, _BATCH):
+        while (after := self._read.answers) < until.answers:
+            end = min(until.answers, after + _MAX_ROWS)
+            answers = self._outcomes.answers(name, after, end, _BATCH)
             for row in answers:
                 answer = CanaryAnswer(
                     row.user_id, row.timestamp, row.arm == canary, row.degraded, row.latency_us
                 )
                 if breach := guardrails.answered(answer):
                     return breach
-            self._read = self._read._replace(answers=answers[-1].position)
+            self._read = self._read._replace(answers=_reached(answers, end))
             self._stopped.wait(_PAUSE_S)
-        while actions := self._outcomes.actions(name, self._read.actions, self._until.actions, _BATCH):
+        while (after := self._read.actions) < until.actions:
+            end = min(until.actions, after + _MAX_ROWS)
+            actions = self._outcomes.actions(name, after, end, _BATCH)
             for each in actions:
                 action = CanaryAction(each.user_id, each.answered_at, each.arm == canary, each.event_type)
                 if breach := guardrails.acted(action):
                     return breach
-            self._read = self._read._replace(actions=actions[-1].position)
+            self._read = self._read._replace(actions=_reached(actions, end))
             self._stopped.wait(_PAUSE_S)
         return None
 
     def _stop(self, name: str, breach: Breach) -> None:
         self._experiments.halt(name)
-        self._metrics.experiment_stops.labels(breach.guardrail).inc()
+        self._metrics.experiment_stops[breach.guardrail].inc()
         logger.warning("canary %s is stopped: guardrail %s: %s", name, breach.guardrail, breach.reason)
         try:
             last = self._file.read()
@@ -124,7 +146,13 @@ class GuardrailMonitor:
             try:
                 self.check()
                 self._problem = ""
-            except Unavailable as error:  # the guardrails go on when the log is back
+            except Exception as error:  # the guardrails go on when the log is back
+                self._metrics.guardrail_failures.inc()
                 if str(error) != self._problem:
                     logger.warning("guardrails can't read what happened: %s", error)
                 self._problem = str(error)
+
+
+def _reached(rows: Sequence[AnswerRow | ActionRow], end: int) -> int:
+    """Return up to which position a read came that looked for a batch of rows up to `end`."""
+    return rows[-1].position if len(rows) == _BATCH else end

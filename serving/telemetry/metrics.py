@@ -40,6 +40,9 @@ STAGES: Final = (
 # from the stored state and the new interactions, or computed from the whole history.
 INTEREST_ORIGINS: Final = ("snapshot", "cache", "advance", "replay", "forecast")
 
+# Why a canary was stopped: serving.experiments.guardrails.Name.
+GUARDRAILS: Final = ("errors", "slow", "degraded", "dismissals", "clicks")
+
 _BIT_INDEXES: Final = np.arange(len(SOURCES), dtype=SourceBits)
 
 
@@ -142,8 +145,13 @@ class Metrics:
         self.experiment_failures = self._counter(
             "penchant_experiment_failures_total", "Failed attempts to follow the experiment file"
         )
-        self.experiment_stops = self._counter(
+        stops = self._counter(
             "penchant_experiment_stops_total", "Canaries that a guardrail stopped", "guardrail"
+        )
+        # From the start, because Prometheus sees no increase in a sample that begins with 1.
+        self.experiment_stops = {guardrail: stops.labels(guardrail) for guardrail in GUARDRAILS}
+        self.guardrail_failures = self._counter(
+            "penchant_guardrail_failures_total", "Failed attempts to read the outcomes of a canary"
         )
         self._arm_answers = self._counter(
             "penchant_experiment_answers_total",

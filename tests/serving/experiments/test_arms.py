@@ -6,11 +6,18 @@ from typing import Any
 
 import pytest
 
+from serving.experiments import arm_answers
 from serving.experiments.experiment import Act
+from serving.experiments.experiment_file import ExperimentFile
+from serving.experiments.experiment_watcher import ExperimentWatcher
 from serving.ranking.loaded_release import LoadedRelease
+from serving.ranking.open_releases import OpenReleases
+from serving.release.release_store import ReleaseStore
+from serving.telemetry.metrics import Metrics
 from tests.patience import wait_until
 from tests.serving.experiments.experiments import AT, experiment, file_of, follow, halves, user_of
 from tests.serving.exposures.test_exposure_log import recorded
+from tests.serving.planted import FakeInterestModel, FakeVersions, write_release
 from tests.serving.service import RunningService, running
 
 
@@ -108,6 +115,66 @@ def test_an_experiment_waits_until_the_model_server_has_its_release(
     assert service.client.recommend("u").release_version == 1
 
 
+def test_a_release_that_the_model_server_lacks_is_counted_and_a_new_ramp_waits_for_nothing(
+    tmp_path: Path,
+) -> None:
+    write_release(tmp_path / "releases", 2)
+    file, model, metrics = file_of(tmp_path), FakeInterestModel(), Metrics()
+    releases = OpenReleases(ReleaseStore(file.store.root))
+    watcher = ExperimentWatcher(releases, FakeVersions(model), {}, metrics)
+    model.versions = []
+    file.replace(experiment("canary", share=0.1))
+    watcher.refresh()
+    assert metrics.registry.get_sample_value("penchant_experiment_running") == 0
+    assert metrics.registry.get_sample_value("penchant_experiment_failures_total") == 1
+    model.versions = [2]
+    file.replace(experiment("canary", share=0.2))
+    watcher.refresh()
+    assert metrics.registry.get_sample_value("penchant_experiment_running") == 1
+    model.versions = []
+    file.replace(experiment("canary", share=0.3))
+    watcher.refresh()
+    assert watcher.running is not None
+    assert watcher.running.experiment.share_at(AT.timestamp()) == 0.3
+
+
+def test_no_experiment_begins_before_the_live_release_is_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, asked_at_reads, file = list[bool](), list[int](), file_of(tmp_path)
+
+    def may_begin() -> bool:
+        asked.append(len(asked) >= 3)
+        return asked[-1]
+
+    monkeypatch.setattr(ExperimentFile, "content", lambda _: asked_at_reads.append(len(asked)))
+    releases, served = OpenReleases(ReleaseStore(file.store.root)), FakeVersions(FakeInterestModel())
+    watcher = ExperimentWatcher(releases, served, {}, Metrics(), 0.001, may_begin)
+    watcher.start()
+    wait_until(lambda: asked_at_reads != [])
+    watcher.close()
+    assert asked_at_reads[0] == 4
+
+
+def test_a_failure_of_the_control_arm_is_recorded_too_and_answered_once_more(
+    service: RunningService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = experiment("canary", share=0.5)
+    follow(service, started)
+    user, rank, failures = user_of(started, "live"), LoadedRelease.rank, [ZeroDivisionError()]
+
+    def fails_once(release: LoadedRelease, *arguments: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return rank(release, *arguments)
+
+    service.client.record(user, "comedy-1", event_type="like")
+    monkeypatch.setattr(LoadedRelease, "rank", fails_once)
+    answer = service.client.recommend(user, k=3, request_id="r")
+    assert [each.stage for each in answer.degraded] == ["experiment"]
+    assert (recorded(service, "r").arm, recorded(service, "r").degraded) == ("live", "experiment")
+
+
 def test_where_an_arm_fails_the_live_release_answers(
     service: RunningService, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -120,6 +187,7 @@ def test_where_an_arm_fails_the_live_release_answers(
 
     service.client.record(user, "comedy-1", event_type="like")
     monkeypatch.setattr(LoadedRelease, "rank", fails)
+    monkeypatch.setattr(arm_answers.logger, "filters", [])  # another test may have logged in this second
     answer = service.client.recommend(user, k=3, request_id="r")
     assert answer.release_version == 1
     assert len(answer.recommendations) == 3

@@ -2,12 +2,26 @@
 
 import random
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from serving.client import Recommender
+from serving.errors import Unavailable
+from serving.experiments import guardrail_monitor
+from serving.experiments.guardrail_monitor import GuardrailMonitor
 from serving.experiments.guardrail_test import GuardrailTest
-from serving.experiments.guardrails import SETTLE_S, Breach, CanaryAction, CanaryAnswer, CanaryGuardrails
+from serving.experiments.guardrails import (
+    SETTLE_S,
+    Breach,
+    CanaryAction,
+    CanaryAnswer,
+    CanaryGuardrails,
+    Name,
+)
+from serving.experiments.running_experiment import RunningExperiment
+from serving.exposures.experiment_outcomes import ActionRow, AnswerRow, Positions
+from serving.telemetry.metrics import GUARDRAILS, Metrics
 from tests.patience import wait_until
 from tests.serving.experiments.experiments import AT, experiment, file_of, follow, user_of
 from tests.serving.service import running
@@ -86,6 +100,85 @@ def test_what_happens_right_after_a_change_of_the_share_does_not_count() -> None
     assert [guardrails.answered(each) for each in failed] == [None] * 200
 
 
+def test_each_guardrail_is_counted_from_the_start() -> None:
+    registry = Metrics().registry
+    stops = [
+        registry.get_sample_value("penchant_experiment_stops_total", {"guardrail": name})
+        for name in GUARDRAILS
+    ]
+    assert stops == [0] * len(get_args(Name))
+    assert set(GUARDRAILS) == set(get_args(Name))
+
+
+class Outcomes:
+    """A log with nothing of the experiment in its first rows; fails while `broken`."""
+
+    def __init__(self) -> None:
+        self.end, self.broken, self.reads = 120_000, False, list[tuple[int, int]]()
+
+    def before(self, _: int) -> Positions:
+        return Positions(0, 0)
+
+    def last(self) -> Positions:
+        if self.broken:
+            raise Unavailable("statement timeout")
+        return Positions(self.end, 0)
+
+    def answers(self, _: str, after: int, until: int, limit: int) -> list[AnswerRow]:
+        self.reads.append((after, until))
+        return []
+
+    def actions(self, *_: object) -> list[ActionRow]:
+        raise AssertionError("there is no interaction")
+
+
+def watched(root: Path, outcomes: Outcomes, metrics: Metrics) -> GuardrailMonitor:
+    class Running:
+        running = RunningExperiment(experiment("canary", share=0.5), {}, {})
+
+        def halt(self, name: str) -> None: ...
+
+    return GuardrailMonitor(Running(), file_of(root), outcomes, metrics, period_s=0.001)
+
+
+@pytest.mark.usefixtures("without_delay")
+def test_rows_of_other_requests_are_read_once_and_in_parts(tmp_path: Path) -> None:
+    outcomes = Outcomes()
+    monitor = watched(tmp_path, outcomes, Metrics())
+    for outcomes.end in (120_000, 120_000, 120_007):
+        monitor.check()
+    assert outcomes.reads == [(0, 50_000), (50_000, 100_000), (100_000, 120_000), (120_000, 120_007)]
+
+
+def test_an_outcome_is_read_once_every_worker_knows_the_share_of_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    outcomes, now = Outcomes(), 1000.0
+    monkeypatch.setattr(guardrail_monitor, "monotonic", lambda: now)
+    monitor = watched(tmp_path, outcomes, Metrics())
+    monitor.check()
+    now += SETTLE_S - 0.1
+    monitor.check()
+    assert outcomes.reads == []
+    now += 0.2
+    monitor.check()
+    assert outcomes.reads[-1] == (100_000, 120_000)
+
+
+def test_guardrails_that_can_not_read_are_counted_and_go_on(tmp_path: Path) -> None:
+    outcomes, metrics = Outcomes(), Metrics()
+    outcomes.broken = True
+    monitor = watched(tmp_path, outcomes, metrics)
+    monitor.start()
+    wait_until(lambda: (metrics.registry.get_sample_value("penchant_guardrail_failures_total") or 0) > 1)
+    monitor.close()
+
+
+@pytest.fixture
+def without_delay(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guardrail_monitor, "SETTLE_S", 0.0)
+
+
 def dismiss(client: Recommender, user: str) -> None:
     """Let a user dismiss what release 2 shows."""
     answer = client.recommend(user, k=1)
@@ -93,6 +186,7 @@ def dismiss(client: Recommender, user: str) -> None:
         answer.dismiss(answer.recommendations[0])
 
 
+@pytest.mark.usefixtures("without_delay")
 def test_a_canary_whose_answers_are_dismissed_stops_and_everybody_gets_the_live_release(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -109,6 +203,7 @@ def test_a_canary_whose_answers_are_dismissed_stops_and_everybody_gets_the_live_
     assert "users with one are in the canary" in stopped.acts[-1].reason
 
 
+@pytest.mark.usefixtures("without_delay")
 def test_a_canary_stops_in_each_process_where_the_file_cannot_be_written(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
