@@ -12,6 +12,7 @@ AUTO: Final = -1
 
 CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "encoder": ("lstm", "gru", "rnn", "cnn"),
+    "history_mean": ("auto", "on", "off"),
     "loss": ("auto", "full", "sampled"),
     "optimizer": ("adamw", "lamb"),
     "seen_items": ("auto", "filter", "keep"),
@@ -38,6 +39,7 @@ class Hyperparameters:
     embedding_size: int = AUTO
     units: int = AUTO
     layers: int = 1  # of a cnn; its receptive field is 1 + 2 * (2 ** layers - 1)
+    history_mean: str = "auto"  # adds the items' own vectors to the interest: the last one's, and their mean
 
     use_event_types: bool = True
     use_values: bool = True

@@ -20,12 +20,14 @@ from tests.benchmarks.prepared import prepared, source_parser
 DEFAULTS: Final = "defaults"
 
 # Row -> the hyperparameters that differ from the defaults.
-ROWS: Final[dict[str, dict[str, bool]]] = {
+ROWS: Final[dict[str, dict[str, bool | str]]] = {
     DEFAULTS: {},
     "without event types": {"use_event_types": False},
     "without values": {"use_values": False},
     "without time gaps": {"use_time_gaps": False},
     "without content": {"use_content": False},
+    "with history mean": {"history_mean": "on"},
+    "without history mean": {"history_mean": "off"},
     "with positions": {"use_positions": True},
     "with user attributes": {"use_user_attributes": True},
     "items alone": {
@@ -39,7 +41,7 @@ ROWS: Final[dict[str, dict[str, bool]]] = {
 Metrics = Mapping[str, float]
 
 
-def trained(home: Path, plan: Plan, changes: dict[str, bool], seed: int) -> Metrics:
+def trained(home: Path, plan: Plan, changes: dict[str, bool | str], seed: int) -> Metrics:
     """Train on the data prepared in `home`; returns the validation metrics."""
     return train(home, replace(plan, hyperparameters={**plan.hyperparameters, **changes}), seed)
 

@@ -70,10 +70,12 @@ class SavedWeights:
                 f"base model {directory} has no {', '.join(missing)}: use the output directory of a training"
             )
         about = json.loads((directory / ABOUT).read_text())
+        # An earlier version had no history mean, and did not say so.
+        hyperparameters = {"history_mean": "off", **about["hyperparameters"]}
         with np.load(directory / WEIGHTS, allow_pickle=False) as saved:
             arrays = {name.replace("|", "/"): saved[name] for name in saved.files}
         return cls(
-            Hyperparameters.from_dict(about["hyperparameters"]),
+            Hyperparameters.from_dict(hyperparameters),
             Vocabulary(**about["vocabulary"]),
             ContentEncoder.load(directory / CONTENT),
             about["epochs"],

@@ -14,7 +14,7 @@ from components.train_interest_model.data.vocabulary import (
     UNKNOWN,
     Vocabulary,
 )
-from components.train_interest_model.network.forecast import mean_output, weighted_sums
+from components.train_interest_model.network.forecast import mean_interest, weighted_sums
 from components.train_interest_model.network.model import InterestModel
 from feature_repo.contract import ATTRIBUTE_INPUTS, FORECAST, PAD, SEQUENCE_INPUTS
 
@@ -33,7 +33,7 @@ class ServingModule(tf.Module):  # type: ignore[misc]
     """Holds raw variables only: TensorFlow Serving's loader fails on a tf.Module with a Keras 3 layer.
 
     The item vectors include content and bias: [items, size + 1]. A user's state [state size] is
-    the encoder's state, the weighted sums of its outputs, and the number of interactions. The forecast
+    the encoder's state, the weighted sums of the interests, and the number of interactions. The forecast
     [batch, steps, size + 1] starts with the interest.
     """
 
@@ -51,8 +51,8 @@ class ServingModule(tf.Module):  # type: ignore[misc]
         self.value_edges = tf.constant(vocabulary.value_edges, tf.float32)
         self.attribute_code = AttributeCodes(vocabulary)
         self.top_k = min(TOP_ITEMS, len(vocabulary.item_ids))
-        self.units = model.encoder.units
-        self.state_size = model.encoder.state_size + self.units + 1
+        self.units, self.size = model.encoder.units, int(model.item_embeddings.shape[1])
+        self.state_size = model.encoder.state_size + self.size + 1
 
     def signatures(self) -> dict[str, Any]:
         """Return the signatures of the contract as concrete functions that call each other."""
@@ -75,7 +75,7 @@ class ServingModule(tf.Module):  # type: ignore[misc]
     ) -> Tensors:
         """Compute interest and state after a whole history."""
         start = self._model().initial_states(self.attribute_code(attributes, attribute_values))
-        nothing = tf.zeros([tf.shape(start)[0], self.units + 1])
+        nothing = tf.zeros([tf.shape(start)[0], self.size + 1])
         state, as_of = tf.concat([start, nothing], axis=1), tf.cast(nothing[:, :1], tf.int64)
         return advance(state=state, as_of=as_of, **history)
 
@@ -95,11 +95,8 @@ class ServingModule(tf.Module):  # type: ignore[misc]
         items, events, values, timestamps = _compact(items, events, values, timestamps)
         lengths = tf.reduce_sum(tf.cast(items >= 0, tf.int32), axis=1)
         previous = tf.concat([as_of, timestamps[:, :-1]], axis=1)
-        encoder_state, sums, count = (
-            state[:, : -self.units - 1],
-            state[:, -self.units - 1 : -1],
-            state[:, -1:],
-        )
+        parts = [self.state_size - self.size - 1, self.size, 1]
+        encoder_state, sums, count = tf.split(state, parts, axis=1)
         positions = tf.cast(count, tf.int64) + tf.range(tf.shape(items, tf.int64)[1])
         codes = {
             "items": tf.maximum(items, 0),
@@ -113,13 +110,13 @@ class ServingModule(tf.Module):  # type: ignore[misc]
         embedded = tf.gather(self.scoring, codes["items"])[:, :, :-1]
         inputs = model.with_side_inputs(embedded, codes)
         outputs, encoder_state = model.encoder.advance(inputs, encoder_state, lengths)
-        sums, count = weighted_sums(outputs, lengths, sums), count + tf.cast(lengths[:, None], tf.float32)
+        sums = weighted_sums(model.interests(outputs), lengths, sums)
+        count += tf.cast(lengths[:, None], tf.float32)
         last = tf.gather(tf.concat([as_of, timestamps], axis=1), lengths[:, None], batch_dims=1)
         # The state is zero for a user without interactions and attributes.
         has_input = tf.cast(tf.reduce_any(encoder_state != 0, axis=1, keepdims=True), tf.float32)
-        output = encoder_state[:, : self.units]
-        mean = model.interests(mean_output(sums, count, output))
-        forecast = model.forecast(model.interests(output), mean) * has_input[:, None]
+        interest = model.interests(encoder_state[:, : self.units])
+        forecast = model.forecast(interest, mean_interest(sums, count, interest)) * has_input[:, None]
         forecast = tf.concat([forecast, tf.ones_like(forecast[:, :, :1])], axis=2)
         return {
             "interest": forecast[:, 0],
@@ -146,7 +143,7 @@ class ServingModule(tf.Module):  # type: ignore[misc]
 
     def _other_weights(self) -> list[tf.Variable]:
         model = self._model()
-        layers = (*model.projection.variables, *model.forecast.variables)
+        layers = (*model.projection.variables, *model.shares, *model.forecast.variables)
         tables = (*layers, *model.side_tables.values(), *model.start_tables)
         return [variable.value for variable in tables]
 

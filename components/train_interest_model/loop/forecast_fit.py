@@ -13,7 +13,7 @@ from components.progress import report
 from components.steps_ahead import steps_ahead
 from components.train_interest_model.data.sequences import Sequences
 from components.train_interest_model.loop.validation_metrics import Validation
-from components.train_interest_model.network.forecast import mean_output, weighted_sums
+from components.train_interest_model.network.forecast import mean_interest, weighted_sums
 from components.train_interest_model.network.model import InterestModel
 from feature_repo.contract import FORECAST_STEPS
 
@@ -73,11 +73,10 @@ def _interests(
 def _present_and_mean(
     model: InterestModel, vectors: tf.Tensor, codes: dict[str, tf.Tensor]
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    outputs, lengths = tf.cast(model(vectors, codes), tf.float32), codes["lengths"]
-    last = tf.gather(outputs, tf.maximum(lengths - 1, 0), batch_dims=1)
-    sums = weighted_sums(outputs, lengths, tf.zeros_like(last))
-    mean = mean_output(sums, tf.cast(lengths[:, None], tf.float32), last)
-    return model.interests(last), model.interests(mean)
+    interests, lengths = model.interests(model(vectors, codes)), codes["lengths"]
+    last = tf.gather(interests, tf.maximum(lengths - 1, 0), batch_dims=1)
+    sums = weighted_sums(interests, lengths, tf.zeros_like(last))
+    return last, mean_interest(sums, tf.cast(lengths[:, None], tf.float32), last)
 
 
 def targets_ahead(queries: Sequences) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int32]]]:

@@ -21,6 +21,15 @@ class Encoder(keras.layers.Layer):  # type: ignore[misc]
         """Map [batch, length, features] and the initial state to outputs [batch, length, units]."""
         raise NotImplementedError
 
+    @property
+    def start_size(self) -> int:
+        """The size of what `start` takes."""
+        return self.state_size
+
+    def start(self, values: tf.Tensor) -> tf.Tensor:
+        """Map [batch, start_size] to the state [batch, state_size] before the first input."""
+        return values
+
     def serving_weights(self) -> list[tf.Variable]:
         """Return the variables that `advance` reads, for the export."""
         return [variable.value for variable in self.variables]

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from feature_repo.contract import FORECAST_STEPS
 
-# In the mean, an output weighs half as much as one that is this many interactions newer.
+# In the mean, an interest weighs half as much as one that is this many interactions newer.
 HALF_LIFE: Final = 16
 DECAY: Final = 0.5 ** (1 / HALF_LIFE)
 
@@ -34,21 +34,21 @@ class Forecast(keras.layers.Layer):  # type: ignore[misc]
         return self.scale.value[:, None] * (mean[:, None] + change)
 
 
-def weighted_sums(outputs: tf.Tensor, lengths: tf.Tensor, before: tf.Tensor) -> tf.Tensor:
-    """Return the sums [batch, units] of the first `lengths` outputs of each row, weighted by DECAY ** age.
+def weighted_sums(interests: tf.Tensor, lengths: tf.Tensor, before: tf.Tensor) -> tf.Tensor:
+    """Return the sums [batch, size] of the first `lengths` interests of each row, weighted by DECAY ** age.
 
     Args:
-        outputs: [batch, length, units] float32.
+        interests: [batch, length, size] float32.
         lengths: [batch] int32.
-        before: [batch, units], the sums of what comes before; zeros at the start.
+        before: [batch, size], the sums of what comes before; zeros at the start.
     """
-    ages = tf.cast(lengths[:, None] - 1 - tf.range(tf.shape(outputs)[1]), tf.float32)
+    ages = tf.cast(lengths[:, None] - 1 - tf.range(tf.shape(interests)[1]), tf.float32)
     weights = tf.where(ages >= 0, DECAY**ages, 0.0)
     decayed = before * DECAY ** tf.cast(lengths, tf.float32)[:, None]
-    return decayed + tf.einsum("bl,blu->bu", weights, outputs)
+    return decayed + tf.einsum("bl,bls->bs", weights, interests)
 
 
-def mean_output(sums: tf.Tensor, count: tf.Tensor, last: tf.Tensor) -> tf.Tensor:
-    """Return the mean output [batch, units] of `count` [batch, 1] interactions; `last` if there are none."""
+def mean_interest(sums: tf.Tensor, count: tf.Tensor, last: tf.Tensor) -> tf.Tensor:
+    """Return the mean interest [batch, size] of `count` [batch, 1] interactions; `last` if there are none."""
     total = (1 - DECAY**count) / np.float32(1 - DECAY)
     return tf.where(count > 0, tf.math.divide_no_nan(sums, total), last)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from components.train_interest_model.hyperparameters import Hyperparameters
 from components.train_interest_model.network.encoders import make_encoder
 from components.train_interest_model.network.forecast import Forecast
+from components.train_interest_model.network.history_mean import WithHistoryMean
 from components.train_interest_model.network.losses import EXCLUDED
 
 # From this size on, XLA saves more time than it needs to compile the LSTM: four seconds per batch shape.
@@ -60,7 +61,7 @@ class InterestModel(keras.layers.Layer):  # type: ignore[misc]
             for name, switch in SIDE_INPUTS.items()
             if getattr(hyperparameters, switch)
         }
-        self.encoder = make_encoder(
+        encoder = make_encoder(
             hyperparameters.encoder,
             hyperparameters.units,
             hyperparameters.layers,
@@ -68,12 +69,17 @@ class InterestModel(keras.layers.Layer):  # type: ignore[misc]
             compiled=self.compiled,
             dtype=policy,
         )
+        self.shares = []
+        if hyperparameters.history_mean == "on":
+            encoder = WithHistoryMean(encoder, size, dtype=policy)
+            self.shares = [self._table("history_shares", 2, size, keras.initializers.Constant(0.5))]
+        self.encoder = encoder
         self.encoder.build((None, None, size))
         self.start_tables = []
         if hyperparameters.use_user_attributes:
             self.start_tables = [
                 self._table("attribute_embeddings", sizes["attribute"], size, small),
-                self._table("start_kernel", size, self.encoder.state_size, "glorot_uniform"),
+                self._table("start_kernel", size, self.encoder.start_size, "glorot_uniform"),
             ]
         self.projection = keras.layers.Dense(size, name="projection", dtype=policy)
         self.projection.build((None, hyperparameters.units))
@@ -124,12 +130,12 @@ class InterestModel(keras.layers.Layer):  # type: ignore[misc]
     def initial_states(self, attributes: tf.Tensor) -> tf.Tensor:
         """Map codes [batch, attributes] to initial states [batch, state size], zeros without attributes."""
         if not self.start_tables:
-            return tf.zeros([tf.shape(attributes)[0], self.encoder.state_size])
+            return self.encoder.start(tf.zeros([tf.shape(attributes)[0], self.encoder.start_size]))
         embeddings, kernel = self.start_tables
         mask = tf.cast(attributes > 0, tf.float32)[:, :, None]
         total = tf.reduce_sum(tf.gather(embeddings.value, attributes) * mask, axis=1)
         mean = total / tf.maximum(tf.reduce_sum(mask, axis=1), 1.0)
-        return tf.tanh(tf.matmul(mean, kernel.value))
+        return self.encoder.start(tf.tanh(tf.matmul(mean, kernel.value)))
 
     def cold_interests(self, codes: dict[str, tf.Tensor], seed: tf.Tensor | None = None) -> tf.Tensor:
         """Return [batch, size] interests before the first interaction; zeros for users without attributes."""
@@ -140,8 +146,14 @@ class InterestModel(keras.layers.Layer):  # type: ignore[misc]
         return self.interests(self.initial_states(attributes)[:, : self.encoder.units], seed) * has_attributes
 
     def interests(self, outputs: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
-        """Map encoder outputs [n, units] to interests [n, size]."""
-        return tf.cast(self.projection(self._dropout(outputs, seed, 2)), tf.float32)
+        """Map encoder outputs [..., units] to interests [..., size]; without a `seed` the map is affine."""
+        size = self.item_embeddings.shape[1]
+        parts = tf.split(outputs, [self.hyperparameters.units, *[size] * (2 * len(self.shares))], axis=-1)
+        interests = tf.cast(self.projection(self._dropout(parts[0], seed, 2)), tf.float32)
+        for shares in self.shares:
+            for share, part in zip(tf.unstack(shares.value), parts[1:], strict=True):
+                interests += share * tf.cast(part, tf.float32)
+        return interests
 
     def last_interests(self, vectors: tf.Tensor, codes: dict[str, tf.Tensor]) -> tf.Tensor:
         """Return [batch, size + 1] interests after the last interaction; the last column is 1.

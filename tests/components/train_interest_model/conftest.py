@@ -19,6 +19,7 @@ SECOND = 1_000_000
 SMALL = {
     "embedding_size": 16,
     "units": 24,
+    "history_mean": "off",
     "dropout": 0.0,
     "batch_size": 16 * 12,
     "learning_rate": 0.02,

@@ -27,7 +27,7 @@ from feature_repo.histories import encode as encode_histories
 from feature_repo.table_schemas import TRAINING_SET
 from tests.components.train_interest_model.conftest import World
 
-ENCODERS = ("lstm", "gru", "rnn", "cnn")
+ENCODERS = ("lstm", "lstm with history mean", "gru", "rnn", "cnn")
 KNOWN: dict[str, Any] = {
     "attributes": ["gender=F", "gender=M", "age<0", "age<1", "age<2"],
     "attribute_edges": {"age": [20.0, 40.0]},
@@ -44,7 +44,8 @@ def untrained(world: World, encoder: str) -> tuple[InterestModel, Vocabulary]:
     tf.keras.utils.set_random_seed(3)
     vocabulary = Vocabulary(world.item_ids, ["click", "view"], [0.0, 1.0, 2.0, 3.0, 4.0], **KNOWN)
     settings = Hyperparameters(
-        encoder=encoder,
+        encoder=encoder.split()[0],
+        history_mean="on" if encoder.endswith("mean") else "off",
         embedding_size=8,
         units=10,
         layers=3,

@@ -5,14 +5,17 @@ import pytest
 import tensorflow as tf
 
 from components.train_interest_model.network.encoders import Encoder, make_encoder
+from components.train_interest_model.network.history_mean import DECAY, WithHistoryMean
 from components.train_interest_model.network.lstm_cpu_kernel import _row_step
 
-KINDS = ("lstm", "gru", "rnn", "cnn")
+KINDS = ("lstm", "gru", "rnn", "cnn", "lstm with history mean", "cnn with history mean")
 
 
 def built(kind: str) -> Encoder:
     tf.keras.utils.set_random_seed(1)
-    encoder = make_encoder(kind, units=6, layers=3)
+    encoder = make_encoder(kind.split()[0], units=6, layers=3)
+    if kind.endswith("mean"):
+        encoder = WithHistoryMean(encoder, 5)
     encoder.build((None, None, 5))
     return encoder
 
@@ -34,7 +37,9 @@ def test_advance_equals_the_whole_sequence(kind: str) -> None:
     encoder = built(kind)
     inputs = np.random.default_rng(0).normal(size=(3, 40, 5)).astype(np.float32)
     state = tf.constant(np.random.default_rng(1).normal(size=(3, encoder.state_size)).astype(np.float32))
-    start = state[:, :6].numpy()
+    if kind.endswith("mean"):  # the weights of a mean are above zero
+        state = tf.concat([state[:, :-1], tf.abs(state[:, -1:])], axis=1)
+    start = state[:, : encoder.units].numpy()
     outputs = encoder(inputs, state).numpy()
     done = np.zeros(3, int)
     for lengths in ([7, 0, 1], [1, 25, 0], [20, 2, 3]):
@@ -49,7 +54,18 @@ def test_advance_equals_the_whole_sequence(kind: str) -> None:
         done += lengths
         for row in range(3):
             expected = outputs[row, done[row] - 1] if done[row] else start[row]
-            np.testing.assert_allclose(state[row, :6], expected, atol=1e-5)
+            np.testing.assert_allclose(state[row, : encoder.units], expected, atol=1e-5)
+
+
+def test_the_history_mean_is_that_of_the_weighted_inputs() -> None:
+    encoder = built("lstm with history mean")
+    encoder.kernel.assign([1.0, 0, 0, 0, 0])
+    inputs = np.random.default_rng(0).normal(size=(1, 3, 5)).astype(np.float32)
+    outputs = encoder(inputs, encoder.start(tf.zeros([1, encoder.start_size]))).numpy()
+    weighted = inputs[0] / (1 + np.exp(-inputs[0, :, :1] - 2))
+    weights = DECAY ** np.array([2, 1, 0])
+    np.testing.assert_allclose(outputs[0, 2, 6:11], weights @ weighted / weights.sum(), atol=1e-6)
+    np.testing.assert_allclose(outputs[0, :, 11:], weighted, atol=1e-6)
 
 
 @tf.function
