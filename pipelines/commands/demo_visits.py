@@ -111,10 +111,10 @@ def interleave_visits(
         with serve_beside(apart, model_server, **own) as address:
             asyncio.run(visitors.visit(address, visits))
     finally:
-        stopped = started.with_act(_act("stopped"))
-        file.replace(stopped)
+        end = _act("stopped")
+        file.stop(started.name, end)
     try:
-        return report_experiment(apart.interaction_log, settings.warehouse, stopped)
+        return report_experiment(apart.interaction_log, settings.warehouse, started.with_act(end))
     finally:
         remove_directory(folder)
 

@@ -126,8 +126,9 @@ def start(
         published, live = file.store.versions(), file.store.live()
         arms = [arguments.parse_arm(text, live) for text in arm or ()]
         if candidate is not None:
-            control = Arm(name=arguments.LIVE, release=live if kind == "interleaving" else None)
-            arms = [control, arguments.parse_candidate(candidate), *arms]
+            pinned = live if kind == "interleaving" else None
+            control = Arm(name=arguments.LIVE, release=pinned)
+            arms = [control, arguments.parse_candidate(candidate, pinned), *arms]
         started = arguments.make_experiment(
             kind,
             name,

@@ -52,8 +52,11 @@ def parse_arm(text: str, live: int | None) -> Arm:
     )
 
 
-def parse_candidate(text: str) -> Arm:
-    """Return the arm of `RELEASE[/SCENARIO]` or `/SCENARIO`, then with the release that is live.
+def parse_candidate(text: str, live: int | None) -> Arm:
+    """Return the arm of `RELEASE[/SCENARIO]`, or of `/SCENARIO` with the release `live`.
+
+    Args:
+        live: None for whichever release is live.
 
     Raises:
         ValueError: it has another form.
@@ -61,7 +64,7 @@ def parse_candidate(text: str) -> Arm:
     found = _CANDIDATE.fullmatch(text)
     if not found or not text:
         raise ValueError(f"--candidate: expected RELEASE[/SCENARIO], such as 8, got {text!r}")
-    return _arm(CANDIDATE, int(found["release"]) if found["release"] else None, found["scenario"], None)
+    return _arm(CANDIDATE, int(found["release"]) if found["release"] else live, found["scenario"], None)
 
 
 def parse_ramp(kind: Kind, share: str | None, steps: Sequence[str], now: datetime) -> tuple[RampStep, ...]:

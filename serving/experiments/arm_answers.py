@@ -30,6 +30,9 @@ Composed = tuple[Answer, AnswerOrigin]
 # The arm of an answer that both arms gave together.
 INTERLEAVED: Final = "interleaved"
 
+# Without these stages, a ranking is not what the release would show, and no click counts for it.
+_INCOMPLETE: Final = (Stage.EXPERIMENT, Stage.INTEREST, Stage.RANKING)
+
 
 class Compose(Protocol):
     """Returns the answer of one release, and how it came about; `user` saves reading the history again."""
@@ -112,7 +115,7 @@ class ArmAnswers:
         first, second = running.experiment.arms
         answer, origin = await self._by_arm(running, first, live, request, deadline)
         other, other_origin = await self._by_arm(running, second, live, request, deadline, origin.user)
-        if any(each.stage is Stage.EXPERIMENT for each in (*answer.degraded, *other.degraded)):
+        if any(each.stage in _INCOMPLETE for each in (*answer.degraded, *other.degraded)):
             answer.degraded.extend(each for each in other.degraded if each not in answer.degraded)
             return answer, replace(origin, arm=INTERLEAVED)  # without teams: there is nothing to compare
         seed = f"{running.experiment.name}\0{request.user_id}\0{request.request_id}"

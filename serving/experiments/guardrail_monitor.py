@@ -133,11 +133,8 @@ class GuardrailMonitor:
         self._metrics.experiment_stops[breach.guardrail].inc()
         logger.warning("canary %s is stopped: guardrail %s: %s", name, breach.guardrail, breach.reason)
         try:
-            last = self._file.read()
-            if last is not None and last.name == name and last.is_running:
-                by = f"guardrail {breach.guardrail}"
-                act = Act(what="stopped", by=by, at=datetime.now(UTC), reason=breach.reason)
-                self._file.replace(last.with_act(act))
+            by = f"guardrail {breach.guardrail}"
+            self._file.stop(name, Act(what="stopped", by=by, at=datetime.now(UTC), reason=breach.reason))
         except (Unavailable, OSError, ValueError) as error:  # the other workers stop by themselves
             logger.warning("the stop of canary %s can't be written to the experiment file: %s", name, error)
 

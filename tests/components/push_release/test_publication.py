@@ -136,12 +136,13 @@ def test_prune_keeps_the_releases_of_a_running_experiment(
         publish(release, store, version)
     switch(store, KEEP + 3, "pushed", "ada")
     started, file = experiment("canary"), ExperimentFile(store)
-    file.replace(started)
+    file.start(started)
     assert prune(store) == [1, 3]
     store.filesystem.pipe_file(file.path, b"{")
     assert prune(store) == []
     assert "no old version is unpublished: experiment file" in capsys.readouterr().out
-    file.replace(started.with_act(Act(what="stopped", by="ada", at=AT)))
+    store.filesystem.pipe_file(file.path, started.model_dump_json().encode())
+    file.stop(started.name, Act(what="stopped", by="ada", at=AT))
     assert prune(store) == [2]
 
 

@@ -2,6 +2,7 @@
 
 import json
 import random
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import pytest
@@ -9,10 +10,11 @@ from typer.testing import CliRunner
 
 from feature_repo.interaction import Interaction
 from pipelines.cli import app
-from serving.experiments.experiment import Act
+from serving.experiments.experiment import Act, Experiment
+from serving.experiments.experiment_file import ExperimentFile
 from serving.exposures.exposure import Exposure
 from tests.components.evaluate_online.shown_world import event, write_log
-from tests.serving.experiments.experiments import AT, experiment, file_of
+from tests.serving.experiments.experiments import AT, experiment, file_of, write
 from tests.serving.exposures.exposures import exposure
 
 
@@ -54,6 +56,48 @@ def test_a_canary_is_started_ramped_and_stopped_and_each_act_is_kept(home: Path)
         ("stopped", "cem"),
     ]
     assert len(content["ramp"]) == 2  # the step of six hours later is gone
+
+
+def test_an_act_between_reading_and_writing_is_not_lost(home: Path) -> None:
+    start(home, "canary", "c", "--candidate", "8")
+    file = file_of(home)
+    read = file.read()
+    assert read is not None
+    assert run(home, "ramp", "0.5", "--by", "ben")[0] == 0
+    with pytest.raises(ValueError, match="experiment c was changed meanwhile"):
+        file.replace(read.with_act(Act(what="stopped", by="cem", at=AT)))
+    file.stop("c", Act(what="stopped", by="cem", at=AT))
+    stopped = file.read()
+    assert stopped is not None
+    assert [act.by for act in stopped.acts] == ["ada", "ben", "cem"]
+    file.stop("c", Act(what="stopped", by="dan", at=AT))
+    assert file.read() == stopped
+
+
+def test_of_two_starts_at_the_same_time_the_second_one_waits_and_is_refused(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = ExperimentFile.history
+    with ThreadPoolExecutor() as pool:
+        second: list[Future[None]] = []
+
+        def slow(file: ExperimentFile) -> list[Experiment]:
+            if not second:
+                second.append(pool.submit(file_of(home).start, experiment("shadow", name="second")))
+                wait(second, timeout=0.1)
+            return history(file)
+
+        monkeypatch.setattr(ExperimentFile, "history", slow)
+        file_of(home).start(experiment("shadow", name="first"))
+        with pytest.raises(ValueError, match="experiment first is running"):
+            second[0].result()
+
+
+def test_both_scenarios_of_an_interleaving_have_the_release_that_is_live_at_the_start(home: Path) -> None:
+    start(home, "interleaving", "i", "--candidate", "/social", "--requests", "content")
+    started = file_of(home).read()
+    assert started is not None
+    assert [arm.treatment for arm in started.arms] == [(7, None), (7, "social")]
 
 
 def test_former_experiments_stay_and_their_names_are_used_up(home: Path) -> None:
@@ -152,7 +196,7 @@ def recorded_experiment(home: Path, kind: str) -> None:
 def test_the_report_of_an_ab_experiment_has_a_verdict(home: Path) -> None:
     recorded_experiment(home, "ab")
     arms = [{"name": "old", "release": 7, "share": 0.5}, {"name": "new", "release": 8, "share": 0.5}]
-    file_of(home).replace(experiment("ab", arms))
+    write(home, experiment("ab", arms))
     code, output = run(home, "report")
     assert code == 0
     assert "│ old │ 100 │ 100 │" in output
@@ -163,7 +207,7 @@ def test_the_report_of_an_ab_experiment_has_a_verdict(home: Path) -> None:
 def test_the_report_finds_a_wrong_ratio_of_the_users(home: Path) -> None:
     recorded_experiment(home, "ab")
     arms = [{"name": "old", "release": 7, "share": 0.2}, {"name": "new", "release": 8, "share": 0.6}]
-    file_of(home).replace(experiment("ab", arms))
+    write(home, experiment("ab", arms))
     code, output = run(home, "report", "e")
     assert (code, "so nothing can be concluded" in output) == (0, True)
 
@@ -171,7 +215,7 @@ def test_the_report_finds_a_wrong_ratio_of_the_users(home: Path) -> None:
 def test_the_report_of_interleaved_answers_has_a_verdict(home: Path) -> None:
     recorded_experiment(home, "interleaving")
     arms = [{"name": "live", "release": 7}, {"name": "candidate", "release": 8}]
-    file_of(home).replace(experiment("interleaving", arms))
+    write(home, experiment("interleaving", arms))
     code, output = run(home, "report")
     assert code == 0
     assert "of the clicks that count, candidate has" in output
@@ -181,14 +225,14 @@ def test_the_report_of_interleaved_answers_has_a_verdict(home: Path) -> None:
 def test_what_cannot_be_reported_is_one_sentence(home: Path) -> None:
     code, output = run(home, "report")
     assert (code, "no experiment was started yet" in output) == (2, True)
-    file_of(home).replace(experiment("shadow"))
+    write(home, experiment("shadow"))
     code, output = run(home, "report")
     assert (code, "users do not see the answers of a shadow" in output) == (2, True)
     code, output = run(home, "report", "other")
     assert (code, "there is no experiment 'other'; there are e" in output) == (2, True)
     write_log(home, [exposure("r", timestamp=round(AT.timestamp() * 1e6))], [])
     (home / "log.db").rename(home / "interaction_log.db")
-    file_of(home).replace(experiment("canary"))
+    write(home, experiment("canary"))
     code, output = run(home, "report")
     assert (code, "no answer of experiment e was recorded" in output) == (2, True)
 
@@ -203,7 +247,7 @@ def test_a_damaged_file_is_named(home: Path) -> None:
 def test_a_killed_start_can_be_repeated(home: Path) -> None:
     """The former experiment was archived, and then the command was killed."""
     former = experiment("shadow").with_act(Act(what="stopped", by="ada", at=AT))
-    file_of(home).replace(former)
+    write(home, former)
     folder = home / "releases" / "experiments"
     folder.mkdir()
     (folder / "e.json").write_text(former.model_dump_json())

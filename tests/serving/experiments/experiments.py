@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from feature_repo.atomic_files import write_text_atomically
 from serving.experiments.assignment import assign
 from serving.experiments.experiment import Act, Experiment
 from serving.experiments.experiment_file import ExperimentFile
@@ -42,6 +43,11 @@ def file_of(root: Path) -> ExperimentFile:
     return ExperimentFile(PublishedVersions(str(root / "releases")))
 
 
+def write(root: Path, shown: Experiment) -> None:
+    """Write the experiment file, whatever it held before."""
+    write_text_atomically(root / "releases" / "experiment.json", shown.model_dump_json())
+
+
 def user_of(shown: Experiment, arm: str, number: int = 0) -> str:
     """Return the `number`-th user whom the assignment gives an arm."""
     users = (user for user in map("u{}".format, range(10_000)))
@@ -54,6 +60,6 @@ def user_of(shown: Experiment, arm: str, number: int = 0) -> str:
 def follow(service: RunningService, started: Experiment, version: int = 2, arm: str = "candidate") -> str:
     """Start an experiment, and wait until a user of an arm gets its release; return the user."""
     user = user_of(started, arm)
-    file_of(service.root).replace(started)
+    write(service.root, started)
     wait_until(lambda: service.client.recommend(user, k=1).release_version == version)
     return user

@@ -15,7 +15,7 @@ from serving.ranking.open_releases import OpenReleases
 from serving.release.release_store import ReleaseStore
 from serving.telemetry.metrics import Metrics
 from tests.patience import wait_until
-from tests.serving.experiments.experiments import AT, experiment, file_of, follow, halves, user_of
+from tests.serving.experiments.experiments import AT, experiment, file_of, follow, halves, user_of, write
 from tests.serving.exposures.test_exposure_log import recorded
 from tests.serving.planted import FakeInterestModel, FakeVersions, write_release
 from tests.serving.service import RunningService, running
@@ -54,7 +54,7 @@ def test_an_arms_scenario_replaces_that_of_its_requests_alone(service: RunningSe
     ]
     started = experiment("ab", arms, requests="content")
     new = user_of(started, "new")
-    file_of(service.root).replace(started)
+    write(service.root, started)
     wait_until(lambda: service.client.recommend(new, scenario="content").release_version == 2)
     assert service.client.recommend(new, scenario="content", request_id="r1").release_version == 2
     assert service.client.recommend(new, scenario="email", request_id="r2").release_version == 1
@@ -66,7 +66,7 @@ def test_a_stop_brings_everybody_back_to_the_live_release(service: RunningServic
     started = experiment("canary", share=0.5)
     user = follow(service, started)
     assert service.client.recommend(user_of(started, "live")).release_version == 1
-    file_of(service.root).replace(started.with_act(Act(what="stopped", by="ada", at=AT)))
+    write(service.root, started.with_act(Act(what="stopped", by="ada", at=AT)))
     wait_until(lambda: service.client.recommend(user).release_version == 1)
 
 
@@ -87,14 +87,14 @@ def test_a_damaged_file_and_an_unknown_release_change_nothing(
     wait_until(lambda: "experiment.json is refused: Invalid JSON" in caplog.text)
     assert service.client.recommend(user).release_version == 2
     stopped = halves().with_act(Act(what="stopped", by="ada", at=AT))
-    file_of(service.root).replace(stopped)
+    write(service.root, stopped)
     wait_until(lambda: service.client.recommend(user).release_version == 1)
 
 
 def test_an_experiment_with_a_release_that_cannot_be_opened_leaves_the_live_one(
     service: RunningService, caplog: pytest.LogCaptureFixture
 ) -> None:
-    file_of(service.root).replace(experiment("canary", [{"name": "live"}, {"name": "new", "release": 9}]))
+    write(service.root, experiment("canary", [{"name": "live"}, {"name": "new", "release": 9}]))
     wait_until(lambda: "experiment.json is refused: no release at" in caplog.text)
     assert service.client.recommend("u").release_version == 1
 
@@ -102,7 +102,7 @@ def test_an_experiment_with_a_release_that_cannot_be_opened_leaves_the_live_one(
 def test_an_experiment_ends_when_another_one_follows_that_cannot_begin(service: RunningService) -> None:
     user = follow(service, halves(), arm="new")
     unknown: list[dict[str, Any]] = [{"name": "live"}, {"name": "new", "release": 9}]
-    file_of(service.root).replace(experiment("canary", unknown, name="next"))
+    write(service.root, experiment("canary", unknown, name="next"))
     wait_until(lambda: service.client.recommend(user).release_version == 1)
 
 
@@ -110,7 +110,7 @@ def test_an_experiment_waits_until_the_model_server_has_its_release(
     service: RunningService, caplog: pytest.LogCaptureFixture
 ) -> None:
     service.model.versions = [1]
-    file_of(service.root).replace(experiment("canary"))
+    write(service.root, experiment("canary"))
     wait_until(lambda: "model server does not report release 2 as AVAILABLE" in caplog.text)
     assert service.client.recommend("u").release_version == 1
 
@@ -123,16 +123,16 @@ def test_a_release_that_the_model_server_lacks_is_counted_and_a_new_ramp_waits_f
     releases = OpenReleases(ReleaseStore(file.store.root))
     watcher = ExperimentWatcher(releases, FakeVersions(model), {}, metrics)
     model.versions = []
-    file.replace(experiment("canary", share=0.1))
+    write(tmp_path, experiment("canary", share=0.1))
     watcher.refresh()
     assert metrics.registry.get_sample_value("penchant_experiment_running") == 0
     assert metrics.registry.get_sample_value("penchant_experiment_failures_total") == 1
     model.versions = [2]
-    file.replace(experiment("canary", share=0.2))
+    write(tmp_path, experiment("canary", share=0.2))
     watcher.refresh()
     assert metrics.registry.get_sample_value("penchant_experiment_running") == 1
     model.versions = []
-    file.replace(experiment("canary", share=0.3))
+    write(tmp_path, experiment("canary", share=0.3))
     watcher.refresh()
     assert watcher.running is not None
     assert watcher.running.experiment.share_at(AT.timestamp()) == 0.3

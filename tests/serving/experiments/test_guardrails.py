@@ -214,7 +214,7 @@ def test_a_canary_stops_in_each_process_where_the_file_cannot_be_written(
         def read_only(*_: object) -> None:
             raise OSError("Read-only file system")
 
-        monkeypatch.setattr("serving.experiments.experiment_file.ExperimentFile.replace", read_only)
+        monkeypatch.setattr("serving.experiments.experiment_file.ExperimentFile.stop", read_only)
         for number in range(25):
             dismiss(service.client, user_of(started, "candidate", number))
         wait_until(lambda: "can't be written to the experiment file: Read-only" in caplog.text)

@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from serving.api.validation import RequestLimits
+from serving.errors import Unavailable
 from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.scenarios import load_scenarios
 from serving.release.release_store import ReleaseStore
 from serving.replay import NotRepeatable, Replayer
 from tests.patience import wait_until
-from tests.serving.experiments.experiments import experiment, file_of
+from tests.serving.experiments.experiments import experiment, write
 from tests.serving.exposures.test_exposure_log import recorded, shown
 from tests.serving.service import RunningService, running
 
@@ -35,7 +36,7 @@ def service(tmp_path_factory: pytest.TempPathFactory, scenarios: Path) -> Iterat
     with running(root, versions=(1, 2), scenarios=scenarios) as service:
         for number in range(3):
             service.client.record("u", f"comedy-{number}", event_type="like")
-        file_of(root).replace(experiment("interleaving", ARMS, requests=""))
+        write(root, experiment("interleaving", ARMS, requests=""))
         wait_until(lambda: any(item[:6] == "horror" for item in shown(service.client.recommend("u", k=4))))
         yield service
 
@@ -83,6 +84,22 @@ def test_where_an_arm_fails_the_other_one_answers_alone_and_no_click_counts(
     assert (exposure.arm, exposure.teams) == ("interleaved", "")
 
 
+def test_a_ranking_without_interests_gets_no_click(
+    service: RunningService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    interest = service.model.interest
+
+    async def lacks(*arguments: Any) -> Any:
+        if arguments[1] == 2:
+            raise Unavailable("the version hangs")
+        return await interest(*arguments)
+
+    monkeypatch.setattr(service.model, "interest", lacks)
+    answer = service.client.recommend("u", k=4, history=["comedy-1"], request_id="degraded")
+    assert "interest" in {each.stage for each in answer.degraded}
+    assert recorded(service, "degraded").teams == ""
+
+
 def test_an_interleaved_answer_cannot_be_repeated_and_says_so(
     service: RunningService, scenarios: Path
 ) -> None:
@@ -101,5 +118,5 @@ def test_a_scenario_that_does_not_order_by_score_is_refused(
 ) -> None:
     arms = [{"name": "all", "release": 1}, {"name": "varied", "release": 1, "scenario": "varied"}]
     with running(tmp_path, scenarios=scenarios):
-        file_of(tmp_path).replace(experiment("interleaving", arms, requests=""))
+        write(tmp_path, experiment("interleaving", arms, requests=""))
         wait_until(lambda: "scenario 'varied' does not order by score alone" in caplog.text)

@@ -14,7 +14,7 @@ from serving.experiments import shadow as shadow_module
 from serving.experiments.shadow import MAX_WAITING, Shadow
 from serving.telemetry.metrics import Metrics
 from tests.patience import HANG_S, wait_until
-from tests.serving.experiments.experiments import experiment, file_of
+from tests.serving.experiments.experiments import experiment, write
 from tests.serving.service import running
 from tests.serving.test_server import scraped
 
@@ -94,7 +94,7 @@ def test_users_see_the_live_release_while_a_shadow_answers(
         port = free.getsockname()[1]
     monkeypatch.setattr(shadow_module, "_MAX_LAG_S", HANG_S)
     with running(tmp_path, versions=(1, 2), metrics_port=port) as service:
-        file_of(tmp_path).replace(experiment("shadow"))
+        write(tmp_path, experiment("shadow"))
         wait_until(lambda: scraped(port)["penchant_experiment_running"] == 1)
         answers = [service.client.recommend("u", k=3) for _ in range(3)]
         name = 'penchant_shadow_answers_total{outcome="computed"}'
