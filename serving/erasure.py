@@ -11,6 +11,7 @@ class ShownToUsers(Protocol):
     """Implemented by serving.exposures.exposure_store.ExposureStore."""
 
     def delete_user(self, user_id: str, /) -> int: ...
+    def leave_out_followed(self, user_id: str, /) -> int: ...
 
 
 class Erasure:
@@ -38,4 +39,5 @@ class Erasure:
         interactions = self._store.erase(user_id)
         exposures = self._exposures.delete_user(user_id)
         self._watcher.refresh()
+        self._exposures.leave_out_followed(user_id)  # last: it reads all kept requests
         return interactions, exposures

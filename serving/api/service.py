@@ -90,7 +90,9 @@ class RecommenderService(RecommenderServiceServicer):
     async def EraseUser(  # noqa: N802
         self, request: pb.EraseUserRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.EraseUserResponse:
-        interactions, exposures = await self._erasure.erase(read_id("user_id", request.user_id))
+        user_id = read_id("user_id", request.user_id)
+        request.Clear()  # the log of requests must not have the id
+        interactions, exposures = await self._erasure.erase(user_id)
         return pb.EraseUserResponse(interactions=interactions, exposures=exposures)
 
 

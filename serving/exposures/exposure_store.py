@@ -7,10 +7,10 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from serving.exposures import followed_users
 from serving.exposures.experiment_outcomes import ExperimentOutcomes
 from serving.exposures.exposure import Exposure
 from serving.exposures.exposure_table import COLUMNS, EXPOSURES, Row, create, from_row, insert_statement
-from serving.protos.recommender_pb2 import RecommendRequest
 from serving.user_data import erased_users, log_schema
 from serving.user_data.log_connections import LogConnections
 
@@ -24,7 +24,7 @@ _ROWS_PER_INSERT: Final = 500
 FOREVER: Final = 1 << 62
 
 _ROW: Final = EXPOSURES.c
-_USER: Final = [column.name for column in COLUMNS].index("user_id")
+_USER, _REQUEST_ID = ([column.name for column in COLUMNS].index(name) for name in ("user_id", "request_id"))
 _SHOWN: Final = (
     sa.select(_ROW.request_id, _ROW.item_ids)
     .where(
@@ -35,10 +35,6 @@ _SHOWN: Final = (
     .order_by(_ROW.user_id.desc(), _ROW.timestamp.desc())
     .limit(MAX_ANSWERS)
 )
-_WITH_BYTES: Final = {
-    "sqlite": sa.text("SELECT position, request FROM exposures WHERE instr(request, :id) > 0"),
-    "postgresql": sa.text("SELECT position, request FROM exposures WHERE position(:id IN request) > 0"),
-}
 _OF_USER: Final = (
     sa.select(*COLUMNS).where(_ROW.user_id == sa.bindparam("user")).order_by(_ROW.timestamp, _ROW.position)
 )
@@ -84,7 +80,7 @@ class ExposureStore:
     def append(self, rows: Sequence[Row]) -> None:
         """Store the exposures of all rows, as `to_row` returns them, or none, durably.
 
-        Those of erased users are left out.
+        Those of erased users are left out, and erased users are left out of the requests that name them.
         """
         with self._database.write("store exposures") as connection:
             log_schema.lock(connection, shared=True)
@@ -92,8 +88,11 @@ class ExposureStore:
                 part = rows[start : start + _ROWS_PER_INSERT]
                 insert = insert_statement(self._database.dialect, len(part))
                 connection.exec_driver_sql(insert, tuple(chain.from_iterable(part)))
-            if erased := erased_users.among(connection, (row[_USER] for row in rows)):
+            named = chain((row[_USER] for row in rows), followed_users.followed_in(rows))
+            if erased := erased_users.among(connection, named):
                 connection.execute(sa.delete(EXPOSURES).where(_ROW.user_id.in_(erased)))
+                stored = followed_users.requests_of([row[_REQUEST_ID] for row in rows])
+                followed_users.leave_out(connection, stored, {}, set(erased))
 
     def shown(self, user_id: str, after: int, without_request: str, until: int = FOREVER) -> Counter[str]:
         """Count the answers in a time (µs) that showed each item to a user; item id -> answers.
@@ -142,17 +141,7 @@ class ExposureStore:
 
     def leave_out_followed(self, user_id: str) -> int:
         """Take a user out of the kept requests of others, who follow the user; returns their number."""
-        with self._database.write("change exposures") as connection:
-            found = connection.execute(_WITH_BYTES[connection.dialect.name], {"id": user_id.encode()}).all()
-            changed = 0
-            for position, content in found:
-                request = RecommendRequest.FromString(content)
-                if user_id in request.followed_user_ids:
-                    request.followed_user_ids.remove(user_id)
-                    row = sa.update(EXPOSURES).where(_ROW.position == position)
-                    connection.execute(row.values(request=request.SerializeToString()))
-                    changed += 1
-        return changed
+        return followed_users.leave_out_stored(self._database, user_id)
 
     def outcomes(self) -> ExperimentOutcomes:
         """Return what reads the outcomes of experiments, over the same connections."""

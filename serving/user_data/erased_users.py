@@ -30,6 +30,9 @@ _USERS: Final = sa.Table(
     sa.Column("digest", sa.Text, primary_key=True),
     sa.Column("erased_at", sa.BigInteger, nullable=False),  # µs since the epoch
 )
+# SQLite has at most 32,766 parameters in a statement.
+_LOOKED_UP: Final = 10_000
+
 VERSION: Final = sa.select(_STATE.c.version)
 _SALT: Final = sa.select(_STATE.c.salt)
 _DIGESTS: Final = sa.select(_USERS.c.digest)
@@ -42,12 +45,20 @@ def read(connection: sa.Connection) -> ErasedUsers:
 
 
 def among(connection: sa.Connection, user_ids: Iterable[str]) -> list[str]:
-    """Return those of the ids that are erased, with a look-up of these alone."""
+    """Return those of the ids that are erased, with a look-up of these alone.
+
+    Before the first erasure `user_ids` is not read.
+    """
     if (salt := connection.execute(_SALT).scalar()) is None:
         return []
     by_digest = {ErasedUsers(salt).digest(user_id): user_id for user_id in set(user_ids)}
-    found = connection.execute(_DIGESTS.where(_USERS.c.digest.in_(by_digest))).scalars()
-    return [by_digest[digest] for digest in found]
+    digests = list(by_digest)
+    parts = [digests[start : start + _LOOKED_UP] for start in range(0, len(digests), _LOOKED_UP)]
+    return [
+        by_digest[digest]
+        for part in parts
+        for digest in connection.execute(_DIGESTS.where(_USERS.c.digest.in_(part))).scalars()
+    ]
 
 
 def refuse(connection: sa.Connection, user_ids: Iterable[str]) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from feature_repo.histories import History
 from serving.errors import PenchantError
+from serving.protos.recommender_pb2 import RecommendRequest
 from serving.user_data.erasure_store import ErasureStore
 from tests.occurrences import files_with
 from tests.patience import wait_until
@@ -59,6 +60,17 @@ def test_an_erased_user_is_unknown_everywhere(replicas: tuple[RunningService, Ru
         with pytest.raises(PenchantError, match=r"the user was erased.*penchant forget USER --allow"):
             call()
     assert basis(two, "friend") == "history"
+
+
+def test_the_user_leaves_the_kept_requests_of_followers(
+    replicas: tuple[RunningService, RunningService],
+) -> None:
+    one, _ = replicas
+    one.client.recommend("other", request_id="follows", followed_user_ids=[MARK, "friend"], scenario="social")
+    wait_until(lambda: bool(one.exposures.of_request("follows")))
+    one.client.erase(MARK)
+    (kept,) = one.exposures.of_request("follows")
+    assert RecommendRequest.FromString(kept.request).followed_user_ids == ["friend"]
 
 
 def test_no_byte_of_the_database_has_the_id(replicas: tuple[RunningService, RunningService]) -> None:

@@ -74,6 +74,19 @@ def test_the_request_log_has_a_line_for_each_call_and_user_ids_only_if_enabled(
     assert ("secret-user" in caplog.text) is user_ids
 
 
+def test_the_request_log_has_no_id_that_was_just_erased(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with (
+        running(tmp_path, log_requests=True, log_user_ids=True) as service,
+        caplog.at_level(logging.INFO, "serving.requests"),
+    ):
+        service.client.erase("secret-user")
+        fields = [record.__dict__["fields"] for record in caplog.records if record.name == "serving.requests"]
+    assert [(each["method"], each["code"]) for each in fields] == [("EraseUser", "OK")]
+    assert "secret-user" not in caplog.text
+
+
 def test_a_json_line_contains_request_id_fields_and_traceback() -> None:
     token = logs.request_id.set("mine")
     try:

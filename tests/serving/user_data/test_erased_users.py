@@ -9,10 +9,12 @@ from feature_repo.interaction import Interaction
 from serving.errors import ErasedUser
 from serving.exposures.exposure import Exposure
 from serving.exposures.exposure_store import ExposureStore
-from serving.exposures.exposure_table import to_row
+from serving.exposures.exposure_table import create, to_row
+from serving.exposures.followed_users import leave_out_stored
 from serving.protos.recommender_pb2 import RecommendRequest
 from serving.user_data.erasure_store import ErasureStore
 from serving.user_data.interaction_log import InteractionLog
+from serving.user_data.log_connections import LogConnections
 
 NOW = 1_700_000_000_000_000
 
@@ -62,7 +64,7 @@ def test_what_was_shown_to_the_user_is_stored_no_more(store: ErasureStore, datab
 
 def test_the_user_is_taken_out_of_the_kept_requests_of_followers(database_url: str) -> None:
     exposures = ExposureStore(database_url)
-    for user_id, followed in (("bob", ["ann", "cem"]), ("cem", ["annabel"])):
+    for user_id, followed in (("bob", ["ann", "cem", "ann"]), ("cem", ["annabel"])):
         request = RecommendRequest(user_id=user_id, followed_user_ids=followed).SerializeToString()
         exposures.append([to_row(replace(exposure(user_id), request=request))])
     assert exposures.leave_out_followed("ann") == 1
@@ -70,6 +72,27 @@ def test_the_user_is_taken_out_of_the_kept_requests_of_followers(database_url: s
         RecommendRequest.FromString(exposures.of_request(f"to-{user}")[0].request) for user in ("bob", "cem")
     ]
     assert [list(request.followed_user_ids) for request in kept] == [["cem"], ["annabel"]]
+    exposures.close()
+
+
+def test_kept_requests_are_searched_in_short_statements(database_url: str) -> None:
+    exposures, database = ExposureStore(database_url), LogConnections(database_url, 5, create)
+    assert leave_out_stored(database, "ann") == 0
+    request = RecommendRequest(user_id="bob", followed_user_ids=["ann"]).SerializeToString()
+    exposures.append([to_row(replace(exposure("bob"), request=request)) for _ in range(5)])
+    assert leave_out_stored(database, "ann", scanned=2) == 5
+    assert leave_out_stored(database, "ann", scanned=2) == 0
+    exposures.close()
+    database.close()
+
+
+def test_a_request_that_names_the_user_is_stored_without(store: ErasureStore, database_url: str) -> None:
+    exposures = ExposureStore(database_url)
+    store.erase("ann")
+    request = RecommendRequest(user_id="bob", followed_user_ids=["ann", "cem"]).SerializeToString()
+    exposures.append([to_row(replace(exposure("bob"), request=request))])
+    (kept,) = exposures.of_request("to-bob")
+    assert RecommendRequest.FromString(kept.request).followed_user_ids == ["cem"]
     exposures.close()
 
 
