@@ -43,14 +43,14 @@ def materialize(
     store = open_store(addresses)
     if is_file(addresses.online_store):
         _enable_wal(addresses.online_store)
-    if interaction_log:
-        keep(addresses.features, as_of)
     # Computed before the histories are written: a history that is newer than its state makes the service
     # replay it, which is slower.
     states = compute_live_interest_states(releases, addresses.features) if releases else None
     written = {view: write_view(view, addresses, as_of) for view in (USER_HISTORY, USER_PROFILE)}
     _check_last(OnlineFeatures(addresses), written[USER_HISTORY], as_of)
     _record(store, as_of, written)
+    if interaction_log:  # only what is online: answers are never based on a snapshot whose run failed before
+        keep(addresses.features, as_of)
     if states is not None:
         write_view(USER_INTEREST_STATE, addresses, states)
     if interaction_log:

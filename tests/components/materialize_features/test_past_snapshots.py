@@ -1,10 +1,13 @@
 """What the online store had at an earlier snapshot is read again, for users with recorded answers alone."""
 
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pyarrow as pa
+import pytest
 
+from components.materialize_features import materialization
 from components.materialize_features.materialization import materialize
 from components.materialize_features.online_states import materialize_interests
 from components.materialize_features.past_snapshots import thin_out
@@ -33,6 +36,23 @@ def built(root: Path, as_of: int) -> Warehouse:
 def state(features: UserFeatures) -> list[object]:
     kept = features.interest_state
     return [kept.release, kept.as_of, kept.state.tolist(), kept.interest.tolist()] if kept else []
+
+
+def test_a_failed_run_costs_no_answers_of_the_snapshot_online(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # bob gets an answer from the first snapshot after the run of the second has failed
+    answers = [exposure("r", "bob", timestamp=TIMES[2] + 1, snapshot=TIMES[0])]
+    log = write_log(tmp_path, answers, [])
+    materialize(built(tmp_path, TIMES[0]).addresses, TIMES[0], interaction_log=log)
+    addresses = built(tmp_path, TIMES[1]).addresses
+    with monkeypatch.context() as failing:
+        failing.setattr(materialization, "write_view", Mock(side_effect=OSError("down")))
+        with pytest.raises(OSError, match="down"):
+            materialize(addresses, TIMES[1], interaction_log=log)
+    warehouse = built(tmp_path, TIMES[2])
+    materialize(warehouse.addresses, TIMES[2], interaction_log=log)
+    assert PastFeatures(warehouse.features, TIMES[0], 1).read("bob", None)[1] is not None
 
 
 def test_an_earlier_snapshot_has_what_the_online_store_had(tmp_path: Path) -> None:
