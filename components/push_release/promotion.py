@@ -16,7 +16,9 @@ from components.push_release.switch_records import record_switches
 from components.register_release.model_registry import Registry
 from components.register_release.registered_version import APPROVED, FAILED, REJECTED, Version
 from feature_repo.store_addresses import FeatureStoreAddresses
+from serving.release.published_versions import PublishedVersions
 from serving.release.release_store import ReleaseStore
+from serving.release.tainted_versions import tainted_versions
 
 
 def push(
@@ -45,8 +47,9 @@ def push(
             others have decided since does not matter.
 
     Raises:
-        StepError: there is no such version, it was rejected, the gate found it worse, its files differ from
-            its manifest, it fails the smoke test, or another version went live meanwhile.
+        StepError: there is no such version, it was rejected, it learned from an erased user, the gate found
+            it worse, its files differ from its manifest, it fails the smoke test, or another version went
+            live meanwhile.
     """
     registry = Registry(tracking_uri, model_name, review_history)
     with tempfile.TemporaryDirectory() as folder:
@@ -54,6 +57,7 @@ def push(
         live = store.live_record()
         if not by_person and _is_pinned(live, version):
             return
+        check_not_tainted(store, version)
         figures = check_allowed(registry.version(version), by_person, force)
         seen = None if last_seen < 0 else last_seen
         registry.decide(version, APPROVED, approved_by, reason, seen, figures)
@@ -91,6 +95,16 @@ def check_allowed(version: Version, by_person: bool, force: bool) -> dict[str, A
             f"`penchant review approve {number} --force --reason …` overrules it"
         )
     return {"forced": True}
+
+
+def check_not_tainted(store: PublishedVersions, version: int) -> None:
+    """Raise StepError if a version learned from a user who was erased since."""
+    if receipts := tainted_versions(store).get(version):
+        raise StepError(
+            f"version {version} learned from users who were erased since (receipts "
+            f"{', '.join(map(str, receipts))}): train another one with `penchant run`; "
+            f"`penchant review rollback --to {version} --accept-tainted` takes it if it is published"
+        )
 
 
 def check_not_pruned(version: Version) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 
 from components.evaluate_release.dossier.registered import Dossier
 from components.mlflow_client import set_limits
-from components.push_release.promotion import check_allowed
+from components.push_release.promotion import check_allowed, check_not_tainted
 from components.push_release.publication import unpublish
 from components.push_release.switch_records import write_history
 from components.register_release.model_registry import Registry
@@ -36,11 +36,13 @@ def approve(settings: Settings, version: int, by: str, reason: str, force: bool 
         force: overrule the release gate, which found the version worse.
 
     Raises:
-        StepError: there is no such version, or the gate found it worse.
+        StepError: there is no such version, it learned from an erased user, or the gate found it worse.
         RunError: another run uses the home, or the push failed; the live version is unchanged.
     """
     registry = open_registry(settings)
-    last_seen = _last_seen(registry, ReleaseStore(settings.releases))
+    store = ReleaseStore(settings.releases)
+    last_seen = _last_seen(registry, store)
+    check_not_tainted(store, version)
     check_allowed(registry.version(version), by_person=True, force=force)
     if settings.kubeflow:
         return _submit(settings, version, by, reason, force, last_seen)

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from components.errors import StepError
-from components.push_release.promotion import check_not_pruned, publish_and_test
+from components.push_release.promotion import check_not_pruned, check_not_tainted, publish_and_test
 from components.register_release.registered_version import REJECTED
 from pipelines.local_run.run_lock import run_lock
 from pipelines.review.decisions import open_registry
@@ -20,8 +20,8 @@ def publish_candidate(settings: Settings, version: int) -> None:
     It is unpublished like others, once it is old and no experiment that runs names it.
 
     Raises:
-        StepError: there is no such version, it was rejected, its artifacts are gone or differ from their
-            manifest, or it fails the smoke test.
+        StepError: there is no such version, it was rejected, it learned from an erased user, its artifacts
+            are gone or differ from their manifest, or it fails the smoke test.
         HomeInUse: another run uses the home.
     """
     registry = open_registry(settings)
@@ -29,6 +29,7 @@ def publish_candidate(settings: Settings, version: int) -> None:
     check_not_pruned(registered)
     if registered.review == REJECTED:
         raise StepError(f"version {version} was rejected: no user gets its answers")
+    check_not_tainted(ReleaseStore(settings.releases), version)
     model_server = settings.model_server or running_model_server(settings) or ""
     with run_lock(settings.home), tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         store = ReleaseStore(settings.releases, Path(folder, "cache"))

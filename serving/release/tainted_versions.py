@@ -1,4 +1,4 @@
-"""Which published versions learned from a user who was erased since: tainted.json in the release store.
+"""Which versions learned from a user who was erased since: tainted.json in the release store.
 
 {"7": [1, 2]}   version 7 learned from the persons of the receipts 1 and 2
 """

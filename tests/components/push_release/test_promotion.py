@@ -7,12 +7,14 @@ import numpy as np
 import pytest
 
 from components.errors import StepError
+from components.push_release import promotion as promotion_module
 from components.push_release.live_switch import switch
 from components.register_release.registered_version import APPROVED, FAILED, REJECTED, WAITING
 from pipelines.errors import RunError
 from pipelines.local_run.recovery import recover_home
 from pipelines.local_run.run_lock import run_lock
 from pipelines.review import decisions as review
+from pipelines.review.publishing import publish_candidate
 from pipelines.review.rollback import roll_back, write_history
 from pipelines.settings import Settings
 from serving.release.published_versions import MARKERS
@@ -29,6 +31,23 @@ def test_a_version_that_passes_the_smoke_test_is_live(promotion: Promotion) -> N
     entry = promotion.registry.version(promotion.version)
     assert promotion.store.live() == promotion.version
     assert (entry.review, entry.tags["reviewed_by"], entry.aliases) == (APPROVED, "ada", ["live"])
+
+
+def test_a_version_that_learned_from_an_erased_user_is_not_pushed(
+    promotion: Promotion, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(promotion_module, "tainted_versions", lambda store: {promotion.version: [3]})
+    message = r"learned from users who were erased since \(receipts 3\).*--accept-tainted"
+    with pytest.raises(StepError, match=message):
+        promotion.push(promotion.version)
+    settings = settings_of(promotion, tmp_path)
+    for publish in (
+        lambda: review.approve(settings, promotion.version, "ada", ""),
+        lambda: publish_candidate(settings, promotion.version),
+    ):
+        with pytest.raises(StepError, match=message):
+            publish()
+    assert promotion.store.versions() == []
 
 
 def test_a_failed_smoke_test_unpublishes_and_tags_the_version_and_keeps_the_live_one(
