@@ -1,22 +1,22 @@
-"""Erases a user from the files that runs leave in a home: outputs of steps, logs, MLflow's artifacts."""
+"""Erases a user from the files that runs and commands leave in a home.
+
+Only what is listed here is changed: outputs of steps, records and logs of runs, pages of versions. Models,
+manifests, and what else lies in a home stay as they are.
+"""
 
 import json
-import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from components.erase_user.parquet_rows import delete_rows
+from components.erase_user.id_pattern import bytes_pattern, text_pattern
+from components.run_record import RECORD
 from feature_repo.atomic_files import write_text_atomically
 
 # What a warm start begins with: weights that learned from everybody, and the users' newest interactions.
 TRAINING_START: Final = "base_model"
 
-_TEXT: Final = (".json", ".html", ".log", ".txt", ".csv", ".yaml")
-_REPLACEMENT: Final = "(erased)"
-# A shorter id may be a number of something else, so it is replaced only where it is a whole value.
-_DISTINCTIVE: Final = 8
+_ERASED: Final = "(erased)"
 
 
 def delete_outputs(runs: Path) -> int:
@@ -41,34 +41,50 @@ def delete_training_starts(artifacts: Path) -> int:
     return len(folders)
 
 
-def erase_tables(artifacts: Path, user_id: str) -> int:
-    """Delete the user's rows from all Parquet files; returns their number."""
-    return delete_rows(str(artifacts), user_id)
+def delete_review_pages(home: Path) -> int:
+    """Delete what `penchant review` has written into a home, and writes again; returns their number."""
+    folder = home / "review"
+    files = sum(file.is_file() for file in folder.rglob("*"))
+    if folder.is_dir():
+        shutil.rmtree(folder)
+    return files
 
 
-def erase_texts(folder: Path, user_id: str) -> int:
-    """Replace the id in text files; returns the number of files."""
-    return sum(_erase_text(file, user_id) for file in _texts(folder))
+def erase_records(runs: Path, user_id: str) -> int:
+    """Replace the id in the errors of the records of runs; returns the number of changed records."""
+    return sum(_erase_errors(file, user_id) for file in runs.glob(f"*/{RECORD}"))
 
 
-def _texts(folder: Path) -> Iterator[Path]:
-    for root, _, names in os.walk(folder):
-        yield from (
-            Path(root, name) for name in names if name.endswith(_TEXT) and not Path(root, name).is_symlink()
-        )
+def erase_logs(runs: Path, user_id: str) -> int:
+    """Overwrite the id in the logs of runs with as many asterisks; returns the number of changed logs.
+
+    A process may be writing to the log, and the record of a run has positions in it: so the file stays, and
+    its length. A number that equals the id and is no time is overwritten, too.
+    """
+    files = [file for file in runs.glob("*/**/*.log") if not file.is_symlink()]
+    return sum(_overwrite(file, user_id) for file in files)
 
 
-def _erase_text(file: Path, user_id: str) -> bool:
-    try:
-        text = file.read_text(encoding="utf-8")
-    except UnicodeDecodeError:
-        return False
-    forms = [json.dumps(user_id), repr(user_id), f">{user_id}<"]
-    replaced = text
-    for form in forms:
-        replaced = replaced.replace(form, f"{form[0]}{_REPLACEMENT}{form[-1]}")
-    if len(user_id) >= _DISTINCTIVE:
-        replaced = replaced.replace(user_id, _REPLACEMENT)
-    if replaced != text:
-        write_text_atomically(file, replaced)
-    return replaced != text
+def _erase_errors(file: Path, user_id: str) -> bool:
+    record: dict[str, Any] = json.loads(file.read_bytes())
+    pattern, changed = text_pattern(user_id), False
+    for entry in (record, *record["steps"]):
+        erased = pattern.sub(lambda found: found[0] if found["id"] is None else _ERASED, entry["error"])
+        changed |= erased != entry["error"]
+        entry["error"] = erased
+    if changed:
+        write_text_atomically(file, json.dumps(record, indent=2))
+    return changed
+
+
+def _overwrite(file: Path, user_id: str) -> bool:
+    pattern, position, changed = bytes_pattern(user_id), 0, False
+    with file.open("rb") as lines, file.open("r+b") as log:
+        for line in lines:
+            for found in pattern.finditer(line):
+                if found["id"] is not None:
+                    log.seek(position + found.start("id"))
+                    log.write(b"*" * len(found["id"]))
+                    changed = True
+            position += len(line)
+    return changed

@@ -1,16 +1,24 @@
 """Erases a user from Feast's online store."""
 
 import sqlite3
+import time
 from contextlib import closing
 from pathlib import Path
+from typing import Final
 
+from components.errors import StepError
 from feature_repo.contract import FEAST_PROJECT
 from feature_repo.store_addresses import is_file
 from serving.online_store.readers import entity_key
 
+_TRUNCATE_S: Final = 10.0
+
 
 def erase(online_store: str, user_id: str) -> int:
     """Delete the user's values, and the bytes of earlier ones; returns the number of values.
+
+    Raises:
+        StepError: readers keep the write-ahead log of a SQLite file in use.
 
     Args:
         online_store: a SQLite file or a redis:// URL, as in FeatureStoreAddresses.
@@ -29,8 +37,19 @@ def erase(online_store: str, user_id: str) -> int:
                 query = f'DELETE FROM "{table}" WHERE entity_key = ?'
                 deleted += connection.execute(query, (entity_key(user_id),)).rowcount
         connection.execute("VACUUM")
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        _truncate_wal(connection, online_store)
     return deleted
+
+
+def _truncate_wal(connection: sqlite3.Connection, file: str) -> None:
+    """Empty the write-ahead log: it has the bytes of deleted values. Readers delay that for milliseconds."""
+    deadline = time.monotonic() + _TRUNCATE_S
+    while connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]:
+        if time.monotonic() > deadline:
+            raise StepError(
+                f"the online store {file} is in use: its write-ahead log can't be emptied; repeat this"
+            )
+        time.sleep(0.01)
 
 
 def _from_redis(address: str, user_id: str) -> int:

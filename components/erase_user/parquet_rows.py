@@ -20,11 +20,31 @@ def delete_rows(location: str, user_id: str) -> int:
     Args:
         location: a directory or an fsspec URL; tables without a column user_id stay as they are.
     """
+    filesystem, paths = _tables(location)
+    return sum(_delete_from(filesystem, path, user_id) for path in paths)
+
+
+def count_rows(location: str, user_id: str) -> int:
+    """Return the number of rows that delete_rows would delete."""
+    filesystem, paths = _tables(location)
+    total = 0
+    for path in paths:
+        with filesystem.open(path, "rb") as file, pq.ParquetFile(file) as table:
+            total += _count(table, user_id)
+    return total
+
+
+def _tables(location: str) -> tuple[AbstractFileSystem, list[str]]:
     filesystem, root = locate(location)
     if not filesystem.exists(root):
+        return filesystem, []
+    return filesystem, [path for path in filesystem.find(root) if _is_table(filesystem, path)]
+
+
+def _count(table: pq.ParquetFile, user_id: str) -> int:
+    if KEY not in table.schema_arrow.names:
         return 0
-    paths = [path for path in filesystem.find(root) if _is_table(filesystem, path)]
-    return sum(_delete_from(filesystem, path, user_id) for path in paths)
+    return pc.sum(pc.equal(table.read([KEY])[KEY].cast(pa.string()), user_id)).as_py() or 0
 
 
 def _is_table(filesystem: AbstractFileSystem, path: str) -> bool:
@@ -34,10 +54,7 @@ def _is_table(filesystem: AbstractFileSystem, path: str) -> bool:
 
 def _delete_from(filesystem: AbstractFileSystem, path: str, user_id: str) -> int:
     with filesystem.open(path, "rb") as file, pq.ParquetFile(file) as table:
-        if KEY not in table.schema_arrow.names:
-            return 0
-        is_user = pc.equal(table.read([KEY])[KEY].cast(pa.string()), user_id)
-        if not (rows := pc.sum(is_user).as_py() or 0):
+        if not (rows := _count(table, user_id)):
             return 0
         with (
             atomic_upload(filesystem, path) as target,

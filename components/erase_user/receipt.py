@@ -27,7 +27,7 @@ class Receipt:
         person: the digest of the user id, as of feature_repo.erased_users; the receipt does not have the id.
         removed: place, what, count and time of each removal.
         remains: place and reason of what was not removed.
-        tainted_releases: published versions that learned from the person.
+        tainted_releases: versions that learned from the person.
     """
 
     number: int
@@ -39,6 +39,12 @@ class Receipt:
     completed_at: str = ""
 
     def add(self, place: str, what: str, count: int) -> None:
+        """Add a removal; the count of the same one by an earlier, interrupted erasure is added."""
+        for entry in self.removed:
+            if (entry["place"], entry["what"]) == (place, what):
+                count += entry["count"]
+                self.removed.remove(entry)
+                break
         self.removed.append({"place": place, "what": what, "count": count, "at": now()})
 
     def keep(self, place: str, why: str) -> None:
@@ -50,16 +56,36 @@ def now() -> str:
 
 
 def next_number(folder: Path) -> int:
-    """Return the number of the next receipt of a home; `folder` has the receipts."""
-    return max((int(file.stem) for file in folder.glob("*.json") if file.stem.isdigit()), default=0) + 1
+    """Return the number of the next receipt of a home; `folder` has the receipts and drafts."""
+    written = [int(file.stem) for file in folder.glob("*.json") if file.stem.isdigit()]
+    drafts = [json.loads(file.read_bytes())["number"] for file in folder.glob("draft-*.json")]
+    return max([*written, *drafts], default=0) + 1
+
+
+def begin(folder: Path, person: str) -> Receipt:
+    """Return the draft of an erasure of the person that was interrupted, or a new receipt."""
+    try:
+        return Receipt(**json.loads(_draft(folder, person).read_bytes()))
+    except FileNotFoundError:
+        return Receipt(0, person, now())
+
+
+def save_draft(folder: Path, receipt: Receipt) -> None:
+    """Keep what was removed until now for the receipt of a repeat."""
+    write_text_atomically(_draft(folder, receipt.person), json.dumps(asdict(receipt)))
+
+
+def _draft(folder: Path, person: str) -> Path:
+    return folder / f"draft-{person}.json"
 
 
 def write(folder: Path, receipt: Receipt) -> Path:
-    """Sign a receipt, write it to `folder`, and return its file."""
+    """Sign a receipt, write it to `folder`, delete its draft, and return its file."""
     content = asdict(receipt)
     signed = {"receipt": content, "algorithm": ALGORITHM, "signature": _sign(_key(folder), content)}
     file = folder / f"{receipt.number}.json"
     write_text_atomically(file, json.dumps(signed, indent=2, ensure_ascii=False) + "\n")
+    _draft(folder, receipt.person).unlink(missing_ok=True)
     return file
 
 

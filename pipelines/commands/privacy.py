@@ -41,8 +41,8 @@ def forget(
     """Erase a user from all stores of a home, and write a signed receipt.
 
     Running recommenders forget the user within a second, and nothing is recorded under the id until it is
-    allowed again. Published releases that learned from the user are marked: a rollback to one needs
-    --accept-tainted, and the next `penchant run` trains one that did not.
+    allowed again. Versions that learned from the user are marked: none is pushed any more, a rollback to one
+    needs --accept-tainted, and the next `penchant run` trains one that did not.
 
     ```
     penchant forget 196

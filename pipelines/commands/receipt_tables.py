@@ -19,4 +19,4 @@ def print_receipt(receipt: Receipt) -> None:
     out.print(remains)
     if receipt.tainted_releases:
         versions = ", ".join(map(str, receipt.tainted_releases))
-        out.print(f"Published versions that learned from the person: {versions}")
+        out.print(f"Versions that learned from the person: {versions}")

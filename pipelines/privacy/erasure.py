@@ -3,12 +3,15 @@
 from pathlib import Path
 from typing import Final
 
-from components.erase_user import home_files, online_rows, receipt, warehouse_rows
-from components.erase_user.parquet_rows import delete_rows
+from components.erase_user import evaluations, home_files, online_rows, receipt, warehouse_rows
+from components.erase_user.parquet_rows import count_rows, delete_rows
 from components.erase_user.receipt import Receipt
 from components.ingest_interactions.warehouse.source_list import list_sources
+from components.register_release.review_history import ReviewHistory
+from feature_repo.erased_users import ErasedUsers
 from feature_repo.store_addresses import without_password
 from pipelines.local_run.run_lock import run_lock
+from pipelines.privacy.active_runs import check_no_run
 from pipelines.privacy.stored_user import stored_id
 from pipelines.settings import Settings
 from serving.exposures.exposure_store import ExposureStore
@@ -20,7 +23,7 @@ RECEIPTS: Final = "receipts"
 
 
 def erase_user(settings: Settings, user_id: str) -> tuple[Receipt, Path]:
-    """Erase a user; a repeat erases what came back meanwhile, with a receipt of its own.
+    """Erase a user; a repeat after an interruption ends it, and its receipt has what both have removed.
 
     The interaction log first, so that every recommender forgets the user within a second; then the stores
     that runs write, which no run may use meanwhile.
@@ -29,7 +32,8 @@ def erase_user(settings: Settings, user_id: str) -> tuple[Receipt, Path]:
         The receipt and its file.
 
     Raises:
-        HomeInUse: a run is in progress; the recommenders have forgotten the user, and the rest is left.
+        HomeInUse: a run is in progress here or on Kubeflow; the recommenders have forgotten the user, and the
+            rest is left.
         ValueError, StepError, Unavailable: as of stored_id.
     """
     stored = stored_id(settings, user_id)
@@ -37,22 +41,24 @@ def erase_user(settings: Settings, user_id: str) -> tuple[Receipt, Path]:
     try:
         interactions = store.erase(stored)
         erased = store.erased()
-        folder = settings.home / RECEIPTS
-        result = Receipt(0, erased.digest(stored), receipt.now())
+        removals = _Removals(settings.home / RECEIPTS, erased.digest(stored))
         place = without_password(settings.interaction_log)
-        result.add(place, "recorded interactions", interactions)
-        result.add(place, "records of what was shown", _delete_exposures(settings, stored))
-        with run_lock(settings.home):
-            result.number = receipt.next_number(folder)
-            learned = _erase_stores(
-                settings, stored, warehouse_rows.erase(settings.warehouse, stored, erased), result
-            )
-            _erase_files(settings, stored, result)
-            _taint(settings, learned, result)
-            store.scrub()
-            _list_remains(settings, result)
-            result.completed_at = receipt.now()
-            return result, receipt.write(folder, result)
+        removals.add(place, "recorded interactions", interactions)
+        exposures = ExposureStore(settings.interaction_log)
+        try:
+            removals.add(place, "records of what was shown", exposures.delete_user(stored))
+            check_no_run(settings)
+            with run_lock(settings.home):
+                removals.number()
+                _erase_stores(settings, stored, erased, removals)
+                _erase_files(settings, stored, removals)
+                # It reads all kept requests, which may take long.
+                followed = exposures.leave_out_followed(stored)
+                removals.add(place, "requests of others that name the user", followed)
+                store.scrub()
+                return _finish(settings, removals)
+        finally:
+            exposures.close()
     finally:
         store.close()
 
@@ -75,55 +81,84 @@ def allow_user(settings: Settings, user_id: str) -> bool:
         store.close()
 
 
-def _delete_exposures(settings: Settings, user_id: str) -> int:
-    exposures = ExposureStore(settings.interaction_log)
-    try:
-        return exposures.delete_user(user_id) + exposures.leave_out_followed(user_id)
-    finally:
-        exposures.close()
+class _Removals:
+    """The receipt in the making, which is kept after each removal."""
+
+    def __init__(self, folder: Path, person: str) -> None:
+        self.folder, self.receipt = folder, receipt.begin(folder, person)
+
+    def number(self) -> None:
+        """Give the receipt its number; with the lock of the home."""
+        self.receipt.number = self.receipt.number or receipt.next_number(self.folder)
+
+    def add(self, place: str, what: str, count: int) -> None:
+        self.receipt.add(place, what, count)
+        receipt.save_draft(self.folder, self.receipt)
 
 
-def _erase_stores(settings: Settings, user_id: str, rows: dict[str, int], result: Receipt) -> bool:
-    """Erase the user from the features; returns whether any release may have learned from the user."""
-    result.add(settings.warehouse, "interactions", rows["interactions"])
-    result.add(settings.warehouse, "rows of attributes", rows["users"])
+def _erase_stores(settings: Settings, user_id: str, erased: ErasedUsers, removals: _Removals) -> None:
+    """Erase the user from warehouse, features and online store; taint versions that learned from the user."""
+    rows = warehouse_rows.erase(settings.warehouse, user_id, erased)
+    # Before the features are deleted: a repeat must know, too, that releases have learned from the user.
+    if sum(rows.values()) + count_rows(settings.features, user_id):
+        _taint(settings, removals.receipt)
+    removals.add(settings.warehouse, "interactions", rows["interactions"])
+    removals.add(settings.warehouse, "rows of attributes", rows["users"])
+    warehouse_rows.complete(settings.warehouse, erased.digest(user_id))  # the draft has the counts
     features = delete_rows(settings.features, user_id)
-    result.add(settings.features, "rows of features, of this snapshot and of earlier ones", features)
+    removals.add(settings.features, "rows of features, of this snapshot and of earlier ones", features)
     place = without_password(settings.online_store)
-    result.add(place, "values in the online store", online_rows.erase(settings.online_store, user_id))
-    return bool(sum(rows.values()) + features)
+    removals.add(place, "values in the online store", online_rows.erase(settings.online_store, user_id))
 
 
-def _text_folders(home: Path) -> list[Path]:
-    """Return the folders of a home with logs, records and pages; the others are erased by their own means."""
-    others = ("warehouse", "releases", "feast", RECEIPTS)
-    return sorted(folder for folder in home.iterdir() if folder.is_dir() and folder.name not in others)
-
-
-def _erase_files(settings: Settings, user_id: str, result: Receipt) -> None:
+def _erase_files(settings: Settings, user_id: str, removals: _Removals) -> None:
     home = settings.home
     runs, artifacts = home / "runs", home / "mlflow" / "artifacts"
-    result.add(str(runs), "runs whose outputs of steps are deleted", home_files.delete_outputs(runs))
+    removals.add(str(runs), "runs whose outputs of steps are deleted", home_files.delete_outputs(runs))
     starts = home_files.delete_training_starts(artifacts)
-    result.add(str(artifacts), "starts of later trainings", starts)
-    result.add(str(artifacts), "rows of tables", home_files.erase_tables(artifacts, user_id))
-    texts = sum(home_files.erase_texts(folder, user_id) for folder in _text_folders(home))
-    result.add(str(home), "logs, records and pages in which the id is replaced", texts)
+    removals.add(str(artifacts), "starts of later trainings", starts)
+    removals.add(str(artifacts), "rows of evaluations", evaluations.erase_rows(artifacts, user_id))
+    removals.add(
+        str(artifacts), "dossiers with the user as an example", evaluations.erase_examples(artifacts, user_id)
+    )
+    removals.add(
+        str(home / "review"), "pages that `penchant review` writes", home_files.delete_review_pages(home)
+    )
+    records = home_files.erase_records(runs, user_id) + home_files.erase_logs(runs, user_id)
+    removals.add(str(runs), "logs and records in which the id is overwritten", records)
 
 
-def _taint(settings: Settings, learned: bool, result: Receipt) -> None:
+def _taint(settings: Settings, result: Receipt) -> None:
+    """Mark all versions, published or registered, as tainted by the person; a repeat changes nothing."""
     store = PublishedVersions(settings.releases)
-    if learned and (versions := store.versions()):
+    history = ReviewHistory(settings.review_history, settings.model_name)
+    versions = sorted({*store.versions(), *(record.version for record in history.records())})
+    if versions:
         taint(store, versions, result.number)
-        result.tainted_releases = versions
-        result.keep(
-            settings.releases,
-            "weights and counts of these versions, without the id, learned from the person, too: the next "
-            "run trains one that did not; a rollback to them needs --accept-tainted",
-        )
+    result.tainted_releases = versions
+
+
+def _finish(settings: Settings, removals: _Removals) -> tuple[Receipt, Path]:
+    result = removals.receipt
+    _list_remains(settings, result)
+    result.completed_at = receipt.now()
+    return result, receipt.write(removals.folder, result)
 
 
 def _list_remains(settings: Settings, result: Receipt) -> None:
+    if result.tainted_releases:
+        result.keep(
+            settings.releases,
+            "weights and counts of these versions, without the id, learned from the person, too: the next "
+            "run trains one that did not; none of them goes live any more but by a rollback with "
+            "--accept-tainted",
+        )
+    if settings.kubeflow:
+        result.keep(
+            "the artifact store of Kubeflow, and the logs of its pods",
+            "outputs of the steps of earlier runs are not changed: delete these runs and their artifacts "
+            "there. No run may have started meanwhile: the cluster does not know the lock of the home",
+        )
     result.keep(
         without_password(settings.interaction_log),
         "a keyed digest of the id, so that nothing is recorded of it: `forget USER --allow` deletes it",

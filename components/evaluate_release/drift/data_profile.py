@@ -1,6 +1,7 @@
 """Summarises the data that a version was trained on, so that a later version can be compared with it."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -76,8 +77,12 @@ def item_counts(training_set: pa.Table, index: pa.Array) -> NDArray[np.int64]:
 
 def user_hashes(training_set: pa.Table) -> NDArray[np.uint64]:
     """Return [users] a hash of each user's id, ascending: new users can be counted, and no id is stored."""
-    users = everything(training_set)["user_id"].unique().to_numpy(zero_copy_only=False)
-    return np.unique(pd.util.hash_array(users))
+    return np.unique(hash_ids(everything(training_set)["user_id"].unique().to_pylist()))
+
+
+def hash_ids(user_ids: Sequence[str]) -> NDArray[np.uint64]:
+    """Return [users] the hash of each id: without a key, so whoever guesses an id can recognise it."""
+    return pd.util.hash_array(np.array(user_ids, object))
 
 
 def everything(training_set: pa.Table) -> pa.Table:

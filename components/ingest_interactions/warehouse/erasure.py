@@ -1,6 +1,7 @@
 """Deletes the rows of users from the warehouse."""
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from duckdb import DuckDBPyConnection
 
@@ -26,15 +27,19 @@ def delete_users(
     for table in TABLES:
         for part in store.listed(table):
             scan = store.scan([part]) or ""
-            ((rows,),) = connection.execute(f"SELECT count(*) FROM {scan} WHERE {is_erased}").fetchall()
-            if rows:
+            query = (
+                f"SELECT user_id, count(*) FROM {scan} WHERE {is_erased} GROUP BY user_id ORDER BY user_id"
+            )
+            if found := connection.execute(query).fetchall():
                 store.rewrite(connection, part, f"SELECT * FROM {scan} WHERE ({is_erased}) IS NOT TRUE")
-            deleted[table] += rows
+            for user_id, rows in found:
+                store.watermarks.count_deleted(user_id, table, rows)
+                deleted[table] += rows
     store.watermarks.withdrawn += deleted["interactions"]
     store.watermarks.retractions = [
-        retraction
+        replace(retraction, conditions=[_without_user(text, user_ids) for text in retraction.conditions])
         for retraction in store.watermarks.retractions
-        if not any(_user(condition) in user_ids for condition in retraction.conditions)
+        if not any(_user(text) in [("=", user_id) for user_id in user_ids] for text in retraction.conditions)
     ]
     return deleted
 
@@ -49,7 +54,13 @@ def delete_erased(connection: DuckDBPyConnection, store: Warehouse) -> dict[str,
     return delete_users(connection, store, user_ids)
 
 
-def _user(condition: str) -> str:
-    """Return the user id that a condition names; "" for none."""
+def _user(condition: str) -> tuple[str, str]:
+    """Return the operator and the user id of a condition; empty for a condition on another column."""
     match = CONDITION.fullmatch(condition)
-    return match[3] if match and match[1] == "user_id" else ""
+    return (match[2], match[3]) if match and match[1] == "user_id" else ("", "")
+
+
+def _without_user(condition: str, user_ids: Collection[str]) -> str:
+    """Return a condition that is the same for all users but these, and names none of them."""
+    operator, user_id = _user(condition)
+    return "user_id!=" if operator == "!=" and user_id in user_ids else condition

@@ -34,6 +34,11 @@ class Warehouse:
         self._content = self._read()
         self.watermarks = Watermarks.from_json(self._content) if self._content else Watermarks()
 
+    @property
+    def is_new(self) -> bool:
+        """Whether there is no manifest yet."""
+        return not self._content
+
     def listed(self, table: str = "", source: str = "") -> list[Part]:
         """Return the parts of a table and a source, oldest first; "" for all."""
         return [

@@ -79,6 +79,7 @@ class Watermarks:
         pseudonym_key: the check value of the key of the user ids; "" where the ids themselves are stored.
         erased: salt -> digests of users whose rows are kept out, as of feature_repo.erased_users; hex.
             Each interaction log has its salt.
+        deleted: digest of an erased user -> table -> rows deleted, until the receipt of the erasure has them.
         obsolete: paths of parts that are not listed any more, to delete.
     """
 
@@ -91,6 +92,7 @@ class Watermarks:
     withdrawn: int = 0
     pseudonym_key: str = ""
     erased: dict[str, list[str]] = field(default_factory=dict)
+    deleted: dict[str, dict[str, int]] = field(default_factory=dict)
     obsolete: list[str] = field(default_factory=list)
 
     @property
@@ -101,6 +103,17 @@ class Watermarks:
         """Keep the rows of these users out of later parts, and of no others that their log had erased."""
         if users.salt:
             self.erased[users.salt.hex()] = sorted(users.digests)
+
+    def digests(self) -> set[str]:
+        """Return the digests of all erased users."""
+        return {digest for digests in self.erased.values() for digest in digests}
+
+    def count_deleted(self, user_id: str, table: str, rows: int) -> None:
+        """Keep how many rows of an erased user were deleted."""
+        for users in self.erased_users:
+            if user_id in users:
+                counts = self.deleted.setdefault(users.digest(user_id), {})
+                counts[table] = counts.get(table, 0) + rows
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2)

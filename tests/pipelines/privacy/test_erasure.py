@@ -1,9 +1,11 @@
 """A user is erased from a whole home, with a receipt; the next run is as if the user had never been there."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
+from unittest.mock import Mock
 
 import numpy as np
 import pyarrow as pa
@@ -11,16 +13,28 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.build_features.feature_tables import build
+from components.erase_user import home_files
 from components.erase_user.receipt import Receipt, verify
 from components.errors import StepError
+from components.evaluate_release.dossier.dossier_files import DETAILS, DOSSIER, FOLDER, PAGE
+from components.evaluate_release.dossier.page import render
+from components.evaluate_release.dossier.registered import read_dossier
+from components.evaluate_release.dossier.stored_evaluation import StoredEvaluation
+from components.evaluate_release.drift.data_profile import hash_ids
 from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
 from components.ingest_interactions.ingestion import Outputs, Sources, ingest
+from components.ingest_interactions.warehouse.manifest import Warehouse
 from components.ingest_interactions.warehouse.retraction import retract
 from components.materialize_features.materialization import materialize
+from components.push_release.promotion import check_not_tainted
+from components.register_release.review_history import Act, ReviewHistory
+from components.run_record import RunRecord
 from components.validate_interactions.validation import validate
 from feature_repo.feedback import FeedbackPolicy
 from feature_repo.interaction import Interaction
 from feature_repo.store_addresses import FeatureStoreAddresses
+from pipelines.errors import HomeInUse
+from pipelines.local_run.run_lock import run_lock
 from pipelines.privacy.erasure import RECEIPTS, allow_user, erase_user
 from pipelines.privacy.export import export_user
 from pipelines.review.rollback import roll_back
@@ -31,14 +45,21 @@ from serving.exposures.exposure_store import ExposureStore
 from serving.exposures.exposure_table import to_row
 from serving.online_store.online_features import OnlineFeatures
 from serving.protos.recommender_pb2 import RecommendRequest
+from serving.release.published_versions import PublishedVersions
 from serving.user_data.erasure_store import ErasureStore
 from serving.user_data.interaction_log import InteractionLog
+from tests.components.evaluate_release.dossier.stored import N_USERS, stored
+from tests.components.evaluate_release.dossier.test_page import page
 from tests.occurrences import files_with
 from tests.serving.planted import write_release
 
 PERSON: Final = "Marked-Person"
 TODAY: Final = datetime.now(UTC).replace(microsecond=0)
 NOW_US: Final = int(TODAY.timestamp() * 1_000_000)
+
+
+LOGGED: Final = f"2026-01-01 00:00:00 users without attributes ('{PERSON}', 'u2')\n"
+SOURCE: Final = f"{PERSON},i1\n"
 
 
 class Shop:
@@ -106,6 +127,19 @@ class Shop:
         return {file.name: file.read_bytes() for file in files}
 
 
+def write_evaluation(folder: Path, user_id: str) -> None:
+    """Write the evaluation of a version, with the user as its examples, and its page."""
+    folder.mkdir(parents=True)
+    evaluation = stored()
+    evaluation.answers.user_ids[0] = user_id
+    replace(evaluation, users=np.unique(hash_ids(evaluation.answers.user_ids.tolist()))).write(folder)
+    content = page()
+    content["examples"]["drawn"][0]["user_id"] = content["examples"]["loses"][0]["user_id"] = user_id
+    (folder / DOSSIER).write_text(json.dumps(content))
+    (folder / DETAILS).write_text("")
+    (folder / PAGE).write_text(render(content))
+
+
 def test_the_next_run_equals_one_on_data_that_never_had_the_user(tmp_path: Path) -> None:
     shops = [Shop(tmp_path / "with"), Shop(tmp_path / "without", has_person=False)]
     for shop in shops:
@@ -136,6 +170,78 @@ def test_a_run_leaves_out_whom_a_recommender_has_erased(tmp_path: Path) -> None:
     assert files_with(Path(shop.settings.warehouse), PERSON) == []
 
 
+def test_what_runs_have_deleted_counts_for_the_receipt_and_the_taint(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    shop.ingest(shop.write("first.csv", 0), shop.write_users())
+    write_release(Path(shop.settings.releases), 1)
+    store = ErasureStore(shop.settings.interaction_log)
+    store.erase(PERSON)
+    store.close()
+    shop.ingest(shop.write("second.csv", 7))
+
+    with run_lock(shop.settings.home), pytest.raises(HomeInUse):
+        erase_user(shop.settings, PERSON)
+    receipt, _ = erase_user(shop.settings, PERSON)
+    assert {entry["what"]: entry["count"] for entry in receipt.removed}["interactions"] == 40
+    assert receipt.tainted_releases == [1]
+
+    write_release(Path(shop.settings.releases), 2)
+    again, _ = erase_user(shop.settings, PERSON)
+    assert (again.number, again.tainted_releases) == (2, [])
+    assert sum(entry["count"] for entry in again.removed) == 0
+
+
+def test_an_interrupted_erasure_is_ended_by_its_repeat(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = Shop(tmp_path)
+    shop.record(PERSON)
+    shop.ingest(shop.write("first.csv", 0))
+    write_release(Path(shop.settings.releases), 1)
+    shop.validate_and_build(shop.settings.home / "runs" / "1" / "steps")
+    with monkeypatch.context() as failing:
+        failing.setattr(home_files, "delete_outputs", Mock(side_effect=OSError("full")))
+        with pytest.raises(OSError, match="full"):
+            erase_user(shop.settings, PERSON)
+    receipt, _ = erase_user(shop.settings, PERSON)
+    counts = {entry["what"]: entry["count"] for entry in receipt.removed}
+    assert (counts["recorded interactions"], counts["interactions"]) == (1, 41)
+    assert counts["rows of features, of this snapshot and of earlier ones"] > 0
+    assert (receipt.number, receipt.tainted_releases) == (1, [1])
+    assert [file.name for file in (shop.settings.home / RECEIPTS).glob("draft*")] == []
+
+
+def test_a_home_without_a_run_stays_open_for_each_key(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    erase_user(shop.settings, PERSON)
+    allow_user(shop.settings, PERSON)
+    assert not (Path(shop.settings.warehouse) / "watermarks.json").exists()
+
+
+def test_an_allowed_user_comes_back_with_the_same_file(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    file = shop.write("first.csv", 0)
+    shop.ingest(file)
+    erase_user(shop.settings, PERSON)
+    shop.ingest(file)
+    assert PERSON not in pq.read_table(shop.outputs.interactions)["user_id"].to_pylist()
+    allow_user(shop.settings, PERSON)
+    shop.ingest(file)
+    users = pq.read_table(shop.outputs.interactions)["user_id"].to_pylist()
+    assert (users.count(PERSON), users.count("u1")) == (40, 6)
+
+
+def test_a_retraction_of_all_others_stays_and_names_nobody(tmp_path: Path) -> None:
+    shop = Shop(tmp_path)
+    file = shop.write("first.csv", 0)
+    shop.ingest(file)
+    retract(shop.settings.warehouse, "", [f"user_id!={PERSON}", "item_id=i9"])
+    erase_user(shop.settings, PERSON)
+    assert files_with(Path(shop.settings.warehouse), PERSON) == []
+    (retraction,) = Warehouse(shop.settings.warehouse).watermarks.retractions
+    assert retraction.conditions == ["user_id!=", "item_id=i9"]
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     """A home with something of the person in each of its places."""
@@ -153,14 +259,18 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Shop:
         exposures.append([to_row(Exposure(f"to-{user}", user, NOW_US, 1, *basis, request=content))])
     exposures.close()
     run, artifacts = steps.parent, settings.home / "mlflow" / "artifacts" / "penchant"
-    (run / "run.log").write_text(f"users without attributes ('{PERSON}', 'u2')\n")
+    (run / "run.log").write_text(LOGGED)
+    RunRecord("20260101-000000", "training", "", "ada", {}, error=f"user {PERSON} is odd").write(run)
     (artifacts / "base_model").mkdir(parents=True)
     np.save(artifacts / "base_model" / "weights.npy", np.ones(3))
-    for file in (artifacts / "base_model" / "learned.parquet", artifacts / "users.parquet"):
-        pq.write_table(pa.table({"user_id": [PERSON, "u1"], "ndcg": [1.0, 0.5]}), file)
-    (artifacts / "dossier.html").write_text(f"<td>{PERSON}</td><td>u1</td>")
+    pq.write_table(pa.table({"user_id": [PERSON, "u1"]}), artifacts / "base_model" / "learned.parquet")
+    write_evaluation(artifacts / FOLDER, PERSON)
     (settings.home / "review").mkdir()
-    (settings.home / "review" / "version-1.html").write_text(f"<p>{PERSON} chose tea</p>")
+    (settings.home / "review" / "version-1.html").write_text((artifacts / FOLDER / PAGE).read_text())
+    (settings.home / "sources").mkdir()
+    for source in (settings.home / "sources" / "mine.csv", settings.home / "models.json"):
+        source.write_text(SOURCE)
+    ReviewHistory(settings.review_history, settings.model_name).append(Act.REGISTERED, 7, "ada", "")
     for version in (1, 2):
         write_release(Path(settings.releases), version)
     return shop
@@ -188,8 +298,9 @@ def test_an_export_has_everything_that_is_held(exported: dict[str, Any]) -> None
 
 
 @pytest.mark.usefixtures("erased")
-def test_no_byte_of_the_home_has_the_id(trained: Shop) -> None:
-    assert files_with(trained.settings.home, PERSON) == []
+def test_no_byte_of_the_home_has_the_id_but_the_users_own_files(trained: Shop) -> None:
+    assert sorted(files_with(trained.settings.home, PERSON)) == ["models.json", "sources/mine.csv"]
+    assert (trained.settings.home / "sources" / "mine.csv").read_text() == SOURCE
 
 
 @pytest.mark.usefixtures("erased")
@@ -207,9 +318,15 @@ def test_everything_of_others_stays(trained: Shop) -> None:
     exposures.close()
     assert RecommendRequest.FromString(exposure.request).followed_user_ids == ["u2"]
     artifacts = settings.home / "mlflow" / "artifacts" / "penchant"
-    assert pq.read_table(artifacts / "users.parquet")["user_id"].to_pylist() == ["u1"]
-    assert (artifacts / "dossier.html").read_text() == "<td>(erased)</td><td>u1</td>"
+    evaluation = StoredEvaluation.read(artifacts / FOLDER)
+    assert len(evaluation.answers) == len(evaluation.users) == N_USERS - 1
+    dossier = read_dossier(1, artifacts / FOLDER)
+    assert dossier is not None
+    assert "chose next" in dossier.render([])
     assert not (artifacts / "base_model").exists()
+    run = settings.home / "runs" / "20260101-000000"
+    assert (run / "run.log").read_text() == LOGGED.replace(f"'{PERSON}'", f"'{'*' * len(PERSON)}'")
+    assert RunRecord.read(run).error == "user (erased) is odd"
     data = export_user(settings, "u1")["data"]
     assert all(each["rows"] for each in data.values())
 
@@ -220,13 +337,18 @@ def test_the_receipt_says_what_was_removed_and_what_remains(
     receipt, file = erased
     counts = {entry["what"]: entry["count"] for entry in receipt.removed}
     assert counts["recorded interactions"] == 1
-    assert counts["records of what was shown"] == 2
+    assert counts["records of what was shown"] == 1
+    assert counts["requests of others that name the user"] == 1
     assert counts["interactions"] == 37  # 41 without the 4 that a retraction had withdrawn
     assert counts["rows of attributes"] == 1
     assert counts["runs whose outputs of steps are deleted"] == 1
     assert counts["starts of later trainings"] == 1
-    assert counts["logs, records and pages in which the id is replaced"] == 3
-    assert receipt.tainted_releases == [1, 2]
+    assert counts["logs and records in which the id is overwritten"] == 2
+    assert counts["rows of evaluations"] == 2
+    assert (
+        counts["dossiers with the user as an example"] == counts["pages that `penchant review` writes"] == 1
+    )
+    assert receipt.tainted_releases == [1, 2, 7]
     assert str(trained.folder / "first.csv") in [entry["place"] for entry in receipt.remains]
     assert PERSON not in file.read_text()
 
@@ -250,6 +372,14 @@ def test_a_rollback_to_a_release_that_learned_from_the_user_is_refused(trained: 
     with pytest.raises(LookupError, match=r"version 1 learned from users who were erased.*--accept-tainted"):
         roll_back(trained.settings, "ada", "a reason", to=1)
     assert roll_back(trained.settings, "ada", "a reason", to=1, accept_tainted=True).version == 1
+
+
+@pytest.mark.usefixtures("erased")
+def test_no_tainted_version_of_the_registry_is_pushed(trained: Shop) -> None:
+    store = PublishedVersions(trained.settings.releases)
+    with pytest.raises(StepError, match=r"version 7 learned from users who were erased since \(receipts 1\)"):
+        check_not_tainted(store, 7)  # registered, not published
+    check_not_tainted(store, 8)
 
 
 @pytest.mark.usefixtures("erased")
