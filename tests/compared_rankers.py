@@ -128,8 +128,33 @@ def false_alarms_of_the_test(simulations: int, users: int = 2_000, looks: int = 
             visits = rng.poisson(activity / 10)
             clicks += rng.binomial(visits * PLACES, taste)
             places += visits * PLACES
-            arms = [(clicks[mask], places[mask]) for mask in (~is_second, is_second)]
+            arms = [(clicks * mask, places * mask) for mask in (~is_second, is_second)]
             result = relative_difference(*arms)
+            if result is not None and result.is_certain:
+                alarms += 1
+                break
+    return alarms
+
+
+def false_alarms_of_a_ramp(simulations: int, users: int = 2_000, looks: int = 40, seed: int = 0) -> int:
+    """Return in how many ramped canaries that change nothing the test is ever certain, at any of its looks.
+
+    The share grows from 5 % over 20 % to half of the users while their clicks become fewer.
+    """
+    rng, alarms = np.random.default_rng(seed), 0
+    shares = (0.05, 0.2, 0.5)
+    for _ in range(simulations):
+        activity, taste = rng.lognormal(-1.0, 1.0, users), rng.beta(1, 9, users)
+        at = rng.random(users)
+        clicks, places = np.zeros((2, 2, len(shares), users))  # [arms, steps, users] each
+        for look in range(looks):
+            step = look * len(shares) // looks
+            visits = rng.poisson(activity / 10)
+            clicked = rng.binomial(visits * PLACES, taste / (1 + step))
+            for arm, is_in in enumerate((at >= shares[step], at < shares[step])):
+                clicks[arm, step] += clicked * is_in
+                places[arm, step] += visits * PLACES * is_in
+            result = relative_difference(*((clicks[arm], places[arm]) for arm in (0, 1)))
             if result is not None and result.is_certain:
                 alarms += 1
                 break
@@ -205,6 +230,7 @@ def main() -> None:
     print_needed_requests(max(10, simulations // 10))
     for what, count in (
         ("always-valid test, A/B", false_alarms_of_the_test(simulations)),
+        ("always-valid test, ramped canary", false_alarms_of_a_ramp(simulations)),
         ("always-valid test, interleaving", false_alarms_of_preferences(simulations)),
         ("guardrails of a canary", false_alarms_of_guardrails(simulations)),
     ):

@@ -1,7 +1,9 @@
 """Reports what users did in an experiment: by arm, with always-valid intervals, and a recommendation."""
 
+import math
 import tempfile
 import time
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +20,7 @@ from components.evaluate_online.arm_comparison import (
     relative_difference,
     sample_ratio,
 )
-from components.evaluate_online.attribution import attribute
+from components.evaluate_online.attribution import BUCKETS, attribute
 from components.evaluate_online.ratio_intervals import Floats
 from components.evaluate_online.recorded_window import read_window
 from components.ingest_interactions.duckdb_session import connect
@@ -79,7 +81,8 @@ def report_experiment(url: str, warehouse: str, experiment: Experiment) -> Exper
         recorded = read_window(url, store, start, end, min(end + _DAY_US, now), Path(folder))
         attribute(connection, recorded, _DAY_US)
         connection.execute(
-            "CREATE VIEW compared AS FROM places WHERE experiment = getvariable('experiment')",
+            f"CREATE VIEW compared AS SELECT *, {_step(experiment)} AS step FROM places "
+            "WHERE experiment = getvariable('experiment')",
         )
         connection.execute("SET VARIABLE experiment = ?", [experiment.name])
         arms = _arms(connection, experiment)
@@ -129,7 +132,7 @@ def _arms(connection: DuckDBPyConnection, experiment: Experiment) -> list[ArmRep
     order = [arm.name for arm in experiment.arms if arm.name in by_name]
     order += sorted(by_name.keys() - set(order))
     sums = {
-        metric: {name: _sums(connection, name, column) for name in order}
+        metric: {name: _sums(connection, name, column, len(experiment.ramp)) for name in order}
         for metric, column in METRICS.items()
     }
     return [
@@ -148,14 +151,23 @@ def _arms(connection: DuckDBPyConnection, experiment: Experiment) -> list[ArmRep
     ]
 
 
-def _sums(connection: DuckDBPyConnection, arm: str, column: str) -> Sums:
-    """Return the events and the shown items of an arm, summed by bucket of users, [buckets] each."""
+def _step(experiment: Experiment) -> str:
+    """Return the SQL of the number of the ramp's steps that an answer came after."""
+    times = [round(step.at.timestamp() * 1e6) for step in experiment.ramp]
+    return " + ".join(["0", *(f'(epoch_us("timestamp") >= {time})::INTEGER' for time in times)])
+
+
+def _sums(connection: DuckDBPyConnection, arm: str, column: str, steps: int) -> Sums:
+    """Return an arm's events and shown items by step of the ramp and bucket of users, [steps, buckets]."""
     found = connection.execute(
-        f"SELECT sum({column})::DOUBLE AS events, count(*)::DOUBLE AS counted FROM compared "
-        "WHERE arm = ? GROUP BY bucket ORDER BY bucket",
+        f"SELECT step, bucket, sum({column})::DOUBLE AS events, count(*)::DOUBLE AS counted FROM compared "
+        "WHERE arm = ? GROUP BY step, bucket",
         [arm],
     ).fetchnumpy()
-    return np.asarray(found["events"]), np.asarray(found["counted"])
+    events, counted = np.zeros((2, steps + 1, BUCKETS))
+    events[found["step"], found["bucket"]] = found["events"]
+    counted[found["step"], found["bucket"]] = found["counted"]
+    return events, counted
 
 
 def _by_user(connection: DuckDBPyConnection, column: str) -> Floats:
@@ -171,15 +183,15 @@ def _sample_ratio(connection: DuckDBPyConnection, experiment: Experiment) -> flo
         'SELECT arg_min(arm, "timestamp"), epoch(min("timestamp")) FROM compared GROUP BY person'
     ).fetchall()
     names = [arm.name for arm in experiment.arms]
-    fixed = [arm.share or 0.0 for arm in experiment.arms]
-    users, expected = [0] * len(names), np.zeros(len(names))
+    fixed = tuple(arm.share or 0.0 for arm in experiment.arms)
+    groups: dict[tuple[float, ...], Counter[str]] = defaultdict(Counter)
     for arm, seconds in rows:
         share = experiment.share_at(seconds)
-        shares = np.array(fixed if experiment.kind == "ab" else [1 - share, share])
-        users[names.index(arm)] += 1
-        expected += shares / shares.sum()
-    possible = expected > 0
+        groups[fixed if experiment.kind == "ab" else (1 - share, share)][arm] += 1
     return sample_ratio(
-        [count for count, is_possible in zip(users, possible, strict=True) if is_possible],
-        expected[possible].tolist(),
+        (
+            [users[name] for name, share in zip(names, shares, strict=True) if share],
+            [share / math.fsum(shares) for share in shares if share],
+        )
+        for shares, users in groups.items()
     )

@@ -25,7 +25,7 @@ def report_parts(report: ExperimentReport) -> Iterator[str | Table]:
     if report.sample_ratio is not None:
         is_right = report.sample_ratio >= SAMPLE_RATIO_ALPHA
         says = "as their shares say" if is_right else "NOT as their shares say"
-        yield f"users of the arms: {says} (p = {report.sample_ratio:.2f})"
+        yield f"users of the arms: {says} (always-valid p = {report.sample_ratio:.2f})"
     if report.experiment.kind == "interleaving":
         yield _preference_sentence(report)
     for arm in report.arms[1:]:

@@ -10,6 +10,7 @@ from components.evaluate_online.arm_comparison import preference, relative_diffe
 from tests.compared_rankers import (
     ALIKE,
     Rankers,
+    false_alarms_of_a_ramp,
     false_alarms_of_guardrails,
     false_alarms_of_preferences,
     false_alarms_of_the_test,
@@ -38,7 +39,7 @@ def test_the_variance_of_a_ratio_is_that_of_resampled_users() -> None:
 
 
 def test_few_events_or_users_give_no_verdict() -> None:
-    many, few = np.full(100, 5.0), np.full(5, 50.0)
+    many, few = np.full(100, 5.0), np.where(np.arange(100) < 5, 50.0, 0.0)
     assert relative_difference((many, 10 * many), (few, 10 * few)) is None
     assert relative_difference((many, 10 * many), (many / 100, many)) is None
     assert preference(few, few) is None
@@ -49,7 +50,12 @@ def test_a_large_difference_is_certain_and_has_its_sign() -> None:
     rng = np.random.default_rng(0)
     counted = np.full(2_000, 10.0)
     low, high = (rng.binomial(10, rate, 2_000).astype(np.float64) for rate in (0.1, 0.15))
-    result = relative_difference((low, counted), (high, counted))
+    nobody = np.zeros(2_000)
+    arms = [
+        (np.append(low, nobody), np.append(counted, nobody)),
+        (np.append(nobody, high), np.append(nobody, counted)),
+    ]
+    result = relative_difference(*arms)
     assert result is not None
     assert result.is_certain
     assert math.exp(result.low) < 1.5 < math.exp(result.high)
@@ -59,14 +65,60 @@ def test_a_large_difference_is_certain_and_has_its_sign() -> None:
     assert preferred.high < 0
 
 
+def test_the_ratio_of_strata_is_that_of_mantel_and_haenszel_by_hand() -> None:
+    """Rates of 1/2 and 1/5 in the control arm, twice as much in the other one."""
+    ones = np.ones(40)
+    control = np.outer([50.0, 20.0], ones), np.outer([100.0, 100.0], ones)
+    treatment = np.outer([100.0, 120.0], ones), np.outer([100.0, 300.0], ones)
+    treatment[0][:, 0] += 1  # some variance
+    result = relative_difference(control, treatment)
+    assert result is not None
+    assert math.exp(result.value) == pytest.approx(2, rel=0.001)
+
+
+def test_a_ramp_in_a_changing_world_makes_no_difference() -> None:
+    """Most of the control arm's answers are of a time with twice as many clicks, and no canary."""
+    rng = np.random.default_rng(0)
+    at, counted = rng.random(3_000), np.full(3_000, 20.0)
+    clicked = np.stack([rng.binomial(20, rate, 3_000) for rate in (0.3, 0.15)]).astype(np.float64)
+    canary = np.stack([at < share for share in (0.05, 0.5)])
+    control, treatment = ((clicked * is_in, counted * is_in) for is_in in (~canary, canary))
+    pooled = [(events.sum(axis=0), shown.sum(axis=0)) for events, shown in (control, treatment)]
+    misled, result = relative_difference(*pooled), relative_difference(control, treatment)
+    assert misled is not None
+    assert misled.is_certain
+    assert result is not None
+    assert result.low < 0 < result.high
+    assert not result.is_certain
+
+
 def test_a_wrong_ratio_of_the_users_is_found() -> None:
-    assert sample_ratio([5_000, 5_100], [5_050, 5_050]) > 0.05
-    assert sample_ratio([5_000, 5_400], [5_200, 5_200]) < 0.001
+    halves = (0.5, 0.5)
+    assert sample_ratio([([5_000, 5_100], halves)]) > 0.05
+    assert sample_ratio([([5_000, 5_600], halves)]) < 0.001
+    assert sample_ratio([([2_500, 2_800], halves), ([900, 190], (0.9, 0.1))]) < 0.001
+    assert sample_ratio([([100, 100], (0.25, 0.75))]) < 0.001
+    assert sample_ratio([([900, 100], (0.9, 0.1))]) == 1
+
+
+def test_the_ratio_of_few_users_is_no_fault() -> None:
+    """Two of 20 users at 1 % have a probability of .017, which a chi-square test gives as .00005."""
+    assert sample_ratio([([18, 2], (0.99, 0.01))]) > 0.017
+
+
+def test_the_ratio_may_be_looked_at_after_each_user() -> None:
+    rng, alarms = np.random.default_rng(0), 0
+    for _ in range(100):
+        in_canary = np.cumsum(rng.random(500) < 0.1).tolist()
+        looks = (sample_ratio([([n - m, m], (0.9, 0.1))]) for n, m in enumerate(in_canary, 1))
+        alarms += min(looks) <= 0.05
+    assert alarms <= 11  # 5 expected at most, and 11 are 3 sigma
 
 
 def test_false_alarms_in_aa_experiments_are_rare() -> None:
     """`python -m tests.compared_rankers` runs 1,000; of 100, 5 are expected at most, and 11 are 3 sigma."""
     assert false_alarms_of_the_test(100, users=300, looks=20) <= 11
+    assert false_alarms_of_a_ramp(100, users=300, looks=20) <= 11
     assert false_alarms_of_preferences(100, users=300, looks=20) <= 11
     assert false_alarms_of_guardrails(20, users=200) <= 4
 

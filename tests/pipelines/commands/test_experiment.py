@@ -1,8 +1,10 @@
 """`penchant experiment`: what is started, shown, ramped and stopped, and what is refused."""
 
+import itertools
 import json
 import random
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from typer.testing import CliRunner
 
 from feature_repo.interaction import Interaction
 from pipelines.cli import app
+from serving.experiments.assignment import assign
 from serving.experiments.experiment import Act, Experiment
 from serving.experiments.experiment_file import ExperimentFile
 from serving.exposures.exposure import Exposure
@@ -200,8 +203,29 @@ def test_the_report_of_an_ab_experiment_has_a_verdict(home: Path) -> None:
     code, output = run(home, "report")
     assert code == 0
     assert "│ old │ 100 │ 100 │" in output
-    assert "users of the arms: as their shares say (p = 1.00)" in output
+    assert "users of the arms: as their shares say (always-valid p = 1.00)" in output
     assert "new is better: `penchant review approve 8` makes it live" in output
+
+
+def test_the_report_of_a_ramped_canary_compares_the_arms_at_the_same_times(home: Path) -> None:
+    """Nearly all click before the share grows, when few are in the canary, and few afterwards."""
+    steps, rng = ((AT, 0.1, 0.9), (AT + timedelta(hours=1), 0.5, 0.1)), random.Random(0)
+    canary = experiment("canary", ramp=[{"at": at, "share": share} for at, share, _ in steps])
+    shown: list[Exposure] = []
+    events: list[Interaction] = []
+    for number, (at, _, clicks) in itertools.product(range(400), steps):
+        user, seconds = f"u{number}", at.timestamp() + 60
+        arm, request = assign(canary, user, seconds), f"r{len(shown)}"
+        assert arm
+        shown.append(exposure(request, user, ["a"], round(seconds * 1e6), experiment="e", arm=arm.name))
+        if rng.random() < clicks:
+            events.append(event(len(events), user, "a", seconds + 1, request_id=request))
+    write_log(home, shown, events)
+    (home / "log.db").rename(home / "interaction_log.db")
+    write(home, canary)
+    code, output = run(home, "report")
+    assert (code, "not decided yet" in output) == (0, True)
+    assert "users of the arms: as their shares say" in output
 
 
 def test_the_report_finds_a_wrong_ratio_of_the_users(home: Path) -> None:
