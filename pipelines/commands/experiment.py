@@ -118,8 +118,9 @@ def start(
         from pipelines.settings import load_settings
         from serving.configuration.settings import load_settings as load_serving_settings
         from serving.experiments.experiment import Arm
-        from serving.experiments.experiment_checks import check_experiment
+        from serving.experiments.experiment_checks import check_experiment, check_taint
         from serving.ranking.scenarios import load_scenarios
+        from serving.release.tainted_versions import tainted_versions
 
         settings = load_settings(home=home)
         file, act = _file(settings), _act("started", by, reason)
@@ -141,6 +142,7 @@ def start(
         scenarios = load_scenarios(load_serving_settings(home=settings.home).scenarios)
         missing = sorted(started.releases.difference(published)) if publish else []
         check_experiment(started, [*published, *missing], live, scenarios)
+        check_taint(started, tainted_versions(file.store), live)
         for version in missing:
             _publish(settings, version)
         file.start(started)

@@ -29,6 +29,15 @@ def check_experiment(
             raise ValueError(f"arms {same.name} and {arm.name} are the same: release {release} is live")
 
 
+def check_taint(experiment: Experiment, tainted: Collection[int], live: int | None) -> None:
+    """Raise ValueError if a release, but the live one, learned from a user who was erased since."""
+    for version in sorted((experiment.releases & set(tainted)) - {live}):
+        raise ValueError(
+            f"release {version} learned from users who were erased since: no experiment may answer with it; "
+            "train another one with `penchant run`"
+        )
+
+
 def check_scenarios(experiment: Experiment, scenarios: Mapping[str, Scenario]) -> None:
     """Raise ValueError if a scenario is unknown, or an arm's needs what a request under another one lacks."""
     named = [arm.scenario for arm in experiment.arms if arm.scenario is not None]

@@ -16,6 +16,8 @@ from serving.experiments.assignment import assign
 from serving.experiments.experiment import Act, Experiment
 from serving.experiments.experiment_file import ExperimentFile
 from serving.exposures.exposure import Exposure
+from serving.release.published_versions import PublishedVersions
+from serving.release.tainted_versions import taint
 from tests.components.evaluate_online.shown_world import event, write_log
 from tests.serving.experiments.experiments import AT, experiment, file_of, write
 from tests.serving.exposures.exposures import exposure
@@ -101,6 +103,13 @@ def test_both_scenarios_of_an_interleaving_have_the_release_that_is_live_at_the_
     started = file_of(home).read()
     assert started is not None
     assert [arm.treatment for arm in started.arms] == [(7, None), (7, "social")]
+
+
+def test_no_experiment_answers_with_a_release_that_learned_from_an_erased_user(home: Path) -> None:
+    taint(PublishedVersions(str(home / "releases")), [7, 8], 1)
+    code, output = start(home, "shadow", "s", "--candidate", "8")
+    assert (code, "release 8 learned from users who were erased since" in output) == (2, True)
+    assert start(home, "interleaving", "i", "--candidate", "/social", "--requests", "content")[0] == 0
 
 
 def test_former_experiments_stay_and_their_names_are_used_up(home: Path) -> None:

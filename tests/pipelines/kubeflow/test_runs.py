@@ -6,9 +6,10 @@ import kfp_server_api as api
 import pytest
 
 from components.run_facts import write_facts
-from pipelines.errors import RunError
+from pipelines.errors import HomeInUse, RunError
 from pipelines.kubeflow.connection import connect
 from pipelines.kubeflow.runs import KubeflowRuns
+from pipelines.privacy.active_runs import check_no_run
 from pipelines.run_history import follow
 from pipelines.settings import Settings
 from tests.pipelines.kubeflow.fake_kubeflow import FakeKubeflow
@@ -62,6 +63,17 @@ def test_the_steps_of_a_run_are_in_order_and_without_kubeflows_own(
         ("register", "pending", ""),
         ("evaluate", "pending", ""),
     ]
+
+
+def test_nobody_is_erased_while_a_run_is_in_progress(kubeflow: FakeKubeflow, settings: Settings) -> None:
+    check_no_run(settings)
+    with connect(settings) as client:
+        run_id = KubeflowRuns(client, settings).submit(tiny, PARAMETERS)
+    kubeflow.runs[run_id].state = "RUNNING"
+    with pytest.raises(HomeInUse, match=f"in progress on Kubeflow .{run_id}"):
+        check_no_run(settings)
+    kubeflow.runs[run_id].state = "SUCCEEDED"
+    check_no_run(settings)
 
 
 @pytest.mark.parametrize("state", ["SUCCEEDED", "FAILED", "CANCELED", "SKIPPED"])
