@@ -69,6 +69,7 @@ def switch(
         "switch": asdict(new),
     }
     _write(store, LIVE, json.dumps(content))
+    store.unmark_candidate(version)
     return new
 
 

@@ -17,7 +17,8 @@ from serving.release.release_store import ReleaseStore
 def publish_candidate(settings: Settings, version: int) -> None:
     """Publish and smoke-test a version, under the lock of the home; the live version stays.
 
-    It is unpublished like others, once it is old and no experiment that runs names it.
+    A rollback chooses it only with --to. It is unpublished like others, once it is old and no experiment that
+    runs names it.
 
     Raises:
         StepError: there is no such version, it was rejected, it learned from an erased user, its artifacts
@@ -33,4 +34,6 @@ def publish_candidate(settings: Settings, version: int) -> None:
     model_server = settings.model_server or running_model_server(settings) or ""
     with run_lock(settings.home), tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
         store = ReleaseStore(settings.releases, Path(folder, "cache"))
+        if not store.is_published(version):
+            store.mark_candidate(version)
         publish_and_test(version, registry, store, model_server, Path(folder), stack)

@@ -3,6 +3,7 @@
 interest/<version>/   a SavedModel in TensorFlow Serving's layout
 ranking/<version>/    a ranking directory: serving.release.ranking_data
 live.json             {"version": 7, "previous": 6, "pinned": false, …}, replaced atomically
+candidates/<version>  an empty file: published for an experiment, and never live
 
 A version is published when both directories have their marker, the file that is written last. Half a version
 is what a killed push leaves.
@@ -10,7 +11,7 @@ is what a killed push leaves.
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 from fsspec.implementations.local import LocalFileSystem
@@ -18,6 +19,8 @@ from fsspec.implementations.local import LocalFileSystem
 from feature_repo.contract import INTEREST_MODEL, LIVE, MANIFEST, RANKING
 from feature_repo.filesystems import locate
 from serving.errors import ReleaseError, Unavailable
+
+CANDIDATES: Final = "candidates"
 
 MARKERS: Final = {RANKING: MANIFEST, INTEREST_MODEL: "saved_model.pb"}
 
@@ -77,11 +80,25 @@ class PublishedVersions:
         return record
 
     def rollback_target(self) -> int | None:
-        """Return the version that a rollback makes live: the one before, else the newest other one."""
+        """Return the version that a rollback makes live: the one before, else the newest other one.
+
+        Versions that were published for an experiment only are left out.
+        """
         record, published = self.live_record(), self.versions()
         if record.get("previous") in published:
             return int(record["previous"])
-        return max((version for version in published if version != record.get("version")), default=None)
+        never = {record.get("version"), *self._versions_in(CANDIDATES)}
+        return max((version for version in published if version not in never), default=None)
+
+    def mark_candidate(self, version: int) -> None:
+        """Note that a version is published for an experiment; switching to it ends that."""
+        with self.reached():
+            self.filesystem.makedirs(f"{self.root}/{CANDIDATES}", exist_ok=True)
+            self.filesystem.touch(f"{self.root}/{CANDIDATES}/{version}")
+
+    def unmark_candidate(self, version: int) -> None:
+        with suppress(FileNotFoundError), self.reached():
+            self.filesystem.rm(f"{self.root}/{CANDIDATES}/{version}")
 
     def versions(self) -> list[int]:
         """Return the published versions, oldest first."""
@@ -95,12 +112,12 @@ class PublishedVersions:
 
     def directories(self) -> list[int]:
         """Return the versions that have a directory, oldest first; also those that are half published."""
-        return sorted({version for kind in MARKERS for version in self._directories(kind)})
+        return sorted({version for kind in MARKERS for version in self._versions_in(kind)})
 
-    def _directories(self, kind: str) -> list[int]:
+    def _versions_in(self, folder: str) -> list[int]:
         try:
             with self.reached():
-                entries = self.filesystem.ls(f"{self.root}/{kind}", detail=False)
+                entries = self.filesystem.ls(f"{self.root}/{folder}", detail=False)
         except FileNotFoundError:
             return []
         names = (entry.rstrip("/").rsplit("/", 1)[-1] for entry in entries)

@@ -46,6 +46,20 @@ def test_a_rollback_brings_the_newest_other_version_when_the_previous_one_is_gon
     assert store.rollback_target() == 5
 
 
+def test_a_rollback_brings_no_version_that_was_published_for_an_experiment_only(
+    store: PublishedVersions,
+) -> None:
+    store.mark_candidate(5)
+    assert (switch(store, 3, "pushed", "ada").before, store.rollback_target()) == (None, 4)
+    store.mark_candidate(4)
+    assert store.rollback_target() is None
+    switch(store, 5, "pushed", "ada")
+    store.filesystem.rm(store.path("ranking", 3), recursive=True)
+    assert store.rollback_target() is None
+    switch(store, 4, "pushed", "ada")
+    assert store.rollback_target() == 5
+
+
 def test_live_json_says_who_switched_when_and_why(store: PublishedVersions) -> None:
     made = switch(store, 3, "rolled back", "ada", "empty answers", pinned=True)
 

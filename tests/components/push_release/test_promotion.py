@@ -50,6 +50,24 @@ def test_a_version_that_learned_from_an_erased_user_is_not_pushed(
     assert promotion.store.versions() == []
 
 
+def test_a_candidate_is_published_and_tested_while_the_live_version_stays(
+    promotion: Promotion, tmp_path: Path
+) -> None:
+    settings = settings_of(promotion, tmp_path / "home")
+    promotion.push(promotion.version)
+    candidate, calls = promotion.register(), promotion.server.calls
+    publish_candidate(settings, candidate)
+    assert promotion.server.calls > calls
+    assert promotion.store.versions() == [promotion.version, candidate]
+    assert (promotion.store.live(), promotion.store.rollback_target()) == (promotion.version, None)
+    promotion.push(candidate)
+    assert promotion.store.rollback_target() == promotion.version
+    rejected = promotion.register()
+    promotion.registry.decide(rejected, REJECTED, "grace", "sequels")
+    with pytest.raises(StepError, match="was rejected: no user gets its answers"):
+        publish_candidate(settings, rejected)
+
+
 def test_a_failed_smoke_test_unpublishes_and_tags_the_version_and_keeps_the_live_one(
     promotion: Promotion,
 ) -> None:
