@@ -53,7 +53,8 @@ def _erase_example(folder: Path, user_id: str) -> bool:
         content: dict[str, Any] = json.loads(dossier.read_bytes())
         examples: dict[str, list[dict[str, Any]]] = content.get("examples") or {}
         kept = {
-            name: [each for each in users if each["user_id"] != user_id] for name, users in examples.items()
+            name: [each for each in users if each.get("user_id") != user_id]
+            for name, users in examples.items()
         }
         changed = kept != examples
         if changed:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from components.erase_user.id_pattern import bytes_pattern, text_pattern
+from components.errors import StepError
 from components.run_record import RECORD
 from feature_repo.atomic_files import write_text_atomically
 
@@ -51,7 +52,11 @@ def delete_review_pages(home: Path) -> int:
 
 
 def erase_records(runs: Path, user_id: str) -> int:
-    """Replace the id in the errors of the records of runs; returns the number of changed records."""
+    """Replace the id in the errors of the records of runs; returns the number of changed records.
+
+    Raises:
+        StepError: a record is damaged.
+    """
     return sum(_erase_errors(file, user_id) for file in runs.glob(f"*/{RECORD}"))
 
 
@@ -66,12 +71,16 @@ def erase_logs(runs: Path, user_id: str) -> int:
 
 
 def _erase_errors(file: Path, user_id: str) -> bool:
-    record: dict[str, Any] = json.loads(file.read_bytes())
+    try:
+        record: dict[str, Any] = json.loads(file.read_bytes())
+    except ValueError as error:
+        raise StepError(f"{file} is no JSON ({error}): delete it, then repeat this") from error
     pattern, changed = text_pattern(user_id), False
-    for entry in (record, *record["steps"]):
-        erased = pattern.sub(lambda found: found[0] if found["id"] is None else _ERASED, entry["error"])
-        changed |= erased != entry["error"]
-        entry["error"] = erased
+    for entry in (record, *record.get("steps", [])):
+        error = entry.get("error", "")
+        erased = pattern.sub(lambda found: found[0] if found["id"] is None else _ERASED, error)
+        if erased != error:
+            entry["error"], changed = erased, True
     if changed:
         write_text_atomically(file, json.dumps(record, indent=2))
     return changed

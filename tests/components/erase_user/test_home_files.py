@@ -7,6 +7,7 @@ import pytest
 
 from components.erase_user.evaluations import erase_examples, erase_rows
 from components.erase_user.home_files import erase_logs, erase_records
+from components.errors import StepError
 from components.evaluate_release.dossier.dossier_files import DOSSIER, FOLDER, PAGE
 from components.run_record import RunRecord, StepRecord
 from tests.pipelines.privacy.test_erasure import write_evaluation
@@ -54,8 +55,15 @@ def test_only_the_errors_of_a_record_are_changed(tmp_path: Path) -> None:
     RunRecord("7", "training", "2026-07-07T07:07:07", "7", {"epochs": "7"}, error="7", steps=[step]).write(
         folder
     )
-    assert erase_records(tmp_path, "7") == 1
+    assert (erase_records(tmp_path, "7"), erase_records(tmp_path, "7")) == (1, 0)
     step = StepRecord("Ingest", "7", "2026-07-07T07:07:07", 7, error="row of user (erased)")
     assert RunRecord.read(folder) == RunRecord(
         "7", "training", "2026-07-07T07:07:07", "7", {"epochs": "7"}, error="(erased)", steps=[step]
     )
+
+
+def test_a_damaged_record_is_named(tmp_path: Path) -> None:
+    (tmp_path / "7").mkdir()
+    (tmp_path / "7" / "run.json").write_text("{")
+    with pytest.raises(StepError, match=r"7/run\.json is no JSON .*: delete it, then repeat this"):
+        erase_records(tmp_path, "7")
