@@ -77,9 +77,9 @@ def _erase_errors(file: Path, user_id: str) -> bool:
         raise StepError(f"{file} is no JSON ({error}): delete it, then repeat this") from error
     pattern, changed = text_pattern(user_id), False
     for entry in (record, *record.get("steps", [])):
-        error = entry.get("error", "")
-        erased = pattern.sub(lambda found: found[0] if found["id"] is None else _ERASED, error)
-        if erased != error:
+        message = entry.get("error", "")
+        erased = pattern.sub(lambda found: found[0] if found["id"] is None else _ERASED, message)
+        if erased != message:
             entry["error"], changed = erased, True
     if changed:
         write_text_atomically(file, json.dumps(record, indent=2))

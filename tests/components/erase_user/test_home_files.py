@@ -10,7 +10,7 @@ from components.erase_user.home_files import erase_logs, erase_records
 from components.errors import StepError
 from components.evaluate_release.dossier.dossier_files import DOSSIER, FOLDER, PAGE
 from components.run_record import RunRecord, StepRecord
-from tests.pipelines.privacy.test_erasure import write_evaluation
+from tests.components.erase_user.evaluation import write_evaluation
 
 
 @pytest.mark.parametrize("user_id", ["196", "42", "ü<&>'1"])

@@ -1,7 +1,6 @@
 """A user is erased from a whole home, with a receipt; the next run is as if the user had never been there."""
 
 import json
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -16,11 +15,9 @@ from components.build_features.feature_tables import build
 from components.erase_user import home_files
 from components.erase_user.receipt import Receipt, verify
 from components.errors import StepError
-from components.evaluate_release.dossier.dossier_files import DETAILS, DOSSIER, FOLDER, PAGE
-from components.evaluate_release.dossier.page import render
+from components.evaluate_release.dossier.dossier_files import FOLDER, PAGE
 from components.evaluate_release.dossier.registered import read_dossier
 from components.evaluate_release.dossier.stored_evaluation import StoredEvaluation
-from components.evaluate_release.drift.data_profile import hash_ids
 from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
 from components.ingest_interactions.ingestion import Outputs, Sources, ingest
 from components.ingest_interactions.warehouse.manifest import Warehouse
@@ -48,8 +45,8 @@ from serving.protos.recommender_pb2 import RecommendRequest
 from serving.release.published_versions import PublishedVersions
 from serving.user_data.erasure_store import ErasureStore
 from serving.user_data.interaction_log import InteractionLog
-from tests.components.evaluate_release.dossier.stored import N_USERS, stored
-from tests.components.evaluate_release.dossier.test_page import page
+from tests.components.erase_user.evaluation import write_evaluation
+from tests.components.evaluate_release.dossier.stored import N_USERS
 from tests.occurrences import files_with
 from tests.serving.planted import write_release
 
@@ -125,19 +122,6 @@ class Shop:
         files = [file for file in Path(self.settings.features).glob("*.parquet") if file.is_file()]
         files += [self.outputs.interactions, self.outputs.items, self.outputs.users, self.outputs.feedback]
         return {file.name: file.read_bytes() for file in files}
-
-
-def write_evaluation(folder: Path, user_id: str) -> None:
-    """Write the evaluation of a version, with the user as its examples, and its page."""
-    folder.mkdir(parents=True)
-    evaluation = stored()
-    evaluation.answers.user_ids[0] = user_id
-    replace(evaluation, users=np.unique(hash_ids(evaluation.answers.user_ids.tolist()))).write(folder)
-    content = page()
-    content["examples"]["drawn"][0]["user_id"] = content["examples"]["loses"][0]["user_id"] = user_id
-    (folder / DOSSIER).write_text(json.dumps(content))
-    (folder / DETAILS).write_text("")
-    (folder / PAGE).write_text(render(content))
 
 
 def test_the_next_run_equals_one_on_data_that_never_had_the_user(tmp_path: Path) -> None:
