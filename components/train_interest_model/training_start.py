@@ -64,7 +64,7 @@ def start_fit(
     """
     base = _unleaked_base(training_set, earlier) if earlier else None
     data = read(training_set, items, split, requested, base, feedback)
-    settings, reasons = _resolve(requested, data)
+    settings, reasons = _resolve(_like(base, requested), data)
     if base and (changed := _changed(settings, data.catalog, base)):
         report(f"cold start: the live version's model differs in {', '.join(changed)}")
         base, data = None, read(training_set, items, split, requested, None, feedback)
@@ -76,6 +76,13 @@ def start_fit(
         report(f"warm start: the earlier weights cover {trained:,} of {len(data.catalog):,} items")
     _report_choices(settings, reasons)
     return data, settings, base
+
+
+def _like(base: SavedWeights | None, requested: Hyperparameters) -> Hyperparameters:
+    """Keep the base model's history mean: else data near the threshold would end the warm starts."""
+    if base is None or requested.history_mean != "auto":
+        return requested
+    return replace(requested, history_mean=base.hyperparameters.history_mean)
 
 
 def _unleaked_base(training_set: Path, earlier: Path) -> SavedWeights | None:

@@ -38,7 +38,7 @@ def _preference_sentence(report: ExperimentReport) -> str:
     first, second = report.team_clicks
     name = report.experiment.arms[1].name
     if report.preference is None:
-        return f"clicks that count: {first + second:,}, too few for a test"
+        return f"of the clicks that count, {name} has {second:,} of {first + second:,}: too few for a test"
     # A preference of -1 to 1 is a share of 0 to 1.
     low, share, high = (
         (1 + value) / 2 for value in (report.preference.low, report.preference.value, report.preference.high)
