@@ -123,7 +123,7 @@ class ReviewHistory:
             last_seen: the sequence of the last record that the reviewer knew, for a decision; None if what
                 others have decided since does not matter.
             switch: the id of the switch that the record is about.
-            at: ISO 8601, UTC, of an act that is recorded later; "" for now.
+            at: ISO 8601, UTC, of an act that is recorded later; "" stands for the present time.
 
         Raises:
             StepError: somebody else has decided about this version since, or the database cannot be reached.
