@@ -3,11 +3,11 @@
 import gc
 import logging
 from collections.abc import Callable
-from threading import Event, Thread
 from time import monotonic
 from typing import Final, Protocol
 
 from serving.errors import Unavailable
+from serving.process.polling_thread import PollingThread
 from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.open_releases import OpenReleases
 from serving.telemetry.metrics import Metrics
@@ -42,13 +42,12 @@ class ReleaseWatcher:
         """`on_live` is called after each switch to another release."""
         self._releases, self._store = releases, releases.store
         self._model_server, self._metrics = model_server, metrics
-        self._poll_s, self._on_live = poll_s, on_live
+        self._on_live = on_live
         self._live: LoadedRelease | None = None
         self._next: LoadedRelease | None = None
         self._last_tried: int | None = None
         self._problem, self._retry_at, self._wait_until = "", 0.0, 0.0
-        self._stopped = Event()
-        self._thread = Thread(target=self._run, name="release watcher", daemon=True)
+        self._thread = PollingThread("release watcher", self.refresh, poll_s, at_once=True)
 
     @property
     def current(self) -> LoadedRelease | None:
@@ -73,9 +72,7 @@ class ReleaseWatcher:
         self._thread.start()
 
     def close(self) -> None:
-        self._stopped.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._thread.close()
         gc.unfreeze()  # frozen objects would outlive the interpreter, which libraries report as leaks
 
     def refresh(self) -> None:
@@ -132,8 +129,3 @@ class ReleaseWatcher:
         if new:
             logger.warning("%s", problem, exc_info=logger.isEnabledFor(logging.DEBUG))
         return new
-
-    def _run(self) -> None:
-        while not self._stopped.is_set():
-            self.refresh()
-            self._stopped.wait(self._poll_s)

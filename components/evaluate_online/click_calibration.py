@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from components.evaluate_release.blend.reliability import reliability
+from components.progress import report
 from serving.answers import Recommendation
 from serving.exposures.exposure import Exposure
 from serving.ranking.calibration import softmax_log_odds
@@ -52,19 +53,23 @@ async def score_shown_items(
     ranker = replace(replayer, scenarios=scenarios)
     rows: list[tuple[float, float, int]] = []
     users: list[str] = []
+    gone: list[str] = []  # why an answer can't be given again
     for exposure in exposures:
         clicked = clicks.get((exposure.user_id, exposure.request_id), [])
         if len(clicked) != len(exposure.item_ids) or exposure.basis not in _BASES:
             continue
         try:
             ranked = await ranker.replay(exposure, release, k=_RANKED)
-        except NotRepeatable:
+        except NotRepeatable as error:
+            gone.append(str(error))
             continue
         log_odds = _log_odds(ranked.answer.recommendations, release.ranking.blend)
         for place, (item_id, is_clicked) in enumerate(zip(exposure.item_ids, clicked, strict=True)):
             if item_id in log_odds:
                 rows.append((log_odds[item_id], is_clicked, min(place, MAX_PLACE)))
                 users.append(exposure.user_id or exposure.request_id)
+    if gone:
+        report(f"click calibration leaves out {len(gone):,} answers that can't be repeated: {gone[0]}")
     columns = np.array(rows, np.float64).reshape(-1, 3)
     _, numbers = np.unique(np.array(users, np.str_), return_inverse=True)
     return ShownItems(columns[:, 0], columns[:, 1], columns[:, 2].astype(np.int64), numbers)

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Mapping
-from threading import Event, Lock, Thread
+from threading import Lock
 from time import monotonic
 from typing import Final
 
@@ -11,6 +11,7 @@ from serving.experiments.experiment import Experiment, parse_experiment
 from serving.experiments.experiment_checks import check_scenarios
 from serving.experiments.experiment_file import ExperimentFile
 from serving.experiments.running_experiment import RunningExperiment
+from serving.process.polling_thread import PollingThread
 from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.open_releases import OpenReleases
 from serving.ranking.scenarios import Scenario
@@ -41,15 +42,14 @@ class ExperimentWatcher:
     ) -> None:
         """Before `may_begin`, the thread reads nothing: the live release is opened first."""
         self._releases, self._model_server, self._scenarios = releases, model_server, scenarios
-        self._file, self._metrics, self._poll_s = ExperimentFile(releases.store), metrics, poll_s
+        self._file, self._metrics = ExperimentFile(releases.store), metrics
         self._may_begin = may_begin
         self.running: RunningExperiment | None = None
         self._content: bytes | None = None  # of the file that is in use
         self._tried: bytes | None = None  # of the last file
         self._problem, self._retry_at = "", 0.0
         self._halted, self._switching = "", Lock()
-        self._stopped = Event()
-        self._thread = Thread(target=self._run, name="experiment watcher", daemon=True)
+        self._thread = PollingThread("experiment watcher", self._poll, poll_s, at_once=True)
 
     def start(self) -> None:
         """Start the thread."""
@@ -63,9 +63,7 @@ class ExperimentWatcher:
                 self._end()
 
     def close(self) -> None:
-        self._stopped.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._thread.close()
 
     def refresh(self) -> None:
         """Follow the file; a problem is logged and counted, and the current experiment stays."""
@@ -130,11 +128,9 @@ class ExperimentWatcher:
             logger.warning("%s", problem, exc_info=logger.isEnabledFor(logging.DEBUG))
         self._problem = problem
 
-    def _run(self) -> None:
-        while not self._stopped.is_set():
-            if self._may_begin():
-                self.refresh()
-            self._stopped.wait(self._poll_s)
+    def _poll(self) -> None:
+        if self._may_begin():
+            self.refresh()
 
 
 def _reason(experiment: Experiment | None) -> str:

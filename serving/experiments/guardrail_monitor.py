@@ -8,7 +8,6 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from threading import Event, Thread
 from time import monotonic
 from typing import Final, Protocol
 
@@ -24,6 +23,7 @@ from serving.experiments.guardrails import (
 )
 from serving.experiments.running_experiment import RunningExperiment
 from serving.exposures.experiment_outcomes import ActionRow, AnswerRow, Positions
+from serving.process.polling_thread import PollingThread
 from serving.telemetry.metrics import Metrics
 
 logger = logging.getLogger(__name__)
@@ -67,21 +67,18 @@ class GuardrailMonitor:
         period_s: float = PERIOD_S,
     ) -> None:
         self._experiments, self._file, self._outcomes = experiments, file, outcomes
-        self._metrics, self._period_s = metrics, period_s
+        self._metrics = metrics
         self._name, self._problem = "", ""
         self._guardrails: CanaryGuardrails | None = None
         self._read = Positions(0, 0)
         self._seen = deque[tuple[float, Positions]]()  # when a row was the last one, oldest first
-        self._stopped = Event()
-        self._thread = Thread(target=self._run, name="guardrails", daemon=True)
+        self._thread = PollingThread("guardrails", self._poll, period_s)
 
     def start(self) -> None:
         self._thread.start()
 
     def close(self) -> None:
-        self._stopped.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._thread.close()
 
     def check(self) -> None:
         """Take what is new into account, and stop the canary if a guardrail is broken."""
@@ -116,7 +113,7 @@ class GuardrailMonitor:
                 if breach := guardrails.answered(answer):
                     return breach
             self._read = self._read._replace(answers=_reached(answers, end))
-            self._stopped.wait(_PAUSE_S)
+            self._thread.wait(_PAUSE_S)
         while (after := self._read.actions) < until.actions:
             end = min(until.actions, after + _MAX_ROWS)
             actions = self._outcomes.actions(name, after, end, _BATCH)
@@ -125,7 +122,7 @@ class GuardrailMonitor:
                 if breach := guardrails.acted(action):
                     return breach
             self._read = self._read._replace(actions=_reached(actions, end))
-            self._stopped.wait(_PAUSE_S)
+            self._thread.wait(_PAUSE_S)
         return None
 
     def _stop(self, name: str, breach: Breach) -> None:
@@ -138,16 +135,15 @@ class GuardrailMonitor:
         except (Unavailable, OSError, ValueError) as error:  # the other workers stop by themselves
             logger.warning("the stop of canary %s can't be written to the experiment file: %s", name, error)
 
-    def _run(self) -> None:
-        while not self._stopped.wait(self._period_s):
-            try:
-                self.check()
-                self._problem = ""
-            except Exception as error:  # the guardrails go on when the log is back
-                self._metrics.guardrail_failures.inc()
-                if str(error) != self._problem:
-                    logger.warning("guardrails can't read what happened: %s", error)
-                self._problem = str(error)
+    def _poll(self) -> None:
+        try:
+            self.check()
+            self._problem = ""
+        except Exception as error:  # the guardrails go on when the log is back
+            self._metrics.guardrail_failures.inc()
+            if str(error) != self._problem:
+                logger.warning("guardrails can't read what happened: %s", error)
+            self._problem = str(error)
 
 
 def _reached(rows: Sequence[AnswerRow | ActionRow], end: int) -> int:

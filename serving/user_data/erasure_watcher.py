@@ -2,11 +2,11 @@
 
 import logging
 from collections.abc import Callable
-from threading import Event, Thread
 from typing import Final, Protocol
 
 from feature_repo.erased_users import ErasedUsers
 from serving.errors import Unavailable
+from serving.process.polling_thread import PollingThread
 from serving.telemetry.logs import OncePerSecond
 
 logger = logging.getLogger(__name__)
@@ -28,11 +28,10 @@ class ErasureWatcher:
     """Polls the store in a thread; `erased` are the users as of the last poll."""
 
     def __init__(self, store: Erasures, poll_s: float = _POLL_S) -> None:
-        self._store, self._poll_s = store, poll_s
+        self._store = store
         self._version, self.erased = 0, ErasedUsers()
         self._forget: list[Callable[[ErasedUsers], None]] = []
-        self._stopped = Event()
-        self._thread = Thread(target=self._run, name="erasure watcher", daemon=True)
+        self._thread = PollingThread("erasure watcher", self.refresh, poll_s)
 
     def on_change(self, forget: Callable[[ErasedUsers], None]) -> None:
         """Call `forget` in the watcher's thread after each change, to drop what is cached of erased users."""
@@ -44,9 +43,7 @@ class ErasureWatcher:
         self._thread.start()
 
     def close(self) -> None:
-        self._stopped.set()
-        if self._thread.is_alive():
-            self._thread.join()
+        self._thread.close()
 
     def refresh(self) -> None:
         """Follow the store; while it can't be reached, the last list stays."""
@@ -59,7 +56,3 @@ class ErasureWatcher:
                 self._version = version
         except Unavailable as error:
             logger.warning("erasures can't be read: %s", error)
-
-    def _run(self) -> None:
-        while not self._stopped.wait(self._poll_s):
-            self.refresh()
