@@ -1,7 +1,8 @@
 """Gives Feast the histories of a range of users at a time.
 
-Feast's join reads all rows of a table, whatever rows it needs: the time for all parts of a training set would
-grow with the square of its size.
+Feast's join would read all histories for each part of a training set, so that the time for all parts grows
+with the square of their number: DuckDB skips row groups by the first eight bytes of a key, in which many user
+ids agree (findings/duckdb_join_filter_on_text_keys.sh).
 """
 
 from collections.abc import Callable, Iterator
