@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -14,19 +15,51 @@ from pipelines.local_run.run_lock import LOCK, holders
 # How long the steps of a stopped run may take to end before they are killed.
 GRACE_S: Final = 5.0
 _POLL_S: Final = 0.05
+# How long a signal's handler may wait for the main thread before the signal is sent again.
+_REPEAT_S: Final = 0.2
 
 
 @contextmanager
 def interrupted_by_sigterm() -> Iterator[None]:
-    """Raise KeyboardInterrupt on SIGTERM; only in the main thread, as Python allows it nowhere else."""
+    """Raise KeyboardInterrupt on SIGTERM; only in the main thread, as Python allows it nowhere else.
+
+    A signal can arrive after the interpreter last looked for one and before it waits in a system call, such
+    as a read of a step's output. It interrupts nothing then, and the wait would go on until the next output.
+    So another thread sends the signal again until its handler has run.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    handled = threading.Event()
+
+    def interrupt(*_: object) -> None:
+        handled.set()
+        raise KeyboardInterrupt
+
+    arrived, arrives = socket.socketpair()
+    arrives.setblocking(False)
+    repeater = threading.Thread(target=_repeat, args=(arrived, handled), name="signals", daemon=True)
+    before = signal.signal(signal.SIGTERM, interrupt)
+    wakeup_before = signal.set_wakeup_fd(arrives.fileno(), warn_on_full_buffer=False)
+    repeater.start()
     try:
         yield
     finally:
+        signal.set_wakeup_fd(wakeup_before)
         signal.signal(signal.SIGTERM, before)
+        handled.set()
+        arrives.close()
+        repeater.join()
+        arrived.close()
+
+
+def _repeat(arrived: socket.socket, handled: threading.Event) -> None:
+    """Send SIGTERM to the main thread until it is handled, once `arrived` names it; return at its end."""
+    main = threading.main_thread().ident
+    assert main is not None
+    while numbers := arrived.recv(64):
+        while signal.SIGTERM in numbers and not handled.wait(_REPEAT_S):
+            signal.pthread_kill(main, signal.SIGTERM)
 
 
 def stop_steps(home: Path) -> None:

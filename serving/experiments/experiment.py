@@ -137,7 +137,8 @@ def _check_arms(experiment: Experiment) -> None:
             )
     if experiment.requests is None and any(arm.scenario is not None for arm in experiment.arms):
         raise ValueError(
-            "requests: an arm with a scenario concerns the requests of one scenario only, say of which one"
+            "requests: an arm with a scenario concerns the requests of one scenario only: name it with "
+            '--requests SCENARIO, or --requests "" for the requests without one'
         )
 
 

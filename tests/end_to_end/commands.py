@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from pipelines.local_run.run_lock import is_locked
 from tests.patience import HANG_S, wait_until
 
 PENCHANT: Final = Path(sys.executable).with_name("penchant")
@@ -124,3 +125,4 @@ def kill(*arguments: str, line: str, home: Path, step: str = "") -> None:
         wait_until(lambda: run.poll() is not None or has_printed())
         os.killpg(run.pid, signal.SIGKILL)
     assert run.returncode == -signal.SIGKILL, f"the command ended before {step}"
+    wait_until(lambda: not is_locked(home))  # a killed step may take a while to end
