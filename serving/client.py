@@ -7,7 +7,6 @@ This module imports nothing but gRPC, protobuf and the standard library, so that
 """
 
 import json
-import uuid
 from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -27,6 +26,7 @@ from serving.api.messages import (
     read_recorded,
 )
 from serving.loopback import channel_options
+from serving.ordered_id import ordered_id
 from serving.protos import recommender_pb2 as pb
 from serving.protos.recommender_pb2_grpc import RecommenderServiceStub
 from serving.shown_answer import ShownAnswer
@@ -290,7 +290,7 @@ def _record_request(
     request_id: str = "",
 ) -> pb.RecordInteractionsRequest:
     message = pb.Interaction(
-        interaction_id=options.get("interaction_id") or uuid.uuid4().hex,
+        interaction_id=options.get("interaction_id") or ordered_id(),
         user_id=user_id,
         item_id=item_id,
         event_type=event_type,

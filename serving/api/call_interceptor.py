@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import uuid
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from serving.api.request_parsing import parsed
 from serving.api.stream_limit import StreamLimit
 from serving.api.user_ids import UserIds
 from serving.errors import PenchantError
+from serving.ordered_id import ordered_id
 from serving.telemetry import logs
 from serving.telemetry.metrics import Metrics
 
@@ -93,7 +93,7 @@ class CallInterceptor(grpc.aio.ServerInterceptor):
 
         async def call(_messages: Any, context: "grpc.aio.ServicerContext[Any, Any]") -> Any:
             code, details, request, answer = grpc.StatusCode.OK, "", None, None
-            logs.request_id.set(uuid.uuid4().hex)
+            logs.request_id.set(ordered_id())
             peer = context.peer()
             try:
                 scopes = self._limits.admission.check(method, metadata, peer)

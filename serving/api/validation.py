@@ -3,7 +3,6 @@
 import hashlib
 import math
 import time
-import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from feature_repo.event_types import SEARCH, canonical_event_type, default_event
 from feature_repo.interaction import Interaction
 from serving.configuration.settings import ServingSettings
 from serving.errors import InvalidRequest
+from serving.ordered_id import ordered_id
 from serving.protos import recommender_pb2 as pb
 from serving.ranking.request import NO_SCENARIO
 from serving.ranking.scenarios import Scenario
@@ -186,7 +186,7 @@ def _interaction(field: str, message: pb.Interaction, now: int, user_id: str, st
         raise InvalidRequest.of(f"{field}.event_type", written, f"{SEARCH} beside a query")
     timestamp = _timestamp(f"{field}.timestamp", message, now, EARLIEST_US if stored else 0)
     interaction_id = read_id(f"{field}.interaction_id", message.interaction_id, empty=True)
-    generated_id = uuid.uuid4().hex if stored else _digest(item_id, event_type, timestamp, query)
+    generated_id = ordered_id() if stored else _digest(item_id, event_type, timestamp, query)
     return Interaction(
         interaction_id=interaction_id or generated_id,
         user_id=read_id(f"{field}.user_id", user_id, empty=not stored),

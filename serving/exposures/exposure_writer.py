@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 logger.addFilter(OncePerSecond())
 
 # What a kill of the process loses: the exposures of this time, but those that `flush` was called for.
-PERIOD_S: Final = 0.2
+PERIOD_S: Final = 0.5
 
 # The memory of exposures that wait; further ones are dropped.
 MAX_WAITING_BYTES: Final = 4_000_000
