@@ -27,7 +27,8 @@ class StepRecord:
     Attributes:
         name: the display name.
         task: the name in the pipeline.
-        seconds: None while the step runs.
+        seconds: None while the step runs; so are cpu_seconds, of all its processes.
+        peak_bytes: the largest memory of its Python process; None too if a signal ended it.
         log_start: where its output begins in the run's log, in bytes; it ends at `log_end`.
     """
 
@@ -39,6 +40,8 @@ class StepRecord:
     seconds: float | None = None
     log_end: int | None = None
     error: str = ""
+    cpu_seconds: float | None = None
+    peak_bytes: int | None = None
 
 
 @dataclass

@@ -9,8 +9,6 @@ evaluation-SEED/
 
 import json
 import os
-import re
-import resource
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +20,7 @@ from feature_repo.contract import FEEDBACK
 from feature_repo.feedback import FeedbackPolicy
 from feature_repo.store_addresses import sqlite_url
 from pipelines.benchmark.plan import Plan
+from pipelines.peak_memory import peak_memory
 
 FAILURE: Final = "failure.txt"
 PEAK_MEMORY: Final = "peak_memory.txt"
@@ -116,18 +115,6 @@ def main() -> None:
         (home / FAILURE).write_text(str(error))
         sys.exit(1)
     (home / PEAK_MEMORY).write_text(str(peak_memory()))
-
-
-def peak_memory() -> int:
-    """Return the peak resident memory of this process, in bytes.
-
-    On Linux getrusage includes the memory of the parent at the time of the fork; VmHWM does not.
-    """
-    status = Path("/proc/self/status")
-    if status.exists() and (match := re.search(r"VmHWM:\s*(\d+) kB", status.read_text())):
-        return int(match[1]) * 1024
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def _tracking_uri(home: Path) -> str:

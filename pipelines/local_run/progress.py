@@ -12,7 +12,7 @@ from rich.text import Text
 
 from components.progress import MARK
 from pipelines.local_run.run_recorder import RunRecorder
-from pipelines.local_run.step_exit import describe, exit_code, is_ending, timed_out
+from pipelines.local_run.step_exit import describe, exit_code, is_ending, peak_memory, timed_out
 from pipelines.local_run.step_times import StepTimes
 from pipelines.terminal import Terminal
 
@@ -90,6 +90,8 @@ class StepReporter(io.TextIOBase):
                 self._times.start_work()
             elif _RETURNED.match(line):
                 self._times.end_work()
+            elif (peak := peak_memory(line)) is not None:
+                self._times.peak_bytes = peak
             self._output.append(line.removeprefix("    "))
             text = line.strip()
             if text.startswith(MARK):
@@ -101,9 +103,9 @@ class StepReporter(io.TextIOBase):
         if not succeeded and task == self._task and not self._failed:
             self._failed = (self._display_name, self._output)
         mark = ("✓", "green") if succeeded else ("✗", "red")
-        seconds = self._times.end(self._display_name).seconds
-        self._recorder.end_step(seconds, self._log.tell(), None if succeeded else _error(self._output))
-        self._console.print(Text.assemble(mark, f" {self._display_name} ", (f"{seconds:.1f} s", "dim")))
+        cost = self._times.end(self._display_name)
+        self._recorder.end_step(cost, self._log.tell(), None if succeeded else _error(self._output))
+        self._console.print(Text.assemble(mark, f" {self._display_name} ", (f"{cost.seconds:.1f} s", "dim")))
 
 
 def _error(output: list[str]) -> str:

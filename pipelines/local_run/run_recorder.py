@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 
 from components.run_facts import read_facts
 from components.run_record import REPORT_STEP, RunRecord, Status, StepRecord, timestamp
+from pipelines.local_run.step_times import StepTime
 
 # The facts of the steps, in the folder of the run.
 FACTS: Final = "facts"
@@ -51,10 +52,11 @@ class RunRecorder:
         self.record.steps.append(StepRecord(name, task, timestamp(), log_start))
         self.record.write(self.folder)
 
-    def end_step(self, seconds: float, log_end: int, error: str | None) -> None:
-        """Note that the step that started last ended, and why it failed if it did."""
+    def end_step(self, cost: StepTime, log_end: int, error: str | None) -> None:
+        """Note that the step that started last ended, what it cost, and why it failed if it did."""
         step = self.record.steps[-1]
-        step.seconds, step.log_end = round(seconds, 3), log_end
+        step.seconds, step.cpu_seconds = round(cost.seconds, 3), round(cost.cpu_seconds, 3)
+        step.peak_bytes, step.log_end = cost.peak_bytes, log_end
         step.status, step.error = ("succeeded", "") if error is None else ("failed", error)
         if error is not None and step.name == REPORT_STEP:
             self.record.facts["undelivered"] = [f"the step {step.name} {error}"]

@@ -1,9 +1,10 @@
-"""How a step of a local run ends: its time limit, and its exit code, which kfp does not report."""
+"""How a step of a local run ends: its time limit, its exit code and its memory, which kfp does not report."""
 
 import re
 import signal
 from typing import Any, Final
 
+from pipelines.peak_memory import LINE
 from pipelines.settings import Settings
 from pipelines.step_limits import REPORT_COMPONENT, limit_setting, timeout_s
 
@@ -17,7 +18,7 @@ _TIMED_OUT: Final = _SIGNALED + signal.SIGALRM
 
 
 def watch_steps(pipeline: Any, settings: Settings) -> None:
-    """Let each step of a pipeline end after its time limit, and print its exit code unless it is 0."""
+    """Let each step of a pipeline end after its time limit, and print its memory, and an exit code but 0."""
     for label, executor in pipeline.pipeline_spec.deployment_spec["executors"].items():
         command = executor["container"]["command"]
         if list(command)[:2] == _SHELL:
@@ -35,12 +36,10 @@ def _trap(limit: str) -> str:
 
 
 def _limited(command: str, seconds: int) -> str:
-    if not seconds:
-        return command
     if _EXECUTOR not in command:
         raise NotImplementedError(f"a step without {_EXECUTOR} cannot be limited: {command}")
     return command.replace(
-        _EXECUTOR, f"-m pipelines.local_run.step_timeout {seconds} {_EXECUTOR.removeprefix('-m ')}"
+        _EXECUTOR, f"-m pipelines.local_run.step_process {seconds} {_EXECUTOR.removeprefix('-m ')}"
     )
 
 
@@ -55,9 +54,15 @@ def exit_code(line: str) -> int | None:
     return int(match[1]) if match else None
 
 
+def peak_memory(line: str) -> int | None:
+    """Return the bytes that a line of a step's output reports as its peak memory; None for other lines."""
+    match = re.fullmatch(rf"{LINE}(\d+)", line.strip())
+    return int(match[1]) if match else None
+
+
 def is_ending(line: str) -> bool:
     """Return whether a line says how the step ended; it is no output of the step itself."""
-    return line.strip().startswith((_PREFIX, _LIMIT))
+    return line.strip().startswith((_PREFIX, _LIMIT, LINE))
 
 
 def describe(output: list[str]) -> str:

@@ -9,11 +9,15 @@ from rich.table import Table
 
 @dataclass(frozen=True)
 class StepTime:
-    """A step that ended: the seconds that it took, and those that its processes computed, on all cores."""
+    """A step that ended: the seconds that it took, and those that its processes computed, on all cores.
+
+    `peak_bytes` is the largest memory of its Python process; None if a signal ended it.
+    """
 
     step: str
     seconds: float
     cpu_seconds: float
+    peak_bytes: int | None = None
 
 
 class StepTimes:
@@ -25,6 +29,7 @@ class StepTimes:
 
     def __init__(self) -> None:
         self.ended: list[StepTime] = []
+        self.peak_bytes: int | None = None  # of the step that runs, once its process has reported it
         self._began_at, self._work = time.monotonic(), 0.0
         self.start()
 
@@ -44,29 +49,37 @@ class StepTimes:
     def start(self) -> None:
         """Begin to measure a step."""
         self._started_at, self._cpu = time.monotonic(), _cpu_of_children()
-        self._work_began_at = self._started_at
+        self._work_began_at, self.peak_bytes = self._started_at, None
 
     def end(self, step: str) -> StepTime:
         """Return the times of the step since `start`, and keep them."""
-        self.ended.append(StepTime(step, time.monotonic() - self._started_at, _cpu_of_children() - self._cpu))
+        seconds, cpu_seconds = time.monotonic() - self._started_at, _cpu_of_children() - self._cpu
+        self.ended.append(StepTime(step, seconds, cpu_seconds, self.peak_bytes))
         return self.ended[-1]
 
     def table(self) -> Table:
         """Return a table with a row for each step, slowest first, their sum, and the pipeline's overhead."""
         table = Table.grid(padding=(0, 2))
         table.add_column()
-        for _ in range(2):
+        for _ in range(3):
             table.add_column(justify="right")
         table.add_column(style="dim")
         slowest_first = sorted(self.ended, key=lambda ended: -ended.seconds)
         sums = [sum(values) for values in zip(*((e.seconds, e.cpu_seconds) for e in self.ended), strict=True)]
-        table.add_row("step", "seconds", "CPU seconds", style="dim")
+        table.add_row("step", "seconds", "CPU seconds", "peak GB", style="dim")
         for ended in slowest_first:
-            table.add_row(ended.step, f"{ended.seconds:.1f}", f"{ended.cpu_seconds:.1f}")
-        table.add_row("all steps", *(f"{total:.1f}" for total in sums), style="bold")
+            table.add_row(
+                ended.step, f"{ended.seconds:.1f}", f"{ended.cpu_seconds:.1f}", _gigabytes(ended.peak_bytes)
+            )
+        largest = max((ended.peak_bytes or 0 for ended in self.ended), default=0)
+        table.add_row("all steps", *(f"{total:.1f}" for total in sums), _gigabytes(largest), style="bold")
         seconds, share = self.overhead()
-        table.add_row("pipeline overhead", f"{seconds:.1f}", "", f"{share:.1%} of the run")
+        table.add_row("pipeline overhead", f"{seconds:.1f}", "", "", f"{share:.1%} of the run")
         return table
+
+
+def _gigabytes(size: int | None) -> str:
+    return f"{size / 1e9:.2f}" if size else ""
 
 
 def _cpu_of_children() -> float:

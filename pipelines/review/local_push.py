@@ -23,6 +23,7 @@ from pipelines.errors import RunError
 from pipelines.local_run.run_folder import new_run_folder
 from pipelines.local_run.run_lock import run_lock
 from pipelines.local_run.run_recorder import RunRecorder
+from pipelines.local_run.step_times import StepTime
 from pipelines.local_run.termination import interrupted_by_sigterm
 from pipelines.pipeline_arguments import promotion_arguments
 from pipelines.run_receivers import local_receivers
@@ -110,13 +111,13 @@ class _Output(io.TextIOBase):
 
     def __init__(self, log: TextIO) -> None:
         self._console, self._log, self._line = Terminal(file=sys.stdout, soft_wrap=True), log, ""
-        self._started = time.monotonic()
+        self._started, self._cpu_seconds = time.monotonic(), time.process_time()
 
-    def end(self, is_success: bool) -> float:
-        """Show that the step ended; return its seconds."""
+    def end(self, is_success: bool) -> StepTime:
+        """Show that the step ended; return what it cost, which is a part of this process."""
         mark, seconds = ("✓", "green") if is_success else ("✗", "red"), time.monotonic() - self._started
         self._console.print(Text.assemble(mark, f" {STEP} ", (f"{seconds:.1f} s", "dim")))
-        return seconds
+        return StepTime(STEP, seconds, time.process_time() - self._cpu_seconds)
 
     def writable(self) -> bool:
         return True

@@ -26,7 +26,7 @@ from rich.table import Table
 from components.compute.address import Compute, check_address
 from feature_repo.feedback import FeedbackPolicy
 from feature_repo.store_addresses import FeatureStoreAddresses
-from pipelines.benchmark.steps import peak_memory
+from pipelines.peak_memory import peak_memory
 from pipelines.step_environment import VARIABLES
 
 INTERACTIONS_PER_USER: Final = 10

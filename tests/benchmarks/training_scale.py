@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from feature_repo.contract import MAX_HISTORY
 from feature_repo.feedback import FeedbackPolicy
 from feature_repo.table_schemas import ITEMS
-from pipelines.benchmark.steps import peak_memory
+from pipelines.peak_memory import peak_memory
 
 INTERACTIONS: Final = (1_000_000, 2_500_000, 5_000_000, 10_000_000)
 CATEGORIES: Final = 200

@@ -112,7 +112,7 @@ def test_progress_is_printed_and_no_file_is_left(result: Result, folder: Path) -
 
 def test_peak_memory_excludes_the_parent_process() -> None:
     ballast = bytearray(400_000_000)
-    code = "from pipelines.benchmark.steps import peak_memory; print(peak_memory())"
+    code = "from pipelines.peak_memory import peak_memory; print(peak_memory())"
 
     child = int(subprocess.check_output([sys.executable, "-c", code], text=True))
 

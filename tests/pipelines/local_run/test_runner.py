@@ -197,6 +197,9 @@ def test_the_record_has_the_steps_and_where_their_output_is(passed: Run) -> None
     assert record.duration_s
     assert step.seconds
     assert record.duration_s > step.seconds > 0
+    assert step.cpu_seconds
+    assert step.peak_bytes
+    assert step.peak_bytes > 10_000_000  # of a Python process
     output = (folder / "run.log").read_bytes()[step.log_start : step.log_end].decode()
     assert "wrote 5 characters" in output
     assert "Executing task" not in output
