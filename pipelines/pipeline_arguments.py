@@ -23,7 +23,15 @@ ADDRESSES: Final = (
     "releases",
     "model_server",
 )
-TRAINING_SETTINGS: Final = (*ADDRESSES, "compute", "spark_properties", "policy", "experiment", "model_name")
+TRAINING_SETTINGS: Final = (
+    *ADDRESSES,
+    "compute",
+    "spark_properties",
+    "ease_max_items",
+    "policy",
+    "experiment",
+    "model_name",
+)
 PROMOTION_SETTINGS: Final = (
     "tracking_uri",
     "review_history",

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator
 
 from components.compute.address import DUCKDB, check_address, check_properties
+from components.train_collaborative_filters.ease_cost import EASE_MAX_ITEMS
 from pipelines.moved_home import relocate_artifacts
 from serving.configuration.addresses import Addresses
 
@@ -45,6 +46,12 @@ class Settings(Addresses):
     )
     spark_properties: dict[str, str] = Field(
         default_factory=dict, description="JSON: properties of Spark, such as spark.executor.memory"
+    )
+    ease_max_items: int = Field(
+        EASE_MAX_ITEMS,
+        ge=0,
+        description="a catalog of more items gets no EASE filter: its memory grows with the square of the "
+        "items, its time with their cube",
     )
 
     policy: Literal["auto", "auto-unless-worse", "review"] = Field(

@@ -10,6 +10,7 @@ from components.materialize_features.component import materialize_features
 from components.push_release.component import push_release
 from components.register_release.component import register_release
 from components.train_collaborative_filters.component import train_collaborative_filters
+from components.train_collaborative_filters.ease_cost import EASE_MAX_ITEMS
 from components.train_interest_model.component import train_interest_model
 from components.validate_interactions.component import validate_interactions
 
@@ -34,6 +35,7 @@ def training(
     undescribed_min_users: int = 3,
     compute: str = "duckdb",
     spark_properties: dict = {},  # noqa: B006 (the default of a pipeline parameter)
+    ease_max_items: int = EASE_MAX_ITEMS,
     protocol: str = "time",
     policy: str = "auto",
     off_policy: str = "",
@@ -135,7 +137,12 @@ def training(
     ).set_display_name("Train interest model")
     run_id = fitted_model.outputs["Output"]
     fitted_filters = train_collaborative_filters(
-        training_set=training_set, items=items, users=users, feedback=feedback_policy, split="train"
+        training_set=training_set,
+        items=items,
+        users=users,
+        feedback=feedback_policy,
+        split="train",
+        ease_max_items=ease_max_items,
     ).set_display_name("Train collaborative filters")
 
     # Compare the served ranking over all items with the baselines and the live version.
@@ -174,7 +181,12 @@ def training(
         base_model=fitted_model.outputs["interest_model"],
     ).set_display_name("Refit interest model")
     refitted_filters = train_collaborative_filters(
-        training_set=training_set, items=items, users=users, feedback=feedback_policy, split="all"
+        training_set=training_set,
+        items=items,
+        users=users,
+        feedback=feedback_policy,
+        split="all",
+        ease_max_items=ease_max_items,
     ).set_display_name("Refit collaborative filters")
 
     # Register the refitted parts together with the evaluation.

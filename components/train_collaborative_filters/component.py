@@ -12,12 +12,13 @@ def train_collaborative_filters(
     users: Input[Dataset],
     feedback: Input[Artifact],
     split: str,
+    ease_max_items: int,
     collaborative_filters: Output[Model],
 ) -> None:
     """Fit transitions, item and user neighbours, EASE, ALS, and the trends of user segments on one split."""
     from pathlib import Path
 
-    from components.train_collaborative_filters.fitting import fit
+    from components.train_collaborative_filters.fitting import FilterParameters, fit
     from feature_repo.feedback import FeedbackPolicy
 
     fit(
@@ -26,5 +27,6 @@ def train_collaborative_filters(
         split,
         Path(collaborative_filters.path),
         FeedbackPolicy.read(Path(feedback.path)),
+        FilterParameters(ease_max_items=ease_max_items),
         users=Path(users.path),
     )

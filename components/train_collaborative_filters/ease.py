@@ -3,22 +3,12 @@
 Steck 2019, "Embarrassingly shallow autoencoders for sparse data", arXiv:1905.03375, equation 8.
 """
 
-from typing import Final
-
 import numpy as np
 from scipy.linalg.lapack import spotrf, spotri
 from scipy.sparse import csr_array
 
 from components.train_collaborative_filters.interactions import Interactions
 from components.train_collaborative_filters.top_k_per_row import top_k_per_row
-
-# Two cores take 15 s for 8,000 items.
-_SECONDS: Final = 15 / 8_000**3
-
-
-def ease_cost(items: int) -> tuple[float, float]:
-    """Return the GB of memory and the seconds on two cores that EASE takes for a number of items."""
-    return 2 * 4 * items**2 / 1e9, _SECONDS * items**3
 
 
 def ease(interactions: Interactions, regularisation: float, neighbours: int) -> csr_array:

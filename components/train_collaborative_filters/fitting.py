@@ -11,7 +11,8 @@ from scipy.sparse import csr_array
 
 from components.progress import report
 from components.train_collaborative_filters.als import als
-from components.train_collaborative_filters.ease import ease, ease_cost
+from components.train_collaborative_filters.ease import ease
+from components.train_collaborative_filters.ease_cost import EASE_MAX_ITEMS, ease_cost
 from components.train_collaborative_filters.interactions import Interactions
 from components.train_collaborative_filters.item_cosine import item_cosine
 from components.train_collaborative_filters.item_transitions import transitions
@@ -42,7 +43,7 @@ class FilterParameters:
     # Half-life of a neighbour's choice, as a share of the trend's half-life.
     neighbour_half_life_share: float = 0.2
     ease_regularisation: float = 300.0
-    ease_max_items: int = 8_000  # ease.ease_cost says what they take
+    ease_max_items: int = EASE_MAX_ITEMS
     als_factors: int = 64
     als_regularisation: float = 1.0  # in units of als.noise_singular_value
     als_confidence: float = 3.0
@@ -127,8 +128,8 @@ def _ease(interactions: Interactions, parameters: FilterParameters) -> csr_array
     if interactions.item_count > parameters.ease_max_items:
         gigabytes, seconds = ease_cost(interactions.item_count)
         report(
-            f"EASE: skipped: {interactions.item_count:,} items would take about {gigabytes:,.0f} GB and "
-            f"{seconds:,.0f} s; ease_max_items is {parameters.ease_max_items:,}"
+            f"EASE: left out: {interactions.item_count:,} items would take about {gigabytes:,.0f} GB and "
+            f"{seconds:,.0f} s on two cores; PENCHANT_EASE_MAX_ITEMS is {parameters.ease_max_items:,}"
         )
         return None
     return _timed("EASE", lambda: ease(interactions, parameters.ease_regularisation, parameters.neighbours))

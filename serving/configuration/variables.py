@@ -24,6 +24,7 @@ PIPELINES: Final = frozenset(
     | {"kubeflow_namespace", "kubeflow_timezone", "kubeflow_token_file", "model_name", "model_server"}
     | {
         "compute",
+        "ease_max_items",
         "policy",
         "prune_after_days",
         "review_history",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from components.errors import StepError
 from components.train_collaborative_filters.component import train_collaborative_filters
-from components.train_collaborative_filters.ease import ease_cost
+from components.train_collaborative_filters.ease_cost import ease_cost
 from components.train_collaborative_filters.fitting import FilterParameters, fit, fit_filters
 from components.train_collaborative_filters.reading import read
 from feature_repo.event_types import Kind
@@ -99,10 +99,12 @@ def test_the_component_saves_the_filters_of_its_split(tmp_path: Path) -> None:
         users=Dataset(uri=str(tmp_path / "users.parquet")),
         feedback=Artifact(uri=str(tmp_path / "feedback.json")),
         split="train",
+        ease_max_items=11,
         collaborative_filters=Model(uri=str(tmp_path / "filters")),
     )
     filters = CollaborativeFilters.load(tmp_path / "filters")
     assert filters.feedback == POLICY
+    assert filters.ease is None  # the checkerboard has 12 items
     assert filters.popularity.sum() == len(checkerboard())
     assert filters.segments is not None
     shares = filters.segments.shares({"parity": "odd"}, filters.trend, np.arange(12, dtype=np.int32))
@@ -141,7 +143,7 @@ def test_ease_is_skipped_for_a_large_catalog(capsys: pytest.CaptureFixture[str])
     filters = fit_filters(signed(checkerboard()), FilterParameters(ease_max_items=11))
     assert filters.ease is None
     assert (
-        "EASE: skipped: 12 items would take about 0 GB and 0 s; ease_max_items is 11"
+        "EASE: left out: 12 items would take about 0 GB and 0 s on two cores; PENCHANT_EASE_MAX_ITEMS is 11"
         in capsys.readouterr().out
     )
 
