@@ -6,6 +6,7 @@ from typing import Final, cast
 import numpy as np
 import pyarrow as pa
 import tensorflow as tf
+from tensorflow.core.protobuf.fingerprint_pb2 import FingerprintDef
 
 from components.errors import StepError
 from components.saved_model import ServedModel
@@ -21,6 +22,7 @@ from feature_repo.histories import History, encode
 from serving.release.item_embeddings import Precision, save_embeddings
 
 SAVED_MODEL: Final = "saved_model"
+FINGERPRINT: Final = "fingerprint.pb"
 TOLERANCE: Final = 1e-4
 
 
@@ -41,6 +43,7 @@ def export(
     module = ServingModule(model, vocabulary, filter_seen)
     with atomic_directory(output / SAVED_MODEL) as staged:
         tf.saved_model.save(module, str(staged), signatures=module.signatures())
+        _remove_uuid(staged / FINGERPRINT)
         write_warmup_requests(staged, vocabulary, module.state_size)
         _check(staged, model, vocabulary, probes)
     save_embeddings(output, module.scoring.numpy(), _precision(model.hyperparameters.embedding_precision))
@@ -49,6 +52,13 @@ def export(
 def _precision(chosen: str) -> Precision:
     """Return the precision of the embeddings; "auto" that was not resolved means float32."""
     return cast(Precision, chosen if chosen != "auto" else "float32")
+
+
+def _remove_uuid(file: Path) -> None:
+    """Remove the random number that TensorFlow gives each export: equal models are equal files then."""
+    fingerprint = FingerprintDef.FromString(file.read_bytes())
+    fingerprint.ClearField("uuid")
+    file.write_bytes(fingerprint.SerializeToString(deterministic=True))
 
 
 def _check(directory: Path, model: InterestModel, vocabulary: Vocabulary, probes: pa.Table) -> None:

@@ -38,7 +38,7 @@ def write_warmup_requests(saved_model: Path, vocabulary: Vocabulary, state_size:
                 request.output_filter.extend(outputs)
                 for name, value in _inputs(signature, length, vocabulary, state_size).items():
                     request.inputs[name].CopyFrom(tf.make_tensor_proto(value))
-                writer.write(log.SerializeToString())
+                writer.write(log.SerializeToString(deterministic=True))
 
 
 def _inputs(signature: str, length: int, vocabulary: Vocabulary, state_size: int) -> dict[str, Any]:

@@ -8,13 +8,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf.fingerprint_pb2 import FingerprintDef
 
 from components.errors import StepError
 from components.saved_model import ServedModel
 from components.train_interest_model.data.sequences import encode as encode_rows
 from components.train_interest_model.data.sequences import read_rows
 from components.train_interest_model.data.vocabulary import Vocabulary
-from components.train_interest_model.export.saved_model_writer import export, histories
+from components.train_interest_model.export.saved_model_writer import FINGERPRINT, export, histories
 from components.train_interest_model.export.warmup_requests import LENGTHS, REQUESTS
 from components.train_interest_model.hyperparameters import Hyperparameters
 from components.train_interest_model.network.model import InterestModel
@@ -212,6 +213,20 @@ def test_every_warmup_request_runs(exported) -> None:  # type: ignore[no-untyped
         for output in (INTEREST, FORECAST)
     }
     assert requests == {(*kind, 1 + length) for kind in kinds for length in LENGTHS}
+
+
+def test_equal_models_are_equal_files(exported) -> None:  # type: ignore[no-untyped-def]
+    """No file has a random number, or entries in a random order."""
+    from tensorflow_serving.apis.prediction_log_pb2 import PredictionLog
+
+    *_, directory, _ = exported
+    fingerprint = FingerprintDef.FromString((directory / "saved_model" / FINGERPRINT).read_bytes())
+    assert fingerprint.saved_model_checksum
+    assert fingerprint.uuid == ""
+    records = list(tf.data.TFRecordDataset(str(directory / "saved_model" / REQUESTS)).as_numpy_iterator())
+    assert records
+    for record in records:
+        assert PredictionLog.FromString(record).SerializeToString(deterministic=True) == record
 
 
 def test_every_weight_is_stored_only_once(exported) -> None:  # type: ignore[no-untyped-def]
