@@ -3,7 +3,7 @@
 import sys
 from importlib.util import find_spec
 
-from serving.loopback import bypass_proxy
+from serving.connections.loopback import bypass_proxy
 
 
 def main() -> None:

@@ -17,7 +17,7 @@ from serving.online_store.past_features import PastFeatures
 from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.scenarios import load_scenarios
 from serving.release.release_store import ReleaseStore
-from serving.replay import Replayer
+from serving.replay.replayer import Replayer
 from serving.user_data.interaction_log import InteractionLog
 
 

@@ -8,7 +8,6 @@ from typing import Final, Protocol
 
 from feature_repo.erased_users import ErasedUsers
 from feature_repo.histories import History
-from serving.answer_origin import AnswerOrigin
 from serving.answers import (
     Answer,
     Basis,
@@ -24,6 +23,7 @@ from serving.errors import CircuitOpen, Unavailable
 from serving.experiments.arm_answers import ArmAnswers, Composed
 from serving.experiments.running_experiment import RunningExperiment
 from serving.experiments.shadow import Shadow
+from serving.exposures.answer_origin import AnswerOrigin
 from serving.interest.user_interest import InterestModelClient, UserInterest
 from serving.ranking.candidate_set import Candidates
 from serving.ranking.category_interests import category_interests
@@ -119,7 +119,7 @@ class RecommendationEngine:
         )
         if not_recorded:
             answer.degraded.append(not_recorded)
-        self._metrics.count_answer(answer, origin.ranked.sources, origin.scenario)
+        self._metrics.count_answer(answer, origin.scenario)
         return answer
 
     async def _compose(

@@ -15,7 +15,8 @@ from serving.exposures.exposure import Exposure
 from serving.ranking.exploration import propensities
 from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.scenarios import Exploration
-from serving.replay import NotRepeatable, Replayer
+from serving.replay.not_repeatable import NotRepeatable
+from serving.replay.replayer import Replayer
 
 # The scores of a cold start are no log odds.
 _BASES: Final = ("history", "request_history")

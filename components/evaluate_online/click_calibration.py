@@ -19,7 +19,8 @@ from serving.answers import Recommendation
 from serving.exposures.exposure import Exposure
 from serving.ranking.calibration import softmax_log_odds
 from serving.ranking.loaded_release import LoadedRelease
-from serving.replay import NotRepeatable, Replayer
+from serving.replay.not_repeatable import NotRepeatable
+from serving.replay.replayer import Replayer
 
 Floats = NDArray[np.float64]
 

@@ -31,7 +31,7 @@ from serving.online_store.past_features import PastFeatures
 from serving.ranking.loaded_release import LoadedRelease
 from serving.release.arrays import FloatArray
 from serving.release.ranking_data import Ranking
-from serving.replay import Replayer
+from serving.replay.replayer import Replayer
 from serving.user_data.interaction_log import InteractionLog
 
 _DAY_US: Final = 86_400_000_000

@@ -12,9 +12,9 @@ from components.errors import StepError
 from components.interest_batches import Compute, compute_in_batches
 from feature_repo.contract import INTEREST_MODEL
 from feature_repo.histories import History
-from serving.child_process import ChildProcess
 from serving.errors import Unavailable
 from serving.interest.model_server_client import InterestClient
+from serving.process.child_process import ChildProcess
 from serving.ranking.candidate_retrieval import Retriever
 from serving.ranking.query import Query
 from serving.ranking.reranking import Reranker

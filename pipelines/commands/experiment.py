@@ -6,10 +6,21 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipelines.commands.errors import exit_on_error, out
+from pipelines.commands.experiment_options import (
+    Arms,
+    Candidate,
+    ExperimentKind,
+    FalseAlarms,
+    GuardrailRatios,
+    NewName,
+    Publish,
+    RampSteps,
+    Reason,
+    Requests,
+    Share,
+    SlowMs,
+)
 from pipelines.commands.options import By, Home
-
-# typer reads the annotations, and this module is light to import.
-from serving.experiments.kinds import Kind
 
 if TYPE_CHECKING:
     from pipelines.settings import Settings
@@ -36,71 +47,21 @@ Each recommender follows within a second; one experiment runs at a time.
     rich_markup_mode="markdown",
 )
 
-Reason = Annotated[str, typer.Option(help="The reason; the history keeps it.")]
-
 
 @experiment.command()
 def start(
-    kind: Annotated[
-        Kind,
-        typer.Argument(
-            help="shadow: the candidate answers too, unseen. canary: a growing share of the users gets "
-            "it, until a guardrail stops it. ab: arms with fixed shares of the users. interleaving: an "
-            "answer mixes both."
-        ),
-    ],
-    name: Annotated[
-        str,
-        typer.Argument(help="A new name; it decides which users are in which arm."),
-    ],
+    kind: ExperimentKind,
+    name: NewName,
     by: By,
-    candidate: Annotated[
-        str | None,
-        typer.Option(metavar="RELEASE[/SCENARIO]", help="What is compared with the live one; not for ab."),
-    ] = None,
-    arm: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=RELEASE[/SCENARIO][:SHARE]",
-            help="An arm, the control first; repeat the option. The release may be `live`: the one that is "
-            "live now. Shares of the users are for ab; all others get the live release.",
-        ),
-    ] = None,
-    share: Annotated[
-        str | None,
-        typer.Option(help="The share of the users from now on, such as 5%; not for ab. Default: all."),
-    ] = None,
-    ramp_steps: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--ramp",
-            metavar="DELAY:SHARE",
-            help="A later share, such as 30m:5%, 6h:20% or 2d:50% from now; repeat the option.",
-        ),
-    ] = None,
-    requests: Annotated[
-        str | None,
-        typer.Option(metavar="SCENARIO", help="Only requests with this scenario; '' for those without one."),
-    ] = None,
-    guardrail: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME=RATIO",
-            help="Of a canary: the accepted ratio, candidate over live, of users with errors, slow answers "
-            "(slow), degraded answers (degraded), dismissals or clicks; or NAME=off. Default: 1 for each.",
-        ),
-    ] = None,
-    slow_ms: Annotated[
-        float | None, typer.Option(help="Of a canary: a slow answer takes longer. Default: 100 ms.")
-    ] = None,
-    false_alarms: Annotated[
-        float | None,
-        typer.Option(help="Of a canary: the probability that it stops without a cause. Default: 0.05."),
-    ] = None,
-    publish: Annotated[
-        bool,
-        typer.Option("--publish", help="Publish registered versions first; they do not go live."),
-    ] = False,
+    candidate: Candidate = None,
+    arm: Arms = None,
+    share: Share = None,
+    ramp_steps: RampSteps = None,
+    requests: Requests = None,
+    guardrail: GuardrailRatios = None,
+    slow_ms: SlowMs = None,
+    false_alarms: FalseAlarms = None,
+    publish: Publish = False,
     reason: Reason = "",
     home: Home = None,
 ) -> None:
@@ -117,7 +78,6 @@ def start(
         from pipelines.commands import experiment_arguments as arguments
         from pipelines.settings import load_settings
         from serving.configuration.settings import load_settings as load_serving_settings
-        from serving.experiments.experiment import Arm
         from serving.experiments.experiment_checks import check_experiment, check_taint
         from serving.ranking.scenarios import load_scenarios
         from serving.release.tainted_versions import tainted_versions
@@ -125,15 +85,10 @@ def start(
         settings = load_settings(home=home)
         file, act = _file(settings), _act("started", by, reason)
         published, live = file.store.versions(), file.store.live()
-        arms = [arguments.parse_arm(text, live) for text in arm or ()]
-        if candidate is not None:
-            pinned = live if kind == "interleaving" else None
-            control = Arm(name=arguments.LIVE, release=pinned)
-            arms = [control, arguments.parse_candidate(candidate, pinned), *arms]
         started = arguments.make_experiment(
             kind,
             name,
-            arms,
+            arguments.parse_arms(kind, candidate, arm or (), live),
             requests,
             arguments.parse_ramp(kind, share, ramp_steps or (), act.at),
             arguments.parse_guardrails(kind, guardrail or (), slow_ms, false_alarms),

@@ -52,6 +52,19 @@ def parse_arm(text: str, live: int | None) -> Arm:
     )
 
 
+def parse_arms(kind: Kind, candidate: str | None, texts: Sequence[str], live: int | None) -> list[Arm]:
+    """Return the arms, the control first: the live release is that of a candidate.
+
+    Raises:
+        ValueError: an arm has another form.
+    """
+    arms = [parse_arm(text, live) for text in texts]
+    if candidate is None:
+        return arms
+    pinned = live if kind == "interleaving" else None
+    return [Arm(name=LIVE, release=pinned), parse_candidate(candidate, pinned), *arms]
+
+
 def parse_candidate(text: str, live: int | None) -> Arm:
     """Return the arm of `RELEASE[/SCENARIO]`, or of `/SCENARIO` with the release `live`.
 

@@ -57,7 +57,7 @@ async def _replay(
 ) -> None:
     from pipelines.commands.replay_tables import comparison_table, replay_sentence, replay_table
     from pipelines.opened_replayer import open_release, open_replayer
-    from serving.answer_differences import differences
+    from serving.replay.answer_differences import differences
 
     async with open_replayer(settings, store) as replayer:
         live = open_release(settings, exposure.release_version)

@@ -10,9 +10,9 @@ from rich.text import Text
 from serving.exposures.exposure_table import to_row
 
 if TYPE_CHECKING:
-    from serving.answer_differences import ItemDifference, Term
     from serving.exposures.exposure import Exposure
-    from serving.replay import Replayed
+    from serving.replay.answer_differences import ItemDifference, Term
+    from serving.replay.replayer import Replayed
 
 # The terms of an item that are shown.
 _MAX_TERMS = 4

@@ -276,7 +276,7 @@ def watch(
     with exit_on_error():
         from pipelines.review.alias_watcher import watch as watch_aliases
         from pipelines.settings import load_settings
-        from serving.parent_process import end_with_parent as stop_with_parent
+        from serving.process.parent_process import end_with_parent as stop_with_parent
 
         if end_with_parent:
             stop_with_parent()

@@ -8,9 +8,9 @@ from typing import Final
 
 from feature_repo.atomic_files import write_text_atomically
 from pipelines.settings import Settings
+from serving.connections.loopback import is_loopback
 from serving.errors import Unavailable
 from serving.interest.model_server_client import InterestClient
-from serving.loopback import is_loopback
 
 FILE: Final = "servers.json"
 _ANSWER_TIMEOUT_S: Final = 1.0

@@ -8,7 +8,7 @@ from typing import Final
 from pipelines.errors import RunError
 from pipelines.servers.supervised_process import SupervisedProcess
 from pipelines.settings import Settings
-from serving.child_process import ChildProcess
+from serving.process.child_process import ChildProcess
 
 # Settings that the servers share with the pipelines.
 SHARED_SETTINGS: Final = ("releases", "interaction_log", "features", "registry", "online_store")

@@ -18,7 +18,7 @@ from pipelines.servers.server_process import Command, ServerProcess
 from pipelines.servers.watcher_process import WatcherProcess
 from pipelines.settings import Settings
 from serving.configuration.settings import load_settings as load_serving_settings
-from serving.loopback import channel_options
+from serving.connections.loopback import channel_options
 from serving.release.release_store import ReleaseStore
 
 START_TIMEOUT_S: Final = 60.0

@@ -3,7 +3,7 @@
 import time
 from typing import Final
 
-from serving.child_process import ChildProcess
+from serving.process.child_process import ChildProcess
 
 STOP_TIMEOUT_S: Final = 10.0
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from pipelines.servers.supervised_process import SupervisedProcess
 from pipelines.settings import Settings
-from serving.child_process import ChildProcess
+from serving.process.child_process import ChildProcess
 
 NAME: Final = "alias watcher"
 

@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar, Final, Literal, Self
 from pydantic import Field, SecretStr, model_validator
 
 from serving.configuration.addresses import Addresses
-from serving.configuration.tls import ServerTls
+from serving.connections.tls import ServerTls
 
 LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]", "::1")
 

@@ -8,12 +8,12 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.answer_origin import AnswerOrigin
 from serving.answers import Answer, Degradation, Fallback, Stage
 from serving.deadline import Deadline
 from serving.experiments.experiment import Arm
 from serving.experiments.interleaving import SECOND, Interleaved, interleave
 from serving.experiments.running_experiment import SPLITS_USERS, RunningExperiment
+from serving.exposures.answer_origin import AnswerOrigin
 from serving.ranking.candidate_set import SourceBits
 from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.request import Request
@@ -52,7 +52,7 @@ class ShadowAnswers(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class _Places:
-    """The places of an interleaved answer; implements serving.answer_origin.Places."""
+    """The places of an interleaved answer; implements serving.exposures.answer_origin.Places."""
 
     sources: NDArray[SourceBits]
     scores: FloatArray

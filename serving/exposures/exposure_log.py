@@ -8,9 +8,9 @@ from typing import Final, Protocol
 
 import mmh3
 
-from serving.answer_origin import AnswerOrigin
 from serving.answers import Answer, Degradation, Fallback, Stage
 from serving.errors import Unavailable
+from serving.exposures.answer_origin import AnswerOrigin
 from serving.exposures.experiment_outcomes import ExperimentOutcomes
 from serving.exposures.exposure import Exposure
 from serving.exposures.exposure_table import to_row

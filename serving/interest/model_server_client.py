@@ -14,9 +14,9 @@ from feature_repo.attributes import Attributes
 from feature_repo.contract import FORECAST, INTEREST, INTEREST_MODEL
 from feature_repo.histories import History, encode
 from feature_repo.interest_state import InterestBatch, InterestState
+from serving.connections.loopback import channel_options
 from serving.errors import Unavailable
 from serving.interest.tensors import to_array, to_tensor
-from serving.loopback import channel_options
 from serving.protos import prediction_pb2 as pb
 
 # Reconnect within a second after a restart of the model server; gRPC's default backoff grows to two minutes.

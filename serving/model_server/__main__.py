@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from feature_repo.contract import INTEREST_MODEL
-from serving.parent_process import end_with_parent
+from serving.process.parent_process import end_with_parent
 
 _DRAIN_SECONDS = 10.0
 

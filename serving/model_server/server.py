@@ -13,7 +13,7 @@ from grpc_health.v1.health_pb2 import HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import add_HealthServicer_to_server
 
 from feature_repo.contract import INTEREST_MODEL
-from serving.configuration.tls import ServerTls
+from serving.connections.tls import ServerTls
 from serving.model_server.reload_authorization import ReloadAuthorization, read_token
 from serving.model_server.versions import parse_policy
 

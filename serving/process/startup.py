@@ -13,8 +13,8 @@ import pyarrow as pa
 
 from feature_repo.printable_text import printable
 from serving.configuration.settings import ServingSettings, load_settings
-from serving.loopback import bypass_proxy
-from serving.parent_process import end_with_parent
+from serving.connections.loopback import bypass_proxy
+from serving.process.parent_process import end_with_parent
 from serving.telemetry.logs import configure
 
 _SWITCH_INTERVAL_S: Final = 0.0005

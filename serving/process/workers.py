@@ -12,8 +12,8 @@ import time
 from threading import Event
 from typing import Final
 
-from serving.child_process import ChildProcess
 from serving.configuration.settings import ServingSettings
+from serving.process.child_process import ChildProcess
 from serving.process.startup import process_startup, stop_event
 from serving.telemetry.worker_metrics import SummedMetrics
 

@@ -1,16 +1,15 @@
 """The recommender's Prometheus metrics."""
 
 import time
+from collections import Counter as Counts
 from contextlib import AbstractContextManager
 from functools import cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-from numpy.typing import NDArray
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from serving.answers import Answer
-from serving.ranking.candidate_set import SOURCES, SourceBits
+from serving.answers import Answer, Source
 
 if TYPE_CHECKING:
     from serving.telemetry.tracing import Tracing
@@ -42,8 +41,6 @@ INTEREST_ORIGINS: Final = ("snapshot", "cache", "advance", "replay", "forecast")
 
 # Why a canary was stopped: serving.experiments.guardrails.Name.
 GUARDRAILS: Final = ("errors", "slow", "degraded", "dismissals", "clicks")
-
-_BIT_INDEXES: Final = np.arange(len(SOURCES), dtype=SourceBits)
 
 
 class Metrics:
@@ -96,7 +93,7 @@ class Metrics:
         items = self._counter(
             "penchant_recommended_items_total", "Recommended items by candidate source", "source"
         )
-        self._items = [items.labels(source) for source in SOURCES]
+        self._items = {source: items.labels(source) for source in Source if source is not Source.UNSPECIFIED}
         interests = self._counter(
             "penchant_interests_total",
             "Interest vectors by origin: cache hits and calls of the model",
@@ -184,16 +181,16 @@ class Metrics:
         self._arm_answers.labels(experiment, arm, "failed" if failed else "answered").inc()
         self._arm_duration.labels(experiment, arm).observe(seconds)
 
-    def count_answer(self, answer: Answer, sources: NDArray[SourceBits], scenario: str = "") -> None:
-        """Count an answer; `sources` [k] holds the candidate sources of its items, as bits of SOURCES."""
+    def count_answer(self, answer: Answer, scenario: str = "") -> None:
+        """Count an answer, and its items by their candidate sources."""
         self._answers(answer.basis).inc()
         if scenario:
             self._scenarios.labels(scenario).inc()
         for degradation in answer.degraded:
             self._degradations.labels(degradation.stage, degradation.fallback).inc()
-        for counter, count in zip(self._items, _count_bits(sources), strict=True):
-            if count:
-                counter.inc(count)
+        sources = chain.from_iterable(item.sources for item in answer.recommendations)
+        for source, count in Counts(sources).items():
+            self._items[source].inc(count)
         if self._tracing:
             self._tracing.describe(answer)
 
@@ -240,9 +237,3 @@ class _StageTimer:
 
     def __exit__(self, *_: object) -> None:
         self._histogram.observe(time.perf_counter() - self._start)
-
-
-def _count_bits(numbers: NDArray[SourceBits]) -> list[int]:
-    """Return for each of SOURCES in how many of the numbers its bit is set."""
-    counts: list[int] = (numbers[:, np.newaxis] >> _BIT_INDEXES & 1).sum(axis=0, dtype=np.int64).tolist()
-    return counts

@@ -9,9 +9,8 @@ from threading import Event
 import pytest
 
 from serving import release_watcher
-from serving.client import Recommender
+from serving.client import Recommender, ShownAnswer
 from serving.release.ranking_data import Ranking
-from serving.shown_answer import ShownAnswer
 from tests.patience import HANG_S, wait_until
 from tests.serving.planted import write_release
 from tests.serving.service import RunningService, running

@@ -27,7 +27,7 @@ from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.scenarios import load_scenarios
 from serving.release.arrays import FloatArray
 from serving.release.release_store import ReleaseStore
-from serving.replay import Replayer
+from serving.replay.replayer import Replayer
 from tests.patience import wait_until
 from tests.serving.planted import FakeInterestModel
 from tests.serving.service import FakeFeatures, RunningService, running

@@ -9,9 +9,9 @@ from typer.testing import CliRunner
 
 from pipelines.cli import app
 from pipelines.commands.replay_tables import comparison_table, replay_sentence, replay_table
-from serving.answer_differences import ItemDifference, Term
 from serving.answers import Answer, Basis, Recommendation, Source
-from serving.replay import Replayed
+from serving.replay.answer_differences import ItemDifference, Term
+from serving.replay.replayer import Replayed
 from tests.components.evaluate_online.shown_world import write_log
 from tests.serving.exposures.exposures import exposure
 

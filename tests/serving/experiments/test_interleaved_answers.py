@@ -12,7 +12,8 @@ from serving.errors import Unavailable
 from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.scenarios import load_scenarios
 from serving.release.release_store import ReleaseStore
-from serving.replay import NotRepeatable, Replayer
+from serving.replay.not_repeatable import NotRepeatable
+from serving.replay.replayer import Replayer
 from tests.patience import wait_until
 from tests.serving.experiments.experiments import experiment, write
 from tests.serving.exposures.test_exposure_log import recorded, shown

@@ -1,27 +1,23 @@
 """Answers a recorded request again as it was then, or as another release would have answered it."""
 
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from feature_repo.interaction import Interaction
-from serving.answer_origin import AnswerOrigin
-from serving.answers import Answer, Degradation, Stage
+from serving.answers import Answer, Stage
 from serving.api.request_reading import read_request
 from serving.api.validation import RequestLimits
 from serving.deadline import Budgets, Deadline
 from serving.errors import Unavailable
 from serving.exposures.exposure import Exposure
-from serving.exposures.exposure_log import exposure_of
 from serving.exposures.exposure_store import ExposureStore
 from serving.interest.user_interest import InterestModelClient
 from serving.protos import recommender_pb2 as pb
 from serving.ranking.loaded_release import LoadedRelease
-from serving.ranking.request import Request
 from serving.ranking.scenarios import Scenario
 from serving.recommender import RecommendationEngine
-from serving.release.arrays import FloatArray
+from serving.replay.not_repeatable import NotRepeatable
+from serving.replay.past_stores import LogUntil, NoModel, OneRelease, RecordedExposure, ShownUntil
 from serving.telemetry.metrics import Metrics
 from serving.user_data.history_join import Snapshot
 from serving.user_data.history_reader import Features, HistoryReader
@@ -35,10 +31,6 @@ _LONG_S: Final = 60.0
 _EARLIER_MS: Final = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1_000)
 # What was missing in these stages is not recorded.
 _NOT_REPEATABLE: Final = frozenset({Stage.HISTORY, Stage.RANKING, Stage.FOLLOWED_USERS, Stage.EXPERIMENT})
-
-
-class NotRepeatable(ValueError):
-    """The answer can't be given again; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -92,16 +84,16 @@ class Replayer:
             request = replace(request, explain=True, k=explain_k)
         elif k is not None:
             request = replace(request, explain=False, k=k)
-        recorded = _Recorded()
-        metrics, log = Metrics(), _LogUntil(self.log, until)
+        recorded = RecordedExposure()
+        metrics, log = Metrics(), LogUntil(self.log, until)
         histories = HistoryReader(lambda: features, log)
-        shown = _ShownUntil(self.exposures, exposure.timestamp)
+        shown = ShownUntil(self.exposures, exposure.timestamp)
         context = RequestContextReader(histories, log, shown, metrics, clock=lambda: exposure.timestamp)
         budgets = Budgets(history_s=_LONG_S, interest_s=_LONG_S, ranking_s=0.0)
         engine = RecommendationEngine(
-            _OneRelease(release),
+            OneRelease(release),
             histories,
-            _NoModel() if Stage.INTEREST in exposure.degraded.split(",") else self.model,
+            NoModel() if Stage.INTEREST in exposure.degraded.split(",") else self.model,
             metrics,
             budgets,
             context,
@@ -184,71 +176,3 @@ def _read(features: Features, user_id: str) -> Snapshot | None:
 def _as_then(again: Exposure, then: Exposure) -> Exposure:
     """Return the exposure with what is no part of the answer: how long it took, and which arm gave it."""
     return replace(again, latency_us=then.latency_us, experiment=then.experiment, arm=then.arm)
-
-
-class _Recorded:
-    """Keeps the exposure of the answer instead of storing it."""
-
-    exposure: Exposure | None = None
-
-    async def record(
-        self, request: Request, answer: Answer, origin: AnswerOrigin, budget_s: float
-    ) -> Degradation | None:
-        self.exposure = exposure_of(request, answer, origin)
-        return None
-
-
-class _NoModel:
-    """A model server that is down, as it was when the answer was given."""
-
-    async def interest(self, *_: object) -> FloatArray:
-        raise Unavailable("the model server did not answer")
-
-    async def advance(self, *_: object) -> FloatArray:
-        raise Unavailable("the model server did not answer")
-
-    async def forecast(self, *_: object) -> FloatArray:
-        raise Unavailable("the model server did not answer")
-
-    async def close(self) -> None: ...
-
-
-class _OneRelease:
-    def __init__(self, release: LoadedRelease) -> None:
-        self.current: LoadedRelease | None = release
-
-    def live(self) -> LoadedRelease:
-        assert self.current
-        return self.current
-
-
-class _LogUntil:
-    """The interaction log as it was at a time, µs since the epoch."""
-
-    def __init__(self, log: InteractionLog, until: int) -> None:
-        self._log, self._until, self.max_read_s = log, until, log.max_read_s
-
-    def since(self, user_id: str, as_of: int) -> list[Interaction]:
-        return self._log.since_until(user_id, as_of, self._until)
-
-    def since_ids(self, user_id: str, as_of: int) -> str:
-        return "\n".join(interaction.interaction_id for interaction in self.since(user_id, as_of))
-
-    def newest(self, user_id: str, as_of: int) -> list[Interaction]:
-        raise NotRepeatable("the user had recorded more since the last run than a history holds")
-
-    def new_items(self, user_id: str, as_of: int) -> list[str]:
-        raise NotRepeatable("the user had recorded more since the last run than a history holds")
-
-    def impressions(self, user_id: str, recorded_after: int) -> list[tuple[str, int]]:
-        return self._log.impressions_until(user_id, recorded_after, self._until)
-
-
-class _ShownUntil:
-    """What was shown until a time, µs since the epoch."""
-
-    def __init__(self, exposures: ExposureStore, until: int) -> None:
-        self._exposures, self._until = exposures, until
-
-    def shown(self, user_id: str, after: int, without_request: str) -> Counter[str]:
-        return self._exposures.shown(user_id, after, without_request, self._until)

@@ -11,8 +11,8 @@ import pytest
 from prometheus_client import CollectorRegistry, start_http_server
 
 from serving.client import AsyncRecommender, Recommender
+from serving.connections.loopback import bypass_proxy, is_loopback
 from serving.interest.model_server_client import InterestClient
-from serving.loopback import bypass_proxy, is_loopback
 from tests.fake_model_server import fake_model_server
 from tests.patience import HANG_S
 from tests.serving.service import running

@@ -1,12 +1,12 @@
 """A stand-in for a server: announces an address after other lines, or never, and waits for its parent's end.
 
-python -m tests.serving.child_server [--hang]
+python -m tests.serving.process.child_server [--hang]
 """
 
 import signal
 import sys
 
-from serving.parent_process import end_with_parent
+from serving.process.parent_process import end_with_parent
 
 NOISE_LINES = 20_000  # more than a pipe holds
 

@@ -10,14 +10,14 @@ from threading import Event
 
 import pytest
 
-from serving.child_process import ChildProcess
 from serving.configuration.settings import load_settings
 from serving.process import workers as module
+from serving.process.child_process import ChildProcess
 from serving.process.workers import Workers
 from tests.patience import HANG_S, wait_until
-from tests.serving.child_server import NOISE_LINES
+from tests.serving.process.child_server import NOISE_LINES
 
-SERVER = "tests.serving.child_server"
+SERVER = "tests.serving.process.child_server"
 
 
 def test_the_announced_address_is_found_among_other_lines(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_a_process_that_ends_without_an_address_is_noticed(tmp_path: Path) -> No
 def test_a_child_ends_when_its_parent_is_killed() -> None:
     script = dedent(f"""
         import os, signal
-        from serving.child_process import ChildProcess
+        from serving.process.child_process import ChildProcess
         print(ChildProcess({SERVER!r}, [], os.environ, "recommender").wait_until_listening(), flush=True)
         signal.pause()
     """)

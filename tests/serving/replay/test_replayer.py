@@ -9,17 +9,18 @@ import pytest
 
 from feature_repo.histories import History
 from feature_repo.interest_state import InterestState
-from serving.answer_differences import differences
 from serving.answers import Answer
 from serving.api.messages import answer_message
 from serving.api.validation import RequestLimits
+from serving.client import ShownAnswer
 from serving.exposures.exposure import Exposure
 from serving.exposures.exposure_table import to_row
 from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.scenarios import load_scenarios
 from serving.release.release_store import ReleaseStore
-from serving.replay import NotRepeatable, Replayed, Replayer
-from serving.shown_answer import ShownAnswer
+from serving.replay.answer_differences import differences
+from serving.replay.not_repeatable import NotRepeatable
+from serving.replay.replayer import Replayed, Replayer
 from tests.patience import wait_until
 from tests.serving.service import FakeFeatures, FakeSnapshot, RunningService, running
 

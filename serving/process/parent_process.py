@@ -9,7 +9,7 @@ def end_with_parent() -> None:
     """Send SIGTERM to this process when its standard input closes.
 
     The parent holds the other end of the pipe and writes nothing: the operating system closes it when the
-    parent ends, also by SIGKILL. `serving.child_process` starts such children.
+    parent ends, also by SIGKILL. `serving.process.child_process` starts such children.
     """
     Thread(target=_wait_for_end, name="parent process", daemon=True).start()
 

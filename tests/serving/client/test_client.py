@@ -23,7 +23,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
 
 
 def test_the_example_of_the_readme_runs(service: RunningService, capsys: pytest.CaptureFixture[str]) -> None:
-    readme = (Path(__file__).parents[2] / "serving" / "README.md").read_text()
+    readme = (Path(__file__).parents[3] / "serving" / "README.md").read_text()
     (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
     assert '"127.0.0.1:50051"' in example
     exec(example.replace("127.0.0.1:50051", service.address), {})

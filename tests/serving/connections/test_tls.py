@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
 
-from serving.configuration.tls import ServerTls
+from serving.connections.tls import ServerTls
 from serving.errors import Unavailable
 from serving.interest.model_server_client import InterestClient
 from serving.model_server.server import StartError, create_server
