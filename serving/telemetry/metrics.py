@@ -93,7 +93,8 @@ class Metrics:
         items = self._counter(
             "penchant_recommended_items_total", "Recommended items by candidate source", "source"
         )
-        self._items = {source: items.labels(source) for source in Source if source is not Source.UNSPECIFIED}
+        sources = (source for source in Source if source is not Source.UNSPECIFIED)
+        self._items: dict[Source, Counter] = {source: items.labels(source) for source in sources}
         interests = self._counter(
             "penchant_interests_total",
             "Interest vectors by origin: cache hits and calls of the model",
