@@ -7,8 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.ranking.influences import submatrix
-from serving.ranking.sparse_scores import SparseScores
+from serving.ranking.sparse_scores import SparseScores, submatrix
 from serving.release.arrays import FloatArray, Indexes
 from serving.release.ranking_data import Ranking
 from serving.release.sparse import copy_rows

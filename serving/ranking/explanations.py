@@ -1,14 +1,16 @@
 """Explanations of answered items: a sentence, and the past items with the most influence."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 
 from serving.ranking.blend_features import FEATURES
-from serving.ranking.influences import RECENT, Influences
+from serving.ranking.influences import Influences
 from serving.ranking.query import Query
+from serving.ranking.reranking import Reranker
+from serving.ranking.signed_history import RECENT
 from serving.release.arrays import FloatArray, Indexes
 from serving.release.ranking_data import Ranking
 
@@ -28,20 +30,43 @@ _VERBS: Final = {
     "watch": "watched",
 }
 
+# Feature -> sentence about what other users did.
+_BY_OTHERS: Final = {
+    "user_cosine": "chosen by people with a history like yours",
+    "sequence_knn": "chosen next by people who chose the same items",
+    "popularity": "popular",
+    "trend": "trending",
+}
+
+# Where no sentence above is true: some part of the score is above the mean, or none is.
+_WHOLE_HISTORY: Final = "fits your choices as a whole"
+_BEST_LEFT: Final = "the best of what is left"
+
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """The reason for one item; `because` [≤ MAX_BECAUSE] are past items, the most influential first."""
+    """The reason for one item.
+
+    Attributes:
+        sentence: for the user.
+        feature: the part of the score that the sentence is about; "" if it is about none.
+        evidence: the past items that the sentence rests on, by name or by category; without them the score is
+            lower. Empty if it rests on other users, or on a search.
+        because: [≤ MAX_BECAUSE] past items without which the score is lower, the most influential first.
+    """
 
     sentence: str
-    because: list[int]
+    feature: str = ""
+    evidence: tuple[int, ...] = ()
+    because: tuple[int, ...] = ()
 
 
 class Explainer:
     """Explains answered items; safe to share between threads."""
 
-    def __init__(self, ranking: Ranking) -> None:
-        self._ranking, self._catalog = ranking, ranking.catalog
+    def __init__(self, ranking: Ranking, reranker: Reranker) -> None:
+        self._catalog, self._reranker, self._weights = ranking.catalog, reranker, reranker.weights
+        self._can_raise = np.array([reranker.weights.get(name, 0) > 0 for name in FEATURES])
 
     def reasons(
         self,
@@ -51,58 +76,97 @@ class Explainer:
         contributions_over_mean: FloatArray,
         explain: bool,
     ) -> list[Reason]:
-        """Return the reasons for the answered `items` [k], distinct; past items only with `explain`.
+        """Return the reasons for the answered `items` [k], distinct; `because` only with `explain`.
 
         Args:
             event_types: [≥ min(h, RECENT)], of the last interactions of the query's history.
             contributions_over_mean: [k, features] what each feature adds to an item's score, minus its mean.
-                The feature with the largest value gives the sentence.
+                The feature with the largest value that a sentence can be said about gives the reason. A
+                feature that adds nothing, or whose weight is not positive, gives none.
         """
         if not len(query.history) or not len(items):
-            return [Reason("trending", [])] * len(items)
+            return [Reason("trending")] * len(items)
         searches = query.searches.reasons(items) if query.searches else [""] * len(items)
-        votes = None if query.votes is None else query.votes[-RECENT:][::-1]
-        influences = Influences(self._ranking, query.history[-RECENT:][::-1], items, votes)
-        events = event_types[-RECENT:][::-1]
-        because = influences.strongest_items(MAX_BECAUSE) if explain else [[]] * len(items)
-        orders = np.argsort(-contributions_over_mean).tolist()
-        reasons = []
-        for position, (item, order) in enumerate(zip(items.tolist(), orders, strict=True)):
-            sentences = (
-                searches[position]
-                if FEATURES[feature] == "search"
-                else self._sentence(FEATURES[feature], item, position, influences, events)
-                for feature in order
-            )
-            reasons.append(Reason(next(filter(None, sentences), "popular"), because[position]))
-        return reasons
+        influences = self._influences(query, items)
+        answer = _Answer(query, items.tolist(), searches, influences, event_types[-RECENT:][::-1])
+        added = np.where(self._can_raise, contributions_over_mean, 0)
+        orders, counts = np.argsort(-added).tolist(), np.count_nonzero(added > 0, axis=1).tolist()
+        reasons = [
+            self._first_reason([FEATURES[feature] for feature in order[:count]], answer, position)
+            for position, (order, count) in enumerate(zip(orders, counts, strict=True))
+        ]
+        if not explain:
+            return reasons
+        because = influences.strongest_items(MAX_BECAUSE)
+        return [replace(each, because=tuple(past)) for each, past in zip(reasons, because, strict=True)]
 
-    def _sentence(
-        self, feature: str, item: int, position: int, influences: Influences, events: Sequence[str]
-    ) -> str:
-        """Return the sentence of a feature; empty if no past item or category supports it."""
+    def _first_reason(self, features: Sequence[str], answer: "_Answer", position: int) -> Reason:
+        """Return the reason by the first of the features that has one; they raise the item's score."""
+        for feature in features:
+            reason = self._reason(feature, answer, position)
+            if reason.sentence:
+                return reason
+        return Reason(_WHOLE_HISTORY, features[0]) if features else Reason(_BEST_LEFT)
+
+    def _influences(self, query: Query, items: Indexes) -> Influences:
+        transitions = np.zeros(len(items), np.float32)
+        if "transitions" in self._weights:
+            transitions = self._reranker.features(query, items, ("transitions",))[:, 0]
+        return Influences.of(query, items, self._weights, transitions)
+
+    def _reason(self, feature: str, answer: "_Answer", position: int) -> Reason:
+        """Return the reason by a feature; without a sentence if no past item or category supports it."""
+        item = answer.items[position]
         match feature:
             case "transitions":
-                form, influence = "often follows {title}", influences.transitions
+                return self._about("often follows {title}", feature, answer, position)
             case "item_cosine" | "ease" | "als":
-                form, influence = "because you {verb} {title}", influences.item_cosine
+                return self._about("because you {verb} {title}", feature, answer, position)
             case "interest":
-                form, influence = "close to {title}, which you {verb}", influences.embeddings
-            case "user_cosine":
-                return "chosen by people with a history like yours"
-            case "sequence_knn":
-                return "chosen next by people who chose the same items"
+                return self._about("close to {title}, which you {verb}", feature, answer, position)
             case "content":
-                return f"more {categories[0]}" if (categories := self._catalog.categories[item]) else ""
-            case "repeats":
-                return "you chose it before" if item in influences.recent_items else ""
-            case "dislikes":
-                return ""  # an item is not chosen because others are disliked
-            case _:
-                return {"popularity": "popular", "trend": "trending"}[feature]
-        past = influence.strongest[position]
-        return self._about(form, influences.recent_items[past], events[past]) if past >= 0 else ""
+                return self._by_category(answer.query, item)
+            case "search":
+                return Reason(answer.searches[position], feature)
+            case "repeats" if item in answer.query.history:
+                return Reason("you chose it before", feature, (item,))
+        return Reason(_BY_OTHERS.get(feature, ""), feature)
 
-    def _about(self, form: str, item: int, event_type: str) -> str:
-        title = self._catalog.titles[item] or self._catalog.item_ids[item]
-        return form.format(title=title, verb=_VERBS.get(event_type, "chose"))
+    def _about(self, form: str, feature: str, answer: "_Answer", position: int) -> Reason:
+        """Return a reason that names a past item without which the feature and the score fall."""
+        strongest = answer.strongest(feature)[position]
+        if strongest < 0:
+            return Reason("")
+        past, newest = answer.influences.recent[strongest], answer.influences.newest[strongest]
+        title = self._catalog.titles[past] or self._catalog.item_ids[past]
+        verb = _VERBS.get(answer.event_types[newest], "chose")
+        return Reason(form.format(title=title, verb=verb), feature, (past,))
+
+    def _by_category(self, query: Query, item: int) -> Reason:
+        """Return a reason that names the item's category which is most frequent in the history."""
+        index, profile = self._catalog.category_index, query.content_profile()
+        categories = self._catalog.categories[item]
+        category = max(categories, key=lambda name: float(profile[index[name]]), default="")
+        if not category or profile[index[category]] <= 0:
+            return Reason("")
+        past = dict.fromkeys(query.history.tolist())
+        evidence = tuple(each for each in past if category in self._catalog.categories[each])
+        return Reason(f"more {category}", "content", evidence)
+
+
+@dataclass(frozen=True, eq=False)
+class _Answer:
+    """What the reasons of one answer share."""
+
+    query: Query
+    items: list[int]  # [k]
+    searches: Sequence[str]  # [k] the sentence about a search, or ""
+    influences: Influences
+    event_types: Sequence[str]  # newest first
+    _strongest: dict[str, list[int]] = field(default_factory=dict)
+
+    def strongest(self, feature: str) -> list[int]:
+        """Return what Influences.strongest returns, computed once."""
+        if feature not in self._strongest:
+            self._strongest[feature] = self.influences.strongest(feature)
+        return self._strongest[feature]

@@ -22,3 +22,25 @@ def fold_in(
     products.flat[:: len(items) + 1] += 1
     user: NDArray[np.float32] = np.dot(np.linalg.solve(products, roots), chosen)
     return user
+
+
+def falls_without_each(
+    item_factors: NDArray[np.float32],
+    items: NDArray[np.int32],
+    strengths: NDArray[np.float32],
+    answered: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """Return [h, k] how far the scores of other items fall if each of the user's `items` is left out.
+
+    With K = I + BBᵀ and a = K⁻¹ r, leaving out row j takes K⁻¹ⱼ aⱼ / K⁻¹ⱼⱼ from a (block inverse).
+
+    Args:
+        item_factors, items, strengths: as above.
+        answered: [k, factors] of the other items.
+    """
+    roots = np.sqrt(strengths)
+    chosen = item_factors.take(items, axis=0) * roots[:, np.newaxis]
+    inverse = np.linalg.inv(np.dot(chosen, chosen.T) + np.eye(len(items), dtype=np.float32))
+    shares = inverse @ roots / inverse.diagonal()
+    falls: NDArray[np.float32] = shares[:, np.newaxis] * (inverse @ (chosen @ answered.T))
+    return falls

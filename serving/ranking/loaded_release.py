@@ -11,7 +11,7 @@ from serving.lru_cache import VersionedCache
 from serving.ranking.candidate_retrieval import Retriever
 from serving.ranking.candidate_set import Candidates, SourceBits, source_bits
 from serving.ranking.dislike_effects import dislike_effects
-from serving.ranking.explanations import Explainer
+from serving.ranking.explanations import Explainer, Reason
 from serving.ranking.indexed_user import IndexedUser, item_indexes
 from serving.ranking.interest_forecast import interest_points
 from serving.ranking.query import Query
@@ -54,7 +54,7 @@ class LoadedRelease:
         self.ranking, self.version = ranking, ranking.version
         self.retriever, self.reranker = Retriever(ranking), Reranker(ranking)
         self.item_filter = ItemFilter(ranking.catalog, ranking.filters.popularity)
-        self.explainer = Explainer(ranking)
+        self.explainer = Explainer(ranking, self.reranker)
         # The evaluation sets "keep" where users choose the same items again.
         self._keeps_seen = ranking.manifest.get("seen_items") == "keep"
         trending = np.sort(top_k(ranking.filters.trend, _TRENDING))
@@ -155,7 +155,7 @@ class LoadedRelease:
 
         `event_types`: of the query's last interactions, as in Explainer.reasons.
         """
-        reasons = self.explainer.reasons(
+        reasons = [Reason(sentence) for sentence in ranked.sentences] or self.explainer.reasons(
             query, event_types, ranked.items, ranked.contributions_over_mean, explain
         )
         return ranked.present(self.ranking.catalog, reasons, explain)

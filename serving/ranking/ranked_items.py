@@ -64,10 +64,7 @@ class RankedItems:
         Args:
             reasons: [k]
         """
-        sentences = self.sentences or [reason.sentence for reason in reasons]
-        rows = zip(
-            self.items.tolist(), self.sources.tolist(), self.scores.tolist(), reasons, sentences, strict=True
-        )
+        rows = zip(self.items.tolist(), self.sources.tolist(), self.scores.tolist(), reasons, strict=True)
         return [
             Recommendation(
                 item_id=catalog.item_ids[item],
@@ -75,13 +72,13 @@ class RankedItems:
                 categories=catalog.categories[item],
                 score=score,
                 sources=_SOURCE_NAMES[sources],
-                reason=sentence,
+                reason=reason.sentence,
                 contributions=self._contributions(position) if with_explanation else {},
                 because_item_ids=[catalog.item_ids[past] for past in reason.because],
                 reordered_by=self.reordered_by[position] if with_explanation else None,
                 click_probability=self._probability(position),
             )
-            for position, (item, sources, score, reason, sentence) in enumerate(rows)
+            for position, (item, sources, score, reason) in enumerate(rows)
         ]
 
     def _contributions(self, position: int) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """Scores of candidates: a weighted sum of features, with the weights that the evaluation fitted."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, Final
@@ -89,6 +90,8 @@ class Reranker:
         # since few held-out users search. Both features are 0 for a user without dislikes or searches.
         weights[_DISLIKES], means[_DISLIKES] = min(weights[_DISLIKES], DISLIKE_WEIGHT), 0
         weights[_SEARCH], means[_SEARCH] = SEARCH_WEIGHT, 0
+        # Feature -> weight of its unscaled values, for a user with dislikes and searches; no 0.
+        self.weights = {name: float(weight) for name, weight in zip(FEATURES, weights, strict=True) if weight}
         self._blends: dict[tuple[bool, bool], _Blend] = {}
         for has_dislikes, has_searches in product((False, True), repeat=2):
             present = weights.copy()
@@ -97,9 +100,9 @@ class Reranker:
             self._blends[has_dislikes, has_searches] = _Blend.of(present, means)
         self._features = FeatureComputer(ranking)
 
-    def features(self, query: Query, items: Indexes) -> FloatArray:
-        """Return all features [m, features] float32 of `items` [m], unscaled, in the order of FEATURES."""
-        return self._features.compute(query, items).T
+    def features(self, query: Query, items: Indexes, names: Sequence[str] = FEATURES) -> FloatArray:
+        """Return the features [m, names] float32 of `items` [m], unscaled."""
+        return self._features.compute(query, items, names).T
 
     def scores(self, query: Query, items: Indexes) -> FloatArray:
         """Return the scores [m] float32 of `items` [m]; comparable within one query."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,9 +10,11 @@ from numpy.typing import NDArray
 from feature_repo.event_types import shared
 from feature_repo.opinions import OPINION
 from serving.ranking.dislikes import Dislikes
-from serving.ranking.influences import RECENT
 from serving.release.arrays import NO_ITEMS, FloatArray, Indexes
 from serving.release.ranking_data import Ranking
+
+# Only this many of the newest interactions explain an item, because users doubt a reason that is old.
+RECENT: Final = 20
 
 # The preferences [n] and the votes [n] of n interactions: what FeedbackPolicy.preferences_and_votes returns.
 Judged = tuple[FloatArray, FloatArray]

@@ -8,10 +8,11 @@ from functools import cached_property
 from typing import Final
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from serving.ranking.top_k import top_k
 from serving.release.arrays import FloatArray, Indexes
-from serving.release.sparse import sum_rows
+from serving.release.sparse import copy_rows, sum_rows
 
 # Up to this many items a query may hold one number per item.
 DENSE_ITEMS: Final = 100_000
@@ -118,3 +119,17 @@ def positions_of(items: Indexes, item_count: int) -> Iterator[Indexes]:
         yield positions
     finally:
         positions[items] = 0
+
+
+def submatrix(matrix: csr_array, rows: Indexes, columns: Indexes) -> FloatArray:
+    """Return matrix[rows][:, columns], dense float32, at a cost independent of the matrix's width.
+
+    `columns` are distinct.
+    """
+    row_columns, values, offsets = copy_rows(matrix, rows)
+    with positions_of(columns, matrix.shape[1]) as positions:
+        position = positions[row_columns]
+    entries = np.flatnonzero(position)
+    dense = np.zeros((len(rows), len(columns)), np.float32)
+    dense[np.searchsorted(offsets, entries, side="right") - 1, position[entries] - 1] = values[entries]
+    return dense

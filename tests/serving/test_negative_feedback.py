@@ -63,12 +63,11 @@ def test_three_dislikes_of_a_category_change_the_next_answer_which_says_so(servi
 
 
 def test_no_reason_names_a_disliked_item(service: RunningService) -> None:
-    service.client.record_all(events("like", "horror", 1, 2) + events("dislike", "horror", 3, day=2))
+    liked = events("like", "horror", 1, 2) + events("like", "comedy", 7)
+    service.client.record_all(liked + events("dislike", "horror", 3, day=2))
     answer = service.client.recommend("u", k=COUNT, explain=True)
-    assert {past for item in answer.recommendations for past in item.because_item_ids} == {
-        "horror-1",
-        "horror-2",
-    }
+    because = {past for item in answer.recommendations for past in item.because_item_ids}
+    assert because == {"horror-1", "horror-2", "comedy-7"}
     assert not [item.reason for item in answer.recommendations if "Horror 3" in item.reason]
     assert any("Horror 2" in item.reason for item in answer.recommendations)
 

@@ -1,10 +1,10 @@
-"""Submatrices, from which influences are read."""
+"""Submatrices of sparse matrices."""
 
 import numpy as np
 import pytest
 from scipy.sparse import random_array
 
-from serving.ranking.influences import submatrix
+from serving.ranking.sparse_scores import submatrix
 
 
 @pytest.mark.parametrize(
