@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from components.errors import StepError
 from components.evaluate_online.off_policy_options import OffPolicyOptions
+from components.evaluate_release.fairness_policy import FairnessPolicy
 from components.ingest_interactions.feedback.feedback_options import KINDS, parse_options
 from components.ingest_interactions.reading import COLUMNS_FIELD, COLUMNS_OPTION, FILE_FIELDS, Reading
 from components.train_interest_model.hyperparameters import Hyperparameters
@@ -56,6 +57,9 @@ def training_arguments(
         "max_failed_share": max_failed_share,
         "hyperparameters": hyperparameters,
         "off_policy": off_policy_options(settings).to_json(),
+        "fairness": FairnessPolicy(
+            settings.provider_column, settings.max_group_gap, settings.min_provider_exposure
+        ).to_json(),
     }
 
 

@@ -77,6 +77,23 @@ class Settings(Addresses):
     calibration_clicks: int = Field(
         500, ge=50, description="with fewer clicks, click probabilities are calibrated on held-out choices"
     )
+    provider_column: str = Field(
+        "", description="text column of the items that names their provider, such as a seller; empty: none"
+    )
+    max_group_gap: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        description="a release does not go live by itself if one group of users is served worse than another "
+        "by more than this share of NDCG@10 or HR@10; none: any gap is allowed",
+    )
+    min_provider_exposure: float | None = Field(
+        None,
+        gt=0,
+        le=1,
+        description="a release does not go live by itself if a provider has less exposure than this share of "
+        "its relevance; none: any exposure is allowed",
+    )
     model_name: str = Field("penchant", description="name of the registered model in MLflow")
     experiment: str = Field("penchant", description="name of the experiment in MLflow and Kubeflow")
 

@@ -39,6 +39,7 @@ def training(
     protocol: str = "time",
     policy: str = "auto",
     off_policy: str = "",
+    fairness: str = "",
     max_failed_share: float = 0.05,
     hyperparameters: dict = {},  # noqa: B006 (the default of a pipeline parameter)
     experiment: str = "penchant",
@@ -166,6 +167,7 @@ def training(
         interaction_log=interaction_log,
         warehouse=warehouse,
         off_policy=off_policy,
+        fairness=fairness,
     ).set_display_name("Evaluate release")
 
     # Fit both again, with the validation and test interactions too.

@@ -26,6 +26,7 @@ def evaluate_release(
     interaction_log: str,
     warehouse: str,
     off_policy: str,
+    fairness: str,
     evaluation: Output[Artifact],
     metrics: Output[Metrics],
     report: Output[HTML],
@@ -37,6 +38,8 @@ def evaluate_release(
     from components.evaluate_online.off_policy_options import OffPolicyOptions
     from components.evaluate_release.dossier.facts import RunRecord
     from components.evaluate_release.evaluation import evaluate
+    from components.evaluate_release.fairness_policy import FairnessPolicy
+    from components.ingest_interactions.warehouse.manifest import Warehouse
     from components.mlflow_client import mlflow_errors
     from feature_repo.feedback import FeedbackPolicy
 
@@ -48,6 +51,8 @@ def evaluate_release(
         validation.metadata,
         Path(quarantine.path),
         explored if explored.options.days else None,
+        FairnessPolicy.from_json(fairness),
+        bool(Warehouse(warehouse).watermarks.pseudonym_key),
     )
     # Browsers render a file as HTML by this ending.
     report.path += ".html"

@@ -11,6 +11,7 @@ from components.evaluate_release.data.held_out import HeldOut
 from components.evaluate_release.dossier.candidate import Candidate, write_dossier
 from components.evaluate_release.dossier.facts import RunRecord
 from components.evaluate_release.measurement import measure, timed
+from components.evaluate_release.metrics.providers import Providers
 from components.evaluate_release.release_gate import GateDecision
 from components.evaluate_release.report import result_files, tracking
 from components.evaluate_release.report.details import render_details
@@ -67,6 +68,8 @@ def evaluate(
         releases,
         record.policy,
         record.explored,
+        record.fairness,
+        Providers.read(items, column) if (column := record.fairness.provider_column) else None,
     )
     client = connect(tracking_uri)
     files = [collaborative_filters, interest_model / EMBEDDINGS, items]

@@ -13,17 +13,21 @@ from numpy.typing import NDArray
 from components.evaluate_online.candidate_estimates import CandidateEvaluation
 from components.evaluate_online.explored_answers import ExploredAnswers
 from components.evaluate_online.off_policy import NoSupport
+from components.evaluate_release.blend.ablation import ablate
 from components.evaluate_release.blend.blend_fit import MAX_QUERIES, fit_blend
 from components.evaluate_release.data.held_out import SEED, HeldOut
 from components.evaluate_release.data.queries import Queries
 from components.evaluate_release.data.ranked_queries import RankedQueries
 from components.evaluate_release.drift.drift_study import measure_drift
+from components.evaluate_release.fairness_policy import NO_LIMITS, FairnessPolicy
 from components.evaluate_release.metrics import slices
 from components.evaluate_release.metrics.accuracy import ndcg
 from components.evaluate_release.metrics.attribute_slices import Masks
 from components.evaluate_release.metrics.bootstrap import difference_interval
+from components.evaluate_release.metrics.fairness import measure_fairness
 from components.evaluate_release.metrics.forecast_accuracy import measure_forecast
 from components.evaluate_release.metrics.metric_calculator import HEADLINE, Figure, MetricCalculator
+from components.evaluate_release.metrics.providers import Providers
 from components.evaluate_release.model_names import (
     INTEREST,
     LABELS,
@@ -54,11 +58,15 @@ def measure(
     releases: str,
     policy: str,
     explored: ExploredAnswers | None = None,
+    fairness: FairnessPolicy = NO_LIMITS,
+    providers: Providers | None = None,
 ) -> EvaluationResults:
     """Fit the blend on the validation queries, then measure every model on the test queries.
 
     Args:
         explored: answers of the live version, to estimate the candidate's clicks; None for none.
+        fairness: the limits of the release gate.
+        providers: of the catalog's items; None to measure none.
     """
     report(
         f"protocol {protocol}: {len(held_out.validation):,} validation queries, "
@@ -72,6 +80,7 @@ def measure(
     with timed(f"fitted the blend on {len(fit_queries):,} validation queries"):
         examples = ServedRanking(ranking, fit_queries, validation).examples()
         blend = fit_blend(examples.features, examples.targets)
+        ablation = ablate(examples.features, examples.targets, blend)
     if explored and (curve := _calibration(explored, replace(ranking, blend=blend), saved_model, held_out)):
         blend["calibration"] = curve
     with timed("ranked the test queries with every model"):
@@ -86,6 +95,9 @@ def measure(
             metrics[LIVE] = _live_metrics(ranking, held_out, models, baseline, live)
         masks = _slice_masks(ranking, held_out)
         measured_slices = slices.measure(masks, models, held_out.test.users, SEED)
+        measured_fairness = measure_fairness(
+            served, held_out.test.targets, held_out.test.users, masks, providers, SEED
+        )
     with timed("measured interest drift"):
         drift = measure_drift(candidate, saved_model, held_out)
     with timed("measured the forecast of interests"), SavedInterestModel(saved_model) as model:
@@ -104,9 +116,11 @@ def measure(
         baseline=baseline,
         slices=measured_slices,
         slice_masks=masks,
+        fairness=measured_fairness,
         drift=drift,
         forecast=forecast,
         blend=blend,
+        ablation=ablation,
         keep_seen=held_out.keep_seen,
         live=live,
         clicks=clicks,
@@ -115,6 +129,7 @@ def measure(
             live.comparison if live else None,
             policy,
             clicks.as_evidence() if isinstance(clicks, CandidateEvaluation) else clicks,
+            fairness.violations(measured_fairness),
         ),
     )
     _report_results(results)

@@ -1,6 +1,7 @@
 """The release gate: decides whether a candidate is better than the live version, and whether it goes live."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -79,6 +80,7 @@ def decide(
     live: Comparison | Incomparable | None,
     policy: str,
     clicks: Clicks | NoClicks | None = None,
+    unfair: Sequence[str] = (),
 ) -> GateDecision:
     """Decide "better" or "worse" where the evidence suffices, else "undecided".
 
@@ -93,11 +95,12 @@ def decide(
 
     Under the policy "auto" a better release goes live, and the first one unless it is worse: there is no
     version that it could replace. Under "auto-unless-worse" an undecided release goes live too, under
-    "review" none does.
+    "review" none does. Nor does one that breaks a limit of fairness, under any policy.
 
     Args:
         live: None before the first release.
         clicks: None if they are not looked at.
+        unfair: a clause for each limit of fairness that is broken.
     """
     outcome, reason = _judge(evidence, live)
     by_clicks = _sign(clicks.difference) if isinstance(clicks, Clicks) else "undecided"
@@ -106,6 +109,9 @@ def decide(
     elif needed := _needed(outcome, evidence, live):
         reason = f"{reason}; to be better it needs {needed}"
     reason += _about(clicks)
+    if unfair:
+        advice = "it does not go live until a person decides (`penchant review approve`)"
+        return GateDecision(outcome, "; ".join((reason, *unfair, advice)), goes_live=False)
     if policy == "review" or outcome == "worse":
         return GateDecision(outcome, reason, goes_live=False)
     if live is None or outcome == "better" or policy == "auto-unless-worse":

@@ -13,6 +13,7 @@ from pipelines.commands.dossier_comparisons import (
     comparison_table,
     examples_table,
 )
+from pipelines.commands.fairness_tables import fairness_tables
 
 if TYPE_CHECKING:
     from components.evaluate_release.dossier.registered import Dossier
@@ -30,6 +31,7 @@ def dossier_tables(dossier: "Dossier") -> Iterator[RenderableType]:
     yield baseline_table(page, name)
     if (clicks := page["facts"].get("clicks")) and "refused" not in clicks:
         yield clicks_table(clicks, name)
+    yield from fairness_tables(page["facts"].get("fairness") or {"gaps": [], "providers": []})
     yield _lists(page, name)
     yield _volumes(page)
     if page["data"]["mixes"]:

@@ -38,7 +38,7 @@ PIPELINES: Final = frozenset(
     | {"training_memory", "volume_claim", "warehouse", "step_timeout_s", "training_timeout_s"}
     | {"webhook_url", "webhook_key_file", "pushgateway", "metrics_textfiles", "run_link"}
     | {"off_policy_days", "off_policy_answers", "off_policy_min_effective", "off_policy_min_support"}
-    | {"calibration_clicks", "scenarios"}
+    | {"calibration_clicks", "scenarios", "provider_column", "max_group_gap", "min_provider_exposure"}
 )
 COMMAND: Final = frozenset({"address", "tls_roots", "token"})
 

@@ -10,6 +10,9 @@ COVERS_LESS: Final = 0.8
 # Fewer interactions than this share of those before, or a larger share of rows set aside, is mentioned.
 SHRUNK: Final = 0.95
 SET_ASIDE: Final = 0.01
+# Less exposure than this share of a provider's relevance is mentioned: the four-fifths rule (29 CFR 1607.4).
+UNDEREXPOSED: Final = 0.8
+SIGNIFICANT: Final = 0.05
 NAMED: Final = 3
 
 
@@ -23,7 +26,7 @@ class Point:
 
 def points(page: dict[str, Any]) -> list[Point]:
     """Return the points of a dossier, the worst first; `page`: as contents.contents builds it."""
-    found = [*_slices(page), *_lists(page), *_data(page), *_serving(page), *_changes(page)]
+    found = [*_slices(page), *_fairness(page), *_lists(page), *_data(page), *_serving(page), *_changes(page)]
     return sorted(found, key=lambda point: ("bad", "warn", "good", "info").index(point.level))
 
 
@@ -41,6 +44,23 @@ def _slices(page: dict[str, Any]) -> Iterator[Point]:
         slices = [f"{row['dimension']} {row['label']}".strip() for row in rows]
         rest = f" and {len(slices) - NAMED} more" if len(slices) > NAMED else ""
         yield Point("bad", f"Significantly worse than {name}: {'; '.join(slices[:NAMED])}{rest}.")
+
+
+def _fairness(page: dict[str, Any]) -> Iterator[Point]:
+    fairness = page["facts"].get("fairness") or {"gaps": [], "providers": []}
+    for gap in fairness["gaps"]:
+        if gap["p_value"] < SIGNIFICANT:
+            yield Point(
+                "warn",
+                f"{gap['metric']} differs by {gap['attribute']}: {gap['best_value']:.4f} with {gap['best']}, "
+                f"{gap['worst_value']:.4f} with {gap['worst']}.",
+            )
+    under = [row["provider"] for row in fairness["providers"] if (row["high"] or 1) < UNDEREXPOSED]
+    if under:
+        rest = f" and {len(under) - NAMED} more" if len(under) > NAMED else ""
+        yield Point(
+            "warn", f"Shown less than users choose them: the items of {', '.join(under[:NAMED])}{rest}."
+        )
 
 
 def _lists(page: dict[str, Any]) -> Iterator[Point]:

@@ -13,6 +13,10 @@ from components.evaluate_release.dossier.dossier_files import FORMAT
 from components.evaluate_release.dossier.lineage import Lineage
 from components.evaluate_release.dossier.serving_cost import ServingCost
 from components.evaluate_release.drift.data_profile import DataProfile
+from components.evaluate_release.fairness_policy import NO_LIMITS, FairnessPolicy
+from components.evaluate_release.metrics.metric_calculator import Figure
+from components.evaluate_release.metrics.slices import USER_ATTRIBUTE
+from components.evaluate_release.model_names import SERVED
 from components.evaluate_release.release_gate import NoClicks
 from components.evaluate_release.report.notes import notes
 from components.evaluate_release.report.results import EvaluationResults
@@ -32,6 +36,8 @@ class RunRecord:
     validation: Mapping[str, float] = field(default_factory=dict)  # row counts by name; empty: unknown
     quarantine: Path | None = None  # rows that failed, with their `reasons`
     explored: "ExploredAnswers | None" = None  # None: clicks are not looked at
+    fairness: FairnessPolicy = NO_LIMITS
+    pseudonyms: bool | None = None  # whether the data had pseudonyms in place of user ids; None: unknown
 
 
 def facts(
@@ -54,12 +60,15 @@ def facts(
         "trained_until": trained_until,
         "baseline": results.baseline,
         "clicks": clicks_of(results.clicks),
+        "fairness": fairness_of(results, record.fairness),
         "counts": results.counts,
         "figures": {
             model: {name: figure.to_json() for name, figure in figures.items()}
             for model, figures in results.metrics.items()
         },
+        "ablation": results.ablation,
         "data": asdict(data),
+        "privacy": {"pseudonyms": record.pseudonyms},
         "validation": dict(record.validation),
         "quarantine": quarantined(record.quarantine) if record.quarantine else {},
         "hyperparameters": dict(hyperparameters),
@@ -73,6 +82,27 @@ def clicks_of(clicks: "CandidateEvaluation | NoClicks | None") -> dict[str, Any]
     if isinstance(clicks, NoClicks):
         return {"refused": clicks.reason}
     return asdict(clicks) if clicks else {}
+
+
+def fairness_of(results: EvaluationResults, policy: FairnessPolicy) -> dict[str, Any]:
+    """Return the gaps, the exposure of providers, the gate's limits, and the accuracy of each user group."""
+    groups = [
+        {
+            "attribute": part.dimension.removeprefix(USER_ATTRIBUTE),
+            "label": part.label,
+            "queries": part.queries,
+            "ndcg_at_10": _figure(part.ndcg_at_10, part.low, part.high),
+            "hr_at_10": _figure(part.recall_at_10, part.recall_low, part.recall_high),
+        }
+        for part in results.slices
+        if part.dimension.startswith(USER_ATTRIBUTE)
+    ]
+    return asdict(results.fairness) | {"policy": asdict(policy), "groups": groups}
+
+
+def _figure(values: dict[str, float], low: dict[str, float], high: dict[str, float]) -> dict[str, float]:
+    """Return value, low and high of the served ranking; the value alone without an interval."""
+    return Figure(values[SERVED], low.get(SERVED), high.get(SERVED)).to_json()
 
 
 def quarantined(file: Path) -> dict[str, int]:

@@ -1,6 +1,7 @@
 """Metrics on slices of the queries: by history length, user and target item."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +17,9 @@ from serving.release.catalog import Catalog
 
 MICROSECONDS_A_DAY = 86_400_000_000
 
+# The dimension of an attribute of the users starts with this.
+USER_ATTRIBUTE: Final = "user's "
+
 
 @dataclass(frozen=True)
 class Slice:
@@ -28,6 +32,8 @@ class Slice:
     recall_at_10: dict[str, float]
     low: dict[str, float]  # bounds of NDCG@10's 95 % interval by user; empty with too few users
     high: dict[str, float]
+    recall_low: dict[str, float]  # the same of Recall@10, which equals HR@10 for one target
+    recall_high: dict[str, float]
 
 
 def split_queries(
@@ -53,7 +59,7 @@ def split_queries(
         "target's popularity": _by_popularity(popularity, queries.targets),
         "target's age": _by_age((queries.cutoffs - first_seen[queries.targets]) / MICROSECONDS_A_DAY),
         "target's domain": _by_domain(catalog, queries.targets),
-        **{f"user's {name}": masks for name, masks in attributes.items()},
+        **{f"{USER_ATTRIBUTE}{name}": masks for name, masks in attributes.items()},
     }
     used = {
         name: {label: mask for label, mask in masks.items() if mask.any()}
@@ -69,12 +75,17 @@ def measure(
     slices = []
     for dimension, masks in dimensions.items():
         for label, mask in masks.items():
-            gains = np.stack([ndcg(ranked.ranks[mask], 10) for ranked in models.values()], axis=1)
-            low, high = intervals(gains, np.unique(users[mask], return_inverse=True)[1], seed)
-            hits = [float(recall(ranked.ranks[mask], 10).mean()) for ranked in models.values()]
-            bounds = [[] if np.isnan(bound).any() else bound.tolist() for bound in (low, high)]
-            rows = (gains.mean(axis=0).tolist(), hits, *bounds)
-            by_model = [dict(zip(models, row, strict=False)) for row in rows]
+            values = np.stack(
+                [metric(ranked.ranks[mask], 10) for metric in (ndcg, recall) for ranked in models.values()],
+                axis=1,
+            )
+            means = np.split(values.mean(axis=0), 2)
+            bounds = intervals(values, np.unique(users[mask], return_inverse=True)[1], seed)
+            (low, recall_low), (high, recall_high) = (np.split(bound, 2) for bound in bounds)
+            rows = (*means, low, high, recall_low, recall_high)
+            by_model = [
+                {} if np.isnan(row).any() else dict(zip(models, row.tolist(), strict=True)) for row in rows
+            ]
             slices.append(Slice(dimension, label, int(mask.sum()), *by_model))
     return slices
 

@@ -43,6 +43,7 @@ def to_json(results: EvaluationResults) -> dict[str, Any]:
         },
         "p_values_against": results.baseline,
         "slices": [asdict(part) for part in results.slices],
+        "fairness": asdict(results.fairness),
         "drift": results.drift.to_json(),
         "forecast": [asdict(step) for step in results.forecast],
     }

@@ -11,6 +11,7 @@ from components.evaluate_release.data.ranked_queries import RankedQueries
 from components.evaluate_release.drift.drift_metrics import DriftResults
 from components.evaluate_release.metrics.accuracy import MISS
 from components.evaluate_release.metrics.attribute_slices import Masks
+from components.evaluate_release.metrics.fairness import Fairness
 from components.evaluate_release.metrics.forecast_accuracy import ForecastStep
 from components.evaluate_release.metrics.metric_calculator import HEADLINE, Figure
 from components.evaluate_release.metrics.slices import Slice
@@ -40,9 +41,11 @@ class EvaluationResults:
     baseline: str  # the model that p values compare with
     slices: list[Slice]
     slice_masks: dict[str, Masks]  # dimension -> label -> [test queries]
+    fairness: Fairness
     drift: DriftResults
     forecast: list[ForecastStep]
     blend: dict[str, Any]
+    ablation: dict[str, Any]  # of the blend's features, on validation queries; as ablate returns
     keep_seen: bool
     live: LiveVersion | None
     clicks: "CandidateEvaluation | NoClicks | None"

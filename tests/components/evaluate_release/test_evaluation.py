@@ -18,6 +18,7 @@ from components.evaluate_online.off_policy_options import OffPolicyOptions
 from components.evaluate_release.component import evaluate_release
 from components.evaluate_release.dossier.facts import RunRecord
 from components.evaluate_release.evaluation import evaluate
+from components.evaluate_release.fairness_policy import FairnessPolicy
 from feature_repo.feedback import FeedbackPolicy
 from feature_repo.table_schemas import TRAINING_SET
 from tests.components.evaluate_release.ring_world import (
@@ -273,6 +274,7 @@ def test_the_component_returns_the_decision_and_logs_the_metrics(world, store, t
         interaction_log=f"sqlite:///{tmp_path}/none.db",
         warehouse=str(tmp_path),
         off_policy=OffPolicyOptions().to_json(),
+        fairness=FairnessPolicy("title", 0.5, 0.1).to_json(),
         evaluation=Artifact(tmp_path / "evaluation"),
         metrics=metrics,
         report=report,
@@ -285,13 +287,23 @@ def test_the_component_returns_the_decision_and_logs_the_metrics(world, store, t
     assert facts["quarantine"] == {"no user": 2, "no item": 1}
     assert facts["validation"]["rows"] == 122
     assert facts["clicks"] == {"refused": "no scenario explores"}
+    fairness = facts["fairness"]
+    assert {row["attribute"] for row in fairness["groups"]} == {gap["attribute"] for gap in fairness["gaps"]}
+    assert fairness["provider_column"] == "title"
+    assert sum(row["exposure"] for row in fairness["providers"]) == pytest.approx(1)
+    assert facts["privacy"] == {"pseudonyms": False}
+    assert facts["ablation"]["queries"] == N_USERS
     assert facts["gate"]["reason"].endswith("; clicks were not used: no scenario explores")
     assert (facts["lineage"]["pipeline_run"], facts["lineage"]["image"]) == ("run-7", "penchant/training:1")
     assert facts["lineage"]["tracking_run"] == tracking.run_id
     assert facts["data"]["interactions"] == N_USERS * LENGTH
     assert facts["serving"]["ranking_p50_ms"] > 0
     stored = {entry.path for entry in tracking.client.list_artifacts(tracking.run_id, "evaluation")}
-    assert {f"evaluation/{name}" for name in ("dossier.json", "details.html", "answers.parquet")} <= stored
+    files = ("dossier.json", "details.html", "answers.parquet", "model_card.md", "user_page.md")
+    assert {f"evaluation/{name}" for name in files} <= stored
+    card = (tmp_path / "evaluation" / "model_card.md").read_text()
+    assert "### Exposure of providers, by title" in card
+    assert "without pseudonyms" in card
 
 
 class Artifact:

@@ -141,3 +141,17 @@ def test_the_reason_says_why_clicks_were_not_used() -> None:
     with_clicks = decide(evidence(), live(ABOVE), "auto", NoClicks("no scenario explores"))
     assert with_clicks.reason.endswith("; clicks were not used: no scenario explores")
     assert "clicks" not in decide(evidence(), live(ABOVE), "auto").reason
+
+
+@pytest.mark.parametrize("policy", ["auto", "auto-unless-worse", "review"])
+@pytest.mark.parametrize("live_version", [None, live(ABOVE)])
+def test_a_release_that_breaks_a_limit_of_fairness_waits_for_a_person(policy, live_version) -> None:
+    decision = decide(evidence(), live_version, policy, unfair=["NDCG@10 of users with age 70 is low"])
+    assert (decision.outcome, decision.goes_live) == ("better", False)
+    assert "NDCG@10 of users with age 70 is low; it does not go live until a person" in decision.reason
+
+
+def test_a_worse_release_is_worse_whatever_its_fairness() -> None:
+    decision = decide(evidence(), live(BELOW), "auto", unfair=["it is unfair"])
+    assert (decision.outcome, decision.goes_live) == ("worse", False)
+    assert "; it is unfair; " in decision.reason

@@ -133,3 +133,26 @@ def test_clicks_that_were_estimated_are_a_table_and_refused_ones_a_sentence() ->
     refused = render(page(clicks={"refused": "no scenario explores"}), "", 7, [])
     assert "<p>Not used: no scenario explores.</p>" in refused
     assert "Clicks, estimated" not in render(page(), "", 7, [])  # of a version that has none
+
+
+def test_gaps_between_groups_and_the_exposure_of_providers_are_tables() -> None:
+    figure = {"value": 0.2, "low": 0.1, "high": 0.3}
+    gap = {"attribute": "age", "metric": "NDCG@10", "best": "young", "worst": "<old>", "p_value": 0.01}
+    gap |= {"best_value": 0.3, "worst_value": 0.1, "low": 0.05, "high": 0.25}
+    provider = {"provider": "small & co", "items": 10, "catalog": 0.2, "relevance": 0.2, "exposure": 0.1}
+    fairness = {
+        "gaps": [gap],
+        "groups": [
+            {"attribute": "age", "label": "<old>", "queries": 9, "ndcg_at_10": figure, "hr_at_10": figure}
+        ],
+        "providers": [provider | {"first_place": 0.0, "low": 0.4, "high": 0.6}],
+        "provider_column": "seller",
+        "exposure_gap": 0.1,
+    }
+    html = render(page(fairness=fairness), "", 7, [])
+    assert "<td>NDCG@10 by age</td><td>young 0.3000</td><td>&lt;old&gt; 0.1000</td><td>0.2000</td>" in html
+    assert "<td>age &lt;old&gt;</td><td>9</td><td>0.2000<small>0.1000 to 0.3000</small></td>" in html
+    assert "<td>20.0 %</td><td>10.0 %</td><td>0.0 %</td><td>0.50<small>0.40 to 0.60</small></td>" in html
+    assert "NDCG@10 differs by age: 0.3000 with young, 0.1000 with &lt;old&gt;." in html
+    assert "Shown less than users choose them: the items of small &amp; co." in html
+    assert "Fairness" not in render(page(), "", 7, [])  # of a version that has none

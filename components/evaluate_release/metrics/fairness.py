@@ -1,0 +1,225 @@
+"""Fairness: the gap of accuracy between user groups, and the exposure of each provider's items.
+
+Exposure discounts the places of a list as NDCG does, and is fair if it is in proportion to relevance (Singh &
+Joachims 2018, "Fairness of Exposure in Rankings"). Relevant is what users chose in the test split.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from components.evaluate_release.data.ranked_queries import RankedQueries
+from components.evaluate_release.metrics.accuracy import ndcg, recall
+from components.evaluate_release.metrics.attribute_slices import Masks
+from components.evaluate_release.metrics.bootstrap import MIN_USERS, bootstrap_means
+from components.evaluate_release.metrics.providers import Providers
+from components.evaluate_release.metrics.slices import USER_ATTRIBUTE
+from serving.release.arrays import AnyFloatArray
+
+PLACES: Final = 10
+METRICS: Final = {"NDCG@10": ndcg, "HR@10": recall}
+LEVEL: Final = 0.05
+PERMUTATIONS: Final = 1_000
+
+Users = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class GroupGap:
+    """The best-served group of users minus the worst-served one, by one attribute and metric.
+
+    Groups with fewer than MIN_USERS users are left out. The p value is that of a gap at least as large,
+    between any two groups, if users had their groups by chance; over all attributes it is adjusted by
+    Benjamini and Hochberg (1995).
+    """
+
+    attribute: str
+    metric: str
+    best: str
+    worst: str
+    best_value: float
+    worst_value: float
+    low: float  # of the gap, 95 %, bootstrap over users
+    high: float
+    p_value: float
+
+    @property
+    def share(self) -> float:
+        """The gap as a share of the best value."""
+        return (self.best_value - self.worst_value) / self.best_value if self.best_value else 0.0
+
+
+@dataclass(frozen=True)
+class ProviderExposure:
+    """One provider's shares of the catalog, of the held-out choices, and of the places of all lists.
+
+    `low` and `high` bound exposure / relevance, 95 %, bootstrap over users; None without a choice, or with
+    too few users.
+    """
+
+    provider: str
+    items: int
+    catalog: float
+    relevance: float
+    exposure: float
+    first_place: float  # share of the first places alone
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Fairness:
+    """`providers` is empty where no column names them; `exposure_gap` is None then.
+
+    `exposure_gap`: the share of exposure that would have to move to other providers to be as relevance is.
+    """
+
+    gaps: list[GroupGap]
+    providers: list[ProviderExposure]
+    provider_column: str = ""
+    exposure_gap: float | None = None
+
+
+def measure_fairness(
+    served: RankedQueries,
+    targets: NDArray[np.int32],
+    users: Users,
+    slices: dict[str, Masks],
+    providers: Providers | None,
+    seed: int,
+) -> Fairness:
+    """Measure the served ranking.
+
+    Args:
+        targets: [queries] the items that were chosen.
+        users: [queries] number of the query's user, from 0.
+        slices: as split_queries returns them.
+    """
+    gaps = _adjusted(
+        [gap for name, masks in slices.items() for gap in _gaps(served, name, masks, users, seed)]
+    )
+    if providers is None:
+        return Fairness(gaps, [])
+    rows = _exposures(served, targets, users, providers, seed)
+    gap = sum(abs(row.exposure - row.relevance) for row in rows) / 2
+    return Fairness(gaps, rows, providers.column, gap)
+
+
+def _gaps(served: RankedQueries, dimension: str, masks: Masks, users: Users, seed: int) -> Iterator[GroupGap]:
+    """Yield the gap of each metric between the groups of one user attribute."""
+    groups = {label: mask for label, mask in masks.items() if len(np.unique(users[mask])) >= MIN_USERS}
+    if not dimension.startswith(USER_ATTRIBUTE) or len(groups) < 2:
+        return
+    labels, attribute = list(groups), dimension.removeprefix(USER_ATTRIBUTE)
+    group = np.full(len(users), -1)
+    for number, mask in enumerate(groups.values()):
+        group[mask] = number
+    inside = group >= 0
+    values = np.stack([metric(served.ranks[inside], PLACES) for metric in METRICS.values()], axis=1)
+    group, numbers = group[inside], np.unique(users[inside], return_inverse=True)[1]
+    means = np.stack([values[group == number].mean(axis=0) for number in range(len(labels))])
+    p_values = _p_values(values, numbers, group, len(labels), seed)
+    for column, metric in enumerate(METRICS):
+        best, worst = int(means[:, column].argmax()), int(means[:, column].argmin())
+        resampled = [
+            bootstrap_means(
+                values[group == number, column : column + 1],
+                np.unique(numbers[group == number], return_inverse=True)[1],
+                seed + number,
+            )
+            for number in (best, worst)
+        ]
+        low, high = np.quantile(resampled[0] - resampled[1], [LEVEL / 2, 1 - LEVEL / 2]).tolist()
+        values_of = float(means[best, column]), float(means[worst, column])
+        yield GroupGap(
+            attribute, metric, labels[best], labels[worst], *values_of, low, high, float(p_values[column])
+        )
+
+
+def _p_values(
+    values: AnyFloatArray, users: Users, group: NDArray[np.int64], groups: int, seed: int
+) -> AnyFloatArray:
+    """Compute a permutation test per user of the largest gap between any two groups (Good 2005).
+
+    Args:
+        values: [queries, metrics]
+        users: [queries] from 0.
+        group: [queries] of the query's user, from 0.
+
+    Returns:
+        [metrics]
+    """
+    counts = np.bincount(users).astype(np.float64)
+    sums = np.stack([np.bincount(users, column) for column in values.T], axis=1)
+    of_user = np.zeros(len(counts), np.int64)
+    of_user[users] = group
+
+    def gaps(of_user: NDArray[np.int64]) -> AnyFloatArray:
+        per_group = np.stack([np.bincount(of_user, column, groups) for column in sums.T], axis=1)
+        return np.asarray(np.ptp(per_group / np.bincount(of_user, counts, groups)[:, np.newaxis], axis=0))
+
+    observed, rng = gaps(of_user) - 1e-9, np.random.default_rng(seed)
+    as_large = sum((gaps(rng.permutation(of_user)) >= observed).astype(np.int64) for _ in range(PERMUTATIONS))
+    return np.asarray((1 + as_large) / (1 + PERMUTATIONS))
+
+
+def _adjusted(gaps: list[GroupGap]) -> list[GroupGap]:
+    if not gaps:
+        return []
+    from scipy.stats import false_discovery_control  # takes a second to import
+
+    adjusted = false_discovery_control([gap.p_value for gap in gaps])
+    return [replace(gap, p_value=float(p_value)) for gap, p_value in zip(gaps, adjusted, strict=True)]
+
+
+def _exposures(
+    served: RankedQueries, targets: NDArray[np.int32], users: Users, providers: Providers, seed: int
+) -> list[ProviderExposure]:
+    """Return a row for each provider, the most relevant first."""
+    shown = served.items[:, :PLACES]
+    count = len(providers.names)
+    discounts = 1 / np.log2(np.arange(2, shown.shape[1] + 2))
+    weights = (shown >= 0) * discounts
+    weights /= np.maximum(weights.sum(axis=1, keepdims=True), 1e-9)
+    of_shown = np.where(shown >= 0, providers.of_item[shown], count)  # one more column, for no item
+    exposed, queries = np.zeros((len(shown), count + 1)), np.arange(len(shown))
+    for place in range(shown.shape[1]):
+        np.add.at(exposed, (queries, of_shown[:, place]), weights[:, place])
+    exposed = exposed[:, :count]
+    chosen = np.eye(count)[providers.of_item[targets]]
+    bounds = _ratio_bounds(exposed, chosen, users, seed)
+    first = np.bincount(of_shown[:, 0], minlength=count + 1)[:count] / len(shown)
+    items = np.bincount(providers.of_item, minlength=count)
+    rows = [
+        ProviderExposure(
+            name,
+            int(items[at]),
+            float(items[at] / items.sum()),
+            float(chosen[:, at].mean()),
+            float(exposed[:, at].mean()),
+            float(first[at]),
+            *bounds[at],
+        )
+        for at, name in enumerate(providers.names)
+    ]
+    return sorted(rows, key=lambda row: -row.relevance)
+
+
+def _ratio_bounds(
+    exposed: AnyFloatArray, chosen: AnyFloatArray, users: Users, seed: int
+) -> list[tuple[float | None, float | None]]:
+    """Return the bounds of exposed / chosen [queries, providers] for each provider."""
+    count = exposed.shape[1]
+    if len(np.unique(users)) < MIN_USERS:
+        return [(None, None)] * count
+    means = bootstrap_means(np.concatenate([exposed, chosen], axis=1), users, seed)
+    ratios = means[:, :count] / np.where(means[:, count:] > 0, means[:, count:], np.nan)
+    return [
+        tuple(np.nanquantile(column, [LEVEL / 2, 1 - LEVEL / 2]).tolist())
+        if chosen[:, at].any()
+        else (None, None)
+        for at, column in enumerate(ratios.T)
+    ]

@@ -1,0 +1,96 @@
+"""Fairness on planted queries: groups that are served unequally, and a provider that is hidden."""
+
+import numpy as np
+import pytest
+
+from components.errors import StepError
+from components.evaluate_release.data.ranked_queries import MAX_LENGTH, RankedQueries
+from components.evaluate_release.fairness_policy import FairnessPolicy
+from components.evaluate_release.metrics.accuracy import MISS
+from components.evaluate_release.metrics.attribute_slices import Masks
+from components.evaluate_release.metrics.fairness import Fairness, measure_fairness
+from components.evaluate_release.metrics.providers import MAX_PROVIDERS, NONE, Providers
+
+QUERIES = 400
+USERS = np.repeat(np.arange(QUERIES // 2), 2)  # two queries each
+FEMALE = USERS % 4 == 0
+GROUPS: dict[str, Masks] = {"user's gender": {"F": FEMALE, "M": ~FEMALE}, "history length": {"none": FEMALE}}
+ITEMS = 40
+
+
+def ranked(hits: np.ndarray, shown: np.ndarray | None = None) -> RankedQueries:
+    items = np.tile(np.arange(MAX_LENGTH), (QUERIES, 1)) if shown is None else shown
+    return RankedQueries(np.where(hits, 1, MISS), items)
+
+
+def fairness(served: RankedQueries, targets: np.ndarray, providers: Providers | None = None) -> Fairness:
+    return measure_fairness(served, targets, USERS, GROUPS, providers, seed=1)
+
+
+def test_a_group_that_is_served_worse_is_found_and_named() -> None:
+    generator = np.random.default_rng(0)
+    hits = generator.random(QUERIES) < np.where(FEMALE, 0.2, 0.6)
+    found = fairness(ranked(hits), np.zeros(QUERIES, np.int32)).gaps
+    assert [(gap.attribute, gap.metric, gap.best, gap.worst) for gap in found] == [
+        ("gender", "NDCG@10", "M", "F"),
+        ("gender", "HR@10", "M", "F"),
+    ]
+    gap = found[0]
+    assert gap.best_value == pytest.approx(hits[~FEMALE].mean())
+    assert gap.p_value < 0.01
+    assert 0 < gap.low < gap.best_value - gap.worst_value < gap.high
+    violations = FairnessPolicy(max_group_gap=0.2).violations(Fairness(found, []))
+    assert len(violations) == 2
+    assert "users with gender F" in violations[0]
+    assert FairnessPolicy(max_group_gap=0.9).violations(Fairness(found, [])) == []
+    assert FairnessPolicy().violations(Fairness(found, [])) == []
+
+
+def test_groups_drawn_by_chance_break_no_limit() -> None:
+    broken = 0
+    for seed in range(20):
+        hits = np.random.default_rng(seed).random(QUERIES) < 0.4
+        found = fairness(ranked(hits), np.zeros(QUERIES, np.int32))
+        broken += bool(FairnessPolicy(max_group_gap=0.01).violations(found))
+    assert broken <= 3  # the test errs in one of twenty
+
+
+def test_the_exposure_of_a_hidden_provider_is_below_its_relevance() -> None:
+    # Every third choice is an item of `hidden`, which is shown at the last of ten places alone.
+    providers = Providers.of("seller", ["hidden" if item < 10 else "shown" for item in range(ITEMS)])
+    targets = np.where(np.arange(QUERIES) % 3 == 0, 1, 20).astype(np.int32)
+    lists = np.tile([*range(10, 19), 0, *range(20, 30)], (QUERIES, 1))
+    found = fairness(ranked(np.ones(QUERIES, bool), lists), targets, providers)
+    rows = {row.provider: row for row in found.providers}
+    discounts = 1 / np.log2(np.arange(2, 12))
+    share = discounts[9] / discounts.sum()
+    hidden = rows["hidden"]
+    assert (hidden.items, hidden.catalog, hidden.first_place) == (10, 0.25, 0.0)
+    assert hidden.relevance == pytest.approx((targets == 1).mean())
+    assert hidden.exposure == pytest.approx(share)
+    assert found.exposure_gap == pytest.approx(hidden.relevance - share)
+    assert hidden.low is not None
+    assert hidden.high is not None
+    assert hidden.low < share / hidden.relevance < hidden.high
+    (violation,) = FairnessPolicy("seller", None, 0.8).violations(found)
+    assert violation.startswith("the items of hidden have")
+
+
+def test_items_without_a_provider_share_a_row_and_many_providers_one(tmp_path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    assert Providers.of("s", ["a", NONE, "a"]).names == ["a", NONE]
+    many = Providers.of("s", [f"s{number}" for number in range(MAX_PROVIDERS + 5)])
+    assert many.names[-1] == "5 others"
+    assert np.count_nonzero(many.of_item == MAX_PROVIDERS) == 5
+    pq.write_table(pa.table({"item_id": ["1", "2"], "seller": ["a", None]}), tmp_path / "items")
+    assert Providers.read(tmp_path / "items", "seller").names == ["a", NONE]
+    with pytest.raises(StepError, match="no text column 'sellr'"):
+        Providers.read(tmp_path / "items", "sellr")
+
+
+def test_the_policy_survives_its_way_through_a_pipeline() -> None:
+    policy = FairnessPolicy("seller", 0.3, 0.8)
+    assert FairnessPolicy.from_json(policy.to_json()) == policy
+    assert FairnessPolicy.from_json("") == FairnessPolicy()
