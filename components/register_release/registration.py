@@ -14,7 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from components.evaluate_release.dossier.dossier_files import FOLDER, PAGE
+from components.evaluate_release.dossier.dossier_files import FOLDER, MODEL_CARD, PAGE
+from components.evaluate_release.dossier.model_card import model_card
 from components.evaluate_release.dossier.registered import read_dossier
 from components.mlflow_client import connect
 from components.progress import report
@@ -75,8 +76,10 @@ def register(
     registry = Registry(tracking_uri, model_name, review_history)
     number = registry.add(f"models:/{model_id}", model_id, run_id, _tags(metrics))
     if dossier := read_dossier(number, evaluation):
-        page = dossier.render([asdict(record) for record in reversed(registry.history.records())])
-        registry.client.log_text(run_id, page, f"{FOLDER}/{PAGE}")
+        records = [asdict(record) for record in registry.history.records()]
+        card = model_card(dossier.page, number, [each for each in records if each["version"] == number])
+        registry.client.log_text(run_id, dossier.render(records[::-1]), f"{FOLDER}/{PAGE}")
+        registry.client.log_text(run_id, card, f"{FOLDER}/{MODEL_CARD}")
     registry.client.set_terminated(run_id, "FINISHED")
     report(f"version {number} of {model_name} is the candidate: {metrics['reason']}")
     return number

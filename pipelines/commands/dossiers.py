@@ -1,5 +1,6 @@
-"""`penchant review show` and `diff`: the dossier of a version, or of two versions."""
+"""`penchant review show`, `diff` and `card`: the dossier of a version or of two, and the model card."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -51,6 +52,43 @@ def show(version: Number, open_page: Open = False, home: Home = None) -> None:
             )
             for file in files:
                 out.print(str(file), soft_wrap=True)
+
+
+def card(
+    version: Number,
+    for_users: Annotated[
+        bool,
+        typer.Option("--for-users", help="Print what users should know: what decides, and how to change it."),
+    ] = False,
+    home: Home = None,
+) -> None:
+    """Print the model card of a version, as Markdown: data, accuracy by group, limits, privacy, approval.
+
+    ```
+    penchant review card 7 > model_card.md
+    penchant review card 7 --for-users
+    ```
+    """
+    with exit_on_error():
+        from components.errors import StepError
+        from components.evaluate_release.dossier.model_card import model_card, user_page
+        from components.evaluate_release.dossier.registered import fetch_dossier
+        from pipelines.review.decisions import open_registry
+        from pipelines.settings import load_settings
+        from serving.release.published_versions import PublishedVersions
+        from serving.release.tainted_versions import tainted_versions
+
+        settings = load_settings(home=home)
+        registry = open_registry(settings)
+        dossier = fetch_dossier(registry.client, version, registry.version(version).run_id)
+        if dossier is None:
+            raise StepError(f"version {version} has no dossier, from which its model card is written")
+        if for_users:
+            print(user_page(dossier.page), end="")
+            return
+        decisions = [asdict(record) for record in registry.history.records() if record.version == version]
+        receipts = tainted_versions(PublishedVersions(settings.releases)).get(version, [])
+        print(model_card(dossier.page, version, decisions, receipts), end="")
 
 
 def diff(

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.commands.dossiers import diff, show
+from pipelines.commands.dossiers import card, diff, show
 from pipelines.commands.errors import FAILED, err, exit_on_error, out
 from pipelines.commands.options import By, Home, Number
 
@@ -19,6 +19,7 @@ review = typer.Typer(
 penchant review list
 penchant review show 7 --open
 penchant review diff 6 7
+penchant review card 7
 penchant review approve 7 --reason "better for new users"
 penchant review reject 7 --reason "too few new items"
 penchant review rollback
@@ -71,6 +72,7 @@ def list_(
 
 review.command()(show)
 review.command()(diff)
+review.command()(card)
 
 
 @review.command()

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from components.evaluate_release.data.held_out import HeldOut
 from components.evaluate_release.dossier.contents import Other, contents
-from components.evaluate_release.dossier.dossier_files import DETAILS, DOSSIER
+from components.evaluate_release.dossier.dossier_files import DETAILS, DOSSIER, MODEL_CARD, USER_PAGE
 from components.evaluate_release.dossier.facts import RunRecord, facts, hyperparameters_of
 from components.evaluate_release.dossier.held_out_answers import HeldOutAnswers
 from components.evaluate_release.dossier.items_table import ItemsTable
 from components.evaluate_release.dossier.lineage import lineage
+from components.evaluate_release.dossier.model_card import model_card, user_page
 from components.evaluate_release.dossier.page import render
 from components.evaluate_release.dossier.reference import as_evaluated, as_served
 from components.evaluate_release.dossier.serving_cost import Servable, ServingCost, measure_serving
@@ -68,6 +69,8 @@ def write_dossier(
     page = contents(own, _other(live, own, results, client, costs.get(LIVE_VERSION)) if live else None)
     (directory / DOSSIER).write_text(json.dumps(page, indent=1, ensure_ascii=False))
     (directory / DETAILS).write_text(details)
+    (directory / MODEL_CARD).write_text(model_card(page))
+    (directory / USER_PAGE).write_text(user_page(page))
     return render(page, details)
 
 

@@ -1,4 +1,4 @@
-"""`penchant review show` and `diff`: tables, the page, and a clear end without a dossier."""
+"""`penchant review show`, `diff` and `card`: tables, pages, and a clear end without a dossier."""
 
 import json
 from pathlib import Path
@@ -12,6 +12,8 @@ from components.errors import StepError
 from components.register_release.registered_version import Version
 from components.register_release.review_history import Record
 from pipelines.cli import app
+from serving.release.published_versions import PublishedVersions
+from serving.release.tainted_versions import taint
 from tests.components.evaluate_release.dossier.fake_tracking import fake_client
 from tests.components.evaluate_release.dossier.stored import USERS, stored
 from tests.components.evaluate_release.dossier.test_page import page
@@ -95,3 +97,17 @@ def test_a_version_is_not_compared_with_itself(home: Path) -> None:
     code, output = run(home, "diff", "2", "2")
     assert code == 2
     assert "give two versions" in output
+
+
+def test_card_prints_markdown_with_the_decisions_and_the_erased_users(home: Path) -> None:
+    taint(PublishedVersions(str(home / "releases")), [2], 4)
+    code, output = run(home, "card", "2")
+    assert code == 0
+    assert output.startswith("# Model card: version 2")
+    assert "rejected by ada: too many sequels" in output
+    assert "(receipts 4)" in output
+    code, output = run(home, "card", "2", "--for-users")
+    assert (code, output.startswith("# How these recommendations come about")) == (0, True)
+    code, output = run(home, "card", "1")
+    assert code == 1
+    assert "version 1 has no dossier" in output

@@ -1,0 +1,100 @@
+"""The model card and the page for users say what the facts of a version say."""
+
+import json
+from typing import Any
+
+from components.evaluate_release.dossier.contents import contents
+from components.evaluate_release.dossier.model_card import PARAMETERS, model_card, user_page
+from serving.ranking.blend_features import FEATURES
+from tests.components.evaluate_release.dossier.stored import stored
+
+ABLATION = {
+    "queries": 500,
+    "ndcg_at_10": 0.2,
+    "hr_at_10": 0.31,
+    "without": {
+        "interest": {"ndcg_at_10": 0.1, "hr_at_10": 0.2},
+        "popularity": {"ndcg_at_10": 0.19, "hr_at_10": 0.3},
+        "trend": {"ndcg_at_10": 0.21, "hr_at_10": 0.32},
+    },
+}
+FIGURE = {"value": 0.2, "low": 0.1, "high": 0.3}
+FAIRNESS = {
+    "gaps": [
+        {
+            "attribute": "gender",
+            "metric": "NDCG@10",
+            "best": "M",
+            "worst": "F",
+            "best_value": 0.3,
+            "worst_value": 0.1,
+            "low": 0.1,
+            "high": 0.3,
+            "p_value": 0.001,
+        }
+    ],
+    "groups": [
+        {"attribute": "gender", "label": "F|<b>", "queries": 90, "ndcg_at_10": FIGURE, "hr_at_10": FIGURE}
+    ],
+    "providers": [],
+    "provider_column": "",
+    "exposure_gap": None,
+}
+
+
+def page(**changes: Any) -> dict[str, Any]:
+    return json.loads(json.dumps(contents(stored(**changes), None)))
+
+
+def test_a_card_has_data_accuracy_by_group_limits_privacy_and_approval() -> None:
+    notes = ["there are no intervals: 3 of at least 30 users have test queries"]
+    card = model_card(
+        page(ablation=ABLATION, fairness=FAIRNESS, privacy={"pseudonyms": True}, notes=notes),
+        7,
+        [{"at": "2026-11-28T12:30:00", "act": "approved", "by": "ann", "reason": "it is *better*"}],
+        [3],
+    )
+    order = ["# Model card: version 7", "interest, popularity", "## Data", "| interactions | 1,000, "]
+    order += ["view 90 %, purchase 10 %", "4 rows: timestamp is in the future", "## Accuracy"]
+    order += ["| Served ranking | 0.2000 (0.1000 to 0.3000)", "### By groups of users"]
+    order += ["| gender F\\|\\<b\\> | 90 |", "a gap that chance does not explain (p = 0.001)", "## Limits"]
+    order += ["- There are no intervals", "## Privacy", "replaced by a keyed pseudonym", "(receipts 3)"]
+    order += [
+        "## How it was approved",
+        "policy review",
+        "- 2026-11-28 12:30 UTC: approved by ann: it is \\*better\\*",
+    ]
+    order += ["## Origin", "| epochs | 8 |"]
+    found = [card.index(words) for words in order]
+    assert found == sorted(found)
+
+
+def test_a_card_of_an_older_version_says_what_is_not_known() -> None:
+    card = model_card(page())
+    assert "# Model card: a candidate" in card
+    assert "its parts were not measured" in card
+    assert "It is not known whether the data had user ids or pseudonyms." in card
+    assert "groups of users" not in card
+    assert "as they came, without pseudonyms" in model_card(page(privacy={"pseudonyms": False}))
+
+
+def test_tables_of_a_card_are_not_broken_by_blank_lines() -> None:
+    lines = model_card(page(ablation=ABLATION, fairness=FAIRNESS)).splitlines()
+    for number, line in enumerate(lines):
+        if line.startswith("| ---"):
+            assert lines[number - 1].startswith("|")
+            assert lines[number + 1].startswith("|")
+            assert lines[number - 2] == ""
+
+
+def test_users_read_what_decides_in_the_order_of_the_ablation() -> None:
+    text = user_page(page(ablation=ABLATION))
+    assert "in 31 of 100" in text
+    assert "| 1 | what you chose lately, and in which order | 20 of 100 |" in text
+    assert "| 2 | how many people chose it | 30 of 100 |".replace("it", "a thing") in text
+    assert PARAMETERS["trend"] not in text  # without it the recommendations are better
+    assert "have not been measured" in user_page(page())
+
+
+def test_each_feature_that_can_decide_has_words_for_users() -> None:
+    assert set(PARAMETERS) == set(FEATURES) - {"dislikes", "search"}
