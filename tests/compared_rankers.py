@@ -8,9 +8,11 @@ the false alarms of the always-valid test and of a canary's guardrails in A/A ex
 
 import random
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Final
+from functools import partial
+from typing import Final, get_args
 
 import numpy as np
 
@@ -18,9 +20,11 @@ from components.evaluate_online.arm_comparison import preference, relative_diffe
 from pipelines.synthetic_data.simulated_users import Floats, Ints, SimulatedUsers
 from serving.experiments.assignment import assign
 from serving.experiments.guardrails import CanaryAction, CanaryAnswer, CanaryGuardrails
-from serving.experiments.interleaving import FIRST, SECOND, interleave
+from serving.experiments.interleaving import interleave
+from serving.experiments.kinds import Method
 from tests.serving.experiments.experiments import AT, experiment
 
+AB_TEST: Final = "A/B test"
 PLACES: Final = 10
 APART: Final = 1.02
 VISITS: Final = 4
@@ -30,6 +34,9 @@ ALIKE: Final = 0.97
 
 # A test at 5 % finds a difference of so many standard errors with a probability of 80 %.
 POWER_Z: Final = 1.96 + 0.84
+
+# Returns by how many standard errors the second ranker is better in so many requests.
+Compare = Callable[[int, np.random.Generator], float]
 
 
 @dataclass(frozen=True)
@@ -85,21 +92,20 @@ class Rankers:
         error = np.sqrt(sum(arm.var() / len(arm) for arm in arms))
         return float((arms[0].mean() - arms[1].mean()) / error)
 
-    def interleaved(self, requests: int, rng: np.random.Generator) -> float:
+    def interleaved(self, requests: int, rng: np.random.Generator, method: Method) -> float:
         """Return by how many standard errors more clicks count for the second ranker."""
         users = rng.integers(len(self.first), size=requests // VISITS)
-        won = np.array([self._won_by_second(user, rng) for user in users.tolist()])
+        won = np.array([self._won_by_second(user, rng, method) for user in users.tolist()])
         return float(won.mean() / (won.std() / np.sqrt(len(won))))
 
-    def _won_by_second(self, user: int, rng: np.random.Generator) -> int:
+    def _won_by_second(self, user: int, rng: np.random.Generator, method: Method) -> float:
         """Return the clicks that count for the second ranker less those for the first, of VISITS answers."""
         rankings = [list(map(str, ranker[user].tolist())) for ranker in (self.first, self.second)]
-        won = 0
+        won = 0.0
         for draws in rng.random((VISITS, PLACES)):
-            draft = interleave(rankings[0], rankings[1], PLACES, str(rng.integers(1 << 62)))
+            draft = interleave(rankings[0], rankings[1], PLACES, str(rng.integers(1 << 62)), method)
             clicked = draws < self.attraction[user, list(map(int, draft.item_ids))] * self.examined
-            for place in np.flatnonzero(clicked).tolist():
-                won += {FIRST: -1, SECOND: 1}.get(draft.teams[place], 0)
+            won += float(clicked @ np.array(draft.credits))
         return won
 
 
@@ -108,10 +114,21 @@ def needed_requests(z: float, requests: int) -> int:
     return round(requests * (POWER_Z / z) ** 2)
 
 
-def needed_by_both(rankers: Rankers, pilot: int, rng: np.random.Generator) -> tuple[int, int]:
-    """Return the requests that interleaving and an A/B test need, from a pilot of many requests."""
-    interleaving = needed_requests(rankers.interleaved(pilot, rng), pilot)
-    return interleaving, needed_requests(rankers.ab_test(40 * pilot, rng), 40 * pilot)
+def comparisons(rankers: Rankers) -> dict[str, tuple[Compare, int]]:
+    """Return the ways to compare two rankers, and how many more requests their pilots need."""
+    methods: tuple[Method, ...] = get_args(Method)
+    interleaving = {
+        f"interleaving ({method})": (partial(rankers.interleaved, method=method), 1) for method in methods
+    }
+    return {AB_TEST: (rankers.ab_test, 40), **interleaving}
+
+
+def needed_by_each(rankers: Rankers, pilot: int, rng: np.random.Generator) -> dict[str, int]:
+    """Return the requests that each comparison needs, from a pilot of many requests."""
+    return {
+        name: needed_requests(compare(times * pilot, rng), times * pilot)
+        for name, (compare, times) in comparisons(rankers).items()
+    }
 
 
 def false_alarms_of_the_test(simulations: int, users: int = 2_000, looks: int = 50, seed: int = 0) -> int:
@@ -213,16 +230,12 @@ def print_needed_requests(repeats: int) -> None:
     rng = np.random.default_rng(7)
     for common in (ALIKE, 0.9, 0.5):
         rankers = Rankers.simulated(common)
-        interleaving, ab_test = needed_by_both(rankers, 60_000, rng)
-        found = [
-            np.mean([compare(requests, rng) > 1.96 for _ in range(repeats)])
-            for compare, requests in ((rankers.interleaved, interleaving), (rankers.ab_test, ab_test))
-        ]
-        print(
-            f"rankers 2 % apart, {rankers.alike:.1f} of {PLACES} items alike: interleaving needs "
-            f"{interleaving:,} requests (found in {found[0]:.0%} of {repeats}), an A/B test {ab_test:,} "
-            f"({found[1]:.0%}): 1/{ab_test / interleaving:.1f}"
-        )
+        print(f"rankers 2 % apart, {rankers.alike:.1f} of {PLACES} items alike:")
+        needed = needed_by_each(rankers, 60_000, rng)
+        for name, (compare, _) in comparisons(rankers).items():
+            found = np.mean([compare(needed[name], rng) > 1.96 for _ in range(repeats)])
+            ratio = needed[AB_TEST] / needed[name]
+            print(f"  {name}: {needed[name]:,} requests, 1/{ratio:.1f} (found in {found:.0%} of {repeats})")
 
 
 def main() -> None:

@@ -82,7 +82,7 @@ _PLACES: Final = f"""
         ) GROUP BY ALL
     )
     SELECT shown.*, person, bucket, release, scenario, basis, degraded, experiment, arm,
-        substr(teams, place, 1) AS team,
+        coalesce(credits[place], 0)::DOUBLE AS credit,
         coalesce(clicked, false)::INTEGER AS clicked, coalesce(converted, false)::INTEGER AS converted,
         coalesce(dismissed, false)::INTEGER AS dismissed, coalesce(dwell, 0) AS dwell,
         coalesce(dwells, 0) AS dwells, coalesce(rating, 0) AS rating, coalesce(ratings, 0) AS ratings,

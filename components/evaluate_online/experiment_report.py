@@ -53,7 +53,7 @@ class ExperimentReport:
     experiment: Experiment
     arms: list[ArmReport]
     sample_ratio: float | None  # p-value; None for interleaving
-    team_clicks: tuple[int, int]  # that count for either ranking; of interleaving
+    credited_clicks: tuple[float, float]  # that count for either ranking; of interleaving
     preference: AlwaysValid | None  # of interleaving
 
 
@@ -92,8 +92,9 @@ def report_experiment(url: str, warehouse: str, experiment: Experiment) -> Exper
                 "log says so, and PENCHANT_EXPOSURE_SHARE must be above 0"
             )
         if experiment.kind == "interleaving":
-            first, second = (_by_user(connection, f"clicked * (team = '{team}')::INTEGER") for team in "ab")
-            clicks = int(first.sum()), int(second.sum())
+            first = _by_user(connection, "clicked * greatest(-credit, 0)")
+            second = _by_user(connection, "clicked * greatest(credit, 0)")
+            clicks = float(first.sum()), float(second.sum())
             return ExperimentReport(experiment, arms, None, clicks, preference(first, second))
         return ExperimentReport(experiment, arms, _sample_ratio(connection, experiment), (0, 0), None)
 

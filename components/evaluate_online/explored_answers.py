@@ -67,7 +67,9 @@ class ExploredAnswers:
 
         def is_of_live(shown: Exposure) -> bool:
             return (
-                shown.scenario in self.options.exploring and shown.release_version == live and not shown.teams
+                shown.scenario in self.options.exploring
+                and shown.release_version == live
+                and not shown.credits
             )
 
         with self._opened(saved_model, trained_until, is_of_live) as (shown, replayer):

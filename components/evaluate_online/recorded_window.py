@@ -40,7 +40,7 @@ EXPOSURES: Final = pa.schema(
         ("latency_us", pa.int64()),
         ("experiment", pa.string()),  # "" for none
         ("arm", pa.string()),
-        ("teams", pa.string()),  # as in serving.exposures.exposure
+        ("credits", pa.list_(pa.float32())),  # as in serving.exposures.exposure
     ]
 )
 TIME: Final = "timestamp"
@@ -118,7 +118,7 @@ def exposure_row(exposure: Exposure) -> dict[str, Any]:
         "latency_us": exposure.latency_us,
         "experiment": exposure.experiment,
         "arm": exposure.arm,
-        "teams": exposure.teams,
+        "credits": exposure.credits,
     }
 
 

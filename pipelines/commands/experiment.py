@@ -12,6 +12,7 @@ from pipelines.commands.experiment_options import (
     ExperimentKind,
     FalseAlarms,
     GuardrailRatios,
+    InterleavingMethod,
     NewName,
     Publish,
     RampSteps,
@@ -58,6 +59,7 @@ def start(
     share: Share = None,
     ramp_steps: RampSteps = None,
     requests: Requests = None,
+    method: InterleavingMethod = None,
     guardrail: GuardrailRatios = None,
     slow_ms: SlowMs = None,
     false_alarms: FalseAlarms = None,
@@ -71,7 +73,7 @@ def start(
     penchant experiment start shadow look-at-8 --candidate 8
     penchant experiment start canary try-8 --candidate 8 --share 1%
     penchant experiment start ab seven-or-8 --arm old=7:50% --arm new=8:50%
-    penchant experiment start interleaving against-8 --candidate 8
+    penchant experiment start interleaving against-8 --candidate 8 --method probabilistic
     ```
     """
     with exit_on_error():
@@ -92,6 +94,7 @@ def start(
             requests,
             arguments.parse_ramp(kind, share, ramp_steps or (), act.at),
             arguments.parse_guardrails(kind, guardrail or (), slow_ms, false_alarms),
+            method,
             act,
         )
         scenarios = load_scenarios(load_serving_settings(home=settings.home).scenarios)

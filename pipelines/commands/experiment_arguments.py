@@ -8,7 +8,7 @@ from typing import Final
 from pydantic import ValidationError
 
 from serving.experiments.experiment import Act, Arm, Experiment, Guardrails, RampStep, describe
-from serving.experiments.kinds import Kind
+from serving.experiments.kinds import Kind, Method
 
 LIVE: Final = "live"
 CANDIDATE: Final = "candidate"
@@ -132,6 +132,7 @@ def make_experiment(
     requests: str | None,
     ramp: Sequence[RampStep],
     guardrails: Guardrails | None,
+    method: Method | None,
     act: Act,
 ) -> Experiment:
     """Return the experiment.
@@ -147,6 +148,7 @@ def make_experiment(
             requests=requests,
             ramp=tuple(ramp),
             guardrails=guardrails,
+            method=method,
             acts=(act,),
         )
     except ValidationError as error:

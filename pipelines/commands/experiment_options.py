@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 # typer reads the annotation, and this module is light to import.
-from serving.experiments.kinds import Kind
+from serving.experiments.kinds import Kind, Method
 
 ExperimentKind = Annotated[
     Kind,
@@ -43,6 +43,13 @@ RampSteps = Annotated[
 Requests = Annotated[
     str | None,
     typer.Option(metavar="SCENARIO", help="Only requests with this scenario; '' for those without one."),
+]
+InterleavingMethod = Annotated[
+    Method | None,
+    typer.Option(
+        help="Of interleaving. team-draft (default): an answer keeps the order of both rankings. "
+        "probabilistic: items are drawn by their ranks, so that each can win each place.",
+    ),
 ]
 GuardrailRatios = Annotated[
     list[str] | None,

@@ -35,16 +35,19 @@ def report_parts(report: ExperimentReport) -> Iterator[str | Table]:
 
 
 def _preference_sentence(report: ExperimentReport) -> str:
-    first, second = report.team_clicks
+    first, second = report.credited_clicks
     name = report.experiment.arms[1].name
+    has = f"of the clicks that count, {name} has {second:,.0f} of {first + second:,.0f}"
     if report.preference is None:
-        return f"of the clicks that count, {name} has {second:,} of {first + second:,}: too few for a test"
+        return (
+            f"of the clicks that count, {name} has {second:,.0f} of {first + second:,.0f}: too few for a test"
+        )
     # A preference of -1 to 1 is a share of 0 to 1.
     low, share, high = (
         (1 + value) / 2 for value in (report.preference.low, report.preference.value, report.preference.high)
     )
     return (
-        f"of the clicks that count, {name} has {second:,} of {first + second:,}: {share:.1%} "
+        f"{has}: {share:.1%} "
         f"({max(0.0, low):.1%}–{min(1.0, high):.1%}), always-valid p = {report.preference.p_value:.2g}"
     )
 

@@ -24,6 +24,8 @@ def experiment_parts(shown: Experiment, now: datetime) -> Iterator[str | Table]:
     for step in shown.ramp:
         if step.at > now:
             yield f"from {step.at:%Y-%m-%d %H:%M} UTC: {100 * step.share:g} %"
+    if shown.method is not None:
+        yield f"method: {shown.method}"
     for act in shown.acts:
         reason = f": {act.reason}" if act.reason else ""
         yield f"{act.at:%Y-%m-%d %H:%M:%S} UTC  {act.what} by {act.by}{reason}"

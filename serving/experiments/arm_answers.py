@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from serving.answers import Answer, Degradation, Fallback, Stage
 from serving.deadline import Deadline
 from serving.experiments.experiment import Arm
-from serving.experiments.interleaving import SECOND, Interleaved, interleave
+from serving.experiments.interleaving import DEFAULT_METHOD, Interleaved, interleave
 from serving.experiments.running_experiment import SPLITS_USERS, RunningExperiment
 from serving.exposures.answer_origin import AnswerOrigin
 from serving.ranking.candidate_set import SourceBits
@@ -117,9 +117,10 @@ class ArmAnswers:
         other, other_origin = await self._by_arm(running, second, live, request, deadline, origin.user)
         if any(each.stage in _INCOMPLETE for each in (*answer.degraded, *other.degraded)):
             answer.degraded.extend(each for each in other.degraded if each not in answer.degraded)
-            return answer, replace(origin, arm=INTERLEAVED)  # without teams: there is nothing to compare
+            return answer, replace(origin, arm=INTERLEAVED)  # without credits: there is nothing to compare
         seed = f"{running.experiment.name}\0{request.user_id}\0{request.request_id}"
-        mixed = interleave(_item_ids(answer), _item_ids(other), request.k, seed)
+        method = running.experiment.method or DEFAULT_METHOD
+        mixed = interleave(_item_ids(answer), _item_ids(other), request.k, seed, method)
         return _mixed((answer, origin), (other, other_origin), mixed)
 
 
@@ -139,8 +140,8 @@ def _mixed(first: Composed, second: Composed, mixed: Interleaved) -> Composed:
         for answer, origin in (first, second)
     ]
     rows = [
-        by_id[1][item] if team == SECOND or item not in by_id[0] else by_id[0][item]
-        for item, team in zip(mixed.item_ids, mixed.teams, strict=True)
+        by_id[1][item] if credit > 0 or item not in by_id[0] else by_id[0][item]
+        for item, credit in zip(mixed.item_ids, mixed.credits, strict=True)
     ]
     places = _Places(
         np.array([sources for _, _, sources in rows], SourceBits),
@@ -154,5 +155,5 @@ def _mixed(first: Composed, second: Composed, mixed: Interleaved) -> Composed:
         recommendations=[item for item, _, _ in rows],
         degraded=[*answer.degraded, *also_degraded],
     )
-    latency_us = origin.latency_us + second[1].latency_us
-    return shown, replace(origin, ranked=places, latency_us=latency_us, arm=INTERLEAVED, teams=mixed.teams)
+    origin = replace(origin, latency_us=origin.latency_us + second[1].latency_us, arm=INTERLEAVED)
+    return shown, replace(origin, ranked=places, credits=mixed.credits)

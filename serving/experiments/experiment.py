@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from serving.experiments.kinds import Kind
+from serving.experiments.kinds import Kind, Method
 
 # A release and a scenario as an arm uses them.
 Treatment = tuple[int | None, str | None]
@@ -92,6 +92,7 @@ class Experiment(BaseModel):
     requests: str | None = None  # concerns only requests with this scenario, "" for those without; None: all
     ramp: tuple[RampStep, ...] = ()  # of all kinds but ab, by time
     guardrails: Guardrails | None = None  # of a canary
+    method: Method | None = None  # of interleaving; None: the default one
     acts: tuple[Act, ...]  # oldest first; only ever added to
 
     @property
@@ -115,6 +116,8 @@ class Experiment(BaseModel):
     def _check(self) -> Self:
         for check in (_check_arms, _check_shares, _check_acts):
             check(self)
+        if self.method is not None and self.kind != "interleaving":
+            raise ValueError(f"method: only interleaving has one, got {self.method} for {self.kind}")
         return self
 
 

@@ -1,5 +1,6 @@
-"""The kinds of experiments; light to import, for commands."""
+"""The kinds of experiments, and the methods of interleaving; light to import, for commands."""
 
 from typing import Literal
 
 Kind = Literal["shadow", "canary", "ab", "interleaving"]
+Method = Literal["team-draft", "probabilistic"]

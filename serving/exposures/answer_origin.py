@@ -1,5 +1,6 @@
 """How an answer came about: what its exposure records besides the answer itself."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -34,4 +35,4 @@ class AnswerOrigin:
     latency_us: int
     experiment: str = ""
     arm: str = ""
-    teams: str = ""  # as in Exposure
+    credits: Sequence[float] = ()  # as in Exposure

@@ -31,4 +31,5 @@ class Exposure:
     latency_us: int = 0  # from the start of the first stage until the items were ranked
     experiment: str = ""  # "" outside of one
     arm: str = ""  # of the experiment
-    teams: str = ""  # a character for each place of an interleaved answer: serving.experiments.interleaving
+    # [k] of an interleaved answer, as in serving.experiments.interleaving; else none.
+    credits: Sequence[float] = ()

@@ -139,5 +139,5 @@ def exposure_of(request: Request, answer: Answer, origin: AnswerOrigin) -> Expos
         latency_us=origin.latency_us,
         experiment=origin.experiment,
         arm=origin.arm,
-        teams=origin.teams,
+        credits=origin.credits,
     )

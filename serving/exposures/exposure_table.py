@@ -36,7 +36,7 @@ EXPOSURES: Final = sa.Table(
     sa.Column("latency_us", sa.BigInteger),
     sa.Column("experiment", sa.Text),
     sa.Column("arm", sa.Text),
-    sa.Column("teams", sa.Text),
+    sa.Column("credits", sa.LargeBinary),  # float32; null but for interleaved answers
 )
 COLUMNS: Final = [column for column in EXPOSURES.c if column.name != "position"]
 _NAMES: Final = [column.name for column in COLUMNS]
@@ -46,7 +46,7 @@ sa.Index("exposures_by_timestamp", EXPOSURES.c.timestamp)
 
 
 # Columns that a table of an earlier version lacks.
-_LATER: Final = (EXPOSURES.c.latency_us, EXPOSURES.c.experiment, EXPOSURES.c.arm, EXPOSURES.c.teams)
+_LATER: Final = (EXPOSURES.c.latency_us, EXPOSURES.c.experiment, EXPOSURES.c.arm, EXPOSURES.c.credits)
 
 
 def create(engine: sa.Engine) -> None:
@@ -97,7 +97,7 @@ def to_row(exposure: Exposure) -> Row:
         exposure.latency_us,
         exposure.experiment or None,
         exposure.arm or None,
-        exposure.teams or None,
+        array("f", exposure.credits).tobytes() or None,
     )
 
 
@@ -118,6 +118,6 @@ def from_row(row: Sequence[Any]) -> Exposure:
             "latency_us": values["latency_us"] or 0,
             "experiment": values["experiment"] or "",
             "arm": values["arm"] or "",
-            "teams": values["teams"] or "",
+            "credits": tuple(array("f", values["credits"] or b"")),
         }
     )

@@ -126,7 +126,7 @@ class Replayer:
         """
         if not exposure.request:
             raise NotRepeatable("the request was longer than 16 KB, and so it was not kept")
-        if exposure.teams:
+        if exposure.credits:
             raise NotRepeatable(
                 f"experiment {exposure.experiment} interleaved the answers of two releases; "
                 "`penchant experiment show` names them"

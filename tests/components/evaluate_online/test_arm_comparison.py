@@ -8,13 +8,14 @@ import pytest
 from components.evaluate_online.always_valid import compare, ratio_and_variance
 from components.evaluate_online.arm_comparison import preference, relative_difference, sample_ratio
 from tests.compared_rankers import (
+    AB_TEST,
     ALIKE,
     Rankers,
     false_alarms_of_a_ramp,
     false_alarms_of_guardrails,
     false_alarms_of_preferences,
     false_alarms_of_the_test,
-    needed_by_both,
+    needed_by_each,
 )
 
 
@@ -125,5 +126,7 @@ def test_false_alarms_in_aa_experiments_are_rare() -> None:
 
 def test_interleaving_needs_at_most_a_tenth_of_the_requests_of_an_ab_test() -> None:
     rankers = Rankers.simulated(ALIKE, users=1_000)
-    interleaving, ab_test = needed_by_both(rankers, 12_000, np.random.default_rng(1))
-    assert 10 * interleaving <= ab_test
+    needed = needed_by_each(rankers, 12_000, np.random.default_rng(1))
+    ab_test = needed.pop(AB_TEST)
+    assert len(needed) == 2
+    assert all(10 * requests <= ab_test for requests in needed.values())

@@ -114,7 +114,7 @@ def test_answers_that_two_releases_gave_together_are_not_the_live_one_s(
     service: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shown = explored(service)
-    mixed = [replace(each, teams="ab") for each in shown]
+    mixed = [replace(each, credits=(-1.0, 1.0)) for each in shown]
     monkeypatch.setattr(ExposureStore, "between", lambda *_: iter([mixed]))
     with pytest.raises(NoSupport, match="0 answers of the live version were explored"):
         before_registration(service)

@@ -144,6 +144,7 @@ def test_the_live_release_of_now_is_an_arm_of_an_ab_experiment(home: Path) -> No
         (("canary", "c", "--candidate", "8", "--ramp", "soon"), "--ramp: expected DELAY:SHARE"),
         (("canary", "c", "--candidate", "8", "--guardrail", "slowness=2"), "known are errors, slow"),
         (("shadow", "c", "--candidate", "8", "--slow-ms", "9"), "only a canary has guardrails"),
+        (("shadow", "c", "--candidate", "8", "--method", "probabilistic"), "only interleaving has one"),
         (("shadow", "No name!", "--candidate", "8"), "name: String should match pattern"),
         (("ab", "x", "--arm", "a=7:60%", "--arm", "b=8:60%"), "arm shares that sum to at most 1, got 1.2"),
         (("ab", "x", "--arm", "a=7", "--arm", "b=8:50%"), "each arm of an A/B experiment needs one"),
@@ -176,7 +177,8 @@ def test_one_experiment_runs_at_a_time_and_without_one_nothing_is_stopped(home: 
     for command in (("stop", "--by", "ada"), ("ramp", "0.5", "--by", "ada")):
         code, output = run(home, *command)
         assert (code, "no experiment is running" in output) == (2, True)
-    assert start(home, "interleaving", "i", "--candidate", "8")[0] == 0
+    code, output = start(home, "interleaving", "i", "--candidate", "8", "--method", "probabilistic")
+    assert (code, "method: probabilistic" in output) == (0, True)
     code, output = start(home, "shadow", "s", "--candidate", "8")
     assert (code, "experiment i is running" in output) == (2, True)
 
@@ -188,14 +190,14 @@ def test_the_shares_of_an_ab_experiment_are_fixed(home: Path) -> None:
 
 
 def recorded_experiment(home: Path, kind: str) -> None:
-    """Let 200 users be shown two items each, of which those of arm new, or of team b, are clicked most."""
+    """Let 200 users be shown two items each; they click most of those of the new arm, or second ranking."""
     arms = {"old": 0.2, "new": 0.8}
     at_s, rng = AT.timestamp() + 100, random.Random(0)
     shown: list[Exposure] = []
     events: list[Interaction] = []
     for number in range(200):
         user, arm = f"u{number}", "new" if number % 2 else "old"
-        fields = {"arm": "interleaved", "teams": "ab"} if kind == "interleaving" else {"arm": arm}
+        fields = {"arm": "interleaved", "credits": (-1.0, 1.0)} if kind == "interleaving" else {"arm": arm}
         shown.append(exposure(user, user, ["a", "b"], round(at_s * 1e6), experiment="e", **fields))
         for place, item in enumerate("ab"):
             team = ("old", "new")[place] if kind == "interleaving" else arm

@@ -42,20 +42,20 @@ def service(tmp_path_factory: pytest.TempPathFactory, scenarios: Path) -> Iterat
         yield service
 
 
-def test_the_places_are_those_of_both_and_the_exposure_has_their_teams(service: RunningService) -> None:
+def test_the_places_are_those_of_both_and_the_exposure_has_their_credits(service: RunningService) -> None:
     for number in range(5):
         answer = service.client.recommend("u", k=4, request_id=f"r{number}")
         exposure = recorded(service, f"r{number}")
         assert exposure.item_ids == shown(answer)
-        by_team = dict(zip(exposure.teams, exposure.item_ids, strict=True))
-        assert set(exposure.teams) == {"a", "b"}
-        assert by_team["a"].startswith("comedy")
-        assert by_team["b"].startswith("horror")
+        by_credit = dict(zip(exposure.credits, exposure.item_ids, strict=True))
+        assert set(exposure.credits) == {-1.0, 1.0}
+        assert by_credit[-1.0].startswith("comedy")
+        assert by_credit[1.0].startswith("horror")
         assert (exposure.experiment, exposure.arm, exposure.scenario) == ("e", "interleaved", "")
         assert list(exposure.propensities) == [0.5, 1.0, 0.5, 1.0]
         titles = {item.item_id: item.title for item in answer.recommendations}
-        assert titles[by_team["a"]].endswith("of 1")
-        assert titles[by_team["b"]].endswith("of 2")
+        assert titles[by_credit[-1.0]].endswith("of 1")
+        assert titles[by_credit[1.0]].endswith("of 2")
     again = service.client.recommend("u", k=4, request_id="r4")
     assert shown(again) == exposure.item_ids
 
@@ -82,7 +82,7 @@ def test_where_an_arm_fails_the_other_one_answers_alone_and_no_click_counts(
     exposure = recorded(service, "failed")
     assert {item[:6] for item in shown(answer)} == {"comedy"}
     assert [each.stage for each in answer.degraded] == ["experiment"]
-    assert (exposure.arm, exposure.teams) == ("interleaved", "")
+    assert (exposure.arm, exposure.credits) == ("interleaved", ())
 
 
 def test_a_ranking_without_interests_gets_no_click(
@@ -98,7 +98,7 @@ def test_a_ranking_without_interests_gets_no_click(
     monkeypatch.setattr(service.model, "interest", lacks)
     answer = service.client.recommend("u", k=4, history=["comedy-1"], request_id="degraded")
     assert "interest" in {each.stage for each in answer.degraded}
-    assert recorded(service, "degraded").teams == ""
+    assert recorded(service, "degraded").credits == ()
 
 
 def test_an_interleaved_answer_cannot_be_repeated_and_says_so(

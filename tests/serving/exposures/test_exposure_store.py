@@ -35,7 +35,7 @@ def test_exposures_are_read_as_they_were_stored(store: ExposureStore) -> None:
         latency_us=1_234,
         experiment="e",
         arm="new",
-        teams="a-",
+        credits=(-1.0, 0.0),
     )
     empty = exposure("r2", items=[])
     store.append(rows([whole, empty]))
@@ -47,7 +47,7 @@ def test_exposures_are_read_as_they_were_stored(store: ExposureStore) -> None:
 def test_a_table_of_an_earlier_version_gets_the_columns_of_experiments(database_url: str) -> None:
     engine = sa.create_engine(database_url)
     create(engine)
-    later = ("latency_us", "experiment", "arm", "teams")
+    later = ("latency_us", "experiment", "arm", "credits")
     with engine.begin() as connection:
         for name in later:
             connection.exec_driver_sql(f"ALTER TABLE exposures DROP COLUMN {name}")
