@@ -2,10 +2,14 @@
 
 Training and serving must give a user the same pseudonym, so both use this module. A pseudonym is 128 bits, 32
 hex digits: among a billion users the chance that any two have the same one is 2e-21 (n² / 2^129).
+
+Keys form a chain: each later one makes a pseudonym of the pseudonym, so that stored ids can get a new key
+although nobody can undo an HMAC.
 """
 
 import hmac
 from collections.abc import Iterable
+from functools import reduce
 from pathlib import Path
 from typing import Final
 
@@ -39,9 +43,9 @@ class WrongPseudonymKey(ValueError):
 class Pseudonyms:
     """Gives each user id its pseudonym; nobody without the key can tell which id a pseudonym belongs to."""
 
-    def __init__(self, key: bytes) -> None:
-        """`key`: at least 32 random bytes."""
-        self._key = key
+    def __init__(self, *keys: bytes) -> None:
+        """`keys`: at least one of at least 32 random bytes each, the oldest first."""
+        self._keys = keys
         # Tells keys apart and reveals nothing about one; stores keep it.
         self.check = self._digest(_CHECKED)
 
@@ -53,14 +57,26 @@ class Pseudonyms:
         """Return the pseudonym of each id that an interaction may have, and "" for any other one."""
         return [self._digest(user_id) if is_text(user_id) else "" for user_id in user_ids]
 
+    def is_followed_by(self, other: "Pseudonyms") -> bool:
+        """Return whether the other chain has the same keys, and one more."""
+        return other._keys[:-1] == self._keys
+
+    def of_earlier(self, pseudonym: str) -> str:
+        """Return the pseudonym of a user by the one that the chain without its last key gives."""
+        return _hmac(self._keys[-1], pseudonym)
+
     def _digest(self, text: str) -> str:
-        return hmac.digest(self._key, text.encode(), "sha256")[:BYTES].hex()
+        return reduce(lambda digest, key: _hmac(key, digest), self._keys, text)
+
+
+def _hmac(key: bytes, text: str) -> str:
+    return hmac.digest(key, text.encode(), "sha256")[:BYTES].hex()
 
 
 def read_pseudonyms(file: str | Path | None) -> Pseudonyms | None:
-    """Return the pseudonyms under the key in a file; None without a file.
+    """Return the pseudonyms under the keys in a file, one a line, the oldest first; None without a file.
 
-    Blanks and line ends around the key do not count.
+    Blanks and line ends around a key do not count. Lines that are too short for a key are parts of one key.
 
     Raises:
         ValueError: the file can't be read, or its key is too short.
@@ -78,7 +94,8 @@ def read_pseudonyms(file: str | Path | None) -> Pseudonyms | None:
             f"PENCHANT_PSEUDONYM_KEY_FILE={file}: expected a key of {_SHORTEST_KEY} characters or more; "
             "`openssl rand -hex 32` prints one"
         )
-    return Pseudonyms(key)
+    lines = [line.strip() for line in key.splitlines()]
+    return Pseudonyms(*(lines if min(map(len, lines)) >= _SHORTEST_KEY else [key]))
 
 
 def check_value(pseudonyms: Pseudonyms | None) -> str:

@@ -1,7 +1,8 @@
-"""Erases a user from Feast's online store."""
+"""Erases users from Feast's online store."""
 
 import sqlite3
 import time
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 from typing import Final
@@ -24,20 +25,30 @@ def erase(online_store: str, user_id: str) -> int:
         online_store: a SQLite file or a redis:// URL, as in FeatureStoreAddresses.
     """
     if not is_file(online_store):
-        return _from_redis(online_store, user_id)
-    if not Path(online_store).exists():
+        return _from_redis(online_store, [user_id])
+    return _from_sqlite(online_store, "WHERE entity_key = ?", (entity_key(user_id),))
+
+
+def erase_all(online_store: str, user_ids: Iterable[str]) -> int:
+    """Delete the values of these users, in a SQLite file those of all users; as erase."""
+    if not is_file(online_store):
+        return _from_redis(online_store, user_ids)
+    return _from_sqlite(online_store, "", ())
+
+
+def _from_sqlite(file: str, condition: str, parameters: tuple[bytes, ...]) -> int:
+    if not Path(file).exists():
         return 0
-    with closing(sqlite3.connect(online_store, isolation_level=None, timeout=30)) as connection:
+    with closing(sqlite3.connect(file, isolation_level=None, timeout=30)) as connection:
         names = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         deleted = 0
         connection.execute("PRAGMA secure_delete = ON")
         for (table,) in names:
             columns = [column[1] for column in connection.execute(f'PRAGMA table_info("{table}")')]
             if "entity_key" in columns:
-                query = f'DELETE FROM "{table}" WHERE entity_key = ?'
-                deleted += connection.execute(query, (entity_key(user_id),)).rowcount
+                deleted += connection.execute(f'DELETE FROM "{table}" {condition}', parameters).rowcount
         connection.execute("VACUUM")
-        _truncate_wal(connection, online_store)
+        _truncate_wal(connection, file)
     return deleted
 
 
@@ -52,11 +63,13 @@ def _truncate_wal(connection: sqlite3.Connection, file: str) -> None:
         time.sleep(0.01)
 
 
-def _from_redis(address: str, user_id: str) -> int:
+def _from_redis(address: str, user_ids: Iterable[str]) -> int:
     import redis
 
-    key = entity_key(user_id) + FEAST_PROJECT.encode()
+    values = 0
     with redis.Redis.from_url(address) as client:
-        values = client.hlen(key)
-        client.delete(key)
-    return int(values)
+        for user_id in user_ids:
+            key = entity_key(user_id) + FEAST_PROJECT.encode()
+            values += int(client.hlen(key))
+            client.delete(key)
+    return values

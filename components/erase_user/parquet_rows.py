@@ -1,5 +1,6 @@
-"""Deletes the rows of a user from Parquet files, a batch at a time."""
+"""Deletes the rows of a user from Parquet files, or replaces all user ids, a batch at a time."""
 
+from collections.abc import Callable
 from typing import Final
 
 import pyarrow as pa
@@ -34,6 +35,12 @@ def count_rows(location: str, user_id: str) -> int:
     return total
 
 
+def replace_ids(location: str, replace: Callable[[str], str]) -> int:
+    """Replace the user ids of all tables below a location; returns the number of changed tables."""
+    filesystem, paths = _tables(location)
+    return sum(_replace_in(filesystem, path, replace) for path in paths)
+
+
 def _tables(location: str) -> tuple[AbstractFileSystem, list[str]]:
     filesystem, root = locate(location)
     if not filesystem.exists(root):
@@ -64,3 +71,20 @@ def _delete_from(filesystem: AbstractFileSystem, path: str, user_id: str) -> int
                 kept = pc.fill_null(pc.not_equal(batch[KEY].cast(pa.string()), user_id), True)
                 writer.write_batch(batch.filter(kept))
     return int(rows)
+
+
+def _replace_in(filesystem: AbstractFileSystem, path: str, replace: Callable[[str], str]) -> bool:
+    with filesystem.open(path, "rb") as file, pq.ParquetFile(file) as table:
+        schema = table.schema_arrow
+        if KEY not in schema.names:
+            return False
+        column, kind = schema.get_field_index(KEY), schema.field(KEY)
+        with (
+            atomic_upload(filesystem, path) as target,
+            pq.ParquetWriter(target, schema, compression="zstd") as writer,
+        ):
+            for batch in table.iter_batches(_ROWS):
+                ids = batch[KEY].cast(pa.string()).to_pylist()
+                replaced = pa.array([user_id and replace(user_id) for user_id in ids], pa.string())
+                writer.write_batch(batch.set_column(column, kind, replaced.cast(kind.type)))
+    return True

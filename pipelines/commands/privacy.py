@@ -1,4 +1,4 @@
-"""The commands about what is held of a person: `penchant export` and `penchant forget`."""
+"""The commands about what is held of people: `penchant export`, `forget` and `rotate-key`."""
 
 import json
 from pathlib import Path
@@ -70,3 +70,41 @@ def forget(
             result, file = erase_user(settings, user)
             print_receipt(result)
             out.print(f"Receipt: {file}", soft_wrap=True)
+
+
+def rotate_key(
+    new_key_file: Annotated[
+        Path,
+        typer.Argument(
+            exists=True,
+            dir_okay=False,
+            help="The lines of PENCHANT_PSEUDONYM_KEY_FILE, and a last line with the new key.",
+        ),
+    ],
+    home: Home = None,
+) -> None:
+    """Give a home a new pseudonym key: each stored pseudonym is replaced by its own pseudonym.
+
+    Stop the recommenders before. Afterwards set PENCHANT_PSEUDONYM_KEY_FILE to the new file, for them too,
+    and let a run fill the online store.
+
+    ```
+    (cat key; openssl rand -hex 32) > key-2 && chmod 600 key-2
+    penchant rotate-key key-2
+    export PENCHANT_PSEUDONYM_KEY_FILE=$PWD/key-2
+    penchant run
+    ```
+    """
+    with exit_on_error():
+        from pipelines.privacy.key_rotation import rotate_key as rotate
+        from pipelines.settings import load_settings
+
+        settings = load_settings(home=home)
+        settings.prepare_home()
+        users = rotate(settings, new_key_file)
+        out.print(
+            f"The pseudonyms of {users:,} users have the new key. Set "
+            f"PENCHANT_PSEUDONYM_KEY_FILE={new_key_file}, also for the recommenders, and run `penchant run`, "
+            "which fills the online store.",
+            soft_wrap=True,
+        )

@@ -35,6 +35,27 @@ def test_blanks_and_line_ends_around_a_key_do_not_count(tmp_path: Path) -> None:
     assert read_pseudonyms("") is None
 
 
+def test_a_later_key_makes_a_pseudonym_of_the_pseudonym(tmp_path: Path) -> None:
+    later = b"l" * 40
+    (tmp_path / "keys").write_bytes(KEY + b"\n " + later + b"\n")
+    old, new = Pseudonyms(KEY), read_pseudonyms(tmp_path / "keys")
+    assert new
+    assert new.of("ann") == new.of_earlier(old.of("ann")) == Pseudonyms(later).of(old.of("ann"))
+    assert new.check not in (old.check, Pseudonyms(later).check)
+    assert old.is_followed_by(new)
+    assert not new.is_followed_by(old)
+    assert not old.is_followed_by(Pseudonyms(later, KEY))
+    assert not old.is_followed_by(Pseudonyms(KEY))
+
+
+def test_a_key_of_random_bytes_may_have_line_ends(tmp_path: Path) -> None:
+    key = b"x" * 20 + b"\n" + b"y" * 20
+    (tmp_path / "key").write_bytes(key)
+    pseudonyms = read_pseudonyms(tmp_path / "key")
+    assert pseudonyms
+    assert pseudonyms.of("ann") == Pseudonyms(key).of("ann")
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

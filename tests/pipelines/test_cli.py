@@ -48,7 +48,7 @@ def empty_registry(empty_mlflow_database: Path, tmp_path: Path) -> None:
 
 def test_commands_are_all_registered() -> None:
     assert {path[-1] for path in COMMANDS if path[0] == "review"} == {
-        "list", "show", "diff", "approve", "reject", "rollback", "history", "prune", "watch",
+        "list", "show", "diff", "card", "approve", "reject", "rollback", "history", "prune", "watch",
     }  # fmt: skip
     assert {path[0] for path in COMMANDS} == {
         "demo", "run", "data", "benchmark", "serve", "recommend", "forecast", "record", "review", "compile",
