@@ -67,6 +67,9 @@ def test_a_card_has_data_accuracy_by_group_limits_privacy_and_approval() -> None
     order += ["## Origin", "| epochs | 8 |"]
     found = [card.index(words) for words in order]
     assert found == sorted(found)
+    lines = card.splitlines()
+    headings = [number for number, line in enumerate(lines) if number and line.startswith("#")]
+    assert {lines[number - 1] for number in headings} == {""}
 
 
 def test_a_card_of_an_older_version_says_what_is_not_known() -> None:
