@@ -92,7 +92,7 @@ def test_tables_of_a_card_are_not_broken_by_blank_lines() -> None:
 
 def test_users_read_what_decides_in_the_order_of_the_ablation() -> None:
     text = user_page(page(ablation=ABLATION))
-    assert "in 31 of 100" in text
+    assert "In 31 of 100" in text
     assert "| 1 | what you chose lately, and in which order | 20 of 100 |" in text
     assert "| 2 | how many people chose it | 30 of 100 |".replace("it", "a thing") in text
     assert PARAMETERS["trend"] not in text  # without it the recommendations are better
