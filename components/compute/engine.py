@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 import ibis
 import ibis.expr.types as ir
@@ -18,10 +17,8 @@ from fsspec.implementations.local import LocalFileSystem
 from components.compute.address import Compute
 from components.compute.spark_session import spark_session
 from components.errors import StepError
+from components.memory import duckdb_memory_limit
 from feature_repo.filesystems import locate, without_wildcards
-
-# DuckDB spills to disk above this limit, so that the step fits a small machine or pod.
-MEMORY_LIMIT: Final = "4GB"
 
 
 @dataclass(frozen=True)
@@ -116,7 +113,7 @@ def _fetch_from_spark(backend: ibis.BaseBackend, table: ir.Table) -> pa.Table:
 @contextmanager
 def _duckdb() -> Iterator[Engine]:
     with tempfile.TemporaryDirectory(prefix="penchant-features-") as folder:
-        backend = ibis.duckdb.connect(memory_limit=MEMORY_LIMIT, temp_directory=f"{folder}/spill")
+        backend = ibis.duckdb.connect(memory_limit=duckdb_memory_limit(), temp_directory=f"{folder}/spill")
         # Every written table has an ORDER BY, so DuckDB needn't buffer rows to keep the order of a scan.
         backend.raw_sql("SET preserve_insertion_order = false")
         backend.raw_sql("SET TimeZone = 'UTC'")

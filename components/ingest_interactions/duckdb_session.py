@@ -12,6 +12,7 @@ from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
 from components.errors import StepError
+from components.memory import duckdb_memory_limit
 from feature_repo.filesystems import without_wildcards
 
 
@@ -24,7 +25,11 @@ def connect(*filesystems: AbstractFileSystem) -> Iterator[DuckDBPyConnection]:
     """
     with tempfile.TemporaryDirectory(prefix="penchant-") as spill:
         # DuckDB must not download extensions; those in use are part of the wheel.
-        config: dict[str, Any] = {"temp_directory": spill, "autoinstall_known_extensions": "false"}
+        config: dict[str, Any] = {
+            "temp_directory": spill,
+            "memory_limit": duckdb_memory_limit(),
+            "autoinstall_known_extensions": "false",
+        }
         with duckdb.connect(config=config) as connection:
             connection.execute("SET TimeZone = 'UTC'; SET enable_progress_bar = false")
             for filesystem in {

@@ -4,11 +4,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import pyarrow as pa
 from scipy.sparse import csr_array
 
+from components.memory import check_memory
 from components.progress import report
 from components.train_collaborative_filters.als import als
 from components.train_collaborative_filters.ease import ease
@@ -29,6 +30,11 @@ from serving.release.collaborative_filters import CollaborativeFilters
 from serving.release.user_segments import Segments
 
 T = TypeVar("T")
+
+# Memory of all filters but EASE: `make bench-scale`.
+BASE_BYTES: Final = 250_000_000
+BYTES_PER_INTERACTION: Final = 350
+BYTES_PER_ITEM: Final = 3_000
 
 
 @dataclass(frozen=True)
@@ -68,10 +74,21 @@ def fit(
     Raises:
         StepError: a file can't be read, the split is empty, or an item is not in `items`.
     """
-    interactions = read(training_set, items, split, feedback)
+    interactions, parameters = read(training_set, items, split, feedback), parameters or FilterParameters()
+    _check_memory(interactions.votes, parameters)
     attributes = read_table(users) if users else None
-    filters = fit_filters(interactions, parameters or FilterParameters(), attributes)
+    filters = fit_filters(interactions, parameters, attributes)
     replace(filters, feedback=feedback).save(output)
+
+
+def _check_memory(votes: Interactions, parameters: FilterParameters) -> None:
+    """Raise StepError if the filters would need more memory than there is."""
+    items = votes.item_count
+    needed = BASE_BYTES + BYTES_PER_INTERACTION * len(votes) + BYTES_PER_ITEM * items
+    if items <= parameters.ease_max_items:
+        needed += ease_cost(items)[0] * 1e9
+    advice = "give the step more memory, or leave EASE out with PENCHANT_EASE_MAX_ITEMS=0"
+    check_memory("filters", f"{len(votes):,} interactions and {items:,} items", needed, advice)
 
 
 def fit_filters(

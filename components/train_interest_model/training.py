@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from components.memory import check_memory
 from components.progress import report
 from components.train_interest_model.data.sequences import encode, read_rows
 from components.train_interest_model.experiment_tracking import Tracker
@@ -28,6 +29,12 @@ from components.train_interest_model.training_data import TrainingData
 from components.train_interest_model.training_start import start_fit, start_refit
 from components.train_interest_model.warm_start import write_trained_until
 from feature_repo.feedback import FeedbackPolicy
+
+# Memory of a training: measured for 24 to 1,000,000 items, and up to 10,000,000 interactions.
+BASE_BYTES = 1_000_000_000
+BYTES_PER_ACTIVATION = 850  # of each unit at each position of a batch
+BYTES_PER_ITEM = 3_600  # with 64 numbers per item, the most that is chosen
+BYTES_PER_INTERACTION = 70
 
 PROBES = 16  # histories for which the export is compared with the model
 
@@ -64,6 +71,7 @@ def train(
         data, settings, base = start_refit(training_set, items, split, requested, base_model, feedback)
     else:
         data, settings, base = start_fit(training_set, items, split, requested, warm_start, feedback)
+    _check_memory(data, settings)
     _prepare(settings)
     prefix = "" if split == "train" else "refit/"
     _track(tracker, settings, training_set, split, data, prefix)
@@ -94,6 +102,19 @@ def _device(trainer: Trainer) -> str:
     if not gpus:
         return "the CPU" + (", LSTM compiled with XLA" if trainer.model.encoder.compiled else "")
     return f"{gpus} GPU(s), {'with' if trainer.uses_cudnn() else 'without'} cuDNN's kernel"
+
+
+def _check_memory(data: TrainingData, settings: Hyperparameters) -> None:
+    """Raise StepError if the training would need more memory than there is."""
+    items, interactions = len(data.catalog), len(data.sequences.items)
+    needed = BASE_BYTES + BYTES_PER_ACTIVATION * settings.batch_size * settings.units
+    needed += BYTES_PER_ITEM * items + BYTES_PER_INTERACTION * interactions
+    size = (
+        f"{items:,} items, {interactions:,} interactions, and batches of {settings.batch_size:,} positions "
+        f"with {settings.units} units"
+    )
+    advice = "give the step more memory (on Kubernetes PENCHANT_TRAINING_MEMORY), or --set batch_size, units"
+    check_memory("training", size, needed, advice)
 
 
 def _prepare(settings: Hyperparameters) -> None:

@@ -21,11 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from components.ingest_interactions.duckdb_session import connect
 from components.validate_interactions.expectation_results import EXAMPLES, ExpectationResult
 from feature_repo.event_types import IMPRESSION
 from feature_repo.filesystems import without_wildcards
@@ -108,7 +108,7 @@ def find_bots_and_duplicates(interactions: Path, invalid: NDArray[np.int64]) -> 
     Args:
         invalid: [rows] int64 numbers of the rows to ignore.
     """
-    with duckdb.connect() as connection:
+    with connect() as connection:
         connection.register("invalid", pa.table({"file_row_number": invalid}))
         connection.read_parquet(without_wildcards(interactions), file_row_number=True).create_view("rows")
         connection.execute(

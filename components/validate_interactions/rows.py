@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
-import duckdb
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -12,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from components.ingest_interactions.duckdb_session import connect
 from components.validate_interactions.arrivals import Arrivals
 from components.validate_interactions.bots_and_duplicates import BOT_REASON
 from components.validate_interactions.expectation_results import ExpectationResult
@@ -106,7 +106,7 @@ def _reasons(mask: int, results: list[ExpectationResult]) -> list[str]:
 
 
 def _repeated_ids(interactions: Path) -> pa.RecordBatch:
-    with duckdb.connect() as connection:
+    with connect() as connection:
         rows = connection.read_parquet(without_wildcards(interactions)).aggregate(
             "interaction_id, count(*)::INTEGER AS occurrences"
         )
