@@ -14,11 +14,10 @@ from components.build_features.splits import EvaluationProtocol
 from components.build_features.time_conversion import to_datetime
 from components.build_features.windows import windows
 from components.errors import StepError
+from components.progress import report
+from components.query_limit import MAX_QUERIES
 from feature_repo.contract import MAX_HISTORY
 from feature_repo.table_schemas import SPINE
-
-# The number of users with queries, or of the queries of a split, to limit the time of an evaluation.
-MAX_SAMPLED: Final = 20_000
 
 # Time orders nothing if fewer of the users with several interactions have them at different times.
 MIN_ORDERED_SHARE: Final = 0.05
@@ -108,26 +107,33 @@ def _rows(user_ids: pa.Array, cutoffs: Integers, split: str, targets: pa.Array) 
 
 
 def _sample(spine: pa.Table, key: tuple[str, ...]) -> pa.Table:
-    """Keep the queries with MAX_SAMPLED different keys, chosen by a hash: every run has the same.
+    """Keep at most MAX_QUERIES queries of a split, chosen by a hash of `key`: every run has the same.
 
-    Users are chosen for both splits together, queries for each.
+    If the key is the user, the same users are kept in both splits, with all of their queries.
     """
     is_query = pc.is_valid(spine["target_item_id"])
     queries, rest = spine.filter(is_query), spine.filter(pc.invert(is_query))
-    if key != ("user_id",):
-        parts = [queries.filter(pc.equal(queries["split"], split)) for split in ("validation", "test")]
-        return pa.concat_tables([rest, *(_draw(part, key) for part in parts)])
-    return pa.concat_tables([rest, _draw(queries, key)])
+    places = _places(queries, key)
+    splits = queries["split"].to_numpy()
+    kept = np.ones(len(queries), bool)
+    for split in ("validation", "test"):
+        own = splits == split
+        if np.count_nonzero(own) > MAX_QUERIES:
+            first_left_out = np.sort(places[own])[MAX_QUERIES]
+            kept &= (places < first_left_out) | (~own if key != ("user_id",) else False)
+    if not kept.all():
+        report(f"queries: a sample of {np.count_nonzero(kept):,} of {len(kept):,}, by {' and '.join(key)}")
+    return pa.concat_tables([rest, queries.filter(pa.array(kept))])
 
 
-def _draw(queries: pa.Table, key: tuple[str, ...]) -> pa.Table:
+def _places(queries: pa.Table, key: tuple[str, ...]) -> Integers:
+    """Return [queries] the place of each query's key among all keys, ordered by a hash."""
     texts = [
         queries[name].cast(pa.int64()).cast(pa.string()) if name == "cutoff" else queries[name]
         for name in key
     ]
-    keys = pc.binary_join_element_wise(*texts, "\t")
-    different = keys.unique().to_pylist()
-    if len(different) <= MAX_SAMPLED:
-        return queries
-    drawn = sorted(different, key=lambda text: hashlib.md5(text.encode()).hexdigest())[:MAX_SAMPLED]
-    return queries.filter(pc.is_in(keys, pa.array(drawn)))
+    keys = pc.binary_join_element_wise(*texts, "\t").combine_chunks().dictionary_encode()
+    hashes = [hashlib.md5(text.encode()).digest() for text in keys.dictionary.to_pylist()]
+    places = np.empty(len(hashes), np.int64)
+    places[sorted(range(len(hashes)), key=hashes.__getitem__)] = np.arange(len(hashes))
+    return places[keys.indices.to_numpy()]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from components.errors import StepError
 from components.evaluate_release.data.disliked_before import find_disliked_before
+from components.query_limit import MAX_QUERIES
 from components.row_preferences import list_offsets, preferences_by_row
 from components.user_attributes import attributes_of, with_attributes
 from feature_repo.attributes import Attributes
@@ -28,9 +29,6 @@ Times = NDArray[np.int64]  # µs since the epoch
 NO_ITEMS: Final = np.empty(0, np.int32)
 
 T = TypeVar("T")
-
-# Above this, users are sampled: the intervals are narrow enough, and the step's time is bounded.
-MAX_QUERIES = 20_000
 
 
 @dataclass(frozen=True)

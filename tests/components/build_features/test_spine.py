@@ -96,28 +96,30 @@ def test_global_time_tests_each_interaction_that_has_a_history(monkeypatch: pyte
 
 
 def test_successive_queries_are_sampled_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spine, "MAX_SAMPLED", 4)
+    monkeypatch.setattr(spine, "MAX_QUERIES", 4)
     planted = interactions_at("ann", list(range(101)))
     splits = rows(planted, "global-time-successive")
     assert (len(splits["validation"]), len(splits["test"])) == (4, 4)
     assert splits == rows(list(reversed(planted)), "global-time-successive")
 
 
-def test_time_samples_users_by_their_ids(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(spine, "MAX_SAMPLED", 5)
+def test_time_samples_users_by_their_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spine, "MAX_QUERIES", 5)
     users = [f"u{n}" for n in range(20)]
-    planted = [row for n, user in enumerate(users) for row in interactions_at(user, [n, 90 + n])]
+    moments = range(0, 200, 20)  # the last two moments of each user are after the 80 % and the 90 % quantile
+    planted = [
+        row for n, user in enumerate(users) for row in interactions_at(user, [n + at for at in moments])
+    ]
     splits = rows(planted, "time")
-    queried = {user for split in ("validation", "test") for user, _, _ in splits[split]}
-    assert 1 <= len(queried) <= 5
+    queried = [{user for user, _, _ in splits[split]} for split in ("validation", "test")]
+    assert queried[0] == queried[1]
+    assert 4 <= len(queried[0]) <= len(splits["test"]) <= 5
     assert splits == rows(list(reversed(planted)), "time")
     assert {user for user, _, _ in splits["all"]} == set(users)
 
 
 def test_leave_one_out_tests_every_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spine, "MAX_SAMPLED", 5)
+    monkeypatch.setattr(spine, "MAX_QUERIES", 5)
     planted = [row for n in range(20) for row in interactions_at(f"u{n}", [n, 30 + n, 90 + n])]
     assert len(rows(planted, "leave-one-out")["test"]) == 20
 
