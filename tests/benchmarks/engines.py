@@ -25,7 +25,7 @@ from components.train_collaborative_filters.fitting import fit
 from feature_repo.feedback import FeedbackPolicy
 from feature_repo.store_addresses import FeatureStoreAddresses
 from pipelines.local_run.runner import run_locally
-from pipelines.pipeline_arguments import training_arguments
+from pipelines.pipeline_arguments import parse_hyperparameters, training_arguments
 from pipelines.settings import load_settings
 from pipelines.training_pipeline import training
 
@@ -85,7 +85,9 @@ def main() -> None:
     parser.add_argument("--engines", nargs="+", type=check_address, default=["duckdb", "local[2]"])
     parser.add_argument("--protocol", choices=PROTOCOLS, default="time")
     parser.add_argument("--release", action="store_true", help="run the whole pipeline, protocol time")
+    parser.add_argument("--set", nargs="*", default=[], metavar="NAME=VALUE", help="of the whole pipeline")
     arguments = parser.parse_args()
+    hyperparameters = parse_hyperparameters(arguments.set)
     with TemporaryDirectory() as name:
         folder, digests = Path(name), list[dict[str, str]]()
         source, as_of = prepare(folder, arguments.dataset)
@@ -93,7 +95,8 @@ def main() -> None:
             started = time.monotonic()
             target, compute = folder / f"engine-{number}", Compute(engine)
             if arguments.release:
-                digests.append(release(target, {"dataset": arguments.dataset}, compute))
+                sources = {"dataset": arguments.dataset}
+                digests.append(release(target, sources, compute, hyperparameters))
             else:
                 digests.append(run(target, source, as_of, arguments.protocol, compute))
             print(f"{engine}: {time.monotonic() - started:.1f} s")
