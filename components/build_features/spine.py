@@ -136,4 +136,5 @@ def _places(queries: pa.Table, key: tuple[str, ...]) -> Integers:
     hashes = [hashlib.md5(text.encode()).digest() for text in keys.dictionary.to_pylist()]
     places = np.empty(len(hashes), np.int64)
     places[sorted(range(len(hashes)), key=hashes.__getitem__)] = np.arange(len(hashes))
-    return places[keys.indices.to_numpy()]
+    result: Integers = places[keys.indices.to_numpy()]
+    return result

@@ -32,7 +32,7 @@ from serving.release.user_segments import Segments
 T = TypeVar("T")
 
 # Memory of all filters but EASE: `make bench-scale`.
-BASE_BYTES: Final = 250_000_000
+BASE_BYTES: Final = 500_000_000
 BYTES_PER_INTERACTION: Final = 350
 BYTES_PER_ITEM: Final = 3_000
 
@@ -84,9 +84,8 @@ def fit(
 def _check_memory(votes: Interactions, parameters: FilterParameters) -> None:
     """Raise StepError if the filters would need more memory than there is."""
     items = votes.item_count
-    needed = BASE_BYTES + BYTES_PER_INTERACTION * len(votes) + BYTES_PER_ITEM * items
-    if items <= parameters.ease_max_items:
-        needed += ease_cost(items)[0] * 1e9
+    ease_bytes = ease_cost(items)[0] * 1e9 if items <= parameters.ease_max_items else 0.0
+    needed = BASE_BYTES + BYTES_PER_INTERACTION * len(votes) + BYTES_PER_ITEM * items + ease_bytes
     advice = "give the step more memory, or leave EASE out with PENCHANT_EASE_MAX_ITEMS=0"
     check_memory("filters", f"{len(votes):,} interactions and {items:,} items", needed, advice)
 
