@@ -93,11 +93,11 @@ def _steps(run: "subprocess.Popen[Any]") -> Iterator[tuple[str, psutil.Process]]
 
 
 def _is_in_its_middle(process: psutil.Process, cpu_seconds: float) -> bool:
-    """Wait until a step has used half of its usual CPU time; return False if it ended before."""
+    """Wait until a step has used a third of its usual CPU time; return False if it ended before."""
     with suppress(psutil.NoSuchProcess):
         while process.status() != psutil.STATUS_ZOMBIE:
             used = sum(sum(one.cpu_times()[:2]) for one in (process, *process.children(recursive=True)))
-            if used >= cpu_seconds / 2:
+            if used >= cpu_seconds / 3:
                 return True
             time.sleep(_LOOK_S)
     return False
