@@ -37,19 +37,20 @@ def report_parts(report: ExperimentReport) -> Iterator[str | Table]:
 def _preference_sentence(report: ExperimentReport) -> str:
     first, second = report.credited_clicks
     name = report.experiment.arms[1].name
-    has = f"of the clicks that count, {name} has {second:,.0f} of {first + second:,.0f}"
+    has = f"of the clicks that count, {name} has {_count(second)} of {_count(first + second)}"
     if report.preference is None:
-        return (
-            f"of the clicks that count, {name} has {second:,.0f} of {first + second:,.0f}: too few for a test"
-        )
+        return f"{has}: too few for a test"
     # A preference of -1 to 1 is a share of 0 to 1.
     low, share, high = (
         (1 + value) / 2 for value in (report.preference.low, report.preference.value, report.preference.high)
     )
-    return (
-        f"{has}: {share:.1%} "
-        f"({max(0.0, low):.1%}–{min(1.0, high):.1%}), always-valid p = {report.preference.p_value:.2g}"
-    )
+    interval = f"{max(0.0, low):.1%}–{min(1.0, high):.1%}"
+    return f"{has}: {share:.1%} ({interval}), always-valid p = {report.preference.p_value:.2g}"
+
+
+def _count(clicks: float) -> str:
+    """Return clicks as text; those on drawn items count in part."""
+    return f"{clicks:,.0f}" if clicks.is_integer() else f"{clicks:,.1f}"
 
 
 def _cell(rate: float, difference: AlwaysValid | None) -> Text:

@@ -45,12 +45,12 @@ def interrupted_by_sigterm() -> Iterator[None]:
     try:
         yield
     finally:
-        signal.set_wakeup_fd(wakeup_before)
-        signal.signal(signal.SIGTERM, before)
         handled.set()
+        signal.set_wakeup_fd(wakeup_before)
         arrives.close()
-        repeater.join()
+        repeater.join()  # it sends no signal after this, which the handler of before might end the process by
         arrived.close()
+        signal.signal(signal.SIGTERM, before)
 
 
 def _repeat(arrived: socket.socket, handled: threading.Event) -> None:

@@ -12,8 +12,7 @@ which is noise: such an item counts for neither. An answer keeps the order of bo
 `probabilistic`: at each place a coin chooses a ranking, and one of its items that are not shown yet is drawn
 with a probability that falls with the third power of its rank. A click counts for both rankings by the
 probabilities that they were the one that the item was drawn from (Hofmann, Whiteson and de Rijke 2011). Every
-item of both rankings can win every place, which an off-policy estimate needs; but some items are shown
-earlier than either ranking has them.
+item of both rankings can win every place, so some are shown earlier than either ranking has them.
 """
 
 import hashlib
