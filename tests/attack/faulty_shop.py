@@ -2,7 +2,6 @@
 
 import importlib
 import os
-import re
 import resource
 import subprocess
 from collections.abc import Iterator
@@ -41,11 +40,7 @@ class Seen:
 
 
 class Shop:
-    """A context manager: the first release is live when it begins.
-
-    Attributes:
-        cpu_seconds: those of each step of the first training, by its display name.
-    """
+    """A context manager: the first release is live when it begins."""
 
     def __init__(self, folder: Path) -> None:
         self._folder, self.home, self._stack = folder, folder / "home", ExitStack()
@@ -71,8 +66,6 @@ class Shop:
         self._stack.enter_context(patch.dict(os.environ, variables))
         first = penchant("run", *self.options, "--policy", "auto-unless-worse", home=self.home)
         assert first.returncode == 0, first.stdout + first.stderr
-        table = re.findall(r"^(\w[\w ]+\w) +[\d.]+ +([\d.]+) *$", first.stdout, re.MULTILINE)
-        self.cpu_seconds = {step: float(seconds) for step, seconds in table}
         self.store = ReleaseStore(str(self.home / "releases"))
         served = self._stack.enter_context(serve(self.home))
         self._recommender = self._stack.enter_context(Recommender(served.recommender, 60))

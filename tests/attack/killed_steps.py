@@ -30,7 +30,7 @@ _MOMENTS: Final = ("start", "middle")
 def killed_steps(shop: Shop) -> list[Figure]:
     """Return a row for a killed run, for each step, and for the run: the next one after all other faults."""
     killed, before = _killed_run(shop), shop.newest_run()
-    names = {step.task: step.name for step in before.steps}
+    cpu_seconds = {step.task: step.cpu_seconds or 0.0 for step in before.steps}
     command = [sys.executable, "-m", "tests.attack.killed_steps", "run", *shop.options]
     command += ["--policy", "auto-unless-worse"]
     kills = Counter[str]()
@@ -39,7 +39,7 @@ def killed_steps(shop: Shop) -> list[Figure]:
         for task, process in _steps(run):
             if kills[task] == len(_MOMENTS):
                 continue
-            if kills[task] == 0 or _is_in_its_middle(process, shop.cpu_seconds[names[task]]):
+            if kills[task] == 0 or _is_in_its_middle(process, cpu_seconds[task]):
                 process.kill()
                 kills[task] += 1
                 answered[task] += shop.is_answered()
