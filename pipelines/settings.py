@@ -78,7 +78,7 @@ class Settings(Addresses):
         500, ge=50, description="with fewer clicks, click probabilities are calibrated on held-out choices"
     )
     provider_column: str = Field(
-        "", description="text column of the items that names their provider, such as a seller; empty: none"
+        "", description="column of the items that names their provider, such as a seller; empty: none"
     )
     max_group_gap: float | None = Field(
         None,

@@ -13,7 +13,7 @@ class FairnessPolicy:
     """A release that breaks a limit does not go live by itself: a person decides. None: no limit.
 
     Args:
-        provider_column: text column of the items; "" to measure no providers.
+        provider_column: column of the items, text or integers; "" to measure no providers.
         max_group_gap: how far below the best-served group of users the worst-served one may be, as a share,
             in NDCG@10 and HR@10.
         min_provider_exposure: the least exposure of a provider, as a share of its relevance.

@@ -23,6 +23,7 @@ PLACES: Final = 10
 METRICS: Final = {"NDCG@10": ndcg, "HR@10": recall}
 LEVEL: Final = 0.05
 PERMUTATIONS: Final = 1_000
+RESAMPLES: Final = 2_000  # the bounds of twenty providers are far out
 
 Users = NDArray[np.int64]
 
@@ -56,8 +57,8 @@ class GroupGap:
 class ProviderExposure:
     """One provider's shares of the catalog, of the held-out choices, and of the places of all lists.
 
-    `low` and `high` bound exposure / relevance, 95 %, bootstrap over users; None without a choice, or with
-    too few users.
+    `low` and `high` bound exposure / relevance, bootstrap over users: 95 % for all providers together
+    (Bonferroni). None where fewer than MIN_USERS users chose the provider, and for other and for no provider.
     """
 
     provider: str
@@ -189,9 +190,10 @@ def _exposures(
     for place in range(shown.shape[1]):
         np.add.at(exposed, (queries, of_shown[:, place]), weights[:, place])
     exposed = exposed[:, :count]
+    exposed *= len(shown) / max(exposed.sum(), 1e-9)  # an empty answer exposes nobody
     chosen = np.eye(count)[providers.of_item[targets]]
-    bounds = _ratio_bounds(exposed, chosen, users, seed)
-    first = np.bincount(of_shown[:, 0], minlength=count + 1)[:count] / len(shown)
+    bounds = _ratio_bounds(exposed, chosen, users, providers.named, seed)
+    first = np.bincount(of_shown[:, 0], minlength=count + 1)[:count]
     items = np.bincount(providers.of_item, minlength=count)
     rows = [
         ProviderExposure(
@@ -200,7 +202,7 @@ def _exposures(
             float(items[at] / items.sum()),
             float(chosen[:, at].mean()),
             float(exposed[:, at].mean()),
-            float(first[at]),
+            float(first[at] / max(first.sum(), 1)),
             *bounds[at],
         )
         for at, name in enumerate(providers.names)
@@ -209,17 +211,18 @@ def _exposures(
 
 
 def _ratio_bounds(
-    exposed: AnyFloatArray, chosen: AnyFloatArray, users: Users, seed: int
-) -> list[tuple[float | None, float | None]]:
+    exposed: AnyFloatArray, chosen: AnyFloatArray, users: Users, named: int, seed: int
+) -> list[tuple[float, float] | tuple[None, None]]:
     """Return the bounds of exposed / chosen [queries, providers] for each provider."""
-    count = exposed.shape[1]
-    if len(np.unique(users)) < MIN_USERS:
-        return [(None, None)] * count
-    means = bootstrap_means(np.concatenate([exposed, chosen], axis=1), users, seed)
-    ratios = means[:, :count] / np.where(means[:, count:] > 0, means[:, count:], np.nan)
-    return [
-        tuple(np.nanquantile(column, [LEVEL / 2, 1 - LEVEL / 2]).tolist())
-        if chosen[:, at].any()
-        else (None, None)
-        for at, column in enumerate(ratios.T)
-    ]
+    bounds: list[tuple[float, float] | tuple[None, None]] = [(None, None)] * exposed.shape[1]
+    judged = [at for at in range(named) if len(np.unique(users[np.flatnonzero(chosen[:, at])])) >= MIN_USERS]
+    if not judged:
+        return bounds
+    # With MIN_USERS users who chose it, a resample without a choice has a probability below exp(−MIN_USERS).
+    values = np.concatenate([exposed[:, judged], chosen[:, judged]], axis=1)
+    ours, theirs = np.split(bootstrap_means(values, users, seed, RESAMPLES), 2, axis=1)
+    tail = LEVEL / 2 / len(judged)
+    for at, ratios in zip(judged, (ours / theirs).T, strict=True):
+        low, high = np.quantile(ratios, [tail, 1 - tail]).tolist()
+        bounds[at] = low, high
+    return bounds

@@ -1,6 +1,8 @@
 """Fairness on planted queries: groups that are served unequally, and a provider that is hidden."""
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from components.errors import StepError
@@ -9,7 +11,7 @@ from components.evaluate_release.fairness_policy import FairnessPolicy
 from components.evaluate_release.metrics.accuracy import MISS
 from components.evaluate_release.metrics.attribute_slices import Masks
 from components.evaluate_release.metrics.fairness import Fairness, measure_fairness
-from components.evaluate_release.metrics.providers import MAX_PROVIDERS, NONE, Providers
+from components.evaluate_release.metrics.providers import MAX_PROVIDERS, NO_PROVIDER, Providers
 
 QUERIES = 400
 USERS = np.repeat(np.arange(QUERIES // 2), 2)  # two queries each
@@ -76,18 +78,77 @@ def test_the_exposure_of_a_hidden_provider_is_below_its_relevance() -> None:
     assert violation.startswith("the items of hidden have")
 
 
-def test_items_without_a_provider_share_a_row_and_many_providers_one(tmp_path) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def small_providers(seed: int, share: float, ratio: float) -> Fairness:
+    """Measure four providers with `share` of the choices each and `ratio` as much exposure, and a big one."""
+    generator = np.random.default_rng(seed)
+    providers = Providers.of("seller", [f"p{item // 5}" for item in range(20)] + ["big"] * 100)
 
-    assert Providers.of("s", ["a", NONE, "a"]).names == ["a", NONE]
+    def draw(shape: tuple[int, ...], share: float) -> np.ndarray:
+        small = generator.random(shape) < 4 * share
+        return np.where(small, generator.integers(0, 20, shape), generator.integers(20, 120, shape))
+
+    served = ranked(np.ones(QUERIES, bool), draw((QUERIES, MAX_LENGTH), share * ratio))
+    targets = draw((QUERIES,), share).astype(np.int32)
+    return measure_fairness(served, targets, np.arange(QUERIES), {}, providers, seed)
+
+
+def test_providers_that_few_users_chose_break_no_limit() -> None:
+    # Chosen about 0.8 times each: most resamples have no choice of them, and no ratio.
+    found = small_providers(0, share=0.002, ratio=1.5)
+    assert {row.provider for row in found.providers if row.high is not None} == {"big"}
+    assert FairnessPolicy("seller", None, 0.8).violations(found) == []
+
+
+def test_providers_exposed_as_the_limit_asks_break_it_by_chance_alone() -> None:
+    # Chosen about 60 times each: five intervals, of which in one of twenty runs one does not have the truth.
+    runs = [small_providers(seed, share=0.15, ratio=0.8) for seed in range(20)]
+    assert all(row.high is not None for found in runs for row in found.providers)
+    assert sum(bool(FairnessPolicy("seller", None, 0.8).violations(found)) for found in runs) <= 3
+
+
+def test_a_provider_that_is_never_shown_breaks_the_limit() -> None:
+    providers = Providers.of("seller", ["hidden" if item < 10 else "shown" for item in range(ITEMS)])
+    targets = np.where(np.arange(QUERIES) % 3 == 0, 1, 20).astype(np.int32)
+    found = fairness(ranked(np.ones(QUERIES, bool), np.full((QUERIES, MAX_LENGTH), 20)), targets, providers)
+    (violation,) = FairnessPolicy("seller", None, 0.8).violations(found)
+    assert violation.startswith("the items of hidden have 0.0% of the exposure")
+
+
+def test_items_without_a_provider_are_no_provider_and_a_seller_may_be_named_none() -> None:
+    providers = Providers.of("seller", ["none"] * 10 + [None] * 10 + [""] * 10 + ["acme"] * 10)
+    assert (providers.names, providers.named) == (["acme", "none", NO_PROVIDER], 2)
+    targets = np.where(np.arange(QUERIES) % 2, 15, 35).astype(np.int32)
+    found = fairness(ranked(np.ones(QUERIES, bool), np.full((QUERIES, MAX_LENGTH), 35)), targets, providers)
+    rows = {row.provider: row for row in found.providers}
+    assert (rows[NO_PROVIDER].relevance, rows[NO_PROVIDER].exposure, rows[NO_PROVIDER].high) == (
+        0.5,
+        0.0,
+        None,
+    )
+    assert FairnessPolicy("seller", None, 0.8).violations(found) == []
+
+
+def test_empty_answers_expose_nobody() -> None:
+    providers = Providers.of("seller", ["a"] * 20 + ["b"] * 20)
+    lists = np.tile(np.where(np.arange(QUERIES) % 4 < 2, 0, 20)[:, np.newaxis], MAX_LENGTH)
+    lists[::2] = -1
+    targets = np.where(np.arange(QUERIES) % 4 < 2, 0, 20).astype(np.int32)
+    found = fairness(ranked(np.ones(QUERIES, bool), lists), targets, providers)
+    assert [(row.exposure, row.first_place) for row in found.providers] == [(0.5, 0.5), (0.5, 0.5)]
+    assert found.exposure_gap == 0
+
+
+def test_many_providers_share_a_row_and_the_column_has_text_or_integers(tmp_path) -> None:
     many = Providers.of("s", [f"s{number}" for number in range(MAX_PROVIDERS + 5)])
-    assert many.names[-1] == "5 others"
+    assert (many.names[-1], many.named) == ("5 others", MAX_PROVIDERS)
     assert np.count_nonzero(many.of_item == MAX_PROVIDERS) == 5
-    pq.write_table(pa.table({"item_id": ["1", "2"], "seller": ["a", None]}), tmp_path / "items")
-    assert Providers.read(tmp_path / "items", "seller").names == ["a", NONE]
-    with pytest.raises(StepError, match="no text column 'sellr'"):
-        Providers.read(tmp_path / "items", "sellr")
+    columns = {"item_id": ["1", "2"], "seller": ["a", None], "shop": [7, 8], "price": [1.5, 2.5]}
+    pq.write_table(pa.table(columns), tmp_path / "items")
+    assert Providers.read(tmp_path / "items", "seller").names == ["a", NO_PROVIDER]
+    assert Providers.read(tmp_path / "items", "shop").names == ["7", "8"]
+    for column in ("sellr", "price", "item_id"):
+        with pytest.raises(StepError, match=f"no column '{column}' .* to one of seller, shop, or to nothing"):
+            Providers.read(tmp_path / "items", column)
 
 
 def test_the_policy_survives_its_way_through_a_pipeline() -> None:
