@@ -1,6 +1,6 @@
 """What a reviewer should look at first."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -30,6 +30,11 @@ def points(page: dict[str, Any]) -> list[Point]:
     return sorted(found, key=lambda point: ("bad", "warn", "good", "info").index(point.level))
 
 
+def is_underexposed(provider: Mapping[str, Any]) -> bool:
+    """Return whether the whole interval of a provider's exposure / relevance is below UNDEREXPOSED."""
+    return provider["high"] is not None and provider["high"] < UNDEREXPOSED
+
+
 def _slices(page: dict[str, Any]) -> Iterator[Point]:
     compared = {page["baseline"]["name"]: page["baseline"]}
     if page["against"]:
@@ -55,7 +60,7 @@ def _fairness(page: dict[str, Any]) -> Iterator[Point]:
                 f"{gap['metric']} differs by {gap['attribute']}: {gap['best_value']:.4f} with {gap['best']}, "
                 f"{gap['worst_value']:.4f} with {gap['worst']}.",
             )
-    under = [row["provider"] for row in fairness["providers"] if (row["high"] or 1) < UNDEREXPOSED]
+    under = [row["provider"] for row in fairness["providers"] if is_underexposed(row)]
     if under:
         rest = f" and {len(under) - NAMED} more" if len(under) > NAMED else ""
         yield Point(

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from components.evaluate_release.dossier.attention import SIGNIFICANT
 from components.evaluate_release.dossier.page import ORIGIN_ROWS
 from components.evaluate_release.model_names import LABELS
 from components.evaluate_release.report.result_files import utc
@@ -63,6 +64,7 @@ def model_card(
             receipts=receipts,
             labels=LABELS,
             origin_rows=ORIGIN_ROWS,
+            significant=SIGNIFICANT,
         )
     )
 

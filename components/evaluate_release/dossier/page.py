@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
+from components.evaluate_release.dossier.attention import SIGNIFICANT, is_underexposed
 from components.evaluate_release.dossier.page_verdict import tiles, verdict
 from components.evaluate_release.model_names import LABELS, LIVE, SERVED
 from components.html_pages.rendering import render_page
@@ -65,6 +66,8 @@ def render(
         serving_rows=SERVING_ROWS,
         origin_rows=ORIGIN_ROWS,
         by_dimension=_by_dimension,
+        significant=SIGNIFICANT,
+        is_underexposed=is_underexposed,
         scale_of=_scale,
         clip=lambda position: round(min(max(position, -EDGE), EDGE), 1),
     )

@@ -145,7 +145,11 @@ def test_gaps_between_groups_and_the_exposure_of_providers_are_tables() -> None:
         "groups": [
             {"attribute": "age", "label": "<old>", "queries": 9, "ndcg_at_10": figure, "hr_at_10": figure}
         ],
-        "providers": [provider | {"first_place": 0.0, "low": 0.4, "high": 0.6}],
+        "providers": [
+            provider | {"first_place": 0.0, "low": 0.4, "high": 0.6},
+            provider | {"provider": "never shown", "first_place": 0.0, "low": 0.0, "high": 0.0},
+            provider | {"provider": "rarely chosen", "first_place": 0.0, "low": None, "high": None},
+        ],
         "provider_column": "seller",
         "exposure_gap": 0.1,
     }
@@ -154,5 +158,7 @@ def test_gaps_between_groups_and_the_exposure_of_providers_are_tables() -> None:
     assert "<td>age &lt;old&gt;</td><td>9</td><td>0.2000<small>0.1000 to 0.3000</small></td>" in html
     assert "<td>20.0 %</td><td>10.0 %</td><td>0.0 %</td><td>0.50<small>0.40 to 0.60</small></td>" in html
     assert "NDCG@10 differs by age: 0.3000 with young, 0.1000 with &lt;old&gt;." in html
-    assert "Shown less than users choose them: the items of small &amp; co." in html
+    assert "Shown less than users choose them: the items of small &amp; co, never shown." in html
+    assert '<tr class="worse"><td>never shown</td>' in html
+    assert '<tr class=""><td>rarely chosen</td>' in html
     assert "Fairness" not in render(page(), "", 7, [])  # of a version that has none
