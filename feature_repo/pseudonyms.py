@@ -7,6 +7,8 @@ Keys form a chain: each later one makes a pseudonym of the pseudonym, so that st
 although nobody can undo an HMAC.
 """
 
+import base64
+import binascii
 import hmac
 from collections.abc import Iterable
 from functools import reduce
@@ -19,6 +21,10 @@ BYTES: Final = 16
 
 # The shortest key, in bytes: with a guessable key, anybody could try all user ids.
 _SHORTEST_KEY: Final = 32
+
+# The first line of a file with a chain of keys; a file without it has one key, which may have line ends.
+_CHAIN: Final = b"penchant-keys-1"
+_BASE64: Final = b"base64:"
 
 # No user id is this text, because an id has no control character.
 _CHECKED: Final = "\0check value of a pseudonym key"
@@ -74,28 +80,43 @@ def _hmac(key: bytes, text: str) -> str:
 
 
 def read_pseudonyms(file: str | Path | None) -> Pseudonyms | None:
-    """Return the pseudonyms under the keys in a file, one a line, the oldest first; None without a file.
+    """Return the pseudonyms under the key or the chain of keys in a file; None without a file.
 
-    Blanks and line ends around a key do not count. Lines that are too short for a key are parts of one key.
+    A chain is the line `penchant-keys-1` and then the keys, one a line, the oldest first. A key that is not
+    one line of text is written as `base64:` and its Base64. Blanks and line ends around a key do not count.
 
     Raises:
-        ValueError: the file can't be read, or its key is too short.
+        ValueError: the file can't be read, a key is too short or no Base64, or a chain has a key twice.
     """
     if not file:
         return None
+    place = f"PENCHANT_PSEUDONYM_KEY_FILE={file}"
     try:
-        key = Path(file).read_bytes().strip()
+        keys = _keys(Path(file).read_bytes().strip())
     except OSError as error:
+        raise ValueError(f"{place}: expected a file with the key ({error.strerror})") from error
+    except binascii.Error as error:
+        raise ValueError(f"{place}: expected Base64 after `{_BASE64.decode()}` ({error})") from error
+    if min(map(len, keys), default=0) < _SHORTEST_KEY:
         raise ValueError(
-            f"PENCHANT_PSEUDONYM_KEY_FILE={file}: expected a file with the key ({error.strerror})"
-        ) from error
-    if len(key) < _SHORTEST_KEY:
-        raise ValueError(
-            f"PENCHANT_PSEUDONYM_KEY_FILE={file}: expected a key of {_SHORTEST_KEY} characters or more; "
+            f"{place}: expected a key of {_SHORTEST_KEY} characters or more; "
             "`openssl rand -hex 32` prints one"
         )
-    lines = [line.strip() for line in key.splitlines()]
-    return Pseudonyms(*(lines if min(map(len, lines)) >= _SHORTEST_KEY else [key]))
+    if len(set(keys)) < len(keys):
+        raise ValueError(f"{place}: expected different keys; `openssl rand -hex 32` prints a new one")
+    return Pseudonyms(*keys)
+
+
+def _keys(content: bytes) -> list[bytes]:
+    first, *lines = [line.strip() for line in content.splitlines()] or [b""]
+    if first != _CHAIN:
+        return [content]
+    return [
+        base64.b64decode(line.removeprefix(_BASE64), validate=True).strip()
+        if line.startswith(_BASE64)
+        else line
+        for line in lines
+    ]
 
 
 def check_value(pseudonyms: Pseudonyms | None) -> str:

@@ -14,11 +14,16 @@ from components.evaluate_release.drift.data_profile import hash_ids
 from feature_repo.atomic_files import atomic_file, write_text_atomically
 
 
+def evaluation_folders(artifacts: Path) -> list[Path]:
+    """Return the folders of all evaluations in the artifacts of MLflow."""
+    return sorted(folder for folder in artifacts.rglob(FOLDER) if folder.is_dir())
+
+
 def erase_rows(artifacts: Path, user_id: str) -> int:
     """Delete the user's answers and the hash of the id from all evaluations; returns the number of rows."""
     return sum(
         delete_rows(str(folder), user_id) + _delete_hash(folder / USERS, user_id)
-        for folder in _evaluations(artifacts)
+        for folder in evaluation_folders(artifacts)
     )
 
 
@@ -28,11 +33,7 @@ def erase_examples(artifacts: Path, user_id: str) -> int:
     The page of a changed dossier is deleted, and so is one without a dossier: `penchant review show` writes
     it again, without the user.
     """
-    return sum(_erase_example(folder, user_id) for folder in _evaluations(artifacts))
-
-
-def _evaluations(artifacts: Path) -> list[Path]:
-    return sorted(folder for folder in artifacts.rglob(FOLDER) if folder.is_dir())
+    return sum(_erase_example(folder, user_id) for folder in evaluation_folders(artifacts))
 
 
 def _delete_hash(file: Path, user_id: str) -> int:

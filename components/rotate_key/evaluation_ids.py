@@ -9,8 +9,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from components.erase_user.evaluations import evaluation_folders
 from components.erase_user.parquet_rows import replace_ids
-from components.evaluate_release.dossier.dossier_files import DOSSIER, FOLDER, PAGE, USERS
+from components.evaluate_release.dossier.dossier_files import DOSSIER, PAGE, USERS
 from components.evaluate_release.drift.data_profile import hash_ids
 from feature_repo.atomic_files import atomic_file, write_text_atomically
 
@@ -25,7 +26,7 @@ def rekey(artifacts: Path, pseudonyms: Mapping[str, str]) -> None:
     hashes = dict(
         zip(hash_ids(old).tolist(), hash_ids([pseudonyms[each] for each in old]).tolist(), strict=True)
     )
-    for folder in sorted(path for path in artifacts.rglob(FOLDER) if path.is_dir()):
+    for folder in evaluation_folders(artifacts):
         replace_ids(str(folder), lambda user_id: pseudonyms.get(user_id, user_id))
         _replace_hashes(folder / USERS, hashes)
         _replace_examples(folder / DOSSIER, pseudonyms)

@@ -7,7 +7,7 @@ import pyarrow as pa
 from components.ingest_interactions.duckdb_session import connect
 from components.ingest_interactions.warehouse.erasure import TABLES
 from components.ingest_interactions.warehouse.manifest import Warehouse
-from components.ingest_interactions.warehouse.retracted_rows import CONDITION
+from components.ingest_interactions.warehouse.retracted_rows import replace_user_id
 from feature_repo.pseudonyms import Pseudonyms
 
 _PSEUDONYMS = pa.schema([("user_id", pa.string()), ("pseudonym", pa.string())])
@@ -49,15 +49,8 @@ def rekey(warehouse: str, new: Pseudonyms) -> None:
                 connection.unregister("pseudonyms")
     marks = store.watermarks
     marks.retractions = [
-        replace(each, conditions=[_rekeyed(text, new) for text in each.conditions])
+        replace(each, conditions=[replace_user_id(text, new.of_earlier) for text in each.conditions])
         for each in marks.retractions
     ]
     marks.pseudonym_key = new.check
     store.commit()
-
-
-def _rekeyed(condition: str, new: Pseudonyms) -> str:
-    match = CONDITION.fullmatch(condition)
-    if not match or match[1] != "user_id" or not match[3]:
-        return condition
-    return f"user_id{match[2]}{new.of_earlier(match[3])}"

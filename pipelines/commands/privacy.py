@@ -78,7 +78,7 @@ def rotate_key(
         typer.Argument(
             exists=True,
             dir_okay=False,
-            help="The lines of PENCHANT_PSEUDONYM_KEY_FILE, and a last line with the new key.",
+            help="The line penchant-keys-1, the present keys, and the new key, one a line.",
         ),
     ],
     home: Home = None,
@@ -89,7 +89,7 @@ def rotate_key(
     and let a run fill the online store.
 
     ```
-    (cat key; openssl rand -hex 32) > key-2 && chmod 600 key-2
+    (echo penchant-keys-1; cat key; openssl rand -hex 32) > key-2 && chmod 600 key-2
     penchant rotate-key key-2
     export PENCHANT_PSEUDONYM_KEY_FILE=$PWD/key-2
     penchant run

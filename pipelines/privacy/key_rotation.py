@@ -31,7 +31,7 @@ def rotate_key(settings: Settings, new_key_file: Path) -> int:
     warehouse last: until its commit it has the old ids, by which a repeat knows what is left.
 
     Args:
-        new_key_file: the keys of PENCHANT_PSEUDONYM_KEY_FILE, and a new one in the last line.
+        new_key_file: a chain of the keys of PENCHANT_PSEUDONYM_KEY_FILE and a new one, as of read_pseudonyms.
 
     Raises:
         ValueError: the home has no key, the file has not one key more, or the log has another key.
@@ -43,8 +43,9 @@ def rotate_key(settings: Settings, new_key_file: Path) -> int:
         raise ValueError("PENCHANT_PSEUDONYM_KEY_FILE is not set: expected the file with this home's key")
     if new is None or not old.is_followed_by(new):
         raise ValueError(
-            f"{new_key_file}: expected the lines of {settings.pseudonym_key_file} and one more line with a "
-            "new key; `openssl rand -hex 32` prints one"
+            f"{new_key_file}: expected the line penchant-keys-1, the keys of {settings.pseudonym_key_file}, "
+            "and a new key, one a line; `openssl rand -hex 32` prints one, and a key that is not one line is "
+            f"written as `echo base64:$(base64 -w0 {settings.pseudonym_key_file})`"
         )
     check_no_run(settings)
     if server := running_model_server(settings):

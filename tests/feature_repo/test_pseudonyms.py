@@ -1,5 +1,6 @@
 """Pseudonyms of user ids, and the file with their key."""
 
+import base64
 import hashlib
 import hmac
 from pathlib import Path
@@ -37,7 +38,7 @@ def test_blanks_and_line_ends_around_a_key_do_not_count(tmp_path: Path) -> None:
 
 def test_a_later_key_makes_a_pseudonym_of_the_pseudonym(tmp_path: Path) -> None:
     later = b"l" * 40
-    (tmp_path / "keys").write_bytes(KEY + b"\n " + later + b"\n")
+    (tmp_path / "keys").write_bytes(b"penchant-keys-1\n" + KEY + b"\n " + later + b"\n")
     old, new = Pseudonyms(KEY), read_pseudonyms(tmp_path / "keys")
     assert new
     assert new.of("ann") == new.of_earlier(old.of("ann")) == Pseudonyms(later).of(old.of("ann"))
@@ -48,12 +49,19 @@ def test_a_later_key_makes_a_pseudonym_of_the_pseudonym(tmp_path: Path) -> None:
     assert not old.is_followed_by(Pseudonyms(KEY))
 
 
-def test_a_key_of_random_bytes_may_have_line_ends(tmp_path: Path) -> None:
-    key = b"x" * 20 + b"\n" + b"y" * 20
-    (tmp_path / "key").write_bytes(key)
+@pytest.mark.parametrize("key", [b"x" * 20 + b"\n" + b"y" * 20, b"x" * 64 + b"\n" + b"y" * 64])
+def test_a_file_without_the_mark_of_a_chain_has_one_key_which_may_have_line_ends(
+    key: bytes, tmp_path: Path
+) -> None:
+    (tmp_path / "key").write_bytes(key + b"\n")
     pseudonyms = read_pseudonyms(tmp_path / "key")
     assert pseudonyms
     assert pseudonyms.of("ann") == Pseudonyms(key).of("ann")
+    chain = [b"penchant-keys-1", b"base64:" + base64.b64encode(key + b"\n"), KEY]
+    (tmp_path / "keys").write_bytes(b"\n".join(chain))
+    followed = read_pseudonyms(tmp_path / "keys")
+    assert followed
+    assert pseudonyms.is_followed_by(followed)
 
 
 @pytest.mark.parametrize(
@@ -61,6 +69,10 @@ def test_a_key_of_random_bytes_may_have_line_ends(tmp_path: Path) -> None:
     [
         (None, r"PENCHANT_PSEUDONYM_KEY_FILE=.*: expected a file with the key \(No such file"),
         (b"secret\n", r"expected a key of 32 characters or more; `openssl rand -hex 32` prints one"),
+        (b"penchant-keys-1\n" + KEY + b"\nsecret\n", r"expected a key of 32 characters or more"),
+        (b"penchant-keys-1\n", r"expected a key of 32 characters or more"),
+        (b"penchant-keys-1\n" + KEY + b"\n" + KEY, r"expected different keys; `openssl rand -hex 32`"),
+        (b"penchant-keys-1\nbase64:secret_", r"expected Base64 after `base64:`"),
     ],
 )
 def test_a_wrong_file_names_the_setting_and_no_key(

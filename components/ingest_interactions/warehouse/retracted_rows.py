@@ -1,7 +1,7 @@
 """Conditions on interactions that were withdrawn, such as "user_id=7" or "timestamp<2024-01-01"."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -38,16 +38,15 @@ def condition_sql(text: str) -> str:
 
 def with_pseudonyms(texts: Iterable[str], pseudonyms: Pseudonyms | None) -> list[str]:
     """Return conditions with pseudonyms in place of user ids, as a warehouse with a key stores them."""
-    if pseudonyms is None:
-        return list(texts)
-    return [_with_pseudonym(text, pseudonyms) for text in texts]
+    return [replace_user_id(text, pseudonyms.of) for text in texts] if pseudonyms else list(texts)
 
 
-def _with_pseudonym(text: str, pseudonyms: Pseudonyms) -> str:
+def replace_user_id(text: str, replace: Callable[[str], str]) -> str:
+    """Return a condition with another id in place of a user id; other conditions stay as they are."""
     match = CONDITION.fullmatch(text)
     if not match or match[1] != "user_id" or not match[3]:
         return text
-    return f"user_id{match[2]}{pseudonyms.of(match[3])}"
+    return f"user_id{match[2]}{replace(match[3])}"
 
 
 def retracted_sql(retraction: Retraction) -> str:

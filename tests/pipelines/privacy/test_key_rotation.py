@@ -50,7 +50,7 @@ class Home:
         self.folder, self.root = folder, folder / "home"
         self.root.mkdir(parents=True)
         (folder / "key").write_text(FIRST)
-        (folder / "keys").write_text(f"{FIRST}\n{SECOND}\n")
+        (folder / "keys").write_text(f"penchant-keys-1\n{FIRST}\n{SECOND}\n")
         self.outputs = Outputs(*(folder / name for name in ("snapshot", "items", "users", "feedback")))
         rows = [f"{user},i{day},2026-01-0{day + 1}" for user in USERS for day in range(5)]
         (folder / "rows.csv").write_text("\n".join(["user_id,item_id,timestamp", *rows]) + "\n")
@@ -164,9 +164,9 @@ def test_erased_users_are_not_let_in_again_by_a_rotation(home: Home) -> None:
 
 def test_the_new_file_must_have_the_old_keys_and_one_more(tmp_path: Path) -> None:
     home = Home(tmp_path)
-    (tmp_path / "other").write_text(f"{SECOND}\n{FIRST}\n")
+    (tmp_path / "other").write_text(f"penchant-keys-1\n{SECOND}\n{FIRST}\n")
     for name in ("other", "key"):
-        with pytest.raises(ValueError, match="and one more line with a new key"):
+        with pytest.raises(ValueError, match="and a new key, one a line"):
             rotate_key(home.settings("key"), tmp_path / name)
     with pytest.raises(ValueError, match="PENCHANT_PSEUDONYM_KEY_FILE is not set"):
         rotate_key(Settings(home=home.root), tmp_path / "keys")
