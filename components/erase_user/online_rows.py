@@ -13,6 +13,7 @@ from feature_repo.store_addresses import is_file
 from serving.online_store.readers import entity_key
 
 _TRUNCATE_S: Final = 10.0
+_KEYS: Final = 1_000  # of a round trip to Redis
 
 
 def erase(online_store: str, user_id: str) -> int:
@@ -66,10 +67,13 @@ def _truncate_wal(connection: sqlite3.Connection, file: str) -> None:
 def _from_redis(address: str, user_ids: Iterable[str]) -> int:
     import redis
 
+    keys = [entity_key(user_id) + FEAST_PROJECT.encode() for user_id in user_ids]
     values = 0
     with redis.Redis.from_url(address) as client:
-        for user_id in user_ids:
-            key = entity_key(user_id) + FEAST_PROJECT.encode()
-            values += int(client.hlen(key))
-            client.delete(key)
+        for start in range(0, len(keys), _KEYS):
+            with client.pipeline(transaction=False) as pipeline:
+                for key in keys[start : start + _KEYS]:
+                    pipeline.hlen(key)
+                pipeline.delete(*keys[start : start + _KEYS])
+                values += sum(pipeline.execute()[:-1])
     return values

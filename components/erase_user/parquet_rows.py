@@ -1,6 +1,6 @@
 """Deletes the rows of a user from Parquet files, or replaces all user ids, a batch at a time."""
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Final
 
 import pyarrow as pa
@@ -8,6 +8,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from fsspec import AbstractFileSystem
 
+from components.errors import StepError
 from feature_repo.atomic_files import atomic_upload
 from feature_repo.filesystems import locate
 
@@ -35,10 +36,37 @@ def count_rows(location: str, user_id: str) -> int:
     return total
 
 
-def replace_ids(location: str, replace: Callable[[str], str]) -> int:
-    """Replace the user ids of all tables below a location; returns the number of changed tables."""
+def stored_ids(location: str) -> set[str]:
+    """Return the user ids of all tables below a location."""
     filesystem, paths = _tables(location)
-    return sum(_replace_in(filesystem, path, replace) for path in paths)
+    ids = set[str]()
+    for path in paths:
+        with filesystem.open(path, "rb") as file, pq.ParquetFile(file) as table:
+            if KEY in table.schema_arrow.names:
+                for batch in table.iter_batches(columns=[KEY]):
+                    ids.update(batch[KEY].cast(pa.string()).unique().drop_null().to_pylist())
+    return ids - {""}
+
+
+def replace_ids(location: str, ids: Mapping[str, str]) -> None:
+    """Replace the user ids of all tables below a location.
+
+    Raises:
+        StepError: a table has an id that `ids` has not.
+    """
+    filesystem, paths = _tables(location)
+    for path in paths:
+        _replace_in(filesystem, path, ids)
+
+
+def replaced_id(user_id: str, ids: Mapping[str, str], place: str) -> str:
+    """Return the id in place of a user id; raises StepError with the place if there is none."""
+    if user_id not in ids:
+        raise StepError(
+            f"{place} has the user id {user_id!r}, which was in no store when the rotation of the key began: "
+            "delete this file, which something has written meanwhile, then repeat this"
+        )
+    return ids[user_id]
 
 
 def _tables(location: str) -> tuple[AbstractFileSystem, list[str]]:
@@ -73,18 +101,17 @@ def _delete_from(filesystem: AbstractFileSystem, path: str, user_id: str) -> int
     return int(rows)
 
 
-def _replace_in(filesystem: AbstractFileSystem, path: str, replace: Callable[[str], str]) -> bool:
+def _replace_in(filesystem: AbstractFileSystem, path: str, ids: Mapping[str, str]) -> None:
     with filesystem.open(path, "rb") as file, pq.ParquetFile(file) as table:
         schema = table.schema_arrow
         if KEY not in schema.names:
-            return False
+            return
         column, kind = schema.get_field_index(KEY), schema.field(KEY)
         with (
             atomic_upload(filesystem, path) as target,
             pq.ParquetWriter(target, schema, compression="zstd") as writer,
         ):
             for batch in table.iter_batches(_ROWS):
-                ids = batch[KEY].cast(pa.string()).to_pylist()
-                replaced = pa.array([user_id and replace(user_id) for user_id in ids], pa.string())
+                stored = batch[KEY].cast(pa.string()).to_pylist()
+                replaced = pa.array([each and replaced_id(each, ids, path) for each in stored], pa.string())
                 writer.write_batch(batch.set_column(column, kind, replaced.cast(kind.type)))
-    return True

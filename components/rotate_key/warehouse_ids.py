@@ -28,9 +28,10 @@ def stored_ids(warehouse: str) -> set[str]:
 
 
 def rekey(warehouse: str, new: Pseudonyms) -> None:
-    """Replace all user ids by their pseudonyms under the last key of `new`, in one commit."""
+    """Replace all user ids by those of the last key of `new`, in one commit; a repeat does nothing."""
     store = Warehouse(warehouse)
-    if store.is_new:  # the first ingest takes the key that it is given
+    # The first ingest takes the key that it is given.
+    if store.is_new or store.watermarks.pseudonym_key == new.check:
         return
     with connect(store.filesystem) as connection:
         for table in TABLES:

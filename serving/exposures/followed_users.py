@@ -16,7 +16,7 @@ SCANNED: Final = 5_000
 _ROW: Final = EXPOSURES.c
 _REQUEST: Final = [column.name for column in COLUMNS].index("request")
 _HAS_BYTES: Final = {"sqlite": "instr(request, :id) > 0", "postgresql": "position(:id IN request) > 0"}
-_ENDS: Final = sa.select(sa.func.min(_ROW.position), sa.func.max(_ROW.position))
+ENDS: Final = sa.select(sa.func.min(_ROW.position), sa.func.max(_ROW.position))
 
 
 def followed_in(rows: Sequence[Row]) -> Iterator[str]:
@@ -31,7 +31,7 @@ def leave_out_stored(database: LogConnections, user_id: str, scanned: int = SCAN
 
     Requests that are stored meanwhile are not seen: `ExposureStore.append` takes erased users out of them.
     """
-    ((first, last),) = database.query("read", _ENDS, {})
+    ((first, last),) = database.query("read", ENDS, {})
     if first is None:
         return 0
     found = _rows_with(database.dialect)

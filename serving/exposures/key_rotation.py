@@ -1,12 +1,13 @@
 """Gives the user ids of an interaction log and of its exposures the next pseudonym key."""
 
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 
 from feature_repo.pseudonyms import Pseudonyms, WrongPseudonymKey
 from serving.exposures import exposure_table
 from serving.exposures.exposure_table import EXPOSURES
+from serving.exposures.followed_users import ENDS, SCANNED
 from serving.protos.recommender_pb2 import RecommendRequest
 from serving.user_data import log_schema
 from serving.user_data.interaction_table import INTERACTIONS, USER_SNAPSHOTS
@@ -22,32 +23,52 @@ _IDS: Final = sa.Table(
     prefixes=["TEMPORARY"],
 )
 _TABLES: Final = (INTERACTIONS, USER_SNAPSHOTS, EXPOSURES)
-_STORED_KEY: Final = sa.select(PSEUDONYM_KEY.c.check_value)
 
 
-def rekey(url: str, old: Pseudonyms, new: Pseudonyms, timeout_s: float = 3_600.0) -> int:
-    """Replace all user ids, in one transaction; returns the number of users, 0 if it was done before.
+def ids_to_rekey(url: str, old: Pseudonyms, new: Pseudonyms, timeout_s: float = 3_600.0) -> set[str] | None:
+    """Return all user ids; None if they have the new key already. Raises as rekey."""
+    database = LogConnections(url, timeout_s, _create)
+    try:
+        with database.write("read the user ids") as connection:
+            return _ids_to_rekey(connection, old, new)
+    finally:
+        database.close()
+
+
+def rekey(url: str, old: Pseudonyms, new: Pseudonyms, timeout_s: float = 3_600.0) -> None:
+    """Replace all user ids, in one transaction, unless it was done before.
 
     Raises:
-        WrongPseudonymKey: the log has another key than these two.
+        WrongPseudonymKey: the log has another key than these two, or none.
         Unavailable: the database can't be reached, or another process writes to it all the time.
     """
     database = LogConnections(url, timeout_s, _create)
     try:
         with database.write("rotate the pseudonym key") as connection:
             log_schema.lock(connection)
-            stored = connection.execute(_STORED_KEY).scalar()
-            if stored == new.check:
-                return 0
-            if stored is not None and stored != old.check:
-                raise WrongPseudonymKey(f"the interaction log {url}", stored, old.check)
-            users = _replace_ids(connection, new)
+            ids = _ids_to_rekey(connection, old, new)
+            if ids is None:
+                return
+            _replace_ids(connection, ids, new)
             _replace_in_requests(connection, new)
             connection.execute(sa.delete(PSEUDONYM_KEY))
             connection.execute(sa.insert(PSEUDONYM_KEY).values(number=1, check_value=new.check))
-            return users
     finally:
         database.close()
+
+
+def _ids_to_rekey(connection: sa.Connection, old: Pseudonyms, new: Pseudonyms) -> set[str] | None:
+    stored = connection.execute(sa.select(PSEUDONYM_KEY.c.check_value)).scalar()
+    if stored == new.check:
+        return None
+    distinct = sa.union(*(sa.select(table.c.user_id) for table in _TABLES))
+    ids = set(connection.execute(distinct).scalars()) - {""}
+    if stored is None and ids:
+        stored = ""  # a log of an earlier version, which has no row, holds the ids themselves
+    if stored not in (None, old.check):
+        place = f"the interaction log {connection.engine.url.render_as_string()}"
+        raise WrongPseudonymKey(place, stored, old.check)
+    return ids
 
 
 def _create(engine: sa.Engine) -> None:
@@ -55,9 +76,7 @@ def _create(engine: sa.Engine) -> None:
     exposure_table.create(engine)
 
 
-def _replace_ids(connection: sa.Connection, new: Pseudonyms) -> int:
-    distinct = sa.union(*(sa.select(table.c.user_id) for table in _TABLES))
-    ids = [user_id for user_id in connection.execute(distinct).scalars() if user_id]
+def _replace_ids(connection: sa.Connection, ids: set[str], new: Pseudonyms) -> None:
     _IDS.create(connection)
     if ids:
         connection.execute(sa.insert(_IDS), [{"old": each, "new": new.of_earlier(each)} for each in ids])
@@ -67,22 +86,26 @@ def _replace_ids(connection: sa.Connection, new: Pseudonyms) -> int:
             sa.update(table).where(table.c.user_id != sa.literal_column("''")).values(user_id=replaced)
         )
     _IDS.drop(connection)
-    return len(ids)
 
 
 def _replace_in_requests(connection: sa.Connection, new: Pseudonyms) -> None:
     """Replace the ids in the kept requests: the user's own, those of the history, and of followed users."""
-    kept = sa.select(EXPOSURES.c.position, EXPOSURES.c.request).where(EXPOSURES.c.request.is_not(None))
+    position = EXPOSURES.c.position
+    first, last = connection.execute(ENDS).one()
+    if first is None:
+        return
     update = (
-        sa.update(EXPOSURES)
-        .where(EXPOSURES.c.position == sa.bindparam("row"))
-        .values(request=sa.bindparam("content"))
+        sa.update(EXPOSURES).where(position == sa.bindparam("row")).values(request=sa.bindparam("content"))
     )
-    for part in connection.execute(kept).partitions(1_000):
-        rows: list[dict[str, Any]] = [
-            {"row": position, "content": _rekeyed(content, new)} for position, content in part
+    for start in range(first, last + 1, SCANNED):
+        kept = sa.select(position, EXPOSURES.c.request).where(
+            position >= start, position < start + SCANNED, EXPOSURES.c.request.is_not(None)
+        )
+        rows = [
+            {"row": row, "content": _rekeyed(content, new)} for row, content in connection.execute(kept).all()
         ]
-        connection.execute(update, rows)
+        if rows:
+            connection.execute(update, rows)
 
 
 def _rekeyed(content: bytes, new: Pseudonyms) -> bytes:

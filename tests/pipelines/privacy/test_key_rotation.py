@@ -8,8 +8,10 @@ import pytest
 from typer.testing import CliRunner
 
 from components.build_features.feature_tables import build
+from components.erase_user import online_rows
+from components.erase_user.parquet_rows import replace_ids, stored_ids
 from components.errors import StepError
-from components.evaluate_release.dossier.dossier_files import FOLDER
+from components.evaluate_release.dossier.dossier_files import ANSWERS, FOLDER
 from components.evaluate_release.dossier.stored_evaluation import StoredEvaluation
 from components.evaluate_release.drift.data_profile import hash_ids
 from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
@@ -29,17 +31,21 @@ from pipelines.privacy.erasure import allow_user, erase_user
 from pipelines.privacy.export import export_user
 from pipelines.privacy.key_rotation import rotate_key
 from pipelines.settings import Settings
+from serving.exposures import key_rotation as exposures_key_rotation
 from serving.exposures.exposure_store import ExposureStore
 from serving.exposures.exposure_table import to_row
 from serving.protos.recommender_pb2 import RecommendRequest
 from serving.user_data.interaction_log import InteractionLog
 from tests.components.erase_user.evaluation import write_evaluation
+from tests.components.evaluate_release.dossier.stored import N_USERS
 from tests.occurrences import files_with
+from tests.serving.experiments.experiments import file_of, halves
 from tests.serving.exposures.exposures import exposure
 
 FIRST, SECOND = "1" * 64, "2" * 64
 OLD, NEW = Pseudonyms(FIRST.encode()), Pseudonyms(FIRST.encode(), SECOND.encode())
 USERS = [f"user {number}" for number in range(6)]
+HELD = len(USERS) + N_USERS - 1  # the evaluation has users that nothing else has
 NOW_US = 1_790_000_000_000_000
 
 
@@ -134,9 +140,12 @@ def check_rotated(home: Home) -> None:
     assert set(pq.read_table(home.outputs.interactions)["user_id"].to_pylist()) == set(map(NEW.of, USERS))
 
 
-def test_a_home_has_the_new_key_everywhere_and_refuses_the_old_one(home: Home) -> None:
+def test_a_home_has_the_new_key_everywhere_and_refuses_the_old_one(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exposures_key_rotation, "SCANNED", 1)
     assert files_with(home.root, OLD.of(USERS[0]))
-    assert rotate_key(home.settings("key"), home.folder / "keys") == len(USERS)
+    assert rotate_key(home.settings("key"), home.folder / "keys") == HELD
     check_rotated(home)
     log = InteractionLog(home.settings("key").interaction_log, key_check=OLD.check)
     with pytest.raises(WrongPseudonymKey):
@@ -146,12 +155,76 @@ def test_a_home_has_the_new_key_everywhere_and_refuses_the_old_one(home: Home) -
 
 
 def test_an_interrupted_rotation_is_ended_by_its_repeat(home: Home, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as failing:
-        failing.setattr(warehouse_ids, "rekey", Mock(side_effect=OSError("full")))
+    def interrupted(warehouse: str, new: Pseudonyms) -> None:
+        rekey(warehouse, new)
+        raise OSError("full")
+
+    rekey = warehouse_ids.rekey
+    for failing in (Mock(side_effect=OSError("full")), interrupted):
+        with monkeypatch.context() as patch:
+            patch.setattr(warehouse_ids, "rekey", failing)
+            with pytest.raises(OSError, match="full"):
+                rotate_key(home.settings("key"), home.folder / "keys")
+    assert rotate_key(home.settings("key"), home.folder / "keys") == HELD
+    check_rotated(home)
+
+
+def test_users_without_rows_in_the_warehouse_get_the_new_key_and_can_be_erased(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = home.settings("key")
+    ann = OLD.of(USERS[0])
+    retract(settings.warehouse, "users.csv", [])
+    retract(settings.warehouse, "", [f"user_id={ann}"])
+    for file in ("ranking/7/manifest.json", "interest/7/saved_model.pb"):
+        path = Path(settings.releases) / file
+        path.parent.mkdir(parents=True)
+        path.touch()
+    assert ann not in warehouse_ids.stored_ids(settings.warehouse)
+    with monkeypatch.context() as patch:
+        patch.setattr(warehouse_ids, "rekey", Mock(side_effect=OSError("full")))
+        with pytest.raises(OSError, match="full"):
+            rotate_key(settings, home.folder / "keys")
+    assert rotate_key(settings, home.folder / "keys") == HELD
+    assert files_with(home.root, ann) == []
+    receipt, _ = erase_user(home.settings("keys"), USERS[0])
+    removed = {part["what"]: part["count"] for part in receipt.removed}
+    assert removed["rows of features, of this snapshot and of earlier ones"] > 0
+    assert removed["rows of evaluations"] == 2  # an answer and a hash
+    assert receipt.tainted_releases == [7]
+    assert files_with(home.root, NEW.of(USERS[0])) == []
+
+
+def test_an_id_that_nothing_had_when_the_rotation_began_is_refused(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(online_rows, "erase_all", Mock(side_effect=OSError("full")))
         with pytest.raises(OSError, match="full"):
             rotate_key(home.settings("key"), home.folder / "keys")
-    rotate_key(home.settings("key"), home.folder / "keys")
-    check_rotated(home)
+    (table,) = Path(home.evaluation).glob(ANSWERS)
+    replace_ids(str(table), dict.fromkeys(stored_ids(str(table)), "late"))
+    with pytest.raises(StepError, match=r"answers\.parquet has the user id 'late', which was in no store"):
+        rotate_key(home.settings("key"), home.folder / "keys")
+
+
+def test_a_log_of_an_earlier_version_which_holds_ids_keeps_them(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    log = InteractionLog(home.settings("key").interaction_log)
+    log.record([Interaction("r1", USERS[0], "i1", "click", NOW_US)])
+    with pytest.raises(
+        WrongPseudonymKey, match="holds user ids, because it was made without a pseudonym key"
+    ):
+        rotate_key(home.settings("key"), tmp_path / "keys")
+    assert len(log.since(USERS[0], 0)) == 1
+    log.close()
+
+
+def test_a_running_experiment_keeps_the_arms_of_its_users(tmp_path: Path) -> None:
+    home = Home(tmp_path)
+    file_of(home.root).start(halves())
+    with pytest.raises(HomeInUse, match="end it with `penchant experiment stop`, then repeat this"):
+        rotate_key(home.settings("key"), tmp_path / "keys")
 
 
 def test_erased_users_are_not_let_in_again_by_a_rotation(home: Home) -> None:
@@ -159,7 +232,7 @@ def test_erased_users_are_not_let_in_again_by_a_rotation(home: Home) -> None:
     with pytest.raises(StepError, match="keeps erased users out"):
         rotate_key(home.settings("key"), home.folder / "keys")
     allow_user(home.settings("key"), USERS[3])
-    assert rotate_key(home.settings("key"), home.folder / "keys") == len(USERS) - 1
+    assert rotate_key(home.settings("key"), home.folder / "keys") == HELD - 1
 
 
 def test_the_new_file_must_have_the_old_keys_and_one_more(tmp_path: Path) -> None:
@@ -184,7 +257,7 @@ def test_the_command_says_what_comes_next(home: Home, monkeypatch: pytest.Monkey
     arguments = ["rotate-key", str(home.folder / "keys"), "--home", str(home.root)]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
-    assert f"The pseudonyms of {len(USERS)} users have the new key" in result.output
+    assert f"The pseudonyms of {HELD} users have the new key" in result.output
     assert CliRunner().invoke(app, arguments).exit_code == 1
     monkeypatch.setenv("PENCHANT_PSEUDONYM_KEY_FILE", str(home.folder / "keys"))
     assert CliRunner().invoke(app, arguments).exit_code == 2
