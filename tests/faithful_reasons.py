@@ -30,6 +30,7 @@ from serving.ranking.request import Request
 from serving.ranking.rules import Rules
 from serving.release.arrays import FloatArray, Indexes
 from serving.user_history import UserHistory
+from tests.named_items import named_items
 
 K: Final = 10
 
@@ -44,7 +45,7 @@ class Explained:
     position: int  # of the item among the candidates
     score: float
     log_odds: float  # against the other candidates
-    without: History  # the history without the past items that the reason names
+    without: History | None  # the history without the past items that the reason names; None if it names none
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,16 +83,15 @@ class World:
         scores = release.reranker.scores(query, candidates.items)
         for item, reason in zip(ranked.items.tolist(), reasons, strict=True):
             at = int(np.flatnonzero(candidates.items == item)[0])
-            without = _without(history, {item_ids[past] for past in reason.evidence})
+            named = named_items(reason, item, query.history.tolist(), release.ranking.catalog)
+            without = _without(history, {item_ids[past] for past in named}) if named else None
             yield Explained(
                 position, reason, candidates.items, at, float(scores[at]), _log_odds(scores, at), without
             )
 
-    def falls(self, each: Explained, interest: FloatArray) -> tuple[bool, bool]:
+    def falls(self, each: Explained, without: History, interest: FloatArray) -> tuple[bool, bool]:
         """Return whether the score and the odds of an item are lower without what its reason names."""
-        scores = self.release.reranker.scores(
-            self.user(each.query, each.without).query(interest), each.candidates
-        )
+        scores = self.release.reranker.scores(self.user(each.query, without).query(interest), each.candidates)
         return bool(scores[each.position] < each.score), _log_odds(scores, each.position) < each.log_odds
 
 
@@ -153,14 +153,16 @@ def measure(world: World, saved_model: Path) -> dict[str, FloatArray]:
         every = [
             each for position, vector in enumerate(interest) for each in world.explained(position, vector)
         ]
-        named = [each for each in every if each.reason.evidence]
-        attributes = [queries.attributes[each.query] for each in named] if queries.attributes else None
-        without = dict(
-            zip(map(id, named), model.interest([each.without for each in named], attributes), strict=True)
-        )
+        named = [(each, each.without) for each in every if each.without]
+        attributes = [queries.attributes[each.query] for each, _ in named] if queries.attributes else None
+        interests = model.interest([without for _, without in named], attributes)
+    falls = {
+        id(each): world.falls(each, without, interest)
+        for (each, without), interest in zip(named, interests, strict=True)
+    }
     for each in every:
-        falls = world.falls(each, without[id(each)]) if each.reason.evidence else (False, False)
-        rows[each.reason.feature or each.reason.sentence].append((bool(each.reason.evidence), *falls))
+        row = (True, *falls[id(each)]) if id(each) in falls else (False, False, False)
+        rows[each.reason.feature or each.reason.sentence].append(row)
     return {kind: np.array(each, np.float32) for kind, each in rows.items()}
 
 

@@ -50,14 +50,11 @@ class Reason:
     Attributes:
         sentence: for the user.
         feature: the part of the score that the sentence is about; "" if it is about none.
-        evidence: the past items that the sentence rests on, by name or by category; without them the score is
-            lower. Empty if it rests on other users, or on a search.
         because: [≤ MAX_BECAUSE] past items without which the score is lower, the most influential first.
     """
 
     sentence: str
     feature: str = ""
-    evidence: tuple[int, ...] = ()
     because: tuple[int, ...] = ()
 
 
@@ -129,7 +126,7 @@ class Explainer:
             case "search":
                 return Reason(answer.searches[position], feature)
             case "repeats" if item in answer.query.history:
-                return Reason("you chose it before", feature, (item,))
+                return Reason("you chose it before", feature)
         return Reason(_BY_OTHERS.get(feature, ""), feature)
 
     def _about(self, form: str, feature: str, answer: "_Answer", position: int) -> Reason:
@@ -140,18 +137,16 @@ class Explainer:
         past, newest = answer.influences.recent[strongest], answer.influences.newest[strongest]
         title = self._catalog.titles[past] or self._catalog.item_ids[past]
         verb = _VERBS.get(answer.event_types[newest], "chose")
-        return Reason(form.format(title=title, verb=verb), feature, (past,))
+        return Reason(form.format(title=title, verb=verb), feature)
 
     def _by_category(self, query: Query, item: int) -> Reason:
-        """Return a reason that names the item's category which is most frequent in the history."""
+        """Return a reason that names the item's category with the largest weight in the history."""
         index, profile = self._catalog.category_index, query.content_profile()
         categories = self._catalog.categories[item]
         category = max(categories, key=lambda name: float(profile[index[name]]), default="")
         if not category or profile[index[category]] <= 0:
             return Reason("")
-        past = dict.fromkeys(query.history.tolist())
-        evidence = tuple(each for each in past if category in self._catalog.categories[each])
-        return Reason(f"more {category}", "content", evidence)
+        return Reason(f"more {category}", "content")
 
 
 @dataclass(frozen=True, eq=False)

@@ -28,19 +28,22 @@ def falls_without_each(
     item_factors: NDArray[np.float32],
     items: NDArray[np.int32],
     strengths: NDArray[np.float32],
-    answered: NDArray[np.float32],
+    left_out: NDArray[np.int32],
 ) -> NDArray[np.float32]:
-    """Return [h, k] how far the scores of other items fall if each of the user's `items` is left out.
+    """Return u - u' [r, factors], with the factors u' of the user without each of the items `left_out` [r].
 
-    With K = I + BBᵀ and a = K⁻¹ r, leaving out row j takes K⁻¹ⱼ aⱼ / K⁻¹ⱼⱼ from a (block inverse).
+    With A = I + Σ w z zᵀ this is A⁻¹z w (1 - zᵀu) / (1 - w zᵀA⁻¹z) (Sherman-Morrison), where w is the sum of
+    the strengths of an item.
 
     Args:
         item_factors, items, strengths: as above.
-        answered: [k, factors] of the other items.
+        left_out: distinct.
     """
-    roots = np.sqrt(strengths)
-    chosen = item_factors.take(items, axis=0) * roots[:, np.newaxis]
-    inverse = np.linalg.inv(np.dot(chosen, chosen.T) + np.eye(len(items), dtype=np.float32))
-    shares = inverse @ roots / inverse.diagonal()
-    falls: NDArray[np.float32] = shares[:, np.newaxis] * (inverse @ (chosen @ answered.T))
+    chosen, without = item_factors.take(items, axis=0), item_factors.take(left_out, axis=0)
+    products = (chosen.T * strengths) @ chosen
+    products.flat[:: len(products) + 1] += 1
+    user, *directions = np.linalg.solve(products, np.vstack([strengths @ chosen, without]).T).T
+    of_each = (left_out[:, np.newaxis] == items) @ strengths
+    shares = of_each * (1 - without @ user) / (1 - of_each * (without * directions).sum(axis=1))
+    falls: NDArray[np.float32] = shares[:, np.newaxis] * directions
     return falls

@@ -128,8 +128,8 @@ def submatrix(matrix: csr_array, rows: Indexes, columns: Indexes) -> FloatArray:
     """
     row_columns, values, offsets = copy_rows(matrix, rows)
     with positions_of(columns, matrix.shape[1]) as positions:
-        position = positions[row_columns]
-    entries = np.flatnonzero(position)
+        position = positions.take(row_columns)
+    entries = np.flatnonzero(position != 0)  # faster than of the integers
     dense = np.zeros((len(rows), len(columns)), np.float32)
     dense[np.searchsorted(offsets, entries, side="right") - 1, position[entries] - 1] = values[entries]
     return dense

@@ -58,7 +58,9 @@ def searches(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def scores(release: LoadedRelease, user: UserHistory, interest: FloatArray | None = INTEREST) -> list[float]:
     query = release.index(user).query(interest)
     candidates = release.retriever.retrieve(query)
-    return release.rank(query, candidates, Request("u", k=5)).scores.tolist()
+    ranked = release.rank(query, candidates, Request("u", k=5))
+    release.present(query, ["view"] * 20, ranked, explain=True)
+    return ranked.scores.tolist()
 
 
 def test_an_equal_user_version_computes_no_scores_again(searches: list[int]) -> None:

@@ -5,6 +5,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from serving.ranking import source_scores, sparse_scores
+from serving.ranking.fold_in import falls_without_each, fold_in
 from serving.ranking.sparse_scores import DenseScores, SparseScores
 from serving.ranking.top_k import among_top_k
 from serving.release.ranking_data import Ranking
@@ -149,3 +150,16 @@ def test_queries_with_different_interests_share_no_logits(world: Ranking) -> Non
     ones = world_query.with_interest(np.ones(8, np.float32)).logits()
     minus_ones = world_query.with_interest(-np.ones(8, np.float32)).logits()
     np.testing.assert_allclose(ones, -minus_ones, rtol=1e-6)
+
+
+def test_falls_without_each_equal_a_fold_in_without_the_item() -> None:
+    generator = np.random.default_rng(0)
+    factors = generator.normal(size=(20, 4)).astype(np.float32)
+    # Item 3 was chosen twice, item 9 not at all.
+    items, left_out = np.array([3, 5, 7, 3, 8], np.int32), np.array([3, 7, 9], np.int32)
+    strengths = np.array([1, 0.9, 0.5, 0.7, 0.6], np.float32)
+    falls = falls_without_each(factors, items, strengths, left_out)
+    for item, fall in zip(left_out, falls, strict=True):
+        kept = items != item
+        without = fold_in(factors, items[kept], strengths[kept])
+        np.testing.assert_allclose(fall, fold_in(factors, items, strengths) - without, atol=1e-5)
