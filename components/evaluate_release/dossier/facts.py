@@ -85,7 +85,10 @@ def clicks_of(clicks: "CandidateEvaluation | NoClicks | None") -> dict[str, Any]
 
 
 def fairness_of(results: EvaluationResults, policy: FairnessPolicy) -> dict[str, Any]:
-    """Return the gaps, the exposure of providers, the gate's limits, and the accuracy of each user group."""
+    """Return the gaps, the exposure of providers, the gate's limits, and the accuracy of each user group.
+
+    Groups with fewer than MIN_USERS users, which have no interval, are left out: they could name a person.
+    """
     groups = [
         {
             "attribute": part.dimension.removeprefix(USER_ATTRIBUTE),
@@ -95,7 +98,7 @@ def fairness_of(results: EvaluationResults, policy: FairnessPolicy) -> dict[str,
             "hr_at_10": _figure(part.recall_at_10, part.recall_low, part.recall_high),
         }
         for part in results.slices
-        if part.dimension.startswith(USER_ATTRIBUTE)
+        if part.dimension.startswith(USER_ATTRIBUTE) and part.low
     ]
     return asdict(results.fairness) | {"policy": asdict(policy), "groups": groups}
 

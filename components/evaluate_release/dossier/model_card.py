@@ -84,13 +84,14 @@ def user_page(page: Mapping[str, Any]) -> str:
 def _environment() -> Environment:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=False,  # it is Markdown: `cell` escapes what data contain
+        autoescape=False,  # it is Markdown, not HTML
+        finalize=_escape,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"cell": _cell, "capitalise": lambda text: text[:1].upper() + text[1:]}
+    environment.filters["capitalise"] = lambda text: text[:1].upper() + text[1:]
     environment.globals |= {
         "utc": utc,
         "figure": _figure,
@@ -108,12 +109,12 @@ def _figure(figure: Mapping[str, float]) -> str:
 
 def _shares(mix: Mapping[str, float]) -> str:
     total = max(sum(mix.values()), 1e-9)
-    named = [f"{_cell(name)} {100 * count / total:.0f} %" for name, count in list(mix.items())[:NAMED]]
+    named = [f"{name} {100 * count / total:.0f} %" for name, count in list(mix.items())[:NAMED]]
     more = len(mix) - len(named)
     return ", ".join(named) + (f", and {more} more" if more > 0 else "")
 
 
-def _cell(text: object) -> str:
-    """Return text that stays inside a cell of a table, and is no markup."""
-    escaped = "".join(f"\\{letter}" if letter in "\\|`*_<>[]#" else letter for letter in str(text))
+def _escape(value: object) -> str:
+    """Return text that is no markup and stays inside a cell of a table: whatever a template prints."""
+    escaped = "".join(f"\\{letter}" if letter in "\\|`*_<>[]#&~" else letter for letter in str(value))
     return " ".join(escaped.split())

@@ -54,8 +54,14 @@ def _by_quantile(values: NDArray[np.float64]) -> Masks:
     edges = np.unique(np.quantile(present, np.arange(1, QUANTILES) / QUANTILES, method="inverted_cdf"))
     bucket = np.searchsorted(edges, values, side="left")
     masks = [(bucket == number) & ~np.isnan(values) for number in range(len(edges) + 1)]
-    return {_range(values[mask].min(), values[mask].max()): mask for mask in masks if mask.any()}
+    return {_range(values, mask, edges): mask for mask in masks if mask.any()}
 
 
-def _range(low: float, high: float) -> str:
-    return f"{low:g}" if low == high else f"{low:g}–{high:g}"
+def _range(values: NDArray[np.float64], mask: NDArray[np.bool_], edges: NDArray[np.float64]) -> str:
+    """Return the label of a slice; the extremes of all values, which may be one person's, stay unnamed."""
+    low, high = values[mask].min(), values[mask].max()
+    if low == high:
+        return f"{low:g}"
+    if low > edges[-1]:
+        return f"above {edges[-1]:g}"
+    return f"up to {high:g}" if high <= edges[0] else f"{low:g}–{high:g}"

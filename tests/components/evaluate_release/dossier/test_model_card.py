@@ -1,10 +1,17 @@
 """The model card and the page for users say what the facts of a version say."""
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 from components.evaluate_release.dossier.contents import contents
+from components.evaluate_release.dossier.facts import fairness_of
 from components.evaluate_release.dossier.model_card import PARAMETERS, model_card, user_page
+from components.evaluate_release.dossier.page import ORIGIN_ROWS
+from components.evaluate_release.fairness_policy import NO_LIMITS
+from components.evaluate_release.metrics.fairness import Fairness
+from components.evaluate_release.metrics.slices import Slice
+from components.evaluate_release.model_names import SERVED
 from serving.ranking.blend_features import FEATURES
 from tests.components.evaluate_release.dossier.stored import stored
 
@@ -70,6 +77,47 @@ def test_a_card_has_data_accuracy_by_group_limits_privacy_and_approval() -> None
     lines = card.splitlines()
     headings = [number for number, line in enumerate(lines) if number and line.startswith("#")]
     assert {lines[number - 1] for number in headings} == {""}
+
+
+def test_a_group_of_few_users_is_left_out() -> None:
+    def group(label: str, bounds: dict[str, float]) -> Slice:
+        figure = {SERVED: 0.2}
+        return Slice("user's zip code", label, 40, figure, figure, bounds, bounds, bounds, bounds)
+
+    # Without the users that an interval needs, a slice has none.
+    results: Any = SimpleNamespace(
+        slices=[group("89073", {SERVED: 0.1}), group("90210", {})], fairness=Fairness([], [])
+    )
+    assert [row["label"] for row in fairness_of(results, NO_LIMITS)["groups"]] == ["89073"]
+
+
+PAYLOAD = "<b>[x](http://evil.example)|`&lt;`"
+ESCAPED = "\\<b\\>\\[x\\](http://evil.example)\\|\\`\\&lt;\\`"
+
+
+def test_nothing_that_a_card_is_made_of_is_markup() -> None:
+    facts = page(ablation=ABLATION, fairness=FAIRNESS)["facts"]
+    gap = FAIRNESS["gaps"][0] | dict.fromkeys(("attribute", "metric", "best", "worst"), PAYLOAD)
+    group = FAIRNESS["groups"][0] | {"attribute": PAYLOAD, "label": PAYLOAD}
+    shares = dict.fromkeys(("catalog", "relevance", "exposure"), 0.1)
+    fairness = FAIRNESS | {"gaps": [gap], "groups": [group], "provider_column": PAYLOAD}
+    fairness["providers"] = [{"provider": PAYLOAD, "items": 3, "high": None} | shares]
+    stored_page = page(
+        ablation=ABLATION,
+        fairness=fairness,
+        gate=facts["gate"] | {"reason": PAYLOAD, "outcome": PAYLOAD, "policy": PAYLOAD},
+        notes=[PAYLOAD],
+        quarantine={PAYLOAD: 1},
+        protocol=PAYLOAD,
+        trained_until=PAYLOAD,
+        hyperparameters={PAYLOAD: PAYLOAD},
+        lineage=dict.fromkeys(facts["lineage"], PAYLOAD),
+        data=facts["data"] | {name: {PAYLOAD: 1} for name in ("event_types", "values", "categories")},
+    )
+    decision = {"at": "2026-11-28T12:30:00", "act": PAYLOAD, "by": PAYLOAD, "reason": PAYLOAD}
+    card = model_card(stored_page, 7, [decision])
+    fields = 4 + 2 + 2 + 3 + 1 + 1 + 1 + 1 + 2 + len(ORIGIN_ROWS) + 3 + 3
+    assert card.count(ESCAPED) == card.count("evil") == fields
 
 
 def test_a_card_of_an_older_version_says_what_is_not_known() -> None:

@@ -39,7 +39,7 @@ def test_an_attribute_with_too_many_values_has_no_slices() -> None:
 def test_numbers_are_split_into_quantiles() -> None:
     ages = pa.array([30, 10, 20, 40, 50, 60, 70, 80, None], pa.float64())
     masks = split_by_attribute(table(age=ages), [f"u{user}" for user in range(9)])["age"]
-    assert members(masks) == {"10–20": [1, 2], "30–40": [0, 3], "50–60": [4, 5], "70–80": [6, 7]}
+    assert members(masks) == {"up to 20": [1, 2], "30–40": [0, 3], "50–60": [4, 5], "above 60": [6, 7]}
 
 
 def test_few_distinct_numbers_make_fewer_slices() -> None:
