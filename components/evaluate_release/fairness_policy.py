@@ -35,17 +35,19 @@ class FairnessPolicy:
     def violations(self, fairness: Fairness) -> list[str]:
         """Return a clause for each limit that is certainly broken: chance alone breaks none.
 
-        A gap counts if its test finds it at LEVEL, a provider's exposure if its 95 % interval is below.
+        A gap counts if its test finds it at LEVEL and its lower bound is above the limit, a provider's
+        exposure if its interval is below.
         """
         return [*self._of_groups(fairness.gaps), *self._of_providers(fairness.providers)]
 
     def _of_groups(self, gaps: list[GroupGap]) -> Iterator[str]:
         for gap in gaps:
-            if self.max_group_gap is not None and gap.p_value < LEVEL and gap.share > self.max_group_gap:
+            limit = self.max_group_gap
+            if limit is not None and gap.p_value < LEVEL and gap.least_share > limit:
                 yield (
                     f"{gap.metric} of users with {gap.attribute} {gap.worst} is {gap.worst_value:.4f}, "
-                    f"{gap.share:.0%} below that with {gap.best} ({gap.best_value:.4f}), and "
-                    f"{self.max_group_gap:.0%} is allowed"
+                    f"{gap.share:.0%} below that with {gap.best} ({gap.best_value:.4f}), with a lower "
+                    f"bound of {gap.least_share:.0%}, and {limit:.0%} is allowed"
                 )
 
     def _of_providers(self, providers: list[ProviderExposure]) -> Iterator[str]:

@@ -45,6 +45,9 @@ class GroupGap:
     worst_value: float
     low: float  # of the gap, 95 %, bootstrap over users
     high: float
+    least_share: (
+        float  # lower bound of `share`, 95 % for all pairs of groups, attributes and metrics together
+    )
     p_value: float
 
     @property
@@ -99,8 +102,14 @@ def measure_fairness(
         users: [queries] number of the query's user, from 0.
         slices: as split_queries returns them.
     """
+    compared = {
+        name.removeprefix(USER_ATTRIBUTE): groups
+        for name, masks in slices.items()
+        if name.startswith(USER_ATTRIBUTE) and len(groups := _large(masks, users)) > 1
+    }
+    level = LEVEL / max(len(compared) * len(METRICS), 1)
     gaps = _adjusted(
-        [gap for name, masks in slices.items() for gap in _gaps(served, name, masks, users, seed)]
+        [gap for name, groups in compared.items() for gap in _gaps(served, name, groups, users, level, seed)]
     )
     if providers is None:
         return Fairness(gaps, [])
@@ -109,35 +118,67 @@ def measure_fairness(
     return Fairness(gaps, rows, providers.column, gap)
 
 
-def _gaps(served: RankedQueries, dimension: str, masks: Masks, users: Users, seed: int) -> Iterator[GroupGap]:
-    """Yield the gap of each metric between the groups of one user attribute."""
-    groups = {label: mask for label, mask in masks.items() if len(np.unique(users[mask])) >= MIN_USERS}
-    if not dimension.startswith(USER_ATTRIBUTE) or len(groups) < 2:
-        return
-    labels, attribute = list(groups), dimension.removeprefix(USER_ATTRIBUTE)
-    group = np.full(len(users), -1)
+def _large(masks: Masks, users: Users) -> Masks:
+    return {label: mask for label, mask in masks.items() if len(np.unique(users[mask])) >= MIN_USERS}
+
+
+def _gaps(
+    served: RankedQueries, attribute: str, groups: Masks, users: Users, level: float, seed: int
+) -> Iterator[GroupGap]:
+    """Yield the gap of each metric between the groups of one user attribute; `level` is of `least_share`."""
+    labels, group = list(groups), np.full(len(users), -1)
     for number, mask in enumerate(groups.values()):
         group[mask] = number
     inside = group >= 0
     values = np.stack([metric(served.ranks[inside], PLACES) for metric in METRICS.values()], axis=1)
     group, numbers = group[inside], np.unique(users[inside], return_inverse=True)[1]
-    means = np.stack([values[group == number].mean(axis=0) for number in range(len(labels))])
+    members = [group == number for number in range(len(labels))]
+    means = np.stack([values[mask].mean(axis=0) for mask in members])
+    resampled = np.stack(
+        [
+            bootstrap_means(values[mask], np.unique(numbers[mask], return_inverse=True)[1], seed + number)
+            for number, mask in enumerate(members)
+        ],
+        axis=1,
+    )
+    sizes = np.array([np.count_nonzero(mask) for mask in members])
     p_values = _p_values(values, numbers, group, len(labels), seed)
     for column, metric in enumerate(METRICS):
         best, worst = int(means[:, column].argmax()), int(means[:, column].argmin())
-        resampled = [
-            bootstrap_means(
-                values[group == number, column : column + 1],
-                np.unique(numbers[group == number], return_inverse=True)[1],
-                seed + number,
-            )
-            for number in (best, worst)
-        ]
-        low, high = np.quantile(resampled[0] - resampled[1], [LEVEL / 2, 1 - LEVEL / 2]).tolist()
-        values_of = float(means[best, column]), float(means[worst, column])
+        differences = resampled[:, best, column] - resampled[:, worst, column]
         yield GroupGap(
-            attribute, metric, labels[best], labels[worst], *values_of, low, high, float(p_values[column])
+            attribute,
+            metric,
+            labels[best],
+            labels[worst],
+            float(means[best, column]),
+            float(means[worst, column]),
+            *np.quantile(differences, [LEVEL / 2, 1 - LEVEL / 2]).tolist(),
+            _least_share(means[:, column], resampled[:, :, column], sizes, level),
+            float(p_values[column]),
         )
+
+
+def _least_share(
+    means: AnyFloatArray, resampled: AnyFloatArray, sizes: NDArray[np.int64], level: float
+) -> float:
+    """Return a lower bound of the largest gap between two groups, as a share of the better one's mean.
+
+    The logarithm of each pair's ratio is bounded from below by the distribution of the largest deviation
+    of all pairs (Romano & Wolf 2005), so that the pair may be picked after looking.
+
+    Args:
+        means: [groups]
+        resampled: [resamples, groups]
+        sizes: [groups] queries, of which half a hit and half a miss are added: no mean is 0 (Haldane 1956).
+    """
+    first, second = np.nonzero(~np.eye(len(means), dtype=bool))
+    logs, resampled_logs = (np.log((sizes * each + 0.5) / (sizes + 1)) for each in (means, resampled))
+    ratios = logs[first] - logs[second]
+    resampled_ratios = resampled_logs[:, first] - resampled_logs[:, second]
+    deviations = np.maximum(resampled_ratios.std(axis=0), 1e-9)
+    largest = ((resampled_ratios - ratios) / deviations).max(axis=1)
+    return float(1 - np.exp(-(ratios - np.quantile(largest, 1 - level) * deviations).max()))
 
 
 def _p_values(

@@ -41,6 +41,7 @@ def test_a_group_that_is_served_worse_is_found_and_named() -> None:
     assert gap.best_value == pytest.approx(hits[~FEMALE].mean())
     assert gap.p_value < 0.01
     assert 0 < gap.low < gap.best_value - gap.worst_value < gap.high
+    assert 0.4 < gap.least_share < gap.share
     violations = FairnessPolicy(max_group_gap=0.2).violations(Fairness(found, []))
     assert len(violations) == 2
     assert "users with gender F" in violations[0]
@@ -55,6 +56,27 @@ def test_groups_drawn_by_chance_break_no_limit() -> None:
         found = fairness(ranked(hits), np.zeros(QUERIES, np.int32))
         broken += bool(FairnessPolicy(max_group_gap=0.01).violations(found))
     assert broken <= 3  # the test errs in one of twenty
+
+
+def gap_violations(seed: int, worst: float, limit: float) -> list[str]:
+    """Return the violations of eight groups of 100 users, whose hit rates go from 0.5 down to `worst`."""
+    generator, users = np.random.default_rng(seed), np.arange(800)
+    group = users % 8
+    hits = generator.random(800) < np.linspace(0.5, worst, 8)[group]
+    served = RankedQueries(np.where(hits, 1, MISS), np.tile(np.arange(MAX_LENGTH), (800, 1)))
+    masks: dict[str, Masks] = {"user's job": {str(number): group == number for number in range(8)}}
+    found = measure_fairness(served, np.zeros(800, np.int32), users, masks, None, seed)
+    return FairnessPolicy(max_group_gap=limit).violations(found)
+
+
+def test_a_gap_at_the_limit_breaks_it_by_chance_alone_though_best_and_worst_are_picked_after_looking() -> (
+    None
+):
+    assert sum(bool(gap_violations(seed, worst=0.4, limit=0.2)) for seed in range(20)) <= 3
+
+
+def test_a_gap_far_above_the_limit_is_found_among_eight_groups() -> None:
+    assert all(gap_violations(seed, worst=0.1, limit=0.2) for seed in range(3))
 
 
 def test_the_exposure_of_a_hidden_provider_is_below_its_relevance() -> None:
