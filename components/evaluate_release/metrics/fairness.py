@@ -146,6 +146,7 @@ def _gaps(
     for column, metric in enumerate(METRICS):
         best, worst = int(means[:, column].argmax()), int(means[:, column].argmin())
         differences = resampled[:, best, column] - resampled[:, worst, column]
+        low, high = np.quantile(differences, [LEVEL / 2, 1 - LEVEL / 2]).tolist()
         yield GroupGap(
             attribute,
             metric,
@@ -153,7 +154,8 @@ def _gaps(
             labels[worst],
             float(means[best, column]),
             float(means[worst, column]),
-            *np.quantile(differences, [LEVEL / 2, 1 - LEVEL / 2]).tolist(),
+            low,
+            high,
             _least_share(means[:, column], resampled[:, :, column], sizes, level),
             float(p_values[column]),
         )

@@ -26,7 +26,7 @@ ABLATION = {
     },
 }
 FIGURE = {"value": 0.2, "low": 0.1, "high": 0.3}
-FAIRNESS = {
+FAIRNESS: dict[str, Any] = {
     "gaps": [
         {
             "attribute": "gender",
