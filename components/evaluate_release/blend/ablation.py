@@ -1,5 +1,6 @@
 """What each feature of the blend is worth: the accuracy of the held-out choices without it."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -18,10 +19,11 @@ def ablate(
     """Rank the candidates with the whole blend, and without each feature that has a weight.
 
     The other weights stay as they are: it is measured what this blend owes to a feature, not what another
-    blend could do without it.
+    blend could do without it. Dislikes and searches count as in the blend, without serving's
+    constants.
 
     Args:
-        features, targets: as of fit_blend; of the first MAX_QUERIES queries.
+        features, targets: as of fit_blend, sorted by user; at most MAX_QUERIES at equal distances are used.
         blend: blend.json.
 
     Returns:
@@ -32,7 +34,8 @@ def ablate(
     used = np.flatnonzero(weights)
     each = np.tile(weights, (1 + len(used), 1))
     each[np.arange(1, 1 + len(used)), used] = 0
-    rows = list(zip(features, targets, strict=True))[:MAX_QUERIES]
+    rows = list(zip(features, targets, strict=True))
+    rows = rows[:: math.ceil(len(rows) / MAX_QUERIES) or 1]
     if not rows:
         return {"queries": 0, "without": {}}
     ranks = np.stack([_ranks(row, target, each) for row, target in rows], axis=1)

@@ -70,13 +70,14 @@ def model_card(
 
 
 def user_page(page: Mapping[str, Any]) -> str:
-    """Return the page for users: what decides, in the order measured by ablation, and how to change it."""
+    """Return the page for users: what decides, by the fall of HR@10 without it, and how to change it."""
     ablation = page["facts"].get("ablation", {})
     parameters = [
-        {"text": PARAMETERS[name], **figures}
+        {"text": PARAMETERS[name], "hr_at_10": figures["hr_at_10"]}
         for name, figures in ablation.get("without", {}).items()
-        if name in PARAMETERS and figures["ndcg_at_10"] < ablation["ndcg_at_10"]
+        if name in PARAMETERS and figures["hr_at_10"] < ablation["hr_at_10"]
     ]
+    parameters.sort(key=lambda parameter: parameter["hr_at_10"])
     template = _environment().get_template("user_page.jinja")
     return template.render(data=page["facts"]["data"], ablation=ablation, parameters=parameters)
 
@@ -97,7 +98,7 @@ def _environment() -> Environment:
         "figure": _figure,
         "shares": _shares,
         "percent": lambda value: f"{value:.1%}".replace("%", " %"),
-        "hundredths": lambda value: f"{100 * value:.0f}",
+        "hundredths": lambda value: f"{100 * value:.1f}",
     }
     return environment
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from components.evaluate_release.blend.ablation import ablate
+from components.evaluate_release.blend.ablation import MAX_QUERIES, ablate
 from serving.ranking.blend_features import FEATURES
 
 
@@ -33,6 +33,14 @@ def test_the_feature_that_decides_comes_first() -> None:
     assert list(found["without"]) == ["interest", "popularity"]
     assert found["without"]["interest"]["ndcg_at_10"] < 0.4
     assert found["without"]["popularity"] == {"ndcg_at_10": 0.5, "hr_at_10": 0.5}
+
+
+def test_queries_of_all_users_are_measured() -> None:
+    # Sorted by user: the targets of the first half are no candidates, those of the second half rank first.
+    rows = np.zeros((11, len(FEATURES)), np.float32)
+    rows[3, FEATURES.index("interest")] = 1.0
+    found = ablate([rows] * 2 * MAX_QUERIES, [-1] * MAX_QUERIES + [3] * MAX_QUERIES, blend(interest=1.0))
+    assert (found["queries"], found["hr_at_10"]) == (MAX_QUERIES, 0.5)
 
 
 def test_without_queries_nothing_is_measured() -> None:

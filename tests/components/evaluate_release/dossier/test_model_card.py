@@ -21,7 +21,9 @@ ABLATION = {
     "hr_at_10": 0.31,
     "without": {
         "interest": {"ndcg_at_10": 0.1, "hr_at_10": 0.2},
+        "ease": {"ndcg_at_10": 0.17, "hr_at_10": 0.309},
         "popularity": {"ndcg_at_10": 0.19, "hr_at_10": 0.3},
+        "als": {"ndcg_at_10": 0.195, "hr_at_10": 0.31},
         "trend": {"ndcg_at_10": 0.21, "hr_at_10": 0.32},
     },
 }
@@ -61,7 +63,7 @@ def test_a_card_has_data_accuracy_by_group_limits_privacy_and_approval() -> None
         [{"at": "2026-11-28T12:30:00", "act": "approved", "by": "ann", "reason": "it is *better*"}],
         [3],
     )
-    order = ["# Model card: version 7", "interest, popularity", "## Data", "| interactions | 1,000, "]
+    order = ["# Model card: version 7", "interest, ease, popularity", "## Data", "| interactions | 1,000, "]
     order += ["view 90 %, purchase 10 %", "4 rows: timestamp is in the future", "## Accuracy"]
     order += ["| Served ranking | 0.2000 (0.1000 to 0.3000)", "### By groups of users"]
     order += ["| gender F\\|\\<b\\> | 90 |", "a gap that chance does not explain (p = 0.001)", "## Limits"]
@@ -140,9 +142,11 @@ def test_tables_of_a_card_are_not_broken_by_blank_lines() -> None:
 
 def test_users_read_what_decides_in_the_order_of_the_ablation() -> None:
     text = user_page(page(ablation=ABLATION))
-    assert "In 31 of 100" in text
-    assert "| 1 | what you chose lately, and in which order | 20 of 100 |" in text
-    assert "| 2 | how many people chose it | 30 of 100 |".replace("it", "a thing") in text
+    assert "In 31.0 of 100" in text
+    assert "| 1 | what you chose lately, and in which order | 20.0 of 100 |" in text
+    assert "| 2 | how many people chose a thing | 30.0 of 100 |" in text
+    assert f"| 3 | {PARAMETERS['ease']} | 30.9 of 100 |" in text
+    assert PARAMETERS["als"] not in text  # as many choices are among the first ten without it
     assert PARAMETERS["trend"] not in text  # without it the recommendations are better
     assert "have not been measured" in user_page(page())
 
