@@ -1,7 +1,7 @@
 """How far the scores of answered items fall without one of the user's recent items.
 
-Each part of a score that comes from the history's items is computed again without the item (leave-one-out).
-What other users did (`user_cosine`, `sequence_knn`) is not attributed to single items.
+`interest`, `transitions`, `item_cosine`, `ease` and `als` are computed again without the item
+(leave-one-out); the other parts of a score are not attributed to single items.
 """
 
 from collections.abc import Mapping
@@ -102,8 +102,8 @@ class Influences:
 class _WithoutEach:
     """What the scores of a history are computed from, without each of its recent items [r].
 
-    It depends on the history alone. Interactions that are too old for a score [n] stay out of it: those that
-    would move up weigh next to nothing.
+    It depends on the history alone. Interactions that are too old to have a weight are left out, also those
+    that would get a small one without an item.
     """
 
     recent: Indexes  # [r] distinct, newest first
