@@ -89,6 +89,7 @@ def training(
         as_of=as_of,
         warehouse=warehouse,
         max_failed_share=max_failed_share,
+        fairness=fairness,
     ).set_display_name("Validate interactions")
 
     # One row per user and cutoff; the history holds the interactions strictly before the cutoff.

@@ -14,6 +14,7 @@ def validate_interactions(
     as_of: int,
     warehouse: str,
     max_failed_share: float,
+    fairness: str,
     valid_interactions: Output[Dataset],
     quarantine: Output[Dataset],
     data_docs: Output[HTML],
@@ -22,6 +23,7 @@ def validate_interactions(
     """Check interactions against the contract: quarantine failed rows, stop when too many fail."""
     from pathlib import Path
 
+    from components.evaluate_release.fairness_policy import FairnessPolicy
     from components.validate_interactions.validation import validate
     from feature_repo.feedback import FeedbackPolicy
 
@@ -38,6 +40,7 @@ def validate_interactions(
         valid_interactions=Path(valid_interactions.path),
         quarantine=Path(quarantine.path),
         data_docs=Path(data_docs.path),
+        provider_column=FairnessPolicy.from_json(fairness).provider_column,
     )
     for name, value in counts.items():
         metrics.log_metric(name, value)

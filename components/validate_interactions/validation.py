@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from components.errors import StepError
+from components.evaluate_release.metrics.providers import check_column
 from components.progress import report
 from components.validate_interactions import data_docs as docs
 from components.validate_interactions.arrivals import Arrivals
@@ -32,6 +33,7 @@ def validate(
     valid_interactions: Path,
     quarantine: Path,
     data_docs: Path,
+    provider_column: str = "",
 ) -> Counts:
     """Check each interaction, and the snapshot as a whole.
 
@@ -45,17 +47,21 @@ def validate(
         valid_interactions: Parquet file to write, in the contract's schema and the order of `interactions`.
         quarantine: Parquet file to write with the failed rows and a list of `reasons` for each.
         data_docs: HTML file to write.
+        provider_column: column of the items that the evaluation reads; "" for none.
 
     Returns:
         Row counts by name, for the metrics of the step.
 
     Raises:
         StepError: the snapshot or too many rows failed; the quarantine and the Data Docs are written before.
+            Or the items have no such provider column.
     """
     if not 0 <= max_failed_share <= 1:
         raise StepError(
             f"max_failed_share is {max_failed_share}; expected a share from 0 to 1 (--max-failed-share)"
         )
+    if provider_column:
+        check_column(items, provider_column)  # the evaluation would find it after the whole training
     snapshot = _check_snapshot(interactions, items, users, as_of, warehouse, data_docs)
     arrivals = Arrivals.read(interactions, warehouse, last_judged_part(warehouse), as_of)
     judged = judge(interactions, items, users, feedback, arrivals)

@@ -86,8 +86,16 @@ class PlantedHome:
         as_of = ingest(sources, FeedbackOptions(), warehouse, outputs)
         tables = (outputs.interactions, outputs.items, outputs.users)
         policy = FeedbackPolicy.read(outputs.feedback)
-        written = {"valid_interactions": self.valid, "quarantine": root / "quarantine"}
-        validate(*tables, policy, as_of, warehouse, 0.05, **written, data_docs=root / "docs.html")
+        validate(
+            *tables,
+            policy,
+            as_of,
+            warehouse,
+            0.05,
+            valid_interactions=self.valid,
+            quarantine=root / "quarantine",
+            data_docs=root / "docs.html",
+        )
 
     @property
     def valid(self) -> Path:

@@ -83,12 +83,16 @@ def validate(files: Files, _: int, __: Compute) -> None:
     from components.validate_interactions.validation import validate
 
     tables = files.interactions, files.items, files.users
-    outputs = {
-        "valid_interactions": files.valid,
-        "quarantine": files.quarantine,
-        "data_docs": files.docs,
-    }
-    validate(*tables, files.policy(), files.time(), files.warehouse, 0.05, **outputs)
+    validate(
+        *tables,
+        files.policy(),
+        files.time(),
+        files.warehouse,
+        0.05,
+        valid_interactions=files.valid,
+        quarantine=files.quarantine,
+        data_docs=files.docs,
+    )
 
 
 def features(files: Files, _: int, compute: Compute) -> None:

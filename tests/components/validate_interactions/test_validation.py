@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 
 from components.errors import StepError
+from components.evaluate_release.fairness_policy import FairnessPolicy
 from components.ingest_interactions.warehouse.manifest import Warehouse
 from components.ingest_interactions.warehouse.parts import LOG, Part
 from components.validate_interactions import rows
@@ -346,11 +347,19 @@ def test_the_component_logs_the_counts(snapshot: Any, tmp_path: Path) -> None:
     snapshot.validate()
     FeedbackPolicy().write(tmp_path / "feedback.json")
     metrics = Metrics()
-    validate_interactions.python_func(
-        Artifact("interactions.parquet"), Artifact("items.parquet"), Artifact("users.parquet"),
-        Artifact("feedback.json"), round(AS_OF.timestamp() * 1_000_000), str(tmp_path / "warehouse"), 0.05,
-        Artifact("valid.parquet"), Artifact("quarantine.parquet"), Artifact("docs.html"), metrics,
-    )  # fmt: skip
+
+    def run(provider_column: str) -> None:
+        validate_interactions.python_func(
+            Artifact("interactions.parquet"), Artifact("items.parquet"), Artifact("users.parquet"),
+            Artifact("feedback.json"), round(AS_OF.timestamp() * 1_000_000), str(tmp_path / "warehouse"),
+            0.05, FairnessPolicy(provider_column).to_json(),
+            Artifact("valid.parquet"), Artifact("quarantine.parquet"), Artifact("docs.html"), metrics,
+        )  # fmt: skip
+
+    with pytest.raises(StepError, match="the items have no column 'sellr' of text or integers"):
+        run("sellr")
+    assert not metrics.logged
+    run("")
     assert metrics.logged["valid_rows"] == 200
 
 
