@@ -33,7 +33,7 @@ T = TypeVar("T")
 
 # Memory of all filters but EASE: `make bench-scale`.
 BASE_BYTES: Final = 500_000_000
-BYTES_PER_INTERACTION: Final = 350
+BYTES_PER_INTERACTION: Final = 230
 BYTES_PER_ITEM: Final = 3_000
 
 
