@@ -84,11 +84,11 @@ def card(
         if dossier is None:
             raise StepError(f"version {version} has no dossier, from which its model card is written")
         if for_users:
-            print(user_page(dossier.page), end="")
+            typer.echo(user_page(dossier.page), nl=False)
             return
         decisions = [asdict(record) for record in registry.history.records() if record.version == version]
         receipts = tainted_versions(PublishedVersions(settings.releases)).get(version, [])
-        print(model_card(dossier.page, version, decisions, receipts), end="")
+        typer.echo(model_card(dossier.page, version, decisions, receipts), nl=False)
 
 
 def diff(

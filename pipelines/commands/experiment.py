@@ -73,7 +73,7 @@ def start(
     penchant experiment start shadow look-at-8 --candidate 8
     penchant experiment start canary try-8 --candidate 8 --share 1%
     penchant experiment start ab seven-or-8 --arm old=7:50% --arm new=8:50%
-    penchant experiment start interleaving against-8 --candidate 8 --method probabilistic
+    penchant experiment start interleaving against-8 --candidate 8
     ```
     """
     with exit_on_error():

@@ -117,7 +117,7 @@ def test_an_error_with_hostile_data_is_one_message(recommender: None) -> None:
 
 
 def test_every_command_prints_with_the_terminal() -> None:
-    """Only the terminal makes a console, and nothing is printed past it but JSON and the version.
+    """Only the terminal makes a console, and only JSON, the version and model cards are printed past it.
 
     `penchant runs logs` removes the escape codes of a log, and prints what is left.
     """
@@ -137,6 +137,7 @@ def test_every_command_prints_with_the_terminal() -> None:
                     "Text.from_ansi",
                 ):
                     past.add((file.name, name))
-    printing = {(f"{name}.py", "typer.echo") for name in ("cli", "privacy", "serving")}
-    expected = {*printing, ("runs.py", "Text.from_ansi")}
+    printing = {(f"{name}.py", "typer.echo") for name in ("cli", "dossiers", "privacy", "serving")}
+    process = ("step_process.py", "print")  # of a step, whose output kfp reads
+    expected = {*printing, process, ("runs.py", "Text.from_ansi")}
     assert past == expected

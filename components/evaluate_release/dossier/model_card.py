@@ -13,6 +13,7 @@ from components.evaluate_release.dossier.attention import SIGNIFICANT
 from components.evaluate_release.dossier.page import ORIGIN_ROWS
 from components.evaluate_release.model_names import LABELS
 from components.evaluate_release.report.result_files import utc
+from feature_repo.printable_text import printable
 
 # Shares of a mix that are named.
 NAMED: Final = 6
@@ -116,6 +117,6 @@ def _shares(mix: Mapping[str, float]) -> str:
 
 
 def _escape(value: object) -> str:
-    """Return text that is no markup and stays inside a cell of a table: whatever a template prints."""
-    escaped = "".join(f"\\{letter}" if letter in "\\|`*_<>[]#&~" else letter for letter in str(value))
-    return " ".join(escaped.split())
+    """Return text that is no markup, stays inside a cell of a table, and has no control character."""
+    text = " ".join(str(value).split())
+    return "".join(f"\\{letter}" if letter in "\\|`*_<>[]#&~" else letter for letter in printable(text))

@@ -122,6 +122,11 @@ def test_nothing_that_a_card_is_made_of_is_markup() -> None:
     assert card.count(ESCAPED) == card.count("evil") == fields
 
 
+def test_control_characters_of_a_card_are_shown_escaped() -> None:
+    card = model_card(page(notes=["a\x1b]0;title\x07b"]), 7)
+    assert r"a\\x1b\]0;title\\x07b" in card
+
+
 def test_a_card_of_an_older_version_says_what_is_not_known() -> None:
     card = model_card(page())
     assert "# Model card: a candidate" in card
