@@ -123,8 +123,8 @@ def test_nothing_that_a_card_is_made_of_is_markup() -> None:
 
 
 def test_control_characters_of_a_card_are_shown_escaped() -> None:
-    card = model_card(page(notes=["a\x1b]0;title\x07b"]), 7)
-    assert r"a\\x1b\]0;title\\x07b" in card
+    card = model_card(page(notes=["A\x1b]0;title\x07b"]), 7)
+    assert r"A\\x1b\]0;title\\x07b" in card
 
 
 def test_a_card_of_an_older_version_says_what_is_not_known() -> None:
