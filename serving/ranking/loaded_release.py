@@ -29,7 +29,7 @@ from serving.user_history import UserHistory
 # The memory limit of the cached users. A user takes a history, what explanations compute from it, and up to
 # eight numbers per item of a small catalog, one for each feature, or the entries of the sparse scores of a
 # large catalog.
-CACHE_BYTES: Final = 100_000_000
+CACHE_BYTES: Final = 75_000_000
 _BYTES_PER_USER: Final = 40_000
 _BYTES_PER_ITEM: Final = 32
 _BYTES_PER_SPARSE_USER: Final = 400_000
