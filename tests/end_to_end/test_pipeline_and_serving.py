@@ -4,14 +4,19 @@ The tutorial, answer, record, kill runs, the demo with more files, roll back, re
 """
 
 import json
+import os
 import re
 import signal
+import subprocess
+import sys
+import sysconfig
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from components.report_run.run_metrics import VERDICTS
+from feature_repo.contract import FORECAST, SIGNATURES
 from pipelines.local_run.runs import LocalRuns
 from pipelines.settings import load_settings
 from serving.answers import Answer
@@ -60,6 +65,35 @@ def test_first_run_publishes_its_release_and_is_recorded(home: Path, store: Rele
     assert (run.state, run.steps[-1].name) == ("succeeded", "Push release")
     assert (run.facts["rows"], run.facts["version"], run.facts["live"]) == ("800", "1", "yes")
     assert run.facts["verdict"] in VERDICTS
+
+
+# Loads the live version from the MLflow database that it is given, and predicts its input example.
+PYFUNC = """
+import json
+import sys
+import mlflow
+mlflow.set_tracking_uri(sys.argv[1])
+model = mlflow.pyfunc.load_model("models:/penchant@live")
+outputs = model.predict(model.input_example)
+print(json.dumps({name: str(array.dtype) for name, array in outputs.items()}))
+"""
+
+
+def test_mlflow_loads_the_live_version_without_this_project(home: Path, tmp_path: Path) -> None:
+    # Python with -S reads no .pth files, so the project's own packages are not importable.
+    done = subprocess.run(
+        [sys.executable, "-S", "-c", PYFUNC, load_settings(home=home).tracking_uri],
+        env={**os.environ, "PYTHONPATH": sysconfig.get_path("purelib")},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=HANG_S,
+    )
+
+    assert done.returncode == 0, done.stderr
+    dtypes = json.loads(done.stdout.splitlines()[-1])
+    assert dtypes == SIGNATURES["serving_default"]["outputs"] | {FORECAST: "float32"}
 
 
 def test_evaluation_ranks_the_release_above_popularity(home: Path) -> None:
