@@ -1,7 +1,7 @@
 """Explanations of answered items: a sentence, and the past items with the most influence."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -72,8 +72,10 @@ class Explainer:
         items: Indexes,
         contributions_over_mean: FloatArray,
         explain: bool,
-    ) -> list[Reason]:
+    ) -> Sequence[Reason]:
         """Return the reasons for the answered `items` [k], distinct; `because` only with `explain`.
+
+        Those of the query's last answer are kept, for the same answer again.
 
         Args:
             event_types: [≥ min(h, RECENT)], of the last interactions of the query's history.
@@ -83,13 +85,28 @@ class Explainer:
         """
         if not len(query.history) or not len(items):
             return [Reason("trending")] * len(items)
+        inputs = (items.tobytes(), contributions_over_mean.tobytes(), explain)
+        return query.last(
+            "reasons",
+            inputs,
+            lambda: self._reasons(query, event_types, items, contributions_over_mean, explain),
+        )
+
+    def _reasons(
+        self,
+        query: Query,
+        event_types: Sequence[str],
+        items: Indexes,
+        contributions_over_mean: FloatArray,
+        explain: bool,
+    ) -> Sequence[Reason]:
         searches = query.searches.reasons(items) if query.searches else [""] * len(items)
         influences = self._influences(query, items)
         answer = _Answer(query, items.tolist(), searches, influences, event_types[-RECENT:][::-1])
         added = np.where(self._can_raise, contributions_over_mean, 0)
         orders, counts = np.argsort(-added).tolist(), np.count_nonzero(added > 0, axis=1).tolist()
         reasons = [
-            self._first_reason([FEATURES[feature] for feature in order[:count]], answer, position)
+            self._first_reason(order[:count], answer, position)
             for position, (order, count) in enumerate(zip(orders, counts, strict=True))
         ]
         if not explain:
@@ -97,13 +114,13 @@ class Explainer:
         because = influences.strongest_items(MAX_BECAUSE)
         return [replace(each, because=tuple(past)) for each, past in zip(reasons, because, strict=True)]
 
-    def _first_reason(self, features: Sequence[str], answer: "_Answer", position: int) -> Reason:
-        """Return the reason by the first of the features that has one; they raise the item's score."""
+    def _first_reason(self, features: Sequence[int], answer: "_Answer", position: int) -> Reason:
+        """Return the reason by the first of the FEATURES that has one; they raise the item's score."""
         for feature in features:
-            reason = self._reason(feature, answer, position)
+            reason = self._reason(FEATURES[feature], answer, position)
             if reason.sentence:
                 return reason
-        return Reason(_WHOLE_HISTORY, features[0]) if features else Reason(_BEST_LEFT)
+        return Reason(_WHOLE_HISTORY, FEATURES[features[0]]) if features else Reason(_BEST_LEFT)
 
     def _influences(self, query: Query, items: Indexes) -> Influences:
         transitions = np.zeros(len(items), np.float32)
@@ -131,10 +148,11 @@ class Explainer:
 
     def _about(self, form: str, feature: str, answer: "_Answer", position: int) -> Reason:
         """Return a reason that names a past item without which the feature and the score fall."""
-        strongest = answer.strongest(feature)[position]
+        influences = answer.influences
+        strongest = influences.strongest[feature][position] if feature in influences.strongest else -1
         if strongest < 0:
             return Reason("")
-        past, newest = answer.influences.recent[strongest], answer.influences.newest[strongest]
+        past, newest = influences.recent[strongest], influences.newest[strongest]
         title = self._catalog.titles[past] or self._catalog.item_ids[past]
         verb = _VERBS.get(answer.event_types[newest], "chose")
         return Reason(form.format(title=title, verb=verb), feature)
@@ -158,10 +176,3 @@ class _Answer:
     searches: Sequence[str]  # [k] the sentence about a search, or ""
     influences: Influences
     event_types: Sequence[str]  # newest first
-    _strongest: dict[str, list[int]] = field(default_factory=dict)
-
-    def strongest(self, feature: str) -> list[int]:
-        """Return what Influences.strongest returns, computed once."""
-        if feature not in self._strongest:
-            self._strongest[feature] = self.influences.strongest(feature)
-        return self._strongest[feature]

@@ -4,20 +4,26 @@
 (leave-one-out); the other parts of a score are not attributed to single items.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from serving.ranking.fold_in import falls_without_each
 from serving.ranking.query import Query
 from serving.ranking.signed_history import RECENT
-from serving.ranking.source_scores import LIKE_DECAY, exponential_weights, power_weights
-from serving.ranking.sparse_scores import submatrix
+from serving.ranking.source_scores import (
+    LIKE_DECAY,
+    NEXT_INTERACTIONS,
+    exponential_weights,
+    power_weights,
+)
+from serving.ranking.sparse_scores import submatrices
 from serving.release.arrays import FloatArray, Indexes
+from serving.release.ranking_data import Ranking
 
 # The interest model is not asked again: its interest is taken for a mean of the history's embeddings, in
 # which an interaction weighs this much of one that is newer by one.
@@ -34,14 +40,17 @@ class Influences:
     Attributes:
         recent: [r] distinct items, newest first.
         newest: [r] how many interactions are newer than the newest one with the item.
-        falls: feature -> [r, k] how far its part of the score falls without the item; negative: it rises.
-        total: [r, k] sum of all falls; 0 for an answered item without itself.
+        total: [r, k] how far the score falls without the item: the sum of `falls`; negative: it rises. 0 for
+            an answered item without itself.
+        features: [f] the parts of the score that are computed again without each item.
+        falls: [f, r, k] how far they fall.
     """
 
     recent: list[int]
     newest: list[int]
-    falls: dict[str, FloatArray]
     total: FloatArray
+    features: list[str]
+    falls: FloatArray
 
     @classmethod
     def of(
@@ -54,40 +63,39 @@ class Influences:
             log_transitions: [k] the feature `transitions` of `items`; not used if it has no weight.
         """
         without = query.once("without_each", lambda: _WithoutEach.of(query))
-        filters = query.ranking.filters
-        falls = dict[str, FloatArray]()
+        falls, rows = dict[str, FloatArray](), without.rows(weights, items)
         for name, weight in weights.items():
             match name:
                 case "transitions":
-                    fall = without.falls_of_transitions(filters.transitions, items, log_transitions)
+                    fall = without.falls_of_transitions(rows[name], log_transitions)
                 case "item_cosine":
-                    fall = without.falls_of_mean(filters.item_cosine, items)
-                case "ease" if filters.ease is not None:
-                    fall = without.falls_of_mean(filters.ease, items)
-                case "als" if filters.als is not None:
-                    fall = without.als @ filters.als.take(items, axis=0).T
+                    fall = without.falls_of_mean(rows[name], query.item_cosine().at(items))
+                case "ease" if (ease := query.ease()) is not None:
+                    fall = without.falls_of_mean(rows[name], ease.at(items))
+                case "als" if (factors := query.ranking.filters.als) is not None:
+                    fall = without.factors @ factors.take(items, axis=0).T
                 case "interest" if query.interest is not None:
-                    embeddings = query.ranking.item_embeddings.take(items, axis=0)
-                    fall = without.falls_of_interest(query.interest, embeddings)
+                    fall = without.falls_of_interest(items, query.interest)
                 case _:
                     continue
             falls[name] = np.float32(weight) * fall
-        total = np.zeros((len(without.recent), len(items)), np.float32)
-        for fall in falls.values():
-            total += fall
+        stacked = np.zeros((len(falls), len(without.recent), len(items)), np.float32)
+        for row, fall in zip(stacked, falls.values(), strict=True):
+            row[:] = fall
+        total = stacked.sum(axis=0)
         total[without.recent[:, np.newaxis] == items] = 0  # an item is not a reason for itself
-        return cls(without.recent.tolist(), without.newest, falls, total)
+        return cls(without.recent.tolist(), without.newest, total, list(falls), stacked)
 
-    def strongest(self, feature: str) -> list[int]:
-        """Return [k] the position in `recent` of the item without which the whole score falls most, or -1.
+    @cached_property
+    def strongest(self) -> dict[str, list[int]]:
+        """Feature -> [k] position in `recent` of the item without which the whole score falls most, or -1.
 
-        Only an item without which the feature falls, too.
+        Only an item without which the feature falls, too. Without a feature that has the same value for all
+        items, because the model did not answer.
         """
-        if feature not in self.falls:  # it has the same value for all items: the model did not answer
-            return [-1] * self.total.shape[1]
-        fall = np.where(self.falls[feature] > 0, self.total, 0)
-        strongest: list[int] = np.where(fall.max(axis=0) > 0, fall.argmax(axis=0), -1).tolist()
-        return strongest
+        fall = np.where(self.falls > 0, self.total, 0)
+        strongest = np.where(fall.max(axis=1) > 0, fall.argmax(axis=1), -1).tolist()
+        return dict(zip(self.features, strongest, strict=True))
 
     def strongest_items(self, count: int) -> list[list[int]]:
         """Return [k] lists of at most `count` items without which the score falls, the largest fall first."""
@@ -102,23 +110,20 @@ class Influences:
 class _WithoutEach:
     """What the scores of a history are computed from, without each of its recent items [r].
 
-    It depends on the history alone. Interactions that are too old to have a weight are left out, also those
-    that would get a small one without an item.
+    It depends on the history alone, and each part is computed on first use. Interactions that are too old to
+    have a weight are left out, also those that would get a small one without an item.
     """
 
+    ranking: Ranking
     recent: Indexes  # [r] distinct, newest first
     newest: list[int]  # [r] as in Influences
     history: Indexes  # [n] newest first
-    likes: FloatArray  # [r, n] the falls of the weights of what the user likes
-    nexts: FloatArray  # [1 + r, ≤ n] the weights of what the user chooses next; row 0: nothing is left out
-    als: FloatArray  # [r, factors] the falls of the user's factors; no factors in a release without ALS
-    mean_embedding: FloatArray  # [interest size - 1] without the last column, an item's bias
-    embeddings: FloatArray  # [r, interest size - 1] the falls of the mean embedding
+    votes: FloatArray  # [n]
+    kept: NDArray[np.bool_]  # [1 + r, n] the interactions without each item; row 0: nothing is left out
 
     @classmethod
     def of(cls, query: Query) -> "_WithoutEach":
-        likes, nexts = (weights(len(query.history))[::-1] for weights in (exponential_weights, power_weights))
-        count = len(likes)
+        count = len(exponential_weights(len(query.history)))
         history = query.history[::-1][:count]
         votes = np.ones(count, np.float32) if query.votes is None else query.votes[::-1][:count]
         newest: dict[int, int] = {}
@@ -126,67 +131,93 @@ class _WithoutEach:
             newest.setdefault(item, position)
         kept = history != np.array([-1, *newest])[:, np.newaxis]
         recent = np.array(list(newest), np.int32)
-        factors = query.ranking.filters.als
-        strengths = LIKE_DECAY ** np.arange(count, dtype=np.float32)
-        means = _weights(kept, votes, _INTEREST_DECAY ** np.arange(count, dtype=np.float32))
-        mean_embeddings = means @ query.ranking.item_embeddings[history, :-1]
-        return cls(
-            recent=recent,
-            newest=list(newest.values()),
-            history=history,
-            likes=_falls(_weights(kept, votes, likes)),
-            nexts=_weights(kept, votes, nexts),
-            als=np.zeros((len(recent), 0), np.float32)
-            if factors is None
-            else falls_without_each(factors, history, strengths * votes, recent),
-            mean_embedding=mean_embeddings[0].copy(),
-            embeddings=_falls(mean_embeddings),
-        )
+        return cls(query.ranking, recent, list(newest.values()), history, votes, kept)
 
-    def falls_of_mean(self, matrix: csr_array, items: Indexes) -> FloatArray:
-        """Return [r, k] the falls of the mean of the history's rows of `matrix`."""
-        return self.likes @ submatrix(matrix, self.history, items)
+    @cached_property
+    def likes(self) -> tuple[FloatArray, FloatArray]:
+        """Weights [r, d] of the newest d interactions and [r, 1] of the mean of all, whose sum is the fall.
 
-    def falls_of_transitions(
-        self, transitions: csr_array, items: Indexes, log_transitions: FloatArray
-    ) -> FloatArray:
+        Without an item, all interactions that are older than it get younger by one, so that their weights
+        grow by one factor. So the mean stands for those that are older than each recent item.
+        """
+        weights = self._weights(exponential_weights(len(self.history))[::-1])
+        newest = 1 + int(np.flatnonzero(~self.kept.all(axis=0))[-1])
+        if newest == len(self.history):
+            return _falls(weights), np.zeros((len(self.recent), 1), np.float32)
+        growth = weights[1:, -1:] / weights[0, -1]
+        return growth * weights[0, :newest] - weights[1:, :newest], 1 - growth
+
+    @cached_property
+    def nexts(self) -> FloatArray:
+        """[1 + r, ≤ n] the weights of what the user chooses next; row 0: nothing is left out."""
+        return self._weights(power_weights(len(self.history))[::-1])
+
+    @cached_property
+    def factors(self) -> FloatArray:
+        """[r, factors] the falls of the user's factors of ALS."""
+        assert self.ranking.filters.als is not None
+        strengths = self.votes * LIKE_DECAY ** np.arange(len(self.history), dtype=np.float32)
+        return falls_without_each(self.ranking.filters.als, self.history, strengths, self.recent)
+
+    @cached_property
+    def embeddings(self) -> tuple[FloatArray, FloatArray]:
+        """The mean embedding [interest size - 1], without an item's bias, and its falls [r, …]."""
+        weights = self._weights(_INTEREST_DECAY ** np.arange(len(self.history), dtype=np.float32))
+        means: FloatArray = weights @ self.ranking.item_embeddings[self.history, :-1]
+        return means[0], _falls(means)
+
+    def rows(self, names: Collection[str], items: Indexes) -> dict[str, FloatArray]:
+        """Return feature -> [≤ n, k] the rows of the newest interactions that its falls need, if any."""
+        filters, likes = self.ranking.filters, self.likes[0].shape[1]
+        by_feature = {
+            "transitions": (filters.transitions, NEXT_INTERACTIONS),
+            "item_cosine": (filters.item_cosine, likes),
+            "ease": (filters.ease, likes),
+        }
+        parts = {
+            name: (matrix, self.history[:count])
+            for name, (matrix, count) in by_feature.items()
+            if name in names and matrix is not None
+        }
+        return dict(zip(parts, submatrices(list(parts.values()), items), strict=True))
+
+    def falls_of_mean(self, rows: FloatArray, mean: FloatArray) -> FloatArray:
+        """Return [r, k] the falls of the weighted `mean` [k] of all rows; `rows`: the newest of them."""
+        of_rows, of_mean = self.likes
+        falls: FloatArray = of_rows @ rows + of_mean * mean
+        return falls
+
+    def falls_of_transitions(self, rows: FloatArray, log_transitions: FloatArray) -> FloatArray:
         """Return [r, k] the falls of log(probability of a transition + the share of popularity)."""
-        history = self.history[: self.nexts.shape[1]]
-        probabilities = self.nexts @ submatrix(transitions, history, items)
+        probabilities = self.nexts @ rows
         by_popularity = np.maximum(np.exp(log_transitions) - probabilities[0], _TINY)
         return _falls(np.log(probabilities + by_popularity))
 
-    def falls_of_interest(self, interest: FloatArray, embeddings: FloatArray) -> FloatArray:
+    def falls_of_interest(self, items: Indexes, interest: FloatArray) -> FloatArray:
         """Return [r, k] the falls of the log softmax, if the interest is a mean of the history's embeddings.
 
         The mean is scaled to the interest: to its projection on the mean. The softmax is that of the answered
         items: the embeddings of all candidates cost too much.
-
-        Args:
-            embeddings: [k, interest size] of the answered items.
         """
-        mean = self.mean_embedding
+        embeddings, (mean, without) = self.ranking.item_embeddings.take(items, axis=0), self.embeddings
         scale = float(interest[:-1] @ mean) / max(float(mean @ mean), 1e-9)
         logits = embeddings @ interest
         odds = np.exp(logits - logits.max())
         over_mean = embeddings[:, :-1] - odds @ embeddings[:, :-1] / odds.sum()
-        falls: FloatArray = np.float32(max(scale, 0.0)) * (self.embeddings @ over_mean.T)
+        falls: FloatArray = np.float32(max(scale, 0.0)) * (without @ over_mean.T)
         return falls
 
+    def _weights(self, by_age: FloatArray) -> FloatArray:
+        """Return [1 + r, len(by_age)] the weight of each interaction among those kept, with sum 1.
 
-def _weights(kept: NDArray[np.bool_], votes: FloatArray, by_age: FloatArray) -> FloatArray:
-    """Return [1 + r, len(by_age)] the weight of each interaction among those kept, with sum 1.
-
-    Args:
-        kept: [1 + r, n] newest first.
-        votes: [n]
-        by_age: [≤ n] newest first.
-    """
-    kept = kept[:, : len(by_age)]
-    ages = np.cumsum(kept, axis=1) - 1  # -1 before the first one that is kept, which has no weight
-    weights: FloatArray = by_age[ages] * kept * votes[: len(by_age)]
-    weights /= np.maximum(weights.sum(axis=1, keepdims=True), _TINY)
-    return weights
+        Args:
+            by_age: [≤ n] newest first.
+        """
+        kept = self.kept[:, : len(by_age)]
+        ages = np.cumsum(kept, axis=1) - 1  # -1 before the first one that is kept, which has no weight
+        weights: FloatArray = by_age[ages] * kept * self.votes[: len(by_age)]
+        weights /= np.maximum(weights.sum(axis=1, keepdims=True), _TINY)
+        return weights
 
 
 def _falls(values: FloatArray) -> FloatArray:

@@ -81,6 +81,14 @@ class Query:
         """Return `compute()`, which depends on the interest too; only the first call with a key computes."""
         return _once(self._by_interest, key, compute)
 
+    def last(self, key: Hashable, inputs: Hashable, compute: Callable[[], T]) -> T:
+        """Return `compute()`, which depends on the interest and `inputs`; only its last value is kept."""
+        last = self._by_interest.get(key)
+        if last is None or last[0] != inputs:
+            last = self._by_interest[key] = inputs, compute()
+        value: T = last[1]
+        return value
+
     def keep(self, key: Hashable, value: object) -> None:
         """Keep a value that `once` returns for `key`: computed for many queries together, it costs less."""
         self._by_history[key] = value

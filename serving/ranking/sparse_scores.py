@@ -1,7 +1,7 @@
 """Scores of items as a weighted sum of matrix rows, sparse for a large catalog, dense for a small one."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -126,10 +126,22 @@ def submatrix(matrix: csr_array, rows: Indexes, columns: Indexes) -> FloatArray:
 
     `columns` are distinct.
     """
+    (dense,) = submatrices([(matrix, rows)], columns)
+    return dense
+
+
+def submatrices(parts: Sequence[tuple[csr_array, Indexes]], columns: Indexes) -> list[FloatArray]:
+    """Return what `submatrix` returns for the rows of each matrix; all matrices have one width."""
+    if not parts:
+        return []
+    with positions_of(columns, parts[0][0].shape[1]) as positions:
+        return [_submatrix(positions, matrix, rows, len(columns)) for matrix, rows in parts]
+
+
+def _submatrix(positions: Indexes, matrix: csr_array, rows: Indexes, count: int) -> FloatArray:
     row_columns, values, offsets = copy_rows(matrix, rows)
-    with positions_of(columns, matrix.shape[1]) as positions:
-        position = positions.take(row_columns)
-    entries = np.flatnonzero(position != 0)  # faster than of the integers
-    dense = np.zeros((len(rows), len(columns)), np.float32)
-    dense[np.searchsorted(offsets, entries, side="right") - 1, position[entries] - 1] = values[entries]
+    position = positions.take(row_columns)
+    (entries,) = (position != 0).nonzero()  # faster than of the integers
+    dense = np.zeros((len(rows), count), np.float32)
+    dense[offsets.searchsorted(entries, "right") - 1, position[entries] - 1] = values[entries]
     return dense

@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from serving.ranking.blend_features import FEATURES
 from serving.ranking.explanations import Reason
 from serving.ranking.fold_in import falls_without_each
+from serving.ranking.influences import Influences
 from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.query import Query
 from serving.ranking.request import Request
@@ -42,7 +44,7 @@ def score(shop: Ranking, query: Query, item: int) -> float:
     return float(LoadedRelease(shop).reranker.scores(query, everything)[item])
 
 
-def answer(shop: Ranking, query: Query, seen: Indexes, k: int = 10) -> tuple[Indexes, list[Reason]]:
+def answer(shop: Ranking, query: Query, seen: Indexes, k: int = 10) -> tuple[Indexes, Sequence[Reason]]:
     release = LoadedRelease(shop)
     candidates = release.item_filter.select(Rules(now=0, excluded=seen), release.retriever.retrieve(query), k)
     ranked = release.rank(query, candidates, Request("", k=k))
@@ -187,3 +189,52 @@ def test_a_cached_user_pays_once_for_what_depends_on_the_history_alone(
         answered = query.with_interest(interest)
         release.explainer.reasons(answered, ["view"] * 12, np.array([9], np.int32), added, True)
     assert len(calls) == 1
+
+
+def test_the_reasons_of_the_same_answer_are_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = ranking(ITEMS, blend=blend(item_cosine=1.0, ease=1.0))
+    query, release, computed = query_of(shop, histories(1, 12)[0]), LoadedRelease(shop), list[Indexes]()
+    of = Influences.of
+
+    def counted(query: Query, items: Indexes, *arguments: Any) -> Influences:
+        computed.append(items)
+        return of(query, items, *arguments)
+
+    monkeypatch.setattr("serving.ranking.influences.Influences.of", counted)
+    first, other = np.arange(20, 30, dtype=np.int32), np.arange(30, 40, dtype=np.int32)
+    added = np.eye(10, len(FEATURES), FEATURES.index("ease"), dtype=np.float32)
+
+    def reasons(query: Query, items: Indexes, added: FloatArray, explain: bool = False) -> Sequence[Reason]:
+        return release.explainer.reasons(query, ["view"] * 12, items, added, explain)
+
+    assert reasons(query, first, added) == reasons(query, first, added)
+    assert len(computed) == 1
+    for inputs in (
+        (query, other, added),
+        (query, first, added[::-1]),
+        (query, first, added[::-1], True),
+        (query.with_interest(shop.item_embeddings[0]), first, added[::-1], True),
+    ):
+        reasons(*inputs)
+    assert len(computed) == 5
+
+
+@pytest.mark.parametrize("feature", ["item_cosine", "ease"])
+@pytest.mark.parametrize("repeated", [False, True], ids=["distinct items", "an item that is recent and old"])
+def test_a_fall_is_the_difference_to_the_score_without_the_item(feature: str, repeated: bool) -> None:
+    shop, items = ranking(ITEMS), np.arange(50, ITEMS, dtype=np.int32)
+    history = np.random.default_rng(5).permutation(50).astype(np.int32)
+    history[3 if repeated else -1] = history[-1]
+    votes = np.where(history % 3, 1, 0.5).astype(np.float32)
+    reranker = LoadedRelease(shop).reranker
+
+    def scores(kept: NDArray[np.bool_]) -> FloatArray:
+        query = Query(shop, history[kept], np.arange(50)[kept], votes=votes[kept])
+        return reranker.features(query, items, (feature,))[:, 0]
+
+    whole = scores(history >= 0)
+    query = Query(shop, history, np.arange(50), votes=votes)
+    influences = Influences.of(query, items, {feature: 1.0}, whole)
+    assert len(influences.recent) == 20
+    expected = [whole - scores(history != item) for item in influences.recent]
+    np.testing.assert_allclose(influences.total, expected, rtol=1e-3, atol=1e-5)
