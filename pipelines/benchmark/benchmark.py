@@ -1,4 +1,4 @@
-"""Runs a benchmark: the steps of the training pipeline, in a temporary home, once per seed."""
+"""Runs a benchmark: the steps of the training pipeline, in a temporary home, once per seed and tie order."""
 
 import json
 import os
@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -37,11 +37,14 @@ DISPLAY_NAMES: Final = {
 TAIL_LINES: Final = 15
 
 
-def run_benchmark(plan: Plan, trainings: int, settings: Settings, console: Console) -> dict[str, Any]:
+def run_benchmark(
+    plan: Plan, trainings: int, settings: Settings, console: Console, tie_orders: int = 0
+) -> dict[str, Any]:
     """Run every step; return the results, as `make_results` describes them.
 
     Args:
         trainings: the number of seeds.
+        tie_orders: the number of random orders of equal times, each with every seed; 0: the source's order.
         settings: the archives of data sets are read from their warehouse.
 
     Raises:
@@ -50,6 +53,19 @@ def run_benchmark(plan: Plan, trainings: int, settings: Settings, console: Conso
     first_seed = Hyperparameters().seed
     seeds = list(range(first_seed, first_seed + trainings))
     archives, commit = Path(settings.warehouse) / "archives", current_commit()
+    orders = range(1, tie_orders + 1) if tie_orders else [0]
+    runs = [_run(replace(plan, tie_order=order), seeds, archives, console) for order in orders]
+    evaluations = [evaluation for of_order, _, _ in runs for evaluation in of_order]
+    costs = [cost for _, of_order, _ in runs for cost in of_order]
+    return make_results(plan, seeds, evaluations, costs, runs[0][2], commit)
+
+
+def _run(
+    plan: Plan, seeds: list[int], archives: Path, console: Console
+) -> tuple[list[dict[str, Any]], list[StepCost], dict[str, int]]:
+    """Return metrics.json of each seed, the costs of the steps, and the numbers of rows of the k-core."""
+    if plan.tie_order:
+        console.print(f"Equal times in random order {plan.tie_order}")
     with tempfile.TemporaryDirectory(prefix="penchant-benchmark-") as folder:
         home = Path(folder)
         (home / "warehouse").mkdir()
@@ -61,7 +77,7 @@ def run_benchmark(plan: Plan, trainings: int, settings: Settings, console: Conso
             costs += [run_step("train", seed), run_step("evaluate", seed)]
         evaluations = [json.loads((home / f"evaluation-{seed}/metrics.json").read_text()) for seed in seeds]
         data = json.loads((home / "core/counts.json").read_text())
-    return make_results(plan, seeds, evaluations, costs, data, commit)
+    return evaluations, costs, data
 
 
 @dataclass(frozen=True)

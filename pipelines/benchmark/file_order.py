@@ -1,4 +1,4 @@
-"""Orders interactions with equal times as their source does, which published results assume."""
+"""Orders interactions with equal times as their source does, which published results assume, or randomly."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from components.ingest_interactions.warehouse.manifest import Warehouse
 from feature_repo.atomic_files import atomic_file
 
 
-def order_as_in_source(warehouse: str, interactions: Path) -> None:
+def order_equal_times(warehouse: str, interactions: Path, random_order: int = 0) -> None:
     """Make equal times of a user different by steps of 1 µs, in the order of the source's rows.
 
     Publications sort by time and leave interactions with equal times in the order of the file. So the last
@@ -23,14 +23,16 @@ def order_as_in_source(warehouse: str, interactions: Path) -> None:
     Args:
         warehouse: the warehouse that the snapshot was made from.
         interactions: the snapshot's file; it is replaced.
+        random_order: 0 for the order of the source; each other number gives an order of its own.
     """
     store = Warehouse(warehouse)
+    tie = f"md5(interaction_id || ':{random_order:d}'), " if random_order else ""
     with connect(store.filesystem) as connection:
         table = connection.sql(
             f"""
             SELECT snapshot.* FROM read_parquet({file_list([interactions])}) AS snapshot
             JOIN {store.rows("interactions")} AS stored USING (interaction_id, user_id, item_id)
-            ORDER BY user_id, snapshot."timestamp", stored.part, stored.source_row
+            ORDER BY user_id, snapshot."timestamp", {tie}stored.part, stored.source_row
             """
         ).to_arrow_table()
     schema = pq.read_schema(interactions)

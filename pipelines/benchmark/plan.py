@@ -18,6 +18,7 @@ class Plan:
     protocol: str
     hyperparameters: dict[str, Any]
     feedback: dict[str, Any]  # of FeedbackOptions
+    tie_order: int = 0  # of equal times: 0 as in the source, each other number a random order of its own
 
 
 def make_plan(

@@ -2,6 +2,7 @@
 
 import json
 import statistics
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -58,12 +59,13 @@ def make_results(
     """Build the document that `--json` writes.
 
     Args:
-        evaluations: one `metrics.json` of evaluate_release per seed.
+        evaluations: one `metrics.json` of evaluate_release per seed, those of one tie order together.
         data: the numbers of interactions, items and users in the k-core.
 
     Returns:
         `models` -> `metrics` -> mean, spread (sample standard deviation over the seeds, null for one seed)
         and the values of the seeds; `seconds` is a mean over the seeds, `peak_memory_bytes` the maximum.
+        `tie_orders`: null, or the number of orders and the spread over them, of the means over the seeds.
     """
     first = evaluations[0]
     all_positive = FeedbackOptions.parse(plan.feedback).all_positive
@@ -82,6 +84,7 @@ def make_results(
         "seeds": seeds,
         "commit": commit,
         "models": {model: _model_results(model, evaluations, costs) for model in MODELS},
+        "tie_orders": _over_tie_orders(evaluations, len(seeds)),
         "drift": mean_drift(evaluations),
         "steps": [asdict(cost) for cost in costs],
         "published": [asdict(result) for result in published],
@@ -96,14 +99,30 @@ def _model_results(model: str, evaluations: list[dict[str, Any]], costs: list[St
         spread = statistics.stdev(values) if len(values) > 1 else None
         metrics[name] = {"mean": statistics.fmean(values), "spread": spread, "values": values}
     costs = [cost for cost in costs if cost.step in steps]
-    seeds = len(evaluations)
+    runs = Counter(cost.step for cost in costs)
     return {
         "title": title,
         "metrics": metrics,
         "steps": list(steps),
-        "seconds": sum(cost.seconds if cost.seed is None else cost.seconds / seeds for cost in costs),
+        "seconds": sum(cost.seconds / runs[cost.step] for cost in costs),
         "peak_memory_bytes": max(cost.peak_memory_bytes for cost in costs),
     }
+
+
+def _over_tie_orders(evaluations: list[dict[str, Any]], seeds: int) -> dict[str, Any] | None:
+    """Return what `make_results` calls `tie_orders`."""
+    by_order = [evaluations[start : start + seeds] for start in range(0, len(evaluations), seeds)]
+    if len(by_order) == 1:
+        return None
+    spreads = {}
+    for name in TABLE_METRICS:
+        values = [
+            statistics.fmean(evaluation["models"]["served"][name]["value"] for evaluation in order)
+            for order in by_order
+        ]
+        mean, spread = statistics.fmean(values), statistics.stdev(values)
+        spreads[name] = {"values": values, "mean": mean, "spread": spread}
+    return {"orders": len(by_order), **spreads}
 
 
 def result_tables(results: dict[str, Any]) -> Iterator[Table | str]:
@@ -148,6 +167,13 @@ def _protocol_text(results: dict[str, Any]) -> str:
         "together with all other collaborative filters.",
         f"Commit: {results['commit'] or 'unknown'}.",
     ]
+    if ties := results["tie_orders"]:
+        figures = ", ".join(
+            f"{heading} {ties[name]['mean']:.4f} ± {ties[name]['spread']:.4f} "
+            f"({ties[name]['spread'] / ties[name]['mean']:.1%})"
+            for name, heading in TABLE_METRICS.items()
+        )
+        lines.append(f"Equal times: {ties['orders']} random orders; over them, with reranking, {figures}.")
     if not results["published"]:
         lines.append("There are no published results for this data set and protocol.")
     return "\n".join(lines)

@@ -29,14 +29,15 @@ PEAK_MEMORY: Final = "peak_memory.txt"
 def prepare(home: Path, plan: Plan) -> None:
     """Ingest the data, reduce it to the k-core, build the features, and fetch the training set.
 
-    If all interactions are positive, as in publications, equal times get an order as there too.
+    If all interactions are positive, as in publications, equal times get an order as there too, or a random
+    one.
     """
     from components.build_features.feature_tables import build
     from components.fetch_training_set.training_set import fetch
     from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
     from components.ingest_interactions.ingestion import Outputs, Sources, ingest
     from feature_repo.store_addresses import FeatureStoreAddresses
-    from pipelines.benchmark.file_order import order_as_in_source
+    from pipelines.benchmark.file_order import order_equal_times
     from pipelines.benchmark.k_core import write_k_core
 
     warehouse = home / "warehouse"
@@ -46,7 +47,7 @@ def prepare(home: Path, plan: Plan) -> None:
     options = FeedbackOptions.parse(plan.feedback)
     as_of = ingest(sources, options, str(warehouse), outputs)
     if options.all_positive:
-        order_as_in_source(str(warehouse), outputs.interactions)
+        order_equal_times(str(warehouse), outputs.interactions, plan.tie_order)
     write_k_core(home / "ingested", home / "core", plan.min_interactions)
     spine = home / "spine.parquet"
     interactions, _, users = _tables(home / "core")

@@ -36,6 +36,14 @@ def benchmark(
     seeds: Annotated[
         int, typer.Option(min=1, help="Train this many times, each with another random seed.")
     ] = 3,
+    tie_orders: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Repeat everything with this many random orders of interactions with equal times, and print "
+            "the spread over them. 0: once, in the order of the source.",
+        ),
+    ] = 0,
     json_file: Annotated[
         Path | None, typer.Option("--json", dir_okay=False, help="Write all figures to this file.")
     ] = None,
@@ -62,6 +70,7 @@ def benchmark(
     ```
     penchant benchmark movielens-100k
     penchant benchmark movielens-1m --seeds 1 --json results.json
+    penchant benchmark movielens-1m --seeds 1 --tie-orders 5
     penchant benchmark movielens-100k --by-value    # low ratings are negative
     penchant benchmark --interactions interactions.csv --protocol time
     ```
@@ -77,11 +86,13 @@ def benchmark(
         own, described = (Path(file) if file else None for file in (interactions, items))
         if all_positive is None:
             all_positive = not (positive or negative or neutral or min_value)
+        if tie_orders and not all_positive:
+            raise ValueError("--tie-orders needs --all-positive: otherwise equal times have no order")
         options = feedback_arguments(positive, negative, neutral, exposure, min_value, all_positive)
         plan = make_plan(
             dataset, own, described, min_interactions, protocol, keep_seen, hyperparameters, **options
         )
-        results = run_benchmark(plan, seeds, load_settings(), out)
+        results = run_benchmark(plan, seeds, load_settings(), out, tie_orders)
         out.print(*result_tables(results), sep="\n")
         if json_file:
             write_json(results, json_file)

@@ -130,6 +130,7 @@ def test_peak_memory_excludes_the_parent_process() -> None:
         (["movielens-100k", "--set", "seed=3"], "use --seeds"),
         (["movielens-100k", "--set", "seen_items=keep"], "--keep-seen"),
         (["movielens-100k", "--seeds", "0"], "--seeds"),
+        (["movielens-100k", "--by-value", "--tie-orders", "5"], "--tie-orders needs --all-positive"),
     ],
 )
 def test_a_wrong_option_is_reported_with_the_right_one(arguments: list[str], message: str) -> None:

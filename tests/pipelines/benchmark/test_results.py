@@ -67,6 +67,22 @@ def test_mean_and_spread_are_over_the_seeds() -> None:
     assert metrics["ndcg_at_10"]["spread"] == 0
 
 
+def test_the_spread_over_tie_orders_is_of_the_means_over_the_seeds() -> None:
+    # Two orders with two seeds each: means 0.2 and 0.4.
+    evaluations = [evaluation(hr, 0.1) for hr in (0.1, 0.3, 0.3, 0.5)]
+    data = {"interactions": 999_611, "users": 6_040, "items": 3_416}
+
+    document = make_results(plan(), [7, 8], evaluations, [*COSTS, *COSTS], data, "abc")
+
+    ties = document["tie_orders"]
+    assert ties["orders"] == 2
+    assert ties["hr_at_10"]["values"] == pytest.approx([0.2, 0.4])
+    assert ties["hr_at_10"]["spread"] == pytest.approx(0.02**0.5)
+    assert "2 random orders; over them, with reranking, HR@10 0.3000 ± 0.1414 (47.1%)" in printed(document)
+    assert document["models"]["served"]["seconds"] == 10 + 30 + 5
+    assert results(plan(), [evaluation(0.2, 0.1)])["tie_orders"] is None
+
+
 def test_one_seed_has_no_spread() -> None:
     document = results(plan(), [evaluation(0.2, 0.1)])
 
