@@ -58,7 +58,10 @@ def training_arguments(
         "hyperparameters": hyperparameters,
         "off_policy": off_policy_options(settings).to_json(),
         "fairness": FairnessPolicy(
-            settings.provider_column, settings.max_group_gap, settings.min_provider_exposure
+            settings.provider_column,
+            settings.max_group_gap,
+            settings.min_provider_exposure,
+            settings.balanced_exposure_gap,
         ).to_json(),
     }
 

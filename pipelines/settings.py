@@ -94,6 +94,13 @@ class Settings(Addresses):
         description="a release does not go live by itself if a provider has less exposure than this share of "
         "its relevance; none: any exposure is allowed",
     )
+    balanced_exposure_gap: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="scenarios with balance_exposure may leave this share of the exposure with other "
+        "providers than relevance has; each evaluation fits offsets for it. None: no offsets",
+    )
     model_name: str = Field("penchant", description="name of the registered model in MLflow")
     experiment: str = Field("penchant", description="name of the experiment in MLflow and Kubeflow")
 

@@ -45,6 +45,7 @@ class Fallback(StrEnum):
     NOT_RECORDED = "not_recorded"
     NEWEST_INTERACTIONS = "newest_interactions"
     LIVE_RELEASE = "live_release"
+    UNBALANCED_EXPOSURE = "unbalanced_exposure"
 
 
 class Source(StrEnum):
@@ -85,6 +86,7 @@ class Rule(StrEnum):
     DISLIKED = "disliked"
     LIKE_DISLIKED = "like_disliked"
     EXPLORATION = "exploration"
+    BALANCE_EXPOSURE = "balance_exposure"
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,6 +66,9 @@ class RequestRanking:
         If a quota per category leaves fewer than k items, the most popular items of each category are added.
         """
         k, quota = self.request.k, self.request.scenario.max_per_category
+        if self.request.scenario.balance_exposure and self.release.ranking.exposure_offsets is None:
+            reason = f"release {self.release.version} has no exposure offsets"
+            self.degraded.append(Degradation(Stage.RANKING, reason, Fallback.UNBALANCED_EXPOSURE))
         ranked, basis = self._rank(candidates)
         if quota and len(ranked.items) < k:
             more = self.release.item_filter.select(self.rules, retrieved, k, quota)
@@ -157,6 +160,8 @@ class RequestRanking:
             return Rule.MAX_PER_CATEGORY
         if scenario.exploration:
             return Rule.EXPLORATION
+        if scenario.balance_exposure and not scenario.diversifies:
+            return Rule.BALANCE_EXPOSURE
         return Rule.DIVERSITY if scenario.diversity else Rule.MIN_FRESH_SHARE
 
 

@@ -1,4 +1,4 @@
-"""What the release gate asks of fairness, and which column of the items names their provider."""
+"""What the release gate asks of fairness, which column names providers, and how far to balance them."""
 
 import json
 from collections.abc import Iterator
@@ -17,11 +17,14 @@ class FairnessPolicy:
         max_group_gap: how far below the best-served group of users the worst-served one may be, as a share,
             in NDCG@10 and HR@10.
         min_provider_exposure: the least exposure of a provider, as a share of its relevance.
+        balanced_exposure_gap: no limit of the gate, but the share of the exposure that scenarios with
+            `balance_exposure` may leave with other providers than relevance has; None: not for this release.
     """
 
     provider_column: str = ""
     max_group_gap: float | None = None
     min_provider_exposure: float | None = None
+    balanced_exposure_gap: float | None = None
 
     def to_json(self) -> str:
         """Return the policy as the text of a pipeline parameter."""

@@ -19,6 +19,7 @@ from components.evaluate_release.data.held_out import SEED, HeldOut
 from components.evaluate_release.data.queries import Queries
 from components.evaluate_release.data.ranked_queries import RankedQueries
 from components.evaluate_release.drift.drift_study import measure_drift
+from components.evaluate_release.exposure_balance import measure_balance, with_offsets
 from components.evaluate_release.fairness_policy import NO_LIMITS, FairnessPolicy
 from components.evaluate_release.metrics import slices
 from components.evaluate_release.metrics.accuracy import ndcg
@@ -83,9 +84,13 @@ def measure(
         ablation = ablate(examples.features, examples.targets, blend)
     if explored and (curve := _calibration(explored, replace(ranking, blend=blend), saved_model, held_out)):
         blend["calibration"] = curve
+    candidate, bound = replace(ranking, blend=blend), fairness.balanced_exposure_gap
+    if providers and bound is not None:
+        with timed("fitted the exposure offsets"):
+            candidate = with_offsets(candidate, fit_queries, validation, held_out.profiles, providers, bound)
     with timed("ranked the test queries with every model"):
-        candidate = replace(ranking, blend=blend)
-        served = ServedRanking(candidate, held_out.test, test, held_out.profiles).answers()
+        ranked = ServedRanking(candidate, held_out.test, test, held_out.profiles)
+        served = ranked.answers()
         models = {SERVED: served, **rank_by_single_models(ranking, held_out.test, test)}
         baseline = max((POPULARITY, TRANSITIONS), key=lambda name: ndcg(models[name].ranks, 10).mean())
     with timed("computed metrics and intervals"):
@@ -98,6 +103,10 @@ def measure(
         measured_fairness = measure_fairness(
             served, held_out.test.targets, held_out.test.users, masks, providers, SEED
         )
+        if providers and bound is not None:
+            balanced, targets = ranked.answers(balanced=True), held_out.test.targets
+            balance = measure_balance(served, balanced, targets, held_out.test.users, providers, bound)
+            measured_fairness = replace(measured_fairness, balance=balance)
     with timed("measured interest drift"):
         drift = measure_drift(candidate, saved_model, held_out)
     with timed("measured the forecast of interests"), SavedInterestModel(saved_model) as model:
@@ -119,7 +128,7 @@ def measure(
         fairness=measured_fairness,
         drift=drift,
         forecast=forecast,
-        blend=blend,
+        blend=candidate.blend,
         ablation=ablation,
         keep_seen=held_out.keep_seen,
         live=live,

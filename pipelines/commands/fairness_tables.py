@@ -41,6 +41,8 @@ def _gaps(gaps: list[dict[str, Any]]) -> Table:
 def _providers(fairness: dict[str, Any]) -> Table:
     headings = ("items", "of the catalog", "relevance", "exposure", "exposure / relevance")
     table = _table("Fairness to providers", fairness["provider_column"], *headings)
+    if balance := fairness.get("balance"):
+        table.caption = balance["sentence"]
     for row in fairness["providers"]:
         ratio = f"{row['exposure'] / row['relevance']:.2f}" if row["relevance"] else "–"
         interval = "" if row["high"] is None else f" ({row['low']:.2f} to {row['high']:.2f})"

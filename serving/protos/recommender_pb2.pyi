@@ -46,6 +46,7 @@ class Fallback(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FALLBACK_NOT_RECORDED: _ClassVar[Fallback]
     FALLBACK_NEWEST_INTERACTIONS: _ClassVar[Fallback]
     FALLBACK_LIVE_RELEASE: _ClassVar[Fallback]
+    FALLBACK_UNBALANCED_EXPOSURE: _ClassVar[Fallback]
 
 class Source(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -82,6 +83,7 @@ class Rule(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     RULE_DISLIKED: _ClassVar[Rule]
     RULE_LIKE_DISLIKED: _ClassVar[Rule]
     RULE_EXPLORATION: _ClassVar[Rule]
+    RULE_BALANCE_EXPOSURE: _ClassVar[Rule]
 BASIS_UNSPECIFIED: Basis
 BASIS_HISTORY: Basis
 BASIS_REQUEST_HISTORY: Basis
@@ -110,6 +112,7 @@ FALLBACK_NO_FREQUENCY_CAP: Fallback
 FALLBACK_NOT_RECORDED: Fallback
 FALLBACK_NEWEST_INTERACTIONS: Fallback
 FALLBACK_LIVE_RELEASE: Fallback
+FALLBACK_UNBALANCED_EXPOSURE: Fallback
 SOURCE_UNSPECIFIED: Source
 SOURCE_INTEREST: Source
 SOURCE_TRANSITIONS: Source
@@ -140,6 +143,7 @@ RULE_DIVERSITY: Rule
 RULE_DISLIKED: Rule
 RULE_LIKE_DISLIKED: Rule
 RULE_EXPLORATION: Rule
+RULE_BALANCE_EXPOSURE: Rule
 
 class Interaction(_message.Message):
     __slots__ = ("interaction_id", "user_id", "item_id", "event_type", "value", "timestamp", "domain", "query", "request_id")

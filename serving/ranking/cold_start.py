@@ -60,7 +60,7 @@ def rank_cold(
     SEGMENT_TRENDING: by trend among users who share attributes. TRENDING: by trend among all users.
     """
     cold = cold_scores(release, candidates.items, now, profile, query)
-    selection = release.select(candidates, cold.scores, cold.without_dislikes, request, _log_shares)
+    selection = release.select(candidates, cold.scores, cold.without_dislikes, request, log_shares)
     contributions = np.zeros((len(selection.positions), len(FEATURES)), np.float32)
     without, scores = cold.without_dislikes[selection.positions], cold.scores[selection.positions]
     search = np.float32(0) if cold.search is None else cold.search[selection.positions]
@@ -77,7 +77,7 @@ def rank_cold(
     return RankedItems.of(candidates, selection, contributions, contributions, sentences), cold.basis
 
 
-def _log_shares(scores: FloatArray) -> FloatArray:
+def log_shares(scores: FloatArray) -> FloatArray:
     """Return the logarithm: trends are counts or shares, and its softmax gives shares."""
     logarithms: FloatArray = np.log(scores + np.float32(1e-9))
     return logarithms

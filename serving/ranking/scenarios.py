@@ -55,6 +55,7 @@ class Scenario(BaseModel):
     frequency_cap: FrequencyCap | None = None
     record_impressions: bool = False
     exploration: Exploration | None = None
+    balance_exposure: bool = False
 
     @model_validator(mode="after")
     def _check_sources(self) -> Self:
@@ -72,10 +73,19 @@ class Scenario(BaseModel):
             )
         return self
 
+    @model_validator(mode="after")
+    def _check_balance(self) -> Self:
+        if self.balance_exposure and self.objective != "score":
+            raise ValueError(
+                'balance_exposure: its offsets belong to scores; leave out objective = "expected_value"'
+            )
+        return self
+
     @property
     def is_by_score(self) -> bool:
         """Whether the answer is the k best items by score, in this order."""
-        return self.objective == "score" and not self.diversifies and self.exploration is None
+        reorders = self.diversifies or self.exploration is not None or self.balance_exposure
+        return self.objective == "score" and not reorders
 
     @property
     def diversifies(self) -> bool:

@@ -1,7 +1,7 @@
 """Selection of the answer among scored candidates, by score or by expected value."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,41 +49,72 @@ def select(
         without_dislikes: [m] scores without the effect of dislikes; `scores` itself for a user without any.
         to_logits: from scores to the input of the softmax behind click probabilities.
     """
-    if request.scenario.objective == "expected_value":
+    scenario, items = request.scenario, candidates.items
+    if scenario.objective == "expected_value":
         return _select_by_value(ranking, fresh, candidates, scores, without_dislikes, request, to_logits)
-    items, content = candidates.items, ranking.catalog.content
-    selection = diversify(scores, items, content, fresh, request.k, request.scenario)
-    if request.scenario.exploration:
-        return _explore(items, scores, without_dislikes, request, to_logits, selection)
+    if scenario.balance_exposure and ranking.exposure_offsets is not None:
+        return _balance(ranking, fresh, items, scores, without_dislikes, request, to_logits)
+    best = diversify(scores, items, ranking.catalog.content, fresh, request.k, scenario)
+    if scenario.exploration:
+        return _explore(items, scores, scores, without_dislikes, request, to_logits, best)
+    return _selected(items, scores, scores, without_dislikes, best)
+
+
+def _balance(
+    ranking: Ranking,
+    fresh: NDArray[np.bool_],
+    items: Indexes,
+    scores: FloatArray,
+    without_dislikes: FloatArray,
+    request: Request,
+    to_logits: ToLogits,
+) -> ScoredSelection:
+    """Select by log odds and the offsets of the items' providers; the answer has the scores themselves."""
+    assert ranking.exposure_offsets is not None
+    offsets, scenario = ranking.exposure_offsets[items], request.scenario
+    values = to_logits(scores) + offsets
+    without = values if without_dislikes is scores else to_logits(without_dislikes) + offsets
+    best = diversify(values, items, ranking.catalog.content, fresh, request.k, scenario)
+    best = _reordered(best, best_positions(scores, request.k), Rule.BALANCE_EXPOSURE)
+    if scenario.exploration:
+        return _explore(items, scores, values, without, request, np.asarray, best)
+    return _selected(items, scores, values, without, best)
+
+
+def _selected(
+    items: Indexes, scores: FloatArray, values: FloatArray, without_dislikes: FloatArray, best: Selection
+) -> ScoredSelection:
+    """Return a selection by `values` [m], with and without dislikes; the answer has `scores` [m]."""
     return ScoredSelection(
-        selection.positions,
-        scores[selection.positions],
-        selection.reordered_by,
-        items[selection.over_quota],
-        _displaced(items, scores, without_dislikes, selection.positions),
+        best.positions,
+        scores[best.positions],
+        best.reordered_by,
+        items[best.over_quota],
+        _displaced(items, values, without_dislikes, best.positions),
     )
 
 
 def _explore(
     items: Indexes,
     scores: FloatArray,
+    values: FloatArray,
     without_dislikes: FloatArray,
     request: Request,
     to_logits: ToLogits,
     best: Selection,
 ) -> ScoredSelection:
-    """Draw the answer; `best` is the one without exploration."""
+    """Draw the answer; `best` is the one without exploration, other arguments as in `_selected`."""
     assert request.scenario.exploration
     drawn = draw(
-        to_logits(scores), request.k, request.scenario.exploration, request.user_id, request.request_id
+        to_logits(values), request.k, request.scenario.exploration, request.user_id, request.request_id
     )
-    pairs = zip(drawn.positions.tolist(), best.positions.tolist(), strict=True)
+    pairs = zip(drawn.positions.tolist(), best.positions.tolist(), best.reordered_by, strict=True)
     return ScoredSelection(
         drawn.positions,
         scores[drawn.positions],
-        [None if position == other else Rule.EXPLORATION for position, other in pairs],
+        [rule if position == other else Rule.EXPLORATION for position, other, rule in pairs],
         items[best.over_quota],
-        _displaced(items, scores, without_dislikes, best.positions),
+        _displaced(items, values, without_dislikes, best.positions),
         propensities=drawn.propensities,
     )
 
@@ -111,20 +142,22 @@ def _select_by_value(
     without = values if without_dislikes is scores else expected(without_dislikes)[1]
     selection = diversify(values, items, ranking.catalog.content, fresh, request.k, request.scenario)
     by_score = best_positions(scores[with_bid], request.k)
-    reordered_by = [
-        rule or (Rule.EXPECTED_VALUE if position != position_by_score else None)
-        for rule, position, position_by_score in zip(
-            selection.reordered_by, selection.positions, by_score, strict=False
-        )
-    ]
+    selection = _reordered(selection, by_score, Rule.EXPECTED_VALUE)
     return ScoredSelection(
         with_bid[selection.positions],
         values[selection.positions],
-        reordered_by,
+        selection.reordered_by,
         items[selection.over_quota],
         _displaced(items, values, without, selection.positions),
         probabilities[selection.positions],
     )
+
+
+def _reordered(selection: Selection, by_score: NDArray[np.intp], rule: Rule) -> Selection:
+    """Name `rule` for each place that the scores would give to another item, if no other rule set it."""
+    rows = zip(selection.reordered_by, selection.positions.tolist(), by_score.tolist(), strict=False)
+    reordered_by = [other or (rule if position != best else None) for other, position, best in rows]
+    return replace(selection, reordered_by=reordered_by)
 
 
 def _displaced(

@@ -25,6 +25,7 @@ from serving.release.arrays import FloatArray
 from serving.release.catalog import Catalog
 from serving.release.checksums import check_files, checksums
 from serving.release.collaborative_filters import CollaborativeFilters
+from serving.release.exposure_offsets import ExposureOffsets
 from serving.release.item_embeddings import Precision, load_embeddings, save_embeddings
 from serving.release.item_words import ItemWords
 
@@ -42,6 +43,7 @@ class Ranking:
     precision: Precision = "float32"  # at which the embeddings are stored
     nearest: Path | None = None  # the nearest-neighbour index of a large catalog
     words: ItemWords = field(default_factory=ItemWords)  # of the items' texts, for searches
+    exposure_offsets: FloatArray | None = None  # [items] log odds that balance the providers' exposure
 
     @property
     def feedback(self) -> FeedbackPolicy:
@@ -60,16 +62,20 @@ class Ranking:
         manifest = _read_manifest(directory)
         check_files(directory, RANKING, manifest["files"])
         embeddings, precision = load_embeddings(directory)
+        items = _read_whole(directory / "catalog.parquet")
+        blend = json.loads((directory / "blend.json").read_text())
+        offsets = ExposureOffsets.of(blend)
         ranking = cls(
             version=version,
-            catalog=Catalog.from_items(_read_whole(directory / "catalog.parquet")),
+            catalog=Catalog.from_items(items),
             item_embeddings=embeddings,
             precision=precision,
             filters=CollaborativeFilters.load(directory),
-            blend=json.loads((directory / "blend.json").read_text()),
+            blend=blend,
             manifest=manifest,
             nearest=directory / NEAREST if "nearest" in manifest else None,
             words=ItemWords.load(directory / "words"),
+            exposure_offsets=offsets.of_items(items) if offsets else None,
         )
         counts = _item_counts(len(ranking.catalog), embeddings, ranking.filters)
         if len(set(counts.values())) != 1:

@@ -18,6 +18,7 @@ from serving.errors import Unavailable
 from serving.interest.user_interest import UserInterest
 from serving.ranking.blend_features import FEATURES
 from serving.release.collaborative_filters import CollaborativeFilters
+from serving.release.exposure_offsets import ExposureOffsets
 from serving.release.ranking_data import write_ranking
 from serving.release.user_segments import Segment, Segments
 from serving.user_history import UserHistory
@@ -86,14 +87,23 @@ def segments() -> Segments:
     return Segments(named, csr_array(trend))
 
 
-def write_release(root: Path, version: int, titles: str = "", **manifest_entries: Any) -> None:
+def write_release(
+    root: Path,
+    version: int,
+    titles: str = "",
+    exposure_offsets: ExposureOffsets | None = None,
+    **manifest_entries: Any,
+) -> None:
     """Write release `version` below `root`; `titles` is appended to each title."""
     table = items()
     renamed = [f"{title}{titles}" for title in table.column("title").to_pylist()]
     table = table.set_column(1, ITEMS.field("title"), pa.array(renamed))
     (root / "interest" / str(version)).mkdir(parents=True)
     weights = {"interest": 1.0, "transitions": 0.5, "item_cosine": 0.5}
-    blend = {"features": list(FEATURES), "weights": [weights.get(feature, 0.1) for feature in FEATURES]}
+    blend: dict[str, Any] = {"features": list(FEATURES)}
+    blend["weights"] = [weights.get(feature, 0.1) for feature in FEATURES]
+    if exposure_offsets:
+        blend["exposure_offsets"] = exposure_offsets.to_json()
     directory = root / "ranking" / str(version)
     model = root / "interest" / str(version)
     (model / "saved_model.pb").write_bytes(b"graph")

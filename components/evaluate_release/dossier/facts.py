@@ -14,6 +14,7 @@ from components.evaluate_release.dossier.lineage import Lineage
 from components.evaluate_release.dossier.serving_cost import ServingCost
 from components.evaluate_release.drift.data_profile import DataProfile
 from components.evaluate_release.fairness_policy import NO_LIMITS, FairnessPolicy
+from components.evaluate_release.metrics.fairness import ExposureBalance
 from components.evaluate_release.metrics.metric_calculator import Figure
 from components.evaluate_release.metrics.slices import USER_ATTRIBUTE
 from components.evaluate_release.model_names import SERVED
@@ -100,7 +101,20 @@ def fairness_of(results: EvaluationResults, policy: FairnessPolicy) -> dict[str,
         for part in results.slices
         if part.dimension.startswith(USER_ATTRIBUTE) and part.low
     ]
-    return asdict(results.fairness) | {"policy": asdict(policy), "groups": groups}
+    fairness = asdict(results.fairness) | {"policy": asdict(policy), "groups": groups}
+    if results.fairness.balance:
+        fairness["balance"]["sentence"] = _balance_sentence(results.fairness.balance)
+    return fairness
+
+
+def _balance_sentence(balance: ExposureBalance) -> str:
+    change = balance.ndcg_with / balance.ndcg_without - 1 if balance.ndcg_without else 0.0
+    interval = "" if balance.low is None else f", difference {balance.low:+.4f} to {balance.high:+.4f}"
+    return (
+        f"A scenario with balance_exposure moves the exposure gap from {balance.gap_without:.1%} to "
+        f"{balance.gap_with:.1%} and NDCG@10 from {balance.ndcg_without:.4f} to {balance.ndcg_with:.4f} "
+        f"({change:+.1%}{interval})."
+    )
 
 
 def _figure(values: dict[str, float], low: dict[str, float], high: dict[str, float]) -> dict[str, float]:

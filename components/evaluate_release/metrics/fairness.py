@@ -75,6 +75,19 @@ class ProviderExposure:
 
 
 @dataclass(frozen=True)
+class ExposureBalance:
+    """What a scenario with `balance_exposure` changes on the test queries: the exposure gap, and NDCG@10."""
+
+    bound: float  # of the gap, asked for on the validation queries
+    gap_without: float
+    gap_with: float
+    ndcg_without: float
+    ndcg_with: float
+    low: float | None  # of ndcg_with − ndcg_without, 95 %, bootstrap over users
+    high: float | None
+
+
+@dataclass(frozen=True)
 class Fairness:
     """`providers` is empty where no column names them; `exposure_gap` is None then.
 
@@ -85,6 +98,7 @@ class Fairness:
     providers: list[ProviderExposure]
     provider_column: str = ""
     exposure_gap: float | None = None
+    balance: ExposureBalance | None = None  # None where no release balances exposure
 
 
 def measure_fairness(
@@ -113,9 +127,13 @@ def measure_fairness(
     )
     if providers is None:
         return Fairness(gaps, [])
-    rows = _exposures(served, targets, users, providers, seed)
-    gap = sum(abs(row.exposure - row.relevance) for row in rows) / 2
-    return Fairness(gaps, rows, providers.column, gap)
+    rows = provider_exposures(served, targets, users, providers, seed)
+    return Fairness(gaps, rows, providers.column, gap_of(rows))
+
+
+def gap_of(rows: list[ProviderExposure]) -> float:
+    """Return the share of exposure that would have to move to other providers to be as relevance is."""
+    return sum(abs(row.exposure - row.relevance) for row in rows) / 2
 
 
 def _large(masks: Masks, users: Users) -> Masks:
@@ -219,7 +237,7 @@ def _adjusted(gaps: list[GroupGap]) -> list[GroupGap]:
     return [replace(gap, p_value=float(p_value)) for gap, p_value in zip(gaps, adjusted, strict=True)]
 
 
-def _exposures(
+def provider_exposures(
     served: RankedQueries, targets: NDArray[np.int32], users: Users, providers: Providers, seed: int
 ) -> list[ProviderExposure]:
     """Return a row for each provider, the most relevant first."""

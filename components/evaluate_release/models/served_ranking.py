@@ -14,7 +14,7 @@ from components.evaluate_release.metrics.accuracy import MISS
 from components.evaluate_release.models.source_blocks import block_size, compute_sources
 from feature_repo.searches import Searches
 from serving.ranking.blend_features import FEATURES
-from serving.ranking.cold_start import Profile, cold_scores
+from serving.ranking.cold_start import Profile, cold_scores, log_shares
 from serving.ranking.indexed_user import IndexedUser
 from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.query import Query
@@ -71,13 +71,26 @@ class ServedRanking:
                     examples.targets.append(int(position_of_target[0]) if len(position_of_target) else -1)
         return examples
 
-    def answers(self) -> RankedQueries:
-        """Rank each query's candidates; a target that is not retrieved, or excluded by a rule, is a miss."""
+    def best_log_odds(self, count: int) -> list[tuple[Indexes, FloatArray]]:
+        """Return the best candidates of each query [≤ count], best first, and their scores in log odds."""
+        best = []
+        with threadpool_limits(1):
+            for position, query, items in self._candidates():
+                log_odds = self._log_odds(position, query, items)
+                first = best_positions(log_odds, count)
+                best.append((items[first], log_odds[first]))
+        return best
+
+    def answers(self, *, balanced: bool = False) -> RankedQueries:
+        """Rank each query's candidates; a target that is not retrieved, or excluded by a rule, is a miss.
+
+        `balanced`: with the release's exposure offsets, as a scenario with `balance_exposure` ranks.
+        """
         ranks = np.full(len(self._queries), MISS, np.int32)
         answered = np.full((len(self._queries), MAX_LENGTH), -1, np.int32)
         with threadpool_limits(1):
             for position, query, items in self._candidates():
-                scores = self._scores(position, query, items)
+                scores = (self._balanced if balanced else self._scores)(position, query, items)
                 first = items[best_positions(scores, MAX_LENGTH)]
                 answered[position, : len(first)] = first
                 own = scores[items == self._queries.targets[position]]
@@ -127,6 +140,16 @@ class ServedRanking:
             return self._release.reranker.scores(query, items)
         profile = self._profiles.get(self._queries.user_ids[position], {})
         return cold_scores(self._release, items, self._now(position), profile, query).scores
+
+    def _log_odds(self, position: int, query: Query, items: Indexes) -> FloatArray:
+        scores = self._scores(position, query, items)
+        return scores if len(query.history) else log_shares(scores)
+
+    def _balanced(self, position: int, query: Query, items: Indexes) -> FloatArray:
+        offsets = self._release.ranking.exposure_offsets
+        assert offsets is not None
+        balanced: FloatArray = self._log_odds(position, query, items) + offsets[items]
+        return balanced
 
     def _now(self, position: int) -> int:
         return int(self._queries.cutoffs[position])

@@ -274,7 +274,7 @@ def test_the_component_returns_the_decision_and_logs_the_metrics(world, store, t
         interaction_log=f"sqlite:///{tmp_path}/none.db",
         warehouse=str(tmp_path),
         off_policy=OffPolicyOptions().to_json(),
-        fairness=FairnessPolicy("title", 0.5, 0.1).to_json(),
+        fairness=FairnessPolicy("title", 0.5, 0.1, 0.2).to_json(),
         evaluation=Artifact(tmp_path / "evaluation"),
         metrics=metrics,
         report=report,
@@ -291,6 +291,11 @@ def test_the_component_returns_the_decision_and_logs_the_metrics(world, store, t
     assert {row["attribute"] for row in fairness["groups"]} == {gap["attribute"] for gap in fairness["gaps"]}
     assert fairness["provider_column"] == "title"
     assert sum(row["exposure"] for row in fairness["providers"]) == pytest.approx(1)
+    balance = fairness["balance"]
+    assert balance["gap_without"] == fairness["exposure_gap"]
+    assert balance["gap_with"] <= max(balance["gap_without"], 0.2)
+    offsets = json.loads((tmp_path / "evaluation" / "blend.json").read_text())["exposure_offsets"]
+    assert (offsets["column"], offsets["bound"]) == ("title", 0.2)
     assert facts["privacy"] == {"pseudonyms": False}
     assert facts["ablation"]["queries"] == N_USERS
     assert facts["gate"]["reason"].endswith("; clicks were not used: no scenario explores")
@@ -303,6 +308,7 @@ def test_the_component_returns_the_decision_and_logs_the_metrics(world, store, t
     assert {f"evaluation/{name}" for name in files} <= stored
     card = (tmp_path / "evaluation" / "model_card.md").read_text()
     assert "### Exposure of providers, by title" in card
+    assert balance["sentence"] in card
     assert "without pseudonyms" in card
 
 

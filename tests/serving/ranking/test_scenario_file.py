@@ -40,6 +40,10 @@ def test_the_default_file_has_four_scenarios() -> None:
             "share: .*less than",
         ),
         (
+            "[feed]\nbalance_exposure = true\nobjective = 'expected_value'\n",
+            "balance_exposure: its offsets belong to scores",
+        ),
+        (
             "[feed]\ndiversity = 0.1\nexploration = { method = 'plackett_luce', share = 0.1 }\n",
             "exploration: the probabilities of its places are not known with diversity",
         ),

@@ -10,7 +10,9 @@ from feature_repo.histories import History
 from feature_repo.interaction import Interaction
 from serving.answers import Answer
 from serving.errors import InvalidRequest
-from tests.serving.planted import FILMS, ITEMS_PER_CATEGORY
+from serving.release.exposure_offsets import ExposureOffsets
+from tests.patience import wait_until
+from tests.serving.planted import FILMS, ITEMS_PER_CATEGORY, write_release
 from tests.serving.service import FakeSnapshot, RunningService, running
 from tests.serving.test_recommender import categories, past
 
@@ -281,3 +283,30 @@ def test_an_unknown_scenario_is_rejected_with_the_valid_names(service: RunningSe
         InvalidRequest, match="scenario: expected one of ads, content, email, social, got 'feed'"
     ):
         service.client.recommend("u", scenario="feed")
+
+
+def test_balanced_exposure_moves_items_and_the_answer_says_so(tmp_path: Path) -> None:
+    file = tmp_path / "scenarios.toml"
+    file.write_text("[fair]\nbalance_exposure = true\n")
+    offsets = ExposureOffsets("domain", {"books": 9.0}, 0.0, 0.0, 0.1)
+    write_release(tmp_path / "releases", 2, exposure_offsets=offsets)
+    with running(tmp_path, scenarios=file) as service:
+        service.client.record_all(past("comedy", 1, 2, 3))
+        without = service.client.recommend("u", k=5, scenario="fair")
+        assert [(each.stage, each.fallback) for each in without.degraded] == [
+            ("ranking", "unbalanced_exposure")
+        ]
+        assert ids(without) == ids(service.client.recommend("u", k=5))
+        service.model.versions.append(2)
+        service.go_live(2)
+        wait_until(lambda: service.client.recommend("u").release_version == 2)
+        plain, fair = (
+            service.client.recommend("u", k=5, scenario=name, explain=True) for name in ("", "fair")
+        )
+        assert fair.degraded == []
+        numbers = [int(item.item_id.split("-")[1]) for item in fair.recommendations]
+        assert min(numbers) >= FILMS  # the books of each category
+        assert {item.reordered_by for item in fair.recommendations} == {"balance_exposure"}
+        assert {item.rule for item in fair.removed if item.item_id in ids(plain)} == {"balance_exposure"}
+        scores = [item.score for item in plain.recommendations]
+        assert scores == sorted(scores, reverse=True)

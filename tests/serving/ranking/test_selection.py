@@ -1,11 +1,13 @@
-"""Selection by expected value: what bids and dislikes do to each other."""
+"""Selection by expected value, and with balanced exposure."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from serving.ranking.candidate_set import Candidates, SourceBits
 from serving.ranking.request import Request
-from serving.ranking.scenarios import Scenario
+from serving.ranking.scenarios import Exploration, Scenario
 from serving.ranking.selection import ScoredSelection, select
 from tests.serving.rankings import ranking
 
@@ -44,3 +46,32 @@ def test_a_bid_does_not_change_the_probability_of_a_disliked_item(bid: float) ->
     of_item = dict(zip(answer.positions.tolist(), answer.probabilities.tolist(), strict=True))
     odds = np.exp([3, 2, 1, -9])
     assert of_item[3] == pytest.approx(odds[3] / odds.sum(), rel=1e-4)
+
+
+def balanced(offsets: list[float], k: int = 3, **scenario: object) -> ScoredSelection:
+    """Select among items 0 to 3 with SCORES and these offsets of their providers."""
+    candidates = Candidates.of(np.arange(4, dtype=np.int32), np.ones(4, SourceBits))
+    request = Request("u", k, scenario=Scenario(balance_exposure=True, **scenario), request_id="r")
+    release = replace(ranking(4), exposure_offsets=np.array(offsets, np.float32))
+    return select(release, np.zeros(4, bool), candidates, SCORES, SCORES, request)
+
+
+def test_offsets_move_items_and_the_answer_keeps_their_scores() -> None:
+    answer = balanced([0, 0, 1.5, 0])
+    assert answer.positions.tolist() == [0, 2, 1]
+    assert answer.values.tolist() == [3, 1, 2]
+    assert answer.reordered_by == [None, "balance_exposure", "balance_exposure"]
+
+
+def test_offsets_of_zero_change_nothing() -> None:
+    answer = balanced([0, 0, 0, 0])
+    assert (answer.positions.tolist(), answer.reordered_by) == ([0, 1, 2], [None] * 3)
+
+
+def test_exploration_draws_by_the_balanced_scores() -> None:
+    exploration = Exploration(method="epsilon_greedy", share=1e-9, floor=9)
+    answer = balanced([0, 0, 1.5, 0], exploration=exploration)
+    assert answer.positions.tolist() == [0, 2, 1]
+    assert answer.reordered_by == [None, "balance_exposure", "balance_exposure"]
+    assert answer.propensities is not None
+    assert answer.propensities.min() > 0.99
