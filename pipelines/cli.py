@@ -12,7 +12,7 @@ from pipelines.commands.data import data
 from pipelines.commands.experiment import experiment
 from pipelines.commands.kubeflow import compile_pipelines, submit
 from pipelines.commands.online import online
-from pipelines.commands.privacy import export, forget, rotate_key
+from pipelines.commands.privacy import export, forget, preferences, rotate_key
 from pipelines.commands.replay import replay
 from pipelines.commands.review import review
 from pipelines.commands.runs import runs
@@ -61,7 +61,7 @@ def penchant(
 
 TRAINING: list[Callable[..., None]] = [demo, run, benchmark]
 SERVING: list[Callable[..., None]] = [serve, recommend, forecast, record, replay]
-PRIVACY: list[Callable[..., None]] = [export, forget, rotate_key]
+PRIVACY: list[Callable[..., None]] = [export, preferences, forget, rotate_key]
 
 for command in TRAINING:
     app.command(rich_help_panel="Train")(command)

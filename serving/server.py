@@ -51,7 +51,9 @@ from serving.user_data.erasure_store import ErasureStore
 from serving.user_data.erasure_watcher import Erasures, ErasureWatcher
 from serving.user_data.history_reader import Features, HistoryReader, Log
 from serving.user_data.interaction_log import InteractionLog
+from serving.user_data.preference_store import PreferenceStore
 from serving.user_data.request_context import ImpressionLog, RequestContextReader
+from serving.user_data.user_preferences import Preferences, UserPreferences
 
 if TYPE_CHECKING:
     from serving.telemetry.tracing import Tracing
@@ -86,6 +88,7 @@ class Dependencies:
     log: SharedLog
     exposures: StoredExposures
     erasures: Erasures
+    preferences: Preferences
     open_features: Callable[[], Features]
 
     @classmethod
@@ -113,6 +116,7 @@ class Dependencies:
             log=log,
             exposures=ExposureStore(settings.interaction_log),
             erasures=ErasureStore(settings.interaction_log),
+            preferences=PreferenceStore(settings.interaction_log),
             open_features=open_features,
         )
 
@@ -121,6 +125,7 @@ class Dependencies:
         self.log.close()
         self.exposures.close()
         self.erasures.close()
+        self.preferences.close()
 
 
 @asynccontextmanager
@@ -223,8 +228,11 @@ async def _start_service(
     stack.callback(shadowing.cancel)
     prefetcher = Prefetcher(recommender.prefetch, metrics)
     watcher = ErasureWatcher(dependencies.erasures)
-    watcher.on_change(recommender.forget)
-    stack.push_async_callback(asyncio.to_thread, watcher.close)
+    preferences = UserPreferences(dependencies.preferences)
+    for forget in (recommender.forget, preferences.forget):
+        watcher.on_change(forget)
+    for follower in (watcher, preferences):
+        stack.push_async_callback(asyncio.to_thread, follower.close)
     service = RecommenderService(
         recommender,
         recorder,
@@ -234,12 +242,14 @@ async def _start_service(
         metrics,
         prefetcher,
         Erasure(dependencies.erasures, dependencies.exposures, watcher),
+        preferences,
     )
     add_RecommenderServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]
     health_pb2_grpc.add_HealthServicer_to_server(reporter.servicer, server)
     reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
     reporter.start()
     await asyncio.to_thread(watcher.start)
+    await asyncio.to_thread(preferences.start)
     log_depth.start()
     exposures.start()
     releases.start()

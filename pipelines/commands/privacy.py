@@ -1,4 +1,4 @@
-"""The commands about what is held of people: `penchant export`, `forget` and `rotate-key`."""
+"""The commands about what is held of people: `penchant export`, `preferences`, `forget` and `rotate-key`."""
 
 import json
 from pathlib import Path
@@ -25,6 +25,35 @@ def export(
         from pipelines.settings import load_settings
 
         typer.echo(json.dumps(export_user(load_settings(home=home), user), indent=2, ensure_ascii=False))
+
+
+def preferences(
+    user: Annotated[str, typer.Argument(help="A user id.")],
+    personalized: Annotated[
+        bool | None,
+        typer.Option("--personalized/--not-personalized", help="Set it; without, it is only printed."),
+    ] = None,
+    home: Home = None,
+) -> None:
+    """Set or print whether a user's answers are personalized.
+
+    Running recommenders follow within a second, and keep to it until it is set again. The user's interactions
+    are recorded and trained on as before; `penchant forget` ends that.
+
+    ```
+    penchant preferences 196 --not-personalized
+    ```
+    """
+    with exit_on_error():
+        from pipelines.privacy.preferences import is_personalized, set_personalized
+        from pipelines.settings import load_settings
+
+        settings = load_settings(home=home)
+        settings.prepare_home()
+        if personalized is not None:
+            set_personalized(settings, user, personalized)
+        answers = "are" if is_personalized(settings, user) else "are not"
+        out.print(f"The answers to this user {answers} personalized.")
 
 
 def forget(

@@ -18,6 +18,7 @@ from serving.exposures.exposure_store import ExposureStore
 from serving.release.published_versions import PublishedVersions
 from serving.release.tainted_versions import taint
 from serving.user_data.erasure_store import ErasureStore
+from serving.user_data.preference_store import PreferenceStore
 
 RECEIPTS: Final = "receipts"
 
@@ -39,11 +40,13 @@ def erase_user(settings: Settings, user_id: str) -> tuple[Receipt, Path]:
     stored = stored_id(settings, user_id)
     store = ErasureStore(settings.interaction_log)
     try:
+        preferences = _erase_preferences(settings, stored)
         interactions = store.erase(stored)
         erased = store.erased()
         removals = _Removals(settings.home / RECEIPTS, erased.digest(stored))
         place = without_password(settings.interaction_log)
         removals.add(place, "recorded interactions", interactions)
+        removals.add(place, "preferences", preferences)
         exposures = ExposureStore(settings.interaction_log)
         try:
             removals.add(place, "records of what was shown", exposures.delete_user(stored))
@@ -77,6 +80,14 @@ def allow_user(settings: Settings, user_id: str) -> bool:
             was_erased = store.allow(stored)
             warehouse_rows.allow(settings.warehouse, store.erased())
         return was_erased
+    finally:
+        store.close()
+
+
+def _erase_preferences(settings: Settings, user_id: str) -> int:
+    store = PreferenceStore(settings.interaction_log)
+    try:
+        return store.erase(user_id)
     finally:
         store.close()
 

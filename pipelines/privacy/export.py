@@ -15,12 +15,14 @@ from pipelines.privacy.stored_user import stored_id
 from pipelines.settings import Settings
 from serving.exposures.exposure_store import ExposureStore
 from serving.user_data.interaction_log import InteractionLog
+from serving.user_data.preference_store import PreferenceStore
 
 _USES = {
     "recorded_interactions": "the next answers follow them, and the next run learns from them",
     "ingested_interactions": "features and models are computed from them",
     "attributes": "inputs of the models, and recommendations before there is a history",
     "features": "answers are computed from them",
+    "preferences": "whether the answers are personalized",
     "shown": "which answers were given, to measure and to repeat them, and to show nothing too often",
 }
 
@@ -37,6 +39,7 @@ def export_user(settings: Settings, user_id: str) -> dict[str, Any]:
         "ingested_interactions": _ingested(settings, "interactions", stored),
         "attributes": _ingested(settings, "users", stored),
         "features": list(_features(settings, stored)),
+        "preferences": _preferences(settings, stored),
         "shown": _shown(settings, stored),
     }
     return {
@@ -91,6 +94,15 @@ def _shown(settings: Settings, user_id: str) -> list[dict[str, Any]]:
     finally:
         store.close()
     return [row | {"timestamp": _time(row["timestamp"])} for row in rows]
+
+
+def _preferences(settings: Settings, user_id: str) -> list[dict[str, Any]]:
+    store = PreferenceStore(settings.interaction_log)
+    try:
+        preference = store.of_user(user_id)
+    finally:
+        store.close()
+    return [asdict(preference) | {"changed_at": _time(preference.changed_at)}] if preference else []
 
 
 def _time(microseconds: int) -> str:

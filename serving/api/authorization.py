@@ -16,6 +16,7 @@ _SCOPES: Final[Mapping[str, Scope]] = {
     f"{_SERVICE}GetInterests": "recommend",
     f"{_SERVICE}ForecastInterests": "recommend",
     f"{_SERVICE}RecordInteractions": "record",
+    f"{_SERVICE}SetPreferences": "preferences",
     f"{_SERVICE}EraseUser": "erase",
 }
 

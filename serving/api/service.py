@@ -18,6 +18,7 @@ from serving.api.validation import (
 )
 from serving.deadline import Deadline
 from serving.erasure import Erasure
+from serving.errors import InvalidRequest
 from serving.prefetch import Prefetcher
 from serving.protos import recommender_pb2 as pb
 from serving.protos.recommender_pb2_grpc import RecommenderServiceServicer
@@ -26,6 +27,7 @@ from serving.recommender import RecommendationEngine
 from serving.recorder import Recorder
 from serving.telemetry.metrics import Metrics
 from serving.user_data.request_context import clock_us
+from serving.user_data.user_preferences import UserPreferences
 
 # A recording may wait longer for a lock than an answer, because it has no fallback.
 _RECORD_DEADLINE_S: Final = 5.0
@@ -44,10 +46,11 @@ class RecommenderService(RecommenderServiceServicer):
         metrics: Metrics,
         prefetcher: Prefetcher,
         erasure: Erasure,
+        preferences: UserPreferences,
     ) -> None:
         """`deadline_s`: the longest time for an answer; it also holds for clients that set no deadline."""
         self._recommender, self._recorder, self._scenarios = recommender, recorder, scenarios
-        self._prefetcher, self._erasure = prefetcher, erasure
+        self._prefetcher, self._erasure, self._preferences = prefetcher, erasure, preferences
         self._limits, self._deadline_s, self._metrics = limits, deadline_s, metrics
 
     async def Recommend(  # noqa: N802 (the name in the proto)
@@ -55,6 +58,8 @@ class RecommenderService(RecommenderServiceServicer):
     ) -> pb.RecommendResponse:
         with self._metrics.stage("request"):
             leave_out_erased(request, self._erasure.erased)
+            if request.user_id and not self._preferences.is_personalized(request.user_id):
+                request.personalized = False
             validated = read_request(request, self._scenarios, self._limits, clock_us())
             deadline = _deadline(context, self._deadline_s)
         answer = await self._recommender.recommend(validated, deadline)
@@ -68,14 +73,15 @@ class RecommenderService(RecommenderServiceServicer):
         interactions = read_interactions(request, self._limits)
         deadline = _deadline(context, _RECORD_DEADLINE_S)
         recorded = await self._recorder.record(interactions, ids_without_time(request), deadline)
-        self._prefetcher.enqueue(interaction.user_id for interaction in interactions)
+        users = (interaction.user_id for interaction in interactions)
+        self._prefetcher.enqueue(filter(self._preferences.is_personalized, users))
         return recorded_message(recorded)
 
     async def GetInterests(  # noqa: N802
         self, request: pb.GetInterestsRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.GetInterestsResponse:
         leave_out_erased(request, self._erasure.erased)
-        user_id, k = read_id("user_id", request.user_id), read_k(request.k, self._limits)
+        user_id, k = self._read_user(request), read_k(request.k, self._limits)
         deadline = _deadline(context, self._deadline_s)
         return interests_message(await self._recommender.interests(user_id, k, deadline))
 
@@ -83,7 +89,7 @@ class RecommenderService(RecommenderServiceServicer):
         self, request: pb.ForecastInterestsRequest, context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> pb.ForecastInterestsResponse:
         leave_out_erased(request, self._erasure.erased)
-        user_id, k = read_id("user_id", request.user_id), read_k(request.k, self._limits)
+        user_id, k = self._read_user(request), read_k(request.k, self._limits)
         steps, deadline = read_steps(request.steps), _deadline(context, self._deadline_s)
         return forecast_message(await self._recommender.forecast(user_id, steps, k, deadline))
 
@@ -94,6 +100,21 @@ class RecommenderService(RecommenderServiceServicer):
         request.Clear()  # the log of requests must not have the id
         interactions, exposures = await self._erasure.erase(user_id)
         return pb.EraseUserResponse(interactions=interactions, exposures=exposures)
+
+    async def SetPreferences(  # noqa: N802
+        self, request: pb.SetPreferencesRequest, context: "grpc.aio.ServicerContext[Any, Any]"
+    ) -> pb.SetPreferencesResponse:
+        leave_out_erased(request, self._erasure.erased)
+        user_id = read_id("user_id", request.user_id)
+        if not request.HasField("personalized"):
+            raise InvalidRequest("personalized: expected true or false, got nothing")
+        await self._preferences.set_personalized(user_id, request.personalized)
+        return pb.SetPreferencesResponse()
+
+    def _read_user(self, request: pb.GetInterestsRequest | pb.ForecastInterestsRequest) -> str:
+        """Return the id, or that of nobody for a user whose answers are not personalized."""
+        user_id = read_id("user_id", request.user_id)
+        return user_id if self._preferences.is_personalized(user_id) else ""
 
 
 def _deadline(context: "grpc.aio.ServicerContext[Any, Any]", limit_s: float) -> Deadline:

@@ -71,6 +71,10 @@ class AsyncRecommender:
     async def erase(self, user_id: str) -> None:
         await self._call(self._stub.EraseUser, pb.EraseUserRequest(user_id=user_id))
 
+    async def set_personalized(self, user_id: str, personalized: bool) -> None:
+        request = pb.SetPreferencesRequest(user_id=user_id, personalized=personalized)
+        await self._call(self._stub.SetPreferences, request)
+
     async def close(self) -> None:
         await self._channel.close()
 

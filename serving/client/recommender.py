@@ -85,6 +85,11 @@ class Recommender:
         """Erase a user from the log and from what was shown; nothing is recorded of the user from then on."""
         self._call(self._stub.EraseUser, pb.EraseUserRequest(user_id=user_id))
 
+    def set_personalized(self, user_id: str, personalized: bool) -> None:
+        """Set whether this user's answers are personalized, until it is set again."""
+        request = pb.SetPreferencesRequest(user_id=user_id, personalized=personalized)
+        self._call(self._stub.SetPreferences, request)
+
     def close(self) -> None:
         self._channel.close()
 

@@ -10,7 +10,7 @@ from serving.connections.tls import ServerTls
 
 LOOPBACK: Final = ("127.0.0.1", "localhost", "[::1]", "::1")
 
-Scope = Literal["recommend", "record", "erase", "admin"]
+Scope = Literal["recommend", "record", "preferences", "erase", "admin"]
 
 Token = Annotated[SecretStr, Field(min_length=16)]
 

@@ -1,4 +1,4 @@
-"""Gives the user ids of an interaction log and of its exposures the next pseudonym key."""
+"""Gives the user ids of an interaction log, of its exposures and preferences the next pseudonym key."""
 
 from typing import Final
 
@@ -12,6 +12,7 @@ from serving.protos.recommender_pb2 import RecommendRequest
 from serving.user_data import log_schema
 from serving.user_data.interaction_table import INTERACTIONS, USER_SNAPSHOTS
 from serving.user_data.log_connections import LogConnections
+from serving.user_data.preferences import PREFERENCES
 from serving.user_data.pseudonym_key import PSEUDONYM_KEY
 
 # Old id -> new id, for the transaction alone.
@@ -22,7 +23,7 @@ _IDS: Final = sa.Table(
     sa.Column("new", sa.Text, nullable=False),
     prefixes=["TEMPORARY"],
 )
-_TABLES: Final = (INTERACTIONS, USER_SNAPSHOTS, EXPOSURES)
+_TABLES: Final = (INTERACTIONS, USER_SNAPSHOTS, EXPOSURES, PREFERENCES)
 
 
 def ids_to_rekey(url: str, old: Pseudonyms, new: Pseudonyms, timeout_s: float = 3_600.0) -> set[str] | None:

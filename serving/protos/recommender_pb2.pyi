@@ -408,3 +408,15 @@ class EraseUserResponse(_message.Message):
     interactions: int
     exposures: int
     def __init__(self, interactions: _Optional[int] = ..., exposures: _Optional[int] = ...) -> None: ...
+
+class SetPreferencesRequest(_message.Message):
+    __slots__ = ("user_id", "personalized")
+    USER_ID_FIELD_NUMBER: _ClassVar[int]
+    PERSONALIZED_FIELD_NUMBER: _ClassVar[int]
+    user_id: str
+    personalized: bool
+    def __init__(self, user_id: _Optional[str] = ..., personalized: _Optional[bool] = ...) -> None: ...
+
+class SetPreferencesResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...

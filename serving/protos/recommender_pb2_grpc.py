@@ -59,6 +59,11 @@ class RecommenderServiceStub:
                 request_serializer=serving_dot_protos_dot_recommender__pb2.EraseUserRequest.SerializeToString,
                 response_deserializer=serving_dot_protos_dot_recommender__pb2.EraseUserResponse.FromString,
                 _registered_method=True)
+        self.SetPreferences = channel.unary_unary(
+                '/penchant.v1.RecommenderService/SetPreferences',
+                request_serializer=serving_dot_protos_dot_recommender__pb2.SetPreferencesRequest.SerializeToString,
+                response_deserializer=serving_dot_protos_dot_recommender__pb2.SetPreferencesResponse.FromString,
+                _registered_method=True)
 
 
 class RecommenderServiceServicer:
@@ -102,6 +107,14 @@ class RecommenderServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetPreferences(self, request, context):
+        """Sets what a user wants of the answers, and keeps it until it is set again. All replicas follow within a second. Needs a
+        token with the scope `preferences`.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_RecommenderServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -129,6 +142,11 @@ def add_RecommenderServiceServicer_to_server(servicer, server):
                     servicer.EraseUser,
                     request_deserializer=serving_dot_protos_dot_recommender__pb2.EraseUserRequest.FromString,
                     response_serializer=serving_dot_protos_dot_recommender__pb2.EraseUserResponse.SerializeToString,
+            ),
+            'SetPreferences': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetPreferences,
+                    request_deserializer=serving_dot_protos_dot_recommender__pb2.SetPreferencesRequest.FromString,
+                    response_serializer=serving_dot_protos_dot_recommender__pb2.SetPreferencesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -266,6 +284,33 @@ class RecommenderService:
             '/penchant.v1.RecommenderService/EraseUser',
             serving_dot_protos_dot_recommender__pb2.EraseUserRequest.SerializeToString,
             serving_dot_protos_dot_recommender__pb2.EraseUserResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetPreferences(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/penchant.v1.RecommenderService/SetPreferences',
+            serving_dot_protos_dot_recommender__pb2.SetPreferencesRequest.SerializeToString,
+            serving_dot_protos_dot_recommender__pb2.SetPreferencesResponse.FromString,
             options,
             channel_credentials,
             insecure,

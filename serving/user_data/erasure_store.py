@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from feature_repo.erased_users import ErasedUsers
 from serving.errors import Unavailable
-from serving.user_data import erased_users, log_schema
+from serving.user_data import erased_users, log_schema, preferences
 from serving.user_data.interaction_table import INTERACTIONS, USER_SNAPSHOTS
 from serving.user_data.log_connections import LogConnections
 
@@ -36,13 +36,14 @@ class ErasureStore:
             return erased_users.read(connection)
 
     def erase(self, user_id: str) -> int:
-        """Record nothing of the user from now on, and delete the user's interactions; returns their number.
+        """Record nothing of the user from now on, and delete interactions and preferences.
 
-        Both are one transaction; a repeat changes nothing.
+        Returns the number of interactions. It is one transaction; a repeat changes nothing.
         """
         with self._database.write("erase a user") as connection:
             log_schema.lock(connection)
             erased_users.add(connection, user_id)
+            preferences.remove(connection, user_id)
             connection.execute(sa.delete(USER_SNAPSHOTS).where(USER_SNAPSHOTS.c.user_id == user_id))
             return connection.execute(
                 sa.delete(INTERACTIONS).where(INTERACTIONS.c.user_id == user_id)

@@ -4,7 +4,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from serving.user_data import erased_users, pseudonym_key
+from serving.user_data import erased_users, preferences, pseudonym_key
 from serving.user_data.interaction_table import COLUMNS, INTERACTIONS, METADATA, DatabaseClock
 
 # Identifies the lock of the log in PostgreSQL, which has one space of numbers for all applications.
@@ -12,6 +12,8 @@ LOCK: Final = 7_305_442_918
 
 # Columns that a table of an earlier version may lack, besides `position`.
 _LATER_COLUMNS: Final = ("query", "request_id")
+
+_OTHERS: Final = (erased_users.METADATA, preferences.METADATA)
 
 _TRIGGER: Final = f"""
 CREATE OR REPLACE FUNCTION interactions_announce() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -56,7 +58,8 @@ def _create(engine: sa.Engine) -> None:
         if names and "position" not in names:
             _add_positions(connection)
         METADATA.create_all(connection)
-        erased_users.METADATA.create_all(connection)
+        for metadata in _OTHERS:
+            metadata.create_all(connection)
         if engine.dialect.name == "postgresql" and not _has_trigger(connection):
             connection.exec_driver_sql(_TRIGGER)
         connection.commit()
@@ -77,9 +80,8 @@ def _is_current(engine: sa.Engine) -> bool:
     with engine.connect() as connection:
         inspector = sa.inspect(connection)
         has_columns = _column_names(inspector).issuperset(_LATER_COLUMNS)
-        return has_columns and all(
-            map(inspector.has_table, [*METADATA.tables, *erased_users.METADATA.tables])
-        )
+        tables = [name for metadata in (METADATA, *_OTHERS) for name in metadata.tables]
+        return has_columns and all(map(inspector.has_table, tables))
 
 
 def _column_names(inspector: sa.Inspector) -> set[str]:

@@ -27,6 +27,7 @@ from serving.release.release_store import ReleaseStore
 from serving.server import Dependencies, run_server
 from serving.user_data.erasure_store import ErasureStore
 from serving.user_data.interaction_log import InteractionLog
+from serving.user_data.preference_store import PreferenceStore
 from tests.patience import HANG_S, wait_until
 from tests.serving.planted import FakeInterestModel, FakeVersions, write_release
 
@@ -154,7 +155,10 @@ def running(
     exposures = FragileExposures(log, serving_settings.interaction_log)
     store = ReleaseStore(serving_settings.releases)
     erasures = ErasureStore(serving_settings.interaction_log)
-    dependencies = Dependencies(store, model, FakeVersions(model), log, exposures, erasures, lambda: features)
+    preferences = PreferenceStore(serving_settings.interaction_log)
+    dependencies = Dependencies(
+        store, model, FakeVersions(model), log, exposures, erasures, preferences, lambda: features
+    )
     with (
         start_blocking_portal() as portal,
         portal.wrap_async_context_manager(run_server(serving_settings, dependencies, drain_s)) as port,

@@ -308,7 +308,7 @@ def test_the_component_returns_the_decision_and_logs_the_metrics(world, store, t
     assert {f"evaluation/{name}" for name in files} <= stored
     card = (tmp_path / "evaluation" / "model_card.md").read_text()
     assert "### Exposure of providers, by title" in card
-    assert balance["sentence"] in card
+    assert "moves the exposure gap from" in card
     assert "without pseudonyms" in card
 
 

@@ -34,6 +34,7 @@ from pipelines.errors import HomeInUse
 from pipelines.local_run.run_lock import run_lock
 from pipelines.privacy.erasure import RECEIPTS, allow_user, erase_user
 from pipelines.privacy.export import export_user
+from pipelines.privacy.preferences import is_personalized, set_personalized
 from pipelines.review.rollback import roll_back
 from pipelines.settings import Settings
 from serving.errors import ErasedUser
@@ -241,6 +242,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     for user, content in ((PERSON, b""), ("u1", request)):
         basis = ("", "trending", "", "", ["i1"], [1.0], [1], [1.0])
         exposures.append([to_row(Exposure(f"to-{user}", user, NOW_US, 1, *basis, request=content))])
+        set_personalized(settings, user, False)
     exposures.close()
     run, artifacts = steps.parent, settings.home / "mlflow" / "artifacts" / "penchant"
     (run / "run.log").write_text(LOGGED)
@@ -274,10 +276,12 @@ def erased(trained: Shop, exported: dict[str, Any]) -> tuple[Receipt, Path]:
 
 def test_an_export_has_everything_that_is_held(exported: dict[str, Any]) -> None:
     data = json.loads(json.dumps(exported, allow_nan=False))["data"]
-    assert len(data) == 5
+    assert len(data) == 6
     assert all(each["rows"] and each["used_for"] for each in data.values())
     assert data["attributes"]["rows"][0]["region"] == "west"
     assert data["recorded_interactions"]["rows"][0]["item_id"] == "i1"
+    (preference,) = data.pop("preferences")["rows"]
+    assert preference["personalized"] is False
     assert {row["user_id"] for each in data.values() for row in each["rows"]} == {PERSON}
 
 
@@ -313,6 +317,7 @@ def test_everything_of_others_stays(trained: Shop) -> None:
     assert RunRecord.read(run).error == "user (erased) is odd"
     data = export_user(settings, "u1")["data"]
     assert all(each["rows"] for each in data.values())
+    assert [is_personalized(settings, user) for user in ("u1", "u2")] == [False, True]
 
 
 def test_the_receipt_says_what_was_removed_and_what_remains(
@@ -321,6 +326,7 @@ def test_the_receipt_says_what_was_removed_and_what_remains(
     receipt, file = erased
     counts = {entry["what"]: entry["count"] for entry in receipt.removed}
     assert counts["recorded interactions"] == 1
+    assert counts["preferences"] == 1
     assert counts["records of what was shown"] == 1
     assert counts["requests of others that name the user"] == 1
     assert counts["interactions"] == 37  # 41 without the 4 that a retraction had withdrawn

@@ -30,6 +30,7 @@ from pipelines.privacy import key_rotation
 from pipelines.privacy.erasure import allow_user, erase_user
 from pipelines.privacy.export import export_user
 from pipelines.privacy.key_rotation import rotate_key
+from pipelines.privacy.preferences import is_personalized, set_personalized
 from pipelines.settings import Settings
 from serving.exposures import key_rotation as exposures_key_rotation
 from serving.exposures.exposure_store import ExposureStore
@@ -91,6 +92,7 @@ class Home:
             ]
         )
         exposures.close()
+        set_personalized(settings, USERS[0], False)
         self.ingest(OLD)
         retract(settings.warehouse, "", [f"user_id={ben}", "item_id=i4"])
         policy, spine = FeedbackPolicy.read(self.outputs.feedback), self.folder / "spine"
@@ -123,6 +125,7 @@ def check_rotated(home: Home) -> None:
     assert (counts["recorded_interactions"], counts["shown"], counts["attributes"]) == (1, 1, 1)
     assert counts["ingested_interactions"] == 6  # five of the file, one of the log
     assert counts["features"] > 0
+    assert not is_personalized(settings, USERS[0])
     exposures = ExposureStore(settings.interaction_log)
     (shown,) = exposures.of_request("q1")
     assert exposures.of_request("q2")[0].user_id == ""

@@ -16,11 +16,18 @@ from tests.serving.service import running
 
 RECOMMEND = "/penchant.v1.RecommenderService/Recommend"
 ERASE = "/penchant.v1.RecommenderService/EraseUser"
+PREFERENCES = "/penchant.v1.RecommenderService/SetPreferences"
 RECORD = "/penchant.v1.RecommenderService/RecordInteractions"
 REFLECT = "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo"
 HEALTH = "/grpc.health.v1.Health/Check"
 
-SCOPES = {"recommend": ["r" * 20], "record": ["w" * 20, "v" * 20], "erase": ["e" * 20], "admin": ["a" * 20]}
+SCOPES = {
+    "recommend": ["r" * 20],
+    "record": ["w" * 20, "v" * 20],
+    "preferences": ["p" * 20],
+    "erase": ["e" * 20],
+    "admin": ["a" * 20],
+}
 
 
 @pytest.mark.parametrize(
@@ -29,14 +36,15 @@ SCOPES = {"recommend": ["r" * 20], "record": ["w" * 20, "v" * 20], "erase": ["e"
         ("r", {RECOMMEND}),
         ("w", {RECORD}),
         ("v", {RECORD}),
+        ("p", {PREFERENCES}),
         ("e", {ERASE}),
-        ("a", {RECOMMEND, RECORD, ERASE, REFLECT}),
+        ("a", {RECOMMEND, RECORD, PREFERENCES, ERASE, REFLECT}),
     ],
 )
 def test_a_token_allows_the_methods_of_its_scope_only(token: str, allowed: set[str]) -> None:
     authorizer = Authorizer(SCOPES)  # type: ignore[arg-type]
     metadata = {"authorization": f"Bearer {token * 20}"}
-    for method in (RECOMMEND, RECORD, ERASE, REFLECT):
+    for method in (RECOMMEND, RECORD, PREFERENCES, ERASE, REFLECT):
         if method in allowed:
             authorizer.check(method, metadata)
         else:

@@ -1,0 +1,84 @@
+"""Follows what users set about their answers, in all replicas: each worker knows a change within a second."""
+
+import asyncio
+import logging
+from threading import Lock
+from typing import Final, Protocol
+
+from feature_repo.erased_users import ErasedUsers
+from serving.errors import Unavailable
+from serving.process.polling_thread import PollingThread
+from serving.telemetry.logs import OncePerSecond
+
+logger = logging.getLogger(__name__)
+logger.addFilter(OncePerSecond())
+
+_POLL_S: Final = 0.25
+
+
+class Preferences(Protocol):
+    """Implemented by serving.user_data.preference_store.PreferenceStore."""
+
+    def last_change(self) -> int: ...
+    def since(self, change: int, /) -> list[tuple[str, bool, int]]: ...
+    def set_personalized(self, user_id: str, personalized: bool, /) -> None: ...
+    def close(self) -> None: ...
+
+
+class UserPreferences:
+    """Polls the store in a thread, and changes it."""
+
+    def __init__(self, store: Preferences, poll_s: float = _POLL_S) -> None:
+        self._store, self._lock = store, Lock()
+        self._change, self._is_known, self._not_personalized = 0, False, set[str]()
+        self._thread = PollingThread("preferences watcher", self.refresh, poll_s)
+
+    def start(self) -> None:
+        """Read the preferences, if the store can be reached, and start the thread."""
+        self.refresh()
+        self._thread.start()
+
+    def close(self) -> None:
+        self._thread.close()
+
+    def is_personalized(self, user_id: str) -> bool:
+        """Return whether the user's answers are personalized; nobody's are before the store could be read."""
+        return self._is_known and user_id not in self._not_personalized
+
+    async def set_personalized(self, user_id: str, personalized: bool) -> None:
+        """Change the store; this worker knows it on return, the others at their next poll.
+
+        Raises:
+            ErasedUser: nothing is kept of this user.
+            Unavailable: the interaction log can't be reached.
+        """
+        await asyncio.to_thread(self._store.set_personalized, user_id, personalized)
+        await asyncio.to_thread(self.refresh)
+
+    def forget(self, erased: ErasedUsers) -> None:
+        """Drop these users; their answers are never personalized."""
+        with self._lock:
+            for user_id in erased.among(list(self._not_personalized)):
+                self._not_personalized.discard(user_id)
+
+    def refresh(self) -> None:
+        """Follow the store; while it can't be reached, what was read last holds."""
+        try:
+            with self._lock:
+                if (last := self._store.last_change()) != self._change:
+                    self._follow(last)
+                self._is_known = True
+        except Unavailable as error:
+            logger.warning("preferences can't be read: %s", error)
+
+    def _follow(self, last: int) -> None:
+        if last < self._change:  # another database: its changes are read from the first one
+            self._change, self._not_personalized = 0, set()
+        for user_id, personalized, change in self._store.since(self._change):
+            if personalized:
+                self._not_personalized.discard(user_id)
+            else:
+                self._not_personalized.add(user_id)
+            self._change = change
+        # Changes of users who were erased since have no row.
+        self._change = max(self._change, last)

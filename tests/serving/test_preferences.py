@@ -1,0 +1,134 @@
+"""A user who set that answers are not personalized gets what a request without personalization gets."""
+
+from collections.abc import Iterator
+from typing import Final
+
+import grpc
+import pytest
+
+from serving.errors import ErasedUser, InvalidRequest, PenchantError, Unavailable
+from serving.protos import recommender_pb2 as pb
+from serving.protos.recommender_pb2_grpc import RecommenderServiceStub
+from serving.user_data.preference_store import PreferenceStore
+from serving.user_data.user_preferences import UserPreferences
+from tests.patience import HANG_S, wait_until
+from tests.serving.service import RunningService, running
+from tests.serving.test_recommender import past
+
+USER: Final = "u"
+
+
+@pytest.fixture
+def replicas(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[RunningService, RunningService]]:
+    """Two services with one interaction log, in which a user has a history."""
+    root = tmp_path_factory.mktemp("home")
+    with running(root) as one, running(root, versions=(), live=None) as two:
+        wait_until(lambda: bool(two.client.recommend("nobody").recommendations))
+        one.client.record_all(past("comedy", 1, 2, 3, user=USER))
+        yield one, two
+
+
+def answer(service: RunningService, personalized: bool | None = None) -> bytes:
+    request = pb.RecommendRequest(
+        user_id=USER,
+        request_id="the-same",
+        followed_user_ids=["v"],
+        personalized=personalized,
+        explain=True,
+    )
+    with grpc.insecure_channel(service.address) as channel:
+        stub = RecommenderServiceStub(channel)  # type: ignore[no-untyped-call]
+        response: pb.RecommendResponse = stub.Recommend(request, timeout=HANG_S)
+    return response.SerializeToString(deterministic=True)
+
+
+def test_the_setting_is_followed_by_every_replica_until_it_is_changed(
+    replicas: tuple[RunningService, RunningService],
+) -> None:
+    one, two = replicas
+    personal, plain = answer(one), answer(one, personalized=False)
+    assert personal != plain
+    one.client.set_personalized(USER, False)
+    assert answer(one) == plain  # this worker at once
+    wait_until(lambda: answer(two) == plain)
+    assert one.client.interests(USER).interests == []
+    assert two.client.forecast(USER).points == []
+    shown = one.client.recommend(USER)
+    wait_until(lambda: bool(one.exposures.of_request(shown.request_id)))
+    assert one.exposures.of_request(shown.request_id)[0].user_id == ""
+    assert one.client.record(USER, "comedy-4")  # recorded as before
+    two.client.set_personalized(USER, True)
+    wait_until(lambda: one.client.recommend(USER).basis == "history")
+
+
+def test_a_setting_without_a_value_is_refused(replicas: tuple[RunningService, RunningService]) -> None:
+    with grpc.insecure_channel(replicas[0].address) as channel:
+        stub = RecommenderServiceStub(channel)  # type: ignore[no-untyped-call]
+        with pytest.raises(grpc.RpcError) as error:
+            stub.SetPreferences(pb.SetPreferencesRequest(user_id=USER), timeout=HANG_S)
+    assert error.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    with pytest.raises(InvalidRequest):
+        replicas[0].client.set_personalized("", False)
+
+
+def test_the_setting_goes_with_the_user(replicas: tuple[RunningService, RunningService]) -> None:
+    one, two = replicas
+    store = PreferenceStore(f"sqlite:///{one.root}/interaction_log.db")
+    one.client.set_personalized(USER, False)
+    assert store.of_user(USER)
+    two.client.erase(USER)
+    assert store.of_user(USER) is None
+    with pytest.raises(PenchantError, match="the user was erased"):
+        two.client.set_personalized(USER, False)
+    with pytest.raises(ErasedUser):
+        store.set_personalized(USER, False)
+    store.close()
+
+
+def test_changes_appear_in_order_and_only_the_last_counts(database_url: str) -> None:
+    store, follower = PreferenceStore(database_url), UserPreferences(PreferenceStore(database_url))
+    assert not follower.is_personalized("ann")  # nobody's are before the preferences were read
+    follower.refresh()
+    assert follower.is_personalized("ann")
+    for user, personalized in (("ann", False), ("bob", False), ("ann", True), ("ann", False), ("bob", True)):
+        store.set_personalized(user, personalized)
+    assert [(user, personalized) for user, personalized, _ in store.since(0)] == [
+        ("ann", False),
+        ("bob", True),
+    ]
+    assert store.last_change() == 5
+    follower.refresh()
+    assert (follower.is_personalized("ann"), follower.is_personalized("bob")) == (False, True)
+    assert store.erase("ann") == 1
+    assert store.erase("ann") == 0
+    store.close()
+
+
+class ReplacedStore:
+    """A store whose database is gone, then replaced by another one."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[str, bool, int]] | None = [("ann", False, 1), ("bob", False, 2)]
+
+    def last_change(self) -> int:
+        if self.rows is None:
+            raise Unavailable("the database is gone")
+        return self.rows[-1][2]
+
+    def since(self, change: int) -> list[tuple[str, bool, int]]:
+        return [row for row in self.rows or [] if row[2] > change]
+
+    def set_personalized(self, user_id: str, personalized: bool) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None: ...
+
+
+def test_what_was_read_holds_while_the_database_is_gone_and_another_one_is_read_anew() -> None:
+    store = ReplacedStore()
+    follower = UserPreferences(store)
+    follower.refresh()
+    for rows, expected in ((None, [False, False, True]), ([("cat", False, 1)], [True, True, False])):
+        store.rows = rows
+        follower.refresh()
+        assert [follower.is_personalized(user) for user in ("ann", "bob", "cat")] == expected
