@@ -28,6 +28,8 @@ class Receipt:
         removed: place, what, count and time of each removal.
         remains: place and reason of what was not removed.
         tainted_releases: versions that learned from the person.
+        retraining: of a strict erasure: the run that it started ("" for none), the version that was live
+            afterwards (None for none), whether that one learned from an erased user, and when.
     """
 
     number: int
@@ -37,6 +39,7 @@ class Receipt:
     remains: list[dict[str, str]] = field(default_factory=list)
     tainted_releases: list[int] = field(default_factory=list)
     completed_at: str = ""
+    retraining: dict[str, Any] = field(default_factory=dict)
 
     def add(self, place: str, what: str, count: int) -> None:
         """Add a removal; the count of the same one by an earlier, interrupted erasure is added."""

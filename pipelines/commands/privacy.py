@@ -2,12 +2,16 @@
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from pipelines.commands.errors import exit_on_error, out
-from pipelines.commands.options import Home
+from pipelines.commands.options import Home, Hyperparameter
+
+if TYPE_CHECKING:
+    from pipelines.privacy.strict_erasure import Train
+    from pipelines.settings import Settings
 
 
 def export(
@@ -65,16 +69,23 @@ def forget(
         Path | None,
         typer.Option(exists=True, dir_okay=False, help="Verify a receipt instead of erasing a user."),
     ] = None,
+    strict: Annotated[
+        bool,
+        typer.Option("--strict", help="Train again if the live version has learned from the user."),
+    ] = False,
+    hyperparameter: Hyperparameter = None,
     home: Home = None,
 ) -> None:
     """Erase a user from all stores of a home, and write a signed receipt.
 
     Running recommenders forget the user within a second, and nothing is recorded under the id until it is
     allowed again. Versions that learned from the user are marked: none is pushed any more, a rollback to one
-    needs --accept-tainted, and the next `penchant run` trains one that did not.
+    needs --accept-tainted, and the next `penchant run` trains one that did not. --strict starts this run,
+    with the data that the home has, and fails if the new version does not go live.
 
     ```
     penchant forget 196
+    penchant forget 196 --strict
     penchant forget --verify .penchant/receipts/1.json
     penchant forget 196 --allow
     ```
@@ -83,10 +94,15 @@ def forget(
         from components.erase_user import receipt
         from pipelines.commands.receipt_tables import print_receipt
         from pipelines.privacy.erasure import RECEIPTS, allow_user, erase_user
+        from pipelines.privacy.strict_erasure import train_without
         from pipelines.settings import load_settings
 
         if bool(user) == (verify is not None):
             raise ValueError("expected a user id, or --verify FILE")
+        if (strict or hyperparameter) and (verify or allow):
+            raise ValueError("--strict and --set: expected with a user who is to be erased")
+        if hyperparameter and not strict:
+            raise ValueError("--set: expected with --strict, which trains")
         settings = load_settings(home=home)
         settings.prepare_home()
         if verify:
@@ -96,9 +112,36 @@ def forget(
             was_erased = allow_user(settings, user)
             out.print("The user may be recorded again." if was_erased else "The user was not erased.")
         else:
+            # A wrong setting ends the command before anything is erased.
+            train = _training(settings, hyperparameter or []) if strict else None
             result, file = erase_user(settings, user)
-            print_receipt(result)
-            out.print(f"Receipt: {file}", soft_wrap=True)
+            try:
+                if train:
+                    train_without(settings, result, train)
+            finally:
+                print_receipt(result)
+                out.print(f"Receipt: {file}", soft_wrap=True)
+
+
+def _training(settings: "Settings", hyperparameters: list[str]) -> "Train":
+    """Return the training of what the home has, on this machine.
+
+    Raises:
+        ValueError: runs are on Kubeflow, or a setting is wrong.
+    """
+    from pipelines.commands.data_options import DataOptions
+    from pipelines.local_run.runner import run_locally
+    from pipelines.pipeline_arguments import parse_hyperparameters, training_arguments
+    from pipelines.training_pipeline import training
+
+    if settings.kubeflow:
+        raise ValueError(
+            "--strict trains on this machine, and PENCHANT_KUBEFLOW names a cluster: erase without --strict, "
+            "then start a run there with `penchant submit`"
+        )
+    arguments = training_arguments(settings, "time", 0.05, parse_hyperparameters(hyperparameters))
+    arguments |= DataOptions().source_arguments() | DataOptions().meaning_arguments()
+    return lambda: run_locally(training, settings, arguments, "penchant forget --strict")
 
 
 def rotate_key(

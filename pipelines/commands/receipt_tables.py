@@ -20,3 +20,9 @@ def print_receipt(receipt: Receipt) -> None:
     if receipt.tainted_releases:
         versions = ", ".join(map(str, receipt.tainted_releases))
         out.print(f"Versions that learned from the person: {versions}")
+    if receipt.retraining:
+        run, live = receipt.retraining["run"], receipt.retraining["live"]
+        trained = f"Run {run} has trained again. " if run else ""
+        learned = "has learned from erased users" if receipt.retraining["learned"] else "has not"
+        is_live = f"The live version, {live}, {learned}." if live else "No version is live."
+        out.print(trained + is_live)

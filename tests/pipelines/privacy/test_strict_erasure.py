@@ -1,0 +1,104 @@
+"""After a strict erasure the live version has not learned from the person, or the receipt says so."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from components.erase_user import receipt
+from components.erase_user.receipt import Receipt
+from pipelines.cli import app
+from pipelines.errors import RunError
+from pipelines.privacy.erasure import RECEIPTS
+from pipelines.privacy.strict_erasure import train_without
+from pipelines.settings import Settings
+from serving.release.published_versions import PublishedVersions
+from serving.release.tainted_versions import taint
+from tests.serving.planted import write_release
+
+
+def go_live(settings: Settings, version: int) -> None:
+    write_release(Path(settings.releases), version)
+    (Path(settings.releases) / "live.json").write_text(json.dumps({"version": version}))
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """A home whose live version has learned from the person of receipt 1."""
+    settings = Settings(home=tmp_path)
+    go_live(settings, 1)
+    taint(PublishedVersions(settings.releases), [1], 1)
+    return settings
+
+
+def erased(settings: Settings) -> Receipt:
+    result = Receipt(1, "digest", receipt.now(), tainted_releases=[1])
+    receipt.write(settings.home / RECEIPTS, result)
+    return result
+
+
+def training(settings: Settings, version: int | None) -> Callable[[], Path]:
+    """Return a training whose version goes live, or with None is held."""
+
+    def train() -> Path:
+        if version:
+            go_live(settings, version)
+        return settings.home / "runs" / "20260101-000000"
+
+    return train
+
+
+def written(settings: Settings) -> dict[str, object]:
+    receipts = settings.home / RECEIPTS
+    retraining = receipt.verify(receipts, receipts / "1.json").retraining
+    assert retraining.pop("at")
+    return retraining
+
+
+def test_the_version_of_the_new_run_is_live_and_has_not_learned(settings: Settings) -> None:
+    train_without(settings, erased(settings), training(settings, 2))
+    assert written(settings) == {"run": "20260101-000000", "live": 2, "learned": False}
+    # A repeat has nothing to train: version 2 is clean.
+    train_without(settings, erased(settings), lambda: pytest.fail("trained again"))
+    assert written(settings) == {"run": "", "live": 2, "learned": False}
+
+
+def test_a_version_that_is_held_is_an_error_and_in_the_receipt(settings: Settings) -> None:
+    with pytest.raises(RunError, match="version 1, which learned from erased users, still answers"):
+        train_without(settings, erased(settings), training(settings, None))
+    assert written(settings) == {"run": "20260101-000000", "live": 1, "learned": True}
+
+
+def test_a_run_that_fails_is_in_the_receipt(settings: Settings) -> None:
+    def fail() -> Path:
+        raise RunError("step 'Train interest model' failed")
+
+    with pytest.raises(RunError, match="failed"):
+        train_without(settings, erased(settings), fail)
+    assert written(settings) == {"run": "", "live": 1, "learned": True}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["ann", "--strict", "--set", "epoch=1"], "epoch"),
+        (["ann", "--set", "epochs=1"], "expected with --strict"),
+        (["ann", "--allow", "--strict"], "a user who is to be erased"),
+    ],
+)
+def test_wrong_arguments_end_the_command_before_anything_is_erased(
+    arguments: list[str], message: str, tmp_path: Path
+) -> None:
+    result = CliRunner().invoke(app, ["forget", *arguments, "--home", str(tmp_path)])
+    assert result.exit_code == 2
+    assert message in result.output
+    assert not (tmp_path / RECEIPTS).exists()
+
+
+def test_a_home_on_kubeflow_is_not_trained_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PENCHANT_KUBEFLOW", "http://127.0.0.1:9")
+    result = CliRunner().invoke(app, ["forget", "ann", "--strict", "--home", str(tmp_path)])
+    assert (result.exit_code, "--strict trains on this machine" in result.output) == (2, True)
+    assert not (tmp_path / RECEIPTS).exists()
