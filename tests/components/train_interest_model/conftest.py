@@ -25,7 +25,7 @@ SMALL = {
     "learning_rate": 0.02,
 }
 # The training of `learned_cycle`.
-LONG: dict[str, Any] = {"epochs": 12.0, "patience": 12}
+LONG: dict[str, Any] = {"epochs": 8.0, "patience": 8}
 
 
 @dataclass(frozen=True)

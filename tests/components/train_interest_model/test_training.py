@@ -1,6 +1,7 @@
 """Whole trainings on small data sets with an obvious answer."""
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,12 @@ from tests.components.train_interest_model.conftest import (
 )
 
 NDCG = "validation_ndcg_at_10"
+COMPRESSED: dict[str, Any] = {
+    "epochs": 1,
+    "embedding_precision": "int8",
+    "pruning": 0.75,
+    "use_user_attributes": True,
+}
 
 
 def fit(
@@ -55,14 +62,14 @@ def test_an_lstm_learns_the_cycle(learned_cycle: Path, learned_cycle_tracker: Re
 
 @pytest.mark.parametrize("encoder", ["gru", "rnn", "cnn"])
 def test_each_other_encoder_learns_the_cycle(encoder: str, cycle: World, tmp_path: Path) -> None:
-    figures = fit(cycle, tmp_path, encoder=encoder, epochs=12)
+    figures = fit(cycle, tmp_path, encoder=encoder, epochs=8)
     assert figures[NDCG] > 0.9
     assert follower(tmp_path, "i7", "i8") == "i9"
 
 
 @pytest.mark.usefixtures("without_export")
 def test_a_sampled_softmax_learns_the_cycle(cycle: World, tmp_path: Path) -> None:
-    figures = fit(cycle, tmp_path, loss="sampled", negatives=64, epochs=12)
+    figures = fit(cycle, tmp_path, loss="sampled", negatives=64, epochs=6)
     assert figures[NDCG] > 0.9
 
 
@@ -116,8 +123,8 @@ def test_interactions_of_one_step_do_not_predict_each_other(tmp_path: Path) -> N
     items = items_table([f"{letter}{pair}" for pair in range(30) for letter in "ab"])
     apart = write_world(tmp_path / "apart", paired_rows(160, minutes=1), items)
     together = write_world(tmp_path / "together", paired_rows(160, minutes=0), items)
-    assert fit(apart, tmp_path / "a", epochs=12)[NDCG] > 0.8
-    assert fit(together, tmp_path / "t", epochs=12)[NDCG] < 0.15
+    assert fit(apart, tmp_path / "a", epochs=8)[NDCG] > 0.8
+    assert fit(together, tmp_path / "t", epochs=8)[NDCG] < 0.15
 
 
 @pytest.mark.usefixtures("without_export")
@@ -132,7 +139,7 @@ def test_both_items_of_a_step_are_predicted_from_the_step_before(tmp_path: Path)
         query = {**train, "split": "validation", "target_item_id": walk[12 + side]}
         rows += [train, query]
     items = items_table([f"{letter}{pair}" for pair in range(30) for letter in "ab"])
-    figures = fit(write_world(tmp_path, rows, items), tmp_path / "out", epochs=15)
+    figures = fit(write_world(tmp_path, rows, items), tmp_path / "out", epochs=10)
     assert figures["validation_hr_at_10"] > 0.95
     # Both items of a step are equally likely: the mean of ranks 1 and 2 is (1 + 0.63) / 2.
     assert figures[NDCG] == pytest.approx(0.815, abs=0.06)
@@ -154,7 +161,7 @@ def test_a_disliked_item_is_no_target(event_type: str, cycle: World, tmp_path: P
             with_hated_item([f"i{(start + step) % 60}" for step in range(8)], user, event_type=event_type)
         )
     items = items_table([*cycle.item_ids, "bad"])
-    fit(write_world(tmp_path, rows, items), tmp_path / "out", epochs=8, seen_items="keep")
+    fit(write_world(tmp_path, rows, items), tmp_path / "out", epochs=6, seen_items="keep")
     bias = SavedWeights.load(tmp_path / "out").arrays["interest_model/item_bias"]
     hated_rank = int(np.count_nonzero(bias >= bias[-1]))
     assert hated_rank == (61 if event_type == "dislike" else 1)
@@ -205,29 +212,24 @@ def test_a_diverged_training_names_epoch_loss_and_learning_rate(cycle: World, tm
         fit(cycle, tmp_path, epochs=3, learning_rate=1e37)
 
 
-class Killed(BaseException):
-    """Raised right after a checkpoint is written, instead of killing the process."""
-
-
 @pytest.mark.usefixtures("without_export")
 def test_a_killed_training_resumes_to_the_same_weights(
     cycle: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings: dict[str, Any] = {"epochs": 4, "dropout": 0.2, "loss": "sampled", "negatives": 40}
-    fit(cycle, tmp_path / "uninterrupted", **settings)
-    assert (tmp_path / "uninterrupted" / "saved_model").exists()
+    settings: dict[str, Any] = {"epochs": 3, "dropout": 0.2, "loss": "sampled", "negatives": 40}
+    uninterrupted, resumed = tmp_path / "uninterrupted", tmp_path / "resumed"
     save = Checkpoint.save
 
-    def save_and_die(self: Checkpoint, state, model, optimizer) -> None:  # type: ignore[no-untyped-def]
+    def save_and_copy(self: Checkpoint, state, model, optimizer) -> None:  # type: ignore[no-untyped-def]
         save(self, state, model, optimizer)
-        if state.epoch == 2:
-            raise Killed
+        if state.epoch == 1:  # what a kill would leave
+            shutil.copytree(uninterrupted, resumed)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Checkpoint, "save", save_and_die)
-        with pytest.raises(Killed):
-            fit(cycle, tmp_path / "resumed", **settings)
-    assert not (tmp_path / "resumed" / "saved_model").exists()
+        patch.setattr(Checkpoint, "save", save_and_copy)
+        fit(cycle, uninterrupted, **settings)
+    assert (uninterrupted / "saved_model").exists()
+    assert not (resumed / "saved_model").exists()
     epochs = list[int]()
     run_epoch = Trainer._epoch
 
@@ -236,9 +238,9 @@ def test_a_killed_training_resumes_to_the_same_weights(
         return run_epoch(*arguments)
 
     monkeypatch.setattr(Trainer, "_epoch", count_epoch)
-    fit(cycle, tmp_path / "resumed", **settings)
+    fit(cycle, resumed, **settings)
     assert len(epochs) == 2
-    assert_same_weights(tmp_path / "uninterrupted", tmp_path / "resumed")
+    assert_same_weights(uninterrupted, resumed)
 
 
 def test_another_trainings_checkpoint_is_ignored(cycle: World, tmp_path: Path) -> None:
@@ -295,8 +297,8 @@ def test_an_item_without_interactions_is_recommended_by_its_content(tmp_path: Pa
     item_ids = [item for topic in topics for item in topic]
     items = items_table(item_ids, categories=[[item.split("-")[0]] for item in item_ids])
     world = write_world(tmp_path, rows, items)
-    hit_rate = fit(world, tmp_path / "with", epochs=15)["validation_hr_at_10"]
-    without = fit(world, tmp_path / "without", epochs=15, use_content=False)["validation_hr_at_10"]
+    hit_rate = fit(world, tmp_path / "with", epochs=8)["validation_hr_at_10"]
+    without = fit(world, tmp_path / "without", epochs=8, use_content=False)["validation_hr_at_10"]
     chance = 10 / (len(item_ids) - 6)
     assert hit_rate > 5 * chance
     assert without < 2 * chance
@@ -334,13 +336,19 @@ def test_a_new_user_gets_items_of_users_with_the_same_attributes(
     served.close()
 
 
-@pytest.mark.usefixtures("without_export")
-def test_attributes_are_switched_off_when_no_user_has_any(cycle: World, tmp_path: Path) -> None:
-    requested: dict[str, Any] = {**SMALL, "epochs": 1, "use_user_attributes": True}
-    fit(cycle, tmp_path, **requested)
-    assert not SavedWeights.load(tmp_path).hyperparameters.use_user_attributes
-    chosen = Hyperparameters.from_dict(requested)
-    _, refit, _ = start_refit(cycle.training_set, cycle.items, "all", chosen, tmp_path, FeedbackPolicy())
+@pytest.fixture(scope="module")
+def compressed(cycle: World, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The output of a training with `COMPRESSED`."""
+    output = tmp_path_factory.mktemp("compressed")
+    fit(cycle, output, **COMPRESSED)
+    return output
+
+
+def test_attributes_are_switched_off_when_no_user_has_any(cycle: World, compressed: Path) -> None:
+    assert COMPRESSED["use_user_attributes"]
+    assert not SavedWeights.load(compressed).hyperparameters.use_user_attributes
+    chosen = Hyperparameters.from_dict({**SMALL, **COMPRESSED})
+    _, refit, _ = start_refit(cycle.training_set, cycle.items, "all", chosen, compressed, FeedbackPolicy())
     assert not refit.use_user_attributes
 
 
@@ -350,9 +358,9 @@ def test_params_metrics_and_data_sets_are_tracked(
 ) -> None:
     tracker = learned_cycle_tracker
     assert tracker.params["units"] == 24
-    assert tracker.params["epochs"] == 12
+    assert tracker.params["epochs"] == LONG["epochs"]
     assert tracker.params["start"] == "cold"
-    assert [step for step, figures in tracker.metrics if "loss" in figures] == [*range(1, 13)]
+    assert [step for step, figures in tracker.metrics if "loss" in figures] == [*range(1, 9)]
     assert tracker.datasets == [cycle.training_set]
 
 
@@ -383,14 +391,13 @@ def assert_same_weights(one: Path, other: Path) -> None:
     assert json.loads((one / "interest_model.json").read_text())["epochs"] == second.epochs
 
 
-def test_the_served_model_is_compressed_and_the_saved_weights_are_not(cycle: World, tmp_path: Path) -> None:
-    fit(cycle, tmp_path, epochs=1, embedding_precision="int8", pruning=0.75)
-    assert load_embeddings(tmp_path)[1] == "int8"
-    reader = tf.train.load_checkpoint(str(tmp_path / "saved_model/variables/variables"))
+def test_the_served_model_is_compressed_and_the_saved_weights_are_not(compressed: Path) -> None:
+    assert load_embeddings(compressed)[1] == "int8"
+    reader = tf.train.load_checkpoint(str(compressed / "saved_model/variables/variables"))
     served = [reader.get_tensor(name) for name in reader.get_variable_to_shape_map() if "weights" in name]
     kernels = next(array for array in served if array.shape == (16 + 24, 4 * 24))  # of input and state
     assert np.count_nonzero(kernels == 0) == pytest.approx(0.75 * kernels.size, abs=2)
-    saved = SavedWeights.load(tmp_path).arrays
+    saved = SavedWeights.load(compressed).arrays
     recurrent_kernels = [array for path, array in saved.items() if path.endswith("/recurrent_kernel")]
     assert recurrent_kernels
     assert all(np.all(array != 0) for array in recurrent_kernels)
