@@ -4,10 +4,6 @@ import re
 import resource
 import sys
 from pathlib import Path
-from typing import Final
-
-# What the process of a step prints at its end, before the number of bytes.
-LINE: Final = "step used memory in bytes: "
 
 
 def peak_memory() -> int:

@@ -23,6 +23,14 @@ MEMORY: Final = {
     "MALLOC_TOP_PAD_": str(64 << 20),
 }
 
+# Of the process from which the steps of a local run are forked; training imports Keras itself.
+FORKED: Final = {
+    **MEMORY,
+    **SAVED_MODEL,
+    "KERAS_BACKEND": "tensorflow",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+}
+
 # Component -> variables; they override those of the process that starts the step.
 VARIABLES: Final = {
     "fetch-training-set": FEAST,

@@ -12,7 +12,8 @@ from rich.text import Text
 
 from components.progress import MARK
 from pipelines.local_run.run_recorder import RunRecorder
-from pipelines.local_run.step_exit import describe, exit_code, is_ending, peak_memory, timed_out
+from pipelines.local_run.step_costs import forked_cpu_seconds, peak_bytes
+from pipelines.local_run.step_exit import describe, exit_code, is_ending, timed_out
 from pipelines.local_run.step_times import StepTimes
 from pipelines.terminal import Terminal
 
@@ -90,8 +91,10 @@ class StepReporter(io.TextIOBase):
                 self._times.start_work()
             elif _RETURNED.match(line):
                 self._times.end_work()
-            elif (peak := peak_memory(line)) is not None:
+            elif (peak := peak_bytes(line)) is not None:
                 self._times.peak_bytes = peak
+            elif (seconds := forked_cpu_seconds(line)) is not None:
+                self._times.forked_cpu_seconds = seconds
             self._output.append(line.removeprefix("    "))
             text = line.strip()
             if text.startswith(MARK):

@@ -17,11 +17,13 @@ from pipelines.compilation import PipelineFunction
 from pipelines.errors import RunError
 from pipelines.exit_handler import PARAMETER
 from pipelines.kubernetes_config import build_pipeline
+from pipelines.local_run.fork_server import fork_server
 from pipelines.local_run.progress import StepReporter
 from pipelines.local_run.run_folder import new_run_folder
 from pipelines.local_run.run_lock import run_lock
 from pipelines.local_run.run_recorder import FACTS, RunRecorder
 from pipelines.local_run.step_exit import watch_steps
+from pipelines.local_run.step_modules import modules_of_steps
 from pipelines.local_run.termination import interrupted_by_sigterm, stop_steps
 from pipelines.run_receivers import local_receivers
 from pipelines.settings import Settings
@@ -62,6 +64,7 @@ def run_locally(
             _temporary_folder(folder / "tmp"),
             (folder / LOG).open("w") as log,
             StepReporter(log, display_names(pipeline), recorder) as reporter,
+            fork_server(modules_of_steps(pipeline)),
             contextlib.redirect_stdout(reporter),
             interrupted_by_sigterm(),
         ):

@@ -1,10 +1,11 @@
-"""How a step of a local run ends: its time limit, its exit code and its memory, which kfp does not report."""
+"""How a step of a local run ends: its time limit and its exit code, which kfp does not report."""
 
 import re
 import signal
 from typing import Any, Final
 
-from pipelines.peak_memory import LINE
+from pipelines.local_run.step_costs import is_cost
+from pipelines.local_run.step_process import SIGNALED
 from pipelines.settings import Settings
 from pipelines.step_limits import REPORT_COMPONENT, limit_setting, timeout_s
 
@@ -12,9 +13,7 @@ _PREFIX: Final = "step ended with exit code "
 _LIMIT: Final = "step has the limit "
 _SHELL: Final = ["sh", "-ec"]
 _EXECUTOR: Final = "-m kfp.dsl.executor_main"
-# A shell reports a process that a signal ended with this number plus that of the signal.
-_SIGNALED: Final = 128
-_TIMED_OUT: Final = _SIGNALED + signal.SIGALRM
+_TIMED_OUT: Final = SIGNALED + signal.SIGALRM
 
 
 def watch_steps(pipeline: Any, settings: Settings) -> None:
@@ -54,15 +53,9 @@ def exit_code(line: str) -> int | None:
     return int(match[1]) if match else None
 
 
-def peak_memory(line: str) -> int | None:
-    """Return the bytes that a line of a step's output reports as its peak memory; None for other lines."""
-    match = re.fullmatch(rf"{LINE}(\d+)", line.strip())
-    return int(match[1]) if match else None
-
-
 def is_ending(line: str) -> bool:
     """Return whether a line says how the step ended; it is no output of the step itself."""
-    return line.strip().startswith((_PREFIX, _LIMIT, LINE))
+    return line.strip().startswith((_PREFIX, _LIMIT)) or is_cost(line)
 
 
 def describe(output: list[str]) -> str:
@@ -70,9 +63,9 @@ def describe(output: list[str]) -> str:
     code = next((code for line in reversed(output) if (code := exit_code(line)) is not None), 1)
     if code == 1:
         return "failed"
-    if code <= _SIGNALED:
+    if code <= SIGNALED:
         return f"ended with exit code {code}"
-    number = code - _SIGNALED
+    number = code - SIGNALED
     if limits := [line.strip().removeprefix(_LIMIT) for line in output if line.strip().startswith(_LIMIT)]:
         return f"took longer than {limits[-1]} seconds and was ended; its log has the stacks of its threads"
     try:

@@ -23,14 +23,17 @@ class StepTime:
 class StepTimes:
     """The times of the steps of one run, one step after another.
 
-    The *work* of a step is what its component does, imports included. The rest of a run is the pipeline's
-    overhead: to start Python and kfp for each step, to pass inputs and outputs, and to begin and end the run.
+    The *work* of a step is what its component does. The rest of a run is the pipeline's overhead: to import
+    what the steps need, which the fork server does meanwhile, to start each step, to pass inputs and outputs,
+    and to begin and end the run.
     """
 
     def __init__(self) -> None:
         self.ended: list[StepTime] = []
-        self.peak_bytes: int | None = None  # of the step that runs, once its process has reported it
-        self._began_at, self._work = time.monotonic(), 0.0
+        # Of the step that runs, once its process has reported it.
+        self.peak_bytes: int | None = None
+        self.forked_cpu_seconds = 0.0
+        self._began_at, self._began_cpu, self._work = time.monotonic(), _cpu_of_children(), 0.0
         self.start()
 
     def start_work(self) -> None:
@@ -46,14 +49,19 @@ class StepTimes:
         seconds = time.monotonic() - self._began_at
         return seconds - self._work, (seconds - self._work) / seconds
 
+    def overhead_cpu_seconds(self) -> float:
+        """Return the CPU seconds of all processes of the run that ended, but for those of the steps."""
+        return _cpu_of_children() - self._began_cpu - sum(ended.cpu_seconds for ended in self.ended)
+
     def start(self) -> None:
         """Begin to measure a step."""
         self._started_at, self._cpu = time.monotonic(), _cpu_of_children()
-        self._work_began_at, self.peak_bytes = self._started_at, None
+        self._work_began_at, self.peak_bytes, self.forked_cpu_seconds = self._started_at, None, 0.0
 
     def end(self, step: str) -> StepTime:
         """Return the times of the step since `start`, and keep them."""
-        seconds, cpu_seconds = time.monotonic() - self._started_at, _cpu_of_children() - self._cpu
+        seconds = time.monotonic() - self._started_at
+        cpu_seconds = _cpu_of_children() - self._cpu + self.forked_cpu_seconds
         self.ended.append(StepTime(step, seconds, cpu_seconds, self.peak_bytes))
         return self.ended[-1]
 
@@ -74,7 +82,8 @@ class StepTimes:
         largest = max((ended.peak_bytes or 0 for ended in self.ended), default=0)
         table.add_row("all steps", *(f"{total:.1f}" for total in sums), _gigabytes(largest), style="bold")
         seconds, share = self.overhead()
-        table.add_row("pipeline overhead", f"{seconds:.1f}", "", "", f"{share:.1%} of the run")
+        cpu_seconds = f"{self.overhead_cpu_seconds():.1f}"
+        table.add_row("pipeline overhead", f"{seconds:.1f}", cpu_seconds, "", f"{share:.1%} of the run")
         return table
 
 

@@ -1,0 +1,38 @@
+"""What the process of a step prints at its end: what it cost."""
+
+import re
+import resource
+from typing import Final
+
+from pipelines.peak_memory import peak_memory
+
+_MEMORY: Final = "step used memory in bytes: "
+_CPU: Final = "step used CPU seconds: "
+
+
+def memory_line() -> str:
+    """Return a line with the peak memory of this process."""
+    return f"{_MEMORY}{peak_memory()}"
+
+
+def cpu_line() -> str:
+    """Return a line with the CPU seconds of this process and of those that it started and that ended."""
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return f"{_CPU}{sum(usage.ru_utime + usage.ru_stime for usage in usages):.3f}"
+
+
+def peak_bytes(line: str) -> int | None:
+    """Return the bytes that a line of a step's output reports as its peak memory; None for other lines."""
+    match = re.fullmatch(rf"{_MEMORY}(\d+)", line.strip())
+    return int(match[1]) if match else None
+
+
+def forked_cpu_seconds(line: str) -> float | None:
+    """Return the CPU seconds that a line of a forked step's output reports; None for other lines."""
+    match = re.fullmatch(rf"{_CPU}([\d.]+)", line.strip())
+    return float(match[1]) if match else None
+
+
+def is_cost(line: str) -> bool:
+    """Return whether a line reports what a step cost."""
+    return line.strip().startswith((_MEMORY, _CPU))
