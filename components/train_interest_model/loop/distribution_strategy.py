@@ -3,11 +3,13 @@
 import json
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
-from components.train_interest_model.data.sequences import INPUTS, Sequences
+from components.train_interest_model.data.sequences import INPUTS, Batch, Sequences
 
 SIGNATURE = {
     **{name: tf.TensorSpec([None, None], tf.int32) for name in (*INPUTS, "predicted_from")},
@@ -37,27 +39,28 @@ def batches(
     sequences: Sequences, batch_size: int, seed: int, strategy: tf.distribute.Strategy
 ) -> Iterator[tuple[Any, float]]:
     """Yield one epoch of global batches, split over the replicas, with the sum of their target weights."""
-    dataset = tf.data.Dataset.from_generator(
-        lambda: sequences.batches(batch_size, seed), output_signature=SIGNATURE
-    ).prefetch(tf.data.AUTOTUNE)
     replicas = strategy.num_replicas_in_sync
-    for batch in dataset:
-        weight = float(tf.reduce_sum(batch["target_weights"]))
-        if replicas == 1:
-            yield batch, weight
-        else:
-            yield _spread(batch, strategy, replicas), weight
+    for batch in _ahead(sequences.batches(batch_size, seed)):
+        weight = float(batch["target_weights"].sum())
+        yield batch if replicas == 1 else _spread(batch, strategy, replicas), weight
 
 
-def _spread(batch: dict[str, tf.Tensor], strategy: tf.distribute.Strategy, replicas: int) -> Any:
+def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Yield the batches; another thread assembles each while the one before is used."""
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = thread.submit(next, batches, None)
+            yield batch
+
+
+def _spread(batch: Batch, strategy: tf.distribute.Strategy, replicas: int) -> Any:
     """Assign row r to replica r modulo their number; the batch is padded with empty rows."""
-    short = -int(batch["lengths"].shape[0]) % replicas
-    padded = {
-        name: tf.pad(part, [[0, short], *[[0, 0]] * (part.shape.rank - 1)]) for name, part in batch.items()
-    }
+    short = -len(batch["lengths"]) % replicas
+    padded = {name: np.pad(part, [(0, short), *[(0, 0)] * (part.ndim - 1)]) for name, part in batch.items()}
 
     def rows(context: tf.distribute.ReplicaContext) -> dict[str, tf.Tensor]:
         replica = context.replica_id_in_sync_group
-        return {name: part[replica::replicas] for name, part in padded.items()}
+        return {name: tf.constant(part[replica::replicas]) for name, part in padded.items()}
 
     return strategy.experimental_distribute_values_from_function(rows)

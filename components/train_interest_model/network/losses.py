@@ -5,8 +5,9 @@ from typing import Any, Final
 
 import tensorflow as tf
 
-# Logits of a block: 8 MB of float32; all logits [positions, items] would be much more.
-BLOCK_LOGITS: Final = 1 << 21
+# Logits of a block: 16 MB of float32; all logits [positions, items] would be much more. With 14,240 items a
+# step takes 1.13 × the CPU time in blocks of 8 MB, and 0.97 × in blocks of 32 MB.
+BLOCK_LOGITS: Final = 1 << 22
 
 # Logit that excludes an item from a softmax; -inf would make the gradient NaN.
 EXCLUDED: Final = -1e9
