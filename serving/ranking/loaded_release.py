@@ -66,6 +66,10 @@ class LoadedRelease:
         self._first_item = np.arange(min(1, count), dtype=np.int32)
         self._rank_once()
 
+    def last_users(self) -> list[str]:
+        """Return the ids of the cached users, those of the last answers first."""
+        return self._users.keys()[::-1]
+
     def forget(self, erased: ErasedUsers) -> None:
         """Drop the cached scores of these users."""
         self._users.discard(erased.__contains__)

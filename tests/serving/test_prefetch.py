@@ -8,10 +8,11 @@ from unittest.mock import MagicMock
 
 import pytest
 
+from feature_repo.erased_users import ErasedUsers
 from feature_repo.histories import History
 from serving import prefetch
 from serving.answers import Degradation, Fallback, Stage
-from serving.prefetch import Prefetcher
+from serving.prefetch import Prefetcher, prefetch_all
 from serving.recommender import RecommendationEngine
 from serving.telemetry.metrics import Metrics
 from serving.user_history import UserHistory
@@ -82,6 +83,17 @@ def test_nothing_is_read_for_a_user_who_records_more_than_a_history_holds() -> N
     assert BusyUsers.reads == ["other"]
 
 
+def test_an_erased_user_is_forgotten_by_a_release_that_is_not_live_yet() -> None:
+    class Releases:
+        current: Any = None
+
+    release = MagicMock()
+    engine = RecommendationEngine(Releases(), *[MagicMock()] * 6)  # type: ignore[arg-type]
+    asyncio.run(engine.warm(release))
+    engine.forget(ErasedUsers())
+    release.forget.assert_called_once_with(ErasedUsers())
+
+
 def test_prefetcher_ignores_a_recording_of_several_users() -> None:
     assert prefetched(["a", "b"], []) == ([], 0, 0)
 
@@ -99,3 +111,20 @@ def test_prefetcher_skips_a_user_when_the_event_loop_is_busy() -> None:
 def test_prefetcher_drops_the_oldest_user_when_its_queue_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prefetch, "_MAX_QUEUE", 2)
     assert prefetched(["a"], ["b"], ["c"]) == (["b", "c"], 2, 1)
+
+
+@pytest.mark.parametrize(("busy_s", "users"), [(0.0, ["a", "broken", "b"]), (0.15, ["broken", "b"])])
+def test_all_users_are_prefetched_in_order_but_those_at_whose_turn_calls_wait(
+    busy_s: float, users: list[str]
+) -> None:
+    work = FakePrefetch()
+
+    async def serve(loop: SteppedEventLoop) -> None:
+        running = asyncio.create_task(prefetch_all(["a", "broken", "b"], work))
+        await loop.pass_time(0)
+        await loop.pass_time(busy_s)
+        await loop.pass_time(0.1, steps=400)
+        await running
+
+    run_stepped(serve)
+    assert work.users == users
