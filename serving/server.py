@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,7 +40,7 @@ from serving.protos import recommender_pb2 as pb
 from serving.protos.recommender_pb2_grpc import add_RecommenderServiceServicer_to_server
 from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.open_releases import OpenReleases
-from serving.ranking.scenarios import load_scenarios
+from serving.ranking.scenarios import Scenario, load_scenarios
 from serving.recommender import RecommendationEngine
 from serving.recorder import Recorder, WritableLog
 from serving.release.release_store import ReleaseStore
@@ -176,69 +176,29 @@ async def _start_service(
 ) -> tuple[HealthReporter, Prefetcher]:
     """Wire the services into `server` and start their background work; `stack` closes the parts."""
     scenarios = load_scenarios(settings.scenarios)
-    histories = HistoryReader(dependencies.open_features, dependencies.log, settings.max_in_flight)
-    stack.callback(histories.close)
-    request_context = RequestContextReader(
-        histories, dependencies.log, dependencies.exposures, metrics, settings.max_in_flight
-    )
-    stack.callback(request_context.close)
-    exposures = ExposureLog(
-        dependencies.exposures,
-        metrics,
-        settings.exposure_share,
-        settings.exposure_days,
-        settings.max_in_flight,
-    )
-    stack.push_async_callback(asyncio.to_thread, exposures.close)  # writes what waits
-    log_depth = LogDepth(dependencies.log, metrics)
-    stack.callback(log_depth.close)
+    user_data = _open_user_data(settings, dependencies, metrics, stack)
     min_timeout_s = _MIN_TIMEOUT_SHARE * settings.interest_budget_ms / 1000
     model = CircuitBreaker(dependencies.model, metrics, min_timeout_s=min_timeout_s)
     stack.push_async_callback(model.close)
-    reporter = HealthReporter(SERVICE, histories.warm)
-    poll_s = settings.release_poll_ms / 1000
-    opened = OpenReleases(dependencies.store)
-    releases = ReleaseWatcher(
-        opened, dependencies.model_server, metrics, poll_s, on_live=reporter.report_serving
-    )
-    # In a thread, because the watcher may be waiting for this event loop.
-    stack.push_async_callback(asyncio.to_thread, releases.close)
-    experiments = ExperimentWatcher(
-        opened,
-        dependencies.model_server,
-        scenarios,
-        metrics,
-        poll_s,
-        may_begin=lambda: releases.current is not None,
-    )
-    stack.push_async_callback(asyncio.to_thread, experiments.close)
-    monitor = GuardrailMonitor(
-        experiments, ExperimentFile(dependencies.store), dependencies.exposures.outcomes(), metrics
-    )
-    stack.push_async_callback(asyncio.to_thread, monitor.close)
-    recorder = Recorder(dependencies.log, releases, metrics, exposures, settings.max_in_flight)
+    reporter = HealthReporter(SERVICE, user_data.histories.warm)
+    reporter.start()
+    releases, experiments = _watch_releases(settings, dependencies, metrics, scenarios, reporter, stack)
+    recorder = Recorder(dependencies.log, releases, metrics, user_data.exposures, settings.max_in_flight)
     stack.callback(recorder.close)
     recommender = RecommendationEngine(
         releases,
-        histories,
+        user_data.histories,
         model,
         metrics,
         _budgets(settings),
-        request_context,
-        exposures,
+        user_data.request_context,
+        user_data.exposures,
         experiments=experiments,
     )
-    loop = asyncio.get_running_loop()
-    releases.before_live(lambda release: _warm(recommender, release, loop))
     shadowing = asyncio.create_task(recommender.shadow.run())
     stack.callback(shadowing.cancel)
     prefetcher = Prefetcher(recommender.prefetch, metrics)
-    watcher = ErasureWatcher(dependencies.erasures)
-    preferences = UserPreferences(dependencies.preferences)
-    for forget in (recommender.forget, preferences.forget):
-        watcher.on_change(forget)
-    for follower in (watcher, preferences):
-        stack.push_async_callback(asyncio.to_thread, follower.close)
+    erasures, preferences = await _follow_users(dependencies, recommender, stack)
     service = RecommenderService(
         recommender,
         recorder,
@@ -247,21 +207,86 @@ async def _start_service(
         scenarios,
         metrics,
         prefetcher,
-        Erasure(dependencies.erasures, dependencies.exposures, watcher),
+        Erasure(dependencies.erasures, dependencies.exposures, erasures),
         preferences,
     )
     add_RecommenderServiceServicer_to_server(service, server)  # type: ignore[no-untyped-call]
     health_pb2_grpc.add_HealthServicer_to_server(reporter.servicer, server)
     reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
-    reporter.start()
-    await asyncio.to_thread(watcher.start)
-    await asyncio.to_thread(preferences.start)
-    log_depth.start()
-    exposures.start()
-    releases.start()
-    experiments.start()
-    monitor.start()
     return reporter, prefetcher
+
+
+@dataclass(frozen=True)
+class _UserData:
+    """What is read and written about users."""
+
+    histories: HistoryReader
+    request_context: RequestContextReader
+    exposures: ExposureLog
+
+
+def _open_user_data(
+    settings: ServingSettings, dependencies: Dependencies, metrics: Metrics, stack: AsyncExitStack
+) -> _UserData:
+    """Open what reads users, start to write exposures and to measure the log; `stack` closes them."""
+    log, max_in_flight = dependencies.log, settings.max_in_flight
+    histories = HistoryReader(dependencies.open_features, log, max_in_flight)
+    stack.callback(histories.close)
+    request_context = RequestContextReader(histories, log, dependencies.exposures, metrics, max_in_flight)
+    stack.callback(request_context.close)
+    exposures = ExposureLog(
+        dependencies.exposures, metrics, settings.exposure_share, settings.exposure_days, max_in_flight
+    )
+    stack.push_async_callback(asyncio.to_thread, exposures.close)  # writes what waits
+    exposures.start()
+    log_depth = LogDepth(log, metrics)
+    stack.callback(log_depth.close)
+    log_depth.start()
+    return _UserData(histories, request_context, exposures)
+
+
+def _watch_releases(
+    settings: ServingSettings,
+    dependencies: Dependencies,
+    metrics: Metrics,
+    scenarios: Mapping[str, Scenario],
+    reporter: HealthReporter,
+    stack: AsyncExitStack,
+) -> tuple[ReleaseWatcher, ExperimentWatcher]:
+    """Start to follow the live release and the experiment, with its guardrails; `stack` stops them."""
+    store, model_server = dependencies.store, dependencies.model_server
+    poll_s = settings.release_poll_ms / 1000
+    opened = OpenReleases(store)
+    releases = ReleaseWatcher(opened, model_server, metrics, poll_s, on_live=reporter.report_serving)
+    experiments = ExperimentWatcher(
+        opened,
+        model_server,
+        scenarios,
+        metrics,
+        poll_s,
+        may_begin=lambda: releases.current is not None,
+    )
+    outcomes = dependencies.exposures.outcomes()
+    monitor = GuardrailMonitor(experiments, ExperimentFile(store), outcomes, metrics)
+    for follower in (releases, experiments, monitor):
+        # Closed in a thread, because it may be waiting for this event loop.
+        stack.push_async_callback(asyncio.to_thread, follower.close)
+        follower.start()
+    return releases, experiments
+
+
+async def _follow_users(
+    dependencies: Dependencies, recommender: RecommendationEngine, stack: AsyncExitStack
+) -> tuple[ErasureWatcher, UserPreferences]:
+    """Start to follow which users were erased and who wants no personalization; `stack` stops them."""
+    erasures = ErasureWatcher(dependencies.erasures)
+    preferences = UserPreferences(dependencies.preferences)
+    for forget in (recommender.forget, preferences.forget):
+        erasures.on_change(forget)
+    for follower in (erasures, preferences):
+        stack.push_async_callback(asyncio.to_thread, follower.close)
+        await asyncio.to_thread(follower.start)
+    return erasures, preferences
 
 
 def main() -> int:
