@@ -195,6 +195,8 @@ async def _start_service(
         user_data.exposures,
         experiments=experiments,
     )
+    loop = asyncio.get_running_loop()
+    releases.before_live(lambda release: _warm(recommender, release, loop))
     shadowing = asyncio.create_task(recommender.shadow.run())
     stack.callback(shadowing.cancel)
     prefetcher = Prefetcher(recommender.prefetch, metrics)
