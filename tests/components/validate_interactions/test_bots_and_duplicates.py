@@ -1,9 +1,14 @@
 """The rules for bots and duplicates, and interactions that are neither."""
 
 import re
+from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from components.validate_interactions.bots_and_duplicates import (
@@ -11,10 +16,11 @@ from components.validate_interactions.bots_and_duplicates import (
     BOT_INTERACTIONS_PER_HOUR,
     BOT_REASON,
     DATE_ROWS,
+    find_bots_and_duplicates,
 )
 from feature_repo.event_types import Kind
 from feature_repo.feedback import FeedbackPolicy
-from tests.components.validate_interactions.conftest import AS_OF
+from tests.components.validate_interactions.conftest import AS_OF, NULLABLE
 
 
 def interaction(name: str, user: str, item: str, second: float, **changes: Any) -> dict[str, Any]:
@@ -27,6 +33,28 @@ def interaction(name: str, user: str, item: str, second: float, **changes: Any) 
         "timestamp": AS_OF - timedelta(days=1) + timedelta(seconds=second),
         "domain": None,
     } | changes
+
+
+@dataclass(frozen=True)
+class Found:
+    """The interactions and users that the rules find."""
+
+    bots: list[str]
+    bot_users: list[str]
+    duplicates: list[str]
+
+
+def find(folder: Path, rows: list[dict[str, Any]]) -> Found:
+    """Apply the rules to valid rows, without the rest of a validation."""
+    file = folder / "interactions.parquet"
+    pq.write_table(pa.Table.from_pylist(rows, NULLABLE), file)
+    found, ids = find_bots_and_duplicates(file, np.zeros(0, np.int64)), names(rows)
+    bots, duplicates = ([ids[row] for row in numbers] for numbers in (found.bots, found.duplicates))
+    return Found(bots, found.bot_users, duplicates)
+
+
+def names(rows: list[dict[str, Any]]) -> list[str]:
+    return [row["interaction_id"] for row in rows]
 
 
 def test_a_duplicate_within_a_second_is_dropped_and_the_first_stays(snapshot: Any) -> None:
@@ -46,11 +74,10 @@ def test_a_duplicate_within_a_second_is_dropped_and_the_first_stays(snapshot: An
     "changes", [{"event_type": "purchase"}, {"value": 3.0}, {"item_id": "milk"}, {"user_id": "bob"}], ids=str
 )
 def test_a_different_interaction_within_a_second_is_no_duplicate(
-    snapshot: Any, changes: dict[str, Any]
+    tmp_path: Path, changes: dict[str, Any]
 ) -> None:
-    snapshot.rows = [interaction("a", "ann", "tea", 0), interaction("b", "ann", "tea", 0.5, **changes)]
-    snapshot.rows.sort(key=lambda row: row["user_id"])
-    assert snapshot.validate(0.0)["valid_rows"] == 2
+    rows = [interaction("a", "ann", "tea", 0), interaction("b", "ann", "tea", 0.5, **changes)]
+    assert find(tmp_path, rows).duplicates == []
 
 
 def test_an_interaction_that_equals_a_quarantined_one_stays(snapshot: Any) -> None:
@@ -63,15 +90,13 @@ def test_an_interaction_that_equals_a_quarantined_one_stays(snapshot: Any) -> No
     assert "valid" in snapshot.valid["interaction_id"].to_pylist()
 
 
-def test_impressions_make_neither_bots_nor_duplicates(snapshot: Any) -> None:
+def test_impressions_make_neither_bots_nor_duplicates(tmp_path: Path) -> None:
     shown = [
         interaction(f"shown {n}", "ann", "tea", n / 10, event_type="impression")
         for n in range(BOT_INTERACTIONS_PER_HOUR + 50)
     ]
-    snapshot.rows = [*shown, interaction("click", "ann", "tea", 9_000)]
-    counts = snapshot.validate(0.0)
-    assert counts["valid_rows"] == len(snapshot.rows)
-    assert (counts["bot_users"], counts["duplicate_rows"]) == (0, 0)
+    found = find(tmp_path, [*shown, interaction("click", "ann", "tea", 9_000)])
+    assert found == Found(bots=[], bot_users=[], duplicates=[])
 
 
 def test_low_ratings_and_dislikes_stay(snapshot: Any) -> None:
@@ -103,9 +128,8 @@ def test_all_interactions_of_a_bot_are_quarantined(snapshot: Any) -> None:
 @pytest.mark.parametrize(
     ("count", "seconds"), [(BOT_INTERACTIONS_PER_HOUR, 60), (BOT_INTERACTIONS_PER_HOUR + 1, 3_601)]
 )
-def test_a_user_at_the_limit_is_no_bot(snapshot: Any, count: int, seconds: float) -> None:
-    snapshot.rows = steady_pace("fan", count, seconds)
-    assert snapshot.validate(0.0)["valid_rows"] == count
+def test_a_user_at_the_limit_is_no_bot(tmp_path: Path, count: int, seconds: float) -> None:
+    assert find(tmp_path, steady_pace("fan", count, seconds)) == Found(bots=[], bot_users=[], duplicates=[])
 
 
 def test_bots_are_told_and_stop_no_run(snapshot: Any, capsys: pytest.CaptureFixture[str]) -> None:
@@ -136,32 +160,32 @@ def test_a_date_is_no_hour(snapshot: Any, hour: int, capsys: pytest.CaptureFixtu
     assert "4,007 interactions have a date without a time of day" in capsys.readouterr().out
 
 
-def test_a_user_with_very_many_interactions_on_a_date_is_a_bot(snapshot: Any) -> None:
+def test_a_user_with_very_many_interactions_on_a_date_is_a_bot(tmp_path: Path) -> None:
     limit = BOT_INTERACTIONS_PER_DATE
-    snapshot.rows = [*on_dates("bot", [limit + 1, 1]), *on_dates("shop", [limit, limit])]
-    counts = snapshot.validate(max_failed_share=0.9)
-    assert (counts["bot_users"], counts["quarantined_rows"]) == (1, limit + 2)
-    assert set(snapshot.valid["user_id"].to_pylist()) == {"shop"}
+    bot, shop = on_dates("bot", [limit + 1, 1]), on_dates("shop", [limit, limit])
+    found = find(tmp_path, bot + shop)
+    assert found == Found(bots=names(bot), bot_users=["bot"], duplicates=[])
 
 
-def test_the_same_purchase_twice_on_a_date_is_no_duplicate(snapshot: Any) -> None:
-    snapshot.rows = on_dates("ann", [DATE_ROWS, DATE_ROWS])
-    snapshot.rows.append(snapshot.rows[0] | {"interaction_id": "again"})
-    assert snapshot.validate(0.0)["valid_rows"] == len(snapshot.rows)
+def test_the_same_purchase_twice_on_a_date_is_no_duplicate(tmp_path: Path) -> None:
+    rows = on_dates("ann", [DATE_ROWS, DATE_ROWS])
+    rows.append(rows[0] | {"interaction_id": "again"})
+    assert find(tmp_path, rows).duplicates == []
 
 
-def test_a_bot_on_one_day_only_is_measured_by_the_hour(snapshot: Any) -> None:
-    snapshot.rows = [*on_dates("bot", [BOT_INTERACTIONS_PER_HOUR + 1]), *steady_pace("fan", 800, 3_599)]
-    assert snapshot.validate(max_failed_share=0.8)["bot_users"] == 1
+def test_a_bot_on_one_day_only_is_measured_by_the_hour(tmp_path: Path) -> None:
+    rows = [*on_dates("bot", [BOT_INTERACTIONS_PER_HOUR + 1]), *steady_pace("fan", 800, 3_599)]
+    assert find(tmp_path, rows).bot_users == ["bot"]
 
 
-def test_recorded_interactions_beside_dates_are_measured_by_the_hour(snapshot: Any) -> None:
-    snapshot.rows = [*on_dates("ann", [50, 50]), *steady_pace("bot", BOT_INTERACTIONS_PER_HOUR + 1, 3_599)]
-    snapshot.rows.append(interaction("double click", "bot", "item 0", 0.5))
-    snapshot.rows.append(interaction("slow", "ann", "item 0", 7))
-    snapshot.rows.append(interaction("fast", "ann", "item 0", 7.5))
-    counts = snapshot.validate(max_failed_share=0.99)
-    assert (counts["bot_users"], counts["duplicate_rows"]) == (1, 1)
+def test_recorded_interactions_beside_dates_are_measured_by_the_hour(tmp_path: Path) -> None:
+    bot = [
+        *steady_pace("bot", BOT_INTERACTIONS_PER_HOUR + 1, 3_599),
+        interaction("double click", "bot", "item 0", 0.5),
+    ]
+    slow, fast = interaction("slow", "ann", "item 0", 7), interaction("fast", "ann", "item 0", 7.5)
+    found = find(tmp_path, [*on_dates("ann", [50, 50]), *bot, slow, fast])
+    assert found == Found(bots=names(bot), bot_users=["bot"], duplicates=["fast"])
 
 
 def test_event_types_of_the_policy_are_known(snapshot: Any, capsys: pytest.CaptureFixture[str]) -> None:
