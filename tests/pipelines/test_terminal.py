@@ -138,6 +138,7 @@ def test_every_command_prints_with_the_terminal() -> None:
                 ):
                     past.add((file.name, name))
     printing = {(f"{name}.py", "typer.echo") for name in ("cli", "dossiers", "privacy", "serving")}
-    process = ("step_process.py", "print")  # of a step, whose output kfp reads
-    expected = {*printing, process, ("runs.py", "Text.from_ansi")}
+    # of a step, whose output kfp reads
+    processes = {("step_process.py", "print"), ("fork_server.py", "print")}
+    expected = {*printing, *processes, ("runs.py", "Text.from_ansi")}
     assert past == expected
