@@ -81,7 +81,8 @@ def forget(
     Running recommenders forget the user within a second, and nothing is recorded under the id until it is
     allowed again. Versions that learned from the user are marked: none is pushed any more, a rollback to one
     needs --accept-tainted, and the next `penchant run` trains one that did not. --strict starts this run,
-    with the data that the home has, and fails if the new version does not go live.
+    with the data that the home has. The new version goes live unless it is worse, or the policy is `review`;
+    if it does not, the command fails.
 
     ```
     penchant forget 196
@@ -126,6 +127,9 @@ def forget(
 def _training(settings: "Settings", hyperparameters: list[str]) -> "Train":
     """Return the training of what the home has, on this machine.
 
+    Under the policy `auto` the new version goes live unless it is worse: it has to be without the person, not
+    better.
+
     Raises:
         ValueError: runs are on Kubeflow, or a setting is wrong.
     """
@@ -139,6 +143,8 @@ def _training(settings: "Settings", hyperparameters: list[str]) -> "Train":
             "--strict trains on this machine, and PENCHANT_KUBEFLOW names a cluster: erase without --strict, "
             "then start a run there with `penchant submit`"
         )
+    if settings.policy == "auto":
+        settings = settings.model_copy(update={"policy": "auto-unless-worse"})
     arguments = training_arguments(settings, "time", 0.05, parse_hyperparameters(hyperparameters))
     arguments |= DataOptions().source_arguments() | DataOptions().meaning_arguments()
     return lambda: run_locally(training, settings, arguments, "penchant forget --strict")

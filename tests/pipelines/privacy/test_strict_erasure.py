@@ -102,3 +102,23 @@ def test_a_home_on_kubeflow_is_not_trained_here(tmp_path: Path, monkeypatch: pyt
     result = CliRunner().invoke(app, ["forget", "ann", "--strict", "--home", str(tmp_path)])
     assert (result.exit_code, "--strict trains on this machine" in result.output) == (2, True)
     assert not (tmp_path / RECEIPTS).exists()
+
+
+@pytest.mark.parametrize(("policy", "used"), [("auto", "auto-unless-worse"), ("review", "review")])
+def test_the_new_version_need_not_be_better_to_go_live(
+    policy: str, used: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policies = []
+
+    def run(_: object, __: Settings, arguments: dict[str, object], started_by: str) -> Path:
+        policies.append((arguments["policy"], arguments["hyperparameters"], started_by))
+        go_live(settings, 2)
+        return settings.home / "runs" / "20260101-000000"
+
+    monkeypatch.setattr("pipelines.local_run.runner.run_locally", run)
+    monkeypatch.setenv("PENCHANT_POLICY", policy)
+    arguments = ["forget", "ann", "--strict", "--set", "epochs=1", "--home", str(settings.home)]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 0, result.output
+    assert policies == [(used, {"epochs": 1}, "penchant forget --strict")]
+    assert "The live version, 2, has not." in result.output.replace("\n", " ")
