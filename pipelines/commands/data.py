@@ -76,6 +76,42 @@ def make(
         out.print(f"penchant run {sources} --users {folder}/users.parquet", soft_wrap=True)
 
 
+@data.command()
+def private(
+    folder: Annotated[Path, typer.Argument(help="The new folder.")],
+    epsilon: Annotated[float, typer.Option(help="What the data set may reveal of one user.")],
+    users: Annotated[int, typer.Option(min=1, help="Users of the data set; none is a real one.")] = 20_000,
+    choices: Annotated[int, typer.Option(min=2, max=200, help="Choices of each of them.")] = 50,
+    home: Home = None,
+) -> None:
+    """Draw a differentially private data set from what a home has; train another home on it.
+
+    Choices and transitions are counted, clipped per user and noised; users are drawn from these counts alone.
+    All that is trained on the data set is as private as it is. The home keeps account: together, its private
+    data sets stay within PENCHANT_PRIVACY_BUDGET.
+
+    ```
+    penchant data private shop-private --epsilon 4
+    cd shop-private
+    penchant run --home private --interactions interactions.parquet --items items.parquet
+    ```
+    """
+    with exit_on_error():
+        from pipelines.privacy.private_data import make_private_data
+        from pipelines.settings import load_settings
+
+        about = make_private_data(load_settings(home=home), folder, epsilon, users, choices)
+        out.print(
+            f"{about.sequences * about.length:,} drawn choices, epsilon {about.epsilon:g} at delta "
+            f"{about.delta:g}; all private data sets of this home: {about.spent:.2f} of {about.budget:g}"
+        )
+        out.print(
+            f"penchant run --home HOME --interactions {folder}/interactions.parquet --items "
+            f"{folder}/items.parquet",
+            soft_wrap=True,
+        )
+
+
 @data.command("list")
 def list_(home: Home = None) -> None:
     """List the sources that a home has ingested: rows, time span, time of the ingest, place, reading options.

@@ -39,7 +39,7 @@ PIPELINES: Final = frozenset(
     | {"webhook_url", "webhook_key_file", "pushgateway", "metrics_textfiles", "run_link"}
     | {"off_policy_days", "off_policy_answers", "off_policy_min_effective", "off_policy_min_support"}
     | {"calibration_clicks", "scenarios", "provider_column", "max_group_gap", "min_provider_exposure"}
-    | {"balanced_exposure_gap"}
+    | {"balanced_exposure_gap", "privacy_budget", "privacy_delta"}
 )
 COMMAND: Final = frozenset({"address", "tls_roots", "token"})
 

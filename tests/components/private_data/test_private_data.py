@@ -1,0 +1,107 @@
+"""Private counts: what one user can change, what the noise hides, and what is kept of many users."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from components.errors import StepError
+from components.private_data.gaussian_privacy import composed, delta_of, epsilon_of, mu_of
+from components.private_data.privacy_ledger import FILE, PrivacyLedger
+from components.private_data.private_counts import MAX_CHOICES, MAX_ITEMS, noised_counts, user_vectors
+from components.private_data.synthetic_sequences import draw_sequences
+from tests.private_data import audited_epsilon
+
+DELTA = 1e-5
+
+
+@pytest.mark.parametrize("epsilon", [0.1, 1.0, 8.0, 50.0])
+def test_the_noise_is_the_least_for_an_epsilon(epsilon: float) -> None:
+    mu = mu_of(epsilon, DELTA)
+    assert delta_of(mu, epsilon) <= DELTA < delta_of(mu * 1.001, epsilon)
+    assert epsilon_of(mu, DELTA) == pytest.approx(epsilon, rel=1e-4)
+
+
+def test_delta_is_the_privacy_loss_that_is_integrated_numerically() -> None:
+    # δ(ε) = ∫ max(p − e^ε q, 0) of two normal densities that lie μ apart.
+    mu, epsilon, step = 1.3, 2.0, 1e-4
+    points = np.arange(-10, 12, step)
+    excess = np.maximum(norm.pdf(points, mu) - np.exp(epsilon) * norm.pdf(points), 0).sum() * step
+    assert delta_of(mu, epsilon) == pytest.approx(excess, rel=1e-3)
+    assert composed([0.3, 0.4]) == pytest.approx(0.5)
+    assert delta_of(0, 1) == 0
+
+
+@pytest.mark.parametrize("values", [(0.0, DELTA), (1.0, 0.0), (1.0, 1.0), (-1.0, DELTA)])
+def test_values_out_of_range_are_refused(values: tuple[float, float]) -> None:
+    with pytest.raises(ValueError, match="expected 0 < epsilon"):
+        mu_of(*values)
+
+
+def test_a_user_changes_the_sums_by_at_most_unit_length_whatever_the_user_did() -> None:
+    rng = np.random.default_rng(0)
+    # One choice; the same one again and again; very many; the others at random.
+    lengths = [1, 5, 3 * MAX_CHOICES, *rng.integers(1, 60, 30)]
+    users = np.repeat(np.arange(len(lengths)), lengths)
+    items = rng.integers(0, 20, len(users))
+    items[1:6] = 7
+    choices, transitions = user_vectors(users, items, 20)
+    squared = [np.asarray(part.multiply(part).sum(axis=1)).ravel() for part in (choices, transitions)]
+    assert (squared[0] + squared[1]).max() <= 1 + 1e-9
+    assert squared[0].min() > 0
+    assert squared[1][:2].tolist() == [0, 0]  # no step to another item
+    # Without the user, the others add what they added before.
+    others = users != 2
+    left = user_vectors(np.unique(users[others], return_inverse=True)[1], items[others], 20)
+    for part, all_users in zip(left, (choices, transitions), strict=True):
+        rows = np.delete(np.arange(len(lengths)), 2)
+        np.testing.assert_array_equal(part.toarray(), all_users[rows].toarray())
+
+
+def test_what_many_users_do_is_kept_and_what_one_does_is_hidden() -> None:
+    ring = np.tile(np.arange(4), 50)  # 300 users go round in a ring; one goes 4, 5, 6
+    users = np.repeat(np.arange(300), len(ring))
+    users, items = np.append(users, [300] * 3), np.append(np.tile(ring, 300), [4, 5, 6])
+    rng = np.random.default_rng(0)
+    counts = noised_counts(users, items, 7, mu_of(2.0, DELTA), rng)
+    assert counts.transitions[[4, 5, 6]].nnz == 0
+    drawn = draw_sequences(counts, 500, 20, rng)
+    assert drawn.shape == (500, 20)
+    follows = (drawn[:, 1:] == (drawn[:, :-1] + 1) % 4) & (drawn[:, :-1] < 4)
+    assert follows.mean() > 0.2
+    assert np.isin(drawn, [4, 5, 6]).mean() < 0.1
+
+
+def test_nothing_is_drawn_where_nobody_chose_and_too_many_items_are_refused() -> None:
+    nobody, rng = np.zeros(0, np.int64), np.random.default_rng(0)
+    counts = noised_counts(nobody, nobody, 3, 1.0, rng)
+    counts.choices[:] = 0
+    with pytest.raises(ValueError, match="too few users for this epsilon"):
+        draw_sequences(counts, 5, 5, rng)
+    with pytest.raises(ValueError, match="at most 30,000"):
+        noised_counts(nobody, nobody, MAX_ITEMS + 1, 1.0, rng)
+
+
+def test_an_attacker_who_knows_all_but_one_user_shows_less_than_epsilon() -> None:
+    assert 0 < audited_epsilon(4.0, runs=400) < 4.0
+
+
+def test_the_audit_finds_noise_that_is_too_small(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.private_data.mu_of", lambda epsilon, delta: 10 * mu_of(epsilon, delta))
+    assert audited_epsilon(1.0, runs=400) > 1.0
+
+
+def test_the_ledger_composes_and_refuses_to_overspend(tmp_path: Path) -> None:
+    ledger = PrivacyLedger.read(tmp_path)
+    assert ledger.epsilon(DELTA) == pytest.approx(0, abs=1e-6)
+    for place in ("a", "b"):
+        ledger = PrivacyLedger.read(tmp_path).spend(place, 4.0, DELTA, budget=8.0)
+        ledger.write(tmp_path)
+    assert 4.0 < ledger.epsilon(DELTA) < 8.0  # squares add up
+    with pytest.raises(StepError, match=r"more would make .* the budget PENCHANT_PRIVACY_BUDGET is 8"):
+        ledger.spend("c", 7.0, DELTA, budget=8.0)
+    assert PrivacyLedger().spend("d", 8.0, DELTA, budget=8.0).spendings
+    (tmp_path / FILE).write_text("{}")
+    with pytest.raises(StepError, match="expected the ledger"):
+        PrivacyLedger.read(tmp_path)

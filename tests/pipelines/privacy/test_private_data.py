@@ -1,0 +1,83 @@
+"""A private data set of a small home: what is written, what is counted, and what is refused."""
+
+import json
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
+from components.ingest_interactions.ingestion import Outputs, Sources, ingest
+from components.private_data.privacy_ledger import FILE, PrivacyLedger
+from pipelines.cli import app
+from tests.occurrences import files_with
+
+MARK = "Marked-Person"
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home where 60 users went round in a ring of four items, and one of them chose a made-up item, too."""
+    folder = tmp_path_factory.mktemp("home")
+    steps = [f"{MARK}-{user},i{(user + step) % 4},{step}" for user in range(60) for step in range(1, 9)]
+    rows = [*steps, *(f"{MARK}-0,{MARK}-item,{step}" for step in range(9, 12))]
+    interactions, items = folder / "interactions.csv", folder / "items.csv"
+    interactions.write_text(
+        "user_id,item_id,timestamp\n"
+        + "".join(
+            f"{row.rpartition(',')[0]},2024-01-01 00:00:{int(row.rpartition(',')[2]):02d}\n" for row in rows
+        )
+    )
+    items.write_text("item_id,title\n" + "".join(f"i{item},Item {item}\n" for item in range(5)))
+    outputs = Outputs(*(folder / name for name in ("i.parquet", "t.parquet", "u.parquet", "f.json")))
+    sources = Sources(interactions_file=str(interactions), items_file=str(items))
+    ingest(sources, FeedbackOptions(), str(folder / "home" / "warehouse"), outputs)
+    return folder / "home"
+
+
+def make(home: Path, folder: Path, epsilon: float) -> tuple[int, str]:
+    arguments = [str(folder), "--epsilon", str(epsilon), "--users", "40", "--choices", "10"]
+    result = CliRunner().invoke(app, ["data", "private", *arguments, "--home", str(home)])
+    return result.exit_code, result.output
+
+
+def test_a_data_set_names_no_real_user_and_public_items_alone(home: Path, tmp_path: Path) -> None:
+    code, output = make(home, tmp_path / "private", 7.0)
+    assert (code, "400 drawn choices, epsilon 7 at delta 1e-05" in output) == (0, True)
+    assert files_with(tmp_path / "private", MARK) == []
+    interactions = pq.read_table(tmp_path / "private" / "interactions.parquet")
+    assert len(set(interactions["user_id"].to_pylist())) == 40
+    assert set(interactions["item_id"].to_pylist()) <= {f"i{item}" for item in range(5)}
+    items = pq.read_table(tmp_path / "private" / "items.parquet")
+    assert items["item_id"].to_pylist() == [f"i{item}" for item in range(5)]
+    assert items["title"][0].as_py() == "Item 0"
+    about = json.loads((tmp_path / "private" / "privacy.json").read_text())
+    assert (about["epsilon"], about["spent"], about["budget"]) == (7.0, pytest.approx(7.0, rel=1e-4), 8.0)
+
+    code, output = make(home, tmp_path / "again", 7.0)
+    assert (code, "the budget PENCHANT_PRIVACY_BUDGET is 8" in output.replace("\n", " ")) == (1, True)
+    assert not (tmp_path / "again").exists()
+    assert len(PrivacyLedger.read(home).spendings) == 1
+
+
+def test_what_is_drawn_can_be_ingested_by_another_home(home: Path, tmp_path: Path) -> None:
+    (home / FILE).unlink(missing_ok=True)
+    assert make(home, tmp_path / "private", 8.0)[0] == 0
+    outputs = Outputs(*(tmp_path / name for name in ("i.parquet", "t.parquet", "u.parquet", "f.json")))
+    interactions, items = (
+        str(tmp_path / "private" / f"{name}.parquet") for name in ("interactions", "items")
+    )
+    sources = Sources(interactions_file=interactions, items_file=items)
+    ingest(sources, FeedbackOptions(), str(tmp_path / "warehouse"), outputs)
+    assert pq.read_metadata(outputs.interactions).num_rows == 400
+
+
+def test_a_home_without_an_items_table_is_refused_before_anything_is_spent(tmp_path: Path) -> None:
+    (tmp_path / "interactions.csv").write_text("user_id,item_id,timestamp\nann,i1,2024-01-01 00:00:00\n")
+    outputs = Outputs(*(tmp_path / name for name in ("i.parquet", "t.parquet", "u.parquet", "f.json")))
+    sources = Sources(interactions_file=str(tmp_path / "interactions.csv"))
+    ingest(sources, FeedbackOptions(), str(tmp_path / "home" / "warehouse"), outputs)
+    code, output = make(tmp_path / "home", tmp_path / "private", 1.0)
+    assert (code, "this home has no items table" in output) == (1, True)
+    assert not (tmp_path / "home" / FILE).exists()
