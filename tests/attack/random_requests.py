@@ -29,6 +29,7 @@ ALLOWED: Final = frozenset(
         grpc.StatusCode.OK,
         grpc.StatusCode.INVALID_ARGUMENT,
         grpc.StatusCode.NOT_FOUND,
+        grpc.StatusCode.ALREADY_EXISTS,  # two interactions have one id
         grpc.StatusCode.RESOURCE_EXHAUSTED,
     }
 )
