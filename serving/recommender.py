@@ -33,13 +33,13 @@ from serving.ranking.indexed_user import IndexedUser
 from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.query import Query
 from serving.ranking.ranked_items import RankedItems
-from serving.ranking.request import Request
+from serving.ranking.request import DEFAULT_K, Request
 from serving.release.arrays import FloatArray
 from serving.request_ranking import RequestRanking
 from serving.telemetry.logs import OncePerSecond
 from serving.telemetry.metrics import Metrics
 from serving.user_data.history_reader import HistoryReader
-from serving.user_data.request_context import RequestContextReader, clock_us
+from serving.user_data.request_context import EMPTY_CONTEXT, RequestContextReader, clock_us
 from serving.user_history import UserHistory
 
 logger = logging.getLogger(__name__)
@@ -166,7 +166,7 @@ class RecommendationEngine:
         return answer, AnswerOrigin(ranked, candidates.items, now, stored, request.scenario.name, latency_us)
 
     async def prefetch(self, user_id: str) -> None:
-        """Compute and cache the scores of the user's next answer; that answer reports what fails here.
+        """Compute and cache what the user's next answer needs; that answer reports what fails here.
 
         Not for a busy user: who records without pause waits for no answer, or for few.
         """
@@ -190,8 +190,19 @@ class RecommendationEngine:
             return
         user = await self._read(user_id, deadline)
         indexed = release.index(user)
-        if not (indexed.is_cold or user.degraded or user.is_busy):
-            release.prepare(await self._query(release, user, indexed, deadline, []))
+        if indexed.is_cold or user.degraded or user.is_busy:
+            return
+        query = await self._query(release, user, indexed, deadline, [])
+        release.prepare(query)
+        await asyncio.sleep(0)  # calls that have come meanwhile go first
+        # An answer computes more than scores: the sources of its items, and their reasons.
+        request, context = Request(user_id, DEFAULT_K), EMPTY_CONTEXT
+        ranking = RequestRanking(
+            release, request, indexed, query, self._clock(), user.profile, context, cold=False
+        )
+        retrieved = ranking.retrieve()
+        ranked, _ = ranking.rank(retrieved, ranking.select(retrieved))
+        ranking.present(ranked)
 
     async def interests(self, user_id: str, k: int, deadline: Deadline) -> UserInterests:
         """Return the user's k strongest categories.

@@ -17,12 +17,11 @@ from serving.configuration.settings import ServingSettings
 from serving.errors import InvalidRequest
 from serving.ordered_id import ordered_id
 from serving.protos import recommender_pb2 as pb
-from serving.ranking.request import NO_SCENARIO
+from serving.ranking.request import DEFAULT_K, NO_SCENARIO
 from serving.ranking.scenarios import Scenario
 
 MAX_IDS: Final = 10_000
 MAX_FOLLOWED: Final = 1_000
-DEFAULT_K: Final = 10
 
 
 @dataclass(frozen=True)

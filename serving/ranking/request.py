@@ -9,6 +9,9 @@ from serving.ranking.scenarios import Scenario
 
 NO_SCENARIO: Final = Scenario()
 
+# The number of items of an answer whose request sets none.
+DEFAULT_K: Final = 10
+
 
 @dataclass(frozen=True, slots=True)
 class Request:

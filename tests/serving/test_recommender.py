@@ -13,8 +13,10 @@ from feature_repo.histories import History
 from feature_repo.interaction import Interaction
 from serving.answers import Answer
 from serving.errors import AlreadyExists, InvalidRequest, Unavailable
+from serving.ranking.influences import Influences
 from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.query import Query
+from serving.release.arrays import Indexes
 from tests.patience import HANG_S, wait_until
 from tests.serving.planted import COUNT, ITEMS_PER_CATEGORY
 from tests.serving.service import FakeSnapshot, RunningService, running
@@ -91,6 +93,23 @@ def test_the_next_answer_is_prefetched_after_a_recording(
     assert [each.stage for each in service.client.recommend("u", k=5).degraded] == ["interest"]
     service.model.down = False
     assert categories(service.client.recommend("u", k=5)) == {"Horror"}
+
+
+def test_the_reasons_of_the_next_answer_are_prefetched(
+    service: RunningService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed, of = list[list[int]](), Influences.of
+
+    def counted(query: Query, items: Indexes, *arguments: Any) -> Influences:
+        computed.append(items.tolist())
+        return of(query, items, *arguments)
+
+    monkeypatch.setattr("serving.prefetch._MAX_LAG_S", HANG_S)
+    monkeypatch.setattr(Influences, "of", counted)
+    service.client.record_all(past("comedy", 3, 4, 5))
+    wait_until(lambda: len(computed) == 1)
+    assert all(item.reason for item in service.client.recommend("u").recommendations)
+    assert len(computed) == 1
 
 
 def test_seen_items_are_left_out_unless_the_request_includes_them(service: RunningService) -> None:
