@@ -69,8 +69,8 @@ _DRAIN_S: Final = 5.0
 # Time that a worker waits for its first release before it listens without one: recording needs no release.
 _READY_TIMEOUT_S: Final = 5.0
 
-# The longest delay of a switch to another release for users of the last answers, about 4 ms for each.
-_WARM_S: Final = 1.0
+# The longest delay of a switch to another release, a rollback too, for about 100 users of the last answers.
+_WARM_S: Final = 0.5
 
 # A timeout shorter than this share of the interest budget does not count against the model server.
 _MIN_TIMEOUT_SHARE: Final = 0.5
