@@ -27,7 +27,7 @@ from pipelines.local_run.step_process import ADDRESS, run
 from pipelines.step_environment import FORKED
 
 # Modules that a module of the steps imports late, because not every use of it needs them.
-_LATE: Final = {"components.mlflow_client": "mlflow"}
+_LATE: Final = {"components.mlflow_client": "components.mlflow_stores"}
 
 
 @contextmanager
