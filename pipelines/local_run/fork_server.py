@@ -16,6 +16,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -28,6 +29,9 @@ from pipelines.step_environment import FORKED
 
 # Modules that a module of the steps imports late, because not every use of it needs them.
 _LATE: Final = {"components.mlflow_client": "components.mlflow_stores"}
+
+# Steps whose modules are imported before they are asked for: kfp runs steps that are ready in any order.
+_AHEAD: Final = 3
 
 
 @contextmanager
@@ -99,22 +103,30 @@ def main() -> None:
 
 def _serve(listener: socket.socket, steps: list[list[str]]) -> dict[str, Any] | None:
     """Fork for each request, and return it in the process of the step; return None at the end."""
-    ahead = iter(steps)
+    ahead, served = deque(steps), 0
     while True:
-        _import(next(ahead, ()))
-        gc.freeze()  # else the first collection in each step would copy the memory of all objects
-        if listener not in select.select([listener, sys.stdin], [], [])[0]:
-            with suppress(ChildProcessError):
-                while True:
-                    os.wait()
+        spare = len(steps) - len(ahead) - served
+        wait_s = None if not ahead or spare >= _AHEAD else 0
+        ready = select.select([listener, sys.stdin], [], [], wait_s)[0] if spare > 0 or not ahead else []
+        if not ready:
+            _import(ahead.popleft())
+        elif listener in ready:
+            connection, _ = listener.accept()
+            with connection:
+                if not os.fork():
+                    return _keep(connection)
+            served += 1
+            _wait_for_ended(os.WNOHANG)
+        else:
+            _wait_for_ended(0)
             return None
-        connection, _ = listener.accept()
-        with connection:
-            if not os.fork():
-                return _keep(connection)
-        with suppress(ChildProcessError):
-            while os.waitpid(-1, os.WNOHANG)[0]:
-                pass
+
+
+def _wait_for_ended(options: int) -> None:
+    """Wait for the forked processes, with WNOHANG only for those that have ended."""
+    with suppress(ChildProcessError):
+        while os.waitpid(-1, options)[0]:
+            pass
 
 
 def _keep(connection: socket.socket) -> dict[str, Any]:
@@ -141,6 +153,7 @@ def _import(modules: Sequence[str]) -> None:
     for module, late in _LATE.items():
         if module in sys.modules:
             importlib.import_module(late)
+    gc.freeze()  # else the first collection in each step would copy the memory of all objects
 
 
 if __name__ == "__main__":
