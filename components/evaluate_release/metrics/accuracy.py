@@ -20,6 +20,9 @@ IntArray = NDArray[np.integer[Any]]
 MISS: Final = int(np.iinfo(np.int32).max)
 PADDING: Final = 0
 
+# Blocks of items, of which a query's best items are searched: some times the length of a list.
+BLOCKS: Final = 128
+
 
 def ranks_of(scores: AnyFloatArray, targets: IntArray) -> IntArray:
     """Return the rank of each query's target; items with an equal score rank before it.
@@ -46,14 +49,27 @@ def top_items(scores: AnyFloatArray, k: int) -> IntArray:
     Returns:
         [queries, k] int32, padded with -1.
     """
-    width = min(k, scores.shape[1])
-    best = np.sort(np.argpartition(-scores, width - 1, axis=1)[:, :width], axis=1)
-    order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1, kind="stable")
-    best = np.take_along_axis(best, order, axis=1)
-    allowed = np.isfinite(np.take_along_axis(scores, best, axis=1))
     padded: IntArray = np.full((len(scores), k), -1, np.int32)
-    padded[:, :width] = np.where(allowed, best, -1)
+    for row, own, bound in zip(padded, scores, _reached(scores, k), strict=True):
+        pool = np.flatnonzero(own > bound)
+        if len(pool) < k:
+            pool = np.concatenate([pool, np.flatnonzero(own == bound)[:k]])
+        best = pool[np.argsort(-own[pool], kind="stable")[:k]]
+        best = best[np.isfinite(own[best])]
+        row[: len(best)] = best
     return padded
+
+
+def _reached(scores: AnyFloatArray, k: int) -> AnyFloatArray:
+    """Return [queries] a score that at least k items reach: the k-th largest of the maxima of blocks.
+
+    Few items exceed it, so that only these are sorted; np.partition is slow where most scores are equal.
+    """
+    starts = np.arange(0, scores.shape[1], max(1, scores.shape[1] // BLOCKS))
+    if len(starts) < k:
+        return np.full(len(scores), -np.inf)
+    maxima = np.sort(np.maximum.reduceat(scores, starts, axis=1), axis=1)
+    return np.asarray(maxima[:, -k])
 
 
 def recall(ranks: IntArray, k: int) -> AnyFloatArray:

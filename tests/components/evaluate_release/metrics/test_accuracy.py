@@ -112,6 +112,16 @@ def test_ndcg_agrees_with_scikit_learn_on_random_scores() -> None:
     assert ours == pytest.approx(theirs)
 
 
+@pytest.mark.parametrize("distinct", [1, 2, 30, 10**6])
+def test_top_items_are_those_of_a_stable_sort_of_many_items(distinct: int) -> None:
+    scores = np.random.default_rng(distinct).integers(0, distinct, (5, 1_000)).astype(np.float32)
+    scores[:, ::7] = -np.inf
+    scores[4, 3:] = -np.inf
+    top = accuracy.top_items(scores, 20)
+    assert top[:4].tolist() == np.argsort(-scores[:4], axis=1, kind="stable")[:, :20].tolist()
+    assert set(top[4].tolist()) == {1, 2, -1}
+
+
 def test_ranks_agree_with_top_items_where_nothing_ties() -> None:
     rng = np.random.default_rng(1)
     scores = rng.normal(size=(50, 30))
