@@ -10,8 +10,11 @@ from serving.experiments import arm_answers
 from serving.experiments.experiment import Act
 from serving.experiments.experiment_file import ExperimentFile
 from serving.experiments.experiment_watcher import ExperimentWatcher
+from serving.ranking.candidate_set import Candidates
 from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.open_releases import OpenReleases
+from serving.ranking.query import Query
+from serving.ranking.request import Request
 from serving.release.release_store import ReleaseStore
 from serving.telemetry.metrics import Metrics
 from tests.patience import wait_until
@@ -163,10 +166,10 @@ def test_a_failure_of_the_control_arm_is_recorded_too_and_answered_once_more(
     follow(service, started)
     user, rank, failures = user_of(started, "live"), LoadedRelease.rank, [ZeroDivisionError()]
 
-    def fails_once(release: LoadedRelease, *arguments: Any) -> Any:
-        if failures:
+    def fails_once(release: LoadedRelease, query: Query, candidates: Candidates, request: Request) -> Any:
+        if failures and request.request_id:  # a prefetch ranks too, without an id
             raise failures.pop()
-        return rank(release, *arguments)
+        return rank(release, query, candidates, request)
 
     service.client.record(user, "comedy-1", event_type="like")
     monkeypatch.setattr(LoadedRelease, "rank", fails_once)
