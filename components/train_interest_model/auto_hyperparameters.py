@@ -21,6 +21,11 @@ MANY_INTERACTIONS: Final = 500_000
 # .151 and .160.
 FEW_PER_ITEM: Final = 20
 
+# With few interactions per item a network overfits, and the mean of several is better. Each takes a
+# training's time, so their number falls with interactions × items, the logits of an epoch.
+MAX_MEMBERS: Final = 4
+MEMBERS_LOGITS: Final = 2.5e10
+
 # From this size on, float16 halves the memory and the time of an exact search, with the same results.
 LARGE_CATALOG: Final = 20_000
 
@@ -38,6 +43,7 @@ SHAPES: Final = (
     "encoder",
     "embedding_size",
     "units",
+    "members",
     "layers",
     "history_mean",
     "use_event_types",
@@ -144,7 +150,7 @@ def for_warm_start(settings: Hyperparameters) -> tuple[Hyperparameters, dict[str
 def _choices(data: Statistics) -> list[tuple[str, Any, str]]:
     count, per_item = max(1, data.interactions), data.interactions / max(1, data.items)
     size = _between(16, 64, 2 ** round(0.36 * np.log2(count)))
-    many = data.interactions >= MANY_INTERACTIONS
+    many, few = data.interactions >= MANY_INTERACTIONS, per_item < FEW_PER_ITEM
     # MovieLens-100K, seed 7, validation NDCG@10 after 9 epochs: .119 with 1,280 positions and 2 length
     # classes (data.sequences), .114 with 1,000 and 8, .108 with 1,600 and 8.
     unit, scale = (200, 600) if many else (160, 1200)
@@ -155,10 +161,20 @@ def _choices(data: Statistics) -> list[tuple[str, Any, str]]:
     full, keep = data.items <= FULL_SOFTMAX_ITEMS, data.repeat_share > 0.1
     return [
         ("embedding_size", size, f"for {count:,} interactions"),
+        (
+            "members",
+            _members(count, data.items) if few and full and not many else 1,
+            f"for {per_item:.0f} interactions per item; more than one below {FEW_PER_ITEM}",
+        ),
+        (
+            "item_start",
+            "random" if few or many else "factors",
+            f"for {count:,} interactions, {per_item:.0f} per item",
+        ),
         ("dropout", 0.3 if per_item < 100 else 0.25, f"for {per_item:.0f} interactions per item"),
         (
             "history_mean",
-            "on" if per_item < FEW_PER_ITEM else "off",
+            "on" if few else "off",
             f"for {per_item:.0f} interactions per item; on below {FEW_PER_ITEM}",
         ),
         ("batch_size", batch, f"positions, for {count:,} interactions"),
@@ -177,6 +193,10 @@ def _choices(data: Statistics) -> list[tuple[str, Any, str]]:
             f"{data.repeat_share:.0%} of the positive ones are repeats",
         ),
     ]
+
+
+def _members(interactions: int, items: int) -> int:
+    return _between(1, MAX_MEMBERS, MEMBERS_LOGITS / (interactions * max(1, items)))
 
 
 def _between(low: int, high: int, value: float) -> int:

@@ -13,6 +13,7 @@ AUTO: Final = -1
 CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "encoder": ("lstm", "gru", "rnn", "cnn"),
     "history_mean": ("auto", "on", "off"),
+    "item_start": ("auto", "factors", "random"),
     "loss": ("auto", "full", "sampled"),
     "optimizer": ("adamw", "lamb"),
     "seen_items": ("auto", "filter", "keep"),
@@ -38,8 +39,10 @@ class Hyperparameters:
     encoder: str = "lstm"
     embedding_size: int = AUTO
     units: int = AUTO
+    members: int = AUTO  # networks whose mean logits rank, each with these sizes
     layers: int = 1  # of a cnn; its receptive field is 1 + 2 * (2 ** layers - 1)
     history_mean: str = "auto"  # adds the items' own vectors to the interest: the last one's, and their mean
+    item_start: str = "auto"  # of the item vectors: factors of which items stand near each other, or random
 
     use_event_types: bool = True
     use_values: bool = True

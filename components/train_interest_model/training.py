@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from components.memory import check_memory
 from components.progress import report
+from components.train_interest_model.data.item_factors import item_factors
 from components.train_interest_model.data.sequences import encode, read_rows
 from components.train_interest_model.experiment_tracking import Tracker
 from components.train_interest_model.export.saved_model_writer import export
@@ -107,11 +108,11 @@ def _device(trainer: Trainer) -> str:
 def _check_memory(data: TrainingData, settings: Hyperparameters) -> None:
     """Raise StepError if the training would need more memory than there is."""
     items, interactions = len(data.catalog), len(data.sequences.items)
-    needed = BASE_BYTES + BYTES_PER_ACTIVATION * settings.batch_size * settings.units
-    needed += BYTES_PER_ITEM * items + BYTES_PER_INTERACTION * interactions
+    needed = BASE_BYTES + BYTES_PER_ACTIVATION * settings.batch_size * settings.units * settings.members
+    needed += BYTES_PER_ITEM * settings.members * items + BYTES_PER_INTERACTION * interactions
     size = (
         f"{items:,} items, {interactions:,} interactions, and batches of {settings.batch_size:,} positions "
-        f"with {settings.units} units"
+        f"with {settings.members} x {settings.units} units"
     )
     advice = "give the step more memory (on Kubernetes PENCHANT_TRAINING_MEMORY), or --set batch_size, units"
     check_memory("training", size, needed, advice)
@@ -157,7 +158,10 @@ def _initialise(model: InterestModel, data: TrainingData, base: SavedWeights | N
     """
     counts = data.counts
     model.item_bias.assign(np.log((counts + 1) / (counts.mean() + 1)))
-    trained = np.bincount(data.sequences.items, minlength=len(counts)) > 0
+    settings, trained = model.hyperparameters, np.bincount(data.sequences.items, minlength=len(counts)) > 0
+    if settings.item_start == "factors" and not base:
+        factors = item_factors(data.sequences, len(counts), settings.embedding_size, settings.seed)
+        model.item_embeddings.assign(np.tile(factors, settings.members))
     if base:
         base.assign_to(model, data.vocabulary)
         trained |= base.trained(data.vocabulary)

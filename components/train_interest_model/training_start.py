@@ -15,7 +15,7 @@ from components.train_interest_model.auto_hyperparameters import (
     resolve,
 )
 from components.train_interest_model.export.saved_weights import SavedWeights
-from components.train_interest_model.hyperparameters import Hyperparameters
+from components.train_interest_model.hyperparameters import AUTO, Hyperparameters
 from components.train_interest_model.training_data import TrainingData, read
 from components.train_interest_model.warm_start import count_leaked_users, read_held_out
 from feature_repo.feedback import FeedbackPolicy
@@ -79,10 +79,16 @@ def start_fit(
 
 
 def _like(base: SavedWeights | None, requested: Hyperparameters) -> Hyperparameters:
-    """Keep the base model's history mean: else data near the threshold would end the warm starts."""
-    if base is None or requested.history_mean != "auto":
+    """Keep the base model's choices: else data near a threshold would end the warm starts."""
+    if base is None:
         return requested
-    return replace(requested, history_mean=base.hyperparameters.history_mean)
+    choices = {"history_mean": "auto", "members": AUTO}
+    kept = {
+        name: getattr(base.hyperparameters, name)
+        for name, auto in choices.items()
+        if getattr(requested, name) == auto
+    }
+    return replace(requested, **kept)
 
 
 def _unleaked_base(training_set: Path, earlier: Path) -> SavedWeights | None:

@@ -20,12 +20,17 @@ from tests.benchmarks.prepared import prepared, source_parser
 DEFAULTS: Final = "defaults"
 
 # Row -> the hyperparameters that differ from the defaults.
-ROWS: Final[dict[str, dict[str, bool | str]]] = {
+ROWS: Final[dict[str, dict[str, bool | int | str]]] = {
     DEFAULTS: {},
     "without event types": {"use_event_types": False},
     "without values": {"use_values": False},
     "without time gaps": {"use_time_gaps": False},
     "without content": {"use_content": False},
+    "items start from factors": {"item_start": "factors"},
+    "items start at random": {"item_start": "random"},
+    "one member": {"members": 1},
+    "two members": {"members": 2},
+    "four members": {"members": 4},
     "with history mean": {"history_mean": "on"},
     "without history mean": {"history_mean": "off"},
     "with positions": {"use_positions": True},
@@ -41,7 +46,7 @@ ROWS: Final[dict[str, dict[str, bool | str]]] = {
 Metrics = Mapping[str, float]
 
 
-def trained(home: Path, plan: Plan, changes: dict[str, bool | str], seed: int) -> Metrics:
+def trained(home: Path, plan: Plan, changes: dict[str, bool | int | str], seed: int) -> Metrics:
     """Train on the data prepared in `home`; returns the validation metrics."""
     return train(home, replace(plan, hyperparameters={**plan.hyperparameters, **changes}), seed)
 

@@ -101,7 +101,13 @@ def write_release(releases: Path, version: int, encoder: str, seed: int) -> None
         ITEMS, ["view"], [0.0, 1.0, 2.0, 3.0, 4.0], ["hair=red", "age<0", "age<1"], {"age": [30.0]}
     )
     settings = Hyperparameters(
-        encoder=encoder, embedding_size=8, units=10, layers=2, dropout=0.0, use_user_attributes=True
+        encoder=encoder,
+        members=1,
+        embedding_size=8,
+        units=10,
+        layers=2,
+        dropout=0.0,
+        use_user_attributes=True,
     )
     model = InterestModel(settings, len(ITEMS), vocabulary.sizes, np.zeros((len(ITEMS), 0), np.float32))
     for variable in model.trainable_weights:

@@ -70,8 +70,8 @@ class SavedWeights:
                 f"base model {directory} has no {', '.join(missing)}: use the output directory of a training"
             )
         about = json.loads((directory / ABOUT).read_text())
-        # An earlier version had no history mean, and did not say so.
-        hyperparameters = {"history_mean": "off", **about["hyperparameters"]}
+        # An earlier version had no history mean and one member, and did not say so.
+        hyperparameters = {"history_mean": "off", "members": 1, **about["hyperparameters"]}
         with np.load(directory / WEIGHTS, allow_pickle=False) as saved:
             arrays = {name.replace("|", "/"): saved[name] for name in saved.files}
         return cls(

@@ -143,7 +143,8 @@ class ServingModule(tf.Module):  # type: ignore[misc]
 
     def _other_weights(self) -> list[tf.Variable]:
         model = self._model()
-        layers = (*model.projection.variables, *model.shares, *model.forecast.variables)
+        projections = (variable for layer in model.projections for variable in layer.variables)
+        layers = (*projections, *model.shares, *model.forecast.variables)
         tables = (*layers, *model.side_tables.values(), *model.start_tables)
         return [variable.value for variable in tables]
 

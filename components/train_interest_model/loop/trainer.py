@@ -157,16 +157,33 @@ class Trainer:
         interests = model.interests(states, seed)
         if not sampled and not model.start_tables:
             # A row's first step is predicted from the user's attributes, or from the bias only.
-            return full_softmax(interests, vectors, bias, *_targets(batch, later)) + cold_softmax(
+            return self._full_softmax(interests, vectors, bias, *_targets(batch, later)) + cold_softmax(
                 bias, *_targets(batch, first)
             )
         cold = tf.gather(model.cold_interests(batch, seed), first[:, 0])
         interests = tf.concat([interests, cold], axis=0)
         targets, weights = _targets(batch, tf.concat([later, first], axis=0))
         if not sampled:
-            return full_softmax(interests, vectors, bias, targets, weights)
+            return self._full_softmax(interests, vectors, bias, targets, weights)
         expected = tf.gather(self._log_expected, rows)
-        return sampled_softmax(interests, vectors, bias, targets, weights, negatives, expected)
+        return self._mean_over_members(
+            lambda own, items: sampled_softmax(own, items, bias, targets, weights, negatives, expected),
+            interests,
+            vectors,
+        )
+
+    def _full_softmax(self, interests: tf.Tensor, vectors: tf.Tensor, *others: tf.Tensor) -> tf.Tensor:
+        return self._mean_over_members(
+            lambda own, items: full_softmax(own, items, *others), interests, vectors
+        )
+
+    def _mean_over_members(
+        self, loss: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], interests: tf.Tensor, vectors: tf.Tensor
+    ) -> tf.Tensor:
+        """Return the mean of each member's loss by its own logits."""
+        members = self.model.members
+        parts = zip(self.model.by_member(interests * members), self.model.by_member(vectors), strict=True)
+        return tf.add_n([loss(own, items) for own, items in parts]) / members
 
     def _sample(
         self, batch: dict[str, tf.Tensor], seed: tf.Tensor

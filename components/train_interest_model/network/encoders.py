@@ -179,9 +179,15 @@ class ConvolutionalEncoder(Encoder):
 
 
 def make_encoder(
-    kind: str, units: int, layers: int, on_cpu: bool = False, compiled: bool = False, **options: Any
+    kind: str,
+    units: int,
+    layers: int,
+    on_cpu: bool = False,
+    compiled: bool = False,
+    name: str = "encoder",
+    **options: Any,
 ) -> Encoder:
     """Create an encoder; `kind`: lstm, gru, rnn or cnn; `on_cpu`, `compiled` as in RecurrentEncoder."""
     if kind == "cnn":
-        return ConvolutionalEncoder(units, layers, name="encoder", **options)
-    return RecurrentEncoder(kind, units, on_cpu, compiled, name="encoder", **options)
+        return ConvolutionalEncoder(units, layers, name=name, **options)
+    return RecurrentEncoder(kind, units, on_cpu, compiled, name=name, **options)

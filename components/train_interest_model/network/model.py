@@ -8,10 +8,11 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from components.train_interest_model.hyperparameters import Hyperparameters
-from components.train_interest_model.network.encoders import make_encoder
+from components.train_interest_model.network.encoders import Encoder, make_encoder
 from components.train_interest_model.network.forecast import Forecast
 from components.train_interest_model.network.history_mean import WithHistoryMean
 from components.train_interest_model.network.losses import EXCLUDED
+from components.train_interest_model.network.members import Members
 
 # From this size on, XLA saves more time than it needs to compile the LSTM: four seconds per batch shape.
 COMPILED_UNITS: Final = 256
@@ -30,7 +31,7 @@ class InterestModel(keras.layers.Layer):  # type: ignore[misc]
 
     An item's vector is an embedding learned from interactions plus a projection of its content. The embedding
     is zero for an item that is not in the training data. The encoder's initial state is computed from the
-    user's attributes, or zero.
+    user's attributes, or zero. Each of the members has `embedding_size` numbers of every vector.
     """
 
     def __init__(
@@ -47,28 +48,23 @@ class InterestModel(keras.layers.Layer):  # type: ignore[misc]
         self.hyperparameters = hyperparameters
         self.compiled = hyperparameters.xla and hyperparameters.units >= COMPILED_UNITS
         self.item_count = item_count
-        size = hyperparameters.embedding_size
-        normal = keras.initializers.RandomNormal(stddev=size**-0.5, seed=hyperparameters.seed)
+        self.members = hyperparameters.members
+        size = self.members * hyperparameters.embedding_size
+        deviation = hyperparameters.embedding_size**-0.5
+        normal = keras.initializers.RandomNormal(stddev=deviation, seed=hyperparameters.seed)
         self.item_embeddings = self._table("item_embeddings", item_count, size, normal)
         self.item_bias = self.add_weight(shape=(item_count,), initializer="zeros", name="item_bias")
         self.content = self._table("content", item_count, content.shape[1], "zeros", trainable=False)
         self.content.assign(content)
         self.content_kernel = self._table("content_kernel", content.shape[1], size, "glorot_uniform")
         self.trained = self._table("trained", item_count, 1, "ones", trainable=False)
-        small = keras.initializers.RandomNormal(stddev=0.1 * size**-0.5, seed=hyperparameters.seed + 1)
+        small = keras.initializers.RandomNormal(stddev=0.1 * deviation, seed=hyperparameters.seed + 1)
         self.side_tables = {
             name: self._table(f"{name}_embeddings", sizes[name], size, small)
             for name, switch in SIDE_INPUTS.items()
             if getattr(hyperparameters, switch)
         }
-        encoder = make_encoder(
-            hyperparameters.encoder,
-            hyperparameters.units,
-            hyperparameters.layers,
-            on_cpu=not hyperparameters.mixed_precision and not tf.config.list_physical_devices("GPU"),
-            compiled=self.compiled,
-            dtype=policy,
-        )
+        encoder = self._make_encoder(policy)
         self.shares = []
         if hyperparameters.history_mean == "on":
             encoder = WithHistoryMean(encoder, size, dtype=policy)
@@ -81,10 +77,36 @@ class InterestModel(keras.layers.Layer):  # type: ignore[misc]
                 self._table("attribute_embeddings", sizes["attribute"], size, small),
                 self._table("start_kernel", size, self.encoder.start_size, "glorot_uniform"),
             ]
-        self.projection = keras.layers.Dense(size, name="projection", dtype=policy)
-        self.projection.build((None, hyperparameters.units))
+        self.projections = [
+            keras.layers.Dense(hyperparameters.embedding_size, name=name, dtype=policy)
+            for name in self._names("projection")
+        ]
+        for projection in self.projections:
+            projection.build((None, hyperparameters.units))
         self.forecast = Forecast()
         self.built = True
+
+    def _make_encoder(self, policy: str) -> Encoder:
+        settings = self.hyperparameters
+        encoders = [
+            make_encoder(
+                settings.encoder,
+                settings.units,
+                settings.layers,
+                on_cpu=not settings.mixed_precision and not tf.config.list_physical_devices("GPU"),
+                compiled=self.compiled,
+                name=name,
+                dtype=policy,
+            )
+            for name in self._names("encoder")
+        ]
+        if self.members == 1:
+            return encoders[0]
+        return Members(encoders, settings.embedding_size, name="members", dtype=policy)
+
+    def _names(self, name: str) -> list[str]:
+        """Return a name for each member."""
+        return [name] if self.members == 1 else [f"{name}_{member}" for member in range(self.members)]
 
     def item_vectors(self, seed: tf.Tensor | None = None, rows: tf.Tensor | None = None) -> tf.Tensor:
         """Return [items, size] float32, of all items or of `rows` [n] int32.
@@ -147,13 +169,20 @@ class InterestModel(keras.layers.Layer):  # type: ignore[misc]
 
     def interests(self, outputs: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
         """Map encoder outputs [..., units] to interests [..., size]; without a `seed` the map is affine."""
-        size = self.item_embeddings.shape[1]
-        parts = tf.split(outputs, [self.hyperparameters.units, *[size] * (2 * len(self.shares))], axis=-1)
-        interests = tf.cast(self.projection(self._dropout(parts[0], seed, 2)), tf.float32)
+        size, units = self.item_embeddings.shape[1], self.members * self.hyperparameters.units
+        parts = tf.split(outputs, [units, *[size] * (2 * len(self.shares))], axis=-1)
+        own = self.by_member(self._dropout(parts[0], seed, 2))
+        projected = [projection(part) for projection, part in zip(self.projections, own, strict=True)]
+        interests = tf.cast(tf.concat(projected, axis=-1), tf.float32)
         for shares in self.shares:
             for share, part in zip(tf.unstack(shares.value), parts[1:], strict=True):
                 interests += share * tf.cast(part, tf.float32)
-        return interests
+        return interests / self.members  # so that the logits are the mean of the members'
+
+    def by_member(self, vectors: tf.Tensor) -> list[tf.Tensor]:
+        """Split [..., numbers of all members] into each member's."""
+        parts: list[tf.Tensor] = tf.split(vectors, self.members, axis=-1)
+        return parts
 
     def last_interests(self, vectors: tf.Tensor, codes: dict[str, tf.Tensor]) -> tf.Tensor:
         """Return [batch, size + 1] interests after the last interaction; the last column is 1.

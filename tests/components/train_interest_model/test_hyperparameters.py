@@ -73,6 +73,30 @@ def test_few_interactions_are_read_less_often_with_a_higher_learning_rate() -> N
     assert (few_settings.batch_size, many_settings.batch_size) == (1_280, 6_400)
 
 
+@pytest.mark.parametrize(
+    ("interactions", "items", "members"),
+    [
+        (150_000, 12_000, 4),  # sparse: 13 interactions per item
+        (400_000, 30_000, 2),  # sparse, but four would take more than half an hour
+        (45_000, 1_700, 1),  # 26 per item
+        (900_000, 80_000, 1),  # many
+        (400_000, 200_000, 1),  # sampled softmax
+    ],
+)
+def test_sparse_data_have_several_members_where_time_permits(
+    interactions: int, items: int, members: int
+) -> None:
+    data = Statistics(interactions, windows=900, items=items, mean_length=50, repeat_share=0)
+    assert resolve(Hyperparameters(), data)[0].members == members
+
+
+def test_items_start_from_factors_unless_interactions_are_many_or_few_per_item() -> None:
+    few = Statistics(interactions=45_000, windows=900, items=1_700, mean_length=50, repeat_share=0)
+    sparse = Statistics(interactions=45_000, windows=900, items=4_000, mean_length=50, repeat_share=0)
+    starts = [resolve(Hyperparameters(), data)[0].item_start for data in (few, DENSE, sparse)]
+    assert starts == ["factors", "random", "random"]
+
+
 def test_the_length_of_windows_does_not_change_the_batch() -> None:
     short = Statistics(interactions=80_000, windows=20_000, items=15_000, mean_length=4, repeat_share=0)
     long = Statistics(interactions=80_000, windows=800, items=15_000, mean_length=100, repeat_share=0)

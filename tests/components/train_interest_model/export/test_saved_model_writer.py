@@ -28,7 +28,7 @@ from feature_repo.histories import encode as encode_histories
 from feature_repo.table_schemas import TRAINING_SET
 from tests.components.train_interest_model.conftest import World
 
-ENCODERS = ("lstm", "lstm with history mean", "gru", "rnn", "cnn")
+ENCODERS = ("lstm", "lstm members with history mean", "gru", "rnn", "cnn")
 KNOWN: dict[str, Any] = {
     "attributes": ["gender=F", "gender=M", "age<0", "age<1", "age<2"],
     "attribute_edges": {"age": [20.0, 40.0]},
@@ -44,10 +44,12 @@ def untrained(world: World, encoder: str) -> tuple[InterestModel, Vocabulary]:
     """Return a model with random weights, so that no part of the comparison is near zero."""
     tf.keras.utils.set_random_seed(3)
     vocabulary = Vocabulary(world.item_ids, ["click", "view"], [0.0, 1.0, 2.0, 3.0, 4.0], **KNOWN)
+    members = 2 if "members" in encoder else 1
     settings = Hyperparameters(
         encoder=encoder.split()[0],
         history_mean="on" if encoder.endswith("mean") else "off",
-        embedding_size=8,
+        members=members,
+        embedding_size=8 // members,
         units=10,
         layers=3,
         dropout=0.0,

@@ -7,13 +7,26 @@ import tensorflow as tf
 from components.train_interest_model.network.encoders import Encoder, make_encoder
 from components.train_interest_model.network.history_mean import DECAY, WithHistoryMean
 from components.train_interest_model.network.lstm_cpu_kernel import _row_step
+from components.train_interest_model.network.members import Members
 
-KINDS = ("lstm", "gru", "rnn", "cnn", "lstm with history mean", "cnn with history mean")
+KINDS = (
+    "lstm",
+    "gru",
+    "rnn",
+    "cnn",
+    "lstm with history mean",
+    "cnn with history mean",
+    "lstm members",
+    "gru members with history mean",
+)
 
 
 def built(kind: str) -> Encoder:
     tf.keras.utils.set_random_seed(1)
     encoder = make_encoder(kind.split()[0], units=6, layers=3)
+    if "members" in kind:  # five, of one input number each
+        names = [f"encoder_{member}" for member in range(5)]
+        encoder = Members([make_encoder(kind.split()[0], 2, 3, name=name) for name in names], 1)
     if kind.endswith("mean"):
         encoder = WithHistoryMean(encoder, 5)
     encoder.build((None, None, 5))
