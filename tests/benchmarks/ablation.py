@@ -29,7 +29,6 @@ ROWS: Final[dict[str, dict[str, bool | int | str]]] = {
     "items start from factors": {"item_start": "factors"},
     "items start at random": {"item_start": "random"},
     "one member": {"members": 1},
-    "two members": {"members": 2},
     "four members": {"members": 4},
     "with history mean": {"history_mean": "on"},
     "without history mean": {"history_mean": "off"},

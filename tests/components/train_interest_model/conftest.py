@@ -18,6 +18,7 @@ from feature_repo.table_schemas import ITEMS, TRAINING_SET
 SECOND = 1_000_000
 SMALL = {
     "members": 1,
+    "item_start": "random",
     "embedding_size": 16,
     "units": 24,
     "history_mean": "off",
