@@ -43,10 +43,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Keep the modules, which live until the end, out of garbage collections, and let these be rarer.
-
-    They took a tenth of the CPU time of the tests.
-    """
+    """Keep the modules, which live until the end, out of garbage collections, and let these be rarer."""
     gc.disable()
     try:
         return (yield)
