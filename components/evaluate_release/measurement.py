@@ -25,7 +25,7 @@ from components.evaluate_release.metrics import slices
 from components.evaluate_release.metrics.accuracy import ndcg
 from components.evaluate_release.metrics.attribute_slices import Masks
 from components.evaluate_release.metrics.bootstrap import difference_interval
-from components.evaluate_release.metrics.fairness import measure_fairness
+from components.evaluate_release.metrics.fairness import Fairness, measure_fairness
 from components.evaluate_release.metrics.forecast_accuracy import measure_forecast
 from components.evaluate_release.metrics.metric_calculator import HEADLINE, Figure, MetricCalculator
 from components.evaluate_release.metrics.providers import Providers
@@ -73,40 +73,19 @@ def measure(
         f"protocol {protocol}: {len(held_out.validation):,} validation queries, "
         f"{len(held_out.test):,} test queries, {len(ranking.catalog):,} items"
     )
-    fit_queries = sample(held_out.validation, MAX_QUERIES)
-    with timed("computed interest vectors"), SavedInterestModel(saved_model) as model:
-        validation, test = (
-            model.interest(part.histories, part.attributes) for part in (fit_queries, held_out.test)
-        )
-    with timed(f"fitted the blend on {len(fit_queries):,} validation queries"):
-        examples = ServedRanking(ranking, fit_queries, validation).examples()
-        blend = fit_blend(examples.features, examples.targets)
-        ablation = ablate(examples.features, examples.targets, blend)
-    if explored and (curve := _calibration(explored, replace(ranking, blend=blend), saved_model, held_out)):
-        blend["calibration"] = curve
-    candidate, bound = replace(ranking, blend=blend), fairness.balanced_exposure_gap
-    if providers and bound is not None:
-        with timed("fitted the exposure offsets"):
-            candidate = with_offsets(candidate, fit_queries, validation, held_out.profiles, providers, bound)
+    candidate, interest, ablation = _fit(ranking, saved_model, held_out, explored, fairness, providers)
     with timed("ranked the test queries with every model"):
-        ranked = ServedRanking(candidate, held_out.test, test, held_out.profiles)
-        served = ranked.answers()
-        models = {SERVED: served, **rank_by_single_models(ranking, held_out.test, test)}
+        ranked = ServedRanking(candidate, held_out.test, interest, held_out.profiles)
+        models = {SERVED: ranked.answers(), **rank_by_single_models(ranking, held_out.test, interest)}
         baseline = max((POPULARITY, TRANSITIONS), key=lambda name: ndcg(models[name].ranks, 10).mean())
     with timed("computed metrics and intervals"):
         metrics = _metrics(ranking, held_out, models, baseline)
-        live = live_version.compare(releases, protocol, held_out, served, metrics[SERVED][HEADLINE])
+        live = live_version.compare(releases, protocol, held_out, models[SERVED], metrics[SERVED][HEADLINE])
         if live and live.answers is not None:
             metrics[LIVE] = _live_metrics(ranking, held_out, models, baseline, live)
         masks = _slice_masks(ranking, held_out)
         measured_slices = slices.measure(masks, models, held_out.test.users, SEED)
-        measured_fairness = measure_fairness(
-            served, held_out.test.targets, held_out.test.users, masks, providers, SEED
-        )
-        if providers and bound is not None:
-            balanced, targets = ranked.answers(balanced=True), held_out.test.targets
-            balance = measure_balance(served, balanced, targets, held_out.test.users, providers, bound)
-            measured_fairness = replace(measured_fairness, balance=balance)
+        measured_fairness = _fairness(ranked, models[SERVED], held_out.test, masks, providers, fairness)
     with timed("measured interest drift"):
         drift = measure_drift(candidate, saved_model, held_out)
     with timed("measured the forecast of interests"), SavedInterestModel(saved_model) as model:
@@ -143,6 +122,55 @@ def measure(
     )
     _report_results(results)
     return results
+
+
+def _fit(
+    ranking: Ranking,
+    saved_model: Path,
+    held_out: HeldOut,
+    explored: ExploredAnswers | None,
+    fairness: FairnessPolicy,
+    providers: Providers | None,
+) -> tuple[Ranking, NDArray[np.float32], dict[str, Any]]:
+    """Fit what validation queries and clicks decide: the blend, its calibration and the exposure offsets.
+
+    Returns the release with them, the interests of the test queries [queries, interest size], and what the
+    blend loses without each of its features.
+    """
+    queries = sample(held_out.validation, MAX_QUERIES)
+    with timed("computed interest vectors"), SavedInterestModel(saved_model) as model:
+        validation, test = (
+            model.interest(part.histories, part.attributes) for part in (queries, held_out.test)
+        )
+    with timed(f"fitted the blend on {len(queries):,} validation queries"):
+        examples = ServedRanking(ranking, queries, validation).examples()
+        blend = fit_blend(examples.features, examples.targets)
+        ablation = ablate(examples.features, examples.targets, blend)
+    if explored and (curve := _calibration(explored, replace(ranking, blend=blend), saved_model, held_out)):
+        blend["calibration"] = curve
+    candidate, bound = replace(ranking, blend=blend), fairness.balanced_exposure_gap
+    if providers and bound is not None:
+        with timed("fitted the exposure offsets"):
+            candidate = with_offsets(candidate, queries, validation, held_out.profiles, providers, bound)
+    return candidate, test, ablation
+
+
+def _fairness(
+    ranked: ServedRanking,
+    served: RankedQueries,
+    test: Queries,
+    masks: dict[str, Masks],
+    providers: Providers | None,
+    policy: FairnessPolicy,
+) -> Fairness:
+    """Measure the served ranking, and one that balances exposure if the policy asks for it."""
+    measured = measure_fairness(served, test.targets, test.users, masks, providers, SEED)
+    if not providers or policy.balanced_exposure_gap is None:
+        return measured
+    balanced = ranked.answers(balanced=True)
+    bound = policy.balanced_exposure_gap
+    balance = measure_balance(served, balanced, test.targets, test.users, providers, bound)
+    return replace(measured, balance=balance)
 
 
 def _clicks(
