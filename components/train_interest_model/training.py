@@ -160,8 +160,7 @@ def _initialise(model: InterestModel, data: TrainingData, base: SavedWeights | N
     model.item_bias.assign(np.log((counts + 1) / (counts.mean() + 1)))
     settings, trained = model.hyperparameters, np.bincount(data.sequences.items, minlength=len(counts)) > 0
     if settings.item_start == "factors" and not base:
-        factors = item_factors(data.sequences, len(counts), settings.embedding_size, settings.seed)
-        model.item_embeddings.assign(np.tile(factors, settings.members))
+        model.start_from(item_factors(data.sequences, len(counts), settings.embedding_size, settings.seed))
     if base:
         base.assign_to(model, data.vocabulary)
         trained |= base.trained(data.vocabulary)

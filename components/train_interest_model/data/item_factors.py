@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
-from scipy.sparse.linalg import eigsh
+from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 
 from components.train_interest_model.data.sequences import Sequences
 
@@ -24,9 +24,11 @@ def item_factors(sequences: Sequences, item_count: int, size: int, seed: int) ->
 
     Time and memory grow with the number of interactions, times WINDOW.
     """
-    values, vectors = _largest_eigenvalues(_mutual_information(_near(sequences, item_count)), size, seed)
     factors = np.zeros((item_count, size), np.float32)
-    factors[:, : len(values)] = vectors * np.sqrt(np.maximum(values, 0))
+    information = _mutual_information(_near(sequences, item_count))
+    if information.max() > 0:
+        values, vectors = _largest_eigenvalues(information, size, seed)
+        factors[:, : len(values)] = vectors * np.sqrt(np.maximum(values, 0))
     return factors
 
 
@@ -56,7 +58,10 @@ def _largest_eigenvalues(
     """Return the at most `count` largest eigenvalues, descending, and their vectors as columns."""
     if count < matrix.shape[0] // 2:
         start = np.random.default_rng(seed).standard_normal(matrix.shape[0])
-        values, vectors = eigsh(matrix, count, which="LA", v0=start, tol=TOLERANCE)
+        try:
+            values, vectors = eigsh(matrix, count, which="LA", v0=start, tol=TOLERANCE)
+        except ArpackNoConvergence as error:  # those that did converge are as good
+            values, vectors = error.eigenvalues, error.eigenvectors
     else:
         values, vectors = np.linalg.eigh(matrix.toarray())
     largest = np.argsort(-values, kind="stable")[:count]

@@ -3,7 +3,8 @@
 An ensemble whose members are one vector: the products of concatenated vectors are the sums of the members'
 logits, so that the mean of K networks is stored, searched and served as one network is. Their errors differ,
 and partly cancel (Lakshminarayanan et al. 2017, "Simple and scalable predictive uncertainty estimation using
-deep ensembles").
+deep ensembles"). The members share the items' biases and the weights that `WithHistoryMean` gives to a
+user's items: those are learned by all together.
 """
 
 from collections.abc import Sequence

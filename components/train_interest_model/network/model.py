@@ -108,6 +108,13 @@ class InterestModel(keras.layers.Layer):  # type: ignore[misc]
         """Return a name for each member."""
         return [name] if self.members == 1 else [f"{name}_{member}" for member in range(self.members)]
 
+    def start_from(self, factors: NDArray[np.float32]) -> None:
+        """Start each member's item embeddings as [items, embedding_size]; a row of zeros stays random."""
+        start = np.tile(factors, self.members)
+        self.item_embeddings.assign(
+            np.where(start.any(axis=1, keepdims=True), start, self.item_embeddings.numpy())
+        )
+
     def item_vectors(self, seed: tf.Tensor | None = None, rows: tf.Tensor | None = None) -> tf.Tensor:
         """Return [items, size] float32, of all items or of `rows` [n] int32.
 

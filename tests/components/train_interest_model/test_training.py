@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from components.errors import StepError
 from components.saved_model import ServedModel
@@ -17,6 +18,7 @@ from components.train_interest_model.export.saved_weights import SavedWeights
 from components.train_interest_model.hyperparameters import Hyperparameters
 from components.train_interest_model.loop.trainer import Trainer
 from components.train_interest_model.loop.training_checkpoint import Checkpoint, TrainingState
+from components.train_interest_model.network.model import InterestModel
 from components.train_interest_model.training import train
 from components.train_interest_model.training_start import start_refit
 from components.train_interest_model.warm_start import TRAINED_UNTIL
@@ -68,9 +70,22 @@ def test_each_other_encoder_learns_the_cycle(encoder: str, cycle: World, tmp_pat
 
 
 @pytest.mark.usefixtures("without_export")
-def test_a_sampled_softmax_learns_the_cycle(cycle: World, tmp_path: Path) -> None:
-    figures = fit(cycle, tmp_path, loss="sampled", negatives=64, epochs=6)
+def test_a_sampled_softmax_learns_the_cycle_from_factors(
+    cycle: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started, start_from = list[NDArray[np.float32]](), InterestModel.start_from
+
+    def noted(model: InterestModel, factors: NDArray[np.float32]) -> None:
+        started.append(factors)
+        start_from(model, factors)
+
+    monkeypatch.setattr(InterestModel, "start_from", noted)
+    figures = fit(cycle, tmp_path, loss="sampled", negatives=64, epochs=6, item_start="factors")
+
     assert figures[NDCG] > 0.9
+    (factors,) = started
+    nearest = np.argsort(-(factors @ factors.T)[30])[:5]
+    assert set(nearest) == {28, 29, 30, 31, 32}
 
 
 @pytest.mark.usefixtures("without_export")

@@ -38,3 +38,10 @@ def test_items_of_one_group_are_nearer_than_those_of_another(size: int) -> None:
 
     products = factors @ factors.T
     assert products[:6, :6].min() > products[:6, 6:].max() + 0.1
+
+
+@pytest.mark.parametrize("items", ["abcd", "abcdefghijkl"])
+def test_items_that_are_near_no_other_have_no_factors(items: str) -> None:
+    factors = item_factors(sequences([[item] for item in items], items), len(items), 4, seed=1)
+
+    np.testing.assert_array_equal(factors, np.zeros((len(items), 4)))

@@ -1,4 +1,7 @@
-"""A model of two members equals the mean of two models, in its logits and its loss."""
+"""A model of two members equals the mean of two models, in its logits and its loss.
+
+That holds while the history mean weighs all items alike, as at the start: the members share its weights.
+"""
 
 from pathlib import Path
 
@@ -98,6 +101,20 @@ def test_the_loss_is_the_mean_of_the_members_own_losses(loss: str) -> None:
 
     assert losses[0] == pytest.approx((losses[1] + losses[2]) / 2, rel=1e-5)
     assert abs(losses[1] - losses[2]) > 0.01
+
+
+def test_every_member_starts_from_the_factors_and_items_without_them_at_random() -> None:
+    factors = np.zeros((7, 4), np.float32)
+    factors[:5] = np.random.default_rng(1).normal(size=(5, 4))
+    model = model_of(2)
+    random = model.item_embeddings.numpy()
+
+    model.start_from(factors)
+
+    started = model.item_embeddings.numpy()
+    np.testing.assert_array_equal(started[:5], np.tile(factors[:5], 2))
+    np.testing.assert_array_equal(started[5:], random[5:])
+    assert random[5:].all()
 
 
 def test_saved_weights_restore_every_member(tmp_path: Path) -> None:
