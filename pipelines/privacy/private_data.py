@@ -25,7 +25,7 @@ from components.private_data.gaussian_privacy import mu_of
 from components.private_data.privacy_ledger import PrivacyLedger
 from components.private_data.private_counts import Ints, noised_counts
 from components.private_data.synthetic_sequences import draw_sequences
-from feature_repo.atomic_files import atomic_directory
+from feature_repo.atomic_files import staging_directory
 from pipelines.local_run.run_lock import run_lock
 from pipelines.settings import Settings
 
@@ -66,8 +66,10 @@ def make_private_data(
     Raises:
         HomeInUse: a run is in progress.
         StepError: the budget would be overspent, or there is no items table.
-        ValueError: ε is out of range, or there are too many items, or too few users for this ε.
+        ValueError: the folder exists or is in the home or the warehouse, ε is out of range, or there are
+            too many items, or too few users for this ε.
     """
+    _check_folder(settings, folder)
     delta = settings.privacy_delta
     settings.prepare_home()
     with run_lock(settings.home), TemporaryDirectory() as temporary:
@@ -80,11 +82,21 @@ def make_private_data(
     about = PrivateData(
         epsilon, delta, UNIT, ledger.epsilon(delta), settings.privacy_budget, sequences, length
     )
-    with atomic_directory(folder) as staged:
+    with staging_directory(folder) as staged:
         pq.write_table(_interactions(drawn, catalog["item_id"]), staged / "interactions.parquet")
         pq.write_table(catalog, staged / "items.parquet")
         (staged / "privacy.json").write_text(json.dumps(asdict(about), indent=2) + "\n")
+        staged.rename(folder)  # which fails if the folder was made meanwhile, and has files
     return about
+
+
+def _check_folder(settings: Settings, folder: Path) -> None:
+    """Raise ValueError if the folder exists, or is one of the home's own data."""
+    if folder.exists():
+        raise ValueError(f"{folder} exists already: choose another folder, or remove it")
+    for own in (settings.home, Path(settings.warehouse)):
+        if folder.resolve().is_relative_to(own.resolve()):
+            raise ValueError(f"{folder} is in {own}, which has this home's data: choose a folder outside")
 
 
 def _read(settings: Settings, folder: Path) -> tuple[Ints, Ints, pa.Table]:

@@ -81,3 +81,16 @@ def test_a_home_without_an_items_table_is_refused_before_anything_is_spent(tmp_p
     code, output = make(tmp_path / "home", tmp_path / "private", 1.0)
     assert (code, "this home has no items table" in output) == (1, True)
     assert not (tmp_path / "home" / FILE).exists()
+
+
+@pytest.mark.parametrize("place", [".", "warehouse", "new"])
+def test_a_folder_that_exists_or_is_in_the_home_is_refused_before_anything_is_spent(
+    place: str, tmp_path: Path
+) -> None:
+    kept = tmp_path / "warehouse" / "kept.txt"
+    kept.parent.mkdir()
+    kept.write_text("kept")
+    code, output = make(tmp_path, tmp_path / place, 1.0)
+    assert (code, "choose" in output) == (2, True)
+    assert [file.name for file in tmp_path.rglob("*")] == ["warehouse", "kept.txt"]
+    assert kept.read_text() == "kept"
