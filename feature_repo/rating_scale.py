@@ -54,6 +54,11 @@ class RatingScale:
         deviation = float(np.sqrt(np.average((values - mean) ** 2, weights=counts)))
         return cls(low, high, mean, deviation, like_from)
 
+    @classmethod
+    def positive_from(cls, like_from: float) -> "RatingScale":
+        """Return a rule that no data decides: ratings from here on are positive, and none is negative."""
+        return cls(low=-np.inf, high=like_from, mean=like_from, deviation=0, like_from=like_from)
+
     @property
     def like_range(self) -> tuple[float, float]:
         """The lowest and the highest rating from which liking may begin for a user."""

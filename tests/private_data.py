@@ -101,11 +101,14 @@ def choices(dataset: str) -> tuple[Ints, Ints, int]:
     from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
     from components.ingest_interactions.ingestion import Outputs, Sources, ingest
     from components.private_data.choices import read_choices
+    from feature_repo.feedback import FeedbackPolicy
 
     with TemporaryDirectory() as folder:
         outputs = Outputs(*(Path(folder) / name for name in ("interactions", "items", "users", "feedback")))
         ingest(Sources(dataset=dataset), FeedbackOptions(), f"{folder}/warehouse", outputs)
-        users, items = read_choices(outputs.interactions, outputs.items, outputs.feedback)
+        users, items = read_choices(
+            outputs.interactions, outputs.items, FeedbackPolicy.read(outputs.feedback)
+        )
         return users, items, pq.read_metadata(outputs.items).num_rows
 
 

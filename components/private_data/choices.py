@@ -11,7 +11,7 @@ from components.private_data.private_counts import Ints
 from feature_repo.feedback import FeedbackPolicy
 
 
-def read_choices(interactions: Path, items: Path, feedback: Path) -> tuple[Ints, Ints]:
+def read_choices(interactions: Path, items: Path, policy: FeedbackPolicy) -> tuple[Ints, Ints]:
     """Return users [n] from 0 and the rows of `items` that they chose [n], ordered by user and time.
 
     Choices are the positive interactions; those with other items are left out.
@@ -25,7 +25,7 @@ def read_choices(interactions: Path, items: Path, feedback: Path) -> tuple[Ints,
     order = np.lexsort((item.to_numpy(), time, user))
     users, chosen = user[order], item.to_numpy()[order].astype(np.int64)
     offsets = np.concatenate([[0], np.cumsum(np.bincount(users))]) if len(users) else np.zeros(1, np.int64)
-    preferences = FeedbackPolicy.read(feedback).preferences(
+    preferences = policy.preferences(
         chosen,
         table["event_type"].take(pa.array(order)).to_pylist(),
         pc.fill_null(table["value"], float("nan")).to_numpy()[order],

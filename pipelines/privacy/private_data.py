@@ -22,6 +22,7 @@ from components.ingest_interactions.warehouse.manifest import Warehouse
 from components.memory import check_memory
 from components.private_data.choices import read_choices
 from components.private_data.gaussian_privacy import mu_of
+from components.private_data.positive_rule import positive_rule
 from components.private_data.privacy_ledger import PrivacyLedger
 from components.private_data.private_counts import Ints, noised_counts
 from components.private_data.synthetic_sequences import draw_sequences
@@ -65,7 +66,7 @@ def make_private_data(
 
     Raises:
         HomeInUse: a run is in progress.
-        StepError: the budget would be overspent, or there is no items table.
+        StepError: the budget would be overspent, or there is no items table, or no rule of what is positive.
         ValueError: the folder exists or is in the home or the warehouse, ε is out of range, or there are
             too many items, or too few users for this ε.
     """
@@ -104,6 +105,7 @@ def _read(settings: Settings, folder: Path) -> tuple[Ints, Ints, pa.Table]:
     names = ("interactions.parquet", "items.parquet", "users.parquet", "feedback.json")
     outputs = Outputs(*(folder / name for name in names))
     ingest(Sources(), FeedbackOptions(), settings.warehouse, outputs, pseudonyms=settings.pseudonyms)
+    rule = positive_rule(outputs.interactions, outputs.feedback)
     store = Warehouse(settings.warehouse)
     if (described := store.rows("items")) is None:
         raise StepError(
@@ -118,7 +120,7 @@ def _read(settings: Settings, folder: Path) -> tuple[Ints, Ints, pa.Table]:
     domain = catalog.schema.get_field_index("domain")
     catalog = catalog.set_column(domain, catalog.schema.field(domain), own["domain"])
     pq.write_table(catalog, outputs.items)
-    return *read_choices(outputs.interactions, outputs.items, outputs.feedback), catalog
+    return *read_choices(outputs.interactions, outputs.items, rule), catalog
 
 
 def _check_memory(choices: int, items: int) -> None:
