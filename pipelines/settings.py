@@ -102,7 +102,7 @@ class Settings(Addresses):
         "providers than relevance has; each evaluation fits offsets for it. None: no offsets",
     )
     privacy_budget: float = Field(
-        8.0, gt=0, lt=100, description="epsilon of all private data sets of a home together"
+        8.0, gt=0, lt=100, description="epsilon of all private data sets of a warehouse together"
     )
     privacy_delta: float = Field(1e-5, gt=0, lt=1e-3, description="delta that belongs to it")
     model_name: str = Field("penchant", description="name of the registered model in MLflow")

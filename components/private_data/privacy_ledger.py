@@ -1,16 +1,22 @@
-"""What private data sets of a home have revealed about its users: privacy_ledger.json in the home."""
+"""What private data sets have revealed about the users of a warehouse: privacy_ledger/ beside its manifest.
+
+Each data set is a file of its own, so that no home that shares the warehouse can overwrite the account of
+another one. It is written before it is checked: of two commands at the same time, the later check sees both.
+"""
 
 import json
-from dataclasses import asdict, dataclass, field
+import uuid
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Final, Self
+from typing import Final
 
 from components.errors import StepError
 from components.private_data.gaussian_privacy import composed, epsilon_of, mu_of
-from feature_repo.atomic_files import write_text_atomically
+from feature_repo.atomic_files import atomic_upload
+from feature_repo.filesystems import locate
 
-FILE: Final = "privacy_ledger.json"
+FOLDER: Final = "privacy_ledger"
 
 
 @dataclass(frozen=True)
@@ -22,43 +28,73 @@ class Spending:
     mu: float
 
 
-@dataclass(frozen=True)
 class PrivacyLedger:
     """All spendings count for every user, whether the user was there each time or not."""
 
-    spendings: list[Spending] = field(default_factory=list)
+    def __init__(self, warehouse: str) -> None:
+        """`warehouse` is a directory or an fsspec URL."""
+        self._filesystem, root = locate(warehouse)
+        self._root: Final = f"{root}/{FOLDER}"
 
-    @classmethod
-    def read(cls, home: Path) -> Self:
-        """Read the ledger of a home; an empty one where nothing was spent."""
-        file = home / FILE
-        if not file.exists():
-            return cls()
+    def spendings(self) -> list[Spending]:
+        """Return all spendings, in no order.
+
+        Raises:
+            StepError: a file is damaged.
+        """
+        self._filesystem.invalidate_cache()
         try:
-            return cls([Spending(**each) for each in json.loads(file.read_bytes())["spendings"]])
-        except (ValueError, KeyError, TypeError) as error:
-            raise StepError(f"{file}: expected the ledger of `penchant data private` ({error!r})") from error
+            paths = self._filesystem.ls(self._root, detail=False)
+        except FileNotFoundError:
+            return []
+        found = []
+        for path in paths:
+            if path.endswith(".json"):
+                with suppress(FileNotFoundError):  # a spending that was refused meanwhile
+                    found.append(self._read(path))
+        return found
 
     def epsilon(self, delta: float) -> float:
         """Return the ε of all spendings together."""
-        return epsilon_of(composed(each.mu for each in self.spendings), delta)
+        return epsilon_of(composed(each.mu for each in self.spendings()), delta)
 
-    def spend(self, place: str, epsilon: float, delta: float, budget: float) -> "PrivacyLedger":
-        """Return the ledger with one more spending.
+    def check(self, epsilon: float, delta: float, budget: float) -> None:
+        """Check one more spending.
 
         Raises:
+            ValueError: ε is out of range.
             StepError: all together would be above the budget.
         """
-        spending = Spending(datetime.now(UTC).isoformat(timespec="seconds"), place, mu_of(epsilon, delta))
-        ledger = PrivacyLedger([*self.spendings, spending])
-        if ledger.epsilon(delta) > budget * (1 + 1e-6):
+        mu = mu_of(epsilon, delta)
+        spent = [each.mu for each in self.spendings()]
+        together = epsilon_of(composed([*spent, mu]), delta)
+        if together > budget * (1 + 1e-6):
             raise StepError(
-                f"epsilon {epsilon:g} more would make {ledger.epsilon(delta):.2f} with what is spent "
-                f"({self.epsilon(delta):.2f} at delta {delta:g}); the budget PENCHANT_PRIVACY_BUDGET is "
-                f"{budget:g}: train on a data set that was made before"
+                f"epsilon {epsilon:g} more would make {together:.2f} with what is spent "
+                f"({epsilon_of(composed(spent), delta):.2f} at delta {delta:g}) of this warehouse's users; "
+                f"the budget PENCHANT_PRIVACY_BUDGET is {budget:g}: train on a data set that was made before"
             )
-        return ledger
 
-    def write(self, home: Path) -> None:
-        content = {"spendings": [asdict(each) for each in self.spendings]}
-        write_text_atomically(home / FILE, json.dumps(content, indent=2) + "\n")
+    def spend(self, place: str, epsilon: float, delta: float, budget: float) -> float:
+        """Add a spending, and return the ε of all together; raises as `check` does, and adds none then."""
+        self.check(epsilon, delta, budget)
+        spending = Spending(datetime.now(UTC).isoformat(timespec="seconds"), place, mu_of(epsilon, delta))
+        path = f"{self._root}/{uuid.uuid4().hex}.json"
+        with atomic_upload(self._filesystem, path) as file:
+            file.write(json.dumps(asdict(spending)).encode())
+        together = self.epsilon(delta)
+        if together > budget * (1 + 1e-6):
+            self._filesystem.rm_file(path)
+            raise StepError(
+                f"another private data set was drawn from this warehouse meanwhile: epsilon {epsilon:g} more "
+                f"would make {together:.2f}; the budget PENCHANT_PRIVACY_BUDGET is {budget:g}"
+            )
+        return together
+
+    def _read(self, path: str) -> Spending:
+        with self._filesystem.open(path, "rb") as file:
+            content = file.read()
+        try:
+            return Spending(**json.loads(content))
+        except (ValueError, TypeError) as error:
+            raise StepError(f"{path}: expected what `penchant data private` spent ({error!r})") from error

@@ -87,8 +87,8 @@ def private(
     """Draw a differentially private data set from what a home has; train another home on it.
 
     Choices and transitions are counted, clipped per user and noised; users are drawn from these counts alone.
-    All that is trained on the data set is as private as it is. The home keeps account: together, its private
-    data sets stay within PENCHANT_PRIVACY_BUDGET.
+    All that is trained on the data set is as private as it is. The warehouse keeps account: together, the
+    private data sets of all homes that share it stay within PENCHANT_PRIVACY_BUDGET.
 
     ```
     penchant data private shop-private --epsilon 4
@@ -103,7 +103,7 @@ def private(
         about = make_private_data(load_settings(home=home), folder, epsilon, users, choices)
         out.print(
             f"{about.sequences * about.length:,} drawn choices, epsilon {about.epsilon:g} at delta "
-            f"{about.delta:g}; all private data sets of this home: {about.spent:.2f} of {about.budget:g}"
+            f"{about.delta:g}; all private data sets of this warehouse: {about.spent:.2f} of {about.budget:g}"
         )
         out.print(
             f"penchant run --home HOME --interactions {folder}/interactions.parquet --items "

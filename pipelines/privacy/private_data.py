@@ -42,7 +42,7 @@ _DAY_US: Final = 86_400_000_000
 
 @dataclass(frozen=True)
 class PrivateData:
-    """What `privacy.json` of a private data set says; `spent` is ε of all data sets of the home."""
+    """What `privacy.json` of a private data set says; `spent` is ε of all those of its warehouse."""
 
     epsilon: float
     delta: float
@@ -71,18 +71,17 @@ def make_private_data(
             too many items, or too few users for this ε.
     """
     _check_folder(settings, folder)
-    delta = settings.privacy_delta
+    delta, budget = settings.privacy_delta, settings.privacy_budget
     settings.prepare_home()
     with run_lock(settings.home), TemporaryDirectory() as temporary:
-        ledger = PrivacyLedger.read(settings.home).spend(str(folder), epsilon, delta, settings.privacy_budget)
+        ledger = PrivacyLedger(settings.warehouse)
+        ledger.check(epsilon, delta, budget)
         users, items, catalog = _read(settings, Path(temporary))
         _check_memory(len(items), len(catalog))
-        ledger.write(settings.home)
+        spent = ledger.spend(str(folder), epsilon, delta, budget)
         counts = noised_counts(users, items, len(catalog), mu_of(epsilon, delta), _random())
         drawn = draw_sequences(counts, sequences, length, _random())
-    about = PrivateData(
-        epsilon, delta, UNIT, ledger.epsilon(delta), settings.privacy_budget, sequences, length
-    )
+    about = PrivateData(epsilon, delta, UNIT, spent, budget, sequences, length)
     with staging_directory(folder) as staged:
         pq.write_table(_interactions(drawn, catalog["item_id"]), staged / "interactions.parquet")
         pq.write_table(catalog, staged / "items.parquet")

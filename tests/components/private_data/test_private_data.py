@@ -8,7 +8,7 @@ from scipy.stats import norm
 
 from components.errors import StepError
 from components.private_data.gaussian_privacy import composed, delta_of, epsilon_of, mu_of
-from components.private_data.privacy_ledger import FILE, PrivacyLedger
+from components.private_data.privacy_ledger import FOLDER, PrivacyLedger
 from components.private_data.private_counts import MAX_CHOICES, MAX_ITEMS, noised_counts, user_vectors
 from components.private_data.synthetic_sequences import draw_sequences
 from tests.private_data import audited_epsilon
@@ -93,15 +93,27 @@ def test_the_audit_finds_noise_that_is_too_small(monkeypatch: pytest.MonkeyPatch
 
 
 def test_the_ledger_composes_and_refuses_to_overspend(tmp_path: Path) -> None:
-    ledger = PrivacyLedger.read(tmp_path)
+    ledger = PrivacyLedger(str(tmp_path))
     assert ledger.epsilon(DELTA) == pytest.approx(0, abs=1e-6)
     for place in ("a", "b"):
-        ledger = PrivacyLedger.read(tmp_path).spend(place, 4.0, DELTA, budget=8.0)
-        ledger.write(tmp_path)
-    assert 4.0 < ledger.epsilon(DELTA) < 8.0  # squares add up
+        spent = ledger.spend(place, 4.0, DELTA, budget=8.0)
+    assert 4.0 < spent == ledger.epsilon(DELTA) < 8.0  # squares add up
     with pytest.raises(StepError, match=r"more would make .* the budget PENCHANT_PRIVACY_BUDGET is 8"):
         ledger.spend("c", 7.0, DELTA, budget=8.0)
-    assert PrivacyLedger().spend("d", 8.0, DELTA, budget=8.0).spendings
-    (tmp_path / FILE).write_text("{}")
-    with pytest.raises(StepError, match="expected the ledger"):
-        PrivacyLedger.read(tmp_path)
+    assert sorted(each.place for each in ledger.spendings()) == ["a", "b"]
+    assert PrivacyLedger(str(tmp_path / "other")).spend("d", 8.0, DELTA, budget=8.0) == pytest.approx(8)
+    (tmp_path / FOLDER / "damaged.json").write_text("{}")
+    with pytest.raises(StepError, match=r"damaged.json: expected what .* spent"):
+        ledger.spendings()
+
+
+def test_of_two_homes_that_spend_at_once_none_overspends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = PrivacyLedger(str(tmp_path)), PrivacyLedger(str(tmp_path))
+    # The second home looked before the first one spent.
+    monkeypatch.setattr(second, "check", lambda *_: None)
+    first.spend("a", 7.0, DELTA, budget=8.0)
+    with pytest.raises(StepError, match="drawn from this warehouse meanwhile"):
+        second.spend("b", 7.0, DELTA, budget=8.0)
+    assert [each.place for each in second.spendings()] == ["a"]

@@ -1,6 +1,7 @@
 """A private data set of a small home: what is written, what is counted, and what is refused."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -9,7 +10,7 @@ from typer.testing import CliRunner
 
 from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
 from components.ingest_interactions.ingestion import Outputs, Sources, ingest
-from components.private_data.privacy_ledger import FILE, PrivacyLedger
+from components.private_data.privacy_ledger import FOLDER, PrivacyLedger
 from pipelines.cli import app
 from tests.occurrences import files_with
 
@@ -42,7 +43,9 @@ def make(home: Path, folder: Path, epsilon: float) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
-def test_a_data_set_names_no_real_user_and_public_items_alone(home: Path, tmp_path: Path) -> None:
+def test_a_data_set_names_no_real_user_and_public_items_alone(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     code, output = make(home, tmp_path / "private", 7.0)
     assert (code, "400 drawn choices, epsilon 7 at delta 1e-05" in output) == (0, True)
     assert files_with(tmp_path / "private", MARK) == []
@@ -58,11 +61,15 @@ def test_a_data_set_names_no_real_user_and_public_items_alone(home: Path, tmp_pa
     code, output = make(home, tmp_path / "again", 7.0)
     assert (code, "the budget PENCHANT_PRIVACY_BUDGET is 8" in output.replace("\n", " ")) == (1, True)
     assert not (tmp_path / "again").exists()
-    assert len(PrivacyLedger.read(home).spendings) == 1
+    # Nor has another home its own budget for the users of the same warehouse.
+    monkeypatch.setenv("PENCHANT_WAREHOUSE", str(home / "warehouse"))
+    code, output = make(tmp_path / "other", tmp_path / "again", 7.0)
+    assert (code, "the budget PENCHANT_PRIVACY_BUDGET is 8" in output.replace("\n", " ")) == (1, True)
+    assert len(PrivacyLedger(str(home / "warehouse")).spendings()) == 1
 
 
 def test_what_is_drawn_can_be_ingested_by_another_home(home: Path, tmp_path: Path) -> None:
-    (home / FILE).unlink(missing_ok=True)
+    shutil.rmtree(home / "warehouse" / FOLDER, ignore_errors=True)
     assert make(home, tmp_path / "private", 8.0)[0] == 0
     outputs = Outputs(*(tmp_path / name for name in ("i.parquet", "t.parquet", "u.parquet", "f.json")))
     interactions, items = (
@@ -80,7 +87,7 @@ def test_a_home_without_an_items_table_is_refused_before_anything_is_spent(tmp_p
     ingest(sources, FeedbackOptions(), str(tmp_path / "home" / "warehouse"), outputs)
     code, output = make(tmp_path / "home", tmp_path / "private", 1.0)
     assert (code, "this home has no items table" in output) == (1, True)
-    assert not (tmp_path / "home" / FILE).exists()
+    assert not (tmp_path / "home" / "warehouse" / FOLDER).exists()
 
 
 @pytest.mark.parametrize("place", [".", "warehouse", "new"])
