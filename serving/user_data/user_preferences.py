@@ -50,10 +50,10 @@ class UserPreferences:
 
         Raises:
             ErasedUser: nothing is kept of this user.
-            Unavailable: the interaction log can't be reached.
+            Unavailable: the interaction log can't be reached; a repeat is safe, also after the change.
         """
         await asyncio.to_thread(self._store.set_personalized, user_id, personalized)
-        await asyncio.to_thread(self.refresh)
+        await asyncio.to_thread(self._read)
 
     def forget(self, erased: ErasedUsers) -> None:
         """Drop these users; their answers are never personalized."""
@@ -64,21 +64,26 @@ class UserPreferences:
     def refresh(self) -> None:
         """Follow the store; while it can't be reached, what was read last holds."""
         try:
-            with self._lock:
-                if (last := self._store.last_change()) != self._change:
-                    self._follow(last)
-                self._is_known = True
+            self._read()
         except Unavailable as error:
             logger.warning("preferences can't be read: %s", error)
 
+    def _read(self) -> None:
+        with self._lock:
+            if (last := self._store.last_change()) != self._change:
+                self._follow(last)
+            self._is_known = True
+
     def _follow(self, last: int) -> None:
-        if last < self._change:  # another database: its changes are read from the first one
-            self._change, self._not_personalized = 0, set()
-        for user_id, personalized, change in self._store.since(self._change):
+        """Read what has changed; if that fails, nothing is taken over."""
+        anew = last < self._change  # another database: its changes are read from the first one
+        changes = self._store.since(0 if anew else self._change)
+        not_personalized = set() if anew else set(self._not_personalized)
+        for user_id, personalized, _ in changes:
             if personalized:
-                self._not_personalized.discard(user_id)
+                not_personalized.discard(user_id)
             else:
-                self._not_personalized.add(user_id)
-            self._change = change
-        # Changes of users who were erased since have no row.
-        self._change = max(self._change, last)
+                not_personalized.add(user_id)
+        self._not_personalized = not_personalized
+        # Changes of users who were erased since have no row; some may have come after `last`.
+        self._change = max([last, *(number for *_, number in changes)])

@@ -1,5 +1,6 @@
 """A user who set that answers are not personalized gets what a request without personalization gets."""
 
+import asyncio
 from collections.abc import Iterator
 from typing import Final
 
@@ -109,6 +110,7 @@ class ReplacedStore:
 
     def __init__(self) -> None:
         self.rows: list[tuple[str, bool, int]] | None = [("ann", False, 1), ("bob", False, 2)]
+        self.breaks_after_count = False
 
     def last_change(self) -> int:
         if self.rows is None:
@@ -116,10 +118,12 @@ class ReplacedStore:
         return self.rows[-1][2]
 
     def since(self, change: int) -> list[tuple[str, bool, int]]:
+        if self.breaks_after_count:
+            raise Unavailable("the database is gone")
         return [row for row in self.rows or [] if row[2] > change]
 
     def set_personalized(self, user_id: str, personalized: bool) -> None:
-        raise NotImplementedError
+        self.rows = [*(self.rows or []), (user_id, personalized, self.last_change() + 1)]
 
     def close(self) -> None: ...
 
@@ -132,3 +136,27 @@ def test_what_was_read_holds_while_the_database_is_gone_and_another_one_is_read_
         store.rows = rows
         follower.refresh()
         assert [follower.is_personalized(user) for user in ("ann", "bob", "cat")] == expected
+
+
+def test_a_read_that_fails_half_way_personalizes_nobody_who_opted_out() -> None:
+    store = ReplacedStore()
+    follower = UserPreferences(store)
+    follower.refresh()
+    store.rows, store.breaks_after_count = [("ann", False, 1)], True
+    follower.refresh()
+    assert [follower.is_personalized(user) for user in ("ann", "bob")] == [False, False]
+    store.breaks_after_count = False
+    follower.refresh()
+    assert [follower.is_personalized(user) for user in ("ann", "bob")] == [False, True]
+
+
+def test_a_setting_that_this_worker_could_not_read_back_is_no_success() -> None:
+    store = ReplacedStore()
+    follower = UserPreferences(store)
+    follower.refresh()
+    store.breaks_after_count = True
+    with pytest.raises(Unavailable):
+        asyncio.run(follower.set_personalized("cat", False))
+    store.breaks_after_count = False
+    asyncio.run(follower.set_personalized("cat", False))
+    assert not follower.is_personalized("cat")
