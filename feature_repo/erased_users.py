@@ -15,8 +15,8 @@ class ErasedUsers:
     salt: bytes = b""
     digests: frozenset[str] = frozenset()
 
-    def __contains__(self, user_id: str) -> bool:
-        return bool(self.digests) and self.digest(user_id) in self.digests
+    def __contains__(self, user_id: object) -> bool:
+        return isinstance(user_id, str) and bool(self.digests) and self.digest(user_id) in self.digests
 
     def __bool__(self) -> bool:
         return bool(self.digests)

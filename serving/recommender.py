@@ -3,11 +3,10 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from functools import partial
 from typing import Final, Protocol
 
-from feature_repo.erased_users import ErasedUsers
 from feature_repo.histories import History
 from serving.answers import (
     Answer,
@@ -95,12 +94,13 @@ class RecommendationEngine:
         exposures: Exposures,
         clock: Callable[[], int] = clock_us,
         experiments: Experiments | None = None,
+        is_personalized: Callable[[str], bool] = lambda user_id: True,
     ) -> None:
-        """`clock` returns µs since the epoch."""
+        """`clock` returns µs since the epoch; nothing is prefetched for a user who is not personalized."""
         self._releases, self._histories, self._interests = releases, histories, UserInterest(model, metrics)
         self._metrics, self._budgets, self._request_context = metrics, budgets, request_context
         self._exposures, self._clock = exposures, clock
-        self._experiments = experiments or NoExperiments()
+        self._experiments, self._is_personalized = experiments or NoExperiments(), is_personalized
         self._warmed: LoadedRelease | None = None  # the release that goes live next, or has gone live last
         self.shadow = Shadow(self._compose, metrics)
         self._arms = ArmAnswers(self._compose, self.shadow, metrics)
@@ -186,7 +186,7 @@ class RecommendationEngine:
 
     async def _prefetch(self, release: LoadedRelease, user_id: str) -> None:
         deadline = Deadline.after(_PREFETCH_TIMEOUT_S)
-        if self._histories.is_busy(user_id):
+        if self._histories.is_busy(user_id) or not self._is_personalized(user_id):
             return
         user = await self._read(user_id, deadline)
         indexed = release.index(user)
@@ -239,15 +239,15 @@ class RecommendationEngine:
         points = await asyncio.to_thread(release.interest_points, indexed, forecast[:steps], request, now)
         return InterestForecast(points, release.version, list(user.degraded))
 
-    def forget(self, erased: ErasedUsers) -> None:
+    def forget(self, users: Container[str]) -> None:
         """Drop what is cached of these users; may be called in any thread."""
-        self._histories.forget(erased)
-        self._interests.forget(erased)
+        self._histories.forget(users)
+        self._interests.forget(users)
         running = self._experiments.running
         compared = running.releases.values() if running else ()
         for release in {self._releases.current, self._warmed, *compared}:
             if release:
-                release.forget(erased)
+                release.forget(users)
 
     def _rank(
         self, ranking: RequestRanking, retrieved: Candidates

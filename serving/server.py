@@ -185,6 +185,7 @@ async def _start_service(
     releases, experiments = _watch_releases(settings, dependencies, metrics, scenarios, reporter, stack)
     recorder = Recorder(dependencies.log, releases, metrics, user_data.exposures, settings.max_in_flight)
     stack.callback(recorder.close)
+    preferences = UserPreferences(dependencies.preferences)
     recommender = RecommendationEngine(
         releases,
         user_data.histories,
@@ -194,13 +195,14 @@ async def _start_service(
         user_data.request_context,
         user_data.exposures,
         experiments=experiments,
+        is_personalized=preferences.is_personalized,
     )
     loop = asyncio.get_running_loop()
     releases.before_live(lambda release: _warm(recommender, release, loop))
     shadowing = asyncio.create_task(recommender.shadow.run())
     stack.callback(shadowing.cancel)
     prefetcher = Prefetcher(recommender.prefetch, metrics)
-    erasures, preferences = await _follow_users(dependencies, recommender, stack)
+    erasures = await _follow_users(dependencies, preferences, recommender, stack)
     service = RecommenderService(
         recommender,
         recorder,
@@ -278,17 +280,20 @@ def _watch_releases(
 
 
 async def _follow_users(
-    dependencies: Dependencies, recommender: RecommendationEngine, stack: AsyncExitStack
-) -> tuple[ErasureWatcher, UserPreferences]:
+    dependencies: Dependencies,
+    preferences: UserPreferences,
+    recommender: RecommendationEngine,
+    stack: AsyncExitStack,
+) -> ErasureWatcher:
     """Start to follow which users were erased and who wants no personalization; `stack` stops them."""
     erasures = ErasureWatcher(dependencies.erasures)
-    preferences = UserPreferences(dependencies.preferences)
+    preferences.on_opt_out(recommender.forget)
     for forget in (recommender.forget, preferences.forget):
         erasures.on_change(forget)
     for follower in (erasures, preferences):
         stack.push_async_callback(asyncio.to_thread, follower.close)
         await asyncio.to_thread(follower.start)
-    return erasures, preferences
+    return erasures
 
 
 def main() -> int:

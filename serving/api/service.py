@@ -73,8 +73,7 @@ class RecommenderService(RecommenderServiceServicer):
         interactions = read_interactions(request, self._limits)
         deadline = _deadline(context, _RECORD_DEADLINE_S)
         recorded = await self._recorder.record(interactions, ids_without_time(request), deadline)
-        users = (interaction.user_id for interaction in interactions)
-        self._prefetcher.enqueue(filter(self._preferences.is_personalized, users))
+        self._prefetcher.enqueue(interaction.user_id for interaction in interactions)
         return recorded_message(recorded)
 
     async def GetInterests(  # noqa: N802

@@ -1,10 +1,9 @@
 """A user's current interest: the snapshot's, advanced by new interactions, or replayed from the history."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from typing import Protocol
 
 from feature_repo.attributes import Attributes
-from feature_repo.erased_users import ErasedUsers
 from feature_repo.histories import History
 from feature_repo.interest_state import InterestBatch, InterestState
 from serving.lru_cache import VersionedCache
@@ -91,9 +90,9 @@ class UserInterest:
             self._cache.put((user.user_id, release_version), user.version, interest)
         return interest
 
-    def forget(self, erased: ErasedUsers) -> None:
+    def forget(self, users: Container[str]) -> None:
         """Drop the cached interests of these users."""
-        self._cache.discard(lambda key: key[0] in erased)
+        self._cache.discard(lambda key: key[0] in users)
 
     async def forecast(self, user: UserHistory, release_version: int, timeout_s: float) -> FloatArray:
         """Return the interests at the next steps [FORECAST_STEPS, interest size]; errors as in `compute`."""

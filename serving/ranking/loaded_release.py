@@ -1,11 +1,10 @@
 """A release opened for ranking: all parts of one version behind one reference."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Final
 
 import numpy as np
 
-from feature_repo.erased_users import ErasedUsers
 from serving.answers import DislikeEffect, InterestPoint, Recommendation, Source
 from serving.lru_cache import VersionedCache
 from serving.ranking.candidate_retrieval import Retriever
@@ -70,9 +69,9 @@ class LoadedRelease:
         """Return the ids of the cached users, those of the last answers first."""
         return self._users.keys()[::-1]
 
-    def forget(self, erased: ErasedUsers) -> None:
+    def forget(self, users: Container[str]) -> None:
         """Drop the cached scores of these users."""
-        self._users.discard(erased.__contains__)
+        self._users.discard(users.__contains__)
 
     def index(self, user: UserHistory) -> IndexedUser:
         """Return the user's history in item indexes, cached while the user's version stays the same."""

@@ -2,14 +2,13 @@
 
 import logging
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Container, Hashable
 from contextlib import suppress
 from functools import partial
 from threading import Lock
 from time import monotonic
 from typing import Final, Protocol
 
-from feature_repo.erased_users import ErasedUsers
 from feature_repo.interaction import Interaction
 from serving.errors import Unavailable
 from serving.lru_cache import LruCache
@@ -107,9 +106,9 @@ class HistoryReader:
         cached = self._users.get(user_id)
         return cached is not None and cached.user.is_busy
 
-    def forget(self, erased: ErasedUsers) -> None:
+    def forget(self, users: Container[str]) -> None:
         """Drop the cached histories of these users."""
-        self._users.discard(erased.__contains__)
+        self._users.discard(users.__contains__)
 
     def warm(self) -> None:
         """Open both stores and read once, before the first request does."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable, Container
 from threading import Lock
 from typing import Final, Protocol
 
@@ -31,7 +32,12 @@ class UserPreferences:
     def __init__(self, store: Preferences, poll_s: float = _POLL_S) -> None:
         self._store, self._lock = store, Lock()
         self._change, self._is_known, self._not_personalized = 0, False, set[str]()
+        self._forget: list[Callable[[Container[str]], None]] = []
         self._thread = PollingThread("preferences watcher", self.refresh, poll_s)
+
+    def on_opt_out(self, forget: Callable[[Container[str]], None]) -> None:
+        """Call `forget`, in any thread, with users who have just opted out: their caches are dropped."""
+        self._forget.append(forget)
 
     def start(self) -> None:
         """Read the preferences, if the store can be reached, and start the thread."""
@@ -69,21 +75,21 @@ class UserPreferences:
             logger.warning("preferences can't be read: %s", error)
 
     def _read(self) -> None:
+        opted_out = set[str]()
         with self._lock:
             if (last := self._store.last_change()) != self._change:
-                self._follow(last)
+                opted_out = self._follow(last)
             self._is_known = True
+        for forget in self._forget if opted_out else ():
+            forget(opted_out)
 
-    def _follow(self, last: int) -> None:
-        """Read what has changed; if that fails, nothing is taken over."""
+    def _follow(self, last: int) -> set[str]:
+        """Read what has changed and return who has opted out; if that fails, nothing is taken over."""
         anew = last < self._change  # another database: its changes are read from the first one
         changes = self._store.since(0 if anew else self._change)
-        not_personalized = set() if anew else set(self._not_personalized)
-        for user_id, personalized, _ in changes:
-            if personalized:
-                not_personalized.discard(user_id)
-            else:
-                not_personalized.add(user_id)
-        self._not_personalized = not_personalized
+        opted_out = {user_id for user_id, personalized, _ in changes if not personalized}
+        others = set() if anew else self._not_personalized - {user_id for user_id, *_ in changes}
+        self._not_personalized = others | opted_out
         # Changes of users who were erased since have no row; some may have come after `last`.
         self._change = max([last, *(number for *_, number in changes)])
+        return opted_out

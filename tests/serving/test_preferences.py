@@ -1,7 +1,7 @@
 """A user who set that answers are not personalized gets what a request without personalization gets."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from typing import Final
 
 import grpc
@@ -148,6 +148,16 @@ def test_a_read_that_fails_half_way_personalizes_nobody_who_opted_out() -> None:
     store.breaks_after_count = False
     follower.refresh()
     assert [follower.is_personalized(user) for user in ("ann", "bob")] == [False, True]
+
+
+def test_what_is_cached_of_those_who_opt_out_is_dropped() -> None:
+    store, forgotten = ReplacedStore(), list[Container[str]]()
+    follower = UserPreferences(store)
+    follower.on_opt_out(forgotten.append)
+    follower.refresh()
+    asyncio.run(follower.set_personalized("ann", True))
+    asyncio.run(follower.set_personalized("cat", False))
+    assert forgotten == [{"ann", "bob"}, {"cat"}]
 
 
 def test_a_setting_that_this_worker_could_not_read_back_is_no_success() -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 from unittest.mock import MagicMock
@@ -81,6 +82,37 @@ def test_nothing_is_read_for_a_user_who_records_more_than_a_history_holds() -> N
     for user in ("busy", "other"):
         asyncio.run(engine.prefetch(user))
     assert BusyUsers.reads == ["other"]
+
+
+def test_nothing_is_read_for_a_user_who_opted_out_neither_after_a_recording_nor_at_a_switch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(prefetch, "_MAX_LAG_S", math.inf)
+
+    class Histories:
+        reads: ClassVar[list[str]] = []
+
+        def is_busy(self, _: str) -> bool:
+            return False
+
+        async def read(self, user_id: str, _: float) -> UserHistory:
+            self.reads.append(user_id)
+            return UserHistory(History(), degraded=(Degradation(Stage.HISTORY, "", Fallback.SNAPSHOT),))
+
+    class Releases:
+        current: Any = MagicMock()
+
+    Releases.current.last_users.return_value = ["out", "in"]
+    others = dict.fromkeys(("model", "metrics", "budgets", "request_context", "exposures"), MagicMock())
+    engine = RecommendationEngine(
+        Releases(),  # type: ignore[arg-type]
+        Histories(),  # type: ignore[arg-type]
+        **others,
+        is_personalized="in".__eq__,
+    )
+    asyncio.run(engine.prefetch("out"))
+    asyncio.run(engine.warm(MagicMock()))
+    assert Histories.reads == ["in"]
 
 
 def test_an_erased_user_is_forgotten_by_a_release_that_is_not_live_yet() -> None:
