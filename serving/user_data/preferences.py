@@ -9,6 +9,8 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from serving.user_data.log_statements import insert
+
 METADATA: Final = sa.MetaData()
 
 _CHANGES: Final = sa.Table(
@@ -54,9 +56,6 @@ def remove(connection: sa.Connection, user_id: str) -> int:
 
 
 def _next_change(connection: sa.Connection) -> int:
-    counted = sa.update(_CHANGES).values(last=_CHANGES.c.last + 1).returning(_CHANGES.c.last)
-    number = connection.execute(counted).scalar()
-    if number is None:
-        connection.execute(sa.insert(_CHANGES).values(number=1, last=1))
-        return 1
-    return int(number)
+    first = insert(connection.dialect.name, _CHANGES).values(number=1, last=1)
+    counted = first.on_conflict_do_update(index_elements=["number"], set_={"last": _CHANGES.c.last + 1})
+    return int(connection.execute(counted.returning(_CHANGES.c.last)).scalar_one())

@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Container, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 from typing import Final
 
 import grpc
@@ -103,6 +105,23 @@ def test_changes_appear_in_order_and_only_the_last_counts(database_url: str) -> 
     assert store.erase("ann") == 1
     assert store.erase("ann") == 0
     store.close()
+
+
+def test_the_first_settings_may_come_at_the_same_time(database_url: str) -> None:
+    stores = [PreferenceStore(database_url) for _ in range(6)]
+    for store in stores:
+        store.last_change()  # the tables exist before the first setting
+    together = Barrier(len(stores))
+
+    def set_one(number: int) -> None:
+        together.wait(HANG_S)
+        stores[number].set_personalized(f"user-{number}", False)
+
+    with ThreadPoolExecutor(len(stores)) as threads:
+        list(threads.map(set_one, range(len(stores))))
+    assert [number for *_, number in stores[0].since(0)] == [1, 2, 3, 4, 5, 6]
+    for store in stores:
+        store.close()
 
 
 class ReplacedStore:
