@@ -79,6 +79,11 @@ class Scenario(BaseModel):
             raise ValueError(
                 'balance_exposure: its offsets belong to scores; leave out objective = "expected_value"'
             )
+        if self.balance_exposure and self.exploration:
+            raise ValueError(
+                "balance_exposure: clicks on its answers can't be estimated for another release; leave out "
+                "exploration, or explore in a scenario of its own"
+            )
         return self
 
     @property

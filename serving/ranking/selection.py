@@ -56,7 +56,7 @@ def select(
         return _balance(ranking, fresh, items, scores, without_dislikes, request, to_logits)
     best = diversify(scores, items, ranking.catalog.content, fresh, request.k, scenario)
     if scenario.exploration:
-        return _explore(items, scores, scores, without_dislikes, request, to_logits, best)
+        return _explore(items, scores, without_dislikes, request, to_logits, best)
     return _selected(items, scores, scores, without_dislikes, best)
 
 
@@ -76,8 +76,6 @@ def _balance(
     without = values if without_dislikes is scores else to_logits(without_dislikes) + offsets
     best = diversify(values, items, ranking.catalog.content, fresh, request.k, scenario)
     best = _reordered(best, best_positions(scores, request.k), Rule.BALANCE_EXPOSURE)
-    if scenario.exploration:
-        return _explore(items, scores, values, without, request, np.asarray, best)
     return _selected(items, scores, values, without, best)
 
 
@@ -97,7 +95,6 @@ def _selected(
 def _explore(
     items: Indexes,
     scores: FloatArray,
-    values: FloatArray,
     without_dislikes: FloatArray,
     request: Request,
     to_logits: ToLogits,
@@ -106,7 +103,7 @@ def _explore(
     """Draw the answer; `best` is the one without exploration, other arguments as in `_selected`."""
     assert request.scenario.exploration
     drawn = draw(
-        to_logits(values), request.k, request.scenario.exploration, request.user_id, request.request_id
+        to_logits(scores), request.k, request.scenario.exploration, request.user_id, request.request_id
     )
     pairs = zip(drawn.positions.tolist(), best.positions.tolist(), best.reordered_by, strict=True)
     return ScoredSelection(
@@ -114,7 +111,7 @@ def _explore(
         scores[drawn.positions],
         [rule if position == other else Rule.EXPLORATION for position, other, rule in pairs],
         items[best.over_quota],
-        _displaced(items, values, without_dislikes, best.positions),
+        _displaced(items, scores, without_dislikes, best.positions),
         propensities=drawn.propensities,
     )
 

@@ -44,6 +44,10 @@ def test_the_default_file_has_four_scenarios() -> None:
             "balance_exposure: its offsets belong to scores",
         ),
         (
+            "[feed]\nbalance_exposure = true\nexploration = { method = 'plackett_luce', share = 0.1 }\n",
+            "balance_exposure: clicks on its answers .* leave out exploration",
+        ),
+        (
             "[feed]\ndiversity = 0.1\nexploration = { method = 'plackett_luce', share = 0.1 }\n",
             "exploration: the probabilities of its places are not known with diversity",
         ),

@@ -7,7 +7,7 @@ import pytest
 
 from serving.ranking.candidate_set import Candidates, SourceBits
 from serving.ranking.request import Request
-from serving.ranking.scenarios import Exploration, Scenario
+from serving.ranking.scenarios import Scenario
 from serving.ranking.selection import ScoredSelection, select
 from tests.serving.rankings import ranking
 
@@ -48,10 +48,10 @@ def test_a_bid_does_not_change_the_probability_of_a_disliked_item(bid: float) ->
     assert of_item[3] == pytest.approx(odds[3] / odds.sum(), rel=1e-4)
 
 
-def balanced(offsets: list[float], k: int = 3, **scenario: object) -> ScoredSelection:
+def balanced(offsets: list[float], k: int = 3) -> ScoredSelection:
     """Select among items 0 to 3 with SCORES and these offsets of their providers."""
     candidates = Candidates.of(np.arange(4, dtype=np.int32), np.ones(4, SourceBits))
-    request = Request("u", k, scenario=Scenario(balance_exposure=True, **scenario), request_id="r")
+    request = Request("u", k, scenario=Scenario(balance_exposure=True), request_id="r")
     release = replace(ranking(4), exposure_offsets=np.array(offsets, np.float32))
     return select(release, np.zeros(4, bool), candidates, SCORES, SCORES, request)
 
@@ -66,12 +66,3 @@ def test_offsets_move_items_and_the_answer_keeps_their_scores() -> None:
 def test_offsets_of_zero_change_nothing() -> None:
     answer = balanced([0, 0, 0, 0])
     assert (answer.positions.tolist(), answer.reordered_by) == ([0, 1, 2], [None] * 3)
-
-
-def test_exploration_draws_by_the_balanced_scores() -> None:
-    exploration = Exploration(method="epsilon_greedy", share=1e-9, floor=9)
-    answer = balanced([0, 0, 1.5, 0], exploration=exploration)
-    assert answer.positions.tolist() == [0, 2, 1]
-    assert answer.reordered_by == [None, "balance_exposure", "balance_exposure"]
-    assert answer.propensities is not None
-    assert answer.propensities.min() > 0.99
