@@ -28,6 +28,7 @@ class Stage(StrEnum):
     FREQUENCY_CAP = "frequency_cap"
     IMPRESSIONS = "impressions"
     EXPERIMENT = "experiment"
+    EXPOSURE_BALANCE = "exposure_balance"
 
 
 class Fallback(StrEnum):

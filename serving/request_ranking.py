@@ -68,7 +68,7 @@ class RequestRanking:
         k, quota = self.request.k, self.request.scenario.max_per_category
         if self.request.scenario.balance_exposure and self.release.ranking.exposure_offsets is None:
             reason = f"release {self.release.version} has no exposure offsets"
-            self.degraded.append(Degradation(Stage.RANKING, reason, Fallback.UNBALANCED_EXPOSURE))
+            self.degraded.append(Degradation(Stage.EXPOSURE_BALANCE, reason, Fallback.UNBALANCED_EXPOSURE))
         ranked, basis = self._rank(candidates)
         if quota and len(ranked.items) < k:
             more = self.release.item_filter.select(self.rules, retrieved, k, quota)

@@ -31,6 +31,7 @@ class Stage(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     STAGE_FREQUENCY_CAP: _ClassVar[Stage]
     STAGE_IMPRESSIONS: _ClassVar[Stage]
     STAGE_EXPERIMENT: _ClassVar[Stage]
+    STAGE_EXPOSURE_BALANCE: _ClassVar[Stage]
 
 class Fallback(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -100,6 +101,7 @@ STAGE_SOURCES: Stage
 STAGE_FREQUENCY_CAP: Stage
 STAGE_IMPRESSIONS: Stage
 STAGE_EXPERIMENT: Stage
+STAGE_EXPOSURE_BALANCE: Stage
 FALLBACK_UNSPECIFIED: Fallback
 FALLBACK_INTERACTION_LOG: Fallback
 FALLBACK_SNAPSHOT: Fallback

@@ -294,7 +294,7 @@ def test_balanced_exposure_moves_items_and_the_answer_says_so(tmp_path: Path) ->
         service.client.record_all(past("comedy", 1, 2, 3))
         without = service.client.recommend("u", k=5, scenario="fair")
         assert [(each.stage, each.fallback) for each in without.degraded] == [
-            ("ranking", "unbalanced_exposure")
+            ("exposure_balance", "unbalanced_exposure")
         ]
         assert ids(without) == ids(service.client.recommend("u", k=5))
         service.model.versions.append(2)

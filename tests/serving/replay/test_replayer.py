@@ -28,6 +28,9 @@ SCENARIOS = """
 [explore]
 exploration = { method = "plackett_luce", share = 1.0, temperature = 5.0 }
 
+[fair]
+balance_exposure = true
+
 [email]
 frequency_cap = { impressions = 1, days = 7 }
 record_impressions = true
@@ -83,6 +86,7 @@ def serialized(answer: Answer) -> bytes:
         ("ann", {"history": ["horror-4"]}),
         ("ben", {"scenario": "explore"}),
         ("cem", {"scenario": "email"}),
+        ("dan", {"scenario": "fair"}),  # the release has no exposure offsets
         ("", {"history": ["comedy-4"]}),
         ("nobody", {}),
     ],
