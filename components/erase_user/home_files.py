@@ -17,6 +17,9 @@ from feature_repo.atomic_files import write_text_atomically
 # What a warm start begins with: weights that learned from everybody, and the users' newest interactions.
 TRAINING_START: Final = "base_model"
 
+# What `penchant data private` reads of everybody, while it does.
+PRIVATE_COPIES: Final = "private_data"
+
 _ERASED: Final = "(erased)"
 
 
@@ -49,6 +52,17 @@ def delete_review_pages(home: Path) -> int:
     if folder.is_dir():
         shutil.rmtree(folder)
     return files
+
+
+def delete_copies(home: Path) -> int:
+    """Delete the copies of data that killed runs and commands left; with the lock of the home.
+
+    Returns their number.
+    """
+    copies = [folder for folder in (home / PRIVATE_COPIES, *home.glob("runs/*/tmp")) if folder.is_dir()]
+    for folder in copies:
+        shutil.rmtree(folder)
+    return len(copies)
 
 
 def erase_records(runs: Path, user_id: str) -> int:

@@ -126,6 +126,8 @@ def _erase_files(settings: Settings, user_id: str, removals: _Removals) -> None:
     home = settings.home
     runs, artifacts = home / "runs", home / "mlflow" / "artifacts"
     removals.add(str(runs), "runs whose outputs of steps are deleted", home_files.delete_outputs(runs))
+    copies = home_files.delete_copies(home)
+    removals.add(str(home), "copies of data that killed runs and commands left", copies)
     starts = home_files.delete_training_starts(artifacts)
     removals.add(str(artifacts), "starts of later trainings", starts)
     removals.add(str(artifacts), "rows of evaluations", evaluations.erase_rows(artifacts, user_id))

@@ -2,10 +2,12 @@
 
 import json
 import secrets
+import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
 import numpy as np
@@ -14,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
+from components.erase_user.home_files import PRIVATE_COPIES
 from components.errors import StepError
 from components.ingest_interactions.duckdb_session import connect
 from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
@@ -73,10 +76,10 @@ def make_private_data(
     _check_folder(settings, folder)
     delta, budget = settings.privacy_delta, settings.privacy_budget
     settings.prepare_home()
-    with run_lock(settings.home), TemporaryDirectory() as temporary:
+    with run_lock(settings.home), _copies(settings.home) as copies:
         ledger = PrivacyLedger(settings.warehouse)
         ledger.check(epsilon, delta, budget)
-        users, items, catalog = _read(settings, Path(temporary))
+        users, items, catalog = _read(settings, copies)
         _check_memory(len(items), len(catalog))
         spent = ledger.spend(str(folder), epsilon, delta, budget)
         counts = noised_counts(users, items, len(catalog), mu_of(epsilon, delta), _random())
@@ -97,6 +100,18 @@ def _check_folder(settings: Settings, folder: Path) -> None:
     for own in (settings.home, Path(settings.warehouse)):
         if folder.resolve().is_relative_to(own.resolve()):
             raise ValueError(f"{folder} is in {own}, which has this home's data: choose a folder outside")
+
+
+@contextmanager
+def _copies(home: Path) -> Iterator[Path]:
+    """Yield a new folder of the home for copies of its data; what a killed command left is deleted first."""
+    folder = home / PRIVATE_COPIES
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
 
 
 def _read(settings: Settings, folder: Path) -> tuple[Ints, Ints, pa.Table]:

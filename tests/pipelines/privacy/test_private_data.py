@@ -3,11 +3,13 @@
 import json
 import shutil
 from pathlib import Path
+from unittest.mock import Mock
 
 import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
+from components.erase_user.home_files import PRIVATE_COPIES
 from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
 from components.ingest_interactions.ingestion import Outputs, Sources, ingest
 from components.private_data.privacy_ledger import FOLDER, PrivacyLedger
@@ -46,7 +48,14 @@ def make(home: Path, folder: Path, epsilon: float) -> tuple[int, str]:
 def test_a_data_set_names_no_real_user_and_public_items_alone(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    left = home / PRIVATE_COPIES / "interactions.parquet"  # by a killed command
+    left.parent.mkdir()
+    left.touch()
+    written = Mock(wraps=ingest)
+    monkeypatch.setattr("pipelines.privacy.private_data.ingest", written)
     code, output = make(home, tmp_path / "private", 7.0)
+    assert written.call_args.args[3].interactions == left  # not in the temporary folder of the system
+    assert not left.parent.exists()
     assert (code, "400 drawn choices, epsilon 7 at delta 1e-05" in output) == (0, True)
     assert files_with(tmp_path / "private", MARK) == []
     interactions = pq.read_table(tmp_path / "private" / "interactions.parquet")
