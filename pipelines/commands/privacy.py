@@ -132,10 +132,14 @@ def _training(settings: "Settings", hyperparameters: list[str]) -> "Train":
 
     Raises:
         ValueError: runs are on Kubeflow, or a setting is wrong.
+        StepError: a package is missing.
     """
+    from components.compute.address import Compute
+    from components.compute.spark_session import check_installed
     from pipelines.commands.data_options import DataOptions
     from pipelines.local_run.runner import run_locally
     from pipelines.pipeline_arguments import parse_hyperparameters, training_arguments
+    from pipelines.run_receivers import local_receivers
     from pipelines.training_pipeline import training
 
     if settings.kubeflow:
@@ -143,6 +147,8 @@ def _training(settings: "Settings", hyperparameters: list[str]) -> "Train":
             "--strict trains on this machine, and PENCHANT_KUBEFLOW names a cluster: erase without --strict, "
             "then start a run there with `penchant submit`"
         )
+    check_installed(Compute(settings.compute))
+    local_receivers(settings)
     if settings.policy == "auto":
         settings = settings.model_copy(update={"policy": "auto-unless-worse"})
     arguments = training_arguments(settings, "time", 0.05, parse_hyperparameters(hyperparameters))

@@ -97,6 +97,20 @@ def test_wrong_arguments_end_the_command_before_anything_is_erased(
     assert not (tmp_path / RECEIPTS).exists()
 
 
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("WEBHOOK_URL", "/no/file"), ("METRICS_TEXTFILES", "/no/folder"), ("COMPUTE", "local[1]")],
+)
+def test_a_wrong_setting_ends_the_command_before_anything_is_erased(
+    setting: str, value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"PENCHANT_{setting}", value)
+    monkeypatch.setenv("JAVA_HOME", "/no/java")
+    result = CliRunner().invoke(app, ["forget", "ann", "--strict", "--home", str(tmp_path)])
+    assert (result.exit_code in (1, 2), f"PENCHANT_{setting}" in result.output) == (True, True)
+    assert not (tmp_path / RECEIPTS).exists()
+
+
 def test_a_home_on_kubeflow_is_not_trained_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PENCHANT_KUBEFLOW", "http://127.0.0.1:9")
     result = CliRunner().invoke(app, ["forget", "ann", "--strict", "--home", str(tmp_path)])
