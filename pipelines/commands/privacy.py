@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipelines.commands.errors import exit_on_error, out
-from pipelines.commands.options import Home, Hyperparameter
+from pipelines.commands.options import UNDESCRIBED_MIN_USERS, Home, Hyperparameter
 
 if TYPE_CHECKING:
     from pipelines.privacy.strict_erasure import Train
@@ -81,8 +81,9 @@ def forget(
     Running recommenders forget the user within a second, and nothing is recorded under the id until it is
     allowed again. Versions that learned from the user are marked: none is pushed any more, a rollback to one
     needs --accept-tainted, and the next `penchant run` trains one that did not. --strict starts this run,
-    with the data that the home has. The new version goes live unless it is worse, or the policy is `review`;
-    if it does not, the command fails.
+    with the data that the home has and the options of its last run; --set changes its hyperparameters. The
+    new version goes live unless it is worse, or the policy or the last run's is `review`; if it does not, the
+    command fails.
 
     ```
     penchant forget 196
@@ -125,19 +126,21 @@ def forget(
 
 
 def _training(settings: "Settings", hyperparameters: list[str]) -> "Train":
-    """Return the training of what the home has, on this machine.
+    """Return the training of what the home has, on this machine, with the options of its last run.
 
-    Under the policy `auto` the new version goes live unless it is worse: it has to be without the person, not
-    better.
+    Unless the policy is `review`, the new version goes live unless it is worse: it has to be without the
+    person, not better.
 
     Raises:
         ValueError: runs are on Kubeflow, or a setting is wrong.
-        StepError: a package is missing.
+        StepError: a package is missing, or a hyperparameter of the last run is unknown.
     """
     from components.compute.address import Compute
     from components.compute.spark_session import check_installed
+    from components.train_interest_model.hyperparameters import Hyperparameters
     from pipelines.commands.data_options import DataOptions
     from pipelines.local_run.runner import run_locally
+    from pipelines.local_run.runs import LocalRuns
     from pipelines.pipeline_arguments import parse_hyperparameters, training_arguments
     from pipelines.run_receivers import local_receivers
     from pipelines.training_pipeline import training
@@ -149,10 +152,15 @@ def _training(settings: "Settings", hyperparameters: list[str]) -> "Train":
         )
     check_installed(Compute(settings.compute))
     local_receivers(settings)
-    if settings.policy == "auto":
-        settings = settings.model_copy(update={"policy": "auto-unless-worse"})
-    arguments = training_arguments(settings, "time", 0.05, parse_hyperparameters(hyperparameters))
-    arguments |= DataOptions().source_arguments() | DataOptions().meaning_arguments()
+    last = LocalRuns(settings.home).last_arguments(training.__name__)
+    is_reviewed = "review" in (settings.policy, last.get("policy"))
+    settings = settings.model_copy(update={"policy": "review" if is_reviewed else "auto-unless-worse"})
+    given = last.get("hyperparameters", {}) | parse_hyperparameters(hyperparameters)
+    Hyperparameters.from_dict(given)
+    protocol, max_failed_share = last.get("protocol", "time"), last.get("max_failed_share", 0.05)
+    arguments = training_arguments(settings, protocol, max_failed_share, given)
+    data = DataOptions(undescribed_min_users=last.get("undescribed_min_users", UNDESCRIBED_MIN_USERS))
+    arguments |= data.source_arguments() | data.meaning_arguments()
     return lambda: run_locally(training, settings, arguments, "penchant forget --strict")
 
 

@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from components.run_record import LOG, RECORD, RunRecord, StepRecord
 from pipelines.local_run.run_lock import is_locked
@@ -58,6 +58,14 @@ class LocalRuns:
                 time.sleep(_POLL_S)
             if rest:
                 yield rest.decode(errors="replace")
+
+    def last_arguments(self, pipeline: str) -> dict[str, Any]:
+        """Return the parameters of the newest run of a pipeline that succeeded; none without one."""
+        for folder in self._folders():
+            record = RunRecord.read(folder)
+            if (record.pipeline, record.status) == (pipeline, "succeeded"):
+                return record.arguments
+        return {}
 
     def _folders(self) -> list[Path]:
         folders = [

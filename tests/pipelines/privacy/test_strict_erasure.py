@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from components.erase_user import receipt
 from components.erase_user.receipt import Receipt
+from components.run_record import RunRecord, Status
 from pipelines.cli import app
 from pipelines.errors import RunError
 from pipelines.privacy.erasure import RECEIPTS
@@ -118,21 +119,37 @@ def test_a_home_on_kubeflow_is_not_trained_here(tmp_path: Path, monkeypatch: pyt
     assert not (tmp_path / RECEIPTS).exists()
 
 
-@pytest.mark.parametrize(("policy", "used"), [("auto", "auto-unless-worse"), ("review", "review")])
+@pytest.mark.parametrize(
+    ("policy", "last", "used"),
+    [
+        ("auto", "auto", "auto-unless-worse"),
+        ("review", "auto", "review"),
+        ("auto", "review", "review"),
+    ],
+)
 def test_the_new_version_need_not_be_better_to_go_live(
-    policy: str, used: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    policy: str, last: str, used: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    policies = []
+    policies: list[tuple[object, object, str]] = []
+    # The last run that succeeded had other options than the defaults; a later one failed.
+    options = {"protocol": "leave-one-out", "max_failed_share": 0.2, "undescribed_min_users": 0}
+    statuses: list[Status] = ["succeeded", "failed"]
+    for day, status in enumerate(statuses, 1):
+        folder = settings.home / "runs" / f"2026010{day}-000000"
+        folder.mkdir(parents=True)
+        tuned = options | {"policy": last, "hyperparameters": {"epochs": 7, "dropout": 0.3 / day}}
+        RunRecord(folder.name, "training", "2026-01-01T00:00:00+00:00", "ada", tuned, status).write(folder)
 
     def run(_: object, __: Settings, arguments: dict[str, object], started_by: str) -> Path:
         policies.append((arguments["policy"], arguments["hyperparameters"], started_by))
+        assert {name: arguments[name] for name in options} == options
         go_live(settings, 2)
-        return settings.home / "runs" / "20260101-000000"
+        return folder
 
     monkeypatch.setattr("pipelines.local_run.runner.run_locally", run)
     monkeypatch.setenv("PENCHANT_POLICY", policy)
     arguments = ["forget", "ann", "--strict", "--set", "epochs=1", "--home", str(settings.home)]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
-    assert policies == [(used, {"epochs": 1}, "penchant forget --strict")]
+    assert policies == [(used, {"epochs": 1, "dropout": 0.3}, "penchant forget --strict")]
     assert "The live version, 2, has not." in result.output.replace("\n", " ")
