@@ -2,10 +2,10 @@
 
 import os
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from components.compute.address import DUCKDB, check_address, check_properties
 from components.train_collaborative_filters.ease_cost import EASE_MAX_ITEMS
@@ -188,6 +188,17 @@ class Settings(Addresses):
         if value and not (_is_url(value) and "{run}" in value):
             raise ValueError("expected an http(s) URL with {run} in it")
         return value
+
+    @model_validator(mode="after")
+    def _check_providers(self) -> Self:
+        of_providers = ("min_provider_exposure", "balanced_exposure_gap")
+        alone = [f"PENCHANT_{name.upper()}" for name in of_providers if getattr(self, name) is not None]
+        if alone and not self.provider_column:
+            raise ValueError(
+                f"{' and '.join(alone)} without PENCHANT_PROVIDER_COLUMN would do nothing: "
+                "set it to the column of the items that names their provider"
+            )
+        return self
 
     def model_post_init(self, context: Any, /) -> None:
         super().model_post_init(context)

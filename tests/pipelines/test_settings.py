@@ -51,6 +51,15 @@ def test_a_wrong_engine_is_reported_with_what_is_allowed(monkeypatch: pytest.Mon
         load_settings()
 
 
+@pytest.mark.parametrize("name", ["MIN_PROVIDER_EXPOSURE", "BALANCED_EXPOSURE_GAP"])
+def test_a_limit_of_providers_needs_their_column(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"PENCHANT_{name}", "0.5")
+    with pytest.raises(ValueError, match=f"PENCHANT_{name} without PENCHANT_PROVIDER_COLUMN"):
+        load_settings()
+    monkeypatch.setenv("PENCHANT_PROVIDER_COLUMN", "seller")
+    assert load_settings().provider_column == "seller"
+
+
 def test_an_unknown_name_is_refused() -> None:
     with pytest.raises(ValueError, match="PENCHANT_POLICIES='auto'"):
         load_settings(policies="auto")
