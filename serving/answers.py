@@ -29,6 +29,7 @@ class Stage(StrEnum):
     IMPRESSIONS = "impressions"
     EXPERIMENT = "experiment"
     EXPOSURE_BALANCE = "exposure_balance"
+    PREFERENCES = "preferences"
 
 
 class Fallback(StrEnum):
@@ -47,6 +48,7 @@ class Fallback(StrEnum):
     NEWEST_INTERACTIONS = "newest_interactions"
     LIVE_RELEASE = "live_release"
     UNBALANCED_EXPOSURE = "unbalanced_exposure"
+    NOT_PERSONALIZED = "not_personalized"
 
 
 class Source(StrEnum):

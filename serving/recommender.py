@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 from functools import partial
 from typing import Final, Protocol
 
@@ -105,8 +105,13 @@ class RecommendationEngine:
         self.shadow = Shadow(self._compose, metrics)
         self._arms = ArmAnswers(self._compose, self.shadow, metrics)
 
-    async def recommend(self, request: Request, deadline: Deadline) -> Answer:
+    async def recommend(
+        self, request: Request, deadline: Deadline, degraded: Iterable[Degradation] = ()
+    ) -> Answer:
         """Return the best k items for a user.
+
+        Args:
+            degraded: what has failed before; the record of the answer is without it.
 
         Raises:
             Unavailable: no release is live.
@@ -122,6 +127,7 @@ class RecommendationEngine:
         )
         if not_recorded:
             answer.degraded.append(not_recorded)
+        answer.degraded.extend(degraded)
         self._metrics.count_answer(answer, origin.scenario)
         return answer
 

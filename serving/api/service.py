@@ -58,11 +58,13 @@ class RecommenderService(RecommenderServiceServicer):
     ) -> pb.RecommendResponse:
         with self._metrics.stage("request"):
             leave_out_erased(request, self._erasure.erased)
+            is_plain = request.HasField("personalized") and not request.personalized
+            degraded = [] if is_plain else self._preferences.degraded(request.user_id)
             if request.user_id and not self._preferences.is_personalized(request.user_id):
                 request.personalized = False
             validated = read_request(request, self._scenarios, self._limits, clock_us())
             deadline = _deadline(context, self._deadline_s)
-        answer = await self._recommender.recommend(validated, deadline)
+        answer = await self._recommender.recommend(validated, deadline, degraded)
         with self._metrics.stage("answer"):
             return answer_message(answer)
 
@@ -82,7 +84,9 @@ class RecommenderService(RecommenderServiceServicer):
         leave_out_erased(request, self._erasure.erased)
         user_id, k = self._read_user(request), read_k(request.k, self._limits)
         deadline = _deadline(context, self._deadline_s)
-        return interests_message(await self._recommender.interests(user_id, k, deadline))
+        interests = await self._recommender.interests(user_id, k, deadline)
+        interests.degraded.extend(self._preferences.degraded(request.user_id))
+        return interests_message(interests)
 
     async def ForecastInterests(  # noqa: N802
         self, request: pb.ForecastInterestsRequest, context: "grpc.aio.ServicerContext[Any, Any]"
@@ -90,7 +94,9 @@ class RecommenderService(RecommenderServiceServicer):
         leave_out_erased(request, self._erasure.erased)
         user_id, k = self._read_user(request), read_k(request.k, self._limits)
         steps, deadline = read_steps(request.steps), _deadline(context, self._deadline_s)
-        return forecast_message(await self._recommender.forecast(user_id, steps, k, deadline))
+        forecast = await self._recommender.forecast(user_id, steps, k, deadline)
+        forecast.degraded.extend(self._preferences.degraded(request.user_id))
+        return forecast_message(forecast)
 
     async def EraseUser(  # noqa: N802
         self, request: pb.EraseUserRequest, context: "grpc.aio.ServicerContext[Any, Any]"

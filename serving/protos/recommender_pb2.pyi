@@ -32,6 +32,7 @@ class Stage(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     STAGE_IMPRESSIONS: _ClassVar[Stage]
     STAGE_EXPERIMENT: _ClassVar[Stage]
     STAGE_EXPOSURE_BALANCE: _ClassVar[Stage]
+    STAGE_PREFERENCES: _ClassVar[Stage]
 
 class Fallback(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -48,6 +49,7 @@ class Fallback(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     FALLBACK_NEWEST_INTERACTIONS: _ClassVar[Fallback]
     FALLBACK_LIVE_RELEASE: _ClassVar[Fallback]
     FALLBACK_UNBALANCED_EXPOSURE: _ClassVar[Fallback]
+    FALLBACK_NOT_PERSONALIZED: _ClassVar[Fallback]
 
 class Source(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -102,6 +104,7 @@ STAGE_FREQUENCY_CAP: Stage
 STAGE_IMPRESSIONS: Stage
 STAGE_EXPERIMENT: Stage
 STAGE_EXPOSURE_BALANCE: Stage
+STAGE_PREFERENCES: Stage
 FALLBACK_UNSPECIFIED: Fallback
 FALLBACK_INTERACTION_LOG: Fallback
 FALLBACK_SNAPSHOT: Fallback
@@ -115,6 +118,7 @@ FALLBACK_NOT_RECORDED: Fallback
 FALLBACK_NEWEST_INTERACTIONS: Fallback
 FALLBACK_LIVE_RELEASE: Fallback
 FALLBACK_UNBALANCED_EXPOSURE: Fallback
+FALLBACK_NOT_PERSONALIZED: Fallback
 SOURCE_UNSPECIFIED: Source
 SOURCE_INTEREST: Source
 SOURCE_TRANSITIONS: Source

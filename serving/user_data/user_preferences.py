@@ -7,6 +7,7 @@ from threading import Lock
 from typing import Final, Protocol
 
 from feature_repo.erased_users import ErasedUsers
+from serving.answers import Degradation, Fallback, Stage
 from serving.errors import Unavailable
 from serving.process.polling_thread import PollingThread
 from serving.telemetry.logs import OncePerSecond
@@ -50,6 +51,13 @@ class UserPreferences:
     def is_personalized(self, user_id: str) -> bool:
         """Return whether the user's answers are personalized; nobody's are before the store could be read."""
         return self._is_known and user_id not in self._not_personalized
+
+    def degraded(self, user_id: str) -> list[Degradation]:
+        """Return what an answer to the user lacks before the store could be read; nothing from then on."""
+        if self._is_known or not user_id:
+            return []
+        reason = "the preferences of users could not be read since the start"
+        return [Degradation(Stage.PREFERENCES, reason, Fallback.NOT_PERSONALIZED)]
 
     async def set_personalized(self, user_id: str, personalized: bool) -> None:
         """Change the store; this worker knows it on return, the others at their next poll.

@@ -3,15 +3,18 @@
 import asyncio
 from collections.abc import Container, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from pathlib import Path
+from threading import Barrier, Event
 from typing import Final
 
 import grpc
 import pytest
 
+from serving.answers import Answer
 from serving.errors import ErasedUser, InvalidRequest, PenchantError, Unavailable
 from serving.protos import recommender_pb2 as pb
 from serving.protos.recommender_pb2_grpc import RecommenderServiceStub
+from serving.telemetry.metrics import Metrics
 from serving.user_data.preference_store import PreferenceStore
 from serving.user_data.user_preferences import UserPreferences
 from tests.patience import HANG_S, wait_until
@@ -86,6 +89,35 @@ def test_the_setting_goes_with_the_user(replicas: tuple[RunningService, RunningS
     with pytest.raises(ErasedUser):
         store.set_personalized(USER, False)
     store.close()
+
+
+def test_answers_say_that_nobody_is_personalized_until_the_preferences_were_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_down, counted, last_change = Event(), list[str](), PreferenceStore.last_change
+
+    def read(store: PreferenceStore) -> int:
+        if is_down.is_set():
+            raise Unavailable("the database is down")
+        return last_change(store)
+
+    def count(_: Metrics, answer: Answer, __: str = "") -> None:
+        counted.extend(each.stage for each in answer.degraded)
+
+    monkeypatch.setattr(PreferenceStore, "last_change", read)
+    monkeypatch.setattr(Metrics, "count_answer", count)
+    is_down.set()
+    with running(tmp_path) as service:
+        counted.clear()
+        recommend = service.client.recommend
+        of_user = (recommend(USER), service.client.interests(USER), service.client.forecast(USER))
+        for answer in of_user:
+            degraded = [(each.stage, each.fallback) for each in answer.degraded]
+            assert degraded == [("preferences", "not_personalized")]
+        assert counted == ["preferences"]
+        assert recommend("").degraded == recommend(USER, personalized=False).degraded == []
+        is_down.clear()
+        wait_until(lambda: recommend(USER).degraded == [])
 
 
 def test_changes_appear_in_order_and_only_the_last_counts(database_url: str) -> None:
