@@ -29,7 +29,8 @@ class Receipt:
         remains: place and reason of what was not removed.
         tainted_releases: versions that learned from the person.
         retraining: of a strict erasure: the run that it started ("" for none), the version that was live
-            afterwards (None for none), whether that one learned from an erased user, and when.
+            afterwards (None for none), whether it or one of the running experiment learned from an erased
+            user, the `versions` that did, and when.
     """
 
     number: int

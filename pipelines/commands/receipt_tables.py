@@ -23,6 +23,10 @@ def print_receipt(receipt: Receipt) -> None:
     if receipt.retraining:
         run, live = receipt.retraining["run"], receipt.retraining["live"]
         trained = f"Run {run} has trained again. " if run else ""
-        learned = "has learned from erased users" if receipt.retraining["learned"] else "has not"
+        # Receipts of before name the live version alone.
+        versions = receipt.retraining.get("versions", [live] if receipt.retraining["learned"] else [])
+        learned = "has learned from erased users" if live in versions else "has not"
         is_live = f"The live version, {live}, {learned}." if live else "No version is live."
         out.print(trained + is_live)
+        if tried := [str(version) for version in versions if version != live]:
+            out.print(f"The running experiment uses versions that have: {', '.join(tried)}.")

@@ -1,4 +1,4 @@
-"""Trains again after an erasure, so that the live version has not learned from the person."""
+"""Trains again after an erasure, so that no version that answers has learned from the person."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +8,7 @@ from components.erase_user.receipt import Receipt
 from pipelines.errors import RunError
 from pipelines.privacy.erasure import RECEIPTS
 from pipelines.settings import Settings
+from serving.experiments.experiment_file import ExperimentFile
 from serving.release.published_versions import PublishedVersions
 from serving.release.tainted_versions import tainted_versions
 
@@ -15,26 +16,39 @@ Train = Callable[[], Path]  # runs the training pipeline, and returns the run's 
 
 
 def train_without(settings: Settings, result: Receipt, train: Train) -> None:
-    """Train, if the live version learned from an erased user, and write into the receipt what is live then.
+    """Train, if the live version learned from an erased user, and write into the receipt what answers then.
 
     Args:
         result: of the erasure that has ended; it is signed and written again.
 
     Raises:
-        RunError: the run failed, or its version did not go live; the receipt says so, too.
+        RunError: the run failed, its version did not go live, or the running experiment answers with a
+            version that learned; the receipt says so, too.
     """
     store, run = PublishedVersions(settings.releases), ""
     try:
         if store.live() in tainted_versions(store):
             run = train().name
     finally:
-        live = store.live()
-        learned = live in tainted_versions(store)
-        result.retraining = {"run": run, "live": live, "learned": learned, "at": receipt.now()}
+        live, experiment = store.live(), ExperimentFile(store).read()
+        tried = experiment.releases if experiment and experiment.is_running else set()
+        learned = sorted(version for version in tainted_versions(store) if version in {live, *tried})
+        result.retraining = {
+            "run": run,
+            "live": live,
+            "learned": bool(learned),
+            "versions": learned,
+            "at": receipt.now(),
+        }
         receipt.write(settings.home / RECEIPTS, result)
-    if learned:
+    if live in learned:
         raise RunError(
             f"run {run} has trained a version without the person, and it did not go live: version {live}, "
             "which learned from erased users, still answers. `penchant review list` shows why; "
             "`penchant review approve VERSION` puts the new one live"
+        )
+    if experiment and learned:
+        raise RunError(
+            f"the experiment {experiment.name} goes on with versions that learned from erased users "
+            f"({', '.join(map(str, learned))}): `penchant experiment stop` ends it"
         )

@@ -11,12 +11,15 @@ from components.erase_user import receipt
 from components.erase_user.receipt import Receipt
 from components.run_record import RunRecord, Status
 from pipelines.cli import app
+from pipelines.commands.receipt_tables import print_receipt
 from pipelines.errors import RunError
 from pipelines.privacy.erasure import RECEIPTS
 from pipelines.privacy.strict_erasure import train_without
 from pipelines.settings import Settings
+from serving.experiments.experiment import Act
 from serving.release.published_versions import PublishedVersions
 from serving.release.tainted_versions import taint
+from tests.serving.experiments.experiments import AT, file_of, halves
 from tests.serving.planted import write_release
 
 
@@ -60,16 +63,35 @@ def written(settings: Settings) -> dict[str, object]:
 
 def test_the_version_of_the_new_run_is_live_and_has_not_learned(settings: Settings) -> None:
     train_without(settings, erased(settings), training(settings, 2))
-    assert written(settings) == {"run": "20260101-000000", "live": 2, "learned": False}
+    assert written(settings) == {"run": "20260101-000000", "live": 2, "learned": False, "versions": []}
     # A repeat has nothing to train: version 2 is clean.
     train_without(settings, erased(settings), lambda: pytest.fail("trained again"))
-    assert written(settings) == {"run": "", "live": 2, "learned": False}
+    assert written(settings) == {"run": "", "live": 2, "learned": False, "versions": []}
 
 
 def test_a_version_that_is_held_is_an_error_and_in_the_receipt(settings: Settings) -> None:
     with pytest.raises(RunError, match="version 1, which learned from erased users, still answers"):
         train_without(settings, erased(settings), training(settings, None))
-    assert written(settings) == {"run": "20260101-000000", "live": 1, "learned": True}
+    assert written(settings) == {"run": "20260101-000000", "live": 1, "learned": True, "versions": [1]}
+
+
+def test_a_running_experiment_with_a_version_that_learned_is_an_error_and_in_the_receipt(
+    settings: Settings, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = file_of(settings.home)
+    file.start(halves())
+    result = erased(settings)
+    with pytest.raises(RunError, match=r"experiment e goes on .* \(1\): `penchant experiment stop`"):
+        train_without(settings, result, training(settings, 2))
+    print_receipt(result)
+    assert capsys.readouterr().out.splitlines()[-2:] == [
+        "Run 20260101-000000 has trained again. The live version, 2, has not.",
+        "The running experiment uses versions that have: 1.",
+    ]
+    assert written(settings) == {"run": "20260101-000000", "live": 2, "learned": True, "versions": [1]}
+    file.stop("e", Act(what="stopped", by="ada", at=AT))
+    train_without(settings, erased(settings), lambda: pytest.fail("trained again"))
+    assert written(settings) == {"run": "", "live": 2, "learned": False, "versions": []}
 
 
 def test_a_run_that_fails_is_in_the_receipt(settings: Settings) -> None:
@@ -78,7 +100,7 @@ def test_a_run_that_fails_is_in_the_receipt(settings: Settings) -> None:
 
     with pytest.raises(RunError, match="failed"):
         train_without(settings, erased(settings), fail)
-    assert written(settings) == {"run": "", "live": 1, "learned": True}
+    assert written(settings) == {"run": "", "live": 1, "learned": True, "versions": [1]}
 
 
 @pytest.mark.parametrize(
