@@ -380,6 +380,9 @@ def test_no_tainted_version_of_the_registry_is_pushed(trained: Shop) -> None:
 def test_a_user_is_recorded_only_when_allowed_again(trained: Shop) -> None:
     with pytest.raises(ErasedUser):
         trained.record(PERSON)
+    with pytest.raises(ErasedUser):
+        is_personalized(trained.settings, PERSON)
     assert allow_user(trained.settings, PERSON)
+    assert is_personalized(trained.settings, PERSON)
     trained.record(PERSON)
     assert not allow_user(trained.settings, PERSON)
