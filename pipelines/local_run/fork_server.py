@@ -2,7 +2,8 @@
 
 The imports take longer than the work of most steps: kfp, Feast, MLflow and TensorFlow take 13 CPU seconds.
 Here each is imported once in a run, that of the next step while a step works, on another core.
-`step_process` asks for a step, with its standard streams, environment and arguments, and gets its exit code.
+`step_process` asks for a step, with its standard streams, environment, arguments and time limit, and gets its
+exit code.
 """
 
 import atexit
@@ -10,7 +11,6 @@ import gc
 import importlib
 import json
 import os
-import random
 import select
 import signal
 import socket
@@ -24,7 +24,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from pipelines.local_run.step_costs import cpu_line
-from pipelines.local_run.step_process import ADDRESS, run
+from pipelines.local_run.step_process import ADDRESS, READS, STARTS, end_after, run
 from pipelines.step_environment import FORKED
 
 # Modules that a module of the steps imports late, because not every use of it needs them.
@@ -69,6 +69,7 @@ def _started(listener: socket.socket, steps: Sequence[Sequence[str]]) -> Iterato
         pass_fds=[listener.fileno()],
         env=os.environ | FORKED,
     )
+    listener.close()  # only the server has it now: when the server has ended, no step can connect
     with process:
         try:
             yield
@@ -94,9 +95,9 @@ def main() -> None:
         step = _serve(listener, json.loads(steps))
     if step is not None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-        random.seed()
         os.environ.clear()
         os.environ.update(step["environment"])
+        end_after(step["end"])
         atexit.register(lambda: print(cpu_line(), flush=True))
         run(*step["arguments"])
 
@@ -114,6 +115,7 @@ def _serve(listener: socket.socket, steps: list[list[str]]) -> dict[str, Any] | 
             connection, _ = listener.accept()
             with connection:
                 if not os.fork():
+                    listener.close()
                     return _keep(connection)
             served += 1
             _wait_for_ended(os.WNOHANG)
@@ -130,30 +132,43 @@ def _wait_for_ended(options: int) -> None:
 
 
 def _keep(connection: socket.socket) -> dict[str, Any]:
-    """Fork the process of a step, in which this returns; wait for it, and answer with its exit code."""
-    _, streams, _, _ = socket.recv_fds(connection, 1, 3)
-    step: dict[str, Any] = json.load(connection.makefile())
-    if process := os.fork():
-        for stream in streams:
+    """Fork the process of a step, in which this returns; wait for it, and answer with its exit code.
+
+    This process has the streams of the step before it looks whether the run was stopped: who stops a run
+    finds its processes by their standard input (`termination.stop_steps`), so also the step from its start.
+    """
+    try:
+        connection.sendall(READS)
+        _, streams, _, _ = socket.recv_fds(connection, 1, 3)
+        for number, stream in enumerate(streams):
+            os.dup2(stream, number)
             os.close(stream)
+        request = connection.makefile().read()
+        connection.sendall(STARTS)
+    except ConnectionError:  # who asked was ended while this process imported
+        os._exit(0)
+    if process := os.fork():
+        os.closerange(0, 3)
         code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
         with suppress(OSError):  # who asked was killed
             connection.sendall(str(code).encode())
         os._exit(0)
-    for number, stream in enumerate(streams):
-        os.dup2(stream, number)
-        os.close(stream)
+    step: dict[str, Any] = json.loads(request)
     return step
 
 
 def _import(modules: Sequence[str]) -> None:
     for name in modules:
-        with suppress(Exception):  # the step imports it again, and reports the error
-            importlib.import_module(name)
+        _try_import(name)
     for module, late in _LATE.items():
         if module in sys.modules:
-            importlib.import_module(late)
+            _try_import(late)
     gc.freeze()  # else the first collection in each step would copy the memory of all objects
+
+
+def _try_import(name: str) -> None:
+    with suppress(BaseException):  # SystemExit too: the step imports it again, and reports the error
+        importlib.import_module(name)
 
 
 if __name__ == "__main__":

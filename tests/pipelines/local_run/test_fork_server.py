@@ -1,10 +1,16 @@
 """The fork server forks each step from a process that has imported what the steps need."""
 
+import json
+import math
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -14,22 +20,29 @@ from components.component_decorator import component
 from pipelines.kubernetes_config import build_pipeline
 from pipelines.local_run.fork_server import fork_server
 from pipelines.local_run.step_modules import modules_of_steps
-from pipelines.local_run.step_process import ADDRESS
+from pipelines.local_run.step_process import ADDRESS, READS, STARTS
 from tests.patience import HANG_S, wait_until
 
 # Prints whether a module was imported before, an argument and a variable, and ends as the argument says.
 STEP = """
-import os, sys
+import os, signal, sys
 print("colorsys" in sys.modules, sys.argv[1], os.environ["OF_THE_STEP"], sys.stdin.read(), flush=True)
+if sys.argv[1] == "hangs":
+    signal.pause()
 os.kill(os.getpid(), 9) if sys.argv[1] == "killed" else sys.exit(3)
 """
 
+TIMED_OUT = 128 + signal.SIGALRM
+HAS_ENDED = "the fork server has ended: this step imports what it needs\n"
 
-def run_step(folder: Path, argument: str) -> subprocess.CompletedProcess[str]:
+forks = pytest.mark.skipif(sys.platform != "linux", reason="steps are forked on Linux only")
+
+
+def run_step(folder: Path, argument: str, limit_s: float = 0) -> subprocess.CompletedProcess[str]:
     """Run STEP as kfp's local runner runs a step."""
     (folder / "planted_step.py").write_text(STEP)
     return subprocess.run(
-        [sys.executable, "-m", "pipelines.local_run.step_process", "0", "planted_step", argument],
+        [sys.executable, "-m", "pipelines.local_run.step_process", str(limit_s), "planted_step", argument],
         input="read",
         capture_output=True,
         text=True,
@@ -45,15 +58,114 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="steps are forked on Linux only")
+@contextmanager
+def fake_server(folder: Path, answer: bytes | None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Accept one step and end after an answer; without one, don't accept it."""
+    address = str(folder / "socket")
+    monkeypatch.setenv(ADDRESS, address)
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.sendall(READS)
+            connection.makefile().read()
+            connection.sendall(answer or b"")
+
+    with socket.socket(socket.AF_UNIX) as listener, ThreadPoolExecutor() as pool:
+        listener.bind(address)
+        listener.listen()
+        served = pool.submit(serve) if answer is not None else None
+        yield
+        if served:
+            served.result(HANG_S)
+
+
+@forks
 def test_a_step_has_the_modules_of_the_server_and_the_streams_and_the_end_of_its_own(folder: Path) -> None:
-    with fork_server([["colorsys"], ["no.such.module"]]):
+    (folder / "planted_end.py").write_text("raise SystemExit(4)")
+    with fork_server([["planted_end", "no.such.module", "colorsys"]]):
         ended, killed = run_step(folder, "ended"), run_step(folder, "killed")
     assert ended.stdout.startswith("True ended set read\nstep used memory")
     assert "step used CPU seconds: " in ended.stdout
     assert ended.returncode == 3
     assert killed.stdout == "True killed set read\n"
     assert killed.returncode == 128 + signal.SIGKILL
+
+
+@forks
+def test_a_forked_step_ends_after_its_time_limit_with_the_stacks_of_its_threads(folder: Path) -> None:
+    with fork_server([]):
+        step = run_step(folder, "hangs", limit_s=0.5)
+    assert step.returncode == TIMED_OUT
+    assert "planted_step.py" in step.stderr
+
+
+@forks
+def test_a_step_that_ends_while_the_server_imports_is_not_started(folder: Path) -> None:
+    gate = folder / "gate"
+    waiting = f"import os, time\nwhile not os.path.exists({str(gate)!r}): time.sleep(0.01)"
+    (folder / "planted_gate.py").write_text(waiting)
+    (folder / "planted_step.py").write_text(f"open({str(folder / 'ran')!r}, 'w')")
+    command = [sys.executable, "-m", "pipelines.local_run.step_process", "0.5", "planted_step"]
+    with fork_server([["planted_gate"]]):
+        limited = subprocess.run(command, capture_output=True, timeout=HANG_S, check=False)
+        gate.touch()
+    assert limited.returncode == -signal.SIGALRM
+    assert not (folder / "ran").exists()
+
+
+@forks
+def test_a_step_that_ends_once_the_server_reads_its_request_is_not_started(folder: Path) -> None:
+    (folder / "planted_step.py").write_text(f"open({str(folder / 'ran')!r}, 'w')")
+    request = {"arguments": ["planted_step"], "end": math.inf, "environment": dict(os.environ)}
+    with fork_server([]), socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(os.environ[ADDRESS])
+        assert connection.recv(len(READS)) == READS
+        socket.send_fds(connection, [b"\0"], [0, 1, 2])
+        connection.sendall(json.dumps(request).encode())
+        connection.shutdown(socket.SHUT_RDWR)  # as at the end of the process
+    assert not (folder / "ran").exists()
+
+
+@forks
+def test_a_step_after_the_end_of_the_server_imports_what_it_needs(folder: Path) -> None:
+    with fork_server([["colorsys"]]):
+        assert run_step(folder, "ended").stdout.startswith("True ended")
+        (server,) = psutil.Process().children()
+        server.kill()
+        wait_until(lambda: server.status() == psutil.STATUS_ZOMBIE)
+        step = run_step(folder, "ended")
+    assert step.stdout.startswith("False ended set read\nstep used memory")
+    assert (step.returncode, step.stderr) == (3, HAS_ENDED)
+
+
+@forks
+def test_a_step_that_waited_for_a_server_that_ended_imports_what_it_needs(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with fake_server(folder, b"", monkeypatch):
+        step = run_step(folder, "ended")
+    assert step.stdout.startswith("False ended set read\nstep used memory")
+    assert (step.returncode, step.stderr) == (3, HAS_ENDED)
+
+
+@forks
+def test_a_step_whose_end_nobody_waited_for_fails_with_the_reason(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with fake_server(folder, STARTS, monkeypatch):
+        step = run_step(folder, "ended")
+    assert (step.returncode, step.stdout) == (1, "")
+    assert step.stderr.startswith("the process that waited for this step was killed")
+
+
+@forks
+def test_a_step_that_no_server_accepts_ends_after_its_time_limit(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with fake_server(folder, None, monkeypatch):
+        step = run_step(folder, "ended", limit_s=0.5)
+    assert (step.returncode, step.stdout) == (-signal.SIGALRM, "")
 
 
 def test_a_step_runs_without_a_server(folder: Path) -> None:
@@ -72,7 +184,7 @@ def test_a_temporary_folder_with_a_path_too_long_for_a_socket_leaves_the_server_
         assert ADDRESS not in os.environ
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="steps are forked on Linux only")
+@forks
 def test_the_server_ends_when_the_runner_is_killed() -> None:
     code = "import sys; from pipelines.local_run.fork_server import fork_server\n"
     code += "with fork_server([]): print('started', flush=True); sys.stdin.read()"
