@@ -98,6 +98,8 @@ def main() -> None:
         os.environ.clear()
         os.environ.update(step["environment"])
         end_after(step["end"])
+        if numpy_random := sys.modules.get("numpy.random"):
+            numpy_random.seed()  # else all steps would draw the same; Python itself reseeds `random`
         atexit.register(lambda: print(cpu_line(), flush=True))
         run(*step["arguments"])
 

@@ -27,7 +27,9 @@ from tests.patience import HANG_S, wait_until
 STEP = """
 import os, signal, sys
 print("colorsys" in sys.modules, sys.argv[1], os.environ["OF_THE_STEP"], sys.stdin.read(), flush=True)
-if sys.argv[1] == "hangs":
+if sys.argv[1] == "draws":
+    print(sys.modules["numpy.random"].random())
+elif sys.argv[1] == "hangs":
     signal.pause()
 os.kill(os.getpid(), 9) if sys.argv[1] == "killed" else sys.exit(3)
 """
@@ -90,6 +92,13 @@ def test_a_step_has_the_modules_of_the_server_and_the_streams_and_the_end_of_its
     assert ended.returncode == 3
     assert killed.stdout == "True killed set read\n"
     assert killed.returncode == 128 + signal.SIGKILL
+
+
+@forks
+def test_forked_steps_draw_different_random_numbers_with_numpy(folder: Path) -> None:
+    with fork_server([["numpy.random"]]):
+        first, second = (run_step(folder, "draws").stdout.splitlines()[1] for _ in range(2))
+    assert float(first) != float(second)
 
 
 @forks
