@@ -40,10 +40,12 @@ def evaluate_release(
     from components.evaluate_release.evaluation import evaluate
     from components.evaluate_release.fairness_policy import FairnessPolicy
     from components.ingest_interactions.warehouse.manifest import Warehouse
+    from components.ingest_interactions.warehouse.privacy_statement import privacy_of
     from components.mlflow_client import mlflow_errors
     from feature_repo.feedback import FeedbackPolicy
 
     explored = ExploredAnswers(interaction_log, warehouse, OffPolicyOptions.from_json(off_policy))
+    watermarks = Warehouse(warehouse).watermarks
     record = RunRecord(
         policy,
         pipeline_run,
@@ -52,7 +54,8 @@ def evaluate_release(
         Path(quarantine.path),
         explored if explored.options.days else None,
         FairnessPolicy.from_json(fairness),
-        bool(Warehouse(warehouse).watermarks.pseudonym_key),
+        bool(watermarks.pseudonym_key),
+        privacy_of(watermarks),
     )
     # Browsers render a file as HTML by this ending.
     report.path += ".html"

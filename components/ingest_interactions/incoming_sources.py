@@ -30,6 +30,7 @@ from components.ingest_interactions.source_table import open_source
 from components.ingest_interactions.times.time_zones import future_note
 from components.ingest_interactions.warehouse.manifest import Warehouse
 from components.ingest_interactions.warehouse.parts import Part
+from components.ingest_interactions.warehouse.privacy_statement import statement_beside
 from components.ingest_interactions.warehouse.replacement import Replacement, find_replacement
 from components.progress import report
 from feature_repo.pseudonyms import Pseudonyms
@@ -97,7 +98,8 @@ def add_file(
         rows, read = _read(connection, table, url, reading, pseudonyms)
     part = store.write(connection, table, source, _last(table, rows), place(url))
     options = options_to_keep(table, kept, given)
-    part = replace(part, digest=digest, reading=reading.fingerprint, options=options)
+    privacy = statement_beside(url, digest) if table == "interactions" else {}
+    part = replace(part, digest=digest, reading=reading.fingerprint, options=options, privacy=privacy)
     found = find_replacement(connection, store, part, bool(reading.source), accept_smaller)
     store.add(part, found.parts)
     _report_rows(table, part, read, found)

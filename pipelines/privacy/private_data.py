@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +23,7 @@ from components.ingest_interactions.duckdb_session import connect
 from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
 from components.ingest_interactions.ingestion import Outputs, Sources, ingest
 from components.ingest_interactions.warehouse.manifest import Warehouse
+from components.ingest_interactions.warehouse.privacy_statement import FILE
 from components.memory import check_memory
 from components.private_data.choices import read_choices
 from components.private_data.gaussian_privacy import mu_of
@@ -54,6 +56,7 @@ class PrivateData:
     budget: float
     sequences: int
     length: int
+    sha256: str  # of interactions.parquet, so that the statement holds for no other file
 
 
 def make_private_data(
@@ -84,11 +87,12 @@ def make_private_data(
         spent = ledger.spend(str(folder), epsilon, delta, budget)
         counts = noised_counts(users, items, len(catalog), mu_of(epsilon, delta), _random())
         drawn = draw_sequences(counts, sequences, length, _random())
-    about = PrivateData(epsilon, delta, UNIT, spent, budget, sequences, length)
     with staging_directory(folder) as staged:
         pq.write_table(_interactions(drawn, catalog["item_id"]), staged / "interactions.parquet")
         pq.write_table(catalog, staged / "items.parquet")
-        (staged / "privacy.json").write_text(json.dumps(asdict(about), indent=2) + "\n")
+        digest = sha256((staged / "interactions.parquet").read_bytes()).hexdigest()
+        about = PrivateData(epsilon, delta, UNIT, spent, budget, sequences, length, digest)
+        (staged / FILE).write_text(json.dumps(asdict(about), indent=2) + "\n")
         staged.rename(folder)  # which fails if the folder was made meanwhile, and has files
     return about
 

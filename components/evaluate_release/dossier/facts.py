@@ -39,6 +39,7 @@ class RunRecord:
     explored: "ExploredAnswers | None" = None  # None: clicks are not looked at
     fairness: FairnessPolicy = NO_LIMITS
     pseudonyms: bool | None = None  # whether the data had pseudonyms in place of user ids; None: unknown
+    privacy: Mapping[str, float] = field(default_factory=dict)  # epsilon and delta; empty: no bound
 
 
 def facts(
@@ -69,7 +70,7 @@ def facts(
         },
         "ablation": results.ablation,
         "data": asdict(data),
-        "privacy": {"pseudonyms": record.pseudonyms},
+        "privacy": {"pseudonyms": record.pseudonyms} | dict(record.privacy),
         "validation": dict(record.validation),
         "quarantine": quarantined(record.quarantine) if record.quarantine else {},
         "hyperparameters": dict(hyperparameters),

@@ -60,7 +60,7 @@ def model_card(
             data=facts["data"],
             parts=f"its parts, the most important first: {parts}" if parts else "its parts were not measured",
             fairness=facts.get("fairness"),
-            pseudonyms=facts.get("privacy", {}).get("pseudonyms"),
+            privacy={"pseudonyms": None} | facts.get("privacy", {}),
             decisions=decisions,
             receipts=receipts,
             labels=LABELS,

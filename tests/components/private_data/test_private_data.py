@@ -1,5 +1,6 @@
 """Private counts: what one user can change, what the noise hides, and what is kept of many users."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,8 @@ import pytest
 from scipy.stats import norm
 
 from components.errors import StepError
+from components.ingest_interactions.warehouse.parts import Part, Watermarks
+from components.ingest_interactions.warehouse.privacy_statement import privacy_of
 from components.private_data.gaussian_privacy import composed, delta_of, epsilon_of, mu_of
 from components.private_data.privacy_ledger import FOLDER, PrivacyLedger
 from components.private_data.private_counts import MAX_CHOICES, MAX_ITEMS, noised_counts, user_vectors
@@ -117,3 +120,14 @@ def test_of_two_homes_that_spend_at_once_none_overspends(
     with pytest.raises(StepError, match="drawn from this warehouse meanwhile"):
         second.spend("b", 7.0, DELTA, budget=8.0)
     assert [each.place for each in second.spendings()] == ["a"]
+
+
+def test_drawn_files_add_up_and_what_was_withdrawn_or_replaced_has_no_bound() -> None:
+    private = {"epsilon": 2.0, "delta": 1e-5}
+    drawn = [Part("interactions", f"{n}", f"{n}", "", 10, n, privacy=private) for n in (1, 2)]
+    items = Part("items", "3", "3", "", 10, 3, since=1)
+    assert privacy_of(Watermarks(parts=[*drawn, items])) == {"epsilon": 4.0, "delta": 2e-5}
+    assert privacy_of(Watermarks(parts=drawn, withdrawn=1)) == {}
+    assert privacy_of(Watermarks(parts=[*drawn, replace(drawn[0], since=1)])) == {}
+    assert privacy_of(Watermarks(parts=[*drawn, Part("users", "4", "4", "", 10, 4)])) == {}
+    assert privacy_of(Watermarks(parts=[items])) == {}

@@ -12,6 +12,8 @@ from typer.testing import CliRunner
 from components.erase_user.home_files import PRIVATE_COPIES
 from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
 from components.ingest_interactions.ingestion import Outputs, Sources, ingest
+from components.ingest_interactions.warehouse.manifest import Warehouse
+from components.ingest_interactions.warehouse.privacy_statement import privacy_of
 from components.private_data.privacy_ledger import FOLDER, PrivacyLedger
 from pipelines.cli import app
 from tests.occurrences import files_with
@@ -87,6 +89,13 @@ def test_what_is_drawn_can_be_ingested_by_another_home(home: Path, tmp_path: Pat
     sources = Sources(interactions_file=interactions, items_file=items)
     ingest(sources, FeedbackOptions(), str(tmp_path / "warehouse"), outputs)
     assert pq.read_metadata(outputs.interactions).num_rows == 400
+    watermarks = Warehouse(str(tmp_path / "warehouse")).watermarks
+    assert privacy_of(watermarks) == {"epsilon": 8.0, "delta": 1e-5}
+    # A real file beside the drawn one: nothing is bounded any more.
+    real = tmp_path / "private" / "real.csv"
+    real.write_text("user_id,item_id,timestamp\nann,i1,2024-01-01 00:00:00\n")
+    ingest(Sources(interactions_file=str(real)), FeedbackOptions(), str(tmp_path / "warehouse"), outputs)
+    assert privacy_of(Warehouse(str(tmp_path / "warehouse")).watermarks) == {}
 
 
 def test_a_home_without_an_items_table_is_refused_before_anything_is_spent(tmp_path: Path) -> None:

@@ -134,6 +134,13 @@ def test_a_card_of_an_older_version_says_what_is_not_known() -> None:
     assert "It is not known whether the data had user ids or pseudonyms." in card
     assert "groups of users" not in card
     assert "as they came, without pseudonyms" in model_card(page(privacy={"pseudonyms": False}))
+    assert "without differential privacy" in card
+
+
+def test_a_card_states_the_privacy_of_data_that_was_drawn() -> None:
+    card = model_card(page(privacy={"pseudonyms": False, "epsilon": 4.0, "delta": 1e-5}))
+    assert "drawn under differential privacy: epsilon 4,\ndelta 1e-05" in card
+    assert "without differential privacy" not in card
 
 
 def test_tables_of_a_card_are_not_broken_by_blank_lines() -> None:
