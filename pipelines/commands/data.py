@@ -93,7 +93,8 @@ def private(
     ```
     penchant data private shop-private --epsilon 4
     cd shop-private
-    penchant run --home private --interactions interactions.parquet --items items.parquet
+    export PENCHANT_HOME=private
+    penchant run --interactions interactions.parquet --items items.parquet
     ```
     """
     with exit_on_error():
