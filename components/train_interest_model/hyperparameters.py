@@ -42,7 +42,9 @@ class Hyperparameters:
     members: int = AUTO  # networks whose mean logits rank, each with these sizes
     layers: int = 1  # of a cnn; its receptive field is 1 + 2 * (2 ** layers - 1)
     history_mean: str = "auto"  # adds the items' own vectors to the interest: the last one's, and their mean
-    item_start: str = "auto"  # of the item vectors: factors of which items stand near each other, or random
+    item_start: str = (
+        "auto"  # of the item vectors: with factors of which items stand near each other, or random
+    )
 
     use_event_types: bool = True
     use_values: bool = True

@@ -105,16 +105,27 @@ def test_the_loss_is_the_mean_of_the_members_own_losses(loss: str) -> None:
 
 def test_every_member_starts_from_the_factors_and_items_without_them_at_random() -> None:
     factors = np.zeros((7, 4), np.float32)
-    factors[:5] = np.random.default_rng(1).normal(size=(5, 4))
+    factors[:5] = np.random.default_rng(1).normal(size=(5, 4), scale=9.0)
     model = model_of(2)
     random = model.item_embeddings.numpy()
 
     model.start_from(factors)
 
     started = model.item_embeddings.numpy()
-    np.testing.assert_array_equal(started[:5], np.tile(factors[:5], 2))
     np.testing.assert_array_equal(started[5:], random[5:])
-    assert random[5:].all()
+    added = started[:5] * np.sqrt(2) - random[:5]
+    np.testing.assert_allclose(added[:, :4], added[:, 4:], atol=1e-6)
+    np.testing.assert_allclose(added[:, :4], factors[:5] * (added[0, 0] / factors[0, 0]), atol=1e-5)
+    assert np.sqrt((added**2).mean()) == pytest.approx(random.std(), rel=1e-4)
+
+
+def test_factors_of_nothing_leave_the_random_start() -> None:
+    model = model_of(1)
+    random = model.item_embeddings.numpy()
+
+    model.start_from(np.zeros((7, 4), np.float32))
+
+    np.testing.assert_array_equal(model.item_embeddings.numpy(), random)
 
 
 def test_saved_weights_restore_every_member(tmp_path: Path) -> None:
