@@ -100,6 +100,7 @@ def main() -> None:
         end_after(step["end"])
         if numpy_random := sys.modules.get("numpy.random"):
             numpy_random.seed()  # else all steps would draw the same; Python itself reseeds `random`
+        atexit.register(gc.unfreeze)  # else DuckDB names what is frozen as a leak, below the step's error
         atexit.register(lambda: print(cpu_line(), flush=True))
         run(*step["arguments"])
 
