@@ -119,7 +119,7 @@ def _serve(listener: socket.socket, steps: list[list[str]]) -> dict[str, Any] | 
             with connection:
                 if not os.fork():
                     listener.close()
-                    return _keep(connection)
+                    return _fork_step(connection)
             served += 1
             _wait_for_ended(os.WNOHANG)
         else:
@@ -134,7 +134,7 @@ def _wait_for_ended(options: int) -> None:
             pass
 
 
-def _keep(connection: socket.socket) -> dict[str, Any]:
+def _fork_step(connection: socket.socket) -> dict[str, Any]:
     """Fork the process of a step, in which this returns; wait for it, and answer with its exit code.
 
     This process has the streams of the step before it looks whether the run was stopped: who stops a run
@@ -152,12 +152,23 @@ def _keep(connection: socket.socket) -> dict[str, Any]:
         os._exit(0)
     if process := os.fork():
         os.closerange(0, 3)
+        _kill_if_abandoned(process, connection)
         code = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
         with suppress(OSError):  # who asked was killed
             connection.sendall(str(code).encode())
         os._exit(0)
     step: dict[str, Any] = json.loads(request)
     return step
+
+
+def _kill_if_abandoned(process: int, connection: socket.socket) -> None:
+    """Return when a step has ended; kill it if who asked for it ends first: it may be tried again."""
+    ended = os.pidfd_open(process)
+    events = select.poll()
+    events.register(ended, select.POLLIN)
+    events.register(connection, 0)  # POLLHUP alone, which needs no registration
+    if ended not in dict(events.poll()):
+        signal.pidfd_send_signal(ended, signal.SIGKILL)
 
 
 def _import(modules: Sequence[str]) -> None:

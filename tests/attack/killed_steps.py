@@ -24,12 +24,13 @@ from tests.attack.figures import Figure
 from tests.end_to_end.commands import PENCHANT, environment
 
 _LOOK_S: Final = 0.05
+_FORK_SERVER: Final = "pipelines.local_run.fork_server"
 _MOMENTS: Final = ("start", "middle")
 
 
 def killed_steps(shop: Shop) -> list[Figure]:
     """Return a row for a killed run, for each step, and for the run: the next one after all other faults."""
-    killed, before = _killed_run(shop), shop.newest_run()
+    killed_run, before = _killed_run(shop), shop.newest_run()
     cpu_seconds = {step.task: step.cpu_seconds or 0.0 for step in before.steps}
     command = [sys.executable, "-m", "tests.attack.killed_steps", "run", *shop.options]
     command += ["--policy", "auto-unless-worse"]
@@ -39,8 +40,9 @@ def killed_steps(shop: Shop) -> list[Figure]:
         for task, process in _steps(run):
             if kills[task] == len(_MOMENTS):
                 continue
-            if kills[task] == 0 or _is_in_its_middle(process, cpu_seconds[task]):
-                process.kill()
+            at_start = kills[task] == 0
+            if step := process if at_start else _wait_for_its_middle(run.pid, process, cpu_seconds[task]):
+                step.kill()
                 kills[task] += 1
                 answered[task] += shop.is_answered()
     record = shop.newest_run()
@@ -56,7 +58,7 @@ def killed_steps(shop: Shop) -> list[Figure]:
     ]
     is_whole = run.returncode == 0 and record.facts.get("live") is True and shop.is_answered()
     return [
-        killed,
+        killed_run,
         *rows,
         Figure("the run with all these kills", f"exit code {run.returncode}", "0, live", is_whole),
     ]
@@ -92,15 +94,25 @@ def _steps(run: "subprocess.Popen[Any]") -> Iterator[tuple[str, psutil.Process]]
         time.sleep(_LOOK_S)
 
 
-def _is_in_its_middle(process: psutil.Process, cpu_seconds: float) -> bool:
-    """Wait until a step has used a third of its usual CPU time; return False if it ended before."""
+def _wait_for_its_middle(run: int, process: psutil.Process, cpu_seconds: float) -> psutil.Process | None:
+    """Return the process that works on a step once it has used a third of the step's usual CPU time.
+
+    That is the process that the fork server forked, or `process` itself; None if the step ended before.
+    """
     with suppress(psutil.NoSuchProcess):
         while process.status() != psutil.STATUS_ZOMBIE:
-            used = sum(sum(one.cpu_times()[:2]) for one in (process, *process.children(recursive=True)))
-            if used >= cpu_seconds / 3:
-                return True
+            for step in (process, *_forked_steps(run)):
+                used = sum(sum(one.cpu_times()[:2]) for one in (step, *step.children(recursive=True)))
+                if used >= cpu_seconds / 3:
+                    return step
             time.sleep(_LOOK_S)
-    return False
+    return None
+
+
+def _forked_steps(run: int) -> list[psutil.Process]:
+    """Return the forked processes of a run's steps: each is a child of the child that waits for it."""
+    servers = [child for child in psutil.Process(run).children() if _FORK_SERVER in child.cmdline()]
+    return [step for server in servers for waiting in server.children() for step in waiting.children()]
 
 
 def _task(process: psutil.Process) -> str:

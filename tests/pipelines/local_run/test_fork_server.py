@@ -137,6 +137,26 @@ def test_a_step_that_ends_once_the_server_reads_its_request_is_not_started(folde
 
 
 @forks
+def test_a_step_is_killed_with_the_process_that_waits_for_it(folder: Path) -> None:
+    (folder / "planted_step.py").write_text(
+        "import os, signal\nprint(os.getpid(), flush=True)\nsignal.pause()"
+    )
+    command = [sys.executable, "-m", "pipelines.local_run.step_process", "0", "planted_step"]
+    with fork_server([]), subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as waiting:
+        assert waiting.stdout is not None
+        step = psutil.Process(int(waiting.stdout.readline()))
+        waiting.kill()
+        wait_until(lambda: not step.is_running() or step.status() == psutil.STATUS_ZOMBIE)
+
+
+@forks
+def test_nothing_follows_the_error_of_a_forked_step_that_has_duckdb(folder: Path) -> None:
+    with fork_server([["duckdb"]]):
+        step = run_step(folder, "ended")
+    assert (step.returncode, step.stderr) == (3, "")
+
+
+@forks
 def test_a_step_after_the_end_of_the_server_imports_what_it_needs(folder: Path) -> None:
     with fork_server([["colorsys"]]):
         assert run_step(folder, "ended").stdout.startswith("True ended")
