@@ -4,7 +4,7 @@ from components.push_release.recovery import recover
 from components.register_release.model_registry import Registry
 from components.register_release.registered_version import Version
 from pipelines.errors import HomeInUse
-from pipelines.local_run.run_lock import run_lock
+from pipelines.local_run.run_lock import recovery_lock
 from pipelines.settings import Settings
 from serving.release.release_store import ReleaseStore
 
@@ -17,7 +17,7 @@ def recover_home(settings: Settings, registry: Registry, versions: list[Version]
     """
     store = ReleaseStore(settings.releases)
     try:
-        with run_lock(settings.home):
+        with recovery_lock(settings.home):
             return recover(store, registry, not settings.kubeflow, versions)
-    except HomeInUse:  # a training or a promotion is in progress
+    except HomeInUse:  # a training, a promotion or another recovery is in progress
         return recover(store, registry, False, versions)

@@ -13,6 +13,8 @@ from pipelines.errors import HomeInUse
 LOCK: Final = "run.lock"
 _STANDARD_INPUT: Final = 0
 _LOOK_S: Final = 0.1
+# The longest wait for a lock that no run's process has: a recovery's, or that of `is_locked`, for an instant.
+_RECOVERY_S: Final = 20.0
 
 
 @contextmanager
@@ -23,30 +25,48 @@ def run_lock(home: Path) -> Iterator[None]:
     to the open file, and the operating system frees it when the last process that has it open ends. A step
     that goes on after its run was killed keeps the lock. No step reads the terminal.
 
+    A recovery (`recovery_lock`) is waited for.
+
     Raises:
         HomeInUse: another run has the lock.
     """
+    with _locked(home, _RECOVERY_S) as file, _as_standard_input(file.fileno()):
+        yield
+
+
+@contextmanager
+def recovery_lock(home: Path) -> Iterator[None]:
+    """Lock the home for a recovery, which ends within seconds and starts no steps.
+
+    Raises:
+        HomeInUse: a run or another recovery has the lock.
+    """
+    with _locked(home, _LOOK_S):
+        yield
+
+
+@contextmanager
+def _locked(home: Path, wait_s: float) -> Iterator[IO[str]]:
     with (home / LOCK).open("a") as file:
-        try:
-            _acquire(file)
-        except BlockingIOError as error:
+        end = time.monotonic() + wait_s
+        while not _is_acquired(file):
             processes = ", ".join(map(str, holders(home / LOCK)))
-            named = f" (processes {processes})" if processes else ""
-            raise HomeInUse(
-                f"another run is in progress in {home}{named}: wait until it ends, or choose another home "
-                "with --home"
-            ) from error
-        with _as_standard_input(file.fileno()):
-            yield
+            if processes or time.monotonic() > end:
+                named = f" (processes {processes})" if processes else ""
+                raise HomeInUse(
+                    f"another run is in progress in {home}{named}: wait until it ends, or choose another "
+                    "home with --home"
+                )
+            time.sleep(_LOOK_S)
+        yield file
 
 
-def _acquire(file: IO[str]) -> None:
+def _is_acquired(file: IO[str]) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        # Somebody who only looks (`is_locked`) has the lock for an instant.
-        time.sleep(_LOOK_S)
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return False
+    return True
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from textwrap import dedent
 import pytest
 
 from pipelines.errors import RunError
-from pipelines.local_run.run_lock import run_lock
+from pipelines.local_run.run_lock import recovery_lock, run_lock
 
 
 def script(home: Path, step: str) -> list[str]:
@@ -55,6 +55,25 @@ def test_a_step_keeps_the_lock_of_its_killed_run(tmp_path: Path) -> None:
         run.stdout.read()  # until the step has ended
     with run_lock(tmp_path):
         pass
+
+
+def test_a_run_waits_for_a_recovery_and_a_recovery_for_no_run(tmp_path: Path) -> None:
+    program = script(tmp_path, "print('locked', flush=True)")
+    recovery = [
+        part.replace("run_lock(", "recovery_lock(")
+        .replace("import run_lock", "import recovery_lock")
+        .replace("3600", "1")
+        for part in program
+    ]
+    with Popen(recovery, stdout=PIPE, text=True) as process:
+        assert process.stdout
+        assert process.stdout.readline() == "locked\n"
+        with pytest.raises(RunError), recovery_lock(tmp_path):
+            pass
+        with run_lock(tmp_path):
+            assert process.wait() == 0
+            with pytest.raises(RunError), recovery_lock(tmp_path):
+                pass
 
 
 def test_standard_input_is_restored(tmp_path: Path) -> None:
