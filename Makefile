@@ -88,7 +88,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes \
 	  --requirement pyproject.toml --extra dev --constraint requirements.lock
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
-	@TF_USE_LEGACY_KERAS=1 TF_CPP_MIN_LOG_LEVEL=3 $(BIN)/python -O -m components.bytecode
+	@log=$$(TF_USE_LEGACY_KERAS=1 $(BIN)/python -O -m components.bytecode 2>&1) || { echo "$$log"; exit 1; }
 	@touch $@
 
 # An environment of its own, so that no other one needs Spark.

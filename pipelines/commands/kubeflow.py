@@ -28,10 +28,11 @@ def compile_pipelines(
         from pipelines.settings import load_settings
         from pipelines.training_pipeline import training
 
+        settings = load_settings(home=home)
         output.mkdir(parents=True, exist_ok=True)
         for pipeline in (training, promotion):
             file = output / f"{pipeline.__name__}.yaml"
-            compile_pipeline(pipeline, load_settings(home=home), file)
+            compile_pipeline(pipeline, settings, file)
             out.print(f"wrote {file}")
 
 

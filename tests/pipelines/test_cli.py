@@ -137,26 +137,29 @@ def test_a_mistake_prints_one_message_and_sets_the_exit_code(
     assert "Traceback" not in result.output
 
 
-def test_a_full_disk_prints_what_to_do(runner: CliRunner, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_prints_what_to_do(
+    runner: CliRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def raise_disk_full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("pipelines.compilation.compile_pipeline", raise_disk_full)
 
-    result = runner.invoke(app, ["compile"])
+    result = runner.invoke(app, ["compile", "--output", str(tmp_path)])
 
     assert result.exit_code == FAILED
     assert "No space left on device; free some disk space" in result.output
 
 
 def test_a_wrong_setting_exits_like_a_wrong_option(
-    runner: CliRunner, monkeypatch: pytest.MonkeyPatch
+    runner: CliRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PENCHANT_POLICY", "maybe")
 
-    result = runner.invoke(app, ["compile"])
+    result = runner.invoke(app, ["compile", "--output", str(tmp_path / "compiled")])
 
     assert result.exit_code == WRONG_USE
+    assert not (tmp_path / "compiled").exists()
     assert "PENCHANT_POLICY='maybe'" in result.output
 
 
