@@ -23,14 +23,10 @@ class LruCache(Generic[K, V]):
                 self._values.move_to_end(key)
             return value
 
-    def keys(self) -> list[K]:
-        """Return the keys, the least recently used first."""
-        with self._lock:
-            return list(self._values)
-
     def discard(self, condition: Callable[[K], bool]) -> None:
         """Drop the values of the keys that meet a condition."""
-        keys = self.keys()
+        with self._lock:
+            keys = list(self._values)
         dropped = [key for key in keys if condition(key)]
         with self._lock:
             for key in dropped:
@@ -58,10 +54,6 @@ class VersionedCache(Generic[K, V]):
         """Return the value of a key, None if there is none of this version."""
         entry = self._entries.get(key)
         return entry[1] if entry is not None and entry[0] == version else None
-
-    def keys(self) -> list[K]:
-        """Return the keys, the least recently used first."""
-        return self._entries.keys()
 
     def discard(self, condition: Callable[[K], bool]) -> None:
         """Drop the values of the keys that meet a condition."""

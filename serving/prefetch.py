@@ -14,29 +14,11 @@ logger.addFilter(OncePerSecond())
 # Delay before each prefetch, so that a burst of recordings is handled first.
 _DELAY_S: Final = 0.002
 
-# If the event loop wakes up later than this after the delay, calls are waiting: nothing is prefetched.
+# If the event loop wakes up later than this after the delay, calls are waiting: the prefetch is skipped.
 _MAX_LAG_S: Final = 0.001
 
 # The longest queue of users; one more drops the user who has waited longest.
 _MAX_QUEUE: Final = 100
-
-
-async def prefetch_all(user_ids: Iterable[str], prefetch: Callable[[str], Awaitable[None]]) -> None:
-    """Prefetch for each user in order; skip those at whose turn calls are waiting."""
-    for user_id in user_ids:
-        if await _is_idle():
-            try:
-                await prefetch(user_id)
-            except Exception:  # any error must leave the other users; the user's own answer reports it
-                logger.exception("prefetch failed")
-
-
-async def _is_idle() -> bool:
-    """Wait _DELAY_S; return whether no calls are waiting then."""
-    loop = asyncio.get_running_loop()
-    wake_up = loop.time() + _DELAY_S
-    await asyncio.sleep(_DELAY_S)
-    return loop.time() - wake_up <= _MAX_LAG_S
 
 
 class Prefetcher:
@@ -62,10 +44,12 @@ class Prefetcher:
 
     async def run(self) -> None:
         """Prefetch until cancelled."""
+        loop = asyncio.get_running_loop()
         while await self._not_empty.wait():
-            is_idle = await _is_idle()
+            wake_up = loop.time() + _DELAY_S
+            await asyncio.sleep(_DELAY_S)
             user_id = self._dequeue()
-            if not is_idle:
+            if loop.time() - wake_up > _MAX_LAG_S:
                 self._counts["skipped"].inc()
                 continue
             try:

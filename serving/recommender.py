@@ -4,7 +4,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Container, Iterable
-from functools import partial
 from typing import Final, Protocol
 
 from feature_repo.histories import History
@@ -25,7 +24,6 @@ from serving.experiments.running_experiment import RunningExperiment
 from serving.experiments.shadow import Shadow
 from serving.exposures.answer_origin import AnswerOrigin
 from serving.interest.user_interest import InterestModelClient, UserInterest
-from serving.prefetch import prefetch_all
 from serving.ranking.candidate_set import Candidates
 from serving.ranking.category_interests import category_interests
 from serving.ranking.indexed_user import IndexedUser
@@ -101,7 +99,6 @@ class RecommendationEngine:
         self._metrics, self._budgets, self._request_context = metrics, budgets, request_context
         self._exposures, self._clock = exposures, clock
         self._experiments, self._is_personalized = experiments or NoExperiments(), is_personalized
-        self._warmed: LoadedRelease | None = None  # the release that goes live next, or has gone live last
         self.shadow = Shadow(self._compose, metrics)
         self._arms = ArmAnswers(self._compose, self.shadow, metrics)
 
@@ -177,23 +174,10 @@ class RecommendationEngine:
         Not for a busy user: who records without pause waits for no answer, or for few.
         """
         live, running = self._releases.current, self._experiments.running
-        if live is not None:
-            release = running.release_of_user(user_id, live, time.time()) if running else live
-            await self._prefetch(release, user_id)
-
-    async def warm(self, release: LoadedRelease) -> None:
-        """Prefetch for the users of the last answers under a release that is to go live, while no call waits.
-
-        Otherwise each of their next answers would compute all of its scores, most of them at the same time.
-        """
-        self._warmed = release
-        live = self._releases.current
-        await prefetch_all(live.last_users() if live else [], partial(self._prefetch, release))
-
-    async def _prefetch(self, release: LoadedRelease, user_id: str) -> None:
-        deadline = Deadline.after(_PREFETCH_TIMEOUT_S)
-        if self._histories.is_busy(user_id) or not self._is_personalized(user_id):
+        if live is None or self._histories.is_busy(user_id) or not self._is_personalized(user_id):
             return
+        release = running.release_of_user(user_id, live, time.time()) if running else live
+        deadline = Deadline.after(_PREFETCH_TIMEOUT_S)
         user = await self._read(user_id, deadline)
         indexed = release.index(user)
         if indexed.is_cold or user.degraded or user.is_busy:
@@ -251,7 +235,7 @@ class RecommendationEngine:
         self._interests.forget(users)
         running = self._experiments.running
         compared = running.releases.values() if running else ()
-        for release in {self._releases.current, self._warmed, *compared}:
+        for release in {self._releases.current, *compared}:
             if release:
                 release.forget(users)
 

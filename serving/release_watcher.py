@@ -43,7 +43,6 @@ class ReleaseWatcher:
         self._releases, self._store = releases, releases.store
         self._model_server, self._metrics = model_server, metrics
         self._on_live = on_live
-        self._before_live: Callable[[LoadedRelease], None] = lambda _: None
         self._live: LoadedRelease | None = None
         self._next: LoadedRelease | None = None
         self._last_tried: int | None = None
@@ -67,10 +66,6 @@ class ReleaseWatcher:
             )
         return self._live
 
-    def before_live(self, prepare: Callable[[LoadedRelease], None]) -> None:
-        """Call `prepare` in the thread of the watcher before a release takes the place of another one."""
-        self._before_live = prepare
-
     def start(self) -> None:
         """Start the thread."""
         self._wait_until = monotonic() + _STARTUP_WAIT_S
@@ -90,8 +85,6 @@ class ReleaseWatcher:
             if version is None or version == (self._live and self._live.version):
                 self._next = None
             elif (release := self._open(version)) and self._is_ready(version):
-                if self._live is not None:
-                    self._before_live(release)
                 self._swap(release)
         except Exception as error:  # an incomplete file can raise anything, and the thread must continue
             if self._report(f"the live release can't be used: {error!r}"):

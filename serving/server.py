@@ -38,7 +38,6 @@ from serving.prefetch import Prefetcher
 from serving.process.startup import STOP_SIGNALS, process_startup
 from serving.protos import recommender_pb2 as pb
 from serving.protos.recommender_pb2_grpc import add_RecommenderServiceServicer_to_server
-from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.open_releases import OpenReleases
 from serving.ranking.scenarios import Scenario, load_scenarios
 from serving.recommender import RecommendationEngine
@@ -68,9 +67,6 @@ _DRAIN_S: Final = 5.0
 
 # Time that a worker waits for its first release before it listens without one: recording needs no release.
 _READY_TIMEOUT_S: Final = 5.0
-
-# The longest delay of a switch to another release, a rollback too, for about 100 users of the last answers.
-_WARM_S: Final = 0.5
 
 # A timeout shorter than this share of the interest budget does not count against the model server.
 _MIN_TIMEOUT_SHARE: Final = 0.5
@@ -197,8 +193,6 @@ async def _start_service(
         experiments=experiments,
         is_personalized=preferences.is_personalized,
     )
-    loop = asyncio.get_running_loop()
-    releases.before_live(lambda release: _warm(recommender, release, loop))
     shadowing = asyncio.create_task(recommender.shadow.run())
     stack.callback(shadowing.cancel)
     prefetcher = Prefetcher(recommender.prefetch, metrics)
@@ -313,15 +307,6 @@ async def _serve(settings: ServingSettings) -> None:
         print(f"recommender on {settings.host}:{port}", flush=True)
         await stop.wait()
         logger.info("stopping: calls in flight have %g s to finish", _DRAIN_S)
-
-
-def _warm(recommender: RecommendationEngine, release: LoadedRelease, loop: asyncio.AbstractEventLoop) -> None:
-    """Let the event loop warm a release, for _WARM_S at most; called in another thread."""
-    warming = asyncio.run_coroutine_threadsafe(recommender.warm(release), loop)
-    try:
-        warming.result(_WARM_S)
-    except TimeoutError:
-        warming.cancel()
 
 
 def _tracing(settings: ServingSettings) -> "Tracing | None":

@@ -65,10 +65,6 @@ class LoadedRelease:
         self._first_item = np.arange(min(1, count), dtype=np.int32)
         self._rank_once()
 
-    def last_users(self) -> list[str]:
-        """Return the ids of the cached users, those of the last answers first."""
-        return self._users.keys()[::-1]
-
     def forget(self, users: Container[str]) -> None:
         """Drop the cached scores of these users."""
         self._users.discard(users.__contains__)

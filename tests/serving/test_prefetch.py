@@ -2,18 +2,16 @@
 
 import asyncio
 import logging
-import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 from unittest.mock import MagicMock
 
 import pytest
 
-from feature_repo.erased_users import ErasedUsers
 from feature_repo.histories import History
 from serving import prefetch
 from serving.answers import Degradation, Fallback, Stage
-from serving.prefetch import Prefetcher, prefetch_all
+from serving.prefetch import Prefetcher
 from serving.recommender import RecommendationEngine
 from serving.telemetry.metrics import Metrics
 from serving.user_history import UserHistory
@@ -84,11 +82,7 @@ def test_nothing_is_read_for_a_user_who_records_more_than_a_history_holds() -> N
     assert BusyUsers.reads == ["other"]
 
 
-def test_nothing_is_read_for_a_user_who_opted_out_neither_after_a_recording_nor_at_a_switch(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(prefetch, "_MAX_LAG_S", math.inf)
-
+def test_nothing_is_read_after_a_recording_of_a_user_who_opted_out() -> None:
     class Histories:
         reads: ClassVar[list[str]] = []
 
@@ -102,7 +96,6 @@ def test_nothing_is_read_for_a_user_who_opted_out_neither_after_a_recording_nor_
     class Releases:
         current: Any = MagicMock()
 
-    Releases.current.last_users.return_value = ["out", "in"]
     others = dict.fromkeys(("model", "metrics", "budgets", "request_context", "exposures"), MagicMock())
     engine = RecommendationEngine(
         Releases(),  # type: ignore[arg-type]
@@ -111,19 +104,8 @@ def test_nothing_is_read_for_a_user_who_opted_out_neither_after_a_recording_nor_
         is_personalized="in".__eq__,
     )
     asyncio.run(engine.prefetch("out"))
-    asyncio.run(engine.warm(MagicMock()))
+    asyncio.run(engine.prefetch("in"))
     assert Histories.reads == ["in"]
-
-
-def test_an_erased_user_is_forgotten_by_a_release_that_is_not_live_yet() -> None:
-    class Releases:
-        current: Any = None
-
-    release = MagicMock()
-    engine = RecommendationEngine(Releases(), *[MagicMock()] * 6)  # type: ignore[arg-type]
-    asyncio.run(engine.warm(release))
-    engine.forget(ErasedUsers())
-    release.forget.assert_called_once_with(ErasedUsers())
 
 
 def test_prefetcher_ignores_a_recording_of_several_users() -> None:
@@ -143,20 +125,3 @@ def test_prefetcher_skips_a_user_when_the_event_loop_is_busy() -> None:
 def test_prefetcher_drops_the_oldest_user_when_its_queue_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prefetch, "_MAX_QUEUE", 2)
     assert prefetched(["a"], ["b"], ["c"]) == (["b", "c"], 2, 1)
-
-
-@pytest.mark.parametrize(("busy_s", "users"), [(0.0, ["a", "broken", "b"]), (0.15, ["broken", "b"])])
-def test_all_users_are_prefetched_in_order_but_those_at_whose_turn_calls_wait(
-    busy_s: float, users: list[str]
-) -> None:
-    work = FakePrefetch()
-
-    async def serve(loop: SteppedEventLoop) -> None:
-        running = asyncio.create_task(prefetch_all(["a", "broken", "b"], work))
-        await loop.pass_time(0)
-        await loop.pass_time(busy_s)
-        await loop.pass_time(0.1, steps=400)
-        await running
-
-    run_stepped(serve)
-    assert work.users == users

@@ -10,9 +10,7 @@ import pytest
 
 from serving import release_watcher
 from serving.client import Recommender, ShownAnswer
-from serving.ranking.loaded_release import LoadedRelease
 from serving.release.ranking_data import Ranking
-from serving.release_watcher import ReleaseWatcher
 from tests.patience import HANG_S, wait_until
 from tests.serving.planted import write_release
 from tests.serving.service import RunningService, running
@@ -141,25 +139,3 @@ def test_an_incomplete_live_json_leaves_the_current_release_live(
         (tmp_path / "releases" / "live.json").write_text("{")
         wait_until(lambda: "the live release can't be used" in caplog.text)
         assert service.client.recommend("u").release_version == 1
-
-
-def test_the_users_of_the_last_answers_are_warm_when_a_release_goes_live(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    live: list[tuple[int, list[str]]] = []
-    swap = ReleaseWatcher._swap
-
-    def noted_swap(watcher: ReleaseWatcher, release: LoadedRelease) -> None:
-        live.append((release.version, release.last_users()))
-        swap(watcher, release)
-
-    monkeypatch.setattr(ReleaseWatcher, "_swap", noted_swap)
-    monkeypatch.setattr("serving.prefetch._MAX_LAG_S", HANG_S)
-    with running(tmp_path, versions=(1, 2)) as service:
-        for user in ("first", "second"):
-            service.client.recommend(user)
-        service.go_live(2)
-        wait_until(lambda: len(live) == 2)
-    assert live[0] == (1, [])
-    assert live[1][0] == 2
-    assert {"first", "second"} <= set(live[1][1])
