@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from components.evaluate_release.blend.reliability import reliability
+from components.evaluate_release.blend.reliability import expected_calibration_error, reliability
 from components.progress import report
 from serving.answers import Recommendation
 from serving.exposures.exposure import Exposure
@@ -88,8 +88,8 @@ def _log_odds(items: Sequence[Recommendation], blend: Mapping[str, Any]) -> dict
 def fit_on_clicks(shown: ShownItems) -> dict[str, Any] | None:
     """Return slope and intercept of the first place; None if higher scores are not clicked more.
 
-    `reliability` has the curve of both halves of the users, each predicted by a fit on the other half;
-    `learned_from` is "clicks".
+    `learned_from` is "clicks". Both halves of the users are predicted by a fit on the other half:
+    `reliability` has the curve, `expected_calibration_error` its error.
     """
     features = np.zeros((len(shown.clicked), 2 + MAX_PLACE))
     features[:, 0], features[:, 1] = shown.log_odds, 1
@@ -101,12 +101,14 @@ def fit_on_clicks(shown: ShownItems) -> dict[str, Any] | None:
         predicted[half] = _probabilities(features[half], _fit(features[~half], shown.clicked[~half]))
     if weights[0] <= 0:
         return None
+    points = reliability(predicted, shown.clicked, np.ones(len(predicted)))
     return {
         "slope": float(weights[0]),
         "intercept": float(weights[1]),
         "learned_from": "clicks",
         "clicks": int(shown.clicked.sum()),
-        "reliability": reliability(predicted, shown.clicked, np.ones(len(predicted))),
+        "reliability": points,
+        "expected_calibration_error": expected_calibration_error(points),
     }
 
 

@@ -78,7 +78,9 @@ def fit_blend(features: Sequence[FloatArray], targets: Sequence[int]) -> dict[st
         for query in usable
     )
     report(
-        f"calibration of click probabilities: slope {curve['slope']:.3f}, intercept {curve['intercept']:.3f}"
+        f"calibration of click probabilities: slope {curve['slope']:.3f}, intercept "
+        f"{curve['intercept']:.3f}, expected calibration error of the first ten "
+        f"{curve['expected_calibration_error']:.4f}"
     )
     about: dict[str, Any] = {"queries": len(choices), "penalty": penalty, "log_loss": fit.loss}
     about |= {"log_loss_with_interest": with_interest, "guessing": guessing}

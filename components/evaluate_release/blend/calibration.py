@@ -11,12 +11,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from components.evaluate_release.blend.reliability import reliability
+from components.evaluate_release.blend.reliability import expected_calibration_error, reliability
 from serving.ranking.calibration import MAX_LOGIT, softmax_log_odds
+from serving.ranking.top_k import best_positions
 from serving.release.arrays import FloatArray
 
 # Bins of the log odds.
 EDGES: Final = np.linspace(-MAX_LOGIT, MAX_LOGIT, 2001)
+
+# Candidates of a query over which the calibration error is stated.
+FIRST: Final = 10
 
 Counts = NDArray[np.float64]
 
@@ -24,21 +28,35 @@ Counts = NDArray[np.float64]
 def fit_calibration(queries: Iterable[tuple[FloatArray, int]]) -> dict[str, Any]:
     """Return slope and intercept: log odds of being chosen = slope · log odds of the share + intercept.
 
-    `reliability` has the curve of both halves of the queries, each predicted by a fit on the other half;
-    `learned_from` is "choices".
+    `learned_from` is "choices". Both halves of the queries are predicted by a fit on the other half:
+    `reliability` has the curve over all candidates, and `expected_calibration_error` its error over the
+    first FIRST candidates of each query, where probabilities are large enough to be wrong.
 
     Args:
         queries: the scores [m] of all candidates of a query, and the position of the chosen one.
     """
-    candidates, chosen = np.zeros((2, len(EDGES))), np.zeros((2, len(EDGES)))
+    candidates, chosen, first, first_chosen = np.zeros((4, 2, len(EDGES)))
     for number, (scores, target) in enumerate(queries):
+        half = number % 2
         bins = np.clip(np.searchsorted(EDGES, softmax_log_odds(scores)), 0, len(EDGES) - 1)
-        candidates[number % 2] += np.bincount(bins, minlength=len(EDGES))
-        chosen[number % 2][bins[target]] += 1
+        candidates[half] += np.bincount(bins, minlength=len(EDGES))
+        chosen[half, bins[target]] += 1
+        shown = best_positions(scores, FIRST)
+        first[half] += np.bincount(bins[shown], minlength=len(EDGES))
+        first_chosen[half, bins[target]] += target in shown
     slope, intercept = _fit(candidates.sum(axis=0), chosen.sum(axis=0))
     predicted = np.stack([_probabilities(*_fit(candidates[half], chosen[half])) for half in (1, 0)])
-    curve = reliability(predicted.ravel(), chosen.ravel(), candidates.ravel())
-    return {"slope": slope, "intercept": intercept, "learned_from": "choices", "reliability": curve}
+    all_points, first_points = (
+        reliability(predicted.ravel(), happened.ravel(), cases.ravel())
+        for happened, cases in ((chosen, candidates), (first_chosen, first))
+    )
+    return {
+        "slope": slope,
+        "intercept": intercept,
+        "learned_from": "choices",
+        "reliability": all_points,
+        "expected_calibration_error": expected_calibration_error(first_points),
+    }
 
 
 def _fit(candidates: Counts, chosen: Counts) -> tuple[float, float]:

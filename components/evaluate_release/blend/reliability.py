@@ -1,4 +1,8 @@
-"""The reliability curve of predicted probabilities: how often what was predicted happened (DeGroot 1983)."""
+"""How reliable predicted probabilities are: whether what was predicted happened as often.
+
+The reliability curve is that of DeGroot 1983, the expected calibration error that of Naeini, Cooper and
+Hauskrecht 2015.
+"""
 
 from typing import Final
 
@@ -29,6 +33,14 @@ def reliability(predicted: Floats, happened: Floats, cases: Floats) -> list[dict
     group = np.minimum((POINTS * expected / expected[-1]).astype(np.int64), POINTS - 1)
     totals = [np.bincount(group, values, POINTS) for values in (predicted * cases, happened, cases)]
     return [_point(*values) for values in zip(*totals, strict=True) if values[2]]
+
+
+def expected_calibration_error(points: list[dict[str, float]]) -> float:
+    """Return the mean of |observed − predicted| over the cases of a reliability curve; 0 without points."""
+    cases = sum(point["cases"] for point in points)
+    return sum(point["cases"] * abs(point["observed"] - point["predicted"]) for point in points) / max(
+        cases, 1
+    )
 
 
 def _point(expected: float, events: float, cases: float) -> dict[str, float]:

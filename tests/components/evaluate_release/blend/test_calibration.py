@@ -66,3 +66,11 @@ def test_the_reliability_curve_of_held_out_choices_lies_on_the_diagonal() -> Non
     assert sum(point["cases"] for point in points) == 40 * 3000
     for point in points:
         assert point["observed"] == pytest.approx(point["predicted"], rel=0.3)
+
+
+def test_the_calibration_error_is_small_where_a_logistic_curve_fits_and_large_where_none_does() -> None:
+    assert fit_calibration(chosen_by_softmax(0.5))["expected_calibration_error"] < 0.02
+    # Half of the choices are the best item, the others the worst of the first ten: no function of the score.
+    scores = [row for row, _ in chosen_by_softmax(1.0)]
+    either = [(row, int(np.argsort(-row)[0 if number % 4 < 2 else 9])) for number, row in enumerate(scores)]
+    assert fit_calibration(either)["expected_calibration_error"] > 0.02
