@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from components.mlflow_client import connect
@@ -67,6 +68,14 @@ class Tracker:
             self.client.log_artifact(self.run_id, str(path), folder or None)
 
 
+def start_run(tracking_uri: str, experiment: str, tags: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Start a run with these tags, in addition to its name; return its id."""
+    client = connect(tracking_uri)
+    common = {"mlflow.runName": time.strftime("%Y-%m-%d %H:%M:%S"), "mlflow.source.name": "penchant"}
+    run = client.create_run(_experiment_id(client, tracking_uri, experiment), tags={**common, **tags})
+    return str(run.info.run_id)
+
+
 @contextmanager
 def tracked_run(tracking_uri: str, experiment: str, run_id: str, split: str) -> Iterator[Tracker]:
     """Continue the run `run_id`, or start a new one in `experiment` if `run_id` is empty.
@@ -74,9 +83,7 @@ def tracked_run(tracking_uri: str, experiment: str, run_id: str, split: str) -> 
     The run stays open for the next steps; a failed step marks it FAILED.
     """
     client = connect(tracking_uri)
-    if not run_id:
-        tags = {"mlflow.runName": time.strftime("%Y-%m-%d %H:%M:%S"), "mlflow.source.name": "penchant"}
-        run_id = client.create_run(_experiment_id(client, tracking_uri, experiment), tags=tags).info.run_id
+    run_id = run_id or start_run(tracking_uri, experiment)
     client.update_run(run_id, status="RUNNING")
     tracker = Tracker(client, run_id)
     client.set_tag(run_id, "penchant.step", f"train {split}")

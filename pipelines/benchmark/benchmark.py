@@ -1,4 +1,7 @@
-"""Runs a benchmark: the steps of the training pipeline, in a temporary home, once per seed and tie order."""
+"""Runs a benchmark: the steps of the training pipeline, in a temporary home, once per seed and tie order.
+
+A search of hyperparameters runs the same first step, and then its trials.
+"""
 
 import json
 import os
@@ -6,6 +9,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -16,22 +21,32 @@ from rich.text import Text
 from components.code_version import current_commit
 from components.progress import MARK
 from components.train_interest_model.hyperparameters import Hyperparameters
+from feature_repo.store_addresses import sqlite_url
 from pipelines.benchmark.plan import Plan
 from pipelines.benchmark.results import StepCost, make_results
-from pipelines.benchmark.steps import FAILURE, PEAK_MEMORY
+from pipelines.benchmark.steps import FAILURE, PEAK_MEMORY, STUDY, TUNING
 from pipelines.errors import RunError
 from pipelines.settings import Settings
 from pipelines.step_environment import FEAST, KERAS, MEMORY, SAVED_MODEL
 
-# Step -> display name; train and evaluate run once per seed.
-# Step -> environment variables; they override those of the user.
-_VARIABLES: Final = {"prepare": FEAST, "train": KERAS | MEMORY, "evaluate": MEMORY | SAVED_MODEL}
+# The database of Optuna's studies, in the home.
+STUDIES: Final = "tuning.db"
 
+# Step -> environment variables; they override those of the user.
+_VARIABLES: Final = {
+    "prepare": FEAST,
+    "train": KERAS | MEMORY,
+    "tune": KERAS | MEMORY,
+    "evaluate": MEMORY | SAVED_MODEL,
+}
+
+# Step -> display name; train and evaluate run once per seed.
 DISPLAY_NAMES: Final = {
     "prepare": "Prepare the data",
     "filters": "Train collaborative filters",
     "train": "Train interest model",
     "evaluate": "Evaluate",
+    "tune": "Search hyperparameters",
 }
 # The end of the output of a step that failed without a StepError.
 TAIL_LINES: Final = 15
@@ -60,17 +75,34 @@ def run_benchmark(
     return make_results(plan, seeds, evaluations, costs, runs[0][2], commit)
 
 
+def run_tuning(plan: Plan, minutes: float, settings: Settings, console: Console) -> dict[str, Any]:
+    """Search hyperparameters for so many minutes; return the `tuning.Study` as JSON.
+
+    The study is kept in the home, and its trials in the home's MLflow.
+
+    Raises:
+        RunError: a step failed, or no training was completed.
+    """
+    settings.prepare_home()
+    seed, archives = Hyperparameters().seed, Path(settings.warehouse) / "archives"
+    study, experiment = sqlite_url(settings.home / STUDIES), f"{settings.experiment}-tuning"
+    tuning = {"minutes": minutes, "study": study, "tracking_uri": settings.tracking_uri}
+    with _temporary_home(plan, archives) as home:
+        (home / TUNING).write_text(json.dumps({**tuning, "experiment": experiment}))
+        run_step = _StepRunner(home, archives, console)
+        run_step("prepare")
+        run_step("tune", seed)
+        results: dict[str, Any] = json.loads((home / STUDY).read_text())
+    return results
+
+
 def _run(
     plan: Plan, seeds: list[int], archives: Path, console: Console
 ) -> tuple[list[dict[str, Any]], list[StepCost], dict[str, int]]:
     """Return metrics.json of each seed, the costs of the steps, and the numbers of rows of the k-core."""
     if plan.tie_order:
         console.print(f"Equal times in random order {plan.tie_order}")
-    with tempfile.TemporaryDirectory(prefix="penchant-benchmark-") as folder:
-        home = Path(folder)
-        (home / "warehouse").mkdir()
-        (home / "warehouse/archives").symlink_to(archives)
-        (home / "plan.json").write_text(json.dumps(asdict(plan)))
+    with _temporary_home(plan, archives) as home:
         run_step = _StepRunner(home, archives, console)
         costs = [run_step("prepare"), run_step("filters")]
         for seed in seeds:
@@ -78,6 +110,16 @@ def _run(
         evaluations = [json.loads((home / f"evaluation-{seed}/metrics.json").read_text()) for seed in seeds]
         data = json.loads((home / "core/counts.json").read_text())
     return evaluations, costs, data
+
+
+@contextmanager
+def _temporary_home(plan: Plan, archives: Path) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="penchant-benchmark-") as folder:
+        home = Path(folder)
+        (home / "warehouse").mkdir()
+        (home / "warehouse/archives").symlink_to(archives)
+        (home / "plan.json").write_text(json.dumps(asdict(plan)))
+        yield home
 
 
 @dataclass(frozen=True)

@@ -4,13 +4,14 @@
 Each calls the steps of the training pipeline. HOME holds their files:
 
 plan.json  feedback.json  ingested/  core/  spine.parquet  training_set.parquet  filters/  interest-SEED/
-evaluation-SEED/
+evaluation-SEED/  tuning.json  study.json
 """
 
 import json
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
@@ -24,6 +25,7 @@ from pipelines.peak_memory import peak_memory
 
 FAILURE: Final = "failure.txt"
 PEAK_MEMORY: Final = "peak_memory.txt"
+TUNING, STUDY = "tuning.json", "study.json"
 
 
 def prepare(home: Path, plan: Plan) -> None:
@@ -99,8 +101,19 @@ def evaluate(home: Path, plan: Plan, seed: int) -> None:
         result_files.write_results(results, staged)
 
 
+def tune(home: Path, plan: Plan, seed: int) -> None:
+    """Search hyperparameters of the interest model by its accuracy on the validation split."""
+    from pipelines.benchmark.tuning import Data, Tuning, tune
+
+    _, items, _ = _tables(home / "core")
+    data = Data(home / "training_set.parquet", items, _policy(home))
+    tuning = Tuning(**json.loads((home / TUNING).read_text()))
+    study = tune(data, {**plan.hyperparameters, "seed": seed}, tuning, home / "trial")
+    (home / STUDY).write_text(json.dumps(asdict(study)))
+
+
 STEPS: Final[dict[str, Callable[..., object]]] = {
-    step.__name__: step for step in (prepare, filters, train, evaluate)
+    step.__name__: step for step in (prepare, filters, train, evaluate, tune)
 }
 
 

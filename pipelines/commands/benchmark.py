@@ -44,6 +44,15 @@ def benchmark(
             "the spread over them. 0: once, in the order of the source.",
         ),
     ] = 0,
+    tune: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            metavar="MINUTES",
+            help="Search hyperparameters for so long, by NDCG@10 on the validation split, and print the "
+            "command that evaluates the best ones. The same command again continues the search.",
+        ),
+    ] = None,
     json_file: Annotated[
         Path | None, typer.Option("--json", dir_okay=False, help="Write all figures to this file.")
     ] = None,
@@ -64,8 +73,8 @@ def benchmark(
 ) -> None:
     """Train and evaluate under a published protocol; print the results next to published ones.
 
-    It works in a temporary folder and leaves the home and the live release unchanged. Results are means over
-    the seeds, with the standard deviation.
+    It works in a temporary folder and leaves the home and the live release unchanged, but for the study and
+    the MLflow runs of --tune. Results are means over the seeds, with the standard deviation.
 
     ```
     penchant benchmark movielens-100k
@@ -73,12 +82,14 @@ def benchmark(
     penchant benchmark movielens-1m --seeds 1 --tie-orders 5
     penchant benchmark movielens-100k --by-value    # low ratings are negative
     penchant benchmark --interactions interactions.csv --protocol time
+    penchant benchmark --interactions interactions.csv --protocol time --tune 60
     ```
     """
     with exit_on_error():
-        from pipelines.benchmark.benchmark import run_benchmark
+        from pipelines.benchmark.benchmark import run_benchmark, run_tuning
         from pipelines.benchmark.plan import make_plan
         from pipelines.benchmark.results import result_tables, write_json
+        from pipelines.benchmark.tuning_results import tuning_tables
         from pipelines.pipeline_arguments import feedback_arguments, parse_hyperparameters
         from pipelines.settings import load_settings
 
@@ -92,6 +103,14 @@ def benchmark(
         plan = make_plan(
             dataset, own, described, min_interactions, protocol, keep_seen, hyperparameters, **options
         )
+        if tune is not None:
+            if tie_orders:
+                raise ValueError("--tune takes no --tie-orders: evaluate the best hyperparameters with them")
+            study = run_tuning(plan, tune, load_settings(), out)
+            out.print(*tuning_tables(plan, study), sep="\n", soft_wrap=True)
+            if json_file:
+                write_json(study, json_file)
+            return
         results = run_benchmark(plan, seeds, load_settings(), out, tie_orders)
         out.print(*result_tables(results), sep="\n")
         if json_file:
