@@ -25,7 +25,7 @@ def print_receipt(receipt: Receipt) -> None:
         trained = f"Run {run} has trained again. " if run else ""
         # Receipts of before name the live version alone.
         versions = receipt.retraining.get("versions", [live] if receipt.retraining["learned"] else [])
-        learned = "has learned from erased users" if live in versions else "has not"
+        learned = "has learned from erased users" if live in versions else "has learned from no erased user"
         is_live = f"The live version, {live}, {learned}." if live else "No version is live."
         out.print(trained + is_live)
         if tried := [str(version) for version in versions if version != live]:

@@ -85,7 +85,7 @@ def test_a_running_experiment_with_a_version_that_learned_is_an_error_and_in_the
         train_without(settings, result, training(settings, 2))
     print_receipt(result)
     assert capsys.readouterr().out.splitlines()[-2:] == [
-        "Run 20260101-000000 has trained again. The live version, 2, has not.",
+        "Run 20260101-000000 has trained again. The live version, 2, has learned from no erased user.",
         "The running experiment uses versions that have: 1.",
     ]
     assert written(settings) == {"run": "20260101-000000", "live": 2, "learned": True, "versions": [1]}
@@ -174,4 +174,4 @@ def test_the_new_version_need_not_be_better_to_go_live(
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
     assert policies == [(used, {"epochs": 1, "dropout": 0.3}, "penchant forget --strict")]
-    assert "The live version, 2, has not." in result.output.replace("\n", " ")
+    assert "The live version, 2, has learned from no erased user." in result.output.replace("\n", " ")
