@@ -10,6 +10,7 @@ from pipelines.commands.benchmark import benchmark
 from pipelines.commands.command_group import CommandGroup
 from pipelines.commands.data import data
 from pipelines.commands.experiment import experiment
+from pipelines.commands.home import home
 from pipelines.commands.kubeflow import compile_pipelines, submit
 from pipelines.commands.online import online
 from pipelines.commands.privacy import export, forget, preferences, rotate_key
@@ -69,6 +70,7 @@ for command in SERVING:
     app.command(rich_help_panel="Serve")(command)
 for command in PRIVACY:
     app.command(rich_help_panel="Privacy")(command)
+app.add_typer(home, name="home", rich_help_panel="Privacy")
 app.add_typer(data, name="data", rich_help_panel="Train")
 app.add_typer(review, name="review", rich_help_panel="Review")
 app.add_typer(online, name="online", rich_help_panel="Serve")

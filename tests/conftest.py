@@ -4,6 +4,7 @@ import gc
 import os
 import shutil
 import subprocess
+import tempfile
 import uuid
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ import prometheus_client  # noqa: F401
 import psycopg
 import pytest
 
+from tests.encrypted_homes import skip_without_fuse, unmount_all
 from tests.patience import wait_until
 
 # Each core has its process of tests, and more threads of one only wait for each other.
@@ -110,6 +112,21 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         connection.execute(f"CREATE DATABASE {name}")
     url: str = server.get_uri(database=name)
     return url
+
+
+@pytest.fixture(scope="session")
+def fuse(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Skips the tests of encrypted homes where nothing can be mounted."""
+    skip_without_fuse(tmp_path_factory.mktemp("fuse"))
+
+
+@pytest.fixture
+def mounts(fuse: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder for encrypted homes; opening one changes where temporary files lie."""
+    monkeypatch.setenv("TMPDIR", tempfile.gettempdir())
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    yield tmp_path
+    unmount_all(tmp_path)
 
 
 @pytest.fixture

@@ -59,7 +59,8 @@ def delete_copies(home: Path) -> int:
 
     Returns their number.
     """
-    copies = [folder for folder in (home / PRIVATE_COPIES, *home.glob("runs/*/tmp")) if folder.is_dir()]
+    places = (home / PRIVATE_COPIES, *home.glob("runs/*/tmp"), *home.glob("tmp/*"))
+    copies = [folder for folder in places if folder.is_dir()]
     for folder in copies:
         shutil.rmtree(folder)
     return len(copies)

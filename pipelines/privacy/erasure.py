@@ -14,6 +14,7 @@ from pipelines.local_run.run_lock import run_lock
 from pipelines.privacy.active_runs import check_no_run
 from pipelines.privacy.stored_user import stored_id
 from pipelines.settings import Settings
+from serving.configuration.encrypted_home import encrypted_home
 from serving.exposures.exposure_store import ExposureStore
 from serving.release.published_versions import PublishedVersions
 from serving.release.tainted_versions import taint
@@ -189,4 +190,11 @@ def _list_remains(settings: Settings, result: Receipt) -> None:
         result.keep(settings.tracking_uri, "models and metrics of registered versions, without the id")
     if settings.interaction_log.startswith("postgresql"):
         result.keep("PostgreSQL", "deleted rows until its next VACUUM, and its archived write-ahead log")
+    encrypted = encrypted_home(settings.home)
+    if encrypted.exists:
+        result.keep(
+            str(encrypted.ciphertext),
+            "free blocks of its disk may have the encrypted bytes of deleted files, as copies of this folder "
+            "may: whoever has the home's key can read them",
+        )
     result.keep("backups, and log files outside the home", "penchant does not know them")

@@ -10,6 +10,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from feature_repo.printable_text import printable
 from feature_repo.pseudonyms import Pseudonyms, read_pseudonyms
+from serving.configuration.encrypted_home import open_home
+from serving.configuration.encryption_key import read_encryption_key
 from serving.configuration.variables import check_names
 
 # TensorFlow finds no model below a folder with one of these in its name.
@@ -45,6 +47,10 @@ class Addresses(BaseSettings):
     releases: str = Field("", description="where releases are published: a directory or an fsspec URL")
     pseudonym_key_file: Path | None = Field(
         None, description="file with the key of the pseudonyms that are stored instead of user ids"
+    )
+    encryption_key_file: Path | None = Field(None, description="file with the key of an encrypted home")
+    encryption_key_command: str = Field(
+        "", description="command that prints the key of an encrypted home, such as that of a KMS"
     )
 
     @field_validator("home", mode="before")
@@ -82,8 +88,28 @@ class Addresses(BaseSettings):
 
         return frozenset(cls.model_fields.keys() | ServingSettings.model_fields.keys())
 
+    def encryption_key(self) -> bytes | None:
+        """Return the key of an encrypted home; None where there is none.
+
+        Raises:
+            ValueError: the file can't be read, the command fails, or the key is too short.
+        """
+        return read_encryption_key(self.encryption_key_file, self.encryption_key_command)
+
     @classmethod
     def load(cls, **arguments: Any) -> Self:
+        """Read the settings, and unlock the home if it is encrypted.
+
+        Raises:
+            ValueError: as of `read`; or the home can't be unlocked.
+        """
+        settings = cls.read(**arguments)
+        has_key = bool(settings.encryption_key_file or settings.encryption_key_command)
+        open_home(settings.home, has_key, settings.encryption_key)
+        return settings
+
+    @classmethod
+    def read(cls, **arguments: Any) -> Self:
         """Read the environment; an argument that is not None overrides it.
 
         Raises:

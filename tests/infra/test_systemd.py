@@ -35,8 +35,20 @@ def test_the_service_runs_once_and_may_write_its_home() -> None:
 
 
 def test_the_variables_of_the_service_are_settings() -> None:
-    named = re.findall(r"PENCHANT_([A-Z_]+)", (UNITS / "penchant-training.service").read_text())
-    assert {name.lower() for name in named} <= Settings.model_fields.keys()
+    for file in ("penchant-training.service", "penchant-home.service"):
+        named = re.findall(r"PENCHANT_([A-Z_]+)", (UNITS / file).read_text())
+        assert named
+        assert {name.lower() for name in named} <= Settings.model_fields.keys()
+
+
+def test_a_unit_of_its_own_unlocks_and_locks_an_encrypted_home() -> None:
+    service = unit("penchant-home.service")["Service"]
+    group = typer.main.get_command(app).commands["home"]  # type: ignore[attr-defined]
+    for key, name in (("ExecStart", "unlock"), ("ExecStop", "lock")):
+        assert shlex.split(service[key])[1:] == ["home", name]
+        assert name in group.commands
+    assert service["RemainAfterExit"] == "true"
+    assert not {"PrivateTmp", "ProtectSystem", "ProtectHome", "NoNewPrivileges"} & set(service)
 
 
 def test_the_timer_starts_the_service_and_makes_up_for_a_missed_night() -> None:

@@ -53,7 +53,7 @@ def test_commands_are_all_registered() -> None:
     assert {path[0] for path in COMMANDS} == {
         "demo", "run", "data", "benchmark", "serve", "recommend", "forecast", "record", "review", "compile",
         "submit", "runs", "schedule", "online", "replay", "experiment", "export", "forget",
-        "preferences", "rotate-key",
+        "preferences", "rotate-key", "home",
     }  # fmt: skip
 
 
