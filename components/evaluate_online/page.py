@@ -6,9 +6,11 @@ from typing import Final
 import pyarrow as pa
 from markupsafe import Markup
 
+from components.evaluate_online.exposure_plot import MAX_PANELS, exposure_plot
 from components.evaluate_online.online_metrics import Measured, OnlineSlice
 from components.evaluate_online.online_report import OnlineReport
 from components.evaluate_online.over_time import over_time
+from components.evaluate_release.metrics.bootstrap import MIN_USERS
 from components.html_pages.rendering import render_page
 from feature_repo.table_schemas import TIMESTAMP
 
@@ -36,6 +38,9 @@ def render(report: OnlineReport) -> str:
         headings={name: HEADINGS[name] for name in _measured(report)},
         window=f"{_time(report.start)} to {_time(report.end)}",
         plot=Markup(over_time(dimensions.get("day", []), HEADINGS)),
+        exposure_plot=Markup(exposure_plot(report.exposure)) if report.exposure else "",
+        max_panels=MAX_PANELS,
+        min_users=MIN_USERS,
         number=number,
         ends=ends,
     )

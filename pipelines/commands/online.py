@@ -62,12 +62,14 @@ def report(
     """Show click-through, conversion, dismissals, dwell, satisfaction, coverage and novelty as shown.
 
     By release, scenario, arm, basis, source, place, day and segment of users, with 95 % intervals; the page
-    says the same. The figures also go to PENCHANT_PUSHGATEWAY and PENCHANT_METRICS_TEXTFILES, where these
-    are set.
+    says the same. With PENCHANT_PROVIDER_COLUMN also the share of exposure that each provider had, by day, or
+    by week if the window is longer than 21 days. The figures by label also go to PENCHANT_PUSHGATEWAY and
+    PENCHANT_METRICS_TEXTFILES, where these are set.
 
     ```
     penchant online report --days 7 --open
     penchant online report --until 2026-11-01 --touch first
+    PENCHANT_PROVIDER_COLUMN=seller penchant online report --days 56
     penchant online report --conversion purchase --conversion cart
     ```
     """
@@ -84,7 +86,14 @@ def report(
         settings.prepare_home()
         start, end = _window(days, until)
         attribution = Attribution(window_hours, touch, tuple(conversion or CONVERSIONS))
-        evaluated = evaluate_online(settings.interaction_log, settings.warehouse, start, end, attribution)
+        evaluated = evaluate_online(
+            settings.interaction_log,
+            settings.warehouse,
+            start,
+            end,
+            attribution,
+            provider_column=settings.provider_column,
+        )
         for part in online_tables(evaluated):
             out.print(part)
         file = settings.home / "online" / "report.html"

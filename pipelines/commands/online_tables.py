@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from components.evaluate_online.candidate_estimates import CandidateEvaluation
     from components.evaluate_online.online_metrics import Measured
     from components.evaluate_online.online_report import OnlineReport
+    from components.evaluate_online.provider_exposure import ExposureOverTime
 
 # The metrics of the table with their intervals, and those without; the page has the intervals of all.
 _SHARES = ("click_through_rate", "conversion_rate", "dismissal_rate", "useful_share")
@@ -53,6 +54,32 @@ def online_tables(report: "OnlineReport") -> Iterator[Table | str]:
         label = each.label or "all"
         table.add_row(heading, Text(label), f"{each.places:,}", coverage, *cells)
     yield table
+    if report.exposure:
+        yield _exposure_table(report.exposure)
+
+
+def _exposure_table(exposure: "ExposureOverTime") -> Table:
+    """Show each provider's share of exposure, and its change."""
+    first, last = (exposure.starts[number] for number in exposure.compared or (0, -1))
+    headings = (
+        "exposure (%)",
+        f"change, {exposure.period} of {first} to {last}",
+        "clicks (%)",
+        "catalog (%)",
+    )
+    columns = (Column(heading, justify="right") for heading in headings)
+    table = Table(
+        exposure.column,
+        *columns,
+        title="Exposure of providers over time",
+        title_justify="left",
+        caption="in brackets: 95 % intervals, of the changes for all providers together",
+    )
+    for row in exposure.providers:
+        change = "–" if row.change is None else _cell(row.change, "+")
+        clicks = "–" if row.clicks is None else f"{100 * row.clicks:.2f}"
+        table.add_row(Text(row.provider), _cell(row.exposure), change, clicks, f"{100 * row.catalog:.2f}")
+    return table
 
 
 def candidate_table(release: int, candidate: "CandidateEvaluation") -> Table:
@@ -75,10 +102,12 @@ def _plain(measured: "Measured | None") -> str:
     return "–" if measured is None else f"{measured.value:.2f}"
 
 
-def _cell(measured: "Measured | None") -> Text:
+def _cell(measured: "Measured | None", sign: str = "") -> Text:
     if measured is None:
         return Text("–")
-    value = f"{100 * measured.value:.2f}"
+    value = f"{100 * measured.value:{sign}.2f}"
     if measured.low is None or measured.high is None:
         return Text(value)
-    return Text.assemble(value, (f" ({100 * measured.low:.2f}–{100 * measured.high:.2f})", "dim"))
+    between = " to " if sign else "–"
+    bounds = f" ({100 * measured.low:{sign}.2f}{between}{100 * measured.high:{sign}.2f})"
+    return Text.assemble(value, (bounds, "dim"))
