@@ -42,9 +42,9 @@ def full_softmax(
         extended = tf.concat([h, tf.ones_like(h[:, :1])], axis=1)
         columns = tf.concat([e, b[:, None]], axis=1)
         weighted = extended * weights[:, None]
-        chosen, expected, de = _blocked_softmax(extended, weighted, columns, targets, most)
+        chosen, expected, de = _blocked_softmax(extended, weighted, columns, e, targets, most)
         # The gradient by the logits is softmax - one-hot; the one-hot part concerns the targets' rows alone.
-        dh = (expected[:, :-1] - tf.gather(e, targets)) * weights[:, None]
+        dh = (expected - tf.gather(e, targets)) * weights[:, None]
         de = tf.tensor_scatter_nd_sub(de, targets[:, None], weighted)
 
         def backward(upstream: tf.Tensor) -> Gradients:
@@ -101,12 +101,17 @@ def _most_rows(items: int) -> int:
 
 
 def _blocked_softmax(
-    interests: tf.Tensor, weighted: tf.Tensor, columns: tf.Tensor, targets: tf.Tensor, most: int
+    interests: tf.Tensor,
+    weighted: tf.Tensor,
+    columns: tf.Tensor,
+    vectors: tf.Tensor,
+    targets: tf.Tensor,
+    most: int,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Return what loss and gradient need of p = softmax(interests · columnsᵀ), by blocks of `most` rows.
 
     Returns:
-        [n] p of each target, [n, size] p · columns, and [items, size] pᵀ · weighted.
+        [n] p of each target, [n, size - 1] p · vectors, and [items, size] pᵀ · weighted.
     """
     count, size = tf.shape(interests)[0], interests.shape[1]
     blocks = tf.maximum((count + most - 1) // most, 1)
@@ -122,11 +127,12 @@ def _blocked_softmax(
         share = tf.nn.softmax(tf.matmul(rows[i], columns, transpose_b=True))
         by_item += tf.matmul(share, weighted_rows[i], transpose_a=True)
         chosen = chosen.write(i, tf.gather(share, wanted[i], batch_dims=1))
-        return i + 1, chosen, expected.write(i, tf.matmul(share, columns)), by_item
+        return i + 1, chosen, expected.write(i, tf.matmul(share, vectors)), by_item
 
-    arrays = [tf.TensorArray(tf.float32, blocks, element_shape=shape) for shape in ([None], [None, size])]
+    shapes = [None], [None, size - 1]
+    arrays = [tf.TensorArray(tf.float32, blocks, element_shape=shape) for shape in shapes]
     _, chosen, expected, by_item = tf.while_loop(
         lambda i, *_: i < blocks, body, (0, *arrays, tf.zeros_like(columns)), parallel_iterations=1
     )
-    chosen, expected = tf.reshape(chosen.stack(), [-1]), tf.reshape(expected.stack(), [-1, size])
+    chosen, expected = tf.reshape(chosen.stack(), [-1]), tf.reshape(expected.stack(), [-1, size - 1])
     return chosen[:count], expected[:count], by_item
