@@ -7,7 +7,6 @@ import numpy as np
 
 from serving.ranking.query import Query
 from serving.ranking.source_scores import USER_NEIGHBOURS
-from serving.ranking.sparse_scores import is_dense
 from serving.release.arrays import AnyFloatArray, FloatArray, Indexes
 from serving.release.ranking_data import Ranking
 
@@ -56,11 +55,7 @@ class FeatureComputer:
         """Return the log softmax over the items; 0 when the model did not answer."""
         if query.interest is None or not len(items):
             return 0.0
-        embeddings = self._ranking.item_embeddings
-        if is_dense(len(embeddings)):
-            logits: FloatArray = query.logits().take(items)
-        else:
-            logits = embeddings[items] @ query.interest
+        logits = query.logits_of(items)
         logits = logits - logits.max()
         log_softmax: AnyFloatArray = logits - np.log(np.exp(logits).sum())
         return log_softmax

@@ -98,6 +98,14 @@ class Query:
         embeddings = self.ranking.item_embeddings
         return self.once_by_interest("logits", lambda: embeddings @ np.asarray(self.interest))
 
+    def logits_of(self, items: Indexes) -> FloatArray:
+        """Return interest · embedding [m] float32 of `items` [m]."""
+        embeddings = self.ranking.item_embeddings
+        if not _are_few(items, embeddings):
+            return self.logits().take(items)
+        logits: FloatArray = embeddings.take(items, axis=0) @ np.asarray(self.interest)
+        return logits
+
     def transitions(self) -> tuple[Scores, float]:
         """Return what source_scores.transitions returns."""
         return self.once("transitions", lambda: source_scores.transitions(*self._history_and_votes()))
@@ -130,7 +138,7 @@ class Query:
         if factors is None:
             return None
         user = self.once("als", lambda: source_scores.als_user(factors, self.history, self.votes))
-        if len(items) * GATHER_COST < len(factors):
+        if _are_few(items, factors):
             return factors.take(items, axis=0) @ user
         scores: FloatArray = (factors @ user).take(items)
         return scores
@@ -171,6 +179,11 @@ class Query:
 
     def _history_and_votes(self) -> tuple[CollaborativeFilters, Indexes, FloatArray | None]:
         return self.ranking.filters, self.history, self.votes
+
+
+def _are_few(items: Indexes, table: FloatArray) -> bool:
+    """Return whether reading the rows of `items` alone takes less time than reading the whole table."""
+    return len(items) * GATHER_COST < len(table)
 
 
 def _once(computed: dict[Hashable, Any], key: Hashable, compute: Callable[[], T]) -> T:

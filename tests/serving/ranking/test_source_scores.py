@@ -136,6 +136,12 @@ def test_als_scores_of_some_items_equal_those_of_all(world: Ranking) -> None:
         np.testing.assert_allclose(world_query.als(some), all_scores[some], rtol=1e-5)  # type: ignore[arg-type]
 
 
+def test_logits_of_few_items_equal_those_of_all(world: Ranking) -> None:
+    items, world_query = np.arange(50, dtype=np.int32), query(world, [3, 9])
+    for some in (items[::-1], items[7:9]):
+        np.testing.assert_allclose(world_query.logits_of(some), world_query.logits()[some], rtol=1e-5)
+
+
 def test_a_query_computes_each_score_once(world: Ranking) -> None:
     world_query = query(world, [5, 6], interest=False)
     scores = world_query.user_cosine()
