@@ -12,6 +12,7 @@ from scipy.special import logsumexp, softmax
 from components.progress import report
 from components.steps_ahead import steps_ahead
 from components.train_interest_model.data.sequences import Sequences
+from components.train_interest_model.loop.distribution_strategy import SIGNATURE
 from components.train_interest_model.loop.validation_metrics import Validation
 from components.train_interest_model.network.forecast import mean_interest, weighted_sums
 from components.train_interest_model.network.model import InterestModel
@@ -57,6 +58,7 @@ def _interests(
 ) -> tuple[FloatArray, FloatArray]:
     """Return the present and the mean interest of each query, each [queries, size]."""
     vectors, size = model.item_vectors(), model.item_embeddings.shape[1]
+    _present_and_mean.get_concrete_function(model, vectors, SIGNATURE)  # traced once, for all shapes
     present, mean = (np.zeros((len(queries), size), np.float32) for _ in range(2))
     order = np.argsort(queries.lengths, kind="stable")
     for start in range(0, len(order), batch_size):

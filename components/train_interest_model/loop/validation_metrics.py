@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from components.evaluate_release.metrics.accuracy import MISS, IntArray, ranks_of
 from components.train_interest_model.data.sequences import Sequences
+from components.train_interest_model.loop.distribution_strategy import SIGNATURE
 from components.train_interest_model.network.model import InterestModel
 
 SEEN = -np.inf
@@ -27,6 +28,8 @@ class Validation:
     def ranks(self, model: InterestModel) -> IntArray:
         """Return [queries] int32 the rank of each target, as in evaluate_release.metrics.accuracy."""
         vectors, scoring = model.item_vectors(), model.scoring_vectors().numpy()
+        # Else it would be traced for the first shape, and again for any other.
+        _last_interests.get_concrete_function(model, vectors, SIGNATURE)
         ranks = np.full(len(self.queries), MISS, np.int32)
         order = np.argsort(self.queries.lengths, kind="stable")
         for start in range(0, len(order), self.batch_size):
