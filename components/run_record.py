@@ -29,6 +29,7 @@ class StepRecord:
         task: the name in the pipeline.
         seconds: None while the step runs; so are cpu_seconds, of all its processes.
         peak_bytes: the largest memory of its Python process; None too if a signal ended it.
+        rows_in: of the tables among its inputs; rows_out of those among its outputs. None as peak_bytes.
         log_start: where its output begins in the run's log, in bytes; it ends at `log_end`.
     """
 
@@ -42,6 +43,8 @@ class StepRecord:
     error: str = ""
     cpu_seconds: float | None = None
     peak_bytes: int | None = None
+    rows_in: int | None = None
+    rows_out: int | None = None
 
 
 @dataclass

@@ -53,6 +53,7 @@ def run(
         from components.compute.address import Compute
         from components.compute.spark_session import check_installed
         from pipelines.commands.tables import metrics_table
+        from pipelines.local_run.run_page import PAGE
         from pipelines.local_run.runner import run_locally
         from pipelines.pipeline_arguments import parse_hyperparameters, training_arguments
         from pipelines.run_receivers import local_receivers
@@ -71,6 +72,7 @@ def run(
             folder = run_locally(training, settings, arguments, started_by)
             out.print(metrics_table(folder))
             out.print(f"The dossier of the new version: {folder / 'report.html'}", soft_wrap=True)
+            out.print(f"Where the time went: {folder / PAGE}", soft_wrap=True)
             out.print(f"Log and outputs of the run: {folder}", soft_wrap=True)
 
         if cron:

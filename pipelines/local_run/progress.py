@@ -12,7 +12,7 @@ from rich.text import Text
 
 from components.progress import MARK
 from pipelines.local_run.run_recorder import RunRecorder
-from pipelines.local_run.step_costs import forked_cpu_seconds, peak_bytes
+from pipelines.local_run.step_costs import forked_cpu_seconds, peak_bytes, rows
 from pipelines.local_run.step_exit import describe, exit_code, is_ending, timed_out
 from pipelines.local_run.step_times import StepTimes
 from pipelines.terminal import Terminal
@@ -93,6 +93,8 @@ class StepReporter(io.TextIOBase):
                 self._times.end_work()
             elif (peak := peak_bytes(line)) is not None:
                 self._times.peak_bytes = peak
+            elif (counted := rows(line)) is not None:
+                self._times.rows = counted
             elif (seconds := forked_cpu_seconds(line)) is not None:
                 self._times.forked_cpu_seconds = seconds
             self._output.append(line.removeprefix("    "))

@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 
 from components.run_facts import read_facts
 from components.run_record import REPORT_STEP, RunRecord, Status, StepRecord, timestamp
+from pipelines.local_run.run_page import write_run_page
 from pipelines.local_run.step_times import StepTime
 
 # The facts of the steps, in the folder of the run.
@@ -19,7 +20,7 @@ STOPPED: Final = "stopped by Ctrl-C or SIGTERM"
 
 
 class RunRecorder:
-    """Writes `run.json` when the run starts and ends, and whenever a step does."""
+    """Writes `run.json` when the run starts and ends, and whenever a step does; and a page at the end."""
 
     def __init__(self, folder: Path, pipeline: str, arguments: dict[str, Any], started_by: str) -> None:
         self.folder = folder
@@ -57,6 +58,7 @@ class RunRecorder:
         step = self.record.steps[-1]
         step.seconds, step.cpu_seconds = round(cost.seconds, 3), round(cost.cpu_seconds, 3)
         step.peak_bytes, step.log_end = cost.peak_bytes, log_end
+        step.rows_in, step.rows_out = cost.rows
         step.status, step.error = ("succeeded", "") if error is None else ("failed", error)
         if error is not None and step.name == REPORT_STEP:
             self.record.facts["undelivered"] = [f"the step {step.name} {error}"]
@@ -87,6 +89,7 @@ class RunRecorder:
             self.record.steps[-1].status = status
         self._read_facts()
         self.record.write(self.folder)
+        write_run_page(self.record, self.folder)
 
 
 def user() -> str:

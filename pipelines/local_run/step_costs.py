@@ -1,18 +1,26 @@
-"""What the process of a step prints at its end: what it cost."""
+"""What the process of a step prints at its end: what it cost, and how many rows it had."""
 
 import re
 import resource
+from collections.abc import Sequence
 from typing import Final
 
+from pipelines.local_run.step_rows import count_rows
 from pipelines.peak_memory import peak_memory
 
 _MEMORY: Final = "step used memory in bytes: "
 _CPU: Final = "step used CPU seconds: "
+_ROWS: Final = "step had rows in and out: "
 
 
 def memory_line() -> str:
     """Return a line with the peak memory of this process."""
     return f"{_MEMORY}{peak_memory()}"
+
+
+def rows_line(arguments: Sequence[str]) -> str:
+    """Return a line with the rows of the tables among the step's inputs and outputs, see `count_rows`."""
+    return f"{_ROWS}{' '.join(map(str, count_rows(arguments)))}"
 
 
 def cpu_line() -> str:
@@ -33,6 +41,12 @@ def forked_cpu_seconds(line: str) -> float | None:
     return float(match[1]) if match else None
 
 
+def rows(line: str) -> tuple[int, int] | None:
+    """Return the rows in and out that a line of a step's output reports; None for other lines."""
+    match = re.fullmatch(rf"{_ROWS}(\d+) (\d+)", line.strip())
+    return (int(match[1]), int(match[2])) if match else None
+
+
 def is_cost(line: str) -> bool:
-    """Return whether a line reports what a step cost."""
-    return line.strip().startswith((_MEMORY, _CPU))
+    """Return whether a line is one of these."""
+    return line.strip().startswith((_MEMORY, _CPU, _ROWS))

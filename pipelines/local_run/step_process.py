@@ -1,4 +1,4 @@
-"""Runs a step of a local run: ends it after its time limit, and prints its peak memory.
+"""Runs a step of a local run: ends it after its time limit, and prints its peak memory and its rows.
 
 `python -m pipelines.local_run.step_process SECONDS MODULE ARGUMENTS…` runs a module; 0 seconds are no limit.
 After that time the kernel ends the process with SIGALRM, even if it hangs in C code; shortly before, the
@@ -52,9 +52,10 @@ def end_after(end: float) -> None:
 
 def run(module: str, *arguments: str) -> None:
     """Run a module in this process."""
-    from pipelines.local_run.step_costs import memory_line
+    from pipelines.local_run.step_costs import memory_line, rows_line
 
     atexit.register(lambda: print(memory_line(), flush=True))
+    atexit.register(lambda: print(rows_line(arguments), flush=True))
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 

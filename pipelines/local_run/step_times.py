@@ -11,13 +11,20 @@ from rich.table import Table
 class StepTime:
     """A step that ended: the seconds that it took, and those that its processes computed, on all cores.
 
-    `peak_bytes` is the largest memory of its Python process; None if a signal ended it.
+    `peak_bytes` is the largest memory of its Python process; None if a signal ended it, as `rows_in` and
+    `rows_out`, of the tables among its inputs and outputs.
     """
 
     step: str
     seconds: float
     cpu_seconds: float
     peak_bytes: int | None = None
+    rows_in: int | None = None
+    rows_out: int | None = None
+
+    @property
+    def rows(self) -> tuple[int | None, int | None]:
+        return self.rows_in, self.rows_out
 
 
 class StepTimes:
@@ -32,6 +39,7 @@ class StepTimes:
         self.ended: list[StepTime] = []
         # Of the step that runs, once its process has reported it.
         self.peak_bytes: int | None = None
+        self.rows: tuple[int, int] | None = None
         self.forked_cpu_seconds = 0.0
         self._began_at, self._began_cpu, self._work = time.monotonic(), _cpu_of_children(), 0.0
         self.start()
@@ -56,34 +64,33 @@ class StepTimes:
     def start(self) -> None:
         """Begin to measure a step."""
         self._started_at, self._cpu = time.monotonic(), _cpu_of_children()
-        self._work_began_at, self.peak_bytes, self.forked_cpu_seconds = self._started_at, None, 0.0
+        self._work_began_at, self.forked_cpu_seconds = self._started_at, 0.0
+        self.peak_bytes = self.rows = None
 
     def end(self, step: str) -> StepTime:
         """Return the times of the step since `start`, and keep them."""
         seconds = time.monotonic() - self._started_at
         cpu_seconds = _cpu_of_children() - self._cpu + self.forked_cpu_seconds
-        self.ended.append(StepTime(step, seconds, cpu_seconds, self.peak_bytes))
+        self.ended.append(StepTime(step, seconds, cpu_seconds, self.peak_bytes, *(self.rows or ())))
         return self.ended[-1]
 
     def table(self) -> Table:
         """Return a table with a row for each step, slowest first, their sum, and the pipeline's overhead."""
         table = Table.grid(padding=(0, 2))
         table.add_column()
-        for _ in range(3):
+        for _ in range(5):
             table.add_column(justify="right")
-        table.add_column(style="dim")
         slowest_first = sorted(self.ended, key=lambda ended: -ended.seconds)
         sums = [sum(values) for values in zip(*((e.seconds, e.cpu_seconds) for e in self.ended), strict=True)]
-        table.add_row("step", "seconds", "CPU seconds", "peak GB", style="dim")
+        table.add_row("step", "seconds", "CPU seconds", "peak GB", "rows in", "rows out", style="dim")
         for ended in slowest_first:
-            table.add_row(
-                ended.step, f"{ended.seconds:.1f}", f"{ended.cpu_seconds:.1f}", _gigabytes(ended.peak_bytes)
-            )
+            costs = f"{ended.seconds:.1f}", f"{ended.cpu_seconds:.1f}", _gigabytes(ended.peak_bytes)
+            table.add_row(ended.step, *costs, *(f"{rows:,}" if rows else "" for rows in ended.rows))
         largest = max((ended.peak_bytes or 0 for ended in self.ended), default=0)
         table.add_row("all steps", *(f"{total:.1f}" for total in sums), _gigabytes(largest), style="bold")
         seconds, share = self.overhead()
         cpu_seconds = f"{self.overhead_cpu_seconds():.1f}"
-        table.add_row("pipeline overhead", f"{seconds:.1f}", cpu_seconds, "", f"{share:.1%} of the run")
+        table.add_row("pipeline overhead", f"{seconds:.1f}", cpu_seconds, "", "", f"{share:.1%} of the run")
         return table
 
 

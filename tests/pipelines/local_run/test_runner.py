@@ -201,6 +201,8 @@ def test_the_record_has_the_steps_and_where_their_output_is(passed: Run) -> None
     assert step.cpu_seconds
     assert step.peak_bytes
     assert step.peak_bytes > 10_000_000  # of a Python process
+    assert (step.rows_in, step.rows_out) == (0, 0)
+    assert f"<h1>Run {folder.name}: succeeded</h1>" in (folder / "run.html").read_text()
     output = (folder / "run.log").read_bytes()[step.log_start : step.log_end].decode()
     assert "wrote 5 characters" in output
     assert "Executing task" not in output

@@ -10,12 +10,13 @@ from pipelines.local_run.step_times import StepTime, StepTimes
 
 def test_the_table_has_the_slowest_step_first_and_the_sums() -> None:
     times = StepTimes()
-    times.ended = [StepTime("Ingest", 1.0, 2.0, 5 * 10**8), StepTime("Train", 10.0, 15.5, 2 * 10**9)]
-    rows = list(zip(*(list(column.cells)[:4] for column in times.table().columns[:4]), strict=True))
+    ingest = StepTime("Ingest", 1.0, 2.0, 5 * 10**8, rows_in=0, rows_out=1_500)
+    times.ended = [ingest, StepTime("Train", 10.0, 15.5, 2 * 10**9)]
+    rows = list(zip(*(list(column.cells)[:4] for column in times.table().columns), strict=True))
     assert rows[1:] == [
-        ("Train", "10.0", "15.5", "2.00"),
-        ("Ingest", "1.0", "2.0", "0.50"),
-        ("all steps", "11.0", "17.5", "2.00"),
+        ("Train", "10.0", "15.5", "2.00", "", ""),
+        ("Ingest", "1.0", "2.0", "0.50", "", "1,500"),
+        ("all steps", "11.0", "17.5", "2.00", "", ""),
     ]
 
 
@@ -29,7 +30,7 @@ def test_the_overhead_is_the_run_without_the_work_of_its_steps(monkeypatch: pyte
     times.end_work()
     times.end("Train")
     assert times.overhead() == (8.0, 0.5)
-    *_, (name, seconds, _, _, share) = zip(*(column.cells for column in times.table().columns), strict=True)
+    *_, (name, seconds, *_, share) = zip(*(column.cells for column in times.table().columns), strict=True)
     assert (name, seconds, share) == ("pipeline overhead", "8.0", "50.0% of the run")
 
 
