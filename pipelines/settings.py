@@ -11,6 +11,7 @@ from components.compute.address import DUCKDB, check_address, check_properties
 from components.train_collaborative_filters.ease_cost import EASE_MAX_ITEMS
 from pipelines.moved_home import relocate_artifacts
 from serving.configuration.addresses import Addresses
+from serving.configuration.settings import ServingSettings
 
 _HTTP: Final = ("http", "https")
 
@@ -206,6 +207,11 @@ class Settings(Addresses):
             is_database = self.tracking_uri.startswith(("sqlite", "postgresql"))
             database = self.tracking_uri if is_database else self.interaction_log
             object.__setattr__(self, "review_history", database)
+
+    @classmethod
+    def known_settings(cls) -> frozenset[str]:
+        """Those of the recommender too: pipelines and recommender often share an environment."""
+        return super().known_settings() | ServingSettings.known_settings()
 
     @property
     def features(self) -> str:

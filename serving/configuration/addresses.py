@@ -84,9 +84,7 @@ class Addresses(BaseSettings):
     @classmethod
     def known_settings(cls) -> frozenset[str]:
         """The names of the settings that this process and the others of one environment have."""
-        from serving.configuration.settings import ServingSettings
-
-        return frozenset(cls.model_fields.keys() | ServingSettings.model_fields.keys())
+        return frozenset(cls.model_fields)
 
     def encryption_key(self) -> bytes | None:
         """Return the key of an encrypted home; None where there is none.
