@@ -8,6 +8,7 @@ import numpy as np
 from components.errors import StepError
 from components.train_interest_model.data.sequences import Sequences
 from components.train_interest_model.hyperparameters import AUTO, Hyperparameters
+from serving.release.arrays import distinct
 
 # Above this number of items a full softmax costs too much time for its gain.
 FULL_SOFTMAX_ITEMS: Final = 100_000
@@ -69,14 +70,14 @@ class Statistics:
     def of(cls, sequences: Sequences, items: int) -> "Statistics":
         """Compute the statistics of a split; `items` is the size of the catalog."""
         rows = np.repeat(np.arange(len(sequences)), sequences.lengths)[sequences.target_weights > 0]
-        distinct = len(np.unique(rows * np.int64(items) + sequences.target_items))
+        chosen = len(distinct(rows * np.int64(items) + sequences.target_items))
         count = len(sequences.items)
         return cls(
             interactions=count,
             windows=len(sequences),
             items=items,
             mean_length=count / max(1, len(sequences)),
-            repeat_share=1 - distinct / max(1, len(rows)),
+            repeat_share=1 - chosen / max(1, len(rows)),
         )
 
 

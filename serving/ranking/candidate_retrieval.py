@@ -13,7 +13,7 @@ from serving.ranking.nearest_items import NearestItems
 from serving.ranking.query import Query
 from serving.ranking.sparse_scores import DenseScores, Scores
 from serving.ranking.top_k import kth_largest, top_k
-from serving.release.arrays import Indexes
+from serving.release.arrays import Indexes, distinct
 from serving.release.ranking_data import Ranking
 
 # In a catalog of up to this many items, all items are candidates: ranking all of them takes a millisecond.
@@ -75,7 +75,7 @@ class Retriever:
 
     def _union_of_sources(self, query: Query, requested: int) -> Candidates:
         by_source = list(self._items_by_source(query, requested))
-        items = np.unique(np.concatenate([returned for _, returned in by_source]))
+        items = distinct(np.concatenate([returned for _, returned in by_source]))
         sources = np.zeros(len(items), SourceBits)
         for source, returned in by_source:
             sources[np.searchsorted(items, returned)] |= _BITS[source]

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.answers import Source
-from serving.release.arrays import Indexes
+from serving.release.arrays import Indexes, distinct
 
 # Bit b of an item's source bits is set when SOURCES[b] returned the item.
 SOURCES: Final = (
@@ -56,7 +56,7 @@ class Candidates:
 
     def union(self, items: Indexes, source: Source | None = None) -> "Candidates":
         """Return the candidates and `items`; with `source`, its bit is set for `items`."""
-        union = np.union1d(self.items, items).astype(np.int32)
+        union = distinct(np.concatenate([self.items, items]).astype(np.int32))
         if source is None:
             return Candidates(union, self.sources_of)
         bit = source_bits((source,))

@@ -21,7 +21,7 @@ from feature_repo.histories import History
 from feature_repo.opinions import OPINION
 from feature_repo.searches import Searches
 from feature_repo.table_schemas import TRAINING_SET
-from serving.release.arrays import FloatArray
+from serving.release.arrays import FloatArray, distinct
 
 Indexes = NDArray[np.int32]  # item indexes of a catalog, -1 for an item that is not in it
 Times = NDArray[np.int64]  # µs since the epoch
@@ -214,7 +214,7 @@ def _seen(
     seen = []
     for user_id, cutoff, recent in zip(user_ids, cutoffs, items, strict=True):
         own_items, timestamps = by_user.get(user_id, nothing)
-        before = np.unique(np.concatenate([own_items[timestamps < cutoff], recent]))
+        before = distinct(np.concatenate([own_items[timestamps < cutoff], recent]))
         seen.append(before[before >= 0])
     return seen
 

@@ -20,6 +20,7 @@ from components.train_interest_model.data.vocabulary import (
 )
 from components.user_attributes import with_attributes
 from feature_repo.contract import ATTRIBUTE_INPUTS
+from serving.release.arrays import distinct
 
 IntArray = NDArray[np.int32]
 FloatArray = NDArray[np.float32]
@@ -101,7 +102,7 @@ class Sequences:
     def _cuts(self, positions: int, random: np.random.Generator) -> tuple[NDArray[np.int64], list[int]]:
         """Return the rows with a target, in random order within a class, and the bounds of the batches."""
         targets = np.flatnonzero(self.target_weights)
-        rows = random.permutation(np.unique(np.searchsorted(self.offsets, targets, "right") - 1))
+        rows = random.permutation(distinct(np.searchsorted(self.offsets, targets, "right") - 1))
         lengths = self.lengths[rows]
         order = np.argsort(np.floor(LENGTH_CLASSES * np.log2(lengths)), kind="stable")
         return rows[order], _cuts(lengths[order], positions)

@@ -8,6 +8,7 @@ from components.evaluate_release.metrics.accuracy import MISS, IntArray, ranks_o
 from components.train_interest_model.data.sequences import Sequences
 from components.train_interest_model.loop.distribution_strategy import SIGNATURE
 from components.train_interest_model.network.model import InterestModel
+from serving.release.arrays import distinct
 
 SEEN = -np.inf
 
@@ -56,5 +57,5 @@ def _seen_items(queries: Sequences, windows: Sequences) -> list[NDArray[np.int32
     for query, user in enumerate(queries.users):
         parts = [queries.of_row(query)]
         parts += [windows.of_row(row) for row in rows.get(user, ())]
-        seen.append(np.unique(np.concatenate(parts)))
+        seen.append(distinct(np.concatenate(parts)))
     return seen
