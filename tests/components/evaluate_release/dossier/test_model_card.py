@@ -141,6 +141,10 @@ def test_a_card_states_the_privacy_of_data_that_was_drawn() -> None:
     card = model_card(page(privacy={"pseudonyms": False, "epsilon": 4.0, "delta": 1e-5}))
     assert "drawn under differential privacy: epsilon 4,\ndelta 1e-05" in card
     assert "without differential privacy" not in card
+    assert "that were drawn, none of them a person" in card
+    assert "not how well it serves people" in card
+    assert "what nobody was shown" not in card
+    assert "The user ids of the data are those of drawn users." in card
 
 
 def test_tables_of_a_card_are_not_broken_by_blank_lines() -> None:
