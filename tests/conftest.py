@@ -1,5 +1,6 @@
 """Fixtures that tests of several folders use, and settings of libraries."""
 
+import atexit
 import gc
 import os
 import shutil
@@ -27,6 +28,10 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 # The connections of the tests themselves; those of the product are tested with `dead_proxy`.
 os.environ.setdefault("no_proxy", "localhost,127.0.0.1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+# The last handler of a worker, which has sent its results: to free all modules would take 4 CPU seconds.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    atexit.register(os._exit, 0)
 
 
 # Files with few long tests; started first, so that no process is left with one of them at the end.
