@@ -67,6 +67,14 @@ class Sequences:
         """Return the items of one history."""
         return self.items[self.offsets[row] : self.offsets[row + 1]]
 
+    def begins_with(self, row: int, other: int) -> bool:
+        """Return whether a row's inputs begin with those of another one; both with equal attributes."""
+        (start, end), (begin, stop) = (self.offsets[at : at + 2] for at in (row, other))
+        if stop - begin > end - start or not np.array_equal(self.attributes[row], self.attributes[other]):
+            return False
+        flat = (getattr(self, name) for name in INPUTS)
+        return all(np.array_equal(part[start : start + stop - begin], part[begin:stop]) for part in flat)
+
     @property
     def target_items(self) -> IntArray:
         """[targets] item index of each interaction that is a target of the loss."""

@@ -203,9 +203,15 @@ class InterestModel(keras.layers.Layer):  # type: ignore[misc]
         A user without interactions gets `cold_interests`.
         """
         lengths = codes["lengths"]
-        last = tf.gather(self(vectors, codes), tf.maximum(lengths - 1, 0), batch_dims=1)
-        has_history = lengths[:, None] > 0
-        interests = tf.where(has_history, self.interests(last), self.cold_interests(codes))
+        return self.interests_after(vectors, codes, tf.range(tf.shape(lengths)[0]), lengths)
+
+    def interests_after(
+        self, vectors: tf.Tensor, codes: dict[str, tf.Tensor], rows: tf.Tensor, lengths: tf.Tensor
+    ) -> tf.Tensor:
+        """Return what `last_interests` returns after the first `lengths` [n] interactions of `rows` [n]."""
+        ends = tf.stack([rows, tf.maximum(lengths - 1, 0)], axis=1)
+        last, cold = tf.gather_nd(self(vectors, codes), ends), tf.gather(self.cold_interests(codes), rows)
+        interests = tf.where(lengths[:, None] > 0, self.interests(last), cold)
         return tf.concat([interests, tf.ones_like(interests[:, :1])], axis=1)
 
     def scoring_vectors(self) -> tf.Tensor:

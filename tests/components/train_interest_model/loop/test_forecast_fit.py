@@ -17,6 +17,7 @@ from components.train_interest_model.network.model import InterestModel
 from feature_repo.contract import FORECAST_STEPS
 from feature_repo.table_schemas import TRAINING_SET
 from tests.components.train_interest_model.conftest import World, history_row
+from tests.components.train_interest_model.restored_model import restored
 
 
 def queries(*asked: tuple[str, int, str]) -> pa.Table:
@@ -69,13 +70,6 @@ def test_targets_ahead_are_those_of_later_steps_of_the_same_user() -> None:
     # Row 2 is of the same step as row 1, and row 4 has no history to forecast from.
     assert ahead == [([0, 1], [2, 4]), ([0], [4]), ([], []), ([], [])]
     assert len(ahead) == FORECAST_STEPS - 1
-
-
-def restored(saved: SavedWeights, cycle: World) -> InterestModel:
-    content = np.zeros((len(cycle.item_ids), saved.content.size), np.float32)
-    model = InterestModel(saved.hyperparameters, len(cycle.item_ids), saved.vocabulary.sizes, content)
-    saved.assign_to(model, saved.vocabulary)
-    return model
 
 
 def forecast(model: InterestModel, present: Any, mean: Any) -> Any:
