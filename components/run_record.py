@@ -29,7 +29,8 @@ class StepRecord:
         task: the name in the pipeline.
         seconds: None while the step runs; so are cpu_seconds, of all its processes.
         peak_bytes: the largest memory of its Python process; None too if a signal ended it.
-        rows_in: of the tables among its inputs; rows_out of those among its outputs. None as peak_bytes.
+        rows_in: of all tables among its inputs; rows_out of those among its outputs; None without a table.
+        began_s: when it started, in seconds from the start of the run.
         log_start: where its output begins in the run's log, in bytes; it ends at `log_end`.
     """
 
@@ -45,6 +46,7 @@ class StepRecord:
     peak_bytes: int | None = None
     rows_in: int | None = None
     rows_out: int | None = None
+    began_s: float | None = None
 
 
 @dataclass

@@ -1,7 +1,8 @@
 """Searches hyperparameters on the validation split within a time budget, with Optuna.
 
-A study stays in a database, and a later search of the same data and options continues it. Each trial is a
-child run in MLflow. A trial whose epochs lie below the median of the earlier ones is pruned.
+A study stays in a database, and a later search of the same data and options continues it. Each search is a
+run in MLflow, and its trials are child runs. A trial whose epochs lie below the median of the earlier ones is
+pruned.
 """
 
 import hashlib
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import keras
 import optuna
+from optuna.trial import TrialState
 
 from components.errors import StepError
 from components.mlflow_client import connect, mlflow_errors
@@ -81,18 +83,22 @@ def tune(data: Data, hyperparameters: dict[str, Any], tuning: Tuning, folder: Pa
         folder: for the outputs of one trial at a time.
 
     Raises:
-        StepError: no trial was completed, or MLflow or the database can't be used.
+        StepError: there is nothing to choose by, no trial was completed, or MLflow can't be used.
     """
+    if not len(read_rows(data.training_set, "validation")):
+        raise StepError("there are no validation queries to choose by: take more data, or another --protocol")
     deadline = time.monotonic() + 60 * tuning.minutes
     requested = Hyperparameters.from_dict(hyperparameters)
     _, start, _ = start_fit(data.training_set, data.items, "train", requested, None, data.feedback)
     defaults = start_values(start, hyperparameters)
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     with mlflow_errors(tuning.tracking_uri):
         study = _study(tuning, _name(data, start, hyperparameters), start.seed)
-        if not any(trial.hyperparameters == defaults for trial in _finished_trials(study, "complete")):
+        tried = [trial.hyperparameters for trial in _finished_trials(study, "complete")]
+        if defaults not in tried and not study.get_trials(states=[TrialState.WAITING]):
             study.enqueue_trial(defaults)
-        parent = study.user_attrs.get("mlflow_run") or _parent_run(study, tuning)
+        tags = {"penchant.study": study.study_name}
+        parent = start_run(tuning.tracking_uri, tuning.experiment, tags)
         search = _Search(data, start, hyperparameters, tuning, parent, deadline, folder)
         study.optimize(search, timeout=60 * tuning.minutes, catch=(StepError,))
         connect(tuning.tracking_uri).set_terminated(parent)
@@ -128,12 +134,6 @@ def _name(data: Data, start: Hyperparameters, fixed: Mapping[str, Any]) -> str:
         for batch in read_rows(data.training_set, split).combine_chunks().to_batches():
             digest.update(batch.serialize())
     return digest.hexdigest()[:16]
-
-
-def _parent_run(study: optuna.Study, tuning: Tuning) -> str:
-    run_id = start_run(tuning.tracking_uri, tuning.experiment, {"penchant.study": study.study_name})
-    study.set_user_attr("mlflow_run", run_id)
-    return run_id
 
 
 @dataclass(frozen=True)
@@ -175,10 +175,6 @@ class _Search:
         metrics = train(
             data.training_set, data.items, "train", values, self.folder, None, tracker, data.feedback
         )
-        if NDCG not in metrics:
-            raise StepError(
-                "there are no validation queries to choose by: take more data, or another --protocol"
-            )
         return metrics[NDCG]
 
 

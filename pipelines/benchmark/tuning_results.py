@@ -32,7 +32,9 @@ def tuning_tables(plan: Plan, study: dict[str, Any]) -> Iterator[Table | str]:
     yield table
     complete = [trial for trial in ranked if trial["state"] == "complete"]
     yield _verdict(complete, defaults)
-    yield f"  {command(plan, _changes(complete[0], defaults))}"
+    # All values, not the changes alone: a default value can depend on another one.
+    best = complete[0]
+    yield f"  {command(plan, best['hyperparameters'] if _changes(best, defaults) else {})}"
 
 
 def _verdict(complete: list[dict[str, Any]], defaults: dict[str, Any]) -> str:

@@ -47,10 +47,9 @@ def benchmark(
     tune: Annotated[
         float | None,
         typer.Option(
-            min=0,
             metavar="MINUTES",
-            help="Search hyperparameters for so long, by NDCG@10 on the validation split, and print the "
-            "command that evaluates the best ones. The same command again continues the search.",
+            help="Search hyperparameters for so long, by NDCG@10 on the validation split with one seed, and "
+            "print the command that evaluates the best ones. The same command again continues the search.",
         ),
     ] = None,
     json_file: Annotated[
@@ -104,6 +103,8 @@ def benchmark(
             dataset, own, described, min_interactions, protocol, keep_seen, hyperparameters, **options
         )
         if tune is not None:
+            if tune <= 0:
+                raise ValueError(f"--tune={tune:g}: expected minutes above 0")
             if tie_orders:
                 raise ValueError("--tune takes no --tie-orders: evaluate the best hyperparameters with them")
             study = run_tuning(plan, tune, load_settings(), out)

@@ -1,6 +1,5 @@
 """Writes the page of a local run: when each step ran, and what it cost."""
 
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,9 +14,8 @@ _TEMPLATE: Final = Path(__file__).parent / "run_page_template.html"
 
 def write_run_page(record: RunRecord, folder: Path) -> None:
     """Write the page of a run that has ended to its folder."""
-    started = datetime.fromisoformat(record.started_at)
     seconds = record.duration_s or 0.0
-    rows = [_row(step, started, seconds) for step in record.steps]
+    rows = [_row(step, seconds) for step in record.steps]
     cpu_seconds = sum(step.cpu_seconds or 0.0 for step in record.steps)
     peak = max((step.peak_bytes or 0 for step in record.steps), default=0)
     page = render_page(
@@ -26,13 +24,9 @@ def write_run_page(record: RunRecord, folder: Path) -> None:
     write_text_atomically(folder / PAGE, page)
 
 
-def _row(step: StepRecord, started: datetime, of_run: float) -> dict[str, Any]:
+def _row(step: StepRecord, of_run: float) -> dict[str, Any]:
     """Return a step with its place on the time line, in percent of the run."""
-    begin = (datetime.fromisoformat(step.started_at) - started).total_seconds()
-    seconds = max(0.0, of_run - begin) if step.seconds is None else step.seconds
-    return {
-        "step": step,
-        "seconds": seconds,
-        "left": 100 * begin / of_run if of_run else 0.0,
-        "width": 100 * seconds / of_run if of_run else 0.0,
-    }
+    begin = min(step.began_s or 0.0, of_run)
+    seconds = of_run - begin if step.seconds is None else min(step.seconds, of_run - begin)
+    percent = 100 / of_run if of_run else 0.0
+    return {"step": step, "seconds": seconds, "left": percent * begin, "width": percent * seconds}

@@ -50,7 +50,8 @@ class RunRecorder:
 
     def start_step(self, name: str, task: str, log_start: int) -> None:
         """Note that a step starts, and where its output begins in the log."""
-        self.record.steps.append(StepRecord(name, task, timestamp(), log_start))
+        began_s = round(time.monotonic() - self._began_at, 3)
+        self.record.steps.append(StepRecord(name, task, timestamp(), log_start, began_s=began_s))
         self.record.write(self.folder)
 
     def end_step(self, cost: StepTime, log_end: int, error: str | None) -> None:
@@ -89,7 +90,8 @@ class RunRecorder:
             self.record.steps[-1].status = status
         self._read_facts()
         self.record.write(self.folder)
-        write_run_page(self.record, self.folder)
+        with suppress(OSError):  # a full disk must not hide how the run ended
+            write_run_page(self.record, self.folder)
 
 
 def user() -> str:

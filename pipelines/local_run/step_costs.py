@@ -20,7 +20,8 @@ def memory_line() -> str:
 
 def rows_line(arguments: Sequence[str]) -> str:
     """Return a line with the rows of the tables among the step's inputs and outputs, see `count_rows`."""
-    return f"{_ROWS}{' '.join(map(str, count_rows(arguments)))}"
+    counts = ("-" if rows is None else str(rows) for rows in count_rows(arguments))
+    return f"{_ROWS}{' '.join(counts)}"
 
 
 def cpu_line() -> str:
@@ -41,10 +42,14 @@ def forked_cpu_seconds(line: str) -> float | None:
     return float(match[1]) if match else None
 
 
-def rows(line: str) -> tuple[int, int] | None:
+def rows(line: str) -> tuple[int | None, int | None] | None:
     """Return the rows in and out that a line of a step's output reports; None for other lines."""
-    match = re.fullmatch(rf"{_ROWS}(\d+) (\d+)", line.strip())
-    return (int(match[1]), int(match[2])) if match else None
+    match = re.fullmatch(rf"{_ROWS}(\d+|-) (\d+|-)", line.strip())
+    return (_number(match[1]), _number(match[2])) if match else None
+
+
+def _number(text: str) -> int | None:
+    return None if text == "-" else int(text)
 
 
 def is_cost(line: str) -> bool:

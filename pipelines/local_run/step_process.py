@@ -54,8 +54,8 @@ def run(module: str, *arguments: str) -> None:
     """Run a module in this process."""
     from pipelines.local_run.step_costs import memory_line, rows_line
 
-    atexit.register(lambda: print(memory_line(), flush=True))
     atexit.register(lambda: print(rows_line(arguments), flush=True))
+    atexit.register(lambda: print(memory_line(), flush=True))  # the first one: what counts rows is not in it
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 

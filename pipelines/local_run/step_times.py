@@ -11,8 +11,8 @@ from rich.table import Table
 class StepTime:
     """A step that ended: the seconds that it took, and those that its processes computed, on all cores.
 
-    `peak_bytes` is the largest memory of its Python process; None if a signal ended it, as `rows_in` and
-    `rows_out`, of the tables among its inputs and outputs.
+    `peak_bytes` is the largest memory of its Python process; None if a signal ended it. `rows_in` and
+    `rows_out` are those of all tables among its inputs and outputs; None without a table.
     """
 
     step: str
@@ -39,7 +39,7 @@ class StepTimes:
         self.ended: list[StepTime] = []
         # Of the step that runs, once its process has reported it.
         self.peak_bytes: int | None = None
-        self.rows: tuple[int, int] | None = None
+        self.rows: tuple[int | None, int | None] | None = None
         self.forked_cpu_seconds = 0.0
         self._began_at, self._began_cpu, self._work = time.monotonic(), _cpu_of_children(), 0.0
         self.start()
@@ -85,7 +85,7 @@ class StepTimes:
         table.add_row("step", "seconds", "CPU seconds", "peak GB", "rows in", "rows out", style="dim")
         for ended in slowest_first:
             costs = f"{ended.seconds:.1f}", f"{ended.cpu_seconds:.1f}", _gigabytes(ended.peak_bytes)
-            table.add_row(ended.step, *costs, *(f"{rows:,}" if rows else "" for rows in ended.rows))
+            table.add_row(ended.step, *costs, *("" if rows is None else f"{rows:,}" for rows in ended.rows))
         largest = max((ended.peak_bytes or 0 for ended in self.ended), default=0)
         table.add_row("all steps", *(f"{total:.1f}" for total in sums), _gigabytes(largest), style="bold")
         seconds, share = self.overhead()

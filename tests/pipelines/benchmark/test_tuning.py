@@ -122,7 +122,7 @@ def test_a_search_is_continued_with_other_trials(
     runs = client.search_runs([client.get_experiment_by_name("tuning").experiment_id])
     parents = {run.info.run_id for run in runs if "mlflow.parentRunId" not in run.data.tags}
     children = [run for run in runs if "mlflow.parentRunId" in run.data.tags]
-    assert len(parents) == 2
+    assert len(parents) == 3
     assert {run.data.tags["mlflow.parentRunId"] for run in children} == parents
     assert len(children) == 8
     ended = sorted(run.info.status for run in children)
@@ -162,3 +162,21 @@ def test_suggested_values_stay_in_their_ranges_and_have_three_digits() -> None:
     assert all(rate == float(f"{rate:.3g}") for rate in rates)
     for values in suggested:
         Hyperparameters.from_dict(values)  # raises for one out of its range
+
+
+def test_a_search_without_validation_queries_is_refused_at_once(tmp_path: Path, tracking_uri: str) -> None:
+    world = write_world(tmp_path, [history_row("u", "train", ["a", "b"])], items_table(["a", "b"]))
+    data = Data(world.training_set, world.items, FeedbackPolicy())
+    kept = Tuning(60, sqlite_url(tmp_path / "studies.db"), tracking_uri, "tuning")
+    with pytest.raises(StepError, match="no validation queries to choose by"):
+        tune(data, {"seed": 7}, kept, tmp_path / "trial")
+
+
+def test_the_defaults_are_tried_once_more_after_a_search_that_ended_before_they_were(
+    search: Callable[..., list[FinishedTrial]],
+) -> None:
+    for _ in range(2):
+        with pytest.raises(StepError):
+            search(by_size, trials=0)
+    states = [(trial.state, trial.hyperparameters["units"]) for trial in search(by_size, trials=2)]
+    assert states[:3] == [("pruned", START.units)] * 2 + [("complete", START.units)]

@@ -8,6 +8,8 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+from components.train_interest_model.auto_hyperparameters import Statistics, resolve
+from components.train_interest_model.hyperparameters import Hyperparameters
 from pipelines.benchmark.plan import Plan
 from pipelines.benchmark.tuning_results import tuning_tables
 from pipelines.cli import app
@@ -69,6 +71,20 @@ def test_the_printed_command_line_has_the_plan_with_the_best_hyperparameters(
     assert repeated == Plan(**{**vars(plan), "hyperparameters": repeated.hyperparameters})
 
 
+def test_the_printed_command_line_repeats_a_trial_with_a_default_that_depends_on_another(
+    plans: list[Plan],
+) -> None:
+    CliRunner().invoke(app, ["benchmark", "movielens-100k", "--tune", "5"])
+    defaults = trial(0, 0.1, embedding_size=64)
+    best = trial(1, 0.12, embedding_size=32)  # with units=32, where those of the statistics would be 64
+    output = printed(plans[0], defaults, best)
+    (line,) = [line for line in output.splitlines() if line.startswith("  penchant benchmark ")]
+    CliRunner().invoke(app, shlex.split(line)[1:])
+    requested = Hyperparameters.from_dict(plans[1].hyperparameters)
+    resolved, _ = resolve(requested, Statistics(100_000, 900, 1_700, 100.0, 0.0))
+    assert (resolved.embedding_size, resolved.units) == (32, 32)
+
+
 def test_trials_are_listed_by_accuracy_with_their_changes(plans: list[Plan]) -> None:
     CliRunner().invoke(app, ["benchmark", "movielens-100k", "--tune", "5"])
     output = printed(
@@ -92,6 +108,12 @@ def test_defaults_that_no_trial_beats_are_told(plans: list[Plan]) -> None:
     output = printed(plans[0], trial(0, 0.1), trial(1, 0.09, units=16))
     assert "No trial is better than the default values." in output
     assert "penchant benchmark movielens-100k --all-positive\n" in output
+
+
+def test_a_search_takes_some_time() -> None:
+    result = CliRunner().invoke(app, ["benchmark", "movielens-100k", "--tune", "0"])
+    assert result.exit_code == WRONG_USE
+    assert "--tune=0: expected minutes above 0" in result.output
 
 
 def test_a_search_takes_no_tie_orders() -> None:

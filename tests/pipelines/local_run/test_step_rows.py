@@ -36,11 +36,20 @@ def test_tables_are_counted_on_each_side_and_other_artifacts_are_not(tmp_path: P
 
 
 def test_a_step_without_a_description_has_no_rows() -> None:
-    assert count_rows(["module", "argument"]) == (0, 0)
+    assert count_rows(["module", "argument"]) == (None, None)
+
+
+def test_a_table_without_rows_is_not_the_same_as_no_table(tmp_path: Path) -> None:
+    assert count_rows(executor([table(tmp_path / "items", 0)], [])) == (0, None)
+
+
+def test_a_table_that_a_failed_step_has_begun_is_not_counted(tmp_path: Path) -> None:
+    (tmp_path / "begun").write_bytes(b"PAR1 and then the disk was full")
+    assert count_rows(executor([], [tmp_path / "begun"])) == (None, None)
 
 
 def test_the_line_of_a_step_is_read_again(tmp_path: Path) -> None:
     line = rows_line(executor([table(tmp_path / "items", 1_234)], []))
-    assert rows(f"  {line}\n") == (1_234, 0)
+    assert rows(f"  {line}\n") == (1_234, None)
     assert is_cost(line)
     assert rows("training set: 7 rows") is None

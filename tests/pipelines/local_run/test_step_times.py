@@ -15,7 +15,7 @@ def test_the_table_has_the_slowest_step_first_and_the_sums() -> None:
     rows = list(zip(*(list(column.cells)[:4] for column in times.table().columns), strict=True))
     assert rows[1:] == [
         ("Train", "10.0", "15.5", "2.00", "", ""),
-        ("Ingest", "1.0", "2.0", "0.50", "", "1,500"),
+        ("Ingest", "1.0", "2.0", "0.50", "0", "1,500"),
         ("all steps", "11.0", "17.5", "2.00", "", ""),
     ]
 
