@@ -29,9 +29,14 @@ import os, signal, sys
 print("colorsys" in sys.modules, sys.argv[1], os.environ["OF_THE_STEP"], sys.stdin.read(), flush=True)
 if sys.argv[1] == "draws":
     print(sys.modules["numpy.random"].random())
+elif sys.argv[1] == "succeeds":
+    import atexit
+    atexit.register(print, "last words")
+    sys.modules["freed"] = type("Freed", (), {"__del__": lambda self: os.write(1, b"freed")})()
 elif sys.argv[1] == "hangs":
     signal.pause()
-os.kill(os.getpid(), 9) if sys.argv[1] == "killed" else sys.exit(3)
+if sys.argv[1] != "succeeds":
+    os.kill(os.getpid(), 9) if sys.argv[1] == "killed" else sys.exit(3)
 """
 
 TIMED_OUT = 128 + signal.SIGALRM
@@ -92,6 +97,16 @@ def test_a_step_has_the_modules_of_the_server_and_the_streams_and_the_end_of_its
     assert ended.returncode == 3
     assert killed.stdout == "True killed set read\n"
     assert killed.returncode == 128 + signal.SIGKILL
+
+
+@forks
+def test_a_step_that_succeeds_runs_its_exit_handlers_and_frees_no_module(folder: Path) -> None:
+    with fork_server([]):
+        step = run_step(folder, "succeeds")
+    assert step.returncode == 0
+    assert "last words" in step.stdout
+    assert "step used CPU seconds" in step.stdout
+    assert "freed" not in step.stdout
 
 
 @forks
