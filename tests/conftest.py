@@ -30,6 +30,7 @@ os.environ.setdefault("no_proxy", "localhost,127.0.0.1")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 # The last handler of a worker, which has sent its results: to free all modules would take 4 CPU seconds.
+# A process that a test forks from a worker must end with os._exit, else its exit code would be 0.
 if "PYTEST_XDIST_WORKER" in os.environ:
     atexit.register(os._exit, 0)
 

@@ -52,4 +52,5 @@ def _panel(axes: Any, provider: ProviderOverTime, starts: list[str]) -> None:
     axes.axhline(catalog, color=FAINT, linewidth=1, linestyle=(0, (4, 3)), label="share of the catalog")
     step = max(1, len(starts) // 4)
     axes.set_xticks(range(0, len(starts), step), labels=[start[5:] for start in starts[::step]])
-    axes.set(title=f"{provider.provider} (%)", ylim=(0, 1.15 * max([*high, catalog]) or 1))
+    axes.set(ylim=(0, 1.15 * max([*high, catalog]) or 1))
+    axes.set_title(f"{provider.provider} (%)", parse_math=False)  # a name with $ is no formula

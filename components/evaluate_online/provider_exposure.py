@@ -36,8 +36,8 @@ _NO_PROVIDERS: Final = ("item_id", "part", "part_1", "source_row")
 class ProviderOverTime:
     """A provider's share of the catalog, of the clicks, and of the exposure, in all and by period.
 
-    `change` is that of the share of exposure, from the first to the last period with MIN_USERS users. Its
-    bounds hold for all providers together, with 95 %.
+    `change` is that of the share of exposure, from the first to the last period with MIN_USERS users; the
+    window can cut these two. Its bounds hold for all providers together, with 95 %.
     """
 
     provider: str

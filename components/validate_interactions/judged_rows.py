@@ -15,7 +15,7 @@ from components.validate_interactions.bots_and_duplicates import (
 )
 from components.validate_interactions.expectation_results import ExpectationResult, failures
 from components.validate_interactions.expectations import interactions_suite
-from components.validate_interactions.gx_checkpoint import Checkpoint
+from components.validate_interactions.frame_validation import FrameValidation
 from components.validate_interactions.rows import BOT, DUPLICATE, read_frames
 from components.validate_interactions.verdict import Counts
 from feature_repo.feedback import FeedbackPolicy
@@ -75,9 +75,9 @@ def judge(
     interactions: Path, items: Path, users: Path, feedback: FeedbackPolicy, arrivals: Arrivals
 ) -> JudgedRows:
     """Judge the rows of a Parquet file as ingested."""
-    checkpoint = Checkpoint(interactions_suite(feedback))
+    validation = FrameValidation(interactions_suite(feedback))
     frames = read_frames(interactions, items, users, arrivals)
-    failed_bits = np.concatenate([checkpoint.run(frame) for frame in frames])
+    failed_bits = np.concatenate([validation.run(frame) for frame in frames])
     found = find_bots_and_duplicates(interactions, np.flatnonzero(failed_bits))
     failed_bits[found.bots] |= BOT
     failed_bits[found.duplicates] |= DUPLICATE
@@ -86,4 +86,4 @@ def judge(
             f"{found.dated:,} interactions have a date without a time of day: a bot has more than "
             f"{BOT_INTERACTIONS_PER_DATE:,} on one date, and repeats on one date are no duplicates"
         )
-    return JudgedRows(failed_bits, checkpoint.results, found, arrivals)
+    return JudgedRows(failed_bits, validation.results, found, arrivals)

@@ -9,7 +9,7 @@ from components.validate_interactions import data_docs as docs
 from components.validate_interactions.arrivals import Arrivals
 from components.validate_interactions.expectation_results import ExpectationResult, format_failures
 from components.validate_interactions.expectations import ROWS, snapshot_suite
-from components.validate_interactions.gx_checkpoint import Checkpoint
+from components.validate_interactions.frame_validation import FrameValidation
 from components.validate_interactions.judged_rows import judge
 from components.validate_interactions.rows import split_rows
 from components.validate_interactions.snapshot_metrics import (
@@ -91,13 +91,13 @@ def _check_snapshot(
     interactions: Path, items: Path, users: Path, as_of: int, warehouse: str, data_docs: Path
 ) -> list[ExpectationResult]:
     """Check the metrics of the whole snapshot; raise StepError at a critical failure."""
-    checkpoint = Checkpoint(snapshot_suite())
+    validation = FrameValidation(snapshot_suite())
     metrics = measure_snapshot(interactions, items, users, warehouse)
-    checkpoint.run(metrics)
-    verdict = judge_snapshot(checkpoint.results)
+    validation.run(metrics)
+    verdict = judge_snapshot(validation.results)
     if not verdict.passed:
         counts: Counts = {"rows": int(metrics[ROWS].iloc[0])}
-        docs.write(data_docs, as_of, verdict, counts, {"The snapshot": checkpoint.results})
-        critical = format_failures(result for result in checkpoint.results if result.is_critical)
+        docs.write(data_docs, as_of, verdict, counts, {"The snapshot": validation.results})
+        critical = format_failures(result for result in validation.results if result.is_critical)
         raise StepError(f"{verdict.reason}:\n{critical}\n{verdict.advice} Data Docs: {data_docs}")
-    return checkpoint.results
+    return validation.results

@@ -50,6 +50,9 @@ def _locked(home: Path, wait_s: float) -> Iterator[IO[str]]:
     with (home / LOCK).open("a") as file:
         end = time.monotonic() + wait_s
         while not _is_acquired(file):
+            time.sleep(_LOOK_S)  # a killed step ends in an instant
+            if _is_acquired(file):
+                break
             processes = ", ".join(map(str, holders(home / LOCK)))
             if processes or time.monotonic() > end:
                 named = f" (processes {processes})" if processes else ""
@@ -57,7 +60,6 @@ def _locked(home: Path, wait_s: float) -> Iterator[IO[str]]:
                     f"another run is in progress in {home}{named}: wait until it ends, or choose another "
                     "home with --home"
                 )
-            time.sleep(_LOOK_S)
         yield file
 
 

@@ -13,18 +13,18 @@ from pipelines.errors import RunError
 from pipelines.local_run.run_lock import recovery_lock, run_lock
 
 
-def script(home: Path, step: str) -> list[str]:
-    """A run that starts `step`, which prints a line and then waits for the end of the test."""
+def script(home: Path, step: str, lock: str = "run_lock", seconds: float = 3600) -> list[str]:
+    """A run that starts `step`, which prints a line, and then has the lock for `seconds`."""
     return [
         executable,
         "-c",
         dedent(f"""
             import subprocess, sys, time
             from pathlib import Path
-            from pipelines.local_run.run_lock import run_lock
-            with run_lock(Path({str(home)!r})):
+            from pipelines.local_run.run_lock import {lock}
+            with {lock}(Path({str(home)!r})):
                 {step}
-                time.sleep(3600)
+                time.sleep({seconds})
         """),
     ]
 
@@ -58,13 +58,7 @@ def test_a_step_keeps_the_lock_of_its_killed_run(tmp_path: Path) -> None:
 
 
 def test_a_run_waits_for_a_recovery_and_a_recovery_for_no_run(tmp_path: Path) -> None:
-    program = script(tmp_path, "print('locked', flush=True)")
-    recovery = [
-        part.replace("run_lock(", "recovery_lock(")
-        .replace("import run_lock", "import recovery_lock")
-        .replace("3600", "1")
-        for part in program
-    ]
+    recovery = script(tmp_path, "print('locked', flush=True)", "recovery_lock", seconds=1)
     with Popen(recovery, stdout=PIPE, text=True) as process:
         assert process.stdout
         assert process.stdout.readline() == "locked\n"

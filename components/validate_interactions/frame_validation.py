@@ -20,7 +20,7 @@ EXAMPLE_ROWS = 1_000
 MAX_EXAMPLE_LENGTH = 30
 
 
-class Checkpoint:
+class FrameValidation:
     """One suite in an in-memory context; `results` accumulates over the frames."""
 
     def __init__(self, suite: gx.ExpectationSuite) -> None:
@@ -43,7 +43,7 @@ class Checkpoint:
         Raises:
             RuntimeError: an expectation could not be evaluated.
         """
-        # Without Great Expectations' own checkpoint, which copies the suite and the results many times.
+        # Without a checkpoint of Great Expectations, which copies the suite and the results many times.
         batch = self._frames.get_batch({"dataframe": frame})
         validated = batch.validate(self._suite, result_format=RESULT_FORMAT)
         assert isinstance(validated, ExpectationSuiteValidationResult)
