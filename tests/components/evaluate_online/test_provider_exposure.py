@@ -34,7 +34,7 @@ FIRST, SECOND, THIRD = np.array([1, 1 / np.log2(3), 0.5]) / (1.5 + 1 / np.log2(3
 def warehouse(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Six items of the seller "grow", six of "fall", three of "same", and one without a seller."""
     root = tmp_path_factory.mktemp("catalog")
-    sellers = ["grow"] * 6 + ["fall"] * 6 + ["same <b>"] * 3 + [""]
+    sellers = ["grow"] * 6 + ["fall"] * 6 + ["same <b> $\\foo$"] * 3 + [""]
     items = "".join(f"{seller[:4]}{number},{seller}\n" for number, seller in enumerate(sellers))
     (root / "items.csv").write_text(f"item_id,seller\n{items}")
     (root / "log.csv").write_text("user_id,item_id,timestamp\nann,grow0,2023-01-01\n")
@@ -121,7 +121,7 @@ def test_a_planted_drift_is_found_and_none_where_there_is_none(drifted: OnlineRe
     assert fall.change is not None
     assert fall.change.high is not None
     assert fall.change.high < 0
-    _, same = measured(drifted, "same <b>")
+    _, same = measured(drifted, "same <b> $\\foo$")
     assert same.change is not None
     assert same.change.low < 0 < same.change.high  # type: ignore[operator]
     assert measured(drifted, "(no provider)")[1].change is None  # never shown
@@ -146,7 +146,7 @@ def test_the_page_and_the_table_show_the_drift(drifted: OnlineReport, tmp_path: 
     last = MONDAY + timedelta(weeks=5)
     assert f"from the week of {MONDAY:%Y-%m-%d} to that of {last:%Y-%m-%d}" in section
     assert "<figure>" in section
-    assert str(escape("same <b>")) in section
+    assert str(escape("same <b> $\\foo$")) in section
     _, grow = measured(drifted, "grow")
     assert grow.change is not None
     assert f"+{100 * grow.change.value:.1f}" in section
