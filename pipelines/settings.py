@@ -226,8 +226,13 @@ class Settings(Addresses):
     def prepare_home(self) -> None:
         """Create the folders of the embedded databases; let those of a moved home name its new place.
 
-        What the process writes from then on is for its user alone.
+        What the process writes from then on is for its user alone. An encrypted home is unlocked again
+        if it was locked since the settings were loaded.
+
+        Raises:
+            ValueError: the home can't be unlocked.
         """
+        self.open_home()
         os.umask(0o077)
         for folder in ("feast", "mlflow", "releases", "runs"):
             (self.home / folder).mkdir(parents=True, exist_ok=True)

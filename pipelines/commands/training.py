@@ -10,9 +10,8 @@ from pipelines.commands.errors import exit_on_error, go_on_after_error, out
 from pipelines.commands.options import CronTimezone, Home, Hyperparameter, MaxFailedShare, Policy, Protocol
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from components.check_schedule.cron import Cron
+    from pipelines.settings import Settings
 
 
 @with_data_options
@@ -77,7 +76,7 @@ def run(
 
         if cron:
             local_receivers(settings)  # a wrong setting ends the command now, not at night
-            _run_at_times(cron, settings.home, train)
+            _run_at_times(cron, settings, train)
         else:
             train()
 
@@ -100,7 +99,7 @@ def _cron(every: str | None, timezone: str | None) -> "Cron | None":
         raise ValueError(f"--every, --cron-timezone: {error}") from error
 
 
-def _run_at_times(cron: "Cron", home: "Path", train: Callable[[str], None]) -> None:
+def _run_at_times(cron: "Cron", settings: "Settings", train: Callable[[str], None]) -> None:
     """Train at each time of a schedule, until Ctrl-C or SIGTERM."""
     from datetime import UTC, datetime
 
@@ -109,15 +108,18 @@ def _run_at_times(cron: "Cron", home: "Path", train: Callable[[str], None]) -> N
 
     def night() -> None:
         with go_on_after_error():
+            settings.open_home()  # it may have been locked since the last night
+            schedule.save()
             train(f"schedule {cron.expression} ({cron.timezone})")
 
     def announce(next_time: datetime) -> None:
         missed = next_time <= datetime.now(UTC)
         out.print(f"{'missed, starts now' if missed else 'next run'}: {next_time:%a %Y-%m-%d %H:%M %Z}")
 
+    schedule = LocalSchedule(settings.home, cron)
     with interrupted_by_sigterm():
         try:
-            run_at_times(LocalSchedule(home, cron), night, announce)
+            run_at_times(schedule, night, announce)
         except KeyboardInterrupt:
             out.print("stopped")
 

@@ -48,8 +48,11 @@ class LocalSchedule:
         return (until - self._now()).total_seconds()
 
     def start(self) -> None:
-        """Note that a run starts; a crash of it does not start it again."""
+        """Count the present time as that of the last start, for this process."""
         self._last = self._now()
+
+    def save(self) -> None:
+        """Note the last start in the home: a crash of the run does not start it again."""
         self._write()
 
     def _read(self) -> datetime | None:
@@ -81,7 +84,7 @@ def run_at_times(
     """Call `run` at each time of the schedule, one call after another, until there is no further time.
 
     Args:
-        run: handles its own errors, so that a failed night does not end the schedule.
+        run: saves the schedule, and handles its own errors, so that a failed night does not end the schedule.
         announce: gets the time of the next run, before the wait for it.
     """
     while (next_time := schedule.next_time) is not None:

@@ -4,48 +4,111 @@ While it lasts no command uses the home. A crash leaves it as it was, or encrypt
 to be deleted; a repeat goes on from there.
 """
 
+import fcntl
 import filecmp
 import os
+import shlex
 import shutil
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import unquote
+from typing import Final
+from urllib.parse import unquote, urlsplit
 
 from components.errors import StepError
-from feature_repo.store_addresses import without_password
+from feature_repo.store_addresses import is_file, without_password
 from pipelines.errors import HomeInUse
 from pipelines.local_run.run_lock import run_lock
 from pipelines.settings import Settings
-from serving.configuration.encrypted_folder import EncryptedFolder, processes_in
+from serving.configuration.encrypted_folder import EncryptedFolder, check_tools, processes_in
 from serving.configuration.encrypted_home import encrypted_home, new_encrypted_home, unencrypted_home
+
+# What is copied and compared; a socket, pipe or device has no content: who needs one makes it again.
+_COPIED: Final = (stat.S_ISREG, stat.S_ISDIR, stat.S_ISLNK)
 
 
 def encrypt_home(settings: Settings, key: bytes) -> EncryptedFolder:
     """Encrypt a home, or create an encrypted one, and unlock it.
 
     Raises:
-        HomeInUse: a run or a recommender uses the home.
+        HomeInUse: a run, a recommender, or another process that encrypts it uses the home.
         StepError: the copy differs from the home.
-        ValueError: the home is encrypted already, is a volume of its own, or is larger than the free space;
-            or as of EncryptedFolder.unlock.
+        ValueError: the home is encrypted already, is a volume of its own, has the key or a file that can't
+            be copied, or is larger than the free space; or as of EncryptedFolder.unlock.
     """
+    check_tools()
     home = settings.home.resolve()
     result, old = encrypted_home(home), unencrypted_home(home)
-    if result.exists and not old.exists():
-        raise ValueError(f"{home} is encrypted already, in {result.ciphertext}")
-    if not result.exists:
-        if old.exists():  # interrupted between the two renames
-            old.rename(home)
-        _replace(home, old, result, key)
-    shutil.rmtree(old)
-    result.unlock(key)
+    _check_key_outside(settings)
+    with _alone(home):
+        if result.exists and not old.exists():
+            raise ValueError(f"{home} is encrypted already, in {result.ciphertext}")
+        if not result.exists:
+            if old.exists():  # interrupted between the two renames
+                old.rename(home)
+            _replace(home, old, result, key)
+        result.lock()  # a repeat may find it unlocked, and unlocking it checks the key
+        result.unlock(key)
+        shutil.rmtree(old)
     return result
 
 
 def stores_outside(settings: Settings) -> dict[str, str]:
-    """Return the name and address of each store that does not lie in the home."""
+    """Return name and address of each store outside the home, and of each link that leads out of it."""
     addresses = {name: str(getattr(settings, name)) for name in (*settings.EMBEDDED, "review_history")}
-    home = str(settings.home)
-    return {name: without_password(each) for name, each in addresses.items() if home not in unquote(each)}
+    links = {str(file): str(file.resolve()) for file in settings.home.rglob("*") if file.is_symlink()}
+    home, stores = settings.home.resolve(), addresses | links
+    return {name: without_password(each) for name, each in stores.items() if not _is_in(home, each)}
+
+
+def _is_in(home: Path, address: str) -> bool:
+    """Return whether an address is a file or a SQLite database below the home."""
+    if is_file(address):
+        return Path(address).resolve().is_relative_to(home)
+    url = urlsplit(address)
+    if not url.scheme.startswith("sqlite"):
+        return False
+    return Path(unquote(url.path.removeprefix("/"))).resolve().is_relative_to(home)
+
+
+def _check_key_outside(settings: Settings) -> None:
+    """Raise ValueError if the file with the key, or one that the command names, would be encrypted."""
+    home = settings.home.resolve()
+    folders = (settings.home, home, encrypted_home(home).ciphertext, unencrypted_home(home))
+    files = [settings.encryption_key_file] if settings.encryption_key_file else []
+    files += [Path(word) for word in shlex.split(settings.encryption_key_command)]
+    for file in files:
+        places = (file.absolute(), file.resolve())
+        if file.is_file() and any(place.is_relative_to(each) for place in places for each in folders):
+            raise ValueError(
+                f"the key in {file} would be encrypted with the home, and nobody could unlock it again: move "
+                "it to a folder outside the home, then repeat this"
+            )
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Let one process encrypt the home; the lock is a file beside it, since the home itself is renamed.
+
+    Raises:
+        HomeInUse: another process has the lock, or has just deleted it.
+    """
+    home.parent.mkdir(parents=True, exist_ok=True)
+    lock = home.with_name(f"{home.name}.encrypting")
+    with lock.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            is_mine = False
+        else:
+            is_mine = os.fstat(file.fileno()).st_nlink > 0
+        if not is_mine:
+            raise HomeInUse(f"another process encrypts {home}: wait until it ends")
+        try:
+            yield
+        finally:
+            lock.unlink()
 
 
 def _replace(home: Path, old: Path, result: EncryptedFolder, key: bytes) -> None:
@@ -61,7 +124,7 @@ def _replace(home: Path, old: Path, result: EncryptedFolder, key: bytes) -> None
             _check_unused(home)
             _check_space(home)
             copy.unlock(key)
-            shutil.copytree(home, copy.folder, symlinks=True, dirs_exist_ok=True)
+            _copy(home, copy.folder)
             copy.lock()
             os.sync()
             copy.unlock(key)
@@ -74,6 +137,31 @@ def _replace(home: Path, old: Path, result: EncryptedFolder, key: bytes) -> None
             _delete(copy)
             raise
         copy.ciphertext.rename(result.ciphertext)
+
+
+def _copy(home: Path, copy: Path) -> None:
+    """Copy what is copied of a home.
+
+    Raises:
+        ValueError: a file can't be copied.
+    """
+
+    def left_out(folder: str, names: list[str]) -> list[str]:
+        return [name for name in names if not _is_copied(Path(folder, name))]
+
+    try:
+        shutil.copytree(home, copy, symlinks=True, ignore=left_out, dirs_exist_ok=True)
+    except shutil.Error as error:
+        file, _, reason = error.args[0][0]
+        raise ValueError(
+            f"{file} can't be copied ({reason}): correct that, or move it out of the home, then repeat this; "
+            "the home is left as it was"
+        ) from error
+
+
+def _is_copied(file: Path) -> bool:
+    mode = file.lstat().st_mode
+    return any(is_kind(mode) for is_kind in _COPIED)
 
 
 def _delete(copy: EncryptedFolder) -> None:
@@ -104,7 +192,7 @@ def _check_space(home: Path) -> None:
 
 def _compare(home: Path, copy: Path) -> None:
     """Raise StepError unless each file of the copy is that of the home."""
-    for file in home.rglob("*"):
+    for file in filter(_is_copied, home.rglob("*")):
         copied = copy / file.relative_to(home)
         if file.is_symlink():
             is_same = copied.is_symlink() and copied.readlink() == file.readlink()

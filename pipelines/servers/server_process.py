@@ -11,7 +11,7 @@ from pipelines.settings import Settings
 from serving.process.child_process import ChildProcess
 
 # Settings that the servers share with the pipelines.
-SHARED_SETTINGS: Final = ("releases", "interaction_log", "features", "registry", "online_store")
+SHARED_SETTINGS: Final = ("home", "releases", "interaction_log", "features", "registry", "online_store")
 
 # What each server prints before its address when it listens.
 ANNOUNCES: Final = {"model_server": "model server", "server": "recommender"}
@@ -52,7 +52,7 @@ class ServerProcess(SupervisedProcess):
         return f"{self.module} ended with exit code {code}: {lines[-1]}\nFull log: {self.log}"
 
     def _start(self, port: int) -> str:
-        shared = {f"PENCHANT_{name.upper()}": getattr(self._settings, name) for name in SHARED_SETTINGS}
+        shared = {f"PENCHANT_{name.upper()}": str(getattr(self._settings, name)) for name in SHARED_SETTINGS}
         arguments, environment = self._command(port)
         module, variables = f"serving.{self.module}", {**os.environ, **shared, **environment}
         self._supervise(ChildProcess(module, arguments, variables, ANNOUNCES[self.module], self.log))

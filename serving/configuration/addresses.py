@@ -60,6 +60,11 @@ class Addresses(BaseSettings):
             raise ValueError("expected a folder; leave it out for .penchant")
         return home
 
+    @field_validator("encryption_key_file", mode="before")
+    @classmethod
+    def _leave_out_empty(cls, file: str | Path | None) -> str | Path | None:
+        return file or None  # a path would be the current folder
+
     def model_post_init(self, context: Any, /) -> None:
         home = self.home.expanduser().absolute()
         if found := [character for character in _PATTERNS if character in str(home)]:
@@ -102,9 +107,17 @@ class Addresses(BaseSettings):
             ValueError: as of `read`; or the home can't be unlocked.
         """
         settings = cls.read(**arguments)
-        has_key = bool(settings.encryption_key_file or settings.encryption_key_command)
-        open_home(settings.home, has_key, settings.encryption_key)
+        settings.open_home()
         return settings
+
+    def open_home(self) -> None:
+        """Unlock the home if it is encrypted and locked.
+
+        Raises:
+            ValueError: as of `encrypted_home.open_home`.
+        """
+        has_key = bool(self.encryption_key_file or self.encryption_key_command)
+        open_home(self.home, has_key, self.encryption_key)
 
     @classmethod
     def read(cls, **arguments: Any) -> Self:

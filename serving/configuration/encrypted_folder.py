@@ -24,6 +24,9 @@ _SCRYPT: Final = "10"
 
 _TOOLS: Final = ("gocryptfs", "fusermount3")
 
+# The mode of the mount point below the mount: nobody but root writes files into a locked folder.
+_LOCKED: Final = 0o500
+
 # Errors of a mount whose gocryptfs was killed.
 _KILLED: Final = (errno.ENOTCONN, errno.ECONNABORTED)
 
@@ -81,13 +84,14 @@ class EncryptedFolder:
                 return
             if self._is_mounted():
                 _run("fusermount3", "-u", "-z", "--", str(self.folder))
-            self.folder.mkdir(mode=0o700, exist_ok=True)
+            self.folder.mkdir(mode=_LOCKED, exist_ok=True)
             if any(self.folder.iterdir()):
                 raise ValueError(
                     f"{self.folder} is locked, but files lie in it that are not encrypted: another program "
                     "has written them; move them elsewhere, then repeat this"
                 )
-            _run("gocryptfs", "-q", "--", str(self.ciphertext), str(self.folder), key=key)
+            with _writable(self.folder):
+                _run("gocryptfs", "-q", "--", str(self.ciphertext), str(self.folder), key=key)
 
     def lock(self) -> None:
         """Unmount the folder; it stays so if it is not mounted.
@@ -143,14 +147,34 @@ def _unescaped(path: bytes) -> Path:
     return Path(os.fsdecode(re.sub(rb"\\(\d{3})", lambda found: bytes([int(found[1], 8)]), path)))
 
 
-def _run(*command: str, key: bytes = b"") -> None:
-    """Run a tool that reads the key from its standard input, where no other process sees it."""
+@contextmanager
+def _writable(folder: Path) -> Iterator[None]:
+    """Let this user write to a mount point, without which fusermount3 mounts nothing there.
+
+    The descriptor is that of the mount point, also when the path leads to what is mounted.
+    """
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fchmod(descriptor, 0o700)
+        yield
+    finally:
+        os.fchmod(descriptor, _LOCKED)
+        os.close(descriptor)
+
+
+def check_tools() -> None:
+    """Raise ValueError where no folder can be encrypted: on macOS, or without gocryptfs."""
     if sys.platform != "linux":
         raise ValueError("an encrypted home needs Linux; on macOS use FileVault or an encrypted APFS volume")
     if missing := [tool for tool in _TOOLS if not shutil.which(tool)]:
         raise ValueError(
             f"an encrypted home needs {' and '.join(missing)}: install Debian's packages gocryptfs and fuse3"
         )
+
+
+def _run(*command: str, key: bytes = b"") -> None:
+    """Run a tool that reads the key from its standard input, where no other process sees it."""
+    check_tools()
     ended = subprocess.run(command, input=key, capture_output=True)
     if ended.returncode == _WRONG_KEY:
         raise ValueError(f"the key is wrong: {command[-2]} was encrypted with another one")

@@ -30,15 +30,17 @@ def nights(
 ) -> list[datetime]:
     """Return when the next `count` runs start."""
     starts: list[datetime] = []
+    schedule = LocalSchedule(home, cron, clock)
 
     def run() -> None:
+        schedule.save()
         starts.append(clock.now)
         clock.sleep(takes_s)
         if len(starts) == count:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        run_at_times(LocalSchedule(home, cron, clock), run, lambda _: None, clock.sleep)
+        run_at_times(schedule, run, lambda _: None, clock.sleep)
     return starts
 
 
@@ -94,11 +96,25 @@ def test_another_schedule_begins_anew(tmp_path: Path) -> None:
 
 def test_a_crash_of_a_run_does_not_start_it_again(tmp_path: Path) -> None:
     clock = Clock(at(28, 3, 1))
-    LocalSchedule(tmp_path, NIGHTLY, Clock()).start()
+    LocalSchedule(tmp_path, NIGHTLY, Clock())
     schedule = LocalSchedule(tmp_path, NIGHTLY, clock)
     assert schedule.next_time == at(28)
     schedule.start()
+    schedule.save()
     assert LocalSchedule(tmp_path, NIGHTLY, clock).next_time == at(29)
+
+
+def test_a_night_that_can_not_be_noted_is_not_repeated_at_once(tmp_path: Path) -> None:
+    clock, starts = Clock(), list[datetime]()
+
+    def run() -> None:
+        starts.append(clock.now)
+        if len(starts) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_at_times(LocalSchedule(tmp_path, NIGHTLY, clock), run, lambda _: None, clock.sleep)
+    assert starts == [at(28), at(29)]
 
 
 def test_a_clock_that_was_set_back_does_not_stop_the_schedule(tmp_path: Path) -> None:

@@ -1,11 +1,17 @@
 """A home is encrypted with all that it has, and a crash meanwhile loses nothing; then all works as before."""
 
 import filecmp
+import os
+import shutil
+import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
+from contextlib import chdir, closing
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 import pytest
 from typer.testing import CliRunner
@@ -16,10 +22,11 @@ from components.materialize_features.materialization import materialize
 from components.train_collaborative_filters.fitting import fit
 from feature_repo.feedback import FeedbackPolicy
 from pipelines.cli import app
-from pipelines.errors import HomeInUse
+from pipelines.errors import HomeInUse, RunError
+from pipelines.local_run.schedule import LocalSchedule
 from pipelines.privacy.erasure import erase_user
 from pipelines.privacy.export import export_user
-from pipelines.privacy.home_encryption import encrypt_home
+from pipelines.privacy.home_encryption import encrypt_home, stores_outside
 from pipelines.settings import Settings, load_settings
 from serving.configuration.encrypted_home import encrypted_home
 from serving.configuration.settings import load_settings as load_serving_settings
@@ -184,3 +191,166 @@ def test_without_a_key_the_command_says_how_to_make_one(tmp_path: Path) -> None:
         assert invoked.exit_code == 2
         assert "is not encrypted" in invoked.output
     assert not list(tmp_path.iterdir())
+
+
+def test_a_repeat_with_another_key_deletes_nothing(
+    settings: Settings, mounts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, home = content(settings), settings.home
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            encrypt_home(settings, KEY)
+    plain = Settings(home=mounts / "home.unencrypted")
+    for is_unlocked in (True, False):
+        assert encrypted_home(home).is_unlocked is is_unlocked
+        with pytest.raises(ValueError, match="the key is wrong"):
+            encrypt_home(settings, KEY[::-1])
+        assert content(plain) == before
+    encrypt_home(settings, KEY)
+    assert content(settings) == before
+    assert sorted(path.name for path in mounts.iterdir()) == ["home", "home.encrypted"]
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("place", ["home", "home.encrypted", "linked"])
+@pytest.mark.parametrize("setting", ["KEY_FILE", "KEY_COMMAND"])
+def test_a_key_in_the_home_is_refused(
+    settings: Settings, mounts: Path, monkeypatch: pytest.MonkeyPatch, place: str, setting: str
+) -> None:
+    (mounts / "linked").symlink_to("home")
+    (mounts / place).mkdir(exist_ok=True)
+    key = mounts / place / "key"
+    key.write_bytes(KEY)
+    monkeypatch.setenv(
+        f"PENCHANT_ENCRYPTION_{setting}", f"cat {key}" if setting == "KEY_COMMAND" else str(key)
+    )
+    invoked = CliRunner().invoke(app, ["home", "encrypt", "--home", str(settings.home)])
+    assert invoked.exit_code == 2
+    assert "would be encrypted with the home" in " ".join(invoked.output.split())
+    assert (settings.home / "log.db").read_text() == "log"
+    assert key.read_bytes() == KEY
+
+
+def test_a_night_unlocks_a_home_that_was_locked_or_writes_nothing(
+    settings: Settings, mounts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (mounts / "key").write_bytes(KEY)
+    monkeypatch.setenv("PENCHANT_ENCRYPTION_KEY_FILE", str(mounts / "key"))
+    encrypted = encrypt_home(settings, KEY)
+    unlocked, written = [], []
+
+    def nights(schedule: LocalSchedule, night: Callable[[], None], *_: object) -> None:
+        for has_key in (True, False):
+            encrypted.lock()
+            if not has_key:
+                (mounts / "key").unlink()
+            schedule.start()
+            night()
+            unlocked.append(encrypted.is_unlocked)
+            written.append(sorted(path.name for path in settings.home.iterdir()))
+
+    monkeypatch.setattr("pipelines.local_run.schedule.run_at_times", nights)
+    monkeypatch.setattr("pipelines.local_run.runner.run_locally", refuse)
+    invoked = CliRunner().invoke(app, ["run", "--every", "0 3 * * *", "--home", str(settings.home)])
+    assert "the run has started" in invoked.output
+    assert "expected a file with the key" in invoked.output
+    assert unlocked == [True, False]
+    assert "schedule.json" in written[0]
+    assert written[1] == []
+
+
+def refuse(*_: object) -> None:
+    raise RunError("the run has started")
+
+
+def test_what_would_write_into_a_home_unlocks_it(settings: Settings, mounts: Path) -> None:
+    encrypt_home(settings, KEY).lock()
+    with pytest.raises(ValueError, match="is encrypted, and locked"):
+        settings.prepare_home()
+    assert list(settings.home.iterdir()) == []
+    (mounts / "key").write_bytes(KEY)
+    Settings(home=settings.home, encryption_key_file=mounts / "key").prepare_home()
+    assert (settings.home / "log.db").read_text() == "log"
+
+
+def test_one_process_encrypts_a_home_at_a_time(
+    settings: Settings, mounts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, rmtree, refused = content(settings), shutil.rmtree, []
+
+    def encrypt_again(folder: Path) -> None:
+        with pytest.raises(HomeInUse, match="another process encrypts"):
+            encrypt_home(settings, KEY)
+        refused.append(folder.name)
+        rmtree(folder)
+
+    monkeypatch.setattr(shutil, "rmtree", encrypt_again)
+    encrypt_home(settings, KEY)
+    assert refused == ["home.unencrypted"]
+    assert content(settings) == before
+    assert sorted(path.name for path in mounts.iterdir()) == ["home", "home.encrypted"]
+
+
+def test_stores_and_links_that_leave_the_home_are_told(tmp_path: Path) -> None:
+    home = tmp_path / "h ome"
+    home.mkdir()
+    assert stores_outside(Settings(home=home)) == {}
+    (home / "inside").symlink_to("warehouse")
+    (home / "data").symlink_to("../data")
+    beside = f"{home}-warehouse"
+    log = f"sqlite:///{quote(beside)}.db"
+    settings = Settings(home=home, warehouse=beside, releases=f"s3://bucket{home}", interaction_log=log)
+    assert stores_outside(settings) == {
+        "warehouse": beside,
+        "releases": f"s3://bucket{home}",
+        "interaction_log": log,
+        f"{home}/data": f"{tmp_path}/data",
+    }
+
+
+def test_sockets_and_pipes_are_left_out(settings: Settings) -> None:
+    before = content(settings)
+    os.mkfifo(settings.home / "pipe")
+    with closing(socket.socket(socket.AF_UNIX)) as server, chdir(settings.home):
+        server.bind("socket")
+    encrypt_home(settings, KEY)
+    assert content(settings) == before
+    assert not {"pipe", "socket"} & {path.name for path in settings.home.iterdir()}
+
+
+def test_a_file_that_can_not_be_read_is_named(
+    settings: Settings, mounts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = content(settings)
+
+    copyfile = shutil.copyfile
+
+    def refuse_reading(source: os.DirEntry[str], copy: str, *, follow_symlinks: bool) -> None:
+        if source.name == "log.db":
+            raise PermissionError(13, "Permission denied", source.path)
+        copyfile(source, copy, follow_symlinks=follow_symlinks)
+
+    monkeypatch.setattr(shutil, "copyfile", refuse_reading)
+    with pytest.raises(
+        ValueError, match=r"^\S+/home/log\.db can't be copied \(.*Permission denied.*\): correct"
+    ):
+        encrypt_home(settings, KEY)
+    assert content(settings) == before
+    assert [path.name for path in mounts.iterdir()] == ["home"]
+
+
+def test_without_gocryptfs_nothing_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(ValueError, match="needs gocryptfs and fusermount3"):
+        encrypt_home(Settings(home=tmp_path / "home"), KEY)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_name_of_a_key_file_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PENCHANT_ENCRYPTION_KEY_FILE", "")
+    assert load_settings(home=tmp_path).encryption_key() is None
+    assert load_serving_settings(home=tmp_path).encryption_key() is None

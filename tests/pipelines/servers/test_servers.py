@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 
 from pipelines.errors import RunError
+from pipelines.privacy.home_encryption import encrypt_home
 from pipelines.servers import supervised_process
 from pipelines.servers.servers import serve_live_release
 from pipelines.settings import Settings, load_settings
 from serving.client import Recommender
+from tests.encrypted_homes import KEY
 from tests.fake_model_server import fake_model_server
 from tests.patience import HANG_S
 from tests.serving.planted import write_release
@@ -36,6 +38,24 @@ def test_a_recommender_with_tls_is_served(
     with serve_live_release(settings, port=0, model_port=0) as processes:
         address = processes.recommender.replace("127.0.0.1", "localhost")
         with Recommender(address, timeout_s=HANG_S, tls_roots=certificates.authority) as client:
+            assert client.record("u", "comedy-1")
+
+
+def test_the_servers_of_an_encrypted_home_get_it_though_the_environment_names_none(
+    mounts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (mounts / "key").write_bytes(KEY)
+    monkeypatch.setenv("PENCHANT_ENCRYPTION_KEY_FILE", str(mounts / "key"))
+    home = mounts / "home"
+    write_release(home / "releases", 1)
+    (home / "releases" / "live.json").write_text(json.dumps({"version": 1}))
+    encrypt_home(Settings.read(home=home), KEY)
+    with fake_model_server() as server:
+        settings = load_settings(home=home, model_server=server.address)
+        with (
+            serve_live_release(settings, port=0, model_port=0) as processes,
+            Recommender(processes.recommender, timeout_s=HANG_S) as client,
+        ):
             assert client.record("u", "comedy-1")
 
 

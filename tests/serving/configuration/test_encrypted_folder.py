@@ -3,6 +3,7 @@
 import os
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -89,6 +90,16 @@ def test_it_is_not_locked_under_a_process_that_uses_it(folder: EncryptedFolder) 
         assert folder.is_unlocked
         process.communicate(timeout=HANG_S)
     folder.lock()
+
+
+def test_only_root_can_write_into_a_locked_folder(folder: EncryptedFolder) -> None:
+    folder.unlock(KEY)
+    assert stat.S_IMODE(folder.folder.stat().st_mode) == 0o700
+    folder.lock()
+    assert stat.S_IMODE(folder.folder.stat().st_mode) == 0o500
+    with pytest.raises(ValueError, match="the key is wrong"):
+        folder.unlock(KEY[::-1])
+    assert stat.S_IMODE(folder.folder.stat().st_mode) == 0o500
 
 
 def test_files_that_were_written_while_it_was_locked_are_not_hidden(folder: EncryptedFolder) -> None:
