@@ -13,6 +13,7 @@ from components.erase_user.id_pattern import bytes_pattern, text_pattern
 from components.errors import StepError
 from components.run_record import RECORD
 from feature_repo.atomic_files import write_text_atomically
+from feature_repo.process_folders import unused_entries
 
 # What a warm start begins with: weights that learned from everybody, and the users' newest interactions.
 TRAINING_START: Final = "base_model"
@@ -57,12 +58,14 @@ def delete_review_pages(home: Path) -> int:
 def delete_copies(home: Path) -> int:
     """Delete the copies of data that killed runs and commands left; with the lock of the home.
 
+    The temporary files of an encrypted home's processes that still run stay: each deletes its own at its end.
+
     Returns their number.
     """
-    places = (home / PRIVATE_COPIES, *home.glob("runs/*/tmp"), *home.glob("tmp/*"))
-    copies = [folder for folder in places if folder.is_dir()]
-    for folder in copies:
-        shutil.rmtree(folder)
+    places = (home / PRIVATE_COPIES, *home.glob("runs/*/tmp"), *unused_entries(home / "tmp"))
+    copies = [place for place in places if place.exists()]
+    for place in copies:
+        shutil.rmtree(place) if place.is_dir() else place.unlink()
     return len(copies)
 
 

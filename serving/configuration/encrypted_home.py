@@ -6,9 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from feature_repo.process_folders import make_folder_of_this_process
 from serving.configuration.encrypted_folder import EncryptedFolder
 
-# Temporary files of all processes of an encrypted home.
+# A folder for each process of an encrypted home, with its temporary files.
 TEMPORARY: Final = "tmp"
 
 
@@ -65,6 +66,5 @@ def open_home(home: Path, has_key: bool, read_key: Callable[[], bytes | None]) -
 
 
 def _use_temporary_folder(folder: Path) -> None:
-    """Let this process, and those that it starts, write temporary files to `folder`."""
-    folder.mkdir(mode=0o700, exist_ok=True)
-    os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
+    """Let this process, and those that it starts, write temporary files to its own folder in `folder`."""
+    os.environ["TMPDIR"] = tempfile.tempdir = str(make_folder_of_this_process(folder))

@@ -3,6 +3,7 @@
 import configparser
 import re
 import shlex
+from pathlib import Path
 
 import typer.main
 
@@ -20,6 +21,11 @@ def unit(name: str) -> configparser.ConfigParser:
     return parser
 
 
+def home_of(name: str) -> Path:
+    (home,) = re.findall(r"PENCHANT_HOME=(\S+)", unit(name)["Service"]["Environment"])
+    return Path(home)
+
+
 def test_the_service_runs_a_command_that_exists() -> None:
     program, name, *arguments = shlex.split(unit("penchant-training.service")["Service"]["ExecStart"])
     assert program.endswith("/penchant")
@@ -29,8 +35,7 @@ def test_the_service_runs_a_command_that_exists() -> None:
 
 def test_the_service_runs_once_and_may_write_its_home() -> None:
     service = unit("penchant-training.service")["Service"]
-    (home,) = re.findall(r"PENCHANT_HOME=(\S+)", service["Environment"])
-    assert service["ReadWritePaths"] == home
+    assert service["ReadWritePaths"] == str(home_of("penchant-training.service").parent)
     assert service["Type"] == "oneshot"
 
 
@@ -48,6 +53,9 @@ def test_a_unit_of_its_own_unlocks_and_locks_an_encrypted_home() -> None:
         assert shlex.split(service[key])[1:] == ["home", name]
         assert name in group.commands
     assert service["RemainAfterExit"] == "true"
+    assert home_of("penchant-home.service") == home_of("penchant-training.service")
+    files = [unit(f"penchant-{name}.service")["Service"]["EnvironmentFile"] for name in ("home", "training")]
+    assert files == ["/etc/penchant/settings.env", "-/etc/penchant/settings.env"]
     assert not {"PrivateTmp", "ProtectSystem", "ProtectHome", "NoNewPrivileges"} & set(service)
 
 

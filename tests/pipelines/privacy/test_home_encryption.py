@@ -89,11 +89,13 @@ def test_nothing_of_a_home_can_be_read_without_its_key(mounts: Path, monkeypatch
     settings = load_settings(home=home)
     assert export_user(settings, PERSON)["data"] == exported
     assert TITLE in ReleaseStore(settings.releases).open(1).catalog.titles[0]
-    assert tempfile.gettempdir() == str(home / "tmp")
+    assert Path(tempfile.gettempdir()).parent == home / "tmp"
+    (home / "tmp" / "of-a-killed-command").mkdir()
     shop.ingest(shop.write("second.csv", 7))
     shop.validate_and_build(settings.home / "runs" / "2" / "steps")
     assert files_with(encrypted, PERSON) == []
     receipt, _ = erase_user(settings, PERSON)
+    assert [str(path) for path in (home / "tmp").iterdir()] == [tempfile.gettempdir()]
     assert str(encrypted) in {entry["place"] for entry in receipt.remains}
     assert files_with(home, PERSON) == []
 

@@ -1,6 +1,7 @@
 """Without the key nobody reads an encrypted folder; with it every program works in it as in any other."""
 
 import os
+import re
 import signal
 import sqlite3
 import stat
@@ -19,6 +20,7 @@ from tests.occurrences import files_with
 from tests.patience import HANG_S, wait_until
 
 MARK = "Marked-Person"
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture
@@ -44,6 +46,18 @@ def test_only_an_unlocked_folder_shows_its_files(folder: EncryptedFolder) -> Non
     folder.unlock(KEY)
     folder.unlock(KEY)
     assert (folder.folder / MARK).read_text() == MARK * 1_000
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_the_documented_command_sets_another_key(folder: EncryptedFolder, mounts: Path, end: str) -> None:
+    (command,) = re.findall(r"`(printf [^`]*gocryptfs[^`]*)`", (ROOT / "SECURITY.md").read_text())
+    (mounts / "key").write_text(f"{KEY.decode()}{end}")
+    (mounts / "new-key").write_text(f"{KEY[::-1].decode()}{end}")
+    (mounts / ".penchant.encrypted").symlink_to(folder.ciphertext)
+    subprocess.run(["bash", "-c", command], cwd=mounts, check=True)
+    with pytest.raises(ValueError, match="the key is wrong"):
+        folder.unlock(KEY)
+    folder.unlock(KEY[::-1])
 
 
 def test_ten_commands_that_unlock_at_a_time_mount_it_once(folder: EncryptedFolder) -> None:
