@@ -27,6 +27,6 @@ def print_receipt(receipt: Receipt) -> None:
         versions = receipt.retraining.get("versions", [live] if receipt.retraining["learned"] else [])
         learned = "has learned from erased users" if live in versions else "has learned from no erased user"
         is_live = f"The live version, {live}, {learned}." if live else "No version is live."
-        out.print(trained + is_live)
+        out.print(trained + is_live, soft_wrap=True)
         if tried := [str(version) for version in versions if version != live]:
-            out.print(f"The running experiment uses versions that have: {', '.join(tried)}.")
+            out.print(f"The running experiment uses versions that have: {', '.join(tried)}.", soft_wrap=True)
