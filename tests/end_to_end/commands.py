@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from components.run_record import RunRecord
 from pipelines.local_run.run_lock import is_locked
 from tests.patience import HANG_S, wait_until
 
@@ -108,21 +109,22 @@ def is_free(address: str) -> bool:
     return False
 
 
-def kill(*arguments: str, line: str, home: Path, step: str = "") -> None:
-    """Start a command; kill all its processes once it, or `step` of its pipeline, has printed `line`."""
+def kill(*arguments: str, home: Path, step: str = "", line: str = "") -> None:
+    """Start a command; kill all its processes once its first step runs, or `step` has printed `line`."""
     logs_before = set(home.glob("runs/*/run.log"))
-    start = f"Executing task \x1b[96m'{step.lower().replace(' ', '-')}'" if step else "» "
+    start = f"Executing task \x1b[96m'{step.lower().replace(' ', '-')}'"
 
-    def has_printed() -> bool:
+    def is_there() -> bool:
         logs = set(home.glob("runs/*/run.log")) - logs_before
-        outputs = [log.read_text().partition(start)[2] for log in logs]
-        return any(line in output for output in outputs)
+        if not step:
+            return any(RunRecord.read(log.parent).steps for log in logs)
+        return any(line in log.read_text().partition(start)[2] for log in logs)
 
     command = [str(PENCHANT), *arguments]
     with subprocess.Popen(
         command, env=environment(home), stdout=subprocess.DEVNULL, start_new_session=True
     ) as run:
-        wait_until(lambda: run.poll() is not None or has_printed())
+        wait_until(lambda: run.poll() is not None or is_there())
         os.killpg(run.pid, signal.SIGKILL)
-    assert run.returncode == -signal.SIGKILL, f"the command ended before {step}"
+    assert run.returncode == -signal.SIGKILL, "the command ended before it could be killed"
     wait_until(lambda: not is_locked(home))  # a killed step may take a while to end

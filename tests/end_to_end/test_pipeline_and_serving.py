@@ -243,17 +243,7 @@ def test_review_keeps_the_reason_of_a_rejection(home: Path) -> None:
 def test_a_killed_approval_leaves_the_live_release(
     home: Path, store: ReleaseStore, recommender: Recommender
 ) -> None:
-    kill(
-        "review",
-        "approve",
-        "2",
-        "--by",
-        "ada",
-        "--reason",
-        "better",
-        line="interests of",
-        home=home,
-    )
+    kill("review", "approve", "2", "--by", "ada", "--reason", "better", home=home)
 
     assert_serves(store, recommender, 1)
     killed = LocalRuns(home).newest(1)[0]
