@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import wraps
 from typing import Any, Final
@@ -35,8 +36,11 @@ def killed_steps(shop: Shop) -> list[Figure]:
     command = [sys.executable, "-m", "tests.attack.killed_steps", "run", *shop.options]
     command += ["--policy", "auto-unless-worse"]
     kills = Counter[str]()
-    answered = Counter[str]()
-    with subprocess.Popen(command, env=environment(shop.home), stdout=subprocess.DEVNULL) as run:
+    asked: list[tuple[str, Future[bool]]] = []
+    with (
+        ThreadPoolExecutor() as pool,  # a short step would end while this thread waits for an answer
+        subprocess.Popen(command, env=environment(shop.home), stdout=subprocess.DEVNULL) as run,
+    ):
         for task, process in _steps(run):
             if kills[task] == len(_MOMENTS):
                 continue
@@ -44,7 +48,8 @@ def killed_steps(shop: Shop) -> list[Figure]:
             if step := process if at_start else _wait_for_its_middle(run.pid, process, cpu_seconds[task]):
                 step.kill()
                 kills[task] += 1
-                answered[task] += shop.is_answered()
+                asked.append((task, pool.submit(shop.is_answered)))
+    answered = Counter(task for task, answer in asked if answer.result())
     record = shop.newest_run()
     ended = {step.task: step.status for step in record.steps}
     rows = [
@@ -102,7 +107,8 @@ def _wait_for_its_middle(run: int, process: psutil.Process, cpu_seconds: float) 
     with suppress(psutil.NoSuchProcess):
         while process.status() != psutil.STATUS_ZOMBIE:
             for step in (process, *_forked_steps(run)):
-                if sum(step.cpu_times()[:2]) >= cpu_seconds / 4:
+                used = sum(sum(one.cpu_times()[:2]) for one in (step, *step.children(recursive=True)))
+                if used >= cpu_seconds / 4:
                     return step
             time.sleep(_LOOK_S / 10)  # the shortest step takes a third of a second
     return None
