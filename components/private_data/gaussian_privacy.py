@@ -2,30 +2,21 @@
 
 Sums to which each user adds a vector of at most unit length, with noise of deviation 1 / μ, are μ-Gaussian
 differentially private, and several of them together sqrt(Σ μ²) (Dong, Roth & Su 2019, "Gaussian Differential
-Privacy"). The conversion to (ε, δ) is exact (Balle & Wang 2018, "Improving the Gaussian Mechanism").
+Privacy"). dp-accounting converts to (ε, δ), exactly (Balle & Wang 2018, "Improving the Gaussian Mechanism").
 """
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Final
 
-from scipy.stats import norm
+from dp_accounting import get_epsilon_gaussian, get_sigma_gaussian
 
 MAX_EPSILON: Final = 100.0
-_MAX_MU: Final = 30.0
-
-
-def delta_of(mu: float, epsilon: float) -> float:
-    """Return the δ that belongs to an ε."""
-    if not mu:
-        return 0.0
-    tail = math.exp(epsilon + norm.logcdf(-epsilon / mu - mu / 2))
-    return max(float(norm.cdf(-epsilon / mu + mu / 2)) - tail, 0.0)
 
 
 def epsilon_of(mu: float, delta: float) -> float:
-    """Return the least ε for a δ; MAX_EPSILON if it is larger."""
-    return _least(lambda epsilon: delta_of(mu, epsilon) <= delta, MAX_EPSILON)
+    """Return the least ε for a δ."""
+    return float(get_epsilon_gaussian(1 / mu, delta)) if mu else 0.0
 
 
 def mu_of(epsilon: float, delta: float) -> float:
@@ -38,19 +29,9 @@ def mu_of(epsilon: float, delta: float) -> float:
         raise ValueError(
             f"expected 0 < epsilon < {MAX_EPSILON:g} and 0 < delta < 1, got {epsilon:g} and {delta:g}"
         )
-    too_large = _least(lambda mu: delta_of(mu, epsilon) > delta, _MAX_MU)
-    return too_large - 1e-9
+    return 1 / float(get_sigma_gaussian(epsilon, delta))
 
 
 def composed(mus: Iterable[float]) -> float:
     """Return the μ of several sums over the same users together, however each was chosen after the others."""
-    return math.sqrt(sum(mu * mu for mu in mus))
-
-
-def _least(holds: Callable[[float], bool], high: float) -> float:
-    """Return the least value up to `high` for which `holds`, which holds for all above, is true."""
-    low = 0.0
-    for _ in range(100):
-        middle = (low + high) / 2
-        low, high = (low, middle) if holds(middle) else (middle, high)
-    return high
+    return math.hypot(*mus)
