@@ -1,13 +1,11 @@
 """Tables of an answer that was given again."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from rich.table import Column, Table
 from rich.text import Text
-
-from serving.exposures.exposure_table import to_row
 
 if TYPE_CHECKING:
     from serving.exposures.exposure import Exposure
@@ -20,7 +18,7 @@ _MAX_TERMS = 4
 
 def replay_sentence(exposure: "Exposure", replayed: "Replayed") -> str:
     """Say what was answered again, and whether the answer is the same."""
-    is_same = to_row(replayed.exposure) == to_row(exposure)
+    is_same = replayed.exposure == exposure
     at = datetime.fromtimestamp(exposure.timestamp / 1e6, UTC)
     return (
         f"User {exposure.user_id or '(anonymous)'}, {at:%Y-%m-%d %H:%M:%S} UTC, release "
@@ -45,33 +43,31 @@ def replay_table(exposure: "Exposure", replayed: "Replayed") -> Table:
     return table
 
 
-def comparison_table(then: int, other: int, items: "Iterable[ItemDifference]") -> Table:
-    """Show the places of the items in both releases' answers, and the terms that differ most."""
-    table = Table(
-        "title",
-        Column(f"place, release {then}", justify="right"),
-        Column(f"release {other}", justify="right"),
-        Column("score", justify="right"),
-        Column("", justify="right"),
-        "terms that differ",
-    )
+def comparison_table(then: str, other: str, items: "Iterable[ItemDifference]") -> Table:
+    """Show the places of the items in both answers, and the terms that differ most."""
+    headings = (f"{name}: place (score)" for name in (then, other))
+    table = Table("title", *(Column(each, justify="right") for each in headings), "what differs")
     for item in items:
         table.add_row(
             Text(item.title or item.item_id),
-            str(item.place_then or "–"),
-            str(item.place_other or "–"),
-            "–" if item.score_then is None else f"{item.score_then:.3f}",
-            "–" if item.score_other is None else f"{item.score_other:.3f}",
-            _terms(item),
+            _place(item.place_then, item.score_then),
+            _place(item.place_other, item.score_other),
+            "\n".join(_reasons(item, then, other)) or "the same score",
         )
     return table
 
 
-def _terms(item: "ItemDifference") -> str:
+def _place(place: int | None, score: float | None) -> str:
+    return f"{place or '–'} ({'–' if score is None else f'{score:.3f}'})"
+
+
+def _reasons(item: "ItemDifference", then: str, other: str) -> Iterator[str]:
     if item.score_then is None or item.score_other is None:
-        missing = "both releases" if item.score_then == item.score_other else "one release"
-        return f"no candidate of {missing}, or removed by a rule"
-    return "\n".join(map(_term, item.terms[:_MAX_TERMS])) or "none"
+        yield f"{then if item.score_then is None else other}: not ranked, or left out by a rule"
+    yield from map(_term, item.terms[:_MAX_TERMS])
+    for name, rule in ((then, item.rule_then), (other, item.rule_other)):
+        if rule:
+            yield f"{name}: placed by {rule}"
 
 
 def _term(term: "Term") -> str:

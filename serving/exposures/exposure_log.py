@@ -12,8 +12,8 @@ from serving.answers import Answer, Degradation, Fallback, Stage
 from serving.errors import Unavailable
 from serving.exposures.answer_origin import AnswerOrigin
 from serving.exposures.experiment_outcomes import ExperimentOutcomes
-from serving.exposures.exposure import Exposure
-from serving.exposures.exposure_table import to_row
+from serving.exposures.exposure_rows import row_of
+from serving.exposures.exposure_table import Row
 from serving.exposures.exposure_writer import ExposureWriter, WritableStore
 from serving.ranking.request import Request
 from serving.telemetry.logs import OncePerSecond
@@ -78,11 +78,11 @@ class ExposureLog:
         is_sampled = mmh3.hash(request.request_id, signed=False) < self._limit
         if not is_sampled and not must_be_stored:
             return None
-        exposure = exposure_of(request, answer, origin)
+        row = row_of(request, answer, origin)
         if must_be_stored and request.user_id:
-            return await self._store_now(exposure, budget_s)
+            return await self._store_now(row, budget_s)
         if is_sampled:
-            self._writer.add(exposure)
+            self._writer.add(row)
         reason = "the request has no user id"
         return Degradation(Stage.IMPRESSIONS, reason, Fallback.NOT_RECORDED) if must_be_stored else None
 
@@ -103,10 +103,10 @@ class ExposureLog:
         self._bulkhead.close()
         self._writer.close()
 
-    async def _store_now(self, exposure: Exposure, budget_s: float) -> Degradation | None:
+    async def _store_now(self, row: Row, budget_s: float) -> Degradation | None:
         with self._metrics.stage("scenario"):
             try:
-                await self._bulkhead.run(budget_s, self._store.append, [to_row(exposure)])
+                await self._bulkhead.run(budget_s, self._store.append, [row])
             except (Unavailable, TimeoutError) as error:
                 logger.warning("impressions are not recorded: %r", error)
                 self._metrics.exposures["dropped"].inc()
@@ -114,30 +114,3 @@ class ExposureLog:
                 return Degradation(Stage.IMPRESSIONS, reason, Fallback.NOT_RECORDED)
         self._metrics.exposures["stored"].inc()
         return None
-
-
-def exposure_of(request: Request, answer: Answer, origin: AnswerOrigin) -> Exposure:
-    """Return what an answer shows, and how it came about."""
-    ranked, version = origin.ranked, origin.user.version
-    propensities = ranked.propensities
-    return Exposure(
-        request_id=answer.request_id,
-        user_id=request.user_id,
-        timestamp=origin.now,
-        release_version=answer.release_version,
-        scenario=origin.scenario,
-        basis=answer.basis,
-        degraded=",".join(degradation.stage for degradation in answer.degraded),
-        candidates=mmh3.mmh3_x64_128_digest(origin.candidates.tobytes()).hex(),
-        item_ids=[item.item_id for item in answer.recommendations],
-        scores=ranked.scores.tolist(),
-        sources=ranked.sources.tolist(),
-        propensities=[1.0] * len(ranked.scores) if propensities is None else propensities.tolist(),
-        snapshot=origin.user.as_of,
-        delta=version.delta if version else b"",
-        request=request.message,
-        latency_us=origin.latency_us,
-        experiment=origin.experiment,
-        arm=origin.arm,
-        credits=origin.credits,
-    )

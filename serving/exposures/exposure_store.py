@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from serving.exposures import followed_users
 from serving.exposures.experiment_outcomes import ExperimentOutcomes
 from serving.exposures.exposure import Exposure
-from serving.exposures.exposure_table import COLUMNS, EXPOSURES, Row, create, from_row, insert_statement
+from serving.exposures.exposure_rows import from_row
+from serving.exposures.exposure_table import COLUMNS, EXPOSURES, Row, create, insert_statement
 from serving.user_data import erased_users, log_schema
 from serving.user_data.log_connections import LogConnections
 
@@ -78,7 +79,7 @@ class ExposureStore:
         self._database = LogConnections(url, timeout_s, create)
 
     def append(self, rows: Sequence[Row]) -> None:
-        """Store the exposures of all rows, as `to_row` returns them, or none, durably.
+        """Store the exposures of all rows, as `row_of` returns them, or none, durably.
 
         Those of erased users are left out, and erased users are left out of the requests that name them.
         """

@@ -1,12 +1,9 @@
-"""The table of exposures, in the database of the interaction log, and the conversion of its rows."""
+"""The table of exposures, in the database of the interaction log."""
 
-from array import array
-from collections.abc import Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
 
-from serving.exposures.exposure import Exposure
 from serving.user_data import erased_users
 
 METADATA: Final = sa.MetaData()
@@ -29,17 +26,17 @@ EXPOSURES: Final = sa.Table(
     sa.Column("item_ids", sa.Text, nullable=False),
     sa.Column("scores", sa.LargeBinary, nullable=False),  # float32
     sa.Column("sources", sa.LargeBinary, nullable=False),  # uint16
-    sa.Column("propensities", sa.LargeBinary),  # float64; null where each is 1
+    sa.Column("propensities", sa.LargeBinary),  # float64; empty or null where each is 1
     sa.Column("snapshot", sa.BigInteger, nullable=False),
     sa.Column("delta", sa.LargeBinary, nullable=False),
     sa.Column("request", sa.LargeBinary),
     sa.Column("latency_us", sa.BigInteger),
     sa.Column("experiment", sa.Text),
     sa.Column("arm", sa.Text),
-    sa.Column("credits", sa.LargeBinary),  # float32; null but for interleaved answers
+    sa.Column("credits", sa.LargeBinary),  # float32; empty or null but for interleaved answers
 )
 COLUMNS: Final = [column for column in EXPOSURES.c if column.name != "position"]
-_NAMES: Final = [column.name for column in COLUMNS]
+NAMES: Final = [column.name for column in COLUMNS]
 sa.Index("exposures_of_user", EXPOSURES.c.user_id, EXPOSURES.c.timestamp)
 sa.Index("exposures_by_request", EXPOSURES.c.request_id)
 sa.Index("exposures_by_timestamp", EXPOSURES.c.timestamp)
@@ -66,58 +63,10 @@ def create(engine: sa.Engine) -> None:
 
 
 def insert_statement(dialect: str, rows: int) -> str:
-    """Return the INSERT of so many rows of `to_row`, for the driver of the dialect: SQLAlchemy's is slower.
+    """Return the INSERT of so many rows of `row_of`, for the driver of the dialect: SQLAlchemy's is slower.
 
     One statement for all rows, because sqlite3 gives the interpreter away at each one, and then competes with
     answers for it.
     """
-    values = f"({', '.join(['?' if dialect == 'sqlite' else '%s'] * len(_NAMES))})"
-    return f"INSERT INTO {EXPOSURES.name} ({', '.join(_NAMES)}) VALUES {', '.join([values] * rows)}"
-
-
-def to_row(exposure: Exposure) -> Row:
-    """Return the values of COLUMNS."""
-    is_certain = list(exposure.propensities).count(1.0) == len(exposure.propensities)
-    return (
-        exposure.request_id,
-        exposure.user_id,
-        exposure.timestamp,
-        exposure.release_version,
-        exposure.scenario,
-        exposure.basis,
-        exposure.degraded,
-        exposure.candidates,
-        "\n".join(exposure.item_ids),
-        array("f", exposure.scores).tobytes(),
-        array("H", exposure.sources).tobytes(),
-        None if is_certain else array("d", exposure.propensities).tobytes(),
-        exposure.snapshot,
-        exposure.delta,
-        exposure.request or None,
-        exposure.latency_us,
-        exposure.experiment or None,
-        exposure.arm or None,
-        array("f", exposure.credits).tobytes() or None,
-    )
-
-
-def from_row(row: Sequence[Any]) -> Exposure:
-    """Return the exposure in a row of COLUMNS."""
-    values = dict(zip(_NAMES, row, strict=True))
-    items = values["item_ids"].split("\n") if values["item_ids"] else []
-    propensities = values["propensities"]
-    return Exposure(
-        **values
-        | {
-            "item_ids": items,
-            "scores": array("f", values["scores"]).tolist(),
-            "sources": array("H", values["sources"]).tolist(),
-            "propensities": [1.0] * len(items) if propensities is None else array("d", propensities).tolist(),
-            "delta": bytes(values["delta"]),
-            "request": values["request"] or b"",
-            "latency_us": values["latency_us"] or 0,
-            "experiment": values["experiment"] or "",
-            "arm": values["arm"] or "",
-            "credits": tuple(array("f", values["credits"] or b"")),
-        }
-    )
+    values = f"({', '.join(['?' if dialect == 'sqlite' else '%s'] * len(NAMES))})"
+    return f"INSERT INTO {EXPOSURES.name} ({', '.join(NAMES)}) VALUES {', '.join([values] * rows)}"

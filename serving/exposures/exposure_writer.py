@@ -8,8 +8,7 @@ from threading import Event, Lock, Thread
 from typing import Final, Protocol
 
 from serving.errors import Unavailable
-from serving.exposures.exposure import Exposure
-from serving.exposures.exposure_table import Row, to_row
+from serving.exposures.exposure_table import NAMES, Row
 from serving.telemetry.logs import OncePerSecond
 from serving.telemetry.metrics import Metrics
 
@@ -21,8 +20,9 @@ PERIOD_S: Final = 0.5
 
 # The memory of exposures that wait; further ones are dropped.
 MAX_WAITING_BYTES: Final = 4_000_000
-_BYTES_PER_ANSWER: Final = 500
-_BYTES_PER_ITEM: Final = 80
+# Of a row without its items and its request.
+_BYTES_PER_ROW: Final = 1_000
+_REQUEST_ID, _ITEM_IDS, _REQUEST = map(NAMES.index, ("request_id", "item_ids", "request"))
 
 # Recordings wait for the transaction of a batch.
 _BATCH: Final = 500
@@ -57,18 +57,14 @@ class ExposureWriter:
     def start(self) -> None:
         self._thread.start()
 
-    def add(self, exposure: Exposure) -> None:
-        """Write the exposure soon, or drop it if too many wait; never blocks.
-
-        Converts it to a row: the thread would compete with answers for the interpreter.
-        """
-        row = to_row(exposure)
+    def add(self, row: Row) -> None:
+        """Write an exposure soon, or drop it if too many wait; never blocks."""
         with self._lock:
             fits = self._waiting_bytes < MAX_WAITING_BYTES
             if fits:
                 self._waiting.append(row)
-                self._waiting_bytes += _size(exposure)
-                self._waiting_ids.add(exposure.request_id)
+                self._waiting_bytes += _size(row)
+                self._waiting_ids.add(row[_REQUEST_ID])
         if not fits:
             self._drop(1, "the store is too slow")
         elif not self._has_work.is_set():
@@ -142,6 +138,6 @@ class ExposureWriter:
         logger.warning("exposures are dropped: %s", reason)
 
 
-def _size(exposure: Exposure) -> int:
+def _size(row: Row) -> int:
     """Return about how many bytes an exposure takes."""
-    return _BYTES_PER_ANSWER + _BYTES_PER_ITEM * len(exposure.item_ids) + len(exposure.request)
+    return _BYTES_PER_ROW + 3 * len(row[_ITEM_IDS]) + len(row[_REQUEST])

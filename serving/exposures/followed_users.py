@@ -20,10 +20,10 @@ ENDS: Final = sa.select(sa.func.min(_ROW.position), sa.func.max(_ROW.position))
 
 
 def followed_in(rows: Sequence[Row]) -> Iterator[str]:
-    """Yield the followed users of the requests in rows, as of `to_row`."""
+    """Yield the followed users of the requests in rows, as of `row_of`."""
     for row in rows:
         if row[_REQUEST]:
-            yield from RecommendRequest.FromString(row[_REQUEST]).followed_user_ids
+            yield from RecommendRequest.FromString(bytes(row[_REQUEST])).followed_user_ids
 
 
 def leave_out_stored(database: LogConnections, user_id: str, scanned: int = SCANNED) -> int:

@@ -1,14 +1,14 @@
-"""Explains, term by term, how the answers of two releases to one request differ."""
+"""Explains, term by term, how two answers to one request differ: of two releases, or under two scenarios."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from serving.answers import Answer, Recommendation
+from serving.answers import Answer, Recommendation, Rule
 
 
 @dataclass(frozen=True)
 class Term:
-    """What a feature adds to the score of an item, in each release."""
+    """What a feature adds to the score of an item, in each answer."""
 
     feature: str
     then: float
@@ -25,22 +25,26 @@ class ItemDifference:
     place_other: int | None
     score_then: float | None
     score_other: float | None
-    terms: list[Term]  # those that differ, the largest difference first; empty unless both releases scored it
+    terms: list[Term]  # those that differ, the largest difference first; empty unless both scored it
+    rule_then: Rule | None = None  # the scenario's key that set the place, where it was not the score
+    rule_other: Rule | None = None
 
 
 def differences(
-    then: Answer, other: Answer, explained_then: Answer, explained_other: Answer
+    then: Answer, other: Answer, more_then: Answer, more_other: Answer
 ) -> Iterator[ItemDifference]:
     """Yield the items of both answers, in the order of the first one.
 
     Args:
-        explained_then, explained_other: answers with more items, and the contributions of their features.
+        then, other: explained.
+        more_then, more_other: the same with more items, for the scores of what only the other one shows.
     """
     places = [
         {item.item_id: place for place, item in enumerate(each.recommendations, 1)} for each in (then, other)
     ]
     scored = [
-        {item.item_id: item for item in each.recommendations} for each in (explained_then, explained_other)
+        {item.item_id: item for each in answers for item in each.recommendations}
+        for answers in ((more_then, then), (more_other, other))
     ]
     titles = {item.item_id: item.title for each in (other, then) for item in each.recommendations}
     for item_id in {**places[0], **places[1]}:
@@ -53,6 +57,8 @@ def differences(
             ours.score if ours else None,
             theirs.score if theirs else None,
             _terms(ours, theirs) if ours and theirs else [],
+            ours.reordered_by if ours and item_id in places[0] else None,
+            theirs.reordered_by if theirs and item_id in places[1] else None,
         )
 
 

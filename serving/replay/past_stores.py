@@ -7,7 +7,7 @@ from serving.answers import Answer, Degradation
 from serving.errors import Unavailable
 from serving.exposures.answer_origin import AnswerOrigin
 from serving.exposures.exposure import Exposure
-from serving.exposures.exposure_log import exposure_of
+from serving.exposures.exposure_rows import from_row, row_of
 from serving.exposures.exposure_store import ExposureStore
 from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.request import Request
@@ -24,7 +24,7 @@ class RecordedExposure:
     async def record(
         self, request: Request, answer: Answer, origin: AnswerOrigin, budget_s: float
     ) -> Degradation | None:
-        self.exposure = exposure_of(request, answer, origin)
+        self.exposure = from_row(row_of(request, answer, origin))
         return None
 
 

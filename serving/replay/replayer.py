@@ -14,6 +14,7 @@ from serving.exposures.exposure_store import ExposureStore
 from serving.interest.user_interest import InterestModelClient
 from serving.protos import recommender_pb2 as pb
 from serving.ranking.loaded_release import LoadedRelease
+from serving.ranking.request import NO_SCENARIO
 from serving.ranking.scenarios import Scenario
 from serving.recommender import RecommendationEngine
 from serving.replay.not_repeatable import NotRepeatable
@@ -63,22 +64,29 @@ class Replayer:
         release: LoadedRelease,
         explain_k: int | None = None,
         k: int | None = None,
+        scenario: str | None = None,
     ) -> Replayed:
         """Return the answer of a release to the recorded request, with the history as of then.
 
         Args:
             explain_k: explain the best `explain_k` items instead of the request's own number.
             k: return `k` items instead, without explanations.
+            scenario: the scenario instead of the request's own; "" for none.
 
         Raises:
             NotRepeatable: the request is not kept, or what the answer was based on has changed since.
+            InvalidRequest: there is no such scenario, or it needs bids that the request does not have.
             Unavailable: a store or the model server can't be reached.
         """
         until, features = self._check(exposure), self._features(exposure, release.version)
         message = pb.RecommendRequest.FromString(exposure.request)
+        if scenario is None:
+            self._scenario(message.scenario)
+        else:
+            message.scenario = scenario
         request = read_request(message, self.scenarios, self.limits, exposure.timestamp)
         request = replace(request, request_id=exposure.request_id, message=exposure.request)
-        if exposure.experiment and exposure.scenario != request.scenario.name:  # that of the arm
+        if exposure.experiment and scenario is None:  # the arm may have another one than the request
             request = replace(request, scenario=self._scenario(exposure.scenario))
         if explain_k is not None:
             request = replace(request, explain=True, k=explain_k)
@@ -114,9 +122,18 @@ class Replayer:
         return Replayed(answer, _as_then(recorded.exposure, exposure))
 
     def _scenario(self, name: str) -> Scenario:
-        if name not in self.scenarios:
-            raise NotRepeatable(f"its arm had the scenario {name!r}, which does not exist any more")
-        return self.scenarios[name]
+        """Return the scenario of an answer; NO_SCENARIO for an empty name.
+
+        Raises:
+            NotRepeatable: there is none.
+        """
+        if name and name not in self.scenarios:
+            raise NotRepeatable(
+                f"the answer had the scenario {name!r}, which is none of "
+                f"{', '.join(sorted(self.scenarios))}; set "
+                "PENCHANT_SCENARIOS to the file that the recommender had then"
+            )
+        return self.scenarios[name] if name else NO_SCENARIO
 
     def _check(self, exposure: Exposure) -> int:
         """Return the time (µs since the epoch) until which the answer had read the log.

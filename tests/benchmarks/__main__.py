@@ -24,6 +24,7 @@ from rich.console import Console
 from feature_repo.contract import INTEREST_MODEL
 from serving.configuration.settings import ServingSettings
 from tests.benchmarks import load
+from tests.benchmarks.exposure_cpu import exposure_cpu_us
 from tests.benchmarks.figures import LABELS, Figures, stage_table
 from tests.benchmarks.load import Target
 from tests.benchmarks.processes import Recommender, Server, recommender, server
@@ -189,6 +190,9 @@ def _exposures(
     detail = " / ".join(f"{median(each):.0f}" for each in rates.values()) + " requests/s"
     name = f"exposures recorded / not recorded, throughput of {CLIENTS} clients"
     figures.goal(name, share, 0.95, detail, at_least=True)
+    answering, writing = exposure_cpu_us(effort.rounds)
+    figures.others["an exposure: CPU µs of the answer's thread"] = answering
+    figures.others["an exposure: CPU µs of the writer's thread"] = writing
 
 
 def _open_loop(

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from pipelines.cli import app
 from pipelines.commands.replay_tables import comparison_table, replay_sentence, replay_table
-from serving.answers import Answer, Basis, Recommendation, Source
+from serving.answers import Answer, Basis, Recommendation, Rule, Source
 from serving.replay.answer_differences import ItemDifference, Term
 from serving.replay.replayer import Replayed
 from tests.components.evaluate_online.shown_world import write_log
@@ -42,8 +42,10 @@ def test_the_tables_show_what_differs() -> None:
     assert "│ 1 │ tea        │ tea   │ Green tea │ 0.5000 │" in printed(replay_table(then, same))
     items = [
         ItemDifference("tea", "Green tea", 1, 2, 0.5, 0.25, [Term("ease", 0.5, 0.25)]),
-        ItemDifference("milk", "Milk", None, 1, None, 1.0, []),
+        ItemDifference("milk", "Milk", None, 1, None, 1.0, [], rule_other=Rule.DIVERSITY),
     ]
-    text = printed(comparison_table(1, 2, items))
+    text = printed(comparison_table("release 1", "release 2", items))
     assert "ease +0.500 → +0.250" in text
-    assert "no candidate of one release" in text
+    assert "│ Milk      │                    – (–) │                1 (1.000) │" in text
+    assert "release 1: not ranked, or left out by a rule" in text
+    assert "release 2: placed by diversity" in text

@@ -40,7 +40,6 @@ from pipelines.settings import Settings
 from serving.errors import ErasedUser
 from serving.exposures.exposure import Exposure
 from serving.exposures.exposure_store import ExposureStore
-from serving.exposures.exposure_table import to_row
 from serving.online_store.online_features import OnlineFeatures
 from serving.protos.recommender_pb2 import RecommendRequest
 from serving.release.published_versions import PublishedVersions
@@ -49,6 +48,7 @@ from serving.user_data.interaction_log import InteractionLog
 from tests.components.erase_user.evaluation import write_evaluation
 from tests.components.evaluate_release.dossier.stored import N_USERS
 from tests.occurrences import files_with
+from tests.serving.exposures.exposures import to_row
 from tests.serving.planted import write_release
 
 PERSON: Final = "Marked-Person"

@@ -34,14 +34,13 @@ from pipelines.privacy.preferences import is_personalized, set_personalized
 from pipelines.settings import Settings
 from serving.exposures import key_rotation as exposures_key_rotation
 from serving.exposures.exposure_store import ExposureStore
-from serving.exposures.exposure_table import to_row
 from serving.protos.recommender_pb2 import RecommendRequest
 from serving.user_data.interaction_log import InteractionLog
 from tests.components.erase_user.evaluation import write_evaluation
 from tests.components.evaluate_release.dossier.stored import N_USERS
 from tests.occurrences import files_with
 from tests.serving.experiments.experiments import file_of, halves
-from tests.serving.exposures.exposures import exposure
+from tests.serving.exposures.exposures import exposure, to_row
 
 FIRST, SECOND = "1" * 64, "2" * 64
 OLD, NEW = Pseudonyms(FIRST.encode()), Pseudonyms(FIRST.encode(), SECOND.encode())

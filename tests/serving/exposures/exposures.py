@@ -1,9 +1,10 @@
 """Exposures for tests."""
 
+from array import array
 from collections.abc import Iterable, Sequence
 
 from serving.exposures.exposure import Exposure
-from serving.exposures.exposure_table import Row, to_row
+from serving.exposures.exposure_table import Row
 
 
 def exposure(
@@ -26,6 +27,21 @@ def exposure(
         **fields,
     }
     return Exposure(request_id, user_id, timestamp, item_ids=list(items), **values)  # type: ignore[arg-type]
+
+
+def to_row(exposure: Exposure) -> Row:
+    """Return the values of COLUMNS."""
+    is_certain = set(exposure.propensities) <= {1.0}
+    return (
+        *(exposure.request_id, exposure.user_id, exposure.timestamp, exposure.release_version),
+        *(exposure.scenario, exposure.basis, exposure.degraded, exposure.candidates),
+        "\n".join(exposure.item_ids),
+        bytearray(array("f", exposure.scores)),
+        bytearray(array("H", exposure.sources)),
+        bytearray() if is_certain else bytearray(array("d", exposure.propensities)),
+        *(exposure.snapshot, bytearray(exposure.delta), bytearray(exposure.request), exposure.latency_us),
+        *(exposure.experiment, exposure.arm, bytearray(array("f", exposure.credits))),
+    )
 
 
 def rows(exposures: Iterable[Exposure]) -> list[Row]:

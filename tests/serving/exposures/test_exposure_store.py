@@ -6,8 +6,8 @@ import pytest
 import sqlalchemy as sa
 
 from serving.exposures.exposure_store import ExposureStore
-from serving.exposures.exposure_table import COLUMNS, EXPOSURES, create, to_row
-from tests.serving.exposures.exposures import exposure, rows
+from serving.exposures.exposure_table import COLUMNS, EXPOSURES, create
+from tests.serving.exposures.exposures import exposure, rows, to_row
 
 
 @pytest.fixture

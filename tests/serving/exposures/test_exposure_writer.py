@@ -12,7 +12,7 @@ from serving.exposures.exposure_table import Row
 from serving.exposures.exposure_writer import ExposureWriter
 from serving.telemetry.metrics import Metrics
 from tests.patience import HANG_S, wait_until
-from tests.serving.exposures.exposures import exposure
+from tests.serving.exposures.exposures import exposure, to_row
 
 
 class FakeStore:
@@ -62,7 +62,7 @@ def test_what_waits_is_written_as_one_batch(
     writer: ExposureWriter, store: FakeStore, metrics: Metrics
 ) -> None:
     for number in range(3):
-        writer.add(exposure(f"r{number}"))
+        writer.add(to_row(exposure(f"r{number}")))
     writer.start()
     wait_until(lambda: count(metrics, "stored") == 3)
     assert store.batches == [["r0", "r1", "r2"]]
@@ -74,10 +74,10 @@ def test_add_drops_and_counts_what_a_slow_store_does_not_take(
     monkeypatch.setattr(exposure_writer, "MAX_WAITING_BYTES", 5_000)
     store.gate.clear()
     writer.start()
-    writer.add(exposure("first"))
+    writer.add(to_row(exposure("first")))
     assert store.hangs.wait(HANG_S)
     for number in range(20):
-        writer.add(exposure(f"r{number}"))
+        writer.add(to_row(exposure(f"r{number}")))
     dropped = count(metrics, "dropped")
     assert 10 <= dropped < 20
     store.gate.set()
@@ -89,10 +89,10 @@ def test_a_full_store_drops_and_counts_and_later_ones_are_stored(
 ) -> None:
     store.is_full = True
     writer.start()
-    writer.add(exposure("lost"))
+    writer.add(to_row(exposure("lost")))
     wait_until(lambda: count(metrics, "dropped") == 1)
     store.is_full = False
-    writer.add(exposure("kept"))
+    writer.add(to_row(exposure("kept")))
     wait_until(lambda: store.batches == [["kept"]])
 
 
@@ -102,10 +102,10 @@ def test_flush_ends_when_the_exposures_of_its_requests_are_stored(
     assert writer.flush(["r1"]) is None
     store.gate.clear()
     writer.start()
-    writer.add(exposure("r1"))
+    writer.add(to_row(exposure("r1")))
     assert store.hangs.wait(HANG_S)
     being_written = writer.flush(["r1", "other"])
-    writer.add(exposure("r2"))
+    writer.add(to_row(exposure("r2")))
     waiting = writer.flush(["r2"])
     assert being_written is not None
     assert waiting is not None
@@ -119,7 +119,7 @@ def test_flush_ends_when_the_exposures_of_its_requests_are_stored(
 
 def test_close_writes_what_waits(writer: ExposureWriter, store: FakeStore) -> None:
     writer.start()
-    writer.add(exposure("last"))
+    writer.add(to_row(exposure("last")))
     writer.close()
     assert store.batches == [["last"]]
 
@@ -129,5 +129,5 @@ def test_old_exposures_are_deleted(
 ) -> None:
     monkeypatch.setattr(time, "time_ns", lambda: 3 * 86_400_000_000_000)
     writer.start()
-    writer.add(exposure("r"))
+    writer.add(to_row(exposure("r")))
     wait_until(lambda: store.deleted_before == [2 * 86_400_000_000])

@@ -6,11 +6,10 @@ from feature_repo.interaction import Interaction
 from feature_repo.pseudonyms import Pseudonyms, WrongPseudonymKey
 from serving.exposures import key_rotation
 from serving.exposures.exposure_store import ExposureStore
-from serving.exposures.exposure_table import to_row
 from serving.exposures.key_rotation import ids_to_rekey, rekey
 from serving.protos.recommender_pb2 import RecommendRequest
 from serving.user_data.interaction_log import InteractionLog
-from tests.serving.exposures.exposures import exposure
+from tests.serving.exposures.exposures import exposure, to_row
 
 OLD, NEW = Pseudonyms(b"1" * 32), Pseudonyms(b"1" * 32, b"2" * 32)
 ANN, BEN = OLD.of("ann"), OLD.of("ben")

@@ -1,7 +1,7 @@
 """A recorded request is answered again as it was then, byte for byte, and by another release."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,12 +9,12 @@ import pytest
 
 from feature_repo.histories import History
 from feature_repo.interest_state import InterestState
-from serving.answers import Answer
+from serving.answers import Answer, Rule
 from serving.api.messages import answer_message
 from serving.api.validation import RequestLimits
 from serving.client import ShownAnswer
+from serving.errors import InvalidRequest
 from serving.exposures.exposure import Exposure
-from serving.exposures.exposure_table import to_row
 from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.scenarios import load_scenarios
 from serving.release.release_store import ReleaseStore
@@ -22,6 +22,7 @@ from serving.replay.answer_differences import differences
 from serving.replay.not_repeatable import NotRepeatable
 from serving.replay.replayer import Replayed, Replayer
 from tests.patience import wait_until
+from tests.serving.exposures.exposures import to_row
 from tests.serving.service import FakeFeatures, FakeSnapshot, RunningService, running
 
 SCENARIOS = """
@@ -56,8 +57,10 @@ def replayed(
     version: int | None = None,
     explain_k: int | None = None,
     past: dict[tuple[int, int], FakeFeatures] | None = None,
+    scenario: str | None = None,
+    known: Sequence[str] = ("explore", "email", "fair"),
 ) -> Replayed:
-    scenarios = load_scenarios(service.root / "scenarios.toml")
+    scenarios = {name: load_scenarios(service.root / "scenarios.toml")[name] for name in known}
     replayer = Replayer(
         service.features,
         lambda *key: (past or {}).get(key, FakeFeatures()),
@@ -70,7 +73,7 @@ def replayed(
     release = LoadedRelease(
         ReleaseStore(str(service.root / "releases")).open(version or exposure.release_version)
     )
-    return asyncio.run(replayer.replay(exposure, release, explain_k))
+    return asyncio.run(replayer.replay(exposure, release, explain_k, scenario=scenario))
 
 
 def serialized(answer: Answer) -> bytes:
@@ -131,20 +134,36 @@ def test_another_release_is_compared_term_by_term(service: RunningService) -> No
     service.client.record("dan", "comedy-1", event_type="like")
     answer = service.client.recommend("dan", k=3)
     exposure = recorded(service, answer)
-    then, other = replayed(service, exposure, 1), replayed(service, exposure, 2)
+    then, other = (replayed(service, exposure, version, explain_k=3) for version in (1, 2))
     assert [item.title.split(" of ")[1] for item in other.answer.recommendations] == ["2"] * 3
     explained = [replayed(service, exposure, version, explain_k=20).answer for version in (1, 2)]
     same = list(differences(then.answer, other.answer, *explained))
     assert [(each.place_then, each.place_other, each.terms) for each in same] == [
         (n, n, []) for n in (1, 2, 3)
     ]
-    changed = explained[1].recommendations[2].contributions
+    changed = other.answer.recommendations[2].contributions
     changed.update(ease=changed["ease"] + 2, trend=changed["trend"] - 3)
     (*_, third) = differences(then.answer, other.answer, *explained)
     assert [(term.feature, round(term.other - term.then, 3)) for term in third.terms] == [
         ("trend", -3),
         ("ease", 2),
     ]
+
+
+def test_another_scenario_is_compared_and_places_that_it_set_are_named(service: RunningService) -> None:
+    service.client.record("hal", "comedy-1", event_type="like")
+    exposure = recorded(service, service.client.recommend("hal", k=3, scenario="explore", request_id="hal"))
+    then = replayed(service, exposure, explain_k=3)
+    other = replayed(service, exposure, explain_k=3, scenario="")
+    plain = service.client.recommend("hal", k=3, explain=True, request_id="hal")
+    assert serialized(other.answer) == serialized(plain)
+    found = list(differences(then.answer, other.answer, then.answer, other.answer))
+    assert Rule.EXPLORATION in [each.rule_then for each in found]
+    assert {each.rule_other for each in found} == {None}
+    with pytest.raises(InvalidRequest, match="expected one of email, explore, fair, got 'no'"):
+        replayed(service, exposure, scenario="no")
+    with pytest.raises(NotRepeatable, match=r"'explore', which is none of email; set PENCHANT_SCENARIOS"):
+        replayed(service, exposure, known=["email"])
 
 
 def test_what_can_not_be_repeated_says_why(service: RunningService) -> None:

@@ -9,12 +9,13 @@ from feature_repo.interaction import Interaction
 from serving.errors import ErasedUser
 from serving.exposures.exposure import Exposure
 from serving.exposures.exposure_store import ExposureStore
-from serving.exposures.exposure_table import create, to_row
+from serving.exposures.exposure_table import create
 from serving.exposures.followed_users import leave_out_stored
 from serving.protos.recommender_pb2 import RecommendRequest
 from serving.user_data.erasure_store import ErasureStore
 from serving.user_data.interaction_log import InteractionLog
 from serving.user_data.log_connections import LogConnections
+from tests.serving.exposures.exposures import to_row
 
 NOW = 1_700_000_000_000_000
 
