@@ -152,6 +152,9 @@ def record(
     query: Annotated[
         str, typer.Option(help="The words of a search, in place of an item; they are stored as they are.")
     ] = "",
+    request_id: Annotated[
+        str, typer.Option(help="The request id of the answer that showed the item: the event belongs to it.")
+    ] = "",
     address: Address = DEFAULT_ADDRESS,
     token: Token = "",
     tls_roots: TlsRoots = None,
@@ -163,16 +166,19 @@ def record(
     ```
     penchant record 196 50 --event-type rate --value 5
     penchant record 196 --query "space opera"
+    penchant record 196 50 --event-type click --request-id 1f0c2f6c7a3f4b0d9d4a1a9f5f0e9c11
     ```
     """
     with exit_on_error():
         if bool(item) == bool(query):
             raise ValueError("expected an item, or the words of a search: ITEM or --query TEXT")
+        if query and request_id:
+            raise ValueError("a search belongs to no answer: leave --request-id out")
         with connect(address, token, tls_roots) as recommender:
             interaction_id = (
                 recommender.record_search(user, query)
                 if query
-                else recommender.record(user, item, event_type, value=value)
+                else recommender.record(user, item, event_type, value=value, request_id=request_id)
             )
         out.print(f"recorded as {interaction_id}")
 

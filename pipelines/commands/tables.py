@@ -45,7 +45,9 @@ def recommendations_table(answer: "Answer", explain: bool = False, title: str | 
 
 
 def _caption(answer: "Answer") -> str:
-    lines = [f"release {answer.release_version}, basis: {_words(answer.basis)}"]
+    lines = [
+        f"release {answer.release_version}, basis: {_words(answer.basis)}, request id: {answer.request_id}"
+    ]
     lines.extend(effect.reason for effect in answer.dislike_effects)
     for degradation in answer.degraded:
         stage, fallback = _words(degradation.stage), _words(degradation.fallback)

@@ -38,6 +38,16 @@ def record_request(
     query: str = "",
     request_id: str = "",
 ) -> pb.RecordInteractionsRequest:
+    """Return the request to record one interaction.
+
+    Raises:
+        ValueError: no user id is given, as by what is done with the answer for an anonymous visitor.
+    """
+    if not user_id:
+        raise ValueError(
+            "expected the id of a user to record for, got '': give an anonymous visitor an id, and record "
+            f"with recommender.record(VISITOR_ID, {item_id!r}, {event_type!r}, request_id={request_id!r})"
+        )
     message = pb.Interaction(
         interaction_id=options.get("interaction_id") or ordered_id(),
         user_id=user_id,

@@ -9,7 +9,7 @@ def test_the_table_of_an_answer_says_what_it_has_less_of_and_which_rule_removed_
     answer = Answer(
         [Recommendation("a", "Alien", ["Horror"], 1.5, [], "trending")],
         release_version=3,
-        request_id="",
+        request_id="r1",
         basis=Basis.TRENDING,
         removed=[Removed("s", "Shining, The", 2.0, Rule.DISLIKED)],
         dislike_effects=[DislikeEffect("less Horror: you disliked Shining, The", "Horror", ["s"])],
@@ -18,5 +18,5 @@ def test_the_table_of_an_answer_says_what_it_has_less_of_and_which_rule_removed_
     with console.capture() as capture:
         console.print(recommendations_table(answer))
     printed = " ".join(capture.get().split())
-    assert "release 3, basis: trending" in printed
+    assert "release 3, basis: trending, request id: r1" in printed
     assert "less Horror: you disliked Shining, The removed: Shining, The (disliked)" in printed

@@ -82,6 +82,14 @@ def test_an_error_advises_to_start_a_service_only_if_none_listens(tmp_path: Path
     assert advice not in str(caught.value)
 
 
+def test_an_answer_for_nobody_says_how_to_record_a_click(tmp_path: Path) -> None:
+    with running(tmp_path) as service:
+        answer = service.client.recommend("", k=1)
+        shown = answer.recommendations[0]
+        with pytest.raises(ValueError, match=rf"VISITOR_ID, .*request_id='{answer.request_id}'"):
+            answer.click(shown)
+
+
 def test_an_answer_records_what_the_user_did_with_its_items(tmp_path: Path) -> None:
     with running(tmp_path) as service:
         answer = service.client.recommend("u", k=5)
