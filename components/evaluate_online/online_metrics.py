@@ -110,7 +110,7 @@ def _measure(
             users,
             items,
             items / catalog_items if catalog_items else None,
-            _metrics(np.array(values), np.array(by_bucket[label]), users),
+            _metrics(np.array(values), np.array(by_bucket[label])),
         )
         for label, answers, places, users, items, *values in totals
     ]
@@ -119,15 +119,18 @@ def _measure(
 def _metrics(
     totals: np.ndarray[tuple[int], np.dtype[np.float64]],
     by_bucket: np.ndarray[tuple[int, int], np.dtype[np.float64]],
-    users: int,
 ) -> dict[str, Measured]:
-    """Return the metrics of one label from sums [2 · metrics], and by bucket [buckets, 2 · metrics]."""
-    low, high = ratio_intervals(by_bucket[:, ::2], by_bucket[:, 1::2])
-    has_interval = users >= MIN_USERS
+    """Return the metrics of one label from sums [2 · metrics], and by bucket [buckets, 2 · metrics].
+
+    A metric has an interval if enough buckets have what it is measured on: a rating by one user has none.
+    """
+    numerators, denominators = by_bucket[:, ::2], by_bucket[:, 1::2]
+    low, high = ratio_intervals(numerators, denominators)
+    has_interval = ((denominators > 0).sum(axis=0) >= MIN_USERS) & (low < high)
     return {
         name: Measured(
             float(totals[2 * number] / totals[2 * number + 1]),
-            *((float(low[number]), float(high[number])) if has_interval else ()),
+            *((float(low[number]), float(high[number])) if has_interval[number] else ()),
         )
         for number, name in enumerate(METRICS)
         if totals[2 * number + 1] > 0

@@ -94,7 +94,7 @@ def report(
             attribution,
             provider_column=settings.provider_column,
         )
-        for part in online_tables(evaluated):
+        for part in online_tables(evaluated, out.width):
             out.print(part)
         file = settings.home / "online" / "report.html"
         write_text_atomically(file, render(evaluated))

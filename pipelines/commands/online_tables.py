@@ -1,7 +1,7 @@
 """Tables of an online report."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from rich.table import Column, Table
 from rich.text import Text
@@ -14,13 +14,23 @@ if TYPE_CHECKING:
     from components.evaluate_online.online_report import OnlineReport
     from components.evaluate_online.provider_exposure import ExposureOverTime
 
-# The metrics of the table with their intervals, and those without; the page has the intervals of all.
-_SHARES = ("click_through_rate", "conversion_rate", "dismissal_rate", "useful_share")
-_OTHERS = ("dwell_seconds", "mean_rating", "novelty_bits")
+# The metrics in the order in which a table has them, as far as they fit beside the others; the page has all.
+_METRICS: Final = (
+    "click_through_rate",
+    "conversion_rate",
+    "dismissal_rate",
+    "useful_share",
+    "dwell_seconds",
+    "mean_rating",
+    "novelty_bits",
+)
+# Widths in characters, of what is beside the metrics, and of a metric with its interval, both with borders.
+_OTHERS_WIDTH: Final = 35
+_METRIC_WIDTH: Final = 15
 
 
-def online_tables(report: "OnlineReport") -> Iterator[Table | str]:
-    """Yield a sentence about the attribution, and one table for all dimensions."""
+def online_tables(report: "OnlineReport", width: int) -> Iterator[Table | str]:
+    """Yield a sentence about the attribution, and one table for all dimensions, `width` characters wide."""
     events, total = report.events, report.total
     yield (
         f"{total.answers:,} answers to {total.users:,} users, {total.places:,} shown items, "
@@ -30,32 +40,37 @@ def online_tables(report: "OnlineReport") -> Iterator[Table | str]:
     yield (
         f"{events.by_request:,} interactions name their answer, {events.by_time:,} are attributed by time "
         f"({report.attribution.touch} touch), {events.unattributed:,} belong to no recorded answer; "
-        f"left out: {events.duplicates:,} duplicates, {events.bots:,} interactions of "
-        f"{events.bot_users:,} bots"
+        f"left out: duplicates {events.duplicates:,}, bots {events.bot_users:,} with {events.bots:,} "
+        "interactions"
     )
-    shares, others = (
-        [name for name in names if any(name in each.metrics for each in report.slices)]
-        for names in (_SHARES, _OTHERS)
+    measured = [name for name in _METRICS if any(name in each.metrics for each in report.slices)]
+    names = measured[: max(1, (width - _OTHERS_WIDTH) // _METRIC_WIDTH)]
+    columns = (Column(_heading(name), justify="right", min_width=_METRIC_WIDTH - 3) for name in names)
+    left_out = ", ".join(HEADINGS[name][0] for name in measured[len(names) :])
+    table = Table(
+        Column(width=11, overflow="fold"),
+        Column("shown", justify="right"),
+        Column("coverage (%)", justify="right", width=8),
+        *columns,
+        caption="in brackets: 95 % intervals" + (f"; in the page also: {left_out}" if left_out else ""),
     )
-    headings = [f"{HEADINGS[name][0]} (%)" for name in shares] + [HEADINGS[name][0] for name in others]
-    columns = (Column(heading, justify="right") for heading in ("shown", "coverage (%)", *headings))
-    table = Table("", "", *columns, caption="in brackets: 95 % intervals")
-    dimension = None
+    dimension = ""
     for each in report.slices:
         if each.dimension != dimension:
             table.add_section()
-        heading = each.dimension if each.dimension != dimension else ""
+            table.add_row(Text(each.dimension, "dim"))
         dimension = each.dimension
         coverage = "–" if each.coverage is None else f"{100 * each.coverage:.1f}"
-        cells: list[str | Text] = [
-            *(_cell(each.metrics.get(name)) for name in shares),
-            *(_plain(each.metrics.get(name)) for name in others),
-        ]
-        label = each.label or "all"
-        table.add_row(heading, Text(label), f"{each.places:,}", coverage, *cells)
+        cells = (_cell(each.metrics.get(name), scale=100 if HEADINGS[name][1] else 1) for name in names)
+        table.add_row(Text(each.label or "all"), f"{each.places:,}", coverage, *cells)
     yield table
     if report.exposure:
         yield _exposure_table(report.exposure)
+
+
+def _heading(metric: str) -> str:
+    name, is_share = HEADINGS[metric]
+    return (f"{name} (%)" if is_share else name).replace("-", "-\n")
 
 
 def _exposure_table(exposure: "ExposureOverTime") -> Table:
@@ -98,16 +113,17 @@ def candidate_table(release: int, candidate: "CandidateEvaluation") -> Table:
     return table
 
 
-def _plain(measured: "Measured | None") -> str:
-    return "–" if measured is None else f"{measured.value:.2f}"
-
-
-def _cell(measured: "Measured | None", sign: str = "") -> Text:
+def _cell(measured: "Measured | None", sign: str = "", scale: float = 100) -> Text:
     if measured is None:
         return Text("–")
-    value = f"{100 * measured.value:{sign}.2f}"
+    value = _number(scale * measured.value, sign)
     if measured.low is None or measured.high is None:
         return Text(value)
     between = " to " if sign else "–"
-    bounds = f" ({100 * measured.low:{sign}.2f}{between}{100 * measured.high:{sign}.2f})"
-    return Text.assemble(value, (bounds, "dim"))
+    bounds = between.join(_number(scale * bound, sign) for bound in (measured.low, measured.high))
+    return Text.assemble(value, (f" ({bounds})", "dim"))
+
+
+def _number(value: float, sign: str) -> str:
+    """Return a number with three digits or more."""
+    return f"{value:{sign}.2f}" if abs(value) < 10 else f"{value:{sign}.1f}"

@@ -12,7 +12,7 @@ import pytest
 
 from components.evaluate_online.attribution import AttributedEvents
 from components.evaluate_online.online_gauges import online_gauges, publish
-from components.evaluate_online.online_metrics import OnlineSlice
+from components.evaluate_online.online_metrics import Measured, OnlineSlice
 from components.evaluate_online.online_report import Attribution, OnlineReport, evaluate_online
 from components.evaluate_online.page import render
 from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
@@ -77,6 +77,19 @@ def test_dimensions_show_what_differs(simulated: tuple[OnlineReport, float]) -> 
     men = one(report, "segment: sex", "m")
     assert (men.users, men.answers) == (100, 600)
     assert one(report, "", "").metrics["novelty_bits"].value == pytest.approx(5.32, abs=0.01)  # log2(40)
+
+
+def test_what_one_user_did_or_nobody_has_no_interval(tmp_path: Path) -> None:
+    at_s = time.time() - 3600
+    shown = [exposure(f"r{n}", f"u{n}", ["tea", "milk"], round(at_s * 1e6)) for n in range(40)]
+    clicks = [event(n, f"u{n}", "tea", at_s + 5, request_id=f"r{n}") for n in range(20)]
+    rating = event(99, "u0", "tea", at_s + 9, "rate", "r0", 4.0)
+    url = write_log(tmp_path, shown, [*clicks, rating])
+    report = evaluate_online(url, str(tmp_path / "warehouse"), 0, time.time_ns() // 1000, Attribution())
+    metrics = report.total.metrics
+    assert rate(report.total).low < 0.25 < rate(report.total).high
+    assert metrics["mean_rating"] == Measured(4.0)
+    assert metrics["dismissal_rate"] == Measured(0.0)
 
 
 def test_the_gauges_have_the_figures(simulated: tuple[OnlineReport, float], tmp_path: Path) -> None:

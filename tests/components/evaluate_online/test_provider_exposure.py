@@ -153,9 +153,9 @@ def test_the_page_and_the_table_show_the_drift(drifted: OnlineReport, tmp_path: 
 
     terminal = Terminal(width=160)
     with terminal.capture() as captured:
-        for part in online_tables(drifted):
+        for part in online_tables(drifted, 160):
             terminal.print(part)
-    assert f"+{100 * grow.change.value:.2f}" in captured.get()
+    assert f"+{100 * grow.change.value:.1f}" in captured.get()
 
 
 def test_a_wrong_column_is_told_and_none_is_no_section(tmp_path: Path, warehouse: str) -> None:

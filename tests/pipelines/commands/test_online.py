@@ -33,7 +33,7 @@ def test_the_report_is_a_table_a_page_and_metrics(home: Path) -> None:
     assert code == 0
     assert "1 answers to 1 users, 2 shown items, 2 distinct" in output
     assert "1 interactions name their answer, 1 are attributed by time (last touch)" in output
-    assert "│ all │ 2 │ – │ 100.00 │ 50.00 │ 0.00 │" in output
+    assert "│ all │ 2 │ – │ 100.0 │ 50.0 │ 0.00 │" in output
     assert "<h2>By release</h2>" in (home / "online" / "report.html").read_text()
     metric = 'penchant_online_conversion_rate{bound="value",dimension="release",label="1"} 0.5'
     assert metric in (home / "penchant_online.prom").read_text()
