@@ -213,6 +213,11 @@ def parse_hyperparameters(pairs: list[str]) -> dict[str, Any]:
         name, separator, value = pair.partition("=")
         if not separator:
             raise ValueError(f"--set {pair}: expected NAME=VALUE, such as epochs=5")
+        if name == "dp_epsilon":
+            raise ValueError(
+                f"--set {pair}: no hyperparameter, because the noise is in the data and not in training: "
+                f"use `penchant run --epsilon {value}`"
+            )
         try:
             parsed[name] = json.loads(value)
         except json.JSONDecodeError:

@@ -2,9 +2,9 @@
 
 python -m tests.private_data [movielens-1m] [--runs 3]
 
-It prints NDCG@10 of each user's last choice, seen items left out, by popularity and by the transitions of a
-first-order model: of the real data, and of data drawn under each epsilon. Then the audit: an attacker knows a
-planted user's choices, and guesses from the noised counts whether the user was there.
+It prints NDCG@10 of the last choice of each user with ten or more, seen items left out, by popularity and by
+the transitions of a first-order model: of the real data, and of data drawn under each epsilon. Then an
+audit: an attacker who knows a planted user's choices guesses from noised counts whether the user was there.
 """
 
 import argparse
@@ -15,56 +15,21 @@ from typing import Final
 
 import numpy as np
 import pyarrow.parquet as pq
-from scipy.sparse import csr_array
 from scipy.stats import beta
 
 from components.private_data.gaussian_privacy import mu_of
+from components.private_data.measured_accuracy import HeldOut, gains, hold_out
 from components.private_data.private_counts import Ints, noised_counts, user_vectors
 from components.private_data.synthetic_sequences import draw_sequences
-from serving.release.arrays import FloatArray
 
 DELTA: Final = 1e-5
 EPSILONS: Final = (1.0, 2.0, 4.0, 8.0)
-K: Final = 10
 
 
-def last_choices(users: Ints, items: Ints) -> tuple[Ints, Ints, Ints]:
-    """Split off the last choice of each user; returns the users and items left, and the last ones."""
-    is_last = np.append(users[1:] != users[:-1], True)
-    return users[~is_last], items[~is_last], items[is_last]
-
-
-def ndcg(scores: FloatArray, target: int) -> float:
-    rank = int(np.count_nonzero(scores >= scores[target]))
-    return 1 / np.log2(rank + 1) if rank <= K else 0.0
-
-
-def accuracy(
-    users: Ints, items: Ints, targets: Ints, sequences: Ints, item_count: int
-) -> tuple[float, float]:
-    """Return NDCG@10 by popularity and by transitions in `sequences` [sequences, length]."""
-    popularity = np.bincount(sequences.ravel(), minlength=item_count).astype(np.float32)
-    pairs = (sequences[:, :-1].ravel(), sequences[:, 1:].ravel())
-    follows = csr_array((np.ones(len(pairs[0]), np.float32), pairs), shape=(item_count, item_count))
-    bounds = np.searchsorted(users, np.arange(len(targets) + 1))
-    gains = []
-    for user, target in enumerate(targets.tolist()):
-        seen = items[bounds[user] : bounds[user + 1]]
-        if not len(seen):
-            continue
-        recent = seen[-K:]
-        weights = 0.7 ** np.arange(len(recent))[::-1]
-        rows = follows[recent]
-        lengths = np.asarray(rows.sum(axis=1)).ravel()
-        scores = rows.T @ (weights / (lengths + 10)) + 1e-3 * popularity / popularity.sum()
-        gain = []
-        for each in (popularity, scores):
-            left = each.astype(np.float32).copy()
-            left[seen[seen != target]] = -1
-            gain.append(ndcg(left, target))
-        gains.append(gain)
-    by_popularity, by_transitions = np.mean(gains, axis=0).tolist()
-    return by_popularity, by_transitions
+def accuracy(held_out: HeldOut, sequences: Ints, item_count: int) -> tuple[float, float]:
+    """Return NDCG@10 by transitions and by popularity in `sequences` [sequences, length]."""
+    by_transitions, by_popularity = np.mean(list(gains(held_out, sequences, item_count)), axis=0).tolist()
+    return by_transitions, by_popularity
 
 
 def audited_epsilon(epsilon: float, runs: int, choices: int = 12, seed: int = 0) -> float:
@@ -114,10 +79,11 @@ def choices(dataset: str) -> tuple[Ints, Ints, int]:
 
 def rows(dataset: str, runs: int) -> Iterator[str]:
     users, items, item_count = choices(dataset)
-    users, items, targets = last_choices(users, items)
-    yield f"{dataset}: {len(targets):,} users, {len(items):,} choices, {item_count:,} items; delta {DELTA:g}"
+    users, items, held_out = hold_out(users, items)
+    measured_users = f"{len(held_out.targets):,} of {users[-1] + 1:,} users"
+    yield f"{dataset}: {measured_users}, {len(items):,} choices, {item_count:,} items; delta {DELTA:g}"
     real = np.stack([items[:-1], items[1:]], axis=1)[users[1:] == users[:-1]]
-    popular, transitions = accuracy(users, items, targets, real, item_count)
+    transitions, popular = accuracy(held_out, real, item_count)
     yield f"real data: NDCG@10 {popular:.4f} by popularity, {transitions:.4f} by transitions"
     for epsilon in EPSILONS:
         measured = []
@@ -125,8 +91,8 @@ def rows(dataset: str, runs: int) -> Iterator[str]:
             rng = np.random.default_rng(run)
             counts = noised_counts(users, items, item_count, mu_of(epsilon, DELTA), rng)
             drawn = draw_sequences(counts, 20_000, 50, rng)
-            measured.append(accuracy(users, items, targets, drawn, item_count))
-        (popular, transitions), deviation = np.mean(measured, axis=0), np.std(measured, axis=0)[1]
+            measured.append(accuracy(held_out, drawn, item_count))
+        (transitions, popular), deviation = np.mean(measured, axis=0), np.std(measured, axis=0)[0]
         yield (
             f"epsilon {epsilon:g}: NDCG@10 {popular:.4f} by popularity, {transitions:.4f} by transitions "
             f"(± {deviation:.4f} over {runs} draws)"

@@ -7,9 +7,9 @@ another one. It is written before it is checked: of two commands at the same tim
 import json
 import uuid
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from components.errors import StepError
 from components.private_data.gaussian_privacy import composed, epsilon_of, mu_of
@@ -21,11 +21,19 @@ FOLDER: Final = "privacy_ledger"
 
 @dataclass(frozen=True)
 class Spending:
-    """One data set that was made: its place, when, and its μ."""
+    """One data set that was made.
+
+    Attributes:
+        at: when, UTC.
+        place: its folder.
+        mu: what it reveals of each user, μ-Gaussian differentially private.
+        accuracy: a measured_accuracy.Accuracy; None before it is measured, or if noise hides it.
+    """
 
     at: str
     place: str
     mu: float
+    accuracy: dict[str, float] | None = None
 
 
 class PrivacyLedger:
@@ -50,7 +58,7 @@ class PrivacyLedger:
         found = []
         for path in paths:
             if path.endswith(".json"):
-                with suppress(FileNotFoundError):  # a spending that was refused meanwhile
+                with suppress(FileNotFoundError):  # one that was refused meanwhile
                     found.append(self._read(path))
         return found
 
@@ -75,21 +83,39 @@ class PrivacyLedger:
                 f"the budget PENCHANT_PRIVACY_BUDGET is {budget:g}: train on a data set that was made before"
             )
 
-    def spend(self, place: str, epsilon: float, delta: float, budget: float) -> float:
-        """Add a spending, and return the ε of all together; raises as `check` does, and adds none then."""
+    def spend(self, place: str, epsilon: float, delta: float, budget: float) -> str:
+        """Add a spending, and return its name; raises as `check` does, and adds none then."""
         self.check(epsilon, delta, budget)
-        spending = Spending(datetime.now(UTC).isoformat(timespec="seconds"), place, mu_of(epsilon, delta))
-        path = f"{self._root}/{uuid.uuid4().hex}.json"
-        with atomic_upload(self._filesystem, path) as file:
-            file.write(json.dumps(asdict(spending)).encode())
+        name = uuid.uuid4().hex
+        at = datetime.now(UTC).isoformat(timespec="seconds")
+        self._write(name, Spending(at, place, mu_of(epsilon, delta)))
         together = self.epsilon(delta)
         if together > budget * (1 + 1e-6):
-            self._filesystem.rm_file(path)
+            self._filesystem.rm_file(self._path(name))
             raise StepError(
                 f"another private data set was drawn from this warehouse meanwhile: epsilon {epsilon:g} more "
                 f"would make {together:.2f}; the budget PENCHANT_PRIVACY_BUDGET is {budget:g}"
             )
-        return together
+        return name
+
+    def add_accuracy(self, name: str, accuracy: dict[str, float]) -> None:
+        """Keep what was measured on the data set of a spending."""
+        self._write(name, replace(self._read(self._path(name)), accuracy=accuracy))
+
+    def curve(self, delta: float) -> list[dict[str, Any]]:
+        """Return ε and the measured accuracy of each data set, by ascending ε."""
+        measured = [each for each in self.spendings() if each.accuracy]
+        return [
+            {"at": each.at, "epsilon": epsilon_of(each.mu, delta), **(each.accuracy or {})}
+            for each in sorted(measured, key=lambda each: (each.mu, each.at))
+        ]
+
+    def _path(self, name: str) -> str:
+        return f"{self._root}/{name}.json"
+
+    def _write(self, name: str, spending: Spending) -> None:
+        with atomic_upload(self._filesystem, self._path(name)) as file:
+            file.write(json.dumps(asdict(spending)).encode())
 
     def _read(self, path: str) -> Spending:
         with self._filesystem.open(path, "rb") as file:

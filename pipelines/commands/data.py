@@ -102,10 +102,7 @@ def private(
         from pipelines.settings import load_settings
 
         about = make_private_data(load_settings(home=home), folder, epsilon, users, choices)
-        out.print(
-            f"{about.sequences * about.length:,} drawn choices, epsilon {about.epsilon:g} at delta "
-            f"{about.delta:g}; all private data sets of this warehouse: {about.spent:.2f} of {about.budget:g}"
-        )
+        out.print(str(about))
         out.print(
             f"penchant run --home HOME --interactions {folder}/interactions.parquet --items "
             f"{folder}/items.parquet",

@@ -1,7 +1,7 @@
 """The commands that train: `demo` and `run`."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -31,6 +31,15 @@ def run(
         ),
     ] = None,
     cron_timezone: CronTimezone = None,
+    epsilon: Annotated[
+        float | None,
+        typer.Option(
+            metavar="NUMBER",
+            help="Train with differential privacy for each user: ingest, draw a data set under this epsilon, "
+            "and train on it alone, in a home with `-private` at its end. PENCHANT_PRIVACY_BUDGET bounds all "
+            "draws together.",
+        ),
+    ] = None,
 ) -> None:
     """Run the training pipeline on this machine.
 
@@ -46,6 +55,7 @@ def run(
     penchant run --interactions shop.csv --positive reorder=3 --negative broken
     penchant run                          # again, with recorded interactions
     penchant run --every '0 3 * * *' --cron-timezone Europe/London
+    penchant run --dataset movielens-1m --min-value 4 --epsilon 8
     ```
     """
     with exit_on_error():
@@ -64,8 +74,10 @@ def run(
         check_installed(Compute(settings.compute))
         hyperparameters = {"warm_start": True} if cron else {}
         hyperparameters |= parse_hyperparameters(hyperparameter or [])
-        arguments = training_arguments(settings, protocol, max_failed_share, hyperparameters)
-        arguments |= data.source_arguments() | data.meaning_arguments()
+        sources = data.source_arguments() | data.meaning_arguments()
+        if epsilon is not None:
+            settings, sources = _drawn(settings, epsilon, sources, every)
+        arguments = training_arguments(settings, protocol, max_failed_share, hyperparameters) | sources
 
         def train(started_by: str = "") -> None:
             folder = run_locally(training, settings, arguments, started_by)
@@ -97,6 +109,24 @@ def _cron(every: str | None, timezone: str | None) -> "Cron | None":
         return Cron.parse(every, timezone or "UTC")
     except ValueError as error:
         raise ValueError(f"--every, --cron-timezone: {error}") from error
+
+
+def _drawn(
+    settings: "Settings", epsilon: float, sources: dict[str, Any], every: str | None
+) -> "tuple[Settings, dict[str, str]]":
+    """Draw from a home; return the settings and the sources of the private run.
+
+    Raises:
+        ValueError: with --every, or as private_settings and draw_sources.
+    """
+    from pipelines.privacy.private_run import draw_sources, private_settings
+
+    if every is not None:
+        raise ValueError("--epsilon with --every: each night would spend of the budget until nothing is left")
+    private = private_settings(settings)
+    about, drawn = draw_sources(settings, private, epsilon, sources)
+    out.print(str(about))
+    return private, drawn
 
 
 def _run_at_times(cron: "Cron", settings: "Settings", train: Callable[[str], None]) -> None:

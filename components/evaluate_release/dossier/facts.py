@@ -39,7 +39,7 @@ class RunRecord:
     explored: "ExploredAnswers | None" = None  # None: clicks are not looked at
     fairness: FairnessPolicy = NO_LIMITS
     pseudonyms: bool | None = None  # whether the data had pseudonyms in place of user ids; None: unknown
-    privacy: Mapping[str, float] = field(default_factory=dict)  # epsilon and delta; empty: no bound
+    privacy: Mapping[str, Any] = field(default_factory=dict)  # as privacy_of returns it; empty: no bound
 
 
 def facts(

@@ -28,7 +28,7 @@ class Part:
         ingested_at: µs since the epoch; 0 is unknown.
         options: those of reading.Reading that were given for the source, for its next content.
         since: the number of the first part whose content it replaced, in several steps; 0 for none.
-        privacy: epsilon and delta of interactions that `penchant data private` drew; {} for all others.
+        privacy: what privacy_statement.statement_beside says of interactions that were drawn; {} for others.
     """
 
     table: str
@@ -42,7 +42,7 @@ class Part:
     ingested_at: int = 0
     options: dict[str, Any] = field(default_factory=dict)
     since: int = 0
-    privacy: dict[str, float] = field(default_factory=dict)
+    privacy: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

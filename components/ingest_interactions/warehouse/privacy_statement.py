@@ -1,35 +1,53 @@
 """What `privacy.json` beside a drawn file says of it, and what follows for a model of a warehouse."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from components.ingest_interactions.warehouse.parts import Watermarks
 
 FILE: Final = "privacy.json"
+# NDCG@10 of real users' last choices, by transitions and by popularity of the drawn data, and its noise.
+POINT: Final = ("epsilon", "ndcg_at_10", "popularity", "noise", "users")
 
 
-def statement_beside(url: str, digest: str) -> dict[str, float]:
-    """Return ε and δ of a file that `penchant data private` drew; {} for any other file, and a changed one.
+def statement_beside(url: str, digest: str) -> dict[str, Any]:
+    """Return ε, δ and the curve of a file that `penchant data private` drew; {} for any other file.
+
+    The curve has ε and the accuracy of each file that was drawn of the same users until then.
 
     Args:
-        digest: the sha256 of the file.
+        digest: the sha256 of the file, so that a changed file is another one.
     """
     try:
         about = json.loads(Path(url).with_name(FILE).read_bytes())
         stated = {name: float(about[name]) for name in ("epsilon", "delta")}
-        return stated if about["sha256"] == digest else {}
+        curve = [{name: float(point[name]) for name in POINT} for point in about.get("curve", [])]
+        return stated | {"curve": curve} if about["sha256"] == digest else {}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
 
 
-def privacy_of(watermarks: Watermarks) -> dict[str, float]:
+def privacy_of(watermarks: Watermarks) -> dict[str, Any]:
     """Return ε and δ of all that a model of this warehouse may have learned from users; {} without a bound.
 
-    Those of several drawn files add up. What was replaced or withdrawn may be in a model's first weights.
+    Those of several drawn files are composed; the curve is that of the last one. What was replaced or
+    withdrawn may be in a model's first weights.
     """
     parts = [part for part in watermarks.parts if part.table != "items"]
     is_whole = not (watermarks.withdrawn or watermarks.retractions or any(part.since for part in parts))
     if not (parts and is_whole and all(part.privacy for part in parts)):
         return {}
-    return {name: sum(part.privacy[name] for part in parts) for name in ("epsilon", "delta")}
+    return parts[-1].privacy | _together([part.privacy for part in parts])
+
+
+def _together(statements: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return ε and δ of several files together."""
+    delta = max(each["delta"] for each in statements)
+    if len(statements) == 1:
+        return {"epsilon": statements[0]["epsilon"], "delta": delta}
+    from components.private_data.gaussian_privacy import composed, epsilon_of, mu_of  # 2 CPU seconds
+
+    mus = (mu_of(each["epsilon"], each["delta"]) for each in statements)
+    return {"epsilon": epsilon_of(composed(mus), delta), "delta": delta}

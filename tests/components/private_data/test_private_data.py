@@ -11,6 +11,7 @@ from components.errors import StepError
 from components.ingest_interactions.warehouse.parts import Part, Watermarks
 from components.ingest_interactions.warehouse.privacy_statement import privacy_of
 from components.private_data.gaussian_privacy import composed, epsilon_of, mu_of
+from components.private_data.measured_accuracy import MIN_CHOICES, gains, hold_out, measure
 from components.private_data.privacy_ledger import FOLDER, PrivacyLedger
 from components.private_data.private_counts import MAX_CHOICES, MAX_ITEMS, noised_counts, user_vectors
 from components.private_data.synthetic_sequences import draw_sequences
@@ -97,12 +98,18 @@ def test_the_ledger_composes_and_refuses_to_overspend(tmp_path: Path) -> None:
     ledger = PrivacyLedger(str(tmp_path))
     assert ledger.epsilon(DELTA) == pytest.approx(0, abs=1e-6)
     for place in ("a", "b"):
-        spent = ledger.spend(place, 4.0, DELTA, budget=8.0)
-    assert 4.0 < spent == ledger.epsilon(DELTA) < 8.0  # squares add up
+        name = ledger.spend(place, 4.0, DELTA, budget=8.0)
+    assert 4.0 < ledger.epsilon(DELTA) < 8.0  # squares add up
     with pytest.raises(StepError, match=r"more would make .* the budget PENCHANT_PRIVACY_BUDGET is 8"):
         ledger.spend("c", 7.0, DELTA, budget=8.0)
     assert sorted(each.place for each in ledger.spendings()) == ["a", "b"]
-    assert PrivacyLedger(str(tmp_path / "other")).spend("d", 8.0, DELTA, budget=8.0) == pytest.approx(8)
+    assert ledger.curve(DELTA) == []
+    ledger.add_accuracy(name, {"ndcg_at_10": 0.05})
+    (point,) = ledger.curve(DELTA)
+    assert (point["epsilon"], point["ndcg_at_10"]) == (pytest.approx(4), 0.05)
+    other = PrivacyLedger(str(tmp_path / "other"))
+    other.spend("d", 8.0, DELTA, budget=8.0)
+    assert other.epsilon(DELTA) == pytest.approx(8)
     (tmp_path / FOLDER / "damaged.json").write_text("{}")
     with pytest.raises(StepError, match=r"damaged.json: expected what .* spent"):
         ledger.spendings()
@@ -121,11 +128,45 @@ def test_of_two_homes_that_spend_at_once_none_overspends(
 
 
 def test_drawn_files_add_up_and_what_was_withdrawn_or_replaced_has_no_bound() -> None:
-    private = {"epsilon": 2.0, "delta": 1e-5}
-    drawn = [Part("interactions", f"{n}", f"{n}", "", 10, n, privacy=private) for n in (1, 2)]
+    private = [{"epsilon": epsilon, "delta": 1e-5, "curve": [{"epsilon": epsilon}]} for epsilon in (2.0, 4.0)]
+    drawn = [Part("interactions", f"{n}", f"{n}", "", 10, n, privacy=each) for n, each in enumerate(private)]
     items = Part("items", "3", "3", "", 10, 3, since=1)
-    assert privacy_of(Watermarks(parts=[*drawn, items])) == {"epsilon": 4.0, "delta": 2e-5}
+    assert privacy_of(Watermarks(parts=[drawn[0], items])) == private[0]
+    together = privacy_of(Watermarks(parts=[*drawn, items]))
+    assert together["epsilon"] == epsilon_of(composed([mu_of(2.0, 1e-5), mu_of(4.0, 1e-5)]), 1e-5)
+    assert together["curve"] == [{"epsilon": 4.0}]  # the later one has that of both
     assert privacy_of(Watermarks(parts=drawn, withdrawn=1)) == {}
     assert privacy_of(Watermarks(parts=[*drawn, replace(drawn[0], since=1)])) == {}
     assert privacy_of(Watermarks(parts=[*drawn, Part("users", "4", "4", "", 10, 4)])) == {}
     assert privacy_of(Watermarks(parts=[items])) == {}
+
+
+def ring(users: int) -> tuple[np.ndarray, np.ndarray]:
+    """Users and their choices: each goes round in a ring of 30 items, 20 steps from another place."""
+    return np.repeat(np.arange(users), 20), (np.arange(users * 20) % 20 + np.arange(users).repeat(20)) % 30
+
+
+def test_what_is_held_out_of_a_user_depends_on_no_other_user() -> None:
+    users, items = ring(4)
+    users, items = np.append(users, [4] * (MIN_CHOICES - 1)), np.append(items, [7] * (MIN_CHOICES - 1))
+    left, left_items, held_out = hold_out(users, items)
+    assert np.bincount(left).tolist() == [19, 19, 19, 19, MIN_CHOICES - 1]  # few choices are all kept
+    assert held_out.targets.tolist() == [19, 20, 21, 22]
+    np.testing.assert_array_equal(held_out.items, left_items[left < 4])
+    others = users != 1
+    assert hold_out(users[others] - (users[others] > 1), items[others])[2].targets.tolist() == [19, 21, 22]
+
+
+def test_the_measured_accuracy_is_that_of_the_drawn_data_with_the_noise_that_it_states() -> None:
+    *_, held_out = hold_out(*ring(500))
+    drawn = (np.arange(30)[:, None] + np.arange(30)) % 30  # the same ring: the next item is always right
+    rng = np.random.default_rng(0)
+    exact = [by_transitions for by_transitions, _ in gains(held_out, drawn, 30)]
+    assert np.mean(exact) == 1.0
+    measured = [measure(held_out, drawn, 30, mu=0.5, rng=rng) for _ in range(40)]
+    popularity = np.array([each.popularity for each in measured if each])
+    (noise,) = {round(each.noise, 2) for each in measured if each}
+    assert len(popularity) == 40
+    assert 0.3 * noise < popularity.std() < 0.8 * noise  # 1.96 deviations
+    assert {round(each.users, -2) for each in measured if each} == {500}
+    assert measure(held_out, drawn, 30, mu=0.01, rng=rng) is None

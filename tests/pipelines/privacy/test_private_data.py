@@ -89,8 +89,8 @@ def test_what_is_drawn_can_be_ingested_by_another_home(home: Path, tmp_path: Pat
     sources = Sources(interactions_file=interactions, items_file=items)
     ingest(sources, FeedbackOptions(), str(tmp_path / "warehouse"), outputs)
     assert pq.read_metadata(outputs.interactions).num_rows == 400
-    watermarks = Warehouse(str(tmp_path / "warehouse")).watermarks
-    assert privacy_of(watermarks) == {"epsilon": 8.0, "delta": 1e-5}
+    stated = privacy_of(Warehouse(str(tmp_path / "warehouse")).watermarks)
+    assert (stated["epsilon"], stated["delta"]) == (8.0, 1e-5)
     # A real file beside the drawn one: nothing is bounded any more.
     real = tmp_path / "private" / "real.csv"
     real.write_text("user_id,item_id,timestamp\nann,i1,2024-01-01 00:00:00\n")

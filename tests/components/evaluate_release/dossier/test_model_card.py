@@ -138,7 +138,10 @@ def test_a_card_of_an_older_version_says_what_is_not_known() -> None:
 
 
 def test_a_card_states_the_privacy_of_data_that_was_drawn() -> None:
-    card = model_card(page(privacy={"pseudonyms": False, "epsilon": 4.0, "delta": 1e-5}))
+    point = {"epsilon": 4.0, "ndcg_at_10": 0.053, "popularity": 0.02, "noise": 0.002, "users": 6000.0}
+    stated = {"pseudonyms": False, "epsilon": 4.0, "delta": 1e-5, "curve": [point]}
+    card = model_card(page(privacy=stated))
+    assert "| 4 | 0.0530 | 0.0200 | ± 0.0020 |" in card
     assert "drawn under differential privacy: epsilon 4,\ndelta 1e-05" in card
     assert "without differential privacy" not in card
     assert "that were drawn, none of them a person" in card

@@ -56,6 +56,23 @@ def test_nothing_is_loaded_from_elsewhere_and_data_are_escaped(html: str) -> Non
         assert outside not in html, outside
 
 
+def test_a_private_version_shows_epsilon_and_the_accuracy_for_real_users_against_it(html: str) -> None:
+    points = [(2.0, 0.03), (8.0, 0.06)]
+    curve = [
+        {"epsilon": epsilon, "ndcg_at_10": ndcg, "popularity": 0.015, "noise": 0.0048, "users": 900.0}
+        for epsilon, ndcg in points
+    ]
+    private = render(page(privacy={"epsilon": 8.0, "delta": 1e-5, "curve": curve}))
+    assert "epsilon 8 at delta 1e-05, for a user with all that the user ever did" in private
+    assert "<td>2</td><td>0.0300</td><td>0.0150</td><td>0.0048</td><td>900</td>" in private
+    # The axes begin at (40, 110); epsilon 8 is at the right end, its NDCG@10 with the noise at the top.
+    assert '<polyline class="ndcg_at_10" points="102.5,66.0 290.0,22.0 "/>' in private
+    assert '<line x1="290.0" x2="290.0" y1="29.1" y2="15.0"/>' in private
+    alone = render(page(privacy={"epsilon": 8.0, "delta": 1e-5, "curve": curve[:1]}))
+    assert ("<polyline" in alone, "0.0300" in alone) == (False, True)
+    assert "Privacy" not in html
+
+
 def test_slices_that_are_significantly_worse_are_marked(html: str) -> None:
     marked = html.count('<tr class="worse">')
     assert marked == sum(row["verdict"] == "worse" for row in page()["against"]["rows"][1:]) > 0
