@@ -22,7 +22,7 @@ from components.evaluate_online.arm_comparison import (
 )
 from components.evaluate_online.attribution import BUCKETS, attribute
 from components.evaluate_online.ratio_intervals import Floats
-from components.evaluate_online.recorded_window import read_window
+from components.evaluate_online.recorded_window import NothingShown, read_window
 from components.ingest_interactions.duckdb_session import connect
 from components.ingest_interactions.warehouse.manifest import Warehouse
 from serving.experiments.experiment import Experiment
@@ -78,7 +78,10 @@ def report_experiment(url: str, warehouse: str, experiment: Experiment) -> Exper
         tempfile.TemporaryDirectory(prefix="penchant-") as folder,
         connect(store.filesystem) as connection,
     ):
-        recorded = read_window(url, store, start, end, min(end + _DAY_US, now), Path(folder))
+        try:
+            recorded = read_window(url, store, start, end, min(end + _DAY_US, now), Path(folder))
+        except NothingShown as error:
+            raise ValueError(_nothing_recorded(experiment)) from error
         attribute(connection, recorded, _DAY_US)
         connection.execute(
             f"CREATE VIEW compared AS SELECT *, {_step(experiment)} AS step FROM places "
@@ -87,16 +90,20 @@ def report_experiment(url: str, warehouse: str, experiment: Experiment) -> Exper
         connection.execute("SET VARIABLE experiment = ?", [experiment.name])
         arms = _arms(connection, experiment)
         if not arms:
-            raise ValueError(
-                f"no answer of experiment {experiment.name} was recorded: did the recommender take part? Its "
-                "log says so, and PENCHANT_EXPOSURE_SHARE must be above 0"
-            )
+            raise ValueError(_nothing_recorded(experiment))
         if experiment.kind == "interleaving":
             first = _by_user(connection, "clicked * greatest(-credit, 0)")
             second = _by_user(connection, "clicked * greatest(credit, 0)")
             clicks = float(first.sum()), float(second.sum())
             return ExperimentReport(experiment, arms, None, clicks, preference(first, second))
         return ExperimentReport(experiment, arms, _sample_ratio(connection, experiment), (0, 0), None)
+
+
+def _nothing_recorded(experiment: Experiment) -> str:
+    return (
+        f"no answer of experiment {experiment.name} was recorded: did the recommender take part? Its log "
+        "says so, and PENCHANT_EXPOSURE_SHARE must be above 0; `penchant demo` deletes its own answers"
+    )
 
 
 def recommendation(report: ExperimentReport) -> str:
@@ -116,10 +123,14 @@ def recommendation(report: ExperimentReport) -> str:
     if better:
         best = max(better, key=lambda name: certain[name].value)
         arm = next(arm for arm in experiment.arms if arm.name == best)
-        approve = "" if arm.release is None else f": `penchant review approve {arm.release}` makes it live"
+        is_release = arm.release is not None and not arm.scenario
+        approve = f": `penchant review approve {arm.release}` makes it live" if is_release else ""
         return f"{best} is better{approve}"
     if certain:
-        return f"{', '.join(certain)} is worse: `penchant experiment stop` ends it"
+        stop = ": `penchant experiment stop` ends it" if experiment.is_running else ""
+        return f"{', '.join(certain)} is worse{stop}"
+    if not experiment.is_running:
+        return "not decided: it ended before a difference was certain"
     return "not decided yet: go on, one may look at any time"
 
 

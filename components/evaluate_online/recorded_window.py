@@ -56,6 +56,10 @@ class RecordedWindow:
     answers: int
 
 
+class NothingShown(ValueError):
+    """No answer was recorded in a window; the message says what to do."""
+
+
 def read_window(url: str, store: Warehouse, start: int, end: int, until: int, folder: Path) -> RecordedWindow:
     """Write what was shown from `start` until before `end`, and what was recorded from `start` until `until`.
 
@@ -66,7 +70,8 @@ def read_window(url: str, store: Warehouse, start: int, end: int, until: int, fo
         folder: where exposures.parquet and events.parquet are written.
 
     Raises:
-        ValueError: nothing was shown in the window, or the URL is invalid.
+        NothingShown: nothing was shown in the window.
+        ValueError: the URL is invalid.
         StepError: the log can't be read.
     """
     check_exists(url)
@@ -75,7 +80,7 @@ def read_window(url: str, store: Warehouse, start: int, end: int, until: int, fo
     try:
         answers = _write(files[0], EXPOSURES, (map(exposure_row, b) for b in exposures.between(start, end)))
         if not answers:
-            raise ValueError(
+            raise NothingShown(
                 f"no answer was recorded from {_time(start)} to {_time(end)}: choose another window "
                 "(--days), or check PENCHANT_EXPOSURE_SHARE and PENCHANT_EXPOSURE_DAYS of the recommender"
             )

@@ -14,7 +14,7 @@ LIVE: Final = "live"
 CANDIDATE: Final = "candidate"
 
 _ARM: Final = re.compile(r"(?P<name>[^=]+)=(?P<release>live|\d*)(?:/(?P<scenario>[^:]*))?(?::(?P<share>.+))?")
-_CANDIDATE: Final = re.compile(r"(?P<release>\d*)(?:/(?P<scenario>.*))?")
+_CANDIDATE: Final = re.compile(r"(?P<release>live|\d*)(?:/(?P<scenario>.*))?")
 _STEP: Final = re.compile(r"(?P<delay>\d+(?:\.\d+)?)(?P<unit>[mhd]):(?P<share>.+)")
 _UNITS: Final = {"m": "minutes", "h": "hours", "d": "days"}
 
@@ -66,18 +66,19 @@ def parse_arms(kind: Kind, candidate: str | None, texts: Sequence[str], live: in
 
 
 def parse_candidate(text: str, live: int | None) -> Arm:
-    """Return the arm of `RELEASE[/SCENARIO]`, or of `/SCENARIO` with the release `live`.
+    """Return the arm of `RELEASE[/SCENARIO]`; `live` or no release is the one that is live.
 
     Args:
-        live: None for whichever release is live.
+        live: its version; None for whichever release is live at a request.
 
     Raises:
         ValueError: it has another form.
     """
     found = _CANDIDATE.fullmatch(text)
     if not found or not text:
-        raise ValueError(f"--candidate: expected RELEASE[/SCENARIO], such as 8, got {text!r}")
-    return _arm(CANDIDATE, int(found["release"]) if found["release"] else live, found["scenario"], None)
+        raise ValueError(f"--candidate: expected RELEASE[/SCENARIO], such as 8 or live/content, got {text!r}")
+    release = live if found["release"] in ("", LIVE) else int(found["release"])
+    return _arm(CANDIDATE, release, found["scenario"], None)
 
 
 def parse_ramp(kind: Kind, share: str | None, steps: Sequence[str], now: datetime) -> tuple[RampStep, ...]:

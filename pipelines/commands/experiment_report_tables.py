@@ -16,7 +16,7 @@ def report_parts(report: ExperimentReport) -> Iterator[str | Table]:
     columns = [Column(f"{metric} (%)", justify="right") for metric in METRICS]
     counts = [Column(name, justify="right") for name in ("users", "answers", "shown")]
     title = f"{report.experiment.kind} {report.experiment.name}"
-    caption = "clicks and others per shown item; in brackets: ratio to the first arm, always-valid 95 %"
+    caption = "in percent of the shown items; in brackets: ratio to the first arm, always-valid 95 % interval"
     table = Table("arm", *counts, *columns, title=title, title_justify="left", caption=caption)
     for arm in report.arms:
         cells = [_cell(arm.rates[metric], arm.differences[metric]) for metric in METRICS]
@@ -37,7 +37,8 @@ def report_parts(report: ExperimentReport) -> Iterator[str | Table]:
 def _preference_sentence(report: ExperimentReport) -> str:
     first, second = report.credited_clicks
     name = report.experiment.arms[1].name
-    has = f"of the clicks that count, {name} has {_count(second)} of {_count(first + second)}"
+    both = _count(first + second)
+    has = f"of {both} clicks on items that only one ranking would have picked, {name} has {_count(second)}"
     if report.preference is None:
         return f"{has}: too few for a test"
     # A preference of -1 to 1 is a share of 0 to 1.

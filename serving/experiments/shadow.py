@@ -22,7 +22,7 @@ MAX_WAITING: Final = 64
 # Delay before each answer, so that calls are handled first.
 _DELAY_S: Final = 0.002
 
-# If the event loop wakes up later than this after the delay, calls are waiting: the answer is dropped.
+# If the event loop wakes up later than this after the delay, calls are waiting: the answer waits, too.
 _MAX_LAG_S: Final = 0.005
 
 _DEADLINE_S: Final = 1.0
@@ -59,12 +59,11 @@ class Shadow:
         while await self._not_empty.wait():
             wake_up = loop.time() + _DELAY_S
             await asyncio.sleep(_DELAY_S)
+            if _is_late(loop.time() - wake_up):
+                continue
             waiting = self._waiting.popleft()
             if not self._waiting:
                 self._not_empty.clear()
-            if loop.time() - wake_up > _MAX_LAG_S:
-                self._metrics.shadows["dropped"].inc()
-                continue
             try:
                 await self._answer(waiting)
             except Exception:  # any error of a candidate is counted, and concerns nobody
@@ -82,3 +81,7 @@ class Shadow:
         if items:
             common = items.intersection(item.item_id for item in answer.recommendations)
             self._metrics.shadow_common_items.observe(len(common) / len(items))
+
+
+def _is_late(lag_s: float) -> bool:
+    return lag_s > _MAX_LAG_S

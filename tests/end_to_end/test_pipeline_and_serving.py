@@ -184,7 +184,7 @@ def test_the_demo_takes_every_step_in_order(demo: str) -> None:
         "after the three interactions",
         "Step 4 of 5: simulate 40 visits",
         "interleaving demo-",
-        "clicks that count, narrower has",
+        "only one ranking would have picked, narrower has",
         "Step 5 of 5",
         "NDCG@10",
         "Next steps",

@@ -253,7 +253,7 @@ def test_the_report_of_interleaved_answers_has_a_verdict(home: Path) -> None:
     write(home, experiment("interleaving", arms))
     code, output = run(home, "report")
     assert code == 0
-    assert "of the clicks that count, candidate has" in output
+    assert "clicks on items that only one ranking would have picked, candidate has" in output
     assert "candidate is better: `penchant review approve 8` makes it live" in output
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Callable
+from itertools import chain, repeat
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -29,10 +30,14 @@ def value(metrics: Metrics, name: str, **labels: str) -> float:
 
 
 async def shadowed(
-    compose: Callable[..., Any], offers: int, monkeypatch: pytest.MonkeyPatch, max_lag_s: float = HANG_S
+    compose: Callable[..., Any], offers: int, monkeypatch: pytest.MonkeyPatch, busy: int = 0
 ) -> Metrics:
-    """Return the metrics after a shadow has handled answers that showed the items a and b."""
-    monkeypatch.setattr(shadow_module, "_MAX_LAG_S", max_lag_s)
+    """Return the metrics after a shadow has handled answers that showed the items a and b.
+
+    Before it does, calls wait `busy` times that it wakes up.
+    """
+    lags = chain([-1.0] * busy, repeat(HANG_S))
+    monkeypatch.setattr(shadow_module, "_is_late", lambda lag_s: lag_s > next(lags))
     metrics = Metrics()
     shadow = Shadow(compose, metrics)
     task = asyncio.create_task(shadow.run())
@@ -82,8 +87,15 @@ def test_what_it_cannot_keep_up_with_is_dropped_and_counted(monkeypatch: pytest.
 
     metrics = asyncio.run(shadowed(compose, MAX_WAITING + 7, monkeypatch))
     assert value(metrics, "penchant_shadow_answers_total", outcome="dropped") == 7
-    busy = asyncio.run(shadowed(compose, 2, monkeypatch, max_lag_s=-1.0))
-    assert value(busy, "penchant_shadow_answers_total", outcome="dropped") == 2
+
+
+def test_it_waits_while_calls_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def compose(*_: object) -> Any:
+        return composed("a")
+
+    busy = asyncio.run(shadowed(compose, 2, monkeypatch, busy=3))
+    assert value(busy, "penchant_shadow_answers_total", outcome="computed") == 2
+    assert value(busy, "penchant_shadow_answers_total", outcome="dropped") == 0
 
 
 def test_users_see_the_live_release_while_a_shadow_answers(
@@ -92,7 +104,7 @@ def test_users_see_the_live_release_while_a_shadow_answers(
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    monkeypatch.setattr(shadow_module, "_MAX_LAG_S", HANG_S)
+    monkeypatch.setattr(shadow_module, "_is_late", lambda lag_s: False)
     with running(tmp_path, versions=(1, 2), metrics_port=port) as service:
         write(tmp_path, experiment("shadow"))
         wait_until(lambda: scraped(port)["penchant_experiment_running"] == 1)
