@@ -31,6 +31,9 @@ from pipelines.step_environment import FORKED
 # Modules that a module of the steps imports late, because not every use of it needs them.
 _LATE: Final = {"components.mlflow_client": "components.mlflow_stores"}
 
+# Imported first: after Feast's metrics, which set a variable, it would keep all metrics in files.
+_FIRST: Final = "prometheus_client"
+
 # Steps whose modules are imported before they are asked for: kfp runs steps that are ready in any order.
 _AHEAD: Final = 3
 
@@ -96,13 +99,16 @@ def main() -> None:
     atexit.register(_end)  # before the imports of the steps: the first handler runs last
     gc.disable()  # collections take a quarter of the time of the imports, whose modules live until the end
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of Ctrl-C, which the runner handles
+    before = set(os.environ)
+    _try_import(_FIRST)
     with socket.socket(fileno=int(descriptor)) as listener:
         step = _serve(listener, json.loads(steps))
     if step is not None:
         gc.enable()
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        set_by_imports = {name: value for name, value in os.environ.items() if name not in before}
         os.environ.clear()
-        os.environ.update(step["environment"])
+        os.environ.update(set_by_imports | step["environment"])
         end_after(step["end"])
         if numpy_random := sys.modules.get("numpy.random"):
             numpy_random.seed()  # else all steps would draw the same; Python itself reseeds `random`

@@ -33,6 +33,10 @@ elif sys.argv[1] == "succeeds":
     import atexit
     atexit.register(print, "last words")
     sys.modules["freed"] = type("Freed", (), {"__del__": lambda self: os.write(1, b"freed")})()
+elif sys.argv[1] == "counts":
+    import prometheus_client
+    prometheus_client.Counter("counted", "").inc()
+    print("counted", os.environ["PROMETHEUS_MULTIPROC_DIR"], flush=True)
 elif sys.argv[1] == "hangs":
     signal.pause()
 if sys.argv[1] != "succeeds":
@@ -97,6 +101,17 @@ def test_a_step_has_the_modules_of_the_server_and_the_streams_and_the_end_of_its
     assert ended.returncode == 3
     assert killed.stdout == "True killed set read\n"
     assert killed.returncode == 128 + signal.SIGKILL
+
+
+@forks
+def test_a_step_has_the_variables_that_imports_set_and_metrics_without_files(folder: Path) -> None:
+    """As Feast's metrics do: the step's own environment lacks the variable."""
+    (folder / "planted_metrics.py").write_text(
+        "import os\nos.environ['PROMETHEUS_MULTIPROC_DIR'] = 'gone'\nimport prometheus_client\n"
+    )
+    with fork_server([["planted_metrics"]]):
+        step = run_step(folder, "counts")
+    assert "counted gone" in step.stdout, step.stderr
 
 
 @forks
