@@ -8,6 +8,7 @@ from kfp import dsl, kubernetes
 from kfp.dsl.pipeline_context import Pipeline
 from kfp.dsl.pipeline_task import PipelineTask
 
+from components.train_interest_model.workers.job_manifest import FIELDS, LABEL
 from pipelines.exit_handler import with_exit_handler
 from pipelines.settings import Settings
 from pipelines.step_environment import set_variables
@@ -55,6 +56,9 @@ def _configure(task: PipelineTask, settings: Settings) -> None:
         kubernetes.mount_pvc(task, pvc_name=settings.volume_claim, mount_path=str(settings.home))
     if task.component_spec.name == TRAINING_COMPONENT:
         task.set_container_image(settings.training_image or settings.image)
+        kubernetes.add_pod_label(task, *LABEL)
+        for variable, field in FIELDS.items():
+            kubernetes.use_field_path_as_env(task, variable, field)
         task.set_cpu_limit(settings.training_cpu).set_memory_limit(settings.training_memory)
         if settings.accelerator_count:
             task.set_accelerator_type(settings.accelerator).set_accelerator_limit(settings.accelerator_count)

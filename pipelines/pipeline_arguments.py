@@ -29,6 +29,7 @@ TRAINING_SETTINGS: Final = (
     "compute",
     "spark_properties",
     "ease_max_items",
+    "training_workers",
     "policy",
     "experiment",
     "model_name",

@@ -129,6 +129,14 @@ class Settings(Addresses):
     accelerator_count: int = Field(0, ge=0, le=8, description="accelerators of a training step")
     training_cpu: str = Field("4", description="CPU limit of a training step")
     training_memory: str = Field("8Gi", description="memory limit of a training step")
+    training_workers: int = Field(
+        1, ge=1, le=64, description="workers of a training step, on Kubeflow each a pod with these resources"
+    )
+    insecure: bool = Field(
+        False,
+        description="without Kubeflow, allow several workers of a training on this machine: TensorFlow lets "
+        "everybody who can reach it call them",
+    )
     secret_name: str = Field(
         "", description="name of a Kubernetes secret, mounted at /etc/penchant in each step"
     )

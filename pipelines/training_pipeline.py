@@ -36,6 +36,7 @@ def training(
     compute: str = "duckdb",
     spark_properties: dict = {},  # noqa: B006 (the default of a pipeline parameter)
     ease_max_items: int = EASE_MAX_ITEMS,
+    training_workers: int = 1,
     protocol: str = "time",
     policy: str = "auto",
     off_policy: str = "",
@@ -135,7 +136,9 @@ def training(
         hyperparameters=hyperparameters,
         tracking_uri=tracking_uri,
         experiment=experiment,
+        warehouse=warehouse,
         releases=releases,
+        workers=training_workers,
     ).set_display_name("Train interest model")
     run_id = fitted_model.outputs["Output"]
     fitted_filters = train_collaborative_filters(
@@ -180,8 +183,10 @@ def training(
         hyperparameters=hyperparameters,
         tracking_uri=tracking_uri,
         experiment=experiment,
+        warehouse=warehouse,
         run_id=run_id,
         base_model=fitted_model.outputs["interest_model"],
+        workers=training_workers,
     ).set_display_name("Refit interest model")
     refitted_filters = train_collaborative_filters(
         training_set=training_set,

@@ -6,10 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
 
+from components.errors import StepError
 from components.memory import check_memory
 from components.progress import report
 from components.train_interest_model.data.item_factors import item_factors
@@ -18,16 +18,17 @@ from components.train_interest_model.experiment_tracking import Tracker
 from components.train_interest_model.export.saved_model_writer import export
 from components.train_interest_model.export.saved_weights import SavedWeights
 from components.train_interest_model.hyperparameters import Hyperparameters
-from components.train_interest_model.loop.distribution_strategy import is_chief, make_strategy
+from components.train_interest_model.loop.distribution_strategy import make_strategy
 from components.train_interest_model.loop.forecast_fit import fit_forecast
-from components.train_interest_model.loop.optimizers import make_optimizer
-from components.train_interest_model.loop.trainer import Trainer
+from components.train_interest_model.loop.shared_data import ModelShape, share
+from components.train_interest_model.loop.trainer import Trainer, make_trainer
 from components.train_interest_model.loop.training_checkpoint import Checkpoint, TrainingState
 from components.train_interest_model.loop.validation_metrics import Validation
+from components.train_interest_model.loop.worker_group import Group
 from components.train_interest_model.network.model import InterestModel
 from components.train_interest_model.network.pruning import prune
 from components.train_interest_model.training_data import TrainingData
-from components.train_interest_model.training_start import start_fit, start_refit
+from components.train_interest_model.training_start import prepare, start_fit, start_refit
 from components.train_interest_model.warm_start import write_trained_until
 from feature_repo.feedback import FeedbackPolicy
 
@@ -50,6 +51,7 @@ def train(
     tracker: Tracker,
     feedback: FeedbackPolicy,
     warm_start: Path | None = None,
+    group: Group | None = None,
 ) -> dict[str, float]:
     """Train on the windows of `split` and export to `output`.
 
@@ -60,6 +62,7 @@ def train(
         feedback: the sign and strength of each interaction; positive ones are targets.
         warm_start: the output of an earlier run's training, whose weights are used if they have not seen
             held-out data.
+        group: several workers, of which this process is the chief; None for one worker.
 
     Returns:
         Loss and speed of the last epoch; for split "train" also the validation metrics of the best epoch.
@@ -72,15 +75,16 @@ def train(
         data, settings, base = start_refit(training_set, items, split, requested, base_model, feedback)
     else:
         data, settings, base = start_fit(training_set, items, split, requested, warm_start, feedback)
-    _check_memory(data, settings)
-    _prepare(settings)
+    _check_memory(data, settings, group)
+    prepare(settings)
     prefix = "" if split == "train" else "refit/"
     _track(tracker, settings, training_set, split, data, prefix)
     tracker.log_params({f"{prefix}start": "warm" if base else "cold"})
 
-    trainer = _trainer(settings, data, base)
     validation = _validation(training_set, data, settings) if split == "train" else None
-    checkpoint = Checkpoint(output / "checkpoint", _key(training_set, items, split, settings, feedback))
+    trainer = _trainer(settings, data, base, group)
+    folder = group.checkpoint if group else str(output / "checkpoint")
+    checkpoint = Checkpoint(folder, _key(training_set, items, split, settings, feedback))
 
     def on_epoch(metrics: dict[str, float], epoch: int) -> None:
         tracker.log_metrics({prefix + name: value for name, value in metrics.items()}, epoch)
@@ -89,11 +93,10 @@ def train(
     if validation is not None:
         fit_forecast(trainer.model, validation)
     report(f"trained on {_device(trainer)}")
-    if is_chief(trainer.strategy):
-        _write(trainer.model, data, state, output)
-        if split == "train":
-            write_trained_until(data.rows, warm_start if base else None, output)
-        checkpoint.discard()
+    _write(trainer.model, data, state, output)
+    if split == "train":
+        write_trained_until(data.rows, warm_start if base else None, output)
+    checkpoint.discard()
     return _metrics(state)
 
 
@@ -105,50 +108,60 @@ def _device(trainer: Trainer) -> str:
     return f"{gpus} GPU(s), {'with' if trainer.uses_cudnn() else 'without'} cuDNN's kernel"
 
 
-def _check_memory(data: TrainingData, settings: Hyperparameters) -> None:
+def _check_memory(data: TrainingData, settings: Hyperparameters, group: Group | None) -> None:
     """Raise StepError if the training would need more memory than there is."""
     items, interactions = len(data.catalog), len(data.sequences.items)
-    needed = BASE_BYTES + BYTES_PER_ACTIVATION * settings.batch_size * settings.units * settings.members
-    needed += BYTES_PER_ITEM * settings.members * items + BYTES_PER_INTERACTION * interactions
+    workers = len(group) if group else 1
+    units = settings.units * settings.members
+    worker = BASE_BYTES + BYTES_PER_ACTIVATION * settings.batch_size * units / workers
+    worker += BYTES_PER_ITEM * settings.members * items
+    here = workers if group and group.is_local else 1
     size = (
         f"{items:,} items, {interactions:,} interactions, and batches of {settings.batch_size:,} positions "
         f"with {settings.members} x {settings.units} units"
-    )
+    ) + (f" on {here} workers here" if here > 1 else "")
     advice = "give the step more memory (on Kubernetes PENCHANT_TRAINING_MEMORY), or --set batch_size, units"
-    check_memory("training", size, needed, advice)
+    check_memory("training", size, here * worker + BYTES_PER_INTERACTION * interactions, advice)
 
 
-def _prepare(settings: Hyperparameters) -> None:
-    tf.get_logger().setLevel("ERROR")  # hides a deprecation warning of the loader
-    tf.keras.utils.set_random_seed(settings.seed)
-    if settings.deterministic:
-        tf.config.experimental.enable_op_determinism()
-
-
-def _trainer(settings: Hyperparameters, data: TrainingData, base: SavedWeights | None) -> Trainer:
-    strategy = make_strategy()
-    with strategy.scope():
-        model = InterestModel(
-            settings, len(data.catalog), data.vocabulary.sizes, data.content.transform(data.catalog)
-        )
-        _initialise(model, data, base)
-        steps = data.sequences.count_batches(settings.batch_size, settings.seed)
-        optimizer = make_optimizer(settings, settings.epochs * steps, _sparse_tables(model, strategy))
+def _trainer(
+    settings: Hyperparameters, data: TrainingData, base: SavedWeights | None, group: Group | None
+) -> Trainer:
+    content = data.content.transform(data.catalog)
     windows, interactions = len(data.sequences), len(data.sequences.items)
     report(
         f"training data: {interactions:,} interactions in {windows:,} windows, "
         f"{len(data.sequences.target_items):,} of them positive, {len(data.catalog):,} items"
     )
-    replicas = strategy.num_replicas_in_sync
-    report(f"model: {model.count_params():,} weights, {steps} steps per epoch, {replicas} replica(s)")
-    return Trainer(model, optimizer, strategy, settings, data.counts)
+    strategy = make_strategy(_gather(group, settings, data, content.shape[1]) if group else ())
+    with strategy.scope():
+        model = InterestModel(settings, len(data.catalog), data.vocabulary.sizes, content)
+        _initialise(model, data, base)
+    return make_trainer(model, strategy, data.sequences)
 
 
-def _sparse_tables(model: InterestModel, strategy: tf.distribute.Strategy) -> list[keras.Variable]:
-    """Return the tables with sparse updates; replicas can reduce dense gradients only."""
-    settings = model.hyperparameters
-    sparse = settings.loss == "sampled" and settings.optimizer == "adamw"
-    return model.item_tables if sparse and strategy.num_replicas_in_sync == 1 else []
+def _gather(group: Group, settings: Hyperparameters, data: TrainingData, content_size: int) -> list[str]:
+    """Let the other workers begin; return the address of each.
+
+    Raises:
+        StepError: there are too many workers, or they would share a GPU.
+    """
+    windows = np.count_nonzero(data.sequences.row_weights)
+    a_batch = windows / data.sequences.count_batches(settings.batch_size, settings.seed)
+    if len(group) > a_batch:
+        raise StepError(
+            f"PENCHANT_TRAINING_WORKERS={len(group)}: expected at most {int(a_batch)}, since a batch of "
+            f"{settings.batch_size:,} positions has {a_batch:.1f} windows on average; a larger batch allows "
+            "more workers (--set batch_size)"
+        )
+    if group.is_local and tf.config.list_physical_devices("GPU"):
+        raise StepError(
+            f"PENCHANT_TRAINING_WORKERS={len(group)}: one worker uses all GPUs of this machine: expected 1"
+        )
+    addresses = group.addresses()
+    shape = ModelShape(settings.to_dict(), len(data.catalog), content_size, data.vocabulary.sizes)
+    share(group.shared, addresses, shape, data.sequences)
+    return addresses
 
 
 def _initialise(model: InterestModel, data: TrainingData, base: SavedWeights | None) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import tensorflow as tf
 
 from components.progress import report
 from components.train_interest_model.auto_hyperparameters import (
@@ -22,6 +23,14 @@ from feature_repo.feedback import FeedbackPolicy
 
 # Data, hyperparameters, and the weights to start from, if any.
 Start = tuple[TrainingData, Hyperparameters, SavedWeights | None]
+
+
+def prepare(settings: Hyperparameters) -> None:
+    """Seed and set up TensorFlow, before a model is made."""
+    tf.get_logger().setLevel("ERROR")  # hides a deprecation warning of the loader
+    tf.keras.utils.set_random_seed(settings.seed)
+    if settings.deterministic:
+        tf.config.experimental.enable_op_determinism()
 
 
 def start_refit(

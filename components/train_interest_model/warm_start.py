@@ -43,9 +43,7 @@ def write_trained_until(rows: pa.Table, earlier: Path | None, output: Path) -> N
 
 
 def log_base_model(output: Path, tracker: Tracker) -> None:
-    """Log the files that a later warm start reads to MLflow; only the chief of several workers has them."""
-    if not (output / TRAINED_UNTIL).exists():
-        return
+    """Log the files that a later warm start reads to MLflow."""
     for name in (WEIGHTS, CONTENT, ABOUT, TRAINED_UNTIL):
         tracker.log_artifact(output / name, FOLDER)
 

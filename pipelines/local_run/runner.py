@@ -43,7 +43,7 @@ def run_locally(
         started_by: a schedule; "" for the user of this process.
 
     Raises:
-        ValueError: a file that a setting names is missing.
+        ValueError: a file that a setting names is missing, or a setting must not be used on one machine.
         RunError: another run uses the same home, or a step failed.
     """
     from kfp import local
@@ -52,6 +52,7 @@ def run_locally(
     for message in (".*have no effect in the current local runner", ".*non-Python base image"):
         warnings.filterwarnings("ignore", message=message)
     receivers = local_receivers(settings)
+    _check_workers(arguments.get("training_workers", 1), settings)
     settings.prepare_home()
     with run_lock(settings.home):
         folder = new_run_folder(settings.home)
@@ -82,6 +83,15 @@ def run_locally(
             finally:  # the page of a failed validation shows what failed
                 _link_pages(folder)
     return folder
+
+
+def _check_workers(workers: int, settings: Settings) -> None:
+    if workers > 1 and not settings.insecure:
+        raise ValueError(
+            f"PENCHANT_TRAINING_WORKERS={workers}: expected 1 on one machine: one worker uses all its cores "
+            "and GPUs, and several would accept calls from everybody who can reach the machine, without "
+            "authentication. To try several where nobody else can reach it, set PENCHANT_INSECURE=true"
+        )
 
 
 def _report_without_exit_handler(recorder: RunRecorder, receivers: Receivers) -> None:

@@ -34,6 +34,8 @@ PIPELINES: Final = frozenset(
         "tracking_uri",
         "training_cpu",
         "training_image",
+        "training_workers",
+        "insecure",
     }
     | {"training_memory", "volume_claim", "warehouse", "step_timeout_s", "training_timeout_s"}
     | {"webhook_url", "webhook_key_file", "pushgateway", "metrics_textfiles", "run_link"}

@@ -9,6 +9,7 @@ from google.protobuf import json_format
 from kfp.kubernetes import kubernetes_executor_config_pb2 as kubernetes
 from kfp.pipeline_spec import pipeline_spec_pb2 as spec
 
+from components.train_interest_model.workers.job_manifest import FIELDS, LABEL
 from pipelines.compilation import compile_pipeline
 from pipelines.promotion_pipeline import promotion
 from pipelines.scheduled_pipeline import only_when_due
@@ -143,6 +144,7 @@ def test_steps_have_the_time_limits_of_the_settings(on_cpu: Compiled) -> None:
     limits = {
         name.removeprefix("exec-"): config.active_deadline_seconds
         for name, config in on_cpu.on_kubernetes.items()
+        if config.active_deadline_seconds
     }
     assert limits.pop(REPORT) == REPORT_TIMEOUT_S  # it reports that the others ran out of time
     assert {"ingest-interactions", "evaluate-release"} < limits.keys()
@@ -216,6 +218,18 @@ def test_only_training_steps_request_accelerators(on_gpu: Compiled) -> None:
         assert resources.accelerator.resource_count == "2"
         assert resources.resource_cpu_limit == "6"
         assert resources.resource_memory_limit == "24Gi"
+
+
+def test_training_steps_have_what_their_other_workers_need(on_gpu: Compiled) -> None:
+    labelled = {name for name, config in on_gpu.on_kubernetes.items() if config.pod_metadata.labels}
+    assert labelled == {"exec-train-interest-model", "exec-train-interest-model-2"}
+    for name in labelled:
+        config = on_gpu.on_kubernetes[name]
+        assert dict(config.pod_metadata.labels) == dict([LABEL])
+        assert {field.name: field.field_path for field in config.field_path_as_env} == FIELDS
+        parameters = on_gpu.task(name.removeprefix("exec-")).inputs.parameters
+        assert parameters["workers"].component_input_parameter == "pipelinechannel--training_workers"
+        assert parameters["warehouse"].component_input_parameter == "pipelinechannel--warehouse"
 
 
 def test_no_accelerator_is_requested_when_the_count_is_zero(on_cpu: Compiled) -> None:

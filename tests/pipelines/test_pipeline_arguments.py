@@ -10,7 +10,14 @@ from pipelines.pipeline_arguments import (
     parse_hyperparameters,
     reading_arguments,
     source_arguments,
+    training_arguments,
 )
+from pipelines.settings import load_settings
+
+
+def test_the_number_of_workers_is_a_parameter(tmp_path: Path) -> None:
+    settings = load_settings(home=tmp_path, training_workers=3)
+    assert training_arguments(settings, "time", 0.05, {})["training_workers"] == 3
 
 
 def test_hyperparameters_keep_their_types() -> None:

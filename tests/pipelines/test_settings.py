@@ -51,6 +51,13 @@ def test_a_wrong_engine_is_reported_with_what_is_allowed(monkeypatch: pytest.Mon
         load_settings()
 
 
+@pytest.mark.parametrize("workers", ["0", "-1", "65", "two"])
+def test_a_wrong_number_of_workers_is_refused(workers: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PENCHANT_TRAINING_WORKERS", workers)
+    with pytest.raises(ValueError, match=f"PENCHANT_TRAINING_WORKERS='{workers}'"):
+        load_settings()
+
+
 @pytest.mark.parametrize("name", ["MIN_PROVIDER_EXPOSURE", "BALANCED_EXPOSURE_GAP"])
 def test_a_limit_of_providers_needs_their_column(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"PENCHANT_{name}", "0.5")

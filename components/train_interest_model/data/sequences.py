@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +21,6 @@ from components.train_interest_model.data.vocabulary import (
 )
 from components.user_attributes import with_attributes
 from feature_repo.contract import ATTRIBUTE_INPUTS
-from serving.release.arrays import distinct
 
 IntArray = NDArray[np.int32]
 FloatArray = NDArray[np.float32]
@@ -59,9 +59,17 @@ class Sequences:
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
-    @property
+    @cached_property
     def lengths(self) -> NDArray[np.int64]:
         return np.diff(self.offsets)
+
+    @cached_property
+    def row_weights(self) -> NDArray[np.float64]:
+        """[rows] the sum of the target weights of each row."""
+        weights, filled = np.zeros(len(self)), np.flatnonzero(self.lengths)
+        if len(filled):
+            weights[filled] = np.add.reduceat(self.target_weights, self.offsets[filled], dtype=np.float64)
+        return weights
 
     def of_row(self, row: int) -> IntArray:
         """Return the items of one history."""
@@ -92,16 +100,17 @@ class Sequences:
             padded[name][valid] = flat[indexes]
         return {**padded, "attributes": self.attributes[rows], "lengths": lengths.astype(np.int32)}
 
-    def batches(self, positions: int, seed: int) -> Iterator[Batch]:
-        """Yield all rows with a target once: windows of similar length in a batch, batches in random order.
+    def batch_rows(self, positions: int, seed: int) -> Iterator[tuple[NDArray[np.int64], int]]:
+        """Yield the rows of each batch and its width: all rows with a target once, batches in random order.
 
-        A batch has at most `positions` interactions, its padding included, and at least one window.
+        A batch has windows of similar length, at most `positions` interactions, its padding included, and at
+        least one window.
         """
         random = np.random.default_rng(seed)
         rows, cuts = self._cuts(positions, random)
         for cut in random.permutation(len(cuts) - 1):
             chosen = rows[cuts[cut] : cuts[cut + 1]]
-            yield self.pad(chosen, int(self.lengths[chosen].max()))
+            yield chosen, int(self.lengths[chosen].max())
 
     def count_batches(self, positions: int, seed: int) -> int:
         """Return the number of batches with these arguments."""
@@ -109,8 +118,7 @@ class Sequences:
 
     def _cuts(self, positions: int, random: np.random.Generator) -> tuple[NDArray[np.int64], list[int]]:
         """Return the rows with a target, in random order within a class, and the bounds of the batches."""
-        targets = np.flatnonzero(self.target_weights)
-        rows = random.permutation(distinct(np.searchsorted(self.offsets, targets, "right") - 1))
+        rows = random.permutation(np.flatnonzero(self.row_weights))
         lengths = self.lengths[rows]
         order = np.argsort(np.floor(LENGTH_CLASSES * np.log2(lengths)), kind="stable")
         return rows[order], _cuts(lengths[order], positions)

@@ -1,15 +1,14 @@
-"""Distributes the training: one device, all GPUs of a machine, or the workers in TF_CONFIG."""
+"""Distributes the training: one device, all GPUs of a machine, or several workers."""
 
-import json
-import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
-from components.train_interest_model.data.sequences import INPUTS, Batch, Sequences
+from components.train_interest_model.data.sequences import INPUTS, Sequences
 
 SIGNATURE = {
     **{name: tf.TensorSpec([None, None], tf.int32) for name in (*INPUTS, "predicted_from")},
@@ -19,33 +18,62 @@ SIGNATURE = {
 }
 
 
-def make_strategy() -> tf.distribute.Strategy:
-    """Return a strategy for the workers in TF_CONFIG, several GPUs, or one device."""
-    workers = json.loads(os.environ.get("TF_CONFIG", "{}")).get("cluster", {}).get("worker", [])
-    if len(workers) > 1:
-        return tf.distribute.MultiWorkerMirroredStrategy()
+def make_strategy(addresses: Sequence[str] = (), worker: int = 0) -> tf.distribute.Strategy:
+    """Return a strategy for several workers, several GPUs, or one device.
+
+    Args:
+        addresses: host:port of each worker, the chief first. This process listens at its own one, on every
+            address of its machine.
+        worker: which of them this process is.
+    """
+    if len(addresses) > 1:
+        cluster = tf.train.ClusterSpec({"worker": list(addresses)})
+        resolver = tf.distribute.cluster_resolver.SimpleClusterResolver(
+            cluster, task_type="worker", task_id=worker, rpc_layer="grpc"
+        )
+        return tf.distribute.MultiWorkerMirroredStrategy(resolver)
     if len(tf.config.list_physical_devices("GPU")) > 1:
         return tf.distribute.MirroredStrategy()
     return tf.distribute.get_strategy()
 
 
-def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Return whether this process writes the shared files."""
-    resolver = strategy.cluster_resolver
-    return resolver is None or resolver.task_type in (None, "chief") or resolver.task_id == 0
+def has_several_workers(strategy: tf.distribute.Strategy) -> bool:
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+
+def from_chief(strategy: tf.distribute.Strategy, values: Sequence[tf.Tensor]) -> list[tf.Tensor]:
+    """Return the chief's values; every worker calls this with values of the same shapes and types."""
+
+    def sent(*own: tf.Tensor) -> list[tf.Tensor]:
+        context = tf.distribute.get_replica_context()
+        is_first = tf.equal(context.replica_id_in_sync_group, 0)
+        parts = [tf.where(is_first, value, tf.zeros_like(value)) for value in own]
+        # A sum without elements ends the process with SIGSEGV.
+        return [
+            context.all_reduce(tf.distribute.ReduceOp.SUM, part) if part.shape.num_elements() else part
+            for part in parts
+        ]
+
+    received = tf.function(lambda *own: strategy.run(sent, args=own), autograph=False)(*values)
+    return [strategy.experimental_local_results(value)[0] for value in received]
 
 
 def batches(
     sequences: Sequences, batch_size: int, seed: int, strategy: tf.distribute.Strategy
 ) -> Iterator[tuple[Any, float]]:
-    """Yield one epoch of global batches, split over the replicas, with the sum of their target weights."""
-    replicas = strategy.num_replicas_in_sync
-    for batch in _ahead(sequences.batches(batch_size, seed)):
-        weight = float(batch["target_weights"].sum())
-        yield batch if replicas == 1 else _spread(batch, strategy, replicas), weight
+    """Yield one epoch of global batches, of which this process reads the rows of its replicas alone.
+
+    With each batch comes the sum of the target weights of all its rows.
+    """
+
+    def assembled() -> Iterator[tuple[Any, float]]:
+        for rows, width in sequences.batch_rows(batch_size, seed):
+            yield _of_replicas(sequences, rows, width, strategy), float(sequences.row_weights[rows].sum())
+
+    return _ahead(assembled())
 
 
-def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+def _ahead(batches: Iterator[tuple[Any, float]]) -> Iterator[tuple[Any, float]]:
     """Yield the batches; another thread assembles each while the one before is used."""
     with ThreadPoolExecutor(1) as thread:
         coming = thread.submit(next, batches, None)
@@ -54,13 +82,19 @@ def _ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
             yield batch
 
 
-def _spread(batch: Batch, strategy: tf.distribute.Strategy, replicas: int) -> Any:
-    """Assign row r to replica r modulo their number; the batch is padded with empty rows."""
-    short = -len(batch["lengths"]) % replicas
-    padded = {name: np.pad(part, [(0, short), *[(0, 0)] * (part.ndim - 1)]) for name, part in batch.items()}
+def _of_replicas(
+    sequences: Sequences, rows: NDArray[np.int64], width: int, strategy: tf.distribute.Strategy
+) -> Any:
+    """Give row r of the batch to replica r modulo their number; empty rows fill up to an equal number."""
+    replicas = strategy.num_replicas_in_sync
+    if replicas == 1:
+        return sequences.pad(rows, width)
+    count = -(-len(rows) // replicas)
 
-    def rows(context: tf.distribute.ReplicaContext) -> dict[str, tf.Tensor]:
-        replica = context.replica_id_in_sync_group
-        return {name: tf.constant(part[replica::replicas]) for name, part in padded.items()}
+    def part(context: tf.distribute.ReplicaContext) -> dict[str, tf.Tensor]:
+        batch = sequences.pad(rows[context.replica_id_in_sync_group :: replicas], width)
+        short = count - len(batch["lengths"])
+        padding = {name: [(0, short), *[(0, 0)] * (array.ndim - 1)] for name, array in batch.items()}
+        return {name: tf.constant(np.pad(array, padding[name])) for name, array in batch.items()}
 
-    return strategy.experimental_distribute_values_from_function(rows)
+    return strategy.experimental_distribute_values_from_function(part)

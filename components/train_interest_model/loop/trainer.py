@@ -14,8 +14,13 @@ from components.evaluate_release.metrics.accuracy import hit_rate, ndcg
 from components.progress import report
 from components.train_interest_model.data.sequences import START, Sequences
 from components.train_interest_model.hyperparameters import Hyperparameters
-from components.train_interest_model.loop.distribution_strategy import SIGNATURE, batches, is_chief
-from components.train_interest_model.loop.optimizers import clip, takes_rows
+from components.train_interest_model.loop.distribution_strategy import (
+    SIGNATURE,
+    batches,
+    from_chief,
+    has_several_workers,
+)
+from components.train_interest_model.loop.optimizers import clip, make_optimizer, takes_rows
 from components.train_interest_model.loop.training_checkpoint import Checkpoint, TrainingState
 from components.train_interest_model.loop.validation_metrics import Validation
 from components.train_interest_model.network.losses import (
@@ -72,8 +77,8 @@ class Trainer:
             StepError: the training diverged: a loss or a weight is not finite.
         """
         state = self._resume(checkpoint)
-        settings = self.hyperparameters
-        while state.epoch < settings.epochs and state.epoch - state.best_epoch < settings.patience:
+        self._agree_on_start(state)
+        while self._agree_to_go_on(self._is_unfinished(state)):
             metrics = self._epoch(sequences, state)
             self._check_finite(metrics["loss"], state)
             if validation is not None:
@@ -81,13 +86,42 @@ class Trainer:
                 metrics[NDCG], metrics[HIT_RATE] = (float(m(ranks, 10).mean()) for m in (ndcg, hit_rate))
             self._keep_best(state, metrics)
             state.history.append(metrics)
-            report(_line(state, settings.epochs))
+            report(_line(state, self.hyperparameters.epochs))
             on_epoch(metrics, state.epoch)
-            if is_chief(self.strategy):
-                checkpoint.save(state, self._weights(), [v.numpy() for v in self.optimizer.variables])
+            checkpoint.save(state, self._weights(), [v.numpy() for v in self.optimizer.variables])
         if state.best_weights is not None:
             self._assign(self.model.weights, state.best_weights)
         return state
+
+    def follow(self, sequences: Sequences) -> None:
+        """Train with the chief, which calls `fit` in another process, until it ends.
+
+        Args:
+            sequences: those of the chief.
+        """
+        state = TrainingState()
+        self._agree_on_start(state)
+        while self._agree_to_go_on(False):
+            self._epoch(sequences, state)
+
+    def _is_unfinished(self, state: TrainingState) -> bool:
+        settings = self.hyperparameters
+        return state.epoch < settings.epochs and state.epoch - state.best_epoch < settings.patience
+
+    def _agree_on_start(self, state: TrainingState) -> None:
+        """Let all workers have the chief's weights, variables of the optimizer, epoch and step."""
+        if has_several_workers(self.strategy):
+            variables = [*self.model.weights, *self.optimizer.variables]
+            self._assign(variables, from_chief(self.strategy, [variable.value for variable in variables]))
+            numbers = from_chief(self.strategy, [tf.constant(state.epoch), tf.constant(state.step)])
+            state.epoch, state.step = map(int, numbers)
+
+    def _agree_to_go_on(self, goes_on: bool) -> bool:
+        """Return what the chief says."""
+        if has_several_workers(self.strategy):
+            (answer,) = from_chief(self.strategy, [tf.constant(int(goes_on))])
+            return bool(answer)
+        return goes_on
 
     def _epoch(self, sequences: Sequences, state: TrainingState) -> dict[str, float]:
         started, losses, total = time.perf_counter(), [], 0.0
@@ -228,6 +262,25 @@ class Trainer:
         graphs = [function.graph.as_graph_def() for function in functions]
         nodes = (node.op for graph in graphs for part in graph.library.function for node in part.node_def)
         return any(op.startswith("CudnnRNN") for op in nodes)
+
+
+def make_trainer(model: InterestModel, strategy: tf.distribute.Strategy, sequences: Sequences) -> Trainer:
+    """Make the trainer of a model that was made under `strategy`, and the optimizer for its epochs."""
+    settings = model.hyperparameters
+    steps = sequences.count_batches(settings.batch_size, settings.seed)
+    replicas = strategy.num_replicas_in_sync
+    with strategy.scope():
+        optimizer = make_optimizer(settings, settings.epochs * steps, _sparse_tables(model, replicas))
+    report(f"model: {model.count_params():,} weights, {steps} steps per epoch, {replicas} replica(s)")
+    counts = np.bincount(sequences.target_items, minlength=model.item_count)
+    return Trainer(model, optimizer, strategy, settings, counts)
+
+
+def _sparse_tables(model: InterestModel, replicas: int) -> list[keras.Variable]:
+    """Return the tables with sparse updates; replicas can reduce dense gradients only."""
+    settings = model.hyperparameters
+    sparse = settings.loss == "sampled" and settings.optimizer == "adamw"
+    return model.item_tables if sparse and replicas == 1 else []
 
 
 def _targets(batch: dict[str, tf.Tensor], cells: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -3,13 +3,13 @@
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from feature_repo.atomic_files import atomic_file
+from feature_repo.atomic_files import atomic_upload
+from feature_repo.filesystems import locate
 
 Weights = list[NDArray[Any]]
 
@@ -28,10 +28,11 @@ class TrainingState:
 
 
 class Checkpoint:
-    """A checkpoint in `directory`; only a training with the same `key` can resume from it."""
+    """A checkpoint in `directory`, a path or an fsspec URL; only a training with the same `key` resumes."""
 
-    def __init__(self, directory: Path, key: str) -> None:
-        self.file = directory / "training.npz"
+    def __init__(self, directory: str, key: str) -> None:
+        self._filesystem, folder = locate(directory)
+        self.file = f"{folder}/training.npz"
         self.key = key
 
     def save(self, state: TrainingState, model: Weights, optimizer: Weights) -> None:
@@ -40,14 +41,14 @@ class Checkpoint:
         arrays: dict[str, Any] = {"about": np.array(json.dumps(about))}
         for name, weights in (("m", model), ("o", optimizer), ("b", state.best_weights or [])):
             arrays |= {f"{name}{number}": weight for number, weight in enumerate(weights)}
-        with atomic_file(self.file) as staged:
+        with atomic_upload(self._filesystem, self.file) as staged:
             np.savez(staged, **arrays)
 
     def load(self) -> tuple[TrainingState, Weights, Weights] | None:
         """Return state, model weights and optimizer variables, None without a matching checkpoint."""
-        if not self.file.exists():
+        if not self._filesystem.exists(self.file):
             return None
-        with np.load(self.file, allow_pickle=False) as saved:
+        with self._filesystem.open(self.file, "rb") as opened, np.load(opened, allow_pickle=False) as saved:
             about = json.loads(saved["about"].item())
             if about["key"] != self.key:
                 return None
@@ -57,7 +58,8 @@ class Checkpoint:
         return state, parts["m"], parts["o"]
 
     def discard(self) -> None:
-        self.file.unlink(missing_ok=True)
+        if self._filesystem.exists(self.file):
+            self._filesystem.rm(self.file)
 
 
 def _numbered(saved: Mapping[str, NDArray[Any]], name: str) -> Weights:

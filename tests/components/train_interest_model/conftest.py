@@ -132,14 +132,14 @@ def tracker() -> RecordingTracker:
     return RecordingTracker()
 
 
+def empty_export(*arguments: Any) -> None:
+    """Write an empty SavedModel: exporting takes longer than the epochs of the trainings here."""
+    Path(arguments[-1], "saved_model").mkdir()
+
+
 @pytest.fixture
 def without_export(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Trainings write an empty SavedModel, as exporting takes longer than the epochs of these trainings."""
-
-    def export(*arguments: Any) -> None:
-        Path(arguments[-1], "saved_model").mkdir()
-
-    monkeypatch.setattr("components.train_interest_model.training.export", export)
+    monkeypatch.setattr("components.train_interest_model.training.export", empty_export)
 
 
 @pytest.fixture(scope="session")

@@ -259,7 +259,7 @@ def test_a_killed_training_resumes_to_the_same_weights(
 
 
 def test_another_trainings_checkpoint_is_ignored(cycle: World, tmp_path: Path) -> None:
-    mine, other = Checkpoint(tmp_path, "mine"), Checkpoint(tmp_path, "another")
+    mine, other = Checkpoint(str(tmp_path), "mine"), Checkpoint(str(tmp_path), "another")
     other.save(TrainingState(epoch=3), [np.ones(2)], [])
     assert mine.load() is None
     loaded = other.load()

@@ -280,6 +280,16 @@ def test_a_run_is_reported_by_its_last_step(tmp_path: Path, capsys: pytest.Captu
     assert "not delivered: Pushgateway" in capsys.readouterr().out
 
 
+def test_several_workers_on_one_machine_need_a_yes(tmp_path: Path) -> None:
+    def training(training_workers: int = 1) -> None:
+        pytest.fail("it must not be built")
+
+    settings = load_settings(home=tmp_path)
+    with pytest.raises(ValueError, match=r"^PENCHANT_TRAINING_WORKERS=2: .*PENCHANT_INSECURE=true$"):
+        run_locally(training, settings, {"training_workers": 2})
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [

@@ -11,6 +11,7 @@ from components.errors import StepError
 from components.row_preferences import flatten, preferences_by_user
 from components.train_interest_model.data.sequences import (
     START,
+    Batch,
     Sequences,
     encode,
     flat_attributes,
@@ -60,6 +61,11 @@ def test_a_gap_bucket_starts_at_its_power_of_two() -> None:
     assert encode_gaps(times, np.zeros(5, np.int64)).tolist() == [0] * 5
 
 
+def padded(encoded: Sequences, positions: int, seed: int) -> list[Batch]:
+    """Return the batches of an epoch."""
+    return [encoded.pad(rows, width) for rows, width in encoded.batch_rows(positions, seed)]
+
+
 def test_an_epoch_has_every_interaction_once_right_padded() -> None:
     random = np.random.default_rng(0)
     rows = [
@@ -67,7 +73,7 @@ def test_an_epoch_has_every_interaction_once_right_padded() -> None:
         for user in range(50)
     ]
     encoded = encode_targets(pa.Table.from_pylist(rows, schema=TRAINING_SET), VOCABULARY, FeedbackPolicy())
-    batches = list(encoded.batches(positions=300, seed=3))
+    batches = padded(encoded, positions=300, seed=3)
     lengths = np.concatenate([batch["lengths"] for batch in batches])
     assert sorted(lengths) == sorted(encoded.lengths)
     for batch in batches:
@@ -76,7 +82,7 @@ def test_an_epoch_has_every_interaction_once_right_padded() -> None:
         assert (batch["items"][padding] == 0).all()
         assert (batch["target_weights"] == np.where(padding, 0, 1)).all()
         assert batch["items"].size <= 300
-    again = list(encoded.batches(positions=300, seed=3))
+    again = padded(encoded, positions=300, seed=3)
     assert all((one["items"] == other["items"]).all() for one, other in zip(batches, again, strict=True))
     assert len(batches) == encoded.count_batches(positions=300, seed=3)
 
@@ -86,7 +92,7 @@ def test_little_of_a_batch_of_short_windows_is_padding() -> None:
     lengths = random.geometric(0.3, 500)
     rows = [history_row(f"u{user}", "train", ["a"] * length) for user, length in enumerate([90, *lengths])]
     encoded = encode_targets(pa.Table.from_pylist(rows, schema=TRAINING_SET), VOCABULARY, FeedbackPolicy())
-    batches = list(encoded.batches(positions=200, seed=3))
+    batches = padded(encoded, positions=200, seed=3)
     assert sum(batch["items"].size for batch in batches) < 1.2 * len(encoded.items)
     assert len(batches) < 1.5 * len(encoded.items) / 200
 
@@ -208,7 +214,7 @@ def test_rows_without_a_target_are_in_no_batch() -> None:
     disliked["event_types"] = ["dislike", "dislike"]
     vocabulary = Vocabulary(["a", "b", "c"], ["dislike", "view"], [])
     rows = pa.Table.from_pylist([disliked, liked], schema=TRAINING_SET)
-    (batch,) = encode_targets(rows, vocabulary, FeedbackPolicy()).batches(positions=4, seed=0)
+    (batch,) = padded(encode_targets(rows, vocabulary, FeedbackPolicy()), positions=4, seed=0)
     assert batch["items"].tolist() == [[2]]
 
 
