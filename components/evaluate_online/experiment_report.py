@@ -129,6 +129,9 @@ def recommendation(report: ExperimentReport) -> str:
     if certain:
         stop = ": `penchant experiment stop` ends it" if experiment.is_running else ""
         return f"{', '.join(certain)} is worse{stop}"
+    last = experiment.acts[-1]
+    if last.by.startswith("guardrail"):
+        return f"stopped by {last.by}: {last.reason}"
     if not experiment.is_running:
         return "not decided: it ended before a difference was certain"
     return "not decided yet: go on, one may look at any time"

@@ -20,12 +20,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.evaluate_online.ratio_intervals import Floats, bounds, resampled_ratios
+from components.evaluate_release.metrics.bootstrap import MIN_USERS
 
 # With fewer effective answers an interval by bootstrap is too narrow.
 MIN_EFFECTIVE: Final = 100
 # The mean weight is 1 if the candidate shows nothing that the live policy could not show.
 MIN_SUPPORT: Final = 0.95
 SWITCH: Final = 10.0
+
+_MORE_ANSWERS: Final = "use more answers (--days and --limit, in a run PENCHANT_OFF_POLICY_DAYS, …_ANSWERS)"
 
 
 class NoSupport(ValueError):
@@ -80,10 +83,11 @@ def evaluate_off_policy(
 
     Raises:
         NoSupport: the live policy did not draw, could not show what the candidate shows, or the effective
-            sample is too small.
+            sample is too small; the answers are of too few users, or nobody clicked.
         ValueError: a propensity is not in (0, 1].
     """
     _check_propensities(logged)
+    _check_users(logged)
     weights = np.cumprod(logged.candidate / logged.propensities, axis=1, dtype=np.float64)
     last = weights[:, -1]
     effective = float(last.sum() ** 2 / max(float((last**2).sum()), 1e-300))
@@ -129,6 +133,20 @@ def _check_propensities(logged: LoggedAnswers) -> None:
         raise NoSupport(
             "the live policy did not draw: each place had the probability 1, so nothing is known about other "
             "items; let a scenario explore (its key `exploration`)"
+        )
+
+
+def _check_users(logged: LoggedAnswers) -> None:
+    answers, users = len(logged.users), len(np.unique(logged.users))
+    if users < MIN_USERS:
+        raise NoSupport(
+            f"the {answers:,} answers are of {users} users, and an interval needs {MIN_USERS}, because users "
+            f"are resampled: {_MORE_ANSWERS}"
+        )
+    if not logged.rewards.any():
+        raise NoSupport(
+            f"nobody clicked an item of the {answers:,} answers, so each estimate would be 0: record clicks "
+            f"with the request id of the answer, or {_MORE_ANSWERS}"
         )
 
 

@@ -10,18 +10,19 @@ from serving.experiments.kinds import Kind
 
 
 def experiment_parts(shown: Experiment, now: datetime) -> Iterator[str | Table]:
-    """Yield a sentence, a table of the arms, the planned steps, and the acts."""
+    """Yield a sentence, a table of the arms now or at the end, the planned steps, and the acts."""
     state = "running" if shown.is_running else "stopped"
+    moment = now if shown.is_running else shown.acts[-1].at
     concerned = (
         "" if shown.requests is None else f", of requests with the scenario {shown.requests or '(none)'}"
     )
     yield f"{shown.kind} {shown.name}: {state}{concerned}"
-    table = Table("arm", "answers with", "users")
+    table = Table("arm", "answers with", "users" if shown.is_running else "users at the end")
     for number, arm in enumerate(shown.arms):
-        share = shown.share_at(now.timestamp()) if arm.share is None else arm.share
+        share = shown.share_at(moment.timestamp()) if arm.share is None else arm.share
         table.add_row(arm.name, arm.describe(), _users(shown.kind, is_first=number == 0, share=share))
     yield table
-    for step in shown.ramp:
+    for step in shown.ramp if shown.is_running else ():
         if step.at > now:
             yield f"from {step.at:%Y-%m-%d %H:%M} UTC: {100 * step.share:g} %"
     if shown.method is not None:

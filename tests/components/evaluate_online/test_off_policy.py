@@ -1,5 +1,6 @@
 """Off-policy estimators against true values: exactly on all possible answers, and on simulated logs."""
 
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
@@ -85,6 +86,10 @@ def test_logs_that_can_not_tell_are_refused_with_the_reason() -> None:
     few = LoggedAnswers(users[:60], *fields)
     with pytest.raises(NoSupport, match=r"60 answers are worth \d+ of the candidate, fewer than 100"):
         evaluate_off_policy(few)
+    with pytest.raises(NoSupport, match="answers are of 29 users, and an interval needs 30"):
+        evaluate_off_policy(replace(some, users=users % 29))
+    with pytest.raises(NoSupport, match="nobody clicked an item"):
+        evaluate_off_policy(replace(some, rewards=0 * rewards))
     with pytest.raises(ValueError, match=r"answer 0, place 1: expected a propensity .*, got 0.0"):
         evaluate_off_policy(LoggedAnswers(users, rewards, 0 * ones, some.candidate, model, model))
 

@@ -4,12 +4,14 @@ import itertools
 import json
 import random
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from components.evaluate_online.experiment_report import ExperimentReport, recommendation
 from feature_repo.interaction import Interaction
 from pipelines.cli import app
 from serving.experiments.assignment import assign
@@ -237,6 +239,21 @@ def test_the_report_of_a_ramped_canary_compares_the_arms_at_the_same_times(home:
     code, output = run(home, "report")
     assert (code, "not decided yet" in output) == (0, True)
     assert "users of the arms: as their shares say" in output
+
+
+def test_of_an_ended_experiment_the_end_is_shown(home: Path) -> None:
+    ramp = [{"at": AT, "share": 0.1}, {"at": AT + timedelta(hours=1), "share": 0.5}]
+    stopped = Act(what="stopped", by="guardrail slow", at=AT + timedelta(minutes=9), reason="9 of 9 users")
+    arms: list[dict[str, object]] = [{"name": "old"}, {"name": "new", "release": 8}]
+    write(home, experiment("canary", arms, ramp=ramp).with_act(stopped))
+    code, output = run(home, "show")
+    assert (code, "users at the end" in output, "50 %" in output) == (0, True, False)
+    assert "│ new │ release 8 │ 10 % │" in output
+    report = ExperimentReport(experiment("canary", arms, ramp=ramp).with_act(stopped), [], None, (0, 0), None)
+    assert recommendation(report) == "stopped by guardrail slow: 9 of 9 users"
+    by_ada = stopped.model_copy(update={"by": "ada"})
+    report = replace(report, experiment=experiment("canary", arms, ramp=ramp).with_act(by_ada))
+    assert recommendation(report) == "not decided: it ended before a difference was certain"
 
 
 def test_the_report_finds_a_wrong_ratio_of_the_users(home: Path) -> None:
