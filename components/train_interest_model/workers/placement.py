@@ -6,7 +6,7 @@ from components.train_interest_model.workers.chief_task import ChiefTask
 from components.train_interest_model.workers.job_manifest import StepPod
 from components.train_interest_model.workers.kubernetes_workers import KubernetesWorkers
 from components.train_interest_model.workers.local_workers import LocalWorkers
-from components.train_interest_model.workers.supervision import supervise
+from components.train_interest_model.workers.supervision import delete_folder, supervise
 
 
 def train_on_workers(task: ChiefTask, count: int, warehouse: str, scratch: Path) -> dict[str, float]:
@@ -22,6 +22,10 @@ def train_on_workers(task: ChiefTask, count: int, warehouse: str, scratch: Path)
     pod = StepPod.of_environment()
     if pod is None:
         return supervise(task, LocalWorkers(count), str(scratch / "shared"), f"{task.output}/checkpoint")
-    # A repeated step has another pod, which finds the checkpoint of the first one here.
+    # A repeated step has another pod. It resumes from the checkpoint of the first one, whose other workers,
+    # if they still wait, must not find what it shares.
     folder = f"{warehouse.rstrip('/')}/training/{pod.run_id}-{task.split}"
-    return supervise(task, KubernetesWorkers(count, pod), f"{folder}/shared", f"{folder}/checkpoint")
+    workers = KubernetesWorkers(count, pod)
+    figures = supervise(task, workers, f"{folder}/{pod.uid}", f"{folder}/checkpoint")
+    delete_folder(folder)
+    return figures

@@ -73,7 +73,7 @@ def _attempt(task: ChiefTask, workers: Workers, attempt: int) -> tuple[Result | 
         finally:
             end_process(chief)
             workers.stop()
-            _delete(task.group.shared)
+            delete_folder(task.group.shared)
         return (Result.read(result) if result.exists() else None), failure
 
 
@@ -87,7 +87,8 @@ def _wait(chief: "subprocess.Popen[bytes]", workers: Workers, count: int) -> str
     return workers.failure() or f"worker 1 of {count} {describe_exit(code)}"
 
 
-def _delete(folder: str) -> None:
+def delete_folder(folder: str) -> None:
+    """Delete a directory or fsspec URL, if it exists."""
     filesystem, path = locate(folder)
     if filesystem.exists(path):
         filesystem.rm(path, recursive=True)
