@@ -80,7 +80,9 @@ def user_page(page: Mapping[str, Any]) -> str:
     ]
     parameters.sort(key=lambda parameter: parameter["hr_at_10"])
     template = _environment().get_template("user_page.jinja")
-    return template.render(data=page["facts"]["data"], ablation=ablation, parameters=parameters)
+    is_drawn = "epsilon" in page["facts"].get("privacy", {})
+    data = page["facts"]["data"]
+    return template.render(data=data, ablation=ablation, parameters=parameters, is_drawn=is_drawn)
 
 
 def _environment() -> Environment:

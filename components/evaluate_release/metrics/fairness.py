@@ -2,6 +2,10 @@
 
 Exposure discounts the places of a list as NDCG does, and is fair if it is in proportion to relevance (Singh &
 Joachims 2018, "Fairness of Exposure in Rankings"). Relevant is what users chose in the test split.
+
+fairlearn's MetricFrame has the same means by group, but it resamples rows, as if each query had a user of its
+own: of 20,000 queries of 1,000 users the interval of a gap is a fifth as wide, and 200 resamples take 37 CPU
+seconds, not 0.02. It has no test of a gap.
 """
 
 from collections.abc import Iterator

@@ -168,6 +168,10 @@ def test_users_read_what_decides_in_the_order_of_the_ablation() -> None:
     assert PARAMETERS["als"] not in text  # as many choices are among the first ten without it
     assert PARAMETERS["trend"] not in text  # without it the recommendations are better
     assert "have not been measured" in user_page(page())
+    assert "choices that people really made" in text
+    drawn = user_page(page(ablation=ABLATION, privacy={"epsilon": 4.0, "delta": 1e-5}))
+    assert "choices that were drawn at random" in drawn
+    assert "people really made" not in drawn
 
 
 def test_each_feature_that_can_decide_has_words_for_users() -> None:
