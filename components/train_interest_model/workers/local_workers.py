@@ -6,9 +6,8 @@ import stat
 import subprocess
 import sys
 from pathlib import Path
+from threading import Thread
 from typing import IO, Final
-
-from serving.process.parent_process import end_with_parent
 
 FOLLOWER: Final = "components.train_interest_model.workers.follower"
 _TAIL_LINES: Final = 20
@@ -60,9 +59,18 @@ def start_process(module: str, arguments: list[str], output: IO[bytes] | None) -
 
 
 def end_with_step() -> None:
-    """End this process when the one that started it ends, however that ends; not in a pod of its own."""
+    """End this process when the one that started it ends, however that ends; not in a pod of its own.
+
+    By SIGKILL: TensorFlow takes SIGTERM for the notice that its machine will be needed, and goes on.
+    """
+
+    def wait_for_end() -> None:
+        while os.read(0, 1024):  # the other end of the pipe closes; nobody writes
+            pass
+        os.kill(os.getpid(), signal.SIGKILL)
+
     if stat.S_ISFIFO(os.fstat(0).st_mode):
-        end_with_parent()
+        Thread(target=wait_for_end, name="end of the step", daemon=True).start()
 
 
 def end_process(process: subprocess.Popen[bytes]) -> None:
