@@ -16,7 +16,7 @@ def report_parts(report: ExperimentReport) -> Iterator[str | Table]:
     columns = [Column(f"{metric} (%)", justify="right") for metric in METRICS]
     counts = [Column(name, justify="right") for name in ("users", "answers", "shown")]
     title = f"{report.experiment.kind} {report.experiment.name}"
-    caption = "in percent of the shown items; in brackets: ratio to the first arm, always-valid 95 % interval"
+    caption = "% of the shown items; in brackets: ratio to the first arm, always-valid 95 %"
     table = Table("arm", *counts, *columns, title=title, title_justify="left", caption=caption)
     for arm in report.arms:
         cells = [_cell(arm.rates[metric], arm.differences[metric]) for metric in METRICS]
