@@ -85,6 +85,7 @@ def job_manifest(name: str, pod: StepPod, step: Manifest, count: int, shared: st
             **{key: spec[key] for key in _OF_POD if key in spec},
             "subdomain": name,
             "restartPolicy": "Never",
+            "terminationGracePeriodSeconds": 1,  # a worker does not end on SIGTERM, see `end_with_step`
             "automountServiceAccountToken": False,
             "enableServiceLinks": False,
             "containers": [container],

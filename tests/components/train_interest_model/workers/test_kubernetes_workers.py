@@ -132,6 +132,7 @@ def test_a_job_of_pods_like_that_of_the_step_is_made_and_deleted(api: Api, tmp_p
     for key in ("serviceAccountName", "nodeSelector", "activeDeadlineSeconds"):
         assert pod[key] == STEP["spec"][key]
     assert pod["automountServiceAccountToken"] is False
+    assert pod["terminationGracePeriodSeconds"] == 1
     (container,) = pod["containers"]
     main = STEP["spec"]["containers"][1]
     assert (container["image"], container["resources"]) == (main["image"], main["resources"])
