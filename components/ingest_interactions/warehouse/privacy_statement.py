@@ -2,10 +2,10 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from components.ingest_interactions.warehouse.parts import Watermarks
+from feature_repo.filesystems import open_binary
 
 FILE: Final = "privacy.json"
 # NDCG@10 of real users' last choices, by transitions and by popularity of the drawn data, and its noise.
@@ -17,11 +17,18 @@ def statement_beside(url: str, digest: str) -> dict[str, Any]:
 
     The curve has ε and the accuracy of each file that was drawn of the same users until then.
 
+    Nothing is asked of a web server, which may answer with a page instead.
+
     Args:
+        url: a path or an fsspec URL.
         digest: the sha256 of the file, so that a changed file is another one.
     """
+    if url.startswith(("http://", "https://")):
+        return {}
+    name = url.rpartition("/")[2]
     try:
-        about = json.loads(Path(url).with_name(FILE).read_bytes())
+        with open_binary(url.removesuffix(name) + FILE) as file:
+            about = json.load(file)
         stated = {name: float(about[name]) for name in ("epsilon", "delta")}
         curve = [{name: float(point[name]) for name in POINT} for point in about.get("curve", [])]
         return stated | {"curve": curve} if about["sha256"] == digest else {}

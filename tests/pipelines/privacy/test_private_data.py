@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 from unittest.mock import Mock
 
+import fsspec
 import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
@@ -13,7 +14,7 @@ from components.erase_user.home_files import PRIVATE_COPIES
 from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
 from components.ingest_interactions.ingestion import Outputs, Sources, ingest
 from components.ingest_interactions.warehouse.manifest import Warehouse
-from components.ingest_interactions.warehouse.privacy_statement import privacy_of
+from components.ingest_interactions.warehouse.privacy_statement import privacy_of, statement_beside
 from components.private_data.privacy_ledger import FOLDER, PrivacyLedger
 from pipelines.cli import app
 from tests.occurrences import files_with
@@ -96,6 +97,19 @@ def test_what_is_drawn_can_be_ingested_by_another_home(home: Path, tmp_path: Pat
     real.write_text("user_id,item_id,timestamp\nann,i1,2024-01-01 00:00:00\n")
     ingest(Sources(interactions_file=str(real)), FeedbackOptions(), str(tmp_path / "warehouse"), outputs)
     assert privacy_of(Warehouse(str(tmp_path / "warehouse")).watermarks) == {}
+
+
+def test_the_statement_is_read_in_a_bucket_and_in_this_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    about = json.dumps({"epsilon": 2.0, "delta": 1e-5, "sha256": "abc", "curve": []}).encode()
+    (tmp_path / "privacy.json").write_bytes(about)
+    fsspec.filesystem("memory").pipe("/drawn/privacy.json", about)
+    monkeypatch.chdir(tmp_path)
+    for url in ("memory://drawn/all.parquet", "all.parquet", str(tmp_path / "all.parquet")):
+        assert statement_beside(url, "abc") == {"epsilon": 2.0, "delta": 1e-5, "curve": []}
+        assert statement_beside(url, "abd") == {}
+    assert statement_beside("memory://other/all.parquet", "abc") == {}
 
 
 def test_a_home_without_an_items_table_is_refused_before_anything_is_spent(tmp_path: Path) -> None:
