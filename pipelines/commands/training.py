@@ -63,21 +63,28 @@ def run(
         from components.compute.spark_session import check_installed
         from pipelines.commands.tables import metrics_table
         from pipelines.local_run.run_page import PAGE
-        from pipelines.local_run.runner import run_locally
+        from pipelines.local_run.runner import check_local_run, run_locally
         from pipelines.pipeline_arguments import parse_hyperparameters, training_arguments
-        from pipelines.run_receivers import local_receivers
         from pipelines.settings import load_settings
         from pipelines.training_pipeline import training
 
         cron = _cron(every, cron_timezone)
-        settings = load_settings(home=home, policy=policy)
+        if cron and epsilon is not None:
+            raise ValueError(
+                "--epsilon with --every: each night would spend of the budget until nothing is left"
+            )
+        settings = given = load_settings(home=home, policy=policy)
+        if epsilon is not None:
+            from pipelines.privacy.private_run import private_settings
+
+            settings = private_settings(given)
         check_installed(Compute(settings.compute))
         hyperparameters = {"warm_start": True} if cron else {}
         hyperparameters |= parse_hyperparameters(hyperparameter or [])
         sources = data.source_arguments() | data.meaning_arguments()
-        if epsilon is not None:
-            settings, sources = _drawn(settings, epsilon, sources, every)
-        arguments = training_arguments(settings, protocol, max_failed_share, hyperparameters) | sources
+        arguments = training_arguments(settings, protocol, max_failed_share, hyperparameters)
+        check_local_run(settings, arguments)  # now, before a draw spends, and not at night
+        arguments |= sources if epsilon is None else _drawn(given, settings, epsilon, sources)
 
         def train(started_by: str = "") -> None:
             folder = run_locally(training, settings, arguments, started_by)
@@ -87,7 +94,6 @@ def run(
             out.print(f"Log and outputs of the run: {folder}", soft_wrap=True)
 
         if cron:
-            local_receivers(settings)  # a wrong setting ends the command now, not at night
             _run_at_times(cron, settings, train)
         else:
             train()
@@ -112,21 +118,21 @@ def _cron(every: str | None, timezone: str | None) -> "Cron | None":
 
 
 def _drawn(
-    settings: "Settings", epsilon: float, sources: dict[str, Any], every: str | None
-) -> "tuple[Settings, dict[str, str]]":
-    """Draw from a home; return the settings and the sources of the private run.
+    settings: "Settings", private: "Settings", epsilon: float, sources: dict[str, Any]
+) -> dict[str, str]:
+    """Draw from a home; return the sources of the private run, and print how to train on them again.
 
     Raises:
-        ValueError: with --every, or as private_settings and draw_sources.
+        As `draw_sources`.
     """
-    from pipelines.privacy.private_run import draw_sources, private_settings
+    from pipelines.privacy.private_run import draw_sources
 
-    if every is not None:
-        raise ValueError("--epsilon with --every: each night would spend of the budget until nothing is left")
-    private = private_settings(settings)
     about, drawn = draw_sources(settings, private, epsilon, sources)
     out.print(str(about))
-    return private, drawn
+    files = f"--interactions {drawn['interactions_file']} --items {drawn['items_file']}"
+    again = f"penchant run --home {private.home} {files}"
+    out.print(f"To train on it again, which costs no more: {again}", soft_wrap=True)
+    return drawn
 
 
 def _run_at_times(cron: "Cron", settings: "Settings", train: Callable[[str], None]) -> None:

@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
@@ -51,8 +51,7 @@ def run_locally(
     # kfp warns about each setting for Kubeflow, and about images; neither has an effect here.
     for message in (".*have no effect in the current local runner", ".*non-Python base image"):
         warnings.filterwarnings("ignore", message=message)
-    receivers = local_receivers(settings)
-    _check_workers(arguments.get("training_workers", 1), settings)
+    receivers = check_local_run(settings, arguments)
     settings.prepare_home()
     with run_lock(settings.home):
         folder = new_run_folder(settings.home)
@@ -85,13 +84,20 @@ def run_locally(
     return folder
 
 
-def _check_workers(workers: int, settings: Settings) -> None:
+def check_local_run(settings: Settings, arguments: Mapping[str, Any]) -> Receivers:
+    """Return who is told how a run ends.
+
+    Raises:
+        ValueError: as of `run_locally`.
+    """
+    workers = arguments.get("training_workers", 1)
     if workers > 1 and not settings.insecure:
         raise ValueError(
             f"PENCHANT_TRAINING_WORKERS={workers}: expected 1 on one machine: one worker uses all its cores "
             "and GPUs, and several would accept calls from everybody who can reach the machine, without "
             "authentication. To try several where nobody else can reach it, set PENCHANT_INSECURE=true"
         )
+    return local_receivers(settings)
 
 
 def _report_without_exit_handler(recorder: RunRecorder, receivers: Receivers) -> None:

@@ -1,6 +1,7 @@
 """`penchant runs` shows the runs of a home; `penchant run --every` goes on until it is stopped."""
 
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -81,6 +82,7 @@ def test_a_home_without_runs_says_how_to_start_one(home: Path) -> None:
         (["run", "--every", "0 3 * * *", "--cron-timezone", "Mars"], WRONG_USE, "timezone='Mars': expected"),
         (["run", "--cron-timezone", "UTC"], WRONG_USE, "expected together with --every CRON"),
         (["run", "--every", "0 3 * * *", "--set", "epochs=0"], WRONG_USE, "epochs"),
+        (["run", "--every", "0 3 * * *", "--epsilon", "8"], WRONG_USE, "--epsilon with --every: each night"),
     ],
 )
 @pytest.mark.usefixtures("failed")
@@ -130,14 +132,30 @@ def test_a_failed_night_does_not_end_the_schedule_and_a_stop_does_so_cleanly(
         ("TRAINING_TIMEOUT_S", "1h", "PENCHANT_TRAINING_TIMEOUT_S='1h'"),
         ("METRICS_TEXTFILES", "/no/folder", "PENCHANT_METRICS_TEXTFILES=/no/folder: expected a folder"),
         ("WEBHOOK_KEY_FILE", "/no/key", "PENCHANT_WEBHOOK_KEY_FILE=/no/key: expected a file with a key"),
+        ("TRAINING_WORKERS", "2", "PENCHANT_TRAINING_WORKERS=2: expected 1 on one machine"),
     ],
 )
-def test_a_wrong_setting_ends_the_command_before_the_first_night(
+def test_a_wrong_setting_ends_the_command_before_the_first_night_and_before_a_draw(
     home: Path, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, expected: str
 ) -> None:
     monkeypatch.setenv(f"PENCHANT_{variable}", value)
-    result = penchant("run", "--every", "0 3 * * *")
-    assert result.exit_code == WRONG_USE
-    assert expected in result.stderr
-    assert "pw" not in result.stderr
+    for option in (["--every", "0 3 * * *"], ["--epsilon", "8"]):
+        result = penchant("run", *option)
+        assert result.exit_code == WRONG_USE
+        assert expected in result.stderr
+        assert "pw" not in result.stderr
     assert not (home / "schedule.json").exists()
+    assert not Path(f"{home}-private").exists()
+
+
+def test_a_private_run_that_fails_has_said_how_to_train_on_its_draw_again(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pipelines.privacy.private_run.make_private_data", Mock(return_value="drawn"))
+    failed = Mock(side_effect=RunError("the disk is lost"))
+    monkeypatch.setattr("pipelines.local_run.runner.run_locally", failed)
+    result = penchant("run", "--epsilon", "8")
+    assert (result.exit_code, "the disk is lost" in result.stderr) == (FAILED, True)
+    arguments = failed.call_args.args[2]
+    files = f"--interactions {arguments['interactions_file']} --items {arguments['items_file']}"
+    assert f": penchant run --home {home}-private {files}\n" in result.stdout
