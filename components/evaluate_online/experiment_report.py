@@ -109,6 +109,9 @@ def _nothing_recorded(experiment: Experiment) -> str:
 def recommendation(report: ExperimentReport) -> str:
     """Return what to do, and why, in a sentence."""
     experiment = report.experiment
+    last = experiment.acts[-1]
+    if last.by.startswith("guardrail"):
+        return f"stopped by {last.by}: {last.reason}"
     if report.sample_ratio is not None and report.sample_ratio < SAMPLE_RATIO_ALPHA:
         return (
             "the arms have other shares of the users than they should, so nothing can be concluded: find out "
@@ -129,9 +132,6 @@ def recommendation(report: ExperimentReport) -> str:
     if certain:
         stop = ": `penchant experiment stop` ends it" if experiment.is_running else ""
         return f"{', '.join(certain)} is worse{stop}"
-    last = experiment.acts[-1]
-    if last.by.startswith("guardrail"):
-        return f"stopped by {last.by}: {last.reason}"
     if not experiment.is_running:
         return "not decided: it ended before a difference was certain"
     return "not decided yet: go on, one may look at any time"

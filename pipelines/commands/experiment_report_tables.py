@@ -12,15 +12,18 @@ from components.evaluate_online.experiment_report import METRICS, ExperimentRepo
 
 
 def report_parts(report: ExperimentReport) -> Iterator[str | Table]:
-    """Yield a table of the arms, what was tested, and the recommendation."""
-    columns = [Column(f"{metric} (%)", justify="right") for metric in METRICS]
-    counts = [Column(name, justify="right") for name in ("users", "answers", "shown")]
+    """Yield a table with a column for each arm, what was tested, and the recommendation."""
+    arms = report.arms
     title = f"{report.experiment.kind} {report.experiment.name}"
     caption = "% of the shown items; in brackets: ratio to the first arm, always-valid 95 %"
-    table = Table("arm", *counts, *columns, title=title, title_justify="left", caption=caption)
-    for arm in report.arms:
-        cells = [_cell(arm.rates[metric], arm.differences[metric]) for metric in METRICS]
-        table.add_row(arm.name, f"{arm.users:,}", f"{arm.answers:,}", f"{arm.places:,}", *cells)
+    columns = (Column(arm.name, justify="right", overflow="fold") for arm in arms)
+    table = Table("", *columns, title=title, title_justify="left", caption=caption)
+    table.add_row("users", *(f"{arm.users:,}" for arm in arms))
+    table.add_row("answers", *(f"{arm.answers:,}" for arm in arms))
+    table.add_row("shown items", *(f"{arm.places:,}" for arm in arms))
+    for metric in METRICS:
+        cells = (_cell(arm.rates[metric], arm.differences[metric]) for arm in arms)
+        table.add_row(f"{metric} (%)", *cells)
     yield table
     if report.sample_ratio is not None:
         is_right = report.sample_ratio >= SAMPLE_RATIO_ALPHA

@@ -9,11 +9,15 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+from rich.table import Table
 from typer.testing import CliRunner
 
-from components.evaluate_online.experiment_report import ExperimentReport, recommendation
+from components.evaluate_online.always_valid import compare
+from components.evaluate_online.experiment_report import ArmReport, ExperimentReport, recommendation
 from feature_repo.interaction import Interaction
 from pipelines.cli import app
+from pipelines.commands.experiment_report_tables import report_parts
 from serving.experiments.assignment import assign
 from serving.experiments.experiment import Act, Experiment
 from serving.experiments.experiment_file import ExperimentFile
@@ -215,7 +219,7 @@ def test_the_report_of_an_ab_experiment_has_a_verdict(home: Path) -> None:
     write(home, experiment("ab", arms))
     code, output = run(home, "report")
     assert code == 0
-    assert "│ old │ 100 │ 100 │" in output
+    assert "│ users │ 100 │ 100 │" in output
     assert "users of the arms: as their shares say (always-valid p = 1.00)" in output
     assert "new is better: `penchant review approve 8` makes it live" in output
 
@@ -254,6 +258,32 @@ def test_of_an_ended_experiment_the_end_is_shown(home: Path) -> None:
     by_ada = stopped.model_copy(update={"by": "ada"})
     report = replace(report, experiment=experiment("canary", arms, ramp=ramp).with_act(by_ada))
     assert recommendation(report) == "not decided: it ended before a difference was certain"
+
+
+def arm_reports(*names: str) -> list[ArmReport]:
+    """Return arms with many users, each of which is clicked more than the first one."""
+    rates, better = {"clicks": 0.1, "conversions": 0.02, "dismissals": 0.01}, compare(0.26, 0.0005, 0.1)
+    assert better.is_certain
+    return [
+        ArmReport(name, 12_000, 123_456, 1_234_560, rates, dict.fromkeys(rates, better if number else None))
+        for number, name in enumerate(names)
+    ]
+
+
+def test_a_canary_that_a_guardrail_stopped_is_not_advised_although_it_is_clicked_more() -> None:
+    stopped = Act(what="stopped", by="guardrail errors", at=AT, reason="41 of 50 users")
+    ended = experiment("canary").with_act(stopped)
+    report = ExperimentReport(ended, arm_reports("live", "candidate"), 1.0, (0, 0), None)
+    assert recommendation(report) == "stopped by guardrail errors: 41 of 50 users"
+
+
+@pytest.mark.parametrize("names", [("live", "candidate"), ("old", "new", "newer")])
+def test_a_report_of_many_users_fits_80_columns(names: tuple[str, ...]) -> None:
+    report = ExperimentReport(experiment("canary"), arm_reports(*names), 1.0, (0, 0), None)
+    table = next(part for part in report_parts(report) if isinstance(part, Table))
+    with (console := Console(width=80)).capture() as captured:
+        console.print(table)
+    assert captured.get().count("10.00 (1.21–1.39)") == len(names) - 1
 
 
 def test_the_report_finds_a_wrong_ratio_of_the_users(home: Path) -> None:
