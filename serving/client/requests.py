@@ -45,8 +45,8 @@ def record_request(
     """
     if not user_id:
         raise ValueError(
-            "expected the id of a user to record for, got '': give an anonymous visitor an id, and record "
-            f"with recommender.record(VISITOR_ID, {item_id!r}, {event_type!r}, request_id={request_id!r})"
+            "expected the id of a user to record for, got '': give an anonymous visitor an id"
+            + (request_id and f", and record with {_call(item_id, event_type, value, request_id)}")
         )
     message = pb.Interaction(
         interaction_id=options.get("interaction_id") or ordered_id(),
@@ -61,6 +61,12 @@ def record_request(
     if "timestamp" in options:
         message.timestamp.FromMicroseconds(options["timestamp"])
     return pb.RecordInteractionsRequest(interactions=[message])
+
+
+def _call(item_id: str, event_type: str, value: float | None, request_id: str) -> str:
+    """Return the call that records what a visitor did with an answer."""
+    valued = "" if value is None else f", value={value!r}"
+    return f"recommender.record(VISITOR_ID, {item_id!r}, {event_type!r}{valued}, request_id={request_id!r})"
 
 
 def record_all_request(interactions: Iterable[Interaction]) -> pb.RecordInteractionsRequest:

@@ -86,8 +86,11 @@ def test_an_answer_for_nobody_says_how_to_record_a_click(tmp_path: Path) -> None
     with running(tmp_path) as service:
         answer = service.client.recommend("", k=1)
         shown = answer.recommendations[0]
-        with pytest.raises(ValueError, match=rf"VISITOR_ID, .*request_id='{answer.request_id}'"):
-            answer.click(shown)
+        rating = rf"VISITOR_ID, '{shown.item_id}', 'rate', value=4, request_id='{answer.request_id}'"
+        with pytest.raises(ValueError, match=rating):
+            answer.rate(shown, 4)
+        with pytest.raises(ValueError, match="give an anonymous visitor an id$"):
+            service.client.record_search("", "space opera")
 
 
 def test_an_answer_records_what_the_user_did_with_its_items(tmp_path: Path) -> None:
