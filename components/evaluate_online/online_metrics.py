@@ -37,7 +37,7 @@ DIMENSIONS: Final = {
 
 @dataclass(frozen=True)
 class Measured:
-    """A metric and its 95 % interval; `low` and `high` are None below MIN_USERS users."""
+    """A metric and its 95 % interval; without one, `low` and `high` are None: see `_metrics`."""
 
     value: float
     low: float | None = None

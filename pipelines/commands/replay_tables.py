@@ -46,7 +46,8 @@ def replay_table(exposure: "Exposure", replayed: "Replayed") -> Table:
 def comparison_table(then: str, other: str, items: "Iterable[ItemDifference]") -> Table:
     """Show the places of the items in both answers, and the terms that differ most."""
     headings = (f"{name}: place (score)" for name in (then, other))
-    table = Table("title", *(Column(each, justify="right") for each in headings), "what differs")
+    places = (Column(each, justify="right") for each in headings)
+    table = Table("title", *places, Column("what differs", overflow="fold"))
     for item in items:
         table.add_row(
             Text(item.title or item.item_id),

@@ -23,8 +23,8 @@ def test_an_unknown_request_id_is_wrong_use(tmp_path: Path, monkeypatch: pytest.
     assert "no answer to a request 'r2' is recorded" in " ".join(result.output.split())
 
 
-def printed(*parts: object) -> str:
-    console = Console(width=140)
+def printed(*parts: object, width: int = 140) -> str:
+    console = Console(width=width)
     with console.capture() as capture:
         for part in parts:
             console.print(part)
@@ -49,3 +49,8 @@ def test_the_tables_show_what_differs() -> None:
     assert "│ Milk      │                    – (–) │                1 (1.000) │" in text
     assert "release 1: not ranked, or left out by a rule" in text
     assert "release 2: placed by diversity" in text
+    terms = [ItemDifference("tea", "Green tea", 1, 2, 0.5, 0.25, [Term("interest_similarity", 0.5, 0.25)])]
+    table = comparison_table("release 7, scenario content", "release 8, scenario none", terms)
+    narrow = printed(table, width=80)
+    assert "interest_simila" in narrow
+    assert "…" not in narrow
