@@ -89,7 +89,7 @@ def test_an_answer_for_nobody_says_how_to_record_a_click(tmp_path: Path) -> None
         rating = rf"VISITOR_ID, '{shown.item_id}', 'rate', value=4, request_id='{answer.request_id}'"
         with pytest.raises(ValueError, match=rating):
             answer.rate(shown, 4)
-        with pytest.raises(ValueError, match="give an anonymous visitor an id$"):
+        with pytest.raises(ValueError, match=r"give an anonymous visitor an id$"):
             service.client.record_search("", "space opera")
 
 
