@@ -8,6 +8,7 @@ from components.erase_user.parquet_rows import count_rows, delete_rows
 from components.erase_user.receipt import Receipt
 from components.ingest_interactions.warehouse.source_list import list_sources
 from components.register_release.review_history import ReviewHistory
+from components.train_interest_model.workers.placement import delete_left
 from feature_repo.erased_users import ErasedUsers
 from feature_repo.store_addresses import without_password
 from pipelines.local_run.run_lock import run_lock
@@ -116,6 +117,9 @@ def _erase_stores(settings: Settings, user_id: str, erased: ErasedUsers, removal
         _taint(settings, removals.receipt)
     removals.add(settings.warehouse, "interactions", rows["interactions"])
     removals.add(settings.warehouse, "rows of attributes", rows["users"])
+    removals.add(
+        settings.warehouse, "trainings on several pods, left unfinished", delete_left(settings.warehouse)
+    )
     warehouse_rows.complete(settings.warehouse, erased.digest(user_id))  # the draft has the counts
     features = delete_rows(settings.features, user_id)
     removals.add(settings.features, "rows of features, of this snapshot and of earlier ones", features)

@@ -251,7 +251,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Shop:
     np.save(artifacts / "base_model" / "weights.npy", np.ones(3))
     pq.write_table(pa.table({"user_id": [PERSON, "u1"]}), artifacts / "base_model" / "learned.parquet")
     write_evaluation(artifacts / FOLDER, PERSON)
-    for copies in (settings.home / home_files.PRIVATE_COPIES, run / "tmp"):
+    killed = Path(settings.warehouse, "training", "run-train", "uid", "0")
+    for copies in (settings.home / home_files.PRIVATE_COPIES, run / "tmp", killed):
         copies.mkdir(parents=True)
         (copies / "interactions.parquet").write_text(PERSON)
     (settings.home / "review").mkdir()
@@ -337,6 +338,7 @@ def test_the_receipt_says_what_was_removed_and_what_remains(
     assert counts["runs whose outputs of steps are deleted"] == 1
     assert counts["copies of data that killed runs and commands left"] == 2
     assert counts["starts of later trainings"] == 1
+    assert counts["trainings on several pods, left unfinished"] == 1
     assert counts["logs and records in which the id is overwritten"] == 2
     assert counts["rows of evaluations"] == 2
     assert (

@@ -10,7 +10,8 @@ from components.train_interest_model.workers import placement
 from components.train_interest_model.workers.chief_task import ChiefTask
 from components.train_interest_model.workers.job_manifest import FIELDS
 from components.train_interest_model.workers.local_workers import LocalWorkers
-from components.train_interest_model.workers.placement import train_on_workers
+from components.train_interest_model.workers.placement import delete_left, train_on_workers
+from feature_repo.filesystems import locate
 
 TASK = ChiefTask("training_set", "items", "train", {}, "output", None, "{}", None, "", "")
 
@@ -72,3 +73,18 @@ def test_a_repeated_step_finds_the_checkpoint_but_not_what_the_first_one_shared(
     assert supervised.folders[1] == checkpoint == f"{warehouse}/training/run-train/checkpoint"
     assert supervised.folders[0] != first_shared
     assert not list(Path(warehouse, "training").iterdir())
+
+
+@pytest.mark.parametrize("bucket", ["", "memory://left/warehouse/"])
+def test_what_failed_trainings_left_is_deleted_from_a_folder_as_from_a_bucket(
+    bucket: str, tmp_path: Path
+) -> None:
+    warehouse = bucket or str(tmp_path)
+    filesystem, root = locate(warehouse)
+    assert delete_left(warehouse) == 0
+    for file in ("one-train/uid/0/items.npy", "one-train/checkpoint/training.npz", "two-all/uid/0/items.npy"):
+        filesystem.makedirs(f"{root}/training/{file}".rpartition("/")[0], exist_ok=True)
+        filesystem.pipe(f"{root}/training/{file}", b"x")
+    filesystem.pipe(f"{root}/kept.json", b"x")
+    assert delete_left(warehouse) == 2
+    assert [name.rpartition("/")[2] for name in filesystem.find(root)] == ["kept.json"]
