@@ -68,6 +68,9 @@ def test_a_private_version_shows_epsilon_and_the_accuracy_for_real_users_against
     # The axes begin at (40, 110); epsilon 8 is at the right end, its NDCG@10 with the noise at the top.
     assert '<polyline class="ndcg_at_10" points="102.5,66.0 290.0,22.0 "/>' in private
     assert '<line x1="290.0" x2="290.0" y1="29.1" y2="15.0"/>' in private
+    popular = [{**point, "popularity": 0.09} for point in curve]  # the best is the top of the chart
+    better = render(page(privacy={"epsilon": 8.0, "delta": 1e-5, "curve": popular}))
+    assert '<polyline class="popularity" points="102.5,15.0 290.0,15.0 "/>' in better
     alone = render(page(privacy={"epsilon": 8.0, "delta": 1e-5, "curve": curve[:1]}))
     assert ("<polyline" in alone, "0.0300" in alone) == (False, True)
     assert "Privacy" not in html
