@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from components.evaluate_online.off_policy import NoSupport
 from components.evaluate_release.blend.reliability import expected_calibration_error, reliability
 from components.progress import report
 from serving.answers import Recommendation
@@ -85,11 +86,14 @@ def _log_odds(items: Sequence[Recommendation], blend: Mapping[str, Any]) -> dict
     return dict(zip((item.item_id for item in items), values.tolist(), strict=True))
 
 
-def fit_on_clicks(shown: ShownItems) -> dict[str, Any] | None:
-    """Return slope and intercept of the first place; None if higher scores are not clicked more.
+def fit_on_clicks(shown: ShownItems) -> dict[str, Any]:
+    """Return slope and intercept of the first place.
 
     `learned_from` is "clicks". Both halves of the users are predicted by a fit on the other half:
     `reliability` has the curve, `expected_calibration_error` its error.
+
+    Raises:
+        NoSupport: items with higher scores are not clicked more.
     """
     features = np.zeros((len(shown.clicked), 2 + MAX_PLACE))
     features[:, 0], features[:, 1] = shown.log_odds, 1
@@ -100,7 +104,10 @@ def fit_on_clicks(shown: ShownItems) -> dict[str, Any] | None:
     for half in (second, ~second):
         predicted[half] = _probabilities(features[half], _fit(features[~half], shown.clicked[~half]))
     if weights[0] <= 0:
-        return None
+        raise NoSupport(
+            f"on {len(shown.clicked):,} shown items with {int(shown.clicked.sum()):,} clicks, those with "
+            f"higher scores were not clicked more at the same place (slope {weights[0]:.3f})"
+        )
     points = reliability(predicted, shown.clicked, np.ones(len(predicted)))
     return {
         "slope": float(weights[0]),

@@ -86,18 +86,25 @@ class ExploredAnswers:
                 )
             )
 
-    def calibration(self, candidate: Ranking, saved_model: Path, trained_until: int) -> dict[str, Any] | None:
-        """Return the curve of click_calibration.fit_on_clicks; None if the clicks are too few or can't tell.
+    def calibration(self, candidate: Ranking, saved_model: Path, trained_until: int) -> dict[str, Any]:
+        """Return the curve of click_calibration.fit_on_clicks.
 
         Answers of any version and scenario are used; arguments and errors as in `evaluate`.
         """
-        least = self.options.calibration_clicks
         with self._opened(saved_model, trained_until, lambda _: True) as (answers, replayer):
             clicks = self._clicks(answers) if answers else {}
-            if sum(map(sum, clicks.values())) < least:
-                return None
+            self._check_clicks(sum(map(sum, clicks.values())), "later than the training data")
             shown = asyncio.run(score_shown_items(answers, clicks, replayer, LoadedRelease(candidate)))
-            return fit_on_clicks(shown) if shown.clicked.sum() >= least else None
+            self._check_clicks(shown.clicked.sum(), "that can be given again")
+            return fit_on_clicks(shown)
+
+    def _check_clicks(self, clicks: float, answers: str) -> None:
+        least = self.options.calibration_clicks
+        if clicks < least:
+            raise NoSupport(
+                f"{int(clicks):,} clicks were on answers {answers}, at least {least:,} are needed "
+                "(PENCHANT_CALIBRATION_CLICKS)"
+            )
 
     @contextmanager
     def _opened(

@@ -146,8 +146,8 @@ def _fit(
         examples = ServedRanking(ranking, queries, validation).examples()
         blend = fit_blend(examples.features, examples.targets)
         ablation = ablate(examples.features, examples.targets, blend)
-    if explored and (curve := _calibration(explored, replace(ranking, blend=blend), saved_model, held_out)):
-        blend["calibration"] = curve
+    if explored:
+        blend["calibration"] |= _on_clicks(explored, replace(ranking, blend=blend), saved_model, held_out)
     candidate, bound = replace(ranking, blend=blend), fairness.balanced_exposure_gap
     if providers and bound is not None:
         with timed("fitted the exposure offsets"):
@@ -183,16 +183,16 @@ def _clicks(
         return NoClicks(str(error))
 
 
-def _calibration(
+def _on_clicks(
     explored: ExploredAnswers, candidate: Ranking, saved_model: Path, held_out: HeldOut
-) -> dict[str, Any] | None:
-    """Return the calibration on clicks; None where there are too few."""
+) -> dict[str, Any]:
+    """Return the calibration on clicks, or `clicks_not_used`: why there is none."""
     try:
         curve = explored.calibration(candidate, saved_model, held_out.trained_until)
-    except NoSupport:
-        return None
-    if curve:
-        report(f"calibrated click probabilities on {curve['clicks']:,} clicks: slope {curve['slope']:.3f}")
+    except NoSupport as error:
+        report(f"click probabilities are not calibrated on clicks: {error}")
+        return {"clicks_not_used": str(error)}
+    report(f"calibrated click probabilities on {curve['clicks']:,} clicks: slope {curve['slope']:.3f}")
     return curve
 
 

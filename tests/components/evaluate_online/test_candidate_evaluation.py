@@ -200,10 +200,11 @@ def test_click_probabilities_are_calibrated_on_clicks_where_there_are_enough(
     release = ReleaseStore(str(service.root / "releases")).open(1)
     clicks = sum(map(sum, clicked_answers(url(service), NO_WAREHOUSE, 0, time.time_ns() // 1000).values()))
 
-    def calibration(least: int) -> dict[str, Any] | None:
+    def calibration(least: int) -> dict[str, Any]:
         scenarios = load_scenarios(service.root / "scenarios.toml")
         options = OffPolicyOptions(scenarios, calibration_clicks=least)
         return ExploredAnswers(url(service), NO_WAREHOUSE, options).calibration(release, Path("unused"), 0)
 
     assert calibration(int(clicks)) == {"clicks": clicks}
-    assert calibration(int(clicks) + 1) is None
+    with pytest.raises(NoSupport, match=f"{int(clicks)} clicks were on answers later than the training data"):
+        calibration(int(clicks) + 1)

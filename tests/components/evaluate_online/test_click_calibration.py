@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from components.evaluate_online.click_calibration import ShownItems, fit_on_clicks
+from components.evaluate_online.off_policy import NoSupport
 from components.evaluate_release.blend.reliability import POINTS, reliability
 
 SLOPE, INTERCEPT = 0.7, -1.5
@@ -21,7 +22,6 @@ def shown(slope: float = SLOPE, count: int = 30_000) -> ShownItems:
 
 def test_the_planted_curve_of_the_first_place_is_found() -> None:
     curve = fit_on_clicks(shown())
-    assert curve is not None
     assert curve["slope"] == pytest.approx(SLOPE, abs=0.05)
     assert curve["intercept"] == pytest.approx(INTERCEPT, abs=0.1)
     assert (curve["learned_from"], curve["clicks"]) == ("clicks", shown().clicked.sum())
@@ -32,7 +32,10 @@ def test_the_planted_curve_of_the_first_place_is_found() -> None:
 
 
 def test_clicks_that_fall_with_the_score_calibrate_nothing() -> None:
-    assert fit_on_clicks(shown(slope=-0.7)) is None
+    with pytest.raises(
+        NoSupport, match=r"on 30,000 shown items .* were not clicked more .* \(slope -0\.\d+\)"
+    ):
+        fit_on_clicks(shown(slope=-0.7))
 
 
 def test_reliability_by_hand() -> None:

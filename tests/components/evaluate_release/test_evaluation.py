@@ -299,6 +299,8 @@ def test_the_component_returns_the_decision_and_logs_the_metrics(world, store, t
     assert facts["privacy"] == {"pseudonyms": False}
     assert facts["ablation"]["queries"] == N_USERS
     assert facts["gate"]["reason"].endswith("; clicks were not used: no scenario explores")
+    details = (tmp_path / "evaluation" / "details.html").read_text()
+    assert "Calibrated on held-out choices, not on clicks: nothing was shown yet." in details
     assert (facts["lineage"]["pipeline_run"], facts["lineage"]["image"]) == ("run-7", "penchant/training:1")
     assert facts["lineage"]["tracking_run"] == tracking.run_id
     assert facts["data"]["interactions"] == N_USERS * LENGTH
