@@ -57,8 +57,8 @@ def evaluate(
     Raises:
         StepError: the inputs are of different runs, or there are no held-out queries.
     """
-    ranking = assemble(interest_model, collaborative_filters, items)
     keep_seen = keeps_seen(interest_model)
+    ranking = assemble(interest_model, collaborative_filters, items, keep_seen)
     held_out = HeldOut.read(training_set, ranking.catalog, feedback, keep_seen, users, interactions)
     results = measure(
         ranking,
@@ -98,8 +98,12 @@ def keeps_seen(interest_model: Path) -> bool:
     return bool(json.loads(file.read_text())["hyperparameters"]["seen_items"] == "keep")
 
 
-def assemble(interest_model: Path, collaborative_filters: Path, items: Path) -> Ranking:
+def assemble(
+    interest_model: Path, collaborative_filters: Path, items: Path, keep_seen: bool = False
+) -> Ranking:
     """Load the candidate's ranking data; its blend is empty until it is fitted.
+
+    `keep_seen`: its answers to recorded requests may have seen items, as once it is released.
 
     Raises:
         StepError: model, filters and catalog have different numbers of items.
@@ -115,4 +119,5 @@ def assemble(interest_model: Path, collaborative_filters: Path, items: Path) -> 
     if len(set(counts.values())) != 1:
         raise StepError(f"expected the same number of items everywhere, got {counts}: use one run's outputs")
     words = ItemWords.of(table)
-    return Ranking(0, catalog, embeddings, filters, {}, {}, precision, words=words)
+    manifest = {"seen_items": "keep"} if keep_seen else {}
+    return Ranking(0, catalog, embeddings, filters, {}, manifest, precision, words=words)

@@ -13,6 +13,8 @@ from components.evaluate_release.metrics.accuracy import MISS
 from components.evaluate_release.models.served_ranking import ServedRanking
 from feature_repo.feedback import FeedbackPolicy
 from feature_repo.table_schemas import TRAINING_SET
+from serving.ranking.loaded_release import LoadedRelease
+from serving.ranking.request import Request
 from serving.release.user_segments import Segment, Segments
 from tests.components.evaluate_release.ring_world import N_ITEMS, row
 
@@ -27,6 +29,14 @@ def ranking(world, blend):
     assembled = assemble(world.interest_model, world.filters, world.items)
     trend = np.arange(N_ITEMS, 0, -1, dtype=np.float32)
     return replace(assembled, blend=blend, filters=replace(assembled.filters, trend=trend))
+
+
+@pytest.mark.parametrize("keep_seen", [True, False])
+def test_a_candidate_treats_seen_items_as_its_release_will(world, blend, keep_seen) -> None:
+    candidate = replace(assemble(world.interest_model, world.filters, world.items, keep_seen), blend=blend)
+    seen = np.array([3], np.int32)
+    rules = LoadedRelease(candidate).rules(Request("u", 3), 0, seen)
+    assert (3 in rules.seen) is not keep_seen
 
 
 def rank(ranking, *rows, interest_in=None, profiles=None):
