@@ -166,7 +166,7 @@ def record(
     ```
     penchant record 196 50 --event-type rate --value 5
     penchant record 196 --query "space opera"
-    penchant record 196 50 --event-type click --request-id 1f0c2f6c7a3f4b0d9d4a1a9f5f0e9c11
+    penchant record 196 50 --event-type click --request-id REQUEST_ID
     ```
     """
     with exit_on_error():

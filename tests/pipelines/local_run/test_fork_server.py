@@ -104,8 +104,11 @@ def test_a_step_has_the_modules_of_the_server_and_the_streams_and_the_end_of_its
 
 
 @forks
-def test_a_step_has_the_variables_that_imports_set_and_metrics_without_files(folder: Path) -> None:
+def test_a_step_has_the_variables_that_imports_set_and_metrics_without_files(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As Feast's metrics do: the step's own environment lacks the variable."""
+    monkeypatch.delenv("PROMETHEUS_MULTIPROC_DIR", raising=False)  # Feast may have set it in this process
     (folder / "planted_metrics.py").write_text(
         "import os\nos.environ['PROMETHEUS_MULTIPROC_DIR'] = 'gone'\nimport prometheus_client\n"
     )
