@@ -6,7 +6,7 @@ import re
 import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure as Canvas
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 from components.evaluate_release.metrics import list_metrics
 from components.evaluate_release.metrics.accuracy import recall
@@ -77,6 +77,9 @@ def reliability(points: list[dict[str, float]]) -> Canvas | None:
     ends = [max(min(predicted.min(), low.min()), 1e-3), max(predicted.max(), high.max())]
     axes.plot(ends, ends, color=FAINT, linewidth=1, linestyle=(0, (4, 3)))
     axes.set(xscale="log", yscale="log", xlabel="predicted (%)", ylabel="observed (%)")
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.set_major_formatter("{x:g}")
     axes.minorticks_off()
     return canvas
 
