@@ -17,6 +17,7 @@ from typing import Any
 import prometheus_client  # noqa: F401
 import psycopg
 import pytest
+import sqlalchemy as sa
 
 from tests.encrypted_homes import skip_without_fuse, unmount_all
 from tests.patience import wait_until
@@ -118,6 +119,20 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         connection.execute(f"CREATE DATABASE {name}")
     url: str = server.get_uri(database=name)
     return url
+
+
+@pytest.fixture
+def inserts() -> Iterator[set[str]]:
+    """The different INSERT statements that all databases were sent: drivers keep each one prepared."""
+    texts: set[str] = set()
+
+    def collect(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if statement.startswith("INSERT"):
+            texts.add(statement)
+
+    sa.event.listen(sa.Engine, "before_cursor_execute", collect)
+    yield texts
+    sa.event.remove(sa.Engine, "before_cursor_execute", collect)
 
 
 @pytest.fixture(scope="session")

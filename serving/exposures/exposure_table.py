@@ -1,5 +1,6 @@
 """The table of exposures, in the database of the interaction log."""
 
+from functools import cache
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -62,6 +63,7 @@ def create(engine: sa.Engine) -> None:
                 connection.exec_driver_sql(f"ALTER TABLE {EXPOSURES.name} ADD COLUMN {definition}")
 
 
+@cache
 def insert_statement(dialect: str, rows: int) -> str:
     """Return the INSERT of so many rows of `row_of`, for the driver of the dialect: SQLAlchemy's is slower.
 

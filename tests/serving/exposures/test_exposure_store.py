@@ -44,6 +44,15 @@ def test_exposures_are_read_as_they_were_stored(store: ExposureStore) -> None:
     assert store.of_request("r3") == []
 
 
+def test_batches_of_all_sizes_are_stored_whole_with_few_statements(
+    store: ExposureStore, inserts: set[str]
+) -> None:
+    for size in range(600, 0, -7):
+        store.append(rows([exposure(f"{size}-{number}", f"user-{size}") for number in range(size)]))
+        assert len(store.of_user(f"user-{size}")) == size
+    assert len(inserts) < 10
+
+
 def test_a_table_of_an_earlier_version_gets_the_columns_of_experiments(database_url: str) -> None:
     engine = sa.create_engine(database_url)
     create(engine)

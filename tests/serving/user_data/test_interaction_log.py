@@ -55,6 +55,14 @@ def writer(url: str, user: str, count: int) -> "subprocess.Popen[str]":
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3])
 
 
+def test_recordings_of_all_sizes_are_stored_whole_with_short_statements(
+    log: InteractionLog, inserts: set[str]
+) -> None:
+    for size in range(200, 0, -7):
+        assert log.record([view("u", timestamp=number) for number in range(size)]) == size
+    assert max(statement.count("), (") for statement in inserts) < 50  # one fewer than rows
+
+
 def test_since_returns_interactions_unchanged(log: InteractionLog) -> None:
     user = uuid.uuid4().hex
     rated = view(user, "émile 🎬", 1_700_000_000_000_001, event_type="rate", value=4.5, domain="films")
