@@ -1,12 +1,13 @@
 """A release opened for ranking: all parts of one version behind one reference."""
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence, Set
 from typing import Final
 
 import numpy as np
 
 from serving.answers import DislikeEffect, InterestPoint, Recommendation, Source
 from serving.lru_cache import VersionedCache
+from serving.ranking.blend_features import FEATURES
 from serving.ranking.candidate_retrieval import Retriever
 from serving.ranking.candidate_set import Candidates, SourceBits, source_bits
 from serving.ranking.dislike_effects import dislike_effects
@@ -25,13 +26,14 @@ from serving.release.arrays import NO_ITEMS, FloatArray, Indexes
 from serving.release.ranking_data import Ranking
 from serving.user_history import UserHistory
 
-# The memory limit of the cached users. A user takes a history, what explanations compute from it, and up to
-# eight numbers per item of a small catalog, one for each feature, or the entries of the sparse scores of a
-# large catalog.
+# The memory limit of the cached users. A user takes a history, what explanations compute from it, and the
+# scores: in a small catalog one of each item for each feature with a weight, in a large catalog the entries
+# of the sparse scores. Sources that only a scenario requests are not counted.
 CACHE_BYTES: Final = 75_000_000
 _BYTES_PER_USER: Final = 40_000
-_BYTES_PER_ITEM: Final = 32
+_BYTES_PER_SCORE: Final = 4
 _BYTES_PER_SPARSE_USER: Final = 400_000
+_WITHOUT_CACHED_SCORES: Final = frozenset(("als", "popularity", "trend", "repeats"))
 
 # If too little time is left for retrieval, this many of the most trending items are the candidates.
 _TRENDING: Final = 2_000
@@ -61,7 +63,8 @@ class LoadedRelease:
         trend_bit = source_bits((Source.TREND,))
         self.trending = Candidates.of(trending, np.full(len(trending), trend_bit, SourceBits))
         count = len(ranking.catalog)
-        self._users = VersionedCache[str, IndexedUser](max_cached_users(count))
+        features = frozenset(self.reranker.weights) if ranking.blend else frozenset(FEATURES)
+        self._users = VersionedCache[str, IndexedUser](max_cached_users(count, features))
         self._first_item = np.arange(min(1, count), dtype=np.int32)
         self._rank_once()
 
@@ -186,7 +189,12 @@ class LoadedRelease:
         self.present(query, [""] * len(first), self.rank(query, candidates, Request("", k=1)), explain=True)
 
 
-def max_cached_users(item_count: int) -> int:
-    """Return how many users of a catalog of this size fit into CACHE_BYTES."""
-    scores = _BYTES_PER_ITEM * item_count if is_dense(item_count) else _BYTES_PER_SPARSE_USER
+def max_cached_users(item_count: int, features: Set[str]) -> int:
+    """Return how many users of a catalog of this size fit into CACHE_BYTES.
+
+    `features`: those with a weight.
+    """
+    scores = _BYTES_PER_SPARSE_USER
+    if is_dense(item_count):
+        scores = _BYTES_PER_SCORE * item_count * len({*features, "interest"} - _WITHOUT_CACHED_SCORES)
     return CACHE_BYTES // (_BYTES_PER_USER + scores)

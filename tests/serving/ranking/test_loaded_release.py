@@ -103,7 +103,7 @@ def test_another_release_computes_scores_again(searches: list[int]) -> None:
 def test_the_least_recently_used_user_is_dropped_at_the_memory_limit(
     searches: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loaded_release, "max_cached_users", lambda item_count: 2)
+    monkeypatch.setattr(loaded_release, "max_cached_users", lambda item_count, features: 2)
     release = LoadedRelease(ranking(40, blend=BLEND))
     for user_id in "abc":
         scores(release, user(3, 4, user_id=user_id))
@@ -121,10 +121,13 @@ def test_items_that_the_release_does_not_contain_are_left_out() -> None:
     assert indexed.event_types == ["view", "view"]
 
 
+@pytest.mark.parametrize("features", [FEATURES, ("interest", "ease", "popularity")])
 @pytest.mark.parametrize("item_count", [1, 40, 1_000, 4_000])
-def test_the_cached_users_take_no_more_memory_than_the_limit(item_count: int) -> None:
-    features = {"features": list(FEATURES), "weights": [1.0] * len(FEATURES)}
-    release = LoadedRelease(ranking(item_count, blend=features))
+def test_the_cached_users_take_no_more_memory_than_the_limit(
+    item_count: int, features: tuple[str, ...]
+) -> None:
+    blend = {"features": list(features), "weights": [1.0] * len(features)}
+    release = LoadedRelease(ranking(item_count, blend=blend))
     history = range(min(100, item_count))
     users = [user(*history, user_id=str(number), disliked=len(history) // 5) for number in range(20)]
     scores(release, users[0])  # allocates what all users share
@@ -133,6 +136,6 @@ def test_the_cached_users_take_no_more_memory_than_the_limit(item_count: int) ->
         scores(release, each)
     bytes_per_user = tracemalloc.get_traced_memory()[0] / len(users[1:])
     tracemalloc.stop()
-    limit = loaded_release.max_cached_users(item_count)
+    limit = loaded_release.max_cached_users(item_count, frozenset(release.reranker.weights))
     assert limit >= 30
     assert limit * bytes_per_user <= loaded_release.CACHE_BYTES
