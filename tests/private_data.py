@@ -19,7 +19,12 @@ from scipy.stats import beta
 
 from components.private_data.gaussian_privacy import mu_of
 from components.private_data.measured_accuracy import HeldOut, gains, hold_out
-from components.private_data.private_counts import Ints, noised_counts, user_vectors
+from components.private_data.private_counts import (
+    Ints,
+    item_weights,
+    noised_counts,
+    user_transitions,
+)
 from components.private_data.synthetic_sequences import draw_sequences
 
 DELTA: Final = 1e-5
@@ -40,17 +45,15 @@ def audited_epsilon(epsilon: float, runs: int, choices: int = 12, seed: int = 0)
     """
     rng, mu, user = np.random.default_rng(seed), mu_of(epsilon, DELTA), np.zeros(choices, np.int64)
     items = np.arange(choices)
-    _, planted = user_vectors(user, items, choices)
-    pairs = planted.indices // choices, planted.indices % choices
 
-    def scores(length: int) -> np.ndarray:
-        noised = (
-            noised_counts(user[:length], items[:length], choices, mu, rng, threshold=-np.inf)
-            for _ in range(runs)
-        )
-        return np.array([counts.transitions.toarray()[pairs] @ planted.data for counts in noised])
+    def score(length: int) -> float:
+        counts = noised_counts(user[:length], items[:length], choices, mu, rng, threshold=-np.inf)
+        weights = item_weights(counts.choices, mu)
+        planted = user_transitions(user, items, weights)
+        noised = counts.transitions.toarray() * np.outer(weights, weights)
+        return float(noised.ravel()[planted.indices] @ planted.data)
 
-    absent, present = scores(0), scores(choices)
+    absent, present = (np.array([score(length) for _ in range(runs)]) for length in (0, choices))
     thresholds = np.quantile(present, np.linspace(0.05, 0.95, 19))
     tail, best = 0.025 / len(thresholds), 0.0
     for threshold in thresholds:

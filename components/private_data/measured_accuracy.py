@@ -28,7 +28,7 @@ class HeldOut:
     """Last choices, and what the same users chose before.
 
     Attributes:
-        users, items: [n] as in `user_vectors`; the earlier choices.
+        users, items: [n] as in `user_choices`; the earlier choices.
         targets: [users] the last ones.
     """
 

@@ -13,7 +13,14 @@ from components.ingest_interactions.warehouse.privacy_statement import privacy_o
 from components.private_data.gaussian_privacy import composed, epsilon_of, mu_of
 from components.private_data.measured_accuracy import MIN_CHOICES, gains, hold_out, measure
 from components.private_data.privacy_ledger import FOLDER, PrivacyLedger
-from components.private_data.private_counts import MAX_CHOICES, MAX_ITEMS, noised_counts, user_vectors
+from components.private_data.private_counts import (
+    MAX_CHOICES,
+    MAX_ITEMS,
+    item_weights,
+    noised_counts,
+    user_choices,
+    user_transitions,
+)
 from components.private_data.synthetic_sequences import draw_sequences
 from tests.private_data import audited_epsilon
 
@@ -48,15 +55,18 @@ def test_a_user_changes_the_sums_by_at_most_unit_length_whatever_the_user_did() 
     users = np.repeat(np.arange(len(lengths)), lengths)
     items = rng.integers(0, 20, len(users))
     items[1:6] = 7
-    choices, transitions = user_vectors(users, items, 20)
+    weights = item_weights(rng.random(20) * 100, mu=0.5)
+    assert weights.max() > 2 * weights.min()
+    choices, transitions = user_choices(users, items, 20), user_transitions(users, items, weights)
     squared = [np.asarray(part.multiply(part).sum(axis=1)).ravel() for part in (choices, transitions)]
     assert (squared[0] + squared[1]).max() <= 1 + 1e-9
     assert squared[0].min() > 0
     assert squared[1][:2].tolist() == [0, 0]  # no step to another item
     # Without the user, the others add what they added before.
     others = users != 2
-    left = user_vectors(np.unique(users[others], return_inverse=True)[1], items[others], 20)
-    for part, all_users in zip(left, (choices, transitions), strict=True):
+    left = np.unique(users[others], return_inverse=True)[1], items[others]
+    parts = user_choices(*left, 20), user_transitions(*left, weights)
+    for part, all_users in zip(parts, (choices, transitions), strict=True):
         rows = np.delete(np.arange(len(lengths)), 2)
         np.testing.assert_array_equal(part.toarray(), all_users[rows].toarray())
 
