@@ -20,7 +20,7 @@ CHOICE_SHARE: Final = 0.1
 THRESHOLD: Final = 4.5
 # A transition counts as much as the noised choices of its items, to this power. Of the transitions above the
 # noise, most are between popular items; with weights, more of a user's length is spent on these.
-POPULARITY_WEIGHT: Final = 0.2
+POPULARITY_WEIGHT: Final = 0.25
 _ROWS: Final = 256  # with noise at once
 
 
