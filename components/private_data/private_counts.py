@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_array, vstack
 
-from serving.release.arrays import FloatArray
+from serving.release.arrays import AnyFloatArray, FloatArray
 
 Ints = NDArray[np.int64]
 
@@ -43,7 +43,7 @@ def user_choices(users: Ints, items: Ints, item_count: int) -> csr_array:
     return _of_length(users, items, np.ones(len(items)), (count, item_count), CHOICE_SHARE**0.5)
 
 
-def user_transitions(users: Ints, items: Ints, weights: FloatArray) -> csr_array:
+def user_transitions(users: Ints, items: Ints, weights: AnyFloatArray) -> csr_array:
     """Return the transitions that each user adds to the sums [users, items · items].
 
     Rows of the length √(1 − CHOICE_SHARE), so that a user's row of choices and transitions has unit length.
@@ -64,9 +64,10 @@ def user_transitions(users: Ints, items: Ints, weights: FloatArray) -> csr_array
     return _of_length(owners, keys, weight, (count, item_count * item_count), (1 - CHOICE_SHARE) ** 0.5)
 
 
-def item_weights(choices: FloatArray, mu: float) -> FloatArray:
+def item_weights(choices: AnyFloatArray, mu: float) -> AnyFloatArray:
     """Return the weights [items] of items with these noised choices [items]: equal ones below the noise."""
-    return np.maximum(choices, 1 / mu) ** POPULARITY_WEIGHT
+    weights: AnyFloatArray = np.maximum(choices, 1 / mu) ** POPULARITY_WEIGHT
+    return weights
 
 
 def noised_counts(
