@@ -1,5 +1,6 @@
 """Which code runs."""
 
+import hashlib
 import os
 import subprocess
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import Final
 
 # The commit that an image was built from.
 VARIABLE: Final = "SOURCE_COMMIT"
+PACKAGES: Final = ("components", "feature_repo", "pipelines", "serving")
 
 
 def current_commit() -> str | None:
@@ -27,3 +29,11 @@ def current_commit() -> str | None:
     except (OSError, subprocess.CalledProcessError):
         return os.environ.get(VARIABLE) or None
     return description.stdout.strip()
+
+
+def code_digest() -> str:
+    """Return a digest of the Python files, which differs for uncommitted changes too."""
+    root, digest = Path(__file__).parent.parent, hashlib.sha256()
+    for file in sorted(file for package in PACKAGES for file in (root / package).rglob("*.py")):
+        digest.update(f"{file.relative_to(root)}\0".encode() + file.read_bytes())
+    return digest.hexdigest()

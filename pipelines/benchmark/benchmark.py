@@ -1,6 +1,7 @@
 """Runs a benchmark: the steps of the training pipeline, in a temporary home, once per seed and tie order.
 
-A search of hyperparameters runs the same first step, and then its trials.
+Finished seeds are kept, see kept_seeds. A search of hyperparameters runs the same first step, and then its
+trials.
 """
 
 import json
@@ -22,6 +23,7 @@ from components.code_version import current_commit
 from components.progress import MARK
 from components.train_interest_model.hyperparameters import Hyperparameters
 from feature_repo.store_addresses import sqlite_url
+from pipelines.benchmark.kept_seeds import FinishedSeed, KeptSeeds
 from pipelines.benchmark.plan import Plan
 from pipelines.benchmark.results import StepCost, make_results
 from pipelines.benchmark.steps import FAILURE, PEAK_MEMORY, STUDY, TUNING
@@ -53,7 +55,7 @@ TAIL_LINES: Final = 15
 
 
 def run_benchmark(
-    plan: Plan, trainings: int, settings: Settings, console: Console, tie_orders: int = 0
+    plan: Plan, trainings: int, settings: Settings, console: Console, kept: KeptSeeds, tie_orders: int = 0
 ) -> dict[str, Any]:
     """Run every step; return the results, as `make_results` describes them.
 
@@ -61,18 +63,20 @@ def run_benchmark(
         trainings: the number of seeds.
         tie_orders: the number of random orders of equal times, each with every seed; 0: the source's order.
         settings: the archives of data sets are read from their warehouse.
+        kept: its seeds are not trained again, and each finished one is added.
 
     Raises:
         RunError: a step failed.
     """
+    settings.prepare_home()
     first_seed = Hyperparameters().seed
     seeds = list(range(first_seed, first_seed + trainings))
     archives, commit = Path(settings.warehouse) / "archives", current_commit()
     orders = range(1, tie_orders + 1) if tie_orders else [0]
-    runs = [_run(replace(plan, tie_order=order), seeds, archives, console) for order in orders]
-    evaluations = [evaluation for of_order, _, _ in runs for evaluation in of_order]
-    costs = [cost for _, of_order, _ in runs for cost in of_order]
-    return make_results(plan, seeds, evaluations, costs, runs[0][2], commit)
+    runs = [_run(replace(plan, tie_order=order), seeds, archives, console, kept) for order in orders]
+    finished = [run[seed] for run in runs for seed in seeds]
+    costs = [cost for run in runs for cost in _costs(run, seeds)]
+    return make_results(plan, seeds, [seed.evaluation for seed in finished], costs, finished[0].data, commit)
 
 
 def run_tuning(plan: Plan, minutes: float, settings: Settings, console: Console) -> dict[str, Any]:
@@ -97,19 +101,31 @@ def run_tuning(plan: Plan, minutes: float, settings: Settings, console: Console)
 
 
 def _run(
-    plan: Plan, seeds: list[int], archives: Path, console: Console
-) -> tuple[list[dict[str, Any]], list[StepCost], dict[str, int]]:
-    """Return metrics.json of each seed, the costs of the steps, and the numbers of rows of the k-core."""
+    plan: Plan, seeds: list[int], archives: Path, console: Console, kept: KeptSeeds
+) -> dict[int, FinishedSeed]:
+    """Return the results of each seed, from `kept` or from a training."""
     if plan.tie_order:
         console.print(f"Equal times in random order {plan.tie_order}")
-    with _temporary_home(plan, archives) as home:
-        run_step = _StepRunner(home, archives, console)
-        costs = [run_step("prepare"), run_step("filters")]
-        for seed in seeds:
-            costs += [run_step("train", seed), run_step("evaluate", seed)]
-        evaluations = [json.loads((home / f"evaluation-{seed}/metrics.json").read_text()) for seed in seeds]
-        data = json.loads((home / "core/counts.json").read_text())
-    return evaluations, costs, data
+    finished = kept.read(plan.tie_order, seeds)
+    if finished:
+        numbers = ", ".join(map(str, finished))
+        console.print(f"Not trained again, seed {numbers}: kept in {kept.folder} by an earlier run")
+    if missing := [seed for seed in seeds if seed not in finished]:
+        with _temporary_home(plan, archives) as home:
+            run_step = _StepRunner(home, archives, console)
+            preparation = [run_step("prepare"), run_step("filters")]
+            data = json.loads((home / "core/counts.json").read_text())
+            for seed in missing:
+                costs = [run_step("train", seed), run_step("evaluate", seed)]
+                evaluation = json.loads((home / f"evaluation-{seed}/metrics.json").read_text())
+                finished[seed] = FinishedSeed(evaluation, costs, data, preparation)
+                kept.write(plan.tie_order, seed, finished[seed])
+    return finished
+
+
+def _costs(finished: dict[int, FinishedSeed], seeds: list[int]) -> list[StepCost]:
+    """Return the costs of a tie order: the preparation once, as the run of the first seed measured it."""
+    return finished[seeds[0]].preparation + [cost for seed in seeds for cost in finished[seed].costs]
 
 
 @contextmanager

@@ -1,7 +1,7 @@
 """The command `benchmark`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -17,6 +17,9 @@ from pipelines.commands.options import (
     Positive,
     Protocol,
 )
+
+if TYPE_CHECKING:
+    from pipelines.benchmark.plan import Plan
 
 
 def benchmark(
@@ -72,8 +75,10 @@ def benchmark(
 ) -> None:
     """Train and evaluate under a published protocol; print the results next to published ones.
 
-    It works in a temporary folder and leaves the home and the live release unchanged, but for the study and
-    the MLflow runs of --tune. Results are means over the seeds, with the standard deviation.
+    It works in a temporary folder and leaves the data and the live release of the home unchanged. The home
+    keeps the study and the MLflow runs of --tune, and finished seeds until the results are written: after a
+    failure or a kill the same command goes on with the others. Results are means over the seeds, with the
+    standard deviation.
 
     ```
     penchant benchmark movielens-100k
@@ -85,12 +90,8 @@ def benchmark(
     ```
     """
     with exit_on_error():
-        from pipelines.benchmark.benchmark import run_benchmark, run_tuning
         from pipelines.benchmark.plan import make_plan
-        from pipelines.benchmark.results import result_tables, write_json
-        from pipelines.benchmark.tuning_results import tuning_tables
         from pipelines.pipeline_arguments import feedback_arguments, parse_hyperparameters
-        from pipelines.settings import load_settings
 
         hyperparameters = parse_hyperparameters(hyperparameter or [])
         own, described = (Path(file) if file else None for file in (interactions, items))
@@ -102,17 +103,40 @@ def benchmark(
         plan = make_plan(
             dataset, own, described, min_interactions, protocol, keep_seen, hyperparameters, **options
         )
-        if tune is not None:
-            if tune <= 0:
-                raise ValueError(f"--tune={tune:g}: expected minutes above 0")
-            if tie_orders:
-                raise ValueError("--tune takes no --tie-orders: evaluate the best hyperparameters with them")
-            study = run_tuning(plan, tune, load_settings(), out)
-            out.print(*tuning_tables(plan, study), sep="\n", soft_wrap=True)
-            if json_file:
-                write_json(study, json_file)
-            return
-        results = run_benchmark(plan, seeds, load_settings(), out, tie_orders)
-        out.print(*result_tables(results), sep="\n")
-        if json_file:
-            write_json(results, json_file)
+        if tune is None:
+            _measure(plan, seeds, tie_orders, json_file)
+        elif tune <= 0:
+            raise ValueError(f"--tune={tune:g}: expected minutes above 0")
+        elif tie_orders:
+            raise ValueError("--tune takes no --tie-orders: evaluate the best hyperparameters with them")
+        else:
+            _search(plan, tune, json_file)
+
+
+def _measure(plan: "Plan", seeds: int, tie_orders: int, json_file: Path | None) -> None:
+    """Train and evaluate; print the results, and write them to the file."""
+    from pipelines.benchmark.benchmark import run_benchmark
+    from pipelines.benchmark.kept_seeds import KeptSeeds
+    from pipelines.benchmark.results import result_tables, write_json
+    from pipelines.settings import load_settings
+
+    settings = load_settings()
+    kept = KeptSeeds.of(plan, settings.home)
+    results = run_benchmark(plan, seeds, settings, out, kept, tie_orders)
+    out.print(*result_tables(results), sep="\n")
+    if json_file:
+        write_json(results, json_file)
+    kept.delete()
+
+
+def _search(plan: "Plan", minutes: float, json_file: Path | None) -> None:
+    """Search hyperparameters; print the trials, and write them to the file."""
+    from pipelines.benchmark.benchmark import run_tuning
+    from pipelines.benchmark.results import write_json
+    from pipelines.benchmark.tuning_results import tuning_tables
+    from pipelines.settings import load_settings
+
+    study = run_tuning(plan, minutes, load_settings(), out)
+    out.print(*tuning_tables(plan, study), sep="\n", soft_wrap=True)
+    if json_file:
+        write_json(study, json_file)

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from pipelines.benchmark.benchmark import run_benchmark
+from pipelines.benchmark.kept_seeds import KeptSeeds
 from pipelines.benchmark.plan import make_plan
 from pipelines.benchmark.results import MODELS, TABLE_METRICS
 from pipelines.settings import load_settings
@@ -27,7 +28,10 @@ def benchmark(shop: str, folder: Path, seeds: int, console: Console) -> dict[str
     file = folder / f"{shop}.parquet"
     pq.write_table(SHOPS[shop]().table(), file)
     plan = make_plan("", file, None, 5, "leave-one-out", shop in KEEPS_SEEN, {}, {})
-    return run_benchmark(plan, seeds, load_settings(), console)
+    kept = KeptSeeds.of(plan, folder)
+    results = run_benchmark(plan, seeds, load_settings(), console, kept)
+    kept.delete()
+    return results
 
 
 def table(documents: dict[str, dict[str, Any]]) -> Table:

@@ -107,7 +107,7 @@ def test_progress_is_printed_and_no_file_is_left(result: Result, folder: Path) -
     assert "  5-core: 1,440 interactions" in result.output
     assert "✓ Train interest model, seed 7" in result.output
     assert list((folder / "tmp").iterdir()) == []
-    assert not (folder / "home").exists()
+    assert list((folder / "home" / "benchmark").iterdir()) == []
 
 
 def test_peak_memory_excludes_the_parent_process() -> None:
