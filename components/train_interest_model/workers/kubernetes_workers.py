@@ -13,6 +13,7 @@ from typing import Any, Final
 from components.errors import StepError
 from components.progress import report
 from components.train_interest_model.workers.job_manifest import PORT, StepPod, job_manifest, service_manifest
+from components.train_interest_model.workers.pod_start import PodStart
 
 _LOOK_S: Final = 2.0
 # Statuses of HTTP.
@@ -23,6 +24,10 @@ _BUSY: Final = (429, 500, 502, 503, 504)
 
 class Unanswered(StepError):
     """Kubernetes gave no answer, or is too busy to."""
+
+
+class Forbidden(StepError):
+    """The service account of the step may not do this."""
 
 
 class KubernetesWorkers:
@@ -36,6 +41,7 @@ class KubernetesWorkers:
         self._core, self._batch = client.CoreV1Api(), client.BatchV1Api()
         self._count, self._pod = count, pod
         self._job, self._look_at = "", 0.0
+        self._start: PodStart | None = None
 
     def hosts(self, attempt: int) -> tuple[str, ...]:
         """Return host:port of each: the address of the step's pod, and the names of the Job's pods."""
@@ -54,7 +60,7 @@ class KubernetesWorkers:
         step = self._answer("read its own pod", self._core.read_namespaced_pod, self._pod.name, namespace)
         job = job_manifest(name, self._pod, step, self._count - 1, shared)
         created = self._answer("create a Job", self._batch.create_namespaced_job, namespace, job)
-        self._job = name
+        self._job, self._start = name, PodStart(self._count - 1)
         service = service_manifest(name, created["metadata"]["uid"])
         self._answer("create a Service", self._core.create_namespaced_service, namespace, service)
 
@@ -62,7 +68,7 @@ class KubernetesWorkers:
         """Return how the Job has failed, "" if it has not; Kubernetes is asked every other second.
 
         Raises:
-            StepError: Kubernetes refuses.
+            StepError: Kubernetes refuses, or pods have waited too long for their start.
         """
         if not self._job or time.monotonic() < self._look_at:
             return ""
@@ -70,11 +76,25 @@ class KubernetesWorkers:
         job, namespace = self._job, self._pod.namespace
         try:
             read = self._answer("read its Job", self._batch.read_namespaced_job, job, namespace)
+            if self._start and not read.get("status", {}).get("failed"):
+                self._check_start(self._start)
         except Unanswered:  # it is asked again, and a chief that has lost a worker ends by itself
             return ""
         if not read.get("status", {}).get("failed"):
             return ""
         return f"a worker of Job {job} failed (kubectl -n {namespace} describe job {job} says why)"
+
+    def _check_start(self, start: PodStart) -> None:
+        """Follow the pods until all have started; a role of an earlier version does not allow it."""
+        pods, selector = self._core.list_namespaced_pod, f"batch.kubernetes.io/job-name={self._job}"
+        try:
+            read = self._answer("list its pods", pods, self._pod.namespace, label_selector=selector)
+            has_started = start.check(read["items"])
+        except Forbidden as error:
+            report(f"{error}. Without it, nothing tells what pods wait for")
+            has_started = True
+        if has_started:
+            self._start = None
 
     def stop(self) -> None:
         """Delete the Job, and with it its pods and its Service.
@@ -110,5 +130,6 @@ class KubernetesWorkers:
             if error.status == _GONE and call == self._batch.delete_namespaced_job:
                 return {}
             if error.status == _FORBIDDEN:
-                reason += "; its service account needs the role in infra/kubernetes/training-workers"
+                role = "its service account needs the role in infra/kubernetes/training-workers"
+                raise Forbidden(f"{reason}; {role}") from error
             raise StepError(reason) from error

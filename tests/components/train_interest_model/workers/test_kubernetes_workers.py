@@ -1,6 +1,7 @@
 """The Job and the Service of a training's workers, made by Kubernetes' client in a stand-in of its API."""
 
 import json
+import re
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from kubernetes import client, config
 
 from components.errors import StepError
-from components.train_interest_model.workers import kubernetes_workers
+from components.train_interest_model.workers import kubernetes_workers, pod_start
 from components.train_interest_model.workers.job_manifest import FIELDS, LABEL, StepPod
 from components.train_interest_model.workers.kubernetes_workers import KubernetesWorkers
 from tests.infra.conftest import KUBERNETES, read
@@ -57,6 +58,10 @@ STEP: dict[str, Any] = {
 }
 
 
+def pod(phase: str, **status: Any) -> dict[str, Any]:
+    return {"metadata": {"name": f"{JOB}-0-x7k2p"}, "status": {"phase": phase, **status}}
+
+
 class Api(ThreadingHTTPServer):
     """Answers with `answers`, by verb and kind, and keeps the requests."""
 
@@ -67,6 +72,7 @@ class Api(ThreadingHTTPServer):
             ("get", "pods"): (200, STEP),
             ("create", "jobs"): (201, {"metadata": {"uid": "job-uid"}}),
             ("get", "jobs"): (200, {"status": {"active": 1}}),
+            ("list", "pods"): (200, {"items": [pod("Running"), pod("Running")]}),
         }
 
     @property
@@ -84,7 +90,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _answer(self) -> None:
         verb = {"GET": "get", "POST": "create", "DELETE": "delete"}[self.command]
-        kind = self.path.split("/namespaces/kubeflow/")[1].split("/")[0]
+        kind, _, name = self.path.split("/namespaces/kubeflow/")[1].partition("?")[0].partition("/")
+        if verb == "get" and not name:
+            verb = "list"
+            assert f"labelSelector=batch.kubernetes.io%2Fjob-name%3D{JOB}" in self.path
         length = int(self.headers.get("Content-Length") or 0)
         self.server.requests.append((verb, kind, json.loads(self.rfile.read(length)) if length else None))
         status, answer = self.server.answers.get((verb, kind), (200, {}))
@@ -184,6 +193,71 @@ def test_a_training_goes_on_while_kubernetes_is_busy(
     assert workers.failure() == ""
     workers.stop()
     assert f"Job {JOB} remains until the pod of this step is deleted" in capsys.readouterr().out
+
+
+UNSCHEDULABLE = [
+    {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no GPU is free"}
+]
+NO_IMAGE = [{"state": {"waiting": {"reason": "ImagePullBackOff"}}}]
+
+
+@pytest.mark.parametrize(
+    ("pods", "reasons"),
+    [
+        (
+            [pod("Running"), pod("Pending", conditions=UNSCHEDULABLE)],
+            "-0-x7k2p (Unschedulable: no GPU is free)",
+        ),
+        (
+            [pod("Pending", containerStatuses=NO_IMAGE, conditions=[{"status": "True"}])],
+            "-0-x7k2p (ImagePullBackOff); 1 not created yet",
+        ),
+        ([pod("Pending"), pod("Running")], "-0-x7k2p"),
+        ([], "2 not created yet"),
+    ],
+)
+def test_pods_that_wait_are_told_with_the_reason_and_not_for_ever(
+    pods: list[Any],
+    reasons: str,
+    api: Api,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    workers = KubernetesWorkers(3, POD)
+    workers.start(0, SHARED, tmp_path)
+    api.answers["list", "pods"] = (200, {"items": pods})
+    assert workers.failure() == ""
+    assert capsys.readouterr().out == ""  # they have not waited for a minute
+    monkeypatch.setattr(pod_start, "_REPORT_S", 0)
+    assert workers.failure() == ""
+    told = capsys.readouterr().out
+    assert told.startswith("» waiting for pods, 0 of at most 30 minutes: ")
+    assert told.endswith(f"{reasons}\n")
+    monkeypatch.setattr(pod_start, "_LIMIT_S", 0)
+    with pytest.raises(StepError, match=f"did not start within .*{re.escape(reasons)}; give them nodes"):
+        workers.failure()
+
+
+def test_pods_that_have_started_are_not_followed_any_more(
+    api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workers = KubernetesWorkers(3, POD)
+    workers.start(0, SHARED, tmp_path)
+    monkeypatch.setattr(pod_start, "_LIMIT_S", 0)
+    assert workers.failure() == ""
+    api.answers["list", "pods"] = (200, {"items": []})  # as when the training has ended
+    assert workers.failure() == ""
+
+
+def test_a_role_of_an_earlier_version_ends_no_training(
+    api: Api, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    api.answers["list", "pods"] = (403, {"message": "forbidden"})
+    workers = KubernetesWorkers(3, POD)
+    workers.start(0, SHARED, tmp_path)
+    assert workers.failure() == workers.failure() == ""
+    assert capsys.readouterr().out.count("could not list its pods in namespace kubeflow") == 1
 
 
 def test_the_role_in_the_manifests_allows_what_the_step_does_and_no_more(api: Api, tmp_path: Path) -> None:
