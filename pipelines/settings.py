@@ -132,7 +132,7 @@ class Settings(Addresses):
     training_workers: int = Field(
         1, ge=1, le=64, description="workers of a training step, on Kubeflow each a pod with these resources"
     )
-    insecure: bool = Field(
+    insecure_workers: bool = Field(
         False,
         description="without Kubeflow, allow several workers of a training on this machine: TensorFlow lets "
         "everybody who can reach it call them",

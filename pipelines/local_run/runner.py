@@ -91,11 +91,12 @@ def check_local_run(settings: Settings, arguments: Mapping[str, Any]) -> Receive
         ValueError: as of `run_locally`.
     """
     workers = arguments.get("training_workers", 1)
-    if workers > 1 and not settings.insecure:
+    if workers > 1 and not settings.insecure_workers:
         raise ValueError(
             f"PENCHANT_TRAINING_WORKERS={workers}: expected 1 on one machine: one worker uses all its cores "
             "and GPUs, and several would accept calls from everybody who can reach the machine, without "
-            "authentication. To try several where nobody else can reach it, set PENCHANT_INSECURE=true"
+            "authentication. To try several where nobody else can reach it, set "
+            "PENCHANT_INSECURE_WORKERS=true"
         )
     return local_receivers(settings)
 

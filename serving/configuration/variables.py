@@ -35,7 +35,7 @@ PIPELINES: Final = frozenset(
         "training_cpu",
         "training_image",
         "training_workers",
-        "insecure",
+        "insecure_workers",
     }
     | {"training_memory", "volume_claim", "warehouse", "step_timeout_s", "training_timeout_s"}
     | {"webhook_url", "webhook_key_file", "pushgateway", "metrics_textfiles", "run_link"}

@@ -17,7 +17,7 @@ from components.run_record import RunRecord
 from pipelines.errors import RunError
 from pipelines.local_run.run_lock import run_lock
 from pipelines.local_run.run_recorder import STOPPED
-from pipelines.local_run.runner import run_locally
+from pipelines.local_run.runner import check_local_run, run_locally
 from pipelines.settings import load_settings
 from tests.patience import wait_until
 from tests.webhook_receiver import receiver
@@ -280,13 +280,19 @@ def test_a_run_is_reported_by_its_last_step(tmp_path: Path, capsys: pytest.Captu
     assert "not delivered: Pushgateway" in capsys.readouterr().out
 
 
-def test_several_workers_on_one_machine_need_a_yes(tmp_path: Path) -> None:
+def test_several_workers_on_one_machine_need_a_yes_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PENCHANT_INSECURE", "true")  # what lets a recommender serve without tokens
+
     def training(training_workers: int = 1) -> None:
         pytest.fail("it must not be built")
 
     settings = load_settings(home=tmp_path)
-    with pytest.raises(ValueError, match=r"^PENCHANT_TRAINING_WORKERS=2: .*PENCHANT_INSECURE=true$"):
+    with pytest.raises(ValueError, match=r"^PENCHANT_TRAINING_WORKERS=2: .*PENCHANT_INSECURE_WORKERS=true$"):
         run_locally(training, settings, {"training_workers": 2})
+    allowed = load_settings(home=tmp_path, insecure_workers=True)
+    assert check_local_run(allowed, {"training_workers": 2})
     assert not list(tmp_path.iterdir())
 
 
