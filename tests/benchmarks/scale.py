@@ -1,8 +1,9 @@
 """Measures each step but the training epochs on synthetic data of any size: time, memory, rows.
 
-python -m tests.benchmarks.scale [--interactions 1000000 3000000 …] [--steps NAME …] [--folder DIR]
+python -m tests.benchmarks.scale [--interactions 1000000 …] [--users N] [--steps NAME …] [--folder DIR]
 
-A tenth as many users as interactions, a fiftieth as many items. Each step is a process of its own.
+A tenth as many users as interactions, or as many as said; a fiftieth as many items. Each step is a process
+of its own.
 """
 
 import argparse
@@ -28,6 +29,7 @@ from feature_repo.feedback import FeedbackPolicy
 from feature_repo.store_addresses import FeatureStoreAddresses
 from pipelines.peak_memory import peak_memory
 from pipelines.step_environment import VARIABLES
+from pipelines.synthetic_data.writer import Size, write
 
 INTERACTIONS_PER_USER: Final = 10
 INTERACTIONS_PER_ITEM: Final = 50
@@ -35,6 +37,13 @@ INTERACTIONS_PER_ITEM: Final = 50
 
 # What `penchant data make` writes.
 SOURCES: Final = ("interactions", "items.parquet", "users.parquet")
+
+
+def size_of(interactions: int, users: int | None) -> Size:
+    """Return the size of the data set; None for the usual number of users."""
+    return Size(
+        users or interactions // INTERACTIONS_PER_USER, interactions // INTERACTIONS_PER_ITEM, interactions
+    )
 
 
 class Files:
@@ -62,14 +71,11 @@ class Files:
         return int(json.loads(self.as_of.read_text()))
 
 
-def make(files: Files, interactions: int, _: Compute) -> None:
-    from pipelines.synthetic_data.writer import Size, write
-
-    size = Size(interactions // INTERACTIONS_PER_USER, interactions // INTERACTIONS_PER_ITEM, interactions)
+def make(files: Files, size: Size, _: Compute) -> None:
     write(files.data, size, 7)
 
 
-def ingest(files: Files, _: int, __: Compute) -> None:
+def ingest(files: Files, _: Size, __: Compute) -> None:
     from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
     from components.ingest_interactions.ingestion import Outputs, Sources, ingest
 
@@ -79,7 +85,7 @@ def ingest(files: Files, _: int, __: Compute) -> None:
     files.as_of.write_text(json.dumps(as_of))
 
 
-def validate(files: Files, _: int, __: Compute) -> None:
+def validate(files: Files, _: Size, __: Compute) -> None:
     from components.validate_interactions.validation import validate
 
     tables = files.interactions, files.items, files.users
@@ -95,34 +101,34 @@ def validate(files: Files, _: int, __: Compute) -> None:
     )
 
 
-def features(files: Files, _: int, compute: Compute) -> None:
+def features(files: Files, _: Size, compute: Compute) -> None:
     from components.build_features.feature_tables import build
 
     at, spine = files.time(), files.spine
     build(files.valid, files.users, files.policy(), at, "time", files.warehouse, spine, compute)
 
 
-def training_set(files: Files, _: int, compute: Compute) -> None:
+def training_set(files: Files, _: Size, compute: Compute) -> None:
     from components.fetch_training_set.training_set import fetch
 
     fetch(files.spine, files.addresses, files.training_set, compute)
 
 
-def materialize(files: Files, _: int, __: Compute) -> None:
+def materialize(files: Files, _: Size, __: Compute) -> None:
     """Materialize into an empty store."""
     for file in files.data.parent.glob("online.db*"):
         file.unlink()
     materialize_again(files, _, __)
 
 
-def materialize_again(files: Files, _: int, __: Compute) -> None:
+def materialize_again(files: Files, _: Size, __: Compute) -> None:
     """Materialize into a store that has everything already."""
     from components.materialize_features.materialization import materialize
 
     materialize(files.addresses, files.time())
 
 
-def materialize_by_feast(files: Files, _: int, __: Compute) -> None:
+def materialize_by_feast(files: Files, _: Size, __: Compute) -> None:
     """Materialize as Feast does, into a store of its own, for comparison."""
     from components.feast_backend import feast_backend
     from feature_repo.contract import USER_HISTORY, USER_PROFILE
@@ -136,7 +142,7 @@ def materialize_by_feast(files: Files, _: int, __: Compute) -> None:
         store.materialize(at, at, [USER_HISTORY, USER_PROFILE])
 
 
-def materialize_to_redis(files: Files, _: int, __: Compute) -> None:
+def materialize_to_redis(files: Files, _: Size, __: Compute) -> None:
     from components.materialize_features.materialization import materialize
     from tests.serving.online_store.test_online_features import free_port, redis_server
 
@@ -144,14 +150,14 @@ def materialize_to_redis(files: Files, _: int, __: Compute) -> None:
         materialize(replace(files.addresses, online_store=online_store), files.time())
 
 
-def filters(files: Files, _: int, __: Compute) -> None:
+def filters(files: Files, _: Size, __: Compute) -> None:
     from components.train_collaborative_filters.fitting import fit
 
     fit(files.training_set, files.items, "train", files.filters, files.policy(), users=files.users)
 
 
 # Step -> its function, its component, and the files whose rows it reads and writes.
-Step = tuple[Callable[[Files, int, Compute], None], str, str, str]
+Step = tuple[Callable[[Files, Size, Compute], None], str, str, str]
 STEPS: Final[dict[str, Step]] = {
     "make": (make, "", "", ""),
     "ingest": (ingest, "ingest-interactions", "", "interactions"),
@@ -166,10 +172,10 @@ STEPS: Final[dict[str, Step]] = {
 }
 
 
-def run_once(folder: Path, step: str, interactions: int, compute: Compute) -> dict[str, float]:
+def run_once(folder: Path, step: str, size: Size, compute: Compute) -> dict[str, float]:
     """Run a step in this process; returns its seconds, CPU seconds and peak bytes."""
     started = time.perf_counter()
-    STEPS[step][0](Files(folder), interactions, compute)
+    STEPS[step][0](Files(folder), size, compute)
     return {
         "seconds": time.perf_counter() - started,
         "cpu_seconds": time.process_time(),
@@ -177,14 +183,14 @@ def run_once(folder: Path, step: str, interactions: int, compute: Compute) -> di
     }
 
 
-def measure(folder: Path, step: str, interactions: int, engine: str) -> dict[str, float]:
+def measure(folder: Path, step: str, size: Size, engine: str) -> dict[str, float]:
     """Run a step in a process of its own, with the environment that it has in a pipeline."""
     command = [sys.executable, "-m", "tests.benchmarks.scale", "--once", step, "--folder", str(folder)]
-    command += ["--interactions", str(interactions), "--engine", engine]
+    command += ["--interactions", str(size.interactions), "--users", str(size.users), "--engine", engine]
     environment = os.environ | VARIABLES.get(STEPS[step][1], {})
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment)
     if done.returncode:
-        raise SystemExit(f"step {step} failed on {interactions:,} interactions, see above")
+        raise SystemExit(f"step {step} failed on {size.interactions:,} interactions, see above")
     figures: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return figures
 
@@ -203,16 +209,17 @@ def row(folder: Path, step: str, interactions: int, figures: dict[str, float]) -
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--interactions", type=int, nargs="+", default=[1_000_000, 3_000_000])
+    parser.add_argument(
+        "--users", type=int, help=f"a user has {INTERACTIONS_PER_USER} interactions without it"
+    )
     parser.add_argument("--steps", nargs="+", choices=STEPS, default=list(STEPS))
     parser.add_argument("--engine", type=check_address, default="duckdb", help="as PENCHANT_COMPUTE")
     parser.add_argument("--folder", type=Path, help="keep the data here, to measure single steps again")
     parser.add_argument("--once", choices=STEPS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.once:
-        figures = run_once(
-            arguments.folder, arguments.once, arguments.interactions[0], Compute(arguments.engine)
-        )
-        print(json.dumps(figures))
+        engine, size = Compute(arguments.engine), size_of(arguments.interactions[0], arguments.users)
+        print(json.dumps(run_once(arguments.folder, arguments.once, size, engine)))
         return
     console, title = Console(width=110), "Steps by size of the data"
     table = Table(title=title, title_justify="left")
@@ -223,7 +230,8 @@ def main() -> None:
             folder = (arguments.folder or Path(temporary)) / str(interactions)
             folder.mkdir(parents=True, exist_ok=True)
             for step in arguments.steps:
-                figures = measure(folder, step, interactions, arguments.engine)
+                size = size_of(interactions, arguments.users)
+                figures = measure(folder, step, size, arguments.engine)
                 table.add_row(*(cells := row(folder, step, interactions, figures)))
                 print(*cells, flush=True)
     console.print(table)
