@@ -91,7 +91,9 @@ def measure(
     with timed("measured the forecast of interests"), SavedInterestModel(saved_model) as model:
         forecast = measure_forecast(model, ranking.item_embeddings, held_out.test, SEED)
     version = live.comparison.version if live else None
-    clicks = _clicks(explored, candidate, saved_model, held_out.trained_until, version) if explored else None
+    clicks = (
+        _clicks(explored, candidate, saved_model, held_out.rows.trained_until, version) if explored else None
+    )
     results = EvaluationResults(
         protocol=protocol,
         seed=SEED,
@@ -188,7 +190,7 @@ def _on_clicks(
 ) -> dict[str, Any]:
     """Return the calibration on clicks, or `clicks_not_used`: why there is none."""
     try:
-        curve = explored.calibration(candidate, saved_model, held_out.trained_until)
+        curve = explored.calibration(candidate, saved_model, held_out.rows.trained_until)
     except NoSupport as error:
         report(f"click probabilities are not calibrated on clicks: {error}")
         return {"clicks_not_used": str(error)}
@@ -279,7 +281,7 @@ def _live_metrics(
 
 def _slice_masks(ranking: Ranking, held_out: HeldOut) -> dict[str, Masks]:
     catalog, popularity = ranking.catalog, ranking.filters.popularity
-    first = slices.first_interactions(held_out.training_set, held_out.index, catalog.available_from)
+    rows = held_out.rows
     return slices.split_queries(
-        held_out.test, catalog, popularity, first, held_out.trained_users, held_out.users
+        held_out.test, catalog, popularity, rows.snapshot.first_seen, rows.trained_users, held_out.users
     )

@@ -1,9 +1,9 @@
 """Measures each step but the training epochs on synthetic data of any size: time, memory, rows.
 
-python -m tests.benchmarks.scale [--interactions 1000000 …] [--users N] [--steps NAME …] [--folder DIR]
+python -m tests.benchmarks.scale [--interactions 1000000 …] [--steps NAME …] [--folder DIR]
 
-A tenth as many users as interactions, or as many as said; a fiftieth as many items. Each step is a process
-of its own.
+A tenth as many users as interactions, a fiftieth as many items, unless --users and --items say otherwise.
+Each step is a process of its own.
 """
 
 import argparse
@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import redirect_stdout
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -39,11 +39,10 @@ INTERACTIONS_PER_ITEM: Final = 50
 SOURCES: Final = ("interactions", "items.parquet", "users.parquet")
 
 
-def size_of(interactions: int, users: int | None) -> Size:
-    """Return the size of the data set; None for the usual number of users."""
-    return Size(
-        users or interactions // INTERACTIONS_PER_USER, interactions // INTERACTIONS_PER_ITEM, interactions
-    )
+def size_of(arguments: argparse.Namespace, interactions: int) -> Size:
+    """Return the size of a data set, with the users and items that were asked for, if any."""
+    users = arguments.users or interactions // INTERACTIONS_PER_USER
+    return Size(users, arguments.items or interactions // INTERACTIONS_PER_ITEM, interactions)
 
 
 class Files:
@@ -57,6 +56,9 @@ class Files:
         self.spine, self.training_set = folder / "spine.parquet", folder / "training_set.parquet"
         self.filters, self.quarantine = folder / "filters", folder / "quarantine.parquet"
         self.docs = folder / "data_docs.html"
+        self.interest_model, self.evaluation = folder / "interest_model", folder / "evaluation"
+        self.tracking, self.releases = f"sqlite:///{folder}/mlflow.db", str(folder / "releases")
+        self.report = folder / "report.html"
         self.features = f"{self.warehouse}/features"
         self.addresses = FeatureStoreAddresses(self.features, f"{folder}/registry.db", f"{folder}/online.db")
 
@@ -156,6 +158,48 @@ def filters(files: Files, _: Size, __: Compute) -> None:
     fit(files.training_set, files.items, "train", files.filters, files.policy(), users=files.users)
 
 
+def interest_model(files: Files, _: Size, __: Compute) -> None:
+    """Export an untrained interest model of the size that training would choose, for the evaluation."""
+    from components.train_interest_model.export.saved_model_writer import export
+    from components.train_interest_model.export.saved_weights import SavedWeights
+    from components.train_interest_model.hyperparameters import Hyperparameters
+    from components.train_interest_model.network.model import InterestModel
+    from components.train_interest_model.training import PROBES
+    from components.train_interest_model.training_start import prepare, start_fit
+
+    training = (files.training_set, files.items, "train", Hyperparameters(), None, files.policy())
+    data, settings, _base = start_fit(*training)
+    prepare(settings)
+    content = data.content.transform(data.catalog)
+    model = InterestModel(settings, len(data.catalog), data.vocabulary.sizes, content)
+    SavedWeights.of(model, data.vocabulary, data.content, 1).save(files.interest_model)
+    filter_seen, probes = settings.seen_items == "filter", data.rows.slice(0, PROBES)
+    export(model, data.vocabulary, filter_seen, probes, files.interest_model)
+
+
+def evaluate(files: Files, _: Size, __: Compute) -> None:
+    from components.evaluate_release.dossier.facts import RunRecord
+    from components.evaluate_release.evaluation import evaluate
+    from components.train_interest_model.experiment_tracking import start_run
+
+    evaluate(
+        files.interest_model,
+        files.filters,
+        files.training_set,
+        files.items,
+        files.users,
+        files.valid,
+        files.policy(),
+        "time",
+        files.releases,
+        files.tracking,
+        start_run(files.tracking, "scale"),
+        RunRecord("auto"),
+        evaluation=files.evaluation,
+        report=files.report,
+    )
+
+
 # Step -> its function, its component, and the files whose rows it reads and writes.
 Step = tuple[Callable[[Files, Size, Compute], None], str, str, str]
 STEPS: Final[dict[str, Step]] = {
@@ -169,6 +213,8 @@ STEPS: Final[dict[str, Step]] = {
     "materialize-redis": (materialize_to_redis, "materialize-features", "histories", ""),
     "materialize-by-feast": (materialize_by_feast, "materialize-features", "histories", ""),
     "filters": (filters, "train-collaborative-filters", "training_set", ""),
+    "untrained-model": (interest_model, "train-interest-model", "training_set", ""),
+    "evaluate": (evaluate, "evaluate-release", "training_set", ""),
 }
 
 
@@ -186,7 +232,9 @@ def run_once(folder: Path, step: str, size: Size, compute: Compute) -> dict[str,
 def measure(folder: Path, step: str, size: Size, engine: str) -> dict[str, float]:
     """Run a step in a process of its own, with the environment that it has in a pipeline."""
     command = [sys.executable, "-m", "tests.benchmarks.scale", "--once", step, "--folder", str(folder)]
-    command += ["--interactions", str(size.interactions), "--users", str(size.users), "--engine", engine]
+    for name, number in asdict(size).items():
+        command += [f"--{name}", str(number)]
+    command += ["--engine", engine]
     environment = os.environ | VARIABLES.get(STEPS[step][1], {})
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment)
     if done.returncode:
@@ -209,16 +257,15 @@ def row(folder: Path, step: str, interactions: int, figures: dict[str, float]) -
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--interactions", type=int, nargs="+", default=[1_000_000, 3_000_000])
-    parser.add_argument(
-        "--users", type=int, help=f"a user has {INTERACTIONS_PER_USER} interactions without it"
-    )
+    for name, per in (("user", INTERACTIONS_PER_USER), ("item", INTERACTIONS_PER_ITEM)):
+        parser.add_argument(f"--{name}s", type=int, help=f"without it {per} interactions for each {name}")
     parser.add_argument("--steps", nargs="+", choices=STEPS, default=list(STEPS))
     parser.add_argument("--engine", type=check_address, default="duckdb", help="as PENCHANT_COMPUTE")
     parser.add_argument("--folder", type=Path, help="keep the data here, to measure single steps again")
     parser.add_argument("--once", choices=STEPS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.once:
-        engine, size = Compute(arguments.engine), size_of(arguments.interactions[0], arguments.users)
+        engine, size = Compute(arguments.engine), size_of(arguments, arguments.interactions[0])
         print(json.dumps(run_once(arguments.folder, arguments.once, size, engine)))
         return
     console, title = Console(width=110), "Steps by size of the data"
@@ -230,8 +277,7 @@ def main() -> None:
             folder = (arguments.folder or Path(temporary)) / str(interactions)
             folder.mkdir(parents=True, exist_ok=True)
             for step in arguments.steps:
-                size = size_of(interactions, arguments.users)
-                figures = measure(folder, step, size, arguments.engine)
+                figures = measure(folder, step, size_of(arguments, interactions), arguments.engine)
                 table.add_row(*(cells := row(folder, step, interactions, figures)))
                 print(*cells, flush=True)
     console.print(table)

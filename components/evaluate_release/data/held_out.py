@@ -7,13 +7,13 @@ from typing import Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from components.errors import StepError
 from components.evaluate_release.data import user_profiles
 from components.evaluate_release.data.held_out_targets import check_targets
-from components.evaluate_release.data.queries import Queries, read_queries, read_training_set
+from components.evaluate_release.data.queries import Queries, read_queries
 from components.evaluate_release.data.searches import read_searches
+from components.evaluate_release.data.training_set_rows import TrainingSetRows
 from feature_repo.feedback import FeedbackPolicy
 from serving.ranking.cold_start import Profile
 from serving.release.catalog import Catalog
@@ -24,9 +24,9 @@ SEED: Final = 20261124
 
 @dataclass(frozen=True)
 class HeldOut:
-    """The training set, and its validation and test queries with items as indexes of a catalog."""
+    """The validation and test queries with items as indexes of a catalog, and what they come from."""
 
-    training_set: pa.Table
+    rows: TrainingSetRows
     index: pa.Array  # [items] string
     validation: Queries
     test: Queries
@@ -55,9 +55,10 @@ class HeldOut:
             StepError: a split has no query, a target is not positive or not in the catalog, or `users` has no
                 user_id.
         """
-        training_set, index = read_training_set(file), pa.array(catalog.item_ids, pa.string())
+        index = pa.array(catalog.item_ids, pa.string())
+        rows = TrainingSetRows.read(file, index, SEED)
         validation, test = (
-            _with_searches(read_queries(training_set, split, index, SEED, feedback, keep_seen), interactions)
+            _with_searches(read_queries(rows.held_out, split, index, SEED, feedback, keep_seen), interactions)
             for split in ("validation", "test")
         )
         for part in (validation, test):
@@ -67,39 +68,26 @@ class HeldOut:
                     f"{file}: the target of user {user_id!r} is not among the items: use the items "
                     "and the training set of the same run"
                 )
-        check_targets(training_set, feedback)
+        check_targets(rows.held_out, feedback)
         table = user_profiles.read_users(users) if users else None
-        return cls(training_set, index, validation, test, feedback, keep_seen, table, interactions)
+        return cls(rows, index, validation, test, feedback, keep_seen, table, interactions)
 
     def test_queries_of(self, item_ids: list[str]) -> Queries:
         """Return the same test queries with items as indexes of another catalog."""
         index = pa.array(item_ids, pa.string())
-        queries = read_queries(self.training_set, "test", index, SEED, self.feedback, self.keep_seen)
+        queries = read_queries(self.rows.held_out, "test", index, SEED, self.feedback, self.keep_seen)
         return _with_searches(queries, self.interactions)
 
     @property
     def learned_until(self) -> int:
         """Timestamp (µs) of the newest interaction in the snapshot."""
-        newest = pc.max(pc.list_flatten(self.training_set["timestamps"].combine_chunks())).as_py()
-        return max(int(newest or 0), int(self.test.cutoffs.max()))
-
-    @property
-    def trained_until(self) -> int:
-        """Newest cutoff (µs) of the training split: the measured model has seen no later interaction."""
-        rows = self.training_set.filter(pc.equal(self.training_set["split"], "train"))
-        return int(pc.max(rows["cutoff"].cast(pa.int64())).as_py() or 0)
+        return max(self.rows.snapshot.last, int(self.test.cutoffs.max()))
 
     @cached_property
     def profiles(self) -> dict[str, Profile]:
         """User -> attributes that are not null, for users with a held-out query."""
         user_ids = [*self.validation.user_ids, *self.test.user_ids]
         return {} if self.users is None else user_profiles.profiles(self.users, user_ids)
-
-    @property
-    def trained_users(self) -> set[str]:
-        """Ids of the users in the training split."""
-        rows = self.training_set.filter(pc.equal(self.training_set["split"], "train"))
-        return set(rows["user_id"].to_pylist())
 
 
 def _with_searches(queries: Queries, interactions: Path | None) -> Queries:

@@ -1,26 +1,23 @@
 """Reads held-out rows of the training set as queries: a history, and the item that came next."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from components.errors import StepError
 from components.evaluate_release.data.disliked_before import find_disliked_before
 from components.query_limit import MAX_QUERIES
 from components.row_preferences import list_offsets, preferences_by_row
-from components.user_attributes import attributes_of, with_attributes
+from components.user_attributes import attributes_of
 from feature_repo.attributes import Attributes
 from feature_repo.feedback import FeedbackPolicy
 from feature_repo.histories import History
 from feature_repo.opinions import OPINION
 from feature_repo.searches import Searches
-from feature_repo.table_schemas import TRAINING_SET
 from serving.release.arrays import FloatArray, distinct
 
 Indexes = NDArray[np.int32]  # item indexes of a catalog, -1 for an item that is not in it
@@ -110,22 +107,6 @@ class Windows:
     def history(self, position: int) -> History:
         """Return the history of one row, parallel to items[position]."""
         return _histories(self.rows.slice(position, 1))[0]
-
-
-def read_training_set(file: Path) -> pa.Table:
-    """Read the training set, sorted by (user, cutoff), since Feast's join returns no fixed order.
-
-    Raises:
-        StepError: a column is missing.
-    """
-    table = with_attributes(pq.read_table(file))
-    missing = [name for name in TRAINING_SET.names if name not in table.column_names]
-    if missing:
-        raise StepError(
-            f"training set {file} lacks the columns {missing}: expected {list(TRAINING_SET.names)}; "
-            "run the step 'Fetch training set' again"
-        )
-    return table.select(TRAINING_SET.names).sort_by([("user_id", "ascending"), ("cutoff", "ascending")])
 
 
 def read_queries(
@@ -223,13 +204,19 @@ def _rows_of(training_set: pa.Table, split: str) -> pa.Table:
     return training_set.filter(pc.equal(training_set["split"], split))
 
 
-def _sample(rows: pa.Table, limit: int, seed: int) -> pa.Table:
+def sample_users(rows: pa.Table, limit: int, seed: int) -> pa.Array:
+    """Return all users of `rows`, or a random sample of users who have at most `limit` rows."""
+    counted = rows["user_id"].value_counts()
+    users, counts = (counted.field(name) for name in ("values", "counts"))
     if len(rows) <= limit:
-        return rows
-    users = np.random.default_rng(seed).permutation(rows["user_id"].unique().sort().to_pylist())
-    counts = {pair["values"]: pair["counts"] for pair in rows["user_id"].value_counts().to_pylist()}
-    chosen = users[np.cumsum([counts[user] for user in users]) <= limit]
-    return rows.filter(pc.is_in(rows["user_id"], pa.array(chosen.tolist(), pa.string())))
+        return users
+    in_order = pc.sort_indices(users).to_numpy()
+    shuffled = np.random.default_rng(seed).permutation(in_order)
+    return users.take(shuffled[np.cumsum(counts.to_numpy()[shuffled]) <= limit])
+
+
+def _sample(rows: pa.Table, limit: int, seed: int) -> pa.Table:
+    return rows.filter(pc.is_in(rows["user_id"], sample_users(rows, limit, seed)))
 
 
 def _histories(rows: pa.Table) -> list[History]:
@@ -245,5 +232,6 @@ def _indexes(column: pa.ChunkedArray, index: pa.Array) -> list[Indexes]:
 
 
 def _arrays(column: pa.ChunkedArray) -> list[NDArray[Any]]:
-    lists = column.combine_chunks()
-    return np.split(lists.flatten().to_numpy(zero_copy_only=False), list_offsets(column)[1:-1])
+    # Equal texts become one Python object: those of a history take most of a query's memory.
+    flat = column.combine_chunks().flatten().to_pandas(deduplicate_objects=True).to_numpy()
+    return np.split(flat, list_offsets(column)[1:-1])

@@ -18,7 +18,7 @@ from components.evaluate_release.dossier.page import render
 from components.evaluate_release.dossier.reference import as_evaluated, as_served
 from components.evaluate_release.dossier.serving_cost import Servable, ServingCost, measure_serving
 from components.evaluate_release.dossier.stored_evaluation import StoredEvaluation, fetch
-from components.evaluate_release.drift.data_profile import item_counts, profile, user_hashes
+from components.evaluate_release.drift.data_profile import profile
 from components.evaluate_release.report.result_files import utc
 from components.evaluate_release.report.results import EvaluationResults
 from feature_repo.contract import INTEREST_MODEL, MANIFEST, RANKING
@@ -77,20 +77,20 @@ def write_dossier(
 def _stored(
     candidate: Candidate, results: EvaluationResults, held_out: HeldOut, record: RunRecord, cost: ServingCost
 ) -> StoredEvaluation:
-    counts = item_counts(held_out.training_set, held_out.index)
+    snapshot = held_out.rows.snapshot
     return StoredEvaluation(
         facts(
             results,
             record,
-            utc(held_out.trained_until),
-            profile(held_out.training_set, results.catalog, counts),
+            utc(held_out.rows.trained_until),
+            profile(snapshot, results.catalog),
             hyperparameters_of(candidate.run.data.params),
             lineage(candidate.run, record.pipeline_run, record.image),
             cost,
         ),
         HeldOutAnswers.of(results),
-        ItemsTable.of(results.catalog, counts),
-        user_hashes(held_out.training_set),
+        ItemsTable.of(results.catalog, snapshot.item_counts),
+        snapshot.users,
     )
 
 

@@ -34,7 +34,7 @@ class StoredEvaluation:
     facts: dict[str, Any]
     answers: HeldOutAnswers
     items: ItemsTable
-    users: NDArray[np.uint64]  # ascending, see drift.data_profile.user_hashes
+    users: NDArray[np.uint64]  # ascending, see data.snapshot.Snapshot
 
     def write(self, directory: Path) -> None:
         """Write the four files into an existing directory."""

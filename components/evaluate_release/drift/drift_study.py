@@ -38,7 +38,7 @@ def measure_drift(ranking: Ranking, saved_model: Path, held_out: HeldOut) -> Dri
         return DriftResults(
             why="Interest drift was not measured: neither categories nor clusters give two item groups."
         )
-    windows = read_windows(held_out.training_set, held_out.index, SEED, held_out.feedback)
+    windows = read_windows(held_out.rows.windows, held_out.index, SEED, held_out.feedback)
     shifts = {
         "real": shifts_of_real_users(held_out.test, windows, groups, MAX_USERS, SEED),
         "simulated": shifts_of_simulated_users(held_out, ranking.filters.popularity, groups, MAX_USERS, SEED),

@@ -70,7 +70,8 @@ def _draw(
 
 def _typical(held_out: HeldOut) -> tuple[str, float]:
     """Return the most frequent event type, and the median value or NaN if most interactions have none."""
-    rows = held_out.training_set.filter(pc.equal(held_out.training_set["split"], "test"))
+    rows = held_out.rows.held_out
+    rows = rows.filter(pc.equal(rows["split"], "test"))
     positive = pa.array(preferences_by_row(rows, held_out.feedback) > 0)
     event_types, values = (
         rows[name].combine_chunks().flatten().filter(positive) for name in ("event_types", "values")

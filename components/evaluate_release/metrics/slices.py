@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from components.evaluate_release.data.queries import Queries, Times, interactions_by_user
+from components.evaluate_release.data.queries import Queries, Times
 from components.evaluate_release.data.ranked_queries import RankedQueries
 from components.evaluate_release.metrics.accuracy import ndcg, recall
 from components.evaluate_release.metrics.attribute_slices import Masks, split_by_attribute
@@ -47,17 +47,19 @@ def split_queries(
     """Map dimension -> label -> mask; dimensions with a single label are left out.
 
     Args:
-        first_seen: [items] µs; an item's age is the time from then to the query.
+        first_seen: [items] µs; an item's age is the time to the query from when it became available, else
+            from its first interaction.
         trained_users: ids of the users in the training split.
         users: user_id and attributes; each attribute is a dimension.
     """
     attributes = split_by_attribute(users, queries.user_ids) if users is not None else {}
+    since = np.where(catalog.available_from > 0, catalog.available_from, first_seen)
     is_trained = np.fromiter((user_id in trained_users for user_id in queries.user_ids), bool, len(queries))
     dimensions = {
         "history length": _by_length(queries.lengths()),
         "user": {"in the training split": is_trained, "new": ~is_trained},
         "target's popularity": _by_popularity(popularity, queries.targets),
-        "target's age": _by_age((queries.cutoffs - first_seen[queries.targets]) / MICROSECONDS_A_DAY),
+        "target's age": _by_age((queries.cutoffs - since[queries.targets]) / MICROSECONDS_A_DAY),
         "target's domain": _by_domain(catalog, queries.targets),
         **{f"{USER_ATTRIBUTE}{name}": masks for name, masks in attributes.items()},
     }
@@ -88,15 +90,6 @@ def measure(
             ]
             slices.append(Slice(dimension, label, int(mask.sum()), *by_model))
     return slices
-
-
-def first_interactions(training_set: pa.Table, index: pa.Array, available_from: Times) -> Times:
-    """Return [items] µs: when an item became available, else its first interaction."""
-    first = np.full(len(index), np.iinfo(np.int64).max)
-    for items, timestamps in interactions_by_user(training_set, index).values():
-        in_catalog = items >= 0
-        np.minimum.at(first, items[in_catalog], timestamps[in_catalog])
-    return np.where(available_from > 0, available_from, first)
 
 
 def _by_length(lengths: NDArray[np.int64]) -> Masks:

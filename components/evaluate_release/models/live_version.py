@@ -58,7 +58,7 @@ def compare(
         try:
             manifest = json.loads((store.local(RANKING, version) / MANIFEST).read_text())
             new_queries = held_out.test.cutoffs > manifest["learned_until"]
-            unfair = _why_unfair(manifest, int(np.count_nonzero(new_queries)), held_out.trained_until)
+            unfair = _why_unfair(manifest, int(np.count_nonzero(new_queries)), held_out.rows.trained_until)
             if not unfair:
                 return _on_new_queries(store, version, held_out, new_queries, candidate)
         except (OSError, KeyError, json.JSONDecodeError, PenchantError) as error:

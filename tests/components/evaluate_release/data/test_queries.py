@@ -4,15 +4,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from components.errors import StepError
 from components.evaluate_release.data.held_out_targets import check_targets
-from components.evaluate_release.data.queries import read_queries, read_training_set, read_windows
+from components.evaluate_release.data.queries import read_queries, read_windows
 from feature_repo.contract import MAX_HISTORY
 from feature_repo.feedback import FeedbackPolicy
-from feature_repo.table_schemas import TIMESTAMP, TRAINING_SET
+from feature_repo.table_schemas import TRAINING_SET
 from tests.components.evaluate_release.ring_world import row
 
 INDEX = pa.array([f"i{item}" for item in range(6)])
@@ -105,22 +104,6 @@ def test_a_sample_has_whole_users_and_is_reproducible() -> None:
 def test_an_empty_split_raises_with_the_requirements() -> None:
     with pytest.raises(StepError, match=r"no test queries.*at least 3 interactions"):
         read_queries(table(row(1, [1], [1], 10, "all")), "test", INDEX, 0, POLICY)
-
-
-def test_the_training_set_is_sorted_by_user_and_cutoff(tmp_path) -> None:
-    shuffled = pa.Table.from_pylist(
-        [row(2, [], [], 5, "test", 1), row(1, [], [], 9, "test", 1)], TRAINING_SET
-    )
-    pq.write_table(shuffled, tmp_path / "training_set.parquet")
-    read = read_training_set(tmp_path / "training_set.parquet")
-    assert read["user_id"].to_pylist() == ["u001", "u002"]
-    assert read["cutoff"].type == TIMESTAMP
-
-
-def test_a_missing_column_raises_with_its_name(tmp_path) -> None:
-    pq.write_table(pa.table({"user_id": ["a"]}), tmp_path / "training_set.parquet")
-    with pytest.raises(StepError, match=r"lacks the columns \['cutoff'"):
-        read_training_set(tmp_path / "training_set.parquet")
 
 
 def with_events(line: dict[str, Any], *event_types: str) -> dict[str, Any]:

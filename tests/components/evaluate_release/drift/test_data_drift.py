@@ -6,8 +6,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from components.evaluate_release.data.snapshot import NEVER, Snapshot
 from components.evaluate_release.drift.data_drift import LARGE, MODERATE, drift_of_mixes, js_distance
-from components.evaluate_release.drift.data_profile import item_counts, profile, user_hashes
+from components.evaluate_release.drift.data_profile import profile
 from feature_repo.table_schemas import TRAINING_SET
 from serving.release.catalog import FOREVER, Catalog
 from tests.components.evaluate_release.ring_world import row
@@ -47,7 +48,6 @@ def test_a_profile_counts_each_interaction_once() -> None:
     rows = [
         row(1, [0, 0, 1], [10, 20, 30], 40, "all"),
         row(2, [0, 7], [5, 15], 40, "all"),
-        row(2, [0], [5], 15, "train", 7),
     ]
     rows[0]["values"] = [1.0, 2.0, 2.0]
     rows[1]["event_types"] = ["view", "purchase"]
@@ -55,16 +55,16 @@ def test_a_profile_counts_each_interaction_once() -> None:
     empty = np.zeros(3, np.int64)
     categories = [["Drama", "Crime"], ["Drama"], []]
     catalog = Catalog(["i0", "i1", "i2"], [""] * 3, categories, [""] * 3, empty, empty + FOREVER)
-    counts = item_counts(table, pa.array(catalog.item_ids))
-    assert counts.tolist() == [3, 1, 0]  # item 7 is not in the catalog
-    found = profile(table, catalog, counts)
+    snapshot = Snapshot.of([table.slice(0, 1), table.slice(1)], pa.array(catalog.item_ids))
+    assert snapshot.item_counts.tolist() == [3, 1, 0]  # item 7 is not in the catalog
+    assert snapshot.first_seen.tolist() == [5, 30, NEVER]
+    found = profile(snapshot, catalog)
     assert (found.interactions, found.users, found.items, found.catalog) == (5, 2, 3, 3)
     assert (found.first, found.last) == (5, 30)
     assert found.event_types == {"view": 4, "purchase": 1}
     assert found.values == {"1": 1, "2": 2}
     assert found.categories == {"Drama": 2.5, "Crime": 1.5}
     assert found.top_shares == {"1 %": 0.75, "10 %": 0.75}
-    assert len(user_hashes(table)) == 2
 
 
 def test_a_column_of_many_values_has_no_mix() -> None:
@@ -72,4 +72,4 @@ def test_a_column_of_many_values_has_no_mix() -> None:
     table = pa.Table.from_pylist([many], TRAINING_SET)
     empty = np.zeros(1, np.int64)
     catalog = Catalog(["i0"], [""], [[]], [""], empty, empty + FOREVER)
-    assert profile(table, catalog, item_counts(table, pa.array(["i0"]))).values == {}
+    assert profile(Snapshot.of([table], pa.array(["i0"])), catalog).values == {}

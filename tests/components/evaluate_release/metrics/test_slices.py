@@ -1,5 +1,7 @@
 """Slices of the queries, computed by hand."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 
@@ -89,8 +91,13 @@ def test_measure_uses_only_the_queries_of_a_slice() -> None:
 
 
 def test_an_items_age_starts_when_it_is_available_or_at_its_first_interaction() -> None:
-    rows = pa.Table.from_pylist(
-        [row(1, [0, 1], [10, 20], 30, "all"), row(2, [1, 9], [5, 7], 30, "all")], TRAINING_SET
-    )
-    available_from = np.array([3, 0, 0, 0])
-    assert slices.first_interactions(rows, INDEX, available_from)[:2].tolist() == [3, 5]
+    rows = pa.Table.from_pylist([row(1, [], [], 400 * DAY, "test", item) for item in (0, 1)], TRAINING_SET)
+    queries = read_queries(rows, "test", INDEX, 0, POLICY)
+    available_from = np.array([399 * DAY, 0, 0, 0])
+    items, nobody = replace(catalog([""] * N), available_from=available_from), set[str]()
+    first_seen = np.array([0, 350 * DAY, 0, 0])
+    ages = slices.split_queries(queries, items, np.ones(N, np.float32), first_seen, nobody)["target's age"]
+    assert {label: mask.tolist() for label, mask in ages.items()} == {
+        "up to a week": [True, False],
+        "up to half a year": [False, True],
+    }
