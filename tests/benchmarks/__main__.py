@@ -49,7 +49,7 @@ class Effort:
     shape: Shape = MOVIELENS_1M
     large: Shape | None = LARGE
     rounds: int = 10
-    calls: int = 190  # in each round; the users of first requests must suffice for all rounds and warm-up
+    calls: int = 190  # in each round, and of first requests
     minutes: float = 0.5
 
 
@@ -84,11 +84,10 @@ def measure(home: Path, effort: Effort, generator: LoadGenerator) -> Figures:
             with server("tests.benchmarks.straightforward", str(home), models.address) as plain:
                 straightforward = Target(plain.address, targets["long"].requests)
                 forecast = Target.of_forecasts(service.server.address, users["long_new"])
-                others = targets | {"forecast": forecast, "straightforward": straightforward}
-                # Apart: so many users in between would take the place of the others in the service's cache.
-                for turns in (first | {"first_echo": echo}, others | {"echo": echo}):
-                    figures.latencies |= generator.run(load.one_client, turns, effort.rounds, effort.calls)
+                others = {"echo": echo, **targets, "forecast": forecast, "straightforward": straightforward}
+                figures.latencies |= generator.run(load.one_client, others, effort.rounds, effort.calls)
             _one_client_goals(figures)
+            _first_requests(figures, generator, first, echo, effort.calls)
             _after_recording(figures, generator, service, long_recorded, echo)
             for kind in ("long_new", "long"):
                 _stages(figures, generator, service, kind, targets[kind], effort)
@@ -109,14 +108,21 @@ def measure(home: Path, effort: Effort, generator: LoadGenerator) -> Figures:
 
 
 def _one_client_goals(figures: Figures) -> None:
-    figures.ratio("history of 200, 3 new: first request / echo, p50", "long_new_first", "first_echo", 4)
     figures.ratio("history of 200, 3 new: later requests / echo, p50", "long_new", "echo", 4)
-    figures.ratio("history of 200, nothing new: first request / echo, p50", "long_first", "first_echo", 3)
     figures.ratio("history of 200, nothing new: later requests / echo, p50", "long", "echo", 3)
     figures.ratio("3 new: history of 200 / history of 10, p50", "long_new", "short_new", 1.2)
     figures.ratio("nothing new: history of 200 / history of 10, p50", "long", "short", 1.2)
     figures.ratio("forecast of five steps / recommendations, 3 new, p50", "forecast", "long_new", 5)
     figures.ratio("straightforward stack / recommender, p50", "straightforward", "long", 5, at_least=True)
+
+
+def _first_requests(
+    figures: Figures, generator: LoadGenerator, targets: dict[str, Target], echo: Target, calls: int
+) -> None:
+    """Measure users whom the service has not answered before, each after a pause."""
+    figures.latencies |= generator.run(load.after_pauses, {"first_echo": echo, **targets}, calls)
+    for kind, goal in (("long_first", 3.5), ("long_new_first", 5)):
+        figures.ratio(f"{LABELS[kind]} / echo after a pause, p50", kind, "first_echo", goal)
 
 
 def _after_recording(

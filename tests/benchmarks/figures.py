@@ -20,7 +20,7 @@ _QUANTILES: Final = ("p50", "p95", "p99", "p999")
 LABELS: Final = {
     "echo": "echo server",
     "echo_after_pause": "echo server, after a pause of 50 ms",
-    "first_echo": "echo server, beside first requests",
+    "first_echo": "echo server, after a pause, in turn with first requests",
     "exposures": "history of 200, nothing new, exposures recorded",
     "forecast": "history of 200, 3 new interactions, forecast of five steps",
     "large": "catalog of 1 million items",

@@ -19,7 +19,7 @@ from serving.protos.recommender_pb2_grpc import RecommenderServiceStub
 _SERVICE: Final = "/penchant.v1.RecommenderService"
 _TIMEOUT_S: Final = 5.0
 
-# Time between a recording and the next request of the same user.
+# Time between a recording and the next request of the same user, and before a request after a pause.
 _PAUSE_S: Final = 0.05
 
 # Requests before the first measured one: they open connections and fill caches.
@@ -83,6 +83,19 @@ def one_client(targets: dict[str, Target], rounds: int, calls: int) -> dict[str,
     for _ in range(rounds):
         for name, send in clients.items():
             seconds[name] += _timed(send, calls)
+    return {name: Latencies.of(measured) for name, measured in seconds.items()}
+
+
+def after_pauses(targets: dict[str, Target], calls: int) -> dict[str, Latencies]:
+    """Measure `calls` requests of each target, each after a pause, one target after the other."""
+    seconds: dict[str, list[float]] = {name: [] for name in targets}
+    clients = {name: _sender(target) for name, target in targets.items()}
+    for send in clients.values():
+        _timed(send, WARM_UP)
+    for _ in range(calls):
+        for name, send in clients.items():
+            time.sleep(_PAUSE_S)
+            seconds[name] += _timed(send, 1)
     return {name: Latencies.of(measured) for name, measured in seconds.items()}
 
 
