@@ -1,5 +1,6 @@
 """Opens what answering recorded requests again needs: the stores, the model server and the releases."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -19,6 +20,9 @@ from serving.ranking.scenarios import load_scenarios
 from serving.release.release_store import ReleaseStore
 from serving.replay.replayer import Replayer
 from serving.user_data.interaction_log import InteractionLog
+
+# Answers say what they lack, and an error is raised: a line of the recommender's log adds nothing.
+logging.getLogger("serving").addHandler(logging.NullHandler())
 
 
 @asynccontextmanager

@@ -26,6 +26,7 @@ from components.compute.engine import connect
 from components.errors import StepError
 from components.progress import report
 from feature_repo.atomic_files import atomic_file
+from feature_repo.counts import counted
 from feature_repo.event_types import IMPRESSION
 from feature_repo.feedback import FeedbackPolicy
 
@@ -119,4 +120,4 @@ def _histories(log: ir.Table, spine: ir.Table, users: ir.Table, as_of: int) -> I
 def _write(staging: Path, name: str, parts: Iterator[ir.Table] | list[ir.Table]) -> None:
     started = monotonic()
     rows = write(staging / f"{name}.parquet", parts)
-    report(f"{name}: {rows:,} rows in {monotonic() - started:.1f} s")
+    report(f"{name}: {counted(rows, 'row')} in {monotonic() - started:.1f} s")

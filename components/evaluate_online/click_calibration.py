@@ -16,6 +16,7 @@ from scipy.optimize import minimize
 from components.evaluate_online.off_policy import NoSupport
 from components.evaluate_release.blend.reliability import expected_calibration_error, reliability
 from components.progress import report
+from feature_repo.counts import counted
 from serving.answers import Recommendation
 from serving.exposures.exposure import Exposure
 from serving.ranking.calibration import softmax_log_odds
@@ -71,7 +72,9 @@ async def score_shown_items(
                 rows.append((log_odds[item_id], is_clicked, min(place, MAX_PLACE)))
                 users.append(exposure.user_id or exposure.request_id)
     if gone:
-        report(f"click calibration leaves out {len(gone):,} answers that can't be repeated: {gone[0]}")
+        report(
+            f"click calibration leaves out {counted(len(gone), 'answer')} that can't be repeated: {gone[0]}"
+        )
     columns = np.array(rows, np.float64).reshape(-1, 3)
     _, numbers = np.unique(np.array(users, np.str_), return_inverse=True)
     return ShownItems(columns[:, 0], columns[:, 1], columns[:, 2].astype(np.int64), numbers)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from components.evaluate_online.ratio_intervals import Floats, bounds, resampled_ratios
 from components.evaluate_release.metrics.bootstrap import MIN_USERS
+from feature_repo.counts import counted
 
 # With fewer effective answers an interval by bootstrap is too narrow.
 MIN_EFFECTIVE: Final = 100
@@ -140,8 +141,8 @@ def _check_users(logged: LoggedAnswers) -> None:
     answers, users = len(logged.users), len(np.unique(logged.users))
     if users < MIN_USERS:
         raise NoSupport(
-            f"the {answers:,} answers are of {users} users, and an interval needs {MIN_USERS}, because users "
-            f"are resampled: {_MORE_ANSWERS}"
+            f"the explored answers are of {counted(users, 'user')}, and an interval needs {MIN_USERS}, "
+            f"because users are resampled: {_MORE_ANSWERS}"
         )
     if not logged.rewards.any():
         raise NoSupport(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from components.evaluate_release.metrics.bootstrap import MIN_USERS
+from feature_repo.counts import counted
 
 # Fewer test queries than this decide nothing: an NDCG@10 of 0.2 on 100 queries has a standard error of about
 # 0.03, so that differences of a few percent cannot be seen.
@@ -127,8 +128,8 @@ def _judge(evidence: Evidence, live: Comparison | Incomparable | None) -> tuple[
     first = "; no version is live yet" if live is None else ""
     if evidence.queries < MIN_QUERIES or evidence.users < MIN_USERS:
         return "undecided", (
-            f"{_count(evidence.queries, 'test query', 'test queries')} of "
-            f"{_count(evidence.users, 'user', 'users')} can't show whether it is better: at least "
+            f"{counted(evidence.queries, 'test query', 'test queries')} of "
+            f"{counted(evidence.users, 'user')} can't show whether it is better: at least "
             f"{MIN_QUERIES} queries of {MIN_USERS} users are needed{first}"
         )
     figures = f"NDCG@10 {evidence.candidate:.4f}"
@@ -214,7 +215,3 @@ def _interval(difference: Interval | None) -> str:
         return "; there is no interval of the difference"
     low, high = difference
     return f"; 95 % interval of the difference {low:+.4f} to {high:+.4f}"
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"

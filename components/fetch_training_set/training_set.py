@@ -23,6 +23,7 @@ from components.progress import report
 from components.user_attributes import UserAttributes
 from feature_repo.atomic_files import atomic_file
 from feature_repo.contract import HISTORY_LISTS
+from feature_repo.counts import counted
 from feature_repo.feature_views import TRAINING
 from feature_repo.store_addresses import FeatureStoreAddresses
 from feature_repo.table_schemas import SPINE, TRAINING_SET
@@ -62,7 +63,10 @@ def fetch(
             writer.write_table(table, row_group_size=ROWS_PER_GROUP)
             interactions += len(table["item_ids"].combine_chunks().flatten())
     seconds = monotonic() - started
-    report(f"training set: {rows.num_rows:,} rows, {interactions:,} interactions in {seconds:.1f} s")
+    report(
+        f"training set: {counted(rows.num_rows, 'row')}, {counted(interactions, 'interaction')} "
+        f"in {seconds:.1f} s"
+    )
     splits = {row["values"]: row["counts"] for row in pc.value_counts(rows["split"]).to_pylist()}
     return {"rows": rows.num_rows, "interactions": interactions, "feature_service": TRAINING, **splits}
 

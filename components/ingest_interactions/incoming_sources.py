@@ -154,7 +154,7 @@ def _report_rows(table: str, part: Part, read: int, found: Replacement) -> None:
     repeated = f", {read - part.rows:,} repeated or retracted" if read > part.rows else ""
     line = f"{part.source}: {read:,} {table} read{repeated}"
     if found.parts:
-        line += f"; they replace {found.rows:,}: {found.added:,} are new, {found.withdrawn:,} are withdrawn"
+        line += f"; they replace {found.rows:,}: {found.added:,} new, {found.withdrawn:,} withdrawn"
     report(line)
     if 0 < found.earlier == found.withdrawn:
         report(

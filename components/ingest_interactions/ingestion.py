@@ -22,6 +22,7 @@ from components.ingest_interactions.recorded_source import add_recorded, delete_
 from components.ingest_interactions.warehouse import snapshot
 from components.ingest_interactions.warehouse.manifest import Warehouse
 from components.progress import report
+from feature_repo.counts import counted
 from feature_repo.pseudonyms import Pseudonyms, check_value
 
 
@@ -119,7 +120,10 @@ def ingest(
             f"items: {unknown:,} are in no items table, and fewer than {undescribed_min_users} users chose "
             "them, or on one day only: they are not recommended (--undescribed-min-users)"
         )
-    report(f"snapshot: {rows:,} interactions, {item_count:,} items, {user_count:,} users")
+    report(
+        f"snapshot: {counted(rows, 'interaction')}, {counted(item_count, 'item')}, "
+        f"{counted(user_count, 'user')}"
+    )
     return as_of
 
 

@@ -10,6 +10,7 @@ from components.ingest_interactions.warehouse import erasure, recorded_interacti
 from components.ingest_interactions.warehouse.manifest import Warehouse
 from components.ingest_interactions.warehouse.parts import LOG
 from components.progress import report
+from feature_repo.counts import counted
 
 # The condition of a recorded interaction with the id of another one, which stays.
 TAKEN_ID: Final = """interaction_id IN (
@@ -39,7 +40,7 @@ def add_recorded(connection: DuckDBPyConnection, store: Warehouse, url: str, as_
         new = part.rows
         if new:
             store.add(part)
-    report(f"interaction log: {new:,} new interactions" if new else "interaction log: nothing new")
+    report(f"interaction log: {counted(new, 'new interaction')}" if new else "interaction log: nothing new")
     marks.log[name] = as_of
 
 
@@ -53,7 +54,8 @@ def delete_erased(connection: DuckDBPyConnection, store: Warehouse, url: str) ->
     deleted = erasure.delete_erased(connection, store)
     if rows := sum(deleted.values()):
         report(
-            f"interaction log: {rows:,} rows of users who were erased since are deleted from the warehouse"
+            f"interaction log: {counted(rows, 'row')} of users who were erased since deleted from "
+            "the warehouse"
         )
 
 
@@ -66,5 +68,5 @@ def _leave_out(connection: DuckDBPyConnection, stored: str | None) -> None:
         query = f"SELECT count(*), min(interaction_id) FROM recorded WHERE {condition}"
         ((rows, first),) = connection.execute(query).fetchall()
         if rows:
-            report(f"interaction log: {rows:,} interactions are left out: {reason}, as in {first!r}")
+            report(f"interaction log: {counted(rows, 'interaction')} left out: {reason}, as in {first!r}")
             connection.execute(f"DELETE FROM recorded WHERE {condition}")

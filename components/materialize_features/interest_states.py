@@ -27,6 +27,7 @@ from feature_repo.contract import (
     USER_INTEREST_STATE,
     fingerprint,
 )
+from feature_repo.counts import counted
 from feature_repo.filesystems import locate, open_binary
 from feature_repo.histories import History
 from feature_repo.interest_state import InterestBatch
@@ -89,7 +90,7 @@ def write_interest_states(version: int, features: str, compute: Compute) -> int:
     for snapshot in snapshots:
         keep_states(features, snapshot, version)
     seconds = time.monotonic() - started
-    report(f"computed the interests of {users:,} users with version {version} in {seconds:.1f} s")
+    report(f"computed the interests of {counted(users, 'user')} with version {version} in {seconds:.1f} s")
     return event_time
 
 

@@ -18,6 +18,7 @@ from components.materialize_features.online_writer import write_view
 from components.materialize_features.past_snapshots import keep, thin_out
 from components.progress import report
 from feature_repo.contract import FEAST_PROJECT, USER_HISTORY, USER_INTEREST_STATE, USER_PROFILE
+from feature_repo.counts import counted
 from feature_repo.filesystems import open_binary
 from feature_repo.store import open_store
 from feature_repo.store_addresses import FeatureStoreAddresses, is_file, table_path
@@ -58,7 +59,7 @@ def materialize(
             thin_out(addresses.features, users_of)
     snapshot_time, seconds = datetime.fromtimestamp(as_of / 1e6, UTC), monotonic() - started
     report(
-        f"wrote {users:,} users as of {snapshot_time:%Y-%m-%d %H:%M:%S} UTC to the online store "
+        f"wrote {counted(users, 'user')} as of {snapshot_time:%Y-%m-%d %H:%M:%S} UTC to the online store "
         f"in {seconds:.1f} s"
     )
 

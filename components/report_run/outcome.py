@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from feature_repo.counts import counted
+
 # The longest error in a message, in characters; the log has all of it.
 LONGEST_ERROR: Final = 500
 
@@ -45,7 +47,7 @@ class Outcome:
         if self.failed_step:
             parts[0] += f" in the step {self.failed_step}"
         if self.rows is not None:
-            parts.append(f"{self.rows:,} rows")
+            parts.append(counted(self.rows, "row"))
         if self.verdict:
             parts.append(self.verdict)
         if self.version is not None:

@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from feature_repo.counts import counted
+
 EXAMPLES: Final = 3
 
 
@@ -42,7 +44,7 @@ def format_failures(results: Iterable[ExpectationResult]) -> str:
     cells = [
         (
             f"{result.column}: {result.problem}" + ("" if result.is_critical else " (warning)"),
-            f"{result.failed_rows:,} rows" if result.rows > 1 else "",
+            counted(result.failed_rows, "row") if result.rows > 1 else "",
             f"{result.failed_share:.2%}" if result.rows > 1 else "",
             ", ".join(result.examples),
             f"first: interaction {result.first_interaction}" if result.first_interaction else "",

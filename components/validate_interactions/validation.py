@@ -18,6 +18,7 @@ from components.validate_interactions.snapshot_metrics import (
     save_last_run,
 )
 from components.validate_interactions.verdict import Counts, judge_rows, judge_snapshot
+from feature_repo.counts import counted
 from feature_repo.feedback import FeedbackPolicy
 
 
@@ -71,9 +72,9 @@ def validate(
     suites = {"Each interaction": judged.results, "The snapshot": snapshot}
     docs.write(data_docs, as_of, verdict, counts, suites)
     report(
-        f"{counts['valid_rows']:,} of {counts['rows']:,} interactions are valid, "
-        f"{counts['quarantined_rows']:,} are in the quarantine, "
-        f"{counts['duplicate_rows']:,} duplicates were dropped"
+        f"of {counted(int(counts['rows']), 'interaction')}, {counts['valid_rows']:,} valid, "
+        f"{counts['quarantined_rows']:,} in the quarantine, "
+        f"{counted(int(counts['duplicate_rows']), 'duplicate')} dropped"
     )
     if not verdict.passed:
         critical = format_failures(result for result in judged.results if result.is_critical)

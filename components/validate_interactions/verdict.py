@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from components.validate_interactions.expectation_results import ExpectationResult, failures
 from components.validate_interactions.snapshot_metrics import LAST_RUN
+from feature_repo.counts import counted
 
 Counts = dict[str, int | float]
 
@@ -24,7 +25,7 @@ def judge_snapshot(results: list[ExpectationResult]) -> Verdict:
         return Verdict(True, "The snapshot as a whole meets every critical expectation.")
     return Verdict(
         False,
-        f"The snapshot as a whole fails {len(failed)} critical check{'s' if len(failed) > 1 else ''}",
+        f"The snapshot as a whole fails {counted(len(failed), 'critical check')}",
         "Correct the sources: the columns must match the contract, and no rows may get lost. `penchant data "
         "retract` withdraws interactions on purpose. If they were deleted in another way, delete "
         f"{LAST_RUN} in the warehouse and run again.",
@@ -34,7 +35,7 @@ def judge_snapshot(results: list[ExpectationResult]) -> Verdict:
 def judge_rows(counts: Counts, max_failed_share: float) -> Verdict:
     """Stop when too many new rows of files fail, or no row is valid."""
     reason = (
-        f"{counts['failed_share']:.2%} of {counts['new_rows']:,} new interactions of files failed; "
+        f"{counts['failed_share']:.2%} of {counted(int(counts['new_rows']), 'new interaction')} of files failed; "
         f"at most {max_failed_share:.2%} may fail"
     )
     if not counts["valid_rows"]:

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
 from components.train_interest_model.hyperparameters import Hyperparameters
+from feature_repo.counts import counted
 from feature_repo.event_types import Kind
 from pipelines.benchmark.plan import Plan
 
@@ -18,7 +19,7 @@ _SHOWN: Final = 10
 def tuning_tables(plan: Plan, study: dict[str, Any]) -> Iterator[Table | str]:
     """Yield the best trials, what the best one is worth, and a command line; `study`: a `tuning.Study`."""
     trials, defaults = study["trials"], study["defaults"]
-    table = Table("trial", "state", title=f"Best of {len(trials)} trials", title_justify="left")
+    table = Table("trial", "state", title=f"Best of {counted(len(trials), 'trial')}", title_justify="left")
     table.add_column("epochs", justify="right")
     table.add_column("NDCG@10", justify="right")
     table.add_column("hyperparameters other than the default values")

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from feature_repo.counts import counted
 from pipelines.commands.errors import exit_on_error, out
 from pipelines.commands.inspection import inspect
 from pipelines.commands.options import Home
@@ -191,8 +192,9 @@ def retract(
             retraction.check_key(settings.warehouse, pseudonyms)
             conditions = with_pseudonyms(where or [], pseudonyms)
             if shown := delete_exposures(settings.interaction_log, source, conditions):
-                out.print(f"{shown:,} answers to this user are deleted from the exposures, for good.")
+                out.print(f"Deleted from the exposures, for good: {counted(shown, 'answer')} to this user.")
             done = retraction.retract(settings.warehouse, source, conditions)
         out.print(
-            f"Retraction {done.number}: {done.rows:,} rows are withdrawn. Train without them: penchant run"
+            f"Retraction {done.number}: {counted(done.rows, 'row')} withdrawn. "
+            "Train without them: penchant run"
         )

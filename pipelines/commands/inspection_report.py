@@ -8,6 +8,8 @@ from rich.console import RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from feature_repo.counts import counted
+
 if TYPE_CHECKING:
     from components.ingest_interactions.inspection.file_inspection import Inspection
 
@@ -18,7 +20,9 @@ LONGEST_CELL = 40
 
 def inspection_report(inspection: "Inspection") -> Iterator[RenderableType]:
     """Yield the parts of the report, in order."""
-    yield Text.assemble((inspection.name, "bold"), f": {inspection.container}, {inspection.rows:,} rows")
+    yield Text.assemble(
+        (inspection.name, "bold"), f": {inspection.container}, {counted(inspection.rows, 'row')}"
+    )
     for line in inspection.understood:
         yield Text(f"  {line}")
     yield _first_rows(inspection)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from feature_repo.counts import counted
 from pipelines.commands.errors import exit_on_error, out
 from pipelines.commands.options import Home
 
@@ -126,7 +127,7 @@ def export(
         start, end = _window(days, until)
         store = Warehouse(settings.warehouse)
         recorded = read_window(settings.interaction_log, store, start, end, end, folder)
-        out.print(f"{recorded.answers:,} answers: {recorded.exposures}", soft_wrap=True)
+        out.print(f"{counted(recorded.answers, 'answer')}: {recorded.exposures}", soft_wrap=True)
 
 
 @online.command()
@@ -156,7 +157,7 @@ def evaluate(
         settings = load_settings(home=home)
         candidate = asyncio.run(_evaluate(settings, release, scenario, _window(days, until), limit))
         for reason, count in candidate.left_out.items():
-            out.print(f"left out: {count:,} answers: {reason}", style="dim", soft_wrap=True)
+            out.print(f"left out: {counted(count, 'answer')}: {reason}", style="dim", soft_wrap=True)
         out.print(candidate_table(release, candidate))
 
 

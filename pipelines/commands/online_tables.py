@@ -7,6 +7,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from components.evaluate_online.page import HEADINGS
+from feature_repo.counts import counted
 
 if TYPE_CHECKING:
     from components.evaluate_online.candidate_estimates import CandidateEvaluation
@@ -33,15 +34,16 @@ def online_tables(report: "OnlineReport", width: int) -> Iterator[Table | str]:
     """Yield a sentence about the attribution, and one table for all dimensions, `width` characters wide."""
     events, total = report.events, report.total
     yield (
-        f"{total.answers:,} answers to {total.users:,} users, {total.places:,} shown items, "
+        f"{counted(total.answers, 'answer')} to {counted(total.users, 'user')}, "
+        f"{counted(total.places, 'shown item')}, "
         f"{total.items:,} distinct"
         + ("" if total.coverage is None else f" ({100 * total.coverage:.1f} % of the catalog)")
     )
     yield (
-        f"{events.by_request:,} interactions name their answer, {events.by_time:,} are attributed by time "
-        f"({report.attribution.touch} touch), {events.unattributed:,} belong to no recorded answer; "
-        f"left out: duplicates {events.duplicates:,}, bots {events.bot_users:,} with {events.bots:,} "
-        "interactions"
+        f"interactions that name their answer {events.by_request:,}, attributed by time {events.by_time:,} "
+        f"({report.attribution.touch} touch), of no recorded answer {events.unattributed:,}; left out: "
+        f"{counted(events.duplicates, 'duplicate')}, {counted(events.bots, 'interaction')} of "
+        f"{counted(events.bot_users, 'bot')}"
     )
     measured = [name for name in _METRICS if any(name in each.metrics for each in report.slices)]
     names = measured[: max(1, (width - _OTHERS_WIDTH) // _METRIC_WIDTH)]
@@ -101,8 +103,8 @@ def candidate_table(release: int, candidate: "CandidateEvaluation") -> Table:
     """Show the estimates for a release next to what the live one earned."""
     evaluation = candidate.evaluation
     title = (
-        f"{evaluation.answers:,} answers, worth {evaluation.effective:,.0f} of release {release}; support "
-        f"{evaluation.support:.2f}"
+        f"{counted(evaluation.answers, 'answer')}, worth {evaluation.effective:,.0f} of release {release}; "
+        f"support {evaluation.support:.2f}"
     )
     table = Table("", "clicks per answer", "95 % interval", title=title, title_justify="left")
     table.add_row("live, as logged", f"{candidate.live:.4f}", "")

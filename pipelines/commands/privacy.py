@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from feature_repo.counts import counted
 from pipelines.commands.errors import exit_on_error, out
 from pipelines.commands.options import UNDESCRIBED_MIN_USERS, Home, Hyperparameter
 
@@ -195,7 +196,7 @@ def rotate_key(
         settings.prepare_home()
         users = rotate(settings, new_key_file)
         out.print(
-            f"The pseudonyms of {users:,} users have the new key. Set "
+            f"The pseudonyms of {counted(users, 'user')} have the new key. Set "
             f"PENCHANT_PSEUDONYM_KEY_FILE={new_key_file}, also for the recommenders, and run `penchant run`, "
             "which fills the online store.",
             soft_wrap=True,

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from feature_repo.counts import counted
 from pipelines.commands.dossiers import card, diff, show
 from pipelines.commands.errors import FAILED, err, exit_on_error, out
 from pipelines.commands.options import By, Home, Number
@@ -224,7 +225,7 @@ def history(
         out.print(history_table(found))
         if verify:
             last = records.last_hash() or "none"
-            out.print(f"{len(found)} records, none missing or changed; hash of the last: {last}")
+            out.print(f"{counted(len(found), 'record')}, none missing or changed; hash of the last: {last}")
 
 
 @review.command()

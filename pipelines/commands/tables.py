@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 from rich.text import Text
 
+from feature_repo.counts import counted
+
 if TYPE_CHECKING:
     # The modules of these types import what most commands do not need, DuckDB and SQLAlchemy for example.
     from components.ingest_interactions.datasets.registry import Dataset
@@ -102,7 +104,8 @@ def datasets_table(datasets: Sequence["Dataset"]) -> Table:
     table.add_column(overflow="fold")
     for dataset in datasets:
         size = (
-            f"{dataset.interactions:,} interactions of {dataset.users:,} users with {dataset.items:,} items"
+            f"{counted(dataset.interactions, 'interaction')} of {counted(dataset.users, 'user')} with "
+            f"{counted(dataset.items, 'item')}"
         )
         table.add_row("", Text(dataset.name, "bold"))
         for name, text in (
@@ -125,7 +128,8 @@ def metrics_table(run: Path) -> Table:
     seen = "except" if evaluation["seen_items"] == "filter" else "including"
     table = Table(
         "model",
-        caption=f"{counts['test_queries']:,} test queries of {counts['test_users']:,} users. All "
+        caption=f"{counted(counts['test_queries'], 'test query', 'test queries')} of "
+        f"{counted(counts['test_users'], 'user')}. All "
         f"{counts['items']:,} items are ranked, {seen} those the user has seen; a tie counts against the "
         f"model. Protocol: {evaluation['protocol']}; seed: {evaluation['seed']}.\n"
         + "\n".join([f"{evaluation['gate_decision']}: {evaluation['reason']}", *evaluation["notes"]]),

@@ -9,6 +9,7 @@ from components.ingest_interactions.ingestion import Sources
 from components.ingest_interactions.warehouse.manifest import Warehouse
 from components.ingest_interactions.warehouse.privacy_statement import privacy_of
 from components.ingest_interactions.warehouse.recorded_interactions import log_exists
+from feature_repo.counts import counted
 from pipelines.pipeline_arguments import ADDRESSES, source_arguments
 from pipelines.privacy.private_data import INTERACTIONS, ITEMS, PrivateData, make_private_data
 from pipelines.settings import Settings
@@ -72,7 +73,8 @@ def _check_all_drawn(settings: Settings, private: Settings) -> None:
             log.close()
         if recorded:
             raise ValueError(
-                f"{private.interaction_log} has {recorded:,} recorded interactions, from which the run would "
-                f"learn as they are: move it away, and start `penchant serve --home {private.home}` with "
+                f"{private.interaction_log} has {counted(recorded, 'recorded interaction')}, from which "
+                f"the run would learn as they are: move it away, and start "
+                f"`penchant serve --home {private.home}` with "
                 f"PENCHANT_INTERACTION_LOG={settings.interaction_log}, from which the next run draws"
             )

@@ -16,6 +16,7 @@ from components.ingest_interactions.columns.usual_names import ROW_NUMBERS, norm
 from components.ingest_interactions.duckdb_session import literal, quote
 from components.ingest_interactions.times.time_options import TimeOptions
 from components.ingest_interactions.times.timestamp_format import NO_OPTIONS
+from feature_repo.counts import counted
 from feature_repo.event_types import KNOWN, RATE, canonical_event_type
 
 # Names of files that are known event types, but usually mean something else.
@@ -180,4 +181,4 @@ def _rows_without_item(relation: DuckDBPyRelation) -> list[str]:
     shown = ", ".join(f"{event} {number:,}" for event, number in groups[:5])
     total = sum(number for _, number in groups)
     more = f" and {len(groups) - 5} more types" if len(groups) > 5 else ""
-    return [f"{total:,} events name no item and are left out ({shown}{more})"]
+    return [f"{counted(total, 'event')} without an item left out ({shown}{more})"]

@@ -9,6 +9,7 @@ from duckdb import DuckDBPyConnection
 
 from components.errors import StepError
 from components.progress import hidden_cells, report, without_cells
+from feature_repo.counts import counted
 from feature_repo.pseudonyms import Pseudonyms
 
 
@@ -37,7 +38,7 @@ def pseudonymise(connection: DuckDBPyConnection, pseudonyms: Pseudonyms, table: 
     if table == "users":
         ((rows,),) = connection.execute("SELECT count(*) FROM conformed WHERE user_id = ''").fetchall()
         if rows:
-            report(f"{name}: {rows:,} users are left out, because their id can't be one")
+            report(f"{name}: {counted(rows, 'user')} left out, with an id that can't be one")
             connection.execute("DELETE FROM conformed WHERE user_id = ''")
 
 

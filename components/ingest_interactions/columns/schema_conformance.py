@@ -24,6 +24,7 @@ from components.ingest_interactions.columns.mapped_table import MappedTable
 from components.ingest_interactions.columns.pseudonym_column import pseudonymise
 from components.ingest_interactions.duckdb_session import literal, quote
 from components.progress import report
+from feature_repo.counts import counted
 from feature_repo.event_types import default_event_type
 from feature_repo.pseudonyms import Pseudonyms
 from feature_repo.table_schemas import INTERACTIONS, ITEMS, USERS
@@ -74,9 +75,8 @@ class Finding:
         row = "" if self.first_row is None else f"row {self.first_row}: "
         where = f"{row}{self.column} is {self.cell!r}"
         if self.expected:
-            return f"{where}; expected {self.expected}. {self.rows:,} row(s) have this problem"
-        cells = "1 cell" if self.rows == 1 else f"{self.rows:,} cells"
-        return f"{cells} of {self.column}: {self.note}, as in {row}{self.cell!r}"
+            return f"{where}; expected {self.expected}. Rows with this problem: {self.rows:,}"
+        return f"{counted(self.rows, 'cell')} of {self.column}: {self.note}, as in {row}{self.cell!r}"
 
 
 def conform(connection: DuckDBPyConnection, mapped: MappedTable, pseudonyms: Pseudonyms | None = None) -> str:

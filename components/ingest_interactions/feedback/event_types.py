@@ -10,6 +10,7 @@ from components.errors import StepError
 from components.ingest_interactions.duckdb_session import literal
 from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
 from components.ingest_interactions.warehouse.manifest import Warehouse
+from feature_repo.counts import counted
 from feature_repo.event_types import IMPRESSION, KNOWN, Kind, canonical_event_type
 
 # Unknown event types in one message; more are a sign of a wrong column.
@@ -53,7 +54,7 @@ def check_known(event_types: Iterable[EventType], options: FeedbackOptions) -> N
     unknown = [e for e in event_types if e.source != LOG and not _is_known(e.name, options)]
     if not unknown:
         return
-    names = ", ".join(f"{event.name!r} ({event.rows:,} rows)" for event in unknown[:SHOWN])
+    names = ", ".join(f"{event.name!r} ({counted(event.rows, 'row')})" for event in unknown[:SHOWN])
     more = f" and {len(unknown) - SHOWN:,} more; is this the column of the event type?" * (
         len(unknown) > SHOWN
     )

@@ -12,6 +12,7 @@ from components.ingest_interactions.files.opened_table import OpenedTable
 from components.ingest_interactions.files.part_scans import Part
 from components.ingest_interactions.files.staging import Staging
 from components.ingest_interactions.reading import Reading
+from feature_repo.counts import counted
 
 SHOWN_NOTES = 5
 
@@ -63,7 +64,7 @@ def _location_notes(location: Location, parts: list[Part], partitions: list[str]
     notes = []
     if location.ignored:
         shown = ", ".join(location.ignored[:5]) + (", …" if len(location.ignored) > 5 else "")
-        notes.append(f"{len(location.ignored)} file(s) beside the table are ignored: {shown}")
+        notes.append(f"{counted(len(location.ignored), 'file')} beside the table ignored: {shown}")
     if partitions:
         notes.append(f"columns from the names of the folders: {', '.join(partitions)}")
     return notes + list(dict.fromkeys(note for part in parts for note in part.content.notes))

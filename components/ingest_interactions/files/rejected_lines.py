@@ -8,6 +8,7 @@ from typing import Final
 from duckdb import DuckDBPyConnection
 
 from components.errors import StepError
+from feature_repo.counts import counted
 
 # An open quote causes the other errors of its line.
 ORDER: Final = "file_path, line_byte_position, error_type <> 'UNQUOTED VALUE'"
@@ -85,8 +86,10 @@ def count(connection: DuckDBPyConnection, scan: str, names: dict[str, str], susp
 def _examples(first: list[tuple[str, int, str, str, str, int]], names: dict[str, str]) -> Iterable[str]:
     for path, position, kind, message, line, _ in first:
         prefix = f"{names[path]}, " if names.get(path) else ""
-        cells = message.rpartition("Found: ")[2]
-        reason = f"{cells} cells" if kind.endswith("COLUMNS") else REASONS.get(kind, message)
+        if kind.endswith("COLUMNS"):
+            reason = counted(int(message.rpartition("Found: ")[2]), "cell")
+        else:
+            reason = REASONS.get(kind, message)
         yield f"{prefix}line {_line_number(Path(path), position)}: {reason}: {line.rstrip()!r}"
 
 

@@ -10,6 +10,7 @@ from components.ingest_interactions.duckdb_session import literal, quote
 from components.ingest_interactions.files.line_ends import count_line_ends
 from components.ingest_interactions.files.rejected_lines import HIGHEST_SHARE
 from components.ingest_interactions.files.text_table import TextTable
+from feature_repo.counts import counted
 
 # Fewer lines may look so by chance.
 FEWEST_LINES: Final = 20
@@ -51,7 +52,8 @@ def find(
     ).fetchall()[0]
     if not count:
         return None
-    what = f"{count:,} cell(s) look like {lines:,} whole lines, the first one in row {row} ({first!r})"
+    like = f"{counted(count, 'cell')} with what looks like {lines:,} whole lines"
+    what = f"{like}, the first one in row {row} ({first!r})"
     if lines > max(FEWEST_LINES, HIGHEST_SHARE * (known_lines + lines)):
         raise StepError(f"{name}: {what}: close the quote, or say with --reading quote= that there is none")
     return f"{what}: a quote is missing there, or is one too many"

@@ -11,6 +11,7 @@ from components.ingest_interactions.files.delimited import Scan
 from components.ingest_interactions.files.staging import Staging
 from components.ingest_interactions.files.text_table import TextTable
 from components.ingest_interactions.reading import Reading
+from feature_repo.counts import counted
 
 Tables = dict[Path, TextTable]
 
@@ -78,5 +79,6 @@ def _with_first_names(tables: Tables, paths: dict[Path, str]) -> tuple[Tables, l
                 tables[path], header=first.header, notes=[], decimal_marks=first.decimal_marks
             )
     return tables, [
-        f"{len(nameless)} file(s) without a header have the columns of {next(iter(paths.values()))}"
+        f"{counted(len(nameless), 'file')} without a header, taken to have the columns of "
+        f"{next(iter(paths.values()))}"
     ]

@@ -12,6 +12,7 @@ from components.ingest_interactions.files.header import Header, read_header
 from components.ingest_interactions.files.header_evidence import is_header
 from components.ingest_interactions.files.separators import Separators
 from components.ingest_interactions.reading import Reading
+from feature_repo.counts import counted
 
 SEPARATOR_LINE: Final = re.compile(r"sep=(.|\\t)\s*$", re.IGNORECASE)
 NAME: Final = re.compile(r"[\w.:\-/]+")
@@ -151,7 +152,7 @@ def _commented_header(
 def _notes(header: Header, left_out: list[str], found: Separators, reading: Reading, name: str) -> list[str]:
     notes = list(header.notes)
     if left_out:
-        notes.append(f"{len(left_out)} line(s) above the table are left out: {left_out[0][:60]!r}")
+        notes.append(f"{counted(len(left_out), 'line')} above the table left out: {left_out[0][:60]!r}")
     if len(header.names) == 1 and reading.delimiter is not None:
         raise StepError(
             f"{name}: --reading delimiter={reading.delimiter} separates no line; "

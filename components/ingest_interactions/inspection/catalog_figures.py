@@ -6,6 +6,7 @@ from duckdb import DuckDBPyConnection
 
 from components.ingest_interactions.columns.column_mapping import REQUIRED, ROW
 from components.ingest_interactions.duckdb_session import quote
+from feature_repo.counts import counted
 
 SHOWN: Final = 8
 # What an items file is expected to have -> what is lost without it.
@@ -24,7 +25,7 @@ def catalog_figures(connection: DuckDBPyConnection, table: str) -> tuple[dict[st
     figures = {"rows": f"{rows:,}", table: f"{ids:,}"}
     lacks = []
     if missing:
-        lacks.append(f"{missing:,} rows have no {key}: a run stops at the first one")
+        lacks.append(f"{counted(missing, 'row')} without {key}: a run stops at the first one")
     if rows - missing > ids:
         figures["repeated"] = f"{rows - missing - ids:,}: rows of a known {key}; the last one counts"
     columns = connection.table("conformed").columns

@@ -9,6 +9,7 @@ from duckdb import DuckDBPyConnection
 
 from components.ingest_interactions.out_of_bounds import out_of_bounds
 from components.ingest_interactions.times.time_zones import future_note
+from feature_repo.counts import counted
 from feature_repo.event_types import KNOWN, RATE, canonical_event_type
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -47,7 +48,7 @@ def interaction_figures(connection: DuckDBPyConnection, one_in: int, file_rows: 
     median, most = connection.execute(PER_USER).fetchall()[0]
     about = "about " if one_in > 1 else ""
     figures = {
-        "interactions": f"{about}{rows * one_in:,} in {file_rows:,} rows",
+        "interactions": f"{about}{rows * one_in:,} in {counted(file_rows, 'row')}",
         "users": f"{about}{users * one_in:,}",
         "interactions of a user": f"median {median or 0:,}, at most {most or 0:,}",
         "items": f"at least {items:,}" if one_in > 1 else f"{items:,}",
@@ -102,7 +103,8 @@ def set_aside(connection: DuckDBPyConnection, now: int, is_zone_unknown: bool) -
         ).fetchall()[0]
         if rows:
             lines.append(
-                f"{rows:,} interactions ({rows / total:.1%}) are set aside: {reason}, first in row {first}"
+                f"{counted(rows, 'interaction')} ({rows / total:.1%}) set aside: {reason}, first in "
+                f"row {first}"
             )
     newest = connection.execute('SELECT max("timestamp") FROM inspected').fetchall()[0][0]
     note = future_note("timestamp", newest, now) if is_zone_unknown and newest is not None else None

@@ -12,6 +12,7 @@ from components.errors import StepError
 from components.ingest_interactions.duckdb_session import quote
 from components.ingest_interactions.warehouse.manifest import KEYS, Warehouse
 from components.ingest_interactions.warehouse.parts import LOG, UNNAMED, Part
+from feature_repo.counts import counted
 
 # Share of the old rows that new content of the same source has again.
 MIN_KEPT: Final = 0.5
@@ -81,9 +82,9 @@ def _check_size(part: Part, own: list[Part]) -> None:
     rows = sum(old.rows for old in own)
     if part.rows < MIN_GROWTH * rows:
         raise StepError(
-            f"{part.source}: {part.location} has {part.rows:,} interactions, and would replace {rows:,}; "
-            f"expected at least {MIN_GROWTH:.0%} of them. If the file was cut off, give the whole one. If "
-            "rows were removed on purpose, run again with --accept-smaller"
+            f"{part.source}: {part.location} has {counted(part.rows, 'interaction')}, and would replace "
+            f"{rows:,}; expected at least {MIN_GROWTH:.0%} of them. If the file was cut off, give the whole "
+            "one. If rows were removed on purpose, run again with --accept-smaller"
         )
 
 

@@ -195,6 +195,4 @@ def test_event_types_of_the_policy_are_known(snapshot: Any, capsys: pytest.Captu
         interaction("2", "ann", "tea", 9, event_type="lend"),
     ]
     assert snapshot.validate(0.0)["warnings"] == 1
-    assert (
-        "event_type: unknown, so it is neutral (warning)  1 rows  50.00%  'lend'" in capsys.readouterr().out
-    )
+    assert "event_type: unknown, so it is neutral (warning)  1 row  50.00%  'lend'" in capsys.readouterr().out

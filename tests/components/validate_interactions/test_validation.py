@@ -102,7 +102,7 @@ def test_an_interaction_of_an_unlisted_item_or_user_is_quarantined(
         "i7": ["item_id: not in the items table"],
         "i8": ["user_id: not in the users table"],
     }
-    assert re.search(r"item_id: not in the items table +1 rows +0.50% +'nothing'", capsys.readouterr().out)
+    assert re.search(r"item_id: not in the items table +1 row +0.50% +'nothing'", capsys.readouterr().out)
 
 
 def test_a_row_with_several_faults_lists_each_reason(snapshot: Any) -> None:
@@ -131,7 +131,7 @@ class TestWarnings:
         counts = snapshot.validate(0.0)
         assert (counts["valid_rows"], counts["warnings"]) == (200, 1)
         assert (
-            "event_type: unknown, so it is neutral (warning)  1 rows  0.50%  'teleport'"
+            "event_type: unknown, so it is neutral (warning)  1 row  0.50%  'teleport'"
             in capsys.readouterr().out
         )
 
@@ -174,7 +174,7 @@ class TestThreshold:
             message,
         )
         assert re.search(
-            r"value: not a number within ±1e12 +1 rows +0.50% +inf +first: interaction 'i50'",
+            r"value: not a number within ±1e12 +1 row +0.50% +inf +first: interaction 'i50'",
             message,
         )
         assert "--max-failed-share" in message

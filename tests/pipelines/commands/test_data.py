@@ -43,7 +43,7 @@ def test_sources_and_retractions_are_listed(home: str) -> None:
     assert "Retractions" not in output
 
     code, output = run("retract", "--home", home, "--source", "sales.csv", "--where", "user_id=ann")
-    assert (code, "Retraction 1: 1 rows are withdrawn" in output) == (0, True)
+    assert (code, "Retraction 1: 1 row withdrawn" in output) == (0, True)
     code, output = run("list", "--home", home)
     assert "user_id=ann" in output
 

@@ -31,8 +31,8 @@ def run(*arguments: str) -> tuple[int, str]:
 def test_the_report_is_a_table_a_page_and_metrics(home: Path) -> None:
     code, output = run("report", "--home", str(home))
     assert code == 0
-    assert "1 answers to 1 users, 2 shown items, 2 distinct" in output
-    assert "1 interactions name their answer, 1 are attributed by time (last touch)" in output
+    assert "1 answer to 1 user, 2 shown items, 2 distinct" in output
+    assert "interactions that name their answer 1, attributed by time 1 (last touch)" in output
     assert "│ all │ 2 │ – │ 100.0 │ 50.0 │ 0.00 │" in output
     assert "<h2>By release</h2>" in (home / "online" / "report.html").read_text()
     metric = 'penchant_online_conversion_rate{bound="value",dimension="release",label="1"} 0.5'
@@ -41,7 +41,7 @@ def test_the_report_is_a_table_a_page_and_metrics(home: Path) -> None:
 
 def test_export_writes_parquet_files(home: Path) -> None:
     code, output = run("export", str(home / "shown"), "--home", str(home))
-    assert (code, "1 answers:" in output) == (0, True)
+    assert (code, "1 answer:" in output) == (0, True)
     (row,) = pq.read_table(home / "shown" / "exposures.parquet").to_pylist()
     assert (row["item_ids"], row["sources"]) == (["tea", "milk"], [["interest"], ["interest"]])
     assert pq.read_table(home / "shown" / "events.parquet")["request_id"].to_pylist() == ["r1", None]

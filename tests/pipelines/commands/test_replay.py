@@ -1,5 +1,7 @@
 """`penchant replay`: the tables, and an unknown request id."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +23,12 @@ def test_an_unknown_request_id_is_wrong_use(tmp_path: Path, monkeypatch: pytest.
     result = CliRunner().invoke(app, ["replay", "r2", "--home", str(tmp_path)])
     assert result.exit_code == 2
     assert "no answer to a request 'r2' is recorded" in " ".join(result.output.split())
+
+
+def test_lines_of_the_recommenders_log_are_not_printed_beside_the_results() -> None:
+    code = "import logging, pipelines.opened_replayer; logging.getLogger('serving.recommender').warning('x')"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stderr == ""
 
 
 def printed(*parts: object, width: int = 140) -> str:

@@ -71,7 +71,7 @@ def test_each_draw_adds_to_the_private_home_and_both_are_bounded_together(
 
 def test_a_private_home_with_recorded_interactions_is_refused(settings: Settings) -> None:
     recorded(private_settings(settings), "ann")
-    with pytest.raises(ValueError, match="has 1 recorded interactions, from which the run would learn"):
+    with pytest.raises(ValueError, match="has 1 recorded interaction, from which the run would learn"):
         private_settings(settings)
 
 

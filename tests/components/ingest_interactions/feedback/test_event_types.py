@@ -42,7 +42,7 @@ def test_spellings_become_known_event_types_and_the_table_tells_it(
 def test_unknown_event_types_of_a_file_are_refused_with_the_options_that_answer(home: Any) -> None:
     with pytest.raises(
         StepError,
-        match=r"'unbox' \(2 rows\), 'lend' \(1 rows\)\. Say.*--positive unbox.*--exposure unbox",
+        match=r"'unbox' \(2 rows\), 'lend' \(1 row\)\. Say.*--positive unbox.*--exposure unbox",
     ):
         ingest(home, ("unbox", ""), ("lend", ""), ("unbox", ""), ("view", ""))
     assert not Warehouse(str(home.warehouse)).watermarks.parts

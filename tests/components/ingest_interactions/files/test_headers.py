@@ -53,7 +53,7 @@ def test_header_is_read(folder: Any, text: str, names: list[str]) -> None:
 
 def test_lines_above_the_table_are_reported(folder: Any) -> None:
     opened = folder.open("a.csv", "Sales report\nFrom January\n\nuser_id,item_id\nann,tea\nbob,tea\n")
-    assert opened.notes == ["2 line(s) above the table are left out: 'Sales report'"]
+    assert opened.notes == ["2 lines above the table left out: 'Sales report'"]
 
 
 @pytest.mark.parametrize(

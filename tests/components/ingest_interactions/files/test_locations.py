@@ -44,7 +44,7 @@ def test_parts_of_a_folder_are_read_in_the_order_of_their_numbers(folder: Any) -
     assert users(rows(opened)) == ["user 1", "user 2", "user 10"]
     assert opened.description == "Parquet in 3 files"
     assert opened.notes == [
-        "5 file(s) beside the table are ignored: .part-1.parquet.crc, README.md, _SUCCESS, _committed_7, "
+        "5 files beside the table ignored: .part-1.parquet.crc, README.md, _SUCCESS, _committed_7, "
         "part-1.parquet.md5"
     ]
 
@@ -136,7 +136,7 @@ def test_parts_of_a_file_that_was_split_have_its_columns(folder: Any) -> None:
     folder.write("events/xab", "bob,1700000001\n")
     opened = folder.open("events")
     assert users(rows(opened)) == ["ann", "bob"]
-    assert opened.notes == ["1 file(s) without a header have the columns of xaa"]
+    assert opened.notes == ["1 file without a header, taken to have the columns of xaa"]
 
 
 def test_parts_without_rows_are_left_out(folder: Any) -> None:

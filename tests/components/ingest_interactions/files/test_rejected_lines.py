@@ -15,7 +15,7 @@ ROWS = "a,b,1\n" * 100
     [
         ("a,b\n", "line 102: 2 cells: 'a,b'"),
         ("a,b,1,2\n", "line 102: 4 cells: 'a,b,1,2'"),
-        ("(100 rows affected)\n", "line 102: 1 cells: '(100 rows affected)'"),
+        ("(100 rows affected)\n", "line 102: 1 cell: '(100 rows affected)'"),
         (f"a,{'x' * 2_100_000},1\n", "line 102: longer than 2 MB: 'a,xxx"),
     ],
 )
@@ -59,14 +59,15 @@ def test_whole_lines_inside_a_cell_are_reported(folder: Any) -> None:
     opened = folder.open("a.csv", f'{HEADER}{ROWS}a,"open,2\na,b,1\nb,mid",3\n{quoted}')
     assert opened.rows == 161
     assert opened.notes == [
-        "1 cell(s) look like 2 whole lines, the first one in row 101 ('open,2\\na,b,1\\nb,mid'): a quote is "
+        "1 cell with what looks like 2 whole lines, "
+        "the first one in row 101 ('open,2\\na,b,1\\nb,mid'): a quote is "
         "missing there, or is one too many"
     ]
 
 
 def test_many_swallowed_lines_stop_the_step(folder: Any) -> None:
     swallowed = 'a,"open,2\n' + "a,b,1\n" * 29 + 'b,mid",3\n'
-    with pytest.raises(StepError, match=r"look like 30 whole lines.*close the quote"):
+    with pytest.raises(StepError, match=r"looks like 30 whole lines.*close the quote"):
         folder.open("a.csv", HEADER + ROWS + swallowed + 'a,"b, c",1\n' * 9)
 
 
@@ -78,4 +79,4 @@ def test_long_texts_with_line_breaks_are_not_reported(folder: Any) -> None:
 def test_lines_of_part_files_are_reported_with_their_file(folder: Any) -> None:
     folder.write("parts/0.csv", HEADER + ROWS)
     folder.write("parts/1.csv", HEADER + ROWS + "a\n")
-    assert "1.csv, line 102: 1 cells: 'a'" in folder.open("parts").notes[0]
+    assert "1.csv, line 102: 1 cell: 'a'" in folder.open("parts").notes[0]

@@ -62,7 +62,8 @@ class TestTimes:
     def test_an_invalid_time_is_rejected_with_its_row(self, home: Any, cell: str) -> None:
         text = f"{HEADER}ann,tea,2024-01-31\nbob,tea,{cell}\nbob,tea,{cell}\n"
         with pytest.raises(
-            StepError, match=rf"log.csv: row 2: timestamp is '{cell}'.*'2024-01-31'.*2 row\(s\)"
+            StepError,
+            match=rf"log.csv: row 2: timestamp is '{cell}'.*'2024-01-31'.*Rows with this problem: 2",
         ):
             home.ingest(interactions_file=home.write("log.csv", text))
 

@@ -61,7 +61,7 @@ def test_what_would_be_set_aside_or_stop_a_run_is_listed(file: Any) -> None:
         "the timestamp is missing, first in row 3",
         "the timestamp is in the future, first in row 4",
     ]
-    assert "row 4: value (rating) is 'good'; expected a number. 1 row(s) have this problem" in found.problems
+    assert "row 4: value (rating) is 'good'; expected a number. Rows with this problem: 1" in found.problems
     assert found.figures["ratings"] == "from 3 to 5, mean 4.00"
 
 
@@ -72,7 +72,7 @@ def test_items_are_described_with_what_they_lack(file: Any) -> None:
     assert found.figures["title"] == "75% have one; 2 different"
     assert found.figures["repeated"].startswith("1:")
     assert found.problems[-2:] == [
-        "1 rows have no item_id: a run stops at the first one",
+        "1 row without item_id: a run stops at the first one",
         "no item has categories: category filters, diversity and reasons by category are off",
     ]
 

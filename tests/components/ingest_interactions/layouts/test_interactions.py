@@ -201,7 +201,7 @@ def test_the_user_of_an_anonymous_event_is_the_browser(read: Any) -> None:
     assert {row["user_id"] for row in ga4.rows if row["source_row"] > 10} == {"member-7"}
     segment = read("segment_tracks.jsonl")
     assert {row["user_id"] for row in segment.find(source_row=4)} == {"anon-0"}
-    assert "2 events name no item and are left out (page 2)" in segment.mapped.notes
+    assert "2 events without an item left out (page 2)" in segment.mapped.notes
 
 
 def test_searches_keep_their_words(read: Any) -> None:

@@ -67,7 +67,7 @@ def test_only_interactions_since_the_last_run_are_added(
     capsys.readouterr()
 
     home.ingest(interaction_log=url)
-    assert "interaction log: 1 new interactions" in capsys.readouterr().out
+    assert "interaction log: 1 new interaction\n" in capsys.readouterr().out
     home.ingest(interaction_log=url)
 
     assert [row["interaction_id"] for row in home.rows("interactions")] == ["r1", "r2"]

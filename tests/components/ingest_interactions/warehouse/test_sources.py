@@ -46,7 +46,7 @@ class TestNewContent:
 
         assert pairs(home) == {("ann", "tea"), ("ann", "milk"), ("bob", "tea"), ("bob", "cake")}
         assert parts(home) == [("log.csv", 4)]
-        assert "4 interactions read; they replace 5: 0 are new, 1 are withdrawn" in capsys.readouterr().out
+        assert "4 interactions read; they replace 5: 0 new, 1 withdrawn" in capsys.readouterr().out
         assert files(home) == ["part-2.parquet"], "the replaced part was not deleted"
 
     def test_a_file_that_grew_brings_its_new_rows(
@@ -54,7 +54,7 @@ class TestNewContent:
     ) -> None:
         home.ingest(interactions_file=home.write("log.csv", table(ROWS)))
         home.ingest(interactions_file=home.write("log.csv", table([*ROWS, f"eve,tea,{DAY + 9}"])))
-        assert "5 interactions read; they replace 4: 1 are new, 0 are withdrawn" in capsys.readouterr().out
+        assert "5 interactions read; they replace 4: 1 new, 0 withdrawn" in capsys.readouterr().out
         assert len(home.rows("interactions")) == 5
 
     def test_local_times_that_get_their_zone_are_not_doubled(self, home: Any) -> None:
@@ -138,7 +138,7 @@ class TestNewContent:
         newest = home.write("log.csv", table([ROWS[1], ROWS[3], f"eve,tea,{DAY + 9}"]))
         home.ingest(interactions_file=newest, accept_smaller=True)
         out = capsys.readouterr().out
-        assert "they replace 4: 1 are new, 2 are withdrawn" in out
+        assert "they replace 4: 1 new, 2 withdrawn" in out
         assert "older than all new ones" in out
         assert "--source NAME" in out
 
