@@ -35,8 +35,8 @@ def judge_snapshot(results: list[ExpectationResult]) -> Verdict:
 def judge_rows(counts: Counts, max_failed_share: float) -> Verdict:
     """Stop when too many new rows of files fail, or no row is valid."""
     reason = (
-        f"{counts['failed_share']:.2%} of {counted(int(counts['new_rows']), 'new interaction')} of files failed; "
-        f"at most {max_failed_share:.2%} may fail"
+        f"{counts['failed_share']:.2%} of {counted(int(counts['new_rows']), 'new interaction')} of files "
+        f"failed; at most {max_failed_share:.2%} may fail"
     )
     if not counts["valid_rows"]:
         reason = f"none of {counts['rows']:,} interactions is valid"

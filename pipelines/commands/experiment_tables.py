@@ -10,7 +10,7 @@ from serving.experiments.kinds import Kind
 
 
 def experiment_parts(shown: Experiment, now: datetime) -> Iterator[str | Table]:
-    """Yield a sentence, a table of the arms now or at the end, the planned steps, and the acts."""
+    """Yield a sentence, a table of the arms now or at the end, the steps, and the acts."""
     state = "running" if shown.is_running else "stopped"
     moment = now if shown.is_running else shown.acts[-1].at
     concerned = (
@@ -22,9 +22,11 @@ def experiment_parts(shown: Experiment, now: datetime) -> Iterator[str | Table]:
         share = shown.share_at(moment.timestamp()) if arm.share is None else arm.share
         table.add_row(arm.name, arm.describe(), _users(shown.kind, is_first=number == 0, share=share))
     yield table
-    for step in shown.ramp if shown.is_running else ():
-        if step.at > now:
-            yield f"from {step.at:%Y-%m-%d %H:%M} UTC: {100 * step.share:g} %"
+    for step in shown.ramp:
+        if step.at <= moment:
+            yield f"since {step.at:%Y-%m-%d %H:%M} UTC: {100 * step.share:g} %"
+        elif shown.is_running:
+            yield f"from {step.at:%Y-%m-%d %H:%M} UTC on: {100 * step.share:g} %"
     if shown.method is not None:
         yield f"method: {shown.method}"
     for act in shown.acts:

@@ -18,6 +18,7 @@ from components.evaluate_online.experiment_report import ArmReport, ExperimentRe
 from feature_repo.interaction import Interaction
 from pipelines.cli import app
 from pipelines.commands.experiment_report_tables import report_parts
+from pipelines.commands.experiment_tables import experiment_parts
 from serving.experiments.assignment import assign
 from serving.experiments.experiment import Act, Experiment
 from serving.experiments.experiment_file import ExperimentFile
@@ -67,6 +68,21 @@ def test_a_canary_is_started_ramped_and_stopped_and_each_act_is_kept(home: Path)
         ("stopped", "cem"),
     ]
     assert len(content["ramp"]) == 2  # the step of six hours later is gone
+
+
+def test_steps_that_have_taken_effect_are_listed_beside_those_to_come() -> None:
+    hours = [(0, 0.01), (6, 0.05), (12, 0.2)]
+    steps = [{"at": AT + timedelta(hours=hour), "share": share} for hour, share in hours]
+    shown = experiment("canary", ramp=steps)
+
+    def lines(of: Experiment) -> list[str]:
+        parts = experiment_parts(of, AT + timedelta(hours=7))
+        return [part for part in parts if isinstance(part, str) and part.startswith(("since", "from"))]
+
+    effective = ["since 2026-11-01 00:00 UTC: 1 %", "since 2026-11-01 06:00 UTC: 5 %"]
+    assert lines(shown) == [*effective, "from 2026-11-01 12:00 UTC on: 20 %"]
+    stopped = shown.with_act(Act(what="stopped", by="ada", at=AT + timedelta(hours=6)))
+    assert lines(stopped) == effective
 
 
 def test_an_act_between_reading_and_writing_is_not_lost(home: Path) -> None:
