@@ -94,11 +94,11 @@ def add_file(
             known = "" if part.source == source else f" as {part.source}"
             report(f"{source}: the same content is already ingested{known}, skipped")
             return
+    privacy = statement_beside(url, digest) if table == "interactions" else {}
     with unquoted_cells(pseudonyms, place(url)):
         rows, read = _read(connection, table, url, reading, pseudonyms)
     part = store.write(connection, table, source, _last(table, rows), place(url))
     options = options_to_keep(table, kept, given)
-    privacy = statement_beside(url, digest) if table == "interactions" else {}
     part = replace(part, digest=digest, reading=reading.fingerprint, options=options, privacy=privacy)
     found = find_replacement(connection, store, part, bool(reading.source), accept_smaller)
     store.add(part, found.parts)

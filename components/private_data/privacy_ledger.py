@@ -5,6 +5,7 @@ another one. It is written before it is checked: of two commands at the same tim
 """
 
 import json
+import math
 import uuid
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -121,6 +122,9 @@ class PrivacyLedger:
         with self._filesystem.open(path, "rb") as file:
             content = file.read()
         try:
-            return Spending(**json.loads(content))
+            spending = Spending(**json.loads(content))
+            if not 0 < spending.mu < math.inf:  # NaN would make any sum pass the budget
+                raise ValueError(f"mu is {spending.mu}")
+            return spending
         except (ValueError, TypeError) as error:
             raise StepError(f"{path}: expected what `penchant data private` spent ({error!r})") from error

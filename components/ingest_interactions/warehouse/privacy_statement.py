@@ -1,9 +1,11 @@
 """What `privacy.json` beside a drawn file says of it, and what follows for a model of a warehouse."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from components.errors import StepError
 from components.ingest_interactions.warehouse.parts import Watermarks
 from feature_repo.filesystems import open_binary
 
@@ -22,18 +24,41 @@ def statement_beside(url: str, digest: str) -> dict[str, Any]:
     Args:
         url: a path or an fsspec URL.
         digest: the sha256 of the file, so that a changed file is another one.
+
+    Raises:
+        StepError: it states figures that cannot be, so that nothing would bound what a model has learned.
     """
     if url.startswith(("http://", "https://")):
         return {}
     name = url.rpartition("/")[2]
+    place = url.removesuffix(name) + FILE
     try:
-        with open_binary(url.removesuffix(name) + FILE) as file:
+        with open_binary(place) as file:
             about = json.load(file)
-        stated = {name: float(about[name]) for name in ("epsilon", "delta")}
-        curve = [{name: float(point[name]) for name in POINT} for point in about.get("curve", [])]
-        return stated | {"curve": curve} if about["sha256"] == digest else {}
+        if about["sha256"] != digest:
+            return {}
     except (OSError, ValueError, KeyError, TypeError):
         return {}
+    try:
+        return _checked(about)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise StepError(
+            f"{place} states figures of {name} that can't be ({error}): put back what `penchant data "
+            "private` wrote, or delete this file if the interactions are to count as real ones"
+        ) from error
+
+
+def _checked(about: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a statement says; raise ValueError for a figure out of its range."""
+    from components.private_data.gaussian_privacy import mu_of  # 2 CPU seconds
+
+    stated = {name: float(about[name]) for name in ("epsilon", "delta")}
+    mu_of(**stated)
+    curve = [{name: float(point[name]) for name in POINT} for point in about.get("curve", [])]
+    for name, value in ((name, value) for point in curve for name, value in point.items()):
+        if not 0 <= value < math.inf:
+            raise ValueError(f"expected a number from 0 on for {name} in the curve, got {value:g}")
+    return stated | {"curve": curve}
 
 
 def privacy_of(watermarks: Watermarks) -> dict[str, Any]:

@@ -120,9 +120,10 @@ def test_the_ledger_composes_and_refuses_to_overspend(tmp_path: Path) -> None:
     other = PrivacyLedger(str(tmp_path / "other"))
     other.spend("d", 8.0, DELTA, budget=8.0)
     assert other.epsilon(DELTA) == pytest.approx(8)
-    (tmp_path / FOLDER / "damaged.json").write_text("{}")
-    with pytest.raises(StepError, match=r"damaged.json: expected what .* spent"):
-        ledger.spendings()
+    for content in ("{}", '{"at": "", "place": "", "mu": NaN}', '{"at": "", "place": "", "mu": -1}'):
+        (tmp_path / FOLDER / "damaged.json").write_text(content)
+        with pytest.raises(StepError, match=r"damaged.json: expected what .* spent"):
+            ledger.spendings()
 
 
 def test_of_two_homes_that_spend_at_once_none_overspends(

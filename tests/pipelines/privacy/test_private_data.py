@@ -1,8 +1,11 @@
 """A private data set of a small home: what is written, what is counted, and what is refused."""
 
 import json
+import math
+import re
 import shutil
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import fsspec
@@ -11,6 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from components.erase_user.home_files import PRIVATE_COPIES
+from components.errors import StepError
 from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
 from components.ingest_interactions.ingestion import Outputs, Sources, ingest
 from components.ingest_interactions.warehouse.manifest import Warehouse
@@ -110,6 +114,37 @@ def test_the_statement_is_read_in_a_bucket_and_in_this_folder(
         assert statement_beside(url, "abc") == {"epsilon": 2.0, "delta": 1e-5, "curve": []}
         assert statement_beside(url, "abd") == {}
     assert statement_beside("memory://other/all.parquet", "abc") == {}
+
+
+POSSIBLE: dict[str, Any] = {"epsilon": 2.0, "ndcg_at_10": 0.1, "popularity": 0.1, "noise": 0.0, "users": 90}
+
+
+@pytest.mark.parametrize(
+    ("figures", "expected"),
+    [
+        ({"epsilon": math.nan}, "expected 0 < epsilon < 100 and 0 < delta < 1, got nan and 1e-05"),
+        ({"epsilon": -1.0}, "got -1 and"),
+        ({"epsilon": math.inf}, "got inf and"),
+        ({"delta": 0}, "got 2 and 0"),
+        ({"delta": math.nan}, "got 2 and nan"),
+        ({"epsilon": None}, "NoneType"),
+        ({"curve": [POSSIBLE | {"ndcg_at_10": math.nan}]}, "from 0 on for ndcg_at_10 in the curve, got nan"),
+        ({"curve": [POSSIBLE | {"users": math.inf}]}, "from 0 on for users in the curve, got inf"),
+        ({"curve": [POSSIBLE, POSSIBLE | {"epsilon": -8}]}, "from 0 on for epsilon in the curve, got -8"),
+    ],
+)
+def test_a_statement_with_figures_that_cannot_be_is_refused(
+    figures: dict[str, Any], expected: str, tmp_path: Path
+) -> None:
+    about = {"epsilon": 2.0, "delta": 1e-5, "sha256": "abc", "curve": [POSSIBLE]}
+    place = tmp_path / "privacy.json"
+    place.write_text(json.dumps(about))
+    url = str(tmp_path / "all.parquet")
+    assert statement_beside(url, "abc")["curve"] == [POSSIBLE]
+    place.write_text(json.dumps(about | figures))
+    with pytest.raises(StepError, match=f"^{re.escape(str(place))} states figures .*{re.escape(expected)}"):
+        statement_beside(url, "abc")
+    assert statement_beside(url, "of another file") == {}
 
 
 def test_a_home_without_an_items_table_is_refused_before_anything_is_spent(tmp_path: Path) -> None:
