@@ -22,6 +22,10 @@ import sqlalchemy as sa
 from tests.encrypted_homes import skip_without_fuse, unmount_all
 from tests.patience import wait_until
 
+# Settings of a developer's own home, which commands and processes of the tests would follow.
+for name in [name for name in os.environ if name.startswith("PENCHANT_")]:
+    del os.environ[name]
+
 # Each core has its process of tests, and more threads of one only wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -1,17 +1,10 @@
 """Settings of the recommender: defaults, sources, and errors that reveal no secret."""
 
-import os
 from pathlib import Path
 
 import pytest
 
 from serving.configuration.settings import load_settings
-
-
-@pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith("PENCHANT_")]:
-        monkeypatch.delenv(name)
 
 
 def test_defaults_listen_on_loopback_and_read_the_stores_below_home(tmp_path: Path) -> None:
