@@ -25,7 +25,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 from pipelines.local_run.step_costs import cpu_line
-from pipelines.local_run.step_process import ADDRESS, READS, STARTS, end_after, run
+from pipelines.local_run.step_process import ADDRESS, READS, STARTS, end_after, is_abandoned, run
 from pipelines.step_environment import FORKED
 
 # Modules that a module of the steps imports late, because not every use of it needs them.
@@ -168,6 +168,8 @@ def _fork_step(connection: socket.socket) -> dict[str, Any]:
             os.dup2(stream, number)
             os.close(stream)
         request = connection.makefile().read()
+        if is_abandoned():
+            os._exit(0)
         connection.sendall(STARTS)
     except ConnectionError:  # who asked was ended while this process imported
         os._exit(0)

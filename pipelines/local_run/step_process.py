@@ -12,6 +12,7 @@ import json
 import math
 import os
 import runpy
+import select
 import signal
 import socket
 import sys
@@ -60,10 +61,18 @@ def run(module: str, *arguments: str) -> None:
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 
 
+def is_abandoned() -> bool:
+    """Return whether nobody reads the output any more: the runner was killed, and with it the pipe ended."""
+    output = select.poll()
+    output.register(1, 0)  # errors alone, which need no registration
+    return any(events & (select.POLLERR | select.POLLHUP) for _, events in output.poll(0))
+
+
 def _ask(address: str, end: float, arguments: list[str]) -> None:
     """Let the fork server run the step with the streams of this process, and end as the step does.
 
-    Return if the server has ended before it started the step.
+    Return if the server has ended before it started the step. A step whose runner was killed meanwhile does
+    not start.
     """
     with socket.socket(socket.AF_UNIX) as connection:
         try:
@@ -78,6 +87,8 @@ def _ask(address: str, end: float, arguments: list[str]) -> None:
         except ConnectionError:
             starts = b""
         if not starts:
+            if is_abandoned():
+                sys.exit(1)
             print("the fork server has ended: this step imports what it needs", file=sys.stderr, flush=True)
             return
         faulthandler.cancel_dump_traceback_later()

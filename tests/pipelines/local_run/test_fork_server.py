@@ -157,6 +157,29 @@ def test_a_step_that_ends_while_the_server_imports_is_not_started(folder: Path) 
 
 
 @forks
+@pytest.mark.parametrize("server_ends", [False, True])
+def test_a_step_whose_runner_is_killed_while_it_waits_is_not_started(folder: Path, server_ends: bool) -> None:
+    gate = folder / "gate"
+    waiting = f"import os, time\nopen({str(folder / 'imports')!r}, 'w')\n"
+    waiting += f"while not os.path.exists({str(gate)!r}): time.sleep(0.01)"
+    (folder / "planted_gate.py").write_text(waiting)
+    (folder / "planted_step.py").write_text(f"open({str(folder / 'ran')!r}, 'w')")
+    command = [sys.executable, "-m", "pipelines.local_run.step_process", "0", "planted_step"]
+    with fork_server([["planted_gate"]]):
+        wait_until((folder / "imports").exists)
+        step = subprocess.Popen(command, stdout=subprocess.PIPE)
+        assert step.stdout
+        wait_until(lambda: any(each.fd > 2 for each in psutil.Process(step.pid).net_connections("unix")))
+        step.stdout.close()  # as at the end of the runner
+        if server_ends:
+            (server,) = (each for each in psutil.Process().children() if each.pid != step.pid)
+            server.kill()
+        gate.touch()
+        assert step.wait(HANG_S) == 1
+    assert not (folder / "ran").exists()
+
+
+@forks
 def test_a_step_that_ends_once_the_server_reads_its_request_is_not_started(folder: Path) -> None:
     (folder / "planted_step.py").write_text(f"open({str(folder / 'ran')!r}, 'w')")
     request = {"arguments": ["planted_step"], "end": math.inf, "environment": dict(os.environ)}
