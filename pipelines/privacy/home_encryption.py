@@ -89,26 +89,25 @@ def _check_key_outside(settings: Settings) -> None:
 
 @contextmanager
 def _alone(home: Path) -> Iterator[None]:
-    """Let one process encrypt the home; the lock is a file beside it, since the home itself is renamed.
+    """Let one process encrypt a home in its folder; a kill leaves no file of the lock.
+
+    It is the folder that is locked, since the home itself is renamed.
 
     Raises:
-        HomeInUse: another process has the lock, or has just deleted it.
+        HomeInUse: another process has the lock.
     """
     home.parent.mkdir(parents=True, exist_ok=True)
-    lock = home.with_name(f"{home.name}.encrypting")
-    with lock.open("a") as file:
+    folder = os.open(home.parent, os.O_RDONLY)
+    try:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            is_mine = False
-        else:
-            is_mine = os.fstat(file.fileno()).st_nlink > 0
-        if not is_mine:
-            raise HomeInUse(f"another process encrypts {home}: wait until it ends")
-        try:
-            yield
-        finally:
-            lock.unlink()
+            fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise HomeInUse(
+                f"another process encrypts {home}, or another home in {home.parent}: wait until it ends"
+            ) from error
+        yield
+    finally:
+        os.close(folder)
 
 
 def _replace(home: Path, old: Path, result: EncryptedFolder, key: bytes) -> None:

@@ -120,6 +120,7 @@ def test_a_command_that_is_killed_at_any_write_is_repeated(
 ) -> None:
     monkeypatch.setattr("os.sync", lambda: None)  # a busy disk takes long, and no power fails here
     before, home, moment = content(settings), settings.home, 0
+    known = {"home", "home.encrypted", "home.encrypted-copy", "home.encrypted-new", "home.unencrypted"}
 
     def encrypt() -> None:
         encrypt_home(settings, KEY)
@@ -131,6 +132,7 @@ def test_a_command_that_is_killed_at_any_write_is_repeated(
         except AssertionError:
             break
         unmount_all(home)
+        assert {path.name for path in mounts.iterdir()} <= known  # no file of a lock
         if not encrypted_home(home).exists and home.is_dir():
             assert content(settings) == before
             if (mounts / "home.encrypted-new").exists():
