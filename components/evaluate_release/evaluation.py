@@ -11,6 +11,7 @@ from components.evaluate_release.data.held_out import HeldOut
 from components.evaluate_release.dossier.candidate import Candidate, write_dossier
 from components.evaluate_release.dossier.facts import RunRecord
 from components.evaluate_release.measurement import measure, timed
+from components.evaluate_release.memory_estimate import check_evaluation_memory
 from components.evaluate_release.metrics.providers import Providers
 from components.evaluate_release.release_gate import GateDecision
 from components.evaluate_release.report import result_files, tracking
@@ -55,8 +56,10 @@ def evaluate(
         (`ndcg_at_10`), the others' with their model's name (`popularity_ndcg_at_10`).
 
     Raises:
-        StepError: the inputs are of different runs, or there are no held-out queries.
+        StepError: the evaluation would need more memory than there is, the inputs are of different runs, or
+            there are no held-out queries.
     """
+    check_evaluation_memory(training_set, items, users, collaborative_filters)
     keep_seen = keeps_seen(interest_model)
     ranking = assemble(interest_model, collaborative_filters, items, keep_seen)
     held_out = HeldOut.read(training_set, ranking.catalog, feedback, keep_seen, users, interactions)

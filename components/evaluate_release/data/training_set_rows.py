@@ -46,7 +46,7 @@ class TrainingSetRows:
             StepError: a column is missing.
         """
         with pq.ParquetFile(file) as training_set:
-            _check_columns(file, training_set.schema_arrow.names)
+            check_columns(file, training_set.schema_arrow.names)
             keys = training_set.read(KEYS)
             train, everything = (keys.filter(pc.equal(keys["split"], split)) for split in ("train", "all"))
             users = keys.filter(pc.is_in(keys["split"], HELD_OUT))["user_id"].unique()
@@ -80,7 +80,7 @@ class _Kept:
             yield rows.filter(in_all)
 
 
-def _check_columns(file: Path, names: list[str]) -> None:
+def check_columns(file: Path, names: list[str]) -> None:
     missing = [name for name in TRAINING_SET.names if name not in {*names, *ATTRIBUTE_INPUTS}]
     if missing:
         raise StepError(
