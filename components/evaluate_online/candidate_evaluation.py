@@ -6,16 +6,19 @@ from dataclasses import replace
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from components.evaluate_online.candidate_estimates import CandidateEvaluation
 from components.evaluate_online.last_answers import last_answers
 from components.evaluate_online.off_policy import LoggedAnswers, NoSupport, evaluate_off_policy
 from components.evaluate_online.off_policy_options import OffPolicyOptions
+from serving.answers import Answer
 from serving.exposures.exposure import Exposure
 from serving.ranking.exploration import propensities
 from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.scenarios import Exploration
 from serving.replay.not_repeatable import NotRepeatable
+from serving.replay.replayed_batches import replay_all
 from serving.replay.replayer import Replayer
 
 # The scores of a cold start are no log odds.
@@ -53,24 +56,29 @@ async def evaluate_candidate(
     )
     places = Counter(len(each.item_ids) for each in explored).most_common(1)
     left_out: Counter[str] = Counter()
-    users: list[str] = []
-    rows: list[tuple[list[float], list[float], list[float]]] = []
+    usable: list[Exposure] = []
     for exposure in explored:
-        key = exposure.user_id, exposure.request_id
-        if not len(exposure.item_ids) == len(clicks.get(key, ())) == places[0][0]:
+        if len(exposure.item_ids) == len(clicks.get(_key(exposure), ())) == places[0][0]:
+            usable.append(exposure)
+        else:
             left_out["another number of items, or an answer to a bot"] += 1
-            continue
-        try:
-            ranked = await ranker.replay(exposure, release, k=max(exploration.pool, len(exposure.item_ids)))
-        except NotRepeatable as error:
-            left_out[str(error)] += 1
-            continue
-        scores = {item.item_id: item.score for item in ranked.answer.recommendations}
+
+    def candidate_propensities(exposure: Exposure, answer: Answer) -> NDArray[np.float64]:
+        scores = {item.item_id: item.score for item in answer.recommendations}
         order = {item_id: rank for rank, item_id in enumerate(scores)}
         ranks = [order.get(item_id, -1) for item_id in exposure.item_ids]
-        given = propensities(np.array(list(scores.values()), np.float32), ranks, exploration)
-        users.append(exposure.user_id or exposure.request_id)
-        rows.append((clicks[key], list(exposure.propensities), given.tolist()))
+        return propensities(np.array(list(scores.values()), np.float32), ranks, exploration)
+
+    k = max(exploration.pool, places[0][0] if places else 0)
+    users: list[str] = []
+    rows: list[tuple[list[float], list[float], list[float]]] = []
+    answers = await replay_all(ranker, usable, release, k, candidate_propensities)
+    for exposure, given in zip(usable, answers, strict=True):
+        if isinstance(given, NotRepeatable):
+            left_out[str(given)] += 1
+        else:
+            users.append(exposure.user_id or exposure.request_id)
+            rows.append((clicks[_key(exposure)], list(exposure.propensities), given.tolist()))
     if not rows:
         reasons = "; ".join(left_out) or "there is none with a history"
         raise NoSupport(f"no answer of the scenario {scenario!r} can be used: {reasons}")
@@ -80,6 +88,10 @@ async def evaluate_candidate(
     logged = LoggedAnswers(numbers, rewards, live, candidate, model, model)
     evaluation = evaluate_off_policy(logged, options.min_effective, options.min_support)
     return CandidateEvaluation(scenario, evaluation, float(rewards.sum(axis=1).mean()), dict(left_out))
+
+
+def _key(exposure: Exposure) -> tuple[str, str]:
+    return exposure.user_id, exposure.request_id
 
 
 def _exploration(options: OffPolicyOptions, scenario: str) -> Exploration:

@@ -17,11 +17,12 @@ from components.evaluate_online.off_policy import NoSupport
 from components.evaluate_release.blend.reliability import expected_calibration_error, reliability
 from components.progress import report
 from feature_repo.counts import counted
-from serving.answers import Recommendation
+from serving.answers import Answer, Recommendation
 from serving.exposures.exposure import Exposure
 from serving.ranking.calibration import softmax_log_odds
 from serving.ranking.loaded_release import LoadedRelease
 from serving.replay.not_repeatable import NotRepeatable
+from serving.replay.replayed_batches import replay_all
 from serving.replay.replayer import Replayer
 
 Floats = NDArray[np.float64]
@@ -54,22 +55,28 @@ async def score_shown_items(
     """Let a release answer the requests again, and return its log odds for the items that were shown then."""
     scenarios = {name: each.model_copy(update=_GREEDY) for name, each in replayer.scenarios.items()}
     ranker = replace(replayer, scenarios=scenarios)
+    usable = [
+        each
+        for each in exposures
+        if each.basis in _BASES and len(clicks.get(_key(each), ())) == len(each.item_ids)
+    ]
+    blend = release.ranking.blend
+
+    def shown_log_odds(exposure: Exposure, answer: Answer) -> list[float | None]:
+        log_odds = _log_odds(answer.recommendations, blend)
+        return [log_odds.get(item_id) for item_id in exposure.item_ids]
+
     rows: list[tuple[float, float, int]] = []
     users: list[str] = []
     gone: list[str] = []  # why an answer can't be given again
-    for exposure in exposures:
-        clicked = clicks.get((exposure.user_id, exposure.request_id), [])
-        if len(clicked) != len(exposure.item_ids) or exposure.basis not in _BASES:
+    answers = await replay_all(ranker, usable, release, _RANKED, shown_log_odds)
+    for exposure, answer in zip(usable, answers, strict=True):
+        if isinstance(answer, NotRepeatable):
+            gone.append(str(answer))
             continue
-        try:
-            ranked = await ranker.replay(exposure, release, k=_RANKED)
-        except NotRepeatable as error:
-            gone.append(str(error))
-            continue
-        log_odds = _log_odds(ranked.answer.recommendations, release.ranking.blend)
-        for place, (item_id, is_clicked) in enumerate(zip(exposure.item_ids, clicked, strict=True)):
-            if item_id in log_odds:
-                rows.append((log_odds[item_id], is_clicked, min(place, MAX_PLACE)))
+        for place, (log_odds, is_clicked) in enumerate(zip(answer, clicks[_key(exposure)], strict=True)):
+            if log_odds is not None:
+                rows.append((log_odds, is_clicked, min(place, MAX_PLACE)))
                 users.append(exposure.user_id or exposure.request_id)
     if gone:
         report(
@@ -78,6 +85,10 @@ async def score_shown_items(
     columns = np.array(rows, np.float64).reshape(-1, 3)
     _, numbers = np.unique(np.array(users, np.str_), return_inverse=True)
     return ShownItems(columns[:, 0], columns[:, 1], columns[:, 2].astype(np.int64), numbers)
+
+
+def _key(exposure: Exposure) -> tuple[str, str]:
+    return exposure.user_id, exposure.request_id
 
 
 def _log_odds(items: Sequence[Recommendation], blend: Mapping[str, Any]) -> dict[str, float]:

@@ -31,6 +31,7 @@ from serving.online_store.past_features import PastFeatures
 from serving.ranking.loaded_release import LoadedRelease
 from serving.release.arrays import FloatArray
 from serving.release.ranking_data import Ranking
+from serving.replay.past_stores import NoFeatures
 from serving.replay.replayer import Replayer
 from serving.user_data.interaction_log import InteractionLog
 
@@ -134,8 +135,7 @@ class ExploredAnswers:
 
     def _replayer(self, exposures: ExposureStore, log: InteractionLog, model: "_LocalModel") -> Replayer:
         past = partial(PastFeatures, f"{self.warehouse.rstrip('/')}/features")
-        # Nobody is in the snapshot 0: the features of each answer are those of its own.
-        return Replayer(past(0, 0), past, log, exposures, model, self.options.scenarios, _LIMITS)
+        return Replayer(NoFeatures(), past, log, exposures, model, self.options.scenarios, _LIMITS)
 
 
 class _LocalModel:

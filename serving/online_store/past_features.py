@@ -1,10 +1,12 @@
 """Reads users' features as of an earlier snapshot, from the tables that materialize_features keeps of it."""
 
 import math
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from feature_repo.contract import (
@@ -31,9 +33,17 @@ class PastFeatures:
 
     max_read_s = math.inf
 
-    def __init__(self, features: str, snapshot: int, release: int) -> None:
-        """`features`: a directory or an fsspec URL; `snapshot`: as_of, µs since the epoch."""
+    def __init__(self, features: str, snapshot: int, release: int, users: Collection[str] = ()) -> None:
+        """Nothing is read yet.
+
+        Args:
+            features: a directory or an fsspec URL.
+            snapshot: as_of, µs since the epoch.
+            users: those whose rows are read together, and kept in memory: up to 50 KB each. Further users
+                are read one by one.
+        """
         self._location, self._snapshot, self._release = past_features(features, snapshot), snapshot, release
+        self._users, self._together = frozenset(users), dict[str, _Rows]()  # by name of the table
 
     def read(self, user_id: str, known_version: Hashable) -> tuple[Hashable, UserFeatures | None]:
         """Return the snapshot's time, and the user's features; None if they are not kept."""
@@ -57,10 +67,38 @@ class PastFeatures:
 
     def _row(self, name: str, user_id: str) -> dict[str, Any] | None:
         """Return a user's row of a table; None if there is no such table or row."""
+        address = table_path(self._location, name)
+        if user_id not in self._users:
+            return _Rows.read(address, [user_id]).of(user_id)
+        if name not in self._together:
+            self._together[name] = _Rows.read(address, sorted(self._users))
+        return self._together[name].of(user_id)
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Rows of some users; stays an Arrow table, which takes a fraction of the memory of Python objects."""
+
+    table: pa.Table
+    numbers: dict[str, int]  # user id -> number of the row
+
+    @classmethod
+    def read(cls, address: str, users: Sequence[str]) -> "_Rows":
+        """Read the rows of sorted users; none if there is no such table."""
         try:
-            file = open_binary(table_path(self._location, name))
+            file = open_binary(address)
         except FileNotFoundError:
-            return None
+            return cls(pa.table({}), {})
+        # By the range, the statistics of the row groups tell which ones to skip; by the list they do not.
+        # Threads and buffers ahead of the reading would hold a large part of a large table in memory.
+        wanted = [("user_id", ">=", users[0]), ("user_id", "<=", users[-1]), ("user_id", "in", users)]
         with file:
-            rows = pq.read_table(file, filters=[("user_id", "=", user_id)]).to_pylist()
-        return {key: rows[0][key] for key in rows[0] if key not in _BOOKKEEPING} if rows else None
+            table = pq.read_table(file, filters=wanted, use_threads=False, pre_buffer=False)
+        ids = table["user_id"].to_pylist()
+        columns = [column for column in table.column_names if column not in _BOOKKEEPING]
+        return cls(table.select(columns), {user_id: number for number, user_id in enumerate(ids)})
+
+    def of(self, user_id: str) -> dict[str, Any] | None:
+        """Return a user's row; None if there is none."""
+        number = self.numbers.get(user_id)
+        return None if number is None else self.table.slice(number, 1).to_pylist()[0]

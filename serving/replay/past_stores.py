@@ -1,6 +1,7 @@
 """What the stages read while an answer is given again: the stores as they were then, and one release."""
 
 from collections import Counter
+from collections.abc import Hashable
 
 from feature_repo.interaction import Interaction
 from serving.answers import Answer, Degradation
@@ -26,6 +27,15 @@ class RecordedExposure:
     ) -> Degradation | None:
         self.exposure = from_row(row_of(request, answer, origin))
         return None
+
+
+class NoFeatures:
+    """A feature store without users: each answer then has the features of its own snapshot."""
+
+    max_read_s = 0.0
+
+    def read(self, user_id: str, known_version: Hashable) -> tuple[Hashable, None]:
+        return 0, None
 
 
 class NoModel:

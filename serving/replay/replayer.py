@@ -1,6 +1,6 @@
 """Answers a recorded request again as it was then, or as another release would have answered it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -42,8 +42,9 @@ class Replayed:
     exposure: Exposure
 
 
-# (as_of of a snapshot, µs; release) -> the features as of then, with interest states under the release.
-PastFeaturesOf = Callable[[int, int], Features]
+# (as_of of a snapshot, µs; release; users who are read together) -> the features as of then, with interest
+# states under the release.
+PastFeaturesOf = Callable[[int, int, Collection[str]], Features]
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,7 @@ class Replayer:
         Raises:
             NotRepeatable: they are not kept.
         """
-        now, then = self.features, self.past(exposure.snapshot, release)
+        now, then = self.features, self.past(exposure.snapshot, release, {exposure.user_id})
         current = _read(now, exposure.user_id)
         has_state = current and current.interest_state and current.interest_state.release == release
         is_same = (current.as_of if current else 0) == exposure.snapshot

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -57,7 +57,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
         yield service
 
 
-def no_past(snapshot: int, release: int) -> FakeFeatures:
+def no_past(snapshot: int, release: int, users: Collection[str]) -> FakeFeatures:
     return FakeFeatures()
 
 

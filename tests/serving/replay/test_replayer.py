@@ -63,7 +63,7 @@ def replayed(
     scenarios = {name: load_scenarios(service.root / "scenarios.toml")[name] for name in known}
     replayer = Replayer(
         service.features,
-        lambda *key: (past or {}).get(key, FakeFeatures()),
+        lambda snapshot, release, users: (past or {}).get((snapshot, release), FakeFeatures()),
         service.log,
         service.exposures,
         service.model,
