@@ -1,17 +1,19 @@
 """Estimates what another release would earn on the answers that a scenario explored."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from components.evaluate_online.candidate_estimates import CandidateEvaluation
+from components.evaluate_online.clicked_answers import Clicks, key_of
 from components.evaluate_online.last_answers import last_answers
+from components.evaluate_online.left_out import BASES, COLD_START, why_unusable
 from components.evaluate_online.off_policy import LoggedAnswers, NoSupport, evaluate_off_policy
 from components.evaluate_online.off_policy_options import OffPolicyOptions
+from feature_repo.counts import counted
 from serving.answers import Answer
 from serving.exposures.exposure import Exposure
 from serving.ranking.exploration import propensities
@@ -20,12 +22,6 @@ from serving.ranking.scenarios import Exploration
 from serving.replay.not_repeatable import NotRepeatable
 from serving.replay.replayed_batches import replay_all
 from serving.replay.replayer import Replayer
-
-# The scores of a cold start are no log odds.
-_BASES: Final = ("history", "request_history")
-
-# (user id, request id) -> whether each place of the answer was clicked.
-Clicks = Mapping[tuple[str, str], list[float]]
 
 
 async def evaluate_candidate(
@@ -41,8 +37,8 @@ async def evaluate_candidate(
     The reward model of DR is the mean of each place.
 
     Args:
-        exposures: of any scenario, oldest first; the newest `options.answers` of the scenario are used. Of
-            those to the same request of a user, only the last one counts.
+        exposures: of any scenario, oldest first; the newest `options.answers` of the scenario are used, or
+            left out and counted. Of those to the same request of a user, only the last one counts.
 
     Raises:
         NoSupport: the answers can't tell; says why.
@@ -51,47 +47,64 @@ async def evaluate_candidate(
     exploration = _exploration(options, scenario)
     greedy = {name: each.model_copy(update={"exploration": None}) for name, each in options.scenarios.items()}
     ranker = replace(replayer, scenarios=greedy)
-    explored = last_answers(
-        exposures, lambda each: each.scenario == scenario and each.basis in _BASES, options.answers
-    )
-    places = Counter(len(each.item_ids) for each in explored).most_common(1)
-    left_out: Counter[str] = Counter()
-    usable: list[Exposure] = []
-    for exposure in explored:
-        if len(exposure.item_ids) == len(clicks.get(_key(exposure), ())) == places[0][0]:
-            usable.append(exposure)
-        else:
-            left_out["another number of items, or an answer to a bot"] += 1
+    explored = last_answers(exposures, lambda each: each.scenario == scenario, options.answers)
+    usable, left_out = _usable(explored, clicks)
 
-    def candidate_propensities(exposure: Exposure, answer: Answer) -> NDArray[np.float64]:
+    def candidate_propensities(exposure: Exposure, answer: Answer) -> NDArray[np.float64] | None:
+        if answer.basis not in BASES:
+            return None
         scores = {item.item_id: item.score for item in answer.recommendations}
         order = {item_id: rank for rank, item_id in enumerate(scores)}
         ranks = [order.get(item_id, -1) for item_id in exposure.item_ids]
         return propensities(np.array(list(scores.values()), np.float32), ranks, exploration)
 
-    k = max(exploration.pool, places[0][0] if places else 0)
+    k = max(exploration.pool, len(usable[0].item_ids) if usable else 0)
     users: list[str] = []
     rows: list[tuple[list[float], list[float], list[float]]] = []
     answers = await replay_all(ranker, usable, release, k, candidate_propensities)
     for exposure, given in zip(usable, answers, strict=True):
         if isinstance(given, NotRepeatable):
             left_out[str(given)] += 1
+        elif given is None:
+            left_out[COLD_START] += 1
         else:
             users.append(exposure.user_id or exposure.request_id)
-            rows.append((clicks[_key(exposure)], list(exposure.propensities), given.tolist()))
+            rows.append((clicks[key_of(exposure)], list(exposure.propensities), given.tolist()))
     if not rows:
-        reasons = "; ".join(left_out) or "there is none with a history"
-        raise NoSupport(f"no answer of the scenario {scenario!r} can be used: {reasons}")
+        raise NoSupport(f"no answer of the scenario {scenario!r} can be used{_reasons(left_out)}")
     rewards, live, candidate = (np.array([row[part] for row in rows]) for part in range(3))
     model = np.broadcast_to(rewards.mean(axis=0), rewards.shape)
     _, numbers = np.unique(users, return_inverse=True)
     logged = LoggedAnswers(numbers, rewards, live, candidate, model, model)
-    evaluation = evaluate_off_policy(logged, options.min_effective, options.min_support)
+    try:
+        evaluation = evaluate_off_policy(logged, options.min_effective, options.min_support)
+    except NoSupport as error:
+        raise NoSupport(f"{error}{_reasons(left_out)}") from error
     return CandidateEvaluation(scenario, evaluation, float(rewards.sum(axis=1).mean()), dict(left_out))
 
 
-def _key(exposure: Exposure) -> tuple[str, str]:
-    return exposure.user_id, exposure.request_id
+def _usable(explored: Sequence[Exposure], clicks: Clicks) -> tuple[list[Exposure], Counter[str]]:
+    """Return the answers with the usual number of items and known clicks; reason -> number of the others."""
+    usable, left_out = list[Exposure](), Counter[str]()
+    lengths = Counter(len(each.item_ids) for each in explored if each.basis in BASES)
+    usual = lengths.most_common(1)[0][0] if lengths else 0
+    for exposure in explored:
+        reason = why_unusable(exposure, clicks)
+        if not reason and len(exposure.item_ids) != usual:
+            reason = f"the answer had not {counted(usual, 'item')}, as most have"
+        if reason:
+            left_out[reason] += 1
+        else:
+            usable.append(exposure)
+    return usable, left_out
+
+
+def _reasons(left_out: Counter[str]) -> str:
+    """Return the end of a sentence that says how many answers were left out and why; "" for none."""
+    if not left_out:
+        return ""
+    reasons = "; ".join(f"{counted(number, 'answer')}: {reason}" for reason, number in left_out.items())
+    return f" (left out: {reasons})"
 
 
 def _exploration(options: OffPolicyOptions, scenario: str) -> Exploration:

@@ -5,6 +5,7 @@ look less at lower places (Craswell et al. 2008); without the effect a low place
 The recommender's probability is that of the first place, whose effect is 0.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -13,8 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from components.evaluate_online.clicked_answers import Clicks, key_of
+from components.evaluate_online.left_out import BASES, COLD_START, report_left_out, why_unusable
 from components.evaluate_online.off_policy import NoSupport
 from components.evaluate_release.blend.reliability import expected_calibration_error, reliability
+from components.evaluate_release.metrics.bootstrap import MIN_USERS
 from components.progress import report
 from feature_repo.counts import counted
 from serving.answers import Answer, Recommendation
@@ -33,7 +37,6 @@ MAX_PLACE: Final = 10
 _RANKED: Final = 1_000
 _PENALTY: Final = 1e-3
 _GREEDY: Final = {"exploration": None, "diversity": 0.0, "max_per_category": None, "min_fresh_share": 0.0}
-_BASES: Final = ("history", "request_history")
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,47 +51,52 @@ class ShownItems:
 
 async def score_shown_items(
     exposures: Iterable[Exposure],
-    clicks: Mapping[tuple[str, str], list[float]],
+    clicks: Clicks,
     replayer: Replayer,
     release: LoadedRelease,
 ) -> ShownItems:
-    """Let a release answer the requests again, and return its log odds for the items that were shown then."""
+    """Let a release answer the requests again, and return its log odds for the items that were shown then.
+
+    Reports how many answers and items are left out, and why.
+    """
     scenarios = {name: each.model_copy(update=_GREEDY) for name, each in replayer.scenarios.items()}
     ranker = replace(replayer, scenarios=scenarios)
-    usable = [
-        each
-        for each in exposures
-        if each.basis in _BASES and len(clicks.get(_key(each), ())) == len(each.item_ids)
-    ]
+    usable, left_out = list[Exposure](), Counter[str]()
+    for exposure in exposures:
+        if reason := why_unusable(exposure, clicks):
+            left_out[reason] += 1
+        else:
+            usable.append(exposure)
     blend = release.ranking.blend
 
-    def shown_log_odds(exposure: Exposure, answer: Answer) -> list[float | None]:
+    def shown_log_odds(exposure: Exposure, answer: Answer) -> list[float | None] | None:
+        if answer.basis not in BASES:
+            return None
         log_odds = _log_odds(answer.recommendations, blend)
         return [log_odds.get(item_id) for item_id in exposure.item_ids]
 
     rows: list[tuple[float, float, int]] = []
     users: list[str] = []
-    gone: list[str] = []  # why an answer can't be given again
+    places = 0
     answers = await replay_all(ranker, usable, release, _RANKED, shown_log_odds)
     for exposure, answer in zip(usable, answers, strict=True):
-        if isinstance(answer, NotRepeatable):
-            gone.append(str(answer))
+        if answer is None or isinstance(answer, NotRepeatable):
+            left_out[str(answer or COLD_START)] += 1
             continue
-        for place, (log_odds, is_clicked) in enumerate(zip(answer, clicks[_key(exposure)], strict=True)):
+        places += len(answer)
+        for place, (log_odds, is_clicked) in enumerate(zip(answer, clicks[key_of(exposure)], strict=True)):
             if log_odds is not None:
                 rows.append((log_odds, is_clicked, min(place, MAX_PLACE)))
                 users.append(exposure.user_id or exposure.request_id)
-    if gone:
+    report_left_out("click calibration", left_out)
+    if len(rows) < places:
         report(
-            f"click calibration leaves out {counted(len(gone), 'answer')} that can't be repeated: {gone[0]}"
+            f"click calibration leaves out {places - len(rows):,} of {counted(places, 'shown item')}: the "
+            f"release does not have them among its best {_RANKED:,}"
         )
     columns = np.array(rows, np.float64).reshape(-1, 3)
     _, numbers = np.unique(np.array(users, np.str_), return_inverse=True)
     return ShownItems(columns[:, 0], columns[:, 1], columns[:, 2].astype(np.int64), numbers)
-
-
-def _key(exposure: Exposure) -> tuple[str, str]:
-    return exposure.user_id, exposure.request_id
 
 
 def _log_odds(items: Sequence[Recommendation], blend: Mapping[str, Any]) -> dict[str, float]:
@@ -107,8 +115,14 @@ def fit_on_clicks(shown: ShownItems) -> dict[str, Any]:
     `reliability` has the curve, `expected_calibration_error` its error.
 
     Raises:
-        NoSupport: items with higher scores are not clicked more.
+        NoSupport: items with higher scores are not clicked more, or the items are of too few users.
     """
+    users = len(np.unique(shown.users))
+    if users < MIN_USERS:
+        raise NoSupport(
+            f"the clicks are on answers to {counted(users, 'user')}, and {MIN_USERS} are needed, so that a "
+            "few people do not decide for everybody"
+        )
     features = np.zeros((len(shown.clicked), 2 + MAX_PLACE))
     features[:, 0], features[:, 1] = shown.log_odds, 1
     lower = np.flatnonzero(shown.places)

@@ -15,8 +15,9 @@ from components.errors import StepError
 from components.evaluate_online.candidate_estimates import CandidateEvaluation
 from components.evaluate_online.candidate_evaluation import evaluate_candidate
 from components.evaluate_online.click_calibration import fit_on_clicks, score_shown_items
-from components.evaluate_online.clicked_answers import clicked_answers
+from components.evaluate_online.clicked_answers import Clicks, clicked_answers
 from components.evaluate_online.last_answers import last_answers
+from components.evaluate_online.left_out import report_left_out
 from components.evaluate_online.off_policy import NoSupport
 from components.evaluate_online.off_policy_options import OffPolicyOptions
 from components.ingest_interactions.warehouse.recorded_interactions import log_exists
@@ -65,6 +66,8 @@ class ExploredAnswers:
         least = max(1, self.options.min_effective)
         if not self.options.exploring:
             raise NoSupport("no scenario explores")
+        if live is None:
+            raise NoSupport("no version is live, so there are no answers to compare with")
 
         def is_of_live(shown: Exposure) -> bool:
             return (
@@ -81,11 +84,13 @@ class ExploredAnswers:
                     "are needed"
                 )
             ((scenario, _),) = Counter(each.scenario for each in shown).most_common(1)
-            return asyncio.run(
+            evaluated = asyncio.run(
                 evaluate_candidate(
                     shown, self._clicks(shown), replayer, LoadedRelease(candidate), scenario, self.options
                 )
             )
+        report_left_out("the estimate of clicks", evaluated.left_out)
+        return evaluated
 
     def calibration(self, candidate: Ranking, saved_model: Path, trained_until: int) -> dict[str, Any]:
         """Return the curve of click_calibration.fit_on_clicks.
@@ -129,9 +134,10 @@ class ExploredAnswers:
             exposures.close()
             log.close()
 
-    def _clicks(self, answers: Sequence[Exposure]) -> dict[tuple[str, str], list[float]]:
+    def _clicks(self, answers: Sequence[Exposure]) -> Clicks:
         window = answers[0].timestamp, answers[-1].timestamp + 1
-        return clicked_answers(self.interaction_log, self.warehouse, *window, until=time.time_ns() // 1000)
+        now = time.time_ns() // 1000
+        return clicked_answers(self.interaction_log, self.warehouse, *window, until=now, answers=answers)
 
     def _replayer(self, exposures: ExposureStore, log: InteractionLog, model: "_LocalModel") -> Replayer:
         past = partial(PastFeatures, f"{self.warehouse.rstrip('/')}/features")

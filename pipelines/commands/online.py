@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -174,7 +175,7 @@ async def _evaluate(
     store = ExposureStore(settings.interaction_log)
     try:
         async with open_replayer(settings, store) as replayer:
-            exposures = [each for batch in store.between(*window) for each in batch]
+            exposures = chain.from_iterable(store.between(*window))
             opened = open_release(settings, release)
             options = replace(off_policy_options(settings), answers=limit)
             return await evaluate_candidate(exposures, clicks, replayer, opened, scenario, options)

@@ -1,6 +1,7 @@
 """A release is evaluated on what another one showed: the same release earns what was logged."""
 
 import asyncio
+import re
 import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
@@ -10,16 +11,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from components.evaluate_online import explored_answers
+from components.evaluate_online import candidate_evaluation, click_calibration, explored_answers
 from components.evaluate_online.candidate_estimates import CandidateEvaluation
 from components.evaluate_online.candidate_evaluation import evaluate_candidate
-from components.evaluate_online.clicked_answers import clicked_answers
+from components.evaluate_online.click_calibration import score_shown_items
+from components.evaluate_online.clicked_answers import Clicks, clicked_answers, key_of
 from components.evaluate_online.explored_answers import ExploredAnswers
 from components.evaluate_online.off_policy import NoSupport
 from components.evaluate_online.off_policy_options import OffPolicyOptions
 from components.evaluate_online.online_report import Attribution, evaluate_online
 from feature_repo.attributes import Attributes
 from feature_repo.histories import History
+from serving.answers import Answer, Basis
 from serving.api.validation import RequestLimits
 from serving.exposures.exposure import Exposure
 from serving.exposures.exposure_store import ExposureStore
@@ -65,17 +68,34 @@ def evaluated(
     service: RunningService, scenario: str = "explore", again: Sequence[Exposure] = ()
 ) -> CandidateEvaluation:
     """Evaluate the live release; `again` holds answers to requests that were answered before."""
+    return evaluated_on(service, [*explored(service), *again], clicks_of(service), scenario)
+
+
+def evaluated_on(
+    service: RunningService,
+    shown: Sequence[Exposure],
+    clicks: Clicks,
+    scenario: str = "explore",
+    **options: float,
+) -> CandidateEvaluation:
+    replayer = replayer_of(service)
+    values = OffPolicyOptions(replayer.scenarios, **options)  # type: ignore[arg-type]
+    return asyncio.run(evaluate_candidate(shown, clicks, replayer, release_of(service), scenario, values))
+
+
+def replayer_of(service: RunningService) -> Replayer:
     scenarios = load_scenarios(service.root / "scenarios.toml")
-    replayer = Replayer(
+    return Replayer(
         service.features, no_past, service.log, service.exposures, service.model, scenarios, RequestLimits()
     )
-    clicks = clicked_answers(url(service), NO_WAREHOUSE, 0, time.time_ns() // 1000)
-    release = LoadedRelease(ReleaseStore(str(service.root / "releases")).open(1))
-    return asyncio.run(
-        evaluate_candidate(
-            [*explored(service), *again], clicks, replayer, release, scenario, OffPolicyOptions(scenarios)
-        )
-    )
+
+
+def release_of(service: RunningService) -> LoadedRelease:
+    return LoadedRelease(ReleaseStore(str(service.root / "releases")).open(1))
+
+
+def clicks_of(service: RunningService) -> Clicks:
+    return clicked_answers(url(service), NO_WAREHOUSE, 0, time.time_ns() // 1000)
 
 
 def explored(service: RunningService) -> list[Exposure]:
@@ -107,7 +127,67 @@ def test_an_answer_to_a_request_that_was_answered_again_is_left_out(
     shorter = replace(first, item_ids=first.item_ids[:1], propensities=[1.0], scenario=scenario)
     candidate = evaluated(service, again=[shorter])
     assert candidate.evaluation.answers == ANSWERS - 1
-    assert sum(candidate.left_out.values()) == (scenario == "explore")
+    reason = "the request was answered again, with another number of items"
+    assert candidate.left_out == ({reason: 1} if scenario == "explore" else {})
+
+
+def test_answers_that_are_left_out_are_counted_by_reason(
+    service: RunningService, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = explored(service)
+    clicks = dict(clicks_of(service))
+    del clicks[key_of(shown[2])]
+    clicks[key_of(shown[1])] = [0.0]
+    shown[1] = replace(shown[1], item_ids=shown[1].item_ids[:1], propensities=[1.0])
+    shown[3] = replace(shown[3], basis="trending")
+    shown[4] = replace(shown[4], request=b"")
+    left_out = {
+        "the answer had not 2 items, as most have": 1,
+        "the user is a bot by the rules of the validation": 1,
+        "the answer was based on no history": 1,
+        "the request was longer than 16 KB, and so it was not kept": 1,
+    }
+    candidate = evaluated_on(service, shown, clicks)
+    assert (candidate.left_out, candidate.evaluation.answers) == (left_out, ANSWERS - 4)
+    reasons = "; ".join(f"1 answer: {reason}" for reason in left_out)
+    with pytest.raises(NoSupport, match=re.escape(f"(left out: {reasons})")):
+        evaluated_on(service, shown, clicks, min_effective=1_000)
+
+    async def cold_starts(*arguments: Any) -> list[object]:
+        result = arguments[-1]
+        return [result(each, Answer([], 1, "r", Basis.TRENDING)) for each in arguments[1]]
+
+    monkeypatch.setattr(candidate_evaluation, "replay_all", cold_starts)
+    with pytest.raises(NoSupport, match="117 answers: the release knows no item of the history"):
+        evaluated_on(service, shown, clicks)
+
+
+def test_the_log_says_what_the_calibration_leaves_out(
+    service: RunningService, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shown = explored(service)
+    clicks = dict(clicks_of(service))
+    del clicks[key_of(shown[2])]
+    shown[3] = replace(shown[3], basis="trending")
+    shown[4] = replace(shown[4], request=b"")
+    monkeypatch.setattr(click_calibration, "_RANKED", 3)
+    scored = asyncio.run(score_shown_items(shown, clicks, replayer_of(service), release_of(service)))
+    items = len(scored.clicked)
+    assert 0 < items < 2 * (ANSWERS - 3)
+    assert capsys.readouterr().out.splitlines() == [
+        "» click calibration leaves out 1 answer: the user is a bot by the rules of the validation",
+        "» click calibration leaves out 1 answer: the answer was based on no history",
+        "» click calibration leaves out 1 answer: the request was longer than 16 KB, and so it was not kept",
+        f"» click calibration leaves out {234 - items} of 234 shown items: the release does not have them "
+        "among its best 3",
+    ]
+
+
+def test_the_clicks_of_some_answers_are_those_among_all(service: RunningService) -> None:
+    every, few = clicks_of(service), explored(service)[3:9]
+    some = clicked_answers(url(service), NO_WAREHOUSE, 0, time.time_ns() // 1000, answers=few)
+    assert some == {key_of(each): every[key_of(each)] for each in few}
+    assert len(some) == 6
 
 
 def test_answers_that_two_releases_gave_together_are_not_the_live_one_s(
@@ -127,7 +207,7 @@ def test_only_a_scenario_that_explores_can_be_evaluated(service: RunningService)
 
 def test_the_report_attributes_what_the_client_recorded(service: RunningService, tmp_path: Path) -> None:
     report = evaluate_online(url(service), str(tmp_path), 0, time.time_ns() // 1000, Attribution())
-    clicks = sum(map(sum, clicked_answers(url(service), NO_WAREHOUSE, 0, time.time_ns() // 1000).values()))
+    clicks = sum(map(sum, clicks_of(service).values()))
     assert report.events.by_request == clicks > 0
 
 
@@ -176,6 +256,7 @@ def test_a_candidate_is_evaluated_before_it_is_registered(
         ),
         ({"days": 1e-9}, "0 answers of the live version were explored"),
         ({"live": 2}, "0 answers of the live version were explored"),
+        ({"live": None}, "no version is live, so there are no answers to compare with"),
         ({"scenarios": {}}, "no scenario explores"),
     ],
 )
@@ -198,7 +279,7 @@ def test_click_probabilities_are_calibrated_on_clicks_where_there_are_enough(
     monkeypatch.setattr(f"{explored_answers.__name__}.SavedInterestModel", LocalModel)
     monkeypatch.setattr(explored_answers, "fit_on_clicks", lambda shown: {"clicks": shown.clicked.sum()})
     release = ReleaseStore(str(service.root / "releases")).open(1)
-    clicks = sum(map(sum, clicked_answers(url(service), NO_WAREHOUSE, 0, time.time_ns() // 1000).values()))
+    clicks = sum(map(sum, clicks_of(service).values()))
 
     def calibration(least: int) -> dict[str, Any]:
         scenarios = load_scenarios(service.root / "scenarios.toml")

@@ -1,5 +1,7 @@
 """The calibration on clicks finds the planted curve, whatever the places; the reliability curve is honest."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -36,6 +38,13 @@ def test_clicks_that_fall_with_the_score_calibrate_nothing() -> None:
         NoSupport, match=r"on 30,000 shown items .* were not clicked more .* \(slope -0\.\d+\)"
     ):
         fit_on_clicks(shown(slope=-0.7))
+
+
+def test_a_few_users_do_not_calibrate_for_everybody() -> None:
+    few = replace(shown(), users=np.arange(30_000) % 29)
+    with pytest.raises(NoSupport, match="answers to 29 users, and 30 are needed"):
+        fit_on_clicks(few)
+    assert fit_on_clicks(replace(few, users=np.arange(30_000) % 30))["slope"] > 0
 
 
 def test_reliability_by_hand() -> None:
