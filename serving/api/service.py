@@ -59,9 +59,9 @@ class RecommenderService(RecommenderServiceServicer):
         with self._metrics.stage("request"):
             leave_out_erased(request, self._erasure.erased)
             is_plain = request.HasField("personalized") and not request.personalized
-            degraded = [] if is_plain else self._preferences.degraded(request.user_id)
-            if request.user_id and not self._preferences.is_personalized(request.user_id):
-                request.personalized = False
+            users = [] if is_plain else [request.user_id, *request.followed_user_ids]
+            degraded = self._preferences.degraded(users)
+            self._leave_out_not_personalized(request)
             validated = read_request(request, self._scenarios, self._limits, clock_us())
             deadline = _deadline(context, self._deadline_s)
         answer = await self._recommender.recommend(validated, deadline, degraded)
@@ -85,7 +85,7 @@ class RecommenderService(RecommenderServiceServicer):
         user_id, k = self._read_user(request), read_k(request.k, self._limits)
         deadline = _deadline(context, self._deadline_s)
         interests = await self._recommender.interests(user_id, k, deadline)
-        interests.degraded.extend(self._preferences.degraded(request.user_id))
+        interests.degraded.extend(self._preferences.degraded([request.user_id]))
         return interests_message(interests)
 
     async def ForecastInterests(  # noqa: N802
@@ -95,7 +95,7 @@ class RecommenderService(RecommenderServiceServicer):
         user_id, k = self._read_user(request), read_k(request.k, self._limits)
         steps, deadline = read_steps(request.steps), _deadline(context, self._deadline_s)
         forecast = await self._recommender.forecast(user_id, steps, k, deadline)
-        forecast.degraded.extend(self._preferences.degraded(request.user_id))
+        forecast.degraded.extend(self._preferences.degraded([request.user_id]))
         return forecast_message(forecast)
 
     async def EraseUser(  # noqa: N802
@@ -115,6 +115,15 @@ class RecommenderService(RecommenderServiceServicer):
             raise InvalidRequest("personalized: expected true or false, got nothing")
         await self._preferences.set_personalized(user_id, request.personalized)
         return pb.SetPreferencesResponse()
+
+    def _leave_out_not_personalized(self, request: pb.RecommendRequest) -> None:
+        """Let nothing be read of users whose answers are not personalized, also if others follow them."""
+        is_personalized = self._preferences.is_personalized
+        if request.user_id and not is_personalized(request.user_id):
+            request.personalized = False
+        followed = list(filter(is_personalized, request.followed_user_ids))
+        if len(followed) < len(request.followed_user_ids):
+            request.followed_user_ids[:] = followed
 
     def _read_user(self, request: pb.GetInterestsRequest | pb.ForecastInterestsRequest) -> str:
         """Return the id, or that of nobody for a user whose answers are not personalized."""

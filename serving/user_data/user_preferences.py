@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Container
+from collections.abc import Callable, Container, Iterable
 from threading import Lock
 from typing import Final, Protocol
 
@@ -52,9 +52,12 @@ class UserPreferences:
         """Return whether the user's answers are personalized; nobody's are before the store could be read."""
         return self._is_known and user_id not in self._not_personalized
 
-    def degraded(self, user_id: str) -> list[Degradation]:
-        """Return what an answer to the user lacks before the store could be read; nothing from then on."""
-        if self._is_known or not user_id:
+    def degraded(self, user_ids: Iterable[str]) -> list[Degradation]:
+        """Return what an answer lacks that would use something about these users, "" for nobody.
+
+        It is nothing from the first time on that the store could be read.
+        """
+        if self._is_known or not any(user_ids):
             return []
         reason = "the preferences of users could not be read since the start"
         return [Degradation(Stage.PREFERENCES, reason, Fallback.NOT_PERSONALIZED)]

@@ -67,6 +67,29 @@ def test_the_setting_is_followed_by_every_replica_until_it_is_changed(
     wait_until(lambda: one.client.recommend(USER).basis == "history")
 
 
+def test_nothing_of_a_user_who_opted_out_is_used_for_the_answers_to_followers(
+    replicas: tuple[RunningService, RunningService],
+) -> None:
+    one, two = replicas
+    one.client.record_all([*past("horror", 1, user="opted-out"), *past("horror", 2, user="friend")])
+
+    def shown(service: RunningService, user: str = "") -> set[str]:
+        followed = ["opted-out", "friend"]
+        answer = service.client.recommend(user, followed_user_ids=followed, scenario="social")
+        return {item.item_id for item in answer.recommendations if "followed" in item.sources}
+
+    wait_until(lambda: shown(one, USER) == {"horror-1", "horror-2"})
+    one.client.set_personalized("opted-out", False)
+    assert shown(one, USER) == shown(one) == {"horror-2"}
+    wait_until(lambda: shown(two, USER) == {"horror-2"})
+    answer = one.client.recommend(
+        USER, request_id="kept", followed_user_ids=["opted-out", "friend"], scenario="social"
+    )
+    wait_until(lambda: bool(one.exposures.of_request(answer.request_id)))
+    (kept,) = one.exposures.of_request("kept")
+    assert pb.RecommendRequest.FromString(kept.request).followed_user_ids == ["friend"]
+
+
 def test_a_setting_without_a_value_is_refused(replicas: tuple[RunningService, RunningService]) -> None:
     with grpc.insecure_channel(replicas[0].address) as channel:
         stub = RecommenderServiceStub(channel)  # type: ignore[no-untyped-call]
@@ -116,6 +139,8 @@ def test_answers_say_that_nobody_is_personalized_until_the_preferences_were_read
             assert degraded == [("preferences", "not_personalized")]
         assert counted == ["preferences"]
         assert recommend("").degraded == recommend(USER, personalized=False).degraded == []
+        (of_followed,) = recommend("", followed_user_ids=[USER]).degraded
+        assert of_followed.stage == "preferences"
         is_down.clear()
         wait_until(lambda: recommend(USER).degraded == [])
 
