@@ -36,6 +36,7 @@ MAX_PLACE: Final = 10
 # Of the candidates, those whose softmax share matters.
 _RANKED: Final = 1_000
 _PENALTY: Final = 1e-3
+_Z: Final = 1.96
 _GREEDY: Final = {"exploration": None, "diversity": 0.0, "max_per_category": None, "min_fresh_share": 0.0}
 
 
@@ -115,7 +116,7 @@ def fit_on_clicks(shown: ShownItems) -> dict[str, Any]:
     `reliability` has the curve, `expected_calibration_error` its error.
 
     Raises:
-        NoSupport: items with higher scores are not clicked more, or the items are of too few users.
+        NoSupport: items with higher scores are not certainly clicked more, or the items are of too few users.
     """
     users = len(np.unique(shown.users))
     if users < MIN_USERS:
@@ -131,10 +132,12 @@ def fit_on_clicks(shown: ShownItems) -> dict[str, Any]:
     predicted = np.zeros(len(shown.clicked))
     for half in (second, ~second):
         predicted[half] = _probabilities(features[half], _fit(features[~half], shown.clicked[~half]))
-    if weights[0] <= 0:
+    margin = _Z * _slope_error(weights, features, shown)
+    if weights[0] <= margin:
         raise NoSupport(
             f"on {len(shown.clicked):,} shown items with {int(shown.clicked.sum()):,} clicks, those with "
-            f"higher scores were not clicked more at the same place (slope {weights[0]:.3f})"
+            f"higher scores are not shown to be clicked more at the same place (slope {weights[0]:.3f}, "
+            f"95 % interval {weights[0] - margin:.3f} to {weights[0] + margin:.3f})"
         )
     points = reliability(predicted, shown.clicked, np.ones(len(predicted)))
     return {
@@ -151,6 +154,19 @@ def _fit(features: Floats, clicked: Floats) -> Floats:
     """Return the weights of a logistic regression with a small penalty, which keeps rare places finite."""
     start = np.zeros(features.shape[1])
     return np.asarray(minimize(_loss, start, (features, clicked), jac=True, method="L-BFGS-B").x)
+
+
+def _slope_error(weights: Floats, features: Floats, shown: ShownItems) -> float:
+    """Return the standard error of the slope; a user's items are correlated (Liang and Zeger 1986)."""
+    predicted = _probabilities(features, weights)
+    curvature = (features.T * (predicted * (1 - predicted))) @ features
+    curvature += 2 * _PENALTY * np.eye(len(weights))
+    gradients = features * (predicted - shown.clicked)[:, None]
+    _, users = np.unique(shown.users, return_inverse=True)
+    by_user = np.stack([np.bincount(users, column) for column in gradients.T], axis=1)
+    # The slope's row of the inverse, which is symmetric, times the gradient of each user.
+    influence = by_user @ np.linalg.solve(curvature, np.eye(len(weights))[0])
+    return float(np.sqrt((influence**2).sum()))
 
 
 def _loss(weights: Floats, features: Floats, clicked: Floats) -> tuple[float, Floats]:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from components.evaluate_online import click_calibration
 from components.evaluate_online.click_calibration import ShownItems, fit_on_clicks
 from components.evaluate_online.off_policy import NoSupport
 from components.evaluate_release.blend.reliability import POINTS, reliability
@@ -35,9 +36,44 @@ def test_the_planted_curve_of_the_first_place_is_found() -> None:
 
 def test_clicks_that_fall_with_the_score_calibrate_nothing() -> None:
     with pytest.raises(
-        NoSupport, match=r"on 30,000 shown items .* were not clicked more .* \(slope -0\.\d+\)"
+        NoSupport, match=r"on 30,000 shown items .* not shown to be clicked more .* \(slope -0\.\d+, 95 % "
     ):
         fit_on_clicks(shown(slope=-0.7))
+
+
+def test_a_slope_that_may_be_chance_calibrates_nothing() -> None:
+    # Of each user 100 equal items: as many clicks, and no more evidence than one item of each.
+    certain = shown(slope=0.3, count=1_000)
+    certain = replace(certain, users=np.arange(1_000))
+    assert fit_on_clicks(certain)["slope"] > 0
+    for times in (1, 100):
+        few = np.repeat(np.arange(100), times)
+        repeated = ShownItems(
+            certain.log_odds[few], certain.clicked[few], certain.places[few], certain.users[few]
+        )
+        with pytest.raises(NoSupport, match=r"\(slope 0\.\d+, 95 % interval -0\.\d+ to \d\.\d+\)"):
+            fit_on_clicks(repeated)
+
+
+@pytest.mark.parametrize("slope", [0.0, 0.5])
+def test_the_error_of_the_slope_is_its_spread_over_samples(slope: float) -> None:
+    found = [slope_and_error(slope, seed) for seed in range(200)]
+    slopes, errors = np.array(found).T
+    assert np.mean(errors) == pytest.approx(slopes.std(), rel=0.15)
+    covered = np.abs(slopes - slope) <= 1.96 * errors
+    assert 0.9 <= covered.mean() <= 0.985
+
+
+def slope_and_error(slope: float, seed: int) -> tuple[float, float]:
+    """Fit 200 users, each with 10 items of one score and of one click probability, which differs by user."""
+    rng = np.random.default_rng(seed)
+    users, log_odds = np.repeat(np.arange(200), 10), np.repeat(rng.normal(size=200), 10)
+    logits = slope * log_odds + np.repeat(0.5 * rng.normal(size=200), 10)
+    clicked = (rng.random(2_000) < 1 / (1 + np.exp(-logits))).astype(np.float64)
+    features = np.stack([log_odds, np.ones(2_000)], axis=1)
+    weights = click_calibration._fit(features, clicked)
+    items = ShownItems(log_odds, clicked, np.zeros(2_000, np.int64), users)
+    return weights[0], click_calibration._slope_error(weights, features, items)
 
 
 def test_a_few_users_do_not_calibrate_for_everybody() -> None:
