@@ -1,10 +1,18 @@
 """The command `benchmark`."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
-
+from pipelines.commands.benchmark_options import (
+    AllPositive,
+    JsonFile,
+    KeepSeen,
+    MinInteractions,
+    PublicDataset,
+    Seeds,
+    TieOrders,
+    Tune,
+)
 from pipelines.commands.errors import exit_on_error, out
 from pipelines.commands.options import (
     Exposure,
@@ -23,54 +31,22 @@ if TYPE_CHECKING:
 
 
 def benchmark(
-    dataset: Annotated[
-        str, typer.Argument(help="movielens-100k or movielens-1m. Leave it out with --interactions.")
-    ] = "",
+    dataset: PublicDataset = "",
     interactions: Interactions = None,
     items: Items = None,
-    min_interactions: Annotated[
-        int,
-        typer.Option(min=0, help="Keep the k-core: every user and item has at least this many interactions."),
-    ] = 5,
+    min_interactions: MinInteractions = 5,
     protocol: Protocol = "leave-one-out",
-    keep_seen: Annotated[
-        bool, typer.Option("--keep-seen", help="Rank items that the user has already seen, too.")
-    ] = False,
-    seeds: Annotated[
-        int, typer.Option(min=1, help="Train this many times, each with another random seed.")
-    ] = 3,
-    tie_orders: Annotated[
-        int,
-        typer.Option(
-            min=0,
-            help="Repeat everything with this many random orders of interactions with equal times, and print "
-            "the spread over them. 0: once, in the order of the source.",
-        ),
-    ] = 0,
-    tune: Annotated[
-        float | None,
-        typer.Option(
-            metavar="MINUTES",
-            help="Search hyperparameters for so long, by NDCG@10 on the validation split with one seed, and "
-            "print the command that evaluates the best ones. The same command again continues the search.",
-        ),
-    ] = None,
-    json_file: Annotated[
-        Path | None, typer.Option("--json", dir_okay=False, help="Write all figures to this file.")
-    ] = None,
+    keep_seen: KeepSeen = False,
+    seeds: Seeds = 3,
+    tie_orders: TieOrders = 0,
+    tune: Tune = None,
+    json_file: JsonFile = None,
     positive: Positive = None,
     negative: Negative = None,
     neutral: Neutral = None,
     exposure: Exposure = None,
     min_value: MinValue = None,
-    all_positive: Annotated[
-        bool | None,
-        typer.Option(
-            "--all-positive/--by-value",
-            help="Every interaction is positive, low ratings too, as in publications. This is the default, "
-            "unless another option says what is positive. --by-value: as in production.",
-        ),
-    ] = None,
+    all_positive: AllPositive = None,
     hyperparameter: Hyperparameter = None,
 ) -> None:
     """Train and evaluate under a published protocol; print the results next to published ones.

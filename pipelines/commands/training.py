@@ -1,6 +1,7 @@
 """The commands that train: `demo` and `run`."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,6 +14,24 @@ if TYPE_CHECKING:
     from components.check_schedule.cron import Cron
     from pipelines.settings import Settings
 
+Every = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CRON",
+        help="Do not run now, but at these times until Ctrl-C or SIGTERM: minute, hour, day of month, "
+        "month, day of week; '0 3 * * *' is 03:00 daily. A missed time runs once, at the next start.",
+    ),
+]
+Epsilon = Annotated[
+    float | None,
+    typer.Option(
+        metavar="NUMBER",
+        help="Train with differential privacy for each user: ingest, draw a data set under this epsilon, "
+        "and train on it alone, in a home with `-private` at its end. PENCHANT_PRIVACY_BUDGET bounds all "
+        "draws together.",
+    ),
+]
+
 
 @with_data_options
 def run(
@@ -22,24 +41,9 @@ def run(
     policy: Policy = None,
     max_failed_share: MaxFailedShare = 0.05,
     hyperparameter: Hyperparameter = None,
-    every: Annotated[
-        str | None,
-        typer.Option(
-            metavar="CRON",
-            help="Do not run now, but at these times until Ctrl-C or SIGTERM: minute, hour, day of month, "
-            "month, day of week; '0 3 * * *' is 03:00 daily. A missed time runs once, at the next start.",
-        ),
-    ] = None,
+    every: Every = None,
     cron_timezone: CronTimezone = None,
-    epsilon: Annotated[
-        float | None,
-        typer.Option(
-            metavar="NUMBER",
-            help="Train with differential privacy for each user: ingest, draw a data set under this epsilon, "
-            "and train on it alone, in a home with `-private` at its end. PENCHANT_PRIVACY_BUDGET bounds all "
-            "draws together.",
-        ),
-    ] = None,
+    epsilon: Epsilon = None,
 ) -> None:
     """Run the training pipeline on this machine.
 
@@ -61,12 +65,9 @@ def run(
     with exit_on_error():
         from components.compute.address import Compute
         from components.compute.spark_session import check_installed
-        from pipelines.commands.tables import metrics_table
-        from pipelines.local_run.run_page import PAGE
-        from pipelines.local_run.runner import check_local_run, run_locally
+        from pipelines.local_run.runner import check_local_run
         from pipelines.pipeline_arguments import parse_hyperparameters, training_arguments
         from pipelines.settings import load_settings
-        from pipelines.training_pipeline import training
 
         cron = _cron(every, cron_timezone)
         if cron and epsilon is not None:
@@ -85,14 +86,7 @@ def run(
         arguments = training_arguments(settings, protocol, max_failed_share, hyperparameters)
         check_local_run(settings, arguments)  # now, before a draw spends, and not at night
         arguments |= sources if epsilon is None else _drawn(given, settings, epsilon, sources)
-
-        def train(started_by: str = "") -> None:
-            folder = run_locally(training, settings, arguments, started_by)
-            out.print(metrics_table(folder))
-            out.print(f"The dossier of the new version: {folder / 'report.html'}", soft_wrap=True)
-            out.print(f"Where the time went: {folder / PAGE}", soft_wrap=True)
-            out.print(f"Log and outputs of the run: {folder}", soft_wrap=True)
-
+        train = partial(_train, settings, arguments)
         if cron:
             _run_at_times(cron, settings, train)
         else:
@@ -133,6 +127,20 @@ def _drawn(
     again = f"penchant run --home {private.home} {files}"
     out.print(f"To train on it again, which costs no more: {again}", soft_wrap=True)
     return drawn
+
+
+def _train(settings: "Settings", arguments: dict[str, Any], started_by: str = "") -> None:
+    """Run the training pipeline, and print how good the release is and where its files are."""
+    from pipelines.commands.tables import metrics_table
+    from pipelines.local_run.run_page import PAGE
+    from pipelines.local_run.runner import run_locally
+    from pipelines.training_pipeline import training
+
+    folder = run_locally(training, settings, arguments, started_by)
+    out.print(metrics_table(folder))
+    out.print(f"The dossier of the new version: {folder / 'report.html'}", soft_wrap=True)
+    out.print(f"Where the time went: {folder / PAGE}", soft_wrap=True)
+    out.print(f"Log and outputs of the run: {folder}", soft_wrap=True)
 
 
 def _run_at_times(cron: "Cron", settings: "Settings", train: Callable[[str], None]) -> None:
