@@ -10,12 +10,17 @@ from scipy.sparse import csr_array, vstack
 from serving.release.arrays import AnyFloatArray, FloatArray
 
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 MAX_ITEMS: Final = 30_000  # each pair of items gets noise of its own
 MAX_CHOICES: Final = 200  # the newest of each user
+REPEAT_CHOICES: Final = 50  # the newest of each user, in which repeats are counted
 STEPS_AHEAD: Final = 5
-# Share of a user's unit length that counts choices; the rest counts transitions.
+# Shares of a user's squared unit length that count choices, and which part of them repeats earlier ones; the
+# rest counts transitions.
 CHOICE_SHARE: Final = 0.1
+REPEAT_SHARE: Final = 0.01
+_TRANSITION_SHARE: Final = 1 - CHOICE_SHARE - REPEAT_SHARE
 # Of a million pairs that nobody has, 3 are above so many deviations.
 THRESHOLD: Final = 4.5
 # A transition counts as much as the noised choices of its items, to this power. Of the transitions above the
@@ -30,6 +35,7 @@ class PrivateCounts:
 
     choices: FloatArray  # [items], not below 0
     transitions: csr_array  # [items, items], above 0
+    repeat_share: float  # of a user's newest REPEAT_CHOICES choices those that repeat one of these
 
 
 def user_choices(users: Ints, items: Ints, item_count: int) -> csr_array:
@@ -43,10 +49,23 @@ def user_choices(users: Ints, items: Ints, item_count: int) -> csr_array:
     return _of_length(users, items, np.ones(len(items)), (count, item_count), CHOICE_SHARE**0.5)
 
 
+def user_repeats(users: Ints, items: Ints, item_count: int) -> Floats:
+    """Return [users, 2] the shares of each user's newest choices that repeat an earlier one, and that do not.
+
+    Rows of at most the length √REPEAT_SHARE. Arguments as those of `user_choices`.
+    """
+    users, items, count = _newest(users, items, REPEAT_CHOICES)
+    firsts = np.unique(users * item_count + items, return_index=True)[1]
+    chosen, different = np.bincount(users, minlength=count), np.bincount(users[firsts], minlength=count)
+    share = 1 - different / np.maximum(chosen, 1)
+    shares: Floats = REPEAT_SHARE**0.5 * np.stack([share, 1 - share], axis=1)
+    return shares
+
+
 def user_transitions(users: Ints, items: Ints, weights: AnyFloatArray) -> csr_array:
     """Return the transitions that each user adds to the sums [users, items · items].
 
-    Rows of the length √(1 − CHOICE_SHARE), so that a user's row of choices and transitions has unit length.
+    Rows of the length √_TRANSITION_SHARE, so that all that a user adds has unit length.
 
     Args:
         users, items: as those of `user_choices`.
@@ -61,7 +80,7 @@ def user_transitions(users: Ints, items: Ints, weights: AnyFloatArray) -> csr_ar
     ]
     owners, keys = np.concatenate([np.zeros((2, 0), np.int64), *map(np.stack, pairs)], axis=1)
     weight = weights[keys // item_count] * weights[keys % item_count]
-    return _of_length(owners, keys, weight, (count, item_count * item_count), (1 - CHOICE_SHARE) ** 0.5)
+    return _of_length(owners, keys, weight, (count, item_count * item_count), _TRANSITION_SHARE**0.5)
 
 
 def item_weights(choices: AnyFloatArray, mu: float) -> AnyFloatArray:
@@ -95,6 +114,7 @@ def noised_counts(
     sums = np.maximum(sums + rng.normal(0, 1 / mu, item_count), 0)
     weights = item_weights(sums, mu)
     transitions = user_transitions(users, items, weights)
+    repeats, others = user_repeats(users, items, item_count).sum(axis=0) + rng.normal(0, 1 / mu, 2)
     keys = transitions.indices
     totals = csr_array(
         (transitions.data, (keys // item_count, keys % item_count)), shape=(item_count, item_count)
@@ -105,14 +125,15 @@ def noised_counts(
     ]
     noised = vstack(blocks, format="coo")
     noised.data /= weights[noised.row] * weights[noised.col]
-    return PrivateCounts(sums.astype(np.float32), csr_array(noised, dtype=np.float32))
+    repeat_share = float(np.clip(repeats / max(repeats + others, 1e-9), 0, 1))
+    return PrivateCounts(sums.astype(np.float32), csr_array(noised, dtype=np.float32), repeat_share)
 
 
-def _newest(users: Ints, items: Ints) -> tuple[Ints, Ints, int]:
-    """Return the users and items of the newest MAX_CHOICES choices of each user, and the number of users."""
+def _newest(users: Ints, items: Ints, choices: int = MAX_CHOICES) -> tuple[Ints, Ints, int]:
+    """Return the users and items of the newest choices of each user, and the number of users."""
     count = int(users.max(initial=-1)) + 1
     ends = np.searchsorted(users, np.arange(count), side="right")
-    newest = ends[users] - np.arange(len(users)) <= MAX_CHOICES
+    newest = ends[users] - np.arange(len(users)) <= choices
     return users[newest], items[newest], count
 
 

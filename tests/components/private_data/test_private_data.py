@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 from scipy.stats import norm
 
 from components.errors import StepError
@@ -16,9 +17,11 @@ from components.private_data.privacy_ledger import FOLDER, PrivacyLedger
 from components.private_data.private_counts import (
     MAX_CHOICES,
     MAX_ITEMS,
+    PrivateCounts,
     item_weights,
     noised_counts,
     user_choices,
+    user_repeats,
     user_transitions,
 )
 from components.private_data.synthetic_sequences import draw_sequences
@@ -58,9 +61,11 @@ def test_a_user_changes_the_sums_by_at_most_unit_length_whatever_the_user_did() 
     weights = item_weights(rng.random(20) * 100, mu=0.5)
     assert weights.max() > 2 * weights.min()
     choices, transitions = user_choices(users, items, 20), user_transitions(users, items, weights)
+    repeats = user_repeats(users, items, 20)
     squared = [np.asarray(part.multiply(part).sum(axis=1)).ravel() for part in (choices, transitions)]
-    assert (squared[0] + squared[1]).max() <= 1 + 1e-9
+    assert (squared[0] + squared[1] + (repeats**2).sum(axis=1)).max() <= 1 + 1e-9
     assert squared[0].min() > 0
+    assert repeats[1, 0] == pytest.approx(4 * repeats[1, 1])  # four of five repeat an earlier one
     assert squared[1][:2].tolist() == [0, 0]  # no step to another item
     # Without the user, the others add what they added before.
     others = users != 2
@@ -72,17 +77,45 @@ def test_a_user_changes_the_sums_by_at_most_unit_length_whatever_the_user_did() 
 
 
 def test_what_many_users_do_is_kept_and_what_one_does_is_hidden() -> None:
-    ring = np.tile(np.arange(4), 50)  # 300 users go round in a ring; one goes 4, 5, 6
-    users = np.repeat(np.arange(300), len(ring))
-    users, items = np.append(users, [300] * 3), np.append(np.tile(ring, 300), [4, 5, 6])
+    users, items = ring(600)
+    users, items = np.append(users, [600] * 3), np.append(items, [30, 31, 32])  # one user alone chose these
     rng = np.random.default_rng(0)
-    counts = noised_counts(users, items, 7, mu_of(2.0, DELTA), rng)
-    assert counts.transitions[[4, 5, 6]].nnz == 0
+    counts = noised_counts(users, items, 33, mu_of(2.0, DELTA), rng)
+    assert counts.transitions[[30, 31, 32]].nnz == 0
     drawn = draw_sequences(counts, 500, 20, rng)
     assert drawn.shape == (500, 20)
-    follows = (drawn[:, 1:] == (drawn[:, :-1] + 1) % 4) & (drawn[:, :-1] < 4)
-    assert follows.mean() > 0.2
-    assert np.isin(drawn, [4, 5, 6]).mean() < 0.1
+    steps = (drawn[:, 1:] - drawn[:, :-1]) % 30
+    assert ((steps > 0) & (steps <= 5)).mean() > 0.4  # at random 0.17
+    assert (drawn >= 30).mean() < 0.1
+
+
+@pytest.mark.parametrize("share", [0.0, 0.6])
+def test_drawn_sequences_repeat_choices_as_often_as_users_do(share: float) -> None:
+    rng = np.random.default_rng(0)
+    users, items = np.repeat(np.arange(400), 50), rng.integers(0, 500, 400 * 50)
+    for user in range(400):  # the first choices are different, and the others repeat these
+        own = slice(50 * user, 50 * (user + 1))
+        different = rng.permutation(500)[: round(50 * (1 - share))]
+        items[own] = np.concatenate([different, rng.choice(different, 50 - len(different))])
+    counts = noised_counts(users, items, 500, mu_of(4.0, DELTA), rng)
+    assert counts.repeat_share == pytest.approx(share, abs=0.06)
+    drawn = draw_sequences(counts, 1_000, 50, rng)
+    repeats = 1 - np.mean([len(np.unique(row)) / 50 for row in drawn])
+    assert repeats == pytest.approx(counts.repeat_share, abs=0.03)
+
+
+def test_a_drawn_choice_follows_from_one_of_several_earlier_ones() -> None:
+    follows = csr_array((np.ones(40, np.float32), (np.arange(40), np.arange(40) + 40)), shape=(80, 80))
+    counts = PrivateCounts(np.repeat([1.0, 0.0], 40).astype(np.float32), follows, 0.0)
+    drawn = draw_sequences(counts, 2_000, 8, np.random.default_rng(0))
+    lags = [
+        place - row.index(item - 40)
+        for row in drawn.tolist()
+        for place, item in enumerate(row)
+        if item >= 40 and item - 40 in row[:place]
+    ]
+    assert {1, 2, 3} <= set(lags)
+    assert lags.count(1) > lags.count(2) > lags.count(3)
 
 
 def test_nothing_is_drawn_where_nobody_chose_and_too_many_items_are_refused() -> None:
