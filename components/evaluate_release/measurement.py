@@ -90,10 +90,11 @@ def measure(
         drift = measure_drift(candidate, saved_model, held_out)
     with timed("measured the forecast of interests"), SavedInterestModel(saved_model) as model:
         forecast = measure_forecast(model, ranking.item_embeddings, held_out.test, SEED)
-    version = live.comparison.version if live else None
-    clicks = (
-        _clicks(explored, candidate, saved_model, held_out.rows.trained_until, version) if explored else None
-    )
+    clicks = _clicks(explored, candidate, saved_model, held_out, live)
+    comparison = live.comparison if live else None
+    evidence = _evidence(held_out.test, models, baseline)
+    of_clicks = clicks.as_evidence() if isinstance(clicks, CandidateEvaluation) else clicks
+    violations = fairness.violations(measured_fairness)
     results = EvaluationResults(
         protocol=protocol,
         seed=SEED,
@@ -114,13 +115,7 @@ def measure(
         keep_seen=held_out.keep_seen,
         live=live,
         clicks=clicks,
-        gate_decision=decide(
-            _evidence(held_out.test, models, baseline),
-            live.comparison if live else None,
-            policy,
-            clicks.as_evidence() if isinstance(clicks, CandidateEvaluation) else clicks,
-            fairness.violations(measured_fairness),
-        ),
+        gate_decision=decide(evidence, comparison, policy, of_clicks, violations),
     )
     _report_results(results)
     return results
@@ -176,11 +171,19 @@ def _fairness(
 
 
 def _clicks(
-    explored: ExploredAnswers, candidate: Ranking, saved_model: Path, trained_until: int, live: int | None
-) -> CandidateEvaluation | NoClicks:
+    explored: ExploredAnswers | None,
+    candidate: Ranking,
+    saved_model: Path,
+    held_out: HeldOut,
+    live: live_version.LiveVersion | None,
+) -> CandidateEvaluation | NoClicks | None:
+    """Estimate the candidate's clicks; None if no explored answers are given."""
+    if explored is None:
+        return None
+    version = live.comparison.version if live else None
     try:
         with timed("estimated the clicks on explored answers"):
-            return explored.evaluate(candidate, saved_model, trained_until, live)
+            return explored.evaluate(candidate, saved_model, held_out.rows.trained_until, version)
     except NoSupport as error:
         return NoClicks(str(error))
 
