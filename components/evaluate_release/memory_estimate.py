@@ -9,8 +9,8 @@ import pyarrow.parquet as pq
 from components.evaluate_release.data.training_set_rows import HELD_OUT, check_columns
 from components.memory import check_memory
 
-# Measured with `python -m tests.benchmarks.scale` (figures in components/README.md): 3,000 to 200,000 items,
-# 5,000 to 1,000,000 users, up to 10,000,000 interactions. TensorFlow and the blocks of queries, which are as
+# Measured with `python -m tests.benchmarks.scale` (figures in components/README.md): 1,700 to 200,000 items,
+# 1,000 to 1,000,000 users, up to 10,000,000 interactions. TensorFlow and the blocks of queries, which are as
 # large for any data, take the base. The interactions of other users are only counted.
 BASE_BYTES: Final = 2_000_000_000
 BYTES_PER_ITEM: Final = 2_500
