@@ -30,6 +30,7 @@ from components.train_interest_model.network.pruning import prune
 from components.train_interest_model.training_data import TrainingData
 from components.train_interest_model.training_start import prepare, start_fit, start_refit
 from components.train_interest_model.warm_start import write_trained_until
+from feature_repo.counts import counted
 from feature_repo.feedback import FeedbackPolicy
 
 # Memory of a training: measured for 24 to 1,000,000 items, and up to 10,000,000 interactions.
@@ -105,7 +106,7 @@ def _device(trainer: Trainer) -> str:
     gpus = len(tf.config.list_physical_devices("GPU"))
     if not gpus:
         return "the CPU" + (", LSTM compiled with XLA" if trainer.model.encoder.compiled else "")
-    return f"{gpus} GPU(s), {'with' if trainer.uses_cudnn() else 'without'} cuDNN's kernel"
+    return f"{counted(gpus, 'GPU')}, {'with' if trainer.uses_cudnn() else 'without'} cuDNN's kernel"
 
 
 def _check_memory(data: TrainingData, settings: Hyperparameters, group: Group | None) -> None:

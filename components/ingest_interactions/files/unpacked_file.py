@@ -9,6 +9,7 @@ from components.ingest_interactions.files import compression, formats, json_obje
 from components.ingest_interactions.files.line_ends import count_line_ends
 from components.ingest_interactions.files.staging import Staging
 from components.ingest_interactions.reading import Reading
+from feature_repo.counts import counted
 
 MOST_LAYERS: Final = 4
 # Endings that promise a kind of table.
@@ -83,7 +84,9 @@ def _as_utf8(path: Path, name: str, reading: Reading, staging: Staging) -> tuple
     encoding = text_encoding.detect(path, name, reading.encoding)
     notes = []
     if encoding.damaged:
-        notes.append(f"{encoding.damaged:,} byte(s) are not valid UTF-8: each is read as U+FFFD (\ufffd)")
+        notes.append(
+            f"{counted(encoding.damaged, 'byte')} of no valid UTF-8: each is read as U+FFFD (\ufffd)"
+        )
     if encoding.label in ("Windows-1252", "Latin-1"):
         notes.append(
             f"not UTF-8, read as {encoding.label}: if letters are wrong, give another one with "

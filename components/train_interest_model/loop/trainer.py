@@ -30,6 +30,7 @@ from components.train_interest_model.network.losses import (
     sampled_softmax,
 )
 from components.train_interest_model.network.model import InterestModel
+from feature_repo.counts import counted
 
 NDCG, HIT_RATE = "validation_ndcg_at_10", "validation_hr_at_10"
 
@@ -271,7 +272,10 @@ def make_trainer(model: InterestModel, strategy: tf.distribute.Strategy, sequenc
     replicas = strategy.num_replicas_in_sync
     with strategy.scope():
         optimizer = make_optimizer(settings, settings.epochs * steps, _sparse_tables(model, replicas))
-    report(f"model: {model.count_params():,} weights, {steps} steps per epoch, {replicas} replica(s)")
+    report(
+        f"model: {model.count_params():,} weights, {counted(steps, 'step')} per epoch, "
+        f"{counted(replicas, 'replica')}"
+    )
     counts = np.bincount(sequences.target_items, minlength=model.item_count)
     return Trainer(model, optimizer, strategy, settings, counts)
 

@@ -34,7 +34,9 @@ def test_the_report_is_a_table_a_page_and_metrics(home: Path) -> None:
     assert "1 answer to 1 user, 2 shown items, 2 distinct" in output
     assert "interactions that name their answer 1, attributed by time 1 (last touch)" in output
     assert "│ all │ 2 │ – │ 100.0 │ 50.0 │ 0.00 │" in output
-    assert "<h2>By release</h2>" in (home / "online" / "report.html").read_text()
+    page = (home / "online" / "report.html").read_text()
+    assert "<h2>By release</h2>" in page
+    assert "1 answer to 1 user with 2 shown items." in page
     metric = 'penchant_online_conversion_rate{bound="value",dimension="release",label="1"} 0.5'
     assert metric in (home / "penchant_online.prom").read_text()
 
