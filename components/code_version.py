@@ -32,8 +32,9 @@ def current_commit() -> str | None:
 
 
 def code_digest() -> str:
-    """Return a digest of the Python files, which differs for uncommitted changes too."""
+    """Return a digest of the Python and TOML files, which differs for uncommitted changes too."""
     root, digest = Path(__file__).parent.parent, hashlib.sha256()
-    for file in sorted(file for package in PACKAGES for file in (root / package).rglob("*.py")):
+    files = (file for package in PACKAGES for file in (root / package).rglob("*"))
+    for file in sorted(file for file in files if file.suffix in (".py", ".toml")):
         digest.update(f"{file.relative_to(root)}\0".encode() + file.read_bytes())
     return digest.hexdigest()

@@ -5,6 +5,7 @@ A benchmark that failed or was killed goes on with the missing seeds when its co
 
 import hashlib
 import json
+import os
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -65,10 +66,14 @@ class KeptSeeds:
 
 
 def _digest(source: Path) -> str:
-    """Return a digest of a file, or of the files in a folder."""
-    digest = hashlib.sha256()
-    for path in sorted(source.rglob("*")) if source.is_dir() else [source]:
+    """Return a digest of a file, or of the files in a folder, and of the TOML that says how to read them.
+
+    With their names, since the names of folders can be columns.
+    """
+    digest, described = hashlib.sha256(), Path(f"{source}.toml")
+    for path in [*(sorted(source.rglob("*")) if source.is_dir() else [source]), described]:
         if path.is_file():
+            digest.update(os.fsencode(path.relative_to(source.parent)) + b"\0")
             with path.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()

@@ -120,9 +120,13 @@ def test_other_options_data_or_code_have_seeds_of_their_own(
     folders = {first, folder(replace(plan, protocol="leave-one-out"))}
     file.write_text("user_id,item_id,timestamp\nu,i,1\n")
     folders.add(folder())
+    file.rename(file.with_name("2024.csv"))  # names of folders can be columns
+    folders.add(folder())
+    (tmp_path / "shop.toml").write_text("delimiter = ','\n")  # says how to read it
+    folders.add(folder())
     monkeypatch.setattr(kept_seeds, "code_digest", lambda: "changed")
     folders.add(folder())
-    assert len(folders) == 4
+    assert len(folders) == 6
 
 
 def test_the_digest_of_the_code_is_that_of_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -133,4 +137,6 @@ def test_the_digest_of_the_code_is_that_of_its_files(tmp_path: Path, monkeypatch
     first = code_version.code_digest()
     assert code_version.code_digest() == first
     module.write_text("LIMIT = 2\n")
-    assert code_version.code_digest() != first
+    second = code_version.code_digest()
+    module.with_name("scenarios.toml").touch()
+    assert len({first, second, code_version.code_digest()}) == 3
