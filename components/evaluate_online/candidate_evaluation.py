@@ -91,7 +91,7 @@ def _usable(explored: Sequence[Exposure], clicks: Clicks) -> tuple[list[Exposure
     for exposure in explored:
         reason = why_unusable(exposure, clicks)
         if not reason and len(exposure.item_ids) != usual:
-            reason = f"the answer had not {counted(usual, 'item')}, as most have"
+            reason = f"the answer did not have {counted(usual, 'item')}, as most do"
         if reason:
             left_out[reason] += 1
         else:

@@ -116,7 +116,7 @@ def fit_on_clicks(shown: ShownItems) -> dict[str, Any]:
     `reliability` has the curve, `expected_calibration_error` its error.
 
     Raises:
-        NoSupport: items with higher scores are not certainly clicked more, or the items are of too few users.
+        NoSupport: it is not certain that higher scores get more clicks, or the items are of too few users.
     """
     users = len(np.unique(shown.users))
     if users < MIN_USERS:
@@ -135,9 +135,9 @@ def fit_on_clicks(shown: ShownItems) -> dict[str, Any]:
     margin = _Z * _slope_error(weights, features, shown)
     if weights[0] <= margin:
         raise NoSupport(
-            f"on {len(shown.clicked):,} shown items with {int(shown.clicked.sum()):,} clicks, those with "
-            f"higher scores are not shown to be clicked more at the same place (slope {weights[0]:.3f}, "
-            f"95 % interval {weights[0] - margin:.3f} to {weights[0] + margin:.3f})"
+            f"on {len(shown.clicked):,} shown items with {int(shown.clicked.sum()):,} clicks, it is not "
+            f"certain that higher scores get more clicks at the same place (slope {weights[0]:.3f}, 95 % "
+            f"interval {weights[0] - margin:.3f} to {weights[0] + margin:.3f})"
         )
     points = reliability(predicted, shown.clicked, np.ones(len(predicted)))
     return {
@@ -162,8 +162,7 @@ def _slope_error(weights: Floats, features: Floats, shown: ShownItems) -> float:
     curvature = (features.T * (predicted * (1 - predicted))) @ features
     curvature += 2 * _PENALTY * np.eye(len(weights))
     gradients = features * (predicted - shown.clicked)[:, None]
-    _, users = np.unique(shown.users, return_inverse=True)
-    by_user = np.stack([np.bincount(users, column) for column in gradients.T], axis=1)
+    by_user = np.stack([np.bincount(shown.users, column) for column in gradients.T], axis=1)
     # The slope's row of the inverse, which is symmetric, times the gradient of each user.
     influence = by_user @ np.linalg.solve(curvature, np.eye(len(weights))[0])
     return float(np.sqrt((influence**2).sum()))

@@ -18,6 +18,8 @@ def why_unusable(exposure: Exposure, clicks: Clicks) -> str:
     """Return why an answer has no log odds, or why the clicks on it are not known; "" if it can be used."""
     if exposure.basis not in BASES:
         return "the answer was based on no history"
+    if not exposure.item_ids:
+        return "the answer had no items"
     clicked = clicks.get(key_of(exposure))
     if clicked is None:
         return "the user is a bot by the rules of the validation"

@@ -36,7 +36,7 @@ def test_the_planted_curve_of_the_first_place_is_found() -> None:
 
 def test_clicks_that_fall_with_the_score_calibrate_nothing() -> None:
     with pytest.raises(
-        NoSupport, match=r"on 30,000 shown items .* not shown to be clicked more .* \(slope -0\.\d+, 95 % "
+        NoSupport, match=r"on 30,000 shown items .* not certain that higher .* \(slope -0\.\d+, 95 % "
     ):
         fit_on_clicks(shown(slope=-0.7))
 
