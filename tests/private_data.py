@@ -41,7 +41,8 @@ def audited_epsilon(epsilon: float, runs: int, choices: int = 12, seed: int = 0)
     """Return a lower bound of epsilon (95 %) that an attacker shows on a planted user; 0 without success.
 
     The attacker sees the noised sums themselves, from which a data set is only drawn, knows everybody else,
-    and what the user adds. The test is the likelihood ratio, the best one (Neyman & Pearson 1933).
+    and what the user adds. The test is the likelihood ratio of the transitions, the best one for them (Neyman
+    & Pearson 1933); they have 89 % of a user's squared length.
     """
     rng, mu, user = np.random.default_rng(seed), mu_of(epsilon, DELTA), np.zeros(choices, np.int64)
     items = np.arange(choices)

@@ -16,8 +16,8 @@ MAX_ITEMS: Final = 30_000  # each pair of items gets noise of its own
 MAX_CHOICES: Final = 200  # the newest of each user
 REPEAT_CHOICES: Final = 50  # the newest of each user, in which repeats are counted
 STEPS_AHEAD: Final = 5
-# Shares of a user's squared unit length that count choices, and which part of them repeats earlier ones; the
-# rest counts transitions.
+# Of a user's squared unit length, these shares are for the choices, and for how many of them repeat an
+# earlier one; the rest is for the transitions.
 CHOICE_SHARE: Final = 0.1
 REPEAT_SHARE: Final = 0.01
 _TRANSITION_SHARE: Final = 1 - CHOICE_SHARE - REPEAT_SHARE
@@ -35,14 +35,14 @@ class PrivateCounts:
 
     choices: FloatArray  # [items], not below 0
     transitions: csr_array  # [items, items], above 0
-    repeat_share: float  # of a user's newest REPEAT_CHOICES choices those that repeat one of these
+    repeat_share: float  # of a user's newest REPEAT_CHOICES choices, the mean share that repeats one before
 
 
 def user_choices(users: Ints, items: Ints, item_count: int) -> csr_array:
     """Return the choices that each user adds to the sums [users, items]: rows of the length √CHOICE_SHARE.
 
     Args:
-        users: [n] from 0, ascending.
+        users: [n] from 0, ascending, without gaps.
         items: [n] the choices of each user, oldest first.
     """
     users, items, count = _newest(users, items)
@@ -99,7 +99,8 @@ def noised_counts(
 ) -> PrivateCounts:
     """Return the sums over all users with noise of deviation 1 / mu, which makes them μ-private.
 
-    The choices first; from these the weights of the transitions, which are then divided out again.
+    The weights of the transitions come from the noised choices, so they reveal no more than these; the noised
+    transitions are divided by them again.
 
     Args:
         users, items, item_count: as those of `user_choices`.

@@ -18,8 +18,8 @@ _TRIES: Final = 5  # to draw an item that the sequence does not have, or one tha
 def draw_sequences(counts: PrivateCounts, sequences: int, length: int, rng: np.random.Generator) -> Ints:
     """Return [sequences, length] items; each follows from one of the sequence's last choices.
 
-    They repeat earlier ones as often as real users do: a choice is a new one with the probability
-    θ / (θ + place), as in an urn to which each new colour adds (Hoppe 1984, "Pólya-like urns").
+    They repeat earlier ones as often as real users do: the choice at a place (from 0) is a new one with the
+    probability θ / (θ + place), as the colours of an urn (Hoppe 1984, "Pólya-like urns").
 
     Raises:
         ValueError: no choice is left above the noise.
@@ -42,7 +42,7 @@ def draw_sequences(counts: PrivateCounts, sequences: int, length: int, rng: np.r
 def _theta(repeat_share: float) -> float:
     """Return θ for this share of repeats in REPEAT_CHOICES choices: Σ θ / (θ + place) of them are new."""
     places = np.arange(REPEAT_CHOICES)
-    # At a place after the first; in these bounds, from nothing but repeats to none.
+    # The first choice is always new, so the highest share is 0.98. θ reaches shares between these bounds.
     share = np.clip(repeat_share, 0.001, 0.97)
 
     def excess(log_theta: float) -> float:

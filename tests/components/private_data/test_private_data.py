@@ -104,6 +104,22 @@ def test_drawn_sequences_repeat_choices_as_often_as_users_do(share: float) -> No
     assert repeats == pytest.approx(counts.repeat_share, abs=0.03)
 
 
+def test_choices_repeats_and_transitions_all_get_the_noise() -> None:
+    nobody, mu, rng = np.zeros(0, np.int64), 0.5, np.random.default_rng(0)
+    draws = [noised_counts(nobody, nobody, 60, mu, rng, threshold=-np.inf) for _ in range(200)]
+    choices = np.stack([counts.choices for counts in draws])
+    # Of noise around 0, what is above 0 has this mean square.
+    assert np.mean(choices[choices > 0] ** 2) == pytest.approx(1 / mu**2, rel=0.05)
+    weights = item_weights(draws[0].choices, mu)
+    transitions = draws[0].transitions.toarray() * np.outer(weights, weights)
+    assert transitions.std() == pytest.approx(1 / mu, rel=0.05)
+    # Of 300 users one of two choices repeats the other: sums of 15 and 15, each with noise of deviation 2.
+    users, same = np.repeat(np.arange(300), 2), np.zeros(600, np.int64)
+    shares = [noised_counts(users, same, 2, mu, rng).repeat_share for _ in range(200)]
+    assert np.mean(shares) == pytest.approx(0.5, abs=0.02)
+    assert np.std(shares) == pytest.approx(2 * (15**2 + 15**2) ** 0.5 / 30**2, rel=0.2)
+
+
 def test_a_drawn_choice_follows_from_one_of_several_earlier_ones() -> None:
     follows = csr_array((np.ones(40, np.float32), (np.arange(40), np.arange(40) + 40)), shape=(80, 80))
     counts = PrivateCounts(np.repeat([1.0, 0.0], 40).astype(np.float32), follows, 0.0)
