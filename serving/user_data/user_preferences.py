@@ -53,9 +53,9 @@ class UserPreferences:
         return self._is_known and user_id not in self._not_personalized
 
     def degraded(self, user_ids: Iterable[str]) -> list[Degradation]:
-        """Return what an answer lacks that would use something about these users, "" for nobody.
+        """Return how an answer about these users is degraded: not personalized, until the store was read.
 
-        It is nothing from the first time on that the store could be read.
+        An id of "" stands for nobody.
         """
         if self._is_known or not any(user_ids):
             return []

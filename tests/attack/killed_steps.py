@@ -27,9 +27,8 @@ from tests.end_to_end.commands import PENCHANT, environment
 _LOOK_S: Final = 0.05
 _FORK_SERVER: Final = "pipelines.local_run.fork_server"
 _MOMENTS: Final = ("start", "middle")
-_RUNS: Final = (
-    3  # at most, until each step was killed at each moment: the middle of a short one may be missed
-)
+# At most so many, until each step was killed at each moment: the middle of a short one may be missed.
+_RUNS: Final = 3
 
 
 def killed_steps(shop: Shop) -> list[Figure]:

@@ -84,9 +84,7 @@ def _as_utf8(path: Path, name: str, reading: Reading, staging: Staging) -> tuple
     encoding = text_encoding.detect(path, name, reading.encoding)
     notes = []
     if encoding.damaged:
-        notes.append(
-            f"{counted(encoding.damaged, 'byte')} of no valid UTF-8: each is read as U+FFFD (\ufffd)"
-        )
+        notes.append(f"not valid UTF-8: {counted(encoding.damaged, 'byte')}, each read as U+FFFD (\ufffd)")
     if encoding.label in ("Windows-1252", "Latin-1"):
         notes.append(
             f"not UTF-8, read as {encoding.label}: if letters are wrong, give another one with "

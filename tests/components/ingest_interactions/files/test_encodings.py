@@ -59,7 +59,7 @@ def test_other_encodings_are_asked_for_and_then_read(folder: Any, text: str, cod
 def test_damaged_bytes_of_a_utf8_file_are_counted_and_reported(folder: Any) -> None:
     content = (TEXT + "4,é\n" * 50).encode() + b"4,caf\xc3\n5,\xff\n"
     opened = folder.open("a.csv", content)
-    assert opened.notes == ["2 bytes of no valid UTF-8: each is read as U+FFFD (\ufffd)"]
+    assert opened.notes == ["not valid UTF-8: 2 bytes, each read as U+FFFD (\ufffd)"]
     assert [row[2] for row in opened.relation.fetchall()][-2:] == ["caf\ufffd", "\ufffd"]
 
 
