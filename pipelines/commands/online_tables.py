@@ -40,8 +40,8 @@ def online_tables(report: "OnlineReport", width: int) -> Iterator[Table | str]:
         + ("" if total.coverage is None else f" ({100 * total.coverage:.1f} % of the catalog)")
     )
     yield (
-        f"interactions that name their answer {events.by_request:,}, attributed by time {events.by_time:,} "
-        f"({report.attribution.touch} touch), of no recorded answer {events.unattributed:,}; left out: "
+        f"interactions that name their answer: {events.by_request:,}, attributed by time: {events.by_time:,} "
+        f"({report.attribution.touch} touch), of no recorded answer: {events.unattributed:,}; left out: "
         f"{counted(events.duplicates, 'duplicate')}, {counted(events.bots, 'interaction')} of "
         f"{counted(events.bot_users, 'bot')}"
     )

@@ -38,7 +38,7 @@ def pseudonymise(connection: DuckDBPyConnection, pseudonyms: Pseudonyms, table: 
     if table == "users":
         ((rows,),) = connection.execute("SELECT count(*) FROM conformed WHERE user_id = ''").fetchall()
         if rows:
-            report(f"{name}: {counted(rows, 'user')} left out, with an id that can't be one")
+            report(f"{name}: {counted(rows, 'user')} left out, because the user id is not valid")
             connection.execute("DELETE FROM conformed WHERE user_id = ''")
 
 

@@ -32,7 +32,7 @@ def test_the_report_is_a_table_a_page_and_metrics(home: Path) -> None:
     code, output = run("report", "--home", str(home))
     assert code == 0
     assert "1 answer to 1 user, 2 shown items, 2 distinct" in output
-    assert "interactions that name their answer 1, attributed by time 1 (last touch)" in output
+    assert "interactions that name their answer: 1, attributed by time: 1 (last touch)" in output
     assert "│ all │ 2 │ – │ 100.0 │ 50.0 │ 0.00 │" in output
     page = (home / "online" / "report.html").read_text()
     assert "<h2>By release</h2>" in page
