@@ -86,10 +86,10 @@ async def evaluate_candidate(
 def _usable(explored: Sequence[Exposure], clicks: Clicks) -> tuple[list[Exposure], Counter[str]]:
     """Return the answers with the usual number of items and known clicks; reason -> number of the others."""
     usable, left_out = list[Exposure](), Counter[str]()
-    lengths = Counter(len(each.item_ids) for each in explored if each.basis in BASES)
+    reasons = [why_unusable(each, clicks) for each in explored]
+    lengths = Counter(len(each.item_ids) for each, why in zip(explored, reasons, strict=True) if not why)
     usual = lengths.most_common(1)[0][0] if lengths else 0
-    for exposure in explored:
-        reason = why_unusable(exposure, clicks)
+    for exposure, reason in zip(explored, reasons, strict=True):
         if not reason and len(exposure.item_ids) != usual:
             reason = f"the answer did not have {counted(usual, 'item')}, as most do"
         if reason:

@@ -165,6 +165,16 @@ def test_answers_that_are_left_out_are_counted_by_reason(
         evaluated_on(service, shown, clicks)
 
 
+def test_answers_that_cannot_be_used_do_not_decide_how_many_items_are_usual(service: RunningService) -> None:
+    shown = explored(service)
+    empty = [replace(each, item_ids=[], propensities=[]) for each in shown[40:]]
+    every = clicks_of(service)
+    clicks = {key_of(each): every[key_of(each)] for each in shown[:40]}
+    candidate = evaluated_on(service, [*shown[:40], *empty], clicks, min_effective=1)
+    assert candidate.evaluation.answers == 40
+    assert candidate.left_out == {"the answer had no items": ANSWERS - 40}
+
+
 def test_the_log_says_what_the_calibration_leaves_out(
     service: RunningService, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
