@@ -16,6 +16,7 @@ MAX_ITEMS: Final = 30_000  # each pair of items gets noise of its own
 MAX_CHOICES: Final = 200  # the newest of each user
 REPEAT_CHOICES: Final = 50  # the newest of each user, in which repeats are counted
 STEPS_AHEAD: Final = 5
+STEP_DECAY: Final = 0.8  # of a transition's weight, for each step ahead
 # Of a user's squared unit length, these shares are for the choices, and for how many of them repeat an
 # earlier one; the rest is for the transitions.
 CHOICE_SHARE: Final = 0.1
@@ -69,17 +70,21 @@ def user_transitions(users: Ints, items: Ints, weights: AnyFloatArray) -> csr_ar
 
     Args:
         users, items: as those of `user_choices`.
-        weights: [items] above 0; a pair counts as the product of its items' weights.
+        weights: [items] above 0; a pair counts as the product of its items' weights, less the farther ahead.
     """
     users, items, count = _newest(users, items)
     item_count = len(weights)
     pairs = [
-        (users[ahead:][same], items[:-ahead][same] * item_count + items[ahead:][same])
+        (
+            users[ahead:][same],
+            items[:-ahead][same] * item_count + items[ahead:][same],
+            np.full(np.count_nonzero(same), ahead),
+        )
         for ahead in range(1, min(STEPS_AHEAD, len(users) - 1) + 1)
         for same in [(users[ahead:] == users[:-ahead]) & (items[ahead:] != items[:-ahead])]
     ]
-    owners, keys = np.concatenate([np.zeros((2, 0), np.int64), *map(np.stack, pairs)], axis=1)
-    weight = weights[keys // item_count] * weights[keys % item_count]
+    owners, keys, steps = np.concatenate([np.zeros((3, 0), np.int64), *map(np.stack, pairs)], axis=1)
+    weight = weights[keys // item_count] * weights[keys % item_count] * STEP_DECAY ** (steps - 1)
     return _of_length(owners, keys, weight, (count, item_count * item_count), _TRANSITION_SHARE**0.5)
 
 

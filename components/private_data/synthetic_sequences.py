@@ -7,7 +7,7 @@ from scipy.optimize import brentq
 
 from components.private_data.private_counts import REPEAT_CHOICES, Floats, Ints, PrivateCounts
 
-POPULAR_SHARE: Final = 0.1  # of the choices, which follow from no other one
+POPULAR_SHARE: Final = 0.05  # of the choices, which follow from no other one
 # A choice follows from one of the last choices, from each less often than from the next newer one. Choices of
 # real users are predicted from several, and a model must see that in what it learns from.
 RECENT: Final = 10
