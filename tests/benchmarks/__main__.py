@@ -189,7 +189,8 @@ def _exposures(
             "no_exposures": Target(off.server.address, requests),
         }
         figures.latencies |= generator.run(load.one_client, targets, effort.rounds, effort.calls)
-        rates = generator.run(load.many_clients, targets, CLIENTS, effort.rounds, 1.0)
+        # More rounds: the expected difference is as small as that of one round from the next.
+        rates = generator.run(load.many_clients, targets, CLIENTS, 3 * effort.rounds, 1.0)
         rate = median(rates["exposures"]) / 2
         growths = [
             _growth(generator, service.server, targets[kind], rate, effort.minutes)
