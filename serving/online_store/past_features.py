@@ -89,7 +89,8 @@ class _Rows:
             file = open_binary(address)
         except FileNotFoundError:
             return cls(pa.table({}), {})
-        # By the range, the statistics of the row groups tell which ones to skip; by the list they do not.
+        # By the range, the statistics of the row groups tell which ones to skip; by a list of more than 50
+        # users they do not (findings/pyarrow_list_filter_of_51_values.sh).
         # Threads and buffers ahead of the reading would hold a large part of a large table in memory.
         wanted = [("user_id", ">=", users[0]), ("user_id", "<=", users[-1]), ("user_id", "in", users)]
         with file:
