@@ -7,7 +7,7 @@ items of three of ten providers; "winners" has one without such a fault, where p
 little less often are in few of the first ten places.
 """
 
-import sys
+import argparse
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -78,7 +78,9 @@ class World:
 
 
 def main() -> None:
-    queries = int(sys.argv[1]) if len(sys.argv) > 1 else 8_000
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("queries", type=int, nargs="?", default=8_000, help="(default: 8000)")
+    queries = parser.parse_args().queries
     for name, (penalty, spread) in WORLDS.items():
         balance, _ = World.planted(queries, penalty, spread).halved()
         change = balance.ndcg_with / balance.ndcg_without - 1

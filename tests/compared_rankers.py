@@ -6,8 +6,8 @@ It prints the requests that interleaving and an A/B test need to find the better
 the false alarms of the always-valid test and of a canary's guardrails in A/A experiments.
 """
 
+import argparse
 import random
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -239,7 +239,9 @@ def print_needed_requests(repeats: int) -> None:
 
 
 def main() -> None:
-    simulations = int(sys.argv[1]) if len(sys.argv) > 1 else 1_000
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("simulations", type=int, nargs="?", default=1_000, help="(default: 1000)")
+    simulations = parser.parse_args().simulations
     print_needed_requests(max(10, simulations // 10))
     for what, count in (
         ("always-valid test, A/B", false_alarms_of_the_test(simulations)),

@@ -2,10 +2,10 @@
 
 python -m tests.logged_policies [LOGS]
 
-It prints in how many of 100 simulated logs the true value is inside the 95 % interval of each estimator.
+It prints in how many simulated logs the true value is inside the 95 % interval of each estimator.
 """
 
-import sys
+import argparse
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
@@ -109,7 +109,9 @@ def coverage(logs: int, seed: int = 0) -> Counter[str]:
 
 
 def main() -> None:
-    logs = int(sys.argv[1]) if len(sys.argv) > 1 else 100
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("logs", type=int, nargs="?", default=100, help="simulated logs (default: 100)")
+    logs = parser.parse_args().logs
     policies = Policies.simulated()
     print(f"true value: {policies.true_value:.4f} clicks per answer")
     print(f"live policy: {policies.log(0).rewards.sum(axis=1).mean():.4f}")
