@@ -71,10 +71,13 @@ class Latencies:
         return cls(len(ms), float(ms.mean()), p50, p95, p99, p999, float(ms.max()), errors, degraded)
 
 
-def one_client(targets: dict[str, Target], rounds: int, calls: int) -> dict[str, Latencies]:
+def one_client(
+    targets: dict[str, Target], rounds: int, calls: int, pause_s: float = 0.0
+) -> dict[str, Latencies]:
     """Measure one request at a time.
 
-    Targets take turns with `calls` requests each, so that other load on the machine affects all of them.
+    Targets take turns with `calls` requests each, so that other load on the machine affects all of them, and
+    after a pause.
     """
     seconds: dict[str, list[float]] = {name: [] for name in targets}
     clients = {name: _sender(target) for name, target in targets.items()}
@@ -82,21 +85,14 @@ def one_client(targets: dict[str, Target], rounds: int, calls: int) -> dict[str,
         _timed(send, WARM_UP)
     for _ in range(rounds):
         for name, send in clients.items():
+            time.sleep(pause_s)
             seconds[name] += _timed(send, calls)
     return {name: Latencies.of(measured) for name, measured in seconds.items()}
 
 
 def after_pauses(targets: dict[str, Target], calls: int) -> dict[str, Latencies]:
     """Measure `calls` requests of each target, each after a pause, one target after the other."""
-    seconds: dict[str, list[float]] = {name: [] for name in targets}
-    clients = {name: _sender(target) for name, target in targets.items()}
-    for send in clients.values():
-        _timed(send, WARM_UP)
-    for _ in range(calls):
-        for name, send in clients.items():
-            time.sleep(_PAUSE_S)
-            seconds[name] += _timed(send, 1)
-    return {name: Latencies.of(measured) for name, measured in seconds.items()}
+    return one_client(targets, calls, 1, _PAUSE_S)
 
 
 def plain(target: Target, calls: int) -> Latencies:
