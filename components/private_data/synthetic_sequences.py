@@ -19,7 +19,7 @@ def draw_sequences(counts: PrivateCounts, sequences: int, length: int, rng: np.r
     """Return [sequences, length] items; each follows from one of the sequence's last choices.
 
     They repeat earlier ones as often as real users do: the choice at a place (from 0) is a new one with the
-    probability θ / (θ + place), as the colours of an urn (Hoppe 1984, "Pólya-like urns").
+    probability θ / (θ + place), as new colours come from an urn (Hoppe 1984, "Pólya-like urns").
 
     Raises:
         ValueError: no choice is left above the noise.

@@ -69,7 +69,7 @@ def killed_steps(shop: Shop) -> list[Figure]:
 def _killed_tasks(
     run: "subprocess.Popen[Any]", cpu_seconds: dict[str, float], kills: Counter[str]
 ) -> Iterator[str]:
-    """Kill each step of a run at the moments at which `kills` says it was not yet; yield its task then."""
+    """Kill each step of a run that `kills` counts too few kills of; yield its task each time."""
     for task, process in _steps(run):
         if kills[task] == len(_MOMENTS):
             continue

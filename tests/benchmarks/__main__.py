@@ -189,7 +189,7 @@ def _exposures(
             "no_exposures": Target(off.server.address, requests),
         }
         figures.latencies |= generator.run(load.one_client, targets, effort.rounds, effort.calls)
-        # More rounds: the expected difference is as small as that of one round from the next.
+        # More rounds, because one round differs from the next by as much as the two recommenders.
         rates = generator.run(load.many_clients, targets, CLIENTS, 3 * effort.rounds, 1.0)
         rate = median(rates["exposures"]) / 2
         growths = [

@@ -76,8 +76,8 @@ def one_client(
 ) -> dict[str, Latencies]:
     """Measure one request at a time.
 
-    Targets take turns with `calls` requests each, so that other load on the machine affects all of them, and
-    after a pause.
+    Targets take turns with `calls` requests each, so that other load on the machine affects all of them.
+    `pause_s`: before each turn.
     """
     seconds: dict[str, list[float]] = {name: [] for name in targets}
     clients = {name: _sender(target) for name, target in targets.items()}
