@@ -53,7 +53,7 @@ def draw_sources(
     sources = Sources(interaction_log=settings.interaction_log, **given)
     feedback = FeedbackOptions.parse(arguments["feedback"])
     private.prepare_home()
-    folder = private.home / FOLDER / datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    folder = private.home / FOLDER / datetime.now(UTC).strftime("%Y%m%d-%H%M%S-%f")
     about = make_private_data(settings, folder, epsilon, sources=sources, feedback=feedback)
     return about, source_arguments("", str(folder / INTERACTIONS), str(folder / ITEMS), "")
 
