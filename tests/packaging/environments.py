@@ -17,7 +17,7 @@ from tests.packaging.imports import ROOT
 # Size -> its extra and the module that users of this size import.
 SIZES: Final = {
     "client": ("", "serving.client"),
-    "serving": ("serving", "serving.server"),
+    "serving": ("serving", "serving.server.__main__"),
     "training": ("training", "pipelines.training_pipeline"),
 }
 

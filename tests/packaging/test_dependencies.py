@@ -48,7 +48,10 @@ SERVING: Final = CLIENT | declared("serving")
 TRAINING: Final = SERVING | declared("training")
 DEVELOPMENT: Final = TRAINING | declared("dev")
 
-ROOTS: Final = {"client": ["serving.client"], "serving": ["serving.server", "serving.process.workers"]}
+ROOTS: Final = {
+    "client": ["serving.client"],
+    "serving": ["serving.server.__main__", "serving.process.workers"],
+}
 
 
 def files_of(size: str) -> set[Path]:

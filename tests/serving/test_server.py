@@ -203,7 +203,7 @@ def test_a_wrong_setting_stops_the_start_with_its_name(tmp_path: Path) -> None:
 
 
 def test_the_server_imports_no_training_library() -> None:
-    command = "import sys, serving.server; print(*sys.modules)"
+    command = "import sys, serving.server.__main__; print(*sys.modules)"
     modules = subprocess.run(
         [sys.executable, "-c", command], capture_output=True, text=True, check=True
     ).stdout

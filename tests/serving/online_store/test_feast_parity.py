@@ -28,7 +28,7 @@ TRAINING_ONLY = {"feast", "pandas", "tensorflow", "mlflow", "great_expectations"
 
 SCRIPT = """
 import json, sys
-import serving.online_store.online_features, serving.server
+import serving.online_store.online_features, serving.server.__main__
 modules = sorted({name.split(".")[0] for name in sys.modules})
 import feast
 from feast.protos.feast.types.Value_pb2 import Value

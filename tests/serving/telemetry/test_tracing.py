@@ -115,7 +115,10 @@ def test_calls_succeed_when_the_collector_is_unreachable(tmp_path: Path) -> None
 
 
 def test_opentelemetry_is_not_imported_without_tracing() -> None:
-    command = "import sys, serving.server; print([name for name in sys.modules if 'opentelemetry' in name])"
+    command = (
+        "import sys, serving.server.__main__\n"
+        "print([name for name in sys.modules if 'opentelemetry' in name])"
+    )
     loaded = subprocess.run(
         [sys.executable, "-c", command], capture_output=True, text=True, check=True
     ).stdout
