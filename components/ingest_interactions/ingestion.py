@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from duckdb import DuckDBPyConnection
+
 from components.errors import StepError
 from components.ingest_interactions.catalog_report import report_catalog
 from components.ingest_interactions.duckdb_session import connect
@@ -94,37 +96,73 @@ def ingest(
     options = given.over(FeedbackOptions.parse(store.watermarks.feedback, f"{warehouse}: feedback"))
     store.watermarks.feedback = options.to_dict()
     with connect(store.filesystem) as connection:
-        if sources.interaction_log:
-            delete_erased(connection, store, sources.interaction_log)
-        if sources.dataset:
-            add_dataset(connection, store, sources.dataset, pseudonyms)
-        for table, url in sources.tables.items():
-            add_file(connection, store, table, url, sources.reading, sources.accept_smaller, pseudonyms)
-        if sources.interaction_log:
-            add_recorded(connection, store, sources.interaction_log, as_of)
+        _add_rows(connection, store, sources, pseudonyms, as_of)
         event_types = count_event_types(connection, store)
         check_known(event_types, options)
         store.commit()
         event_type = snapshot_event_type(event_types, options)
-        rows = snapshot.write_interactions(connection, store, outputs.interactions, event_type)
-        item_count, unknown = snapshot.write_items(
-            connection, store, outputs.interactions, outputs.items, undescribed_min_users
-        )
-        user_count = snapshot.write_users(connection, store, outputs.interactions, outputs.users)
+        written = _write_snapshot(connection, store, outputs, event_type, undescribed_min_users)
         report_catalog(connection, store, outputs.interactions)
         policy = learn_feedback(connection, outputs.interactions, options)
     policy.write(outputs.feedback)
     report_event_types(event_types, policy)
-    if unknown:
+    _report_snapshot(written, undescribed_min_users)
+    return as_of
+
+
+def _add_rows(
+    connection: DuckDBPyConnection,
+    store: Warehouse,
+    sources: Sources,
+    pseudonyms: Pseudonyms | None,
+    as_of: int,
+) -> None:
+    """Add the new rows of the sources, recorded ones until `as_of`, and delete those of erased users."""
+    if sources.interaction_log:
+        delete_erased(connection, store, sources.interaction_log)
+    if sources.dataset:
+        add_dataset(connection, store, sources.dataset, pseudonyms)
+    for table, url in sources.tables.items():
+        add_file(connection, store, table, url, sources.reading, sources.accept_smaller, pseudonyms)
+    if sources.interaction_log:
+        add_recorded(connection, store, sources.interaction_log, as_of)
+
+
+@dataclass(frozen=True)
+class _RowCounts:
+    """The rows of a snapshot; unknown items are among the items."""
+
+    interactions: int
+    items: int
+    unknown_items: int
+    users: int
+
+
+def _write_snapshot(
+    connection: DuckDBPyConnection,
+    store: Warehouse,
+    outputs: Outputs,
+    event_type: str,
+    undescribed_min_users: int,
+) -> _RowCounts:
+    """Write the three tables; `event_type` is the SQL of that column."""
+    file = outputs.interactions
+    interactions = snapshot.write_interactions(connection, store, file, event_type)
+    items, unknown = snapshot.write_items(connection, store, file, outputs.items, undescribed_min_users)
+    users = snapshot.write_users(connection, store, file, outputs.users)
+    return _RowCounts(interactions, items, unknown, users)
+
+
+def _report_snapshot(written: _RowCounts, undescribed_min_users: int) -> None:
+    if written.unknown_items:
         report(
-            f"items: {unknown:,} are in no items table, and fewer than {undescribed_min_users} users chose "
-            "them, or on one day only: they are not recommended (--undescribed-min-users)"
+            f"items: {written.unknown_items:,} are in no items table, and fewer than {undescribed_min_users} "
+            "users chose them, or on one day only: they are not recommended (--undescribed-min-users)"
         )
     report(
-        f"snapshot: {counted(rows, 'interaction')}, {counted(item_count, 'item')}, "
-        f"{counted(user_count, 'user')}"
+        f"snapshot: {counted(written.interactions, 'interaction')}, {counted(written.items, 'item')}, "
+        f"{counted(written.users, 'user')}"
     )
-    return as_of
 
 
 def _check_catalog(sources: Sources, store: Warehouse) -> None:

@@ -71,11 +71,7 @@ def validate(
     verdict = judge_rows(counts, max_failed_share)
     suites = {"Each interaction": judged.results, "The snapshot": snapshot}
     docs.write(data_docs, as_of, verdict, counts, suites)
-    report(
-        f"of {counted(int(counts['rows']), 'interaction')}, {counts['valid_rows']:,} valid, "
-        f"{counts['quarantined_rows']:,} in the quarantine, "
-        f"{counted(int(counts['duplicate_rows']), 'duplicate')} dropped"
-    )
+    _report_counts(counts)
     if not verdict.passed:
         critical = format_failures(result for result in judged.results if result.is_critical)
         raise StepError(
@@ -86,6 +82,14 @@ def validate(
         report(line)
     save_last_run(warehouse, len(arrivals.parts), int(arrivals.parts.max()))
     return counts
+
+
+def _report_counts(counts: Counts) -> None:
+    report(
+        f"of {counted(int(counts['rows']), 'interaction')}, {counts['valid_rows']:,} valid, "
+        f"{counts['quarantined_rows']:,} in the quarantine, "
+        f"{counted(int(counts['duplicate_rows']), 'duplicate')} dropped"
+    )
 
 
 def _check_snapshot(

@@ -96,8 +96,7 @@ def forget(
     with exit_on_error():
         from components.erase_user import receipt
         from pipelines.commands.receipt_tables import print_receipt
-        from pipelines.privacy.erasure import RECEIPTS, allow_user, erase_user
-        from pipelines.privacy.strict_erasure import train_without
+        from pipelines.privacy.erasure import RECEIPTS, allow_user
         from pipelines.settings import load_settings
 
         if bool(user) == (verify is not None):
@@ -117,13 +116,22 @@ def forget(
         else:
             # A wrong setting ends the command before anything is erased.
             train = _training(settings, hyperparameter or []) if strict else None
-            result, file = erase_user(settings, user)
-            try:
-                if train:
-                    train_without(settings, result, train)
-            finally:
-                print_receipt(result)
-                out.print(f"Receipt: {file}", soft_wrap=True)
+            _erase(settings, user, train)
+
+
+def _erase(settings: "Settings", user: str, train: "Train | None") -> None:
+    """Erase the user, run `train` if given, and print the receipt even if the training fails."""
+    from pipelines.commands.receipt_tables import print_receipt
+    from pipelines.privacy.erasure import erase_user
+    from pipelines.privacy.strict_erasure import train_without
+
+    result, file = erase_user(settings, user)
+    try:
+        if train:
+            train_without(settings, result, train)
+    finally:
+        print_receipt(result)
+        out.print(f"Receipt: {file}", soft_wrap=True)
 
 
 def _training(settings: "Settings", hyperparameters: list[str]) -> "Train":

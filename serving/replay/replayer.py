@@ -14,7 +14,7 @@ from serving.exposures.exposure_store import ExposureStore
 from serving.interest.user_interest import InterestModelClient
 from serving.protos import recommender_pb2 as pb
 from serving.ranking.loaded_release import LoadedRelease
-from serving.ranking.request import NO_SCENARIO
+from serving.ranking.request import NO_SCENARIO, Request
 from serving.ranking.scenarios import Scenario
 from serving.recommender import RecommendationEngine
 from serving.replay.not_repeatable import NotRepeatable
@@ -81,6 +81,24 @@ class Replayer:
             Unavailable: a store or the model server can't be reached.
         """
         until, features = self._check(exposure), self._features(exposure, release.version)
+        request = self._request(exposure, explain_k, k, scenario)
+        answer, shown = await self._answer(request, exposure, release, LogUntil(self.log, until), features)
+        without_model = Stage.INTEREST in {each.stage for each in answer.degraded}
+        if without_model and not _had_no_model(exposure):
+            raise Unavailable(
+                f"no model server serves release {release.version}: start one with `penchant serve`"
+            )
+        return Replayed(answer, _as_then(shown, exposure))
+
+    def _request(
+        self, exposure: Exposure, explain_k: int | None, k: int | None, scenario: str | None
+    ) -> Request:
+        """Return the recorded request, changed by the arguments of `replay`.
+
+        Raises:
+            NotRepeatable: the recorded scenario does not exist any more.
+            InvalidRequest: as in replay.
+        """
         message = pb.RecommendRequest.FromString(exposure.request)
         if scenario is None:
             self._scenario(message.scenario)
@@ -94,8 +112,13 @@ class Replayer:
             request = replace(request, explain=True, k=explain_k)
         elif k is not None:
             request = replace(request, explain=False, k=k)
+        return request
+
+    async def _answer(
+        self, request: Request, exposure: Exposure, release: LoadedRelease, log: LogUntil, features: Features
+    ) -> tuple[Answer, Exposure]:
+        """Answer the request at the time of `exposure`; return the answer and what it would have recorded."""
         recorded = RecordedExposure()
-        log = LogUntil(self.log, until)
         histories = HistoryReader(lambda: features, log)
         shown = ShownUntil(self.exposures, exposure.timestamp)
         context = RequestContextReader(histories, log, shown, self.metrics, clock=lambda: exposure.timestamp)
@@ -103,7 +126,7 @@ class Replayer:
         engine = RecommendationEngine(
             OneRelease(release),
             histories,
-            NoModel() if Stage.INTEREST in exposure.degraded.split(",") else self.model,
+            NoModel() if _had_no_model(exposure) else self.model,
             self.metrics,
             budgets,
             context,
@@ -116,12 +139,7 @@ class Replayer:
             context.close()
             histories.close()
         assert recorded.exposure
-        without_model = Stage.INTEREST in {each.stage for each in answer.degraded}
-        if without_model and Stage.INTEREST not in exposure.degraded.split(","):
-            raise Unavailable(
-                f"no model server serves release {release.version}: start one with `penchant serve`"
-            )
-        return Replayed(answer, _as_then(recorded.exposure, exposure))
+        return answer, recorded.exposure
 
     def _scenario(self, name: str) -> Scenario:
         """Return the scenario of an answer; NO_SCENARIO for an empty name.
@@ -190,6 +208,10 @@ class Replayer:
 def _read(features: Features, user_id: str) -> Snapshot | None:
     read = features.read(user_id, None)
     return read[1] if read else None
+
+
+def _had_no_model(exposure: Exposure) -> bool:
+    return Stage.INTEREST in exposure.degraded.split(",")
 
 
 def _as_then(again: Exposure, then: Exposure) -> Exposure:
