@@ -8,6 +8,8 @@ import pytest
 
 from components.errors import StepError
 from components.push_release import smoke_test as module
+from feature_repo.attributes import Attributes
+from feature_repo.histories import History
 from serving.release.release_store import ReleaseStore
 from tests.components.evaluate_release.ring_world import N_ITEMS, build_world, publish
 from tests.fake_model_server import (
@@ -98,4 +100,8 @@ def test_a_version_that_does_not_become_available_fails(
 def test_the_embedded_model_server_answers_for_a_real_release(tmp_path: Path) -> None:
     """The ring's SavedModel maps an empty and an unknown history to zeros, and others to the next item."""
     releases = publish(build_world(tmp_path / "world", step=1), BLEND, tmp_path / "releases")
-    smoke_test(ReleaseStore(releases), VERSION, model_server="")
+    viewed = History(["first"], ["i0"], ["view"], [float("nan")], [1_000_000])
+    with module.smoke_test(ReleaseStore(releases), VERSION, model_server="") as compute:
+        of_nothing, of_item_0 = compute([History(), viewed], [Attributes(), Attributes()]).interest
+    assert not of_nothing.any()
+    assert of_item_0.argmax() == 1

@@ -68,6 +68,7 @@ def test_the_try_after_a_lost_connection_is_whole(
     kubeflow.calls.clear()
     act(settings, action)
     calls = list(kubeflow.calls)
+    assert calls
     kubeflow.loses_answers = loses_answers
 
     for lost, call in enumerate(calls):

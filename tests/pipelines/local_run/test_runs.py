@@ -65,9 +65,10 @@ def test_a_run_without_an_end_was_killed_unless_the_home_is_locked(tmp_path: Pat
 
 def test_to_look_at_a_run_does_not_lock_out_the_next(tmp_path: Path) -> None:
     add(tmp_path, record("20261128-030000"))
-    LocalRuns(tmp_path).newest(1)
+    runs = LocalRuns(tmp_path)
+    assert [run.state for run in runs.newest(1)] == ["killed"]
     with run_lock(tmp_path):
-        pass
+        assert [run.state for run in runs.newest(1)] == ["running"]
 
 
 def test_the_facts_of_a_run_are_shown(tmp_path: Path) -> None:
