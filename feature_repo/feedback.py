@@ -66,9 +66,9 @@ class FeedbackPolicy:
           positive interaction with the item neutral too, unless it takes back only a part of the amount.
         - The last opinion about an item counts: a dislike makes all earlier positive interactions with the
           item neutral; a later like makes the dislike neutral; a later rating replaces an earlier one.
-        - Interactions of a user with one timestamp have no order: positive ones come first, then neutral
-          ones, cancellations and negative amounts, and negative ones, low ratings too. So a return cancels a
-          purchase of the same date.
+        - Interactions of a user with one timestamp have no order. They are read by their sign: first positive
+          ones; then neutral ones, cancellations and negative amounts; then negative ones and low ratings. So
+          a return cancels a purchase of the same date.
 
         Args:
             item_ids: [n] ids or indexes, each user's oldest first.

@@ -38,8 +38,8 @@ def fetch(
 ) -> dict[str, int | str]:
     """Write the training set in the order of the spine; return row counts for the artifact's metadata.
 
-    A window, a row without a target, keeps the interactions from the cutoff of the next older window of its
-    user and split on, so that the windows of a split contain each interaction once.
+    A row without a target is a window. It keeps only the interactions since the cutoff of the previous window
+    of its user and split, so that the windows of a split contain each interaction once.
 
     Args:
         spine: a Parquet file with the columns of SPINE, ordered by user_id and cutoff.

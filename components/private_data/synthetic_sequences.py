@@ -8,8 +8,8 @@ from scipy.optimize import brentq
 from components.private_data.private_counts import REPEAT_CHOICES, Floats, Ints, PrivateCounts
 
 POPULAR_SHARE: Final = 0.05  # of the choices, which follow from no other one
-# A choice follows from one of the last choices, from each less often than from the next newer one. Choices of
-# real users are predicted from several, and a model must see that in what it learns from.
+# Each choice follows from one of the last choices, more often from a newer one. The next choice of a real
+# user depends on several earlier ones, and the drawn data must show this to the model.
 RECENT: Final = 10
 _DECAY: Final = 0.7
 _TRIES: Final = 5  # to draw an item that the sequence does not have, or one that it has

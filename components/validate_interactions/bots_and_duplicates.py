@@ -7,8 +7,8 @@ The rules:
 - *bot*: a user with more than 2,000 interactions within any hour, one every 1.8 seconds. The
   most active person of MovieLens 1M, where people rate from lists, has 726. All interactions of a bot are
   quarantined.
-- *date*: a time of day that many interactions share, such as midnight, is the date without a time of day. It
-  is no hour: a bot has more than 10,000 interactions on a date, and equal ones on a date are no duplicates.
+- *date*: a time of day that many interactions share, such as midnight, means that only the date is known.
+  Then a bot has more than 10,000 interactions on one date, and equal interactions of a date stay.
 
 Not filtered:
 

@@ -44,7 +44,8 @@ def validate(
         as_of: the time of the snapshot, µs since the epoch.
         warehouse: a directory or fsspec URL that keeps the row count of the last run, to detect lost rows.
         max_failed_share: the run stops when a larger share (0 to 1) of the new rows of files and data sets
-            fails. Bots, recorded rows, and rows of an earlier snapshot that passed are set aside only.
+            fails. Failed rows of three kinds are quarantined and not counted: those of bots, recorded ones,
+            and those that passed in an earlier snapshot.
         valid_interactions: Parquet file to write, in the contract's schema and the order of `interactions`.
         quarantine: Parquet file to write with the failed rows and a list of `reasons` for each.
         data_docs: HTML file to write.

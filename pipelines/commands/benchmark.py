@@ -52,9 +52,9 @@ def benchmark(
     """Train and evaluate under a published protocol; print the results next to published ones.
 
     It works in a temporary folder and leaves the data and the live release of the home unchanged. The home
-    keeps the study and the MLflow runs of --tune, and finished seeds until the results are written: after a
-    failure or a kill the same command goes on with the others. Results are means over the seeds, with the
-    standard deviation.
+    keeps the study and the MLflow runs of --tune. It also keeps finished seeds until the results are written,
+    so that after a failure or a kill the same command trains only the others. Results are means over the
+    seeds, with the standard deviation.
 
     ```
     penchant benchmark movielens-100k
@@ -84,7 +84,7 @@ def benchmark(
         elif tune <= 0:
             raise ValueError(f"--tune={tune:g}: expected minutes above 0")
         elif tie_orders:
-            raise ValueError("--tune takes no --tie-orders: evaluate the best hyperparameters with them")
+            raise ValueError("--tune takes no --tie-orders: use these to evaluate the best hyperparameters")
         else:
             _search(plan, tune, json_file)
 

@@ -178,7 +178,7 @@ def retract(
         from pipelines.settings import load_settings
 
         if undo is not None and (source or where):
-            raise ValueError("--undo takes a retraction back as it is: leave out --source and --where")
+            raise ValueError("--undo ends a retraction as a whole: leave out --source and --where")
         settings = load_settings(home=home)
         pseudonyms = settings.pseudonyms
         settings.prepare_home()

@@ -57,8 +57,8 @@ def run_demo(
     settings = load_settings(home=home or _default_home(dataset))
     if settings.pseudonym_key_file:
         raise ValueError(
-            "the demo asks for a user of the data by id, and with PENCHANT_PSEUDONYM_KEY_FILE no id is "
-            "stored: unset it for the demo"
+            "the demo looks up a user of the data by id, but with PENCHANT_PSEUDONYM_KEY_FILE only "
+            "pseudonyms are stored: unset it for the demo"
         )
     if dataset:
         _install(dataset, console)

@@ -82,7 +82,9 @@ def card(
         registry = open_registry(settings)
         dossier = fetch_dossier(registry.client, version, registry.version(version).run_id)
         if dossier is None:
-            raise StepError(f"version {version} has no dossier, from which its model card is written")
+            raise StepError(
+                f"version {version} has no dossier, and its model card is written from the dossier"
+            )
         if for_users:
             typer.echo(user_page(dossier.page), nl=False)
             return

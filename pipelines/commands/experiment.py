@@ -154,8 +154,8 @@ def ramp(
         running, act = _running(file), _act("ramped", by, reason)
         if running.kind == "ab":
             raise ValueError(
-                "the arms of an A/B experiment have fixed shares, or users would change their arm: "
-                "stop it and start another one"
+                "the shares of an A/B experiment are fixed, because other shares would move users to another "
+                "arm: stop it and start another one"
             )
         step = RampStep(at=act.at, share=parse_share(share, "SHARE"))
         past = [each for each in running.ramp if each.at < act.at]
@@ -205,8 +205,9 @@ def report(
         reported = _named(_file(settings), name)
         if reported.kind == "shadow":
             raise ValueError(
-                "users do not see the answers of a shadow: the metrics penchant_shadow_answers_total and "
-                "penchant_experiment_answer_duration_seconds have its figures, and the dashboard shows them"
+                "users do not see the answers of a shadow, so there is nothing to report of users: see the "
+                "metrics penchant_shadow_answers_total and penchant_experiment_answer_duration_seconds on "
+                "the dashboard"
             )
         found = report_experiment(settings.interaction_log, settings.warehouse, reported)
         for part in report_parts(found):

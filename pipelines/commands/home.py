@@ -68,7 +68,7 @@ def unlock(home: Home = None) -> None:
 
         settings = Settings.read(home=home)
         if not encrypted_home(settings.home).exists:
-            raise ValueError(f"{settings.home} is not encrypted: `penchant home encrypt` does that")
+            raise ValueError(f"{settings.home} is not encrypted: run `penchant home encrypt` first")
         load_settings(home=home)
         out.print(f"{settings.home} is unlocked.", soft_wrap=True)
 
@@ -88,7 +88,7 @@ def lock(home: Home = None) -> None:
         settings = Settings.read(home=home)
         encrypted = encrypted_home(settings.home)
         if not encrypted.exists:
-            raise ValueError(f"{settings.home} is not encrypted: `penchant home encrypt` does that")
+            raise ValueError(f"{settings.home} is not encrypted: run `penchant home encrypt` first")
         encrypted.lock()
         out.print(f"{settings.home} is locked.", soft_wrap=True)
 

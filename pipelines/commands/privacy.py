@@ -83,8 +83,8 @@ def forget(
     allowed again. Versions that learned from the user are marked: none is pushed any more, a rollback to one
     needs --accept-tainted, and the next `penchant run` trains one that did not. --strict starts this run,
     with the data that the home has and the options of its last run; --set changes its hyperparameters. The
-    new version goes live unless it is worse, or the policy or the last run's is `review`; if it does not, the
-    command fails.
+    new version goes live, unless it is worse, or the policy of the home or of its last run is `review`. If it
+    does not go live, the command fails.
 
     ```
     penchant forget 196
@@ -100,11 +100,13 @@ def forget(
         from pipelines.settings import load_settings
 
         if bool(user) == (verify is not None):
-            raise ValueError("expected a user id, or --verify FILE")
+            raise ValueError("expected either a user id or --verify FILE")
         if (strict or hyperparameter) and (verify or allow):
-            raise ValueError("--strict and --set: expected with a user who is to be erased")
+            raise ValueError(
+                "--strict and --set belong to an erasure: leave them out with --allow and --verify"
+            )
         if hyperparameter and not strict:
-            raise ValueError("--set: expected with --strict, which trains")
+            raise ValueError("--set needs --strict: a training is started only by --strict")
         settings = load_settings(home=home)
         settings.prepare_home()
         if verify:

@@ -288,4 +288,4 @@ def watch(
 
 def _check_reason(reason: str) -> None:
     if not reason.strip():
-        raise ValueError("--reason: expected the reason of the decision, which the history keeps")
+        raise ValueError("--reason: expected a text; the review history keeps it with the decision")

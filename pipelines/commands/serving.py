@@ -173,7 +173,7 @@ def record(
         if bool(item) == bool(query):
             raise ValueError("expected an item, or the words of a search: ITEM or --query TEXT")
         if query and request_id:
-            raise ValueError("a search belongs to no answer: leave --request-id out")
+            raise ValueError("a search is not about an item of an answer: leave out --request-id")
         with connect(address, token, tls_roots) as recommender:
             interaction_id = (
                 recommender.record_search(user, query)

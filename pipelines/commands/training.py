@@ -72,7 +72,8 @@ def run(
         cron = _cron(every, cron_timezone)
         if cron and epsilon is not None:
             raise ValueError(
-                "--epsilon with --every: each night would spend of the budget until nothing is left"
+                "--epsilon can't be used with --every: each run would spend a part of the privacy budget, "
+                "until nothing is left"
             )
         settings = given = load_settings(home=home, policy=policy)
         if epsilon is not None:

@@ -1,4 +1,4 @@
-"""Gives a home the next pseudonym key: of each stored pseudonym the pseudonym under the new key is stored."""
+"""Gives a home the next pseudonym key: each stored pseudonym is replaced by its own pseudonym."""
 
 import json
 from pathlib import Path
@@ -33,20 +33,24 @@ _OLD_IDS: Final = "key_rotation.json"
 
 
 def rotate_key(settings: Settings, new_key_file: Path) -> int:
-    """Re-key all stores of a home; returns the number of users. A repeat after an interruption ends it.
+    """Re-key all stores of a home; return the number of users.
 
-    First all ids are written to a file, by which a repeat knows what is left. Then the interaction log, whose
-    check of the key stops recommenders that start with the old one; the warehouse last: until its commit it
-    refuses the new key.
+    After an interruption a repeat completes the rotation. The order makes this safe:
+
+    1. All ids are written to a file, from which a repeat knows what is left.
+    2. The interaction log is re-keyed. From then on it refuses recommenders that start with the old key.
+    3. Features, evaluations and the online store follow.
+    4. The warehouse is the last. Until its commit it refuses the new key, so no run starts too early.
 
     Args:
-        new_key_file: a chain of the keys of PENCHANT_PSEUDONYM_KEY_FILE and a new one, as of read_pseudonyms.
+        new_key_file: the keys of PENCHANT_PSEUDONYM_KEY_FILE and a new one; see read_pseudonyms.
 
     Raises:
-        ValueError: the home has no key, the file has not one key more, or the log has another key, or none.
-        StepError: erased users are kept out, or the warehouse has another key, as after a rotation, or
-            something has written ids since an interruption.
-        HomeInUse: a run is in progress here or on Kubeflow, an experiment, or `penchant serve` in this home.
+        ValueError: the home has no key, or the file does not have exactly one key more, or the interaction
+            log was made with another key or without one.
+        StepError: the home keeps erased users out; or the warehouse has another key, as after a finished
+            rotation; or ids were written after an interruption.
+        HomeInUse: a run is in progress, here or on Kubeflow, or an experiment, or `penchant serve`.
     """
     old, new = settings.pseudonyms, read_pseudonyms(new_key_file)
     if old is None:

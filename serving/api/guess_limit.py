@@ -37,9 +37,9 @@ class GuessLimit:
             return
         if self._connections.is_empty(peer) or self._addresses.is_empty(address_of(peer)):
             raise TooManyRequests(
-                f"authorization: expected valid tokens, got too many wrong ones; at most {_CONNECTION[0]:g} "
-                f"per second of a connection and {_ADDRESS[0]:g} per second of an address are checked: "
-                "correct the token, then retry in a second",
+                "authorization: expected valid tokens, got too many wrong ones: at most "
+                f"{_CONNECTION[0]:g} per second from one connection, and {_ADDRESS[0]:g} per second from one "
+                "address; correct the token, then retry in a second",
                 limit="guesses",
             )
 

@@ -18,6 +18,6 @@ def parsed(body: bytes, parse: Callable[[bytes], Any], method: str) -> Any:
         return parse(body)
     except DecodeError as error:
         raise InvalidRequest(
-            f"{method}: expected its request message, "
-            f"got {len(body)} bytes that are not one; use stubs generated from its .proto file"
+            f"{method}: expected its request message, got {len(body)} bytes that can't be parsed as one; "
+            "use stubs generated from its .proto file"
         ) from error

@@ -24,8 +24,8 @@ class StreamLimit:
             if not self._open[peer]:
                 del self._open[peer]
             raise TooManyRequests(
-                f"expected at most {self._max_streams} open streams (PENCHANT_MAX_WATCHES), and "
-                f"{_PER_CONNECTION} of one connection, got more; end some, or call Health.Check instead",
+                f"expected at most {self._max_streams} open streams (PENCHANT_MAX_WATCHES), and at most "
+                f"{_PER_CONNECTION} from one connection, got more; end some, or call Health.Check instead",
                 limit="streams",
             )
         self._open[peer] += 1

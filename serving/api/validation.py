@@ -162,7 +162,7 @@ def ids_without_time(request: pb.RecordInteractionsRequest) -> frozenset[str]:
 def read_query(field: str, query: str) -> str:
     """Check the words of a search: up to MAX_QUERY_LENGTH characters, no control character; "" for none."""
     if query and not query.strip():
-        raise InvalidRequest.of(field, query, "words, or nothing")
+        raise InvalidRequest.of(field, query, "words, or an empty text")
     if len(query) > MAX_QUERY_LENGTH:
         raise InvalidRequest.of(field, query, f"at most {MAX_QUERY_LENGTH} characters, not {len(query)}")
     if CONTROL.search(query):
@@ -177,12 +177,12 @@ def _interaction(field: str, message: pb.Interaction, now: int, user_id: str, st
         )
     query = read_query(f"{field}.query", message.query)
     if query and message.item_id:
-        raise InvalidRequest.of(f"{field}.item_id", message.item_id, "empty beside a query")
+        raise InvalidRequest.of(f"{field}.item_id", message.item_id, "an empty id with a query")
     item_id = read_id(f"{field}.item_id", message.item_id, empty=bool(query))
     written = read_id(f"{field}.event_type", message.event_type, empty=True)
     event_type = canonical_event_type(written) or default_event_type(message.HasField("value"), bool(query))
     if query and event_type != SEARCH:
-        raise InvalidRequest.of(f"{field}.event_type", written, f"{SEARCH} beside a query")
+        raise InvalidRequest.of(f"{field}.event_type", written, f"{SEARCH!r} with a query")
     timestamp = _timestamp(f"{field}.timestamp", message, now, EARLIEST_US if stored else 0)
     interaction_id = read_id(f"{field}.interaction_id", message.interaction_id, empty=True)
     generated_id = ordered_id() if stored else _digest(item_id, event_type, timestamp, query)

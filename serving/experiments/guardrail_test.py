@@ -3,10 +3,11 @@
 The hash assigns each user to the canary with a known probability q. If the candidate changes nothing, a user
 to whom an event happens is in the canary with probability q, whatever the event and however the users differ.
 So the arms of the users with an event are draws of known probability, each user counted once, at the first
-event. The test bets against that probability: its wealth is the mean of the likelihood ratios of some
-ratios of rates, and if the ratio of the rates, candidate over live, is at most the accepted one, the
-probability that the wealth ever reaches 1 / alpha is at most alpha (Ville's inequality). One may look after
-each event. Lindon and Malek 2022, "Anytime-valid inference for multinomial count data"; Ramdas et al. 2023.
+event. The test bets against that probability. Its wealth is the mean of several likelihood ratios, one for
+each ratio of the rates (candidate over live) in a list of alternatives. If the true ratio is at most the
+accepted one, the probability that the wealth ever reaches 1 / alpha is at most alpha (Ville's inequality). So
+the result can be read after each event. Lindon and Malek 2022, "Anytime-valid inference for multinomial count
+data"; Ramdas et al. 2023.
 """
 
 import math

@@ -1,18 +1,18 @@
 """Interleaves two rankings, so that a user compares them within one answer.
 
-A click on an item counts for a ranking by the item's credit, from -1, for the first one, to 1, for the second
-one. Both methods are fair to a user who clicks whatever is shown at a place: the expected credit of each
-place is 0.
+Each item has a credit from -1 (the first ranking) to 1 (the second one), and a click on the item adds it.
+Both methods are fair to a user who clicks whatever is shown at a place: the expected credit of each place
+is 0.
 
 `team-draft`: in each round of two places a coin says which ranking picks first; each picks its best item that
 is not shown yet, and a click counts for the ranking that picked the item (Radlinski, Kurup and Joachims
-2008). Where both would pick the same item next, the coin alone would decide for whom a click on it counts,
-which is noise: such an item counts for neither. An answer keeps the order of both rankings.
+2008). If both would pick the same item next, the coin alone would decide which ranking gets the click. That
+is noise, so such an item counts for neither. An answer keeps the order of both rankings.
 
 `probabilistic`: at each place a coin chooses a ranking, and one of its items that are not shown yet is drawn
-with a probability that falls with the third power of its rank. A click counts for both rankings by the
-probabilities that they were the one that the item was drawn from (Hofmann, Whiteson and de Rijke 2011). Every
-item of both rankings can win every place, so some are shown earlier than either ranking has them.
+with a probability that falls with the third power of its rank. A click counts for each ranking by the
+probability that the item was drawn from it (Hofmann, Whiteson and de Rijke 2011). Every item can win every
+place, so an item can be shown at an earlier place than it has in either ranking.
 """
 
 import hashlib

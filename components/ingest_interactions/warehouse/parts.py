@@ -26,8 +26,8 @@ class Part:
         reading: fingerprint of the options that the content was read with.
         location: path or URL of the content.
         ingested_at: µs since the epoch; 0 is unknown.
-        options: those of reading.Reading that were given for the source, for its next content.
-        since: the number of the first part whose content it replaced, in several steps; 0 for none.
+        options: the given keys of reading.Reading; the next content of the source is read with them.
+        since: the number of the oldest part that this one replaced, directly or through others; 0 for none.
         privacy: what privacy_statement.statement_beside says of interactions that were drawn; {} for others.
     """
 

@@ -107,8 +107,8 @@ def test_a_run_that_fails_is_in_the_receipt(settings: Settings) -> None:
     ("arguments", "message"),
     [
         (["ann", "--strict", "--set", "epoch=1"], "epoch"),
-        (["ann", "--set", "epochs=1"], "expected with --strict"),
-        (["ann", "--allow", "--strict"], "a user who is to be erased"),
+        (["ann", "--set", "epochs=1"], "--set needs --strict"),
+        (["ann", "--allow", "--strict"], "belong to an erasure"),
     ],
 )
 def test_wrong_arguments_end_the_command_before_anything_is_erased(

@@ -53,7 +53,7 @@ def test_a_connection_may_try_ten_wrong_tokens_and_then_one_a_second(
 def test_many_connections_of_an_address_share_a_limit(clock: list[float], admission: Admission) -> None:
     peers = [f"ipv4:10.0.0.1:{port}" for port in range(200)]
     assert sum(guess(admission, peer, 10) for peer in peers) == 100
-    with pytest.raises(TooManyRequests, match="10 per second of an address"):
+    with pytest.raises(TooManyRequests, match="10 per second from one address"):
         call(admission, TOKEN, "ipv4:10.0.0.1:9999")
     call(admission, TOKEN, "ipv4:10.0.0.2:1")
 

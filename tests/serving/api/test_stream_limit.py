@@ -13,7 +13,7 @@ def test_a_connection_holds_at_most_eight_streams_and_a_closed_one_leaves_room()
     with limit.slot("b:1"), ExitStack() as streams:
         for _ in range(8):
             streams.enter_context(limit.slot("a:1"))
-        with pytest.raises(TooManyRequests, match="8 of one connection"), limit.slot("a:1"):
+        with pytest.raises(TooManyRequests, match="8 from one connection"), limit.slot("a:1"):
             pass
         streams.close()
         with limit.slot("a:1"):
