@@ -82,7 +82,7 @@ def test_a_home_without_runs_says_how_to_start_one(home: Path) -> None:
         (["run", "--every", "0 3 * * *", "--cron-timezone", "Mars"], WRONG_USE, "timezone='Mars': expected"),
         (["run", "--cron-timezone", "UTC"], WRONG_USE, "expected together with --every CRON"),
         (["run", "--every", "0 3 * * *", "--set", "epochs=0"], WRONG_USE, "epochs"),
-        (["run", "--every", "0 3 * * *", "--epsilon", "8"], WRONG_USE, "--epsilon with --every: each night"),
+        (["run", "--every", "0 3 * * *", "--epsilon", "8"], WRONG_USE, "can't be used with --every"),
     ],
 )
 @pytest.mark.usefixtures("failed")
