@@ -43,7 +43,7 @@ def sets() -> None:
     """
     with exit_on_error():
         from components.ingest_interactions.datasets.registry import describe
-        from pipelines.commands.tables import datasets_table
+        from pipelines.commands.tables.datasets import datasets_table
 
         out.print(datasets_table(describe()))
 
@@ -122,7 +122,7 @@ def list_(home: Home = None) -> None:
     with exit_on_error():
         from components.ingest_interactions.reading import options_text
         from components.ingest_interactions.warehouse.source_list import list_sources
-        from pipelines.commands.source_tables import retractions_table, sources_table
+        from pipelines.commands.tables.sources import retractions_table, sources_table
         from pipelines.settings import load_settings
 
         sources, retractions = list_sources(load_settings(home=home).warehouse)

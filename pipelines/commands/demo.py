@@ -14,8 +14,9 @@ from components.ingest_interactions.datasets.registry import find
 from components.register_release.registered_version import CANDIDATE
 from pipelines.commands.demo_scenario import absent_category, typical_user
 from pipelines.commands.demo_visits import Visitors, interleave_visits
-from pipelines.commands.experiment_report_tables import report_parts
-from pipelines.commands.tables import metrics_table, recommendations_table
+from pipelines.commands.tables.answers import recommendations_table
+from pipelines.commands.tables.experiment_reports import report_parts
+from pipelines.commands.tables.metrics import metrics_table
 from pipelines.errors import RunError
 from pipelines.local_run.runner import run_locally
 from pipelines.pipeline_arguments import source_arguments, training_arguments

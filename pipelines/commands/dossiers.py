@@ -28,7 +28,7 @@ def show(version: Number, open_page: Open = False, home: Home = None) -> None:
     with exit_on_error():
         from components.evaluate_release.dossier.registered import fetch_dossier
         from components.register_release.reviewed_versions import reviewed_versions
-        from pipelines.commands.tables import history_table, versions_table
+        from pipelines.commands.tables.versions import history_table, versions_table
         from pipelines.local_run.recovery import recover_home
         from pipelines.review.decisions import download_evaluation, open_registry
         from pipelines.settings import load_settings
@@ -118,7 +118,7 @@ def diff(
 
 def _show(settings: "Settings", registry: "Registry", dossier: "Dossier", name: str, open_page: bool) -> None:
     """Print a dossier, write its page, and open that if asked to."""
-    from pipelines.commands.dossier_tables import dossier_tables
+    from pipelines.commands.tables.dossiers import dossier_tables
     from pipelines.review.decisions import write_page
 
     for part in dossier_tables(dossier):

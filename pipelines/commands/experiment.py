@@ -198,7 +198,7 @@ def report(
     """
     with exit_on_error():
         from components.evaluate_online.experiment_report import report_experiment
-        from pipelines.commands.experiment_report_tables import report_parts
+        from pipelines.commands.tables.experiment_reports import report_parts
         from pipelines.settings import load_settings
 
         settings = load_settings(home=home)
@@ -253,7 +253,7 @@ def _act(what: str, by: str, reason: str) -> "Act":
 
 
 def _print(shown: "Experiment") -> None:
-    from pipelines.commands.experiment_tables import experiment_parts
+    from pipelines.commands.tables.experiments import experiment_parts
 
     for part in experiment_parts(shown, datetime.now(UTC)):
         out.print(part, soft_wrap=isinstance(part, str))

@@ -35,7 +35,7 @@ def inspect(
     with exit_on_error():
         from components.ingest_interactions.inspection.file_inspection import inspect as inspect_file
         from components.ingest_interactions.reading import COLUMNS_FIELD
-        from pipelines.commands.inspection_report import inspection_report
+        from pipelines.commands.tables.inspection import inspection_report
         from pipelines.pipeline_arguments import reading_arguments
 
         options = {"timezone": timezone, "time_format": time_format, "day_first": day_first}

@@ -57,7 +57,7 @@ def submit(
     ```
     """
     with exit_on_error():
-        from pipelines.commands.run_tables import show_steps
+        from pipelines.commands.tables.runs import show_steps
         from pipelines.kubeflow.connection import connect
         from pipelines.kubeflow.runs import KubeflowRuns
         from pipelines.pipeline_arguments import parse_hyperparameters, training_arguments

@@ -81,7 +81,7 @@ def report(
         from components.evaluate_online.online_report import Attribution, evaluate_online
         from components.evaluate_online.page import render
         from feature_repo.atomic_files import write_text_atomically
-        from pipelines.commands.online_tables import online_tables
+        from pipelines.commands.tables.online import online_tables
         from pipelines.settings import load_settings
 
         settings = load_settings(home=home)
@@ -152,7 +152,7 @@ def evaluate(
     with exit_on_error():
         import asyncio
 
-        from pipelines.commands.online_tables import candidate_table
+        from pipelines.commands.tables.online import candidate_table
         from pipelines.settings import load_settings
 
         settings = load_settings(home=home)

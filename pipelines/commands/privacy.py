@@ -95,7 +95,7 @@ def forget(
     """
     with exit_on_error():
         from components.erase_user import receipt
-        from pipelines.commands.receipt_tables import print_receipt
+        from pipelines.commands.tables.receipts import print_receipt
         from pipelines.privacy.erasure import RECEIPTS, allow_user
         from pipelines.settings import load_settings
 
@@ -123,7 +123,7 @@ def forget(
 
 def _erase(settings: "Settings", user: str, train: "Train | None") -> None:
     """Erase the user, run `train` if given, and print the receipt even if the training fails."""
-    from pipelines.commands.receipt_tables import print_receipt
+    from pipelines.commands.tables.receipts import print_receipt
     from pipelines.privacy.erasure import erase_user
     from pipelines.privacy.strict_erasure import train_without
 

@@ -65,7 +65,7 @@ async def _replay(
     release: int | None,
     scenario: str | None,
 ) -> None:
-    from pipelines.commands.replay_tables import comparison_table, replay_sentence, replay_table
+    from pipelines.commands.tables.replay import comparison_table, replay_sentence, replay_table
     from pipelines.opened_replayer import open_release, open_replayer
     from serving.replay.answer_differences import differences
 

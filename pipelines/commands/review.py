@@ -53,7 +53,7 @@ def list_(
     """
     with exit_on_error():
         from components.register_release.reviewed_versions import reviewed_versions
-        from pipelines.commands.tables import versions_table
+        from pipelines.commands.tables.versions import versions_table
         from pipelines.review.rollback import open_history, write_history
         from pipelines.settings import load_settings
         from serving.release.published_versions import PublishedVersions
@@ -209,7 +209,7 @@ def history(
     ```
     """
     with exit_on_error():
-        from pipelines.commands.tables import history_table
+        from pipelines.commands.tables.versions import history_table
         from pipelines.review.rollback import open_history, write_history
         from pipelines.settings import load_settings
 

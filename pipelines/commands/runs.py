@@ -45,7 +45,7 @@ def list_(
     ```
     """
     with exit_on_error(), _history(home) as history:
-        from pipelines.commands.run_tables import runs_table
+        from pipelines.commands.tables.runs import runs_table
 
         if found := history.newest(count):
             out.print(runs_table(found))
@@ -68,7 +68,7 @@ def show(
     """
     with exit_on_error(), _history(home) as history:
         from pipelines import run_history
-        from pipelines.commands.run_tables import facts_table, show_steps
+        from pipelines.commands.tables.runs import facts_table, show_steps
 
         run_id = run_id or _newest(history)
         states = run_history.follow(history, run_id) if wait else iter([history.get(run_id)])

@@ -91,7 +91,7 @@ def list_() -> None:
     ```
     """
     with exit_on_error(), _schedules() as schedules:
-        from pipelines.commands.run_tables import schedules_table
+        from pipelines.commands.tables.runs import schedules_table
 
         found = schedules.all()
         if not found:
@@ -114,7 +114,7 @@ def show(name: Name = DEFAULT_NAME) -> None:
     ```
     """
     with exit_on_error(), _schedules() as schedules:
-        from pipelines.commands.run_tables import parameters_table
+        from pipelines.commands.tables.runs import parameters_table
 
         found = schedules.named(name)[0]
         out.print(f"{name}: {'enabled' if found.enabled else 'paused'}")

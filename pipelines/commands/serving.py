@@ -96,7 +96,7 @@ def recommend(
     ```
     """
     with exit_on_error():
-        from pipelines.commands.tables import answer_json, recommendations_table
+        from pipelines.commands.tables.answers import answer_json, recommendations_table
 
         with connect(address, token, tls_roots) as recommender:
             answer = recommender.recommend(
@@ -130,7 +130,7 @@ def forecast(
     ```
     """
     with exit_on_error():
-        from pipelines.commands.tables import answer_json, forecast_table
+        from pipelines.commands.tables.answers import answer_json, forecast_table
 
         with connect(address, token, tls_roots) as recommender:
             answer = recommender.forecast(user, steps, k)

@@ -132,7 +132,7 @@ def _drawn(
 
 def _train(settings: "Settings", arguments: dict[str, Any], started_by: str = "") -> None:
     """Run the training pipeline, and print how good the release is and where its files are."""
-    from pipelines.commands.tables import metrics_table
+    from pipelines.commands.tables.metrics import metrics_table
     from pipelines.local_run.run_page import PAGE
     from pipelines.local_run.runner import run_locally
     from pipelines.training_pipeline import training

@@ -14,7 +14,7 @@ from components.evaluate_online.page import render
 from components.evaluate_online.provider_exposure import ExposureOverTime, ProviderOverTime
 from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
 from components.ingest_interactions.ingestion import Outputs, Sources, ingest
-from pipelines.commands.online_tables import online_tables
+from pipelines.commands.tables.online import online_tables
 from pipelines.terminal import Terminal
 from serving.exposures.exposure import Exposure
 from tests.chromium import rendered_html

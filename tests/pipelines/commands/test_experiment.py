@@ -17,8 +17,8 @@ from components.evaluate_online.always_valid import compare
 from components.evaluate_online.experiment_report import ArmReport, ExperimentReport, recommendation
 from feature_repo.interaction import Interaction
 from pipelines.cli import app
-from pipelines.commands.experiment_report_tables import report_parts
-from pipelines.commands.experiment_tables import experiment_parts
+from pipelines.commands.tables.experiment_reports import report_parts
+from pipelines.commands.tables.experiments import experiment_parts
 from serving.experiments.assignment import assign
 from serving.experiments.experiment import Act, Experiment
 from serving.experiments.experiment_file import ExperimentFile

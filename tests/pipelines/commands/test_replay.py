@@ -10,7 +10,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from pipelines.cli import app
-from pipelines.commands.replay_tables import comparison_table, replay_sentence, replay_table
+from pipelines.commands.tables.replay import comparison_table, replay_sentence, replay_table
 from serving.answers import Answer, Basis, Recommendation, Rule, Source
 from serving.replay.answer_differences import ItemDifference, Term
 from serving.replay.replayer import Replayed

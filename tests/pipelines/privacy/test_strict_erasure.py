@@ -11,7 +11,7 @@ from components.erase_user import receipt
 from components.erase_user.receipt import Receipt
 from components.run_record import RunRecord, Status
 from pipelines.cli import app
-from pipelines.commands.receipt_tables import print_receipt
+from pipelines.commands.tables.receipts import print_receipt
 from pipelines.errors import RunError
 from pipelines.privacy.erasure import RECEIPTS
 from pipelines.privacy.strict_erasure import train_without

@@ -4,7 +4,7 @@ import pytest
 
 from components.evaluate_release.dossier.contents import contents
 from components.evaluate_release.dossier.registered import Dossier
-from pipelines.commands.dossier_tables import dossier_tables
+from pipelines.commands.tables.dossiers import dossier_tables
 from pipelines.terminal import Terminal
 from tests.components.evaluate_release.dossier.stored import facts, stored
 from tests.components.evaluate_release.dossier.test_page import CLICKS, page

@@ -7,13 +7,13 @@ from rich.console import RenderableType
 from rich.table import Column, Table
 from rich.text import Text
 
-from pipelines.commands.dossier_comparisons import (
+from pipelines.commands.tables.dossier_comparisons import (
     baseline_table,
     clicks_table,
     comparison_table,
     examples_table,
 )
-from pipelines.commands.fairness_tables import fairness_tables
+from pipelines.commands.tables.fairness import fairness_tables
 
 if TYPE_CHECKING:
     from components.evaluate_release.dossier.registered import Dossier

@@ -1,6 +1,6 @@
 """The tables that the commands print."""
 
-from pipelines.commands.tables import recommendations_table
+from pipelines.commands.tables.answers import recommendations_table
 from pipelines.terminal import Terminal
 from serving.answers import Answer, Basis, DislikeEffect, Recommendation, Removed, Rule
 

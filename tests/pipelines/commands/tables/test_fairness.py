@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-from pipelines.commands.fairness_tables import fairness_tables
+from pipelines.commands.tables.fairness import fairness_tables
 
 GAP = {"attribute": "age", "metric": "HR@10", "best": "[b]young", "worst": "old", "p_value": 0.01}
 PROVIDER = {"provider": "[i]s", "items": 1_000, "catalog": 0.2, "relevance": 0.0, "exposure": 0.1}
