@@ -66,13 +66,9 @@ class History:
 
     def newest(self, max_history: int = MAX_HISTORY) -> "History":
         """Return the last `max_history` interactions."""
-        return self if len(self) <= max_history else self._slice(slice(-max_history, None))
-
-    def beyond(self, max_history: int = MAX_HISTORY) -> "History":
-        """Return the interactions that are older than the last `max_history`."""
-        return self._slice(slice(0, len(self) - max_history)) if len(self) > max_history else History()
-
-    def _slice(self, part: slice) -> "History":
+        if len(self) <= max_history:
+            return self
+        part = slice(-max_history, None)
         return History(
             self.interaction_ids[part],
             self.item_ids[part],
@@ -87,7 +83,8 @@ def _join(old: History, new: History, max_history: int) -> History:
     pairs = [(getattr(old, name), getattr(new, name)) for name in names]
     # New interactions are nearly always later than the history; then no sort is needed.
     if _follows(new, old):
-        columns: list[Sequence[Any]] = [Concatenated(before, after, max_history) for before, after in pairs]
+        length = min(max_history, len(old) + len(new))
+        columns: list[Sequence[Any]] = [Concatenated(before, after, length) for before, after in pairs]
     else:
         whole = zip(*([*before, *after] for before, after in pairs), strict=True)
         rows = sorted(whole, key=lambda row: row[:2])[-max_history:]
@@ -103,13 +100,12 @@ def _follows(new: History, old: History) -> bool:
 
 
 class Concatenated(LazyList):
-    """The last `max_length` values of two sequences, one after the other."""
+    """The last `length` values of two sequences, one after the other."""
 
     __slots__ = ("_after", "_before", "_length")
 
-    def __init__(self, before: Sequence[Any], after: Sequence[Any], max_length: int) -> None:
-        self._before, self._after = before, after
-        self._length = min(max_length, len(before) + len(after))
+    def __init__(self, before: Sequence[Any], after: Sequence[Any], length: int) -> None:
+        self._before, self._after, self._length = before, after, length
 
     def _read(self) -> list[Any]:
         return [*self._before, *self._after][-self._length :]

@@ -41,8 +41,8 @@ class UserHistory:
     as_of: int = 0  # µs since the epoch, of the snapshot; 0 without a snapshot
     interest_state: InterestState | None = None  # after the snapshot's history
     new: list[Interaction] = field(default_factory=list)  # in the history, not in the snapshot; in order
-    left_out: History = field(default_factory=History)  # older than the history, newer than `seen_before`
-    seen_before: Sequence[str] = ()  # items of the oldest interactions
+    whole: History | None = None  # with interactions older than the history's; None: there are none
+    seen_before: Sequence[str] = ()  # items of still older interactions
     disliked_before: Sequence[str] = ()  # those of them that the user disliked, as of the snapshot
     searches: Searches = field(default_factory=Searches)
     degraded: tuple[Degradation, ...] = ()
@@ -66,11 +66,11 @@ class UserHistory:
         searches = self.searches.extend(interactions)
         if not new:
             return self if searches is self.searches else replace(self, searches=searches, version=None)
-        everything = self.left_out.followed_by(self.history, _UNLIMITED).join(new, _UNLIMITED)
+        whole = (self.whole or self.history).join(new, _UNLIMITED)
         return replace(
             self,
-            history=everything.newest(),
-            left_out=everything.beyond(),
+            history=whole.newest(),
+            whole=whole,
             searches=searches,
             interest_state=None,
             new=[],

@@ -27,10 +27,9 @@ class IndexedUser:
         """Index the history; scores are computed on first use.
 
         Args:
-            judged: of `left_out` and the history, if they are known; see SignedHistory.
+            judged: of the whole history, if they are known; see SignedHistory.
         """
-        catalog, length = ranking.catalog, len(user.history)
-        everything = user.left_out.followed_by(user.history, len(user.left_out) + length)
+        catalog, length, everything = ranking.catalog, len(user.history), user.whole or user.history
         item_ids = list(everything.item_ids)
         items = np.fromiter(map(catalog.index.get, item_ids, repeat(-1)), np.int32, len(item_ids))
         timestamps = np.fromiter(everything.timestamps, np.int64, len(item_ids))

@@ -132,7 +132,7 @@ class HistoryParts:
             as_of=snapshot.as_of if snapshot else 0,
             interest_state=snapshot.interest_state if snapshot else None,
             new=new,
-            left_out=base.join(new, len(base) + len(new)).beyond() if is_cut else History(),
+            whole=base.join(new, len(base) + len(new)) if is_cut else None,
             seen_before=seen,
             disliked_before=snapshot.disliked_before if snapshot else (),
             searches=searches,

@@ -327,12 +327,13 @@ def test_interactions_that_leave_the_history_are_kept_apart(reading: Reading) ->
     user = reading(lambda: features, log).read("u", HANG_S)
     assert user.history.item_ids[-2:] == ["new", "newer"]
     ever = {"ancient", "late", "new", "newer", *whole.item_ids}
-    assert {*user.history.item_ids, *user.left_out.item_ids, *user.seen_before} == ever
-    assert user.left_out.item_ids == ["late", "old-0", "old-1"]
+    assert user.whole is not None
+    assert {*user.whole.item_ids, *user.seen_before} == ever
+    assert user.whole.item_ids == ["late", "old-0", "old-1", *user.history.item_ids]
 
 
-def test_nothing_is_left_out_of_a_short_history(reading: Reading) -> None:
-    assert len(reading(lambda: FEATURES, LOG).read("u", HANG_S).left_out) == 0
+def test_nothing_leaves_a_short_history(reading: Reading) -> None:
+    assert reading(lambda: FEATURES, LOG).read("u", HANG_S).whole is None
 
 
 def test_searches_are_joined_with_those_of_the_snapshot_and_are_no_part_of_the_history(
@@ -397,7 +398,8 @@ def test_the_history_of_a_busy_user_has_the_newest_interactions_by_their_own_tim
     reader = reading(lambda: FEATURES, log)
     user = reader.read("u", HANG_S)
     assert user.history.item_ids == [f"i{n}" for n in reversed(range(MAX_HISTORY))]
-    assert {*user.left_out.item_ids, *user.seen_before} == {
+    assert user.whole is not None
+    assert {*user.whole.item_ids, *user.seen_before} == {
         *("a", "b"),
         *(f"i{n}" for n in range(MAX_HISTORY + 100)),
     }
@@ -447,5 +449,6 @@ def test_a_busy_user_has_the_last_recorded_interactions_if_the_others_cannot_be_
         user = reader.read("u", HANG_S)
         assert [each.fallback for each in user.degraded] == ["newest_interactions"]
         assert len(user.history) == MAX_HISTORY
-        assert user.left_out.item_ids == ["a", "b", "i249"]
+        assert user.whole is not None
+        assert user.whole.item_ids == ["a", "b", "i249", *user.history.item_ids]
     assert reader.read("u", HANG_S).degraded == ()
