@@ -112,7 +112,7 @@ def sequence_knn(
     end = int(timestamps[-1]) if len(timestamps) else 0
     items, choice_weights = sequences.next_choices(newest, weights, end)
     offsets = np.arange(len(items) + 1, dtype=np.int32) * np.int32(len(choice_weights))
-    values = np.tile(choice_weights, len(items))
+    values = np.concatenate([choice_weights] * len(items))
     return SparseScores(items.ravel(), values, offsets, STEP_WEIGHTS, sequences.positions.shape[0]).to_dense()
 
 
