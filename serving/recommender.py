@@ -136,12 +136,11 @@ class RecommendationEngine:
         with self._metrics.stage("history"):
             stored = stored or await self._read(request.user_id, deadline)
             user = stored.with_request_history(request.history)
-            indexed = release.index(user)
         feedback = release.ranking.feedback
         context = await self._request_context.read(request, feedback, self._budgets.for_history(deadline))
         degraded = [*user.degraded, *context.degraded]
         with self._metrics.stage("interest"):
-            query = await self._query(release, user, indexed, deadline, degraded)
+            indexed, query = await self._query(release, user, deadline, degraded)
         late = not self._budgets.allow_ranking(deadline)
         if late:
             degraded.append(Degradation(Stage.RANKING, "too little time was left", Fallback.TRENDING))
@@ -179,10 +178,11 @@ class RecommendationEngine:
         release = running.release_of_user(user_id, live, time.time()) if running else live
         deadline = Deadline.after(_PREFETCH_TIMEOUT_S)
         user = await self._read(user_id, deadline)
-        indexed = release.index(user)
-        if indexed.is_cold or user.degraded or user.is_busy:
+        if user.degraded or user.is_busy:
             return
-        query = await self._query(release, user, indexed, deadline, [])
+        indexed, query = await self._query(release, user, deadline, [])
+        if indexed.is_cold:
+            return
         release.prepare(query)
         await asyncio.sleep(0)  # calls that have come meanwhile go first
         # An answer computes more than scores: the sources of its items, and their reasons.
@@ -263,35 +263,43 @@ class RecommendationEngine:
         self,
         release: LoadedRelease,
         user: UserHistory,
-        indexed: IndexedUser,
         deadline: Deadline,
         degraded: list[Degradation],
-    ) -> Query:
-        """Return the query, with the interest if the model answers.
+    ) -> tuple[IndexedUser, Query]:
+        """Return the user in item indexes, and the query, with the interest if the model answers.
 
-        All scores that need no interest are computed during the call to the model.
+        All that needs no interest is computed during the call to the model: also whether the user is cold,
+        for whom the call is made in vain.
         """
-        query = indexed.query(None)
-        if indexed.is_cold:
-            return query
         interest = self._interests.cached(user, release.version)
-        if interest is None:
-            async with asyncio.TaskGroup() as group:
-                call = group.create_task(self._interest(release.version, user, deadline, degraded))
-                for _ in range(LOOP_ITERATIONS_TO_SEND):
-                    await asyncio.sleep(0)
-                release.prepare(query)
-            interest = call.result()
-        return indexed.query(interest)
+        if interest is not None or not len(user.history):
+            indexed = release.index(user)
+            return indexed, indexed.query(None if indexed.is_cold else interest)
+        async with asyncio.TaskGroup() as group:
+            call = group.create_task(self._interest(release.version, user, deadline))
+            for _ in range(LOOP_ITERATIONS_TO_SEND):
+                await asyncio.sleep(0)
+            indexed = release.index(user)
+            if indexed.is_cold:
+                call.cancel()
+            else:
+                release.prepare(indexed.query(None))
+        if indexed.is_cold:
+            return indexed, indexed.query(None)
+        answered = call.result()
+        if isinstance(answered, Degradation):
+            degraded.append(answered)
+            return indexed, indexed.query(None)
+        return indexed, indexed.query(answered)
 
     async def _interest(
-        self, version: int, user: UserHistory, deadline: Deadline, degraded: list[Degradation]
-    ) -> FloatArray | None:
+        self, version: int, user: UserHistory, deadline: Deadline
+    ) -> FloatArray | Degradation:
+        """Return the interest that the model computes, or what the answer lacks without it."""
         try:
             return await self._interests.compute(user, version, self._budgets.for_interest(deadline))
         except Unavailable as error:
             logger.warning("no interest: %s", error)
             is_open = isinstance(error, CircuitOpen)
             reason = "the model does not respond" if is_open else "the model gave no answer in time"
-            degraded.append(Degradation(Stage.INTEREST, reason, Fallback.COLLABORATIVE_FILTERS))
-            return None
+            return Degradation(Stage.INTEREST, reason, Fallback.COLLABORATIVE_FILTERS)

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from serving.ranking.blend_features import FEATURES
-from serving.ranking.influences import Influences
+from serving.ranking.influences import Influences, prepare
 from serving.ranking.query import Query
 from serving.ranking.reranking import Reranker
 from serving.ranking.signed_history import RECENT
@@ -91,6 +91,10 @@ class Explainer:
             inputs,
             lambda: self._reasons(query, event_types, items, contributions_over_mean, explain),
         )
+
+    def prepare(self, query: Query) -> None:
+        """Compute now what the reasons of any items need of the query's history, which has a vote."""
+        prepare(query, self._weights.keys())
 
     def _reasons(
         self,

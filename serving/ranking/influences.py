@@ -4,7 +4,7 @@
 (leave-one-out); the other parts of a score are not attributed to single items.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -28,6 +28,15 @@ from serving.release.ranking_data import Ranking
 # The interest model is not asked again: its interest is taken for a mean of the history's embeddings, in
 # which an interaction weighs this much of one that is newer by one.
 _INTEREST_DECAY: Final = 0.85
+
+# Feature -> what its falls need of the history alone: a cached property of _WithoutEach.
+_NEEDED: Final = {
+    "transitions": "nexts",
+    "item_cosine": "likes",
+    "ease": "likes",
+    "als": "factors",
+    "interest": "embeddings",
+}
 
 # Keeps a logarithm finite.
 _TINY: Final = np.float32(1e-9)
@@ -62,7 +71,7 @@ class Influences:
             weights: of each feature that has one.
             log_transitions: [k] the feature `transitions` of `items`; not used if it has no weight.
         """
-        without = query.once("without_each", lambda: _WithoutEach.of(query))
+        without = _without_each(query)
         falls, rows = dict[str, FloatArray](), without.rows(weights, items)
         for name, weight in weights.items():
             match name:
@@ -218,6 +227,18 @@ class _WithoutEach:
         weights: FloatArray = by_age[ages] * kept * self.votes[: len(by_age)]
         weights /= np.maximum(weights.sum(axis=1, keepdims=True), _TINY)
         return weights
+
+
+def prepare(query: Query, features: Set[str]) -> None:
+    """Compute now what the influences on any items need of the query's history; `features`: with a weight."""
+    without = _without_each(query)
+    for name in features & _NEEDED.keys():
+        if name != "als" or query.ranking.filters.als is not None:
+            getattr(without, _NEEDED[name])
+
+
+def _without_each(query: Query) -> _WithoutEach:
+    return query.once("without_each", lambda: _WithoutEach.of(query))
 
 
 def _falls(values: FloatArray) -> FloatArray:

@@ -83,8 +83,12 @@ class LoadedRelease:
         return indexed
 
     def prepare(self, query: Query) -> None:
-        """Compute all scores that the query's answer needs; those of the interest only if it has one."""
+        """Compute what each answer of the query needs: scores, and what reasons need of the history.
+
+        What needs the interest is computed only if the query has one.
+        """
         self.retriever.prepare(query)
+        self.explainer.prepare(query)
         self.reranker.score(query, self._first_item)
 
     def rules(

@@ -13,10 +13,12 @@ from feature_repo.histories import History
 from feature_repo.interaction import Interaction
 from serving.answers import Answer
 from serving.errors import AlreadyExists, InvalidRequest, Unavailable
+from serving.ranking.indexed_user import IndexedUser
 from serving.ranking.influences import Influences
 from serving.ranking.loaded_release import LoadedRelease
 from serving.ranking.query import Query
 from serving.release.arrays import Indexes
+from serving.user_history import UserHistory
 from tests.patience import HANG_S, wait_until
 from tests.serving.planted import COUNT, ITEMS_PER_CATEGORY
 from tests.serving.service import FakeSnapshot, RunningService, running
@@ -54,10 +56,11 @@ def test_three_interactions_with_another_category_change_the_answer(service: Run
     assert after.recommendations[0].reason == "often follows Horror 9 of 1"
 
 
-def test_scores_without_the_interest_are_computed_during_the_call_to_the_model(
+def test_what_needs_no_interest_is_computed_during_the_call_to_the_model(
     service: RunningService, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    events, compute_interest, prepare = list[str](), service.model.interest, LoadedRelease.prepare
+    events, compute_interest = list[str](), service.model.interest
+    index, prepare = LoadedRelease.index, LoadedRelease.prepare
     is_prepared = asyncio.Event()
 
     async def interest(*arguments: Any) -> NDArray[np.float32]:
@@ -66,18 +69,34 @@ def test_scores_without_the_interest_are_computed_during_the_call_to_the_model(
         events.append("answered")
         return await compute_interest(*arguments)
 
+    def indexed(release: LoadedRelease, user: UserHistory) -> IndexedUser:
+        events.append("indexed")
+        return index(release, user)
+
     def prepared(release: LoadedRelease, query: Query) -> None:
         events.append("prepared")
         prepare(release, query)
         is_prepared.set()
 
     monkeypatch.setattr(service.model, "interest", interest)
+    monkeypatch.setattr(LoadedRelease, "index", indexed)
     monkeypatch.setattr(LoadedRelease, "prepare", prepared)
     service.features.snapshots["u"] = FakeSnapshot(History().extend(past("comedy", 3, 4, 5)), as_of=DAY_US)
     first = service.client.recommend("u", k=5)
-    assert events == ["called", "prepared", "answered"]
+    assert events == ["called", "indexed", "prepared", "answered"]
     assert service.client.recommend("u", k=5).recommendations == first.recommendations
-    assert len(events) == 3
+    assert events[4:] == ["indexed"]
+
+
+@pytest.mark.parametrize("answers", [False, True], ids=["the model is down", "the model answers"])
+def test_the_model_does_not_change_the_answer_to_a_user_without_a_choice(
+    service: RunningService, answers: bool
+) -> None:
+    service.model.down = not answers
+    service.client.record("u", "horror-3", event_type="dislike")
+    answer = service.client.recommend("u", k=5)
+    assert (answer.basis, answer.degraded) == ("trending", [])
+    assert service.client.recommend("u", k=5).recommendations == answer.recommendations
 
 
 def test_the_next_answer_is_prefetched_after_a_recording(

@@ -184,6 +184,8 @@ def test_a_cached_user_pays_once_for_what_depends_on_the_history_alone(
         return falls_without_each(*arguments)
 
     monkeypatch.setattr("serving.ranking.influences.falls_without_each", counted)
+    release.prepare(query)
+    assert len(calls) == 1
     added = np.ones((1, len(FEATURES)), np.float32)
     for interest in shop.item_embeddings[:3]:
         answered = query.with_interest(interest)
