@@ -10,14 +10,14 @@ from components.validate_interactions.arrivals import Arrivals
 from components.validate_interactions.expectation_results import ExpectationResult, format_failures
 from components.validate_interactions.expectations import ROWS, snapshot_suite
 from components.validate_interactions.frame_validation import FrameValidation
-from components.validate_interactions.judged_rows import judge
+from components.validate_interactions.judged_rows import JudgedRows, judge
 from components.validate_interactions.rows import split_rows
 from components.validate_interactions.snapshot_metrics import (
     last_judged_part,
     measure_snapshot,
     save_last_run,
 )
-from components.validate_interactions.verdict import Counts, judge_rows, judge_snapshot
+from components.validate_interactions.verdict import Counts, Verdict, judge_rows, judge_snapshot
 from feature_repo.counts import counted
 from feature_repo.feedback import FeedbackPolicy
 
@@ -74,11 +74,7 @@ def validate(
     docs.write(data_docs, as_of, verdict, counts, suites)
     _report_counts(counts)
     if not verdict.passed:
-        critical = format_failures(result for result in judged.results if result.is_critical)
-        raise StepError(
-            f"{verdict.reason}{judged.failed_sources}:\n{critical}\nThe failed rows and the reasons are in "
-            f"{quarantine}, the Data Docs in {data_docs}. {verdict.advice}"
-        )
+        raise StepError(_failure_message(verdict, judged, quarantine, data_docs))
     for line in format_failures([*snapshot, *judged.results]).splitlines():
         report(line)
     save_last_run(warehouse, len(arrivals.parts), int(arrivals.parts.max()))
@@ -90,6 +86,14 @@ def _report_counts(counts: Counts) -> None:
         f"of {counted(int(counts['rows']), 'interaction')}, {counts['valid_rows']:,} valid, "
         f"{counts['quarantined_rows']:,} in the quarantine, "
         f"{counted(int(counts['duplicate_rows']), 'duplicate')} dropped"
+    )
+
+
+def _failure_message(verdict: Verdict, judged: JudgedRows, quarantine: Path, data_docs: Path) -> str:
+    critical = format_failures(result for result in judged.results if result.is_critical)
+    return (
+        f"{verdict.reason}{judged.failed_sources}:\n{critical}\nThe failed rows and the reasons are in "
+        f"{quarantine}, the Data Docs in {data_docs}. {verdict.advice}"
     )
 
 
