@@ -44,7 +44,9 @@ class Retriever:
         self._trending = top_k(filters.trend, per_source)
         rare = np.flatnonzero(filters.popularity < FRESH_INTERACTIONS)
         newest = np.argsort(-catalog.available_from[rare], kind="stable")[:FRESH_ITEMS]
-        self._fresh = rare[newest].astype(np.int32)
+        fresh = rare[newest].astype(np.int32)
+        # A score is above 0 only with categories: without any, as in files without items, none is computed.
+        self._fresh: Indexes = fresh[np.diff(catalog.content[fresh].indptr) > 0]
         self._fresh_content = catalog.content[self._fresh]
         self._all = np.arange(len(catalog), dtype=np.int32)
         self._weighted = _weighted_sources(ranking.blend)
