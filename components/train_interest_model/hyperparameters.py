@@ -14,7 +14,7 @@ CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "encoder": ("lstm", "gru", "rnn", "cnn"),
     "history_mean": ("auto", "on", "off"),
     "item_start": ("auto", "factors", "random"),
-    "loss": ("auto", "full", "sampled"),
+    "loss": ("auto", "full", "part", "sampled"),
     "optimizer": ("adamw", "lamb"),
     "seen_items": ("auto", "filter", "keep"),
     "embedding_precision": ("auto", "float32", "float16", "int8"),
@@ -67,7 +67,7 @@ class Hyperparameters:
     batch_size: int = AUTO  # positions: interactions and padding
     patience: int = AUTO  # epochs without a better validation NDCG@10
 
-    loss: str = "auto"
+    loss: str = "auto"  # softmax over all items, a random part with the targets in it, or sampled negatives
     negatives: int = 2048  # of the sampled softmax, shared by a batch
     seen_items: str = "auto"  # filter: items that the user has seen are not recommended again; keep: they are
     validation_rows: int = 2048

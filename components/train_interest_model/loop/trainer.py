@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import keras
 import numpy as np
@@ -25,14 +25,19 @@ from components.train_interest_model.loop.training_checkpoint import Checkpoint,
 from components.train_interest_model.loop.validation_metrics import Validation
 from components.train_interest_model.network.losses import (
     cold_softmax,
+    draw_items,
     draw_negatives,
     full_softmax,
     sampled_softmax,
 )
 from components.train_interest_model.network.model import InterestModel
+from feature_repo.contract import MAX_HISTORY
 from feature_repo.counts import counted
 
 NDCG, HIT_RATE = "validation_ndcg_at_10", "validation_hr_at_10"
+
+# Share of the items that a softmax over a part of them has, besides the targets of the step.
+PART: Final = 0.125
 
 # Called with an epoch's metrics and its number.
 OnEpoch = Callable[[dict[str, float], int], None]
@@ -192,14 +197,14 @@ class Trainer:
         interests = model.interests(states, seed)
         if not sampled and not model.start_tables:
             # A row's first step is predicted from the user's attributes, or from the bias only.
-            return self._full_softmax(interests, vectors, bias, *_targets(batch, later)) + cold_softmax(
+            return self._softmax(interests, vectors, bias, *_targets(batch, later), seed) + cold_softmax(
                 bias, *_targets(batch, first)
             )
         cold = tf.gather(model.cold_interests(batch, seed), first[:, 0])
         interests = tf.concat([interests, cold], axis=0)
         targets, weights = _targets(batch, tf.concat([later, first], axis=0))
         if not sampled:
-            return self._full_softmax(interests, vectors, bias, targets, weights)
+            return self._softmax(interests, vectors, bias, targets, weights, seed)
         expected = tf.gather(self._log_expected, rows)
         return self._mean_over_members(
             lambda own, items: sampled_softmax(own, items, bias, targets, weights, negatives, expected),
@@ -207,9 +212,23 @@ class Trainer:
             vectors,
         )
 
-    def _full_softmax(self, interests: tf.Tensor, vectors: tf.Tensor, *others: tf.Tensor) -> tf.Tensor:
+    def _softmax(
+        self,
+        interests: tf.Tensor,
+        vectors: tf.Tensor,
+        bias: tf.Tensor,
+        targets: tf.Tensor,
+        weights: tf.Tensor,
+        seed: tf.Tensor,
+    ) -> tf.Tensor:
+        """Return the loss against all items, or against those that are drawn for this step."""
+        count = _softmax_items(self.hyperparameters, bias.shape[0])
+        if count < bias.shape[0]:
+            drawn, correction = draw_items(targets, bias, count, seed + tf.constant([0, 6]))
+            targets = tf.gather(tf.scatter_nd(drawn[:, None], tf.range(count), bias.shape), targets)
+            vectors, bias = tf.gather(vectors, drawn), tf.gather(bias, drawn) + correction
         return self._mean_over_members(
-            lambda own, items: full_softmax(own, items, *others), interests, vectors
+            lambda own, items: full_softmax(own, items, bias, targets, weights), interests, vectors
         )
 
     def _mean_over_members(
@@ -285,6 +304,13 @@ def _sparse_tables(model: InterestModel, replicas: int) -> list[keras.Variable]:
     settings = model.hyperparameters
     sparse = settings.loss == "sampled" and settings.optimizer == "adamw"
     return model.item_tables if sparse and replicas == 1 else []
+
+
+def _softmax_items(settings: Hyperparameters, items: int) -> int:
+    """Return how many items the softmax of a step has: with a part of them, more than it has targets."""
+    if settings.loss == "full":
+        return items
+    return min(items, max(settings.batch_size, MAX_HISTORY) + int(PART * items))
 
 
 def _targets(batch: dict[str, tf.Tensor], cells: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

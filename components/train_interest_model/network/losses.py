@@ -1,4 +1,4 @@
-"""Softmax losses: over the full catalog, or sampled with the logQ correction for a large catalog."""
+"""Softmax losses: over the full catalog, over a random part of it, or sampled with the logQ correction."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -59,6 +59,32 @@ def cold_softmax(bias: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor) -> tf.
     """Return what `full_softmax` returns for interests of zeros, whose logits are the bias."""
     total: tf.Tensor = tf.reduce_sum(weights) * tf.reduce_logsumexp(bias)
     return total - tf.reduce_sum(weights * tf.gather(bias, targets))
+
+
+def draw_items(
+    targets: tf.Tensor, bias: tf.Tensor, count: int, seed: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Draw items for a softmax over a part of the catalog: all targets, and others with equal probability.
+
+    The drawn others stand for all others: `correction` makes the sum of the exponentials of their logits an
+    unbiased estimate. The targets count as themselves, and with them most of what has a large probability.
+
+    Args:
+        targets: [n] int32 item indexes, at most `count` distinct ones.
+        bias: [items] float32, EXCLUDED for items that are never negatives; these are drawn last.
+
+    Returns:
+        [count] int32 distinct item indexes, and [count] float32 what to add to their logits.
+    """
+    is_target = tf.scatter_nd(targets[:, None], tf.ones_like(targets), bias.shape) > 0
+    is_other = ~is_target & (bias > EXCLUDED / 2)
+    order = tf.random.stateless_uniform(bias.shape, seed) + tf.cast(is_other, tf.float32)
+    drawn = tf.math.top_k(order + 2 * tf.cast(is_target, tf.float32), count, sorted=False).indices
+    others, own = (
+        tf.reduce_sum(tf.cast(mask, tf.float32)) for mask in (is_other, tf.gather(is_other, drawn))
+    )
+    ratio = tf.maximum(others, 1.0) / tf.maximum(own, 1.0)
+    return drawn, tf.where(tf.gather(is_target, drawn), 0.0, tf.math.log(ratio))
 
 
 def sampled_softmax(

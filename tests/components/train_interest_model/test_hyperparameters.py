@@ -65,6 +65,23 @@ def test_resolve_chooses_sampled_softmax_for_many_items_and_keeps_seen_items_for
     assert resolve(Hyperparameters(), DENSE)[0].embedding_precision == "float32"
 
 
+@pytest.mark.parametrize(
+    ("interactions", "items", "loss"),
+    [
+        (80_000, 14_000, "part"),
+        (80_000, 4_500, "full"),  # the part would be most of them
+        (80_000, 2_000, "full"),  # 40 per item
+        (900_000, 80_000, "full"),  # many
+        (400_000, 200_000, "sampled"),
+    ],
+)
+def test_sparse_data_of_many_items_have_a_part_of_them_in_a_softmax(
+    interactions: int, items: int, loss: str
+) -> None:
+    data = Statistics(interactions, windows=900, items=items, mean_length=50, repeat_share=0)
+    assert resolve(Hyperparameters(), data)[0].loss == loss
+
+
 def test_few_interactions_are_read_less_often_with_a_higher_learning_rate() -> None:
     few = Statistics(interactions=45_000, windows=900, items=1_700, mean_length=50, repeat_share=0)
     few_settings, many_settings = (resolve(Hyperparameters(), data)[0] for data in (few, DENSE))

@@ -16,8 +16,10 @@ from components.errors import StepError
 from components.saved_model import ServedModel
 from components.train_interest_model.export.saved_weights import SavedWeights
 from components.train_interest_model.hyperparameters import Hyperparameters
+from components.train_interest_model.loop import trainer
 from components.train_interest_model.loop.trainer import Trainer
 from components.train_interest_model.loop.training_checkpoint import Checkpoint, TrainingState
+from components.train_interest_model.network.losses import draw_items
 from components.train_interest_model.network.model import InterestModel
 from components.train_interest_model.training import train
 from components.train_interest_model.training_start import start_refit
@@ -86,6 +88,33 @@ def test_a_sampled_softmax_learns_the_cycle_from_factors(
     (factors,) = started
     nearest = np.argsort(-(factors @ factors.T)[30])[:5]
     assert set(nearest) == {28, 29, 30, 31, 32}
+
+
+@pytest.mark.usefixtures("without_export")
+def test_a_part_with_all_trained_items_has_the_loss_of_the_full_softmax(tmp_path: Path) -> None:
+    item_ids = [f"i{position}" for position in range(1_000)]
+    world = write_world(tmp_path, cycle_rows(item_ids[500:560], users=40, length=12), items_table(item_ids))
+    losses = [fit(world, tmp_path / loss, loss=loss, epochs=2)["loss"] for loss in ("full", "part")]
+    assert losses[1] == pytest.approx(losses[0], rel=1e-4)
+
+
+@pytest.mark.usefixtures("without_export")
+@pytest.mark.parametrize("members", [1, 2])
+def test_a_softmax_over_a_part_of_the_items_learns_the_cycle(
+    members: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    item_ids = [f"i{position}" for position in range(600)]
+    world = write_world(tmp_path, cycle_rows(item_ids, users=600, length=12), items_table(item_ids))
+    counts = list[int]()
+
+    def noted(targets: tf.Tensor, bias: tf.Tensor, count: int, seed: tf.Tensor) -> Any:
+        counts.append(count)
+        return draw_items(targets, bias, count, seed)
+
+    monkeypatch.setattr(trainer, "draw_items", noted)
+    figures = fit(world, tmp_path, loss="part", members=members, epochs=4)
+    assert set(counts) == {275}  # MAX_HISTORY, and an eighth
+    assert figures[NDCG] > 0.9
 
 
 @pytest.mark.usefixtures("without_export")

@@ -7,6 +7,7 @@ import tensorflow as tf
 from components.train_interest_model.network.losses import (
     EXCLUDED,
     cold_softmax,
+    draw_items,
     draw_negatives,
     full_softmax,
     sampled_softmax,
@@ -57,6 +58,28 @@ def test_an_excluded_item_has_no_gradient() -> None:
         loss = full_softmax(INTERESTS, vectors, bias, TARGETS, WEIGHTS)
     assert float(loss) == pytest.approx(float(plain(INTERESTS, VECTORS, BIAS)), rel=1e-5)
     assert np.abs(tape.gradient(loss, vectors)[absent]).max() == 0
+
+
+def test_drawn_items_are_the_targets_and_others_that_stand_for_all_others() -> None:
+    bias = tf.constant(np.where(np.arange(400) < 300, RANDOM.normal(size=400), EXCLUDED), tf.float32)
+    targets = tf.constant([7, 7, 0, 299], tf.int32)
+    sums, times = [], np.zeros(400)
+    for seed in range(400):
+        drawn, correction = draw_items(targets, bias, 60, tf.constant([3, seed]))
+        assert len(set(drawn.numpy())) == 60
+        times[drawn.numpy()] += 1
+        sums.append(float(tf.reduce_sum(tf.exp(tf.gather(bias, drawn) + correction))))
+    assert times[[7, 0, 299]].tolist() == [400] * 3
+    assert times[300:].sum() == 0
+    assert 40 < times[:300].min() <= np.sort(times)[-4] < 115  # 77 on average
+    assert np.mean(sums) == pytest.approx(float(tf.reduce_sum(tf.exp(bias))), rel=0.02)
+
+
+def test_excluded_items_fill_up_when_all_others_are_drawn() -> None:
+    bias = tf.constant([0.5, EXCLUDED, -0.5, EXCLUDED, EXCLUDED], tf.float32)
+    drawn, correction = draw_items(tf.constant([2]), bias, 4, tf.constant([1, 2]))
+    assert {0, 2} < set(drawn.numpy())
+    assert correction.numpy().tolist() == [0, 0, 0, 0]
 
 
 def test_the_sampled_softmax_approaches_the_full_one_with_many_negatives() -> None:
