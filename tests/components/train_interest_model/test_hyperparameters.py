@@ -71,7 +71,7 @@ def test_resolve_chooses_sampled_softmax_for_many_items_and_keeps_seen_items_for
         (80_000, 14_000, "part"),
         (80_000, 4_500, "full"),  # the part would be most of them
         (80_000, 2_000, "full"),  # 40 per item
-        (900_000, 80_000, "full"),  # many
+        (180_000, 12_000, "full"),  # many
         (400_000, 200_000, "sampled"),
     ],
 )
