@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from components.errors import StepError
 from components.evaluate_online.off_policy_options import OffPolicyOptions
-from components.evaluate_release.fairness_policy import FairnessPolicy
+from components.fairness_policy import FairnessPolicy
 from components.ingest_interactions.feedback.feedback_options import KINDS, parse_options
 from components.ingest_interactions.reading import COLUMNS_FIELD, COLUMNS_OPTION, FILE_FIELDS, Reading
 from components.train_interest_model.hyperparameters import Hyperparameters

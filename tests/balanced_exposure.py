@@ -13,14 +13,14 @@ from typing import Final, Self
 
 import numpy as np
 
-from components.evaluate_release.data.ranked_queries import MAX_LENGTH, RankedQueries
 from components.evaluate_release.exposure_balance import fit_offsets, measure_balance
-from components.evaluate_release.metrics.fairness import (
+from components.metrics.fairness import (
     ExposureBalance,
     gap_of,
     provider_exposures,
 )
-from components.evaluate_release.metrics.providers import Providers
+from components.metrics.providers import Providers
+from components.metrics.ranked_queries import MAX_LENGTH, RankedQueries
 from serving.release.arrays import FloatArray
 
 PROVIDERS: Final = 10

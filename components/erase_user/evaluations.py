@@ -9,8 +9,8 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from components.erase_user.parquet_rows import delete_rows
-from components.evaluate_release.data.snapshot import hash_ids
-from components.evaluate_release.dossier.dossier_files import DOSSIER, FOLDER, PAGE, USERS
+from components.evaluation_files import DOSSIER, FOLDER, PAGE, USERS
+from components.hashed_ids import hash_ids
 from feature_repo.atomic_files import atomic_file, write_text_atomically
 
 

@@ -3,7 +3,18 @@
 from dataclasses import dataclass
 
 from components.evaluate_online.off_policy import OffPolicyEvaluation
-from components.evaluate_release.release_gate import Clicks
+
+
+@dataclass(frozen=True)
+class EstimatedClicks:
+    """Clicks per answer, on answers that the live version explored, estimated for the candidate."""
+
+    scenario: str
+    answers: int
+    effective: float  # how many answers of the candidate's own they are worth
+    live: float
+    candidate: float
+    difference: tuple[float, float]  # of the candidate minus the live version, 95 %, paired
 
 
 @dataclass(frozen=True)
@@ -15,11 +26,11 @@ class CandidateEvaluation:
     live: float  # mean clicks per answer
     left_out: dict[str, int]  # reason -> answers
 
-    def as_evidence(self) -> Clicks:
+    def as_evidence(self) -> EstimatedClicks:
         """Return SNIPS, with an interval of the difference that holds those of SNIPS and DR."""
         by_method = {each.method: each for each in self.evaluation.estimates}
         snips, dr = by_method["SNIPS"], by_method["DR"]
-        return Clicks(
+        return EstimatedClicks(
             self.scenario,
             self.evaluation.answers,
             self.evaluation.effective,

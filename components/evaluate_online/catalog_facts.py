@@ -3,8 +3,8 @@
 import pyarrow as pa
 from duckdb import DuckDBPyConnection
 
-from components.evaluate_release.metrics.attribute_slices import split_by_attribute
 from components.ingest_interactions.warehouse.manifest import Warehouse
+from components.metrics.attribute_slices import split_by_attribute
 from feature_repo.event_types import IMPRESSION
 
 

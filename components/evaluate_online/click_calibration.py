@@ -17,8 +17,8 @@ from scipy.optimize import minimize
 from components.evaluate_online.clicked_answers import Clicks, key_of
 from components.evaluate_online.left_out import BASES, COLD_START, report_left_out, why_unusable
 from components.evaluate_online.off_policy import NoSupport
-from components.evaluate_release.blend.reliability import expected_calibration_error, reliability
-from components.evaluate_release.metrics.bootstrap import MIN_USERS
+from components.metrics.bootstrap import MIN_USERS
+from components.metrics.reliability import expected_calibration_error, reliability
 from components.progress import report
 from feature_repo.counts import counted
 from serving.answers import Answer, Recommendation

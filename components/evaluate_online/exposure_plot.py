@@ -6,9 +6,9 @@ import matplotlib as mpl
 from matplotlib.figure import Figure as Canvas
 
 from components.evaluate_online.provider_exposure import ExposureOverTime, ProviderOverTime
-from components.evaluate_release.model_names import SERVED
-from components.evaluate_release.report.plot_style import COLORS, FAINT, STYLE
-from components.evaluate_release.report.plots import svg
+from components.model_names import SERVED
+from components.plots.plot_style import COLORS, FAINT, STYLE
+from components.plots.svg import svg
 
 _COLUMNS: Final = 3
 # The table of the page has all providers.

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.evaluate_online.ratio_intervals import Floats, bounds, resampled_ratios
-from components.evaluate_release.metrics.bootstrap import MIN_USERS
+from components.metrics.bootstrap import MIN_USERS
 from feature_repo.counts import counted
 
 # With fewer effective answers an interval by bootstrap is too narrow.

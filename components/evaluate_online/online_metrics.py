@@ -7,7 +7,7 @@ import numpy as np
 from duckdb import DuckDBPyConnection
 
 from components.evaluate_online.ratio_intervals import ratio_intervals
-from components.evaluate_release.metrics.bootstrap import MIN_USERS
+from components.metrics.bootstrap import MIN_USERS
 
 # Metric -> SQL of its numerator and denominator for one place; the metric is the ratio of their sums.
 METRICS: Final = {

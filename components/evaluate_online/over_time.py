@@ -7,9 +7,9 @@ import matplotlib as mpl
 from matplotlib.figure import Figure as Canvas
 
 from components.evaluate_online.online_metrics import OnlineSlice
-from components.evaluate_release.model_names import SERVED
-from components.evaluate_release.report.plot_style import COLORS, STYLE
-from components.evaluate_release.report.plots import svg
+from components.model_names import SERVED
+from components.plots.plot_style import COLORS, STYLE
+from components.plots.svg import svg
 
 _COLUMNS = 2
 

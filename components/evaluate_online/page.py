@@ -10,8 +10,8 @@ from components.evaluate_online.exposure_plot import MAX_PANELS, exposure_plot
 from components.evaluate_online.online_metrics import Measured, OnlineSlice
 from components.evaluate_online.online_report import OnlineReport
 from components.evaluate_online.over_time import over_time
-from components.evaluate_release.metrics.bootstrap import MIN_USERS
 from components.html_pages.rendering import render_page
+from components.metrics.bootstrap import MIN_USERS
 from feature_repo.table_schemas import TIMESTAMP
 
 # Metric -> heading and whether it is a share.

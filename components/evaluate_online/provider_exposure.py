@@ -1,6 +1,6 @@
 """The share of exposure that each provider of items had over time, from what was shown.
 
-As in the fairness of a release (components.evaluate_release.metrics.fairness), the places of an answer are
+As in the fairness of a release (components.metrics.fairness), the places of an answer are
 discounted as NDCG does, and each answer has the same exposure. Users are resampled, those of a bucket
 together.
 """
@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from components.errors import StepError
 from components.evaluate_online.online_metrics import Measured
 from components.evaluate_online.ratio_intervals import bounds, resampled_ratios
-from components.evaluate_release.metrics.bootstrap import MIN_USERS
-from components.evaluate_release.metrics.providers import Providers
 from components.ingest_interactions.duckdb_session import quote
 from components.ingest_interactions.warehouse.manifest import Warehouse
+from components.metrics.bootstrap import MIN_USERS
+from components.metrics.providers import Providers
 
 Floats = NDArray[np.float64]
 

@@ -38,7 +38,7 @@ def evaluate_release(
     from components.evaluate_online.off_policy_options import OffPolicyOptions
     from components.evaluate_release.dossier.facts import RunRecord
     from components.evaluate_release.evaluation import evaluate
-    from components.evaluate_release.fairness_policy import FairnessPolicy
+    from components.fairness_policy import FairnessPolicy
     from components.ingest_interactions.warehouse.manifest import Warehouse
     from components.ingest_interactions.warehouse.privacy_statement import privacy_of
     from components.mlflow_client import mlflow_errors

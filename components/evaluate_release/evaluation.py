@@ -12,10 +12,10 @@ from components.evaluate_release.dossier.candidate import Candidate, write_dossi
 from components.evaluate_release.dossier.facts import RunRecord
 from components.evaluate_release.measurement import measure, timed
 from components.evaluate_release.memory_estimate import check_evaluation_memory
-from components.evaluate_release.metrics.providers import Providers
 from components.evaluate_release.release_gate import GateDecision
 from components.evaluate_release.report import result_files, tracking
 from components.evaluate_release.report.details import render_details
+from components.metrics.providers import Providers
 from components.mlflow_client import connect
 from feature_repo.atomic_files import atomic_directory, write_text_atomically
 from feature_repo.feedback import FeedbackPolicy

@@ -16,18 +16,18 @@ from numpy.typing import NDArray
 
 from components.evaluate_release.data.held_out import SEED
 from components.evaluate_release.data.queries import Queries
-from components.evaluate_release.data.ranked_queries import RankedQueries
-from components.evaluate_release.metrics.accuracy import ndcg
-from components.evaluate_release.metrics.bootstrap import difference_interval
-from components.evaluate_release.metrics.fairness import (
+from components.evaluate_release.models.served_ranking import ServedRanking
+from components.metrics.accuracy import ndcg
+from components.metrics.bootstrap import difference_interval
+from components.metrics.fairness import (
     PLACES,
     ExposureBalance,
     Users,
     gap_of,
     provider_exposures,
 )
-from components.evaluate_release.metrics.providers import NO_PROVIDER, Providers
-from components.evaluate_release.models.served_ranking import ServedRanking
+from components.metrics.providers import NO_PROVIDER, Providers
+from components.metrics.ranked_queries import RankedQueries
 from components.progress import report
 from serving.ranking.cold_start import Profile
 from serving.release.arrays import FloatArray, Indexes

@@ -17,32 +17,25 @@ from components.evaluate_release.blend.ablation import ablate
 from components.evaluate_release.blend.blend_fit import MAX_QUERIES, fit_blend
 from components.evaluate_release.data.held_out import SEED, HeldOut
 from components.evaluate_release.data.queries import Queries
-from components.evaluate_release.data.ranked_queries import RankedQueries
 from components.evaluate_release.drift.drift_study import measure_drift
 from components.evaluate_release.exposure_balance import measure_balance, with_offsets
-from components.evaluate_release.fairness_policy import NO_LIMITS, FairnessPolicy
 from components.evaluate_release.metrics import slices
-from components.evaluate_release.metrics.accuracy import ndcg
-from components.evaluate_release.metrics.attribute_slices import Masks
-from components.evaluate_release.metrics.bootstrap import difference_interval
-from components.evaluate_release.metrics.fairness import Fairness, measure_fairness
 from components.evaluate_release.metrics.forecast_accuracy import measure_forecast
 from components.evaluate_release.metrics.metric_calculator import HEADLINE, Figure, MetricCalculator
-from components.evaluate_release.metrics.providers import Providers
-from components.evaluate_release.model_names import (
-    INTEREST,
-    LABELS,
-    LIVE,
-    POPULARITY,
-    SERVED,
-    TRANSITIONS,
-)
 from components.evaluate_release.models import baselines, live_version
 from components.evaluate_release.models.full_ranking import rank_all
 from components.evaluate_release.models.served_ranking import ServedRanking
 from components.evaluate_release.release_gate import Evidence, NoClicks, decide
 from components.evaluate_release.report.notes import notes
 from components.evaluate_release.report.results import EvaluationResults
+from components.fairness_policy import NO_LIMITS, FairnessPolicy
+from components.metrics.accuracy import ndcg
+from components.metrics.attribute_slices import Masks
+from components.metrics.bootstrap import difference_interval
+from components.metrics.fairness import Fairness, measure_fairness
+from components.metrics.providers import Providers
+from components.metrics.ranked_queries import RankedQueries
+from components.model_names import INTEREST, LABELS, LIVE, POPULARITY, SERVED, TRANSITIONS
 from components.progress import report
 from components.saved_model import SavedInterestModel
 from serving.release.arrays import FloatArray

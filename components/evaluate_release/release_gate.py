@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from components.evaluate_release.metrics.bootstrap import MIN_USERS
+from components.evaluate_online.candidate_estimates import EstimatedClicks
+from components.metrics.bootstrap import MIN_USERS
 from feature_repo.counts import counted
 
 # Fewer test queries than this decide nothing: an NDCG@10 of 0.2 on 100 queries has a standard error of about
@@ -49,18 +50,6 @@ class Incomparable:
 
 
 @dataclass(frozen=True)
-class Clicks:
-    """Clicks per answer, on answers that the live version explored, estimated for the candidate."""
-
-    scenario: str
-    answers: int
-    effective: float  # how many answers of the candidate's own they are worth
-    live: float
-    candidate: float
-    difference: Interval  # of the candidate minus the live version, 95 %, paired
-
-
-@dataclass(frozen=True)
 class NoClicks:
     """The reason why clicks say nothing about the candidate."""
 
@@ -80,7 +69,7 @@ def decide(
     evidence: Evidence,
     live: Comparison | Incomparable | None,
     policy: str,
-    clicks: Clicks | NoClicks | None = None,
+    clicks: EstimatedClicks | NoClicks | None = None,
     unfair: Sequence[str] = (),
 ) -> GateDecision:
     """Decide "better" or "worse" where the evidence suffices, else "undecided".
@@ -104,7 +93,7 @@ def decide(
         unfair: a clause for each limit of fairness that is broken.
     """
     outcome, reason = _judge(evidence, live)
-    by_clicks = _sign(clicks.difference) if isinstance(clicks, Clicks) else "undecided"
+    by_clicks = _sign(clicks.difference) if isinstance(clicks, EstimatedClicks) else "undecided"
     if by_clicks == "worse" or (by_clicks == "better" and _is_reached(outcome, evidence)):
         outcome = by_clicks
     elif needed := _needed(outcome, evidence, live):
@@ -158,7 +147,7 @@ def _is_reached(outcome: Outcome, evidence: Evidence) -> bool:
     return outcome == "undecided" and evidence.queries >= MIN_QUERIES and evidence.users >= MIN_USERS
 
 
-def _about(clicks: Clicks | NoClicks | None) -> str:
+def _about(clicks: EstimatedClicks | NoClicks | None) -> str:
     if clicks is None:
         return ""
     if isinstance(clicks, NoClicks):

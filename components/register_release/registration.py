@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from components.evaluate_release.dossier.dossier_files import FOLDER, MODEL_CARD, PAGE
 from components.evaluate_release.dossier.model_card import model_card
 from components.evaluate_release.dossier.registered import read_dossier
+from components.evaluation_files import FOLDER, MODEL_CARD, PAGE
 from components.mlflow_client import connect
 from components.progress import report
 from components.register_release.model_registry import Registry

@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 
 from components.erase_user.evaluations import evaluation_folders
 from components.erase_user.parquet_rows import replace_ids, replaced_id, stored_ids
-from components.evaluate_release.data.snapshot import hash_ids
-from components.evaluate_release.dossier.dossier_files import DOSSIER, PAGE, USERS
+from components.evaluation_files import DOSSIER, PAGE, USERS
+from components.hashed_ids import hash_ids
 from feature_repo.atomic_files import atomic_file, write_text_atomically
 
 

@@ -23,7 +23,7 @@ def validate_interactions(
     """Check interactions against the contract: quarantine failed rows, stop when too many fail."""
     from pathlib import Path
 
-    from components.evaluate_release.fairness_policy import FairnessPolicy
+    from components.fairness_policy import FairnessPolicy
     from components.validate_interactions.validation import validate
     from feature_repo.feedback import FeedbackPolicy
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from components.errors import StepError
-from components.evaluate_release.metrics.providers import check_column
+from components.metrics.providers import check_column
 from components.progress import report
 from components.validate_interactions import data_docs as docs
 from components.validate_interactions.arrivals import Arrivals

@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.table import Table
 
-from components.evaluate_release.model_names import LABELS
+from components.model_names import LABELS
 
 
 def mean_drift(evaluations: list[dict[str, Any]]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from components.evaluate_release.metrics.accuracy import MISS, hit_rate, ndcg
+from components.metrics.accuracy import MISS, hit_rate, ndcg
 from serving.release.arrays import FloatArray
 
 MAX_QUERIES: Final = 1_000

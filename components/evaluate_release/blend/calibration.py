@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from components.evaluate_release.blend.reliability import expected_calibration_error, reliability
+from components.metrics.reliability import expected_calibration_error, reliability
 from serving.ranking.calibration import MAX_LOGIT, softmax_log_odds
 from serving.ranking.top_k import best_positions
 from serving.release.arrays import FloatArray

@@ -1,16 +1,16 @@
 """Counts all interactions of the training set, a part of its rows after the other."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from components.hashed_ids import hash_ids
 from components.row_preferences import flatten
 
 # A column with more distinct values (prices, seconds) has no mix of values.
@@ -67,11 +67,6 @@ class Snapshot:
             event_types=event_types,
             values=values if has_mix else Counter(),
         )
-
-
-def hash_ids(user_ids: Sequence[str]) -> NDArray[np.uint64]:
-    """Return [users] the hash of each id: without a key, so whoever guesses an id can recognise it."""
-    return pd.util.hash_array(np.array(user_ids, object))
 
 
 def _known(values: pa.Array) -> pa.Array:

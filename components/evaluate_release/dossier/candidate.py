@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 from components.evaluate_release.data.held_out import HeldOut
 from components.evaluate_release.dossier.contents import Other, contents
-from components.evaluate_release.dossier.dossier_files import DETAILS, DOSSIER, MODEL_CARD, USER_PAGE
 from components.evaluate_release.dossier.facts import RunRecord, facts, hyperparameters_of
 from components.evaluate_release.dossier.held_out_answers import HeldOutAnswers
 from components.evaluate_release.dossier.items_table import ItemsTable
@@ -21,6 +20,7 @@ from components.evaluate_release.dossier.stored_evaluation import StoredEvaluati
 from components.evaluate_release.drift.data_profile import profile
 from components.evaluate_release.report.result_files import utc
 from components.evaluate_release.report.results import EvaluationResults
+from components.evaluation_files import DETAILS, DOSSIER, MODEL_CARD, USER_PAGE
 from feature_repo.contract import INTEREST_MODEL, MANIFEST, RANKING
 from serving.errors import PenchantError
 from serving.release.ann_index import NEAREST

@@ -11,8 +11,8 @@ from components.evaluate_release.dossier.paired_comparison import CORRECTION, Pa
 from components.evaluate_release.dossier.reference import Reference, as_baseline
 from components.evaluate_release.dossier.stored_evaluation import StoredEvaluation
 from components.evaluate_release.dossier.user_examples import examples
-from components.evaluate_release.metrics.accuracy import ndcg
-from components.evaluate_release.model_names import LABELS, POPULARITY, SERVED
+from components.metrics.accuracy import ndcg
+from components.model_names import LABELS, POPULARITY, SERVED
 
 
 @dataclass(frozen=True)

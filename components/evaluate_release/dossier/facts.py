@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from components.evaluate_release.dossier.dossier_files import FORMAT
 from components.evaluate_release.dossier.lineage import Lineage
 from components.evaluate_release.dossier.serving_cost import ServingCost
 from components.evaluate_release.drift.data_profile import DataProfile
-from components.evaluate_release.fairness_policy import NO_LIMITS, FairnessPolicy
-from components.evaluate_release.metrics.fairness import ExposureBalance
 from components.evaluate_release.metrics.metric_calculator import Figure
-from components.evaluate_release.metrics.slices import USER_ATTRIBUTE
-from components.evaluate_release.model_names import SERVED
 from components.evaluate_release.release_gate import NoClicks
 from components.evaluate_release.report.notes import notes
 from components.evaluate_release.report.results import EvaluationResults
+from components.evaluation_files import FORMAT
+from components.fairness_policy import NO_LIMITS, FairnessPolicy
+from components.metrics.attribute_slices import USER_ATTRIBUTE
+from components.metrics.fairness import ExposureBalance
+from components.model_names import SERVED
 
 if TYPE_CHECKING:
     from components.evaluate_online.candidate_estimates import CandidateEvaluation

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from components.evaluate_release.metrics.attribute_slices import Masks
 from components.evaluate_release.report.results import EvaluationResults
+from components.metrics.attribute_slices import Masks
 
 LISTED: Final = 10  # items of a list
 HISTORY: Final = 5  # newest items of a history

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.evaluate_release.dossier.held_out_answers import Ranks
-from components.evaluate_release.metrics import list_metrics
+from components.metrics import list_metrics
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from components.evaluate_release.dossier.attention import SIGNIFICANT
 from components.evaluate_release.dossier.page import ORIGIN_ROWS
-from components.evaluate_release.model_names import LABELS
 from components.evaluate_release.report.result_files import utc
+from components.model_names import LABELS
 from feature_repo.printable_text import printable
 
 # Shares of a mix that are named.

@@ -8,8 +8,8 @@ from markupsafe import Markup
 
 from components.evaluate_release.dossier.attention import SIGNIFICANT, is_underexposed
 from components.evaluate_release.dossier.page_verdict import tiles, verdict
-from components.evaluate_release.model_names import LABELS, LIVE, SERVED
 from components.html_pages.rendering import render_page
+from components.model_names import LABELS, LIVE, SERVED
 
 # Heading, key of a ServingCost, and decimals.
 SERVING_ROWS: Final = (

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Final
 
-from components.evaluate_release.model_names import SERVED
+from components.model_names import SERVED
 
 _LEVELS: Final = {"better": "good", "worse": "bad"}
 

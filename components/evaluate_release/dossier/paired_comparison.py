@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from components.evaluate_release.metrics.attribute_slices import Masks
-from components.evaluate_release.metrics.bootstrap import MIN_USERS, intervals, paired_p_values
+from components.metrics.attribute_slices import Masks
+from components.metrics.bootstrap import MIN_USERS, intervals, paired_p_values
 from serving.release.arrays import AnyFloatArray
 
 LEVEL: Final = 0.05

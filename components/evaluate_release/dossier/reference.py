@@ -12,8 +12,8 @@ from components.evaluate_release.dossier.held_out_answers import (
     shared_queries,
 )
 from components.evaluate_release.dossier.stored_evaluation import StoredEvaluation
-from components.evaluate_release.model_names import SERVED
 from components.evaluate_release.models.live_version import LiveVersion
+from components.model_names import SERVED
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from components.evaluate_release.dossier.dossier_files import DETAILS, DOSSIER, FOLDER, FORMAT
 from components.evaluate_release.dossier.page import render
+from components.evaluation_files import DETAILS, DOSSIER, FOLDER, FORMAT
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -19,9 +19,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from components.evaluate_release.dossier.dossier_files import ANSWERS, FACTS, FOLDER, FORMAT, ITEMS, USERS
 from components.evaluate_release.dossier.held_out_answers import HeldOutAnswers
 from components.evaluate_release.dossier.items_table import ItemsTable
+from components.evaluation_files import ANSWERS, FACTS, FOLDER, FORMAT, ITEMS, USERS
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from components.evaluate_release.dossier.held_out_answers import HeldOutAnswers
 from components.evaluate_release.dossier.items_table import ItemsTable
 from components.evaluate_release.dossier.reference import Reference
-from components.evaluate_release.metrics.accuracy import MISS, ndcg
+from components.metrics.accuracy import MISS, ndcg
 
 EXAMPLES: Final = 20
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.evaluate_release.data.snapshot import Snapshot
-from components.evaluate_release.metrics.list_metrics import gini
+from components.metrics.list_metrics import gini
 from serving.release.catalog import Catalog
 
 TOP_SHARES: Final = (0.01, 0.1)

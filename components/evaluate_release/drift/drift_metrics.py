@@ -10,10 +10,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from components.evaluate_release.data.ranked_queries import RankedQueries
 from components.evaluate_release.drift.interest_shifts import STEPS, InterestShift
 from components.evaluate_release.drift.item_groups import ItemGroups
-from components.evaluate_release.metrics.accuracy import hit_rate
+from components.metrics.accuracy import hit_rate
+from components.metrics.ranked_queries import RankedQueries
 
 K: Final = 10
 FOLLOWING: Final = 0.5

@@ -8,7 +8,6 @@ from threadpoolctl import threadpool_limits
 
 from components.evaluate_release.data.held_out import SEED, HeldOut
 from components.evaluate_release.data.queries import Indexes, Queries, read_windows
-from components.evaluate_release.data.ranked_queries import RankedQueries
 from components.evaluate_release.drift.drift_metrics import MIN_USERS, DriftMetrics, DriftResults, measure
 from components.evaluate_release.drift.interest_shifts import (
     STEPS,
@@ -18,10 +17,11 @@ from components.evaluate_release.drift.interest_shifts import (
 )
 from components.evaluate_release.drift.item_groups import ItemGroups, find_item_groups
 from components.evaluate_release.drift.simulated_users import shifts_of_simulated_users
-from components.evaluate_release.model_names import ALS, ALS_FOLDED_IN, INTEREST, LABELS, POPULARITY, SERVED
 from components.evaluate_release.models import baselines
 from components.evaluate_release.models.full_ranking import rank_all
 from components.evaluate_release.models.served_ranking import ServedRanking
+from components.metrics.ranked_queries import RankedQueries
+from components.model_names import ALS, ALS_FOLDED_IN, INTEREST, LABELS, POPULARITY, SERVED
 from components.progress import report
 from components.saved_model import SavedInterestModel
 from serving.ranking.fold_in import fold_in

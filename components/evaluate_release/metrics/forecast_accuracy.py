@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 
 from components.evaluate_release.data.queries import Queries
-from components.evaluate_release.metrics.accuracy import hit_rate, ndcg, ranks_of, top_items
-from components.evaluate_release.metrics.bootstrap import difference_interval
+from components.metrics.accuracy import hit_rate, ndcg, ranks_of, top_items
+from components.metrics.bootstrap import difference_interval
 from components.progress import report
 from components.saved_model import SavedInterestModel
 from components.steps_ahead import steps_ahead

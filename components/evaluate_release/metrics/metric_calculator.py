@@ -8,10 +8,10 @@ from typing import Any, Final
 import numpy as np
 
 from components.evaluate_release.data.queries import Queries
-from components.evaluate_release.data.ranked_queries import RankedQueries
-from components.evaluate_release.metrics import list_metrics
-from components.evaluate_release.metrics.accuracy import ACCURACY
-from components.evaluate_release.metrics.bootstrap import intervals, paired_p_values
+from components.metrics import list_metrics
+from components.metrics.accuracy import ACCURACY
+from components.metrics.bootstrap import intervals, paired_p_values
+from components.metrics.ranked_queries import RankedQueries
 from serving.release.arrays import AnyFloatArray, FloatArray
 from serving.release.catalog import Catalog
 

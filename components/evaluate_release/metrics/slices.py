@@ -1,24 +1,20 @@
 """Metrics on slices of the queries: by history length, user and target item."""
 
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from components.evaluate_release.data.queries import Queries, Times
-from components.evaluate_release.data.ranked_queries import RankedQueries
-from components.evaluate_release.metrics.accuracy import ndcg, recall
-from components.evaluate_release.metrics.attribute_slices import Masks, split_by_attribute
-from components.evaluate_release.metrics.bootstrap import intervals
+from components.metrics.accuracy import ndcg, recall
+from components.metrics.attribute_slices import USER_ATTRIBUTE, Masks, split_by_attribute
+from components.metrics.bootstrap import intervals
+from components.metrics.ranked_queries import RankedQueries
 from serving.release.arrays import FloatArray
 from serving.release.catalog import Catalog
 
 MICROSECONDS_A_DAY = 86_400_000_000
-
-# The dimension of an attribute of the users starts with this.
-USER_ATTRIBUTE: Final = "user's "
 
 
 @dataclass(frozen=True)

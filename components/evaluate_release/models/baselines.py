@@ -6,8 +6,8 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from components.evaluate_release.data.queries import Indexes, Queries, Times
-from components.evaluate_release.data.ranked_queries import RankedQueries
 from components.evaluate_release.models.full_ranking import rank_all
+from components.metrics.ranked_queries import RankedQueries
 from serving.release.arrays import FloatArray
 
 # An item n steps back has the weight DECAY**n; after MAX_STEPS the weight is negligible. A step is all

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from components.evaluate_release.data.queries import Queries
-from components.evaluate_release.data.ranked_queries import MAX_LENGTH, RankedQueries
-from components.evaluate_release.metrics.accuracy import ranks_of, top_items
+from components.metrics.accuracy import ranks_of, top_items
+from components.metrics.ranked_queries import MAX_LENGTH, RankedQueries
 
 # Scores computed at once: 64 MB of float32.
 MAX_SCORES: Final = 16_000_000

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from components.errors import StepError
 from components.evaluate_release.data.held_out import SEED, HeldOut
-from components.evaluate_release.data.ranked_queries import RankedQueries
-from components.evaluate_release.metrics.accuracy import ndcg
-from components.evaluate_release.metrics.bootstrap import difference_interval
 from components.evaluate_release.metrics.metric_calculator import HEADLINE, Figure
 from components.evaluate_release.models.served_ranking import ServedRanking
 from components.evaluate_release.release_gate import MIN_QUERIES, Comparison, Incomparable
+from components.metrics.accuracy import ndcg
+from components.metrics.bootstrap import difference_interval
+from components.metrics.ranked_queries import RankedQueries
 from components.saved_model import SavedInterestModel
 from feature_repo.contract import INTEREST_MODEL, MANIFEST, RANKING, fingerprint
 from serving.errors import PenchantError

@@ -9,9 +9,9 @@ from threadpoolctl import threadpool_limits
 
 from components.evaluate_release.data.judged_histories import judge
 from components.evaluate_release.data.queries import Queries
-from components.evaluate_release.data.ranked_queries import MAX_LENGTH, RankedQueries
-from components.evaluate_release.metrics.accuracy import MISS
 from components.evaluate_release.models.source_blocks import block_size, compute_sources
+from components.metrics.accuracy import MISS
+from components.metrics.ranked_queries import MAX_LENGTH, RankedQueries
 from feature_repo.searches import Searches
 from serving.ranking.blend_features import FEATURES
 from serving.ranking.cold_start import Profile, cold_scores, log_shares

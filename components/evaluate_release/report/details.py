@@ -8,14 +8,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from components.evaluate_release.drift.interest_shifts import STEPS
-from components.evaluate_release.metrics.accuracy import ACCURACY
 from components.evaluate_release.metrics.metric_calculator import KS, Figure
-from components.evaluate_release.model_names import LABELS
-from components.evaluate_release.report.plot_style import COLORS
 from components.evaluate_release.report.plots import plots
 from components.evaluate_release.report.result_files import rules, utc
 from components.evaluate_release.report.results import EvaluationResults
 from components.evaluate_release.report.tracking import Curve
+from components.metrics.accuracy import ACCURACY
+from components.model_names import LABELS
+from components.plots.plot_style import COLORS
 
 # Metric -> its heading, whether a higher value is better, and its definition.
 METRICS: Final = {

@@ -5,8 +5,8 @@ from matplotlib.figure import Figure as Canvas
 
 from components.evaluate_release.drift.drift_metrics import FOLLOWING, DriftMetrics, DriftResults
 from components.evaluate_release.drift.interest_shifts import STEPS
-from components.evaluate_release.model_names import LABELS
-from components.evaluate_release.report.plot_style import COLORS, FAINT, SOFT
+from components.model_names import LABELS
+from components.plots.plot_style import COLORS, FAINT, SOFT
 
 # Steps are spaced evenly, since the first ones matter most.
 POSITIONS = range(len(STEPS))

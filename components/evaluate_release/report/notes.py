@@ -3,9 +3,9 @@
 import numpy as np
 
 from components.evaluate_release.blend.feature_elimination import TOLERANCE
-from components.evaluate_release.metrics.bootstrap import MIN_USERS
 from components.evaluate_release.metrics.metric_calculator import KS
 from components.evaluate_release.report.results import EvaluationResults
+from components.metrics.bootstrap import MIN_USERS
 
 
 def notes(results: EvaluationResults) -> list[str]:

@@ -1,6 +1,5 @@
 """The report's plots, as SVG text."""
 
-import io
 import re
 
 import matplotlib as mpl
@@ -8,13 +7,14 @@ import numpy as np
 from matplotlib.figure import Figure as Canvas
 from matplotlib.ticker import LogLocator, MaxNLocator
 
-from components.evaluate_release.metrics import list_metrics
-from components.evaluate_release.metrics.accuracy import recall
-from components.evaluate_release.model_names import LABELS, SERVED
 from components.evaluate_release.report.drift_plot import drift
-from components.evaluate_release.report.plot_style import COLORS, FAINT, PAGE_COLORS, STYLE
 from components.evaluate_release.report.results import EvaluationResults
 from components.evaluate_release.report.tracking import Curve
+from components.metrics import list_metrics
+from components.metrics.accuracy import recall
+from components.model_names import LABELS, SERVED
+from components.plots.plot_style import COLORS, FAINT, STYLE
+from components.plots.svg import svg
 
 
 def plots(results: EvaluationResults, curves: dict[str, Curve]) -> dict[str, str]:
@@ -102,13 +102,3 @@ def learning(curves: dict[str, Curve]) -> Canvas | None:
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(fontsize=9)
     return canvas
-
-
-def svg(canvas: Canvas) -> str:
-    """Render a plot as an SVG element without prologue and date; the page sets its width and its colors."""
-    buffer = io.StringIO()
-    canvas.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-    text = buffer.getvalue()
-    for color, variable in PAGE_COLORS.items():
-        text = text.replace(color, variable)
-    return re.sub(r'(<svg [^>]*?)width="[^"]*" height="[^"]*"', r"\1", text[text.index("<svg") :], count=1)

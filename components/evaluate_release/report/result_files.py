@@ -10,9 +10,9 @@ import pyarrow as pa
 import pyarrow.csv
 
 from components.evaluate_release.data.queries import Queries
-from components.evaluate_release.metrics.bootstrap import MIN_USERS
 from components.evaluate_release.report.notes import notes
 from components.evaluate_release.report.results import EvaluationResults
+from components.metrics.bootstrap import MIN_USERS
 
 
 def write_results(results: EvaluationResults, directory: Path) -> None:

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from components.evaluate_release.data.queries import Queries
-from components.evaluate_release.data.ranked_queries import RankedQueries
 from components.evaluate_release.drift.drift_metrics import DriftResults
-from components.evaluate_release.metrics.accuracy import MISS
-from components.evaluate_release.metrics.attribute_slices import Masks
-from components.evaluate_release.metrics.fairness import Fairness
 from components.evaluate_release.metrics.forecast_accuracy import ForecastStep
 from components.evaluate_release.metrics.metric_calculator import HEADLINE, Figure
 from components.evaluate_release.metrics.slices import Slice
-from components.evaluate_release.model_names import SERVED
 from components.evaluate_release.models.live_version import LiveVersion
 from components.evaluate_release.release_gate import GateDecision, NoClicks
+from components.metrics.accuracy import MISS
+from components.metrics.attribute_slices import Masks
+from components.metrics.fairness import Fairness
+from components.metrics.ranked_queries import RankedQueries
+from components.model_names import SERVED
 from serving.release.catalog import Catalog
 
 if TYPE_CHECKING:

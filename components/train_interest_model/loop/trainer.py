@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from components.errors import StepError
-from components.evaluate_release.metrics.accuracy import hit_rate, ndcg
+from components.metrics.accuracy import hit_rate, ndcg
 from components.progress import report
 from components.train_interest_model.data.sequences import START, Sequences
 from components.train_interest_model.hyperparameters import Hyperparameters

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from components.evaluate_release.metrics.accuracy import MISS, IntArray, ranks_of
+from components.metrics.accuracy import MISS, IntArray, ranks_of
 from components.train_interest_model.data.sequences import Sequences
 from components.train_interest_model.loop.distribution_strategy import SIGNATURE
 from components.train_interest_model.network.model import InterestModel
@@ -31,7 +31,7 @@ class Validation:
         return self._seen[query] if self._seen else np.zeros(0, np.int32)
 
     def ranks(self, model: InterestModel) -> IntArray:
-        """Return [queries] int32 the rank of each target, as in evaluate_release.metrics.accuracy."""
+        """Return [queries] int32 the rank of each target, as in components.metrics.accuracy."""
         interests, scoring = self._interests(model), model.scoring_vectors().numpy()
         ranks = np.full(len(self.queries), MISS, np.int32)
         for start in range(0, len(ranks), self.batch_size):

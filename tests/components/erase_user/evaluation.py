@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from components.evaluate_release.data.snapshot import hash_ids
-from components.evaluate_release.dossier.dossier_files import DETAILS, DOSSIER, PAGE
 from components.evaluate_release.dossier.page import render
+from components.evaluation_files import DETAILS, DOSSIER, PAGE
+from components.hashed_ids import hash_ids
 from tests.components.evaluate_release.dossier.stored import stored
 from tests.components.evaluate_release.dossier.test_page import page
 

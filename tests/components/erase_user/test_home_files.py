@@ -8,7 +8,7 @@ import pytest
 from components.erase_user.evaluations import erase_examples, erase_rows
 from components.erase_user.home_files import erase_logs, erase_records
 from components.errors import StepError
-from components.evaluate_release.dossier.dossier_files import DOSSIER, FOLDER, PAGE
+from components.evaluation_files import DOSSIER, FOLDER, PAGE
 from components.run_record import RunRecord, StepRecord
 from tests.components.erase_user.evaluation import write_evaluation
 

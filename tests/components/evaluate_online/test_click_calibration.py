@@ -8,7 +8,7 @@ import pytest
 from components.evaluate_online import click_calibration
 from components.evaluate_online.click_calibration import ShownItems, fit_on_clicks
 from components.evaluate_online.off_policy import NoSupport
-from components.evaluate_release.blend.reliability import POINTS, reliability
+from components.metrics.reliability import POINTS, reliability
 
 SLOPE, INTERCEPT = 0.7, -1.5
 

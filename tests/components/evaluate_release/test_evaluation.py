@@ -18,7 +18,7 @@ from components.evaluate_online.off_policy_options import OffPolicyOptions
 from components.evaluate_release.component import evaluate_release
 from components.evaluate_release.dossier.facts import RunRecord
 from components.evaluate_release.evaluation import evaluate
-from components.evaluate_release.fairness_policy import FairnessPolicy
+from components.fairness_policy import FairnessPolicy
 from feature_repo.feedback import FeedbackPolicy
 from feature_repo.table_schemas import TRAINING_SET
 from tests.components.evaluate_release.ring_world import (

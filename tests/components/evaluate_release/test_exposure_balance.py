@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from components.evaluate_release.exposure_balance import fit_offsets
-from components.evaluate_release.metrics.providers import MAX_PROVIDERS, Providers
+from components.metrics.providers import MAX_PROVIDERS, Providers
 from serving.release.exposure_offsets import ExposureOffsets
 from tests.balanced_exposure import WORLDS, World
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from components.evaluate_online.candidate_estimates import EstimatedClicks
 from components.evaluate_release.release_gate import (
     MIN_QUERIES,
-    Clicks,
     Comparison,
     Evidence,
     Incomparable,
@@ -112,8 +112,8 @@ def test_the_first_release_goes_live_unless_it_is_worse_than_the_best_baseline()
     assert not decide(evidence(), None, "review").goes_live
 
 
-def clicks(difference: Interval) -> Clicks:
-    return Clicks("explore", 1_200, 310.0, 0.2, 0.23, difference)
+def clicks(difference: Interval) -> EstimatedClicks:
+    return EstimatedClicks("explore", 1_200, 310.0, 0.2, 0.23, difference)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from components.errors import StepError
-from components.evaluate_release.fairness_policy import FairnessPolicy
+from components.fairness_policy import FairnessPolicy
 from components.ingest_interactions.warehouse.manifest import Warehouse
 from components.ingest_interactions.warehouse.parts import LOG, Part
 from components.validate_interactions import rows

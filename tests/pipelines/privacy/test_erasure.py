@@ -15,9 +15,9 @@ from components.build_features.feature_tables import build
 from components.erase_user import home_files
 from components.erase_user.receipt import Receipt, verify
 from components.errors import StepError
-from components.evaluate_release.dossier.dossier_files import FOLDER, PAGE
 from components.evaluate_release.dossier.registered import read_dossier
 from components.evaluate_release.dossier.stored_evaluation import StoredEvaluation
+from components.evaluation_files import FOLDER, PAGE
 from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
 from components.ingest_interactions.ingestion import Outputs, Sources, ingest
 from components.ingest_interactions.warehouse.manifest import Warehouse

@@ -11,9 +11,9 @@ from components.build_features.feature_tables import build
 from components.erase_user import online_rows
 from components.erase_user.parquet_rows import replace_ids, stored_ids
 from components.errors import StepError
-from components.evaluate_release.data.snapshot import hash_ids
-from components.evaluate_release.dossier.dossier_files import ANSWERS, FOLDER
 from components.evaluate_release.dossier.stored_evaluation import StoredEvaluation
+from components.evaluation_files import ANSWERS, FOLDER
+from components.hashed_ids import hash_ids
 from components.ingest_interactions.feedback.feedback_options import FeedbackOptions
 from components.ingest_interactions.ingestion import Outputs, Sources, ingest
 from components.ingest_interactions.warehouse.manifest import Warehouse

@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from components.evaluate_release.dossier.dossier_files import FORMAT
 from components.evaluate_release.dossier.held_out_answers import HISTORY, LISTED, HeldOutAnswers
 from components.evaluate_release.dossier.items_table import ItemsTable
 from components.evaluate_release.dossier.stored_evaluation import StoredEvaluation
+from components.evaluation_files import FORMAT
 
 N_USERS, N_ITEMS = 80, 40
 USERS = np.arange(N_USERS)

@@ -8,10 +8,10 @@ from components.evaluate_release.dossier.contents import contents
 from components.evaluate_release.dossier.facts import fairness_of
 from components.evaluate_release.dossier.model_card import PARAMETERS, model_card, user_page
 from components.evaluate_release.dossier.page import ORIGIN_ROWS
-from components.evaluate_release.fairness_policy import NO_LIMITS
-from components.evaluate_release.metrics.fairness import Fairness
 from components.evaluate_release.metrics.slices import Slice
-from components.evaluate_release.model_names import SERVED
+from components.fairness_policy import NO_LIMITS
+from components.metrics.fairness import Fairness
+from components.model_names import SERVED
 from serving.ranking.blend_features import FEATURES
 from tests.components.evaluate_release.dossier.stored import stored
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from components.evaluate_release.data.ranked_queries import RankedQueries
 from components.evaluate_release.drift import drift_metrics
 from components.evaluate_release.drift.interest_shifts import STEPS, InterestShift
 from components.evaluate_release.drift.item_groups import ItemGroups
-from components.evaluate_release.metrics.accuracy import MISS
+from components.metrics.accuracy import MISS
+from components.metrics.ranked_queries import RankedQueries
 from feature_repo.histories import History
 
 NO_ITEMS = np.empty(0, np.int32)

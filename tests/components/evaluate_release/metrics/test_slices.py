@@ -6,10 +6,10 @@ import numpy as np
 import pyarrow as pa
 
 from components.evaluate_release.data.queries import read_queries
-from components.evaluate_release.data.ranked_queries import RankedQueries
 from components.evaluate_release.metrics import slices
-from components.evaluate_release.metrics.accuracy import MISS
-from components.evaluate_release.metrics.bootstrap import MIN_USERS
+from components.metrics.accuracy import MISS
+from components.metrics.bootstrap import MIN_USERS
+from components.metrics.ranked_queries import RankedQueries
 from feature_repo.feedback import FeedbackPolicy
 from feature_repo.table_schemas import TRAINING_SET
 from serving.release.catalog import FOREVER, Catalog

@@ -6,9 +6,9 @@ import pytest
 from scipy.sparse import csr_array
 
 from components.evaluate_release.data.queries import read_queries
-from components.evaluate_release.metrics.accuracy import MISS
 from components.evaluate_release.models import baselines
 from components.evaluate_release.models.full_ranking import rank_all
+from components.metrics.accuracy import MISS
 from feature_repo.feedback import FeedbackPolicy
 from feature_repo.table_schemas import TRAINING_SET
 from tests.components.evaluate_release.ring_world import row

@@ -8,12 +8,12 @@ import pytest
 
 from components.errors import StepError
 from components.evaluate_release.data.held_out import HeldOut
-from components.evaluate_release.data.ranked_queries import RankedQueries
 from components.evaluate_release.evaluation import assemble
-from components.evaluate_release.metrics.accuracy import MISS
 from components.evaluate_release.metrics.metric_calculator import Figure
 from components.evaluate_release.models import live_version
 from components.evaluate_release.release_gate import Incomparable
+from components.metrics.accuracy import MISS
+from components.metrics.ranked_queries import RankedQueries
 from feature_repo.feedback import FeedbackPolicy
 from tests.components.evaluate_release.ring_world import MINUTE, N_USERS, START, publish
 

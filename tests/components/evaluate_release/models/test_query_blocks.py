@@ -9,8 +9,8 @@ import pytest
 
 from components.evaluate_release.data.judged_histories import judge
 from components.evaluate_release.data.queries import Queries, read_queries
-from components.evaluate_release.data.ranked_queries import MAX_LENGTH
 from components.evaluate_release.models.served_ranking import ServedRanking
+from components.metrics.ranked_queries import MAX_LENGTH
 from feature_repo.feedback import FeedbackPolicy
 from feature_repo.rating_scale import RatingScale
 from feature_repo.searches import Searches

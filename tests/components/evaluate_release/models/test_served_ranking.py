@@ -9,8 +9,8 @@ from scipy.sparse import csr_array
 
 from components.evaluate_release.data.queries import read_queries
 from components.evaluate_release.evaluation import assemble
-from components.evaluate_release.metrics.accuracy import MISS
 from components.evaluate_release.models.served_ranking import ServedRanking
+from components.metrics.accuracy import MISS
 from feature_repo.feedback import FeedbackPolicy
 from feature_repo.table_schemas import TRAINING_SET
 from serving.ranking.loaded_release import LoadedRelease

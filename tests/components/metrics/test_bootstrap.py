@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from components.evaluate_release.metrics.bootstrap import (
+from components.metrics.bootstrap import (
     MIN_USERS,
     bootstrap_means,
     difference_interval,

@@ -1,16 +1,8 @@
-"""Colors and matplotlib settings of the report's plots."""
+"""Colors and matplotlib settings of the plots in pages."""
 
 from typing import Final
 
-from components.evaluate_release.model_names import (
-    ALS,
-    ALS_FOLDED_IN,
-    INTEREST,
-    LIVE,
-    POPULARITY,
-    SERVED,
-    TRANSITIONS,
-)
+from components.model_names import ALS, ALS_FOLDED_IN, INTEREST, LIVE, POPULARITY, SERVED, TRANSITIONS
 
 # Okabe & Ito 2008: distinguishable with every kind of color vision.
 COLORS: Final = {

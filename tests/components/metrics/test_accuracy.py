@@ -5,8 +5,8 @@ from math import log2
 import numpy as np
 import pytest
 
-from components.evaluate_release.metrics import accuracy
-from components.evaluate_release.metrics.accuracy import MISS, PADDING
+from components.metrics import accuracy
+from components.metrics.accuracy import MISS, PADDING
 
 
 def test_ranks_count_ties_against_the_model() -> None:

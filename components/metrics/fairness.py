@@ -15,12 +15,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from components.evaluate_release.data.ranked_queries import RankedQueries
-from components.evaluate_release.metrics.accuracy import ndcg, recall
-from components.evaluate_release.metrics.attribute_slices import Masks
-from components.evaluate_release.metrics.bootstrap import MIN_USERS, bootstrap_means
-from components.evaluate_release.metrics.providers import Providers
-from components.evaluate_release.metrics.slices import USER_ATTRIBUTE
+from components.metrics.accuracy import ndcg, recall
+from components.metrics.attribute_slices import USER_ATTRIBUTE, Masks
+from components.metrics.bootstrap import MIN_USERS, bootstrap_means
+from components.metrics.providers import Providers
+from components.metrics.ranked_queries import RankedQueries
 from serving.release.arrays import AnyFloatArray
 
 PLACES: Final = 10

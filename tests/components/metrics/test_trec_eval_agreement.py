@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from ir_measures import RR, P, R, Success, nDCG
 
-from components.evaluate_release.metrics import accuracy
+from components.metrics import accuracy
 
 QUERIES, ITEMS, RELEVANT = 200, 60, 6
 THEIRS = {"recall": R, "precision": P, "hr": Success, "ndcg": nDCG, "mrr": RR}

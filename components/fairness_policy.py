@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Final, Self
 
-from components.evaluate_release.metrics.fairness import LEVEL, Fairness, GroupGap, ProviderExposure
+from components.metrics.fairness import LEVEL, Fairness, GroupGap, ProviderExposure
 
 
 @dataclass(frozen=True)

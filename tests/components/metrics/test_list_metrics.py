@@ -5,7 +5,7 @@ from math import log, log2
 import numpy as np
 import pytest
 
-from components.evaluate_release.metrics import list_metrics
+from components.metrics import list_metrics
 
 # Items 0 and 1 are comedies, 2 a drama, 3 both, 4 has no category.
 CATEGORIES = np.array([[1, 0], [1, 0], [0, 1], [1, 1], [0, 0]], np.float32)

@@ -6,12 +6,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.errors import StepError
-from components.evaluate_release.data.ranked_queries import MAX_LENGTH, RankedQueries
-from components.evaluate_release.fairness_policy import FairnessPolicy
-from components.evaluate_release.metrics.accuracy import MISS
-from components.evaluate_release.metrics.attribute_slices import Masks
-from components.evaluate_release.metrics.fairness import Fairness, measure_fairness
-from components.evaluate_release.metrics.providers import MAX_PROVIDERS, NO_PROVIDER, Providers
+from components.fairness_policy import FairnessPolicy
+from components.metrics.accuracy import MISS
+from components.metrics.attribute_slices import Masks
+from components.metrics.fairness import Fairness, measure_fairness
+from components.metrics.providers import MAX_PROVIDERS, NO_PROVIDER, Providers
+from components.metrics.ranked_queries import MAX_LENGTH, RankedQueries
 
 QUERIES = 400
 USERS = np.repeat(np.arange(QUERIES // 2), 2)  # two queries each

@@ -9,6 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+# The dimension of an attribute of the users starts with this.
+USER_ATTRIBUTE: Final = "user's "
 # An attribute with more values (a zip code) identifies users rather than groups them.
 MAX_VALUES: Final = 50
 # The most frequent values have a slice each, all others share one.

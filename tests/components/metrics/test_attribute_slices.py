@@ -3,7 +3,7 @@
 import numpy as np
 import pyarrow as pa
 
-from components.evaluate_release.metrics.attribute_slices import MAX_VALUES, split_by_attribute
+from components.metrics.attribute_slices import MAX_VALUES, split_by_attribute
 
 
 def table(**columns) -> pa.Table:
