@@ -76,22 +76,23 @@ def one_client(
 ) -> dict[str, Latencies]:
     """Measure one request at a time.
 
-    Targets take turns with `calls` requests each, so that other load on the machine affects all of them.
+    Targets take turns with `calls` requests each, so that other load on the machine affects all of them;
+    every second round is in the opposite order.
     `pause_s`: before each turn.
     """
     seconds: dict[str, list[float]] = {name: [] for name in targets}
     clients = {name: _sender(target) for name, target in targets.items()}
     for send in clients.values():
         _timed(send, WARM_UP)
-    for _ in range(rounds):
-        for name, send in clients.items():
+    for number in range(rounds):
+        for name, send in list(clients.items())[:: -1 if number % 2 else 1]:
             time.sleep(pause_s)
             seconds[name] += _timed(send, calls)
     return {name: Latencies.of(measured) for name, measured in seconds.items()}
 
 
 def after_pauses(targets: dict[str, Target], calls: int) -> dict[str, Latencies]:
-    """Measure `calls` requests of each target, each after a pause, one target after the other."""
+    """Measure `calls` requests of each target, each after a pause, in turn."""
     return one_client(targets, calls, 1, _PAUSE_S)
 
 
@@ -105,20 +106,19 @@ def many_clients(
 ) -> dict[str, list[float]]:
     """Return the requests/s of each round; each client sends its next request after its last answer.
 
-    Targets take turns, so that the rates of one round belong to one speed of the machine. A round has a fixed
-    time, not a fixed number of calls: the kernel distributes connections unevenly to the workers, and the
-    rate must not depend on the slowest client.
+    Targets take turns, so that the rates of one round belong to one speed of the machine, and every second
+    round is in the opposite order. A round has connections of its own, because the kernel distributes them
+    unevenly to the workers: that must not be the difference of two targets. And it has a fixed time, not a
+    fixed number of calls, so that the rate does not depend on the slowest client.
     """
     rates: dict[str, list[float]] = {name: [] for name in targets}
     with ThreadPoolExecutor(clients) as pool:
-        senders = {
-            name: [_sender(target, start) for start in range(clients)] for name, target in targets.items()
-        }
-        for _ in range(rounds):
-            for name in targets:
-                list(pool.map(lambda send: _timed(send, 10), senders[name]))
+        for number in range(rounds):
+            for name, target in list(targets.items())[:: -1 if number % 2 else 1]:
+                senders = [_sender(target, start) for start in range(clients)]
+                list(pool.map(lambda send: _timed(send, 10), senders))
                 end = time.perf_counter() + seconds
-                answers = sum(pool.map(lambda send, end=end: _count(send, end), senders[name]))
+                answers = sum(pool.map(lambda send, end=end: _count(send, end), senders))
                 rates[name].append(answers / seconds)
     return rates
 
