@@ -37,7 +37,7 @@ TlsRoots = Annotated[
 
 
 def serve(
-    port: Annotated[int, typer.Option(help="The port of the recommender.")] = 50051,
+    port: Annotated[int, typer.Option(envvar="PENCHANT_PORT", help="The port of the recommender.")] = 50051,
     model_port: Annotated[int, typer.Option(help="The port of the embedded model server.")] = 8500,
     home: Home = None,
 ) -> None:

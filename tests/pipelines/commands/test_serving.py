@@ -1,8 +1,10 @@
-"""`recommend` and `record` send a token, use TLS, and never print the token."""
+"""`recommend` and `record` send a token, use TLS, and never print the token; `serve` takes its port."""
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from typer.testing import CliRunner
@@ -53,3 +55,17 @@ def test_recommend_and_record_send_the_token_over_tls(
         assert "ITEM or --query TEXT" in both.output
         help_text = runner.invoke(app, ["recommend", "--help"]).output
         assert TOKEN not in help_text + refused.output + recorded.output + answered.output + table.output
+
+
+def test_serve_takes_the_port_of_the_environment_unless_an_option_names_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serve = Mock(side_effect=lambda *_, **__: nullcontext(Mock()))
+    monkeypatch.setattr("pipelines.servers.servers.serve_live_release", serve)
+    monkeypatch.setattr("signal.signal", Mock())  # the handlers of the tests stay
+    for arguments in ([], ["--port", "50053"]):
+        result = CliRunner().invoke(
+            app, ["serve", "--home", str(tmp_path), *arguments], env={"PENCHANT_PORT": "50052"}
+        )
+        assert result.exit_code == 0, result.output
+    assert [call.args[1] for call in serve.call_args_list] == [50052, 50053]
