@@ -268,8 +268,8 @@ class RecommendationEngine:
     ) -> tuple[IndexedUser, Query]:
         """Return the user in item indexes, and the query, with the interest if the model answers.
 
-        All that needs no interest is computed during the call to the model: also whether the user is cold,
-        for whom the call is made in vain.
+        All that needs no interest is computed during the call to the model. That shows whether the user is
+        cold: then the call is cancelled.
         """
         interest = self._interests.cached(user, release.version)
         if interest is not None or not len(user.history):
@@ -284,12 +284,10 @@ class RecommendationEngine:
                 call.cancel()
             else:
                 release.prepare(indexed.query(None))
-        if indexed.is_cold:
-            return indexed, indexed.query(None)
-        answered = call.result()
+        answered = None if indexed.is_cold else call.result()
         if isinstance(answered, Degradation):
             degraded.append(answered)
-            return indexed, indexed.query(None)
+            answered = None
         return indexed, indexed.query(answered)
 
     async def _interest(
