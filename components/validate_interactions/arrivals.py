@@ -24,14 +24,16 @@ class Arrivals:
     were checked by the service, and never stop a run: anyone can record.
 
     Args:
-        parts: [rows] int64 numbers of the parts in the warehouse; 0 is unknown.
-        times: [rows] int64, µs since the epoch.
+        parts: [rows] int32 numbers of the parts in the warehouse; 0 is unknown.
+        times: the columns `number` of a part and `arrived_at`, int64, µs since the epoch.
+        as_of: the time of the snapshot, µs: the arrival of rows of unknown parts.
         can_stop: [rows] bool, whether a failure of the row counts towards the stop of the run.
         sources: number of a part -> name of its source.
     """
 
-    parts: NDArray[np.int64]
-    times: NDArray[np.int64]
+    parts: NDArray[np.int32]
+    times: pa.Table
+    as_of: int
     can_stop: NDArray[np.bool_]
     sources: dict[int, str]
 
@@ -41,16 +43,18 @@ class Arrivals:
 
         Args:
             last_judged: the highest number of a part in the last snapshot that passed.
-            as_of: the time of the snapshot, µs; the arrival of rows of unknown parts.
+            as_of: the time of the snapshot, µs.
         """
         listed = Warehouse(warehouse).listed("interactions")
-        times = {part.number: part.ingested_at or as_of for part in listed}
+        times = pa.table(
+            {
+                "number": pa.array([part.number for part in listed], pa.int64()),
+                "arrived_at": pa.array([part.ingested_at or as_of for part in listed], pa.int64()),
+            }
+        )
         judged = [part.number for part in listed if part.source == LOG or part.number <= last_judged]
-        parts = _read_parts(interactions)
-        numbers, positions = np.unique(parts, return_inverse=True)
-        arrivals = np.array([times.get(number, as_of) for number in numbers.tolist()], np.int64)
-        sources = {part.number: part.source for part in listed}
-        return cls(parts, arrivals[positions], ~np.isin(parts, judged), sources)
+        parts, sources = _read_parts(interactions), {part.number: part.source for part in listed}
+        return cls(parts, times, as_of, ~np.isin(parts, judged), sources)
 
     def rows_by_source(self, chosen: NDArray[np.bool_]) -> list[tuple[str, int]]:
         """Return the known sources of the `chosen` [rows] and the number of their rows, most first."""
@@ -61,17 +65,13 @@ class Arrivals:
                 rows[self.sources[number]] += count
         return rows.most_common()
 
-    def lead(self, start: int, timestamps: pa.Array) -> NDArray[np.float64]:
-        """Return [rows] the seconds from arrival to timestamp, from row `start` on; NaN without one."""
-        micros = timestamps.cast(pa.int64())
-        arrivals = self.times[start : start + len(micros)]
-        lead = (micros.fill_null(0).to_numpy(zero_copy_only=False) - arrivals) / 1_000_000
-        return np.where(micros.is_null().to_numpy(zero_copy_only=False), np.nan, lead)
 
-
-def _read_parts(interactions: Path) -> NDArray[np.int64]:
+def _read_parts(interactions: Path) -> NDArray[np.int32]:
     """Return [rows] the column `part`; zeros if the snapshot has none."""
-    if PART not in pq.read_schema(interactions).names:
-        return np.zeros(pq.read_metadata(interactions).num_rows, np.int64)
-    numbers: NDArray[np.int64] = pq.read_table(interactions, columns=[PART])[PART].to_numpy()
-    return numbers
+    file, start = pq.ParquetFile(interactions), 0
+    parts = np.zeros(file.metadata.num_rows, np.int32)
+    if PART in file.schema_arrow.names:
+        for batch in file.iter_batches(columns=[PART]):
+            parts[start : start + len(batch)] = batch[PART].to_numpy()
+            start += len(batch)
+    return parts

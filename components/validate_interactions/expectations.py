@@ -31,7 +31,7 @@ MAX_GROWTH: Final = 10.0
 # Share of the items (users) with any attribute besides the id.
 MIN_DESCRIBED: Final = 0.95
 
-# Columns that rows.read_frames adds.
+# Columns that rows.read_doubtful adds.
 ITEM_OR_WORDS: Final = "item_id, or the words of a search"
 OCCURRENCES: Final = "interaction_id occurrences"
 IN_ITEMS: Final = "item_id in items"
@@ -52,7 +52,7 @@ def described_metric(table: str) -> str:
 
 
 def interactions_suite(policy: FeedbackPolicy) -> ExpectationSuite:
-    """Return the expectations of each row, for the contract's columns and those that `read_frames` adds.
+    """Return the expectations of each row, for the contract's columns and those that `read_doubtful` adds.
 
     Args:
         policy: an event type that it does not know is reported.

@@ -60,6 +60,11 @@ class FrameValidation:
                 failed_bits[failed] |= np.uint64(1 << bit)
         return failed_bits
 
+    def pass_rows(self, rows: int) -> None:
+        """Count rows that are known to meet each expectation."""
+        for result in self.results:
+            result.rows += rows
+
 
 def _empty_result(validation: ExpectationValidationResult) -> ExpectationResult:
     config = validation.expectation_config

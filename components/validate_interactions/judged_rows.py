@@ -16,7 +16,7 @@ from components.validate_interactions.bots_and_duplicates import (
 from components.validate_interactions.expectation_results import ExpectationResult, failures
 from components.validate_interactions.expectations import interactions_suite
 from components.validate_interactions.frame_validation import FrameValidation
-from components.validate_interactions.rows import BOT, DUPLICATE, read_frames
+from components.validate_interactions.rows import BOT, DUPLICATE, read_doubtful
 from components.validate_interactions.verdict import Counts
 from feature_repo.feedback import FeedbackPolicy
 
@@ -75,9 +75,12 @@ def judge(
     interactions: Path, items: Path, users: Path, feedback: FeedbackPolicy, arrivals: Arrivals
 ) -> JudgedRows:
     """Judge the rows of a Parquet file as ingested."""
-    validation = FrameValidation(interactions_suite(feedback))
-    frames = read_frames(interactions, items, users, arrivals)
-    failed_bits = np.concatenate([validation.run(frame) for frame in frames])
+    validation = FrameValidation(suite := interactions_suite(feedback))
+    failed_bits, passed = np.zeros(len(arrivals.parts), np.uint64), len(arrivals.parts)
+    for frame in read_doubtful(interactions, items, users, arrivals, suite):
+        failed_bits[frame.index] = validation.run(frame)
+        passed -= len(frame)
+    validation.pass_rows(passed)
     found = find_bots_and_duplicates(interactions, np.flatnonzero(failed_bits))
     failed_bits[found.bots] |= BOT
     failed_bits[found.duplicates] |= DUPLICATE

@@ -1,4 +1,4 @@
-"""Reads interactions as data frames, and splits them into valid and quarantined rows."""
+"""Reads doubtful interactions as data frames, and splits all into valid and quarantined rows."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,12 +7,12 @@ from typing import Final
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from great_expectations import ExpectationSuite
 from numpy.typing import NDArray
 
-from components.ingest_interactions.duckdb_session import connect
-from components.validate_interactions.arrivals import Arrivals
+from components.ingest_interactions.duckdb_session import connect, literal, quote
+from components.validate_interactions.arrivals import PART, Arrivals
 from components.validate_interactions.bots_and_duplicates import BOT_REASON
 from components.validate_interactions.expectation_results import ExpectationResult
 from components.validate_interactions.expectations import (
@@ -22,12 +22,13 @@ from components.validate_interactions.expectations import (
     LEAD,
     OCCURRENCES,
 )
+from components.validate_interactions.sql_conditions import passes
 from feature_repo.atomic_files import atomic_file
 from feature_repo.event_types import SEARCH
 from feature_repo.filesystems import without_wildcards
 from feature_repo.table_schemas import INTERACTIONS
 
-# A million rows of strings take about 0.5 GB as a data frame, so a large snapshot is read in several frames.
+# A million rows of strings take about 0.5 GB as a data frame, so many rows are read in several frames.
 FRAME_ROWS: Final = 200_000
 
 # Bits besides those of the expectations.
@@ -38,36 +39,45 @@ QUARANTINE: Final = pa.schema(
     [*(field.with_nullable(True) for field in INTERACTIONS), pa.field("reasons", pa.list_(pa.string()))]
 )
 
+_DOUBTFUL: Final = f"""
+    WITH repeated AS (
+        SELECT interaction_id, count(*)::INTEGER AS occurrences FROM rows
+        GROUP BY interaction_id HAVING count(*) > 1 AND interaction_id IS NOT NULL
+    ),
+    described AS (
+        SELECT {", ".join(f"rows.{quote(name)}" for name in INTERACTIONS.names)}, file_row_number,
+            coalesce(occurrences, 1) AS {quote(OCCURRENCES)},
+            coalesce(item_id, CASE WHEN event_type = {literal(SEARCH)} THEN "query" END)
+                AS {quote(ITEM_OR_WORDS)},
+            coalesce(item_id IN (SELECT item_id FROM items), item_id IS NULL) AS {quote(IN_ITEMS)},
+            coalesce(user_id IN (SELECT user_id FROM users), user_id IS NULL) AS {quote(IN_USERS)},
+            (epoch_us("timestamp") - coalesce(arrived_at, {{as_of}})) / 1e6 AS {quote(LEAD)}
+        FROM rows LEFT JOIN repeated USING (interaction_id) LEFT JOIN arrivals ON {{part}} = number
+    )
+    FROM described WHERE file_row_number = 0 OR NOT ({{passes}}) ORDER BY file_row_number
+"""
 
-def read_frames(interactions: Path, items: Path, users: Path, arrivals: Arrivals) -> Iterator[pd.DataFrame]:
-    """Yield the rows in file order, indexed by row number, with further columns.
 
-    ITEM_OR_WORDS is the item; of a search without an item its words.
+def read_doubtful(
+    interactions: Path, items: Path, users: Path, arrivals: Arrivals, suite: ExpectationSuite
+) -> Iterator[pd.DataFrame]:
+    """Yield the first row, and all that may fail an expectation, in file order and with further columns.
+
+    They are indexed by row number. ITEM_OR_WORDS is the item; of a search without an item its words.
     OCCURRENCES counts the rows with the same interaction id. IN_ITEMS and IN_USERS tell whether the id is in
     that table; they are true for a missing id, which another expectation reports. LEAD is how much later the
     timestamp is than the arrival, in seconds.
     """
-    repeated = _repeated_ids(interactions)
-    tables = {
-        IN_ITEMS: ("item_id", pq.read_table(items, columns=["item_id"])["item_id"].combine_chunks()),
-        IN_USERS: ("user_id", pq.read_table(users, columns=["user_id"])["user_id"].combine_chunks()),
-    }
-    start = 0
-    for batch in pq.ParquetFile(interactions).iter_batches(FRAME_ROWS, columns=INTERACTIONS.names):
-        frame = batch.to_pandas()
-        frame.index = pd.RangeIndex(start, start + len(frame))
-        position = pc.index_in(batch["interaction_id"], repeated["interaction_id"])
-        frame[OCCURRENCES] = repeated["occurrences"].take(position).fill_null(1).to_numpy(False)
-        is_search = pc.equal(batch["event_type"], SEARCH)
-        words = pc.if_else(is_search, batch["query"], pa.scalar(None, pa.string()))
-        frame[ITEM_OR_WORDS] = pc.coalesce(batch["item_id"], words).to_numpy(zero_copy_only=False)
-        for name, (column, ids) in tables.items():
-            is_in_table = pc.or_(pc.is_in(batch[column], ids), batch[column].is_null())
-            frame[name] = is_in_table.to_numpy(zero_copy_only=False)
-        frame[LEAD] = arrivals.lead(start, batch["timestamp"])
-        start += len(frame)
-        # One block of memory: otherwise each copy that Great Expectations makes joins the blocks.
-        yield frame.copy()
+    with connect() as connection:
+        for name, file in (("rows", interactions), ("items", items), ("users", users)):
+            table = connection.read_parquet(without_wildcards(file), file_row_number=name == "rows")
+            table.create_view(name)
+        connection.register("arrivals", arrivals.times)
+        part = PART if PART in pq.read_schema(interactions).names else "0"
+        query = _DOUBTFUL.format(part=part, as_of=arrivals.as_of, passes=passes(suite))
+        for batch in connection.sql(query).to_arrow_reader(FRAME_ROWS):
+            # One block of memory: otherwise each copy that Great Expectations makes joins the blocks.
+            yield batch.to_pandas().set_index("file_row_number").rename_axis(None).copy()
 
 
 def split_rows(
@@ -103,12 +113,3 @@ def _reasons(mask: int, results: list[ExpectationResult]) -> list[str]:
     """Return what is wrong with a row, one text for each bit."""
     reasons = [f"{result.column}: {result.problem}" for bit, result in enumerate(results) if mask & 1 << bit]
     return reasons + ([BOT_REASON] if mask & int(BOT) else [])
-
-
-def _repeated_ids(interactions: Path) -> pa.RecordBatch:
-    with connect() as connection:
-        rows = connection.read_parquet(without_wildcards(interactions)).aggregate(
-            "interaction_id, count(*)::INTEGER AS occurrences"
-        )
-        table: pa.Table = rows.filter("occurrences > 1 AND interaction_id IS NOT NULL").to_arrow_table()
-    return table.combine_chunks()
