@@ -9,6 +9,7 @@ import pytest
 from great_expectations import ExpectationSuite
 
 from components.validate_interactions import judged_rows, rows
+from components.validate_interactions.frame_validation import FrameValidation
 from components.validate_interactions.sql_conditions import passes
 from tests.components.validate_interactions.conftest import AS_OF, Snapshot
 
@@ -38,7 +39,7 @@ def numbers(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The row numbers that Great Expectations checks."""
     seen: list[int] = []
 
-    class Watched(judged_rows.FrameValidation):
+    class Watched(FrameValidation):
         def run(self, frame: Any) -> Any:
             seen.extend(frame.index)
             return super().run(frame)
