@@ -8,6 +8,7 @@ from threading import Event
 
 import pytest
 
+from serving.errors import ReleaseNotFound
 from serving.ranking.open_releases import OpenReleases
 from serving.release.ranking_data import Ranking
 from serving.release.release_store import ReleaseStore
@@ -49,7 +50,7 @@ def test_a_release_that_takes_long_to_open_holds_up_no_other_one(
 
 
 def test_what_a_failed_attempt_left_is_not_kept(releases: OpenReleases) -> None:
-    with pytest.raises(Exception, match="3"):
+    with pytest.raises(ReleaseNotFound, match="3"):
         releases.open(3)
     assert gc.get_freeze_count() == 0
     assert gc.isenabled()
