@@ -1,6 +1,6 @@
 """Candidate retrieval: all items of a small catalog, else the top items of each source."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -75,6 +75,15 @@ class Retriever:
         else:
             list(self._filter_scores(query, 0))
 
+    def search_together(self, queries: Sequence[Query]) -> None:
+        """Search a large catalog's nearest items for all queries at once; the queries keep them."""
+        queries = [query for query in queries if query.interest is not None]
+        if self._nearest is not None and queries:
+            interests = np.stack([np.asarray(query.interest) for query in queries])
+            found = self._nearest.search_all(interests, self._per_source)
+            for query, items in zip(queries, found, strict=True):
+                query.keep_by_interest("nearest", items)
+
     def _union_of_sources(self, query: Query, requested: int) -> Candidates:
         by_source = list(self._items_by_source(query, requested))
         items = distinct(np.concatenate([returned for _, returned in by_source]))
@@ -102,8 +111,12 @@ class Retriever:
         return sources
 
     def _items_by_source(self, query: Query, requested: int) -> Iterator[tuple[Source, Indexes]]:
-        if query.interest is not None and self._nearest is not None:
-            yield Source.INTEREST, self._nearest.search(query.interest, self._per_source)
+        nearest, interest = self._nearest, query.interest
+        if nearest is not None and interest is not None:
+            yield (
+                Source.INTEREST,
+                query.once_by_interest("nearest", lambda: nearest.search(interest, self._per_source)),
+            )
         for source, scores in self._filter_scores(query, requested):
             yield source, scores.top_k(self._per_source)
         yield Source.POPULARITY, self._popular

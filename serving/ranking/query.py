@@ -93,6 +93,10 @@ class Query:
         """Keep a value that `once` returns for `key`: computed for many queries together, it costs less."""
         self._by_history[key] = value
 
+    def keep_by_interest(self, key: Hashable, value: object) -> None:
+        """Keep a value that `once_by_interest` returns for `key`."""
+        self._by_interest[key] = value
+
     def logits(self) -> FloatArray:
         """Return interest · embedding [items] float32."""
         embeddings = self.ranking.item_embeddings

@@ -7,7 +7,8 @@ from scipy.sparse import csr_array
 
 from components.evaluate_release.data.queries import Indexes, Queries, Times
 from components.evaluate_release.models.full_ranking import rank_all
-from components.metrics.ranked_queries import RankedQueries
+from components.metrics.accuracy import MISS
+from components.metrics.ranked_queries import MAX_LENGTH, RankedQueries
 from serving.release.arrays import FloatArray
 
 # An item n steps back has the weight DECAY**n; after MAX_STEPS the weight is negligible. A step is all
@@ -17,12 +18,22 @@ MAX_STEPS: Final = 20
 
 
 def popularity(queries: Queries, popularity: FloatArray) -> RankedQueries:
-    """Rank items by the number of users who chose them, popularity [items], the same for every user."""
+    """Rank items by the number of users who chose them, popularity [items], the same for every user.
 
-    def scores(part: slice) -> FloatArray:
-        return np.broadcast_to(popularity, (part.stop - part.start, len(popularity)))
-
-    return rank_all(scores, queries, len(popularity))
+    What `rank_all` returns, without a copy of all scores for each query.
+    """
+    order = np.argsort(-popularity, kind="stable").astype(np.int32)
+    reached = len(order) - np.searchsorted(np.sort(popularity), popularity)  # items with no smaller score
+    ranks = np.full(len(queries), MISS, np.int32)
+    items = np.full((len(queries), MAX_LENGTH), -1, np.int32)
+    for query, (seen, disliked) in enumerate(zip(queries.seen, queries.disliked(), strict=True)):
+        excluded, target = np.union1d(seen, disliked), queries.targets[query]
+        first = order[: MAX_LENGTH + len(excluded)]
+        first = first[~np.isin(first, excluded)][:MAX_LENGTH]
+        items[query, : len(first)] = first
+        if target >= 0 and target not in excluded:
+            ranks[query] = reached[target] - np.count_nonzero(popularity[excluded] >= popularity[target])
+    return RankedQueries(ranks, items)
 
 
 def transitions(queries: Queries, transitions: csr_array) -> RankedQueries:

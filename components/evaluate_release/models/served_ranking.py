@@ -108,6 +108,7 @@ class ServedRanking:
                 for position, user in zip(positions, users, strict=True)
             ]
             compute_sources(self._release.ranking, queries, self._used)
+            self._release.retriever.search_together(queries)
             for position, user, query in zip(positions, users, queries, strict=True):
                 rules = Rules(
                     self._now(position), excluded=self._queries.seen[position], disliked=user.disliked

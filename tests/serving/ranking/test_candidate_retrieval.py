@@ -102,6 +102,29 @@ def test_exact_search_is_exact() -> None:
     assert len(index.search(embeddings[3], 900)) == 500
 
 
+def test_a_search_of_many_finds_what_the_search_of_each_finds() -> None:
+    embeddings = np.random.default_rng(6).normal(size=(500, 16)).astype(np.float32)
+    index = NearestItems(embeddings)
+    together = index.search_all(embeddings[:40], 20)
+    assert [own.tolist() for own in together] == [index.search(own, 20).tolist() for own in embeddings[:40]]
+
+
+def test_queries_that_are_searched_together_get_the_candidates_of_each_alone(large: Ranking) -> None:
+    interests = np.random.default_rng(7).normal(size=(30, large.item_embeddings.shape[1])).astype(np.float32)
+    retriever = Retriever(large, PER_SOURCE)
+    alone = [retriever.retrieve(query(large, [5]).with_interest(interest)) for interest in interests]
+    queries = [query(large, [5]).with_interest(interest) for interest in interests]
+
+    retriever.search_together([*queries, query(large, [5])])
+
+    assert retriever._nearest is not None
+    retriever._nearest.search = None  # type: ignore[method-assign, assignment]  # a search of one would fail
+    for one, own in zip(alone, queries, strict=True):
+        candidates = retriever.retrieve(own)
+        np.testing.assert_array_equal(candidates.items, one.items)
+        assert returned_by(candidates, Source.INTEREST) == returned_by(one, Source.INTEREST)
+
+
 @pytest.mark.parametrize("size", ["small", "large"])
 def test_a_source_without_weight_is_used_only_if_requested(
     size: str, monkeypatch: pytest.MonkeyPatch

@@ -1,5 +1,7 @@
 """Baselines and the full ranking: order, seen items, ties."""
 
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -89,3 +91,26 @@ def test_the_order_inside_a_step_changes_no_weight() -> None:
         for items in ([0, 1, 2, 3], [0, 2, 1, 3], [0, 1, 3, 2])
     ]
     assert weights[0] == weights[1] != weights[2]
+
+
+def test_popularity_gives_what_ranking_all_its_scores_gives() -> None:
+    random = np.random.default_rng(3)
+    popularity = random.integers(0, 4, 60).astype(np.float32)
+    index = pa.array([f"i{item}" for item in range(60)])
+    rows = [
+        row(user, random.integers(0, 60, 12).tolist(), list(range(12)), 20, "test", int(random.integers(60)))
+        for user in range(40)
+    ]
+    table = pa.Table.from_pylist(rows, TRAINING_SET)
+    queries = read_queries(table, "test", index, 0, POLICY)
+    disliked = [random.integers(0, 60, user % 3).astype(np.int32) for user in range(len(queries))]
+    queries = replace(queries, disliked_before=disliked)
+
+    answers = baselines.popularity(queries, popularity)
+
+    expected = rank_all(
+        lambda part: np.broadcast_to(popularity, (part.stop - part.start, 60)), queries, len(popularity)
+    )
+    assert (answers.ranks == MISS).any()
+    assert np.array_equal(answers.ranks, expected.ranks)
+    assert np.array_equal(answers.items, expected.items)
