@@ -90,6 +90,19 @@ def test_few_interactions_are_read_less_often_with_a_higher_learning_rate() -> N
     assert (few_settings.batch_size, many_settings.batch_size) == (1_280, 6_400)
 
 
+@pytest.mark.parametrize(("interactions", "epochs"), [(20_000, 10), (35_000, 7), (80_000, 6)])
+def test_a_softmax_over_a_part_has_fewer_epochs_at_a_higher_learning_rate(
+    interactions: int, epochs: int
+) -> None:
+    part, full = (
+        resolve(Hyperparameters(), Statistics(interactions, 900, items, mean_length=50, repeat_share=0))[0]
+        for items in (14_000, 2_000)
+    )
+    assert (part.loss, full.loss) == ("part", "full")
+    assert (part.epochs, part.learning_rate, part.dropout) == (epochs, 0.02, 0.2)
+    assert (full.epochs > epochs, full.learning_rate, full.dropout) == (True, 0.01, 0.3)
+
+
 @pytest.mark.parametrize(
     ("interactions", "items", "members"),
     [
