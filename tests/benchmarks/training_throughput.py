@@ -26,6 +26,7 @@ from components.train_interest_model.data.sequences import encode
 from components.train_interest_model.data.vocabulary import Vocabulary
 from components.train_interest_model.hyperparameters import Hyperparameters
 from components.train_interest_model.loop.distribution_strategy import batches, make_strategy
+from components.train_interest_model.loop.next_step_loss import NextStepLoss
 from components.train_interest_model.loop.optimizers import make_optimizer
 from components.train_interest_model.loop.trainer import Trainer
 from components.train_interest_model.network.model import InterestModel
@@ -68,7 +69,8 @@ def training_step(settings: Hyperparameters) -> tuple[Step, int]:
     sequences = encode(rows, vocabulary, preferences_by_user(rows, feedback))
     model = InterestModel(settings, ITEMS, vocabulary.sizes, np.zeros((ITEMS, 0), np.float32))
     counts = np.bincount(sequences.items, minlength=ITEMS)
-    trainer = Trainer(model, make_optimizer(settings, 1000), make_strategy(), settings, counts)
+    loss = NextStepLoss(model, counts)
+    trainer = Trainer(model, make_optimizer(settings, 1000), make_strategy(), settings, loss)
     batch, weight = next(batches(sequences, settings.batch_size, 1, trainer.strategy))
     step = trainer._step
     return lambda: step(batch, tf.constant(weight), tf.constant(0)).numpy(), batch[

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import keras
 import numpy as np
@@ -12,7 +12,7 @@ import tensorflow as tf
 from components.errors import StepError
 from components.metrics.accuracy import hit_rate, ndcg
 from components.progress import report
-from components.train_interest_model.data.sequences import START, Sequences
+from components.train_interest_model.data.sequences import Sequences
 from components.train_interest_model.hyperparameters import Hyperparameters
 from components.train_interest_model.loop.distribution_strategy import (
     SIGNATURE,
@@ -20,25 +20,14 @@ from components.train_interest_model.loop.distribution_strategy import (
     from_chief,
     has_several_workers,
 )
+from components.train_interest_model.loop.next_step_loss import NextStepLoss
 from components.train_interest_model.loop.optimizers import clip, make_optimizer, takes_rows
 from components.train_interest_model.loop.training_checkpoint import Checkpoint, TrainingState
 from components.train_interest_model.loop.validation_metrics import Validation
-from components.train_interest_model.network.losses import (
-    cold_softmax,
-    draw_items,
-    draw_negatives,
-    full_softmax,
-    sampled_softmax,
-)
 from components.train_interest_model.network.model import InterestModel
-from feature_repo.contract import MAX_HISTORY
 from feature_repo.counts import counted
 
 NDCG, HIT_RATE = "validation_ndcg_at_10", "validation_hr_at_10"
-
-# Share of the items that a softmax over a part of them has, besides the targets of the step. With twice as
-# many, RetailRocket's layout has a validation NDCG@10 of .2671 instead of .2686, seed 7, 8 epochs.
-PART: Final = 0.0625
 
 # Called with an epoch's metrics and its number.
 OnEpoch = Callable[[dict[str, float], int], None]
@@ -52,16 +41,11 @@ class Trainer:
     optimizer: keras.optimizers.Optimizer
     strategy: tf.distribute.Strategy
     hyperparameters: Hyperparameters
-    counts: np.ndarray[Any, Any]  # [items] targets of the loss, for the sampled softmax
+    loss: NextStepLoss
 
     def __post_init__(self) -> None:
         with self.strategy.scope():
             self.optimizer.build(self.model.trainable_variables)
-        share = (self.counts + 1e-9) ** 0.75
-        share /= share.sum()
-        # float32 is too coarse for a million items.
-        self._cumulative = tf.constant(np.cumsum(share), tf.float64)
-        self._log_expected = tf.constant(np.log(share * self.hyperparameters.negatives + 1e-20), tf.float32)
         self._step = tf.function(
             self._distributed_step,
             input_signature=None
@@ -165,7 +149,7 @@ class Trainer:
         seed = tf.stack([self.hyperparameters.seed * 10_007 + replica, step * 8])
         variables = self.model.trainable_variables
         with tf.GradientTape() as tape:
-            loss = self._loss(batch, seed)
+            loss = self.loss(batch, seed)
             mean = loss / weight
         gradients = [
             gradient if takes_rows(self.optimizer, variable) else tf.convert_to_tensor(gradient)
@@ -182,75 +166,6 @@ class Trainer:
             gradients = [gradient / replicas for gradient in gradients]
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return loss
-
-    def _loss(self, batch: dict[str, tf.Tensor], seed: tf.Tensor) -> tf.Tensor:
-        """Return the loss summed over all targets; each is predicted from the state before its step."""
-        model, sampled = self.model, self.hyperparameters.loss == "sampled"
-        rows, negatives = None, None
-        if sampled:
-            rows, batch, negatives = self._sample(batch, seed)
-        vectors, bias = model.item_vectors(seed, rows), model.biases(rows)
-        outputs = model(vectors, batch, seed)
-        is_target, is_first = batch["target_weights"] > 0, batch["predicted_from"] == START
-        later, first = tf.where(is_target & ~is_first), tf.where(is_target & is_first)
-        positions = tf.gather_nd(batch["predicted_from"], later)
-        states = tf.gather_nd(outputs, tf.stack([tf.cast(later[:, 0], tf.int32), positions], axis=1))
-        interests = model.interests(states, seed)
-        if not sampled and not model.start_tables:
-            # A row's first step is predicted from the user's attributes, or from the bias only.
-            return self._softmax(interests, vectors, bias, *_targets(batch, later), seed) + cold_softmax(
-                bias, *_targets(batch, first)
-            )
-        cold = tf.gather(model.cold_interests(batch, seed), first[:, 0])
-        interests = tf.concat([interests, cold], axis=0)
-        targets, weights = _targets(batch, tf.concat([later, first], axis=0))
-        if not sampled:
-            return self._softmax(interests, vectors, bias, targets, weights, seed)
-        expected = tf.gather(self._log_expected, rows)
-        return self._mean_over_members(
-            lambda own, items: sampled_softmax(own, items, bias, targets, weights, negatives, expected),
-            interests,
-            vectors,
-        )
-
-    def _softmax(
-        self,
-        interests: tf.Tensor,
-        vectors: tf.Tensor,
-        bias: tf.Tensor,
-        targets: tf.Tensor,
-        weights: tf.Tensor,
-        seed: tf.Tensor,
-    ) -> tf.Tensor:
-        """Return the loss against all items, or against those that are drawn for this step."""
-        count = _softmax_items(self.hyperparameters, bias.shape[0])
-        if count < bias.shape[0]:
-            drawn, correction = draw_items(targets, bias, count, seed + tf.constant([0, 6]))
-            targets = tf.gather(tf.scatter_nd(drawn[:, None], tf.range(count), bias.shape), targets)
-            vectors, bias = tf.gather(vectors, drawn), tf.gather(bias, drawn) + correction
-        return self._mean_over_members(
-            lambda own, items: full_softmax(own, items, bias, targets, weights), interests, vectors
-        )
-
-    def _mean_over_members(
-        self, loss: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], interests: tf.Tensor, vectors: tf.Tensor
-    ) -> tf.Tensor:
-        """Return the mean of each member's loss by its own logits."""
-        members = self.model.members
-        parts = zip(self.model.by_member(interests * members), self.model.by_member(vectors), strict=True)
-        return tf.add_n([loss(own, items) for own, items in parts]) / members
-
-    def _sample(
-        self, batch: dict[str, tf.Tensor], seed: tf.Tensor
-    ) -> tuple[tf.Tensor, dict[str, tf.Tensor], tf.Tensor]:
-        """Return the distinct items of batch and negatives, and both as indexes into these.
-
-        So a step reads and updates only these rows of a large catalog.
-        """
-        count, items = self.hyperparameters.negatives, batch["items"]
-        drawn = draw_negatives(self._cumulative, count, seed + tf.constant([0, 4]))
-        rows, indexes = tf.unique(tf.concat([tf.reshape(items, [-1]), drawn], axis=0))
-        return rows, {**batch, "items": tf.reshape(indexes[:-count], tf.shape(items))}, indexes[-count:]
 
     def _keep_best(self, state: TrainingState, metrics: dict[str, float]) -> None:
         ndcg = metrics.get(NDCG)
@@ -297,7 +212,7 @@ def make_trainer(model: InterestModel, strategy: tf.distribute.Strategy, sequenc
         f"{counted(replicas, 'replica')}"
     )
     counts = np.bincount(sequences.target_items, minlength=model.item_count)
-    return Trainer(model, optimizer, strategy, settings, counts)
+    return Trainer(model, optimizer, strategy, settings, NextStepLoss(model, counts))
 
 
 def _sparse_tables(model: InterestModel, replicas: int) -> list[keras.Variable]:
@@ -305,18 +220,6 @@ def _sparse_tables(model: InterestModel, replicas: int) -> list[keras.Variable]:
     settings = model.hyperparameters
     sparse = settings.loss == "sampled" and settings.optimizer == "adamw"
     return model.item_tables if sparse and replicas == 1 else []
-
-
-def _softmax_items(settings: Hyperparameters, items: int) -> int:
-    """Return how many items the softmax of a step has: with a part of them, more than it has targets."""
-    if settings.loss == "full":
-        return items
-    return min(items, max(settings.batch_size, MAX_HISTORY) + int(PART * items))
-
-
-def _targets(batch: dict[str, tf.Tensor], cells: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return the items and the weights [n] of the batch's `cells` [n, 2]."""
-    return tf.gather_nd(batch["items"], cells), tf.gather_nd(batch["target_weights"], cells)
 
 
 def _line(state: TrainingState, epochs: int) -> str:

@@ -16,7 +16,7 @@ from components.errors import StepError
 from components.saved_model import ServedModel
 from components.train_interest_model.export.saved_weights import SavedWeights
 from components.train_interest_model.hyperparameters import Hyperparameters
-from components.train_interest_model.loop import trainer
+from components.train_interest_model.loop import next_step_loss
 from components.train_interest_model.loop.trainer import Trainer
 from components.train_interest_model.loop.training_checkpoint import Checkpoint, TrainingState
 from components.train_interest_model.network.losses import draw_items
@@ -111,7 +111,7 @@ def test_a_softmax_over_a_part_of_the_items_learns_the_cycle(
         counts.append(count)
         return draw_items(targets, bias, count, seed)
 
-    monkeypatch.setattr(trainer, "draw_items", noted)
+    monkeypatch.setattr(next_step_loss, "draw_items", noted)
     figures = fit(world, tmp_path, loss="part", members=members, epochs=4)
     assert set(counts) == {237}  # MAX_HISTORY, and a sixteenth
     assert figures[NDCG] > 0.9
