@@ -114,10 +114,9 @@ def _sample(spine: pa.Table, key: tuple[str, ...]) -> pa.Table:
     is_query = pc.is_valid(spine["target_item_id"])
     queries, rest = spine.filter(is_query), spine.filter(pc.invert(is_query))
     places = _places(queries, key)
-    splits = queries["split"].to_numpy()
     kept = np.ones(len(queries), bool)
     for split in ("validation", "test"):
-        own = splits == split
+        own = pc.equal(queries["split"], split).to_numpy()
         if np.count_nonzero(own) > MAX_QUERIES:
             first_left_out = np.sort(places[own])[MAX_QUERIES]
             kept &= (places < first_left_out) | (~own if key != ("user_id",) else False)

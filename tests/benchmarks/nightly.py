@@ -85,7 +85,7 @@ def main() -> None:
         files, settings = make(folder, size, arguments.new_share), load_settings(home=folder / "home")
         tables = {name: files[name] for name in ("items", "users")}
         full = run(settings, {"interactions": files["old"], **tables}, hyperparameters)
-        approve(settings, 1, "benchmark", "to start the night from its weights")
+        approve(settings, 1, "benchmark", "to start the night from its weights", force=True)
         night = run(settings, {"interactions": files["new"]}, {**hyperparameters, "warm_start": True})
     Console(width=110).print(compare(full, night))
 
