@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
 # Keras 3's Adam does not use TensorFlow's fused operation for Adam: each variable's update is 12 operations instead of one.
 #
-# TensorFlow has ResourceApplyAdam, which updates a variable and both of its moments in one pass over the memory, and the optimizers of
-# Keras 2 call it. Those of Keras 3 are written with the operations of any backend, so on the TensorFlow backend the traced step has
-# only elementwise ones, each with a result of the variable's size; a CPU does not compile it by default. The values are the same.
+# TensorFlow has ResourceApplyAdam, which updates a variable and both of its moments in one pass over the memory, and
+# tf.compat.v1.train.AdamOptimizer calls it. The optimizers of Keras 3 are written with the operations of any backend, so on the TensorFlow
+# backend the traced step has only elementwise ones, each with a result of the variable's size; a CPU does not compile it by default. The
+# values are the same.
 # With the large embedding tables of a recommender this is a large part of a training step: for one of [14240, 256] the fused
 # operation took 6.4 CPU ms and Keras's 15.9. This script counts operations, not time.
 #

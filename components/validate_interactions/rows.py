@@ -51,7 +51,7 @@ _DOUBTFUL: Final = f"""
                 AS {quote(ITEM_OR_WORDS)},
             coalesce(item_id IN (SELECT item_id FROM items), item_id IS NULL) AS {quote(IN_ITEMS)},
             coalesce(user_id IN (SELECT user_id FROM users), user_id IS NULL) AS {quote(IN_USERS)},
-            (epoch_us("timestamp") - coalesce(arrived_at, {{as_of}})) / 1e6 AS {quote(LEAD)}
+            (epoch_us("timestamp")::DOUBLE - coalesce(arrived_at, {{as_of}})) / 1e6 AS {quote(LEAD)}
         FROM rows LEFT JOIN repeated USING (interaction_id) LEFT JOIN arrivals ON {{part}} = number
     )
     FROM described WHERE file_row_number = 0 OR NOT ({{passes}}) ORDER BY file_row_number

@@ -16,9 +16,11 @@ def passes(suite: ExpectationSuite) -> str:
     """Return SQL, never NULL, that is true only for rows that meet all expectations.
 
     It may be false for others that do: DuckDB orders NaN above all numbers, Great Expectations ignores it.
+    A regular expression must mean the same to RE2 as to Python, so it has no class such as \\d or \\W.
 
     Raises:
-        NotImplementedError: an expectation of another type than those of `interactions_suite`.
+        NotImplementedError: an expectation of another type than those of `interactions_suite`, or with strict
+            bounds.
     """
     return " AND ".join(_passes(expectation) for expectation in suite.expectations)
 
@@ -34,7 +36,7 @@ def _passes(expectation: Expectation) -> str:
             condition = f"regexp_matches({column}, {literal(pattern)})"
         case gxe.ExpectColumnValuesToBeInSet():
             condition = f"{column} IN ({', '.join(map(_value, arguments['value_set']))})"
-        case gxe.ExpectColumnValuesToBeBetween():
+        case gxe.ExpectColumnValuesToBeBetween(strict_min=False, strict_max=False):
             bounds = {name: arguments[name] for name in _BOUNDS if arguments.get(name) is not None}
             condition = " AND ".join(f"{column} {_BOUNDS[name]} {_value(bounds[name])}" for name in bounds)
         case _:

@@ -32,6 +32,7 @@ from components.train_interest_model.loop.trainer import Trainer
 from components.train_interest_model.network.model import InterestModel
 from components.user_attributes import with_attributes
 from feature_repo.feedback import FeedbackPolicy
+from feature_repo.table_schemas import TIMESTAMP
 
 # The training split of MovieLens-1M's 5-core; training chooses its sizes from these statistics.
 LENGTH, ITEMS = 200, 3416
@@ -56,8 +57,9 @@ def windows(count: int) -> pa.Table:
     }
     offsets = pa.array(np.arange(count + 1, dtype=np.int32) * LENGTH)
     columns = {name: pa.ListArray.from_arrays(offsets, part) for name, part in lists.items()}
-    users, nothing = [str(row) for row in range(count)], pa.nulls(count, pa.string())
-    return with_attributes(pa.table({"user_id": users, "target_item_id": nothing, **columns}))
+    cutoffs = pa.array(total * 9_999_000_000 + np.arange(count)).cast(TIMESTAMP)
+    nothing = {"cutoff": cutoffs, "target_item_id": pa.nulls(count, pa.string())}
+    return with_attributes(pa.table({"user_id": [str(row) for row in range(count)], **nothing, **columns}))
 
 
 def training_step(settings: Hyperparameters) -> tuple[Step, int]:
@@ -73,9 +75,7 @@ def training_step(settings: Hyperparameters) -> tuple[Step, int]:
     trainer = Trainer(model, make_optimizer(settings, 1000), make_strategy(), settings, loss)
     batch, weight = next(batches(sequences, settings.batch_size, 1, trainer.strategy))
     step = trainer._step
-    return lambda: step(batch, tf.constant(weight), tf.constant(0)).numpy(), batch[
-        "items"
-    ].shape.num_elements()
+    return lambda: step(batch, tf.constant(weight), tf.constant(0)).numpy(), batch["items"].size
 
 
 def bare_products(settings: Hyperparameters) -> Step:

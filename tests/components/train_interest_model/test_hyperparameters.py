@@ -103,6 +103,17 @@ def test_a_softmax_over_a_part_has_fewer_epochs_at_a_higher_learning_rate(
     assert (full.epochs > epochs, full.learning_rate, full.dropout) == (True, 0.01, 0.3)
 
 
+@pytest.mark.parametrize("items", [14_000, 2_000])
+def test_epochs_learning_rate_and_dropout_follow_the_loss_that_a_person_sets(items: int) -> None:
+    data = Statistics(80_000, 900, items, mean_length=50, repeat_share=0)
+    full, part, sampled = (
+        resolve(Hyperparameters(loss=loss), data)[0] for loss in ("full", "part", "sampled")
+    )
+    assert (part.epochs, part.learning_rate, part.dropout) == (6, 0.02, 0.2)
+    for other in (full, sampled):
+        assert (other.epochs, other.learning_rate, other.dropout) == (8, 0.01, 0.3)
+
+
 @pytest.mark.parametrize(
     ("interactions", "items", "members"),
     [

@@ -72,11 +72,24 @@ def test_all_outputs_are_as_if_great_expectations_had_checked_every_row(
     assert read_outputs(snapshot) == files
 
 
+@pytest.mark.parametrize("micros", [-(2**63) + 2, -9_222_000_000_000_000_000, 2**63 - 2])
+def test_a_time_at_the_ends_of_the_range_is_set_aside(snapshot: Snapshot, micros: int) -> None:
+    snapshot.rows[7]["timestamp"] = micros
+    counts = snapshot.validate()
+    assert (counts["valid_rows"], counts["quarantined_rows"]) == (199, 1)
+
+
 def read_outputs(snapshot: Snapshot) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in (snapshot.root / "out").iterdir()}
 
 
-def test_an_expectation_without_sql_is_refused() -> None:
-    suite = ExpectationSuite(name="other", expectations=[gxe.ExpectColumnToExist(column="user_id")])
-    with pytest.raises(NotImplementedError, match="no SQL for expect_column_to_exist"):
-        passes(suite)
+@pytest.mark.parametrize(
+    "expectation",
+    [
+        gxe.ExpectColumnToExist(column="user_id"),
+        gxe.ExpectColumnValuesToBeBetween(column="value", max_value=1, strict_max=True),
+    ],
+)
+def test_an_expectation_without_sql_is_refused(expectation: gxe.ExpectColumnToExist) -> None:
+    with pytest.raises(NotImplementedError, match=f"no SQL for {expectation.expectation_type}"):
+        passes(ExpectationSuite(name="other", expectations=[expectation]))
