@@ -1,5 +1,6 @@
 """Chooses the hyperparameters that are "auto" from the data, and adapts them to refits and warm starts."""
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -154,15 +155,20 @@ def changed_shapes(settings: Hyperparameters, base: Hyperparameters) -> list[str
     return [name for name in SHAPES if getattr(settings, name) != getattr(base, name)]
 
 
-def for_warm_start(settings: Hyperparameters) -> tuple[Hyperparameters, dict[str, str]]:
-    """Return the hyperparameters of a warm start, from those of a cold start, and the reasons by name."""
-    share, rate_share = settings.warm_epoch_share, settings.warm_learning_rate_share
+def for_warm_start(settings: Hyperparameters, new_share: float) -> tuple[Hyperparameters, dict[str, str]]:
+    """Return the hyperparameters of a warm start, from those of a cold start, and the reasons by name.
+
+    The more is new, the more epochs: their share of a cold start's is the square root of `new_share`, the
+    share of the training interactions that the earlier weights have not seen, and `warm_epoch_share` at most.
+    """
+    share = min(settings.warm_epoch_share, math.sqrt(new_share))
+    rate_share = settings.warm_learning_rate_share
     epochs = max(1, round(share * settings.epochs))
     patience = max(1, round(share * settings.patience))
     rate = settings.learning_rate * rate_share
     settings = replace(settings, epochs=epochs, patience=patience, learning_rate=rate)
     return settings, {
-        "epochs": f"{share:g} x those of a cold start",
+        "epochs": f"{share:.2g} x those of a cold start: {new_share:.1%} of the interactions are new",
         "learning_rate": f"{rate_share:g} x that of a cold start",
     }
 

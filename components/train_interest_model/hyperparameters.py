@@ -78,8 +78,8 @@ class Hyperparameters:
     # Start from the weights of the live version's training. Set by a schedule; without it, results depend on
     # the input only, not on the live version.
     warm_start: bool = False
-    # Share of a cold start's epochs. MovieLens-100K, a second run with a tenth more data, rate 0.003:
-    # validation NDCG@10 .155 after 8 epochs, the same as a cold start after 24.
+    # At most this share of a cold start's epochs. MovieLens-100K, a second run with a tenth more data, rate
+    # 0.003: validation NDCG@10 .155 after 8 epochs, the same as a cold start after 24.
     warm_epoch_share: float = 0.35
     warm_learning_rate_share: float = 0.5
 

@@ -18,7 +18,7 @@ from components.train_interest_model.auto_hyperparameters import (
 from components.train_interest_model.export.saved_weights import SavedWeights
 from components.train_interest_model.hyperparameters import AUTO, Hyperparameters
 from components.train_interest_model.training_data import TrainingData, read
-from components.train_interest_model.warm_start import count_leaked_users, read_held_out
+from components.train_interest_model.warm_start import count_leaked_users, read_held_out, share_of_new
 from feature_repo.feedback import FeedbackPolicy
 
 # Data, hyperparameters, and the weights to start from, if any.
@@ -78,8 +78,8 @@ def start_fit(
         report(f"cold start: the live version's model differs in {', '.join(changed)}")
         base, data = None, read(training_set, items, split, requested, None, feedback)
         settings, reasons = _resolve(requested, data)
-    if base:
-        settings, warm_reasons = for_warm_start(settings)
+    if base and earlier:
+        settings, warm_reasons = for_warm_start(settings, share_of_new(earlier, data.rows))
         reasons |= warm_reasons
         trained = np.count_nonzero(base.trained(data.vocabulary))
         report(f"warm start: the earlier weights cover {trained:,} of {len(data.catalog):,} items")

@@ -32,8 +32,7 @@ def write_trained_until(rows: pa.Table, earlier: Path | None, output: Path) -> N
         rows: the training rows.
         earlier: the output of the training that this one started from.
     """
-    users = rows["user_id"].combine_chunks().take(pc.list_parent_indices(rows["timestamps"].combine_chunks()))
-    parts = [pa.table({"user_id": users, "until": flatten(rows["timestamps"])})]
+    parts = [_times(rows)]
     if earlier:
         parts.append(pq.read_table(earlier / TRAINED_UNTIL))
     latest = pa.concat_tables(parts).group_by("user_id").aggregate([("until", "max")])
@@ -104,3 +103,19 @@ def count_leaked_users(base: Path, held_out: pa.Table) -> int:
     first = held_out.group_by("user_id").aggregate([("cutoff", "min")])
     both = first.join(pq.read_table(base / TRAINED_UNTIL), "user_id", join_type="inner")
     return int(pc.sum(pc.greater_equal(both["until"], both["cutoff_min"].cast(pa.int64()))).as_py() or 0)
+
+
+def share_of_new(base: Path, rows: pa.Table) -> float:
+    """Return the share of the interactions of training rows that `base` was not trained on."""
+    times = _times(rows)
+    known = times.join(
+        pq.read_table(base / TRAINED_UNTIL).rename_columns(["user_id", "known_until"]), "user_id"
+    )
+    seen = pc.sum(pc.less_equal(known["until"], known["known_until"])).as_py() or 0
+    return 1 - seen / max(1, len(times))
+
+
+def _times(rows: pa.Table) -> pa.Table:
+    """Return user_id and time (µs), `until`, of each interaction of training rows."""
+    users = rows["user_id"].combine_chunks().take(pc.list_parent_indices(rows["timestamps"].combine_chunks()))
+    return pa.table({"user_id": users, "until": flatten(rows["timestamps"])})

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.errors import StepError
+from components.train_interest_model.auto_hyperparameters import for_warm_start
 from components.train_interest_model.experiment_tracking import Tracker
 from components.train_interest_model.export.saved_weights import SavedWeights
 from components.train_interest_model.hyperparameters import Hyperparameters
@@ -19,6 +20,7 @@ from components.train_interest_model.warm_start import (
     fetch_base,
     log_base_model,
     read_held_out,
+    share_of_new,
     write_trained_until,
 )
 from feature_repo.contract import fingerprint
@@ -66,12 +68,15 @@ def second_night(cycle: World, directory: Path) -> World:
     return write_world(directory, rows, items_table([*reversed(cycle.item_ids), "new0", "new1"]))
 
 
-def test_a_warm_start_takes_a_third_of_the_epochs_and_learns_new_items(
+def test_a_warm_start_takes_fewer_epochs_and_learns_new_items(
     cycle: World, first_night: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world = second_night(cycle, tmp_path)
     warm = [figures for _, figures in fit(world, tmp_path / "warm", first_night).metrics]
-    assert "warm start: the earlier weights cover 60 of 62 items" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "warm start: the earlier weights cover 60 of 62 items" in out
+    # 1,040 of 2,960: each user's last 2, and the 9 of each new user.
+    assert "epochs = 4 (0.35 x those of a cold start: 35.1% of the interactions are new)" in out
     cold = [figures for _, figures in fit(world, tmp_path / "cold", epochs=2).metrics]
     assert len(warm) == 4
     assert warm[0][NDCG] > 0.8 > 0.4 > cold[0][NDCG]
@@ -79,6 +84,25 @@ def test_a_warm_start_takes_a_third_of_the_epochs_and_learns_new_items(
     learned = SavedWeights.load(tmp_path / "warm")
     assert learned.vocabulary.item_ids == world.item_ids
     assert learned.trained(learned.vocabulary).all()
+
+
+def test_the_share_of_what_is_new_is_that_of_the_interactions_after_each_users_newest_known(
+    tmp_path: Path,
+) -> None:
+    lengths = {"known": 4, "active": 4, "new": 2}
+    rows = [history_row(user, "train", ["i0"] * length) for user, length in lengths.items()]
+    table = pa.Table.from_pylist(rows, schema=TRAINING_SET)
+    until = pa.table({"user_id": ["known", "active", "gone"], "until": [240 * SECOND, 60 * SECOND, 1]})
+    pq.write_table(until, tmp_path / TRAINED_UNTIL)
+    assert share_of_new(tmp_path, table) == pytest.approx((3 + 2) / 10)
+    assert share_of_new(tmp_path, table.slice(0, 1)) == 0
+
+
+@pytest.mark.parametrize(("new_share", "epochs"), [(0.0, 1), (0.01, 3), (0.1, 9), (1.0, 10)])
+def test_epochs_of_a_warm_start_follow_what_is_new(new_share: float, epochs: int) -> None:
+    settings = Hyperparameters(epochs=30, patience=10, learning_rate=0.01)
+    chosen, _ = for_warm_start(settings, new_share)
+    assert (chosen.epochs, chosen.learning_rate) == (epochs, 0.005)
 
 
 def test_weights_that_have_seen_held_out_interactions_are_not_used(
