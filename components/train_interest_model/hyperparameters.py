@@ -12,11 +12,12 @@ AUTO: Final = -1
 
 CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "encoder": ("lstm", "gru", "rnn", "cnn"),
-    "history_mean": ("auto", "on", "off"),
+    "history_mean": ("auto", "on", "projected", "off"),
     "item_start": ("auto", "factors", "random"),
     "loss": ("auto", "full", "part", "sampled"),
     "optimizer": ("adamw", "lamb"),
     "seen_items": ("auto", "filter", "keep"),
+    "seen_negatives": ("auto", "on", "off"),
     "embedding_precision": ("auto", "float32", "float16", "int8"),
 }
 SHARES: Final = (
@@ -41,7 +42,8 @@ class Hyperparameters:
     units: int = AUTO
     members: int = AUTO  # networks whose mean logits rank, each with these sizes
     layers: int = 1  # of a cnn; its receptive field is 1 + 2 * (2 ** layers - 1)
-    history_mean: str = "auto"  # adds the items' own vectors to the interest: the last one's, and their mean
+    # Adds the items' own vectors to the interest, the last one's and their mean: weighted, or projected.
+    history_mean: str = "auto"
     item_start: str = (
         "auto"  # of the item vectors: with factors of which items stand near each other, or random
     )
@@ -70,6 +72,7 @@ class Hyperparameters:
     loss: str = "auto"  # softmax over all items, a random part with the targets in it, or sampled negatives
     negatives: int = 2048  # of the sampled softmax, shared by a batch
     seen_items: str = "auto"  # filter: items that the user has seen are not recommended again; keep: they are
+    seen_negatives: str = "auto"  # off: what is filtered is no alternative to a target in the softmax either
     validation_rows: int = 2048
 
     embedding_precision: str = "auto"  # of the served item embeddings

@@ -36,7 +36,7 @@ from feature_repo.feedback import FeedbackPolicy
 # Memory of a training: measured for 24 to 1,000,000 items, and up to 10,000,000 interactions.
 BASE_BYTES = 1_000_000_000
 BYTES_PER_ACTIVATION = 850  # of each unit at each position of a batch
-BYTES_PER_ITEM = 3_600  # with 64 numbers per item, the most that is chosen
+BYTES_PER_ITEM_NUMBER = 56  # of each number of an item's vector
 BYTES_PER_INTERACTION = 70
 
 PROBES = 16  # histories for which the export is compared with the model
@@ -115,7 +115,7 @@ def _check_memory(data: TrainingData, settings: Hyperparameters, group: Group | 
     workers = len(group) if group else 1
     units = settings.units * settings.members
     worker = BASE_BYTES + BYTES_PER_ACTIVATION * settings.batch_size * units / workers
-    worker += BYTES_PER_ITEM * settings.members * items
+    worker += BYTES_PER_ITEM_NUMBER * settings.embedding_size * settings.members * items
     here = workers if group and group.is_local else 1
     size = (
         f"{items:,} items, {interactions:,} interactions, and batches of {settings.batch_size:,} positions "

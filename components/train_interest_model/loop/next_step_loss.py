@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from components.train_interest_model.data.sequences import START
 from components.train_interest_model.hyperparameters import Hyperparameters
 from components.train_interest_model.network.losses import (
+    Seen,
     cold_softmax,
     draw_items,
     draw_negatives,
@@ -22,6 +23,9 @@ from feature_repo.contract import MAX_HISTORY
 # Share of the items that a softmax over a part of them has, besides the targets of the step. With twice as
 # many, RetailRocket's layout has a validation NDCG@10 of .2671 instead of .2686, seed 7, 8 epochs.
 PART: Final = 0.0625
+
+# Item indexes [n], weights [n], and what is no alternative to them.
+Targets = tuple[tf.Tensor, tf.Tensor, Seen | None]
 
 
 class NextStepLoss:
@@ -51,17 +55,17 @@ class NextStepLoss:
         interests = model.interests(states, seed)
         if not sampled and not model.start_tables:
             # A row's first step is predicted from the user's attributes, or from the bias only.
-            return self._softmax(interests, vectors, bias, *_targets(batch, later), seed) + cold_softmax(
-                bias, *_targets(batch, first)
-            )
+            items, weights, _ = self._targets(batch, first)
+            warm = self._softmax(interests, vectors, bias, self._targets(batch, later), seed)
+            return warm + cold_softmax(bias, items, weights)
         cold = tf.gather(model.cold_interests(batch, seed), first[:, 0])
         interests = tf.concat([interests, cold], axis=0)
-        targets, weights = _targets(batch, tf.concat([later, first], axis=0))
+        targets = self._targets(batch, tf.concat([later, first], axis=0))
         if not sampled:
-            return self._softmax(interests, vectors, bias, targets, weights, seed)
+            return self._softmax(interests, vectors, bias, targets, seed)
         expected = tf.gather(self._log_expected, rows)
         return self._mean_over_members(
-            lambda own, items: sampled_softmax(own, items, bias, targets, weights, negatives, expected),
+            lambda own, items: sampled_softmax(own, items, bias, *targets, negatives, expected),
             interests,
             vectors,
         )
@@ -71,19 +75,32 @@ class NextStepLoss:
         interests: tf.Tensor,
         vectors: tf.Tensor,
         bias: tf.Tensor,
-        targets: tf.Tensor,
-        weights: tf.Tensor,
+        targets: Targets,
         seed: tf.Tensor,
     ) -> tf.Tensor:
         """Return the loss against all items, or against those that are drawn for this step."""
+        items, weights, seen = targets
         count = _softmax_items(self._settings, bias.shape[0])
         if count < bias.shape[0]:
-            drawn, correction = draw_items(targets, bias, count, seed + tf.constant([0, 6]))
-            targets = tf.gather(tf.scatter_nd(drawn[:, None], tf.range(count), bias.shape), targets)
+            drawn, correction = draw_items(items, bias, count, seed + tf.constant([0, 6]))
+            places = tf.scatter_nd(drawn[:, None], tf.range(count) + 1, bias.shape) - 1
+            items, seen = tf.gather(places, items), seen and seen.among(places)
             vectors, bias = tf.gather(vectors, drawn), tf.gather(bias, drawn) + correction
         return self._mean_over_members(
-            lambda own, items: full_softmax(own, items, bias, targets, weights), interests, vectors
+            lambda own, others: full_softmax(own, others, bias, items, weights, seen), interests, vectors
         )
+
+    def _targets(self, batch: dict[str, tf.Tensor], cells: tf.Tensor) -> Targets:
+        """Return the targets in the batch's `cells` [n, 2].
+
+        Where seen items are not recommended again, they need not be alternatives to a target either: a model
+        that learns to rank them low spends its weights on what a rule of the recommender does anyway.
+        """
+        items, weights = tf.gather_nd(batch["items"], cells), tf.gather_nd(batch["target_weights"], cells)
+        if self._settings.seen_items == "keep" or self._settings.seen_negatives == "on":
+            return items, weights, None
+        before = tf.gather_nd(batch["predicted_from"], cells)
+        return items, weights, Seen(batch["items"], tf.cast(cells[:, 0], tf.int32), before)
 
     def _mean_over_members(
         self, loss: Callable[[tf.Tensor, tf.Tensor], tf.Tensor], interests: tf.Tensor, vectors: tf.Tensor
@@ -111,8 +128,3 @@ def _softmax_items(settings: Hyperparameters, items: int) -> int:
     if settings.loss == "full":
         return items
     return min(items, max(settings.batch_size, MAX_HISTORY) + int(PART * items))
-
-
-def _targets(batch: dict[str, tf.Tensor], cells: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Return the items and the weights [n] of the batch's `cells` [n, 2]."""
-    return tf.gather_nd(batch["items"], cells), tf.gather_nd(batch["target_weights"], cells)

@@ -1,6 +1,7 @@
 """Softmax losses: over the full catalog, over a random part of it, or sampled with the logQ correction."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import tensorflow as tf
@@ -15,14 +16,54 @@ EXCLUDED: Final = -1e9
 # Keeps a logarithm finite; a target with a smaller probability still has its gradient.
 MIN_PROBABILITY: Final = 1e-30
 
+# A position after all others.
+NEVER: Final = 1e9
+
 Gradients = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
 Backward = Callable[[tf.Tensor], Gradients]
 
 
+@dataclass(frozen=True)
+class Seen:
+    """The items that are no alternatives to a target: those of its window up to a position.
+
+    Attributes:
+        items: [windows, length] int32 item indexes; an index below 0 excludes nothing.
+        windows: [n] int32 the window of each target.
+        until: [n] int32 position in the window; before 0 nothing is excluded.
+    """
+
+    items: tf.Tensor
+    windows: tf.Tensor
+    until: tf.Tensor
+
+    def among(self, places: tf.Tensor) -> "Seen":
+        """Return the same with other indexes: `places` [items], below 0 for an item that has none."""
+        return replace(self, items=tf.gather(places, self.items))
+
+    def mask(self, count: int, columns: tf.Tensor | None = None) -> tf.Tensor:
+        """Return [n, count] bool whether a target has seen an item, or [n, m] for the items `columns` [m]."""
+        # Few windows have all targets: look up once for each window when an item is first seen.
+        windows, window_of = tf.unique(self.windows)
+        items = tf.gather(self.items, windows)
+        rows, length = tf.unstack(tf.shape(items))
+        cells = tf.stack([tf.repeat(tf.range(rows), length), tf.maximum(tf.reshape(items, [-1]), 0)], axis=1)
+        positions = tf.where(items >= 0, tf.range(length, dtype=tf.float32), NEVER)
+        first = tf.tensor_scatter_nd_min(tf.fill([rows, count], NEVER), cells, tf.reshape(positions, [-1]))
+        if columns is not None:
+            first = tf.gather(first, columns, axis=1)
+        return tf.gather(first, window_of) <= tf.cast(self.until, tf.float32)[:, None]
+
+
 def full_softmax(
-    interests: tf.Tensor, vectors: tf.Tensor, bias: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor
+    interests: tf.Tensor,
+    vectors: tf.Tensor,
+    bias: tf.Tensor,
+    targets: tf.Tensor,
+    weights: tf.Tensor,
+    seen: Seen | None = None,
 ) -> tf.Tensor:
-    """Return the weighted sum of the targets' cross-entropies against all items.
+    """Return the weighted sum of the targets' cross-entropies against all items, or those not `seen`.
 
     Loss and gradient are computed in one pass over blocks of positions, so the logits are never all in
     memory (the idea of "Cut Your Losses in Large-Vocabulary Language Models", Wijmans et al., 2024).
@@ -33,6 +74,7 @@ def full_softmax(
         bias: [items] float32.
         targets: [n] int32 item indexes.
         weights: [n] float32.
+        seen: the items that are no alternatives to a target, None for none.
     """
     most = _most_rows(int(vectors.shape[0]))
 
@@ -42,7 +84,7 @@ def full_softmax(
         extended = tf.concat([h, tf.ones_like(h[:, :1])], axis=1)
         columns = tf.concat([e, b[:, None]], axis=1)
         weighted = extended * weights[:, None]
-        chosen, expected, de = _blocked_softmax(extended, weighted, columns, e, targets, most)
+        chosen, expected, de = _blocked_softmax(extended, weighted, columns, e, targets, seen, most)
         # The gradient by the logits is softmax - one-hot; the one-hot part concerns the targets' rows alone.
         dh = (expected - tf.gather(e, targets)) * weights[:, None]
         de = tf.tensor_scatter_nd_sub(de, targets[:, None], weighted)
@@ -93,6 +135,7 @@ def sampled_softmax(
     bias: tf.Tensor,
     targets: tf.Tensor,
     weights: tf.Tensor,
+    seen: Seen | None,
     negatives: tf.Tensor,
     log_expected: tf.Tensor,
 ) -> tf.Tensor:
@@ -102,14 +145,17 @@ def sampled_softmax(
     Khrylchenko et al., 2025); the estimate of the partition function is then unbiased.
 
     Args:
+        seen: the items that are no alternatives to a target, None for none.
         negatives: [m] item indexes, drawn with replacement.
         log_expected: [items] float32, log of an item's expected count among the negatives.
     """
     target_logits = tf.reduce_sum(interests * tf.gather(vectors, targets), axis=1) + tf.gather(bias, targets)
     corrected = tf.gather(bias - log_expected, negatives)
     logits = tf.matmul(interests, tf.gather(vectors, negatives), transpose_b=True) + corrected
-    hit = targets[:, None] == negatives[None, :]
-    logits = tf.where(hit, EXCLUDED, logits)
+    excluded = targets[:, None] == negatives[None, :]
+    if seen:
+        excluded |= seen.mask(tf.shape(bias)[0], negatives)
+    logits = tf.where(excluded, EXCLUDED, logits)
     partition = tf.reduce_logsumexp(tf.concat([target_logits[:, None], logits], axis=1), axis=1)
     return tf.reduce_sum(weights * (partition - target_logits))
 
@@ -132,9 +178,12 @@ def _blocked_softmax(
     columns: tf.Tensor,
     vectors: tf.Tensor,
     targets: tf.Tensor,
+    seen: Seen | None,
     most: int,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Return what loss and gradient need of p = softmax(interests · columnsᵀ), by blocks of `most` rows.
+
+    The items that are `seen` have the probability 0.
 
     Returns:
         [n] p of each target, [n, size - 1] p · vectors, and [items, size] pᵀ · weighted.
@@ -148,9 +197,17 @@ def _blocked_softmax(
         for part in (interests, weighted)
     )
     wanted = tf.reshape(tf.pad(targets, [[0, short]]), [blocks, block])
+    marks = [
+        tf.reshape(tf.pad(part, [[0, short]]), [blocks, block])
+        for part in ((seen.windows, seen.until) if seen else ())
+    ]
 
     def body(i: tf.Tensor, chosen: Any, expected: Any, by_item: tf.Tensor) -> tuple[Any, ...]:
-        share = tf.nn.softmax(tf.matmul(rows[i], columns, transpose_b=True))
+        logits = tf.matmul(rows[i], columns, transpose_b=True)
+        if seen:
+            of_block = replace(seen, windows=marks[0][i], until=marks[1][i])
+            logits = _without(logits, of_block.mask(columns.shape[0]), wanted[i])
+        share = tf.nn.softmax(logits)
         by_item += tf.matmul(share, weighted_rows[i], transpose_a=True)
         chosen = chosen.write(i, tf.gather(share, wanted[i], batch_dims=1))
         return i + 1, chosen, expected.write(i, tf.matmul(share, vectors)), by_item
@@ -162,3 +219,10 @@ def _blocked_softmax(
     )
     chosen, expected = tf.reshape(chosen.stack(), [-1]), tf.reshape(expected.stack(), [-1, size - 1])
     return chosen[:count], expected[:count], by_item
+
+
+def _without(logits: tf.Tensor, excluded: tf.Tensor, targets: tf.Tensor) -> tf.Tensor:
+    """Exclude items [n, items] bool from the logits [n, items], but not the targets [n]."""
+    own = tf.gather(logits, targets, batch_dims=1)
+    cells = tf.stack([tf.range(tf.shape(targets)[0]), targets], axis=1)
+    return tf.tensor_scatter_nd_update(tf.where(excluded, EXCLUDED, logits), cells, own)

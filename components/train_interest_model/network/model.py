@@ -65,10 +65,11 @@ class InterestModel(keras.layers.Layer):  # type: ignore[misc]
             if getattr(hyperparameters, switch)
         }
         encoder = self._make_encoder(policy)
-        self.shares = []
-        if hyperparameters.history_mean == "on":
+        self.history = hyperparameters.history_mean
+        self.own_items: list[keras.Variable] = []
+        if self.history != "off":
             encoder = WithHistoryMean(encoder, size, dtype=policy)
-            self.shares = [self._table("history_shares", 2, size, keras.initializers.Constant(0.5))]
+            self.own_items = [self._history_weights(size)]
         self.encoder = encoder
         self.encoder.build((None, None, size))
         self.start_tables = []
@@ -103,6 +104,19 @@ class InterestModel(keras.layers.Layer):  # type: ignore[misc]
         if self.members == 1:
             return encoders[0]
         return Members(encoders, settings.embedding_size, name="members", dtype=policy)
+
+    def _history_weights(self, size: int) -> keras.Variable:
+        """Return what multiplies the mean of the user's items, and the last one: a half at the start.
+
+        On: a weight for each number of a vector. Projected: a matrix for each member's part of it.
+        """
+        if self.history == "on":
+            return self._table("history_shares", 2, size, keras.initializers.Constant(0.5))
+        own = self.hyperparameters.embedding_size
+        halves = np.broadcast_to(0.5 * np.eye(own, dtype=np.float32), (2, self.members, own, own))
+        kernels = self.add_weight(shape=halves.shape, name="history_kernels", dtype="float32")
+        kernels.assign(halves)
+        return kernels
 
     def _names(self, name: str) -> list[str]:
         """Return a name for each member."""
@@ -183,14 +197,25 @@ class InterestModel(keras.layers.Layer):  # type: ignore[misc]
     def interests(self, outputs: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
         """Map encoder outputs [..., units] to interests [..., size]; without a `seed` the map is affine."""
         size, units = self.item_embeddings.shape[1], self.members * self.hyperparameters.units
-        parts = tf.split(outputs, [units, *[size] * (2 * len(self.shares))], axis=-1)
+        parts = tf.split(outputs, [units, *[size] * (2 * len(self.own_items))], axis=-1)
         own = self.by_member(self._dropout(parts[0], seed, 2))
         projected = [projection(part) for projection, part in zip(self.projections, own, strict=True)]
         interests = tf.cast(tf.concat(projected, axis=-1), tf.float32)
-        for shares in self.shares:
-            for share, part in zip(tf.unstack(shares.value), parts[1:], strict=True):
-                interests += share * tf.cast(part, tf.float32)
+        for weights in self.own_items:
+            for weight, part in zip(tf.unstack(weights.value), parts[1:], strict=True):
+                interests += self._weighted(tf.cast(part, tf.float32), weight)
         return interests / self.members  # so that the logits are the mean of the members'
+
+    def _weighted(self, part: tf.Tensor, weight: tf.Tensor) -> tf.Tensor:
+        if self.history == "on":
+            return part * weight
+        return tf.concat(
+            [
+                tf.matmul(own, kernel)
+                for own, kernel in zip(self.by_member(part), tf.unstack(weight), strict=True)
+            ],
+            axis=-1,
+        )
 
     def by_member(self, vectors: tf.Tensor) -> list[tf.Tensor]:
         """Split [..., numbers of all members] into each member's."""

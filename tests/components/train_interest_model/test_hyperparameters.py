@@ -131,6 +131,29 @@ def test_sparse_data_have_several_members_where_time_permits(
     assert resolve(Hyperparameters(), data)[0].members == members
 
 
+def test_seen_items_are_negatives_where_interactions_per_item_are_few() -> None:
+    sparse = Statistics(interactions=45_000, windows=900, items=4_000, mean_length=50, repeat_share=0)
+    chosen = [resolve(Hyperparameters(), data)[0].seen_negatives for data in (sparse, DENSE)]
+    assert chosen == ["on", "off"]
+
+
+@pytest.mark.parametrize(
+    ("items", "repeat_share", "chosen"),
+    [
+        (3_400, 0.0, (128, "projected", 256)),
+        (3_400, 0.4, (64, "off", 256)),  # repeats
+        (80_000, 0.0, (64, "on", 256)),  # 12 per item
+        (3_400_000, 0.0, (64, "on", 256)),
+    ],
+)
+def test_many_interactions_per_item_have_wide_vectors_and_a_projected_history(
+    items: int, repeat_share: float, chosen: tuple[int, str, int]
+) -> None:
+    data = Statistics(1_000_000, windows=9_000, items=items, mean_length=111, repeat_share=repeat_share)
+    settings, _ = resolve(Hyperparameters(), data)
+    assert (settings.embedding_size, settings.history_mean, settings.units) == chosen
+
+
 def test_items_start_from_factors_unless_interactions_are_many_or_few_per_item() -> None:
     few = Statistics(interactions=45_000, windows=900, items=1_700, mean_length=50, repeat_share=0)
     sparse = Statistics(interactions=45_000, windows=900, items=4_000, mean_length=50, repeat_share=0)

@@ -99,6 +99,33 @@ def test_a_part_with_all_trained_items_has_the_loss_of_the_full_softmax(tmp_path
 
 
 @pytest.mark.usefixtures("without_export")
+@pytest.mark.parametrize("loss", ["full", "part", "sampled"])
+def test_seen_items_are_no_alternatives_if_they_are_filtered_and_no_negatives(
+    loss: str, tmp_path: Path
+) -> None:
+    """A window has 12 of 40 items; without those before a target, chance alone is a smaller loss."""
+    item_ids = [f"i{position}" for position in range(40)]
+    world = write_world(tmp_path, shuffled_rows(item_ids, users=40, length=12), items_table(item_ids))
+    losses = {
+        (seen, negatives): fit(
+            world,
+            tmp_path / f"{seen}-{negatives}",
+            loss=loss,
+            epochs=1,
+            learning_rate=1e-9,
+            seen_items=seen,
+            seen_negatives=negatives,
+        )["loss"]
+        for seen in ("filter", "keep")
+        for negatives in ("on", "off")
+    }
+    by_chance = [np.log(40)] + [np.log(40 - seen) for seen in range(1, 12)]
+    assert losses["filter", "on"] == losses["keep", "on"] == losses["keep", "off"]
+    assert losses["filter", "on"] == pytest.approx(np.log(40), rel=0.03)
+    assert losses["filter", "off"] == pytest.approx(np.mean(by_chance), rel=0.03)
+
+
+@pytest.mark.usefixtures("without_export")
 @pytest.mark.parametrize("members", [1, 2])
 def test_a_softmax_over_a_part_of_the_items_learns_the_cycle(
     members: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -28,7 +28,7 @@ from feature_repo.histories import encode as encode_histories
 from feature_repo.table_schemas import TRAINING_SET
 from tests.components.train_interest_model.conftest import World
 
-ENCODERS = ("lstm", "lstm members with history mean", "gru", "rnn", "cnn")
+ENCODERS = ("lstm", "lstm members history on", "lstm members history projected", "gru", "rnn", "cnn")
 KNOWN: dict[str, Any] = {
     "attributes": ["gender=F", "gender=M", "age<0", "age<1", "age<2"],
     "attribute_edges": {"age": [20.0, 40.0]},
@@ -47,7 +47,7 @@ def untrained(world: World, encoder: str) -> tuple[InterestModel, Vocabulary]:
     members = 2 if "members" in encoder else 1
     settings = Hyperparameters(
         encoder=encoder.split()[0],
-        history_mean="on" if encoder.endswith("mean") else "off",
+        history_mean=encoder.split("history ")[-1] if "history" in encoder else "off",
         members=members,
         embedding_size=8 // members,
         units=10,

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from components.train_interest_model.network.losses import (
     EXCLUDED,
+    Seen,
     cold_softmax,
     draw_items,
     draw_negatives,
@@ -21,8 +23,10 @@ TARGETS = tf.constant(RANDOM.integers(0, 30, 150), tf.int32)
 WEIGHTS = tf.constant(RANDOM.choice([0.5, 1.0, 3.0], 150), tf.float32)
 
 
-def plain(interests: tf.Tensor, vectors: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-    logits = tf.matmul(interests, vectors, transpose_b=True) + bias
+def plain(
+    interests: tf.Tensor, vectors: tf.Tensor, bias: tf.Tensor, mask: NDArray[np.float32] | float = 0.0
+) -> tf.Tensor:
+    logits = tf.matmul(interests, vectors, transpose_b=True) + bias + mask
     return tf.reduce_sum(WEIGHTS * tf.nn.sparse_softmax_cross_entropy_with_logits(TARGETS, logits))
 
 
@@ -34,6 +38,32 @@ def test_the_blocked_softmax_equals_the_plain_one(monkeypatch: pytest.MonkeyPatc
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(inputs)
         loss, expected = 2 * full_softmax(*inputs, TARGETS, WEIGHTS), 2 * plain(*inputs)
+    assert float(loss) == pytest.approx(float(expected), rel=1e-5)
+    for gradient, wanted in zip(tape.gradient(loss, inputs), tape.gradient(expected, inputs), strict=True):
+        np.testing.assert_allclose(gradient, wanted, atol=1e-4)
+
+
+def test_seen_items_are_no_alternatives_but_a_target_that_was_seen_counts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Windows of five items, two in one place: targets after each position, and before the first one."""
+    monkeypatch.setattr("components.train_interest_model.network.losses.BLOCK_LOGITS", 1)
+    items = RANDOM.integers(0, 30, (25, 5)).astype(np.int32)
+    items[:, 3] = items[:, 1]
+    items[3, 2] = -1
+    windows, until = (
+        np.repeat(np.arange(25, dtype=np.int32), 6),
+        np.tile(np.arange(-1, 5, dtype=np.int32), 25),
+    )
+    mask = np.zeros((150, 30), np.float32)
+    for row, (window, last) in enumerate(zip(windows, until, strict=True)):
+        mask[row, [item for item in items[window, : last + 1] if item >= 0]] = EXCLUDED
+    assert np.take_along_axis(mask, TARGETS.numpy()[:, None], axis=1).any()
+    np.put_along_axis(mask, TARGETS.numpy()[:, None], 0, axis=1)
+    inputs, seen = (INTERESTS, VECTORS, BIAS), Seen(*map(tf.constant, (items, windows, until)))
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(inputs)
+        loss, expected = full_softmax(*inputs, TARGETS, WEIGHTS, seen), plain(*inputs, mask)
     assert float(loss) == pytest.approx(float(expected), rel=1e-5)
     for gradient, wanted in zip(tape.gradient(loss, inputs), tape.gradient(expected, inputs), strict=True):
         np.testing.assert_allclose(gradient, wanted, atol=1e-4)
@@ -91,7 +121,7 @@ def test_the_sampled_softmax_approaches_the_full_one_with_many_negatives() -> No
     inputs = (INTERESTS, VECTORS, BIAS)
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(inputs)
-        sampled = sampled_softmax(*inputs, TARGETS, WEIGHTS, negatives, log_expected)
+        sampled = sampled_softmax(*inputs, TARGETS, WEIGHTS, None, negatives, log_expected)
         full = plain(*inputs)
     assert float(sampled) == pytest.approx(float(full), rel=0.01)
     for gradient, wanted in zip(tape.gradient(sampled, inputs), tape.gradient(full, inputs), strict=True):
@@ -103,8 +133,22 @@ def test_without_correction_the_sampled_softmax_is_biased() -> None:
     share = np.linspace(1, 4, 30)
     share /= share.sum()
     negatives = draw_negatives(tf.constant(np.cumsum(share), tf.float64), 1000, tf.constant([1, 2]))
-    loss = sampled_softmax(INTERESTS, VECTORS, BIAS, TARGETS, WEIGHTS, negatives, tf.zeros(30))
+    loss = sampled_softmax(INTERESTS, VECTORS, BIAS, TARGETS, WEIGHTS, None, negatives, tf.zeros(30))
     assert float(loss) > 1.5 * float(plain(INTERESTS, VECTORS, BIAS))
+
+
+def test_seen_negatives_count_nothing_in_the_sampled_softmax() -> None:
+    negatives, unseen = [4, 9, 4, 2], [9]
+    items = tf.constant([[4, 2, 0, 0]])
+    targets, weights, bias = tf.constant([7]), tf.ones(1), tf.zeros(30)
+    inputs, log_expected = (INTERESTS[:1], VECTORS, bias, targets, weights), tf.zeros(30)
+    seen = Seen(items, tf.constant([0]), tf.constant([1]))
+    losses = [
+        float(sampled_softmax(*inputs, own, tf.constant(drawn), log_expected))
+        for own, drawn in ((seen, negatives), (None, unseen), (None, negatives))
+    ]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-6)
+    assert losses[2] > losses[0]
 
 
 def test_negatives_are_drawn_by_their_probability() -> None:

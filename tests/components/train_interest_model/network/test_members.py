@@ -29,12 +29,12 @@ BATCH = {
 }
 
 
-def model_of(members: int, loss: str = "full") -> InterestModel:
+def model_of(members: int, loss: str = "full", history: str = "on") -> InterestModel:
     settings = Hyperparameters(
         members=members,
         embedding_size=4,
         units=5,
-        history_mean="on",
+        history_mean=history,
         dropout=0.0,
         item_dropout=0.0,
         loss=loss,
@@ -48,13 +48,13 @@ def model_of(members: int, loss: str = "full") -> InterestModel:
 
 
 def tables(model: InterestModel) -> list[keras.Variable]:
-    return [model.item_embeddings, model.content_kernel, *model.side_tables.values(), *model.shares]
+    return [model.item_embeddings, model.content_kernel, *model.side_tables.values(), *model.own_items]
 
 
-def joined(loss: str = "full") -> tuple[InterestModel, list[InterestModel]]:
+def joined(loss: str = "full", history: str = "on") -> tuple[InterestModel, list[InterestModel]]:
     """Return a model of two members, and the two models that it consists of."""
     tf.keras.utils.set_random_seed(1)
-    parts, both = [model_of(1, loss) for _ in range(2)], model_of(2, loss)
+    parts, both = [model_of(1, loss, history) for _ in range(2)], model_of(2, loss, history)
     for part in parts:
         for table in tables(part):
             table.assign(tf.random.normal(table.shape, stddev=0.7))
@@ -75,8 +75,9 @@ def codes() -> dict[str, tf.Tensor]:
     }
 
 
-def test_the_logits_are_the_mean_of_the_members() -> None:
-    both, parts = joined()
+@pytest.mark.parametrize("history", ["on", "projected"])
+def test_the_logits_are_the_mean_of_the_members(history: str) -> None:
+    both, parts = joined(history=history)
 
     logits = [
         model.last_interests(model.item_vectors(), codes()).numpy() @ model.scoring_vectors().numpy().T
