@@ -3,7 +3,7 @@
 from collections.abc import Container
 from typing import TYPE_CHECKING, Any, Final
 
-from components.train_interest_model.hyperparameters import Hyperparameters
+from components.train_interest_model.hyperparameters import CHOICES, Hyperparameters
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -15,7 +15,11 @@ _FACTORS: Final = {
     "batch_size": (0.5, 1, 2),
     "epochs": (0.5, 1, 2),
 }
-_CHOICES: Final = {"history_mean": ("on", "off"), "item_start": ("factors", "random")}
+# All that a start can have: its values are the first trial.
+_CHOICES: Final = {
+    name: tuple(choice for choice in CHOICES[name] if choice != "auto")
+    for name in ("history_mean", "seen_negatives", "item_start")
+}
 _SHARES: Final = {"dropout": 0.6, "item_dropout": 0.4}  # from 0 to this
 _LOGARITHMIC: Final = {"weight_decay": (1e-4, 1.0)}
 # The learning rate is between a quarter and four times the start's.

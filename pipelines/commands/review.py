@@ -34,9 +34,10 @@ penchant review watch
 )
 
 Reason = Annotated[
-    str,
+    str | None,
     typer.Option(
-        prompt="Reason", help="The reason; the history keeps it. You are asked for it if it is missing."
+        help="The reason; the history keeps it. In a terminal you are asked for it if it is missing.",
+        show_default=False,
     ),
 ]
 
@@ -80,7 +81,7 @@ review.command()(card)
 def approve(
     version: Number,
     by: By,
-    reason: Reason,
+    reason: Reason = None,
     force: Annotated[
         bool, typer.Option("--force", help="Overrule the release gate, which found the version worse.")
     ] = False,
@@ -94,15 +95,15 @@ def approve(
         from pipelines.review import decisions as reviews
         from pipelines.settings import load_settings
 
-        _check_reason(reason)
-        out.print(reviews.approve(load_settings(home=home), version, by, reason, force))
+        why = _ask_unless_given(reason)
+        out.print(reviews.approve(load_settings(home=home), version, by, why, force))
 
 
 @review.command()
 def reject(
     version: Number,
     by: By,
-    reason: Reason,
+    reason: Reason = None,
     rollback: Annotated[
         bool | None,
         typer.Option(
@@ -121,10 +122,10 @@ def reject(
         from pipelines.settings import load_settings
         from serving.release.published_versions import PublishedVersions
 
-        _check_reason(reason)
+        why = _ask_unless_given(reason)
         settings = load_settings(home=home)
-        is_live = reviews.reject(settings, version, by, reason)
-        out.print(f"version {version} is rejected: {reason}")
+        is_live = reviews.reject(settings, version, by, why)
+        out.print(f"version {version} is rejected: {why}")
         if not is_live:
             return
         target = PublishedVersions(settings.releases).rollback_target()
@@ -139,7 +140,7 @@ def reject(
             question = f"Version {version} is live. Roll back to version {target} now?"
             rollback = sys.stdin.isatty() and typer.confirm(question)
         if rollback:
-            _roll_back(settings, by, f"rejected: {reason}", target)
+            _roll_back(settings, by, f"rejected: {why}", target)
             reviews.unpublish_rejected(settings, version)
         else:
             out.print(
@@ -286,6 +287,10 @@ def watch(
         watch_aliases(load_settings(home=home), lambda line: out.print(line, soft_wrap=True))
 
 
-def _check_reason(reason: str) -> None:
-    if not reason.strip():
+def _ask_unless_given(reason: str | None) -> str:
+    """Return the reason of a decision; a person at a terminal is asked for a missing one."""
+    if reason is None and sys.stdin.isatty():
+        reason = str(typer.prompt("Reason"))
+    if not (reason or "").strip():
         raise ValueError("--reason: expected a text; the review history keeps it with the decision")
+    return str(reason)

@@ -31,7 +31,10 @@ ROWS: Final[dict[str, dict[str, bool | int | str]]] = {
     "one member": {"members": 1},
     "four members": {"members": 4},
     "with history mean": {"history_mean": "on"},
+    "with projected history mean": {"history_mean": "projected"},
     "without history mean": {"history_mean": "off"},
+    "seen items are negatives": {"seen_negatives": "on"},
+    "seen items are no negatives": {"seen_negatives": "off"},
     "with positions": {"use_positions": True},
     "with user attributes": {"use_user_attributes": True},
     "items alone": {

@@ -2,7 +2,8 @@
 
 An encoder has to learn to remember which items a user chose. With few interactions per item it can't, and
 the interest is better with the items' own vectors in it: as in FPMC (Rendle et al. 2010, "Factorizing
-Personalized Markov Chains") the last one, as in FISM (Kabbur et al. 2013) the mean of all.
+Personalized Markov Chains") the last one, as in FISM (Kabbur et al. 2013) the mean of all. With many, it is
+better with a matrix for each, which learns what follows an item apart from what the encoder keeps of it.
 """
 
 from typing import Any, Final

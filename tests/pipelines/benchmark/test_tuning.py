@@ -28,7 +28,8 @@ START = replace(
     epochs=6,
     learning_rate=0.01,
     dropout=0.3,
-    history_mean="off",
+    history_mean="projected",
+    seen_negatives="off",
     item_start="random",
 )
 

@@ -111,3 +111,12 @@ def test_card_prints_markdown_with_the_decisions_and_the_erased_users(home: Path
     code, output = run(home, "card", "1")
     assert code == 1
     assert "version 1 has no dossier" in output
+
+
+@pytest.mark.parametrize("given", [(), ("--reason", "  ")])
+@pytest.mark.parametrize("command", ["approve", "reject"])
+def test_a_decision_without_a_reason_says_so_where_nobody_can_be_asked(
+    home: Path, command: str, given: tuple[str, ...]
+) -> None:
+    expected = "--reason: expected a text; the review history keeps it with the decision"
+    assert run(home, command, "2", *given) == (2, expected)
