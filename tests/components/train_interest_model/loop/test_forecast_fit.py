@@ -91,7 +91,8 @@ def test_steps_are_fitted_to_what_users_chose_later(cycle: World, learned_cycle:
     later = rows.set_column(rows.column_names.index("cutoff"), "cutoff", cutoffs)
     both = pa.concat_tables([rows, later]).sort_by([("user_id", "ascending"), ("cutoff", "ascending")])
 
-    fit_forecast(model, Validation(encode(both, saved.vocabulary), None))
+    queries = encode(both, saved.vocabulary)
+    fit_forecast(model, Validation(queries, queries))
 
     persistence, scale = model.forecast.persistence.numpy(), model.forecast.scale.numpy()
     assert persistence == pytest.approx([1.0] * FORECAST_STEPS)
