@@ -36,8 +36,7 @@ penchant review watch
 Reason = Annotated[
     str | None,
     typer.Option(
-        help="The reason; the history keeps it. In a terminal you are asked for it if it is missing.",
-        show_default=False,
+        help="The reason; the history keeps it. You are asked for it if it is missing.", show_default=False
     ),
 ]
 
@@ -288,9 +287,16 @@ def watch(
 
 
 def _ask_unless_given(reason: str | None) -> str:
-    """Return the reason of a decision; a person at a terminal is asked for a missing one."""
-    if reason is None and sys.stdin.isatty():
-        reason = str(typer.prompt("Reason"))
+    """Return the reason of a decision, from the option or from who is asked for it.
+
+    Raises:
+        ValueError: there is none, and nobody to ask.
+    """
+    if reason is None:
+        try:
+            reason = str(typer.prompt("Reason"))
+        except typer.Abort:  # the end of the input
+            out.print()
     if not (reason or "").strip():
         raise ValueError("--reason: expected a text; the review history keeps it with the decision")
     return str(reason)

@@ -65,11 +65,10 @@ def read(folder: Path, dataset: str, size: Size) -> tuple[pa.Table, Path, Path]:
         write(folder / "data", size, 7)
         rows = ds.dataset(folder / "data" / "interactions").to_table()
         return rows, folder / "data" / "items.parquet", folder / "data" / "users.parquet"
-    outputs = Outputs(
-        *(folder / f"{name}.parquet" for name in ("all", "items", "users")), folder / "feedback"
-    )
+    everything, items, users = (folder / f"{name}.parquet" for name in ("all", "items", "users"))
+    outputs = Outputs(everything, items, users, folder / "feedback")
     ingest(Sources(dataset=dataset), FeedbackOptions(), str(folder / "warehouse"), outputs)
-    return pq.read_table(outputs.interactions).select(COLUMNS), outputs.items, outputs.users
+    return pq.read_table(everything).select(COLUMNS), items, users
 
 
 def divide(folder: Path, rows: pa.Table, new_share: float) -> tuple[Path, Path]:
@@ -129,7 +128,7 @@ def main() -> None:
     parser.add_argument("--all-positive", action="store_true", help="as `penchant run --all-positive`")
     arguments = parser.parse_args()
     options = {"hyperparameters": parse_hyperparameters(arguments.set)}
-    options |= feedback_arguments(*[None] * 5, all_positive=arguments.all_positive or None)
+    options |= feedback_arguments(None, None, None, None, None, arguments.all_positive or None)
     with TemporaryDirectory() as name:
         folder, size = Path(name), Size(arguments.users, arguments.items, arguments.interactions)
         rows, *tables = read(folder, arguments.dataset, size)
