@@ -36,7 +36,8 @@ from feature_repo.feedback import FeedbackPolicy
 # Memory of a training: measured for 24 to 1,000,000 items, and up to 10,000,000 interactions.
 BASE_BYTES = 1_000_000_000
 BYTES_PER_ACTIVATION = 850  # of each unit at each position of a batch
-BYTES_PER_ITEM_NUMBER = 56  # of each number of an item's vector
+BYTES_PER_ITEM_NUMBER = 56  # of each number of an item's vector, of at least LEAST_NUMBERS
+LEAST_NUMBERS = 64
 BYTES_PER_INTERACTION = 70
 
 PROBES = 16  # histories for which the export is compared with the model
@@ -115,7 +116,8 @@ def _check_memory(data: TrainingData, settings: Hyperparameters, group: Group | 
     workers = len(group) if group else 1
     units = settings.units * settings.members
     worker = BASE_BYTES + BYTES_PER_ACTIVATION * settings.batch_size * units / workers
-    worker += BYTES_PER_ITEM_NUMBER * settings.embedding_size * settings.members * items
+    numbers = max(LEAST_NUMBERS, settings.embedding_size)
+    worker += BYTES_PER_ITEM_NUMBER * numbers * settings.members * items
     here = workers if group and group.is_local else 1
     size = (
         f"{items:,} items, {interactions:,} interactions, and batches of {settings.batch_size:,} positions "

@@ -91,7 +91,7 @@ def _like(base: SavedWeights | None, requested: Hyperparameters) -> Hyperparamet
     """Keep the base model's choices: else data near a threshold would end the warm starts."""
     if base is None:
         return requested
-    choices = {"history_mean": "auto", "members": AUTO}
+    choices = {"history_mean": "auto", "members": AUTO, "seen_negatives": "auto"}
     kept = {
         name: getattr(base.hyperparameters, name)
         for name, auto in choices.items()
@@ -108,9 +108,15 @@ def _unleaked_base(training_set: Path, earlier: Path) -> SavedWeights | None:
 
 
 def _changed(settings: Hyperparameters, catalog: pa.Table, base: SavedWeights) -> list[str]:
-    """Return what differs between `base` and a cold start, and can't be changed by further training."""
+    """Return what differs between `base` and a cold start, and can't be changed by a warm start."""
     outdated = settings.use_content and not base.content.suits(catalog)
-    return [*changed_shapes(settings, base.hyperparameters), *(["the item content"] if outdated else [])]
+    # An earlier version had seen negatives, and did not say so.
+    before = base.hyperparameters.seen_negatives.replace("auto", "on")
+    return [
+        *changed_shapes(settings, base.hyperparameters),
+        *(["seen_negatives"] if settings.seen_negatives != before else []),
+        *(["the item content"] if outdated else []),
+    ]
 
 
 def _resolve(requested: Hyperparameters, data: TrainingData) -> tuple[Hyperparameters, dict[str, str]]:

@@ -9,6 +9,7 @@ import json
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -26,19 +27,20 @@ TRAINED_UNTIL: Final = "learned.parquet"
 
 
 def write_trained_until(rows: pa.Table, earlier: Path | None, output: Path) -> None:
-    """Write each user's newest training timestamp, `until` (µs), next to the weights.
+    """Write each user's newest training timestamp, `until` (µs), and `interactions`, next to the weights.
 
     Args:
         rows: the training rows.
         earlier: the output of the training that this one started from.
     """
-    parts = [_times(rows)]
+    trained = _times(rows).group_by("user_id").aggregate([("time", "max"), ("time", "count")])
+    parts = [trained.rename_columns({"time_max": "until", "time_count": "interactions"})]
     if earlier:
         parts.append(pq.read_table(earlier / TRAINED_UNTIL))
-    latest = pa.concat_tables(parts).group_by("user_id").aggregate([("until", "max")])
-    pq.write_table(
-        latest.select(["user_id", "until_max"]).rename_columns(["user_id", "until"]), output / TRAINED_UNTIL
-    )
+    latest = pa.concat_tables(parts, promote_options="default").group_by("user_id")
+    columns = {"user_id": "user_id", "until_max": "until", "interactions_max": "interactions"}
+    table = latest.aggregate([("until", "max"), ("interactions", "max")])
+    pq.write_table(table.select(list(columns)).rename_columns(list(columns.values())), output / TRAINED_UNTIL)
 
 
 def log_base_model(output: Path, tracker: Tracker) -> None:
@@ -106,16 +108,23 @@ def count_leaked_users(base: Path, held_out: pa.Table) -> int:
 
 
 def share_of_new(base: Path, rows: pa.Table) -> float:
-    """Return the share of the interactions of training rows that `base` was not trained on."""
-    times = _times(rows)
-    known = times.join(
-        pq.read_table(base / TRAINED_UNTIL).rename_columns(["user_id", "known_until"]), "user_id"
-    )
-    seen = pc.sum(pc.less_equal(known["until"], known["known_until"])).as_py() or 0
-    return 1 - seen / max(1, len(times))
+    """Return the share of the interactions of training rows that `base` was not trained on.
+
+    Of each user's interactions up to the newest that `base` knows, as many are known as it was trained on:
+    older ones that were imported later are new. Weights of an earlier version do not say how many those were.
+    """
+    known = pq.read_table(base / TRAINED_UNTIL)
+    if "interactions" not in known.column_names:
+        known = known.append_column("interactions", pa.array([np.iinfo(np.int64).max] * len(known)))
+    known = known.rename_columns({"until": "known_until", "interactions": "trained"})
+    times = _times(rows).join(known, "user_id")
+    old = times.filter(pc.less_equal(times["time"], times["known_until"]))
+    counts = old.group_by(["user_id", "trained"]).aggregate([("time", "count")])
+    seen = pc.sum(pc.min_element_wise(counts["time_count"], counts["trained"])).as_py() or 0
+    return float(1 - seen / max(1, len(times)))
 
 
 def _times(rows: pa.Table) -> pa.Table:
-    """Return user_id and time (µs), `until`, of each interaction of training rows."""
+    """Return user_id and time (µs) of each interaction of training rows."""
     users = rows["user_id"].combine_chunks().take(pc.list_parent_indices(rows["timestamps"].combine_chunks()))
-    return pa.table({"user_id": users, "until": flatten(rows["timestamps"])})
+    return pa.table({"user_id": users, "time": flatten(rows["timestamps"])})

@@ -295,7 +295,9 @@ def _ask_unless_given(reason: str | None) -> str:
     if reason is None:
         try:
             reason = str(typer.prompt("Reason"))
-        except typer.Abort:  # the end of the input
+        except typer.Abort:
+            if sys.stdin.isatty():  # Ctrl-C
+                raise
             out.print()
     if not (reason or "").strip():
         raise ValueError("--reason: expected a text; the review history keeps it with the decision")

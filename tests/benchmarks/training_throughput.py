@@ -81,8 +81,9 @@ def training_step(settings: Hyperparameters) -> tuple[Step, int]:
 def bare_products(settings: Hyperparameters) -> Step:
     """Return every matrix product of a step, forward and backward, without anything else.
 
-    The input, the projection and the logits take one product each. The recurrence takes one for each position
-    forward and one backward, each of which needs the one before, and one for the gradient of its kernel.
+    The input, the projection and the logits take one product each; so do the history mean and both matrices
+    that project it. The recurrence takes one for each position forward and one backward, each of which needs
+    the one before, and one for the gradient of its kernel.
     """
     positions, size, units = settings.batch_size, settings.embedding_size, settings.units
     batch = positions // LENGTH
@@ -90,6 +91,7 @@ def bare_products(settings: Hyperparameters) -> Step:
     shapes |= {"kernel": (size, 4 * units), "recurrent": (units, 4 * units), "projection": (units, size)}
     a = {name: tf.random.normal(shape) for name, shape in {**shapes, "items": (ITEMS, size)}.items()}
     step, gates = tf.random.normal((batch, units)), tf.random.normal((batch, 4 * units))
+    decays, kernel = tf.random.normal((LENGTH, LENGTH)), tf.random.normal((size, size))
 
     @tf.function
     def products() -> list[tf.Tensor]:
@@ -105,6 +107,12 @@ def bare_products(settings: Hyperparameters) -> Step:
 
         done += tf.while_loop(lambda i, *_: i < LENGTH, recur, (0, step, gates), parallel_iterations=1)[1:]
         interests = tf.matmul(a["h"], a["projection"])
+        if settings.history_mean != "off":
+            windows = tf.reshape(a["x"], (batch, LENGTH, size))
+            done += [tf.matmul(decays, windows), tf.matmul(decays, windows, transpose_a=True)]
+        for _ in range(2 if settings.history_mean == "projected" else 0):
+            done += [tf.matmul(a["x"], kernel), tf.matmul(interests, kernel, transpose_b=True)]
+            done += [tf.matmul(a["x"], interests, transpose_a=True)]
         done += [tf.matmul(interests, a["projection"], transpose_b=True)]
         done += [tf.matmul(a["h"], interests, transpose_a=True)]
         logits = tf.matmul(interests, a["items"], transpose_b=True)

@@ -41,8 +41,8 @@ class Seen:
         """Return the same with other indexes: `places` [items], below 0 for an item that has none."""
         return replace(self, items=tf.gather(places, self.items))
 
-    def mask(self, count: int, columns: tf.Tensor | None = None) -> tf.Tensor:
-        """Return [n, count] bool whether a target has seen an item, or [n, m] for the items `columns` [m]."""
+    def mask(self, count: tf.Tensor | int) -> tf.Tensor:
+        """Return [n, count] bool whether a target has seen each item."""
         # Few windows have all targets: look up once for each window when an item is first seen.
         windows, window_of = tf.unique(self.windows)
         items = tf.gather(self.items, windows)
@@ -50,8 +50,6 @@ class Seen:
         cells = tf.stack([tf.repeat(tf.range(rows), length), tf.maximum(tf.reshape(items, [-1]), 0)], axis=1)
         positions = tf.where(items >= 0, tf.range(length, dtype=tf.float32), NEVER)
         first = tf.tensor_scatter_nd_min(tf.fill([rows, count], NEVER), cells, tf.reshape(positions, [-1]))
-        if columns is not None:
-            first = tf.gather(first, columns, axis=1)
         return tf.gather(first, window_of) <= tf.cast(self.until, tf.float32)[:, None]
 
 
@@ -154,7 +152,10 @@ def sampled_softmax(
     logits = tf.matmul(interests, tf.gather(vectors, negatives), transpose_b=True) + corrected
     excluded = targets[:, None] == negatives[None, :]
     if seen:
-        excluded |= seen.mask(tf.shape(bias)[0], negatives)
+        distinct, drawn = tf.unique(negatives)
+        count = tf.size(distinct)
+        places = tf.scatter_nd(distinct[:, None], tf.range(count) + 1, tf.shape(bias)) - 1
+        excluded |= tf.gather(seen.among(places).mask(count), drawn, axis=1)
     logits = tf.where(excluded, EXCLUDED, logits)
     partition = tf.reduce_logsumexp(tf.concat([target_logits[:, None], logits], axis=1), axis=1)
     return tf.reduce_sum(weights * (partition - target_logits))

@@ -1,6 +1,7 @@
 """Warm starts: from the previous run's weights, unless they have seen held-out data."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -10,7 +11,7 @@ import pytest
 from components.errors import StepError
 from components.train_interest_model.auto_hyperparameters import for_warm_start
 from components.train_interest_model.experiment_tracking import Tracker
-from components.train_interest_model.export.saved_weights import SavedWeights
+from components.train_interest_model.export.saved_weights import ABOUT, SavedWeights
 from components.train_interest_model.hyperparameters import Hyperparameters
 from components.train_interest_model.training import train
 from components.train_interest_model.training_start import Start, start_fit
@@ -93,9 +94,22 @@ def test_the_share_of_what_is_new_is_that_of_the_interactions_after_each_users_n
     rows = [history_row(user, "train", ["i0"] * length) for user, length in lengths.items()]
     table = pa.Table.from_pylist(rows, schema=TRAINING_SET)
     until = pa.table({"user_id": ["known", "active", "gone"], "until": [240 * SECOND, 60 * SECOND, 1]})
-    pq.write_table(until, tmp_path / TRAINED_UNTIL)
+    pq.write_table(until, tmp_path / TRAINED_UNTIL)  # of an earlier version
     assert share_of_new(tmp_path, table) == pytest.approx((3 + 2) / 10)
     assert share_of_new(tmp_path, table.slice(0, 1)) == 0
+
+
+def test_older_interactions_that_were_imported_later_are_new(tmp_path: Path) -> None:
+    first, second = (
+        pa.Table.from_pylist([history_row("u", "train", ["i0"] * length)], schema=TRAINING_SET)
+        for length in (2, 10)
+    )
+    write_trained_until(first, None, tmp_path)
+    assert share_of_new(tmp_path, first) == 0
+    learned = pq.read_table(tmp_path / TRAINED_UNTIL)
+    newest = learned.set_column(1, "until", pa.array([600 * SECOND]))
+    pq.write_table(newest, tmp_path / TRAINED_UNTIL)
+    assert share_of_new(tmp_path, second) == pytest.approx(0.8)
 
 
 @pytest.mark.parametrize(("new_share", "epochs"), [(0.0, 1), (0.01, 3), (0.1, 9), (1.0, 10)])
@@ -151,6 +165,25 @@ def test_other_sizes_need_a_cold_start(
     out = capsys.readouterr().out
     assert "cold start: the live version's model differs in units" in out
     assert "warm start" not in out
+
+
+def test_weights_of_another_loss_need_a_cold_start(
+    cycle: World, first_night: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert start(cycle, first_night, seen_negatives="on")[-1] is None
+    assert "cold start: the live version's model differs in seen_negatives" in capsys.readouterr().out
+
+
+def test_weights_of_a_version_that_always_had_seen_negatives_need_a_cold_start_without_them(
+    cycle: World, first_night: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    earlier = shutil.copytree(first_night, tmp_path / "earlier")
+    about = json.loads((earlier / ABOUT).read_text())
+    del about["hyperparameters"]["seen_negatives"]
+    (earlier / ABOUT).write_text(json.dumps(about))
+    assert start(cycle, earlier)[-1] is None
+    assert "cold start: the live version's model differs in seen_negatives" in capsys.readouterr().out
+    assert start(cycle, earlier, seen_negatives="on")[-1] is not None
 
 
 def test_new_content_columns_need_a_cold_start(

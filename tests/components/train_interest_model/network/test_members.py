@@ -88,9 +88,9 @@ def test_the_logits_are_the_mean_of_the_members(history: str) -> None:
     assert np.abs(logits[1] - logits[2]).max() > 0.1
 
 
-@pytest.mark.parametrize("loss", ["full", "sampled"])
-def test_the_loss_is_the_mean_of_the_members_own_losses(loss: str) -> None:
-    both, parts = joined(loss)
+@pytest.mark.parametrize(("loss", "history"), [("full", "on"), ("full", "projected"), ("sampled", "on")])
+def test_the_loss_is_the_mean_of_the_members_own_losses(loss: str, history: str) -> None:
+    both, parts = joined(loss, history)
     seed = tf.constant([1, 8])
 
     losses = [float(NextStepLoss(model, np.ones(7))(codes(), seed)) for model in (both, *parts)]
