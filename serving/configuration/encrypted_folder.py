@@ -27,8 +27,8 @@ _TOOLS: Final = ("gocryptfs", "fusermount3")
 # The mode of the mount point below the mount: nobody but root writes files into a locked folder.
 _LOCKED: Final = 0o500
 
-# Errors of a mount whose gocryptfs was killed.
-_KILLED: Final = (errno.ENOTCONN, errno.ECONNABORTED)
+# Errors of a mount whose gocryptfs was killed; EIO of a call that it had not answered.
+_KILLED: Final = (errno.ENOTCONN, errno.ECONNABORTED, errno.EIO)
 
 # gocryptfs(1), exit codes.
 _WRONG_KEY: Final = 12

@@ -1,5 +1,6 @@
 """Without the key nobody reads an encrypted folder; with it every program works in it as in any other."""
 
+import errno
 import os
 import re
 import signal
@@ -93,6 +94,21 @@ def test_it_is_unlocked_again_after_gocryptfs_was_killed(folder: EncryptedFolder
 
     folder.unlock(KEY)
     assert (folder.folder / "file").read_text() == "kept"
+
+
+@pytest.mark.parametrize("code", [errno.ENOTCONN, errno.ECONNABORTED, errno.EIO])
+def test_a_mount_whose_gocryptfs_was_killed_is_not_unlocked(
+    code: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise OSError(code, os.strerror(code))
+
+    folder = EncryptedFolder(tmp_path / "plain", tmp_path / "encrypted")
+    monkeypatch.setattr(EncryptedFolder, "_is_mounted", lambda _: True)
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "stat", fail)
+        is_unlocked = folder.is_unlocked
+    assert not is_unlocked
 
 
 def test_it_is_not_locked_under_a_process_that_uses_it(folder: EncryptedFolder) -> None:
