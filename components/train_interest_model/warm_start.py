@@ -13,10 +13,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from components.errors import StepError
 from components.progress import report
-from components.row_preferences import flatten
+from components.row_preferences import flatten, list_offsets
 from components.train_interest_model.experiment_tracking import Tracker
 from components.train_interest_model.export.saved_weights import ABOUT, CONTENT, WEIGHTS
 from feature_repo.contract import MANIFEST, RANKING, fingerprint
@@ -30,17 +31,21 @@ def write_trained_until(rows: pa.Table, earlier: Path | None, output: Path) -> N
     """Write each user's newest training timestamp, `until` (µs), and `interactions`, next to the weights.
 
     Args:
-        rows: the training rows.
+        rows: the training rows: each user's disjoint windows, oldest interaction first.
         earlier: the output of the training that this one started from.
     """
-    trained = _times(rows).group_by("user_id").aggregate([("time", "max"), ("time", "count")])
-    parts = [trained.rename_columns({"time_max": "until", "time_count": "interactions"})]
+    offsets, times = _times(rows)
+    filled = np.flatnonzero(np.diff(offsets))
+    newest = {"until": times[offsets[filled + 1] - 1], "interactions": np.diff(offsets)[filled]}
+    users = pa.table({"user_id": rows["user_id"].take(filled), **newest}).group_by("user_id")
+    trained = users.aggregate([("until", "max"), ("interactions", "sum")])
+    parts = [trained.rename_columns({"until_max": "until", "interactions_sum": "interactions"})]
     if earlier:
         parts.append(pq.read_table(earlier / TRAINED_UNTIL))
-    latest = pa.concat_tables(parts, promote_options="default").group_by("user_id")
-    columns = {"user_id": "user_id", "until_max": "until", "interactions_max": "interactions"}
-    table = latest.aggregate([("until", "max"), ("interactions", "max")])
-    pq.write_table(table.select(list(columns)).rename_columns(list(columns.values())), output / TRAINED_UNTIL)
+    both = pa.concat_tables(parts, promote_options="default").group_by("user_id")
+    latest = both.aggregate([("until", "max"), ("interactions", "max")])
+    names = {"until_max": "until", "interactions_max": "interactions"}
+    pq.write_table(latest.rename_columns(names), output / TRAINED_UNTIL)
 
 
 def log_base_model(output: Path, tracker: Tracker) -> None:
@@ -113,18 +118,22 @@ def share_of_new(base: Path, rows: pa.Table) -> float:
     Of each user's interactions up to the newest that `base` knows, as many are known as it was trained on:
     older ones that were imported later are new. Weights of an earlier version do not say how many those were.
     """
-    known = pq.read_table(base / TRAINED_UNTIL)
-    if "interactions" not in known.column_names:
-        known = known.append_column("interactions", pa.array([np.iinfo(np.int64).max] * len(known)))
-    known = known.rename_columns({"until": "known_until", "interactions": "trained"})
-    times = _times(rows).join(known, "user_id")
-    old = times.filter(pc.less_equal(times["time"], times["known_until"]))
-    counts = old.group_by(["user_id", "trained"]).aggregate([("time", "count")])
-    seen = pc.sum(pc.min_element_wise(counts["time_count"], counts["trained"])).as_py() or 0
-    return float(1 - seen / max(1, len(times)))
+    trained = pq.read_table(base / TRAINED_UNTIL)
+    if "interactions" not in trained.column_names:
+        trained = trained.append_column("interactions", pa.array([np.iinfo(np.int64).max] * len(trained)))
+    owners = pa.table({"user_id": rows["user_id"], "row": np.arange(len(rows))})
+    of_rows = owners.join(trained, "user_id").sort_by("row")
+    until = pc.fill_null(of_rows["until"], np.iinfo(np.int64).min).to_numpy()
+    offsets, times = _times(rows)
+    is_old = times <= np.repeat(until, np.diff(offsets))
+    old = np.diff(np.concatenate([[0], np.cumsum(is_old)])[offsets])
+    users = of_rows.append_column("old", pa.array(old)).group_by("user_id")
+    counts = users.aggregate([("old", "sum"), ("interactions", "max")])
+    seen = pc.sum(pc.min_element_wise(counts["old_sum"], counts["interactions_max"])).as_py() or 0
+    return 1 - seen / max(1, len(times))
 
 
-def _times(rows: pa.Table) -> pa.Table:
-    """Return user_id and time (µs) of each interaction of training rows."""
-    users = rows["user_id"].combine_chunks().take(pc.list_parent_indices(rows["timestamps"].combine_chunks()))
-    return pa.table({"user_id": users, "time": flatten(rows["timestamps"])})
+def _times(rows: pa.Table) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return offsets [rows + 1], and the time (µs) of each interaction."""
+    times = flatten(rows["timestamps"]).to_numpy().astype(np.int64)
+    return list_offsets(rows["timestamps"]), times

@@ -94,8 +94,8 @@ def approve(
         from pipelines.review import decisions as reviews
         from pipelines.settings import load_settings
 
-        why = _ask_unless_given(reason)
-        out.print(reviews.approve(load_settings(home=home), version, by, why, force))
+        reason = _ask_unless_given(reason)
+        out.print(reviews.approve(load_settings(home=home), version, by, reason, force))
 
 
 @review.command()
@@ -121,10 +121,10 @@ def reject(
         from pipelines.settings import load_settings
         from serving.release.published_versions import PublishedVersions
 
-        why = _ask_unless_given(reason)
+        reason = _ask_unless_given(reason)
         settings = load_settings(home=home)
-        is_live = reviews.reject(settings, version, by, why)
-        out.print(f"version {version} is rejected: {why}")
+        is_live = reviews.reject(settings, version, by, reason)
+        out.print(f"version {version} is rejected: {reason}")
         if not is_live:
             return
         target = PublishedVersions(settings.releases).rollback_target()
@@ -139,7 +139,7 @@ def reject(
             question = f"Version {version} is live. Roll back to version {target} now?"
             rollback = sys.stdin.isatty() and typer.confirm(question)
         if rollback:
-            _roll_back(settings, by, f"rejected: {why}", target)
+            _roll_back(settings, by, f"rejected: {reason}", target)
             reviews.unpublish_rejected(settings, version)
         else:
             out.print(

@@ -1,7 +1,7 @@
 """Measures a night with few new interactions beside a run on everything: costs, step by step, and accuracy.
 
-python -m tests.benchmarks.nightly [movielens-1m] [--new-share 0.01]
-python -m tests.benchmarks.nightly "" [--users 6040] [--items 3700] [--interactions 1000000]    # synthetic
+python -m tests.benchmarks.nightly movielens-1m [--new-share 0.01]
+python -m tests.benchmarks.nightly [--users 6040] [--items 3700] [--interactions 1000000]    # synthetic
 
 The night's home has had a run on the older interactions, whose release was approved. The night gets the
 newest ones as a file of their own, and starts from the weights of that run, as a schedule does. The run on
@@ -120,7 +120,7 @@ def compare(full: Run, night: Run) -> Table:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("dataset", nargs="?", default="movielens-1m")
+    parser.add_argument("dataset", nargs="?", default="", help="else synthetic data are made")
     for name in ("users", "items", "interactions"):
         parser.add_argument(f"--{name}", type=int, default=getattr(SIZE, name))
     parser.add_argument("--new-share", type=float, default=0.01)

@@ -144,7 +144,7 @@ class ServingModule(tf.Module):  # type: ignore[misc]
     def _other_weights(self) -> list[tf.Variable]:
         model = self._model()
         projections = (variable for layer in model.projections for variable in layer.variables)
-        layers = (*projections, *model.own_items, *model.forecast.variables)
+        layers = (*projections, *model.history_weights, *model.forecast.variables)
         tables = (*layers, *model.side_tables.values(), *model.start_tables)
         return [variable.value for variable in tables]
 

@@ -192,21 +192,20 @@ def _blocked_softmax(
     count, size = tf.shape(interests)[0], interests.shape[1]
     blocks = tf.maximum((count + most - 1) // most, 1)
     block = (count + blocks - 1) // blocks
-    short = blocks * block - count
-    rows, weighted_rows = (
-        tf.reshape(tf.pad(part, [[0, short], [0, 0]]), [blocks, block, size])
-        for part in (interests, weighted)
-    )
-    wanted = tf.reshape(tf.pad(targets, [[0, short]]), [blocks, block])
-    marks = [
-        tf.reshape(tf.pad(part, [[0, short]]), [blocks, block])
-        for part in ((seen.windows, seen.until) if seen else ())
-    ]
+
+    def in_blocks(part: tf.Tensor) -> tf.Tensor:
+        """Return [n, …] as [blocks, block, …], filled up with zeros."""
+        padding = [[0, blocks * block - count], *[[0, 0]] * (part.shape.rank - 1)]
+        return tf.reshape(tf.pad(part, padding), [blocks, block, *part.shape[1:]])
+
+    rows, weighted_rows, wanted = map(in_blocks, (interests, weighted, targets))
+    if seen:
+        seen = replace(seen, windows=in_blocks(seen.windows), until=in_blocks(seen.until))
 
     def body(i: tf.Tensor, chosen: Any, expected: Any, by_item: tf.Tensor) -> tuple[Any, ...]:
         logits = tf.matmul(rows[i], columns, transpose_b=True)
         if seen:
-            of_block = replace(seen, windows=marks[0][i], until=marks[1][i])
+            of_block = replace(seen, windows=seen.windows[i], until=seen.until[i])
             logits = _without(logits, of_block.mask(columns.shape[0]), wanted[i])
         share = tf.nn.softmax(logits)
         by_item += tf.matmul(share, weighted_rows[i], transpose_a=True)

@@ -66,10 +66,10 @@ class InterestModel(keras.layers.Layer):  # type: ignore[misc]
         }
         encoder = self._make_encoder(policy)
         self.history = hyperparameters.history_mean
-        self.own_items: list[keras.Variable] = []
+        self.history_weights: list[keras.Variable] = []
         if self.history != "off":
             encoder = WithHistoryMean(encoder, size, dtype=policy)
-            self.own_items = [self._history_weights(size)]
+            self.history_weights = [self._make_history_weights(size)]
         self.encoder = encoder
         self.encoder.build((None, None, size))
         self.start_tables = []
@@ -105,7 +105,7 @@ class InterestModel(keras.layers.Layer):  # type: ignore[misc]
             return encoders[0]
         return Members(encoders, settings.embedding_size, name="members", dtype=policy)
 
-    def _history_weights(self, size: int) -> keras.Variable:
+    def _make_history_weights(self, size: int) -> keras.Variable:
         """Return what multiplies the mean of the user's items, and the last one: a half at the start.
 
         On: a weight for each number of a vector. Projected: a matrix for each member's part of it.
@@ -197,11 +197,11 @@ class InterestModel(keras.layers.Layer):  # type: ignore[misc]
     def interests(self, outputs: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
         """Map encoder outputs [..., units] to interests [..., size]; without a `seed` the map is affine."""
         size, units = self.item_embeddings.shape[1], self.members * self.hyperparameters.units
-        parts = tf.split(outputs, [units, *[size] * (2 * len(self.own_items))], axis=-1)
+        parts = tf.split(outputs, [units, *[size] * (2 * len(self.history_weights))], axis=-1)
         own = self.by_member(self._dropout(parts[0], seed, 2))
         projected = [projection(part) for projection, part in zip(self.projections, own, strict=True)]
         interests = tf.cast(tf.concat(projected, axis=-1), tf.float32)
-        for weights in self.own_items:
+        for weights in self.history_weights:
             for weight, part in zip(tf.unstack(weights.value), parts[1:], strict=True):
                 interests += self._weighted(tf.cast(part, tf.float32), weight)
         return interests / self.members  # so that the logits are the mean of the members'

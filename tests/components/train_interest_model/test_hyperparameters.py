@@ -140,18 +140,18 @@ def test_seen_items_are_negatives_where_interactions_per_item_are_few() -> None:
 @pytest.mark.parametrize(
     ("items", "repeat_share", "chosen"),
     [
-        (3_400, 0.0, (128, "projected", 256)),
-        (3_400, 0.4, (64, "off", 256)),  # repeats
-        (80_000, 0.0, (64, "on", 256)),  # 12 per item
-        (3_400_000, 0.0, (64, "on", 256)),
+        (3_400, 0.0, (128, "projected", 256, 20)),
+        (3_400, 0.4, (64, "off", 256, 30)),  # repeats
+        (80_000, 0.0, (64, "on", 256, 30)),  # 12 per item
+        (3_400_000, 0.0, (64, "on", 256, 30)),
     ],
 )
 def test_many_interactions_per_item_have_wide_vectors_and_a_projected_history(
-    items: int, repeat_share: float, chosen: tuple[int, str, int]
+    items: int, repeat_share: float, chosen: tuple[int, str, int, int]
 ) -> None:
     data = Statistics(1_000_000, windows=9_000, items=items, mean_length=111, repeat_share=repeat_share)
     settings, _ = resolve(Hyperparameters(), data)
-    assert (settings.embedding_size, settings.history_mean, settings.units) == chosen
+    assert (settings.embedding_size, settings.history_mean, settings.units, settings.epochs) == chosen
 
 
 def test_items_start_from_factors_unless_interactions_are_many_or_few_per_item() -> None:

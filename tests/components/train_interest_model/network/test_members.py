@@ -48,7 +48,7 @@ def model_of(members: int, loss: str = "full", history: str = "on") -> InterestM
 
 
 def tables(model: InterestModel) -> list[keras.Variable]:
-    return [model.item_embeddings, model.content_kernel, *model.side_tables.values(), *model.own_items]
+    return [model.item_embeddings, model.content_kernel, *model.side_tables.values(), *model.history_weights]
 
 
 def joined(loss: str = "full", history: str = "on") -> tuple[InterestModel, list[InterestModel]]:
