@@ -44,8 +44,10 @@ class ByTime:
         return cls(first, second)
 
     def split(self, users: LabelledUsers) -> Split:
+        train_until, test_from = np.full((len(users.user_ids), 2), (self.first, self.second), np.int64).T
         return Split(
-            np.full(len(users.user_ids), self.first, np.int64),
+            train_until,
+            test_from,
             self._earliest(users, self.first, self.second),
             self._earliest(users, self.second, np.iinfo(np.int64).max),
         )

@@ -40,6 +40,7 @@ def build(
     warehouse: str,
     spine: Path,
     compute: Compute = IN_PROCESS,
+    before_test: bool = False,
 ) -> str:
     """Write the feature tables and the spine; return the location of the tables, `<warehouse>/features`.
 
@@ -50,6 +51,7 @@ def build(
         protocol: "leave-one-out" or "time".
         spine: the Parquet file to write, with the columns user_id, cutoff, split, target_item_id.
         compute: where the expressions run; the files are the same.
+        before_test: as in `build_spine`.
 
     Raises:
         StepError: an unreadable file, too few interactions, an unknown protocol, an invalid user attribute.
@@ -61,7 +63,8 @@ def build(
         searches, log = log.filter(log.item_id.isnull()), log.filter(log.item_id.notnull())
         disliked = [SCHEMA.empty_table()]
         labelled = _with_dislikes(read_labelled_users(log, feedback), disliked)
-        spine_rows = build_spine(labelled, make_protocol(protocol, log, as_of), as_of)
+        rules = make_protocol(protocol, log, as_of)
+        spine_rows = build_spine(labelled, rules, as_of, before_test=before_test)
         _check_splits(spine_rows, as_of, protocol)
         with atomic_file(spine) as staged_spine, publishing(location) as staging:
             pq.write_table(spine_rows, staged_spine, compression="zstd", row_group_size=ROWS_PER_GROUP)

@@ -59,7 +59,8 @@ class GlobalTime:
             chosen = places >= counts - VALIDATIONS_PER_USER
             at, of = _places(users.owners[test])
             test = test[at == of - 1]
-        return Split(np.full(len(users.user_ids), self.first, np.int64), validation[chosen], test)
+        train_until, test_from = np.full((len(users.user_ids), 2), (self.first, self.second), np.int64).T
+        return Split(train_until, test_from, validation[chosen], test)
 
     def _held_out(self, users: LabelledUsers, start: int, end: int) -> Integers:
         """Return the positions of the positive interactions in [start, end) that have a history."""

@@ -22,9 +22,10 @@ class LeaveOneOut:
 
     def split(self, users: LabelledUsers) -> Split:
         validation, test = self._targets(users)
-        until = np.full(len(users.user_ids), self.as_of, np.int64)
-        until[users.owners[validation]] = users.timestamps[validation]
-        return Split(until, validation, test)
+        train_until, test_from = np.full((2, len(users.user_ids)), self.as_of, np.int64)
+        train_until[users.owners[validation]] = users.timestamps[validation]
+        test_from[users.owners[test]] = users.timestamps[test]
+        return Split(train_until, test_from, validation, test)
 
     def _targets(self, users: LabelledUsers) -> tuple[Integers, Integers]:
         """Return the positions of the validation and test targets of the users who have both."""

@@ -28,6 +28,7 @@ def build_spine(
     protocol: EvaluationProtocol,
     as_of: int,
     max_history: int = MAX_HISTORY,
+    before_test: bool = False,
 ) -> pa.Table:
     """Return the rows of a protocol: user_id, cutoff, split, target_item_id (null except for queries).
 
@@ -37,6 +38,7 @@ def build_spine(
     Args:
         labelled: the users' interactions before `as_of` (µs), without impressions; only positive ones are
             targets.
+        before_test: add windows of the split "before_test": the training's and the validation's interactions.
 
     Raises:
         StepError: time orders nothing.
@@ -44,7 +46,7 @@ def build_spine(
     order, parts = _Order(), [SPINE.empty_table()]
     for users in labelled:
         order.add(users)
-        parts += _rows_of(users, protocol, as_of, max_history)
+        parts += _rows_of(users, protocol, as_of, max_history, before_test)
     order.check()
     spine = pa.concat_tables(parts)
     if protocol.sampled_by:
@@ -55,10 +57,13 @@ def build_spine(
 
 
 def _rows_of(
-    users: LabelledUsers, protocol: EvaluationProtocol, as_of: int, max_history: int
+    users: LabelledUsers, protocol: EvaluationProtocol, as_of: int, max_history: int, before_test: bool
 ) -> Iterator[pa.Table]:
     split, everything = protocol.split(users), np.full(len(users.user_ids), as_of, np.int64)
-    for name, until in (("train", split.train_until), ("all", everything)):
+    ends = {"train": split.train_until, "all": everything}
+    if before_test:
+        ends["before_test"] = split.test_from
+    for name, until in ends.items():
         owners, cutoffs = windows(users, until, max_history)
         targets = pa.nulls(len(owners), pa.string())
         yield _rows(users.user_ids.take(pa.array(owners)), cutoffs, name, targets)

@@ -67,10 +67,7 @@ def measure(
         f"{len(held_out.test):,} test queries, {len(ranking.catalog):,} items"
     )
     candidate, interest, ablation = _fit(ranking, saved_model, held_out, explored, fairness, providers)
-    with timed("ranked the test queries with every model"):
-        ranked = ServedRanking(candidate, held_out.test, interest, held_out.profiles)
-        models = {SERVED: ranked.answers(), **rank_by_single_models(ranking, held_out.test, interest)}
-        baseline = max((POPULARITY, TRANSITIONS), key=lambda name: ndcg(models[name].ranks, 10).mean())
+    ranked, models, baseline = _rank(candidate, interest, held_out)
     with timed("computed metrics and intervals"):
         metrics = _metrics(ranking, held_out, models, baseline)
         live = live_version.compare(releases, protocol, held_out, models[SERVED], metrics[SERVED][HEADLINE])
@@ -112,6 +109,26 @@ def measure(
     )
     _report_results(results)
     return results
+
+
+def measure_fitted(ranking: Ranking, saved_model: Path, held_out: HeldOut) -> dict[str, Metrics]:
+    """Measure a release with its blend, and its parts, on the test queries."""
+    with timed("computed interest vectors"), SavedInterestModel(saved_model) as model:
+        interest = model.interest(held_out.test.histories, held_out.test.attributes)
+    _, models, baseline = _rank(ranking, interest, held_out)
+    with timed("computed metrics and intervals"):
+        return _metrics(ranking, held_out, models, baseline)
+
+
+def _rank(
+    ranking: Ranking, interest: NDArray[np.float32], held_out: HeldOut
+) -> tuple[ServedRanking, dict[str, RankedQueries], str]:
+    """Rank the test queries; return the served ranking, the answers of each model, and the best baseline."""
+    with timed("ranked the test queries with every model"):
+        ranked = ServedRanking(ranking, held_out.test, interest, held_out.profiles)
+        models = {SERVED: ranked.answers(), **rank_by_single_models(ranking, held_out.test, interest)}
+    baseline = max((POPULARITY, TRANSITIONS), key=lambda name: ndcg(models[name].ranks, 10).mean())
+    return ranked, models, baseline
 
 
 def _fit(

@@ -38,16 +38,23 @@ STUDIES: Final = "tuning.db"
 _VARIABLES: Final = {
     "prepare": FEAST,
     "train": KERAS | MEMORY,
+    "refit": KERAS | MEMORY,
     "tune": KERAS | MEMORY,
     "evaluate": MEMORY | SAVED_MODEL,
+    "evaluate_refit": MEMORY | SAVED_MODEL,
 }
 
-# Step -> display name; train and evaluate run once per seed.
+# Step -> display name. ONCE runs once for all seeds, PER_SEED for each seed.
+ONCE: Final = ("prepare", "filters", "refit_filters")
+PER_SEED: Final = ("train", "evaluate", "refit", "evaluate_refit")
 DISPLAY_NAMES: Final = {
     "prepare": "Prepare the data",
     "filters": "Train collaborative filters",
+    "refit_filters": "Refit collaborative filters",
     "train": "Train interest model",
     "evaluate": "Evaluate",
+    "refit": "Refit interest model",
+    "evaluate_refit": "Evaluate the refit",
     "tune": "Search hyperparameters",
 }
 # The end of the output of a step that failed without a StepError.
@@ -113,11 +120,12 @@ def _run(
     if missing := [seed for seed in seeds if seed not in finished]:
         with _temporary_home(plan, archives) as home:
             run_step = _StepRunner(home, archives, console)
-            preparation = [run_step("prepare"), run_step("filters")]
+            preparation = [run_step(step) for step in ONCE]
             data = json.loads((home / "core/counts.json").read_text())
             for seed in missing:
-                costs = [run_step("train", seed), run_step("evaluate", seed)]
+                costs = [run_step(step, seed) for step in PER_SEED]
                 evaluation = json.loads((home / f"evaluation-{seed}/metrics.json").read_text())
+                evaluation["refitted"] = json.loads((home / f"refitted-{seed}.json").read_text())
                 finished[seed] = FinishedSeed(evaluation, costs, data, preparation)
                 kept.write(plan.tie_order, seed, finished[seed])
     return finished

@@ -13,7 +13,8 @@ PETROV: Final = (
 )
 ZHAI: Final = (
     "J. Zhai et al.: Actions Speak Louder than Words: Trillion-Parameter Sequential Transducers for "
-    "Generative Recommendations. ICML 2024, arXiv:2402.17152"
+    "Generative Recommendations. ICML 2024, arXiv:2402.17152; the authors' code, "
+    "facebookresearch/generative-recommenders, trains on all but the test items"
 )
 GUSAK: Final = (
     "D. Gusak et al.: Time to Split: Exploring Data Splitting Strategies for Offline Evaluation of "

@@ -16,7 +16,7 @@ from pipelines.benchmark.drift import drift_tables, mean_drift
 from pipelines.benchmark.plan import Plan
 from pipelines.benchmark.published_results import PUBLISHED
 
-# Model -> title, and the steps whose time and memory count for it.
+# Model -> title, and the steps whose time and memory count for it; those of a refit come on top.
 MODELS: Final = {
     "served": ("with reranking", ("filters", "train", "evaluate")),
     "interest": ("interest model alone", ("train",)),
@@ -59,12 +59,14 @@ def make_results(
     """Build the document that `--json` writes.
 
     Args:
-        evaluations: one `metrics.json` of evaluate_release per seed, those of one tie order together.
+        evaluations: one `metrics.json` of evaluate_release per seed, those of one tie order together, and
+            under "refitted" the models' figures after the refit.
         data: the numbers of interactions, items and users in the k-core.
 
     Returns:
-        `models` -> `metrics` -> mean, spread (sample standard deviation over the seeds, null for one seed)
-        and the values of the seeds; `seconds` is a mean over the seeds, `peak_memory_bytes` the maximum.
+        `models` -> `metrics` and `refitted` -> mean, spread (sample standard deviation over the seeds, null
+        for one seed) and the values of the seeds; `seconds` is a mean over the seeds, `peak_memory_bytes` the
+        maximum.
         `tie_orders`: null, or the number of orders and the spread over them, of the means over the seeds.
     """
     first = evaluations[0]
@@ -93,20 +95,26 @@ def make_results(
 
 def _model_results(model: str, evaluations: list[dict[str, Any]], costs: list[StepCost]) -> dict[str, Any]:
     title, steps = MODELS[model]
-    metrics = {}
-    for name in evaluations[0]["models"][model]:
-        values = [evaluation["models"][model][name]["value"] for evaluation in evaluations]
-        spread = statistics.stdev(values) if len(values) > 1 else None
-        metrics[name] = {"mean": statistics.fmean(values), "spread": spread, "values": values}
     costs = [cost for cost in costs if cost.step in steps]
     runs = Counter(cost.step for cost in costs)
     return {
         "title": title,
-        "metrics": metrics,
+        "metrics": _over_seeds([evaluation["models"][model] for evaluation in evaluations]),
+        "refitted": _over_seeds([evaluation["refitted"][model] for evaluation in evaluations]),
         "steps": list(steps),
         "seconds": sum(cost.seconds / runs[cost.step] for cost in costs),
         "peak_memory_bytes": max(cost.peak_memory_bytes for cost in costs),
     }
+
+
+def _over_seeds(figures: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return mean, spread and values of each metric."""
+    metrics = {}
+    for name in figures[0]:
+        values = [seed[name]["value"] for seed in figures]
+        spread = statistics.stdev(values) if len(values) > 1 else None
+        metrics[name] = {"mean": statistics.fmean(values), "spread": spread, "values": values}
+    return metrics
 
 
 def _over_tie_orders(evaluations: list[dict[str, Any]], seeds: int) -> dict[str, Any] | None:
@@ -126,8 +134,9 @@ def _over_tie_orders(evaluations: list[dict[str, Any]], seeds: int) -> dict[str,
 
 
 def result_tables(results: dict[str, Any]) -> Iterator[Table | str]:
-    """Yield the tables of our results, of published results and of interest drift, then the protocol."""
+    """Yield the tables of our results, of a refit, published ones, and interest drift, then the protocol."""
     yield _accuracy_table(results)
+    yield _refitted_table(results)
     if results["published"]:
         yield _published_table(results)
     titles = {model: entry["title"] for model, entry in results["models"].items()}
@@ -143,6 +152,15 @@ def _accuracy_table(results: dict[str, Any]) -> Table:
         figures = (_mean_and_spread(model["metrics"][name]) for name in TABLE_METRICS)
         memory = gigabytes(model["peak_memory_bytes"])
         table.add_row(model["title"], *figures, f"{model['seconds']:.0f}", memory)
+    return table
+
+
+def _refitted_table(results: dict[str, Any]) -> Table:
+    table = Table("model", title="Refitted on the validation split too", title_justify="left")
+    for heading in TABLE_METRICS.values():
+        table.add_column(heading, justify="right")
+    for model in results["models"].values():
+        table.add_row(model["title"], *(_mean_and_spread(model["refitted"][name]) for name in TABLE_METRICS))
     return table
 
 
@@ -163,8 +181,9 @@ def _protocol_text(results: dict[str, Any]) -> str:
         f"Candidates: {rules['candidates']}. Ties: {rules['ties']}. Seen items: {rules['seen items']}"
         + (f" ({repeated:,} of the test targets)." if repeated else "."),
         f"Seeds: {', '.join(map(str, results['seeds']))}; mean ± standard deviation.",
-        "Seconds and memory: of the steps that train the model; transitions and popularity are fitted "
-        "together with all other collaborative filters.",
+        "Refitted: as a run refits on everything what goes live; with the blend of the validation split.",
+        "Seconds and memory: of the steps that train the model, without a refit; transitions and popularity "
+        "are fitted together with all other collaborative filters.",
         f"Commit: {results['commit'] or 'unknown'}.",
     ]
     if ties := results["tie_orders"]:

@@ -4,24 +4,28 @@
 Each calls the steps of the training pipeline. HOME holds their files:
 
 plan.json  feedback.json  ingested/  core/  spine.parquet  training_set.parquet  filters/  interest-SEED/
-evaluation-SEED/  tuning.json  study.json
+evaluation-SEED/  refitted-filters/  refitted-interest-SEED/  refitted-SEED.json  tuning.json  study.json
 """
 
 import json
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from components.errors import StepError
-from feature_repo.atomic_files import atomic_directory
+from feature_repo.atomic_files import atomic_directory, write_text_atomically
 from feature_repo.contract import FEEDBACK
 from feature_repo.feedback import FeedbackPolicy
 from feature_repo.store_addresses import sqlite_url
 from pipelines.benchmark.plan import Plan
 from pipelines.peak_memory import peak_memory
+
+if TYPE_CHECKING:
+    from components.evaluate_release.data.held_out import HeldOut
+    from serving.release.ranking_data import Ranking
 
 FAILURE: Final = "failure.txt"
 PEAK_MEMORY: Final = "peak_memory.txt"
@@ -53,7 +57,8 @@ def prepare(home: Path, plan: Plan) -> None:
     write_k_core(home / "ingested", home / "core", plan.min_interactions)
     spine = home / "spine.parquet"
     interactions, _, users = _tables(home / "core")
-    features = build(interactions, users, _policy(home), as_of, plan.protocol, str(warehouse), spine)
+    data = interactions, users, _policy(home), as_of, plan.protocol, str(warehouse), spine
+    features = build(*data, before_test=True)
     registry, online_store = str(home / "feast/registry.db"), str(home / "feast/online_store.db")
     addresses = FeatureStoreAddresses(features, registry, online_store)
     fetch(spine, addresses, home / "training_set.parquet")
@@ -62,43 +67,52 @@ def prepare(home: Path, plan: Plan) -> None:
 
 def filters(home: Path, plan: Plan) -> None:
     """Fit the collaborative filters on the training split."""
-    from components.train_collaborative_filters.fitting import fit
+    _fit_filters(home, "train", home / "filters")
 
-    _, items, users = _tables(home / "core")
-    output = home / "filters"
-    fit(home / "training_set.parquet", items, "train", output, _policy(home), users=users)
+
+def refit_filters(home: Path, plan: Plan) -> None:
+    """Fit them on the validation split too."""
+    _fit_filters(home, "before_test", home / "refitted-filters")
 
 
 def train(home: Path, plan: Plan, seed: int) -> dict[str, float]:
     """Train the interest model on the training split; return its metrics on the validation split."""
-    from components.train_interest_model.experiment_tracking import tracked_run
-    from components.train_interest_model.training import train
+    return _train(home, plan, seed, "train", home / f"interest-{seed}", None)
 
-    _, items, _ = _tables(home / "core")
-    hyperparameters = {**plan.hyperparameters, "seed": seed}
-    output = home / f"interest-{seed}"
-    with tracked_run(_tracking_uri(home), "benchmark", "", "train") as tracker:
-        data, policy = (home / "training_set.parquet", items), _policy(home)
-        return train(*data, "train", hyperparameters, output, None, tracker, policy)
+
+def refit(home: Path, plan: Plan, seed: int) -> None:
+    """Refit it on the validation split too, as a run refits it on everything."""
+    base = home / f"interest-{seed}"
+    _train(home, plan, seed, "before_test", home / f"refitted-interest-{seed}", base)
 
 
 def evaluate(home: Path, plan: Plan, seed: int) -> None:
     """Fit the blend on the validation split, and evaluate every model on the test split."""
-    from components.evaluate_release.data.held_out import HeldOut
-    from components.evaluate_release.evaluation import assemble, keeps_seen
     from components.evaluate_release.measurement import measure
     from components.evaluate_release.report import result_files
 
     model = home / f"interest-{seed}"
-    _, items, users = _tables(home / "core")
-    ranking = assemble(model, home / "filters", items)
-    keep_seen = keeps_seen(model)
-    held_out = HeldOut.read(home / "training_set.parquet", ranking.catalog, _policy(home), keep_seen, users)
+    ranking, held_out = _assemble(home, model, home / "filters")
     results = measure(
         ranking, model / "saved_model", held_out, plan.protocol, str(home / "releases"), "review"
     )
     with atomic_directory(home / f"evaluation-{seed}") as staged:
         result_files.write_results(results, staged)
+
+
+def evaluate_refit(home: Path, plan: Plan, seed: int) -> None:
+    """Evaluate the refitted models on the test split, with the blend of those before."""
+    from components.evaluate_release.measurement import measure_fitted
+
+    model = home / f"refitted-interest-{seed}"
+    ranking, held_out = _assemble(home, model, home / "refitted-filters")
+    blend = json.loads((home / f"evaluation-{seed}/blend.json").read_text())
+    measured = measure_fitted(replace(ranking, blend=blend), model / "saved_model", held_out)
+    metrics = {
+        name: {metric: figure.to_json() for metric, figure in figures.items()}
+        for name, figures in measured.items()
+    }
+    write_text_atomically(home / f"refitted-{seed}.json", json.dumps(metrics))
 
 
 def tune(home: Path, plan: Plan, seed: int) -> None:
@@ -113,7 +127,8 @@ def tune(home: Path, plan: Plan, seed: int) -> None:
 
 
 STEPS: Final[dict[str, Callable[..., object]]] = {
-    step.__name__: step for step in (prepare, filters, train, evaluate, tune)
+    step.__name__: step
+    for step in (prepare, filters, refit_filters, train, evaluate, refit, evaluate_refit, tune)
 }
 
 
@@ -129,6 +144,36 @@ def main() -> None:
         (home / FAILURE).write_text(str(error))
         sys.exit(1)
     (home / PEAK_MEMORY).write_text(str(peak_memory()))
+
+
+def _fit_filters(home: Path, split: str, output: Path) -> None:
+    from components.train_collaborative_filters.fitting import fit
+
+    _, items, users = _tables(home / "core")
+    fit(home / "training_set.parquet", items, split, output, _policy(home), users=users)
+
+
+def _train(
+    home: Path, plan: Plan, seed: int, split: str, output: Path, base: Path | None
+) -> dict[str, float]:
+    from components.train_interest_model.experiment_tracking import tracked_run
+    from components.train_interest_model.training import train
+
+    _, items, _ = _tables(home / "core")
+    hyperparameters = {**plan.hyperparameters, "seed": seed}
+    with tracked_run(_tracking_uri(home), "benchmark", "", split) as tracker:
+        data, policy = (home / "training_set.parquet", items), _policy(home)
+        return train(*data, split, hyperparameters, output, base, tracker, policy)
+
+
+def _assemble(home: Path, model: Path, filters: Path) -> "tuple[Ranking, HeldOut]":
+    """Load a release whose blend is empty, and the queries."""
+    from components.evaluate_release.data.held_out import HeldOut
+    from components.evaluate_release.evaluation import assemble, keeps_seen
+
+    _, items, users = _tables(home / "core")
+    ranking, training_set = assemble(model, filters, items), home / "training_set.parquet"
+    return ranking, HeldOut.read(training_set, ranking.catalog, _policy(home), keeps_seen(model), users)
 
 
 def _tracking_uri(home: Path) -> str:

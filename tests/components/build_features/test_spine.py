@@ -29,14 +29,17 @@ def rows(
     protocol: str,
     max_history: int = 200,
     policy: FeedbackPolicy | None = None,
+    before_test: bool = False,
 ) -> dict[str, list[Row]]:
     """Return split -> its sorted (user, cutoff after START, target)."""
     log = table(interactions_table(interactions))
     labelled = read_labelled_users(log, policy or FeedbackPolicy())
     splitter = make_protocol(protocol, log, START + AS_OF)
-    built = build_spine(labelled, splitter, START + AS_OF, max_history)
+    built = build_spine(labelled, splitter, START + AS_OF, max_history, before_test)
     cutoffs = built["cutoff"].cast(pa.int64()).to_pylist()
     splits: dict[str, list[Row]] = {split: [] for split in ("train", "validation", "test", "all")}
+    if before_test:
+        splits["before_test"] = []
     for row, cutoff in zip(built.to_pylist(), cutoffs, strict=True):
         splits[row["split"]].append((row["user_id"], cutoff - START, row["target_item_id"]))
     return {split: sorted(entries, key=str) for split, entries in splits.items()}
@@ -69,6 +72,19 @@ def test_time_splits_all_users_at_the_same_two_moments() -> None:
         "test": [("ann", 100, "i100"), ("bob", 90, "i90")],
         "all": [("ann", AS_OF, None), ("bob", AS_OF, None)],
     }
+
+
+@pytest.mark.parametrize(
+    ("protocol", "ann", "bob"),
+    [("leave-one-out", 100, 91), ("time", 90, 90), ("global-time-last", 91, 91)],
+)
+def test_before_the_test_are_the_interactions_of_training_and_validation(
+    protocol: str, ann: int, bob: int
+) -> None:
+    planted = interactions_at("ann", list(range(0, 101, 10))) + interactions_at("bob", list(range(1, 92, 10)))
+    without, splits = (rows(planted, protocol, before_test=chosen) for chosen in (False, True))
+    assert splits.pop("before_test") == [("ann", ann, None), ("bob", bob, None)]
+    assert splits == without
 
 
 def test_time_limits_the_queries_of_each_user_in_each_part(monkeypatch: pytest.MonkeyPatch) -> None:

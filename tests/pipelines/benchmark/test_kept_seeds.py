@@ -10,6 +10,7 @@ from typer.testing import CliRunner, Result
 
 from components import code_version
 from pipelines.benchmark import benchmark, kept_seeds
+from pipelines.benchmark.benchmark import ONCE, PER_SEED
 from pipelines.benchmark.kept_seeds import KeptSeeds
 from pipelines.benchmark.plan import Plan
 from pipelines.benchmark.results import StepCost
@@ -39,6 +40,8 @@ class Steps:
             assert seed
             (home / f"evaluation-{seed}").mkdir()
             (home / f"evaluation-{seed}/metrics.json").write_text(json.dumps(evaluation(seed / 10, 0.1)))
+        if step == "evaluate_refit":
+            (home / f"refitted-{seed}.json").write_text(json.dumps(evaluation(0.2, 0.1)["refitted"]))
         self.done.append((step, seed))
         return StepCost(step, seed, 10.0 * len(self.done), 10**9)
 
@@ -67,7 +70,8 @@ def test_the_same_command_trains_the_missing_seeds_alone(steps: Steps, tmp_path:
     failed = run("--json", str(tmp_path / "failed.json"))
     assert failed.exit_code == FAILED
     assert "kept" not in failed.stdout
-    assert steps.done == [("prepare", None), ("filters", None), ("train", 7), ("evaluate", 7)]
+    first = [*((step, None) for step in ONCE), *((step, 7) for step in PER_SEED)]
+    assert steps.done == first
 
     steps.is_faulty = False
     steps.done.clear()
@@ -81,9 +85,9 @@ def test_the_same_command_trains_the_missing_seeds_alone(steps: Steps, tmp_path:
     document = json.loads((tmp_path / "figures.json").read_text())
     assert document["models"]["served"]["metrics"]["hr_at_10"]["values"] == [0.7, 0.8, 0.9]
     done = [(cost["step"], cost["seed"]) for cost in document["steps"]]
-    assert done[:4] == [("prepare", None), ("filters", None), ("train", 7), ("evaluate", 7)]
+    assert done[: len(first)] == first
     assert [seed for step, seed in done if step == "train"] == [7, 8, 9]
-    assert document["steps"][2]["seconds"] == 30  # as the first command measured it
+    assert document["steps"][3]["seconds"] == 40  # as the first command measured it
     assert document["data"]["users"] == 3
 
 
@@ -92,7 +96,7 @@ def test_results_that_could_not_be_written_are_not_measured_again(steps: Steps, 
     (tmp_path / "file").touch()
     options = ("--seeds", "1", "--tie-orders", "2")
     assert run(*options, "--json", str(tmp_path / "file" / "figures.json")).exit_code == FAILED
-    assert len(steps.done) == 8
+    assert len(steps.done) == 2 * len(ONCE + PER_SEED)
     steps.done.clear()
     assert run(*options).exit_code == 0
     assert steps.done == []

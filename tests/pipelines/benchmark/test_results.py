@@ -37,6 +37,7 @@ def evaluation(hr: float, ndcg: float) -> dict[str, Any]:
         "rules": {"candidates": "every item", "ties": "against the model", "seen items": "left out"},
         "counts": {"validation_queries": 6040, "test_queries": 6039, "test_targets_seen_before": 0},
         "models": dict.fromkeys(MODELS, figures),
+        "refitted": {model: {name: {"value": 0.15} for name in figures} for model in MODELS},
         "drift": {"steps": [0, 1], "item_groups": "", "kinds": {}, "why": "Drift was not measured."},
     }
 
@@ -58,13 +59,15 @@ def printed(document: dict[str, Any]) -> str:
 
 
 def test_mean_and_spread_are_over_the_seeds() -> None:
-    metrics = results(plan(), [evaluation(0.2, 0.1), evaluation(0.4, 0.1)])["models"]["served"]["metrics"]
+    models = results(plan(), [evaluation(0.2, 0.1), evaluation(0.4, 0.1)])["models"]
+    metrics = models["served"]["metrics"]
 
     assert metrics["hr_at_10"]["mean"] == pytest.approx(0.3)
     # The sample standard deviation: sqrt((0.1² + 0.1²) / (2 - 1)).
     assert metrics["hr_at_10"]["spread"] == pytest.approx(0.02**0.5)
     assert metrics["hr_at_10"]["values"] == [0.2, 0.4]
     assert metrics["ndcg_at_10"]["spread"] == 0
+    assert models["served"]["refitted"]["hr_at_10"]["values"] == [0.15, 0.15]
 
 
 def test_the_spread_over_tie_orders_is_of_the_means_over_the_seeds() -> None:
@@ -134,6 +137,7 @@ def test_the_output_states_split_seeds_and_commit() -> None:
         "Commit: abc",
         "3.00 GB",
         "Drift was not",
+        "0.1500 ± 0.0000",
     ):
         assert part in output
 
