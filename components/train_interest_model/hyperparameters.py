@@ -20,22 +20,18 @@ CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "seen_negatives": ("auto", "on", "off"),
     "embedding_precision": ("auto", "float32", "float16", "int8"),
 }
-SHARES: Final = (
-    "dropout",
-    "item_dropout",
-    "attribute_dropout",
-    "warmup",
+SHARES: Final = ("dropout", "item_dropout", "attribute_dropout", "warmup", "pruning")
+SHARES_OF_A_TRAINING: Final = (
     "warm_epoch_share",
     "warm_learning_rate_share",
     "refit_epoch_share",
     "refit_learning_rate_share",
-    "pruning",
 )
 
 
 @dataclass(frozen=True)
 class Hyperparameters:
-    """The hyperparameters of a training; shares are from 0 to below 1."""
+    """The hyperparameters of a training; shares are from 0 to below 1, those of another training up to 1."""
 
     encoder: str = "lstm"
     embedding_size: int = AUTO
@@ -86,8 +82,8 @@ class Hyperparameters:
     warm_epoch_share: float = 0.35
     warm_learning_rate_share: float = 0.5
 
-    refit_epoch_share: float = 0.15  # of the base model's epochs
-    refit_learning_rate_share: float = 0.3  # of the base model's
+    refit_epoch_share: float = float(AUTO)  # of the base model's epochs
+    refit_learning_rate_share: float = float(AUTO)  # of the base model's
 
     seed: int = 7
     mixed_precision: bool = False
@@ -141,6 +137,8 @@ def _in_range(name: str, value: float, kind: type[int] | type[float]) -> float:
         raise StepError(f"hyperparameter {name} must be a whole number, got {value!r}")
     if name in SHARES and not 0 <= value < 1:
         raise StepError(f"hyperparameter {name} must be a share from 0 to below 1, got {value!r}")
+    if name in SHARES_OF_A_TRAINING and not 0 <= value <= 1:
+        raise StepError(f"hyperparameter {name} must be a share from 0 to 1, got {value!r}")
     if value < 0 or (value == 0 and kind is int and name != "seed"):
         raise StepError(f"hyperparameter {name} must be above 0, got {value!r}")
     return kind(value)

@@ -8,6 +8,7 @@ import pyarrow as pa
 import tensorflow as tf
 
 from components.progress import report
+from components.row_preferences import list_offsets
 from components.train_interest_model.auto_hyperparameters import (
     Statistics,
     changed_shapes,
@@ -18,7 +19,7 @@ from components.train_interest_model.auto_hyperparameters import (
 from components.train_interest_model.export.saved_weights import SavedWeights
 from components.train_interest_model.hyperparameters import AUTO, Hyperparameters
 from components.train_interest_model.training_data import TrainingData, read
-from components.train_interest_model.warm_start import count_leaked_users, read_held_out, share_of_new
+from components.train_interest_model.warm_start import count_leaked_users, count_new, read_held_out
 from feature_repo.feedback import FeedbackPolicy
 
 # Data, hyperparameters, and the weights to start from, if any.
@@ -50,6 +51,7 @@ def start_refit(
     # The base model has no attributes if no user had any.
     requested = replace(requested, use_user_attributes=base.hyperparameters.use_user_attributes)
     data = read(training_set, items, split, requested, base, feedback)
+    data, _ = _continuing(data, base_model)
     settings, reasons = for_refit(requested, base.hyperparameters, base.epochs)
     _report_choices(settings, reasons)
     return data, settings, base
@@ -79,12 +81,29 @@ def start_fit(
         base, data = None, read(training_set, items, split, requested, None, feedback)
         settings, reasons = _resolve(requested, data)
     if base and earlier:
-        settings, warm_reasons = for_warm_start(settings, share_of_new(earlier, data.rows))
+        data, new_share = _continuing(data, earlier)
+        settings, warm_reasons = for_warm_start(settings, new_share)
         reasons |= warm_reasons
         trained = np.count_nonzero(base.trained(data.vocabulary))
         report(f"warm start: the earlier weights cover {trained:,} of {len(data.catalog):,} items")
     _report_choices(settings, reasons)
     return data, settings, base
+
+
+def _continuing(data: TrainingData, base: Path) -> tuple[TrainingData, float]:
+    """Let every epoch have the windows with interactions that the weights of `base` have not seen.
+
+    With as many others, so that the weights keep what they know ("experience replay"). Also returns the share
+    of the interactions that are new.
+    """
+    new = count_new(base, data.rows)
+    sequences = replace(data.sequences, always=new > 0)
+    share = int(new.sum()) / max(1, int(list_offsets(data.rows["timestamps"])[-1]))
+    windows = f"{np.count_nonzero(new):,} of {len(new):,} windows"
+    report(
+        f"{share:.1%} of the interactions are new to the weights: every epoch has their {windows}, and others"
+    )
+    return replace(data, sequences=sequences), share
 
 
 def _like(base: SavedWeights | None, requested: Hyperparameters) -> Hyperparameters:

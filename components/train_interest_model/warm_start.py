@@ -112,11 +112,15 @@ def count_leaked_users(base: Path, held_out: pa.Table) -> int:
     return int(pc.sum(pc.greater_equal(both["until"], both["cutoff_min"].cast(pa.int64()))).as_py() or 0)
 
 
-def share_of_new(base: Path, rows: pa.Table) -> float:
-    """Return the share of the interactions of training rows that `base` was not trained on.
+def count_new(base: Path, rows: pa.Table) -> NDArray[np.int64]:
+    """Return [rows] how many interactions of each training row `base` was not trained on.
 
     Of each user's interactions up to the newest that `base` knows, as many are known as it was trained on:
-    older ones that were imported later are new. Weights of an earlier version do not say how many those were.
+    older ones that were imported later are new, and counted as the oldest. Weights of an earlier version do
+    not say how many those were.
+
+    Args:
+        rows: sorted by user and cutoff.
     """
     trained = pq.read_table(base / TRAINED_UNTIL)
     if "interactions" not in trained.column_names:
@@ -124,13 +128,19 @@ def share_of_new(base: Path, rows: pa.Table) -> float:
     owners = pa.table({"user_id": rows["user_id"], "row": np.arange(len(rows))})
     of_rows = owners.join(trained, "user_id").sort_by("row")
     until = pc.fill_null(of_rows["until"], np.iinfo(np.int64).min).to_numpy()
+    known = pc.fill_null(of_rows["interactions"], 0).to_numpy()
     offsets, times = _times(rows)
     is_old = times <= np.repeat(until, np.diff(offsets))
-    old = np.diff(np.concatenate([[0], np.cumsum(is_old)])[offsets])
-    users = of_rows.append_column("old", pa.array(old)).group_by("user_id")
-    counts = users.aggregate([("old", "sum"), ("interactions", "max")])
-    seen = pc.sum(pc.min_element_wise(counts["old_sum"], counts["interactions_max"])).as_py() or 0
-    return 1 - seen / max(1, len(times))
+    before = np.concatenate([[0], np.cumsum(is_old)])[offsets]
+    old = np.diff(before)
+    users = rows["user_id"].to_numpy()
+    first = np.flatnonzero(np.append(True, users[1:] != users[:-1])[: len(users)])
+    counts = np.diff(np.append(first, len(users)))
+    of_user = np.repeat(np.add.reduceat(old, first), counts) if len(users) else old
+    earlier = before[:-1] - np.repeat(before[first], counts)
+    imported = np.clip(of_user - known - earlier, 0, old)
+    new: NDArray[np.int64] = np.diff(offsets) - old + imported
+    return new
 
 
 def _times(rows: pa.Table) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -34,6 +34,8 @@ INPUTS: Final = ("items", "events", "values", "gaps", "positions")
 TARGETS: Final = ("predicted_from", "target_weights")
 # Length classes per doubling of the length: a batch has windows of one or a few neighbouring classes.
 LENGTH_CLASSES: Final = 2
+# An epoch on a part of the rows has so many batches at least, if there are: a few steps teach nothing.
+LEAST_BATCHES: Final = 32
 COLUMNS: Final = ("user_id", "cutoff", "target_item_id", "item_ids", "event_types", "values", "timestamps")
 
 
@@ -55,6 +57,8 @@ class Sequences:
     targets: IntArray  # [rows] item index, -1 for none
     users: NDArray[np.object_]  # [rows] user ids
     cutoffs: NDArray[Any]  # [rows] time of the query, after the history
+    # [rows] rows that are in every epoch; of the others an epoch has as many, drawn anew.
+    always: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -101,10 +105,11 @@ class Sequences:
         return {**padded, "attributes": self.attributes[rows], "lengths": lengths.astype(np.int32)}
 
     def batch_rows(self, positions: int, seed: int) -> Iterator[tuple[NDArray[np.int64], int]]:
-        """Yield the rows of each batch and its width: all rows with a target once, batches in random order.
+        """Yield the rows of each batch and its width: an epoch's rows once, batches in random order.
 
-        A batch has windows of similar length, at most `positions` interactions, its padding included, and at
-        least one window.
+        An epoch has the rows with a target that are in every epoch, and as many others, or more if these give
+        fewer than LEAST_BATCHES. A batch has windows of similar length, at most `positions` interactions, its
+        padding included, and at least one window.
         """
         random = np.random.default_rng(seed)
         rows, cuts = self._cuts(positions, random)
@@ -117,8 +122,13 @@ class Sequences:
         return len(self._cuts(positions, np.random.default_rng(seed))[1]) - 1
 
     def _cuts(self, positions: int, random: np.random.Generator) -> tuple[NDArray[np.int64], list[int]]:
-        """Return the rows with a target, in random order within a class, and the bounds of the batches."""
-        rows = random.permutation(np.flatnonzero(self.row_weights))
+        """Return an epoch's rows, in random order within a class, and the bounds of the batches."""
+        always, others = (
+            random.permutation(np.flatnonzero((self.row_weights > 0) & chosen))
+            for chosen in (self.always, ~self.always)
+        )
+        least = LEAST_BATCHES * positions // max(1, int(self.lengths.mean()))
+        rows = np.concatenate([always, others[: max(len(always), least - len(always))]])
         lengths = self.lengths[rows]
         order = np.argsort(np.floor(LENGTH_CLASSES * np.log2(lengths)), kind="stable")
         return rows[order], _cuts(lengths[order], positions)
@@ -182,6 +192,7 @@ def encode(rows: pa.Table, vocabulary: Vocabulary, preferences: FloatArray | Non
         targets=vocabulary.encode_items(rows["target_item_id"].combine_chunks()),
         users=rows["user_id"].to_numpy(zero_copy_only=False),
         cutoffs=rows["cutoff"].to_numpy(zero_copy_only=False),
+        always=np.ones(len(rows), bool),
     )
 
 

@@ -34,6 +34,7 @@ def test_from_dict_inverts_to_dict() -> None:
         ({"units": 1.5}, "units must be a whole number, got 1.5"),
         ({"units": "many"}, "units must be a number, got 'many'"),
         ({"dropout": 1}, "dropout must be a share from 0 to below 1, got 1"),
+        ({"refit_epoch_share": 1.5}, "refit_epoch_share must be a share from 0 to 1, got 1.5"),
         ({"epochs": 0}, "epochs must be above 0, got 0"),
         ({"learning_rate": -0.1}, "learning_rate must be above 0, got -0.1"),
         ({"learning_rate": math.nan}, "learning_rate must be a finite number, got nan"),
@@ -177,6 +178,17 @@ def test_a_refit_has_a_share_of_the_base_models_epochs() -> None:
     settings, _ = for_refit(Hyperparameters(refit_epoch_share=0.2), base, base_epochs=30)
     assert settings.epochs == 6
     assert settings.units == base.units
+    assert settings.learning_rate == pytest.approx(0.3 * base.learning_rate)
+
+
+def test_a_refit_is_longer_with_few_interactions_per_item() -> None:
+    sparse = Statistics(interactions=45_000, windows=900, items=4_000, mean_length=50, repeat_share=0)
+    base, _ = resolve(Hyperparameters(), sparse)
+    settings, reasons = for_refit(Hyperparameters(), base, base_epochs=8)
+    assert (settings.epochs, settings.learning_rate) == (4, base.learning_rate)
+    assert reasons["epochs"] == "0.45 x the base model's 8 epochs"
+    dense, _ = resolve(Hyperparameters(), DENSE)
+    assert for_refit(Hyperparameters(), dense, base_epochs=20)[0].epochs == 3
 
 
 def test_a_refit_has_the_base_models_compression_unless_requested_otherwise() -> None:

@@ -18,10 +18,10 @@ from components.train_interest_model.training_start import Start, start_fit
 from components.train_interest_model.warm_start import (
     TRAINED_UNTIL,
     count_leaked_users,
+    count_new,
     fetch_base,
     log_base_model,
     read_held_out,
-    share_of_new,
     write_trained_until,
 )
 from feature_repo.contract import fingerprint
@@ -87,7 +87,7 @@ def test_a_warm_start_takes_fewer_epochs_and_learns_new_items(
     assert learned.trained(learned.vocabulary).all()
 
 
-def test_the_share_of_what_is_new_is_that_of_the_interactions_after_each_users_newest_known(
+def test_new_are_the_interactions_after_each_users_newest_known(
     tmp_path: Path,
 ) -> None:
     lengths = {"known": 4, "active": 4, "new": 2}
@@ -95,8 +95,7 @@ def test_the_share_of_what_is_new_is_that_of_the_interactions_after_each_users_n
     table = pa.Table.from_pylist(rows, schema=TRAINING_SET)
     until = pa.table({"user_id": ["known", "active", "gone"], "until": [240 * SECOND, 60 * SECOND, 1]})
     pq.write_table(until, tmp_path / TRAINED_UNTIL)  # of an earlier version
-    assert share_of_new(tmp_path, table) == pytest.approx((3 + 2) / 10)
-    assert share_of_new(tmp_path, table.slice(0, 1)) == 0
+    assert count_new(tmp_path, table).tolist() == [0, 3, 2]
 
 
 def test_older_interactions_that_were_imported_later_are_new(tmp_path: Path) -> None:
@@ -105,11 +104,16 @@ def test_older_interactions_that_were_imported_later_are_new(tmp_path: Path) -> 
         for length in (2, 10)
     )
     write_trained_until(first, None, tmp_path)
-    assert share_of_new(tmp_path, first) == 0
+    assert count_new(tmp_path, first).tolist() == [0]
     learned = pq.read_table(tmp_path / TRAINED_UNTIL)
     newest = learned.set_column(1, "until", pa.array([600 * SECOND]))
     pq.write_table(newest, tmp_path / TRAINED_UNTIL)
-    assert share_of_new(tmp_path, second) == pytest.approx(0.8)
+    assert count_new(tmp_path, second).tolist() == [8]
+    two_windows = pa.Table.from_pylist(
+        [history_row("u", "train", ["i0"] * length) for length in (6, 4)], schema=TRAINING_SET
+    )
+    assert count_new(tmp_path, two_windows).tolist() == [6, 2]
+    assert count_new(tmp_path, two_windows.slice(0, 0)).tolist() == []
 
 
 @pytest.mark.parametrize(("new_share", "epochs"), [(0.0, 1), (0.01, 3), (0.1, 9), (1.0, 10)])

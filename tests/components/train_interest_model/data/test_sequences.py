@@ -1,11 +1,13 @@
 """Sequences and vocabulary: codes computed by hand, batches, and growth to a later catalog."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from numpy.typing import NDArray
 
 from components.errors import StepError
 from components.row_preferences import flatten, preferences_by_user
@@ -85,6 +87,27 @@ def test_an_epoch_has_every_interaction_once_right_padded() -> None:
     again = padded(encoded, positions=300, seed=3)
     assert all((one["items"] == other["items"]).all() for one, other in zip(batches, again, strict=True))
     assert len(batches) == encoded.count_batches(positions=300, seed=3)
+
+
+def test_an_epoch_has_the_chosen_windows_and_as_many_others_drawn_anew() -> None:
+    lengths = [20] * 500
+    rows = [history_row(f"u{user}", "train", ["a"] * length) for user, length in enumerate(lengths)]
+    encoded = encode_targets(pa.Table.from_pylist(rows, schema=TRAINING_SET), VOCABULARY, FeedbackPolicy())
+    chosen = np.arange(500) % 5 == 0
+
+    def epoch(always: NDArray[np.bool_], positions: int, seed: int) -> list[int]:
+        batches = replace(encoded, always=always).batch_rows(positions, seed)
+        return sorted(row for rows, _ in batches for row in rows.tolist())
+
+    first, second = (epoch(chosen, 40, seed) for seed in (3, 4))
+    for read in (first, second):
+        assert len(read) == len(set(read)) == 200
+        assert set(np.flatnonzero(chosen)) <= set(read)
+    assert first != second
+    # Few batches would teach nothing: a part of the rows gives 32, if there are.
+    assert len(epoch(chosen, 160, 3)) == 32 * 8
+    assert len(epoch(np.zeros(500, bool), 160, 3)) == 32 * 8
+    assert len(epoch(chosen, 1_000_000, 3)) == 500
 
 
 def test_little_of_a_batch_of_short_windows_is_padding() -> None:
