@@ -73,7 +73,7 @@ def training_step(settings: Hyperparameters) -> tuple[Step, int]:
     counts = np.bincount(sequences.items, minlength=ITEMS)
     loss = NextStepLoss(model, counts)
     trainer = Trainer(model, make_optimizer(settings, 1000), make_strategy(), settings, loss)
-    batch, weight = next(batches(sequences, settings.batch_size, 1, trainer.strategy))
+    batch, weight, _ = next(batches(sequences, settings.batch_size, 1, trainer.strategy))
     step = trainer._step
     return lambda: step(batch, tf.constant(weight), tf.constant(0)).numpy(), batch["items"].size
 

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 from components.train_interest_model.data.sequences import INPUTS, Sequences
 
+# A batch, the sum of its target weights, and the number of its interactions.
+GlobalBatch = tuple[Any, float, int]
+
 SIGNATURE = {
     **{name: tf.TensorSpec([None, None], tf.int32) for name in (*INPUTS, "predicted_from")},
     "target_weights": tf.TensorSpec([None, None], tf.float32),
@@ -60,20 +63,21 @@ def from_chief(strategy: tf.distribute.Strategy, values: Sequence[tf.Tensor]) ->
 
 def batches(
     sequences: Sequences, batch_size: int, seed: int, strategy: tf.distribute.Strategy
-) -> Iterator[tuple[Any, float]]:
+) -> Iterator[GlobalBatch]:
     """Yield one epoch of global batches, of which this process reads the rows of its replicas alone.
 
-    With each batch comes the sum of the target weights of all its rows.
+    With each batch come the sum of the target weights of all its rows, and the number of its interactions.
     """
 
-    def assembled() -> Iterator[tuple[Any, float]]:
+    def assembled() -> Iterator[GlobalBatch]:
         for rows, width in sequences.batch_rows(batch_size, seed):
-            yield _of_replicas(sequences, rows, width, strategy), float(sequences.row_weights[rows].sum())
+            weight, count = float(sequences.row_weights[rows].sum()), int(sequences.lengths[rows].sum())
+            yield _of_replicas(sequences, rows, width, strategy), weight, count
 
     return _ahead(assembled())
 
 
-def _ahead(batches: Iterator[tuple[Any, float]]) -> Iterator[tuple[Any, float]]:
+def _ahead(batches: Iterator[GlobalBatch]) -> Iterator[GlobalBatch]:
     """Yield the batches; another thread assembles each while the one before is used."""
     with ThreadPoolExecutor(1) as thread:
         coming = thread.submit(next, batches, None)

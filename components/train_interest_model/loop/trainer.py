@@ -115,17 +115,18 @@ class Trainer:
         return goes_on
 
     def _epoch(self, sequences: Sequences, state: TrainingState) -> dict[str, float]:
-        started, losses, total = time.perf_counter(), [], 0.0
+        started, losses, total, positions = time.perf_counter(), [], 0.0, 0
         seed = self.hyperparameters.seed * 10_007 + state.epoch
-        for batch, weight in batches(sequences, self.hyperparameters.batch_size, seed, self.strategy):
+        for batch, weight, count in batches(sequences, self.hyperparameters.batch_size, seed, self.strategy):
             losses.append(self._step(batch, tf.constant(weight, tf.float32), tf.constant(state.step)))
             state.step += 1
             total += weight
+            positions += count
         loss = float(tf.add_n(losses)) / total
         seconds = time.perf_counter() - started
         state.epoch += 1
         state.seconds += seconds
-        return {"loss": loss, "positions_per_second": len(sequences.items) / seconds}
+        return {"loss": loss, "positions_per_second": positions / seconds}
 
     def _check_finite(self, loss: float, state: TrainingState) -> None:
         weights = [weight.value for weight in self.model.weights if weight.dtype.startswith("float")]
