@@ -185,8 +185,8 @@ def test_a_refit_is_longer_with_few_interactions_per_item() -> None:
     sparse = Statistics(interactions=45_000, windows=900, items=4_000, mean_length=50, repeat_share=0)
     base, _ = resolve(Hyperparameters(), sparse)
     settings, reasons = for_refit(Hyperparameters(), base, base_epochs=8)
-    assert (settings.epochs, settings.learning_rate) == (4, base.learning_rate)
-    assert reasons["epochs"] == "0.45 x the base model's 8 epochs"
+    assert (settings.epochs, settings.learning_rate) == (5, base.learning_rate)
+    assert reasons["epochs"] == "0.6 x the base model's 8 epochs"
     dense, _ = resolve(Hyperparameters(), DENSE)
     assert for_refit(Hyperparameters(), dense, base_epochs=20)[0].epochs == 3
 
