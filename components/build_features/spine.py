@@ -38,7 +38,8 @@ def build_spine(
     Args:
         labelled: the users' interactions before `as_of` (µs), without impressions; only positive ones are
             targets.
-        before_test: add windows of the split "before_test": the training's and the validation's interactions.
+        before_test: add windows of the split "before_test", which has the interactions of the training and of
+            the validation, for a refit whose test is honest.
 
     Raises:
         StepError: time orders nothing.

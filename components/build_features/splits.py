@@ -11,7 +11,7 @@ class Split:
     """The split of some users' interactions; only positive interactions are held out."""
 
     train_until: Integers  # [users] the time (µs) before which their interactions are for training
-    test_from: Integers  # [users] the time (µs) from which on they are for the test, or never learned from
+    test_from: Integers  # [users] the time (µs) from which on no refit before the test may learn from them
     validation: Integers  # positions of the targets
     test: Integers
 

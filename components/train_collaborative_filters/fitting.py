@@ -65,9 +65,10 @@ def fit(
     parameters: FilterParameters | None = None,
     users: Path | None = None,
 ) -> None:
-    """Fit every filter on the windows of `split` ("train" or "all"), and save `CollaborativeFilters`.
+    """Fit every filter on the windows of a split, and save `CollaborativeFilters`.
 
     Args:
+        split: "train" or "all", in a benchmark "before_test" too.
         feedback: the sign and strength of each interaction; saved with the filters.
         users: user_id and attributes, which define the segments with a trend of their own.
 

@@ -19,7 +19,7 @@ COLUMNS: Final = ("user_id", "split", "item_ids", "event_types", "values", "time
 
 
 def read(training_set: Path, items: Path, split: str, feedback: FeedbackPolicy) -> SignedInteractions:
-    """Read the windows of `split` ("train" or "all"); an item's index is its row in `items`.
+    """Read the windows of a split, see `fit`; an item's index is its row in `items`.
 
     Raises:
         StepError: a file can't be read, the split has no positive interaction, or an item is not in `items`.

@@ -141,7 +141,7 @@ def resolve(
 def for_refit(
     requested: Hyperparameters, base: Hyperparameters, base_epochs: int
 ) -> tuple[Hyperparameters, dict[str, str]]:
-    """Return the base model's hyperparameters with fewer epochs and a lower learning rate; reasons by name.
+    """Return the base model's hyperparameters with the epochs and the rate of a refit; reasons by name.
 
     Raises:
         StepError: a requested hyperparameter would change the shapes of the weights.

@@ -21,7 +21,7 @@ CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "embedding_precision": ("auto", "float32", "float16", "int8"),
 }
 SHARES: Final = ("dropout", "item_dropout", "attribute_dropout", "warmup", "pruning")
-SHARES_OF_A_TRAINING: Final = (
+SHARES_OF_ANOTHER_TRAINING: Final = (
     "warm_epoch_share",
     "warm_learning_rate_share",
     "refit_epoch_share",
@@ -137,7 +137,7 @@ def _in_range(name: str, value: float, kind: type[int] | type[float]) -> float:
         raise StepError(f"hyperparameter {name} must be a whole number, got {value!r}")
     if name in SHARES and not 0 <= value < 1:
         raise StepError(f"hyperparameter {name} must be a share from 0 to below 1, got {value!r}")
-    if name in SHARES_OF_A_TRAINING and not 0 <= value <= 1:
+    if name in SHARES_OF_ANOTHER_TRAINING and not 0 <= value <= 1:
         raise StepError(f"hyperparameter {name} must be a share from 0 to 1, got {value!r}")
     if value < 0 or (value == 0 and kind is int and name != "seed"):
         raise StepError(f"hyperparameter {name} must be above 0, got {value!r}")

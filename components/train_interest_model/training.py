@@ -86,7 +86,7 @@ def train(
     validation = _validation(training_set, data, settings) if split == "train" else None
     trainer = _trainer(settings, data, base, group)
     folder = group.checkpoint if group else str(output / "checkpoint")
-    checkpoint = Checkpoint(folder, _key(training_set, items, split, settings, feedback))
+    checkpoint = Checkpoint(folder, _key(training_set, items, split, settings, feedback, data))
 
     def on_epoch(metrics: dict[str, float], epoch: int) -> None:
         tracker.log_metrics({prefix + name: value for name, value in metrics.items()}, epoch)
@@ -149,8 +149,7 @@ def _gather(group: Group, settings: Hyperparameters, data: TrainingData, content
     Raises:
         StepError: there are too many workers, or they would share a GPU.
     """
-    windows = np.count_nonzero(data.sequences.row_weights)
-    a_batch = windows / data.sequences.count_batches(settings.batch_size, settings.seed)
+    a_batch = data.sequences.rows_per_batch(settings.batch_size, settings.seed)
     if len(group) > a_batch:
         raise StepError(
             f"PENCHANT_TRAINING_WORKERS={len(group)}: expected at most {int(a_batch)}, since a batch of "
@@ -237,10 +236,16 @@ def _metrics(state: TrainingState) -> dict[str, float]:
 
 
 def _key(
-    training_set: Path, items: Path, split: str, settings: Hyperparameters, feedback: FeedbackPolicy
+    training_set: Path,
+    items: Path,
+    split: str,
+    settings: Hyperparameters,
+    feedback: FeedbackPolicy,
+    data: TrainingData,
 ) -> str:
-    """Return the key of a training's checkpoint: its inputs and hyperparameters."""
-    parts = [split, json.dumps(settings.to_dict()), feedback.to_json()]
+    """Return the key of a training's checkpoint: its inputs, its hyperparameters, and what an epoch reads."""
+    epoch = hashlib.sha256(data.sequences.in_every_epoch.tobytes()).hexdigest()
+    parts = [split, json.dumps(settings.to_dict()), feedback.to_json(), epoch]
     for file in (training_set, items):
         with file.open("rb") as opened:
             parts.append(hashlib.file_digest(opened, "sha256").hexdigest())

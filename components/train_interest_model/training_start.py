@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
+from components.errors import StepError
 from components.progress import report
 from components.row_preferences import list_offsets
 from components.train_interest_model.auto_hyperparameters import (
@@ -54,7 +55,7 @@ def start_refit(
     data, _ = _continuing(data, base_model)
     settings, reasons = for_refit(requested, base.hyperparameters, base.epochs)
     _report_choices(settings, reasons)
-    return data, settings, base
+    return _with_possible_targets(data, settings), settings, base
 
 
 def start_fit(
@@ -87,7 +88,7 @@ def start_fit(
         trained = np.count_nonzero(base.trained(data.vocabulary))
         report(f"warm start: the earlier weights cover {trained:,} of {len(data.catalog):,} items")
     _report_choices(settings, reasons)
-    return data, settings, base
+    return _with_possible_targets(data, settings), settings, base
 
 
 def _continuing(data: TrainingData, base: Path) -> tuple[TrainingData, float]:
@@ -97,13 +98,30 @@ def _continuing(data: TrainingData, base: Path) -> tuple[TrainingData, float]:
     of the interactions that are new.
     """
     new = count_new(base, data.rows)
-    sequences = replace(data.sequences, always=new > 0)
+    sequences = replace(data.sequences, in_every_epoch=new > 0)
     share = int(new.sum()) / max(1, int(list_offsets(data.rows["timestamps"])[-1]))
     windows = f"{np.count_nonzero(new):,} of {len(new):,} windows"
     report(
         f"{share:.1%} of the interactions are new to the weights: every epoch has their {windows}, and others"
     )
     return replace(data, sequences=sequences), share
+
+
+def _with_possible_targets(data: TrainingData, settings: Hyperparameters) -> TrainingData:
+    """Leave out the targets that the softmax excludes: items that their user has seen.
+
+    Raises:
+        StepError: no target is left.
+    """
+    if settings.seen_items == "keep" or settings.seen_negatives == "on":
+        return data
+    sequences = data.sequences.without_seen_targets()
+    if not len(sequences.target_items):
+        raise StepError(
+            "each positive interaction is with an item that its user has seen before, and these are not "
+            "recommended again: --set seen_items=keep recommends them"
+        )
+    return replace(data, sequences=sequences)
 
 
 def _like(base: SavedWeights | None, requested: Hyperparameters) -> Hyperparameters:

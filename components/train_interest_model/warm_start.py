@@ -121,7 +121,15 @@ def count_new(base: Path, rows: pa.Table) -> NDArray[np.int64]:
 
     Args:
         rows: sorted by user and cutoff.
+
+    Raises:
+        StepError: `base` does not say what it was trained on.
     """
+    if not (base / TRAINED_UNTIL).exists():
+        raise StepError(
+            f"base model {base} has no {TRAINED_UNTIL}: use the output directory of a training on the split "
+            "'train'; a refit has none"
+        )
     trained = pq.read_table(base / TRAINED_UNTIL)
     if "interactions" not in trained.column_names:
         trained = trained.append_column("interactions", pa.array([np.iinfo(np.int64).max] * len(trained)))

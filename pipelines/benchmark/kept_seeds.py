@@ -24,7 +24,7 @@ class FinishedSeed:
     """The results of a seed: figures alone, no row of a user."""
 
     evaluation: dict[str, Any]  # metrics.json
-    costs: list[StepCost]  # of its training and its evaluation
+    costs: list[StepCost]  # of its training, its refit and their evaluations
     data: dict[str, int]  # the numbers of rows of the k-core
     preparation: list[StepCost]  # of the steps that run once for all seeds
 

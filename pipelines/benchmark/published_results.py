@@ -13,15 +13,18 @@ PETROV: Final = (
 )
 ZHAI: Final = (
     "J. Zhai et al.: Actions Speak Louder than Words: Trillion-Parameter Sequential Transducers for "
-    "Generative Recommendations. ICML 2024, arXiv:2402.17152; the authors' code, "
-    "facebookresearch/generative-recommenders, trains on all but the test items"
+    "Generative Recommendations. ICML 2024, arXiv:2402.17152; refitted: the authors' code, "
+    "facebookresearch/generative-recommenders, trains on the validation split too"
 )
 GUSAK: Final = (
     "D. Gusak et al.: Time to Split: Exploring Data Splitting Strategies for Offline Evaluation of "
     "Sequential Recommenders. RecSys 2025, arXiv:2507.16289; results of the authors' code, "
     "monkey0head/time-to-split, val_by_time, q09"
 )
-DING: Final = "B. Ding, J. Zhai: Retrieval with Learned Similarities. WWW 2025, arXiv:2407.15462"
+DING: Final = (
+    "B. Ding, J. Zhai: Retrieval with Learned Similarities. WWW 2025, arXiv:2407.15462; refitted: the "
+    "authors' code, bailuding/rails, trains on the validation split too"
+)
 
 
 @dataclass(frozen=True)

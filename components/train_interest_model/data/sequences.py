@@ -1,7 +1,7 @@
 """Encodes rows of the training set as flat arrays, and batches them right-padded."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -58,7 +58,7 @@ class Sequences:
     users: NDArray[np.object_]  # [rows] user ids
     cutoffs: NDArray[Any]  # [rows] time of the query, after the history
     # [rows] rows that are in every epoch; of the others an epoch has as many, drawn anew.
-    always: NDArray[np.bool_]
+    in_every_epoch: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -121,14 +121,29 @@ class Sequences:
         """Return the number of batches with these arguments."""
         return len(self._cuts(positions, np.random.default_rng(seed))[1]) - 1
 
+    def rows_per_batch(self, positions: int, seed: int) -> float:
+        """Return the mean number of rows of a batch with these arguments."""
+        rows, cuts = self._cuts(positions, np.random.default_rng(seed))
+        return len(rows) / (len(cuts) - 1)
+
+    def without_seen_targets(self) -> "Sequences":
+        """Return the same, but an item that its row has up to the step before is no target."""
+        rows = np.repeat(np.arange(len(self)), self.lengths)
+        positions = np.arange(len(self.items)) - self.offsets[:-1][rows]
+        keys = rows * (1 + np.max(self.items, initial=0).astype(np.int64)) + self.items
+        _, first, places = np.unique(keys, return_index=True, return_inverse=True)
+        is_seen = positions[first][places] <= self.predicted_from
+        return replace(self, target_weights=np.where(is_seen, np.float32(0), self.target_weights))
+
     def _cuts(self, positions: int, random: np.random.Generator) -> tuple[NDArray[np.int64], list[int]]:
         """Return an epoch's rows, in random order within a class, and the bounds of the batches."""
         always, others = (
             random.permutation(np.flatnonzero((self.row_weights > 0) & chosen))
-            for chosen in (self.always, ~self.always)
+            for chosen in (self.in_every_epoch, ~self.in_every_epoch)
         )
-        least = LEAST_BATCHES * positions // max(1, int(self.lengths.mean()))
-        rows = np.concatenate([always, others[: max(len(always), least - len(always))]])
+        lacking = LEAST_BATCHES * positions - int(self.lengths[always].sum())
+        least = 1 + int(np.searchsorted(np.cumsum(self.lengths[others]), lacking))
+        rows = np.concatenate([always, others[: max(len(always), least)]])
         lengths = self.lengths[rows]
         order = np.argsort(np.floor(LENGTH_CLASSES * np.log2(lengths)), kind="stable")
         return rows[order], _cuts(lengths[order], positions)
@@ -192,7 +207,7 @@ def encode(rows: pa.Table, vocabulary: Vocabulary, preferences: FloatArray | Non
         targets=vocabulary.encode_items(rows["target_item_id"].combine_chunks()),
         users=rows["user_id"].to_numpy(zero_copy_only=False),
         cutoffs=rows["cutoff"].to_numpy(zero_copy_only=False),
-        always=np.ones(len(rows), bool),
+        in_every_epoch=np.ones(len(rows), bool),
     )
 
 

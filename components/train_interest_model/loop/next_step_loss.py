@@ -94,7 +94,8 @@ class NextStepLoss:
         """Return the targets in the batch's `cells` [n, 2].
 
         Where seen items are not recommended again, they need not be alternatives to a target either: a model
-        that learns to rank them low spends its weights on what a rule of the recommender does anyway.
+        that learns to rank them low spends its weights on what a rule of the recommender does anyway. No
+        target is then one of them (`Sequences.without_seen_targets`).
         """
         items, weights = tf.gather_nd(batch["items"], cells), tf.gather_nd(batch["target_weights"], cells)
         if self._settings.seen_items == "keep" or self._settings.seen_negatives == "on":

@@ -19,7 +19,7 @@ from feature_repo.atomic_files import atomic_upload
 from feature_repo.filesystems import locate
 from serving.release.arrays import map_arrays, save_arrays
 
-_ARRAYS: Final = ("offsets", *INPUTS, *TARGETS, "attributes", "always")
+_ARRAYS: Final = ("offsets", *INPUTS, *TARGETS, "attributes", "in_every_epoch")
 # Written last: a worker that sees it can read the others.
 _ABOUT: Final = "training.json"
 _LOOK_S: Final = 0.2

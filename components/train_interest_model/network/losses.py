@@ -16,7 +16,7 @@ EXCLUDED: Final = -1e9
 # Keeps a logarithm finite; a target with a smaller probability still has its gradient.
 MIN_PROBABILITY: Final = 1e-30
 
-# A position after all others, in 8 bits: a table of them for a block takes a third of the time of float32.
+# A position after all others; with 8 bits for each, a CPU looks up a block's in a third of the time.
 NEVER: Final = 255
 
 Gradients = tuple[tf.Tensor, tf.Tensor, tf.Tensor]
@@ -49,10 +49,13 @@ class Seen:
         items = tf.gather(self.items, windows)
         rows, length = tf.unstack(tf.shape(items))
         cells = tf.stack([tf.repeat(tf.range(rows), length), tf.maximum(tf.reshape(items, [-1]), 0)], axis=1)
-        positions = tf.reshape(tf.where(items >= 0, tf.minimum(tf.range(length), NEVER), NEVER), [-1])
-        first = tf.tensor_scatter_nd_min(tf.fill([rows, count], NEVER), cells, positions)
-        before = tf.cast(tf.minimum(self.until + 1, NEVER), tf.uint8)
-        return tf.gather(tf.cast(first, tf.uint8), window_of) < before[:, None]
+        positions = tf.where(items >= 0, tf.minimum(tf.range(length), NEVER), NEVER)
+        never = tf.fill([rows, count], float(NEVER))
+        first = tf.tensor_scatter_nd_min(never, cells, tf.cast(tf.reshape(positions, [-1]), tf.float32))
+        # A GPU has no kernel that gathers 8-bit numbers.
+        kind = tf.float32 if tf.config.list_physical_devices("GPU") else tf.uint8
+        end = tf.cast(tf.clip_by_value(self.until + 1, 0, NEVER), kind)
+        return tf.gather(tf.cast(first, kind), window_of) < end[:, None]
 
 
 def full_softmax(
@@ -65,9 +68,8 @@ def full_softmax(
 ) -> tf.Tensor:
     """Return the weighted sum of the targets' cross-entropies against all items, or those not `seen`.
 
-    A target that was seen counts nothing. Loss and gradient are computed in one pass over blocks of
-    positions, so the logits are never all in memory (the idea of "Cut Your Losses in Large-Vocabulary
-    Language Models", Wijmans et al., 2024).
+    Loss and gradient are computed in one pass over blocks of positions, so the logits are never all in
+    memory (the idea of "Cut Your Losses in Large-Vocabulary Language Models", Wijmans et al., 2024).
 
     Args:
         interests: [n, size] float32.
@@ -75,7 +77,8 @@ def full_softmax(
         bias: [items] float32.
         targets: [n] int32 item indexes.
         weights: [n] float32.
-        seen: the items that are no alternatives to a target, None for none.
+        seen: the items that are no alternatives to a target, None for none; a target is none of them, or has
+            the weight 0.
     """
     most = _most_rows(int(vectors.shape[0]))
 
@@ -85,16 +88,15 @@ def full_softmax(
         extended = tf.concat([h, tf.ones_like(h[:, :1])], axis=1)
         columns = tf.concat([e, b[:, None]], axis=1)
         weighted = extended * weights[:, None]
-        chosen, counts, expected, de = _blocked_softmax(extended, weighted, columns, e, targets, seen, most)
+        chosen, expected, de = _blocked_softmax(extended, weighted, columns, e, targets, seen, most)
         # The gradient by the logits is softmax - one-hot; the one-hot part concerns the targets' rows alone.
-        counted = weights * counts
-        dh = (expected - tf.gather(e, targets)) * counted[:, None]
-        de = tf.tensor_scatter_nd_sub(de, targets[:, None], weighted * counts[:, None])
+        dh = (expected - tf.gather(e, targets)) * weights[:, None]
+        de = tf.tensor_scatter_nd_sub(de, targets[:, None], weighted)
 
         def backward(upstream: tf.Tensor) -> Gradients:
             return upstream * dh, upstream * de[:, :-1], upstream * de[:, -1]
 
-        return -tf.reduce_sum(counted * tf.math.log(tf.maximum(chosen, MIN_PROBABILITY))), backward
+        return -tf.reduce_sum(weights * tf.math.log(tf.maximum(chosen, MIN_PROBABILITY))), backward
 
     return loss_of(interests, vectors, bias)
 
@@ -185,14 +187,13 @@ def _blocked_softmax(
     targets: tf.Tensor,
     seen: Seen | None,
     most: int,
-) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Return what loss and gradient need of p = softmax(interests · columnsᵀ), by blocks of `most` rows.
 
     The items that are `seen` have the probability 0.
 
     Returns:
-        [n] p of each target, [n] 0 for a target that was seen, else 1, [n, size - 1] p · vectors, and
-        [items, size] pᵀ · weighted, without the targets that were seen.
+        [n] p of each target, [n, size - 1] p · vectors, and [items, size] pᵀ · weighted.
     """
     count, size = tf.shape(interests)[0], interests.shape[1]
     blocks = tf.maximum((count + most - 1) // most, 1)
@@ -207,22 +208,20 @@ def _blocked_softmax(
     if seen:
         seen = replace(seen, windows=in_blocks(seen.windows), until=in_blocks(seen.until))
 
-    def body(i: tf.Tensor, chosen: Any, counts: Any, expected: Any, by_item: tf.Tensor) -> tuple[Any, ...]:
-        logits, counting = tf.matmul(rows[i], columns, transpose_b=True), tf.ones_like(rows[i][:, 0])
+    def body(i: tf.Tensor, chosen: Any, expected: Any, by_item: tf.Tensor) -> tuple[Any, ...]:
+        logits = tf.matmul(rows[i], columns, transpose_b=True)
         if seen:
-            mask = replace(seen, windows=seen.windows[i], until=seen.until[i]).mask(columns.shape[0])
-            logits = tf.where(mask, EXCLUDED, logits)
-            counting -= tf.cast(tf.gather(mask, wanted[i], batch_dims=1), tf.float32)
+            of_block = replace(seen, windows=seen.windows[i], until=seen.until[i])
+            logits = tf.where(of_block.mask(columns.shape[0]), EXCLUDED, logits)
         share = tf.nn.softmax(logits)
-        by_item += tf.matmul(share, weighted_rows[i] * counting[:, None], transpose_a=True)
+        by_item += tf.matmul(share, weighted_rows[i], transpose_a=True)
         chosen = chosen.write(i, tf.gather(share, wanted[i], batch_dims=1))
-        expected = expected.write(i, tf.matmul(share, vectors))
-        return i + 1, chosen, counts.write(i, counting), expected, by_item
+        return i + 1, chosen, expected.write(i, tf.matmul(share, vectors)), by_item
 
-    shapes = [None], [None], [None, size - 1]
+    shapes = [None], [None, size - 1]
     arrays = [tf.TensorArray(tf.float32, blocks, element_shape=shape) for shape in shapes]
-    _, *written, by_item = tf.while_loop(
+    _, chosen, expected, by_item = tf.while_loop(
         lambda i, *_: i < blocks, body, (0, *arrays, tf.zeros_like(columns)), parallel_iterations=1
     )
-    chosen, counts, expected = (array.concat()[:count] for array in written)
-    return chosen, counts, expected, by_item
+    chosen, expected = tf.reshape(chosen.stack(), [-1]), tf.reshape(expected.stack(), [-1, size - 1])
+    return chosen[:count], expected[:count], by_item

@@ -96,7 +96,7 @@ def test_an_epoch_has_the_chosen_windows_and_as_many_others_drawn_anew() -> None
     chosen = np.arange(500) % 5 == 0
 
     def epoch(always: NDArray[np.bool_], positions: int, seed: int) -> list[int]:
-        batches = replace(encoded, always=always).batch_rows(positions, seed)
+        batches = replace(encoded, in_every_epoch=always).batch_rows(positions, seed)
         return sorted(row for rows, _ in batches for row in rows.tolist())
 
     first, second = (epoch(chosen, 40, seed) for seed in (3, 4))
@@ -108,6 +108,25 @@ def test_an_epoch_has_the_chosen_windows_and_as_many_others_drawn_anew() -> None
     assert len(epoch(chosen, 160, 3)) == 32 * 8
     assert len(epoch(np.zeros(500, bool), 160, 3)) == 32 * 8
     assert len(epoch(chosen, 1_000_000, 3)) == 500
+
+
+def test_a_part_of_an_epoch_with_windows_of_different_lengths_has_enough_batches() -> None:
+    lengths = [*[3] * 200, *[20, 60, 150] * 300]
+    rows = [history_row(f"u{user}", "train", ["a"] * length) for user, length in enumerate(lengths)]
+    encoded = encode_targets(pa.Table.from_pylist(rows, schema=TRAINING_SET), VOCABULARY, FeedbackPolicy())
+    part = replace(encoded, in_every_epoch=np.arange(len(rows)) < 200)
+    batches = [rows for rows, _ in part.batch_rows(1_280, seed=3)]
+    assert 32 <= len(batches) == part.count_batches(1_280, seed=3) < encoded.count_batches(1_280, seed=3)
+    assert part.rows_per_batch(1_280, seed=3) == sum(map(len, batches)) / len(batches)
+
+
+def test_an_item_that_was_seen_is_no_target() -> None:
+    rows = [history_row("u", "train", ["a", "b", "a", "c"]), history_row("v", "train", ["a", "c", "c"])]
+    rows[0]["timestamps"][2] = rows[0]["timestamps"][1]  # b and a are of one step
+    rows[1]["timestamps"][2] = rows[1]["timestamps"][1]  # c was not seen before the step of both
+    encoded = encode_targets(pa.Table.from_pylist(rows, schema=TRAINING_SET), VOCABULARY, FeedbackPolicy())
+    assert encoded.target_weights.tolist() == [1] * 7
+    assert encoded.without_seen_targets().target_weights.tolist() == [1, 1, 0, 1, 1, 1, 1]
 
 
 def test_little_of_a_batch_of_short_windows_is_padding() -> None:
