@@ -66,7 +66,7 @@ FEW_EPOCHS: Final = (8, 24, 400_000)
 # .0800 and .0795, .0905 and .0918. Five epochs at a rate of 0.03 are too few: reviews, seed 7, .0758.
 PART_EPOCHS: Final = (6, 10, 260_000)
 
-# Shares of the base model's epochs and of its rate in a refit. Refitted on the validation split too, NDCG@10
+# Shares of a cold start's epochs and of its rate in a refit. Refitted on the validation split too, NDCG@10
 # on the test split with reranking and alone, seed 7. Reviews, 15 per item: .0648 and .0603 without a refit of
 # the model, .0660 and .0613 with 1 of 7 epochs at .3 of the rate, .0713 and .0677 with 3 at all of it, .0722
 # and .0693 with 4; from random weights in 7 epochs .0723 and .0692. MovieLens-100K by time, 49 per item:
@@ -75,6 +75,12 @@ PART_EPOCHS: Final = (6, 10, 260_000)
 # per item: .1098 and .1035, .1109 and .1044, .1117 and .1055, .1118 and .1059; .1055 and .0998.
 FEW_REFIT: Final = (0.6, 1.0)
 MANY_REFIT: Final = (0.15, 0.3)
+
+# The lowest rate of a warm start, as a share of that of the longest one: a few steps at a high rate only
+# shake the weights. MovieLens-1M by time, 1 % new, validation NDCG@10 after one short epoch at .5, .15 and
+# .05 of a cold start's rate .1265, .1282, .1279 (seed 7); at .5, .3 and .15 .1255, .1264, .1265 (seed 8); a
+# cold start .1272 (seed 7).
+WARM_RATE: Final = 0.3
 
 # Hyperparameters that determine the shapes of the weights: they can't differ from the base model's.
 SHAPES: Final = (
@@ -139,9 +145,12 @@ def resolve(
 
 
 def for_refit(
-    requested: Hyperparameters, base: Hyperparameters, base_epochs: int
+    requested: Hyperparameters, base: Hyperparameters, cold_epochs: int, cold_rate: float
 ) -> tuple[Hyperparameters, dict[str, str]]:
     """Return the base model's hyperparameters with the epochs and the rate of a refit; reasons by name.
+
+    Args:
+        cold_epochs, cold_rate: the epochs and the learning rate of a cold start.
 
     Raises:
         StepError: a requested hyperparameter would change the shapes of the weights.
@@ -157,8 +166,7 @@ def for_refit(
         getattr(base, name) if getattr(requested, name) == AUTO else getattr(requested, name)
         for name in ("refit_epoch_share", "refit_learning_rate_share")
     )
-    epochs = max(1, round(epoch_share * base_epochs))
-    rate = base.learning_rate * rate_share
+    epochs, rate = max(1, round(epoch_share * cold_epochs)), rate_share * cold_rate
     precision = requested.embedding_precision
     settings = replace(
         base,
@@ -169,8 +177,8 @@ def for_refit(
         pruning=requested.pruning or base.pruning,
     )
     return settings, {
-        "epochs": f"{epoch_share:g} x the base model's {base_epochs} epochs",
-        "learning_rate": f"{rate_share:g} x the base model's",
+        "epochs": f"{epoch_share:g} x the {cold_epochs} epochs of a cold start",
+        "learning_rate": f"{rate_share:g} x that of a cold start",
     }
 
 
@@ -184,16 +192,19 @@ def for_warm_start(settings: Hyperparameters, new_share: float) -> tuple[Hyperpa
 
     The more is new, the more epochs: their share of a cold start's is the square root of `new_share`, the
     share of the training interactions that the earlier weights have not seen, and `warm_epoch_share` at most.
+    With so many, the rate is `warm_learning_rate_share` of a cold start's; with fewer it is lower in
+    proportion, but not below WARM_RATE of that.
     """
     share = min(settings.warm_epoch_share, math.sqrt(new_share))
-    rate_share = settings.warm_learning_rate_share
+    of_longest = share / settings.warm_epoch_share if share else 0.0
+    rate_share = settings.warm_learning_rate_share * max(WARM_RATE, of_longest)
     epochs = max(1, round(share * settings.epochs))
     patience = max(1, round(share * settings.patience))
     rate = settings.learning_rate * rate_share
     settings = replace(settings, epochs=epochs, patience=patience, learning_rate=rate)
     return settings, {
         "epochs": f"{share:.2g} x those of a cold start: {new_share:.1%} of the interactions are new",
-        "learning_rate": f"{rate_share:g} x that of a cold start",
+        "learning_rate": f"{rate_share:.2g} x that of a cold start",
     }
 
 

@@ -82,8 +82,8 @@ class Hyperparameters:
     warm_epoch_share: float = 0.35
     warm_learning_rate_share: float = 0.5
 
-    refit_epoch_share: float = float(AUTO)  # of the base model's epochs
-    refit_learning_rate_share: float = float(AUTO)  # of the base model's
+    refit_epoch_share: float = float(AUTO)  # of a cold start's epochs up to the best one
+    refit_learning_rate_share: float = float(AUTO)  # of a cold start's
 
     seed: int = 7
     mixed_precision: bool = False

@@ -53,7 +53,10 @@ def start_refit(
     requested = replace(requested, use_user_attributes=base.hyperparameters.use_user_attributes)
     data = read(training_set, items, split, requested, base, feedback)
     data, _ = _continuing(data, base_model)
-    settings, reasons = for_refit(requested, base.hyperparameters, base.epochs)
+    cold, _ = _resolve(_like(base, requested), data)
+    if not base.hyperparameters.warm_start:
+        cold = replace(base.hyperparameters, epochs=base.epochs)
+    settings, reasons = for_refit(requested, base.hyperparameters, cold.epochs, cold.learning_rate)
     _report_choices(settings, reasons)
     return _with_possible_targets(data, settings), settings, base
 
@@ -88,6 +91,7 @@ def start_fit(
         trained = np.count_nonzero(base.trained(data.vocabulary))
         report(f"warm start: the earlier weights cover {trained:,} of {len(data.catalog):,} items")
     _report_choices(settings, reasons)
+    settings = replace(settings, warm_start=base is not None)
     return _with_possible_targets(data, settings), settings, base
 
 

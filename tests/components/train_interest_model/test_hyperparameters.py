@@ -175,7 +175,7 @@ def test_a_learning_rate_that_is_given_is_kept() -> None:
 
 def test_a_refit_has_a_share_of_the_base_models_epochs() -> None:
     base, _ = resolve(Hyperparameters(), DENSE)
-    settings, _ = for_refit(Hyperparameters(refit_epoch_share=0.2), base, base_epochs=30)
+    settings, _ = for_refit(Hyperparameters(refit_epoch_share=0.2), base, 30, base.learning_rate)
     assert settings.epochs == 6
     assert settings.units == base.units
     assert settings.learning_rate == pytest.approx(0.3 * base.learning_rate)
@@ -184,24 +184,22 @@ def test_a_refit_has_a_share_of_the_base_models_epochs() -> None:
 def test_a_refit_is_longer_with_few_interactions_per_item() -> None:
     sparse = Statistics(interactions=45_000, windows=900, items=4_000, mean_length=50, repeat_share=0)
     base, _ = resolve(Hyperparameters(), sparse)
-    settings, reasons = for_refit(Hyperparameters(), base, base_epochs=8)
-    assert (settings.epochs, settings.learning_rate) == (5, base.learning_rate)
-    assert reasons["epochs"] == "0.6 x the base model's 8 epochs"
+    settings, reasons = for_refit(Hyperparameters(), base, 8, 0.02)
+    assert (settings.epochs, settings.learning_rate) == (5, 0.02)
+    assert reasons["epochs"] == "0.6 x the 8 epochs of a cold start"
     dense, _ = resolve(Hyperparameters(), DENSE)
-    assert for_refit(Hyperparameters(), dense, base_epochs=20)[0].epochs == 3
+    assert for_refit(Hyperparameters(), dense, 20, 0.003)[0].epochs == 3
 
 
 def test_a_refit_has_the_base_models_compression_unless_requested_otherwise() -> None:
     base, _ = resolve(Hyperparameters(embedding_precision="int8", pruning=0.5), DENSE)
-    unchanged, _ = for_refit(Hyperparameters(), base, base_epochs=30)
+    unchanged, _ = for_refit(Hyperparameters(), base, 30, 0.003)
     assert (unchanged.embedding_precision, unchanged.pruning) == ("int8", 0.5)
-    requested, _ = for_refit(
-        Hyperparameters(embedding_precision="float16", pruning=0.25), base, base_epochs=30
-    )
+    requested, _ = for_refit(Hyperparameters(embedding_precision="float16", pruning=0.25), base, 30, 0.003)
     assert (requested.embedding_precision, requested.pruning) == ("float16", 0.25)
 
 
 def test_a_refit_with_another_shape_raises() -> None:
     base, _ = resolve(Hyperparameters(units=32), DENSE)
     with pytest.raises(StepError, match="units = 64 but the base model has 32"):
-        for_refit(Hyperparameters(units=64), base, base_epochs=10)
+        for_refit(Hyperparameters(units=64), base, 10, 0.003)

@@ -14,7 +14,7 @@ from components.train_interest_model.experiment_tracking import Tracker
 from components.train_interest_model.export.saved_weights import ABOUT, SavedWeights
 from components.train_interest_model.hyperparameters import Hyperparameters
 from components.train_interest_model.training import train
-from components.train_interest_model.training_start import Start, start_fit
+from components.train_interest_model.training_start import Start, start_fit, start_refit
 from components.train_interest_model.warm_start import (
     TRAINED_UNTIL,
     count_leaked_users,
@@ -116,11 +116,55 @@ def test_older_interactions_that_were_imported_later_are_new(tmp_path: Path) -> 
     assert count_new(tmp_path, two_windows.slice(0, 0)).tolist() == []
 
 
-@pytest.mark.parametrize(("new_share", "epochs"), [(0.0, 1), (0.01, 3), (0.1, 9), (1.0, 10)])
-def test_epochs_of_a_warm_start_follow_what_is_new(new_share: float, epochs: int) -> None:
-    settings = Hyperparameters(epochs=30, patience=10, learning_rate=0.01)
+@pytest.mark.parametrize(
+    ("new_share", "epochs", "rate"),
+    [(0.0, 1, 0.0015), (0.04, 6, 0.002 / 0.7), (0.16, 10, 0.005), (1.0, 10, 0.005)],
+)
+def test_epochs_and_rate_of_a_warm_start_follow_what_is_new(
+    new_share: float, epochs: int, rate: float
+) -> None:
+    settings = Hyperparameters(
+        epochs=30, patience=10, learning_rate=0.01, warm_epoch_share=0.35, warm_learning_rate_share=0.5
+    )
     chosen, _ = for_warm_start(settings, new_share)
-    assert (chosen.epochs, chosen.learning_rate) == (epochs, 0.005)
+    assert chosen.epochs == epochs
+    assert chosen.learning_rate == pytest.approx(rate)
+
+
+def test_every_epoch_of_a_warm_start_has_the_windows_with_something_new(
+    cycle: World, first_night: Path, tmp_path: Path
+) -> None:
+    world = second_night(cycle, tmp_path)
+    data, settings, _ = start(world, first_night)
+    assert settings.warm_start
+    assert data.sequences.in_every_epoch.all()  # all users have something new
+    data, settings, _ = start(cycle, first_night, warm_start=True)
+    assert not data.sequences.in_every_epoch.any()
+    data, settings, _ = start(cycle, first_night, warm_start=True, units=8)
+    assert not settings.warm_start  # as it turned out
+    assert data.sequences.in_every_epoch.all()
+
+
+def test_a_refit_after_a_warm_start_has_the_epochs_and_the_rate_of_one_after_a_cold_start(
+    cycle: World, first_night: Path, tmp_path: Path
+) -> None:
+    world = second_night(cycle, tmp_path)
+    shares = {"refit_epoch_share": 0.5, "refit_learning_rate_share": 0.5}
+    requested = Hyperparameters.from_dict({**NIGHTLY, **shares})
+    fit(world, tmp_path / "warm", first_night)
+    base = SavedWeights.load(tmp_path / "warm").hyperparameters
+    cold_rate = 2 * base.learning_rate
+    assert base.epochs == 4
+    inputs = world.training_set, world.items, "train", requested, tmp_path / "warm", FeedbackPolicy()
+    _, refit, _ = start_refit(*inputs)
+    assert refit.epochs == 6
+    assert refit.learning_rate == pytest.approx(0.5 * cold_rate)
+
+
+def test_weights_that_do_not_say_what_they_were_trained_on_cannot_be_refitted(tmp_path: Path) -> None:
+    rows = pa.Table.from_pylist([history_row("u", "train", ["i0"])], schema=TRAINING_SET)
+    with pytest.raises(StepError, match=r"has no learned\.parquet"):
+        count_new(tmp_path, rows)
 
 
 def test_weights_that_have_seen_held_out_interactions_are_not_used(
