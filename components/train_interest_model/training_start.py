@@ -10,13 +10,8 @@ import tensorflow as tf
 from components.errors import StepError
 from components.progress import report
 from components.row_preferences import list_offsets
-from components.train_interest_model.auto_hyperparameters import (
-    Statistics,
-    changed_shapes,
-    for_refit,
-    for_warm_start,
-    resolve,
-)
+from components.train_interest_model.auto_hyperparameters import Statistics, resolve
+from components.train_interest_model.continued_training import changed_shapes, for_refit, for_warm_start
 from components.train_interest_model.export.saved_weights import SavedWeights
 from components.train_interest_model.hyperparameters import AUTO, Hyperparameters
 from components.train_interest_model.training_data import TrainingData, read

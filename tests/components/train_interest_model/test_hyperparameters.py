@@ -5,7 +5,8 @@ import math
 import pytest
 
 from components.errors import StepError
-from components.train_interest_model.auto_hyperparameters import Statistics, for_refit, resolve
+from components.train_interest_model.auto_hyperparameters import Statistics, resolve
+from components.train_interest_model.continued_training import for_refit
 from components.train_interest_model.hyperparameters import AUTO, Hyperparameters
 
 DENSE = Statistics(interactions=1_000_000, windows=9_000, items=3_400, mean_length=111, repeat_share=0)

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from components.errors import StepError
-from components.train_interest_model.auto_hyperparameters import for_warm_start
+from components.train_interest_model.continued_training import for_warm_start
 from components.train_interest_model.experiment_tracking import Tracker
 from components.train_interest_model.export.saved_weights import ABOUT, SavedWeights
 from components.train_interest_model.hyperparameters import Hyperparameters
