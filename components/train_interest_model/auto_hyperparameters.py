@@ -64,13 +64,12 @@ FEW_EPOCHS: Final = (8, 24, 400_000)
 # .0800 and .0795, .0905 and .0918. Five epochs at a rate of 0.03 are too few: reviews, seed 7, .0758.
 PART_EPOCHS: Final = (6, 10, 260_000)
 
-# Shares of a cold start's epochs and of its rate in a refit. Refitted on the validation split too, NDCG@10
-# on the test split with reranking and alone, seed 7. Reviews, 15 per item: .0648 and .0603 without a refit of
-# the model, .0660 and .0613 with 1 of 7 epochs at .3 of the rate, .0713 and .0677 with 3 at all of it, .0722
-# and .0693 with 4; from random weights in 7 epochs .0723 and .0692. MovieLens-100K by time, 49 per item:
-# .1729 and .1449 without, .1737 and .1498 with .15 of the epochs at .3 of the rate, .1725 and .1506 with .35
-# at half of it, .1688 and .1500 at all of it; from random weights .1739 and .1598. MovieLens-1M by time, 118
-# per item: .1098 and .1035, .1109 and .1044, .1117 and .1055, .1118 and .1059; .1055 and .0998.
+# Shares of a cold start's epochs and of its rate in a refit, chosen on reviews without each user's last one,
+# 13 per item, one network. Refitted with the last but two of them, NDCG@10 on the last but one with reranking
+# and alone, seed 7: .0704 and .0640 in 1 of 7 epochs at .3 of the rate; .0746 and .0698 in 3 at half of it;
+# .0755 and .0710 in 3 at all of it; .0766 and .0709 in 4; .0771 and .0717 in 6. With more per item a longer
+# refit brings little. The test split of MovieLens-1M by time, 118 per item: .1109 and .1044 with .15 of the
+# epochs at .3 of the rate, .1117 and .1055 with .35 at half of it; .1055 and .0998 from random weights.
 FEW_REFIT: Final = (0.6, 1.0)
 MANY_REFIT: Final = (0.15, 0.3)
 

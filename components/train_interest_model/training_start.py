@@ -47,8 +47,8 @@ def start_refit(
     # The base model has no attributes if no user had any.
     requested = replace(requested, use_user_attributes=base.hyperparameters.use_user_attributes)
     data = read(training_set, items, split, requested, base, feedback)
-    data, _ = _continuing(data, base_model)
-    cold, _ = _resolve(_like(base, requested), data)
+    data, new_share = _continuing(data, base_model)
+    cold, _ = _resolve(_like(base, requested), data, 1 - new_share)
     if not base.hyperparameters.warm_start:
         cold = replace(base.hyperparameters, epochs=base.epochs)
     settings, reasons = for_refit(requested, base.hyperparameters, cold.epochs, cold.learning_rate)
@@ -155,10 +155,14 @@ def _changed(settings: Hyperparameters, catalog: pa.Table, base: SavedWeights) -
     ]
 
 
-def _resolve(requested: Hyperparameters, data: TrainingData) -> tuple[Hyperparameters, dict[str, str]]:
+def _resolve(
+    requested: Hyperparameters, data: TrainingData, share: float = 1.0
+) -> tuple[Hyperparameters, dict[str, str]]:
+    """Choose what is "auto", for a training on this share of the interactions; return the reasons too."""
     if not data.vocabulary.attributes:
         requested = replace(requested, use_user_attributes=False)
-    return resolve(requested, Statistics.of(data.sequences, len(data.catalog)))
+    statistics = Statistics.of(data.sequences, len(data.catalog))
+    return resolve(requested, replace(statistics, interactions=round(share * statistics.interactions)))
 
 
 def _report_choices(settings: Hyperparameters, reasons: dict[str, str]) -> None:
