@@ -7,7 +7,6 @@ import numpy as np
 import pyarrow as pa
 import tensorflow as tf
 
-from components.errors import StepError
 from components.progress import report
 from components.row_preferences import list_offsets
 from components.train_interest_model.auto_hyperparameters import Statistics, resolve
@@ -107,20 +106,10 @@ def _continuing(data: TrainingData, base: Path) -> tuple[TrainingData, float]:
 
 
 def _with_possible_targets(data: TrainingData, settings: Hyperparameters) -> TrainingData:
-    """Leave out the targets that the softmax excludes: items that their user has seen.
-
-    Raises:
-        StepError: no target is left.
-    """
+    """Leave out the targets that the softmax excludes: items that their user has seen."""
     if settings.seen_items == "keep" or settings.seen_negatives == "on":
         return data
-    sequences = data.sequences.without_seen_targets()
-    if not len(sequences.target_items):
-        raise StepError(
-            "each positive interaction is with an item that its user has seen before, and these are not "
-            "recommended again: --set seen_items=keep recommends them"
-        )
-    return replace(data, sequences=sequences)
+    return replace(data, sequences=data.sequences.without_seen_targets())
 
 
 def _like(base: SavedWeights | None, requested: Hyperparameters) -> Hyperparameters:
