@@ -7,8 +7,8 @@ from typing import Final
 from components.errors import StepError
 from components.train_interest_model.hyperparameters import AUTO, Hyperparameters
 
-# The lowest rate of a warm start, as a share of that of the longest one: a few steps at a high rate only
-# shake the weights. MovieLens-1M by time, 1 % new, validation NDCG@10 after one short epoch at .5, .15 and
+# The lowest rate of a warm start, as a share of that of the longest one: a few steps at a high rate make the
+# weights worse. MovieLens-1M by time, 1 % new, validation NDCG@10 after one short epoch at .5, .15 and
 # .05 of a cold start's rate .1265, .1282, .1279 (seed 7); at .5, .3 and .15 .1255, .1264, .1265 (seed 8); a
 # cold start .1272 (seed 7).
 WARM_RATE: Final = 0.3

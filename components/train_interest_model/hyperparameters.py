@@ -75,7 +75,7 @@ class Hyperparameters:
     pruning: float = 0.0  # share of the served encoder's weights that are set to zero
 
     # Start from the weights of the live version's training. Set by a schedule; without it, results depend on
-    # the input only, not on the live version.
+    # the input only, not on the live version. Saved with weights, it says whether their training did so.
     warm_start: bool = False
     # At most this share of a cold start's epochs. MovieLens-100K, a second run with a tenth more data, rate
     # 0.003: validation NDCG@10 .155 after 8 epochs, the same as a cold start after 24.
@@ -89,6 +89,11 @@ class Hyperparameters:
     mixed_precision: bool = False
     xla: bool = True
     deterministic: bool = False  # TensorFlow's deterministic kernels; on one CPU runs repeat without them
+
+    @property
+    def excludes_seen(self) -> bool:
+        """Whether the softmax of a target leaves out what the user has seen."""
+        return self.seen_items == "filter" and self.seen_negatives == "off"
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> "Hyperparameters":

@@ -98,16 +98,16 @@ def _continuing(data: TrainingData, base: Path) -> tuple[TrainingData, float]:
     new = count_new(base, data.rows)
     sequences = replace(data.sequences, in_every_epoch=new > 0)
     share = int(new.sum()) / max(1, int(list_offsets(data.rows["timestamps"])[-1]))
-    windows = f"{np.count_nonzero(new):,} of {len(new):,} windows"
     report(
-        f"{share:.1%} of the interactions are new to the weights: every epoch has their {windows}, and others"
+        f"{share:.1%} of the interactions are new to the weights; each epoch reads the "
+        f"{np.count_nonzero(new):,} of {len(new):,} windows that contain them, and others"
     )
     return replace(data, sequences=sequences), share
 
 
 def _with_possible_targets(data: TrainingData, settings: Hyperparameters) -> TrainingData:
     """Leave out the targets that the softmax excludes: items that their user has seen."""
-    if settings.seen_items == "keep" or settings.seen_negatives == "on":
+    if not settings.excludes_seen:
         return data
     return replace(data, sequences=data.sequences.without_seen_targets())
 

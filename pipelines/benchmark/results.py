@@ -181,7 +181,8 @@ def _protocol_text(results: dict[str, Any]) -> str:
         f"Candidates: {rules['candidates']}. Ties: {rules['ties']}. Seen items: {rules['seen items']}"
         + (f" ({repeated:,} of the test targets)." if repeated else "."),
         f"Seeds: {', '.join(map(str, results['seeds']))}; mean ± standard deviation.",
-        "Refitted: models and filters, as in a run before they go live; the blend is the one of before.",
+        "Refitted: models and filters also learned from the validation split, as a run refits both on all "
+        "data before they go live. The blend is the one that was fitted before the refit.",
         "Seconds and memory: of the steps that train the model, without a refit; transitions and popularity "
         "are fitted together with all other collaborative filters.",
         f"Commit: {results['commit'] or 'unknown'}.",

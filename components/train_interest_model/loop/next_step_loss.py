@@ -98,7 +98,7 @@ class NextStepLoss:
         target is then one of them (`Sequences.without_seen_targets`).
         """
         items, weights = tf.gather_nd(batch["items"], cells), tf.gather_nd(batch["target_weights"], cells)
-        if self._settings.seen_items == "keep" or self._settings.seen_negatives == "on":
+        if not self._settings.excludes_seen:
             return items, weights, None
         before = tf.gather_nd(batch["predicted_from"], cells)
         return items, weights, Seen(batch["items"], tf.cast(cells[:, 0], tf.int32), before)
