@@ -62,8 +62,8 @@ def train(
     Args:
         base_model: the output of the training to refit, with its hyperparameters.
         feedback: the sign and strength of each interaction; positive ones are targets.
-        warm_start: the output of an earlier run's training, whose weights are used if they have not seen
-            held-out data.
+        warm_start: the output of the training on this split in an earlier run, to continue it, unless its
+            weights have seen held-out data, or `base_model` did not continue that run either.
         group: several workers, of which this process is the chief; None for one worker.
 
     Returns:
@@ -74,7 +74,9 @@ def train(
     """
     requested = Hyperparameters.from_dict(hyperparameters)
     if base_model:
-        data, settings, base = start_refit(training_set, items, split, requested, base_model, feedback)
+        data, settings, base = start_refit(
+            training_set, items, split, requested, base_model, warm_start, feedback
+        )
     else:
         data, settings, base = start_fit(training_set, items, split, requested, warm_start, feedback)
     _check_memory(data, settings, group)
@@ -96,8 +98,7 @@ def train(
         fit_forecast(trainer.model, validation)
     report(f"trained on {_device(trainer)}")
     _write(trainer.model, data, state, output)
-    if split == "train":
-        write_trained_until(data.rows, warm_start if base else None, output)
+    write_trained_until(data.rows, warm_start if settings.warm_start else None, output)
     checkpoint.discard()
     return _metrics(state)
 

@@ -35,24 +35,42 @@ def start_refit(
     split: str,
     requested: Hyperparameters,
     base_model: Path,
+    earlier: Path | None,
     feedback: FeedbackPolicy,
 ) -> Start:
-    """Start from the weights and hyperparameters of `base_model`, the output of another training.
+    """Start with the hyperparameters of `base_model`, the output of another training, and from its weights.
+
+    If that training continued the live version's, the refit continues the live version's refit: these
+    weights know everything but what is new, where those of `base_model` have seen nothing that is held out.
+
+    Args:
+        earlier: the output of the live version's refit, or None.
 
     Raises:
-        StepError: the base model or the training set is invalid, or the weights would get other shapes.
+        StepError: a base model or the training set is invalid, or the weights would get other shapes.
     """
     base = SavedWeights.load(base_model)
     # The base model has no attributes if no user had any.
     requested = replace(requested, use_user_attributes=base.hyperparameters.use_user_attributes)
-    data = read(training_set, items, split, requested, base, feedback)
-    data, new_share = _continuing(data, base_model)
+    if earlier and base.hyperparameters.warm_start:
+        start, folder = SavedWeights.load(earlier).with_forecast_of(base), earlier
+        report("the refit continues that of the live version")
+    else:
+        start, folder = base, base_model
+    data = read(training_set, items, split, requested, start, feedback)
+    data, new_share = _continuing(data, folder)
     cold, _ = _resolve(_like(base, requested), data, 1 - new_share)
     if not base.hyperparameters.warm_start:
         cold = replace(base.hyperparameters, epochs=base.epochs)
-    settings, reasons = for_refit(requested, base.hyperparameters, cold.epochs, cold.learning_rate)
+    settings, reasons = for_refit(
+        requested,
+        base.hyperparameters,
+        cold.epochs,
+        cold.learning_rate,
+        new_share=new_share if start is not base else None,
+    )
     _report_choices(settings, reasons)
-    return _with_possible_targets(data, settings), settings, base
+    return _with_possible_targets(data, settings), settings, start
 
 
 def start_fit(

@@ -1,7 +1,7 @@
 """Saves a trained model's weights with its settings, vocabulary and content encoder, without pickle."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -102,6 +102,12 @@ class SavedWeights:
             else:
                 value[tuple(slice(size) for size in saved.shape)] = saved
             variable.assign(value)
+
+    def with_forecast_of(self, other: "SavedWeights") -> "SavedWeights":
+        forecast = {
+            path: array for path, array in other.arrays.items() if path.rsplit("/", 1)[-1] in FORECAST
+        }
+        return replace(self, arrays={**self.arrays, **forecast})
 
     def trained(self, vocabulary: Vocabulary) -> NDArray[np.bool_]:
         """Return [items] whether each item of `vocabulary` was in the training data of these weights."""

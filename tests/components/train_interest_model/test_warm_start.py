@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -52,6 +53,12 @@ def first_night(learned_cycle: Path) -> Path:
 def fit(world: World, output: Path, start: Path | None = None, **settings: object) -> RecordingTracker:
     tracker, chosen = RecordingTracker(), {**NIGHTLY, **settings}
     train(world.training_set, world.items, "train", chosen, output, None, tracker, FeedbackPolicy(), start)
+    return tracker
+
+
+def refit(world: World, output: Path, base: Path, start: Path | None = None) -> RecordingTracker:
+    tracker, chosen = RecordingTracker(), {**NIGHTLY, "refit_epoch_share": 0.5}
+    train(world.training_set, world.items, "all", chosen, output, base, tracker, FeedbackPolicy(), start)
     return tracker
 
 
@@ -155,10 +162,64 @@ def test_a_refit_after_a_warm_start_has_the_epochs_and_the_rate_of_one_after_a_c
     base = SavedWeights.load(tmp_path / "warm").hyperparameters
     cold_rate = 2 * base.learning_rate
     assert base.epochs == 4
-    inputs = world.training_set, world.items, "train", requested, tmp_path / "warm", FeedbackPolicy()
-    _, refit, _ = start_refit(*inputs)
-    assert refit.epochs == 6
-    assert refit.learning_rate == pytest.approx(0.5 * cold_rate)
+    inputs = world.training_set, world.items, "train", requested, tmp_path / "warm", None
+    _, settings, _ = start_refit(*inputs, FeedbackPolicy())
+    assert settings.epochs == 6
+    assert settings.learning_rate == pytest.approx(0.5 * cold_rate)
+
+
+def test_a_refit_continues_that_of_the_live_version_if_its_base_does(
+    cycle: World, first_night: Path, tmp_path: Path
+) -> None:
+    """Only the forecast is of the base: a refit fits none."""
+    refit(cycle, first := tmp_path / "first", first_night)
+    world = second_night(cycle, tmp_path)
+    fit(world, warm := tmp_path / "warm", first_night)
+    fit(world, cold := tmp_path / "cold", epochs=1)
+    requested, fitted = Hyperparameters.from_dict(NIGHTLY), SavedWeights.load(warm)
+    forecast = next(path for path in fitted.arrays if path.endswith("forecast_scale"))
+    fitted.arrays[forecast][:] = 0.5
+    fitted.save(warm)
+
+    def begin(base: Path, earlier: Path | None) -> Start:
+        return start_refit(world.training_set, world.items, "all", requested, base, earlier, FeedbackPolicy())
+
+    continued, anew, of_cold = begin(warm, first), begin(warm, None), begin(cold, first)
+    weights = SavedWeights.load(first)
+    embeddings = next(path for path in weights.arrays if path.endswith("item_embeddings"))
+    for (_, _, start), expected in ((continued, first), (anew, warm), (of_cold, cold)):
+        assert start is not None
+        assert np.array_equal(start.arrays[embeddings], SavedWeights.load(expected).arrays[embeddings])
+    assert [settings.epochs for _, settings, _ in (continued, anew, of_cold)] == [4, 2, 1]
+    assert continued[2] is not None
+    assert (continued[2].arrays[forecast] == 0.5).all()
+
+
+def test_a_continued_refit_knows_the_newest_interactions(
+    cycle: World, first_night: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refit(cycle, tmp_path / "first", first_night)
+    world = second_night(cycle, tmp_path)
+    fit(world, tmp_path / "warm", first_night)
+    tracker = refit(world, tmp_path / "second", tmp_path / "warm", tmp_path / "first")
+    assert "the refit continues that of the live version" in capsys.readouterr().out
+    assert tracker.params["refit/epochs"] == 4
+    known = pq.read_table(world.training_set, filters=[("split", "=", "all")])
+    assert (
+        count_new(
+            tmp_path / "second", known.sort_by([("user_id", "ascending"), ("cutoff", "ascending")])
+        ).sum()
+        == 0
+    )
+
+
+def test_no_training_starts_from_a_refit(
+    cycle: World, first_night: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A refit has seen everything that is held out."""
+    refit(cycle, tmp_path / "refit", first_night)
+    assert start(cycle, tmp_path / "refit")[-1] is None
+    assert "the earlier weights have seen held-out interactions of 160 users" in capsys.readouterr().out
 
 
 def test_weights_that_do_not_say_what_they_were_trained_on_cannot_be_refitted(tmp_path: Path) -> None:
@@ -254,27 +315,33 @@ def test_the_base_model_of_the_live_versions_run_is_fetched(
     experiment = client.create_experiment("x", artifact_location=(tmp_path / "artifacts").as_uri())
     runs = [Tracker(client, client.create_run(experiment).info.run_id) for _ in range(2)]
     releases = tmp_path / "releases"
-    assert fetch_base(str(releases), runs[1], tmp_path) is None
-    publish(releases, runs[0].run_id, fingerprint())
-    assert fetch_base(str(releases), runs[1], tmp_path) is None
-    assert "the run of the live version 3 has no base model" in capsys.readouterr().out
 
-    log_base_model(first_night, runs[0])
+    def fetch(split: str = "train", folder: Path = tmp_path) -> Path | None:
+        return fetch_base(str(releases), runs[1], split, folder)
+
+    assert fetch() is None
+    publish(releases, runs[0].run_id, fingerprint())
+    assert fetch() is None
+    assert "the run of the live version 3 has no base_model/train" in capsys.readouterr().out
+
+    log_base_model(first_night, runs[0], "train")
     (tmp_path / "fetched").mkdir()
-    base = fetch_base(str(releases), runs[1], tmp_path / "fetched")
+    base = fetch(folder=tmp_path / "fetched")
     assert base is not None
+    assert fetch("all") is None
+    assert "the run of the live version 3 has no base_model/all" in capsys.readouterr().out
     assert SavedWeights.load(base).vocabulary == SavedWeights.load(first_night).vocabulary
     assert (base / TRAINED_UNTIL).read_bytes() == (first_night / TRAINED_UNTIL).read_bytes()
 
     publish(releases, "0" * 32, fingerprint())
-    assert fetch_base(str(releases), runs[1], tmp_path) is None
+    assert fetch() is None
     publish(releases, runs[0].run_id, "another")
-    assert fetch_base(str(releases), runs[1], tmp_path) is None
+    assert fetch() is None
     assert "another contract" in capsys.readouterr().out
 
     (releases / "ranking/3/manifest.json").write_text("{}")
     with pytest.raises(StepError, match="penchant review rollback"):
-        fetch_base(str(releases), runs[1], tmp_path)
+        fetch()
 
 
 def publish(releases: Path, run_id: str, contract: str) -> None:
