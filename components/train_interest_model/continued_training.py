@@ -77,6 +77,17 @@ def for_refit(
     }
 
 
+def may_continue_refits(base: Hyperparameters) -> bool:
+    """Return whether a refit of `base` may continue the live version's refit.
+
+    With few interactions per item, where a refit takes more epochs than a warm start, weights that learn a
+    little more each night get worse. Five nights with 1 % new, NDCG@10 of the model alone, continued and
+    refitted anew from the base model (seed 7): reviews .0657 and .0718, MovieLens-1M .1045 and .1044,
+    MovieLens-100K .1505 and .1489.
+    """
+    return base.warm_start and base.refit_epoch_share <= base.warm_epoch_share
+
+
 def changed_shapes(settings: Hyperparameters, base: Hyperparameters) -> list[str]:
     """Return the names of the hyperparameters whose change from `base` changes the shapes of the weights."""
     return [name for name in SHAPES if getattr(settings, name) != getattr(base, name)]
@@ -88,10 +99,9 @@ def for_warm_start(settings: Hyperparameters, new_share: float) -> tuple[Hyperpa
     `new_share`: the share of the training interactions that the earlier weights have not seen.
     """
     share, rate_share = _warm_shares(settings, new_share)
-    epochs = max(1, round(share * settings.epochs))
-    patience = max(1, round(share * settings.patience))
-    rate = settings.learning_rate * rate_share
-    settings = replace(settings, epochs=epochs, patience=patience, learning_rate=rate)
+    epochs, rate = max(1, round(share * settings.epochs)), settings.learning_rate * rate_share
+    # The first epochs at a high rate make trained weights worse, before the last ones make them better.
+    settings = replace(settings, epochs=epochs, patience=epochs, learning_rate=rate)
     return settings, {
         "epochs": f"{share:.2g} x those of a cold start: {new_share:.1%} of the interactions are new",
         "learning_rate": f"{rate_share:.2g} x that of a cold start",

@@ -29,7 +29,7 @@ from components.train_interest_model.network.model import InterestModel
 from components.train_interest_model.network.pruning import prune
 from components.train_interest_model.training_data import TrainingData
 from components.train_interest_model.training_start import prepare, start_fit, start_refit
-from components.train_interest_model.warm_start import write_trained_until
+from components.train_interest_model.warm_start import keep_trained_until, write_trained_until
 from feature_repo.counts import counted
 from feature_repo.feedback import FeedbackPolicy
 
@@ -98,7 +98,12 @@ def train(
         fit_forecast(trainer.model, validation)
     report(f"trained on {_device(trainer)}")
     _write(trainer.model, data, state, output)
-    write_trained_until(data.rows, warm_start if settings.warm_start else None, output)
+    earlier = warm_start if settings.warm_start else None
+    if earlier and not state.best_epoch:
+        report("no epoch is better than the earlier weights: these stay")
+        keep_trained_until(earlier, output)
+    else:
+        write_trained_until(data.rows, earlier, output)
     checkpoint.discard()
     return _metrics(state)
 
@@ -231,7 +236,7 @@ def _as_served(model: InterestModel, data: TrainingData) -> InterestModel:
 
 def _metrics(state: TrainingState) -> dict[str, float]:
     metrics = {name: value for name, value in state.history[-1].items() if not name.startswith("validation")}
-    best = state.history[state.best_epoch - 1]
+    best = state.history[state.best_epoch - 1] if state.best_epoch else state.start
     metrics |= {name: value for name, value in best.items() if name.startswith("validation")}
     return metrics | {"best_epoch": state.best_epoch, "epochs": state.epoch}
 

@@ -10,7 +10,12 @@ import tensorflow as tf
 from components.progress import report
 from components.row_preferences import list_offsets
 from components.train_interest_model.auto_hyperparameters import Statistics, resolve
-from components.train_interest_model.continued_training import changed_shapes, for_refit, for_warm_start
+from components.train_interest_model.continued_training import (
+    changed_shapes,
+    for_refit,
+    for_warm_start,
+    may_continue_refits,
+)
 from components.train_interest_model.export.saved_weights import SavedWeights
 from components.train_interest_model.hyperparameters import AUTO, Hyperparameters
 from components.train_interest_model.training_data import TrainingData, read
@@ -40,7 +45,7 @@ def start_refit(
 ) -> Start:
     """Start with the hyperparameters of `base_model`, the output of another training, and from its weights.
 
-    If that training continued the live version's, the refit continues the live version's refit: these
+    If that training continued the live version's, a short refit continues the live version's refit: these
     weights know everything but what is new, where those of `base_model` have seen nothing that is held out.
 
     Args:
@@ -52,7 +57,7 @@ def start_refit(
     base = SavedWeights.load(base_model)
     # The base model has no attributes if no user had any.
     requested = replace(requested, use_user_attributes=base.hyperparameters.use_user_attributes)
-    if earlier and base.hyperparameters.warm_start:
+    if earlier and may_continue_refits(base.hyperparameters):
         start, folder = SavedWeights.load(earlier).with_forecast_of(base), earlier
         report("the refit continues that of the live version")
     else:

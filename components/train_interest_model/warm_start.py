@@ -6,6 +6,7 @@ and for each user the newest interaction in their training data, so that a later
 """
 
 import json
+import shutil
 from pathlib import Path
 from typing import Final
 
@@ -47,6 +48,11 @@ def write_trained_until(rows: pa.Table, earlier: Path | None, output: Path) -> N
     latest = both.aggregate([("until", "max"), ("interactions", "max")])
     names = {"until_max": "until", "interactions_max": "interactions"}
     pq.write_table(latest.rename_columns(names), output / TRAINED_UNTIL)
+
+
+def keep_trained_until(earlier: Path, output: Path) -> None:
+    """Write that the weights in `output` have seen what those in `earlier` have, and nothing more."""
+    shutil.copyfile(earlier / TRAINED_UNTIL, output / TRAINED_UNTIL)
 
 
 def log_base_model(output: Path, tracker: Tracker, split: str) -> None:

@@ -64,17 +64,23 @@ class Trainer:
     ) -> TrainingState:
         """Train until the last epoch or no better NDCG@10 for `patience` epochs; set the best weights.
 
+        The weights that a warm start begins with are among them.
+
         Raises:
             StepError: the training diverged: a loss or a weight is not finite.
         """
         state = self._resume(checkpoint)
+        if validation is not None and self.hyperparameters.warm_start and not state.epoch:
+            state.start = self._validate(validation)
+            self._keep_best(state, state.start)
+            report(f"start: validation NDCG@10 {state.best_ndcg:.4f}")
+            on_epoch(state.start, 0)
         self._agree_on_start(state)
         while self._agree_to_go_on(self._is_unfinished(state)):
             metrics = self._epoch(sequences, state)
             self._check_finite(metrics["loss"], state)
             if validation is not None:
-                ranks = validation.ranks(self.model)
-                metrics[NDCG], metrics[HIT_RATE] = (float(m(ranks, 10).mean()) for m in (ndcg, hit_rate))
+                metrics |= self._validate(validation)
             self._keep_best(state, metrics)
             state.history.append(metrics)
             report(_line(state, self.hyperparameters.epochs))
@@ -168,12 +174,16 @@ class Trainer:
         self.optimizer.apply_gradients(zip(gradients, variables, strict=True))
         return loss
 
+    def _validate(self, validation: Validation) -> dict[str, float]:
+        ranks = validation.ranks(self.model)
+        return {NDCG: float(ndcg(ranks, 10).mean()), HIT_RATE: float(hit_rate(ranks, 10).mean())}
+
     def _keep_best(self, state: TrainingState, metrics: dict[str, float]) -> None:
-        ndcg = metrics.get(NDCG)
-        if ndcg is None or ndcg > state.best_ndcg:
+        value = metrics.get(NDCG)
+        if value is None or value > state.best_ndcg:
             state.best_epoch = state.epoch
-            state.best_ndcg = -1.0 if ndcg is None else ndcg
-            state.best_weights = None if ndcg is None else self._weights()
+            state.best_ndcg = -1.0 if value is None else value
+            state.best_weights = None if value is None else self._weights()
 
     def _resume(self, checkpoint: Checkpoint) -> TrainingState:
         saved = checkpoint.load()

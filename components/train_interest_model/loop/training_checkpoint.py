@@ -16,7 +16,10 @@ Weights = list[NDArray[Any]]
 
 @dataclass
 class TrainingState:
-    """The progress of a training; epochs are counted from 1."""
+    """The progress of a training; epochs are counted from 1, and 0 is the start of a warm start.
+
+    `start`: the validation metrics of the weights that a warm start begins with; {} otherwise.
+    """
 
     epoch: int = 0
     step: int = 0
@@ -24,6 +27,7 @@ class TrainingState:
     best_ndcg: float = -1.0
     seconds: float = 0.0
     history: list[dict[str, float]] = field(default_factory=list)
+    start: dict[str, float] = field(default_factory=dict)
     best_weights: Weights | None = None
 
 

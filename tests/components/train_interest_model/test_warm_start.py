@@ -80,18 +80,38 @@ def test_a_warm_start_takes_fewer_epochs_and_learns_new_items(
     cycle: World, first_night: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world = second_night(cycle, tmp_path)
-    warm = [figures for _, figures in fit(world, tmp_path / "warm", first_night).metrics]
+    start, *warm = [figures for _, figures in fit(world, tmp_path / "warm", first_night).metrics]
     out = capsys.readouterr().out
     assert "warm start: the earlier weights cover 60 of 62 items" in out
     # 1,040 of 2,960: each user's last 2, and the 9 of each new user.
     assert "epochs = 4 (0.35 x those of a cold start: 35.1% of the interactions are new)" in out
     cold = [figures for _, figures in fit(world, tmp_path / "cold", epochs=2).metrics]
     assert len(warm) == 4
-    assert warm[0][NDCG] > 0.8 > 0.4 > cold[0][NDCG]
+    assert warm[0][NDCG] > 0.8 > start[NDCG] > 0.4 > cold[0][NDCG]
     assert warm[-1][NDCG] > 0.9
     learned = SavedWeights.load(tmp_path / "warm")
     assert learned.vocabulary.item_ids == world.item_ids
     assert learned.trained(learned.vocabulary).all()
+
+
+def test_a_warm_start_keeps_weights_that_no_epoch_improves(
+    cycle: World, first_night: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The rate is so high that training destroys the weights."""
+    world = second_night(cycle, tmp_path)
+    tracker = fit(world, tmp_path / "kept", first_night, warm_learning_rate_share=1.0, learning_rate=3.0)
+    out = capsys.readouterr().out
+    assert "no epoch is better than the earlier weights: these stay" in out
+    kept, earlier = SavedWeights.load(tmp_path / "kept"), SavedWeights.load(first_night)
+    lstm = next(path for path in earlier.arrays if path.endswith("recurrent_kernel"))
+    assert np.array_equal(kept.arrays[lstm], earlier.arrays[lstm])
+    # So what is new stays new to them.
+    assert (tmp_path / "kept" / TRAINED_UNTIL).read_bytes() == (first_night / TRAINED_UNTIL).read_bytes()
+    assert [epoch for epoch, figures in tracker.metrics if NDCG in figures] == [0, 1, 2, 3, 4]
+    best = dict(tracker.metrics)[0]
+    assert max(figures[NDCG] for _, figures in tracker.metrics) == best[NDCG]
+    values = json.loads((tmp_path / "kept" / ABOUT).read_text())
+    assert values["epochs"] == 0
 
 
 def test_new_are_the_interactions_after_each_users_newest_known(
@@ -171,7 +191,7 @@ def test_a_refit_after_a_warm_start_has_the_epochs_and_the_rate_of_one_after_a_c
 def test_a_refit_continues_that_of_the_live_version_if_its_base_does(
     cycle: World, first_night: Path, tmp_path: Path
 ) -> None:
-    """Only the forecast is of the base: a refit fits none."""
+    """Not with few interactions per item, where refits are long. The forecast is of the base."""
     refit(cycle, first := tmp_path / "first", first_night)
     world = second_night(cycle, tmp_path)
     fit(world, warm := tmp_path / "warm", first_night)
@@ -184,13 +204,16 @@ def test_a_refit_continues_that_of_the_live_version_if_its_base_does(
     def begin(base: Path, earlier: Path | None) -> Start:
         return start_refit(world.training_set, world.items, "all", requested, base, earlier, FeedbackPolicy())
 
-    continued, anew, of_cold = begin(warm, first), begin(warm, None), begin(cold, first)
+    fit(world, long := tmp_path / "long", first_night, refit_epoch_share=0.5)
+    continued, anew, of_cold, of_long = (
+        begin(base, earlier) for base, earlier in ((warm, first), (warm, None), (cold, first), (long, first))
+    )
     weights = SavedWeights.load(first)
     embeddings = next(path for path in weights.arrays if path.endswith("item_embeddings"))
-    for (_, _, start), expected in ((continued, first), (anew, warm), (of_cold, cold)):
+    for (_, _, start), expected in ((continued, first), (anew, warm), (of_cold, cold), (of_long, long)):
         assert start is not None
         assert np.array_equal(start.arrays[embeddings], SavedWeights.load(expected).arrays[embeddings])
-    assert [settings.epochs for _, settings, _ in (continued, anew, of_cold)] == [4, 2, 1]
+    assert [settings.epochs for _, settings, _ in (continued, anew, of_cold, of_long)] == [4, 2, 1, 6]
     assert continued[2] is not None
     assert (continued[2].arrays[forecast] == 0.5).all()
 
