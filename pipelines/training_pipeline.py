@@ -186,7 +186,6 @@ def training(
         warehouse=warehouse,
         run_id=run_id,
         base_model=fitted_model.outputs["interest_model"],
-        releases=releases,
         workers=training_workers,
     ).set_display_name("Refit interest model")
     refitted_filters = train_collaborative_filters(

@@ -26,10 +26,9 @@ def train_interest_model(
 ) -> str:
     """Train on a split of the training set and track the run in MLflow; returns the MLflow run.
 
-    `base_model`: the training to refit. `releases`: the release store of the live version, from whose
-    training on this split a warm start continues; the run then keeps the files that the next warm start
-    needs. `workers`: processes that train together, on Kubeflow each in a pod; the warehouse has what they
-    share meanwhile.
+    `releases`: the release store of the live version, from whose training a warm start continues; the run
+    then keeps the files that the next warm start needs. `workers`: processes that train together, on Kubeflow
+    each in a pod; the warehouse has what they share meanwhile.
     """
     import tempfile
     from pathlib import Path
@@ -49,7 +48,7 @@ def train_interest_model(
         tracked_run(tracking_uri, experiment, run_id, split) as tracker,
         tempfile.TemporaryDirectory() as folder,
     ):
-        earlier = fetch_base(releases, tracker, split, Path(folder)) if warm else None
+        base = fetch_base(releases, tracker, Path(folder)) if warm else None
         task = ChiefTask(
             training_set=training_set.path,
             items=items.path,
@@ -58,7 +57,7 @@ def train_interest_model(
             output=interest_model.path,
             base_model=base_model.path if base_model else None,
             feedback=FeedbackPolicy.read(Path(feedback.path)).to_json(),
-            warm_start=str(earlier) if earlier else None,
+            warm_start=str(base) if base else None,
             tracking_uri=tracking_uri,
             run_id=tracker.run_id,
         )
@@ -67,7 +66,7 @@ def train_interest_model(
         else:
             values = train_on_workers(task, workers, warehouse, Path(folder))
         if releases:
-            log_base_model(Path(interest_model.path), tracker, split)
+            log_base_model(Path(interest_model.path), tracker)
         for name, value in values.items():
             metrics.log_metric(name, value)
         return tracker.run_id

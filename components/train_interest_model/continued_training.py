@@ -31,18 +31,12 @@ SHAPES: Final = (
 
 
 def for_refit(
-    requested: Hyperparameters,
-    base: Hyperparameters,
-    cold_epochs: int,
-    cold_rate: float,
-    new_share: float | None = None,
+    requested: Hyperparameters, base: Hyperparameters, cold_epochs: int, cold_rate: float
 ) -> tuple[Hyperparameters, dict[str, str]]:
     """Return the base model's hyperparameters with the epochs and the rate of a refit; reasons by name.
 
     Args:
         cold_epochs, cold_rate: the epochs and the learning rate of a cold start.
-        new_share: for a refit that continues the live version's, the share of the interactions that its
-            weights have not seen: the shares are then those of a warm start.
 
     Raises:
         StepError: a requested hyperparameter would change the shapes of the weights.
@@ -54,13 +48,10 @@ def for_refit(
                 f"hyperparameter {name} = {value} but the base model has {base_value}: leave {name} out, "
                 "or train without a base model"
             )
-    if new_share is None:
-        epoch_share, rate_share = (
-            getattr(base, name) if getattr(requested, name) == AUTO else getattr(requested, name)
-            for name in ("refit_epoch_share", "refit_learning_rate_share")
-        )
-    else:
-        epoch_share, rate_share = _warm_shares(requested, new_share)
+    epoch_share, rate_share = (
+        getattr(base, name) if getattr(requested, name) == AUTO else getattr(requested, name)
+        for name in ("refit_epoch_share", "refit_learning_rate_share")
+    )
     epochs, rate = max(1, round(epoch_share * cold_epochs)), rate_share * cold_rate
     precision = requested.embedding_precision
     settings = replace(
@@ -72,20 +63,9 @@ def for_refit(
         pruning=requested.pruning or base.pruning,
     )
     return settings, {
-        "epochs": f"{epoch_share:.2g} x the {cold_epochs} epochs of a cold start",
-        "learning_rate": f"{rate_share:.2g} x that of a cold start",
+        "epochs": f"{epoch_share:g} x the {cold_epochs} epochs of a cold start",
+        "learning_rate": f"{rate_share:g} x that of a cold start",
     }
-
-
-def may_continue_refits(base: Hyperparameters) -> bool:
-    """Return whether a refit of `base` may continue the live version's refit.
-
-    With few interactions per item, where a refit takes more epochs than a warm start, weights that learn a
-    little more each night get worse. Five nights with 1 % new, NDCG@10 of the model alone, continued and
-    refitted anew from the base model (seed 7): reviews .0657 and .0718, MovieLens-1M .1045 and .1044,
-    MovieLens-100K .1505 and .1489.
-    """
-    return base.warm_start and base.refit_epoch_share <= base.warm_epoch_share
 
 
 def changed_shapes(settings: Hyperparameters, base: Hyperparameters) -> list[str]:
@@ -96,25 +76,19 @@ def changed_shapes(settings: Hyperparameters, base: Hyperparameters) -> list[str
 def for_warm_start(settings: Hyperparameters, new_share: float) -> tuple[Hyperparameters, dict[str, str]]:
     """Return the hyperparameters of a warm start, from those of a cold start, and the reasons by name.
 
-    `new_share`: the share of the training interactions that the earlier weights have not seen.
-    """
-    share, rate_share = _warm_shares(settings, new_share)
-    epochs, rate = max(1, round(share * settings.epochs)), settings.learning_rate * rate_share
-    # The first epochs at a high rate make trained weights worse, before the last ones make them better.
-    settings = replace(settings, epochs=epochs, patience=epochs, learning_rate=rate)
-    return settings, {
-        "epochs": f"{share:.2g} x those of a cold start: {new_share:.1%} of the interactions are new",
-        "learning_rate": f"{rate_share:.2g} x that of a cold start",
-    }
-
-
-def _warm_shares(settings: Hyperparameters, new_share: float) -> tuple[float, float]:
-    """Return the epochs and the learning rate of a warm start, as shares of a cold start's.
-
-    The more is new, the more epochs: their share is the square root of `new_share`, and `warm_epoch_share` at
-    most. With so many, the rate is `warm_learning_rate_share` of a cold start's; with fewer it is lower in
+    The more is new, the more epochs: their share of a cold start's is the square root of `new_share`, the
+    share of the training interactions that the earlier weights have not seen, and `warm_epoch_share` at most.
+    With so many, the rate is `warm_learning_rate_share` of a cold start's; with fewer it is lower in
     proportion, but not below WARM_RATE of that.
     """
     share = min(settings.warm_epoch_share, math.sqrt(new_share))
     of_longest = share / settings.warm_epoch_share if share else 0.0
-    return share, settings.warm_learning_rate_share * max(WARM_RATE, of_longest)
+    rate_share = settings.warm_learning_rate_share * max(WARM_RATE, of_longest)
+    epochs, rate = max(1, round(share * settings.epochs)), settings.learning_rate * rate_share
+    # The first epochs, at a high rate, make trained weights worse before the last ones make them better.
+    settings = replace(settings, epochs=epochs, patience=epochs, learning_rate=rate)
+    return settings, {
+        "epochs": f"{share:.2g} x those of a cold start: {new_share:.1%} of the interactions are new",
+        "patience": "all epochs of a warm start",
+        "learning_rate": f"{rate_share:.2g} x that of a cold start",
+    }

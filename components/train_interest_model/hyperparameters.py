@@ -63,7 +63,7 @@ class Hyperparameters:
     clip_norm: float = 1.0
     epochs: int = AUTO
     batch_size: int = AUTO  # positions: interactions and padding
-    patience: int = AUTO  # epochs without a better validation NDCG@10
+    patience: int = AUTO  # epochs without a better validation NDCG@10; a warm start takes all of its epochs
 
     loss: str = "auto"  # softmax over all items, a random part with the targets in it, or sampled negatives
     negatives: int = 2048  # of the sampled softmax, shared by a batch

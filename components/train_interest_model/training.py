@@ -62,21 +62,20 @@ def train(
     Args:
         base_model: the output of the training to refit, with its hyperparameters.
         feedback: the sign and strength of each interaction; positive ones are targets.
-        warm_start: the output of the training on this split in an earlier run, to continue it, unless its
-            weights have seen held-out data, or `base_model` did not continue that run either.
+        warm_start: the output of an earlier run's training, whose weights are used if they have not seen
+            held-out data; they stay if no epoch is better.
         group: several workers, of which this process is the chief; None for one worker.
 
     Returns:
-        Loss and speed of the last epoch; for split "train" also the validation metrics of the best epoch.
+        Loss and speed of the last epoch; for split "train" also the best epoch, 0 for a warm start's earlier
+        weights, and its validation metrics.
 
     Raises:
         StepError: a hyperparameter, the training set or the base model is invalid.
     """
     requested = Hyperparameters.from_dict(hyperparameters)
     if base_model:
-        data, settings, base = start_refit(
-            training_set, items, split, requested, base_model, warm_start, feedback
-        )
+        data, settings, base = start_refit(training_set, items, split, requested, base_model, feedback)
     else:
         data, settings, base = start_fit(training_set, items, split, requested, warm_start, feedback)
     _check_memory(data, settings, group)
@@ -97,13 +96,14 @@ def train(
     if validation is not None:
         fit_forecast(trainer.model, validation)
     report(f"trained on {_device(trainer)}")
-    _write(trainer.model, data, state, output)
-    earlier = warm_start if settings.warm_start else None
-    if earlier and not state.best_epoch:
+    earlier = warm_start if base else None
+    if base and earlier and not state.best_epoch:
         report("no epoch is better than the earlier weights: these stay")
+        trainer.model.trained.assign(base.trained(data.vocabulary).astype(np.float32)[:, None])
         keep_trained_until(earlier, output)
-    else:
+    elif split == "train":
         write_trained_until(data.rows, earlier, output)
+    _write(trainer.model, data, state, output)
     checkpoint.discard()
     return _metrics(state)
 

@@ -10,12 +10,7 @@ import tensorflow as tf
 from components.progress import report
 from components.row_preferences import list_offsets
 from components.train_interest_model.auto_hyperparameters import Statistics, resolve
-from components.train_interest_model.continued_training import (
-    changed_shapes,
-    for_refit,
-    for_warm_start,
-    may_continue_refits,
-)
+from components.train_interest_model.continued_training import changed_shapes, for_refit, for_warm_start
 from components.train_interest_model.export.saved_weights import SavedWeights
 from components.train_interest_model.hyperparameters import AUTO, Hyperparameters
 from components.train_interest_model.training_data import TrainingData, read
@@ -40,42 +35,24 @@ def start_refit(
     split: str,
     requested: Hyperparameters,
     base_model: Path,
-    earlier: Path | None,
     feedback: FeedbackPolicy,
 ) -> Start:
-    """Start with the hyperparameters of `base_model`, the output of another training, and from its weights.
-
-    If that training continued the live version's, a short refit continues the live version's refit: these
-    weights know everything but what is new, where those of `base_model` have seen nothing that is held out.
-
-    Args:
-        earlier: the output of the live version's refit, or None.
+    """Start from the weights and hyperparameters of `base_model`, the output of another training.
 
     Raises:
-        StepError: a base model or the training set is invalid, or the weights would get other shapes.
+        StepError: the base model or the training set is invalid, or the weights would get other shapes.
     """
     base = SavedWeights.load(base_model)
     # The base model has no attributes if no user had any.
     requested = replace(requested, use_user_attributes=base.hyperparameters.use_user_attributes)
-    if earlier and may_continue_refits(base.hyperparameters):
-        start, folder = SavedWeights.load(earlier).with_forecast_of(base), earlier
-        report("the refit continues that of the live version")
-    else:
-        start, folder = base, base_model
-    data = read(training_set, items, split, requested, start, feedback)
-    data, new_share = _continuing(data, folder)
+    data = read(training_set, items, split, requested, base, feedback)
+    data, new_share = _continuing(data, base_model)
     cold, _ = _resolve(_like(base, requested), data, 1 - new_share)
     if not base.hyperparameters.warm_start:
         cold = replace(base.hyperparameters, epochs=base.epochs)
-    settings, reasons = for_refit(
-        requested,
-        base.hyperparameters,
-        cold.epochs,
-        cold.learning_rate,
-        new_share=new_share if start is not base else None,
-    )
+    settings, reasons = for_refit(requested, base.hyperparameters, cold.epochs, cold.learning_rate)
     _report_choices(settings, reasons)
-    return _with_possible_targets(data, settings), settings, start
+    return _with_possible_targets(data, settings), settings, base
 
 
 def start_fit(

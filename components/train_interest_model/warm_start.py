@@ -1,8 +1,8 @@
-"""Warm starts from the weights of the live version's run, unless these have seen held-out data.
+"""Warm starts from the weights of the live version's training, unless these have seen held-out data.
 
-The live version itself was refitted on all data, so metrics of a model that starts from it would be leaked:
-only the next refit does. Its run also trained a model on the training split only. MLflow keeps both weights,
-and for each user the newest interaction in their training data, so that a later run can check for leaks.
+The live version itself was refitted on all data, so metrics of a model that starts from it would be leaked.
+Its run also trained a model on the training split only. MLflow keeps those weights, and for each user the
+newest interaction in their training data, so that a later run can check for leaks.
 """
 
 import json
@@ -24,7 +24,6 @@ from components.train_interest_model.export.saved_weights import ABOUT, CONTENT,
 from feature_repo.contract import MANIFEST, RANKING, fingerprint
 from serving.release.release_store import ReleaseStore
 
-# Has a folder for each split that the run has trained on.
 FOLDER: Final = "base_model"
 TRAINED_UNTIL: Final = "learned.parquet"
 
@@ -55,14 +54,14 @@ def keep_trained_until(earlier: Path, output: Path) -> None:
     shutil.copyfile(earlier / TRAINED_UNTIL, output / TRAINED_UNTIL)
 
 
-def log_base_model(output: Path, tracker: Tracker, split: str) -> None:
-    """Log the files that a later warm start on `split` reads to MLflow."""
+def log_base_model(output: Path, tracker: Tracker) -> None:
+    """Log the files that a later warm start reads to MLflow."""
     for name in (WEIGHTS, CONTENT, ABOUT, TRAINED_UNTIL):
-        tracker.log_artifact(output / name, f"{FOLDER}/{split}")
+        tracker.log_artifact(output / name, FOLDER)
 
 
-def fetch_base(releases: str, tracker: Tracker, split: str, folder: Path) -> Path | None:
-    """Download what the live version's run trained on `split` into `folder`; report why if it returns None.
+def fetch_base(releases: str, tracker: Tracker, folder: Path) -> Path | None:
+    """Download the base model of the live version's run into `folder`; report why if it returns None.
 
     Raises:
         StepError: live.json refers to a release that can't be read.
@@ -73,13 +72,12 @@ def fetch_base(releases: str, tracker: Tracker, split: str, folder: Path) -> Pat
         return None
     run_id, contract = _origin(store, version)
     if contract != fingerprint():
-        report(f"no warm start: the live version {version} was built with another contract")
+        report(f"cold start: the live version {version} was built with another contract")
         return None
-    base = f"{FOLDER}/{split}"
-    if not _has_artifact(tracker, run_id, base):
-        report(f"no warm start: the run of the live version {version} has no {base}")
+    if not _has_base_model(tracker, run_id):
+        report(f"cold start: the run of the live version {version} has no base model")
         return None
-    return Path(tracker.client.download_artifacts(run_id, base, str(folder)))
+    return Path(tracker.client.download_artifacts(run_id, FOLDER, str(folder)))
 
 
 def _origin(store: ReleaseStore, version: int) -> tuple[str, str]:
@@ -96,11 +94,11 @@ def _origin(store: ReleaseStore, version: int) -> tuple[str, str]:
         ) from error
 
 
-def _has_artifact(tracker: Tracker, run_id: str, path: str) -> bool:
+def _has_base_model(tracker: Tracker, run_id: str) -> bool:
     from mlflow.exceptions import MlflowException
 
     try:
-        return bool(tracker.client.list_artifacts(run_id, path))
+        return bool(tracker.client.list_artifacts(run_id, FOLDER))
     except MlflowException as error:
         if error.error_code != "RESOURCE_DOES_NOT_EXIST":
             raise
@@ -134,7 +132,10 @@ def count_new(base: Path, rows: pa.Table) -> NDArray[np.int64]:
         StepError: `base` does not say what it was trained on.
     """
     if not (base / TRAINED_UNTIL).exists():
-        raise StepError(f"base model {base} has no {TRAINED_UNTIL}: use the output directory of a training")
+        raise StepError(
+            f"base model {base} has no {TRAINED_UNTIL}: use the output directory of a training on the split "
+            "'train'; a refit has none"
+        )
     trained = pq.read_table(base / TRAINED_UNTIL)
     if "interactions" not in trained.column_names:
         trained = trained.append_column("interactions", pa.array([np.iinfo(np.int64).max] * len(trained)))

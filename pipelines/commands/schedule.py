@@ -53,9 +53,9 @@ def create(
 ) -> None:
     """Create a schedule, or replace the one of the same name; the same arguments again change nothing.
 
-    Trainings continue the weights of the live release's run; `--set warm_start=false` turns this off. Sources
-    are URLs, which every run reads again. A schedule keeps the settings it was made with: after a change,
-    create it again. At most one of its runs is active.
+    Each training starts from the weights of the training run of the live release; `--set warm_start=false`
+    turns this off. Sources are URLs, which every run reads again. A schedule keeps the settings it was made
+    with: after a change, create it again. At most one of its runs is active.
 
     ```
     penchant schedule create '0 3 * * *'

@@ -1,7 +1,7 @@
 """Saves a trained model's weights with its settings, vocabulary and content encoder, without pickle."""
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,7 +30,7 @@ class SavedWeights:
     hyperparameters: Hyperparameters
     vocabulary: Vocabulary
     content: ContentEncoder
-    epochs: int  # the epoch of these weights
+    epochs: int  # the epoch of these weights; 0: those that a warm start began with
     arrays: dict[str, NDArray[Any]]
 
     @classmethod
@@ -102,12 +102,6 @@ class SavedWeights:
             else:
                 value[tuple(slice(size) for size in saved.shape)] = saved
             variable.assign(value)
-
-    def with_forecast_of(self, other: "SavedWeights") -> "SavedWeights":
-        forecast = {
-            path: array for path, array in other.arrays.items() if path.rsplit("/", 1)[-1] in FORECAST
-        }
-        return replace(self, arrays={**self.arrays, **forecast})
 
     def trained(self, vocabulary: Vocabulary) -> NDArray[np.bool_]:
         """Return [items] whether each item of `vocabulary` was in the training data of these weights."""

@@ -23,6 +23,7 @@ from components.train_interest_model.network.losses import draw_items
 from components.train_interest_model.network.model import InterestModel
 from components.train_interest_model.training import train
 from components.train_interest_model.training_start import start_refit
+from components.train_interest_model.warm_start import TRAINED_UNTIL
 from feature_repo import attributes
 from feature_repo.attributes import Attributes
 from feature_repo.event_types import Kind
@@ -341,6 +342,7 @@ def test_a_refit_keeps_the_learned_items_and_learns_new_ones(
     assert untouched[NDCG] > 0.9
     long = {"refit_epoch_share": 0.99, "refit_learning_rate_share": 0.9}
     fit(world, tmp_path / "refit", "all", base=learned_cycle, **long)
+    assert not (tmp_path / "refit" / TRAINED_UNTIL).exists()  # no training starts warm from a refit
     refitted = SavedWeights.load(tmp_path / "refit")
     assert refitted.vocabulary.item_ids == grown
     assert refitted.vocabulary.event_types == ["click", "view", "purchase"]
@@ -417,9 +419,7 @@ def test_attributes_are_switched_off_when_no_user_has_any(cycle: World, compress
     assert COMPRESSED["use_user_attributes"]
     assert not SavedWeights.load(compressed).hyperparameters.use_user_attributes
     chosen = Hyperparameters.from_dict({**SMALL, **COMPRESSED})
-    _, refit, _ = start_refit(
-        cycle.training_set, cycle.items, "all", chosen, compressed, None, FeedbackPolicy()
-    )
+    _, refit, _ = start_refit(cycle.training_set, cycle.items, "all", chosen, compressed, FeedbackPolicy())
     assert not refit.use_user_attributes
 
 

@@ -56,12 +56,6 @@ def fit(world: World, output: Path, start: Path | None = None, **settings: objec
     return tracker
 
 
-def refit(world: World, output: Path, base: Path, start: Path | None = None) -> RecordingTracker:
-    tracker, chosen = RecordingTracker(), {**NIGHTLY, "refit_epoch_share": 0.5}
-    train(world.training_set, world.items, "all", chosen, output, base, tracker, FeedbackPolicy(), start)
-    return tracker
-
-
 def start(world: World, earlier: Path, **settings: object) -> Start:
     """Return what a training of `world` starts from."""
     requested = Hyperparameters.from_dict({**NIGHTLY, **settings})
@@ -80,14 +74,14 @@ def test_a_warm_start_takes_fewer_epochs_and_learns_new_items(
     cycle: World, first_night: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     world = second_night(cycle, tmp_path)
-    start, *warm = [figures for _, figures in fit(world, tmp_path / "warm", first_night).metrics]
+    before, *warm = [figures for _, figures in fit(world, tmp_path / "warm", first_night).metrics]
     out = capsys.readouterr().out
     assert "warm start: the earlier weights cover 60 of 62 items" in out
     # 1,040 of 2,960: each user's last 2, and the 9 of each new user.
     assert "epochs = 4 (0.35 x those of a cold start: 35.1% of the interactions are new)" in out
     cold = [figures for _, figures in fit(world, tmp_path / "cold", epochs=2).metrics]
     assert len(warm) == 4
-    assert warm[0][NDCG] > 0.8 > start[NDCG] > 0.4 > cold[0][NDCG]
+    assert warm[0][NDCG] > 0.8 > before[NDCG] > 0.4 > cold[0][NDCG]
     assert warm[-1][NDCG] > 0.9
     learned = SavedWeights.load(tmp_path / "warm")
     assert learned.vocabulary.item_ids == world.item_ids
@@ -110,8 +104,8 @@ def test_a_warm_start_keeps_weights_that_no_epoch_improves(
     assert [epoch for epoch, figures in tracker.metrics if NDCG in figures] == [0, 1, 2, 3, 4]
     best = dict(tracker.metrics)[0]
     assert max(figures[NDCG] for _, figures in tracker.metrics) == best[NDCG]
-    values = json.loads((tmp_path / "kept" / ABOUT).read_text())
-    assert values["epochs"] == 0
+    assert kept.epochs == 0
+    assert np.count_nonzero(kept.trained(kept.vocabulary)) == 60  # not the two new ones
 
 
 def test_new_are_the_interactions_after_each_users_newest_known(
@@ -154,7 +148,7 @@ def test_epochs_and_rate_of_a_warm_start_follow_what_is_new(
         epochs=30, patience=10, learning_rate=0.01, warm_epoch_share=0.35, warm_learning_rate_share=0.5
     )
     chosen, _ = for_warm_start(settings, new_share)
-    assert chosen.epochs == epochs
+    assert chosen.epochs == chosen.patience == epochs
     assert chosen.learning_rate == pytest.approx(rate)
 
 
@@ -182,67 +176,10 @@ def test_a_refit_after_a_warm_start_has_the_epochs_and_the_rate_of_one_after_a_c
     base = SavedWeights.load(tmp_path / "warm").hyperparameters
     cold_rate = 2 * base.learning_rate
     assert base.epochs == 4
-    inputs = world.training_set, world.items, "train", requested, tmp_path / "warm", None
-    _, settings, _ = start_refit(*inputs, FeedbackPolicy())
-    assert settings.epochs == 6
-    assert settings.learning_rate == pytest.approx(0.5 * cold_rate)
-
-
-def test_a_refit_continues_that_of_the_live_version_if_its_base_does(
-    cycle: World, first_night: Path, tmp_path: Path
-) -> None:
-    """Not with few interactions per item, where refits are long. The forecast is of the base."""
-    refit(cycle, first := tmp_path / "first", first_night)
-    world = second_night(cycle, tmp_path)
-    fit(world, warm := tmp_path / "warm", first_night)
-    fit(world, cold := tmp_path / "cold", epochs=1)
-    requested, fitted = Hyperparameters.from_dict(NIGHTLY), SavedWeights.load(warm)
-    forecast = next(path for path in fitted.arrays if path.endswith("forecast_scale"))
-    fitted.arrays[forecast][:] = 0.5
-    fitted.save(warm)
-
-    def begin(base: Path, earlier: Path | None) -> Start:
-        return start_refit(world.training_set, world.items, "all", requested, base, earlier, FeedbackPolicy())
-
-    fit(world, long := tmp_path / "long", first_night, refit_epoch_share=0.5)
-    continued, anew, of_cold, of_long = (
-        begin(base, earlier) for base, earlier in ((warm, first), (warm, None), (cold, first), (long, first))
-    )
-    weights = SavedWeights.load(first)
-    embeddings = next(path for path in weights.arrays if path.endswith("item_embeddings"))
-    for (_, _, start), expected in ((continued, first), (anew, warm), (of_cold, cold), (of_long, long)):
-        assert start is not None
-        assert np.array_equal(start.arrays[embeddings], SavedWeights.load(expected).arrays[embeddings])
-    assert [settings.epochs for _, settings, _ in (continued, anew, of_cold, of_long)] == [4, 2, 1, 6]
-    assert continued[2] is not None
-    assert (continued[2].arrays[forecast] == 0.5).all()
-
-
-def test_a_continued_refit_knows_the_newest_interactions(
-    cycle: World, first_night: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    refit(cycle, tmp_path / "first", first_night)
-    world = second_night(cycle, tmp_path)
-    fit(world, tmp_path / "warm", first_night)
-    tracker = refit(world, tmp_path / "second", tmp_path / "warm", tmp_path / "first")
-    assert "the refit continues that of the live version" in capsys.readouterr().out
-    assert tracker.params["refit/epochs"] == 4
-    known = pq.read_table(world.training_set, filters=[("split", "=", "all")])
-    assert (
-        count_new(
-            tmp_path / "second", known.sort_by([("user_id", "ascending"), ("cutoff", "ascending")])
-        ).sum()
-        == 0
-    )
-
-
-def test_no_training_starts_from_a_refit(
-    cycle: World, first_night: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A refit has seen everything that is held out."""
-    refit(cycle, tmp_path / "refit", first_night)
-    assert start(cycle, tmp_path / "refit")[-1] is None
-    assert "the earlier weights have seen held-out interactions of 160 users" in capsys.readouterr().out
+    inputs = world.training_set, world.items, "train", requested, tmp_path / "warm", FeedbackPolicy()
+    _, refit, _ = start_refit(*inputs)
+    assert refit.epochs == 6
+    assert refit.learning_rate == pytest.approx(0.5 * cold_rate)
 
 
 def test_weights_that_do_not_say_what_they_were_trained_on_cannot_be_refitted(tmp_path: Path) -> None:
@@ -338,33 +275,27 @@ def test_the_base_model_of_the_live_versions_run_is_fetched(
     experiment = client.create_experiment("x", artifact_location=(tmp_path / "artifacts").as_uri())
     runs = [Tracker(client, client.create_run(experiment).info.run_id) for _ in range(2)]
     releases = tmp_path / "releases"
-
-    def fetch(split: str = "train", folder: Path = tmp_path) -> Path | None:
-        return fetch_base(str(releases), runs[1], split, folder)
-
-    assert fetch() is None
+    assert fetch_base(str(releases), runs[1], tmp_path) is None
     publish(releases, runs[0].run_id, fingerprint())
-    assert fetch() is None
-    assert "the run of the live version 3 has no base_model/train" in capsys.readouterr().out
+    assert fetch_base(str(releases), runs[1], tmp_path) is None
+    assert "the run of the live version 3 has no base model" in capsys.readouterr().out
 
-    log_base_model(first_night, runs[0], "train")
+    log_base_model(first_night, runs[0])
     (tmp_path / "fetched").mkdir()
-    base = fetch(folder=tmp_path / "fetched")
+    base = fetch_base(str(releases), runs[1], tmp_path / "fetched")
     assert base is not None
-    assert fetch("all") is None
-    assert "the run of the live version 3 has no base_model/all" in capsys.readouterr().out
     assert SavedWeights.load(base).vocabulary == SavedWeights.load(first_night).vocabulary
     assert (base / TRAINED_UNTIL).read_bytes() == (first_night / TRAINED_UNTIL).read_bytes()
 
     publish(releases, "0" * 32, fingerprint())
-    assert fetch() is None
+    assert fetch_base(str(releases), runs[1], tmp_path) is None
     publish(releases, runs[0].run_id, "another")
-    assert fetch() is None
+    assert fetch_base(str(releases), runs[1], tmp_path) is None
     assert "another contract" in capsys.readouterr().out
 
     (releases / "ranking/3/manifest.json").write_text("{}")
     with pytest.raises(StepError, match="penchant review rollback"):
-        fetch()
+        fetch_base(str(releases), runs[1], tmp_path)
 
 
 def publish(releases: Path, run_id: str, contract: str) -> None:
