@@ -29,7 +29,7 @@ from components.train_interest_model.network.model import InterestModel
 from components.train_interest_model.network.pruning import prune
 from components.train_interest_model.training_data import TrainingData
 from components.train_interest_model.training_start import prepare, start_fit, start_refit
-from components.train_interest_model.warm_start import keep_trained_until, write_trained_until
+from components.train_interest_model.warm_start import write_trained_until
 from feature_repo.counts import counted
 from feature_repo.feedback import FeedbackPolicy
 
@@ -96,14 +96,13 @@ def train(
     if validation is not None:
         fit_forecast(trainer.model, validation)
     report(f"trained on {_device(trainer)}")
-    earlier = warm_start if base else None
-    if base and earlier and not state.best_epoch:
+    if base and not state.best_epoch:
         report("no epoch is better than the earlier weights: these stay")
         trainer.model.trained.assign(base.trained(data.vocabulary).astype(np.float32)[:, None])
-        keep_trained_until(earlier, output)
-    elif split == "train":
-        write_trained_until(data.rows, earlier, output)
     _write(trainer.model, data, state, output)
+    if split == "train":
+        learned = data.rows if state.best_epoch else data.rows.slice(0, 0)
+        write_trained_until(learned, warm_start if base else None, output)
     checkpoint.discard()
     return _metrics(state)
 

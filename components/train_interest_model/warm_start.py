@@ -6,7 +6,6 @@ newest interaction in their training data, so that a later run can check for lea
 """
 
 import json
-import shutil
 from pathlib import Path
 from typing import Final
 
@@ -32,7 +31,7 @@ def write_trained_until(rows: pa.Table, earlier: Path | None, output: Path) -> N
     """Write each user's newest training timestamp, `until` (µs), and `interactions`, next to the weights.
 
     Args:
-        rows: the training rows: each user's disjoint windows, oldest interaction first.
+        rows: those that were learned: each user's disjoint windows, oldest interaction first.
         earlier: the output of the training that this one started from.
     """
     offsets, times = _times(rows)
@@ -47,11 +46,6 @@ def write_trained_until(rows: pa.Table, earlier: Path | None, output: Path) -> N
     latest = both.aggregate([("until", "max"), ("interactions", "max")])
     names = {"until_max": "until", "interactions_max": "interactions"}
     pq.write_table(latest.rename_columns(names), output / TRAINED_UNTIL)
-
-
-def keep_trained_until(earlier: Path, output: Path) -> None:
-    """Write that the weights in `output` have seen what those in `earlier` have, and nothing more."""
-    shutil.copyfile(earlier / TRAINED_UNTIL, output / TRAINED_UNTIL)
 
 
 def log_base_model(output: Path, tracker: Tracker) -> None:
