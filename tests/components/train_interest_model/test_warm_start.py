@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -107,6 +108,28 @@ def test_a_warm_start_keeps_weights_that_no_epoch_improves(
     assert max(figures[NDCG] for _, figures in tracker.metrics) == best[NDCG]
     assert kept.epochs == 0
     assert np.count_nonzero(kept.trained(kept.vocabulary)) == 60  # not the two new ones
+
+
+def test_a_warm_start_that_was_interrupted_does_not_begin_again(
+    cycle: World, first_night: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, log = second_night(cycle, tmp_path), RecordingTracker.log_metrics
+
+    def interrupt(tracker: RecordingTracker, metrics: Mapping[str, float], step: int = 0) -> None:
+        log(tracker, metrics, step)
+        if step == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(RecordingTracker, "log_metrics", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            fit(world, tmp_path / "warm", first_night)
+    tracker = fit(world, tmp_path / "warm", first_night)
+    assert [epoch for epoch, figures in tracker.metrics if NDCG in figures] == [2, 3, 4]
+    fit(world, tmp_path / "at once", first_night)
+    resumed, at_once = (SavedWeights.load(tmp_path / name) for name in ("warm", "at once"))
+    assert resumed.epochs == at_once.epochs
+    assert all(np.array_equal(array, at_once.arrays[path]) for path, array in resumed.arrays.items())
 
 
 def test_new_are_the_interactions_after_each_users_newest_known(
