@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from components.errors import StepError
 from components.memory import check_memory
@@ -96,12 +97,12 @@ def train(
     if validation is not None:
         fit_forecast(trainer.model, validation)
     report(f"trained on {_device(trainer)}")
-    if base and not state.best_epoch:
+    learned = data.rows if state.best_epoch else data.rows.slice(0, 0)
+    if base and not len(learned):
         report("no epoch is better than the earlier weights: these stay")
-        trainer.model.trained.assign(base.trained(data.vocabulary).astype(np.float32)[:, None])
+        _set_trained(trainer.model, base.trained(data.vocabulary))
     _write(trainer.model, data, state, output)
     if split == "train":
-        learned = data.rows if state.best_epoch else data.rows.slice(0, 0)
         write_trained_until(learned, warm_start if base else None, output)
     checkpoint.discard()
     return _metrics(state)
@@ -184,6 +185,10 @@ def _initialise(model: InterestModel, data: TrainingData, base: SavedWeights | N
     if base:
         base.assign_to(model, data.vocabulary)
         trained |= base.trained(data.vocabulary)
+    _set_trained(model, trained)
+
+
+def _set_trained(model: InterestModel, trained: NDArray[np.bool_]) -> None:
     model.trained.assign(trained.astype(np.float32)[:, None])
 
 
