@@ -156,6 +156,17 @@ def test_many_interactions_per_item_have_wide_vectors_and_a_projected_history(
     assert (settings.embedding_size, settings.history_mean, settings.units, settings.epochs) == chosen
 
 
+@pytest.mark.parametrize(
+    ("items", "repeat_share", "chosen"),
+    [(3_400, 0.0, "off"), (3_400, 0.06, "on"), (3_400, 0.4, "on"), (80_000, 0.0, "on")],
+)
+def test_seen_items_are_negatives_with_few_interactions_per_item_or_with_repeats(
+    items: int, repeat_share: float, chosen: str
+) -> None:
+    data = Statistics(1_000_000, windows=9_000, items=items, mean_length=111, repeat_share=repeat_share)
+    assert resolve(Hyperparameters(), data)[0].seen_negatives == chosen
+
+
 def test_items_start_from_factors_unless_interactions_are_many_or_few_per_item() -> None:
     few = Statistics(interactions=45_000, windows=900, items=1_700, mean_length=50, repeat_share=0)
     sparse = Statistics(interactions=45_000, windows=900, items=4_000, mean_length=50, repeat_share=0)
