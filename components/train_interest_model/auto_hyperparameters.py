@@ -39,9 +39,9 @@ DENSE_SIZE: Final = 128
 # leave-one-out, mean of the seeds 7 to 9, .138, without .150.
 FEW_PER_ITEM: Final = 20
 
-# Where users choose items again, if only sometimes, seen items are worth having among the negatives, and
-# repeats among the targets. The shop of clicks of tests/benchmarks/shops.py, 29 per item, 6 % repeats,
-# validation NDCG@10, seeds 7, 8, 9: .4319, .4154, .4272 with them; .4255, .4092, .4221 without.
+# Where users sometimes choose an item again, seen items help as negatives, and repeats as targets. The shop
+# of clicks of tests/benchmarks/shops.py, 29 per item, 6 % repeats, seeds 7, 8, 9: validation NDCG@10 .4319,
+# .4154, .4272 with them; .4255, .4092, .4221 without.
 FEW_REPEATS: Final = 0.02
 
 # With few interactions per item a network overfits, and the mean of several is better. Each takes a

@@ -2,8 +2,8 @@
 
 python -m tests.benchmarks.nights movielens-100k|FILE [--nights 5] [--new-share 0.01] [--set NAME=VALUE …]
 
-Before the first night random users lack the last fifth of what a training knows; each night some of them get
-theirs. The queries, of leave-one-out, are the same for all, with whole histories.
+Before the first night the last fifth of the training interactions of random users is left out; each night
+adds that of some users. The queries (leave-one-out) and their histories are the same for all trainings.
 """
 
 import shutil
